@@ -1,0 +1,146 @@
+"""All we can ask for, one frozen Struct each.
+
+A command is an intent in our own words; a venue's encoder turns it into a request. Commands that
+create risk (``Place``, ``Replace``, ``Amend``) leave only inside an ``Approved``, which nothing but
+``core.risk`` makes. What a command does to our own tables is decided by the machines.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from core.events import Side
+
+
+class OrderKind(StrEnum):
+    """How an order meets the book."""
+
+    LIMIT = "limit"
+    POST_ONLY = "post_only"
+    """A limit order that is refused instead of trading at once."""
+    MARKET = "market"
+
+
+class TimeInForce(StrEnum):
+    """How long an order stands: until cancelled, at once or not, all at once or not."""
+
+    GTC = "gtc"
+    IOC = "ioc"
+    FOK = "fok"
+
+
+class Command(Struct, frozen=True):
+    """Root of all commands."""
+
+
+# -- orders ----------------------------------------------------------------------------------
+
+
+class Place(Command, frozen=True, gc=False):
+    """A new order. ``price_ticks`` is 0 for a market order."""
+
+    instrument: int
+    client_order_id: str
+    side: Side
+    kind: OrderKind
+    tif: TimeInForce
+    price_ticks: int
+    lots: int
+
+
+class Cancel(Command, frozen=True, gc=False):
+    """Take one order out. ``venue_order_id`` is 0 as long as the venue told none."""
+
+    instrument: int
+    client_order_id: str
+    venue_order_id: int
+
+
+class Replace(Command, frozen=True):
+    """Cancel-replace: take ``old`` out and, only if that succeeds, place ``new``."""
+
+    old: Cancel
+    new: Place
+
+
+class Amend(Command, frozen=True, gc=False):
+    """Make an order smaller where it stands, keeping its place in the queue.
+
+    ``size_lots`` is the whole new size, filled part included.
+    """
+
+    instrument: int
+    client_order_id: str
+    venue_order_id: int
+    size_lots: int
+
+
+class CancelAll(Command, frozen=True, gc=False):
+    """Take out every open order of the account on one instrument, others' included."""
+
+    instrument: int
+
+
+# -- questions -------------------------------------------------------------------------------
+
+
+class QueryOrder(Command, frozen=True, gc=False):
+    """Ask how one order stands."""
+
+    instrument: int
+    client_order_id: str
+
+
+class FetchOpenOrders(Command, frozen=True, gc=False):
+    """Ask for every open order of the account on one instrument."""
+
+    instrument: int
+
+
+class FetchTrades(Command, frozen=True, gc=False):
+    """Ask for our own trades on one instrument from trade id ``from_trade_id`` on."""
+
+    instrument: int
+    from_trade_id: int
+
+
+class FetchOrderTrades(Command, frozen=True, gc=False):
+    """Ask for our own trades of one order."""
+
+    instrument: int
+    venue_order_id: int
+
+
+class FetchAccount(Command, frozen=True, gc=False):
+    """Ask for the account's balances and permissions."""
+
+
+class FetchBook(Command, frozen=True, gc=False):
+    """Ask for a snapshot of one instrument's book."""
+
+    instrument: int
+
+
+class FetchInstruments(Command, frozen=True, gc=False):
+    """Ask for the rules of the instruments of this run."""
+
+
+class FetchTime(Command, frozen=True, gc=False):
+    """Ask for the venue's clock."""
+
+
+# -- sessions --------------------------------------------------------------------------------
+
+
+class Logon(Command, frozen=True, gc=False):
+    """Authenticate the connection it is sent on."""
+
+
+class SubscribeMarket(Command, frozen=True, gc=False):
+    """Subscribe to the market data of every instrument of this run."""
+
+
+class SubscribePrivate(Command, frozen=True, gc=False):
+    """Subscribe to the account's own events on the connection it is sent on."""

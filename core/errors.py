@@ -1,0 +1,91 @@
+"""The tree of everything that can go wrong, in three branches.
+
+Here lives each error that may cross a wall of the house, and nothing else does: whoever catches
+one knows from its branch whose fault it was and what to do.
+
+- ``Misuse``: our own code or configuration is wrong. Fix it; nothing was sent.
+- ``RemoteFault``: the other side sent or did something it must not. Drop the connection or the
+  message, and recover.
+- ``Fatal``: going on would be unsafe. Close the gate, cancel, leave with a non-zero exit code.
+
+No error here ever changes an order's state: only the venue's own words do.
+"""
+
+from __future__ import annotations
+
+
+class HotloopError(Exception):
+    """Root of the tree; every message says what is wrong and, where known, what to do next."""
+
+
+# -- our misuse ------------------------------------------------------------------------------
+
+
+class Misuse(HotloopError):
+    """A caller broke a rule of the house; nothing was sent."""
+
+
+class BadConfig(Misuse):
+    """A configuration cannot be used.
+
+    The message names file, key and value at fault, and what is allowed.
+    """
+
+
+class BadParameter(Misuse):
+    """A strategy parameter or a command's argument is outside what it allows."""
+
+
+# -- the remote's fault ----------------------------------------------------------------------
+
+
+class RemoteFault(HotloopError):
+    """The other side is at fault; recover by dropping what it concerns."""
+
+
+class Malformed(RemoteFault):
+    """Bytes that are no legal message of the protocol; the connection that sent them is lost."""
+
+
+class OutOfSequence(RemoteFault):
+    """A feed skipped, repeated or reversed; the book it concerns is no longer whole."""
+
+
+class Drifted(RemoteFault):
+    """A message is legal but lacks what we need: the venue's interface has changed under us."""
+
+
+class HandshakeRefused(RemoteFault):
+    """The venue answered a dial with something other than an open session.
+
+    ``status`` is the HTTP status where there was one, else 0; ``retry_after_s`` is the venue's
+    own wish, or ``None`` where it stated none.
+    """
+
+    def __init__(self, message: str, *, status: int = 0, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+
+class ConnectionLost(RemoteFault):
+    """A connection ended: reset, closed, half open, or too slow to take what we send."""
+
+
+class Untrusted(RemoteFault):
+    """The peer's certificate does not prove who it is; never traded with."""
+
+
+# -- fatal -----------------------------------------------------------------------------------
+
+
+class Fatal(HotloopError):
+    """Going on would be unsafe: stop placing, cancel our own orders, leave non-zero."""
+
+
+class JournalFailed(Fatal):
+    """The journal cannot be written; nothing may be placed any more (cancels may)."""
+
+
+class OrdersSurvived(Fatal):
+    """The trading scope was left, and the venue did not prove that none of our orders is alive."""

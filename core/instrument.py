@@ -1,0 +1,95 @@
+"""What is traded: one ``Instrument`` per symbol, and the table that finds it.
+
+Here live the static facts of an instrument in exact integers. Its book, orders and position live
+in the machines of those names; how a venue spells its filters lives in that venue's folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+
+from msgspec import Struct
+
+from core.errors import BadConfig
+from core.units import Grid
+
+
+class Trading(StrEnum):
+    """What the venue allows on an instrument at the moment."""
+
+    OPEN = "open"
+    CANCEL_ONLY = "cancel_only"
+    HALTED = "halted"
+
+
+class Instrument(Struct, frozen=True, kw_only=True, eq=False):
+    """One symbol: its grids and the venue's limits on a single order.
+
+    ``index`` is its place in the table and what events and commands carry. Limits are inclusive;
+    0 means the venue states none. ``min_notional`` and ``max_notional`` count quote units:
+    price_ticks * size_lots, so that no conversion is needed to check them.
+    """
+
+    index: int
+    symbol: str
+    base: str
+    quote: str
+    tick: Grid
+    lot: Grid
+    min_ticks: int
+    max_ticks: int
+    min_lots: int
+    max_lots: int
+    max_market_lots: int
+    min_notional: int
+    max_notional: int
+    max_open_orders: int
+    collar_up_bps: int = 0
+    collar_down_bps: int = 0
+    trading: Trading = Trading.OPEN
+
+    @property
+    def quote_decimals(self) -> int:
+        """Decimals of the quote unit ``tick * lot``."""
+        return self.tick.decimals + self.lot.decimals
+
+    @property
+    def quote_unit(self) -> int:
+        """Mantissa of the quote unit: ticks * lots * this, at ``quote_decimals``, is money."""
+        return self.tick.step_mantissa * self.lot.step_mantissa
+
+
+class InstrumentTable:
+    """The instruments of one run, by index and by symbol."""
+
+    __slots__ = ("_by_symbol", "_rows")
+
+    def __init__(self, instruments: Iterable[Instrument] = ()) -> None:
+        self._rows: list[Instrument] = []
+        self._by_symbol: dict[str, Instrument] = {}
+        for instrument in instruments:
+            self.put(instrument)
+
+    def put(self, instrument: Instrument) -> None:
+        """Add an instrument at the next index, or renew the row it already has."""
+        if instrument.index == len(self._rows):
+            self._rows.append(instrument)
+        elif self._rows[instrument.index].symbol == instrument.symbol:
+            self._rows[instrument.index] = instrument
+        else:
+            raise BadConfig(f"instrument {instrument.symbol} has another's index")
+        self._by_symbol[instrument.symbol] = instrument
+
+    def __getitem__(self, index: int) -> Instrument:
+        return self._rows[index]
+
+    def __iter__(self) -> Iterator[Instrument]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def find(self, symbol: str) -> Instrument | None:
+        """Return the instrument of a venue's symbol, or ``None`` when we do not trade it."""
+        return self._by_symbol.get(symbol)
