@@ -133,6 +133,24 @@ class PositionView(Protocol):
         ...
 
 
+class ExposureView(Protocol):
+    """What our orders on one instrument may still do, worst case: unproved ones in full."""
+
+    @property
+    def open_buy_lots(self) -> int: ...
+    @property
+    def open_sell_lots(self) -> int: ...
+    @property
+    def open_orders(self) -> int: ...
+    def highest_buy_ticks(self) -> int:
+        """Return the best price of our open buys, 0 when there is none."""
+        ...
+
+    def lowest_sell_ticks(self) -> int:
+        """Return the best price of our open sells, 0 when there is none."""
+        ...
+
+
 class RefusalReason(StrEnum):
     """Why a command did not leave."""
 
