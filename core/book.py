@@ -1,0 +1,301 @@
+"""The order book of one instrument: price levels, and how far they are proved.
+
+Here live levels and states; sequence rules live in ``core.sequence``, decoding in the venue. The
+book asks nobody for anything: it says by its state that it wants a snapshot.
+
+A book is fed by two streams that count the same updates: deltas, which carry every level, and
+tops, which carry the best two at once. Whichever counts further gives the best prices; where both
+have reached the same update they must agree, and where they do not, the book is not whole.
+"""
+
+from __future__ import annotations
+
+from sortedcontainers import SortedList
+
+from core.events import BookDelta, BookSnapshot, BookTop, Side
+from core.sequence import Admission, Bridged, Imaged
+from core.views import BookState, StaleBook
+
+MAX_LEVELS = 20_000
+"""Levels kept a side: four times the deepest snapshot; beyond it the worst are dropped."""
+
+MAX_BUFFERED = 10_000
+"""Deltas kept while a snapshot is awaited: over 15 minutes at 10 a second, some tens of MB."""
+
+
+class Book:
+    """Price levels of one instrument.
+
+    ``with_depth`` says whether deltas are subscribed (the book is then live once a snapshot
+    bridges them); without them the book is the tops alone, live from the first one.
+    """
+
+    __slots__ = (
+        "_ask_lots",
+        "_ask_prices",
+        "_ask_ticks",
+        "_asks",
+        "_bid_lots",
+        "_bid_prices",
+        "_bid_ticks",
+        "_bids",
+        "_buffer",
+        "_chain",
+        "_images",
+        "_kept_top",
+        "gaps",
+        "instrument",
+        "live",
+        "seq",
+        "state",
+        "why",
+        "with_depth",
+    )
+
+    def __init__(self, instrument: int, *, with_depth: bool) -> None:
+        self.instrument = instrument
+        self.with_depth = with_depth
+        self.state = BookState.EMPTY
+        self.live = False
+        self.why = "nothing received yet"
+        self.gaps = 0
+        self._clear()
+
+    def __repr__(self) -> str:
+        return f"<Book {self.instrument} {self.state} seq={self.seq}>"
+
+    def _clear(self) -> None:
+        self.seq = -1
+        self._bids: dict[int, int] = {}
+        self._asks: dict[int, int] = {}
+        self._bid_prices: SortedList[int] = SortedList()
+        self._ask_prices: SortedList[int] = SortedList()
+        self._bid_ticks = self._bid_lots = self._ask_ticks = self._ask_lots = 0
+        self._chain = Bridged()
+        self._images = Imaged()
+        self._buffer: list[BookDelta] = []
+        self._kept_top: BookTop | None = None
+
+    # -- what may be seen ----------------------------------------------------------------------
+
+    @property
+    def bid_ticks(self) -> int:
+        if not self.live:
+            self._refuse()
+        return self._bid_ticks
+
+    @property
+    def bid_lots(self) -> int:
+        if not self.live:
+            self._refuse()
+        return self._bid_lots
+
+    @property
+    def ask_ticks(self) -> int:
+        if not self.live:
+            self._refuse()
+        return self._ask_ticks
+
+    @property
+    def ask_lots(self) -> int:
+        if not self.live:
+            self._refuse()
+        return self._ask_lots
+
+    def _refuse(self) -> None:
+        raise StaleBook(
+            f"book {self.instrument} is {self.state} ({self.why}): it has no prices; "
+            "look at book.live before reading them"
+        )
+
+    def levels(self, side: Side, depth: int) -> list[tuple[int, int]]:
+        """Return up to ``depth`` levels ``(ticks, lots)``, best first.
+
+        Where the tops are ahead of the deltas the best level is the top's, and levels that it
+        proves gone are left out.
+        """
+        if not self.live:
+            self._refuse()
+        if side is Side.BUY:
+            best, lots, sizes = self._bid_ticks, self._bid_lots, self._bids
+            prices = self._bid_prices.irange(maximum=best - 1, reverse=True)
+        else:
+            best, lots, sizes = self._ask_ticks, self._ask_lots, self._asks
+            prices = self._ask_prices.irange(minimum=best + 1)
+        if not lots:
+            return []
+        found = [(best, lots)]
+        for ticks in prices:
+            if len(found) >= depth:
+                break
+            found.append((ticks, sizes[ticks]))
+        return found[:depth]
+
+    @property
+    def wants_snapshot(self) -> bool:
+        """Whether a snapshot would help now: deltas are kept, and wait for one."""
+        return self.state is BookState.BUFFERING and bool(self._buffer)
+
+    # -- what may happen -----------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """The subscription stands: forget all, and start proving anew."""
+        self._clear()
+        self.state = BookState.BUFFERING
+        self.live = False
+        self.why = "waiting for a snapshot" if self.with_depth else "waiting for a first top"
+
+    def invalidate(self, why: str) -> None:
+        """Take the proof away: the feed is lost, silent or contradicts itself."""
+        if self.state is BookState.LIVE:
+            self.gaps += 1
+        self.state = BookState.STALE
+        self.live = False
+        self.why = why
+
+    def apply_top(self, top: BookTop) -> bool:
+        """Take an image of the best two; return whether a best price or size changed."""
+        if self.with_depth:
+            if not self.live:
+                self._kept_top = top
+                return False
+            if top.seq <= self.seq:
+                return False
+        elif not self._admit_image(top.seq):
+            return False
+        if top.bid_ticks >= top.ask_ticks and top.bid_lots and top.ask_lots:
+            self.invalidate(f"crossed: bid {top.bid_ticks} at or above ask {top.ask_ticks}")
+            return True
+        self.seq = top.seq
+        changed = (
+            top.bid_ticks != self._bid_ticks
+            or top.ask_ticks != self._ask_ticks
+            or top.bid_lots != self._bid_lots
+            or top.ask_lots != self._ask_lots
+        )
+        if changed:
+            self._bid_ticks = top.bid_ticks
+            self._bid_lots = top.bid_lots
+            self._ask_ticks = top.ask_ticks
+            self._ask_lots = top.ask_lots
+        return changed
+
+    def apply_delta(self, delta: BookDelta) -> bool:
+        """Take new sizes; return whether the book changed or lost its proof."""
+        if not self.live:
+            if self.state is BookState.BUFFERING:
+                self._keep(delta)
+            return False
+        admission = self._chain.admit(delta.first_seq, delta.last_seq)
+        if admission is Admission.IGNORE:
+            return False
+        if admission is Admission.GAP:
+            self.invalidate(
+                f"gap: holds update {self._chain.seq}, got {delta.first_seq}..{delta.last_seq}"
+            )
+            return True
+        self._set_levels(delta)
+        return self._settle(delta.last_seq)
+
+    def apply_snapshot(self, snapshot: BookSnapshot) -> bool:
+        """Bridge a snapshot into the deltas kept; return whether the book is live now.
+
+        A snapshot older than the first delta kept changes nothing: ask for another. A gap among
+        the deltas kept makes the book stale.
+        """
+        if not self.wants_snapshot:
+            return False
+        if not self._chain.bridge(snapshot.seq, self._buffer[0].first_seq):
+            self.why = "the snapshot is older than the first change kept"
+            return False
+        self._bids = {ticks: lots for ticks, lots in snapshot.bids if lots}
+        self._asks = {ticks: lots for ticks, lots in snapshot.asks if lots}
+        self._bid_prices = SortedList(self._bids)
+        self._ask_prices = SortedList(self._asks)
+        last_seq = snapshot.seq
+        for delta in self._buffer:
+            admission = self._chain.admit(delta.first_seq, delta.last_seq)
+            if admission is Admission.GAP:
+                self.invalidate("gap among the changes kept for the snapshot")
+                return False
+            if admission is Admission.APPLY:
+                self._set_levels(delta)
+                last_seq = delta.last_seq
+        self._buffer = []
+        self._go_live()
+        self._settle(last_seq)
+        if self._kept_top is not None and self.live:
+            self.apply_top(self._kept_top)
+        return self.live
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _go_live(self) -> None:
+        self.state = BookState.LIVE
+        self.live = True
+        self.why = ""
+
+    def _admit_image(self, seq: int) -> bool:
+        if self.state not in (BookState.BUFFERING, BookState.LIVE):
+            return False
+        if self._images.admit(seq) is not Admission.APPLY:
+            return False
+        if not self.live:
+            self._go_live()
+        return True
+
+    def _keep(self, delta: BookDelta) -> None:
+        if len(self._buffer) >= MAX_BUFFERED:
+            self.invalidate(f"no snapshot within {MAX_BUFFERED} changes")
+            return
+        self._buffer.append(delta)
+
+    def _set_levels(self, delta: BookDelta) -> None:
+        sizes, prices = self._bids, self._bid_prices
+        for ticks, lots in delta.bids:
+            if lots:
+                if ticks not in sizes:
+                    prices.add(ticks)
+                sizes[ticks] = lots
+            elif sizes.pop(ticks, 0):
+                prices.remove(ticks)
+        if len(sizes) > MAX_LEVELS:
+            for ticks in prices[: len(sizes) - MAX_LEVELS]:
+                del sizes[ticks]
+            del prices[: len(prices) - MAX_LEVELS]
+        sizes, prices = self._asks, self._ask_prices
+        for ticks, lots in delta.asks:
+            if lots:
+                if ticks not in sizes:
+                    prices.add(ticks)
+                sizes[ticks] = lots
+            elif sizes.pop(ticks, 0):
+                prices.remove(ticks)
+        if len(sizes) > MAX_LEVELS:
+            for ticks in prices[MAX_LEVELS:]:
+                del sizes[ticks]
+            del prices[MAX_LEVELS:]
+
+    def _settle(self, last_seq: int) -> bool:
+        """Take the best two from the levels unless a top has counted further."""
+        if last_seq < self.seq:
+            return True
+        bid_ticks = self._bid_prices[-1] if self._bid_prices else 0
+        ask_ticks = self._ask_prices[0] if self._ask_prices else 0
+        bid_lots = self._bids[bid_ticks] if bid_ticks else 0
+        ask_lots = self._asks[ask_ticks] if ask_ticks else 0
+        if bid_ticks >= ask_ticks and bid_lots and ask_lots:
+            self.invalidate(f"crossed: bid {bid_ticks} at or above ask {ask_ticks}")
+            return True
+        if last_seq == self.seq and (
+            bid_ticks != self._bid_ticks
+            or ask_ticks != self._ask_ticks
+            or bid_lots != self._bid_lots
+            or ask_lots != self._ask_lots
+        ):
+            self.invalidate(f"levels and top of update {last_seq} contradict each other")
+            return True
+        self.seq = last_seq
+        self._bid_ticks, self._bid_lots = bid_ticks, bid_lots
+        self._ask_ticks, self._ask_lots = ask_ticks, ask_lots
+        return True

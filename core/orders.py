@@ -1,0 +1,406 @@
+"""The order table: our orders as a fold of facts.
+
+Here live our orders, what the venue has proved about each, and the exposure they keep. What never
+lives here: a decision to send, retry or query something, a book, a position.
+
+Each fact only ever adds evidence: the largest filled size, the smallest size, the set of trade
+ids, the set of things proved. How an order stands is derived from its evidence alone, so any
+order and any number of the same facts end the same. A transport error is no fact: it puts an order
+in doubt, which takes nothing away.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from enum import IntFlag
+
+from msgspec import Struct
+
+from core.commands import OrderKind, Place, TimeInForce
+from core.errors import Misuse
+from core.events import Fill, FillReport, OrderReport, Side, VenueStatus
+from core.views import OrderState
+
+MAX_TERMINAL = 10_000
+"""Finished orders remembered for late facts: hours at a maker's rate, some 10 MB."""
+
+MAX_UNCLAIMED = 1_000
+"""Orders whose fills are kept before their venue id is known; others' orders among them."""
+
+
+class Evidence(IntFlag):
+    """What has been seen of an order; bits are only ever set, never cleared by a fact."""
+
+    IN_DOUBT = 1
+    """An answer was lost. Local knowledge, the only bit that proof makes meaningless."""
+    REFUSED = 2
+    """The venue said that it did not take the order, or can no longer take it."""
+    ACCEPTED = 4
+    REJECTED = 8
+    EXPIRED = 16
+    CANCELED = 32
+    FILLED = 64
+
+
+_PROOF: dict[VenueStatus, int] = {
+    VenueStatus.PENDING: int(Evidence.ACCEPTED),
+    VenueStatus.NEW: int(Evidence.ACCEPTED),
+    VenueStatus.PARTIALLY_FILLED: int(Evidence.ACCEPTED),
+    VenueStatus.FILLED: int(Evidence.ACCEPTED | Evidence.FILLED),
+    VenueStatus.CANCELED: int(Evidence.ACCEPTED | Evidence.CANCELED),
+    VenueStatus.EXPIRED: int(Evidence.ACCEPTED | Evidence.EXPIRED),
+    VenueStatus.REJECTED: int(Evidence.REJECTED),
+}
+
+PRECEDENCE: tuple[tuple[Evidence, OrderState], ...] = (
+    (Evidence.FILLED, OrderState.FILLED),
+    (Evidence.CANCELED, OrderState.CANCELED),
+    (Evidence.EXPIRED, OrderState.EXPIRED),
+    (Evidence.REJECTED, OrderState.REJECTED),
+    (Evidence.ACCEPTED, OrderState.LIVE),
+    (Evidence.REFUSED, OrderState.REJECTED),
+    (Evidence.IN_DOUBT, OrderState.UNKNOWN),
+)
+"""How evidence reads, strongest first; none at all is ``PENDING``. The reason kept of several is
+the greatest text, so that it too depends on nothing but the set of facts.
+
+Acceptance is stronger than a refusal: where a venue contradicts itself, the exposure is kept.
+"""
+
+_STATES: tuple[OrderState, ...] = tuple(
+    next((state for bit, state in PRECEDENCE if bits & bit), OrderState.PENDING)
+    for bits in range(128)
+)
+
+_FILLED = int(Evidence.FILLED)
+
+
+class Order:
+    """One of our orders, and all that is known of it. Read it through ``core.views.OrderView``."""
+
+    __slots__ = (
+        "cancelling",
+        "client_order_id",
+        "evidence",
+        "filled_lots",
+        "instrument",
+        "kind",
+        "price_ticks",
+        "reason",
+        "replaced_by",
+        "replaces",
+        "sent_ns",
+        "side",
+        "size_lots",
+        "state",
+        "tif",
+        "trade_ids",
+        "traded_lots",
+        "venue_order_id",
+    )
+
+    def __init__(self, place: Place, sent_ns: int) -> None:
+        self.instrument = place.instrument
+        self.client_order_id = place.client_order_id
+        self.venue_order_id = 0
+        self.side: Side = place.side
+        self.kind: OrderKind = place.kind
+        self.tif: TimeInForce = place.tif
+        self.price_ticks = place.price_ticks
+        self.size_lots = place.lots
+        self.filled_lots = 0
+        self.traded_lots = 0
+        self.trade_ids: set[int] = set()
+        self.evidence = 0
+        self.state = OrderState.PENDING
+        self.sent_ns = sent_ns
+        self.cancelling = False
+        self.reason = ""
+        self.replaces: Order | None = None
+        self.replaced_by: Order | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"<Order {self.client_order_id} {self.state} {self.side.name} "
+            f"{self.filled_lots}/{self.size_lots} at {self.price_ticks}>"
+        )
+
+    @property
+    def open_lots(self) -> int:
+        """What may still trade: all that is not filled while unproved, 0 once terminal."""
+        return 0 if self.state.terminal else self.size_lots - self.filled_lots
+
+    @property
+    def reserve_lots(self) -> int:
+        """What exposure keeps: the open rest, and fills that are told but not yet booked."""
+        return self.open_lots + self.filled_lots - self.traded_lots
+
+    @property
+    def unbooked_lots(self) -> int:
+        """Filled by the venue's count, without the fills themselves: ask for the trades."""
+        return self.filled_lots - self.traded_lots
+
+    @property
+    def proved(self) -> bool:
+        """Whether the venue has said anything that settles if the order was taken."""
+        return self.evidence > Evidence.IN_DOUBT
+
+
+class Exposure:
+    """What our orders on one instrument may still do, worst case."""
+
+    __slots__ = ("open_buy_lots", "open_sell_lots", "orders")
+
+    def __init__(self) -> None:
+        self.open_buy_lots = 0
+        self.open_sell_lots = 0
+        self.orders: dict[str, Order] = {}
+        """Orders that are not terminal or have unbooked fills, oldest first."""
+
+    @property
+    def open_orders(self) -> int:
+        return len(self.orders)
+
+    def highest_buy_ticks(self) -> int:
+        """Return the best price of our open buys, 0 when there is none."""
+        return max(
+            (order.price_ticks for order in self.orders.values() if order.side is Side.BUY),
+            default=0,
+        )
+
+    def lowest_sell_ticks(self) -> int:
+        """Return the best price of our open sells, 0 when there is none."""
+        return min(
+            (order.price_ticks for order in self.orders.values() if order.side is Side.SELL),
+            default=0,
+        )
+
+
+class Folded(Struct, frozen=True):
+    """What a fact changed: the order, whether it looks different now, and the new fills."""
+
+    order: Order
+    changed: bool
+    fills: tuple[Fill, ...] = ()
+
+
+class Orders:
+    """The table of our orders.
+
+    ``marker`` begins every client order id of this run's scope and boot; ``scope`` begins those of
+    earlier boots too, and tells our orders from others'.
+    """
+
+    def __init__(self, scope: str, boot: int) -> None:
+        self.scope = scope
+        self.marker = f"{scope}{boot:x}-"
+        self._sequence = 0
+        self._live: dict[str, Order] = {}
+        self._terminal: OrderedDict[str, Order] = OrderedDict()
+        self._by_venue_id: dict[tuple[int, int], Order] = {}
+        self._unclaimed: OrderedDict[tuple[int, int], dict[int, Fill]] = OrderedDict()
+        self._exposures: dict[int, Exposure] = {}
+        self.foreign = 0
+        """Reports about orders that are not ours."""
+
+    # -- what may be seen ----------------------------------------------------------------------
+
+    def exposure(self, instrument: int) -> Exposure:
+        """Return the exposure of an instrument; the same object for the life of the table."""
+        exposure = self._exposures.get(instrument)
+        if exposure is None:
+            exposure = self._exposures[instrument] = Exposure()
+        return exposure
+
+    def find(self, client_order_id: str) -> Order | None:
+        """Return an order by its client id, finished ones too as long as remembered."""
+        return self._live.get(client_order_id) or self._terminal.get(client_order_id)
+
+    def by_venue_id(self, instrument: int, venue_order_id: int) -> Order | None:
+        """Return an order by the venue's number of it."""
+        return self._by_venue_id.get((instrument, venue_order_id))
+
+    def is_ours(self, client_order_id: str) -> bool:
+        """Whether an id was given by this scope, in this boot or an earlier one."""
+        return client_order_id.startswith(self.scope)
+
+    def open(self) -> Iterator[Order]:
+        """Iterate over orders that are not terminal, oldest first; the table may change meanwhile.
+
+        Orders that are terminal with unbooked fills are not among them.
+        """
+        return (order for order in list(self._live.values()) if not order.state.terminal)
+
+    def unsettled(self) -> Iterator[Order]:
+        """Iterate over orders that still keep exposure, unbooked fills included."""
+        return iter(list(self._live.values()))
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    # -- what we do ----------------------------------------------------------------------------
+
+    def next_id(self) -> str:
+        """Return a client order id that no boot of this scope has used."""
+        self._sequence += 1
+        return f"{self.marker}{self._sequence}"
+
+    def add(self, place: Place, now_ns: int) -> Order:
+        """Enter an order that is about to be sent; its whole size counts as exposure."""
+        if self.find(place.client_order_id) is not None:
+            raise Misuse(f"client order id {place.client_order_id} was used before")
+        order = Order(place, now_ns)
+        self._live[order.client_order_id] = order
+        exposure = self.exposure(order.instrument)
+        exposure.orders[order.client_order_id] = order
+        self._reserve(order, order.reserve_lots)
+        return order
+
+    def withdraw(self, order: Order) -> None:
+        """Take back an order that was added and never sent."""
+        self._reserve(order, -order.reserve_lots)
+        del self._live[order.client_order_id]
+        del self.exposure(order.instrument).orders[order.client_order_id]
+
+    def adopt(self, report: OrderReport) -> Folded:
+        """Enter an order of an earlier boot of this scope that the venue says exists."""
+        place = Place(
+            report.instrument,
+            report.client_order_id,
+            report.side,
+            OrderKind.LIMIT,
+            TimeInForce.GTC,
+            report.price_ticks,
+            report.size_lots,
+        )
+        self.add(place, report.venue_ns)
+        folded = self.on_report(report)
+        if folded is None:
+            raise Misuse(f"order {report.client_order_id} vanished while being adopted")
+        return folded
+
+    def link(self, old: Order, new: Order) -> None:
+        """Remember that ``new`` was sent to replace ``old``."""
+        old.replaced_by = new
+        new.replaces = old
+
+    # -- what we are told ----------------------------------------------------------------------
+
+    def on_report(self, report: OrderReport) -> Folded | None:
+        """Fold what the venue says of one order; ``None`` when the order is not in the table."""
+        order = self.find(report.client_order_id)
+        if order is None:
+            self.foreign += 1
+            return None
+        before = (order.state, order.size_lots, order.filled_lots)
+        reserve = order.reserve_lots
+        claimed: tuple[Fill, ...] = ()
+        if report.venue_order_id and not order.venue_order_id:
+            order.venue_order_id = report.venue_order_id
+            self._by_venue_id[order.instrument, report.venue_order_id] = order
+            claimed = self._claim(order)
+        order.evidence |= _PROOF[report.status]
+        if report.reason > order.reason:
+            order.reason = report.reason
+        if 0 < report.size_lots < order.size_lots:
+            order.size_lots = report.size_lots
+        if report.filled_lots > order.filled_lots:
+            order.filled_lots = report.filled_lots
+        fills = self._new_fills(order, claimed + report.fills)
+        self._settle(order, reserve)
+        after = (order.state, order.size_lots, order.filled_lots)
+        return Folded(order, before != after or bool(fills), fills)
+
+    def on_fill(self, report: FillReport) -> Folded | None:
+        """Fold a fill that was found by asking for trades."""
+        order = self.by_venue_id(report.instrument, report.venue_order_id)
+        if order is None:
+            self._keep_unclaimed(report)
+            return None
+        before, reserve = (order.state, order.filled_lots), order.reserve_lots
+        order.evidence |= int(Evidence.ACCEPTED)
+        fills = self._new_fills(order, (report.fill,))
+        self._settle(order, reserve)
+        return Folded(order, before != (order.state, order.filled_lots) or bool(fills), fills)
+
+    def on_refused(self, order: Order, reason: str) -> Folded:
+        """Fold the venue's proof that it did not take the order, or can no longer take it."""
+        return self._add_evidence(order, Evidence.REFUSED, reason)
+
+    def on_doubt(self, order: Order) -> Folded:
+        """Note that an answer was lost: nothing is proved, nothing is given up."""
+        return self._add_evidence(order, Evidence.IN_DOUBT, "")
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _add_evidence(self, order: Order, evidence: Evidence, reason: str) -> Folded:
+        before, reserve = order.state, order.reserve_lots
+        order.evidence |= int(evidence)
+        if reason > order.reason:
+            order.reason = reason
+        self._settle(order, reserve)
+        return Folded(order, order.state is not before)
+
+    def _new_fills(self, order: Order, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
+        if not fills:
+            return ()
+        new = []
+        for fill in fills:
+            if fill.trade_id not in order.trade_ids:
+                order.trade_ids.add(fill.trade_id)
+                order.traded_lots += fill.lots
+                new.append(fill)
+        if order.traded_lots > order.filled_lots:
+            order.filled_lots = order.traded_lots
+        return tuple(new)
+
+    def _keep_unclaimed(self, report: FillReport) -> None:
+        """Keep a fill of an order whose venue id we have not been told yet, or never will be."""
+        key = (report.instrument, report.venue_order_id)
+        if key not in self._unclaimed:
+            self.foreign += 1
+            if len(self._unclaimed) >= MAX_UNCLAIMED:
+                self._unclaimed.popitem(last=False)
+        self._unclaimed.setdefault(key, {})[report.fill.trade_id] = report.fill
+
+    def _claim(self, order: Order) -> tuple[Fill, ...]:
+        claimed = self._unclaimed.pop((order.instrument, order.venue_order_id), {})
+        return tuple(claimed.values())
+
+    def _settle(self, order: Order, reserve_before_lots: int) -> None:
+        """Derive the state from the evidence, and move exposure and places accordingly."""
+        if order.filled_lots >= order.size_lots:
+            order.evidence |= _FILLED
+        order.state = _STATES[order.evidence]
+        if order.state.terminal:
+            order.cancelling = False
+        reserve = order.reserve_lots
+        if reserve != reserve_before_lots:
+            self._reserve(order, reserve - reserve_before_lots)
+        settled = order.state.terminal and not order.unbooked_lots
+        if settled and order.client_order_id in self._live:
+            self._retire(order)
+        elif not settled and order.client_order_id not in self._live:
+            self._revive(order)
+
+    def _reserve(self, order: Order, lots: int) -> None:
+        exposure = self.exposure(order.instrument)
+        if order.side is Side.BUY:
+            exposure.open_buy_lots += lots
+        else:
+            exposure.open_sell_lots += lots
+
+    def _retire(self, order: Order) -> None:
+        del self._live[order.client_order_id]
+        del self.exposure(order.instrument).orders[order.client_order_id]
+        self._terminal[order.client_order_id] = order
+        if len(self._terminal) > MAX_TERMINAL:
+            _, forgotten = self._terminal.popitem(last=False)
+            self._by_venue_id.pop((forgotten.instrument, forgotten.venue_order_id), None)
+
+    def _revive(self, order: Order) -> None:
+        """A finished order turned out not to be: a contradiction, a fill without its trade."""
+        del self._terminal[order.client_order_id]
+        self._live[order.client_order_id] = order
+        self.exposure(order.instrument).orders[order.client_order_id] = order
