@@ -87,10 +87,14 @@ class CancelAll(Command, frozen=True, gc=False):
 
 
 class QueryOrder(Command, frozen=True, gc=False):
-    """Ask how one order stands."""
+    """Ask how one order stands; by the venue's own id where it is known, which is the surer way.
+
+    A venue may give a cancelled order another client order id, and then knows it no more by ours.
+    """
 
     instrument: int
     client_order_id: str
+    venue_order_id: int = 0
 
 
 class FetchOpenOrders(Command, frozen=True, gc=False):

@@ -217,6 +217,20 @@ class InstrumentsReport(Event, frozen=True):
     instruments: tuple[Instrument, ...]
 
 
+class Limit(Struct, frozen=True):
+    """One of the venue's rate limits: ``amount`` per ``interval_ns``, aligned to wall clock."""
+
+    name: str
+    amount: int
+    interval_ns: int
+
+
+class LimitsReport(Event, frozen=True):
+    """The venue's rate limits as it states them now; they replace the published ones."""
+
+    limits: tuple[Limit, ...]
+
+
 class VenueTime(Event, frozen=True, gc=False):
     """The venue's clock when it answered."""
 
@@ -232,6 +246,8 @@ class Notice(StrEnum):
     """The private stream has ended while the connection stays."""
     LOGGED_OUT = "logged_out"
     """The session's credentials are no longer accepted."""
+    CLOCK_OFF = "clock_off"
+    """The time a request carried is not the venue's: ask for its time before sending more."""
 
 
 class SessionNotice(Event, frozen=True):
@@ -276,8 +292,29 @@ class BudgetUse(Struct, frozen=True, gc=False):
     used: int
 
 
+class ReplaceOutcome(Event, frozen=True, kw_only=True):
+    """What the answer to a ``Replace`` proves about each of its halves.
+
+    It is among the facts of every such answer; the reports of the halves that were done stand
+    beside it. A half that was not attempted is ``REFUSED``.
+    """
+
+    cancel: Verdict
+    place: Verdict
+    cancel_code: int = 0
+    cancel_text: str = ""
+    place_code: int = 0
+    place_text: str = ""
+
+
+NO_REQUEST = 0
+"""``request_id`` of an error that names no request: its verdict holds for the connection."""
+
+
 class Reply(Event, frozen=True, kw_only=True):
     """The venue answered the request ``request_id``; ``facts`` are what the answer proves.
+
+    The verdict on a ``Replace`` is the one on its new order; see ``ReplaceOutcome``.
 
     ``retry_ns`` is the venue's time before which nothing may be sent again, 0 where it states
     none. ``code`` and ``text`` are the venue's own error, 0 and "" where there is none.

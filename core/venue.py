@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from core.commands import Command
 from core.events import Event, Reply
+from core.events import Limit as Limit
 from core.instrument import Instrument
 
 
@@ -52,14 +53,6 @@ class Line(Struct, frozen=True, kw_only=True):
     max_message_bytes: int
     sends_per_s: int
     """How many frames the venue takes a second, control frames included; 0: no such limit."""
-
-
-class Limit(Struct, frozen=True):
-    """One of the venue's rate limits: ``amount`` per ``interval_ns``, aligned to wall clock."""
-
-    name: str
-    amount: int
-    interval_ns: int
 
 
 class WireRequest(Struct, frozen=True, gc=False):
@@ -122,7 +115,7 @@ class Adapter(Protocol):
     def lines(self) -> Sequence[Line]: ...
     @property
     def limits(self) -> Sequence[Limit]:
-        """The venue's published limits; ``learn`` may have renewed them."""
+        """The venue's published limits; a ``LimitsReport`` renews them."""
         ...
 
     def learn(self, instruments: Sequence[Instrument]) -> None:
