@@ -12,7 +12,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from core.errors import BadConfig
-from core.units import Grid
+from core.units import Grid, format_decimal
 
 
 class Trading(StrEnum):
@@ -59,6 +59,10 @@ class Instrument(Struct, frozen=True, kw_only=True, eq=False):
         """Mantissa of the quote unit: ticks * lots * this, at ``quote_decimals``, is money."""
         return self.tick.step_mantissa * self.lot.step_mantissa
 
+    def money(self, quote_units: int) -> str:
+        """Return quote units (profit, notional) as decimal text in the quote asset, exactly."""
+        return format_decimal(quote_units * self.quote_unit, self.quote_decimals)
+
 
 class InstrumentTable:
     """The instruments of one run, by index and by symbol."""
@@ -73,13 +77,14 @@ class InstrumentTable:
 
     def put(self, instrument: Instrument) -> None:
         """Add an instrument at the next index, or renew the row it already has."""
-        if instrument.index == len(self._rows):
-            self._rows.append(instrument)
-        elif self._rows[instrument.index].symbol == instrument.symbol:
-            self._rows[instrument.index] = instrument
+        rows, index, symbol = self._rows, instrument.index, instrument.symbol
+        if index == len(rows) and symbol not in self._by_symbol:
+            rows.append(instrument)
+        elif 0 <= index < len(rows) and rows[index].symbol == symbol:
+            rows[index] = instrument
         else:
-            raise BadConfig(f"instrument {instrument.symbol} has another's index")
-        self._by_symbol[instrument.symbol] = instrument
+            raise BadConfig(f"instrument {symbol} cannot have index {index}: list each symbol once")
+        self._by_symbol[symbol] = instrument
 
     def __getitem__(self, index: int) -> Instrument:
         return self._rows[index]

@@ -89,17 +89,19 @@ class Grid:
         return count
 
     def count_of(self, mantissa: int, exponent: int, text: str = "") -> int:
-        """Return how many steps ``mantissa * 10**-exponent`` is (``text`` is for the message)."""
+        """Return how many steps ``mantissa * 10**-exponent`` is (``text`` is for the message).
+
+        Raises ``Malformed`` when it is off the grid, below zero or too large.
+        """
         shift = exponent - self.decimals
-        if shift > 0:
-            mantissa, remainder = divmod(mantissa, 10**shift)
-        else:
-            mantissa, remainder = mantissa * 10**-shift, 0
-        count, off_grid = divmod(mantissa, self.step_mantissa)
-        if remainder or off_grid:
-            raise Malformed(f"{text or mantissa!r} is not a multiple of {self.step}")
-        if count > MAX_COUNT:
-            raise Malformed(f"{text or mantissa!r} is too large")
+        scale = int(10 ** abs(shift))
+        scaled, remainder = divmod(mantissa, scale) if shift > 0 else (mantissa * scale, 0)
+        count, off_grid = divmod(scaled, self.step_mantissa)
+        if remainder or off_grid or not 0 <= count <= MAX_COUNT:
+            shown = text or f"{mantissa}e{-exponent}"
+            if remainder or off_grid:
+                raise Malformed(f"{shown} is not a multiple of {self.step}")
+            raise Malformed(f"{shown} is {'below zero' if count < 0 else 'too large'}")
         return count
 
     def text(self, count: int) -> str:
@@ -124,9 +126,8 @@ def atoms(text: str) -> int:
     Unlike prices and sizes an amount is not bounded by an int64: 18 decimals leave only 9.2 whole
     units there. Raises ``Malformed`` like ``parse_decimal``.
     """
-    if text.startswith("-"):
-        return -atoms(text[1:])
-    mantissa, exponent = parse_decimal(text)
+    mantissa, exponent = parse_decimal(text.removeprefix("-"))
     if exponent > ASSET_DECIMALS:
         raise Malformed(f"{text!r} has more than {ASSET_DECIMALS} decimals")
-    return mantissa * int(10 ** (ASSET_DECIMALS - exponent))
+    count = mantissa * int(10 ** (ASSET_DECIMALS - exponent))
+    return -count if text.startswith("-") else count
