@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import core.position
+from core.events import Fill, Side
+from core.position import Position
+from core.views import PositionView
+
+
+def fill(trade_id: int, price_ticks: int = 100, lots: int = 1, fee: int = 0) -> Fill:
+    return Fill(trade_id, price_ticks, lots, fee, "BNB" if fee else "", True, 0)
+
+
+def state(position: Position) -> tuple[object, ...]:
+    return (
+        position.lots,
+        position.bought_lots,
+        position.sold_lots,
+        position.bought_quote_units,
+        position.sold_quote_units,
+        position.fees_atoms,
+        position.profit(12_345),
+    )
+
+
+def test_a_position_is_a_position_view() -> None:
+    view: PositionView = Position()
+    assert (view.lots, view.bought_lots, view.sold_lots, view.profit(7)) == (0, 0, 0, 0)
+
+
+def test_buys_and_sells_sum_up() -> None:
+    position = Position()
+    assert position.on_fill(Side.BUY, fill(1, 100, 5))
+    assert position.on_fill(Side.SELL, fill(2, 110, 3))
+    assert (position.lots, position.bought_lots, position.sold_lots) == (2, 5, 3)
+    assert position.cost_quote_units == 500 - 330
+
+
+def test_profit_is_what_was_received_less_paid_plus_the_rest_at_the_mark() -> None:
+    position = Position()
+    position.on_fill(Side.BUY, fill(1, 100, 5))
+    position.on_fill(Side.SELL, fill(2, 110, 3))
+    assert position.profit(105) == 330 - 500 + 2 * 105
+    short = Position()
+    short.on_fill(Side.SELL, fill(1, 100, 4))
+    assert short.profit(90) == 40
+
+
+def test_fees_and_rebates_sum_up_by_asset() -> None:
+    position = Position()
+    position.on_fill(Side.BUY, Fill(1, 100, 1, 7, "BNB", False, 0))
+    position.on_fill(Side.SELL, Fill(2, 100, 1, 5, "USDT", False, 0))
+    position.on_fill(Side.SELL, Fill(3, 100, 1, -9, "BNB", True, 0))
+    position.on_fill(Side.SELL, Fill(4, 100, 1, 0, "", True, 0))
+    assert position.fees_atoms == {"BNB": -2, "USDT": 5}
+
+
+def test_a_trade_counts_once() -> None:
+    position = Position()
+    assert position.on_fill(Side.BUY, fill(7, fee=3))
+    before = state(position)
+    assert not position.on_fill(Side.BUY, fill(7, fee=3))
+    assert state(position) == before
+
+
+def test_both_sides_of_a_trade_with_ourselves_count() -> None:
+    position = Position()
+    assert position.on_fill(Side.BUY, fill(7))
+    assert position.on_fill(Side.SELL, fill(7))
+    assert (position.lots, position.bought_lots, position.sold_lots) == (0, 1, 1)
+
+
+def test_a_late_fill_counts() -> None:
+    position = Position()
+    position.on_fill(Side.BUY, fill(10))
+    position.on_fill(Side.BUY, fill(30))
+    assert position.on_fill(Side.BUY, fill(20))
+    assert not position.on_fill(Side.BUY, fill(20))
+    assert position.on_fill(Side.BUY, fill(0))
+    assert position.lots == 4
+
+
+def test_remembered_ids_are_bounded_and_the_newest_stay_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(core.position, "KEPT_IDS", 8)
+    position = Position()
+    for trade_id in range(0, 200, 2):
+        assert position.on_fill(Side.BUY, fill(trade_id))
+        assert 4 <= len(position._buys._ids) <= 8 or trade_id < 8
+    assert position.lots == 100
+    assert not any(position.on_fill(Side.BUY, fill(trade_id)) for trade_id in range(0, 200, 2))
+    assert position.on_fill(Side.BUY, fill(197)), "a late fill among the newest"
+    assert not position.on_fill(Side.BUY, fill(3)), "older than the window: a repetition"
+
+
+facts = st.lists(
+    st.tuples(
+        st.sampled_from(Side),
+        st.builds(
+            Fill,
+            trade_id=st.integers(0, 10**9),
+            price_ticks=st.integers(1, 10**12),
+            lots=st.integers(1, 10**9),
+            fee_atoms=st.integers(-(10**15), 10**15),
+            fee_asset=st.sampled_from(["BNB", "USDT"]),
+            maker=st.booleans(),
+            venue_ns=st.just(0),
+        ),
+    ),
+    max_size=30,
+    unique_by=lambda fact: (fact[0], fact[1].trade_id),
+)
+
+
+@settings(max_examples=100)
+@given(facts, st.randoms(use_true_random=False))
+def test_any_permutation_and_duplication_of_fills_ends_the_same(
+    fills: list[tuple[Side, Fill]], shuffle: random.Random
+) -> None:
+    told_once = Position()
+    assert all(told_once.on_fill(side, one) for side, one in fills)
+    repeated = fills * 2 + fills[::3]
+    shuffle.shuffle(repeated)
+    told_often = Position()
+    assert sum(told_often.on_fill(side, one) for side, one in repeated) == len(fills)
+    assert state(told_often) == state(told_once)
+
+
+@settings(max_examples=60)
+@given(facts, st.integers(1, 10**12))
+def test_profit_equals_decimal_arithmetic_over_the_trades(
+    fills: list[tuple[Side, Fill]], mark_ticks: int
+) -> None:
+    position = Position()
+    expected = Decimal(0)
+    for side, one in fills:
+        position.on_fill(side, one)
+        expected += int(side) * one.lots * (Decimal(mark_ticks) - Decimal(one.price_ticks))
+    assert position.profit(mark_ticks) == expected
