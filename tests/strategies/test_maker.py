@@ -1,0 +1,304 @@
+"""The maker's rules: where it quotes, when it moves, when it keeps still."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.commands import OrderKind
+from core.errors import BadParameter
+from core.events import Side
+from core.strategy import Desk
+from core.units import NS_PER_S
+from core.views import OrderState, Refusal, RefusalReason, SessionState
+from strategies.maker import Maker, MakerParameters
+from tests.strategies.desk import FakeDesk, FakeOrder, instrument
+
+BIDS = [(999_900, 500), (999_800, 500), (999_700, 500)]
+ASKS = [(1_000_100, 500), (1_000_200, 500), (1_000_300, 500)]
+"""A market around 10,000.00; one basis point of it is 100 ticks."""
+
+PARAMETERS = MakerParameters(
+    size="0.1", max_position="0.4", half_spread_bps="2", skew_bps="1", requote_bps="0.5"
+)
+
+
+def trading(parameters: MakerParameters = PARAMETERS) -> FakeDesk:
+    return FakeDesk(Maker(parameters))
+
+
+def quoted() -> tuple[FakeDesk, FakeOrder, FakeOrder]:
+    """Return a desk on which both quotes stand, and the quotes."""
+    desk = trading()
+    desk.show(BIDS, ASKS)
+    desk.accept()
+    bid, ask = desk.standing(Side.BUY), desk.standing(Side.SELL)
+    assert bid is not None
+    assert ask is not None
+    return desk, bid, ask
+
+
+def test_the_fake_desk_is_a_desk() -> None:
+    desk: Desk = trading()
+    assert desk.session is SessionState.TRADING
+
+
+# -- prices ------------------------------------------------------------------------------------
+
+
+def test_quotes_lie_half_a_spread_either_side_of_the_middle() -> None:
+    _, bid, ask = quoted()
+    assert (bid.price_ticks, bid.size_lots) == (999_800, 100)
+    assert (ask.price_ticks, ask.size_lots) == (1_000_200, 100)
+
+
+def test_quotes_are_post_only() -> None:
+    _, bid, ask = quoted()
+    assert (bid.kind, ask.kind) == (OrderKind.POST_ONLY, OrderKind.POST_ONLY)
+
+
+def test_a_quote_never_reaches_the_other_side() -> None:
+    desk = trading(
+        MakerParameters("0.1", "0.4", half_spread_bps="0", skew_bps="50", requote_bps="0")
+    )
+    desk.positions[0].sold_lots = 400
+    desk.show([(999_900, 5)], [(999_901, 5)])
+    bid = desk.standing(Side.BUY)
+    assert bid is not None
+    assert bid.price_ticks == 999_900
+
+
+def test_both_quotes_lean_against_the_position() -> None:
+    desk = trading()
+    desk.positions[0].bought_lots = 200  # half of max_position: half of one basis point
+    desk.show(BIDS, ASKS)
+    bid, ask = desk.standing(Side.BUY), desk.standing(Side.SELL)
+    assert bid is not None
+    assert ask is not None
+    assert (bid.price_ticks, ask.price_ticks) == (999_750, 1_000_150)
+
+
+def test_leaning_is_the_same_either_way() -> None:
+    distances = []
+    for side in Side:
+        desk = trading()
+        desk.positions[0].bought_lots, desk.positions[0].sold_lots = (
+            (200, 0) if side is Side.BUY else (0, 200)
+        )
+        desk.show(BIDS, ASKS)
+        order = desk.standing(side)
+        assert order is not None
+        distances.append(side * (1_000_000 - order.price_ticks))
+    assert distances[0] == distances[1]
+
+
+def test_the_middle_is_that_of_the_market_without_our_own_quotes() -> None:
+    desk = trading(MakerParameters("0.1", "0.4", half_spread_bps="0.5", requote_bps="0"))
+    desk.show(BIDS, ASKS)
+    desk.accept()
+    bid = desk.standing(Side.BUY)
+    assert bid is not None
+    assert bid.price_ticks == 999_950
+    calls = desk.calls
+    desk.show([(999_950, 100), *BIDS], ASKS)  # our bid has become the best
+    assert desk.calls == calls
+
+
+def test_alone_on_a_side_it_takes_its_quotes_out() -> None:
+    desk, bid, ask = quoted()
+    desk.show([(999_800, 100)], ASKS)
+    assert bid.cancelling
+    assert ask.cancelling
+
+
+# -- inventory ---------------------------------------------------------------------------------
+
+
+def test_the_growing_side_shrinks_to_what_is_left_of_the_limit() -> None:
+    desk = trading()
+    desk.positions[0].bought_lots = 370
+    desk.show(BIDS, ASKS)
+    bid = desk.standing(Side.BUY)
+    assert bid is not None
+    assert bid.size_lots == 30
+
+
+def test_at_the_limit_only_the_reducing_side_is_quoted() -> None:
+    desk = trading()
+    desk.positions[0].sold_lots = 400
+    desk.show(BIDS, ASKS)
+    assert desk.standing(Side.SELL) is None
+    assert desk.standing(Side.BUY) is not None
+
+
+def test_a_rest_below_the_venues_smallest_notional_is_not_quoted() -> None:
+    desk = FakeDesk(Maker(PARAMETERS), instrument(min_notional=50 * 1_000_000))
+    desk.positions[0].bought_lots = 370
+    desk.show(BIDS, ASKS)
+    assert desk.standing(Side.BUY) is None
+
+
+# -- keeping still -----------------------------------------------------------------------------
+
+
+def test_a_small_move_leaves_the_quotes_and_their_place_in_the_queue() -> None:
+    desk, _, _ = quoted()
+    calls = desk.calls
+    desk.show([(999_940, 500)], [(1_000_140, 500)])
+    assert desk.calls == calls
+
+
+def test_a_large_move_takes_both_quotes_along() -> None:
+    desk, _, _ = quoted()
+    desk.show([(1_000_900, 500)], [(1_001_100, 500)])
+    bid, ask = desk.standing(Side.BUY), desk.standing(Side.SELL)
+    assert bid is not None
+    assert ask is not None
+    assert (bid.price_ticks, ask.price_ticks) == (1_000_800, 1_001_200)
+
+
+def test_unchanged_best_prices_are_not_looked_at_again() -> None:
+    desk, _, _ = quoted()
+    desk.books[0].levels = None  # type: ignore[assignment, method-assign]  # reading it would fail
+    desk.show(BIDS, ASKS)
+
+
+def test_a_partly_filled_quote_is_left_until_half_of_it_is_gone() -> None:
+    desk = trading(MakerParameters("0.1", "0.4", skew_bps="0"))
+    desk.show(BIDS, ASKS)
+    desk.accept()
+    bid = desk.standing(Side.BUY)
+    assert bid is not None
+    desk.fill(bid, 40)
+    assert desk.standing(Side.BUY) is bid
+    desk.fill(bid, 20)
+    refilled = desk.standing(Side.BUY)
+    assert refilled is not None
+    assert refilled is not bid
+    assert refilled.size_lots == 100
+
+
+def test_a_filled_quote_is_followed_by_another() -> None:
+    desk, bid, _ = quoted()
+    desk.fill(bid, 100)
+    again = desk.standing(Side.BUY)
+    assert again is not None
+    assert again.price_ticks < bid.price_ticks
+
+
+# -- books and sessions ------------------------------------------------------------------------
+
+
+def test_nothing_is_done_on_a_book_that_is_not_live() -> None:
+    desk, bid, _ = quoted()
+    calls = desk.calls
+    desk.lose_book()
+    desk.fill(bid, 100)
+    assert desk.calls == calls
+
+
+def test_quotes_return_with_the_book_though_its_prices_are_the_same() -> None:
+    desk, bid, ask = quoted()
+    desk.lose_book()
+    for order in (bid, ask):  # as ``on_stale = "cancel"`` does
+        order.state = OrderState.CANCELED
+    desk.show(BIDS, ASKS)
+    assert desk.standing(Side.BUY) is not None
+
+
+@pytest.mark.parametrize("session", set(SessionState) - {SessionState.TRADING})
+def test_nothing_is_sent_in_any_session_but_trading(session: SessionState) -> None:
+    desk = trading()
+    desk.session = session
+    desk.show(BIDS, ASKS)
+    assert desk.calls == 0
+
+
+def test_trading_that_begins_on_a_still_book_is_quoted_at_once() -> None:
+    desk = trading()
+    desk.session = SessionState.STARTING
+    desk.show(BIDS, ASKS)
+    desk.turn(SessionState.TRADING)
+    assert desk.standing(Side.BUY) is not None
+
+
+# -- refusals ----------------------------------------------------------------------------------
+
+
+def test_a_refusal_is_followed_by_a_pause_and_then_another_try() -> None:
+    desk = trading()
+    desk.refuse_with = Refusal(RefusalReason.ORDER_RATE, "too many")
+    desk.show(BIDS, ASKS)
+    calls = desk.calls
+    desk.show(BIDS, [(1_000_500, 500)])
+    assert desk.calls == calls
+    desk.refuse_with = None
+    desk.pass_ns(NS_PER_S)
+    assert desk.standing(Side.BUY) is not None
+
+
+def test_lasting_refusal_floods_neither_the_venue_nor_the_log() -> None:
+    desk = trading()
+    desk.refuse_with = Refusal(RefusalReason.POSITION, "the limit")
+    for step in range(2_000):
+        desk.show([(999_900 + step, 500)], [(1_000_100 + step, 500)])
+        desk.pass_ns(NS_PER_S // 20)  # 100 seconds in all
+    assert desk.calls < 50
+    assert len(desk.lines) == 2
+    assert "BTCUSDT: position: the limit" in desk.lines[0]
+
+
+def test_the_venues_rejection_is_paused_on_too() -> None:
+    desk = trading()
+    desk.show(BIDS, ASKS)
+    desk.reject()
+    calls = desk.calls
+    desk.show(BIDS, [(1_000_500, 500)])
+    assert desk.calls == calls
+    desk.pass_ns(NS_PER_S)
+    assert desk.calls > calls
+
+
+# -- parameters --------------------------------------------------------------------------------
+
+
+def test_a_size_off_the_lot_grid_is_refused_by_name() -> None:
+    with pytest.raises(BadParameter, match=r'size = "0.1005".*0.001 BTC on BTCUSDT'):
+        trading(MakerParameters("0.1005", "1"))
+
+
+def test_a_size_below_the_smallest_order_is_refused_by_name() -> None:
+    with pytest.raises(BadParameter, match=r'size = "0.1".*no order below 0.500 BTC'):
+        FakeDesk(Maker(PARAMETERS), instrument(min_lots=500))
+
+
+def test_a_threshold_wider_than_the_spread_is_refused() -> None:
+    with pytest.raises(BadParameter, match=r"requote_bps.*at most half_spread_bps"):
+        MakerParameters("0.1", "1", half_spread_bps="1", requote_bps="1.01")
+
+
+# -- over a whole random market ----------------------------------------------------------------
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=25, deadline=None)
+def test_in_any_market_the_position_stays_in_its_limit_and_quotes_are_few(seed: int) -> None:
+    desk = trading()
+    market = random.Random(seed)
+    middle = 1_000_000
+    for _ in range(300):
+        middle += market.randint(-60, 60)
+        gap = market.randint(1, 150)
+        desk.show([(middle - gap, 500)], [(middle + gap, 500)])
+        desk.pass_ns(NS_PER_S // 10)
+        market.choice([desk.accept, desk.accept, desk.accept, desk.reject, desk.lose_book])()
+        for order in desk.open_orders(0):
+            if order.state is OrderState.LIVE and market.random() < 0.2:
+                desk.fill(order, market.randint(1, order.open_lots))
+        assert abs(desk.positions[0].lots) <= 400
+        desk.standing(Side.BUY)
+        desk.standing(Side.SELL)
+    assert desk.calls <= 600
