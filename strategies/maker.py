@@ -21,7 +21,7 @@ from core.instrument import Instrument
 from core.strategy import Desk, Quote, Strategy
 from core.views import BookView, OrderState, OrderView, SessionState
 from strategies.refusals import Refusals
-from strategies.sizes import BasisPoints, Fraction, Size, lots_of
+from strategies.sizes import BasisPoints, Fraction, Size, lots_of, order_lots_of
 
 
 class MakerParameters(Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,13 +55,8 @@ class _Market:
 
     def __init__(self, instrument: Instrument, parameters: MakerParameters) -> None:
         self.instrument = instrument
-        self.size_lots = lots_of(parameters.size, "size", instrument)
+        self.size_lots = order_lots_of(parameters.size, "size", instrument)
         self.max_lots = lots_of(parameters.max_position, "max_position", instrument)
-        if self.size_lots < instrument.min_lots:
-            raise BadParameter(
-                f'size = "{parameters.size}": {instrument.symbol} takes no order below '
-                f"{instrument.lot.text(instrument.min_lots)} {instrument.base}"
-            )
         self.refusals = Refusals(instrument.symbol, f"retry {instrument.index}")
         self.seen = (0, 0)
         """The best prices that were last quoted on; zeros when they must be looked at anew."""

@@ -42,6 +42,17 @@ def lots_of(size: str, key: str, instrument: Instrument) -> int:
         ) from error
 
 
+def order_lots_of(size: str, key: str, instrument: Instrument) -> int:
+    """Return the size of an order in lots; ``BadParameter`` also below the smallest order."""
+    lots = lots_of(size, key, instrument)
+    if lots < instrument.min_lots:
+        raise BadParameter(
+            f'{key} = "{size}": {instrument.symbol} takes no order below '
+            f"{instrument.lot.text(instrument.min_lots)} {instrument.base}"
+        )
+    return lots
+
+
 class Fraction:
     """Basis points as an exact fraction of a price."""
 
