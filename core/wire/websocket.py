@@ -116,11 +116,12 @@ _NEXT: Final = {
 }
 
 # What frame() takes. After our own close no more data (RFC 6455, 5.5.1), but pongs are still owed.
+# The end of the input forbids nothing: what came before it in the same read may be answered.
 _SENDABLE: Final = {
     State.OPEN: frozenset({TEXT, BINARY, PING, PONG}),
     State.CLOSE_SENT: frozenset({PING, PONG}),
     State.CLOSE_RECEIVED: frozenset({TEXT, BINARY, PING, PONG}),
-    State.FAILED: frozenset({PING, PONG}),
+    State.FAILED: frozenset({TEXT, BINARY, PING, PONG}),
     State.CLOSED: frozenset[int](),
 }
 
@@ -404,7 +405,9 @@ class ClientCodec:
         ``close``), or for a ping or pong of more than 125 bytes.
         """
         if opcode not in self._sendable:
-            raise Misuse(f"a frame of opcode {opcode:#x} cannot be sent in state {self.state}")
+            raise Misuse(
+                f"a frame of opcode {opcode:#x} cannot be sent in state '{self.state.value}'"
+            )
         size = len(payload)
         if size > self._max_hot_send_bytes or opcode > BINARY:
             return self._frame_carefully(opcode, payload)
@@ -452,7 +455,7 @@ class ClientCodec:
     def _step(self, step: _Step) -> None:
         state = _NEXT.get((self.state, step))
         if state is None:
-            raise Misuse(f"cannot {step.value} in state {self.state.value}")
+            raise Misuse(f"cannot {step.value} in state '{self.state.value}'")
         self.state = state
         self._sendable = _SENDABLE[state]
         self._reading = state in {State.OPEN, State.CLOSE_SENT}

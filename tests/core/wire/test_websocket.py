@@ -521,7 +521,7 @@ ALLOWED = {
     State.OPEN: (True, True, True),
     State.CLOSE_SENT: (False, True, False),
     State.CLOSE_RECEIVED: (True, True, True),
-    State.FAILED: (False, True, True),
+    State.FAILED: (True, True, True),
     State.CLOSED: (False, False, False),
 }
 
