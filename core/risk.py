@@ -1,0 +1,542 @@
+"""The last word before an order: worst-case exposure -> ``Approved`` or ``Refusal``.
+
+Here live our own limits and the venue's static filters, the breakers that close the gate, and the
+only place that makes an ``Approved``. What never lives here: orders, books and positions (they are
+arguments), the venue's request budgets (``core.throttle``), profit sums (``core.position``).
+
+An order is judged as if everything already open were to trade in full, and as if what is unproved
+were open: whatever becomes of our orders, the position stays within its limit. All arithmetic is on
+integers: ticks, lots, quote units (ticks * lots), basis points.
+
+A limit is stated, or nothing is placed: 0 means nothing, never "no limit". Nothing here raises a
+limit while a run goes on, and only an operator's own halt can be taken back.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from core.commands import Amend, OrderKind, Place, Replace
+from core.errors import BadConfig, Misuse
+from core.events import Side
+from core.instrument import Instrument, Trading
+from core.units import NS_PER_S
+from core.views import BookView, ExposureView, Refusal, RefusalReason
+
+_BPS = 10_000
+"""Basis points in one whole."""
+
+DAY_NS = 86_400 * NS_PER_S
+
+MAX_ORDERS_PER_S = 10_000
+"""Largest own rate that can be stated: each order of the last second is remembered by its time."""
+
+MAX_REJECTS = 10_000
+"""Largest number of rejects that can be tolerated: each is remembered by its time."""
+
+MAX_CODES = 64
+"""Reject codes counted apart on one instrument; beyond it all further ones are counted as one, so
+that a venue which makes up codes halts us instead of filling our memory."""
+
+MARKET_LEVELS = 100
+"""Levels of the book that may cover a market order; one that needs more is refused."""
+
+_BUY = Side.BUY
+_MARKET = OrderKind.MARKET
+_OPEN = Trading.OPEN
+
+
+class RiskLimits(Struct, frozen=True, kw_only=True):
+    """What we allow ourselves on one instrument. All inclusive; 0 allows nothing.
+
+    Raises ``BadConfig`` for a value below zero or a rate that cannot be kept.
+    """
+
+    max_order_lots: int
+    """Largest size of one order."""
+    max_order_notional: int
+    """Largest price times size of one order, in quote units."""
+    max_position_lots: int
+    """Largest position either way, with every open order counted as if filled in full."""
+    max_open_orders: int
+    """Most orders open at once, unproved ones included."""
+    collar_bps: int
+    """How far through the opposite best price an order may reach."""
+    max_book_age_ns: int
+    """Longest silence of the feed that the order was made from."""
+    max_orders_per_s: int
+    """Most new and replacing orders within any one second."""
+    max_rejects: int
+    """Most rejects by the venue for one and the same reason within ``reject_window_ns``; the next
+    one halts the instrument."""
+    reject_window_ns: int
+    max_daily_loss: int
+    """Largest loss since midnight UTC in quote units; more halts the whole run."""
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value < 0:
+                raise BadConfig(f"risk limit {name} is {value}; it must be 0 or more")
+        if self.max_orders_per_s > MAX_ORDERS_PER_S:
+            raise BadConfig(f"risk limit max_orders_per_s: at most {MAX_ORDERS_PER_S}")
+        if self.max_rejects > MAX_REJECTS:
+            raise BadConfig(f"risk limit max_rejects: at most {MAX_REJECTS}")
+
+
+class Approved(Struct, frozen=True, gc=False):
+    """A command that may leave. Made by ``Risk`` and by nothing else."""
+
+    command: Place | Replace | Amend
+
+
+class _Rate:
+    """At most ``amount`` in any one second: a ring of the newest times."""
+
+    __slots__ = ("_next", "_times_ns", "amount")
+
+    def __init__(self, amount: int) -> None:
+        self.amount = amount
+        self._times_ns = [-NS_PER_S] * amount
+        self._next = 0
+
+    def take(self, now_ns: int) -> bool:
+        if not self.amount:
+            return False
+        place = self._next
+        times_ns = self._times_ns
+        if now_ns - times_ns[place] < NS_PER_S:
+            return False
+        times_ns[place] = now_ns
+        self._next = place + 1 if place + 1 < self.amount else 0
+        return True
+
+
+class _Breaker:
+    """Rejects by reason code, each in a sliding window."""
+
+    __slots__ = ("_limits", "_times_ns")
+
+    def __init__(self, limits: RiskLimits) -> None:
+        self._limits = limits
+        self._times_ns: dict[int | None, deque[int]] = {}
+
+    def trips(self, code: int, now_ns: int) -> bool:
+        """Count a reject; return whether it is one too many for its code."""
+        key = code if code in self._times_ns or len(self._times_ns) < MAX_CODES else None
+        times_ns = self._times_ns.get(key)
+        if times_ns is None:
+            times_ns = self._times_ns[key] = deque(maxlen=self._limits.max_rejects + 1)
+        while times_ns and now_ns - times_ns[0] >= self._limits.reject_window_ns:
+            times_ns.popleft()
+        times_ns.append(now_ns)
+        return len(times_ns) > self._limits.max_rejects
+
+
+class _DailyLoss:
+    """Profit since midnight UTC, from the profit of the whole run.
+
+    A day begins with the last profit told on the day before, so that a move over midnight counts
+    for the new day. A run begins at 0: what an earlier run lost on the same day is not known here.
+    """
+
+    __slots__ = ("_base", "_day", "_last")
+
+    def __init__(self) -> None:
+        self._base = 0
+        self._last = 0
+        self._day = 0
+
+    def loss(self, profit_quote_units: int, now_ns: int) -> int:
+        """Return how much was lost today; below zero it is a gain."""
+        day = now_ns // DAY_NS
+        if day > self._day:
+            self._day = day
+            self._base = self._last
+        self._last = profit_quote_units
+        return self._base - profit_quote_units
+
+
+class _Row:
+    """One instrument: its limits, its halt and its breakers."""
+
+    __slots__ = ("breaker", "daily", "halted", "limits", "rate", "reason")
+
+    def __init__(self, limits: RiskLimits) -> None:
+        self.limits = limits
+        self.halted = ""
+        self.reason = RefusalReason.HALTED
+        self.rate = _Rate(limits.max_orders_per_s)
+        self.breaker = _Breaker(limits)
+        self.daily = _DailyLoss()
+
+
+class Risk:
+    """Judges every order of a run, and halts an instrument or everything when a limit is hit.
+
+    What may halt returns why, "" where it did not, so that the caller learns of a new halt at once
+    and can cancel. A halt stops new orders only: cancels need no approval.
+    """
+
+    __slots__ = ("_reason", "_resumable", "_rows", "halted")
+
+    def __init__(self) -> None:
+        self.halted = ""
+        """Why nothing may be placed on any instrument; "" while it may."""
+        self._reason = RefusalReason.HALTED
+        self._resumable = False
+        self._rows: list[_Row] = []
+
+    def add(self, instrument: int, limits: RiskLimits) -> None:
+        """State the limits of the next instrument; they stand for the whole run."""
+        if instrument != len(self._rows):
+            raise Misuse(f"limits of instrument {instrument} are stated already, or too early")
+        self._rows.append(_Row(limits))
+
+    # -- orders --------------------------------------------------------------------------------
+
+    def approve_place(
+        self,
+        place: Place,
+        instrument: Instrument,
+        book: BookView,
+        book_age_ns: int,
+        exposure: ExposureView,
+        position_lots: int,
+        now_ns: int,
+    ) -> Approved | Refusal:
+        """Judge a new order; ``exposure`` does not hold it yet."""
+        refusal = self._refuse(
+            place,
+            instrument,
+            book,
+            book_age_ns,
+            exposure,
+            position_lots,
+            exposure.open_orders + 1,
+            now_ns,
+        )
+        return Approved(place) if refusal is None else refusal
+
+    def approve_replace(
+        self,
+        replace: Replace,
+        instrument: Instrument,
+        book: BookView,
+        book_age_ns: int,
+        exposure: ExposureView,
+        position_lots: int,
+        now_ns: int,
+    ) -> Approved | Refusal:
+        """Judge a cancel-replace like a new order beside the old one, which ``exposure`` holds.
+
+        The old order may fill in full before it is cancelled, so both sizes count together. Only
+        the number of open orders does not grow: the new one is placed if the old one is gone.
+        """
+        refusal = self._refuse(
+            replace.new,
+            instrument,
+            book,
+            book_age_ns,
+            exposure,
+            position_lots,
+            exposure.open_orders,
+            now_ns,
+        )
+        return Approved(replace) if refusal is None else refusal
+
+    def approve_amend(self, amend: Amend, size_lots: int, filled_lots: int) -> Approved | Refusal:
+        """Judge an amend of an order of ``size_lots``, of which ``filled_lots`` are filled.
+
+        It may only make the order smaller, and must leave some of it; that lowers every exposure
+        there is, so that beside the halts no other limit can be broken by it.
+        """
+        row = self._rows[amend.instrument]
+        if self.halted or row.halted:
+            return self._halt_refusal(row)
+        if not filled_lots < amend.size_lots < size_lots:
+            return Refusal(
+                RefusalReason.ORDER_SIZE,
+                f"amend to {amend.size_lots} lots: must be above the {filled_lots} filled"
+                f" and below the present {size_lots}",
+            )
+        return Approved(amend)
+
+    def _refuse(
+        self,
+        place: Place,
+        instrument: Instrument,
+        book: BookView,
+        book_age_ns: int,
+        exposure: ExposureView,
+        position_lots: int,
+        open_orders: int,
+        now_ns: int,
+    ) -> Refusal | None:
+        """Return the first objection; ``open_orders`` counts what would be open, this included."""
+        row = self._rows[place.instrument]
+        limits = row.limits
+        if (
+            self.halted
+            or row.halted
+            or instrument.trading is not _OPEN
+            or not book.live
+            or book_age_ns > limits.max_book_age_ns
+        ):
+            return self._gate_refusal(row, instrument, book, book_age_ns)
+        touch_ticks = _far_touch(book, place.side)
+        if not touch_ticks:
+            return Refusal(
+                RefusalReason.PRICE_COLLAR,
+                f"the book of {instrument.symbol} is empty: there is no price to measure by",
+            )
+        worth_ticks = place.price_ticks
+        if place.kind is _MARKET:
+            worth_ticks = -(-touch_ticks * (_BPS + limits.collar_bps) // _BPS)
+        refusal = (
+            _venue_refusal(place, instrument, touch_ticks, worth_ticks, open_orders)
+            or _size_refusal(place, limits, exposure, position_lots, worth_ticks, open_orders)
+            or _price_refusal(place, limits, book, exposure, touch_ticks)
+        )
+        if refusal is None and not row.rate.take(now_ns):
+            return Refusal(
+                RefusalReason.ORDER_RATE,
+                f"{instrument.symbol}: {limits.max_orders_per_s} orders within the last second",
+            )
+        return refusal
+
+    def _halt_refusal(self, row: _Row) -> Refusal:
+        if self.halted:
+            return Refusal(self._reason, self.halted)
+        return Refusal(row.reason, row.halted)
+
+    def _gate_refusal(
+        self, row: _Row, instrument: Instrument, book: BookView, book_age_ns: int
+    ) -> Refusal:
+        if self.halted or row.halted:
+            return self._halt_refusal(row)
+        symbol = instrument.symbol
+        if instrument.trading is not _OPEN:
+            return Refusal(
+                RefusalReason.NOT_TRADING, f"{symbol} is {instrument.trading} at the venue"
+            )
+        if not book.live:
+            return Refusal(RefusalReason.BOOK_NOT_LIVE, f"the book of {symbol} is {book.state}")
+        return Refusal(
+            RefusalReason.BOOK_TOO_OLD,
+            f"the book of {symbol} was silent for {book_age_ns} ns, "
+            f"allowed are {row.limits.max_book_age_ns}",
+        )
+
+    # -- halts ---------------------------------------------------------------------------------
+
+    def halt(self, why: str, *, for_good: bool = False) -> None:
+        """Stop placing on every instrument: by an operator, or ``for_good`` by the house itself.
+
+        The first halt of a kind stands; one for good takes the place of an operator's.
+        """
+        if not self.halted or (for_good and self._resumable):
+            self.halted = why
+            self._reason = RefusalReason.HALTED
+            self._resumable = not for_good
+
+    def resume(self) -> bool:
+        """Take an operator's halt back; return whether orders may be placed again.
+
+        Daily loss, breakers and halts for good stay until the run ends.
+        """
+        if self._resumable:
+            self.halted = ""
+            self._resumable = False
+        return not self.halted
+
+    def halt_instrument(self, instrument: int, why: str) -> None:
+        """Stop placing on one instrument for the rest of this run; the first reason stands."""
+        row = self._rows[instrument]
+        row.halted = row.halted or why
+
+    def instrument_halted(self, instrument: int) -> str:
+        """Return why nothing may be placed on one instrument alone; "" while it may."""
+        return self._rows[instrument].halted
+
+    def on_rejected(self, instrument: int, code: int, now_ns: int) -> str:
+        """Count a reject by the venue; return why that halts the instrument, "" if it does not."""
+        row = self._rows[instrument]
+        if not row.breaker.trips(code, now_ns) or row.halted:
+            return ""
+        row.reason = RefusalReason.REJECT_RATE
+        row.halted = (
+            f"more than {row.limits.max_rejects} rejects with code {code} within "
+            f"{row.limits.reject_window_ns} ns: halted until the run ends"
+        )
+        return row.halted
+
+    def on_profit(self, instrument: int, profit_quote_units: int, now_ns: int) -> str:
+        """Take the profit of the whole run on an instrument; return why that halts everything.
+
+        Each instrument has its own largest loss, in its own quote units; the first to exceed it
+        stops them all. Fees count as far as the caller has taken them off. "" where nothing halts.
+        """
+        row = self._rows[instrument]
+        loss = row.daily.loss(profit_quote_units, now_ns)
+        if loss <= row.limits.max_daily_loss or (self.halted and not self._resumable):
+            return ""
+        self.halt(
+            f"lost {loss} quote units on instrument {instrument} since midnight UTC, "
+            f"allowed are {row.limits.max_daily_loss}: halted until the run ends",
+            for_good=True,
+        )
+        self._reason = RefusalReason.DAILY_LOSS
+        return self.halted
+
+
+# -- the single checks ---------------------------------------------------------------------------
+
+
+def _far_touch(book: BookView, side: Side) -> int:
+    """Return the best price opposite to ``side``, else that of its own side, 0 without any."""
+    if side is _BUY:
+        if book.ask_lots:
+            return book.ask_ticks
+        return book.bid_ticks if book.bid_lots else 0
+    if book.bid_lots:
+        return book.bid_ticks
+    return book.ask_ticks if book.ask_lots else 0
+
+
+def _venue_refusal(
+    place: Place, instrument: Instrument, touch_ticks: int, worth_ticks: int, open_orders: int
+) -> Refusal | None:
+    """Check the venue's filters, where 0 is the venue's way to state none.
+
+    The venue's collar is measured from an average price that only the venue knows; the best
+    price stands in for it, and is near enough for collars that are a multiple of the price.
+    """
+    ticks, lots = place.price_ticks, place.lots
+    market = place.kind is _MARKET
+    if type(lots) is not int or type(ticks) is not int:
+        fault = f"size {lots!r} and price {ticks!r} must be whole numbers of lots and ticks"
+    elif lots <= 0 or lots < instrument.min_lots:
+        fault = f"{lots} lots are below the venue's {max(1, instrument.min_lots)}"
+    elif 0 < instrument.max_lots < lots:
+        fault = f"{lots} lots are above the venue's {instrument.max_lots}"
+    elif market and 0 < instrument.max_market_lots < lots:
+        fault = f"{lots} lots at market are above the venue's {instrument.max_market_lots}"
+    elif market and ticks:
+        fault = f"a market order has no price, this one has {ticks} ticks"
+    elif not market and (ticks <= 0 or ticks < instrument.min_ticks):
+        fault = f"{ticks} ticks are below the venue's {max(1, instrument.min_ticks)}"
+    elif not market and 0 < instrument.max_ticks < ticks:
+        fault = f"{ticks} ticks are above the venue's {instrument.max_ticks}"
+    elif worth_ticks * lots < instrument.min_notional:
+        fault = f"{worth_ticks * lots} quote units are below the venue's {instrument.min_notional}"
+    elif 0 < instrument.max_notional < worth_ticks * lots:
+        fault = f"{worth_ticks * lots} quote units are above the venue's {instrument.max_notional}"
+    elif 0 < instrument.max_open_orders < open_orders:
+        fault = f"{open_orders} open orders are above the venue's {instrument.max_open_orders}"
+    elif (instrument.collar_up_bps or instrument.collar_down_bps) and not market:
+        fault = _venue_collar_fault(ticks, instrument, touch_ticks)
+    else:
+        return None
+    return Refusal(RefusalReason.VENUE_FILTER, f"{instrument.symbol}: {fault}") if fault else None
+
+
+def _venue_collar_fault(ticks: int, instrument: Instrument, touch_ticks: int) -> str:
+    up_bps, down_bps = instrument.collar_up_bps, instrument.collar_down_bps
+    if up_bps and ticks * _BPS > touch_ticks * (_BPS + up_bps):
+        return f"{ticks} ticks are over the venue's {up_bps} bps above {touch_ticks}"
+    if down_bps and ticks * _BPS < touch_ticks * (_BPS - down_bps):
+        return f"{ticks} ticks are over the venue's {down_bps} bps below {touch_ticks}"
+    return ""
+
+
+def _size_refusal(
+    place: Place,
+    limits: RiskLimits,
+    exposure: ExposureView,
+    position_lots: int,
+    worth_ticks: int,
+    open_orders: int,
+) -> Refusal | None:
+    """Check size, notional, worst-case position and number of open orders against our limits.
+
+    The worst case of an order is on its own side: everything open there trades and nothing on the
+    other. An order that leads back towards zero is never refused for the side it leads away from.
+    """
+    lots = place.lots
+    if lots > limits.max_order_lots:
+        return Refusal(
+            RefusalReason.ORDER_SIZE, f"{lots} lots are above our {limits.max_order_lots}"
+        )
+    if worth_ticks * lots > limits.max_order_notional:
+        return Refusal(
+            RefusalReason.ORDER_NOTIONAL,
+            f"{worth_ticks * lots} quote units are above our {limits.max_order_notional}",
+        )
+    if place.side is _BUY:
+        worst_lots = position_lots + exposure.open_buy_lots + lots
+    else:
+        worst_lots = exposure.open_sell_lots + lots - position_lots
+    if worst_lots > limits.max_position_lots:
+        return Refusal(
+            RefusalReason.POSITION,
+            f"position {position_lots} could become {worst_lots * place.side} lots with all that is"
+            f" open on this side, allowed are {limits.max_position_lots} either way",
+        )
+    if open_orders > limits.max_open_orders:
+        return Refusal(
+            RefusalReason.OPEN_ORDERS,
+            f"{open_orders} open orders are above our {limits.max_open_orders}",
+        )
+    return None
+
+
+def _price_refusal(
+    place: Place, limits: RiskLimits, book: BookView, exposure: ExposureView, touch_ticks: int
+) -> Refusal | None:
+    """Check the collar around the opposite best price, then that we do not meet ourselves.
+
+    A buy may be priced up to ``ask * (1 + collar)``, a sell down to ``bid * (1 - collar)``; where
+    the opposite side is empty our own side's best price stands in for it.
+    """
+    ticks, collar_bps = place.price_ticks, limits.collar_bps
+    market = place.kind is _MARKET
+    if market:
+        outside = not _covered(place, book, touch_ticks, collar_bps)
+    elif place.side is _BUY:
+        outside = ticks * _BPS > touch_ticks * (_BPS + collar_bps)
+    else:
+        outside = ticks * _BPS < touch_ticks * (_BPS - collar_bps)
+    if outside:
+        what = f"{place.lots} lots at market" if market else f"{ticks} ticks"
+        return Refusal(
+            RefusalReason.PRICE_COLLAR,
+            f"{what} reach over {collar_bps} bps through the best price {touch_ticks}",
+        )
+    if place.side is _BUY:
+        own_ticks = exposure.lowest_sell_ticks()
+        meets = own_ticks and (market or ticks >= own_ticks)
+    else:
+        own_ticks = exposure.highest_buy_ticks()
+        meets = own_ticks and (market or ticks <= own_ticks)
+    if meets:
+        return Refusal(
+            RefusalReason.SELF_MATCH,
+            f"it could trade with our own order at {own_ticks} ticks; cancel that one first",
+        )
+    return None
+
+
+def _covered(place: Place, book: BookView, touch_ticks: int, collar_bps: int) -> bool:
+    """Return whether the book can fill a market order within the collar, as it stands now."""
+    side, wanted_lots = place.side, place.lots
+    edge = touch_ticks * (_BPS + side * collar_bps)
+    for ticks, lots in book.levels(Side(-side), MARKET_LEVELS):
+        if side * (ticks * _BPS - edge) > 0:
+            return False
+        wanted_lots -= lots
+        if wanted_lots <= 0:
+            return True
+    return False
