@@ -1,0 +1,151 @@
+"""``hotloop sim``: the built-in exchange alone, until Ctrl-C.
+
+Prints one line of JSON when it is ready; nothing else goes to standard output.
+"""
+
+import argparse
+import base64
+import binascii
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from venues.sim.fixed import NotDecimalError, TooPreciseError, parse
+from venues.sim.server import (
+    DEFAULT_ACCOUNT,
+    ED25519_PREFIX,
+    AccountConfig,
+    RunningExchange,
+    ServerConfig,
+    serve,
+)
+from venues.sim.venue import RATE
+
+EXIT_OK: Final = 0
+EXIT_CANNOT_LISTEN: Final = 1
+
+_ED25519_BYTES: Final = 32
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``hotloop sim``."""
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=0,
+        help="REST port; WebSockets take the next one (default: any two free ports)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="the same seed makes the same background traders"
+    )
+    parser.add_argument(
+        "--rate",
+        type=_rate,
+        default=RATE,
+        metavar="EVENTS_PER_SECOND",
+        help="book events a second over all symbols; 0 for empty books (default: %(default)g)",
+    )
+    parser.add_argument("--tls", action="store_true", help="https and wss with a CA of its own")
+    parser.add_argument(
+        "--ca-out", type=Path, metavar="FILE", help="with --tls: where to write the CA's PEM"
+    )
+    parser.add_argument(
+        "--account",
+        type=account,
+        action="append",
+        default=[],
+        metavar="KEY:SECRET:ASSET=AMOUNT,..",
+        help="add an account; SECRET may be ed25519/ and a raw public key in base64",
+    )
+    parser.add_argument("--cpu", type=int, metavar="N", help="pin the exchange to this CPU")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the exchange until SIGINT or SIGTERM; return the exit code."""
+    if args.cpu is not None:
+        os.sched_setaffinity(0, {args.cpu})
+    config = ServerConfig(
+        host=args.host,
+        port=args.port,
+        seed=args.seed,
+        rate=args.rate,
+        tls=args.tls,
+        ca_out=args.ca_out,
+        accounts=(DEFAULT_ACCOUNT, *args.account),
+    )
+    exit_code = EXIT_OK
+    try:
+        trio.run(_run_until_signal, config)
+    except* OSError as group:
+        print(
+            f"hotloop sim: cannot listen on {args.host}:{args.port}: {group.exceptions[0]};"
+            " choose another --host or --port",
+            file=sys.stderr,
+        )
+        exit_code = EXIT_CANNOT_LISTEN
+    return exit_code
+
+
+async def _run_until_signal(config: ServerConfig) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            running: RunningExchange = await nursery.start(serve, config)
+            print(json.dumps(running.announcement()), flush=True)
+            async for _ in signals:
+                break
+            nursery.cancel_scope.cancel()
+
+
+def account(text: str) -> AccountConfig:
+    """Read ``KEY:SECRET:ASSET=AMOUNT,..``; raise ArgumentTypeError that names what is wrong."""
+    parts = text.split(":")
+    if len(parts) != 3 or not parts[0] or not parts[1]:
+        raise argparse.ArgumentTypeError("expected KEY:SECRET:ASSET=AMOUNT,..")
+    api_key, secret, deposits = parts
+    if secret.startswith(ED25519_PREFIX):
+        _check_public_key(secret.removeprefix(ED25519_PREFIX))
+    balances: dict[str, int] = {}
+    for deposit in filter(None, deposits.split(",")):
+        asset, equals, amount = deposit.partition("=")
+        try:
+            balances[asset] = parse(amount)
+        except (NotDecimalError, TooPreciseError):
+            equals = ""
+        if not equals or not asset.isalnum():
+            raise argparse.ArgumentTypeError(
+                f"{deposit!r}: expected ASSET=AMOUNT with at most 8 decimals, like USDT=1000.5"
+            )
+    return AccountConfig(api_key, secret, balances)
+
+
+def _check_public_key(text: str) -> None:
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raw = b""
+    if len(raw) != _ED25519_BYTES:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected the {_ED25519_BYTES} raw bytes of an Ed25519 public key in base64"
+        )
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_534:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected 0 to 65534")
+    return int(text)
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = -1.0
+    if not 0 <= rate <= 100_000:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected 0 to 100000")
+    return rate

@@ -1,0 +1,289 @@
+"""Refusals in the venue's own codes and words (errors.md, 2026-07-21).
+
+One constructor per message the exchange can give, so that the words stand in one place.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+SYMBOL_TEXT: Final = r"^[\w\-._&&[^a-z]]{1,50}$"
+CLIENT_ID_TEXT: Final = r"^[\.A-Z\:/a-z0-9_-]{1,36}$"
+SYMBOL_LIST_TEXT: Final = r'^\[("[\w\-._&&[^a-z]]{1,50}"(,"[\w\-._&&[^a-z]]{1,50}"){0,}){0,1}\]$'
+INTEGER_TEXT: Final = r"^[0-9]{1,20}$"
+
+
+class ApiError(Exception):
+    """A request was refused: HTTP-like status, the venue's code and message, optional data."""
+
+    def __init__(
+        self,
+        code: int,
+        msg: str,
+        *,
+        status: int = 400,
+        data: dict[str, Any] | None = None,
+        retry_at_ms: int | None = None,
+    ) -> None:
+        super().__init__(f"{code} {msg}")
+        self.code = code
+        self.msg = msg
+        self.status = status
+        self.data = data
+        self.retry_at_ms = retry_at_ms
+
+    def body(self) -> dict[str, Any]:
+        """Return the error object of a response, without its data."""
+        return {"code": self.code, "msg": self.msg}
+
+
+class RejectedError(ApiError):
+    """The matching engine refused a new order; ``reason`` is the report's ``r``."""
+
+    def __init__(self, msg: str, reason: str) -> None:
+        super().__init__(-2010, msg)
+        self.reason = reason
+
+
+# -- limits ------------------------------------------------------------------------------------
+
+
+def too_much_weight(limit: int, interval: str, retry_at_ms: int) -> ApiError:
+    return ApiError(
+        -1003,
+        f"Too much request weight used; current limit is {limit} request weight per {interval}."
+        " Please use WebSocket Streams for live updates to avoid polling the API.",
+        status=429,
+        retry_at_ms=retry_at_ms,
+    )
+
+
+def too_many_requests(limit: int, interval: str, retry_at_ms: int) -> ApiError:
+    return ApiError(
+        -1003,
+        f"Too many requests; current limit is {limit} requests per {interval}.",
+        status=429,
+        retry_at_ms=retry_at_ms,
+    )
+
+
+def banned(until_ms: int) -> ApiError:
+    return ApiError(
+        -1003,
+        f"Way too much request weight used; IP banned until {until_ms}."
+        " Please use WebSocket Streams for live updates to avoid bans.",
+        status=418,
+        retry_at_ms=until_ms,
+    )
+
+
+def too_many_orders(limit: int, interval: str, retry_at_ms: int) -> ApiError:
+    return ApiError(
+        -1015,
+        f"Too many new orders; current limit is {limit} orders per {interval}.",
+        status=429,
+        retry_at_ms=retry_at_ms,
+    )
+
+
+# -- security ----------------------------------------------------------------------------------
+
+
+def outside_recv_window() -> ApiError:
+    return ApiError(-1021, "Timestamp for this request is outside of the recvWindow.")
+
+
+def ahead_of_server() -> ApiError:
+    return ApiError(-1021, "Timestamp for this request was 1000ms ahead of the server's time.")
+
+
+def bad_signature() -> ApiError:
+    return ApiError(-1022, "Signature for this request is not valid.")
+
+
+def bad_key_format() -> ApiError:
+    return ApiError(-2014, "API-key format invalid.", status=401)
+
+
+def rejected_key() -> ApiError:
+    return ApiError(-2015, "Invalid API-key, IP, or permissions for action.", status=401)
+
+
+# -- parameters --------------------------------------------------------------------------------
+
+
+def illegal_characters(name: str, pattern: str) -> ApiError:
+    return ApiError(
+        -1100,
+        f"Illegal characters found in parameter '{name}'; legal range is '{pattern}'.",
+    )
+
+
+def duplicate_values() -> ApiError:
+    return ApiError(-1101, "Duplicate values for a parameter detected.")
+
+
+def missing(name: str) -> ApiError:
+    return ApiError(
+        -1102,
+        f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.",
+    )
+
+
+def missing_both(first: str, second: str) -> ApiError:
+    return ApiError(
+        -1102,
+        f"Param '{first}' or '{second}' must be sent, but both were empty/null!",
+    )
+
+
+def too_large(name: str, limit: int) -> ApiError:
+    return ApiError(-1102, f"'{name}' contains unexpected value. Cannot be greater than {limit}.")
+
+
+def unread(read: int, sent: int) -> ApiError:
+    return ApiError(
+        -1104,
+        f"Not all sent parameters were read; read '{read}' parameter(s) but was sent '{sent}'.",
+    )
+
+
+def empty(name: str) -> ApiError:
+    return ApiError(-1105, f"Parameter '{name}' was empty.")
+
+
+def not_required(name: str) -> ApiError:
+    return ApiError(-1106, f"Parameter '{name}' sent when not required.")
+
+
+def overflowed(name: str) -> ApiError:
+    return ApiError(-1108, f"Parameter '{name}' overflowed.")
+
+
+def too_precise(name: str) -> ApiError:
+    return ApiError(-1111, f"Parameter '{name}' has too much precision.")
+
+
+def bad_time_in_force() -> ApiError:
+    return ApiError(-1115, "Invalid timeInForce.")
+
+
+def bad_order_type() -> ApiError:
+    return ApiError(-1116, "Invalid orderType.")
+
+
+def bad_side() -> ApiError:
+    return ApiError(-1117, "Invalid side.")
+
+
+def bad_interval() -> ApiError:
+    return ApiError(-1120, "Invalid interval.")
+
+
+def bad_symbol() -> ApiError:
+    return ApiError(-1121, "Invalid symbol.")
+
+
+def bad_symbol_status() -> ApiError:
+    return ApiError(-1122, "Invalid symbolStatus.")
+
+
+def bad_combination() -> ApiError:
+    return ApiError(-1128, "Combination of optional parameters invalid.")
+
+
+def interval_too_long(hours: int) -> ApiError:
+    return ApiError(-1127, f"More than {hours} hours between startTime and endTime.")
+
+
+def invalid_data(name: str) -> ApiError:
+    return ApiError(-1130, f"Data sent for parameter '{name}' is not valid.")
+
+
+def bad_strategy_type() -> ApiError:
+    return ApiError(-1134, "`strategyType` was less than 1000000.")
+
+
+def bad_json() -> ApiError:
+    return ApiError(-1135, "Invalid JSON Request")
+
+
+def bad_cancel_restrictions() -> ApiError:
+    return ApiError(-1145, "Invalid cancelRestrictions")
+
+
+def duplicate_symbols() -> ApiError:
+    return ApiError(-1151, "Symbol is present multiple times in the list.")
+
+
+def symbol_status_differs() -> ApiError:
+    return ApiError(-1220, "The symbol's status does not match the requested symbolStatus.")
+
+
+def unsupported_operation() -> ApiError:
+    return ApiError(-1020, "This operation is not supported.")
+
+
+# -- orders ------------------------------------------------------------------------------------
+
+
+def filter_failure(name: str) -> ApiError:
+    return ApiError(-1013, f"Filter failure: {name}")
+
+
+def self_trade_mode_not_allowed() -> ApiError:
+    return ApiError(-1013, "This symbol does not allow the specified self-trade prevention mode.")
+
+
+def order_type_not_supported(label: str) -> ApiError:
+    return ApiError(-1013, f"{label} orders are not supported for this symbol.")
+
+
+def rejected(msg: str) -> ApiError:
+    return ApiError(-2010, msg)
+
+
+def insufficient_balance() -> RejectedError:
+    return RejectedError(
+        "Account has insufficient balance for requested action.", "INSUFFICIENT_BALANCES"
+    )
+
+
+def would_take() -> RejectedError:
+    return RejectedError("Order would immediately match and take.", "WOULD_MATCH_IMMEDIATELY")
+
+
+def cancel_rejected(msg: str = "Unknown order sent.") -> ApiError:
+    return ApiError(-2011, msg)
+
+
+def no_such_order() -> ApiError:
+    return ApiError(-2013, "Order does not exist.")
+
+
+def amend_rejected(msg: str) -> ApiError:
+    return ApiError(-2038, msg)
+
+
+def client_id_differs() -> ApiError:
+    return ApiError(-2039, "Client order ID is not correct for this order ID.")
+
+
+def subscription_active() -> ApiError:
+    return ApiError(-2035, "User Data Stream subscription already active.")
+
+
+def subscription_inactive() -> ApiError:
+    return ApiError(-2036, "User Data Stream subscription not active.")
+
+
+def too_many_subscriptions() -> ApiError:
+    return ApiError(-2042, "Maximum subscription ID reached for this connection.")
+
+
+def encoded(error: ApiError) -> bytes:
+    """Return the JSON body of a REST error."""
+    body = error.body()
+    if error.data is not None:
+        body["data"] = error.data
+    return msgspec.json.encode(body)

@@ -1,0 +1,161 @@
+"""The REST API: endpoints onto methods, headers, and the ASGI application around them.
+
+``respond`` is all of it but the socket. Parameters come from the query string and a form body,
+the query string's where both have them (rest-api.md, General Information on Endpoints).
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from venues.sim import errors
+from venues.sim.auth import rest_payload
+from venues.sim.errors import ApiError
+from venues.sim.exchange import MILLISECOND_NS, Exchange, Origin, Reply
+from venues.sim.market_data import UNITS_NS
+
+ENDPOINTS: Final[dict[tuple[str, str], str]] = {
+    ("GET", "/api/v3/ping"): "ping",
+    ("GET", "/api/v3/time"): "time",
+    ("GET", "/api/v3/exchangeInfo"): "exchangeInfo",
+    ("GET", "/api/v3/depth"): "depth",
+    ("GET", "/api/v3/trades"): "trades.recent",
+    ("GET", "/api/v3/historicalTrades"): "trades.historical",
+    ("GET", "/api/v3/aggTrades"): "trades.aggregate",
+    ("GET", "/api/v3/klines"): "klines",
+    ("GET", "/api/v3/uiKlines"): "uiKlines",
+    ("GET", "/api/v3/avgPrice"): "avgPrice",
+    ("GET", "/api/v3/ticker/price"): "ticker.price",
+    ("GET", "/api/v3/ticker/bookTicker"): "ticker.book",
+    ("GET", "/api/v3/ticker/24hr"): "ticker.24hr",
+    ("POST", "/api/v3/order"): "order.place",
+    ("GET", "/api/v3/order"): "order.status",
+    ("DELETE", "/api/v3/order"): "order.cancel",
+    ("POST", "/api/v3/order/test"): "order.test",
+    ("POST", "/api/v3/order/cancelReplace"): "order.cancelReplace",
+    ("PUT", "/api/v3/order/amend/keepPriority"): "order.amend.keepPriority",
+    ("GET", "/api/v3/order/amendments"): "order.amendments",
+    ("GET", "/api/v3/openOrders"): "openOrders.status",
+    ("DELETE", "/api/v3/openOrders"): "openOrders.cancelAll",
+    ("GET", "/api/v3/allOrders"): "allOrders",
+    ("GET", "/api/v3/myTrades"): "myTrades",
+    ("GET", "/api/v3/myFilters"): "myFilters",
+    ("GET", "/api/v3/account"): "account.status",
+    ("GET", "/api/v3/account/commission"): "account.commission",
+    ("GET", "/api/v3/rateLimit/order"): "account.rateLimits.orders",
+}
+
+_NOT_FOUND: Final = b"<html><body><h2>404 Not found</h2></body></html>"
+
+# The largest request of this API is a few hundred bytes of parameters.
+MAX_BODY_BYTES: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """What a client sent: ``query`` and ``body`` exactly as they came."""
+
+    method: str
+    path: str
+    query: str = ""
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    ip: str = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """What goes back."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str]
+    content_type: str = "application/json"
+
+
+def respond(exchange: Exchange, request: HttpRequest, now_ns: int) -> HttpReply:
+    """Answer one request; unknown endpoints get the venue's bare 404."""
+    name = ENDPOINTS.get((request.method, request.path))
+    if name is None:
+        return HttpReply(404, _NOT_FOUND, {}, "text/html")
+    try:
+        values = _parameters(request)
+    except ApiError as error:
+        return _answer(Reply(error=error), now_ns)
+    unit = request.headers.get("x-mbx-time-unit", "").upper()
+    origin = Origin(
+        ip=request.ip,
+        api_key=request.headers.get("x-mbx-apikey", ""),
+        payload=rest_payload(request.query, request.body),
+        unit_ns=UNITS_NS.get(unit, MILLISECOND_NS),
+    )
+    return _answer(exchange.call(name, values, origin, now_ns), now_ns)
+
+
+def _parameters(request: HttpRequest) -> dict[str, str]:
+    sources = [parse_qsl(request.query, keep_blank_values=True)]
+    if request.method != "GET":
+        sources.append(parse_qsl(request.body, keep_blank_values=True))
+    values: dict[str, str] = {}
+    for pairs in reversed(sources):
+        names = [name for name, _ in pairs]
+        if len(set(names)) != len(names):
+            raise errors.duplicate_values()
+        values |= dict(pairs)
+    return values
+
+
+def _answer(reply: Reply, now_ns: int) -> HttpReply:
+    headers = {}
+    if reply.weight:
+        headers["X-MBX-USED-WEIGHT"] = str(reply.weight["count"])
+        headers["X-MBX-USED-WEIGHT-1M"] = str(reply.weight["count"])
+    for state in reply.order_counts:
+        suffix = f"{state['intervalNum']}{state['interval'][0]}"
+        headers[f"X-MBX-ORDER-COUNT-{suffix}"] = str(state["count"])
+    error = reply.error
+    if error is None:
+        return HttpReply(200, msgspec.json.encode(reply.result), headers)
+    if error.retry_at_ms is not None:
+        seconds = (error.retry_at_ms * MILLISECOND_NS - now_ns) / 1e9
+        headers["Retry-After"] = str(max(0, math.ceil(seconds)))
+    return HttpReply(error.status, errors.encoded(error), headers)
+
+
+def application(answer: Callable[[HttpRequest], HttpReply]) -> Starlette:
+    """Return the ASGI application whose every request is answered by ``answer``."""
+
+    async def endpoint(request: Request) -> Response:
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                return Response(status_code=413)
+        client = request.client
+        reply = answer(
+            HttpRequest(
+                method=request.method,
+                path=request.url.path,
+                query=request.scope["query_string"].decode("latin-1"),
+                body=body.decode("utf-8", "replace"),
+                headers=request.headers,
+                ip="" if client is None else client.host,
+            )
+        )
+        return Response(
+            reply.body,
+            status_code=reply.status,
+            headers=reply.headers,
+            media_type=reply.content_type,
+        )
+
+    methods = ["GET", "POST", "PUT", "DELETE"]
+    return Starlette(routes=[Route("/{path:path}", endpoint, methods=methods)])

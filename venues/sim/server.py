@@ -1,0 +1,322 @@
+"""The running exchange: listeners, TLS, the market's pulse, and an orderly end.
+
+``serve`` runs one exchange until it is cancelled; ``running_exchange`` does so inside a test.
+Wall-clock time is read here, and handed down to everything else.
+"""
+
+import base64
+import contextlib
+import ssl
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import hypercorn.trio
+import trio
+import trustme
+from hypercorn.config import Config as HypercornConfig
+
+from venues.sim import rest
+from venues.sim.accounts import Account
+from venues.sim.engine import Engine
+from venues.sim.exchange import LIMITS, Limits
+from venues.sim.fixed import ONE
+from venues.sim.orders import Execution, Order
+from venues.sim.rest import HttpReply, HttpRequest
+from venues.sim.sockets import SocketServer
+from venues.sim.symbols import SYMBOLS, Symbol
+from venues.sim.tape import Trade
+from venues.sim.venue import RATE, Venue
+
+DEFAULT_KEY: Final = "hotloop-sim-key-this-is-not-a-secret"
+DEFAULT_SECRET: Final = "hotloop-sim-secret-this-is-not-a-secret"  # noqa: S105 - visibly fake
+DEFAULT_BALANCES: Final = {
+    "BTC": 100 * ONE,
+    "ETH": 2_000 * ONE,
+    "BNB": 10_000 * ONE,
+    "USDT": 10_000_000 * ONE,
+}
+ED25519_PREFIX: Final = "ed25519/"
+
+# The background moves at most this often: a busy market, and time left for requests between.
+SHORTEST_TURN_SECONDS: Final = 0.001
+# Idle REST connections are kept as long as any ordinary client keeps its pool.
+KEEP_ALIVE_SECONDS: Final = 75.0
+# What requests under way at shutdown have to finish.
+GRACEFUL_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class AccountConfig:
+    """One account: ``secret`` is an HMAC secret, or ``ed25519/`` and a raw public key in base64."""
+
+    api_key: str
+    secret: str
+    balances: dict[str, int]
+
+
+DEFAULT_ACCOUNT: Final = AccountConfig(DEFAULT_KEY, DEFAULT_SECRET, DEFAULT_BALANCES)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """How an exchange runs. ``port`` is REST's, WebSockets take the next; 0 picks free ones."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    seed: int = 0
+    rate: float = RATE
+    tls: bool = False
+    ca_out: Path | None = None
+    accounts: tuple[AccountConfig, ...] = (DEFAULT_ACCOUNT,)
+    symbols: tuple[Symbol, ...] = SYMBOLS
+    limits: Limits = LIMITS
+    clock: Callable[[], int] = field(default=time.time_ns)
+
+
+class Ledger:
+    """The exchange's own books, for tests to compare with what a client believes."""
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+
+    @property
+    def engine(self) -> Engine:
+        return self._venue.exchange.engine
+
+    def account(self, api_key: str = DEFAULT_KEY) -> Account:
+        return self._venue.exchange.keys[api_key].account
+
+    def orders(self, symbol: str, api_key: str = DEFAULT_KEY) -> list[Order]:
+        """Return every order the account ever placed in ``symbol``, oldest first."""
+        return list(self.engine.file(self.account(api_key), symbol).orders.values())
+
+    def open_orders(self, symbol: str, api_key: str = DEFAULT_KEY) -> list[Order]:
+        return list(self.engine.file(self.account(api_key), symbol).open.values())
+
+    def executions(self, symbol: str, api_key: str = DEFAULT_KEY) -> list[Execution]:
+        """Return the account's side of every trade it had in ``symbol``, oldest first."""
+        return list(self.engine.file(self.account(api_key), symbol).executions)
+
+    def balances(self, api_key: str = DEFAULT_KEY) -> dict[str, tuple[int, int]]:
+        """Return (free, locked) in units of 1e-8 for each asset."""
+        found = self.account(api_key).balances
+        return {asset: (balance.free, balance.locked) for asset, balance in found.items()}
+
+    def trades(self, symbol: str) -> list[Trade]:
+        """Return the latest public trades, oldest first."""
+        return list(self.engine.markets[symbol].tape.trades)
+
+    def deposit(self, asset: str, amount: int, api_key: str = DEFAULT_KEY) -> None:
+        """Move ``amount`` of 1e-8 in, or out when negative; clients hear of it at the next step."""
+        self.engine.deposit(self.account(api_key), asset, amount, time.time_ns())
+
+
+@dataclass(frozen=True, slots=True)
+class RunningExchange:
+    """Where a running exchange is reached, and its books. ``ca`` is the path of its CA's PEM."""
+
+    rest: str
+    stream: str
+    ws_api: str
+    api_key: str
+    api_secret: str
+    symbols: list[str]
+    ca: str | None
+    venue: Venue
+    ledger: Ledger
+
+    def announcement(self) -> dict[str, Any]:
+        """Return what ``hotloop sim`` prints when it is ready."""
+        line: dict[str, Any] = {
+            "rest": self.rest,
+            "stream": self.stream,
+            "ws_api": self.ws_api,
+            "api_key": self.api_key,
+            "api_secret": self.api_secret,
+            "symbols": self.symbols,
+        }
+        if self.ca is not None:
+            line["ca"] = self.ca
+        return line
+
+
+async def serve(
+    config: ServerConfig,
+    *,
+    task_status: trio.TaskStatus[RunningExchange] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run an exchange until cancelled, then announce the shutdown, close, and return."""
+    stopping = trio.Event()
+    async with trio.open_nursery() as nursery:
+        # Shielded inside: the end is asked for by ``stopping``, so that goodbyes get through.
+        running = await nursery.start(_run, config, stopping)
+        task_status.started(running)
+        try:
+            await trio.sleep_forever()
+        finally:
+            stopping.set()
+
+
+@contextlib.asynccontextmanager
+async def running_exchange(
+    config: ServerConfig = ServerConfig(),
+) -> AsyncIterator[RunningExchange]:
+    """Run an exchange for the body of an ``async with``, on free ports of the loopback."""
+    async with trio.open_nursery() as nursery:
+        running: RunningExchange = await nursery.start(serve, config)
+        try:
+            yield running
+        finally:
+            nursery.cancel_scope.cancel()
+
+
+async def _run(
+    config: ServerConfig,
+    stopping: trio.Event,
+    *,
+    task_status: trio.TaskStatus[RunningExchange],
+) -> None:
+    clock = config.clock
+    venue = Venue(
+        clock(), seed=config.seed, rate=config.rate, symbols=config.symbols, limits=config.limits
+    )
+    for account in config.accounts:
+        add_account(venue, account)
+    sockets = SocketServer(venue, clock)
+    with contextlib.ExitStack() as stack, trio.CancelScope(shield=True):
+        tls = stack.enter_context(_certificate(config)) if config.tls else None
+        async with trio.open_nursery() as nursery:
+            rest_url = await nursery.start(_serve_rest, venue, config, tls, stopping)
+            listener = await _listen(nursery, sockets, config, tls, urlsplit(rest_url).port)
+            nursery.start_soon(_pulse, venue, clock)
+            scheme, port = "ws" if tls is None else "wss", listener
+            first = config.accounts[0] if config.accounts else DEFAULT_ACCOUNT
+            base = f"{scheme}://{_in_url(config.host)}:{port}"
+            task_status.started(
+                RunningExchange(
+                    rest=rest_url,
+                    stream=base,
+                    ws_api=f"{base}/ws-api/v3",
+                    api_key=first.api_key,
+                    api_secret=first.secret,
+                    symbols=[symbol.name for symbol in config.symbols],
+                    ca=None if tls is None else str(tls.ca),
+                    venue=venue,
+                    ledger=Ledger(venue),
+                )
+            )
+            await stopping.wait()
+            await sockets.say_goodbye()
+            nursery.cancel_scope.cancel()
+
+
+def add_account(venue: Venue, config: AccountConfig) -> Account:
+    """Open an account with its key; the secret's form decides how requests are signed."""
+    exchange = venue.exchange
+    account = exchange.engine.open_account(config.balances)
+    if config.secret.startswith(ED25519_PREFIX):
+        raw = base64.b64decode(config.secret.removeprefix(ED25519_PREFIX), validate=True)
+        exchange.add_ed25519_key(config.api_key, raw, account)
+    else:
+        exchange.add_hmac_key(config.api_key, config.secret, account)
+    return account
+
+
+async def _pulse(venue: Venue, clock: Callable[[], int]) -> None:
+    """Play the background whenever something is due."""
+    while True:
+        now_ns = clock()
+        due_ns = venue.step(now_ns)
+        await trio.sleep(max(SHORTEST_TURN_SECONDS, (due_ns - clock()) / 1e9))
+
+
+# -- listeners ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Tls:
+    """Files of a certificate made for this run."""
+
+    ca: Path
+    certificate: Path
+    key: Path
+
+
+@contextlib.contextmanager
+def _certificate(config: ServerConfig) -> Any:
+    """Make a CA and a certificate for the host; only the CA's PEM may outlive the run."""
+    with tempfile.TemporaryDirectory(prefix="hotloop-sim-") as folder:
+        ca = trustme.CA()
+        issued = ca.issue_cert(config.host, "localhost")
+        ca_path = config.ca_out or Path(folder) / "ca.pem"
+        ca.cert_pem.write_to_path(str(ca_path))
+        key_path, certificate_path = Path(folder) / "key.pem", Path(folder) / "certificate.pem"
+        issued.private_key_pem.write_to_path(str(key_path))
+        for blob in issued.cert_chain_pems:
+            blob.write_to_path(str(certificate_path), append=True)
+        yield _Tls(ca_path, certificate_path, key_path)
+
+
+async def _serve_rest(
+    venue: Venue,
+    config: ServerConfig,
+    tls: _Tls | None,
+    stopping: trio.Event,
+    *,
+    task_status: trio.TaskStatus[str],
+) -> None:
+    def answer(request: HttpRequest) -> HttpReply:
+        now_ns = config.clock()
+        reply = rest.respond(venue.exchange, request, now_ns)
+        venue.settle(now_ns)
+        return reply
+
+    options = HypercornConfig()
+    options.bind = [f"{_in_url(config.host)}:{config.port}"]
+    options.accesslog = options.errorlog = None
+    options.alpn_protocols = ["http/1.1"]
+    options.include_server_header = False
+    options.keep_alive_timeout = KEEP_ALIVE_SECONDS
+    options.graceful_timeout = GRACEFUL_SECONDS
+    if tls is not None:
+        options.certfile, options.keyfile = str(tls.certificate), str(tls.key)
+    async with trio.open_nursery() as nursery:
+        binds = await nursery.start(
+            lambda task_status: hypercorn.trio.serve(
+                rest.application(answer),  # type: ignore[arg-type]  # Starlette is an ASGI app
+                options,
+                shutdown_trigger=stopping.wait,
+                task_status=task_status,
+            )
+        )
+        task_status.started(binds[0])
+
+
+async def _listen(
+    nursery: trio.Nursery, sockets: SocketServer, config: ServerConfig, tls: _Tls | None, rest: int
+) -> int:
+    """Start the WebSocket listener, next to REST's port unless any port will do."""
+    port = rest + 1 if config.port else 0
+    listeners: Any
+    if tls is None:
+        listeners = await nursery.start(
+            partial(trio.serve_tcp, sockets.handle, port, host=config.host)
+        )
+    else:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(tls.certificate, tls.key)
+        listeners = await nursery.start(
+            partial(trio.serve_ssl_over_tcp, sockets.handle, port, context, host=config.host)
+        )
+        return int(listeners[0].transport_listener.socket.getsockname()[1])
+    return int(listeners[0].socket.getsockname()[1])
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

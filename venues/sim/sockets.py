@@ -1,0 +1,252 @@
+"""The WebSocket edge: one task group per connection, on trio-websocket.
+
+Handshake, control frames, reading and closing are trio-websocket's. Data frames leave through
+``SocketOutlet``, which frames each payload once, gathers all of one loop turn into one send, and
+drops a client that does not keep up instead of letting it slow the exchange.
+"""
+
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+
+from venues.sim.limits import SECOND_NS
+from venues.sim.streams import StreamSession, TooManyMessagesError
+from venues.sim.venue import Venue
+from venues.sim.ws_api import PATH as WS_API_PATH
+
+Clock = Callable[[], int]
+
+# A second or two of the liveliest market for one client; beyond that it is not reading.
+MAX_QUEUED_BYTES: Final = 4 * 1024 * 1024
+# The largest request is a few hundred bytes; 1024 stream names are some 30 kB.
+MAX_MESSAGE_BYTES: Final = 128 * 1024
+
+HANDSHAKE_SECONDS: Final = 10
+PING_SECONDS: Final = 20
+PONG_SECONDS: Final = 60
+LIFETIME_SECONDS: Final = 24 * 3600
+# What a client has to answer the close frame at shutdown.
+GOODBYE_SECONDS: Final = 1
+
+CONNECTIONS_PER_WINDOW: Final = 300
+CONNECTION_WINDOW_NS: Final = 300 * SECOND_NS
+
+_POLICY_VIOLATION: Final = 1008
+_GOING_AWAY: Final = 1001
+_TEXT: Final = 0x81
+
+
+class Session(Protocol):
+    """What a connection does with messages; both kinds of session fit."""
+
+    def receive(self, text: str | bytes, now_ns: int) -> None: ...
+
+    def announce_shutdown(self, now_ns: int) -> None: ...
+
+
+class SharedStream(trio.abc.Stream):
+    """A stream that trio-websocket and a SocketOutlet both send on, one at a time."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self._lock = trio.Lock()
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        async with self._lock:
+            await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        return await self._stream.receive_some(max_bytes)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class SocketOutlet:
+    """Where everything leaves for one connection, in order: replies, reports and payloads."""
+
+    def __init__(self, stream: trio.abc.SendStream) -> None:
+        self._stream = stream
+        self._frames: list[bytes] = []
+        self._queued_bytes = 0
+        self._ready = trio.lowlevel.ParkingLot()
+        # Cancelled when the client does not keep up.
+        self.overflow = trio.CancelScope()
+
+    def send(self, payload: bytes) -> None:
+        """Queue one text message."""
+        self._queued_bytes += len(payload)
+        if self._queued_bytes > MAX_QUEUED_BYTES:
+            self.overflow.cancel()
+            return
+        self._frames.append(_header(len(payload)))
+        self._frames.append(payload)
+        self._ready.unpark()
+
+    async def run(self) -> None:
+        """Send what is queued, as long as the connection lasts."""
+        while True:
+            if not self._frames:
+                await self._ready.park()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Send what is queued now."""
+        data = b"".join(self._frames)
+        self._frames.clear()
+        try:
+            await self._stream.send_all(data)
+        finally:
+            self._queued_bytes = sum(map(len, self._frames))
+
+
+class Connection:
+    """One accepted WebSocket and its session."""
+
+    def __init__(self, websocket: WebSocketConnection, outlet: SocketOutlet, session: Session):
+        self.websocket = websocket
+        self.outlet = outlet
+        self.session = session
+
+    async def say_goodbye(self, now_ns: int) -> None:
+        """Announce the shutdown and close; give up after ``GOODBYE_SECONDS``."""
+        self.session.announce_shutdown(now_ns)
+        with trio.move_on_after(GOODBYE_SECONDS):
+            await self.websocket.aclose(_GOING_AWAY, "serverShutdown")
+
+
+class SocketServer:
+    """Serves both kinds of WebSocket on one listener and knows who is connected."""
+
+    def __init__(self, venue: Venue, clock: Clock) -> None:
+        self._venue = venue
+        self._clock = clock
+        self._connections: dict[Connection, None] = {}
+        self._attempts: dict[str, deque[int]] = {}
+
+    async def handle(self, stream: trio.SocketStream | trio.SSLStream[trio.SocketStream]) -> None:
+        """Serve one TCP or TLS connection to its end."""
+        shared = SharedStream(stream)
+        ip = _peer(stream)
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            async with trio.open_nursery() as nursery:
+                with trio.move_on_after(HANDSHAKE_SECONDS) as handshake:
+                    request = await wrap_server_stream(
+                        nursery, shared, max_message_size=MAX_MESSAGE_BYTES
+                    )
+                if handshake.cancelled_caught:
+                    return
+                path = request.path.partition("?")[0]
+                if not self._may_connect(ip):
+                    await request.reject(429)
+                elif path == WS_API_PATH or StreamSession.accepts(path):
+                    websocket = await request.accept()
+                    await self._serve(websocket, shared, request.path, ip)
+                else:
+                    await request.reject(404)
+                nursery.cancel_scope.cancel()
+
+    async def say_goodbye(self) -> None:
+        """Close every connection the way the venue announces a shutdown."""
+        now_ns = self._clock()
+        async with trio.open_nursery() as nursery:
+            for connection in list(self._connections):
+                nursery.start_soon(connection.say_goodbye, now_ns)
+
+    async def _serve(
+        self, websocket: WebSocketConnection, stream: SharedStream, target: str, ip: str
+    ) -> None:
+        outlet = SocketOutlet(stream)
+        if target.partition("?")[0] == WS_API_PATH:
+            api = self._venue.open_api_session(outlet, target, ip, self._clock())
+            try:
+                await self._converse(Connection(websocket, outlet, api))
+            finally:
+                self._venue.close_api_session(api)
+        else:
+            session = self._venue.open_stream_session(outlet, target)
+            try:
+                await self._converse(Connection(websocket, outlet, session))
+            finally:
+                session.close()
+
+    async def _converse(self, connection: Connection) -> None:
+        websocket, outlet = connection.websocket, connection.outlet
+        self._connections[connection] = None
+        try:
+            with outlet.overflow, trio.move_on_after(LIFETIME_SECONDS):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(outlet.run)
+                    nursery.start_soon(_heartbeat, websocket, nursery.cancel_scope)
+                    await self._read(connection)
+                    nursery.cancel_scope.cancel()
+        finally:
+            del self._connections[connection]
+
+    async def _read(self, connection: Connection) -> None:
+        """Feed the session until the client leaves or breaks the rules."""
+        websocket, session = connection.websocket, connection.session
+        while True:
+            try:
+                message = await websocket.get_message()
+            except ConnectionClosed:
+                return
+            now_ns = self._clock()
+            try:
+                session.receive(message, now_ns)
+            except TooManyMessagesError:
+                await websocket.aclose(_POLICY_VIOLATION, "Too many requests")
+                return
+            self._venue.settle(now_ns)
+
+    def _may_connect(self, ip: str) -> bool:
+        """Count a connection attempt; at most 300 in 5 minutes per IP."""
+        now_ns = self._clock()
+        times_ns = self._attempts.setdefault(ip, deque(maxlen=CONNECTIONS_PER_WINDOW))
+        full = len(times_ns) == CONNECTIONS_PER_WINDOW
+        times_ns.append(now_ns)
+        return not full or now_ns - times_ns[0] > CONNECTION_WINDOW_NS
+
+
+async def _heartbeat(websocket: WebSocketConnection, connection: trio.CancelScope) -> None:
+    """Ping every ``PING_SECONDS``; drop a client that has not answered for ``PONG_SECONDS``."""
+    async with trio.open_nursery() as nursery:
+        number = 0
+        while True:
+            await trio.sleep(PING_SECONDS)
+            number += 1
+            nursery.start_soon(_ping, websocket, str(number).encode(), connection)
+
+
+async def _ping(
+    websocket: WebSocketConnection, payload: bytes, connection: trio.CancelScope
+) -> None:
+    with trio.move_on_after(PONG_SECONDS) as patience:
+        with contextlib.suppress(ConnectionClosed):
+            await websocket.ping(payload)
+    if patience.cancelled_caught:
+        connection.cancel()
+
+
+def _header(length: int) -> bytes:
+    """Return the header of an unmasked, unfragmented text frame (RFC 6455, 5.2)."""
+    if length < 126:
+        return bytes((_TEXT, length))
+    if length < 65_536:
+        return bytes((_TEXT, 126)) + length.to_bytes(2, "big")
+    return bytes((_TEXT, 127)) + length.to_bytes(8, "big")
+
+
+def _peer(stream: trio.SocketStream | trio.SSLStream[trio.SocketStream]) -> str:
+    transport = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
+    try:
+        return str(transport.socket.getpeername()[0])
+    except OSError:
+        return ""

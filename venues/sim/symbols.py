@@ -1,0 +1,142 @@
+"""The symbols of this exchange and their published trading rules (filters.md)."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from venues.sim.fixed import ONE, show
+from venues.sim.matching import SelfTrade
+
+ORDER_TYPES: Final = ("LIMIT", "LIMIT_MAKER", "MARKET")
+AVERAGE_PRICE_MINUTES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """One spot pair. Prices, quantities and notionals are integers of 1e-8.
+
+    ``opening_price`` stands for the average price until something has traded.
+    """
+
+    name: str
+    base: str
+    quote: str
+    tick_size: int
+    step_size: int
+    opening_price: int
+    max_price: int = 1_000_000 * ONE
+    max_quantity: int = 9_000 * ONE
+    max_market_quantity: int = 100 * ONE
+    min_notional: int = 5 * ONE
+    max_notional: int = 9_000_000 * ONE
+    max_orders: int = 200
+    max_amends: int = 10
+    # Bounds of PERCENT_PRICE_BY_SIDE as fractions of 1e-8 of the average price.
+    bid_down: int = ONE // 5
+    bid_up: int = 5 * ONE
+    ask_down: int = ONE // 5
+    ask_up: int = 5 * ONE
+
+    def published(self) -> dict[str, Any]:
+        """Return the entry of ``exchangeInfo.symbols``."""
+        return {
+            "symbol": self.name,
+            "status": "TRADING",
+            "baseAsset": self.base,
+            "baseAssetPrecision": 8,
+            "quoteAsset": self.quote,
+            "quotePrecision": 8,
+            "quoteAssetPrecision": 8,
+            "baseCommissionPrecision": 8,
+            "quoteCommissionPrecision": 8,
+            "orderTypes": list(ORDER_TYPES),
+            "icebergAllowed": False,
+            "ocoAllowed": False,
+            "otoAllowed": False,
+            "opoAllowed": False,
+            "quoteOrderQtyMarketAllowed": True,
+            "allowTrailingStop": False,
+            "cancelReplaceAllowed": True,
+            "amendAllowed": True,
+            "pegInstructionsAllowed": False,
+            "isSpotTradingAllowed": True,
+            "isMarginTradingAllowed": False,
+            "filters": self.filters(),
+            "permissions": [],
+            "permissionSets": [["SPOT"]],
+            "defaultSelfTradePreventionMode": SelfTrade.NONE.value,
+            "allowedSelfTradePreventionModes": [mode.value for mode in SelfTrade],
+        }
+
+    def filters(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "filterType": "PRICE_FILTER",
+                "minPrice": show(self.tick_size),
+                "maxPrice": show(self.max_price),
+                "tickSize": show(self.tick_size),
+            },
+            {
+                "filterType": "LOT_SIZE",
+                "minQty": show(self.step_size),
+                "maxQty": show(self.max_quantity),
+                "stepSize": show(self.step_size),
+            },
+            {
+                "filterType": "MARKET_LOT_SIZE",
+                "minQty": show(0),
+                "maxQty": show(self.max_market_quantity),
+                "stepSize": show(0),
+            },
+            {
+                "filterType": "PERCENT_PRICE_BY_SIDE",
+                "bidMultiplierUp": _multiplier(self.bid_up),
+                "bidMultiplierDown": _multiplier(self.bid_down),
+                "askMultiplierUp": _multiplier(self.ask_up),
+                "askMultiplierDown": _multiplier(self.ask_down),
+                "avgPriceMins": AVERAGE_PRICE_MINUTES,
+            },
+            {
+                "filterType": "NOTIONAL",
+                "minNotional": show(self.min_notional),
+                "applyMinToMarket": True,
+                "maxNotional": show(self.max_notional),
+                "applyMaxToMarket": False,
+                "avgPriceMins": AVERAGE_PRICE_MINUTES,
+            },
+            {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": self.max_orders},
+            {"filterType": "MAX_NUM_ORDER_AMENDS", "maxNumOrderAmends": self.max_amends},
+        ]
+
+
+def _multiplier(units: int) -> str:
+    return show(units).rstrip("0").rstrip(".")
+
+
+SYMBOLS: Final = (
+    Symbol(
+        "BTCUSDT",
+        "BTC",
+        "USDT",
+        tick_size=ONE // 100,
+        step_size=ONE // 100_000,
+        opening_price=65_000 * ONE,
+    ),
+    Symbol(
+        "ETHUSDT",
+        "ETH",
+        "USDT",
+        tick_size=ONE // 100,
+        step_size=ONE // 10_000,
+        opening_price=3_200 * ONE,
+    ),
+    Symbol(
+        "BNBUSDT",
+        "BNB",
+        "USDT",
+        tick_size=ONE // 100,
+        step_size=ONE // 1_000,
+        opening_price=600 * ONE,
+        max_quantity=90_000 * ONE,
+        max_market_quantity=10_000 * ONE,
+    ),
+)

@@ -1,0 +1,72 @@
+"""The whole exchange without a wire: its market, its traders and the connections it serves.
+
+Whoever drives it passes the time in and moves the bytes: real sockets in ``server``, a simulated
+world in tests. After every request ``settle`` distributes what it caused.
+"""
+
+import random
+from typing import Final
+
+from venues.sim.engine import Told
+from venues.sim.exchange import LIMITS, Exchange, Limits
+from venues.sim.market_data import MarketData
+from venues.sim.streams import Outlet, StreamSession
+from venues.sim.symbols import SYMBOLS, Symbol
+from venues.sim.traders import Traders
+from venues.sim.ws_api import CONNECT_WEIGHT, ApiSession
+
+# Book events a second that the background makes unless told otherwise.
+RATE: Final = 1_000.0
+
+
+class Venue:
+    """One exchange, its background and its sessions."""
+
+    def __init__(
+        self,
+        now_ns: int,
+        *,
+        seed: int = 0,
+        rate: float = RATE,
+        symbols: tuple[Symbol, ...] = SYMBOLS,
+        limits: Limits = LIMITS,
+    ) -> None:
+        # Two generators, so that requests do not change what the background does.
+        self.exchange = Exchange(random.Random(f"client ids {seed}"), symbols, limits)
+        self.traders = Traders(self.exchange.engine, random.Random(f"traders {seed}"), rate)
+        if rate > 0:
+            self.traders.open(now_ns)
+        self.exchange.engine.take_events()
+        self.market_data = MarketData(self.exchange.engine, now_ns)
+        # A dictionary as an ordered set: events reach sessions in the order they connected.
+        self._api_sessions: dict[ApiSession, None] = {}
+
+    def step(self, now_ns: int) -> int:
+        """Play the background and say what is due; return when to step again."""
+        next_trader_ns = self.traders.step(now_ns)
+        self.settle(now_ns)
+        next_data_ns = self.market_data.tick(now_ns)
+        return next_data_ns if next_trader_ns is None else min(next_data_ns, next_trader_ns)
+
+    def settle(self, now_ns: int) -> None:
+        """Distribute every event since the last time."""
+        for event in self.exchange.engine.take_events():
+            if isinstance(event, Told):
+                for session in self._api_sessions:
+                    session.tell(event.account, event.event)
+            else:
+                self.market_data.publish(event, now_ns)
+
+    def open_stream_session(self, outlet: Outlet, target: str) -> StreamSession:
+        """Connect a client of the market streams."""
+        return StreamSession(self.market_data, outlet, target)
+
+    def open_api_session(self, outlet: Outlet, target: str, ip: str, now_ns: int) -> ApiSession:
+        """Connect a client of the WebSocket API; to be closed with ``close_api_session``."""
+        self.exchange.requests_of(ip).charge(CONNECT_WEIGHT, now_ns)
+        session = ApiSession(self.exchange, outlet, target, ip, now_ns)
+        self._api_sessions[session] = None
+        return session
+
+    def close_api_session(self, session: ApiSession) -> None:
+        del self._api_sessions[session]
