@@ -88,7 +88,6 @@ class Order:
         "kind",
         "price_ticks",
         "reason",
-        "replaced_by",
         "replaces",
         "sent_ns",
         "side",
@@ -118,7 +117,6 @@ class Order:
         self.cancelling = False
         self.reason = ""
         self.replaces: Order | None = None
-        self.replaced_by: Order | None = None
 
     def __repr__(self) -> str:
         return (
@@ -281,9 +279,9 @@ class Orders:
         return folded
 
     def link(self, old: Order, new: Order) -> None:
-        """Remember that ``new`` was sent to replace ``old``."""
-        old.replaced_by = new
+        """Remember that ``new`` was sent to replace ``old``, and forget what ``old`` replaced."""
         new.replaces = old
+        old.replaces = None
 
     # -- what we are told ----------------------------------------------------------------------
 

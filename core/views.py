@@ -111,8 +111,13 @@ class OrderView(Protocol):
     @property
     def state(self) -> OrderState: ...
     @property
+    def sent_ns(self) -> int:
+        """When we sent it."""
+        ...
+
+    @property
     def cancelling(self) -> bool:
-        """Whether a cancel or cancel-replace of it is on its way."""
+        """Whether a cancel, amend or cancel-replace of it is on its way."""
         ...
 
 

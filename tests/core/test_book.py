@@ -1,0 +1,221 @@
+"""The book is read through its state, and is live only while the feed proves it whole."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.book import MAX_BUFFERED, MAX_LEVELS, Book
+from core.events import BookDelta, BookSnapshot, BookTop, Side
+from core.views import BookState, StaleBook
+
+
+def delta(first: int, last: int, bids=(), asks=()) -> BookDelta:
+    return BookDelta(0, first, last, list(bids), list(asks), 0)
+
+
+def snapshot(seq: int, bids=((99, 5), (98, 7)), asks=((101, 4), (102, 6))) -> BookSnapshot:
+    return BookSnapshot(0, seq, list(bids), list(asks))
+
+
+def live_book(seq: int = 10) -> Book:
+    book = Book(0, with_depth=True)
+    book.begin()
+    book.apply_delta(delta(seq, seq))
+    assert book.apply_snapshot(snapshot(seq))
+    return book
+
+
+def best(book: Book) -> tuple[int, int, int, int]:
+    return book.bid_ticks, book.bid_lots, book.ask_ticks, book.ask_lots
+
+
+def test_an_empty_book_yields_no_price():
+    with pytest.raises(StaleBook, match="empty"):
+        _ = Book(0, with_depth=True).bid_ticks
+
+
+def test_changes_are_kept_until_a_snapshot_bridges_them():
+    book = Book(0, with_depth=True)
+    book.begin()
+    assert not book.wants_snapshot
+    book.apply_delta(delta(8, 10))
+    book.apply_delta(delta(11, 12, bids=[(100, 3)]))
+    assert book.wants_snapshot
+    assert book.state is BookState.BUFFERING
+    assert book.apply_snapshot(snapshot(10))
+    assert best(book) == (100, 3, 101, 4)
+    assert book.seq == 12
+
+
+def test_a_snapshot_older_than_the_first_change_kept_is_not_used():
+    book = Book(0, with_depth=True)
+    book.begin()
+    book.apply_delta(delta(8, 10))
+    assert not book.apply_snapshot(snapshot(7))
+    assert book.wants_snapshot
+    assert not book.live
+
+
+def test_a_gap_among_the_changes_kept_makes_the_book_stale():
+    book = Book(0, with_depth=True)
+    book.begin()
+    book.apply_delta(delta(8, 10))
+    book.apply_delta(delta(12, 13))
+    assert not book.apply_snapshot(snapshot(10))
+    assert book.state is BookState.STALE
+
+
+def test_a_snapshot_nobody_asked_for_changes_nothing():
+    book = live_book()
+    assert not book.apply_snapshot(snapshot(50, bids=[(1, 1)]))
+    assert best(book) == (99, 5, 101, 4)
+
+
+def test_a_gap_takes_the_prices_away():
+    book = live_book(10)
+    assert book.apply_delta(delta(12, 12))
+    assert book.state is BookState.STALE
+    assert book.gaps == 1
+    for name in ("bid_ticks", "bid_lots", "ask_ticks", "ask_lots"):
+        with pytest.raises(StaleBook, match="gap: holds update 10, got 12..12"):
+            getattr(book, name)
+    with pytest.raises(StaleBook):
+        book.levels(Side.BUY, 1)
+
+
+def test_a_stale_book_takes_nothing_until_it_begins_anew():
+    book = live_book(10)
+    book.invalidate("silent")
+    assert not book.apply_delta(delta(11, 11, bids=[(100, 1)]))
+    assert not book.apply_top(BookTop(0, 11, 100, 1, 101, 1))
+    assert book.state is BookState.STALE
+    book.begin()
+    assert book.state is BookState.BUFFERING
+
+
+def test_a_repeated_change_is_ignored():
+    book = live_book(10)
+    change = delta(11, 11, bids=[(100, 1)])
+    assert book.apply_delta(change)
+    assert not book.apply_delta(change)
+    assert book.live
+
+
+def test_a_change_that_counts_backwards_is_a_gap():
+    book = live_book(10)
+    book.apply_delta(delta(12, 11))
+    assert book.state is BookState.STALE
+
+
+def test_size_zero_deletes_a_level_and_an_unknown_level_is_deleted_without_effect():
+    book = live_book(10)
+    book.apply_delta(delta(11, 11, bids=[(99, 0), (50, 0)]))
+    assert best(book)[:2] == (98, 7)
+    assert book.levels(Side.BUY, 5) == [(98, 7)]
+
+
+def test_a_crossed_book_is_not_whole():
+    book = live_book(10)
+    book.apply_delta(delta(11, 11, bids=[(101, 1)]))
+    assert book.state is BookState.STALE
+    assert "crossed" in book.why
+
+
+def test_an_emptied_side_has_no_size():
+    book = live_book(10)
+    book.apply_delta(delta(11, 11, asks=[(101, 0), (102, 0)]))
+    assert best(book) == (99, 5, 0, 0)
+    assert book.levels(Side.SELL, 3) == []
+
+
+def test_a_newer_top_leads_the_levels():
+    book = live_book(10)
+    assert book.apply_top(BookTop(0, 12, 98, 7, 102, 6))
+    assert best(book) == (98, 7, 102, 6)
+    assert book.levels(Side.BUY, 3) == [(98, 7)]
+    assert book.levels(Side.SELL, 3) == [(102, 6)]
+    book.apply_delta(delta(11, 11, bids=[(97, 1)]))
+    assert best(book) == (98, 7, 102, 6)
+
+
+def test_an_older_top_is_ignored():
+    book = live_book(10)
+    assert not book.apply_top(BookTop(0, 10, 90, 1, 110, 1))
+    assert best(book) == (99, 5, 101, 4)
+
+
+def test_levels_and_top_of_the_same_update_must_agree():
+    book = live_book(10)
+    book.apply_top(BookTop(0, 11, 100, 2, 101, 4))
+    book.apply_delta(delta(11, 11, bids=[(100, 2)]))
+    assert book.live
+    book.apply_top(BookTop(0, 12, 100, 3, 101, 4))
+    book.apply_delta(delta(12, 12, bids=[(100, 9)]))
+    assert book.state is BookState.STALE
+    assert "contradict" in book.why
+
+
+def test_a_top_seen_before_the_snapshot_leads_once_live():
+    book = Book(0, with_depth=True)
+    book.begin()
+    book.apply_delta(delta(8, 10))
+    assert not book.apply_top(BookTop(0, 14, 100, 1, 101, 4))
+    book.apply_snapshot(snapshot(10))
+    assert best(book)[:2] == (100, 1)
+
+
+def test_a_crossed_top_is_not_whole():
+    book = live_book(10)
+    book.apply_top(BookTop(0, 11, 101, 1, 101, 1))
+    assert book.state is BookState.STALE
+
+
+def test_a_book_of_tops_alone_is_live_from_the_first():
+    book = Book(0, with_depth=False)
+    assert not book.apply_top(BookTop(0, 1, 99, 1, 101, 1))
+    book.begin()
+    assert book.apply_top(BookTop(0, 1, 99, 1, 101, 1))
+    assert book.live
+    assert not book.apply_top(BookTop(0, 1, 98, 1, 101, 1))
+    assert not book.apply_top(BookTop(0, 2, 99, 1, 101, 1)), "the same best two are no change"
+    assert book.levels(Side.BUY, 5) == [(99, 1)]
+
+
+def test_levels_are_bounded_and_the_worst_are_dropped():
+    book = live_book(10)
+    bids = [(ticks, 1) for ticks in range(1, 90)]
+    asks = [(200 + ticks, 1) for ticks in range(MAX_LEVELS + 10)]
+    book.apply_delta(delta(11, 11, bids=bids, asks=asks))
+    assert len(book.levels(Side.SELL, MAX_LEVELS * 2)) == MAX_LEVELS
+    assert book.levels(Side.SELL, 1) == [(101, 4)]
+
+
+def test_changes_kept_are_bounded():
+    book = Book(0, with_depth=True)
+    book.begin()
+    for seq in range(MAX_BUFFERED + 1):
+        book.apply_delta(delta(seq, seq))
+    assert book.state is BookState.STALE
+
+
+levels = st.lists(
+    st.tuples(st.integers(1, 40), st.integers(0, 3)), max_size=8, unique_by=lambda level: level[0]
+)
+
+
+@given(st.lists(st.tuples(levels, levels), max_size=30))
+def test_a_live_book_equals_the_plain_fold_of_its_changes(changes):
+    book = live_book(0)
+    bids, asks = {99: 5, 98: 7}, {101: 4, 102: 6}
+    for seq, (low, high) in enumerate(changes, start=1):
+        high = [(200 - ticks, lots) for ticks, lots in high]
+        book.apply_delta(delta(seq, seq, low, high))
+        for sizes, side in ((bids, low), (asks, high)):
+            sizes.update(side)
+            for ticks, lots in side:
+                if not lots:
+                    del sizes[ticks]
+        assert book.live
+        assert book.levels(Side.BUY, 1000) == sorted(bids.items(), reverse=True)
+        assert book.levels(Side.SELL, 1000) == sorted(asks.items())
+        assert book.bid_lots == (bids[max(bids)] if bids else 0)

@@ -1,0 +1,293 @@
+"""The order table is a fold of facts: any order and any number of them ends the same."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.commands import OrderKind, Place, TimeInForce
+from core.errors import Misuse
+from core.events import Change, Fill, FillReport, OrderReport, Side, Source, VenueStatus
+from core.orders import MAX_TERMINAL, Order, Orders
+from core.views import OrderState
+
+SIZE = 10
+
+
+def table() -> tuple[Orders, Order]:
+    orders = Orders("hx-", 1)
+    return orders, orders.add(place(orders.next_id()), 0)
+
+
+def place(client_order_id: str, side: Side = Side.BUY, ticks: int = 100) -> Place:
+    return Place(0, client_order_id, side, OrderKind.LIMIT, TimeInForce.GTC, ticks, SIZE)
+
+
+def fill(trade_id: int, lots: int) -> Fill:
+    return Fill(trade_id, 100, lots, 0, "", True, 0)
+
+
+def report(order: Order, status: VenueStatus, filled=0, fills=(), **more) -> OrderReport:
+    fields = {
+        "instrument": 0,
+        "client_order_id": order.client_order_id,
+        "venue_order_id": 77,
+        "source": Source.STREAM,
+        "change": Change.TRADE if fills else Change.SNAPSHOT,
+        "status": status,
+        "side": order.side,
+        "price_ticks": order.price_ticks,
+        "size_lots": SIZE,
+        "filled_lots": filled,
+        "fills": tuple(fills),
+    }
+    return OrderReport(**(fields | more))
+
+
+def test_ids_are_unique_across_boots_and_begin_with_the_scope():
+    first, second = Orders("hx-", 1), Orders("hx-", 2)
+    ids = {orders.next_id() for orders in (first, second) for _ in range(50)}
+    assert len(ids) == 100
+    assert all(first.is_ours(one) and second.is_ours(one) for one in ids)
+    assert not first.is_ours("web_1")
+
+
+def test_an_id_is_never_used_twice():
+    orders, order = table()
+    with pytest.raises(Misuse, match="used before"):
+        orders.add(place(order.client_order_id), 0)
+
+
+def test_a_sent_order_is_pending_and_its_whole_size_is_exposure():
+    orders, order = table()
+    assert order.state is OrderState.PENDING
+    assert orders.exposure(0).open_buy_lots == SIZE
+    assert orders.exposure(0).open_sell_lots == 0
+    assert orders.exposure(0).open_orders == 1
+
+
+def test_an_order_that_was_never_sent_leaves_nothing():
+    orders, order = table()
+    orders.withdraw(order)
+    assert orders.exposure(0).open_buy_lots == 0
+    assert orders.exposure(0).open_orders == 0
+    assert orders.find(order.client_order_id) is None
+
+
+def test_a_lost_answer_makes_an_order_unknown_and_keeps_its_exposure():
+    orders, order = table()
+    assert orders.on_doubt(order).changed
+    assert order.state is OrderState.UNKNOWN
+    assert orders.exposure(0).open_buy_lots == SIZE
+
+
+def test_doubt_about_a_proved_order_changes_nothing():
+    orders, order = table()
+    orders.on_report(report(order, VenueStatus.NEW))
+    assert not orders.on_doubt(order).changed
+    assert order.state is OrderState.LIVE
+
+
+def test_a_refusal_ends_an_order_and_frees_its_exposure():
+    orders, order = table()
+    orders.on_refused(order, "-2010 no")
+    assert order.state is OrderState.REJECTED
+    assert order.reason == "-2010 no"
+    assert orders.exposure(0).open_buy_lots == 0
+    assert len(orders) == 0
+    assert orders.find(order.client_order_id) is order
+
+
+def test_acceptance_is_stronger_than_a_refusal():
+    orders, order = table()
+    orders.on_refused(order, "lost race")
+    orders.on_report(report(order, VenueStatus.NEW))
+    assert order.state is OrderState.LIVE
+    assert orders.exposure(0).open_buy_lots == SIZE
+    assert orders.exposure(0).open_orders == 1
+
+
+def test_a_fill_before_the_reply_proves_acceptance():
+    orders, order = table()
+    folded = orders.on_report(report(order, VenueStatus.PARTIALLY_FILLED, 4, [fill(1, 4)]))
+    assert folded is not None
+    assert [each.trade_id for each in folded.fills] == [1]
+    assert order.state is OrderState.LIVE
+    assert (order.open_lots, order.filled_lots) == (6, 4)
+    assert orders.exposure(0).open_buy_lots == 6
+
+
+def test_the_same_fill_counts_once():
+    orders, order = table()
+    partial = report(order, VenueStatus.PARTIALLY_FILLED, 4, [fill(1, 4)])
+    orders.on_report(partial)
+    again = orders.on_report(partial)
+    assert again is not None
+    assert again.fills == ()
+    assert not again.changed
+    assert order.traded_lots == 4
+
+
+def test_a_fill_after_the_cancel_is_counted():
+    orders, order = table()
+    orders.on_report(report(order, VenueStatus.CANCELED, 0))
+    assert order.state is OrderState.CANCELED
+    folded = orders.on_report(report(order, VenueStatus.PARTIALLY_FILLED, 3, [fill(1, 3)]))
+    assert folded is not None
+    assert len(folded.fills) == 1
+    assert order.state is OrderState.CANCELED
+    assert (order.filled_lots, order.open_lots) == (3, 0)
+
+
+def test_filled_by_count_without_the_fills_keeps_exposure_until_they_are_known():
+    orders, order = table()
+    orders.on_report(report(order, VenueStatus.CANCELED, 4))
+    assert order.state is OrderState.CANCELED
+    assert order.unbooked_lots == 4
+    assert orders.exposure(0).open_buy_lots == 4
+    folded = orders.on_fill(FillReport(0, 77, Side.BUY, fill(5, 4)))
+    assert folded is not None
+    assert orders.exposure(0).open_buy_lots == 0
+    assert len(orders) == 0
+
+
+def test_a_fill_found_before_the_venue_id_is_known_is_not_lost():
+    orders, order = table()
+    assert orders.on_fill(FillReport(0, 77, Side.BUY, fill(5, 4))) is None
+    folded = orders.on_report(report(order, VenueStatus.PARTIALLY_FILLED, 4))
+    assert folded is not None
+    assert [each.trade_id for each in folded.fills] == [5]
+
+
+def test_the_whole_size_filled_is_filled_whatever_the_status_says():
+    orders, order = table()
+    orders.on_report(report(order, VenueStatus.PARTIALLY_FILLED, SIZE, [fill(1, SIZE)]))
+    assert order.state is OrderState.FILLED
+
+
+def test_an_amend_makes_an_order_smaller_and_never_larger():
+    orders, order = table()
+    orders.on_report(report(order, VenueStatus.NEW, size_lots=6))
+    assert orders.exposure(0).open_buy_lots == 6
+    orders.on_report(report(order, VenueStatus.NEW, size_lots=SIZE))
+    assert order.size_lots == 6
+
+
+def test_orders_of_others_are_counted_and_left_alone():
+    orders, order = table()
+    assert orders.on_report(report(order, VenueStatus.NEW, client_order_id="web_1")) is None
+    assert orders.foreign == 1
+    assert len(orders) == 1
+
+
+def test_an_order_of_an_earlier_boot_is_adopted_as_it_stands():
+    orders, _ = table()
+    left = Order(place("hx-0-9", Side.SELL), 0)
+    folded = orders.adopt(report(left, VenueStatus.PARTIALLY_FILLED, 3, venue_order_id=5))
+    assert folded.order.state is OrderState.LIVE
+    assert folded.order.unbooked_lots == 3
+    assert orders.exposure(0).open_sell_lots == SIZE
+
+
+def test_finished_orders_are_remembered_within_a_bound():
+    orders, first = table()
+    orders.on_refused(first, "")
+    for _ in range(MAX_TERMINAL):
+        orders.on_refused(orders.add(place(orders.next_id()), 0), "")
+    assert orders.find(first.client_order_id) is None
+    assert len(orders) == 0
+
+
+def test_best_prices_of_our_own_orders():
+    orders, _ = table()
+    orders.add(place(orders.next_id(), Side.BUY, 101), 0)
+    orders.add(place(orders.next_id(), Side.SELL, 105), 0)
+    orders.add(place(orders.next_id(), Side.SELL, 107), 0)
+    exposure = orders.exposure(0)
+    assert exposure.highest_buy_ticks() == 101
+    assert exposure.lowest_sell_ticks() == 105
+
+
+@st.composite
+def histories(draw):
+    """What a venue may tell of one order: up to 40 facts, cumulative, some of them more than once.
+
+    Returned as functions of the table and its order.
+    """
+    steps = []
+    filled = 0
+    size = SIZE
+    trades = draw(st.lists(st.integers(1, 4), max_size=6))
+    facts: list[OrderReport | FillReport | str] = []
+    _, order = table()
+    if draw(st.booleans()):
+        facts.append("doubt")
+    if draw(st.booleans()):
+        size = draw(st.integers(1, SIZE))
+    for trade_id, lots in enumerate(trades, start=1):
+        if filled + lots > size:
+            break
+        filled += lots
+        status = VenueStatus.FILLED if filled == size else VenueStatus.PARTIALLY_FILLED
+        way = draw(st.sampled_from(["stream", "reply", "query", "trades"]))
+        if way == "trades":
+            facts.append(FillReport(0, 77, Side.BUY, fill(trade_id, lots)))
+            facts.append(report(order, status, filled, size_lots=size))
+        elif way == "query":
+            facts.append(report(order, status, filled, size_lots=size, source=Source.QUERY))
+        else:
+            facts.append(report(order, status, filled, [fill(trade_id, lots)], size_lots=size))
+    if draw(st.booleans()):
+        facts.append(report(order, VenueStatus.NEW))
+    if size < SIZE:
+        facts.append(report(order, VenueStatus.NEW, size_lots=size, change=Change.REPLACED))
+    end = draw(st.sampled_from([None, VenueStatus.CANCELED, VenueStatus.EXPIRED, "refused"]))
+    if end == "refused" and not filled:
+        facts.append("refused")
+    elif isinstance(end, VenueStatus) and filled < size:
+        facts.append(report(order, end, filled, size_lots=size, reason="why"))
+    facts += draw(st.lists(st.sampled_from(facts), max_size=10)) if facts else []
+    steps += facts[:40]
+    return steps
+
+
+def fold(facts) -> tuple[object, ...]:
+    orders, order = table()
+    for fact in facts:
+        if fact == "doubt":
+            orders.on_doubt(order)
+        elif fact == "refused":
+            orders.on_refused(order, "refused")
+        elif isinstance(fact, FillReport):
+            orders.on_fill(fact)
+        else:
+            orders.on_report(fact)
+    exposure = orders.exposure(0)
+    return (
+        order.state,
+        order.size_lots,
+        order.filled_lots,
+        order.traded_lots,
+        frozenset(order.trade_ids),
+        order.reason,
+        order.venue_order_id,
+        exposure.open_buy_lots,
+        exposure.open_orders,
+        len(orders),
+    )
+
+
+@settings(max_examples=300)
+@given(histories(), st.randoms(use_true_random=False))
+def test_any_permutation_of_the_facts_ends_the_same(facts, shuffler: random.Random):
+    expected = fold(facts)
+    for _ in range(5):
+        shuffler.shuffle(facts)
+        assert fold(facts) == expected
+
+
+@settings(max_examples=200)
+@given(histories())
+def test_any_duplication_of_the_facts_ends_the_same(facts):
+    assert fold(facts + facts) == fold(facts) == fold([f for f in facts for _ in range(2)])
