@@ -87,5 +87,9 @@ class JournalFailed(Fatal):
     """The journal cannot be written; nothing may be placed any more (cancels may)."""
 
 
+class JournalCorrupt(Fatal):
+    """A journal cannot be read on although more of it was written; a torn tail is no such thing."""
+
+
 class OrdersSurvived(Fatal):
     """The trading scope was left, and the venue did not prove that none of our orders is alive."""

@@ -1,0 +1,558 @@
+"""The journal on disk: preallocated, memory-mapped segments; a writer and a live reader.
+
+Appending is a copy into mapped memory and makes no system call, so what was appended survives the
+process however it dies. All that costs a system call (allocating the next segment, touching its
+pages, giving back old ones) is ``prepare``, idle work in slices. What the records mean lives in
+``core.journal``; nothing here reads a clock. ``docs/journal.md`` states what survives what.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+from zlib import crc32
+
+from msgspec.structs import replace
+
+from core.errors import BadParameter, JournalCorrupt, JournalFailed
+from core.journal import (
+    FACTS,
+    FORMAT_VERSION,
+    HEAD_BYTES,
+    NO_LINE,
+    SEARCH_BYTES,
+    WORD,
+    Header,
+    Kind,
+    Payload,
+    Record,
+    Stop,
+    decode,
+    following,
+    pack,
+    tail,
+    unpack,
+)
+
+SEGMENT_BYTES: Final = 64 * 1024 * 1024
+"""At 5 MB/s, a busy venue, a segment lasts 13 s: time enough to prepare the next in idle slices."""
+
+LARGEST_PART: Final = 4
+"""A payload may fill a quarter of a segment (16 MiB): at most a quarter is lost at a rotation."""
+
+KEEP_SEGMENTS: Final = 256
+"""16 GiB, about a day at 200 kB/s. The oldest are deleted beyond it, so a disk never fills."""
+
+AHEAD_BYTES: Final = 1024 * 1024
+"""Pages touched ahead of the writer: 200 ms at 5 MB/s without an idle moment. Not more, because
+the kernel writes touched pages out, and write-protects them again, after some 30 s."""
+
+SLICE_BYTES: Final = 4 * mmap.PAGESIZE
+"""Pages touched by one idle slice; a first touch costs 2 to 6 us a page."""
+
+FREE_BYTES: Final = 4 * 1024 * 1024
+"""How much of an old segment one idle slice unmaps or deletes: some 0.1 and 0.4 ms. A whole one
+at once took 2 and 5 ms."""
+
+CHUNK_BYTES: Final = 256 * 1024
+"""What a reader takes from a file at a time."""
+
+POLL_RECORDS: Final = 4096
+"""Records handed out by one poll unless told otherwise: some milliseconds of work."""
+
+
+def next_boot(run_dir: Path) -> int:
+    """Count this start of the run folder, durably, and return its number, from 1.
+
+    Client order ids carry it, so it must never repeat: the new number is on the disk before it is
+    returned, and it does not live in the journal, which retention deletes. Raises
+    ``JournalFailed`` where the counter cannot be read or written.
+    """
+    path = run_dir / "boot"
+    fresh = run_dir / "boot.new"
+    try:
+        text = path.read_text("ascii") if path.exists() else "0"
+        boot = int(text) + 1
+        with fresh.open("w", encoding="ascii") as file:
+            file.write(f"{boot}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+        _sync(run_dir)
+    except ValueError as error:
+        raise JournalFailed(
+            f"{path} should hold the number of the last start but does not ({error}); put there a"
+            " number larger than any start of this run folder, or use a new folder"
+        ) from error
+    except OSError as error:
+        raise JournalFailed(f"{path} cannot be renewed: {error.strerror}") from error
+    return boot
+
+
+def _sync(path: Path) -> None:
+    """Put a file or folder on the disk, mapped pages included."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _path(folder: Path, number: int) -> Path:
+    return folder / f"{number:06}.journal"
+
+
+def _numbers(folder: Path) -> list[int]:
+    """Return the numbers of the segments in a folder, oldest first."""
+    stems = (path.stem for path in folder.glob("*.journal"))
+    return sorted(int(stem) for stem in stems if stem.isascii() and stem.isdigit())
+
+
+def _begun(folder: Path, number: int) -> bool:
+    """Whether a segment has a first record; a prepared one has not."""
+    try:
+        with _path(folder, number).open("rb") as file:
+            return any(file.read(WORD.size))
+    except FileNotFoundError:
+        return False
+
+
+class _Segment:
+    """A segment that is mapped for writing; ``used`` is set when it is full."""
+
+    __slots__ = ("_descriptor", "_mapped", "map", "path", "size", "touched", "used", "words")
+
+    def __init__(self, folder: Path, number: int, size: int) -> None:
+        self.path = _path(folder, number)
+        self.size = self._mapped = size
+        self.touched = 0
+        self.used = 0
+        try:
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise JournalFailed(f"{self.path} cannot be created: {error.strerror}") from error
+        try:
+            # A full disk must show here: in a sparse file it would be a SIGBUS at some store.
+            os.posix_fallocate(self._descriptor, 0, size)
+            self.map = mmap.mmap(self._descriptor, size)
+            # Without read-ahead: a first touch would fill 8 MiB with zeros at once, 20 ms of it.
+            self.map.madvise(mmap.MADV_RANDOM)
+        except OSError as error:
+            os.close(self._descriptor)
+            self.path.unlink()
+            raise JournalFailed(
+                f"{self.path}: no room for {size} bytes ({error.strerror}); free some space"
+            ) from error
+        self.words = memoryview(self.map).cast("Q")
+
+    def touch(self, end: int) -> bool:
+        """Make the next few pages below ``end`` writable; return whether there were any."""
+        start = self.touched
+        if start >= min(end, self.size):
+            return False
+        self.touched = min(start + SLICE_BYTES, self.size)
+        mapped = self.map
+        for offset in range(start, self.touched, mmap.PAGESIZE):
+            mapped[offset] = mapped[offset]
+        return True
+
+    def give_back(self) -> bool:
+        """Unmap a part; at last return what was not used to the disk, and say that it is done."""
+        if self._mapped:
+            end, self._mapped = self._mapped, max(self._mapped - FREE_BYTES, 0)
+            self.map.madvise(mmap.MADV_DONTNEED, self._mapped, end - self._mapped)
+            return False
+        self.words.release()
+        self.map.close()
+        os.ftruncate(self._descriptor, self.used)
+        os.close(self._descriptor)
+        return True
+
+
+class JournalFile:
+    """Writes the journal of one boot of a run folder.
+
+    ``append`` is for the hot path; ``prepare`` belongs into every idle moment. Segments are
+    ``RUNDIR/journal/000001.journal`` and on; a boot always begins a new one.
+    """
+
+    __slots__ = (
+        "_at",
+        "_doomed",
+        "_failed",
+        "_first",
+        "_folder",
+        "_header",
+        "_keep",
+        "_largest",
+        "_limit",
+        "_map",
+        "_numbers",
+        "_retired",
+        "_segment",
+        "_spare",
+        "_words",
+    )
+
+    def __init__(
+        self,
+        run_dir: Path,
+        header: Header,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        keep_segments: int = KEEP_SEGMENTS,
+    ) -> None:
+        """Begin a segment with ``header`` and keep another one ready.
+
+        ``segment_bytes`` is a multiple of the page size; ``keep_segments``, at least 2, counts the
+        one in use. Raises ``JournalFailed`` when the disk does not allow it.
+        """
+        if segment_bytes <= 0 or segment_bytes % mmap.PAGESIZE:
+            raise BadParameter(f"segment_bytes is {segment_bytes}: no multiple of {mmap.PAGESIZE}")
+        if keep_segments < 2:
+            raise BadParameter(f"keep_segments is {keep_segments}: at least 2 are needed")
+        self._folder = run_dir / "journal"
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise JournalFailed(f"{self._folder} cannot be made: {error.strerror}") from error
+        self._header = header
+        self._keep = keep_segments
+        self._largest = segment_bytes // LARGEST_PART
+        self._limit = segment_bytes
+        self._failed = False
+        self._doomed = -1
+        self._at = 0
+        self._retired: deque[_Segment] = deque()
+        self._numbers = deque(self._discard_unbegun())
+        self._first = number = self._numbers[-1] + 1 if self._numbers else 1
+        self._segment = _Segment(self._folder, number, segment_bytes)
+        self._spare: _Segment | None = None
+        self._begin(self._segment, number, header.start_ns, previous_end=0)
+        self._spare = _Segment(self._folder, number + 1, segment_bytes)
+
+    def _discard_unbegun(self) -> list[int]:
+        """Delete the segments a dead boot had prepared; return the numbers of the others."""
+        numbers = _numbers(self._folder)
+        while numbers and not _begun(self._folder, numbers[-1]):
+            _path(self._folder, numbers.pop()).unlink()
+        return numbers
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Number of the segment in use, and the offset of the next record in it."""
+        return self._numbers[-1], self._at
+
+    # -- the hot path ------------------------------------------------------------------------
+
+    def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None:
+        """Write one record: no system call, 0.5 us and a copy.
+
+        ``line`` is ``NO_LINE`` where the record concerns none. Raises ``JournalFailed`` when the
+        segment is full and none is ready: the journal then holds all before, and still takes
+        what fits. A payload up to a quarter of a segment fits always, a larger one by luck.
+        """
+        body = FACTS.pack(time_ns, kind, line) + payload
+        at = self._at
+        end = at + WORD.size + len(body)
+        if end > self._limit:
+            self._rotate(time_ns, len(payload))
+            at = self._at
+            end = at + WORD.size + len(body)
+        self._map[at + WORD.size : end] = body
+        # Stored last and at once: from here on the record exists, for readers and after a crash.
+        self._words[at >> 3] = crc32(body) << 32 | (end - at)
+        self._at = (end + 7) & -8
+
+    def _rotate(self, time_ns: int, payload_bytes: int) -> None:
+        if payload_bytes > self._largest:
+            raise JournalFailed(
+                f"a payload of {payload_bytes} bytes is larger than the journal takes,"
+                f" {self._largest}; a larger segment_bytes allows for it"
+            )
+        full, spare = self._segment, self._spare
+        if spare is None:
+            raise JournalFailed(f"{full.path} is full and no further segment is ready")
+        full.used = self._at
+        self._retired.append(full)
+        self._segment, self._spare = spare, None
+        self._begin(spare, self._numbers[-1] + 1, time_ns, previous_end=full.used)
+
+    def _begin(self, segment: _Segment, number: int, time_ns: int, *, previous_end: int) -> None:
+        self._map = segment.map
+        self._words = segment.words
+        self._at = 0
+        self._numbers.append(number)
+        header = replace(self._header, segment=number, previous_end=previous_end)
+        self.append(Kind.HEADER, NO_LINE, time_ns, pack(header))
+
+    # -- idle work ---------------------------------------------------------------------------
+
+    def prepare(self) -> bool:
+        """Do one slice of what ``append`` must not; return whether there was anything to do.
+
+        Raises ``JournalFailed`` once when no further segment can be allocated: the one in use
+        still takes records until it is full.
+        """
+        if self._segment.touch(self._at + AHEAD_BYTES):
+            return True
+        if self._spare is None:
+            return self._allocate()
+        try:
+            return self._spare.touch(AHEAD_BYTES) or self._give_back() or self._forget()
+        except OSError as error:
+            raise JournalFailed(f"{self._folder} cannot be kept: {error.strerror}") from error
+
+    def _give_back(self) -> bool:
+        if not self._retired:
+            return False
+        if self._retired[0].give_back():
+            self._retired.popleft()
+        return True
+
+    def _forget(self) -> bool:
+        """Delete the oldest segment when there are too many, a part at a time."""
+        if self._doomed >= 0:
+            self._shorten()
+        elif len(self._numbers) > self._keep:
+            path = _path(self._folder, self._numbers.popleft())
+            self._doomed = os.open(path, os.O_WRONLY)
+            path.unlink()
+        else:
+            return False
+        return True
+
+    def _shorten(self) -> None:
+        size = os.fstat(self._doomed).st_size
+        if size:
+            os.ftruncate(self._doomed, max(size - FREE_BYTES, 0))
+        else:
+            os.close(self._doomed)
+            self._doomed = -1
+
+    def _allocate(self) -> bool:
+        if self._failed:
+            return False
+        try:
+            self._spare = _Segment(self._folder, self._numbers[-1] + 1, self._limit)
+        except JournalFailed:
+            self._failed = True
+            raise
+        return True
+
+    # -- the end -----------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Put all records of this boot on the disk and wait for it; never on the hot path.
+
+        Raises ``JournalFailed`` when the disk reports an error: what it holds is then unknown.
+        """
+        try:
+            for number in self._numbers:
+                if number >= self._first:
+                    _sync(_path(self._folder, number))
+            _sync(self._folder)
+        except OSError as error:
+            raise JournalFailed(f"{self._folder} cannot be flushed: {error.strerror}") from error
+
+    def close(self) -> None:
+        """Unmap, return to the disk what was not used, and flush. Append ``END`` before."""
+        self._segment.used = self._at
+        self._retired.append(self._segment)
+        if self._spare is not None:
+            self._spare.path.unlink()
+            self._retired.append(self._spare)
+        while self._give_back():
+            pass
+        if self._doomed >= 0:
+            os.close(self._doomed)
+        self.flush()
+
+
+# -- reading ---------------------------------------------------------------------------------
+
+
+def _folder_of(path: Path) -> Path:
+    """Return the folder with a run folder's segments; it may be given itself."""
+    return path if any(path.glob("*.journal")) else path / "journal"
+
+
+class Follower:
+    """Reads along while another process writes; whoever holds it decides when to ``poll``.
+
+    ``segment`` and ``offset`` say where the next record will be, ``header`` whose segment it is.
+    """
+
+    __slots__ = ("_base", "_data", "_file", "_folder", "header", "offset", "segment", "torn")
+
+    def __init__(self, path: Path) -> None:
+        """Take a run folder or its journal folder; it may still be empty."""
+        self._folder = _folder_of(path)
+        self._file = -1
+        self._data = b""
+        self._base = 0
+        self.header: Header | None = None
+        self.segment = 0
+        self.offset = 0
+        self.torn = 0
+        """Bytes that were no record at the ends of earlier boots."""
+
+    def poll(self, limit: int = POLL_RECORDS) -> list[Record]:
+        """Return the next records, oldest first; none when nothing was written since.
+
+        Raises ``JournalCorrupt`` where the journal cannot be believed any further: it was damaged,
+        or retention deleted what was not read yet.
+        """
+        records: list[Record] = []
+        while len(records) < limit:
+            found = self._look()
+            if isinstance(found, Record):
+                self.offset = following(self.offset, HEAD_BYTES + len(found.payload))
+                records.append(found)
+                continue
+            if records:
+                break  # if something is wrong here, the next poll says so
+            if found is Stop.BROKEN:
+                self.left()
+            if not self._advance():
+                break
+        return records
+
+    def left(self) -> int:
+        """Return how many bytes of the present segment are left that are no record.
+
+        It is what a write left that was cut off, so ask only where nobody writes any more. Raises
+        ``JournalCorrupt`` when whole records follow those bytes.
+        """
+        if self._file < 0:
+            return 0
+        size = os.fstat(self._file).st_size
+        rest = os.pread(self._file, max(size - self.offset, 0), self.offset)
+        if isinstance(decode(rest, 0), Record):
+            return 0
+        found = tail(rest, 0)
+        if found.resumes >= 0:
+            raise JournalCorrupt(
+                f"{self._name()} is damaged: no record at offset {self.offset}, but whole ones from"
+                f" offset {self.offset + found.resumes} on"
+            )
+        return found.left
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _name(self) -> str:
+        return str(_path(self._folder, self.segment))
+
+    def _look(self) -> Record | Stop:
+        """Return the record at the present place, or why it is not there (yet)."""
+        if self._file < 0:
+            return Stop.EMPTY
+        found = decode(self._data, self.offset - self._base, self.segment, self._base)
+        if not isinstance(found, Record):
+            found = self._read(CHUNK_BYTES)
+        if found is Stop.SHORT and len(self._data) == CHUNK_BYTES:
+            found = self._read(WORD.unpack_from(self._data)[0])
+        return found
+
+    def _read(self, count: int) -> Record | Stop:
+        """Take ``count`` bytes from the present place on, as they are now."""
+        self._data = os.pread(self._file, min(count, SEARCH_BYTES), self.offset)
+        self._base = self.offset
+        return decode(self._data, 0, self.segment, self._base)
+
+    def _advance(self) -> bool:
+        """Go on to the next segment once the present one is finished; return whether to look."""
+        number = self._upcoming()
+        if number == 0:
+            return False
+        if self._file >= 0:
+            if isinstance(self._look(), Record):
+                return True  # written after our last look, before the next segment was begun
+            self.torn += self.left()
+            self.close()
+        before, finished_at = self.header, self.offset
+        self.segment, self.offset, self._data, self._base = number, 0, b"", 0
+        self._file = os.open(_path(self._folder, number), os.O_RDONLY)
+        self.header = self._read_header()
+        same_boot = before is not None and before.boot == self.header.boot
+        if same_boot and self.header.previous_end != finished_at:
+            raise JournalCorrupt(
+                f"{_path(self._folder, number - 1)} can be read up to offset {finished_at}, but was"
+                f" written up to {self.header.previous_end}: records are lost"
+            )
+        return True
+
+    def _upcoming(self) -> int:
+        """Return the number of the segment to read next, or 0 as long as none has begun."""
+        if self.segment and _begun(self._folder, self.segment + 1):
+            return self.segment + 1
+        begun = (number for number in _numbers(self._folder) if number > self.segment)
+        number = next(begun, 0)
+        if number == 0 or not _begun(self._folder, number):
+            return 0
+        if self.segment and number > self.segment + 1:
+            raise JournalCorrupt(
+                f"{_path(self._folder, self.segment + 1)} is gone, but later segments are there:"
+                " retention overtook this reader, or the file was deleted"
+            )
+        return number
+
+    def _read_header(self) -> Header:
+        record = self._look()
+        if not isinstance(record, Record) or record.kind != Kind.HEADER:
+            raise JournalCorrupt(f"{self._name()} does not begin with a header")
+        header = unpack(record.payload, Header)
+        if header.format_version > FORMAT_VERSION:
+            raise JournalCorrupt(
+                f"{self._name()} has format {header.format_version}; this version reads up to"
+                f" {FORMAT_VERSION}: use the hotloop that wrote it, or a newer one"
+            )
+        if header.segment != self.segment:
+            raise JournalCorrupt(f"{self._name()} says it is segment {header.segment}")
+        return header
+
+
+class Reader:
+    """Iterates over all records of a journal that nobody writes to; see ``read``."""
+
+    __slots__ = ("_follower", "left")
+
+    def __init__(self, follower: Follower) -> None:
+        self._follower = follower
+        self.left = 0
+        """Once the records are exhausted: how many bytes were no record, at the ends of boots
+        that were cut off. 0 after clean ends."""
+
+    def __iter__(self) -> Iterator[Record]:
+        follower = self._follower
+        try:
+            while records := follower.poll():
+                yield from records
+            self.left = follower.torn + follower.left()
+        finally:
+            follower.close()
+
+
+def read(path: Path) -> Reader:
+    """Return the records of a run folder's journal, oldest first, once.
+
+    A torn tail ends the iteration; ``Reader.left`` then says how much it left. Raises
+    ``BadParameter`` where there is no journal, and ``JournalCorrupt``, after all records before it,
+    at damage that is no torn tail.
+    """
+    folder = _folder_of(path)
+    if not _numbers(folder):
+        raise BadParameter(f"{path} holds no journal; expected {path / 'journal/000001.journal'}")
+    return Reader(Follower(path))
+
+
+def follow(path: Path) -> Follower:
+    """Return a reader of a live journal; the run folder may not have one yet."""
+    return Follower(path)

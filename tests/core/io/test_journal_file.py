@@ -1,0 +1,465 @@
+"""Segments on disk: what is written, what survives, what a reader makes of it."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from core.errors import BadParameter, JournalCorrupt, JournalFailed
+from core.io.journal_file import CHUNK_BYTES, JournalFile, follow, next_boot, read
+from core.journal import HEAD_BYTES, Header, Kind, Record, encode, pack, unpack
+
+PAGE = mmap.PAGESIZE
+HEADER = Header(
+    run_id="test",
+    boot=1,
+    config_digest="00ff",
+    seeds={"strategy": 7},
+    venue="sim",
+    strategy="maker",
+    start_ns=1_000,
+)
+
+
+def journal(run_dir: Path, *, boot: int = 1, pages: int = 4, keep: int = 256) -> JournalFile:
+    header = replace(HEADER, boot=boot)
+    return JournalFile(run_dir, header, segment_bytes=pages * PAGE, keep_segments=keep)
+
+
+def idle(writer: JournalFile) -> None:
+    while writer.prepare():
+        pass
+
+
+def segments(run_dir: Path) -> list[Path]:
+    return sorted((run_dir / "journal").glob("*.journal"))
+
+
+def notes(records: list[Record]) -> list[int]:
+    return [record.time_ns for record in records if record.kind == Kind.NOTE]
+
+
+def write_notes(writer: JournalFile, count: int, size: int = 1000, start: int = 0) -> None:
+    for number in range(start, start + count):
+        writer.append(Kind.NOTE, -1, number, bytes(size))
+        idle(writer)
+
+
+def write_until_it_fails(writer: JournalFile, size: int) -> None:
+    for number in range(100):
+        writer.append(Kind.NOTE, -1, number, bytes(size))
+
+
+# -- writing ---------------------------------------------------------------------------------
+
+
+def test_a_segment_is_its_header_and_the_records_as_encoded(tmp_path: Path) -> None:
+    writer = journal(tmp_path)
+    writer.append(Kind.BYTES, 2, 5, bytearray(b"tick"))
+    writer.append(Kind.SEND, -1, 6, memoryview(b""))
+    place = writer.position
+    writer.close()
+    header = encode(Kind.HEADER, -1, HEADER.start_ns, pack(replace(HEADER, segment=1)))
+    expected = header + encode(Kind.BYTES, 2, 5, b"tick") + encode(Kind.SEND, -1, 6, b"")
+    (path,) = segments(tmp_path)
+    assert path.read_bytes() == expected[: path.stat().st_size]
+    assert place == (1, len(expected))
+
+
+def test_records_are_on_file_before_any_flush(tmp_path: Path) -> None:
+    writer = journal(tmp_path)
+    writer.append(Kind.NOTE, -1, 5, b"seen")
+    assert [record.payload for record in read(tmp_path)][1:] == [b"seen"]
+    writer.close()
+
+
+def test_the_word_that_makes_a_record_is_stored_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = journal(tmp_path)
+
+    def dies(_: bytes) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("core.io.journal_file.crc32", dies)
+    with pytest.raises(KeyboardInterrupt):
+        writer.append(Kind.NOTE, -1, 5, b"half")
+    torn = read(tmp_path)
+    assert [record.kind for record in torn] == [Kind.HEADER]
+    assert torn.left == HEAD_BYTES + len(b"half")
+    monkeypatch.undo()
+    writer.append(Kind.NOTE, -1, 6, b"whole")
+    assert [record.payload for record in read(tmp_path)][1:] == [b"whole"]
+    writer.close()
+
+
+def test_a_full_segment_is_followed_by_the_prepared_one(tmp_path: Path) -> None:
+    writer = journal(tmp_path)
+    write_notes(writer, 40)
+    writer.close()
+    records = list(read(tmp_path))
+    assert notes(records) == list(range(40))
+    headers = [unpack(record.payload, Header) for record in records if record.kind == Kind.HEADER]
+    assert [header.segment for header in headers] == [1, 2, 3]
+    assert [header.previous_end for header in headers[1:]] == [
+        path.stat().st_size for path in segments(tmp_path)[:-1]
+    ]
+
+
+def test_no_segment_ready_fails_but_what_fits_is_still_taken(tmp_path: Path) -> None:
+    writer = journal(tmp_path)
+    with pytest.raises(JournalFailed, match="no further segment is ready"):
+        write_until_it_fails(writer, 1000)
+    writer.append(Kind.SEND, 1, 100, b"cancel")
+    idle(writer)
+    writer.append(Kind.NOTE, -1, 101, bytes(1000))
+    writer.close()
+    assert [record.time_ns for record in read(tmp_path)][-3:] == [100, 101, 101]
+
+
+def test_a_payload_of_a_quarter_of_a_segment_always_fits(tmp_path: Path) -> None:
+    writer = journal(tmp_path)
+    for number in range(8):
+        writer.append(Kind.NOTE, -1, number, bytes(PAGE))
+        idle(writer)
+    with pytest.raises(JournalFailed, match=f"larger than the journal takes, {PAGE}"):
+        write_until_it_fails(writer, 2 * PAGE)
+    writer.close()
+    assert notes(list(read(tmp_path)))[:8] == list(range(8))
+
+
+def test_payloads_larger_than_a_readers_chunk_come_back(tmp_path: Path) -> None:
+    payload = os.urandom(CHUNK_BYTES + 5)
+    writer = journal(tmp_path, pages=1024)
+    for number in range(5):
+        writer.append(Kind.BYTES, 1, number, payload)
+    writer.close()
+    assert [record.payload == payload for record in read(tmp_path)][1:] == [True] * 5
+
+
+def full_disk(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_shows_at_preallocation_and_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = journal(tmp_path)
+    monkeypatch.setattr(os, "posix_fallocate", full_disk)
+    write_notes(writer, 15)
+    writer.append(Kind.NOTE, -1, 15, bytes(1000))
+    with pytest.raises(JournalFailed, match=r"000003\.journal: no room for .*No space left"):
+        idle(writer)
+    idle(writer)
+    writer.append(Kind.SEND, 1, 16, b"cancel")
+    writer.close()
+    assert [record.time_ns for record in read(tmp_path)][-1] == 16
+    assert [path.name for path in segments(tmp_path)] == ["000001.journal", "000002.journal"]
+
+
+def test_a_full_disk_refuses_to_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "posix_fallocate", full_disk)
+    with pytest.raises(JournalFailed, match="free some space"):
+        journal(tmp_path)
+    assert segments(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "journal").write_text("in the way")
+    with pytest.raises(JournalFailed, match="journal cannot be made"):
+        journal(tmp_path)
+
+
+@pytest.mark.parametrize(("bytes_", "keep"), [(100, 2), (0, 2), (4 * PAGE, 1)])
+def test_limits_that_cannot_work_are_refused(tmp_path: Path, bytes_: int, keep: int) -> None:
+    with pytest.raises(BadParameter):
+        JournalFile(tmp_path, HEADER, segment_bytes=bytes_, keep_segments=keep)
+
+
+def test_retention_deletes_the_oldest_segments(tmp_path: Path) -> None:
+    writer = journal(tmp_path, keep=3)
+    write_notes(writer, 100)
+    writer.close()
+    assert len(segments(tmp_path)) == 3
+    kept = notes(list(read(tmp_path)))
+    assert kept == list(range(kept[0], 100))
+
+
+def test_closing_leaves_no_unused_byte_and_no_unused_segment(tmp_path: Path) -> None:
+    writer = journal(tmp_path)
+    writer.append(Kind.END, -1, 9, b"")
+    writer.close()
+    (path,) = segments(tmp_path)
+    assert path.stat().st_size == writer.position[1]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_disk_that_reports_an_error_at_the_flush_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = journal(tmp_path)
+
+    def broken(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(JournalFailed, match="cannot be flushed"):
+        writer.close()
+
+
+# -- boots -----------------------------------------------------------------------------------
+
+
+def test_boots_count_from_one_and_outlive_the_journal(tmp_path: Path) -> None:
+    assert [next_boot(tmp_path) for _ in range(3)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("text", ["", "seven", "1\n2"])
+def test_a_boot_counter_that_is_no_number_refuses_to_start(tmp_path: Path, text: str) -> None:
+    (tmp_path / "boot").write_text(text)
+    with pytest.raises(JournalFailed, match="number of the last start"):
+        next_boot(tmp_path)
+
+
+def test_a_boot_counter_that_cannot_be_written_refuses_to_start(tmp_path: Path) -> None:
+    with pytest.raises(JournalFailed, match="cannot be renewed"):
+        next_boot(tmp_path / "missing")
+
+
+def test_a_new_boot_begins_a_segment_and_reading_goes_through_all(tmp_path: Path) -> None:
+    first = journal(tmp_path, boot=1)
+    first.append(Kind.NOTE, -1, 1, b"")
+    # The first boot dies here: its prepared segment stays, and a half written record.
+    first._map[first._at + 8 : first._at + 16] = b"halfdone"
+    second = journal(tmp_path, boot=2)
+    second.append(Kind.NOTE, -1, 2, b"")
+    second.close()
+    reader = read(tmp_path)
+    assert notes(list(reader)) == [1, 2]
+    assert reader.left == 16
+    assert [path.name for path in segments(tmp_path)] == ["000001.journal", "000002.journal"]
+
+
+# -- reading ---------------------------------------------------------------------------------
+
+
+def test_a_follower_sees_each_record_once_and_across_segments(tmp_path: Path) -> None:
+    follower = follow(tmp_path)
+    assert follower.poll() == []
+    writer = journal(tmp_path)
+    seen: list[Record] = []
+    for number in range(50):
+        writer.append(Kind.NOTE, -1, number, bytes(700))
+        idle(writer)
+        if number % 3 == 0:
+            seen += follower.poll(limit=2)
+            seen += follower.poll()
+            assert notes(seen) == list(range(number + 1))
+            assert (follower.segment, follower.offset) == writer.position
+    seen += follower.poll()
+    assert follower.poll() == []
+    writer.close()
+    assert seen == list(read(tmp_path))
+    follower.close()
+
+
+def test_a_follower_goes_on_with_the_next_boot(tmp_path: Path) -> None:
+    follower = follow(tmp_path)
+    journal(tmp_path, boot=1).append(Kind.NOTE, -1, 1, b"")
+    assert notes(follower.poll()) == [1]
+    second = journal(tmp_path, boot=2)
+    second.append(Kind.NOTE, -1, 2, b"")
+    assert notes(follower.poll()) == [2]
+    assert follower.header is not None
+    assert follower.header.boot == 2
+    second.close()
+    follower.close()
+
+
+def test_a_follower_never_sees_half_a_record_whatever_order_its_bytes_arrive_in(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "journal"
+    folder.mkdir()
+    begin = encode(Kind.HEADER, -1, 0, pack(replace(HEADER, segment=1)))
+    record = encode(Kind.SEND, 1, 7, b"an order in many bytes")
+    for order in (range(len(record)), reversed(range(len(record)))):
+        path = folder / "000001.journal"
+        path.write_bytes(begin + bytes(PAGE))
+        follower = follow(tmp_path)
+        assert [found.kind for found in follower.poll()] == [Kind.HEADER]
+        needed = {at for at in range(len(record)) if record[at]}
+        with path.open("r+b", buffering=0) as file:
+            for at in order:
+                seen = follower.poll()
+                assert bool(seen) is not bool(needed) or not seen
+                file.seek(len(begin) + at)
+                file.write(record[at : at + 1])
+                needed.discard(at)
+                if seen:
+                    break
+            else:
+                seen = follower.poll()
+        assert [found.payload for found in seen] == [b"an order in many bytes"]
+        follower.close()
+
+
+def damage(path: Path, offset: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[offset] ^= 0x40
+    path.write_bytes(data)
+
+
+def written(run_dir: Path, count: int = 3) -> tuple[Path, list[int]]:
+    """Write notes into one segment; return its path and where each record begins."""
+    writer = journal(run_dir)
+    offsets = []
+    for number in range(count):
+        offsets.append(writer.position[1])
+        writer.append(Kind.NOTE, -1, number, b"a note")
+    writer.close()
+    return segments(run_dir)[0], offsets
+
+
+def test_damage_before_whole_records_is_corruption_and_says_where(tmp_path: Path) -> None:
+    path, offsets = written(tmp_path)
+    damage(path, offsets[1] + HEAD_BYTES)
+    reader = iter(read(tmp_path))
+    assert [next(reader).kind, next(reader).time_ns] == [Kind.HEADER, 0]
+    place = f"no record at offset {offsets[1]}, but whole ones from offset {offsets[2]} on"
+    with pytest.raises(JournalCorrupt, match=place):
+        next(reader)
+    follower = follow(tmp_path)
+    assert [record.kind for record in follower.poll()] == [Kind.HEADER, Kind.NOTE]
+    with pytest.raises(JournalCorrupt, match=place):
+        follower.poll()
+    follower.close()
+
+
+def test_damage_to_the_last_record_is_a_torn_tail(tmp_path: Path) -> None:
+    path, offsets = written(tmp_path)
+    damage(path, offsets[2] + HEAD_BYTES)
+    reader = read(tmp_path)
+    assert notes(list(reader)) == [0, 1]
+    assert reader.left == HEAD_BYTES + len(b"a note")
+
+
+def test_a_file_cut_at_every_byte_yields_the_whole_records_before(tmp_path: Path) -> None:
+    path, offsets = written(tmp_path)
+    data = path.read_bytes()
+    for cut in range(offsets[0], len(data) + 1):
+        path.write_bytes(data[:cut])
+        whole = sum(offset + HEAD_BYTES + len(b"a note") <= cut for offset in offsets)
+        reader = read(tmp_path)
+        assert notes(list(reader)) == list(range(whole))
+
+
+def two_segments(run_dir: Path) -> list[Path]:
+    writer = journal(run_dir)
+    write_notes(writer, 20)
+    writer.close()
+    return segments(run_dir)
+
+
+def test_records_missing_at_the_end_of_a_segment_are_corruption(tmp_path: Path) -> None:
+    first, _ = two_segments(tmp_path)
+    first.write_bytes(first.read_bytes()[:-1016])
+    with pytest.raises(JournalCorrupt, match="records are lost"):
+        list(read(tmp_path))
+
+
+def test_a_missing_segment_is_corruption(tmp_path: Path) -> None:
+    writer = journal(tmp_path)
+    write_notes(writer, 40)
+    writer.close()
+    segments(tmp_path)[1].unlink()
+    with pytest.raises(JournalCorrupt, match=r"000002\.journal is gone"):
+        list(read(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("first_record", "message"),
+    [
+        (encode(Kind.NOTE, -1, 0, b""), "does not begin with a header"),
+        (b"\xff" * 64, "does not begin with a header"),
+        (encode(Kind.HEADER, -1, 0, b"\x93"), "Header does not decode"),
+        (encode(Kind.HEADER, -1, 0, pack(replace(HEADER, segment=2))), "says it is segment 2"),
+        (
+            encode(Kind.HEADER, -1, 0, pack(replace(HEADER, format_version=99))),
+            "has format 99; this version reads up to 1",
+        ),
+    ],
+)
+def test_a_segment_that_is_none_is_refused(
+    tmp_path: Path, first_record: bytes, message: str
+) -> None:
+    (tmp_path / "journal").mkdir()
+    (tmp_path / "journal" / "000001.journal").write_bytes(first_record + bytes(64))
+    with pytest.raises(JournalCorrupt, match=message):
+        list(read(tmp_path))
+
+
+def test_a_path_without_a_journal_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadParameter, match="holds no journal"):
+        read(tmp_path)
+
+
+def test_the_journal_folder_itself_can_be_read(tmp_path: Path) -> None:
+    written(tmp_path)
+    assert list(read(tmp_path / "journal")) == list(read(tmp_path))
+
+
+# -- a dead process --------------------------------------------------------------------------
+
+WRITER = """
+import sys
+from pathlib import Path
+from core.io.journal_file import JournalFile
+from core.journal import Header, Kind
+
+header = Header(
+    run_id="child", boot=1, config_digest="", seeds={}, venue="", strategy="", start_ns=0
+)
+writer = JournalFile(Path(sys.argv[1]), header, segment_bytes=1 << 16)
+number = 0
+while True:
+    writer.append(Kind.NOTE, -1, number, number.to_bytes(4, "little") * (number % 97))
+    if number % 1000 == 0:
+        print(number, flush=True)
+    number += 1
+    while writer.prepare():
+        pass
+"""
+
+
+@pytest.mark.parametrize("wait_for", [0, 1000, 3000])
+def test_what_was_appended_survives_kill_minus_nine(tmp_path: Path, wait_for: int) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path)],
+        cwd=Path(__file__).parents[3],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        promised = 0
+        for line in child.stdout:
+            promised = int(line)
+            if promised >= wait_for:
+                break
+        child.send_signal(signal.SIGKILL)
+        assert child.wait(timeout=10) == -signal.SIGKILL
+    records = [record for record in read(tmp_path) if record.kind == Kind.NOTE]
+    assert [record.time_ns for record in records] == list(range(len(records)))
+    assert len(records) > promised
+    assert all(
+        record.payload == record.time_ns.to_bytes(4, "little") * (record.time_ns % 97)
+        for record in records
+    )
