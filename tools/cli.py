@@ -1,3 +1,174 @@
-"""placeholder"""
-def main() -> int:
-    return 0
+"""The command line: finds a command, runs it, and turns how it ended into an exit code.
+
+Here live the table of commands, the exit codes and the one place where a typed error becomes a
+line on stderr. What a command does lives in the module of its name, imported only when it is the
+one that was asked for, so that ``hotloop --help`` is instant. An error outside the typed tree is a
+defect of ours and comes out with its traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Any, NamedTuple, Protocol, cast
+
+from core.errors import HotloopError, Misuse, OrdersSurvived, RemoteFault
+
+
+class Exit(IntEnum):
+    """How a command ended; ``docs/exit-codes.md`` is for whoever calls it."""
+
+    OK = 0
+    FAILED = 1
+    MISUSE = 2
+    REMOTE = 3
+    ORDERS_SURVIVED = 4
+    INTERRUPTED = 130
+    NO_READER = 141
+
+
+MEANINGS = {
+    Exit.OK: "done; stopped on request (Ctrl-C, SIGTERM) counts, once no order of ours is left",
+    Exit.FAILED: "ended early: a limit halted it, a check failed, or an error of ours",
+    Exit.MISUSE: "wrong arguments, configuration or key file; nothing was sent",
+    Exit.REMOTE: "the venue could not be reached, refused us, or broke its protocol",
+    Exit.ORDERS_SURVIVED: "it is not proved that none of our orders is left: LOOK AT THE VENUE",
+    Exit.INTERRUPTED: "stopped by Ctrl-C with nothing to finish",
+    Exit.NO_READER: "whoever read its output has gone",
+}
+
+
+class Command(NamedTuple):
+    """What ``--help`` says about a command without importing it."""
+
+    about: str
+    example: str
+
+
+COMMANDS = {
+    "demo": Command(
+        "trade against the built-in exchange for a while, and report",
+        "hotloop demo --seconds 60 --dir runs/first",
+    ),
+    "sim": Command(
+        "run the built-in exchange alone",
+        "hotloop sim --port 8000 --seed 7 --rate 2000 --account KEY:SECRET:USDT=100000,BTC=2",
+    ),
+    "run": Command("trade one strategy on one venue", "hotloop run hotloop.toml --seconds 600"),
+    "check": Command("verify all that can be without an order", "hotloop check hotloop.toml"),
+    "report": Command("show where the time of a run went", "hotloop report runs/first --json"),
+}
+
+
+class CommandModule(Protocol):
+    """What the module ``tools.<command>`` offers."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the arguments."""
+        ...
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do it; return an exit code, or raise a ``HotloopError``."""
+        ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that ``argv`` names, and return its exit code."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        return _run(arguments)
+    except HotloopError as error:
+        return _tell([error])
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # What is still buffered goes nowhere, or the interpreter would stumble over it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.NO_READER
+    except BaseExceptionGroup as group:
+        errors = leaves(group)
+        typed = [error for error in errors if isinstance(error, HotloopError)]
+        if typed and len(typed) == len(errors):
+            return _tell(typed)
+        if all(isinstance(error, KeyboardInterrupt) for error in errors):
+            return Exit.INTERRUPTED
+        raise
+
+
+def leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    """Return the errors that a group of groups comes down to."""
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found.extend(leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    return found
+
+
+def exit_code(error: HotloopError) -> Exit:
+    """Return the exit code of an error's branch."""
+    if isinstance(error, OrdersSurvived):
+        return Exit.ORDERS_SURVIVED
+    if isinstance(error, Misuse):
+        return Exit.MISUSE
+    return Exit.REMOTE if isinstance(error, RemoteFault) else Exit.FAILED
+
+
+_WORST_FIRST = (Exit.ORDERS_SURVIVED, Exit.FAILED, Exit.MISUSE, Exit.REMOTE)
+
+
+def _tell(errors: Sequence[HotloopError]) -> Exit:
+    """Say each error once; return the exit code of the worst."""
+    for text in dict.fromkeys(str(error) for error in errors):
+        print(f"hotloop: {text}", file=sys.stderr)
+    codes = {exit_code(error) for error in errors}
+    return next(code for code in _WORST_FIRST if code in codes)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    chosen = arguments[0] if arguments and arguments[0] in COMMANDS else None
+    module = cast(CommandModule, importlib.import_module(f"tools.{chosen}")) if chosen else None
+    args = _parser(chosen, module).parse_args(arguments)
+    if module is None:
+        raise AssertionError("argparse accepts nothing without a command")
+    return module.run(args)
+
+
+def _parser(chosen: str | None, module: CommandModule | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hotloop",
+        description="A trading core: one strategy, one venue, one pinned event loop.",
+        epilog=_epilog("hotloop demo"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, command in COMMANDS.items():
+        subparser = commands.add_parser(
+            name,
+            help=command.about,
+            description=command.about[0].upper() + command.about[1:] + ".",
+            epilog=_epilog(command.example),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        if module is not None and name == chosen:
+            module.add_arguments(subparser)
+    return parser
+
+
+def _epilog(example: str) -> str:
+    codes = "\n".join(f"  {code.value:3}  {meaning}" for code, meaning in MEANINGS.items())
+    return f"example:\n  {example}\n\nexit codes:\n{codes}"
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for: that reads the installed metadata."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        version = importlib.import_module("importlib.metadata").version("hotloop")
+        print(f"hotloop {version}")
+        parser.exit()

@@ -1,0 +1,173 @@
+"""How the command line finds commands, and what each way to end gives."""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import subprocess
+import sys
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+
+from core.errors import (
+    BadConfig,
+    BadParameter,
+    ConnectionLost,
+    HotloopError,
+    JournalFailed,
+    OrdersSurvived,
+)
+from tools import cli
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+@pytest.fixture
+def ends_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | BaseException], int]:
+    """Return how to run a ``hotloop report x`` that ends in a given way."""
+
+    def run(outcome: int | BaseException) -> int:
+        def end(_: argparse.Namespace) -> int:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return outcome
+
+        module = SimpleNamespace(add_arguments=lambda parser: parser.add_argument("x"), run=end)
+        monkeypatch.setitem(sys.modules, "tools.report", module)
+        return cli.main(["report", "x"])
+
+    return run
+
+
+def test_a_commands_own_code_is_the_exit_code(ends_with: Callable[..., int]) -> None:
+    assert ends_with(0) == 0
+    assert ends_with(1) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (BadConfig("what is wrong"), 2),
+        (BadParameter("what is wrong"), 2),
+        (ConnectionLost("what is wrong"), 3),
+        (JournalFailed("what is wrong"), 1),
+        (OrdersSurvived("what is wrong"), 4),
+    ],
+)
+def test_a_typed_error_is_one_line_and_its_branchs_code(
+    error: HotloopError,
+    code: int,
+    ends_with: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert ends_with(error) == code
+    assert capsys.readouterr().err == "hotloop: what is wrong\n"
+
+
+def test_of_a_group_each_error_is_said_and_the_worst_decides(
+    ends_with: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    lost = ConnectionLost("reset")
+    group = ExceptionGroup("a", [lost, ExceptionGroup("b", [OrdersSurvived("two are left"), lost])])
+    assert ends_with(group) == 4
+    assert capsys.readouterr().err == "hotloop: reset\nhotloop: two are left\n"
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), ExceptionGroup("", [BadConfig("x"), KeyError()])])
+def test_an_error_outside_the_tree_comes_out_as_it_is(
+    error: Exception, ends_with: Callable[..., int]
+) -> None:
+    with pytest.raises(type(error)):
+        ends_with(error)
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), BaseExceptionGroup("", [KeyboardInterrupt()])]
+)
+def test_an_interrupt_has_its_own_code(error: BaseException, ends_with: Callable[..., int]) -> None:
+    assert ends_with(error) == 130
+
+
+def test_a_reader_that_has_gone_is_no_traceback() -> None:
+    script = (
+        "import sys; from types import SimpleNamespace; from tools import cli\n"
+        "def run(_):\n"
+        "    for _ in range(100_000): print('a line that nobody reads')\n"
+        "sys.modules['tools.report'] = SimpleNamespace(add_arguments=lambda _: None, run=run)\n"
+        "sys.exit(cli.main(['report']))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(timeout=10) == 141
+
+
+@pytest.mark.parametrize("arguments", [[], ["rum"], ["--nothing"]])
+def test_wrong_usage_names_the_commands_and_is_misuse(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+    assert "usage: hotloop" in capsys.readouterr().err
+
+
+def test_help_names_every_command_and_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    for name, command in cli.COMMANDS.items():
+        assert name in text
+        assert command.about in text
+    for code, meaning in cli.MEANINGS.items():
+        assert str(code.value) in text
+        assert meaning in text
+
+
+@pytest.mark.parametrize("command", ["check"])
+def test_the_help_of_a_command_has_an_example_that_it_accepts(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main([command, "--help"])
+    assert caught.value.code == 0
+    assert cli.COMMANDS[command].example in capsys.readouterr().out
+
+
+def test_help_imports_no_command_and_nothing_heavy() -> None:
+    script = (
+        "import sys; from tools.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'trio', 'httpx', 'ssl', 'importlib.metadata', 'tools.check', 'tools.run'}\n"
+        "print(sorted(heavy & sys.modules.keys()), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stderr == "[]\n"
+
+
+def test_the_version_is_the_distributions(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith("hotloop ")
+
+
+def test_the_page_on_exit_codes_says_what_help_says() -> None:
+    page = (ROOT / "docs" / "exit-codes.md").read_text()
+    for code, meaning in cli.MEANINGS.items():
+        assert f"| {code.value} | {meaning} |" in page
