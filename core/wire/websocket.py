@@ -392,7 +392,6 @@ class ClientCodec:
     def _take_control(self, opcode: int, payload: bytes, messages: list[tuple[int, bytes]]) -> None:
         if opcode == CLOSE:
             parse_close(payload)
-            self._forget_message()
             self._step(_Step.RECEIVE_CLOSE)
         messages.append((opcode, payload))
 

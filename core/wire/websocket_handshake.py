@@ -233,7 +233,7 @@ def _agreed(offer: DeflateParams | None, values: list[bytes]) -> DeflateParams |
         return None
     text = b",".join(values).decode("latin-1")
     name, *pieces = (piece.strip() for piece in text.split(";"))
-    if offer is None or name.lower() != _EXTENSION or "," in text:
+    if offer is None or name.lower() != _EXTENSION:
         raise Malformed(f"the server chose extension {text!r}, which was not offered")
     given: dict[str, str | None] = {}
     for piece in pieces:

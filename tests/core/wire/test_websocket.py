@@ -365,6 +365,16 @@ def test_without_server_context_every_message_stands_alone() -> None:
     params = DeflateParams(server_no_context_takeover=True)
     wire = frame(TEXT, deflated(b"a" * 50), rsv=4) * 2
     assert messages_of(wire, deflate=params) == [(TEXT, b"a" * 50)] * 2
+    compressor = zlib.compressobj(wbits=-15)
+    bodies = [
+        compressor.compress(b"once upon a time") + compressor.flush(zlib.Z_SYNC_FLUSH)
+        for _ in range(2)
+    ]
+    first, second = (frame(TEXT, body[:-4], rsv=4) for body in bodies)
+    messages, fault = take(first + second, deflate=params)
+    assert messages == [(TEXT, b"once upon a time")]
+    assert fault is not None
+    assert "deflate" in str(fault)
 
 
 def test_compressed_fragments_carry_the_bit_on_the_first_only() -> None:
