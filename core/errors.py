@@ -47,6 +47,10 @@ class Malformed(RemoteFault):
     """Bytes that are no legal message of the protocol; the connection that sent them is lost."""
 
 
+class OffGrid(Malformed):
+    """A legal number that is no multiple of the instrument's step; never rounded to one."""
+
+
 class OutOfSequence(RemoteFault):
     """A feed skipped, repeated or reversed; the book it concerns is no longer whole."""
 

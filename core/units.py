@@ -10,7 +10,7 @@ and "Infinity" are refused because no venue means a price by them.
 
 from __future__ import annotations
 
-from core.errors import Malformed
+from core.errors import Malformed, OffGrid
 
 NS_PER_US = 1_000
 NS_PER_MS = 1_000_000
@@ -77,7 +77,7 @@ class Grid:
         return f"Grid({self.step!r})"
 
     def count(self, text: str) -> int:
-        """Return how many steps ``text`` is; ``Malformed`` when off the grid or too large."""
+        """Return how many steps ``text`` is; ``OffGrid`` or ``Malformed`` like ``count_of``."""
         known = self._counts.get(text)
         return self._learn(text) if known is None else known
 
@@ -91,7 +91,8 @@ class Grid:
     def count_of(self, mantissa: int, exponent: int, text: str = "") -> int:
         """Return how many steps ``mantissa * 10**-exponent`` is (``text`` is for the message).
 
-        Raises ``Malformed`` when it is off the grid, below zero or too large.
+        Raises ``OffGrid`` when it is no multiple of the step, ``Malformed`` when it is below zero
+        or too large.
         """
         shift = exponent - self.decimals
         scale = int(10 ** abs(shift))
@@ -100,7 +101,7 @@ class Grid:
         if remainder or off_grid or not 0 <= count <= MAX_COUNT:
             shown = text or f"{mantissa}e{-exponent}"
             if remainder or off_grid:
-                raise Malformed(f"{shown} is not a multiple of {self.step}")
+                raise OffGrid(f"{shown} is not a multiple of {self.step}")
             raise Malformed(f"{shown} is {'below zero' if count < 0 else 'too large'}")
         return count
 

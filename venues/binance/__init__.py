@@ -1,0 +1,33 @@
+"""Binance Spot: JSON market streams, orders and the private stream over the WebSocket API.
+
+``VENUE`` is all that the house needs to know of this package. Quirks and sources: NOTES.md.
+"""
+
+from core.venue import Endpoints, Environment, Venue
+from venues.binance.adapter import MARKET_LINE, TRADE_LINE, SpotAdapter
+from venues.binance.signer import KeySigner, logs_on
+
+VENUE = Venue(
+    name="binance",
+    endpoints={
+        Environment.LIVE: Endpoints(
+            rest="https://api.binance.com",
+            lines={
+                MARKET_LINE: "wss://stream.binance.com:9443",
+                TRADE_LINE: "wss://ws-api.binance.com:443/ws-api/v3",
+            },
+        ),
+        Environment.TESTNET: Endpoints(
+            rest="https://testnet.binance.vision",
+            lines={
+                MARKET_LINE: "wss://stream.testnet.binance.vision",
+                TRADE_LINE: "wss://ws-api.testnet.binance.vision/ws-api/v3",
+            },
+        ),
+    },
+    adapter=SpotAdapter,
+    signer=KeySigner,
+    logs_on=logs_on,
+)
+
+__all__ = ["VENUE"]

@@ -1,0 +1,160 @@
+"""Binance Spot's answers for one run: the lines, their scripts, costs, and the codecs together.
+
+Source: web-socket-streams.md, web-socket-api.md and rest-api.md at a5e0bc3 (2026-07-21).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from core.commands import (
+    Amend,
+    Cancel,
+    CancelAll,
+    Command,
+    FetchAccount,
+    FetchBook,
+    FetchInstruments,
+    FetchOpenOrders,
+    FetchOrderTrades,
+    FetchTime,
+    FetchTrades,
+    Logon,
+    Place,
+    QueryOrder,
+    Replace,
+    SubscribeMarket,
+    SubscribePrivate,
+)
+from core.errors import BadConfig
+from core.events import NO_INSTRUMENT, Reply
+from core.instrument import Instrument
+from core.units import NS_PER_S
+from core.venue import Limit, Line, RestRequest, Subscription, WireRequest
+from venues.binance import answer, decode, encode, rules
+
+MARKET_LINE: Final = "market"
+TRADE_LINE: Final = "trade"
+
+SILENCE_NS: Final = 45 * NS_PER_S
+"""The venue pings every 20 s: two pings missed, and 5 s for the way."""
+
+LIFETIME_NS: Final = 84_600 * NS_PER_S
+"""23 h 30 min: the venue drops a connection after 24 h, at a time that is its own choice."""
+
+MARKET_SENDS_PER_S: Final = 5
+"""Frames a second the venue takes on the market line, pongs included; more are a disconnect."""
+
+_ORDER: Final = ((rules.WEIGHT, 1), (rules.ORDERS_10S, 1), (rules.ORDERS_1D, 1), (rules.RAW, 1))
+_WEIGHTS: Final[dict[type[Command], int]] = {
+    Cancel: 1,
+    Amend: 4,
+    CancelAll: 1,
+    QueryOrder: 4,
+    FetchOpenOrders: 6,
+    FetchTrades: 20,
+    FetchOrderTrades: 5,
+    FetchAccount: 20,
+    FetchBook: 250,
+    FetchInstruments: 20,
+    FetchTime: 1,
+    Logon: 2,
+    SubscribePrivate: 2,
+}
+"""Documented request weights. Since 2026-04-02 orders and cancels that succeed are charged
+nothing; which ones will, nobody knows before, and the venue's own counts correct ours."""
+
+ALL_OPEN_ORDERS_WEIGHT: Final = 80
+"""Weight of the open orders of every symbol at once."""
+
+_COSTS: Final[dict[type[Command], tuple[tuple[str, int], ...]]] = {
+    Place: _ORDER,
+    Replace: _ORDER,
+    SubscribeMarket: (),
+    **{kind: ((rules.WEIGHT, weight), (rules.RAW, 1)) for kind, weight in _WEIGHTS.items()},
+}
+
+
+class SpotAdapter:
+    """Implements ``core.venue.Adapter`` for Binance Spot."""
+
+    __slots__ = ("_decoder", "_encoder", "_lines", "_subscription", "decode")
+
+    def __init__(self, subscription: Subscription) -> None:
+        """Raises ``BadConfig`` for what the venue does not allow; the message names the key."""
+        self._subscription = subscription
+        self._decoder = decode.Decoder()
+        self._encoder = encode.Encoder(subscription)
+        self.decode = self._decoder.decode
+        """See ``core.venue.Adapter.decode``; bound once, as it runs for every frame."""
+        self._lines = (
+            _line(MARKET_LINE, f"{_url(subscription, MARKET_LINE)}/stream", private=False),
+            _line(TRADE_LINE, _url(subscription, TRADE_LINE), private=True),
+        )
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        return self._lines
+
+    @property
+    def limits(self) -> Sequence[Limit]:
+        return rules.PUBLISHED
+
+    def learn(self, instruments: Sequence[Instrument]) -> None:
+        """Take the instruments of this run; see ``core.venue.Adapter.learn``."""
+        self._decoder.learn(instruments)
+        self._encoder.learn(instruments)
+
+    def script(self, line: int) -> Sequence[Command]:
+        """Return what opens a line; see ``core.venue.Adapter.script``."""
+        if line == decode.MARKET:
+            return (SubscribeMarket(),)
+        if self._subscription.session_logon:
+            return (Logon(), SubscribePrivate())
+        return (SubscribePrivate(),)
+
+    def encode(self, command: Command, request_id: int, venue_ns: int) -> WireRequest | RestRequest:
+        """Return the request for a command; see ``core.venue.Adapter.encode``."""
+        return self._encoder.encode(command, request_id, venue_ns)
+
+    def encode_rest(self, command: Command, venue_ns: int) -> RestRequest:
+        """Return the REST request for a command, see ``Encoder.encode_rest``."""
+        return self._encoder.encode_rest(command, venue_ns)
+
+    def answer(
+        self,
+        command: Command,
+        request_id: int,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> Reply:
+        """Return what a REST answer means; see ``core.venue.Adapter.answer``."""
+        symbols = self._subscription.symbols
+        return answer.answer(self._decoder, symbols, command, request_id, status, headers, body)
+
+    def cost(self, command: Command) -> Sequence[tuple[str, int]]:
+        """Return what a command takes from the limits; see ``core.venue.Adapter.cost``."""
+        if isinstance(command, FetchOpenOrders) and command.instrument == NO_INSTRUMENT:
+            return ((rules.WEIGHT, ALL_OPEN_ORDERS_WEIGHT), (rules.RAW, 1))
+        return _COSTS[type(command)]
+
+
+def _url(subscription: Subscription, name: str) -> str:
+    url = subscription.line_urls.get(name)
+    if url is None:
+        raise BadConfig(f"line_urls: {name!r} is missing; expected {MARKET_LINE} and {TRADE_LINE}")
+    return url.rstrip("/")
+
+
+def _line(name: str, url: str, *, private: bool) -> Line:
+    return Line(
+        name=name,
+        url=url,
+        private=private,
+        silence_ns=SILENCE_NS,
+        lifetime_ns=LIFETIME_NS,
+        max_message_bytes=decode.MAX_FRAME,
+        sends_per_s=0 if private else MARKET_SENDS_PER_S,
+    )

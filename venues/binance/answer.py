@@ -1,0 +1,204 @@
+"""REST answers -> replies: pure functions of the command, the status, the headers and the body.
+
+Source: rest-api.md at a5e0bc3 (2026-07-21).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import msgspec
+
+from core.commands import (
+    Cancel,
+    CancelAll,
+    Command,
+    FetchAccount,
+    FetchBook,
+    FetchInstruments,
+    FetchOpenOrders,
+    FetchOrderTrades,
+    FetchTime,
+    FetchTrades,
+    QueryOrder,
+)
+from core.errors import Malformed, Misuse
+from core.events import (
+    AccountReport,
+    BookSnapshot,
+    BudgetUse,
+    Event,
+    InstrumentsReport,
+    LimitsReport,
+    OpenOrders,
+    OrderReport,
+    Reply,
+    Source,
+    VenueTime,
+    Verdict,
+)
+from core.units import NS_PER_MS, NS_PER_S
+from venues.binance import facts, rules, schema, verdicts
+from venues.binance.decode import MAX_REQUEST_DIGITS, Decoder, decoder, failure, refuse
+
+MAX_BODY: Final = 16 * 1024 * 1024
+"""Longest body that is looked at; the longest legal one, exchangeInfo of every symbol, has 8 MB."""
+
+MAX_RETRY_S: Final = 7 * 24 * 3600
+"""Longest wait that is believed; the longest documented ban is three days."""
+
+_error_body = decoder(schema.ErrorBody)
+_order = decoder(schema.Order)
+_depth = decoder(schema.Depth)
+_account = decoder(schema.Account)
+_time = decoder(schema.ServerTime)
+_info = decoder(schema.ExchangeInfo)
+_orders: Final = msgspec.json.Decoder(list[schema.Order]).decode
+_trades: Final = msgspec.json.Decoder(list[schema.OwnTrade]).decode
+_entries: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def answer(
+    decode: Decoder,
+    symbols: tuple[str, ...],
+    command: Command,
+    request_id: int,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+) -> Reply:
+    """Return what a REST answer means; see ``core.venue.Adapter.answer``."""
+    if len(body) > MAX_BODY:
+        raise Malformed(f"a body of {len(body)} bytes is longer than {MAX_BODY}")
+    budgets = _budgets(headers)
+    if status != verdicts.OK:
+        reply = failure(request_id, status, _error(body), budgets, _retry_ns(headers))
+        return _name_symbols(reply, symbols) if isinstance(command, FetchInstruments) else reply
+    try:
+        proved = _facts(decode, symbols, command, body)
+    except msgspec.ValidationError as error:
+        told = _error(body)
+        if told is None:
+            refuse(error)
+        return failure(request_id, status, told, budgets, _retry_ns(headers))
+    except (ValueError, RecursionError) as error:
+        refuse(error)
+    return Reply(request_id=request_id, verdict=Verdict.DONE, facts=proved, budgets=budgets)
+
+
+def _error(body: bytes) -> schema.ErrorBody | None:
+    """Return the venue's error, ``None`` where the body is something else (a firewall's HTML)."""
+    try:
+        return _error_body(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _name_symbols(reply: Reply, symbols: tuple[str, ...]) -> Reply:
+    """Say which symbols were asked for: the venue does not say which one it does not know."""
+    text = f"{reply.text} (asked for {', '.join(symbols)})".lstrip()
+    return msgspec.structs.replace(reply, text=text)
+
+
+def _facts(
+    decode: Decoder, symbols: tuple[str, ...], command: Command, body: bytes
+) -> tuple[Event, ...]:
+    """Return what the body of a success proves."""
+    ours = decode.instruments
+    match command:
+        case FetchBook(instrument):
+            return (_snapshot(decode, instrument, body),)
+        case FetchOpenOrders(instrument):
+            return _open_orders(decode, instrument, body)
+        case FetchTrades() | FetchOrderTrades():
+            found = (facts.own_trade(trade, ours) for trade in _trades(body))
+            return tuple(fill for fill in found if fill is not None)
+        case QueryOrder():
+            return (facts.order(_order(body), ours, Source.QUERY),)
+        case Cancel():
+            return decode.cancelled(body)
+        case CancelAll():
+            return tuple(fact for entry in _entries(body) for fact in decode.cancelled(entry))
+        case FetchAccount():
+            return (_account_report(body),)
+        case FetchInstruments():
+            info = _info(body)
+            return (
+                InstrumentsReport(rules.instruments(info.symbols, symbols)),
+                LimitsReport(rules.limits(info.rate_limits)),
+            )
+        case FetchTime():
+            return (VenueTime(_time(body).server_time * NS_PER_MS),)
+    raise Misuse(f"{type(command).__name__} is not sent by REST")
+
+
+def _snapshot(decode: Decoder, index: int, body: bytes) -> BookSnapshot:
+    instrument = next(one for one in decode.instruments.values() if one.index == index)
+    depth = _depth(body)
+    prices = facts.Counts(instrument.tick, 1)
+    sizes = facts.BookSizes(instrument.lot, 1)
+    return BookSnapshot(
+        index,
+        depth.last_update_id,
+        [(prices[price], sizes[size]) for price, size in depth.bids],
+        [(prices[price], sizes[size]) for price, size in depth.asks],
+    )
+
+
+def _open_orders(decode: Decoder, index: int, body: bytes) -> tuple[Event, ...]:
+    """Return the open orders; one of a status outside the closed set stands beside them."""
+    found = [facts.order(order, decode.instruments, Source.QUERY) for order in _orders(body)]
+    reports = tuple(one for one in found if isinstance(one, OrderReport))
+    unknown = tuple(one for one in found if not isinstance(one, OrderReport))
+    return (OpenOrders(index, reports), *unknown)
+
+
+def _account_report(body: bytes) -> AccountReport:
+    account = _account(body)
+    return AccountReport(
+        tuple(facts.balance(one.asset, one.free, one.locked) for one in account.balances),
+        whole=True,
+        can_trade=account.can_trade,
+        venue_ns=account.update_time * NS_PER_MS,
+    )
+
+
+# -- headers ---------------------------------------------------------------------------------
+
+_COUNTERS: Final = (("x-mbx-used-weight-", "weight_"), ("x-mbx-order-count-", "orders_"))
+
+
+def _number(text: str) -> int | None:
+    legal = text.isascii() and text.isdigit() and len(text) <= MAX_REQUEST_DIGITS
+    return int(text) if legal else None
+
+
+def _budgets(headers: Mapping[str, str]) -> tuple[BudgetUse, ...]:
+    """Return the venue's counters: ``x-mbx-used-weight-1m: 70`` is ``weight_1m``."""
+    uses = []
+    for name, text in headers.items():
+        for prefix, limit in _COUNTERS:
+            used = _number(text) if name.startswith(prefix) else None
+            if used is not None:
+                uses.append(BudgetUse(limit + name[len(prefix) :].lower(), used))
+    return tuple(uses)
+
+
+def _retry_ns(headers: Mapping[str, str]) -> int:
+    """Return the venue's time that ``retry-after`` names, 0 where it cannot be known.
+
+    The header counts seconds from the answer, and the answer's own time is in ``date``, cut to
+    whole seconds: one more second is waited for that.
+    """
+    wait_s = _number(headers.get("retry-after", ""))
+    if wait_s is None or wait_s > MAX_RETRY_S:
+        return 0
+    try:
+        sent = parsedate_to_datetime(headers.get("date", ""))
+    except (ValueError, OverflowError):
+        return 0
+    sent_s = int(sent.replace(tzinfo=sent.tzinfo or UTC).timestamp())
+    return (sent_s + wait_s + 1) * NS_PER_S

@@ -1,0 +1,565 @@
+"""Frames of the two lines -> events: pure functions of bytes and the run's instruments.
+
+Here lives the choice of a decoder and the one boundary where anything wrong with a message
+becomes ``Malformed`` (no legal message) or ``Drifted`` (legal, but without what we need).
+
+The first bytes of a frame choose its decoder: the stream's name, the event's type, or the letter
+our own request id begins with. A frame that begins otherwise, with other key order or blanks, is
+looked through once to find the same key, and then goes the same way. The decoder always reads the
+whole frame and takes the instrument from it, never from the name that chose it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, NoReturn, TypeVar
+
+import msgspec
+from msgspec import UNSET, Raw, Struct
+
+from core.errors import Drifted, Malformed
+from core.events import (
+    NO_REQUEST,
+    AccountReport,
+    BalanceMoved,
+    BookDelta,
+    BookTop,
+    BudgetUse,
+    Event,
+    Ignored,
+    MarketTrade,
+    Notice,
+    ReplaceOutcome,
+    Reply,
+    SessionNotice,
+    Side,
+    Source,
+    Verdict,
+)
+from core.instrument import Instrument
+from core.units import NS_PER_MS, atoms
+from venues.binance import facts, rules, schema, verdicts
+
+MARKET: Final = 0
+TRADE: Final = 1
+
+MAX_FRAME: Final = 4 * 1024 * 1024
+"""Longest frame that is looked at. The longest legal ones, an answer that cancels 200 orders or a
+depth event that changes 10,000 levels, stay below 400 kB."""
+
+MAX_REQUEST_DIGITS: Final = 18
+"""Digits of a request id that surely fit an int64."""
+
+UNAUTHORIZED: Final = 401
+
+PLACE, CANCEL, REPLACE, AMEND, CANCEL_ALL = "p", "c", "r", "a", "x"
+QUERY, LOGON, PRIVATE, SUBSCRIBE = "q", "l", "u", "m"
+"""First letters of our request ids: an answer tells by them what it answers."""
+
+_EVENT: Final = b'"event":{"e":"'
+EVENT_WITHIN: Final = 48
+"""Bytes from the start in which an event's type begins: after ``{"subscriptionId":65535,``."""
+
+Take = Callable[[bytes, list[Event]], None]
+"""Appends the events of one frame."""
+
+S = TypeVar("S", bound=Struct)
+
+
+def decoder(kind: type[S]) -> Callable[[bytes | Raw], S]:
+    """Return the decoding function of a wire Struct."""
+    return msgspec.json.Decoder(kind).decode
+
+
+_market_frame = decoder(schema.MarketFrame)
+_private_frame = decoder(schema.PrivateFrame)
+_execution = decoder(schema.ExecutionReportFrame)
+_position = decoder(schema.AccountPositionFrame)
+_balance = decoder(schema.BalanceUpdateFrame)
+_answer = decoder(schema.Answer)
+_order_answer = decoder(schema.OrderAnswer)
+_raw_answer = decoder(schema.RawAnswer)
+_list_answer = decoder(schema.ListAnswer)
+_replace_answer = decoder(schema.ReplaceAnswer)
+_amend_answer = decoder(schema.AmendAnswer)
+_order = decoder(schema.Order)
+_cancelled = decoder(schema.Cancelled)
+_halves = decoder(schema.ReplaceHalves)
+_error_body = decoder(schema.ErrorBody)
+_retry_data = decoder(schema.RetryData)
+
+
+def refuse(error: Exception) -> NoReturn:
+    """Raise what a failed decoding means.
+
+    msgspec lets ``UnicodeDecodeError`` and ``RecursionError`` out besides its own errors.
+    """
+    if isinstance(error, msgspec.ValidationError):
+        raise Drifted(f"message is not as documented: {error}") from error
+    raise Malformed(f"not a JSON message: {error}") from error
+
+
+class Decoder:
+    """Decodes both lines; holds nothing but what it learned of the instruments."""
+
+    __slots__ = ("_answers", "_by_symbol", "_private", "_streams")
+
+    def __init__(self) -> None:
+        self._by_symbol: dict[str, Instrument] = {}
+        self._streams: dict[bytes, Take] = {b"!serverShutdown": _shutdown}
+        self._private: dict[bytes, Take] = {
+            b"executionReport": self._take_execution,
+            b"outboundAccountPosition": _take_position,
+            b"balanceUpdate": _take_balance,
+            b"eventStreamTerminated": _take_terminated,
+            b"serverShutdown": _shutdown,
+        }
+        self._answers: dict[str, Take] = {
+            PLACE: self._take_order,
+            QUERY: self._take_query,
+            CANCEL: self._take_cancel,
+            CANCEL_ALL: self._take_cancel_all,
+            REPLACE: self._take_replace,
+            AMEND: self._take_amend,
+            LOGON: _take_answer,
+            PRIVATE: _take_answer,
+        }
+
+    @property
+    def instruments(self) -> dict[str, Instrument]:
+        """The instruments by the venue's symbol."""
+        return self._by_symbol
+
+    def learn(self, instruments: Iterable[Instrument]) -> None:
+        """Take instruments, new or renewed; their streams are decoded from here on."""
+        for instrument in instruments:
+            self._by_symbol[instrument.symbol] = instrument
+            name = instrument.symbol.lower()
+            for suffix, make in _FEEDS.items():
+                self._streams[f"{name}@{suffix}".encode()] = make(instrument)
+
+    def decode(self, line: int, payload: bytes, events: list[Event]) -> None:
+        """Append what one frame means. Raises ``Malformed`` or ``Drifted``, nothing else."""
+        if len(payload) > MAX_FRAME:
+            raise Malformed(f"a message of {len(payload)} bytes is longer than {MAX_FRAME}")
+        try:
+            if line == MARKET:
+                if payload.startswith(b'{"stream":"'):
+                    take = self._streams.get(payload[11 : payload.find(b'"', 11)])
+                    if take is not None:
+                        take(payload, events)
+                        return
+                self._look_at_market(payload, events)
+            else:
+                self._trade(payload, events)
+        except (ValueError, RecursionError) as error:
+            refuse(error)
+
+    # -- market line ---------------------------------------------------------------------------
+
+    def _look_at_market(self, payload: bytes, events: list[Event]) -> None:
+        frame = _market_frame(payload)
+        if frame.stream:
+            take = self._streams.get(frame.stream.encode())
+            if take is not None:
+                take(payload, events)
+            else:
+                events.append(Ignored(f"stream of kind {frame.stream.partition('@')[2]}"))
+        elif frame.event_type == "serverShutdown":
+            _shutdown(payload, events)
+        elif frame.error is not None:
+            _control_failed(frame.id, frame.error.code, frame.error.msg, events)
+        elif frame.code is not UNSET:
+            _control_failed(frame.id, frame.code, frame.msg, events)
+        elif frame.id is not UNSET:
+            request = request_number(frame.id)
+            events.append(
+                Ignored("answer to a request that is not ours")
+                if request is None
+                else Reply(request_id=request, verdict=Verdict.DONE)
+            )
+        else:
+            raise Drifted("a frame of the market line has no stream, no id and no event type")
+
+    # -- trade line ----------------------------------------------------------------------------
+
+    def _trade(self, payload: bytes, events: list[Event]) -> None:
+        if payload.startswith(b'{"id":"'):
+            take = self._answers.get(chr(payload[7]) if len(payload) > 7 else "")
+        else:
+            begin = payload.find(_EVENT, 1, 48) + len(_EVENT)
+            at_begin = begin >= len(_EVENT)
+            take = (
+                self._private.get(payload[begin : payload.find(b'"', begin)]) if at_begin else None
+            )
+        if take is None:
+            self._look_at_trade(payload, events)
+        else:
+            take(payload, events)
+
+    def _look_at_trade(self, payload: bytes, events: list[Event]) -> None:
+        frame = _private_frame(payload)
+        if frame.event is not UNSET or frame.event_type:
+            kind = frame.event_type if frame.event is UNSET else frame.event.event_type
+            take = self._private.get(kind.encode())
+            if take is None:
+                events.append(Ignored(kind))
+            else:
+                take(payload, events)
+        elif frame.id is UNSET:
+            raise Drifted("a frame of the trade line has no event and no id")
+        elif frame.id is None:
+            _take_nameless(payload, events)
+        else:
+            take = self._answers.get(frame.id[:1]) if isinstance(frame.id, str) else None
+            if take is None:
+                events.append(Ignored("answer to a request that is not ours"))
+            else:
+                take(payload, events)
+
+    def _take_execution(self, payload: bytes, events: list[Event]) -> None:
+        events.append(facts.execution(_execution(payload).event, self._by_symbol))
+
+    def _take_order(self, payload: bytes, events: list[Event]) -> None:
+        answer = _order_answer(payload)
+        proved: tuple[Event, ...] = ()
+        if answer.result is not UNSET:
+            proved = (facts.order(answer.result, self._by_symbol, Source.REPLY),)
+        _append(answer, proved, has_result=bool(proved), events=events)
+
+    def _take_query(self, payload: bytes, events: list[Event]) -> None:
+        answer = _order_answer(payload)
+        proved: tuple[Event, ...] = ()
+        if answer.result is not UNSET:
+            proved = (facts.order(answer.result, self._by_symbol, Source.QUERY),)
+        _append(answer, proved, has_result=bool(proved), events=events)
+
+    def _take_cancel(self, payload: bytes, events: list[Event]) -> None:
+        answer = _raw_answer(payload)
+        done = answer.result
+        proved = () if done is UNSET else self.cancelled(done)
+        _append(answer, proved, has_result=done is not UNSET, events=events)
+
+    def _take_cancel_all(self, payload: bytes, events: list[Event]) -> None:
+        answer = _list_answer(payload)
+        done = answer.result
+        entries = [] if done is UNSET else done
+        proved = tuple(fact for entry in entries for fact in self.cancelled(entry))
+        _append(answer, proved, has_result=done is not UNSET, events=events)
+
+    def cancelled(self, entry: bytes | Raw) -> tuple[Event, ...]:
+        """Return the reports of a cancelled order, or of each order of a cancelled list."""
+        reports = _cancelled(entry).order_reports
+        orders = [_order(entry)] if reports is UNSET else reports
+        return tuple(facts.order(order, self._by_symbol, Source.REPLY) for order in orders)
+
+    def _take_amend(self, payload: bytes, events: list[Event]) -> None:
+        answer = _amend_answer(payload)
+        proved: tuple[Event, ...] = ()
+        if answer.result is not UNSET:
+            proved = (facts.amended(answer.result, self._by_symbol),)
+        _append(answer, proved, has_result=bool(proved), events=events)
+
+    def _take_replace(self, payload: bytes, events: list[Event]) -> None:
+        """Append the answer to a cancel-replace, each half with its own verdict.
+
+        A refusal without halves (filters and limits are looked at before anything is done) holds
+        for both of them.
+        """
+        answer = _replace_answer(payload)
+        halves: schema.ReplaceHalves | None = None
+        if answer.result is not UNSET:
+            halves = answer.result
+        elif (
+            answer.error is not None
+            and answer.error.data is not UNSET
+            and answer.error.code in (verdicts.REPLACE_PARTLY_FAILED, verdicts.REPLACE_FAILED)
+        ):
+            halves = _halves(answer.error.data)
+        reply = reply_to(answer, has_result=answer.result is not UNSET)
+        if halves is None:
+            outcome = ReplaceOutcome(
+                cancel=reply.verdict,
+                place=reply.verdict,
+                cancel_code=reply.code,
+                cancel_text=reply.text,
+                place_code=reply.code,
+                place_text=reply.text,
+            )
+            events.append(msgspec.structs.replace(reply, facts=(*reply.facts, outcome)))
+            return
+        cancel, cancel_error, cancel_facts = self._half(
+            halves.cancel_result, halves.cancel_response
+        )
+        place, place_error, place_facts = self._half(
+            halves.new_order_result, halves.new_order_response
+        )
+        outcome = ReplaceOutcome(
+            cancel=cancel,
+            place=place,
+            cancel_code=cancel_error.code,
+            cancel_text=cancel_error.msg,
+            place_code=place_error.code,
+            place_text=place_error.msg,
+        )
+        events.append(
+            msgspec.structs.replace(
+                reply, verdict=place, facts=(outcome, *cancel_facts, *place_facts)
+            )
+        )
+
+    def _half(
+        self, result: str, response: Raw
+    ) -> tuple[Verdict, schema.ErrorBody, tuple[Event, ...]]:
+        """Return the verdict on one half of a cancel-replace, its error and what it proves."""
+        if result == "SUCCESS":
+            return Verdict.DONE, _NO_ERROR, self.cancelled(response)
+        if result == "NOT_ATTEMPTED":
+            return Verdict.REFUSED, _NO_ERROR, ()
+        if result == "FAILURE":
+            error = _error_body(response)
+            return verdicts.of_code(error.code, error.msg), error, ()
+        return Verdict.UNKNOWN, _NO_ERROR, ()
+
+
+_NO_ERROR: Final = schema.ErrorBody(code=0)
+
+
+# -- feeds -----------------------------------------------------------------------------------
+
+
+def _tops(instrument: Instrument) -> Take:
+    decode = decoder(schema.BookTickerFrame)
+    index, symbol = instrument.index, instrument.symbol
+    prices = facts.Counts(instrument.tick, 1)
+    sizes = facts.BookSizes(instrument.lot, 0)
+
+    def take(payload: bytes, events: list[Event]) -> None:
+        top = decode(payload).data
+        if top.symbol != symbol:
+            raise Drifted(f"the bookTicker stream of {symbol} tells of {top.symbol}")
+        bid_lots = sizes[top.bid_qty]
+        ask_lots = sizes[top.ask_qty]
+        events.append(
+            BookTop(
+                index,
+                top.update_id,
+                prices[top.bid_price] if bid_lots else 0,
+                bid_lots,
+                prices[top.ask_price] if ask_lots else 0,
+                ask_lots,
+            )
+        )
+
+    return take
+
+
+def _deltas(instrument: Instrument) -> Take:
+    decode = decoder(schema.DepthUpdateFrame)
+    index, symbol = instrument.index, instrument.symbol
+    prices = facts.Counts(instrument.tick, 1)
+    sizes = facts.BookSizes(instrument.lot, 0)
+
+    def take(payload: bytes, events: list[Event]) -> None:
+        update = decode(payload).data
+        if update.symbol != symbol:
+            raise Drifted(f"the depth stream of {symbol} tells of {update.symbol}")
+        events.append(
+            BookDelta(
+                index,
+                update.first_update_id,
+                update.last_update_id,
+                [(prices[price], sizes[size]) for price, size in update.bids],
+                [(prices[price], sizes[size]) for price, size in update.asks],
+                update.event_time * NS_PER_MS,
+            )
+        )
+
+    return take
+
+
+def _trades(instrument: Instrument) -> Take:
+    decode = decoder(schema.TradeFrame)
+    index, symbol = instrument.index, instrument.symbol
+    prices = facts.Counts(instrument.tick, 1)
+    sizes = facts.BookSizes(instrument.lot, 1)
+    buy, sell = Side.BUY, Side.SELL
+
+    def take(payload: bytes, events: list[Event]) -> None:
+        trade = decode(payload).data
+        if trade.symbol != symbol:
+            raise Drifted(f"the trade stream of {symbol} tells of {trade.symbol}")
+        events.append(
+            MarketTrade(
+                index,
+                trade.trade_id,
+                prices[trade.price],
+                sizes[trade.qty],
+                sell if trade.buyer_is_maker else buy,
+                trade.trade_time * NS_PER_MS,
+            )
+        )
+
+    return take
+
+
+_FEEDS: Final[dict[str, Callable[[Instrument], Take]]] = {
+    "bookTicker": _tops,
+    "depth@100ms": _deltas,
+    "trade": _trades,
+}
+"""What makes the decoder of each stream, by the stream's suffix."""
+
+
+# -- the account's own events ----------------------------------------------------------------
+
+
+def _take_position(payload: bytes, events: list[Event]) -> None:
+    position = _position(payload).event
+    events.append(
+        AccountReport(
+            tuple(facts.balance(one.asset, one.free, one.locked) for one in position.balances),
+            whole=False,
+            can_trade=None,
+            venue_ns=position.update_time * NS_PER_MS,
+        )
+    )
+
+
+def _take_balance(payload: bytes, events: list[Event]) -> None:
+    update = _balance(payload).event
+    events.append(BalanceMoved(update.asset, atoms(update.delta), update.clear_time * NS_PER_MS))
+
+
+def _take_terminated(payload: bytes, events: list[Event]) -> None:
+    _private_frame(payload)
+    events.append(SessionNotice(Notice.PRIVATE_ENDED, "eventStreamTerminated"))
+
+
+def _shutdown(payload: bytes, events: list[Event]) -> None:
+    _private_frame(payload)
+    events.append(SessionNotice(Notice.SHUTDOWN, "serverShutdown"))
+
+
+# -- answers ---------------------------------------------------------------------------------
+
+
+def request_number(wire_id: str | int | None) -> int | None:
+    """Return the number in one of our request ids, ``None`` for anybody else's."""
+    if not isinstance(wire_id, str):
+        return None
+    digits = wire_id[1:]
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= MAX_REQUEST_DIGITS):
+        return None
+    return int(digits)
+
+
+_LIMIT_NAMES: Final[dict[tuple[str, str, int], str]] = {
+    ("REQUEST_WEIGHT", "MINUTE", 1): rules.WEIGHT,
+    ("ORDERS", "SECOND", 10): rules.ORDERS_10S,
+    ("ORDERS", "DAY", 1): rules.ORDERS_1D,
+}
+
+
+def _budgets(rates: list[schema.RateLimit]) -> tuple[BudgetUse, ...]:
+    return tuple(
+        BudgetUse(
+            _LIMIT_NAMES.get((rate.rate_limit_type, rate.interval, rate.interval_num))
+            or rules.limit_name(rate.rate_limit_type, rate.interval, rate.interval_num),
+            rate.count,
+        )
+        for rate in rates
+    )
+
+
+def failure(
+    request: int,
+    status: int,
+    error: schema.ErrorBody | None,
+    budgets: tuple[BudgetUse, ...],
+    retry_ns: int = 0,
+) -> Reply:
+    """Return what a failed request's answer means.
+
+    ``retry_ns`` is what the transport says of when to come back; the error's own word is first.
+    """
+    if error is None:
+        verdict = verdicts.of_error(status, None, "")
+        return Reply(request_id=request, verdict=verdict, retry_ns=retry_ns, budgets=budgets)
+    if error.data is not UNSET:
+        retry_ns = _retry_at_ns(error.data) or retry_ns
+    clock_off = error.code == verdicts.CLOCK_CODE
+    return Reply(
+        request_id=request,
+        verdict=verdicts.of_error(status, error.code, error.msg),
+        code=error.code,
+        text=error.msg,
+        retry_ns=retry_ns,
+        facts=(SessionNotice(Notice.CLOCK_OFF, error.msg),) if clock_off else (),
+        budgets=budgets,
+    )
+
+
+def _retry_at_ns(data: Raw) -> int:
+    """Return ``retryAfter`` of an error's data, 0 where there is none or data is no object."""
+    try:
+        return _retry_data(data).retry_after * NS_PER_MS
+    except msgspec.ValidationError:
+        return 0
+
+
+def reply_to(answer: schema.Answer, *, has_result: bool) -> Reply:
+    """Return the reply of an answer without its facts; ``Drifted`` for one of nobody's request."""
+    request = request_number(answer.id)
+    if request is None:
+        raise Drifted(f"answer to {answer.id!r}, which is no request id of ours")
+    budgets = _budgets(answer.rate_limits)
+    if answer.error is not None or answer.status != verdicts.OK:
+        return failure(request, answer.status, answer.error, budgets)
+    if not has_result:
+        raise Drifted(f"answer to {answer.id!r} has neither result nor error")
+    return Reply(request_id=request, verdict=Verdict.DONE, budgets=budgets)
+
+
+def _append(
+    answer: schema.Answer, proved: tuple[Event, ...], *, has_result: bool, events: list[Event]
+) -> None:
+    reply = reply_to(answer, has_result=has_result)
+    if proved:
+        reply = msgspec.structs.replace(reply, facts=(*reply.facts, *proved))
+    events.append(reply)
+
+
+def _take_answer(payload: bytes, events: list[Event]) -> None:
+    """Append the answer to a request whose result tells nothing more."""
+    _append(_answer(payload), (), has_result=True, events=events)
+
+
+def _take_nameless(payload: bytes, events: list[Event]) -> None:
+    """Append what an answer with ``"id": null`` means: it is about the connection.
+
+    401 comes when the session's key was revoked; anything else is an error the venue could not
+    match with a request, and its verdict holds for the connection.
+    """
+    answer = _answer(payload)
+    text = answer.error.msg if answer.error is not None else ""
+    if answer.status == UNAUTHORIZED:
+        events.append(SessionNotice(Notice.LOGGED_OUT, text))
+    else:
+        budgets = _budgets(answer.rate_limits)
+        events.append(failure(NO_REQUEST, answer.status, answer.error, budgets))
+
+
+def _control_failed(
+    wire_id: str | int | msgspec.UnsetType | None, code: int, text: str, events: list[Event]
+) -> None:
+    """Append the refusal of a control message of the market line."""
+    request = None if wire_id is UNSET else request_number(wire_id)
+    events.append(
+        Reply(
+            request_id=NO_REQUEST if request is None else request,
+            verdict=verdicts.of_code(code, text),
+            code=code,
+            text=text,
+        )
+    )

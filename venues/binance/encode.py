@@ -1,0 +1,406 @@
+"""Commands -> requests: what goes over the trade line, over the market line and by REST.
+
+Here live method names, parameters and their spelling. Neither key nor signature is ever part of
+it: a WebSocket request carries what has to be signed and the place where the signer puts both, a
+REST request says that it has to be signed.
+
+A request is a text prepared once with holes in it. Parameters stand in alphabetical order in the
+body too, although the venue does not ask for it: then the text to be signed has the same holes in
+the same order.
+
+Source: web-socket-api.md and rest-api.md at a5e0bc3 (2026-07-21).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+from urllib.parse import quote
+
+from core.commands import (
+    Amend,
+    Cancel,
+    CancelAll,
+    Command,
+    FetchAccount,
+    FetchBook,
+    FetchInstruments,
+    FetchOpenOrders,
+    FetchOrderTrades,
+    FetchTime,
+    FetchTrades,
+    Logon,
+    OrderKind,
+    Place,
+    QueryOrder,
+    Replace,
+    SubscribeMarket,
+    SubscribePrivate,
+    TimeInForce,
+)
+from core.errors import BadConfig, BadParameter, Misuse
+from core.events import NO_INSTRUMENT, Side
+from core.instrument import Instrument
+from core.units import NS_PER_MS
+from core.venue import RestRequest, Stream, Subscription, WireRequest
+from venues.binance import decode
+
+DEPTH_LEVELS: Final = 5_000
+"""Levels of a snapshot: what the venue's own recipe asks for. What lies beyond them is unknown
+until it changes, so fewer would leave holes near the price after a move of some tenths of a
+percent. Costs 250 of 6,000 weight a minute."""
+
+TRADES_PAGE: Final = 1_000
+"""Most trades the venue gives at once."""
+
+MAX_STREAMS: Final = 1_024
+"""Most streams the venue takes on one connection."""
+
+MAX_RECV_WINDOW_MS: Final = 60_000
+
+SYMBOL: Final = re.compile(r"(?:[^\Wa-z]|[-.]){1,50}")
+"""The venue allows word characters without small letters, "-" and "."; nothing of that has to be
+escaped in JSON."""
+
+CLIENT_ORDER_ID: Final = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
+
+_STREAMS: Final[dict[Stream, str]] = {
+    Stream.TOP: "bookTicker",
+    Stream.DEPTH: "depth@100ms",
+    Stream.TRADES: "trade",
+}
+
+_SIDES: Final = ((Side.BUY, "BUY"), (Side.SELL, "SELL"))
+_TIFS: Final = ((TimeInForce.GTC, "GTC"), (TimeInForce.IOC, "IOC"), (TimeInForce.FOK, "FOK"))
+_BUY: Final = Side.BUY
+_LIMIT: Final = OrderKind.LIMIT
+_POST_ONLY: Final = OrderKind.POST_ONLY
+_MARKET_ORDER: Final = OrderKind.MARKET
+_GTC: Final = TimeInForce.GTC
+_IOC: Final = TimeInForce.IOC
+
+TEXT: Final = '"%s"'
+"""A hole for a text."""
+NUMBER: Final = "%d"
+"""A hole for a whole number."""
+
+
+class Form:
+    """A WebSocket API request with holes for its number and for values in alphabetical order."""
+
+    __slots__ = ("_body", "_signing")
+
+    def __init__(
+        self, letter: str, method: str, parameters: Mapping[str, str], *, signed: bool
+    ) -> None:
+        """Take each parameter as JSON: ``TEXT`` or ``NUMBER`` for a hole, or what is fixed."""
+        ordered = sorted(parameters.items())
+        fields = ",".join(f'"{name}":{value}' for name, value in ordered)
+        self._body = f'{{"id":"{letter}%d","method":"{method}","params":{{{fields}}}}}'
+        self._signing = ""
+        if signed:
+            self._signing = "&".join(f"{name}={value.strip(chr(34))}" for name, value in ordered)
+
+    def fill(self, request_id: int, *values: str | int) -> WireRequest:
+        """Return the request with the values in its holes."""
+        body = (self._body % (request_id, *values)).encode()
+        if not self._signing:
+            return WireRequest(decode.TRADE, body)
+        return WireRequest(
+            decode.TRADE, body, (self._signing % values).encode(), len(body) - len("}}")
+        )
+
+
+def _text(value: str) -> str:
+    return f'"{value}"'
+
+
+class Forms:
+    """The prepared requests of one instrument."""
+
+    __slots__ = (
+        "amend",
+        "amend_by_id",
+        "cancel",
+        "cancel_all",
+        "cancel_by_id",
+        "instrument",
+        "place",
+        "query",
+        "query_by_id",
+        "replace",
+        "replace_by_id",
+    )
+
+    def __init__(self, instrument: Instrument, recv_window_ms: int, *, signed: bool) -> None:
+        self.instrument = instrument
+        common = {
+            "symbol": _text(instrument.symbol),
+            "recvWindow": str(recv_window_ms),
+            "timestamp": NUMBER,
+        }
+
+        def form(letter: str, method: str, **parameters: str) -> Form:
+            return Form(letter, method, common | parameters, signed=signed)
+
+        orders = [parameters for side, _ in _SIDES for parameters in _orders(side)]
+        old = {"cancelReplaceMode": _text("STOP_ON_FAILURE")}
+        by_name = old | {"cancelOrigClientOrderId": TEXT}
+        by_id = old | {"cancelOrderId": NUMBER}
+        place, replace = "order.place", "order.cancelReplace"
+        self.place = [form(decode.PLACE, place, **order) for order in orders]
+        self.replace = [form(decode.REPLACE, replace, **order, **by_name) for order in orders]
+        self.replace_by_id = [form(decode.REPLACE, replace, **order, **by_id) for order in orders]
+        cancel, query, amend = "order.cancel", "order.status", "order.amend.keepPriority"
+        self.cancel = form(decode.CANCEL, cancel, origClientOrderId=TEXT)
+        self.cancel_by_id = form(decode.CANCEL, cancel, orderId=NUMBER)
+        self.query = form(decode.QUERY, query, origClientOrderId=TEXT)
+        self.query_by_id = form(decode.QUERY, query, orderId=NUMBER)
+        kept = {"newClientOrderId": TEXT, "newQty": TEXT}
+        self.amend = form(decode.AMEND, amend, origClientOrderId=TEXT, **kept)
+        self.amend_by_id = form(decode.AMEND, amend, orderId=NUMBER, **kept)
+        self.cancel_all = form(decode.CANCEL_ALL, "openOrders.cancelAll")
+
+
+def _orders(side: Side) -> list[dict[str, str]]:
+    """Return the parameters of each kind of order, in the order of ``_shape``.
+
+    The answer is asked for in FULL: it names the trades that filled the order as it arrived, by
+    the same ids as the private stream.
+    """
+    base = {
+        "side": _text("BUY" if side is _BUY else "SELL"),
+        "quantity": TEXT,
+        "newClientOrderId": TEXT,
+        "newOrderRespType": _text("FULL"),
+    }
+    limits = [
+        base | {"type": _text("LIMIT"), "timeInForce": _text(name), "price": TEXT}
+        for _, name in _TIFS
+    ]
+    return [
+        *limits,
+        base | {"type": _text("LIMIT_MAKER"), "price": TEXT},
+        base | {"type": _text("MARKET")},
+    ]
+
+
+_MAKER: Final = 3
+_MARKET: Final = 4
+_SHAPES: Final = 5
+
+
+def _shape(place: Place) -> int:
+    """Return which of the prepared orders a command is."""
+    first = 0 if place.side is _BUY else _SHAPES
+    if place.kind is _LIMIT:
+        if place.tif is _GTC:
+            return first
+        return first + (1 if place.tif is _IOC else 2)
+    if place.kind is _POST_ONLY:
+        if place.tif is not _GTC:
+            raise BadParameter("a post-only order stands until it is cancelled: its tif is gtc")
+        return first + _MAKER
+    return first + _MARKET
+
+
+class Encoder:
+    """Encodes the commands of one run; holds nothing but what it learned of the instruments."""
+
+    __slots__ = ("_forms", "_logon", "_private", "_recv_window_ms", "_streams", "_subscription")
+
+    def __init__(self, subscription: Subscription) -> None:
+        """Raises ``BadConfig`` for symbols or a receive window that the venue does not allow."""
+        for symbol in subscription.symbols:
+            if not SYMBOL.fullmatch(symbol) or len(symbol) > 50:
+                raise BadConfig(
+                    f"symbols: {symbol!r} is no symbol of Binance; allowed are capital letters, "
+                    'digits, "-", "." and "_", as in BTCUSDT'
+                )
+        if not 0 < subscription.recv_window_ms <= MAX_RECV_WINDOW_MS:
+            raise BadConfig(
+                f"recv_window_ms: {subscription.recv_window_ms} is not in 1..{MAX_RECV_WINDOW_MS}"
+            )
+        self._subscription = subscription
+        self._recv_window_ms = subscription.recv_window_ms
+        self._streams = [
+            f"{symbol.lower()}@{_STREAMS[stream]}"
+            for symbol in subscription.symbols
+            for stream in subscription.streams
+        ]
+        if len(self._streams) > MAX_STREAMS:
+            raise BadConfig(
+                f"symbols: {len(self._streams)} streams are more than the {MAX_STREAMS} that "
+                "Binance takes on one connection; run several processes"
+            )
+        window = {"recvWindow": str(subscription.recv_window_ms), "timestamp": NUMBER}
+        self._logon = Form(decode.LOGON, "session.logon", window, signed=True)
+        self._private = Form(
+            decode.PRIVATE, "userDataStream.subscribe.signature", window, signed=True
+        )
+        self._forms: dict[int, Forms] = {}
+
+    def learn(self, instruments: Iterable[Instrument]) -> None:
+        """Take instruments, new or renewed, and prepare their requests."""
+        signed = not self._subscription.session_logon
+        for instrument in instruments:
+            self._forms[instrument.index] = Forms(instrument, self._recv_window_ms, signed=signed)
+
+    def encode(self, command: Command, request_id: int, venue_ns: int) -> WireRequest | RestRequest:
+        """Return the request for a command; see ``core.venue.Adapter.encode``."""
+        match command:
+            case Place():
+                return self._place(command, request_id, venue_ns // NS_PER_MS)
+            case Cancel():
+                return self._cancel(command, request_id, venue_ns // NS_PER_MS)
+            case Replace():
+                return self._replace(command, request_id, venue_ns // NS_PER_MS)
+            case Amend():
+                return self._amend(command, request_id, venue_ns // NS_PER_MS)
+            case CancelAll(index):
+                form = self._of(index).cancel_all
+                return form.fill(request_id, venue_ns // NS_PER_MS)
+            case QueryOrder():
+                return self._query(command, request_id, venue_ns // NS_PER_MS)
+            case Logon():
+                return self._logon.fill(request_id, venue_ns // NS_PER_MS)
+            case SubscribePrivate():
+                return self._subscribe_private(request_id, venue_ns // NS_PER_MS)
+            case SubscribeMarket():
+                return self._subscribe_market(request_id)
+        return self.encode_rest(command, venue_ns)
+
+    def _of(self, index: int) -> Forms:
+        forms = self._forms.get(index)
+        if forms is None:
+            raise Misuse(f"instrument {index} was never learned")
+        return forms
+
+    # -- trade line ----------------------------------------------------------------------------
+
+    def _place(self, place: Place, request_id: int, now_ms: int) -> WireRequest:
+        forms = self._of(place.instrument)
+        shape = _shape(place)
+        return forms.place[shape].fill(request_id, *_values(place, forms), now_ms)
+
+    def _replace(self, replace: Replace, request_id: int, now_ms: int) -> WireRequest:
+        """Encode a cancel-replace; values again in alphabetical order of their names."""
+        old, new = replace.old, replace.new
+        if old.instrument != new.instrument:
+            raise Misuse("a replacement is on the instrument of the order it replaces")
+        forms = self._of(new.instrument)
+        shape = _shape(new)
+        values = _values(new, forms)
+        if old.venue_order_id:
+            form = forms.replace_by_id[shape]
+            return form.fill(request_id, old.venue_order_id, *values, now_ms)
+        form = forms.replace[shape]
+        return form.fill(request_id, _name(old.client_order_id), *values, now_ms)
+
+    def _cancel(self, cancel: Cancel, request_id: int, now_ms: int) -> WireRequest:
+        """Encode a cancel by the venue's id alone where it is known: that is the fastest."""
+        forms = self._of(cancel.instrument)
+        if cancel.venue_order_id:
+            return forms.cancel_by_id.fill(request_id, cancel.venue_order_id, now_ms)
+        return forms.cancel.fill(request_id, _name(cancel.client_order_id), now_ms)
+
+    def _amend(self, amend: Amend, request_id: int, now_ms: int) -> WireRequest:
+        """Encode an amend that keeps the order's client id: without one it would get a new one."""
+        forms = self._of(amend.instrument)
+        name = _name(amend.client_order_id)
+        size = forms.instrument.lot.text(amend.size_lots)
+        if amend.venue_order_id:
+            return forms.amend_by_id.fill(request_id, name, size, amend.venue_order_id, now_ms)
+        return forms.amend.fill(request_id, name, size, name, now_ms)
+
+    def _query(self, query: QueryOrder, request_id: int, now_ms: int) -> WireRequest:
+        forms = self._of(query.instrument)
+        if query.venue_order_id:
+            return forms.query_by_id.fill(request_id, query.venue_order_id, now_ms)
+        return forms.query.fill(request_id, _name(query.client_order_id), now_ms)
+
+    def _subscribe_private(self, request_id: int, now_ms: int) -> WireRequest:
+        if self._subscription.session_logon:
+            body = f'{{"id":"{decode.PRIVATE}{request_id}","method":"userDataStream.subscribe"}}'
+            return WireRequest(decode.TRADE, body.encode())
+        return self._private.fill(request_id, now_ms)
+
+    # -- market line ---------------------------------------------------------------------------
+
+    def _subscribe_market(self, request_id: int) -> WireRequest:
+        names = ",".join(f'"{stream}"' for stream in self._streams)
+        body = f'{{"method":"SUBSCRIBE","params":[{names}],"id":"{decode.SUBSCRIBE}{request_id}"}}'
+        return WireRequest(decode.MARKET, body.encode())
+
+    # -- REST ----------------------------------------------------------------------------------
+
+    def encode_rest(self, command: Command, venue_ns: int) -> RestRequest:
+        """Return the REST request for a command.
+
+        All questions go this way but ``QueryOrder``. That one, ``Cancel`` and ``CancelAll`` go
+        over the trade line in a run, and this way for whoever has no line: recovery at the start
+        and the guardian.
+        """
+        match command:
+            case FetchTime():
+                return RestRequest("GET", "/api/v3/time", "", signed=False)
+            case FetchInstruments():
+                symbols = ",".join(f'"{symbol}"' for symbol in self._subscription.symbols)
+                query = f"symbols={quote(f'[{symbols}]', safe='')}"
+                return RestRequest("GET", "/api/v3/exchangeInfo", query, signed=False)
+            case FetchBook(index):
+                query = f"symbol={self._symbol(index)}&limit={DEPTH_LEVELS}"
+                return RestRequest("GET", "/api/v3/depth", query, signed=False)
+            case FetchAccount():
+                return self._signed("GET", "account", "omitZeroBalances=true", venue_ns)
+            case FetchOpenOrders(index):
+                query = "" if index == NO_INSTRUMENT else f"symbol={self._symbol(index)}"
+                return self._signed("GET", "openOrders", query, venue_ns)
+            case FetchTrades(index, from_id):
+                query = f"symbol={self._symbol(index)}&fromId={from_id}&limit={TRADES_PAGE}"
+                return self._signed("GET", "myTrades", query, venue_ns)
+            case FetchOrderTrades(index, order_id):
+                query = f"symbol={self._symbol(index)}&orderId={order_id}&limit={TRADES_PAGE}"
+                return self._signed("GET", "myTrades", query, venue_ns)
+            case QueryOrder(index, name, order_id):
+                return self._signed("GET", "order", self._which(index, name, order_id), venue_ns)
+            case Cancel(index, name, order_id):
+                return self._signed("DELETE", "order", self._which(index, name, order_id), venue_ns)
+            case CancelAll(index):
+                query = f"symbol={self._symbol(index)}"
+                return self._signed("DELETE", "openOrders", query, venue_ns)
+        raise Misuse(f"{type(command).__name__} is not sent by REST")
+
+    def _symbol(self, index: int) -> str:
+        return quote(self._of(index).instrument.symbol, safe="")
+
+    def _which(self, index: int, client_order_id: str, venue_order_id: int) -> str:
+        symbol = self._symbol(index)
+        if venue_order_id:
+            return f"symbol={symbol}&orderId={venue_order_id}"
+        return f"symbol={symbol}&origClientOrderId={quote(_name(client_order_id), safe='')}"
+
+    def _signed(self, method: str, path: str, query: str, venue_ns: int) -> RestRequest:
+        stamp = f"recvWindow={self._recv_window_ms}&timestamp={venue_ns // NS_PER_MS}"
+        full = f"{query}&{stamp}" if query else stamp
+        return RestRequest(method, f"/api/v3/{path}", full, signed=True)
+
+
+def _values(place: Place, forms: Forms) -> tuple[str, ...]:
+    """Return client order id, price and quantity, as the forms want them."""
+    instrument = forms.instrument
+    name = _name(place.client_order_id)
+    size = instrument.lot.text(place.lots)
+    if place.kind is _MARKET_ORDER:
+        return name, size
+    return name, instrument.tick.text(place.price_ticks), size
+
+
+def _name(client_order_id: str) -> str:
+    """Return a client order id that the venue allows, and that needs no escaping anywhere."""
+    if not CLIENT_ORDER_ID.fullmatch(client_order_id):
+        raise BadParameter(
+            f"client order id {client_order_id!r}: Binance allows 1 to 36 letters, digits and .:/_-"
+        )
+    return client_order_id

@@ -1,0 +1,320 @@
+"""From Binance's words to ours: orders, fills, balances and numbers become exact facts.
+
+Here lives what the wire's values mean. Which frame they came in is the decoder's business, and
+nothing here decides what to do about them. Anything that is not a legal number of the field is
+``Malformed``; an order report with a word outside a closed set, or with a size that the grid of
+today cannot express, becomes ``UnknownExecution`` and is never booked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from core.errors import Malformed, OffGrid
+from core.events import (
+    NO_INSTRUMENT,
+    Balance,
+    Change,
+    Fill,
+    FillReport,
+    OrderReport,
+    Side,
+    Source,
+    UnknownExecution,
+    VenueStatus,
+)
+from core.instrument import Instrument
+from core.units import CACHE_TEXTS, NS_PER_MS, Grid, atoms, parse_decimal
+from venues.binance import schema
+
+Instruments = Mapping[str, Instrument]
+"""The instruments of this run by the venue's symbol."""
+
+SIDES: Final[dict[str, Side]] = {"BUY": Side.BUY, "SELL": Side.SELL}
+
+CHANGES: Final[dict[str, Change]] = {
+    "NEW": Change.NEW,
+    "TRADE": Change.TRADE,
+    "CANCELED": Change.CANCELED,
+    "REPLACED": Change.REPLACED,
+    "REJECTED": Change.REJECTED,
+    "EXPIRED": Change.EXPIRED,
+    "TRADE_PREVENTION": Change.PREVENTED,
+}
+"""``x`` of an executionReport; the set is closed."""
+
+STATUSES: Final[dict[str, VenueStatus]] = {
+    "PENDING_NEW": VenueStatus.PENDING,
+    "NEW": VenueStatus.NEW,
+    "PARTIALLY_FILLED": VenueStatus.PARTIALLY_FILLED,
+    "FILLED": VenueStatus.FILLED,
+    "CANCELED": VenueStatus.CANCELED,
+    "REJECTED": VenueStatus.REJECTED,
+    "EXPIRED": VenueStatus.EXPIRED,
+    "EXPIRED_IN_MATCH": VenueStatus.EXPIRED,
+}
+"""``X`` and ``status``; PENDING_CANCEL is documented as unused and therefore not among them."""
+
+_CHANGE_TO: Final[dict[VenueStatus, Change]] = {
+    VenueStatus.PENDING: Change.NEW,
+    VenueStatus.NEW: Change.NEW,
+    VenueStatus.PARTIALLY_FILLED: Change.TRADE,
+    VenueStatus.FILLED: Change.TRADE,
+    VenueStatus.CANCELED: Change.CANCELED,
+    VenueStatus.REJECTED: Change.REJECTED,
+    VenueStatus.EXPIRED: Change.EXPIRED,
+}
+"""What a request did, by how its answer says the order stands."""
+
+_RENAMING: Final = frozenset({"CANCELED", "REPLACED"})
+"""Executions whose ``c`` is the id of the request; the order's own id is ``C``."""
+
+
+# -- numbers ---------------------------------------------------------------------------------
+
+
+class Counts(dict[str, int]):
+    """Texts of one grid and their counts, learnt when first seen; ``counts[text]`` is the way in.
+
+    A plain subscript is the cheapest look-up there is, and a feed repeats its prices. ``least`` is
+    the smallest count that is legal here: 1 for prices, 0 for sizes that may be gone.
+    """
+
+    __slots__ = ("_grid", "_least")
+
+    def __init__(self, grid: Grid, least: int) -> None:
+        super().__init__()
+        self._grid = grid
+        self._least = least
+
+    def __missing__(self, text: str) -> int:
+        count = self._grid.count_of(*parse_decimal(text), text)
+        if count < self._least:
+            raise Malformed(f"{text!r} is no price or size here: it must be above zero")
+        if len(self) >= CACHE_TEXTS:
+            self.clear()
+        self[text] = count
+        return count
+
+
+class BookSizes(Counts):
+    """Sizes of a public feed, where part of a lot counts as one lot more.
+
+    An order that was placed before the venue made its lots larger rests in the book as it was
+    (NOTES.md), so that levels and trades need not be on the grid of today. They are other
+    people's; our own sizes are never rounded.
+    """
+
+    __slots__ = ()
+
+    def __missing__(self, text: str) -> int:
+        try:
+            return super().__missing__(text)
+        except OffGrid:
+            count = lots_up(self._grid, text)
+            self[text] = count
+            return count
+
+
+def lots_up(grid: Grid, text: str) -> int:
+    """Return how many steps ``text`` is, part of a step as one more."""
+    mantissa, exponent = parse_decimal(text)
+    below = grid.step_mantissa * int(10**exponent)
+    return -(-mantissa * int(10**grid.decimals) // below)
+
+
+def positive(grid: Grid, text: str) -> int:
+    """Return the count of a price or size that must be above zero."""
+    count = grid.count(text)
+    if count == 0:
+        raise Malformed(f"{text!r} is no price or size of a trade: it must be above zero")
+    return count
+
+
+# -- orders ----------------------------------------------------------------------------------
+
+
+def execution(
+    report: schema.ExecutionReport, instruments: Instruments
+) -> OrderReport | UnknownExecution:
+    """Return what an executionReport says.
+
+    ``c`` is the id of the cancel or amend request on CANCELED and REPLACED, and the order's own
+    id is in ``C`` there (empty when the venue itself took the order out).
+    """
+    instrument = instruments.get(report.symbol)
+    index = NO_INSTRUMENT if instrument is None else instrument.index
+    renamed = report.execution_type in _RENAMING and report.orig_client_order_id
+    client_order_id = report.orig_client_order_id if renamed else report.client_order_id
+    change = CHANGES.get(report.execution_type)
+    status = STATUSES.get(report.order_status)
+    side = SIDES.get(report.side)
+    if change is None or status is None or side is None:
+        what = f"x={report.execution_type} X={report.order_status} S={report.side}"
+        return UnknownExecution(index, client_order_id, what)
+    fills: tuple[Fill, ...] = ()
+    price = size = filled = 0
+    if instrument is not None:
+        try:
+            lots = instrument.lot.count
+            price = instrument.tick.count(report.price)
+            size = lots(report.qty) - lots(report.prevented_qty)
+            filled = lots(report.cumulative_qty)
+            if change is Change.TRADE:
+                fills = (_fill(report, instrument),)
+        except OffGrid as error:
+            return UnknownExecution(index, client_order_id, str(error))
+    return OrderReport(
+        instrument=index,
+        client_order_id=client_order_id,
+        venue_order_id=max(report.order_id, 0),
+        source=Source.STREAM,
+        change=change,
+        status=status,
+        side=side,
+        price_ticks=price,
+        size_lots=size,
+        filled_lots=filled,
+        fills=fills,
+        execution_id=report.execution_id,
+        reason=report.expiry_reason or _reject_reason(report.reject_reason),
+        venue_ns=report.transact_time * NS_PER_MS,
+    )
+
+
+def _reject_reason(reason: str) -> str:
+    return "" if reason == "NONE" else reason
+
+
+def _fill(report: schema.ExecutionReport, instrument: Instrument) -> Fill:
+    if report.trade_id < 0:
+        raise Malformed("an executionReport of a trade has no trade id")
+    return Fill(
+        report.trade_id,
+        positive(instrument.tick, report.last_price),
+        positive(instrument.lot, report.last_qty),
+        atoms(report.commission or "0"),
+        report.commission_asset or "",
+        report.maker,
+        report.transact_time * NS_PER_MS,
+    )
+
+
+def order(
+    order: schema.Order, instruments: Instruments, source: Source
+) -> OrderReport | UnknownExecution:
+    """Return how an order stands by an answer: ``REPLY`` to a change of it, ``QUERY`` otherwise.
+
+    ``origClientOrderId`` is there where ``clientOrderId`` is the id of a cancel.
+    """
+    instrument = instruments.get(order.symbol)
+    index = NO_INSTRUMENT if instrument is None else instrument.index
+    client_order_id = order.orig_client_order_id or order.client_order_id
+    status = STATUSES.get(order.status)
+    side = SIDES.get(order.side)
+    if status is None or side is None:
+        return UnknownExecution(index, client_order_id, f"status={order.status} side={order.side}")
+    venue_ns = (order.transact_time or order.update_time) * NS_PER_MS
+    price = size = filled = 0
+    fills: tuple[Fill, ...] = ()
+    if instrument is not None:
+        try:
+            lots = instrument.lot.count
+            price = instrument.tick.count(order.price)
+            size = lots(order.orig_qty) - lots(order.prevented_quantity)
+            filled = lots(order.executed_qty)
+            fills = tuple(_immediate_fill(fill, instrument, venue_ns) for fill in order.fills)
+        except OffGrid as error:
+            return UnknownExecution(index, client_order_id, str(error))
+    return OrderReport(
+        instrument=index,
+        client_order_id=client_order_id,
+        venue_order_id=max(order.order_id, 0),
+        source=source,
+        change=_CHANGE_TO[status] if source is Source.REPLY else Change.SNAPSHOT,
+        status=status,
+        side=side,
+        price_ticks=price,
+        size_lots=size,
+        filled_lots=filled,
+        fills=fills,
+        reason=order.expiry_reason,
+        venue_ns=venue_ns,
+    )
+
+
+def _immediate_fill(fill: schema.WireFill, instrument: Instrument, venue_ns: int) -> Fill:
+    """Return a trade of a FULL answer: what fills an order as it arrives, it takes."""
+    return Fill(
+        fill.trade_id,
+        positive(instrument.tick, fill.price),
+        positive(instrument.lot, fill.qty),
+        atoms(fill.commission),
+        fill.commission_asset,
+        maker=False,
+        venue_ns=venue_ns,
+    )
+
+
+def amended(answer: schema.Amended, instruments: Instruments) -> OrderReport | UnknownExecution:
+    """Return how an order stands after an amend."""
+    order = answer.amended_order
+    instrument = instruments.get(order.symbol)
+    index = NO_INSTRUMENT if instrument is None else instrument.index
+    status = STATUSES.get(order.status)
+    side = SIDES.get(order.side)
+    if status is None or side is None:
+        what = f"status={order.status} side={order.side}"
+        return UnknownExecution(index, order.orig_client_order_id, what)
+    price = size = filled = 0
+    if instrument is not None:
+        lots = instrument.lot.count
+        price = instrument.tick.count(order.price)
+        size = lots(order.qty) - lots(order.prevented_qty)
+        filled = lots(order.executed_qty)
+    return OrderReport(
+        instrument=index,
+        client_order_id=order.orig_client_order_id,
+        venue_order_id=max(order.order_id, 0),
+        source=Source.REPLY,
+        change=Change.REPLACED,
+        status=status,
+        side=side,
+        price_ticks=price,
+        size_lots=size,
+        filled_lots=filled,
+        execution_id=answer.execution_id,
+        venue_ns=answer.transact_time * NS_PER_MS,
+    )
+
+
+def own_trade(trade: schema.OwnTrade, instruments: Instruments) -> FillReport | None:
+    """Return one of the account's trades, ``None`` on a symbol that is not ours."""
+    instrument = instruments.get(trade.symbol)
+    if instrument is None:
+        return None
+    return FillReport(
+        instrument.index,
+        trade.order_id,
+        Side.BUY if trade.is_buyer else Side.SELL,
+        Fill(
+            trade.id,
+            positive(instrument.tick, trade.price),
+            positive(instrument.lot, trade.qty),
+            atoms(trade.commission),
+            trade.commission_asset,
+            trade.is_maker,
+            trade.time * NS_PER_MS,
+        ),
+    )
+
+
+# -- the account -----------------------------------------------------------------------------
+
+
+def balance(asset: str, free: str, locked: str) -> Balance:
+    """Return an asset's balance; neither part can be below zero."""
+    if free.startswith("-") or locked.startswith("-"):
+        raise Malformed(f"balance of {asset} is below zero: {free} free, {locked} locked")
+    return Balance(asset, atoms(free), atoms(locked))

@@ -1,0 +1,177 @@
+"""Binance's exchange information -> instruments and limits.
+
+Here lives how the venue spells its filters and rate limits. Bounds are rounded to the safe side
+(a minimum up, a maximum down), because the venue's own bounds need not lie on its grids. A filter
+we do not know is left out: the venue enforces it.
+
+Source: filters.md and rest-api.md "Exchange information" at a5e0bc3 (2026-07-21).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from core.errors import Drifted
+from core.events import Limit
+from core.instrument import Instrument, Trading
+from core.units import MAX_COUNT, NS_PER_S, Grid, format_decimal, parse_decimal
+from venues.binance import schema
+
+BPS: Final = 10_000
+
+_NONE: Final = schema.Filter(filter_type="")
+
+_TRADING: Final[dict[str, Trading]] = {
+    "TRADING": Trading.OPEN,
+    "CANCEL_ONLY": Trading.CANCEL_ONLY,
+}
+"""Every other status (END_OF_DAY, HALT, BREAK, and any to come) halts the instrument."""
+
+_INTERVALS_S: Final[dict[str, int]] = {"SECOND": 1, "MINUTE": 60, "HOUR": 3_600, "DAY": 86_400}
+
+_NAMES: Final[dict[str, str]] = {
+    "REQUEST_WEIGHT": "weight",
+    "ORDERS": "orders",
+    "RAW_REQUESTS": "raw",
+}
+
+WEIGHT: Final = "weight_1m"
+ORDERS_10S: Final = "orders_10s"
+ORDERS_1D: Final = "orders_1d"
+RAW: Final = "raw_5m"
+
+PUBLISHED: Final = (
+    Limit(WEIGHT, 6_000, 60 * NS_PER_S),
+    Limit(ORDERS_10S, 50, 10 * NS_PER_S),
+    Limit(ORDERS_1D, 160_000, 86_400 * NS_PER_S),
+    Limit(RAW, 300_000, 300 * NS_PER_S),
+)
+"""The limits as documented (rest-api.md; RAW_REQUESTS: changelog of 2026-03-27), until
+exchangeInfo states the account's own."""
+
+
+def limit_name(kind: str, interval: str, number: int) -> str:
+    """Return our name of a limit: ``weight_1m``, ``orders_10s``."""
+    return f"{_NAMES.get(kind, kind.lower())}_{number}{interval[:1].lower()}"
+
+
+def limits(rates: Iterable[schema.RateLimit]) -> tuple[Limit, ...]:
+    """Return the limits of an exchangeInfo; an interval we do not know is ``Drifted``."""
+    found = []
+    for rate in rates:
+        seconds = _INTERVALS_S.get(rate.interval)
+        if seconds is None or rate.interval_num < 1 or rate.limit < 1:
+            raise Drifted(
+                f"rateLimits: {rate.rate_limit_type} of {rate.limit} per {rate.interval_num} "
+                f"{rate.interval}; expected a count per SECOND, MINUTE, HOUR or DAY"
+            )
+        name = limit_name(rate.rate_limit_type, rate.interval, rate.interval_num)
+        found.append(Limit(name, rate.limit, rate.interval_num * seconds * NS_PER_S))
+    return tuple(found)
+
+
+def instruments(found: Sequence[schema.Symbol], symbols: Sequence[str]) -> tuple[Instrument, ...]:
+    """Return the instruments of ``symbols``, in that order; ``Drifted`` when one is missing."""
+    by_symbol = {symbol.symbol: symbol for symbol in found}
+    missing = [symbol for symbol in symbols if symbol not in by_symbol]
+    if missing:
+        raise Drifted(
+            f"exchangeInfo lacks {', '.join(missing)}; it lists {', '.join(sorted(by_symbol))}"
+        )
+    return tuple(_instrument(index, by_symbol[symbol]) for index, symbol in enumerate(symbols))
+
+
+def _instrument(index: int, symbol: schema.Symbol) -> Instrument:
+    filters = {one.filter_type: one for one in symbol.filters}
+    prices = filters.get("PRICE_FILTER", _NONE)
+    sizes = filters.get("LOT_SIZE", _NONE)
+    market = filters.get("MARKET_LOT_SIZE", _NONE)
+    notional = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL", _NONE)
+    orders = filters.get("MAX_NUM_ORDERS", _NONE)
+    tick = _grid(prices.tick_size, symbol.quote_asset_precision)
+    lot = _grid(sizes.step_size, symbol.base_asset_precision)
+    up, down = _collar(filters)
+    return Instrument(
+        index=index,
+        symbol=symbol.symbol,
+        base=symbol.base_asset,
+        quote=symbol.quote_asset,
+        tick=tick,
+        lot=lot,
+        min_ticks=_least(prices.min_price, tick.step_mantissa, tick.decimals),
+        max_ticks=_most(prices.max_price, tick.step_mantissa, tick.decimals),
+        min_lots=_least(sizes.min_qty, lot.step_mantissa, lot.decimals),
+        max_lots=_most(sizes.max_qty, lot.step_mantissa, lot.decimals),
+        max_market_lots=_most(market.max_qty, lot.step_mantissa, lot.decimals),
+        min_notional=_least(notional.min_notional, *_quote_step(tick, lot)),
+        max_notional=_most(notional.max_notional, *_quote_step(tick, lot)),
+        max_open_orders=orders.max_num_orders or orders.limit,
+        collar_up_bps=up,
+        collar_down_bps=down,
+        trading=_trading(symbol),
+    )
+
+
+def _trading(symbol: schema.Symbol) -> Trading:
+    if not symbol.is_spot_trading_allowed:
+        return Trading.HALTED
+    return _TRADING.get(symbol.status, Trading.HALTED)
+
+
+def _grid(step: str, precision: int) -> Grid:
+    """Return the grid of a step; 0 disables the filter, and the asset's precision is left."""
+    mantissa, _ = parse_decimal(step)
+    return Grid(step if mantissa else format_decimal(1, precision))
+
+
+def _quote_step(tick: Grid, lot: Grid) -> tuple[int, int]:
+    return tick.step_mantissa * lot.step_mantissa, tick.decimals + lot.decimals
+
+
+def _ratio(text: str, step_mantissa: int, step_decimals: int) -> tuple[int, int]:
+    """Return numerator and denominator of ``text`` over a step."""
+    mantissa, exponent = parse_decimal(text)
+    return mantissa * int(10**step_decimals), step_mantissa * int(10**exponent)
+
+
+def _least(text: str, step_mantissa: int, step_decimals: int) -> int:
+    """Return how many steps a minimum is, rounded up; 0 where the venue states none."""
+    above, below = _ratio(text, step_mantissa, step_decimals)
+    return min(-(-above // below), MAX_COUNT)
+
+
+def _most(text: str, step_mantissa: int, step_decimals: int) -> int:
+    """Return how many steps a maximum is, rounded down; 0 where the venue states none."""
+    above, below = _ratio(text, step_mantissa, step_decimals)
+    return min(above // below, MAX_COUNT)
+
+
+def _collar(filters: dict[str, schema.Filter]) -> tuple[int, int]:
+    """Return how far up and down a price may be from the venue's average, in basis points.
+
+    Where buys and sells have bounds of their own the tighter one is taken for both: a price that
+    is refused on our side costs nothing.
+    """
+    by_side = filters.get("PERCENT_PRICE_BY_SIDE")
+    ups: tuple[str, ...]
+    downs: tuple[str, ...]
+    if by_side is not None:
+        ups = (by_side.bid_multiplier_up, by_side.ask_multiplier_up)
+        downs = (by_side.bid_multiplier_down, by_side.ask_multiplier_down)
+    else:
+        both = filters.get("PERCENT_PRICE")
+        if both is None:
+            return 0, 0
+        ups, downs = (both.multiplier_up,), (both.multiplier_down,)
+    up = min(_bps(text, round_up=False) for text in ups) - BPS
+    down = BPS - max(_bps(text, round_up=True) for text in downs)
+    if up <= 0 or down <= 0:
+        raise Drifted(f"PERCENT_PRICE: multipliers {ups} up and {downs} down leave no price")
+    return up, down
+
+
+def _bps(text: str, *, round_up: bool) -> int:
+    mantissa, exponent = parse_decimal(text)
+    above, below = mantissa * BPS, int(10**exponent)
+    return -(-above // below) if round_up else above // below

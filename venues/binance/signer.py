@@ -1,0 +1,107 @@
+"""Binance's signatures: HMAC-SHA256 with a secret, Ed25519 with a private key in PEM.
+
+Here lives the secret, and only here; it is in no message, no ``repr`` and no error. WebSocket
+requests are signed over their sorted parameters without percent-encoding, REST requests over the
+query string as it is sent.
+
+Source: web-socket-api.md "Request security" and rest-api.md "SIGNED Endpoint security" at a5e0bc3
+(2026-07-21).
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from base64 import b64encode
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import quote
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from core.errors import BadConfig
+from core.venue import RestRequest, Signed, WireRequest
+
+_PEM: Final = "-----BEGIN"
+_API_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+def logs_on(secret: str) -> bool:
+    """Whether a session can be logged on with this kind of secret: with Ed25519 keys only."""
+    return secret.lstrip().startswith(_PEM)
+
+
+class KeySigner:
+    """Signs for one API key."""
+
+    __slots__ = ("_headers", "_key", "_sign")
+
+    def __init__(self, api_key: str, secret: str) -> None:
+        """Raises ``BadConfig`` when key or secret cannot be used; it never quotes them."""
+        if not _API_KEY.fullmatch(api_key):
+            raise BadConfig("API key: letters and digits are allowed; see the venue's key page")
+        self._key = api_key.encode()
+        self._headers = {"X-MBX-APIKEY": api_key}
+        self._sign: Callable[[bytes], bytes] = (
+            _ed25519(secret) if logs_on(secret) else _hmac_sha256(secret)
+        )
+
+    def __repr__(self) -> str:
+        return "<KeySigner>"
+
+    def wire(self, request: WireRequest) -> bytes:
+        """Return the body with key and signature in it, or as it is where nothing is to be signed.
+
+        ``apiKey`` is signed too; it is first in the alphabet among all parameters we send.
+        """
+        if not request.signing:
+            return request.body
+        signature = self._sign(b"apiKey=%b&%b" % (self._key, request.signing))
+        body, cut = request.body, request.cut
+        return b'%b,"apiKey":"%b","signature":"%b"%b' % (
+            body[:cut],
+            self._key,
+            signature,
+            body[cut:],
+        )
+
+    def rest(self, request: RestRequest) -> Signed:
+        """Return target and headers; the key goes into a header, the signature into the query."""
+        target = f"{request.path}?{request.query}" if request.query else request.path
+        if not request.signed:
+            return Signed(target, {})
+        signature = quote(self._sign(request.query.encode()).decode(), safe="")
+        return Signed(f"{target}&signature={signature}", self._headers)
+
+
+def _hmac_sha256(secret: str) -> Callable[[bytes], bytes]:
+    if not secret or not secret.isascii() or not secret.isprintable() or " " in secret:
+        raise BadConfig("API secret: expected one line of ASCII text, or a private key in PEM")
+    key = secret.encode()
+
+    def sign(payload: bytes) -> bytes:
+        return hmac.digest(key, payload, "sha256").hex().encode()
+
+    return sign
+
+
+def _ed25519(pem: str) -> Callable[[bytes], bytes]:
+    try:
+        key = load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise BadConfig(
+            "API secret: not a private key in PEM without a password "
+            f"({type(error).__name__}); make one with: openssl genpkey -algorithm ed25519"
+        ) from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise BadConfig(
+            f"API secret: a key of type {type(key).__name__}; allowed are Ed25519 private keys "
+            "in PEM and HMAC secrets"
+        )
+
+    def sign(payload: bytes) -> bytes:
+        return b64encode(key.sign(payload))
+
+    return sign

@@ -1,0 +1,203 @@
+"""What Binance's answers prove: one verdict for every error code and status it documents.
+
+A table and one rule for reading it. Whatever is not in the table is ``UNKNOWN``: the request may
+have been accepted. Whether an order stands is never concluded from a message's wording, with two
+exceptions that change the verdict, ``ALIVE`` and ``FORBIDDEN``.
+
+Source: errors.md and web-socket-api.md "Status codes", binance-spot-api-docs at a5e0bc3
+(2026-07-21).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from core.events import Verdict
+
+DONE: Final = Verdict.DONE
+REFUSED: Final = Verdict.REFUSED
+UNKNOWN: Final = Verdict.UNKNOWN
+THROTTLED: Final = Verdict.THROTTLED
+BANNED: Final = Verdict.BANNED
+LOGGED_OUT: Final = Verdict.LOGGED_OUT
+FATAL: Final = Verdict.FATAL
+
+OK: Final = 200
+FORBIDDEN_STATUS: Final = 403
+BANNED_STATUS: Final = 418
+LIMITED_STATUS: Final = 429
+SERVER_ERRORS: Final = 500
+
+CLOCK_CODE: Final = -1021
+REPLACE_PARTLY_FAILED: Final = -2021
+REPLACE_FAILED: Final = -2022
+
+CODES: Final[dict[int, Verdict]] = {
+    # 10xx: server and network
+    -1000: UNKNOWN,  # an unknown error occurred while processing
+    -1001: UNKNOWN,  # internal error, "please try again": says nothing of how far it came
+    -1002: LOGGED_OUT,  # not authorized to execute this request
+    -1003: THROTTLED,  # too many requests; with status 418 the status decides: banned
+    -1006: UNKNOWN,  # unexpected response: execution status unknown
+    -1007: UNKNOWN,  # timeout: execution status unknown
+    -1008: UNKNOWN,  # server busy: documented without saying that nothing was executed
+    -1010: REFUSED,  # an error of the matching engine; its messages are those of -2010
+    -1013: REFUSED,  # filter failure; never reached the matching engine
+    -1014: REFUSED,  # unsupported order combination
+    -1015: THROTTLED,  # too many unfilled orders
+    -1016: UNKNOWN,  # service shutting down
+    -1020: FATAL,  # unsupported operation
+    -1021: REFUSED,  # timestamp outside of recvWindow: the clock has to be set
+    -1022: FATAL,  # signature not valid: the secret does not belong to the key
+    # 11xx: the request itself; our programme or the interface is wrong, repeating cannot help
+    -1100: FATAL,
+    -1101: FATAL,
+    -1102: FATAL,
+    -1103: FATAL,
+    -1104: FATAL,
+    -1105: FATAL,
+    -1106: FATAL,
+    -1108: FATAL,
+    -1111: REFUSED,  # too much precision: the grid has changed under us
+    -1112: REFUSED,  # no orders on book for symbol
+    -1114: FATAL,
+    -1115: FATAL,
+    -1116: FATAL,
+    -1117: FATAL,
+    -1118: FATAL,
+    -1119: FATAL,
+    -1120: FATAL,
+    -1121: FATAL,  # invalid symbol
+    -1122: FATAL,
+    -1125: FATAL,  # listen key; spot has none any more
+    -1127: FATAL,
+    -1128: FATAL,
+    -1130: FATAL,
+    -1134: FATAL,
+    -1135: FATAL,
+    -1139: FATAL,
+    -1145: FATAL,
+    -1151: FATAL,
+    -1152: FATAL,  # SBE
+    -1153: FATAL,  # SBE
+    -1155: FATAL,  # SBE
+    -1158: REFUSED,  # order lists, to -1168
+    -1160: REFUSED,
+    -1161: FATAL,  # SBE
+    -1165: REFUSED,
+    -1166: REFUSED,
+    -1168: REFUSED,
+    -1194: FATAL,
+    -1196: REFUSED,  # order lists, to -1199
+    -1197: REFUSED,
+    -1198: REFUSED,
+    -1199: REFUSED,
+    -1210: FATAL,  # pegged orders
+    -1211: FATAL,
+    -1220: REFUSED,  # symbol has another status
+    -1221: FATAL,  # SBE
+    -1222: REFUSED,  # order lists, to -1225
+    -1223: REFUSED,
+    -1224: REFUSED,
+    -1225: REFUSED,
+    # 20xx: orders and accounts
+    -2010: REFUSED,  # rejected by the matching engine
+    -2011: REFUSED,  # cancel rejected: the cancel was not accepted, and no more is proved
+    -2013: REFUSED,  # no such order
+    -2014: FATAL,  # API key format
+    -2015: FATAL,  # API key, IP or permissions
+    -2016: REFUSED,
+    -2021: UNKNOWN,  # cancel-replace, one half failed: its data tells which, see decode.py
+    -2022: UNKNOWN,  # cancel-replace, both halves failed: likewise
+    -2026: REFUSED,  # order archived: over 90 days ago, nothing filled
+    -2035: DONE,  # user data stream subscription already active: what was asked for is so
+    -2036: REFUSED,
+    -2038: REFUSED,  # amend rejected
+    -2039: REFUSED,  # client order id is not the one of this order id
+    -2042: LOGGED_OUT,  # no more subscriptions on this connection: another one is needed
+    -2043: REFUSED,
+    # FIX only; listed so that the table is the whole of errors.md
+    -1033: FATAL,  # comp id in use
+    -1034: THROTTLED,  # too many connections
+    -1035: LOGGED_OUT,
+    -1169: FATAL,
+    -1170: FATAL,
+    -1171: FATAL,
+    -1172: FATAL,
+    -1173: FATAL,
+    -1174: FATAL,
+    -1175: FATAL,
+    -1176: FATAL,
+    -1177: FATAL,
+    -1178: FATAL,
+    -1179: FATAL,
+    -1180: LOGGED_OUT,
+    -1181: THROTTLED,  # too many messages
+    -1182: FATAL,
+    -1183: FATAL,
+    -1184: FATAL,
+    -1185: FATAL,
+    -1186: FATAL,
+    -1187: FATAL,
+    -1188: FATAL,
+    -1189: FATAL,
+    -1190: FATAL,
+    -1191: FATAL,
+    # market streams: our control message was wrong
+    0: FATAL,
+    1: FATAL,
+    2: FATAL,
+    3: FATAL,
+}
+
+ALIVE: Final = "Duplicate order sent."
+"""An order with this client order id is open at the venue: whose, only a query can tell."""
+
+FORBIDDEN: Final = frozenset(
+    {
+        "This action is disabled on this account.",
+        "This account may not place or cancel orders.",
+        "This symbol is not permitted for this account.",
+        "This symbol is restricted for this account.",
+        "Rest API trading is not enabled.",
+        "WebSocket API trading is not enabled.",
+        "FIX API trading is not enabled.",
+    }
+)
+"""Refusals by account or server settings: no repetition will help."""
+
+_ENGINE_CODES: Final = frozenset({-1010, -2010, -2011, -2038})
+
+
+def of_code(code: int, text: str) -> Verdict:
+    """Return what an error code proves; ``text`` matters for the matching engine's codes only."""
+    if code in _ENGINE_CODES:
+        if text == ALIVE:
+            return UNKNOWN
+        if text in FORBIDDEN:
+            return FATAL
+    return CODES.get(code, UNKNOWN)
+
+
+def of_status(status: int) -> Verdict:
+    """Return what a status without an error code proves.
+
+    403 comes from the firewall in front of the venue: the request did not reach it, and more of
+    them would prolong the block. Any 5xx leaves open what was executed.
+    """
+    if status == OK:
+        return DONE
+    if status == BANNED_STATUS:
+        return BANNED
+    if status in (LIMITED_STATUS, FORBIDDEN_STATUS):
+        return THROTTLED
+    return UNKNOWN
+
+
+def of_error(status: int, code: int | None, text: str) -> Verdict:
+    """Return what a failure proves: the status where it says more than the code, else the code."""
+    if status >= SERVER_ERRORS or status in (BANNED_STATUS, LIMITED_STATUS, FORBIDDEN_STATUS):
+        return of_status(status)
+    if code is None:
+        return UNKNOWN
+    return of_code(code, text)
