@@ -83,8 +83,11 @@ def run(args: argparse.Namespace) -> int:
     try:
         trio.run(_run_until_signal, config)
     except* OSError as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
         print(
-            f"hotloop sim: cannot listen on {args.host}:{args.port}: {group.exceptions[0]};"
+            f"hotloop sim: cannot listen on {args.host}:{args.port}: {error};"
             " choose another --host or --port",
             file=sys.stderr,
         )

@@ -152,9 +152,8 @@ class Exchange:
 
     # -- requests ------------------------------------------------------------------------------
 
-    def call(self, name: str, values: Mapping[str, str], origin: Origin, now_ns: int) -> Reply:
-        """Handle one request of ``METHODS`` and return its reply."""
-        method = METHODS[name]
+    def call(self, method: Method, values: Mapping[str, str], origin: Origin, now_ns: int) -> Reply:
+        """Handle one request and return its reply."""
         requests = self.requests_of(origin.ip)
         weight = method.weigh(values)
         account: Account | None = None
@@ -602,6 +601,48 @@ class Exchange:
             "assetFilters": [],
         }
 
+    # -- what general clients ask of the venue's other services when they load the markets -------
+
+    def coins(self, call: Call) -> list[dict[str, Any]]:
+        """Return the assets as the wallet service lists them; none of them can leave."""
+        call.p.finish()
+        nothing = show(0)
+        return [
+            {
+                "coin": asset,
+                "name": asset,
+                "depositAllEnable": False,
+                "withdrawAllEnable": False,
+                "trading": True,
+                "isLegalMoney": False,
+                "free": show(call.account.balance(asset).free),
+                "locked": show(call.account.balance(asset).locked),
+                "freeze": nothing,
+                "withdrawing": nothing,
+                "ipoing": nothing,
+                "ipoable": nothing,
+                "storage": nothing,
+                "networkList": [],
+            }
+            for asset in self.assets()
+        ]
+
+    def no_margin_pairs(self, call: Call) -> list[Any]:
+        call.p.finish()
+        return []
+
+    def no_derivatives(self, call: Call) -> dict[str, Any]:
+        """Return the exchangeInfo of a venue that lists no futures."""
+        call.p.finish()
+        return {
+            "timezone": "UTC",
+            "serverTime": call.now,
+            "rateLimits": [],
+            "exchangeFilters": [],
+            "assets": [],
+            "symbols": [],
+        }
+
     # -- inside --------------------------------------------------------------------------------
 
     def assets(self) -> list[str]:
@@ -905,3 +946,8 @@ METHODS: Final[dict[str, Method]] = {
     "account.commission": Method(Exchange.commission, 20, signed=True),
     "account.rateLimits.orders": Method(Exchange.order_counts, 40, signed=True),
 }
+
+# Endpoints of REST alone.
+COINS: Final = Method(Exchange.coins, 10, signed=True)
+NO_MARGIN_PAIRS: Final = Method(Exchange.no_margin_pairs, 1)
+NO_DERIVATIVES: Final = Method(Exchange.no_derivatives, 1)

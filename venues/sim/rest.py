@@ -19,38 +19,54 @@ from starlette.routing import Route
 from venues.sim import errors
 from venues.sim.auth import rest_payload
 from venues.sim.errors import ApiError
-from venues.sim.exchange import MILLISECOND_NS, Exchange, Origin, Reply
+from venues.sim.exchange import (
+    COINS,
+    METHODS,
+    MILLISECOND_NS,
+    NO_DERIVATIVES,
+    NO_MARGIN_PAIRS,
+    Exchange,
+    Method,
+    Origin,
+    Reply,
+)
 from venues.sim.market_data import UNITS_NS
 
-ENDPOINTS: Final[dict[tuple[str, str], str]] = {
-    ("GET", "/api/v3/ping"): "ping",
-    ("GET", "/api/v3/time"): "time",
-    ("GET", "/api/v3/exchangeInfo"): "exchangeInfo",
-    ("GET", "/api/v3/depth"): "depth",
-    ("GET", "/api/v3/trades"): "trades.recent",
-    ("GET", "/api/v3/historicalTrades"): "trades.historical",
-    ("GET", "/api/v3/aggTrades"): "trades.aggregate",
-    ("GET", "/api/v3/klines"): "klines",
-    ("GET", "/api/v3/uiKlines"): "uiKlines",
-    ("GET", "/api/v3/avgPrice"): "avgPrice",
-    ("GET", "/api/v3/ticker/price"): "ticker.price",
-    ("GET", "/api/v3/ticker/bookTicker"): "ticker.book",
-    ("GET", "/api/v3/ticker/24hr"): "ticker.24hr",
-    ("POST", "/api/v3/order"): "order.place",
-    ("GET", "/api/v3/order"): "order.status",
-    ("DELETE", "/api/v3/order"): "order.cancel",
-    ("POST", "/api/v3/order/test"): "order.test",
-    ("POST", "/api/v3/order/cancelReplace"): "order.cancelReplace",
-    ("PUT", "/api/v3/order/amend/keepPriority"): "order.amend.keepPriority",
-    ("GET", "/api/v3/order/amendments"): "order.amendments",
-    ("GET", "/api/v3/openOrders"): "openOrders.status",
-    ("DELETE", "/api/v3/openOrders"): "openOrders.cancelAll",
-    ("GET", "/api/v3/allOrders"): "allOrders",
-    ("GET", "/api/v3/myTrades"): "myTrades",
-    ("GET", "/api/v3/myFilters"): "myFilters",
-    ("GET", "/api/v3/account"): "account.status",
-    ("GET", "/api/v3/account/commission"): "account.commission",
-    ("GET", "/api/v3/rateLimit/order"): "account.rateLimits.orders",
+ENDPOINTS: Final[dict[tuple[str, str], Method]] = {
+    ("GET", "/api/v3/ping"): METHODS["ping"],
+    ("GET", "/api/v3/time"): METHODS["time"],
+    ("GET", "/api/v3/exchangeInfo"): METHODS["exchangeInfo"],
+    ("GET", "/api/v3/depth"): METHODS["depth"],
+    ("GET", "/api/v3/trades"): METHODS["trades.recent"],
+    ("GET", "/api/v3/historicalTrades"): METHODS["trades.historical"],
+    ("GET", "/api/v3/aggTrades"): METHODS["trades.aggregate"],
+    ("GET", "/api/v3/klines"): METHODS["klines"],
+    ("GET", "/api/v3/uiKlines"): METHODS["uiKlines"],
+    ("GET", "/api/v3/avgPrice"): METHODS["avgPrice"],
+    ("GET", "/api/v3/ticker/price"): METHODS["ticker.price"],
+    ("GET", "/api/v3/ticker/bookTicker"): METHODS["ticker.book"],
+    ("GET", "/api/v3/ticker/24hr"): METHODS["ticker.24hr"],
+    ("POST", "/api/v3/order"): METHODS["order.place"],
+    ("GET", "/api/v3/order"): METHODS["order.status"],
+    ("DELETE", "/api/v3/order"): METHODS["order.cancel"],
+    ("POST", "/api/v3/order/test"): METHODS["order.test"],
+    ("POST", "/api/v3/order/cancelReplace"): METHODS["order.cancelReplace"],
+    ("PUT", "/api/v3/order/amend/keepPriority"): METHODS["order.amend.keepPriority"],
+    ("GET", "/api/v3/order/amendments"): METHODS["order.amendments"],
+    ("GET", "/api/v3/openOrders"): METHODS["openOrders.status"],
+    ("DELETE", "/api/v3/openOrders"): METHODS["openOrders.cancelAll"],
+    ("GET", "/api/v3/allOrders"): METHODS["allOrders"],
+    ("GET", "/api/v3/myTrades"): METHODS["myTrades"],
+    ("GET", "/api/v3/myFilters"): METHODS["myFilters"],
+    ("GET", "/api/v3/account"): METHODS["account.status"],
+    ("GET", "/api/v3/account/commission"): METHODS["account.commission"],
+    ("GET", "/api/v3/rateLimit/order"): METHODS["account.rateLimits.orders"],
+    # Other services of the venue that general clients ask when they load the markets.
+    ("GET", "/sapi/v1/capital/config/getall"): COINS,
+    ("GET", "/sapi/v1/margin/allPairs"): NO_MARGIN_PAIRS,
+    ("GET", "/sapi/v1/margin/isolated/allPairs"): NO_MARGIN_PAIRS,
+    ("GET", "/fapi/v1/exchangeInfo"): NO_DERIVATIVES,
+    ("GET", "/dapi/v1/exchangeInfo"): NO_DERIVATIVES,
 }
 
 _NOT_FOUND: Final = b"<html><body><h2>404 Not found</h2></body></html>"
@@ -83,8 +99,8 @@ class HttpReply:
 
 def respond(exchange: Exchange, request: HttpRequest, now_ns: int) -> HttpReply:
     """Answer one request; unknown endpoints get the venue's bare 404."""
-    name = ENDPOINTS.get((request.method, request.path))
-    if name is None:
+    method = ENDPOINTS.get((request.method, request.path))
+    if method is None:
         return HttpReply(404, _NOT_FOUND, {}, "text/html")
     try:
         values = _parameters(request)
@@ -97,7 +113,7 @@ def respond(exchange: Exchange, request: HttpRequest, now_ns: int) -> HttpReply:
         payload=rest_payload(request.query, request.body),
         unit_ns=UNITS_NS.get(unit, MILLISECOND_NS),
     )
-    return _answer(exchange.call(name, values, origin, now_ns), now_ns)
+    return _answer(exchange.call(method, values, origin, now_ns), now_ns)
 
 
 def _parameters(request: HttpRequest) -> dict[str, str]:

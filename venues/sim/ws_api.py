@@ -93,7 +93,7 @@ class ApiSession:
             unit_ns=self.unit_ns,
         )
         if name in METHODS:
-            return self._exchange.call(name, values, origin, now_ns)
+            return self._exchange.call(METHODS[name], values, origin, now_ns)
         if name not in self._own_methods:
             raise errors.unsupported_operation()
         requests = self._exchange.requests_of(self._ip)
