@@ -1,0 +1,4 @@
+"""Venues: one package each, a set of answers called ``VENUE``; ``sim`` is an exchange itself.
+
+A venue knows the words of core and its wire codecs, never another venue, a machine or the engine.
+"""
