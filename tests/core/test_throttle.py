@@ -65,15 +65,28 @@ def test_what_is_sent_near_an_edge_counts_in_both_windows(moment: float) -> None
     assert taken(throttle, (("orders", 4),), at(5), cancel=False) == 4
     assert throttle.take((("orders", 2),), at(moment), False)
     assert not throttle.take((("orders", 1),), at(moment), False)
+    assert throttle.free("orders", at(10.5) - 1) == 0
     assert throttle.free("orders", at(10.5)) == 16
+    assert throttle.free("orders", at(20.5) - 1) == 16
+    assert throttle.free("orders", at(20.5)) == 18
     assert taken(throttle, (("orders", 1),), at(10.5), cancel=False) == 16
 
 
-def test_a_clock_set_back_gives_no_second_budget() -> None:
+@pytest.mark.parametrize("moment", [9.8, 9.0, 0.0])
+def test_a_clock_set_back_gives_no_second_budget(moment: float) -> None:
     throttle = Throttle([ORDERS])
-    assert taken(throttle, (("orders", 1),), at(25), cancel=False) == 18
-    assert taken(throttle, (("orders", 1),), at(5), cancel=False) == 0
-    assert taken(throttle, (("orders", 1),), at(10.5), cancel=False) == 18
+    assert taken(throttle, (("orders", 1),), at(10.6), cancel=False) == 18
+    assert taken(throttle, (("orders", 1),), at(moment), cancel=False) == 0
+    assert taken(throttle, (("orders", 1),), at(10.6), cancel=False) == 0
+    assert taken(throttle, (("orders", 1),), at(20.5), cancel=False) == 18
+
+
+def test_a_short_window_has_a_guard_of_a_quarter_of_it() -> None:
+    throttle = Throttle([Limit("frames", 5, NS_PER_S)])
+    assert taken(throttle, (("frames", 1),), at(0.74), cancel=False) == 4
+    assert taken(throttle, (("frames", 1),), at(1.24), cancel=False) == 0
+    assert taken(throttle, (("frames", 1),), at(1.25), cancel=False) == 4
+    assert taken(throttle, (("frames", 1),), at(2.25), cancel=False) == 4
 
 
 def test_the_venues_higher_count_is_believed_at_once() -> None:
@@ -82,6 +95,13 @@ def test_the_venues_higher_count_is_believed_at_once() -> None:
     throttle.learn([BudgetUse("weight", 89), BudgetUse("unheard of", 7)], at(1))
     assert throttle.free("weight", at(1)) == 1
     assert throttle.free("orders", at(1)) == 17
+
+
+def test_the_venues_count_is_taken_for_the_window_it_comes_in() -> None:
+    throttle = Throttle([ORDERS])
+    taken(throttle, (("orders", 1),), at(5), cancel=False)
+    throttle.learn([BudgetUse("orders", 3)], at(25))
+    assert throttle.free("orders", at(25)) == 15
 
 
 def test_the_venues_lower_count_is_believed_only_for_what_is_long_answered() -> None:
@@ -131,9 +151,9 @@ def test_a_cool_down_is_never_made_shorter() -> None:
 def test_a_ban_lets_nothing_through_cancels_included() -> None:
     throttle = Throttle([WEIGHT])
     throttle.ban(at(20), at(1))
-    throttle.cool_down(at(30), at(1))
     assert not throttle.take(CANCEL, at(19), True)
     assert not throttle.take(CANCEL, at(19), False)
+    throttle.cool_down(at(30), at(1))
     assert throttle.take(CANCEL, at(20), True)
     assert not throttle.take(CANCEL, at(20), False)
 

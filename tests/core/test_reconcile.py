@@ -1,0 +1,95 @@
+"""The venue's list of open orders minus our table: what is missing, left over, or not ours."""
+
+from core.commands import OrderKind, Place, TimeInForce
+from core.events import Change, OrderReport, Side, Source, VenueStatus
+from core.orders import Order, Orders
+from core.reconcile import Pass, compare
+
+
+def order(orders: Orders, sent_ns: int) -> Order:
+    place = Place(0, orders.next_id(), Side.BUY, OrderKind.LIMIT, TimeInForce.GTC, 100, 5)
+    return orders.add(place, sent_ns)
+
+
+def listed(client_order_id: str) -> OrderReport:
+    return OrderReport(
+        instrument=0,
+        client_order_id=client_order_id,
+        venue_order_id=1,
+        source=Source.RECONCILE,
+        change=Change.SNAPSHOT,
+        status=VenueStatus.NEW,
+        side=Side.BUY,
+        price_ticks=100,
+        size_lots=5,
+        filled_lots=0,
+    )
+
+
+def difference(orders: Orders, reports, asked_ns: int):
+    def known(client_order_id: str) -> bool:
+        return orders.find(client_order_id) is not None
+
+    return compare(orders.open(), reports, asked_ns, known, orders.is_ours)
+
+
+def test_an_open_order_that_is_not_listed_is_missing():
+    orders = Orders("hx-", 2)
+    one, two = order(orders, 1), order(orders, 2)
+    found = difference(orders, [listed(two.client_order_id)], asked_ns=10)
+    assert found.missing == (one.client_order_id,)
+
+
+def test_an_order_sent_after_the_question_cannot_be_missing():
+    orders = Orders("hx-", 2)
+    order(orders, 10)
+    assert difference(orders, [], asked_ns=10).missing == ()
+
+
+def test_an_order_of_an_earlier_boot_is_left_over():
+    orders = Orders("hx-", 2)
+    report = listed("hx-1-9")
+    assert difference(orders, [report], 10).leftover == (report,)
+
+
+def test_an_order_of_others_is_counted_and_nothing_else():
+    found = difference(Orders("hx-", 2), [listed("web_1"), listed("")], 10)
+    assert found.foreign == 2
+    assert found.leftover == ()
+
+
+def test_a_finished_order_in_the_list_is_no_left_over():
+    orders = Orders("hx-", 2)
+    one = order(orders, 1)
+    orders.on_refused(one, "")
+    found = difference(orders, [listed(one.client_order_id)], 10)
+    assert (found.missing, found.leftover, found.foreign) == ((), (), 0)
+
+
+def test_a_pass_is_complete_when_every_answer_proved_something():
+    one = Pass()
+    one.start(0)
+    one.await_answer(1)
+    one.await_answer(2)
+    assert not one.answered(1, proved=True)
+    assert not one.answered(9, proved=True)
+    assert one.answered(2, proved=True)
+    assert not one.running
+
+
+def test_a_pass_with_an_answer_that_proved_nothing_proves_nothing():
+    one = Pass()
+    one.start(0)
+    one.await_answer(1)
+    one.await_answer(2)
+    one.answered(1, proved=False)
+    assert not one.answered(2, proved=True)
+    assert not one.running
+
+
+def test_an_answer_to_an_abandoned_pass_counts_for_nothing():
+    one = Pass()
+    one.start(0)
+    one.await_answer(1)
+    one.stop()
+    assert not one.answered(1, proved=True)

@@ -1,0 +1,101 @@
+"""One connection's life: the script in order, silence, age and drain, by a table."""
+
+import itertools
+
+import pytest
+
+from core.commands import Logon, SubscribePrivate
+from core.errors import Misuse
+from core.session import DRAIN_NS, TABLE, Phase, Session, Step
+from core.venue import Line
+
+LINE = Line(
+    name="trade",
+    url="ws://127.0.0.1/",
+    private=True,
+    silence_ns=45,
+    lifetime_ns=1_000,
+    max_message_bytes=1 << 20,
+    sends_per_s=0,
+)
+
+
+def opened() -> Session:
+    session = Session(LINE)
+    session.up([Logon(), SubscribePrivate()], now_ns=100)
+    return session
+
+
+def ready() -> Session:
+    session = opened()
+    session.step_done()
+    session.step_done()
+    return session
+
+
+def test_the_script_is_worked_off_one_step_after_the_other():
+    session = opened()
+    assert session.phase is Phase.OPENING
+    assert isinstance(session.next_step(), Logon)
+    session.asked(7)
+    assert session.answers_step(7)
+    assert not session.answers_step(8)
+    assert not session.step_done()
+    assert isinstance(session.next_step(), SubscribePrivate)
+    assert session.step_done()
+    assert session.ready
+    assert session.next_step() is None
+
+
+def test_a_lost_line_is_down_and_its_script_void():
+    session = opened()
+    session.lost()
+    assert session.phase is Phase.DOWN
+    assert session.next_step() is None
+    assert not session.sendable
+
+
+def test_a_line_that_hears_nothing_for_too_long_is_silent():
+    session = ready()
+    assert not session.silent(145)
+    assert session.silent(146)
+    session.heard_ns = 146
+    assert not session.silent(150)
+
+
+def test_a_line_that_is_down_is_never_silent_nor_too_old():
+    session = Session(LINE)
+    assert not session.silent(10**18)
+    assert not session.too_old(10**18)
+
+
+def test_a_line_near_its_age_limit_is_drained_and_then_goes():
+    session = ready()
+    assert not session.too_old(1_100)
+    assert session.too_old(1_101)
+    session.expire(1_101)
+    assert session.phase is Phase.DRAINING
+    assert not session.ready
+    assert session.sendable
+    assert not session.drained(1_102, waiting=True)
+    assert session.drained(1_102, waiting=False)
+    assert session.drained(1_101 + DRAIN_NS, waiting=True)
+
+
+def test_a_second_notice_does_not_prolong_the_drain():
+    session = ready()
+    session.expire(1_000)
+    session.expire(5_000)
+    assert session.drained(1_000 + DRAIN_NS, waiting=True)
+
+
+@pytest.mark.parametrize(("phase", "step"), list(itertools.product(Phase, Step)))
+def test_an_empty_cell_of_the_table_is_an_error(phase: Phase, step: Step):
+    session = Session(LINE)
+    session.phase = phase
+    if (phase, step) in TABLE:
+        session._move(step)
+        assert session.phase is TABLE[phase, step]
+    else:
+        with pytest.raises(Misuse, match="cannot happen"):
+            session._move(step)

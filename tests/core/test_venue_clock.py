@@ -1,0 +1,47 @@
+"""The venue's clock is our time plus an offset, measured by the shortest round trip."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.venue_clock import SAMPLES, VenueClock
+
+
+def test_the_offset_is_taken_at_the_middle_of_the_round_trip():
+    clock = VenueClock()
+    assert not clock.known
+    clock.measure(1_000, 1_100, 51_050)
+    assert clock.known
+    assert (clock.offset_ns, clock.round_trip_ns) == (50_000, 100)
+
+
+def test_the_shortest_round_trip_is_trusted():
+    clock = VenueClock()
+    clock.measure(0, 100, 1_050)
+    clock.measure(0, 1_000, 9_999)
+    assert clock.offset_ns == 1_000
+
+
+def test_old_samples_leave_so_that_drift_is_followed():
+    clock = VenueClock()
+    clock.measure(0, 1, 0)
+    for _ in range(SAMPLES):
+        clock.measure(0, 100, 5_050)
+    assert clock.offset_ns == 5_000
+
+
+def test_forgetting_makes_the_offset_unknown():
+    clock = VenueClock()
+    clock.measure(0, 1, 0)
+    clock.forget()
+    assert not clock.known
+
+
+@given(
+    st.integers(-(10**12), 10**12),
+    st.lists(st.tuples(st.integers(1, 10**9), st.integers(1, 10**9)), min_size=1, max_size=8),
+)
+def test_the_error_is_at_most_half_the_shortest_round_trip(offset_ns, ways):
+    clock = VenueClock()
+    for there_ns, back_ns in ways:
+        clock.measure(0, there_ns + back_ns, there_ns + offset_ns)
+    assert abs(clock.offset_ns - offset_ns) <= min(sum(way) for way in ways) // 2 + 1
