@@ -1,0 +1,299 @@
+"""Interval logs of histograms as text: HdrHistogram's own ``.hlog`` files, one tag per hop.
+
+Reads and writes the log format up to 1.3 and histograms in the V2 encoding, and reads V1; see
+https://github.com/HdrHistogram/HdrHistogram, ``HistogramLogWriter`` and ``AbstractHistogram``
+(2.1.11). It is written out here because the Python package of the same name writes no tags, reads
+no V1, and does not add up logs whose histograms were resized while they were recorded.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+import struct
+import zlib
+from base64 import b64decode, b64encode
+from collections import deque
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct, field
+
+from core.errors import BadParameter, Malformed
+from core.hops import DIGITS, HOPS, MAX_NS, Histogram, Interval
+from core.units import NS_PER_MS, NS_PER_S
+
+PENDING_LINES: Final = 8 * len(HOPS)
+"""Lines that wait to be written: 8 s without an idle moment. What is beyond it is left out."""
+
+MAX_INFLATED: Final = 16 * 1024 * 1024
+"""Largest histogram that is unpacked: with 3 digits the full range of 64 bits takes 0.5 MB."""
+
+_ENVELOPE = struct.Struct(">II")
+_PAYLOAD = struct.Struct(">IIIIQQd")
+_V1_PAYLOAD, _V1_PACKED, _V2_PAYLOAD, _V2_PACKED = 0x1C849301, 0x1C849302, 0x1C849303, 0x1C849304
+_WORD_MASK = 0xF0
+_V2_WORD = 0x10
+_V1_WORDS = {2: ">%dH", 4: ">%dI", 8: ">%dQ"}
+
+
+# -- one histogram <-> text ------------------------------------------------------------------
+
+
+def encode_histogram(histogram: Histogram) -> str:
+    """Return a hop's histogram in the compressed V2 encoding, as base64."""
+    counts = bytearray()
+    expected = 0
+    for index in sorted(histogram.counts):
+        if index > expected:
+            _put_varint(counts, expected - index)
+        _put_varint(counts, histogram.counts[index])
+        expected = index + 1
+    head = _PAYLOAD.pack(_V2_PAYLOAD | _V2_WORD, len(counts), 0, DIGITS, 1, MAX_NS, 1.0)
+    packed = zlib.compress(head + counts)
+    return b64encode(_ENVELOPE.pack(_V2_PACKED | _V2_WORD, len(packed)) + packed).decode("ascii")
+
+
+def _put_varint(into: bytearray, value: int) -> None:
+    """Append a count, or minus a number of empty buckets: ZigZag, then 7 bits a byte."""
+    rest = value << 1 if value >= 0 else (-value << 1) - 1
+    while rest > 0x7F:
+        into.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    into.append(rest)
+
+
+def decode_histogram(text: str) -> Histogram:
+    """Return the histogram of a compressed V1 or V2 encoding. Raises ``Malformed``."""
+    try:
+        data = b64decode(text, validate=True)
+        cookie, length = _ENVELOPE.unpack_from(data)
+        inflater = zlib.decompressobj()
+        payload = inflater.decompress(data[_ENVELOPE.size :], MAX_INFLATED)
+        inner, used, shifted, digits, lowest, _, _ = _PAYLOAD.unpack_from(payload)
+    except (binascii.Error, zlib.error, ValueError, struct.error) as error:
+        raise Malformed(f"no compressed histogram: {error}") from error
+    if not inflater.eof or length != len(data) - _ENVELOPE.size:
+        raise Malformed("a histogram that is cut off, or larger than any")
+    counts = payload[_PAYLOAD.size :]
+    if shifted or digits > 5 or not 0 < lowest < 1 << 62 or used != len(counts):
+        raise Malformed("a histogram with settings that none has")
+    histogram = Histogram(digits, lowest)
+    versions = cookie & ~_WORD_MASK, inner & ~_WORD_MASK
+    if versions == (_V2_PACKED, _V2_PAYLOAD):
+        histogram.counts.update(_v2_counts(counts))
+    elif versions == (_V1_PACKED, _V1_PAYLOAD):
+        histogram.counts.update(_v1_counts(counts, (inner & _WORD_MASK) >> 4))
+    else:
+        raise Malformed("a histogram in an encoding other than V1 and V2")
+    if max(histogram.counts, default=0) > histogram.index(2**63 - 1):
+        raise Malformed("a histogram with values beyond 64 bits")
+    return histogram
+
+
+def _v1_counts(data: bytes, word_bytes: int) -> Iterator[tuple[int, int]]:
+    if word_bytes not in _V1_WORDS or len(data) % word_bytes:
+        raise Malformed(f"counts in words of {word_bytes} bytes")
+    words = struct.Struct(_V1_WORDS[word_bytes] % (len(data) // word_bytes)).unpack(data)
+    return ((index, count) for index, count in enumerate(words) if count)
+
+
+def _v2_counts(data: bytes) -> Iterator[tuple[int, int]]:
+    index = value = shift = 0
+    for byte in data:
+        # The ninth byte holds 8 bits, which ends every value: 64 bits in 9 bytes.
+        value |= (byte if shift == 56 else byte & 0x7F) << shift
+        shift += 7
+        if byte & 0x80 and shift < 63:
+            continue
+        count = value >> 1 ^ -(value & 1)
+        if count > 0:
+            yield index, count
+        index += max(-count, 1)
+        value = shift = 0
+    if shift:
+        raise Malformed("counts that end within a number")
+
+
+# -- the file --------------------------------------------------------------------------------
+
+
+def _header(start_ns: int) -> str:
+    start = f"{start_ns / NS_PER_S:.3f} (seconds since epoch)"
+    date = datetime.fromtimestamp(start_ns // NS_PER_S, UTC).strftime("%a %b %d %H:%M:%S UTC %Y")
+    return (
+        "#[hotloop hops in nanoseconds; Interval_Max in milliseconds]\n"
+        "#[Histogram log format version 1.3]\n"
+        f"#[StartTime: {start}, {date}]\n"
+        f"#[BaseTime: {start}]\n"
+        '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"\n'
+    )
+
+
+def _cut_torn_line(path: Path) -> None:
+    """Remove what a process that died left of a line, so that the next one stands alone."""
+    if path.exists():
+        with path.open("r+b") as file:
+            data = file.read()
+            file.truncate(data.rfind(b"\n") + 1)
+
+
+class HlogFile:
+    """Writes the intervals of one boot; an earlier boot's stay before them.
+
+    The log is a witness: when the disk refuses it, it ends, ``failure`` says why, and the run goes
+    on. Whoever holds it calls ``put`` once an interval and ``step`` when idle.
+    """
+
+    __slots__ = ("_file", "_path", "_pending", "_start_ns", "failure", "left_out")
+
+    def __init__(self, path: Path, start_ns: int) -> None:
+        """``start_ns``: wall clock at the start. Raises ``BadParameter`` for an unusable path."""
+        self._path = path
+        self._start_ns = start_ns
+        self._pending: deque[tuple[str, Interval, Histogram]] = deque()
+        self.failure = ""
+        """Why nothing is written any more; empty as long as all is well."""
+        self.left_out = 0
+        """Lines that were dropped because nobody had time to write them."""
+        try:
+            _cut_torn_line(path)
+            self._file = path.open("a", encoding="ascii", buffering=1)
+            self._file.write(_header(start_ns))
+        except OSError as error:
+            raise BadParameter(f"{path} cannot be written: {error.strerror}") from error
+
+    def put(self, interval: Interval) -> None:
+        """Take an interval; its lines are written by the next ``step`` calls."""
+        if interval.lost:
+            self._write(f"#[Lost: {interval.lost} rows]\n")
+        for hop, histogram in zip(HOPS, interval.histograms, strict=True):
+            if not histogram.counts:
+                continue
+            if len(self._pending) < PENDING_LINES:
+                self._pending.append((hop, interval, histogram))
+            else:
+                self.left_out += 1
+
+    def step(self) -> bool:
+        """Write one hop's line, 0.2 to 1 ms; return whether there was one."""
+        if not self._pending:
+            return False
+        hop, interval, histogram = self._pending.popleft()
+        start = (interval.start_ns - self._start_ns) / NS_PER_S
+        length = (interval.end_ns - interval.start_ns) / NS_PER_S
+        longest = histogram.max / NS_PER_MS
+        text = encode_histogram(histogram)
+        self._write(f"Tag={hop},{start:.3f},{length:.3f},{longest:.3f},{text}\n")
+        return True
+
+    def _write(self, line: str) -> None:
+        if self.failure:
+            return
+        try:
+            self._file.write(line)
+        except OSError as error:
+            self.failure = f"{self._path} cannot be written any more: {error.strerror}"
+
+    def close(self) -> None:
+        """Write all that is pending and close the file."""
+        while self.step():
+            pass
+        try:
+            self._file.close()
+        except OSError as error:
+            self.failure = f"{self._path} cannot be written any more: {error.strerror}"
+
+
+# -- reading ---------------------------------------------------------------------------------
+
+_START_TIME = re.compile(r"#\[StartTime: *([0-9.]+)")
+_BASE_TIME = re.compile(r"#\[BaseTime: *([0-9.]+)")
+_LOST = re.compile(r"#\[Lost: *([0-9]+)")
+_LINE = re.compile(r"(?:Tag=([^,]*),)?([0-9.]+),([0-9.]+),[0-9.]+,([A-Za-z0-9+/=]+)")
+_YEAR_S = 365 * 24 * 3600
+
+
+class Hlog(Struct):
+    """A log added up: one histogram for each tag; "" is the tag of lines without."""
+
+    tags: dict[str, Histogram] = field(default_factory=dict)
+    start_s: float | None = None
+    """Seconds since the epoch, as all times in such a log."""
+    end_s: float = 0.0
+    torn: bool = False
+    """Whether the last line was cut off, and left out."""
+    lost: int = 0
+    """Rows that were overwritten before they were counted."""
+
+
+def read_hlog(path: Path) -> Hlog:
+    """Add up a log. Raises ``BadParameter`` that names file and line where it is none."""
+    log = Hlog()
+    base = _Times()
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    _take(line.rstrip("\r\n"), log, base)
+                except Malformed as error:
+                    if line.endswith("\n"):
+                        raise BadParameter(f"{path}, line {number}: {error}") from error
+                    log.torn = True
+    except OSError as error:
+        raise BadParameter(f"{path} cannot be read: {error.strerror}") from error
+    if not log.tags:
+        raise BadParameter(f"{path} holds no interval")
+    return log
+
+
+class _Times(Struct):
+    """What the header says of times, and what follows where it says nothing."""
+
+    start: float | None = None
+    base: float | None = None
+
+    def absolute(self, stamp: float) -> float:
+        """Return a line's time since the epoch, by the rules of ``HistogramLogReader``."""
+        if self.start is None:
+            self.start = stamp
+        if self.base is None:
+            # More than a year before the start: relative to it.
+            self.base = self.start if stamp < self.start - _YEAR_S else 0.0
+        return stamp + self.base
+
+
+def _take(line: str, log: Hlog, times: _Times) -> None:
+    if line.startswith("#"):
+        if found := _START_TIME.match(line):
+            times.start, times.base = _number(found[1]), None
+        elif found := _BASE_TIME.match(line):
+            times.base = _number(found[1])
+        elif found := _LOST.match(line):
+            log.lost += int(found[1])
+        return
+    if not line or line.startswith('"'):
+        return
+    found = _LINE.fullmatch(line)
+    if found is None:
+        raise Malformed("neither an interval of a histogram log nor a comment")
+    tag, stamp, length, text = found.groups()
+    histogram = decode_histogram(text)
+    start = times.absolute(_number(stamp))
+    if log.start_s is None:
+        log.start_s = times.start
+    log.end_s = max(log.end_s, start + _number(length))
+    known = log.tags.get(tag or "")
+    if known is None:
+        log.tags[tag or ""] = histogram
+    else:
+        known.add(histogram)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise Malformed(f"{text!r} is no time in seconds") from error

@@ -1,0 +1,348 @@
+"""Interval logs: HdrHistogram's own readers take ours, and we take theirs."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import os
+import re
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+from hdrh.histogram import HdrHistogram
+from hdrh.log import HistogramLogReader
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.errors import BadParameter, Malformed
+from core.hops import DECODE, GC, HOPS, MAX_NS, Histogram, Hops, Interval
+from core.io.hlog import (
+    PENDING_LINES,
+    HlogFile,
+    decode_histogram,
+    encode_histogram,
+    read_hlog,
+)
+
+SAMPLES = Path(__file__).parents[4] / "shared" / "data" / "hdrhistogram"
+needs_samples = pytest.mark.skipif(
+    not SAMPLES.is_dir(), reason="the HdrHistogram sample logs are not beside the repository"
+)
+
+START_NS = 1_700_000_000_000_000_000
+SECOND = 1_000_000_000
+
+counts = st.dictionaries(st.integers(1, MAX_NS), st.integers(1, 2**40), max_size=20)
+
+
+def histogram_of(values: dict[int, int]) -> Histogram:
+    histogram = Histogram()
+    for value, count in values.items():
+        histogram.record(value, count)
+    return histogram
+
+
+def interval_of(second: int, **hops: dict[int, int]) -> Interval:
+    histograms = tuple(histogram_of(hops.get(hop, {})) for hop in HOPS)
+    start = START_NS + second * SECOND
+    return Interval(start, start + SECOND, histograms, 0)
+
+
+def written(path: Path, *intervals: Interval, start_ns: int = START_NS) -> Path:
+    log = HlogFile(path, start_ns)
+    for interval in intervals:
+        log.put(interval)
+        while log.step():
+            pass
+    log.close()
+    assert not log.failure
+    return path
+
+
+# -- one histogram ---------------------------------------------------------------------------
+
+
+@given(counts)
+def test_a_histogram_comes_back_as_encoded(values: dict[int, int]) -> None:
+    histogram = histogram_of(values)
+    assert decode_histogram(encode_histogram(histogram)).counts == histogram.counts
+
+
+@given(counts)
+def test_the_public_decoder_reads_what_we_encode(values: dict[int, int]) -> None:
+    ours = histogram_of(values)
+    theirs = HdrHistogram.decode(encode_histogram(ours))
+    assert {index: n for index, n in enumerate(theirs.counts) if n} == ours.counts
+    assert theirs.significant_figures == 3
+
+
+@given(st.dictionaries(st.integers(1, 10**9), st.integers(1, 2**40)), st.integers(1, 3))
+@settings(max_examples=30)
+def test_we_read_what_the_public_encoder_writes(values: dict[int, int], digits: int) -> None:
+    theirs = HdrHistogram(1000, 10**9, digits)
+    for value, count in values.items():
+        theirs.record_value(value, count)
+    ours = decode_histogram(theirs.encode().decode())
+    assert ours.counts == {index: n for index, n in enumerate(theirs.counts) if n}
+    assert ours.max == theirs.get_max_value()
+
+
+@given(st.binary(max_size=60))
+def test_any_payload_gives_a_histogram_or_one_typed_error(counts_: bytes) -> None:
+    head = struct.pack(">IIIIQQd", 0x1C849313, len(counts_), 0, 3, 1, MAX_NS, 1.0)
+    try:
+        histogram = decode_histogram(wrapped(0x1C849314, head + counts_))
+    except Malformed:
+        return
+    assert histogram.count >= 0
+    assert histogram.max >= 0
+
+
+@given(st.text(max_size=40))
+def test_any_text_gives_a_histogram_or_one_typed_error(text: str) -> None:
+    with pytest.raises(Malformed):
+        decode_histogram(text)
+
+
+def wrapped(cookie: int, payload: bytes) -> str:
+    packed = zlib.compress(payload)
+    return base64.b64encode(struct.pack(">II", cookie, len(packed)) + packed).decode()
+
+
+def payload_head(
+    cookie: int = 0x1C849313,
+    used: int = 1,
+    shifted: int = 0,
+    digits: int = 3,
+    lowest: int = 1,
+) -> bytes:
+    return struct.pack(">IIIIQQd", cookie, used, shifted, digits, lowest, MAX_NS, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        (payload_head(used=2) + b"\2", "settings that none has"),
+        (payload_head(shifted=1) + b"\2", "settings that none has"),
+        (payload_head(digits=6) + b"\2", "settings that none has"),
+        (payload_head(lowest=0) + b"\2", "settings that none has"),
+        (payload_head(cookie=0x1C849308) + b"\2", "other than V1 and V2"),
+        (payload_head(used=2) + b"\2\x80", "end within a number"),
+        (payload_head(used=7) + b"\xff\xff\xff\xff\xff\x7f\2", "beyond 64 bits"),
+        (b"short", "no compressed histogram"),
+    ],
+)
+def test_a_histogram_that_is_none_is_named(payload: bytes, message: str) -> None:
+    with pytest.raises(Malformed, match=message):
+        decode_histogram(wrapped(0x1C849314, payload))
+
+
+def test_a_histogram_that_inflates_without_end_is_refused() -> None:
+    with pytest.raises(Malformed, match="larger than any"):
+        decode_histogram(wrapped(0x1C849314, bytes(17 * 1024 * 1024)))
+
+
+def test_v1_counts_are_plain_words() -> None:
+    payload = payload_head(cookie=0x1C849301 | 0x20, used=6) + struct.pack(">3H", 0, 7, 9)
+    assert decode_histogram(wrapped(0x1C849302, payload)).counts == {1: 7, 2: 9}
+
+
+@pytest.mark.parametrize("word", [0x30, 0x40])
+def test_v1_counts_in_odd_words_are_refused(word: int) -> None:
+    payload = payload_head(cookie=0x1C849301 | word, used=6) + bytes(6)
+    with pytest.raises(Malformed, match="words of"):
+        decode_histogram(wrapped(0x1C849302, payload))
+
+
+# -- the file --------------------------------------------------------------------------------
+
+
+def test_the_public_reader_finds_times_tags_and_counts(tmp_path: Path) -> None:
+    first = interval_of(0, decode={1500: 3, 90_000: 1}, gc={2_000_000: 1})
+    second = interval_of(1, decode={1700: 5})
+    path = written(tmp_path / "hops.hlog", first, second)
+    reader = HistogramLogReader(str(path), HdrHistogram(1, MAX_NS, 3))
+    found = []
+    while (histogram := reader.get_next_interval_histogram()) is not None:
+        found.append(
+            (
+                histogram.get_tag(),
+                histogram.get_start_time_stamp() - START_NS / 1e6,
+                histogram.get_end_time_stamp() - histogram.get_start_time_stamp(),
+                histogram.get_total_count(),
+            )
+        )
+    reader.close()
+    assert reader.get_start_time_sec() == START_NS / SECOND
+    assert found == [("decode", 0, 1000, 4), ("gc", 0, 1000, 1), ("decode", 1000, 1000, 5)]
+
+
+def test_a_log_of_a_simulated_clock_keeps_its_times(tmp_path: Path) -> None:
+    histograms = interval_of(0, gc={5: 1}).histograms
+    interval = Interval(2 * SECOND, 3 * SECOND, histograms, 0)
+    log = read_hlog(written(tmp_path / "hops.hlog", interval, start_ns=2 * SECOND))
+    assert (log.start_s, log.end_s) == (2, 3)
+
+
+def test_what_is_written_is_read_and_added_up(tmp_path: Path) -> None:
+    hops = Hops()
+    log = HlogFile(tmp_path / "hops.hlog", START_NS)
+    for second in range(3):
+        for ns in range(1000, 1100):
+            hops.record(DECODE, ns)
+            hops.record(GC, 5 * ns)
+        while hops.fold():
+            pass
+        start = START_NS + second * SECOND
+        log.put(hops.interval(start, start + SECOND))
+    log.close()
+    found = read_hlog(tmp_path / "hops.hlog")
+    assert {tag: histogram.count for tag, histogram in found.tags.items()} == {
+        "decode": 300,
+        "gc": 300,
+    }
+    assert (found.start_s, found.end_s) == (START_NS / SECOND, START_NS / SECOND + 3)
+    assert (found.torn, found.lost) == (False, 0)
+
+
+def test_each_line_is_on_file_once_its_step_returns(tmp_path: Path) -> None:
+    log = HlogFile(tmp_path / "hops.hlog", START_NS)
+    log.put(interval_of(0, decode={5: 1}, gc={5: 1}))
+    assert log.step()
+    assert list(read_hlog(tmp_path / "hops.hlog").tags) == ["decode"]
+    assert log.step()
+    assert not log.step()
+    assert list(read_hlog(tmp_path / "hops.hlog").tags) == ["decode", "gc"]
+    log.close()
+
+
+def test_lost_rows_are_in_the_log(tmp_path: Path) -> None:
+    interval = interval_of(0, gc={5: 1})
+    lost = Interval(interval.start_ns, interval.end_ns, interval.histograms, 12)
+    assert read_hlog(written(tmp_path / "hops.hlog", lost, lost)).lost == 24
+
+
+def test_lines_beyond_the_limit_are_left_out_and_counted(tmp_path: Path) -> None:
+    log = HlogFile(tmp_path / "hops.hlog", START_NS)
+    for second in range(PENDING_LINES + 3):
+        log.put(interval_of(second, gc={5: 1}))
+    log.close()
+    assert log.left_out == 3
+    assert read_hlog(tmp_path / "hops.hlog").tags["gc"].count == PENDING_LINES
+
+
+def test_a_second_boot_goes_on_behind_the_first_and_cuts_its_torn_line(tmp_path: Path) -> None:
+    path = written(tmp_path / "hops.hlog", interval_of(0, gc={5: 1}), interval_of(1, gc={5: 1}))
+    path.write_bytes(path.read_bytes()[:-20])
+    later = START_NS + 60 * SECOND
+    histograms = interval_of(0, gc={7: 1}).histograms
+    written(path, Interval(later, later + SECOND, histograms, 0), start_ns=later)
+    log = read_hlog(path)
+    assert log.tags["gc"].counts == {5: 1, 7: 1}
+    assert (log.start_s, log.end_s) == (START_NS / SECOND, later / SECOND + 1)
+    assert not log.torn
+
+
+def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadParameter, match=r"missing/hops\.hlog cannot be written: No such file"):
+        HlogFile(tmp_path / "missing" / "hops.hlog", START_NS)
+
+
+def test_a_disk_that_refuses_ends_the_log_and_not_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = HlogFile(tmp_path / "hops.hlog", START_NS)
+
+    class Full:
+        def write(self, _: str) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    file = log._file
+    monkeypatch.setattr(log, "_file", Full())
+    log.put(interval_of(0, gc={5: 1}, decode={5: 1}))
+    assert log.step()
+    assert "No space left" in log.failure
+    assert log.step()
+    assert not log.step()
+    monkeypatch.setattr(log, "_file", file)
+    log.close()
+
+
+# -- reading ---------------------------------------------------------------------------------
+
+
+def test_a_log_cut_at_every_byte_of_its_last_line_is_torn_and_keeps_the_rest(
+    tmp_path: Path,
+) -> None:
+    path = written(tmp_path / "hops.hlog", interval_of(0, gc={5: 1}), interval_of(1, gc={7: 1}))
+    data = path.read_bytes()
+    last = data.rstrip(b"\n").rfind(b"\n") + 1
+    for cut in range(last + 1, len(data) - 1):
+        path.write_bytes(data[:cut])
+        log = read_hlog(path)
+        assert log.torn
+        assert log.tags["gc"].counts == {5: 1}
+    path.write_bytes(data[:-1])
+    assert not read_hlog(path).torn
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["nonsense", "Tag=a,1.0,1.0,1.0,notahistogram", "1..0,1.0,1.0,HIST", "#[StartTime: 1.2.3 x]"],
+)
+def test_a_line_that_is_none_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "bad.hlog"
+    path.write_text(f"#[comment]\n{line}\n")
+    with pytest.raises(BadParameter, match=r"bad\.hlog, line 2: "):
+        read_hlog(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"#[only comments]\n", b"\n\n"])
+def test_a_log_without_an_interval_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "empty.hlog"
+    path.write_bytes(content)
+    with pytest.raises(BadParameter, match="holds no interval"):
+        read_hlog(path)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadParameter, match="cannot be read: No such file"):
+        read_hlog(tmp_path / "none.hlog")
+
+
+@needs_samples
+@pytest.mark.parametrize(
+    ("name", "tags"),
+    [
+        ("jHiccup-2.0.6.logV1", [""]),
+        ("jHiccup-2.0.7S.logV2", [""]),
+        ("tagged-Log.logV2", ["", "A"]),
+    ],
+)
+def test_public_logs_give_what_the_java_reference_gives(name: str, tags: list[str]) -> None:
+    log = read_hlog(SAMPLES / f"{name}.hlog")
+    assert list(log.tags) == tags
+    expected = SAMPLES / "expected_java_2.1.11" / name
+    *_, last = Path(f"{expected}.interval_log.txt").read_text().splitlines()
+    total = re.findall(r"[0-9.]+", last.partition("T:")[2])
+    lines = re.findall(
+        r"^([0-9.]+),([0-9.]+),([0-9]+),[0-9.]+$",
+        Path(f"{expected}.csv").read_text(),
+        re.MULTILINE,
+    )
+    assert len(lines) > 20
+    quantiles = [float(quantile) * 1e6 for _, quantile, _ in lines]
+    for tag in tags:
+        histogram = log.tags[tag]
+        figures = histogram.values_at((500_000, 900_000, 990_000, 999_000, 999_900))
+        assert [histogram.count, *figures, histogram.max] == pytest.approx(
+            [int(total[0]), *(float(ms) * 1e6 for ms in total[1:])], rel=0, abs=501
+        )
+        for (value, _, reached, *_), quantile in zip(lines, quantiles, strict=True):
+            if quantile.is_integer() and quantile > 0:
+                (found,) = histogram.values_at((int(quantile),))
+                assert f"{found / 1e6:.2f}" == value
+                below = (n for i, n in histogram.counts.items() if histogram.highest(i) <= found)
+                assert sum(below) == int(reached)
