@@ -159,8 +159,9 @@ class LoopSection(Struct, frozen=True, forbid_unknown_fields=True):
 class RunSection(Struct, frozen=True, forbid_unknown_fields=True):
     """Where a run leaves its traces, and how it ends."""
 
-    dir: FileName = "runs"
-    """Each run makes a folder of its own in it."""
+    dir: FileName = "runs/default"
+    """The run folder: journal, latency log, log, configuration. One process at a time is in it; a
+    restart goes on in it."""
     on_stale: OnStale = OnStale.CANCEL
     leave_timeout_s: Annotated[
         int, Meta(ge=1, le=300, description="seconds to prove that no order is left")

@@ -25,10 +25,10 @@ BUILT_IN = MappingProxyType(
 """Where each built-in strategy lives, by its name."""
 
 
-def find(name: str) -> type[Strategy[Any]]:
+def find(name: str, file: str) -> type[Strategy[Any]]:
     """Return the strategy class of a built-in name or of ``module:Class``.
 
-    Raises ``BadConfig`` when there is none. What else goes wrong while a foreign module is being
+    ``file`` is the configuration that names it, for messages. Raises ``BadConfig`` when there is none. What else goes wrong while a foreign module is being
     imported is its author's to see, and comes out as it is.
     """
     reference = BUILT_IN.get(name, name)
@@ -37,20 +37,20 @@ def find(name: str) -> type[Strategy[Any]]:
         near = difflib.get_close_matches(name, BUILT_IN, 1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise BadConfig(
-            f'strategy.name = "{name}": no such strategy; {hint}'
+            f'{file}: strategy.name = "{name}": no such strategy; {hint}'
             f'(built in: {", ".join(BUILT_IN)}; your own: "module:Class")'
         )
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise BadConfig(
-            f'strategy.name = "{name}": no module {error.name}; it has to lie beside the '
+            f'{file}: strategy.name = "{name}": no module {error.name}; it has to lie beside the '
             "configuration file or to be installed"
         ) from error
     found = getattr(module, class_name, None)
     if not (isinstance(found, type) and issubclass(found, Strategy)):
         raise BadConfig(
-            f'strategy.name = "{name}": {module_name} has no class {class_name} '
+            f'{file}: strategy.name = "{name}": {module_name} has no class {class_name} '
             "derived from core.strategy.Strategy"
         )
     return found

@@ -13,7 +13,7 @@ from core.strategy import Strategy
 
 @pytest.mark.parametrize("name", strategies.BUILT_IN)
 def test_every_built_in_strategy_is_found(name: str) -> None:
-    found = strategies.find(name)
+    found = strategies.find(name, "hotloop.toml")
     assert issubclass(found, Strategy)
     assert found.__name__.lower() == name
 
@@ -25,7 +25,7 @@ def test_a_strategy_outside_the_repository_is_found_by_module_and_class(
         "from core.strategy import Strategy\nclass Mine(Strategy):\n    pass\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    assert strategies.find("outside_strategy:Mine").__name__ == "Mine"
+    assert strategies.find("outside_strategy:Mine", "hotloop.toml").__name__ == "Mine"
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,6 @@ def test_a_strategy_outside_the_repository_is_found_by_module_and_class(
 )
 def test_a_name_that_finds_nothing_is_refused_with_what_to_do(name: str, needle: str) -> None:
     with pytest.raises(BadConfig) as caught:
-        strategies.find(name)
-    assert f'strategy.name = "{name}"' in str(caught.value)
+        strategies.find(name, "hotloop.toml")
+    assert f'hotloop.toml: strategy.name = "{name}": ' in str(caught.value)
     assert needle in str(caught.value)
