@@ -28,8 +28,9 @@ BUILT_IN = MappingProxyType(
 def find(name: str, file: str) -> type[Strategy[Any]]:
     """Return the strategy class of a built-in name or of ``module:Class``.
 
-    ``file`` is the configuration that names it, for messages. Raises ``BadConfig`` when there is none. What else goes wrong while a foreign module is being
-    imported is its author's to see, and comes out as it is.
+    ``file`` is the configuration that names it, for messages. Raises ``BadConfig`` when there is
+    none. What else goes wrong while a foreign module is being imported is its author's to see, and
+    comes out as it is.
     """
     reference = BUILT_IN.get(name, name)
     module_name, colon, class_name = reference.partition(":")
