@@ -428,7 +428,7 @@ def _venue_refusal(
         fault = f"a market order has no price, this one has {ticks} ticks"
     elif not market and (ticks <= 0 or ticks < instrument.min_ticks):
         fault = f"{ticks} ticks are below the venue's {max(1, instrument.min_ticks)}"
-    elif not market and 0 < instrument.max_ticks < ticks:
+    elif 0 < instrument.max_ticks < ticks:
         fault = f"{ticks} ticks are above the venue's {instrument.max_ticks}"
     elif worth_ticks * lots < instrument.min_notional:
         fault = f"{worth_ticks * lots} quote units are below the venue's {instrument.min_notional}"

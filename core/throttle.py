@@ -91,11 +91,14 @@ class _Window:
     def turn(self, now_ns: int) -> None:
         """Enter the window of ``now_ns``; called outside ``early_ns <= now_ns < edge_ns``.
 
-        A clock that was set back takes what was spent along: nothing is forgotten.
+        A clock that was set back may pass the same window again, so what was spent counts in the
+        window it is set back to and in the next.
         """
-        if now_ns >= self.early_ns:
-            if now_ns < self.edge_ns + 2 * self._guard_ns:
-                return
+        if now_ns < self.early_ns:
+            self.carried = self.used
+        elif now_ns < self.edge_ns + 2 * self._guard_ns:
+            return
+        else:
             self.used = self.used_at(now_ns)
             self.carried = 0
         self._open(now_ns)

@@ -286,6 +286,9 @@ def test_the_venues_collar_holds_on_both_sides() -> None:
     for place in refused:
         assert judge(place, limits=WIDE, instrument=collared) is RefusalReason.VENUE_FILTER
     assert judge(market(), limits=WIDE, instrument=collared) is None
+    only_up = replace(INSTRUMENT, collar_up_bps=1_000)
+    assert judge(order(ticks=11_001), limits=WIDE, instrument=only_up) is not None
+    assert judge(order(ticks=7_999), limits=WIDE, instrument=only_up) is None
 
 
 def test_numbers_that_are_not_whole_are_refused() -> None:
@@ -450,6 +453,7 @@ def test_a_limit_below_0_is_refused_by_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["max_orders_per_s", "max_rejects"])
 def test_a_rate_too_high_to_be_remembered_is_refused(name: str) -> None:
+    replace(LIMITS, **{name: 10_000})
     with pytest.raises(BadConfig, match=name):
         replace(LIMITS, **{name: 10_001})
 
@@ -528,6 +532,7 @@ def test_a_halt_refuses_amends() -> None:
 def test_an_operators_halt_can_be_taken_back() -> None:
     risk = risk_of()
     risk.halt("by hand")
+    risk.halt("by hand, again")
     assert risk.halted == "by hand"
     assert judge(order(), risk=risk) is RefusalReason.HALTED
     assert risk.resume()
@@ -539,6 +544,7 @@ def test_a_halt_for_good_stays() -> None:
     risk.halt("by hand")
     risk.halt("two clients use one id", for_good=True)
     risk.halt("again by hand")
+    risk.halt("a later reason", for_good=True)
     assert not risk.resume()
     assert risk.halted == "two clients use one id"
     assert judge(order(), risk=risk) is RefusalReason.HALTED
@@ -610,7 +616,7 @@ def test_a_daily_loss_takes_the_place_of_an_operators_halt() -> None:
 
 
 def test_a_day_begins_at_midnight_utc_with_the_last_profit_of_the_day_before() -> None:
-    midnight_ns = (NOW_NS // DAY_NS + 1) * DAY_NS
+    midnight_ns = 1_700_006_400 * NS_PER_S  # 2023-11-15 00:00 UTC
     risk = risk_of()
     assert risk.on_profit(0, -900, midnight_ns - 1) == ""
     assert risk.on_profit(0, -1_900, midnight_ns) == ""
