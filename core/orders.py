@@ -237,6 +237,11 @@ class Orders:
     def __len__(self) -> int:
         return len(self._live)
 
+    @property
+    def used(self) -> int:
+        """How many client order ids this boot has given."""
+        return self._sequence
+
     # -- what we do ----------------------------------------------------------------------------
 
     def next_id(self) -> str:

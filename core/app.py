@@ -1,0 +1,157 @@
+"""The wiring of the house: from a checked configuration to an engine.
+
+This is the one module that names venues and strategies. It opens nothing and reads nothing: what
+it makes is the same for a live run and for a replay of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+import strategies
+from core.config import Config, parameters
+from core.engine import Engine, Setup
+from core.errors import BadConfig
+from core.hops import Hops
+from core.instrument import Instrument
+from core.journal import Journal
+from core.outbound import Door
+from core.risk import RiskLimits
+from core.strategy import Strategy
+from core.units import NS_PER_MS, NS_PER_S, parse_decimal
+from core.venue import Adapter, Endpoints, Environment, Subscription, Venue
+from venues import binance
+
+VENUES = {venue.name: venue for venue in (binance.VENUE,)}
+
+SCOPE_DIGITS = 6
+"""Hexadecimal digits that tell one account's scope from another's in a client order id."""
+
+
+class House(Struct, frozen=True, kw_only=True):
+    """A run, wired up to where the outside begins."""
+
+    config: Config
+    venue: Venue
+    endpoints: Endpoints
+    adapter: Adapter
+    strategy: Strategy[Any]
+    setup: Setup
+
+    def engine(self, door: Door, stamp: Callable[[], int], journal: Journal, hops: Hops) -> Engine:
+        """Return the engine of this run."""
+        return Engine(
+            setup=self.setup,
+            adapter=self.adapter,
+            strategy=self.strategy,
+            limits_of=self.limits,
+            journal=journal,
+            hops=hops,
+            door=door,
+            stamp=stamp,
+        )
+
+    def limits(self, instrument: Instrument) -> RiskLimits:
+        """Return the configured limits of an instrument in its own ticks, lots and quote units."""
+        section = self.config.risk_of(instrument.symbol)
+        return RiskLimits(
+            max_order_lots=_lots(section.max_order_size, instrument),
+            max_order_notional=_quote_units(section.max_order_notional, instrument),
+            max_position_lots=_lots(section.max_position, instrument),
+            max_open_orders=section.max_open_orders,
+            collar_bps=section.price_collar_bps,
+            max_book_age_ns=section.max_book_age_ms * NS_PER_MS,
+            max_orders_per_s=section.max_orders_per_second,
+            max_rejects=section.max_rejects,
+            reject_window_ns=section.reject_window_s * NS_PER_S,
+            max_daily_loss=_quote_units(section.max_daily_loss, instrument),
+        )
+
+
+def house(
+    config: Config, name: str, *, scope: str, boot: int, seed: int, secret: str | None
+) -> House:
+    """Wire a run up. ``name`` is the configuration's, for messages.
+
+    ``secret`` only tells which kind of key there is; ``None`` where there is none. Raises
+    ``BadConfig`` for a venue, symbol or strategy that does not exist or does not fit.
+    """
+    venue = venue_of(config, name)
+    endpoints = endpoints_of(config, venue)
+    logs_on = secret is not None and venue.logs_on(secret)
+    adapter = venue.adapter(
+        Subscription(
+            symbols=config.symbols,
+            streams=config.streams,
+            rest_url=endpoints.rest,
+            line_urls=endpoints.lines,
+            session_logon=logs_on,
+            recv_window_ms=config.session.recv_window_ms,
+        )
+    )
+    kind = strategies.find(config.strategy.name, name)
+    strategy = kind(parameters(config, kind.Parameters, name))
+    setup = Setup(
+        scope=scope,
+        boot=boot,
+        seed=seed,
+        symbols=config.symbols,
+        streams=config.streams,
+        recv_window_ns=config.session.recv_window_ms * NS_PER_MS,
+        cancel_when_stale=config.run.on_stale == "cancel",
+        private=secret is not None,
+    )
+    return House(
+        config=config,
+        venue=venue,
+        endpoints=endpoints,
+        adapter=adapter,
+        strategy=strategy,
+        setup=setup,
+    )
+
+
+def venue_of(config: Config, name: str) -> Venue:
+    """Return the venue a configuration names."""
+    venue = VENUES.get(config.venue)
+    if venue is None:
+        raise BadConfig(
+            f'{name}: venue = "{config.venue}": no such venue; allowed: {", ".join(VENUES)}'
+        )
+    return venue
+
+
+def endpoints_of(config: Config, venue: Venue) -> Endpoints:
+    """Return where to connect: the environment's addresses, with the configuration's over them."""
+    own = config.endpoints
+    if config.environment is Environment.SIM:
+        known = Endpoints(rest="", lines={})
+    else:
+        known = venue.endpoints[config.environment]
+    named = {"market": own.stream, "trade": own.ws_api}
+    lines = {**known.lines, **{line: url for line, url in named.items() if url is not None}}
+    return Endpoints(rest=own.rest or known.rest, lines=lines)
+
+
+def scope_of(config: Config, api_key: str | None) -> str:
+    """Return what begins every client order id of this account and strategy, in every boot."""
+    text = f"{config.venue}|{config.environment}|{api_key}|{config.strategy.name}"
+    return f"h{hashlib.sha256(text.encode()).hexdigest()[:SCOPE_DIGITS]}-"
+
+
+def _lots(text: str, instrument: Instrument) -> int:
+    """Return the whole lots in an amount of the base asset."""
+    mantissa, exponent = parse_decimal(text)
+    lot = instrument.lot
+    return int(mantissa * 10**lot.decimals // (10**exponent * lot.step_mantissa))
+
+
+def _quote_units(text: str, instrument: Instrument) -> int:
+    """Return the whole quote units (ticks * lots) in an amount of the quote asset."""
+    mantissa, exponent = parse_decimal(text)
+    scale = 10**instrument.quote_decimals
+    return int(mantissa * scale // (10**exponent * instrument.quote_unit))

@@ -1,0 +1,267 @@
+"""The desk: the one object through which a strategy sees and acts.
+
+Here an intent of the strategy meets risk, the order table and the way out, in that order; a
+refusal at any of them leaves nothing behind. Nothing here decides on its own to trade.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from core.book import Book
+from core.commands import Amend, Cancel, OrderKind, Place, Replace, TimeInForce
+from core.errors import BadParameter
+from core.events import Side
+from core.instrument import Instrument, InstrumentTable
+from core.orders import Order, Orders
+from core.outbound import Outbound
+from core.position import Position
+from core.risk import Risk
+from core.strategy import Quote
+from core.views import OrderState, OrderView, Refusal, RefusalReason, SessionState
+
+if TYPE_CHECKING:
+    from core.strategy import Desk
+
+_NOT_TRADING = Refusal(RefusalReason.NOT_TRADING, "the gate is closed; wait for on_session")
+_NO_BUDGET = Refusal(RefusalReason.VENUE_LIMIT, "the venue's rate limit leaves no token for it")
+_NOT_OPEN = Refusal(RefusalReason.ORDER_NOT_OPEN, "the order is not open")
+_BUSY = Refusal(RefusalReason.ORDER_BUSY, "a change of the order is on its way")
+
+
+class TradingDesk:
+    """``core.strategy.Desk``, as the engine gives it to the strategy."""
+
+    __slots__ = (
+        "_balances",
+        "_books",
+        "_heard",
+        "_log",
+        "_orders",
+        "_outbound",
+        "_positions",
+        "_quotes",
+        "_risk",
+        "_stamp",
+        "_table",
+        "_timer",
+        "gate_open",
+        "now_ns",
+        "random",
+        "risk_ns",
+        "session",
+    )
+
+    def __init__(
+        self,
+        *,
+        table: InstrumentTable,
+        books: list[Book],
+        positions: list[Position],
+        balances: dict[str, int],
+        orders: Orders,
+        risk: Risk,
+        outbound: Outbound,
+        seed: int,
+        stamp: Callable[[], int],
+        heard: Callable[[int], int],
+        timer: Callable[[int, str], None],
+        log: Callable[[str], None],
+    ) -> None:
+        self._table = table
+        self._books = books
+        self._positions = positions
+        self._balances = balances
+        self._orders = orders
+        self._risk = risk
+        self._outbound = outbound
+        self._stamp = stamp
+        self._heard = heard
+        self._timer = timer
+        self._log = log
+        self._quotes: dict[tuple[int, Side], Order] = {}
+        self.random = random.Random(seed)
+        self.now_ns = 0
+        self.session = SessionState.STARTING
+        self.gate_open = False
+        """Whether anything may be placed; the engine opens and closes it."""
+        self.risk_ns = 0
+        """Time spent on risk and order table since the engine last set it to 0."""
+
+    # -- what may be seen ----------------------------------------------------------------------
+
+    @property
+    def instruments(self) -> Sequence[Instrument]:
+        return tuple(self._table)
+
+    def book(self, instrument: int) -> Book:
+        return self._books[instrument]
+
+    def position(self, instrument: int) -> Position:
+        return self._positions[instrument]
+
+    def balance_atoms(self, asset: str) -> int:
+        return self._balances.get(asset, 0)
+
+    def open_orders(self, instrument: int) -> Sequence[Order]:
+        orders = self._orders.exposure(instrument).orders.values()
+        return [order for order in orders if not order.state.terminal]
+
+    # -- what may be done ----------------------------------------------------------------------
+
+    def place(
+        self,
+        instrument: int,
+        side: Side,
+        price_ticks: int,
+        lots: int,
+        *,
+        kind: OrderKind = OrderKind.LIMIT,
+        tif: TimeInForce = TimeInForce.GTC,
+    ) -> Order | Refusal:
+        if not self.gate_open:
+            return _NOT_TRADING
+        began_ns = self._stamp()
+        orders, now_ns = self._orders, self.now_ns
+        place = Place(instrument, orders.next_id(), side, kind, tif, price_ticks, lots)
+        answer = self._risk.approve_place(
+            place,
+            self._table[instrument],
+            self._books[instrument],
+            now_ns - self._heard(instrument),
+            orders.exposure(instrument),
+            self._positions[instrument].lots,
+            now_ns,
+        )
+        if type(answer) is Refusal:
+            self.risk_ns += self._stamp() - began_ns
+            return answer
+        order = orders.add(place, now_ns)
+        self.risk_ns += self._stamp() - began_ns
+        if not self._outbound.request(place, now_ns):
+            orders.withdraw(order)
+            return _NO_BUDGET
+        return order
+
+    def cancel(self, order: OrderView) -> Refusal | None:
+        own = self._own(order)
+        if own.state.terminal:
+            return _NOT_OPEN
+        if own.cancelling:
+            return None
+        return None if self.send_cancel(own) else _NO_BUDGET
+
+    def send_cancel(self, order: Order) -> bool:
+        """Send a cancel; allowed whatever the gate says."""
+        cancel = Cancel(order.instrument, order.client_order_id, order.venue_order_id)
+        order.cancelling = bool(self._outbound.request(cancel, self.now_ns, cancel=True))
+        return order.cancelling
+
+    def cancel_all(self, instrument: int) -> None:
+        for order in self.open_orders(instrument):
+            self.cancel(order)
+
+    def replace(self, order: OrderView, price_ticks: int, lots: int) -> Order | Refusal:
+        if not self.gate_open:
+            return _NOT_TRADING
+        old = self._own(order)
+        if old.state.terminal:
+            return _NOT_OPEN
+        if old.cancelling or old.state is not OrderState.LIVE:
+            return _BUSY
+        if price_ticks == old.price_ticks and 0 < lots < old.open_lots:
+            return self._amend(old, lots)
+        return self._cancel_replace(old, price_ticks, lots)
+
+    def _amend(self, order: Order, lots: int) -> Order | Refusal:
+        amend = Amend(
+            order.instrument,
+            order.client_order_id,
+            order.venue_order_id,
+            order.filled_lots + lots,
+        )
+        answer = self._risk.approve_amend(amend, order.size_lots, order.filled_lots)
+        if type(answer) is Refusal:
+            return answer
+        order.cancelling = bool(self._outbound.request(amend, self.now_ns, cancel=True))
+        return order if order.cancelling else _NO_BUDGET
+
+    def _cancel_replace(self, old: Order, price_ticks: int, lots: int) -> Order | Refusal:
+        began_ns = self._stamp()
+        orders, now_ns, instrument = self._orders, self.now_ns, old.instrument
+        place = Place(instrument, orders.next_id(), old.side, old.kind, old.tif, price_ticks, lots)
+        replace = Replace(Cancel(instrument, old.client_order_id, old.venue_order_id), place)
+        answer = self._risk.approve_replace(
+            replace,
+            self._table[instrument],
+            self._books[instrument],
+            now_ns - self._heard(instrument),
+            orders.exposure(instrument),
+            self._positions[instrument].lots,
+            now_ns,
+        )
+        if type(answer) is Refusal:
+            self.risk_ns += self._stamp() - began_ns
+            return answer
+        new = orders.add(place, now_ns)
+        self.risk_ns += self._stamp() - began_ns
+        if not self._outbound.request(replace, now_ns):
+            orders.withdraw(new)
+            return _NO_BUDGET
+        orders.link(old, new)
+        old.cancelling = True
+        return new
+
+    def quote(self, instrument: int, bid: Quote | None, ask: Quote | None) -> Refusal | None:
+        first = self._quote_side(instrument, Side.BUY, bid)
+        second = self._quote_side(instrument, Side.SELL, ask)
+        return first or second
+
+    def _quote_side(self, instrument: int, side: Side, wanted: Quote | None) -> Refusal | None:
+        order = self._quotes.get((instrument, side))
+        if order is not None and order.state.terminal:
+            order = self._standing(order)
+        if order is None:
+            if wanted is None:
+                return None
+            answer = self.place(
+                instrument, side, wanted.price_ticks, wanted.lots, kind=OrderKind.POST_ONLY
+            )
+        elif order.cancelling or order.state is not OrderState.LIVE:
+            return None
+        elif wanted is None:
+            return self.cancel(order)
+        elif order.price_ticks == wanted.price_ticks and order.open_lots == wanted.lots:
+            return None
+        else:
+            answer = self.replace(order, wanted.price_ticks, wanted.lots)
+        if isinstance(answer, Refusal):
+            return answer
+        self._quotes[instrument, side] = answer
+        return None
+
+    def _standing(self, order: Order) -> Order | None:
+        """Return the order that a failed cancel-replace left standing, if it did."""
+        old = order.replaces
+        return None if old is None or old.state.terminal else old
+
+    def timer(self, delay_ns: int, tag: str) -> None:
+        if delay_ns < 0:
+            raise BadParameter(f"timer {tag!r}: a delay of {delay_ns} ns lies in the past")
+        self._timer(self.now_ns + delay_ns, tag)
+
+    def log(self, text: str) -> None:
+        self._log(text)
+
+    def _own(self, order: OrderView) -> Order:
+        if not isinstance(order, Order):
+            raise BadParameter(f"{order!r} is no order of this desk")
+        return order
+
+
+if TYPE_CHECKING:
+
+    def _is_a_desk(desk: TradingDesk) -> Desk:
+        return desk

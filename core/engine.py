@@ -1,0 +1,837 @@
+"""The engine introduces the machines to each other, in hop order.
+
+It is a deterministic fold: bytes of a read, a connection up or down, a REST answer, a due timer, a
+word from the control socket, each with its time, become commands. Every input is journaled before
+it is acted on. Here is the order in which machines are asked, and nothing else: no arithmetic on
+prices, no clock, no I/O; how orders are recovered and left is in ``core.recovery``.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from core import hops as hop
+from core.book import Book
+from core.commands import (
+    Amend,
+    Cancel,
+    Command,
+    FetchBook,
+    FetchInstruments,
+    FetchTime,
+    Logon,
+    Place,
+    Replace,
+    SubscribeMarket,
+    SubscribePrivate,
+)
+from core.desk import TradingDesk
+from core.doubts import Doubts
+from core.errors import JournalFailed, RemoteFault
+from core.events import (
+    NO_INSTRUMENT,
+    AccountReport,
+    BalanceMoved,
+    BookDelta,
+    BookSnapshot,
+    BookTop,
+    Event,
+    FillReport,
+    Ignored,
+    InstrumentsReport,
+    LimitsReport,
+    MarketTrade,
+    Notice,
+    OpenOrders,
+    OrderReport,
+    ReplaceOutcome,
+    Reply,
+    SessionNotice,
+    UnknownExecution,
+    VenueTime,
+    Verdict,
+)
+from core.hops import Hops
+from core.inflight import Asked
+from core.instrument import Instrument, InstrumentTable
+from core.journal import Answer, Journal, Kind, Payload, pack
+from core.orders import Folded, Orders
+from core.outbound import Door, Outbound
+from core.position import Position
+from core.proof import Proof
+from core.recovery import Recovery
+from core.risk import Risk, RiskLimits
+from core.session import Phase, Session
+from core.strategy import Strategy
+from core.throttle import Throttle
+from core.timers import Timers
+from core.units import NS_PER_MS, NS_PER_S
+from core.venue import Adapter, Stream
+from core.venue_clock import VenueClock
+from core.views import BookState, SessionState
+from core.wire.websocket import BINARY, CLOSE, PING, TEXT, ClientCodec
+
+TICK_NS = 100 * NS_PER_MS
+"""Between two looks at deadlines that need no better: replies, silence, doubts, expiry."""
+
+CLOCK_NS = 30 * NS_PER_S
+"""Between two measurements of the venue's clock: a drift of 30 ppm moves it 1 ms meanwhile."""
+
+CLOSE_NORMAL = 1000
+
+RETRY_NS = NS_PER_S
+"""Between two questions that a start cannot go on without."""
+
+UNBOOKED_NS = 500 * NS_PER_MS
+"""How long the fills behind a cumulative count may take, before we ask for them."""
+
+MAX_NAMES = 100
+"""Kinds of refusals told apart."""
+
+
+class Setup(Struct, frozen=True, kw_only=True):
+    """What a run is made of; all of it is in the journal's header or its configuration."""
+
+    scope: str
+    boot: int
+    seed: int
+    symbols: tuple[str, ...]
+    streams: tuple[Stream, ...]
+    recv_window_ns: int
+    cancel_when_stale: bool
+    private: bool
+    """Whether there are keys: without them nothing is ever placed, and only public lines open."""
+
+
+class Counts:
+    """What a person watches: how much of everything there was."""
+
+    __slots__ = (
+        "changes",
+        "errors",
+        "fills",
+        "ignored",
+        "messages",
+        "refusals",
+        "replies",
+        "resyncs",
+        "trades",
+    )
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.changes = 0
+        """Changes of a book told to the strategy."""
+        self.trades = 0
+        self.fills = 0
+        self.replies = 0
+        self.refusals: dict[str, int] = {}
+        """Requests the venue did not take, by its code and text."""
+        self.resyncs = 0
+        self.errors = 0
+        """Messages that were not legal, or lacked what we need."""
+        self.ignored: dict[str, int] = {}
+
+
+class Engine:
+    """One strategy on one venue: facts in, commands out."""
+
+    def __init__(
+        self,
+        *,
+        setup: Setup,
+        adapter: Adapter,
+        strategy: Strategy[Any],
+        limits_of: Callable[[Instrument], RiskLimits],
+        journal: Journal,
+        hops: Hops,
+        door: Door,
+        stamp: Callable[[], int],
+    ) -> None:
+        self.setup = setup
+        self._adapter = adapter
+        self._strategy = strategy
+        self._limits_of = limits_of
+        self._append = journal.append
+        self._hops = hops
+        self._door = door
+        self._stamp = stamp
+
+        self.table = InstrumentTable()
+        self.books: list[Book] = []
+        self.positions: list[Position] = []
+        self.balances: dict[str, int] = {}
+        self.clock = VenueClock()
+        self.throttle = Throttle(adapter.limits)
+        self.outbound = Outbound(adapter, self.throttle, journal, self.clock, door, stamp)
+        self.orders = Orders(setup.scope, setup.boot)
+        self.risk = Risk()
+        self.timers: Timers[str | None] = Timers()
+        self.sessions = [Session(line) for line in adapter.lines]
+        self.desk = TradingDesk(
+            table=self.table,
+            books=self.books,
+            positions=self.positions,
+            balances=self.balances,
+            orders=self.orders,
+            risk=self.risk,
+            outbound=self.outbound,
+            seed=setup.seed,
+            stamp=stamp,
+            heard=self._market_heard_ns,
+            timer=self._set_timer,
+            log=self._log,
+        )
+        self.proof = Proof(
+            orders=self.orders,
+            outbound=self.outbound,
+            risk=self.risk,
+            settle=self._settle,
+            halt_instrument=self._halt_instrument,
+            expiry_ns=setup.recv_window_ns,
+        )
+        self.recovery = Recovery(
+            table=self.table,
+            orders=self.orders,
+            outbound=self.outbound,
+            desk=self.desk,
+            proof=self.proof,
+            settle=self._settle,
+            log=self._log,
+        )
+        self.counts = Counts()
+        self.fatal = ""
+        self._now_ns = 0
+        self._line = 0
+        self._data_ns = 0
+        self._masks = random.Random(f"masks:{setup.seed}")
+        self._codecs: list[ClientCodec | None] = [None for _ in adapter.lines]
+        self._events: list[Event] = []
+        self._changed: dict[int, Book] = {}
+        self._deliveries: list[tuple[Callable[..., None], Any, Any]] = []
+        self._next_clock_ns = 0
+        self._snapshots: Doubts[int] = Doubts()
+        self._handlers: dict[type[Event], Callable[[Any], None]] = {
+            BookTop: self._on_top,
+            BookDelta: self._on_delta,
+            BookSnapshot: self._on_snapshot,
+            MarketTrade: self._on_trade,
+            OrderReport: self._on_report,
+            FillReport: self.recovery.on_fill_report,
+            UnknownExecution: self._on_unknown_execution,
+            AccountReport: self._on_account,
+            BalanceMoved: self._on_balance,
+            OpenOrders: self._on_open_orders,
+            InstrumentsReport: self._on_instruments,
+            LimitsReport: self._on_limits,
+            VenueTime: self._on_venue_time,
+            SessionNotice: self._on_notice,
+            Ignored: self._on_ignored,
+            ReplaceOutcome: self._on_nothing,
+            Reply: self._on_reply,
+        }
+
+    # -- inputs --------------------------------------------------------------------------------
+
+    def start(self, now_ns: int) -> None:
+        """Ask for what must be known before the lines are opened."""
+        self._record(Kind.DUE, 0, now_ns, b"")
+        self._begin_turn(now_ns)
+        self.timers.push(now_ns + TICK_NS, None)
+        self._ask_start()
+        self._end_turn()
+
+    def on_up(self, line: int, now_ns: int) -> None:
+        """A line is connected, its HTTP upgrade behind it."""
+        self._record(Kind.UP, line, now_ns, b"")
+        self._begin_turn(now_ns)
+        spec = self._adapter.lines[line]
+        codec = ClientCodec(mask_source=self._next_mask, max_message_bytes=spec.max_message_bytes)
+        self._codecs[line] = codec
+        self.outbound.attach(line, codec)
+        self.sessions[line].up(self._adapter.script(line), now_ns)
+        if not spec.private:
+            for book in self.books:
+                book.begin()
+        self._next_step(line)
+        self._end_turn()
+
+    def on_bytes(self, line: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int) -> None:
+        """A line was read: carry its bytes to the end.
+
+        ``kernel_ns`` is the kernel's receive stamp (0: none), the others are the times before and
+        after the read.
+        """
+        try:
+            self._append(_BYTES, line, read_ns, data)
+        except JournalFailed as failure:
+            self._journal_failed(failure)
+        codec = self._codecs[line]
+        if codec is None:
+            return
+        self.desk.now_ns = self._now_ns = read_ns
+        self.sessions[line].heard_ns = read_ns
+        self._line = line
+        self._read(line, codec, data)
+        decoded_ns = self._stamp()
+        self._apply()
+        booked_ns = self._stamp()
+        self._tell()
+        strategy_ns = self._stamp() - booked_ns
+        desk, outbound = self.desk, self.outbound
+        send_began_ns = sent_ns = 0
+        if outbound.waiting:
+            send_began_ns = self._stamp()
+            outbound.flush()
+            sent_ns = self._stamp()
+        self._hops.turn(
+            kernel_ns,
+            began_ns,
+            read_ns,
+            decoded_ns,
+            booked_ns,
+            strategy_ns - desk.risk_ns - outbound.encode_ns,
+            desk.risk_ns,
+            outbound.encode_ns,
+            send_began_ns,
+            sent_ns,
+        )
+        desk.risk_ns = outbound.encode_ns = 0
+
+    def on_down(self, line: int, reason: str, now_ns: int) -> None:
+        """A line is gone; what was asked on it will not be answered."""
+        self._record(Kind.DOWN, line, now_ns, reason.encode())
+        self._begin_turn(now_ns)
+        self._codecs[line] = None
+        self.outbound.detach(line)
+        self.sessions[line].lost()
+        for asked in self.outbound.inflight.lost(line):
+            self._no_reply(asked)
+        if self._adapter.lines[line].private:
+            self.recovery.suspend()
+        else:
+            for book in self.books:
+                self._lose_book(book, f"line lost: {reason}")
+        self._end_turn()
+
+    def on_answer(
+        self,
+        request_id: int,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        now_ns: int,
+    ) -> None:
+        """A REST request was answered; ``status`` 0 says that it was not, and ``body`` why."""
+        answer = Answer(request_id, status, dict(headers), body)
+        self._record(Kind.ANSWER, 0, now_ns, pack(answer))
+        self._begin_turn(now_ns)
+        asked = self.outbound.inflight.take(request_id)
+        if asked is not None:
+            try:
+                reply = self._adapter.answer(asked.command, request_id, status, headers, body)
+            except RemoteFault as fault:
+                self._count_fault(f"answer to {type(asked.command).__name__}", fault)
+                self._no_reply(asked)
+            else:
+                self._take_reply(asked, reply)
+        self._apply()
+        self._end_turn()
+
+    def on_due(self, now_ns: int) -> None:
+        """The time of at least one timer has come."""
+        self._record(Kind.DUE, 0, now_ns, b"")
+        self._begin_turn(now_ns)
+        while True:
+            due_ns = self.timers.next_due_ns
+            if due_ns > now_ns:
+                break
+            tag = self.timers.pop_due(now_ns)
+            self._hops.record(hop.TIMER_LAG, now_ns - due_ns)
+            if tag is None:
+                self._tick()
+            else:
+                self._call(self._strategy.on_timer, tag)
+        self._end_turn()
+
+    def leave(self, why: str, now_ns: int) -> None:
+        """Close the gate for good, cancel our own orders, and have it proved."""
+        self._record(Kind.CONTROL, 0, now_ns, f"leave {why}".encode())
+        self._begin_turn(now_ns)
+        if not self.recovery.leaving:
+            self._log(f"leaving: {why}")
+            self._refresh_session(leaving=True)
+            self._call(self._strategy.on_stop)
+            self.recovery.leave(now_ns)
+        self._end_turn()
+
+    def fail(self, why: str, now_ns: int) -> None:
+        """Something outside the fold makes it unsafe to go on."""
+        self._record(Kind.CONTROL, 0, now_ns, f"fail {why}".encode())
+        self._begin_turn(now_ns)
+        self._fail(why)
+        self._end_turn()
+
+    @property
+    def left(self) -> bool:
+        """Whether the run may end: nothing of ours is alive.
+
+        That is the venue's word, except where nothing can be alive because nothing was ever sent
+        and no earlier boot's orders were adopted.
+        """
+        return self.recovery.left or (not self.orders.used and not self.recovery.reconciled_once)
+
+    # -- a turn --------------------------------------------------------------------------------
+
+    def _begin_turn(self, now_ns: int) -> None:
+        self.desk.now_ns = self._now_ns = now_ns
+
+    def _end_turn(self) -> None:
+        self._tell()
+        if self.outbound.waiting:
+            self.outbound.flush()
+        self.desk.risk_ns = self.outbound.encode_ns = 0
+        if self.recovery.leaving and self.left:
+            self._door.left()
+
+    def _read(self, line: int, codec: ClientCodec, data: bytes) -> None:
+        """Turn bytes into events; control frames are answered on the way."""
+        events = self._events
+        decode = self._adapter.decode
+        for opcode, payload in codec.receive(data):
+            if opcode in _DATA:
+                self.counts.messages += 1
+                try:
+                    decode(line, payload, events)
+                except RemoteFault as fault:
+                    self._count_fault(self._adapter.lines[line].name, fault)
+                    self._drop(line, f"message refused: {fault}")
+                    return
+            elif opcode == PING:
+                self.outbound.pong(line, payload, self._now_ns)
+            elif opcode == CLOSE:
+                self._closed_by_venue(line, payload)
+                return
+        if codec.fault is not None:
+            self._count_fault(self._adapter.lines[line].name, codec.fault)
+            self.outbound.close(line, codec.fault.close_code, self._now_ns)
+            self._drop(line, f"protocol fault: {codec.fault}")
+
+    def _apply(self) -> None:
+        """Fold everything the read brought, before the strategy sees any of it."""
+        events = self._events
+        if not events:
+            return
+        handlers = self._handlers
+        for event in events:
+            handlers[type(event)](event)
+        events.clear()
+
+    def _tell(self) -> None:
+        """Tell the strategy: trades and order events one by one, then each changed book once."""
+        while self._deliveries:
+            deliveries, self._deliveries = self._deliveries, []
+            for callback, first, second in deliveries:
+                if second is None:
+                    self._call(callback, first)
+                else:
+                    self._call(callback, first, second)
+        if self._changed:
+            changed = list(self._changed.values())
+            self._changed.clear()
+            for book in changed:
+                self.counts.changes += 1
+                self._call(self._strategy.on_book, book)
+                if book.state is BookState.STALE:
+                    self._resync(book)
+
+    def _call(self, callback: Callable[..., None], *arguments: Any) -> None:
+        """Call the strategy; if it raises, it is not called again and the run is left."""
+        if self.fatal:
+            return
+        try:
+            callback(self.desk, *arguments)
+        except Exception as error:  # noqa: BLE001 - a strategy may raise anything; it ends the run
+            self._fail(f"strategy raised {type(error).__name__}: {error}")
+
+    def _fail(self, why: str) -> None:
+        """The run cannot go on: stop placing, and have it left."""
+        if not self.fatal:
+            self.fatal = why
+            self._halt(why)
+            self._door.stop(why)
+
+    # -- market data ---------------------------------------------------------------------------
+
+    def _on_top(self, top: BookTop) -> None:
+        if top.instrument < 0:
+            return
+        self._data_ns = self._now_ns
+        book = self.books[top.instrument]
+        if book.apply_top(top):
+            self._changed[top.instrument] = book
+
+    def _on_delta(self, delta: BookDelta) -> None:
+        if delta.instrument < 0:
+            return
+        self._data_ns = self._now_ns
+        book = self.books[delta.instrument]
+        if book.apply_delta(delta):
+            self._changed[delta.instrument] = book
+        elif book.wants_snapshot:
+            self._want_snapshot(delta.instrument)
+        self._hops.record(hop.FEED_AGE, self._now_ns + self.clock.offset_ns - delta.venue_ns)
+
+    def _on_snapshot(self, snapshot: BookSnapshot) -> None:
+        book = self.books[snapshot.instrument]
+        if book.apply_snapshot(snapshot):
+            self._changed[snapshot.instrument] = book
+            self._snapshots.settle(snapshot.instrument)
+        elif book.state is BookState.STALE:
+            self._resync(book)
+
+    def _on_trade(self, trade: MarketTrade) -> None:
+        if trade.instrument < 0:
+            return
+        self._data_ns = self._now_ns
+        self.counts.trades += 1
+        self._deliveries.append((self._strategy.on_trade, trade, None))
+
+    def _want_snapshot(self, instrument: int) -> None:
+        if instrument not in self._snapshots:
+            self._snapshots.raise_(instrument, self._now_ns)
+            self._ask_snapshots()
+
+    def _ask_snapshots(self) -> None:
+        for instrument in self._snapshots.due(self._now_ns):
+            if self.books[instrument].wants_snapshot:
+                self.outbound.request(FetchBook(instrument), self._now_ns)
+            else:
+                self._snapshots.settle(instrument)
+
+    def _lose_book(self, book: Book, why: str) -> None:
+        was_live = book.live
+        book.invalidate(why)
+        if was_live:
+            self._changed[book.instrument] = book
+
+    def _resync(self, book: Book) -> None:
+        """The strategy knows; take the orders out, and prove the book anew while the feed lives."""
+        self.counts.resyncs += 1
+        self._log(f"book {self.table[book.instrument].symbol} lost: {book.why}")
+        if self.setup.cancel_when_stale:
+            self.desk.cancel_all(book.instrument)
+        self._snapshots.settle(book.instrument)
+        if any(s.sendable and not s.line.private for s in self.sessions):
+            book.begin()
+
+    def _market_heard_ns(self, instrument: int) -> int:
+        """When a book was last known to be current: the last data on the feed it shares."""
+        return self._data_ns
+
+    # -- our orders ----------------------------------------------------------------------------
+
+    def _on_report(self, report: OrderReport) -> None:
+        folded = self.orders.on_report(report)
+        if folded is not None:
+            self._settle(folded)
+
+    def _settle(self, folded: Folded) -> None:
+        """Move positions by new fills, and tell the strategy what changed."""
+        order = folded.order
+        for fill in folded.fills:
+            if self.positions[order.instrument].on_fill(order.side, fill):
+                self.counts.fills += 1
+                self.recovery.on_fill(order.instrument, fill.trade_id)
+                self._deliveries.append((self._strategy.on_fill, order, fill))
+        if folded.changed:
+            self._deliveries.append((self._strategy.on_order, order, None))
+            if order.unbooked_lots:
+                self.proof.doubt(order.client_order_id, self._now_ns + UNBOOKED_NS)
+        if folded.fills:
+            self._watch_profit()
+
+    def _on_unknown_execution(self, event: UnknownExecution) -> None:
+        why = f"unknown execution type {event.what!r} for {event.client_order_id}"
+        if event.instrument != NO_INSTRUMENT:
+            self.risk.halt_instrument(event.instrument, why)
+            self._halt_instrument(event.instrument, why)
+        self.proof.doubt(event.client_order_id, self._now_ns)
+
+    def _on_open_orders(self, event: OpenOrders) -> None:
+        self.recovery.on_open_orders(event, self._now_ns)
+
+    def _watch_profit(self) -> None:
+        """Hold each instrument's profit against its daily loss."""
+        for book in self.books:
+            if book.live and book.bid_lots and book.ask_lots:
+                index = book.instrument
+                mark_ticks = (book.bid_ticks + book.ask_ticks) // 2
+                profit = self.positions[index].profit(mark_ticks)
+                if self.risk.on_profit(index, profit, self._now_ns):
+                    self._halt(self.risk.halted)
+
+    # -- account and venue ---------------------------------------------------------------------
+
+    def _on_account(self, report: AccountReport) -> None:
+        if report.whole:
+            self.balances.clear()
+        for balance in report.balances:
+            self.balances[balance.asset] = balance.free_atoms
+        if report.can_trade is False:
+            self._halt("the venue says that this account may not trade")
+
+    def _on_balance(self, moved: BalanceMoved) -> None:
+        # The account update that follows carries the absolute amount.
+        self._log(f"balance moved: {moved.delta_atoms} atoms of {moved.asset}")
+
+    def _on_instruments(self, report: InstrumentsReport) -> None:
+        first = not len(self.table)
+        for instrument in report.instruments:
+            self.table.put(instrument)
+            if instrument.index == len(self.books):
+                self.risk.add(instrument.index, self._limits_of(instrument))
+                depth = Stream.DEPTH in self.setup.streams
+                self.books.append(Book(instrument.index, with_depth=depth))
+                self.positions.append(Position())
+        self._adapter.learn(report.instruments)
+        if first:
+            self._call(self._strategy.on_start)
+            self._door.open_lines()
+
+    def _on_limits(self, report: LimitsReport) -> None:
+        self.throttle.renew(report.limits)
+
+    def _on_venue_time(self, event: VenueTime) -> None:
+        """Measured where the reply is taken, because that knows when it was asked."""
+
+    def _on_nothing(self, event: Event) -> None:
+        """A fact that is read with the reply that carries it."""
+
+    def _on_ignored(self, event: Ignored) -> None:
+        self.counts.ignored[event.what] = self.counts.ignored.get(event.what, 0) + 1
+
+    # -- replies -------------------------------------------------------------------------------
+
+    def _on_reply(self, reply: Reply) -> None:
+        asked = self.outbound.inflight.take(reply.request_id)
+        self._take_reply(asked, reply)
+
+    def _take_reply(self, asked: Asked | None, reply: Reply) -> None:
+        self.counts.replies += 1
+        if reply.budgets:
+            self.throttle.learn(reply.budgets, self._now_ns + self.clock.offset_ns)
+        if reply.verdict is not Verdict.DONE:
+            self._count_refusal(reply)
+        for fact in reply.facts:
+            self._handlers[type(fact)](fact)
+        if asked is None:
+            return
+        command = asked.command
+        self._time_reply(command, asked)
+        if type(command) is FetchTime:
+            for fact in reply.facts:
+                if type(fact) is VenueTime:
+                    self.clock.measure(asked.sent_ns, self._now_ns, fact.venue_ns)
+        self._step_done(asked, reply)
+        self.proof.on_reply(asked, reply, self._now_ns)
+        self.recovery.on_reply(asked, reply, self._now_ns)
+
+    def _time_reply(self, command: Command, asked: Asked) -> None:
+        kind = type(command)
+        if kind is Place or kind is Replace:
+            self._hops.record(hop.ORDER_ACK, self._now_ns - asked.sent_ns)
+        elif kind is Cancel or kind is Amend:
+            self._hops.record(hop.CANCEL_ACK, self._now_ns - asked.sent_ns)
+
+    def _count_refusal(self, reply: Reply) -> None:
+        """Count it, and obey what it says about when to speak again."""
+        name = f"{reply.code} {reply.text}"[:80]
+        if name in self.counts.refusals or len(self.counts.refusals) < MAX_NAMES:
+            self.counts.refusals[name] = self.counts.refusals.get(name, 0) + 1
+        venue_ns = self._now_ns + self.clock.offset_ns
+        if reply.verdict is Verdict.THROTTLED:
+            self.throttle.cool_down(reply.retry_ns, venue_ns)
+            self._log(f"throttled by the venue: {name}")
+        elif reply.verdict is Verdict.BANNED:
+            self.throttle.ban(reply.retry_ns, venue_ns)
+            self._log(f"banned by the venue: {name}")
+        elif reply.verdict is Verdict.FATAL:
+            self._log(f"refused for good: {name}")
+
+    def _no_reply(self, asked: Asked) -> None:
+        self.proof.on_no_reply(asked, self._now_ns)
+        self.recovery.on_no_reply(asked)
+
+    # -- sessions ------------------------------------------------------------------------------
+
+    def _next_step(self, line: int) -> None:
+        session = self.sessions[line]
+        command = session.next_step()
+        if command is not None:
+            session.asked(self.outbound.request(command, self._now_ns, cancel=True))
+
+    def _step_done(self, asked: Asked, reply: Reply) -> None:
+        """A reply may be to a step of a line's opening script."""
+        if type(asked.command) not in _STEPS or asked.line < 0:
+            return
+        line, session = asked.line, self.sessions[asked.line]
+        if not session.answers_step(asked.request_id):
+            return
+        if reply.verdict is not Verdict.DONE:
+            what = f"{type(asked.command).__name__} refused: {reply.code} {reply.text}"
+            if reply.verdict is Verdict.FATAL:
+                self._fail(what)
+            self._drop(line, what)
+        elif session.step_done():
+            self._line_ready(line)
+        else:
+            self._next_step(line)
+
+    def _line_ready(self, line: int) -> None:
+        spec = self._adapter.lines[line]
+        self._log(f"line {spec.name} is ready")
+        if spec.private:
+            self.recovery.begin(self._now_ns)
+            self.recovery.step(self._now_ns)
+
+    def _closed_by_venue(self, line: int, body: bytes) -> None:
+        self.outbound.close(line, CLOSE_NORMAL, self._now_ns)
+        self._drop(line, "closed by the venue")
+
+    def _drop(self, line: int, reason: str, *, redial_now: bool = False) -> None:
+        self._record(Kind.DROP, line, self._now_ns, reason.encode())
+        self._door.drop(line, reason, redial_now=redial_now)
+
+    def _on_notice(self, event: SessionNotice) -> None:
+        self._log(f"the venue says: {event.notice} {event.text}".rstrip())
+        if event.notice is Notice.CLOCK_OFF:
+            self.clock.forget()
+            self._next_clock_ns = self._now_ns
+            return
+        session = self.sessions[self._line]
+        if event.notice is Notice.SHUTDOWN:
+            session.expire(self._now_ns)
+        else:
+            self._drop(self._line, f"venue notice: {event.notice}", redial_now=True)
+
+    def _watch_line(self, line: int, session: Session) -> None:
+        now_ns = self._now_ns
+        if session.silent(now_ns):
+            self._drop(line, f"silent for {session.line.silence_ns // NS_PER_S} s")
+            return
+        if session.too_old(now_ns) and session.phase is not Phase.DRAINING:
+            self._log(f"line {session.line.name} is near its age limit: replacing it")
+            session.expire(now_ns)
+        waiting = any(asked.line == line for asked in self.outbound.inflight)
+        if session.drained(now_ns, waiting):
+            self._drop(line, "planned reconnect", redial_now=True)
+
+    # -- time ----------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        """Look at every deadline that needs no better than a tick."""
+        now_ns = self._now_ns
+        self.timers.push(now_ns + TICK_NS, None)
+        for asked in self.outbound.inflight.overdue(now_ns):
+            self._no_reply(asked)
+        for line, session in enumerate(self.sessions):
+            self._watch_line(line, session)
+        self._ask_snapshots()
+        self._ask_start()
+        self.recovery.step(now_ns)
+        self._watch_profit()
+        self._refresh_session()
+
+    def _ask_start(self) -> None:
+        """Ask for the clock now and then, and for the instruments until they are known."""
+        if self._now_ns < self._next_clock_ns:
+            return
+        known = bool(len(self.table)) and self.clock.known
+        self._next_clock_ns = self._now_ns + (CLOCK_NS if known else RETRY_NS)
+        self.outbound.request(FetchTime(), self._now_ns)
+        if not len(self.table):
+            self.outbound.request(FetchInstruments(), self._now_ns)
+
+    def _set_timer(self, due_ns: int, tag: str) -> None:
+        self.timers.push(due_ns, tag)
+
+    # -- the gate ------------------------------------------------------------------------------
+
+    def _refresh_session(self, *, leaving: bool = False) -> None:
+        """Derive whether anything may be placed, and tell the strategy when that changes."""
+        state = self._session_state(leaving)
+        desk = self.desk
+        desk.gate_open = state is SessionState.TRADING and self.setup.private
+        if state is not desk.session:
+            desk.session = state
+            self._log(f"session: {state}")
+            self._deliveries.append((self._strategy.on_session, state, None))
+
+    def _session_state(self, leaving: bool) -> SessionState:
+        if leaving or self.recovery.leaving:
+            return SessionState.LEAVING
+        if self.risk.halted:
+            return SessionState.HALTED
+        if self._all_ready():
+            return SessionState.TRADING
+        if self.desk.session is SessionState.STARTING:
+            return SessionState.STARTING
+        return SessionState.INTERRUPTED
+
+    def _all_ready(self) -> bool:
+        needed = [s for s in self.sessions if self.setup.private or not s.line.private]
+        proved = self.recovery.reconciled or not self.setup.private
+        return proved and self.clock.known and all(session.ready for session in needed)
+
+    def _halt_instrument(self, instrument: int, why: str) -> None:
+        """Risk has stopped one instrument: take our orders on it out."""
+        self._log(f"{self.table[instrument].symbol} halted: {why}")
+        self.desk.cancel_all(instrument)
+
+    def _halt(self, why: str) -> None:
+        """Stop placing for good, and take our orders out."""
+        if not self.risk.halted:
+            self.risk.halt(why, for_good=True)
+        self._log(f"halted: {why}")
+        self._refresh_session()
+        for instrument in range(len(self.table)):
+            self.desk.cancel_all(instrument)
+
+    # -- the journal ---------------------------------------------------------------------------
+
+    def _record(self, kind: Kind, line: int, now_ns: int, payload: bytes) -> None:
+        try:
+            self._append(kind, line, now_ns, payload)
+        except JournalFailed as failure:
+            self._journal_failed(failure)
+
+    def _journal_failed(self, failure: JournalFailed) -> None:
+        """Nothing can be recorded any more: place nothing, and leave (cancels still go out)."""
+        self._append = _append_nothing
+        self._fail(str(failure))
+
+    # -- small things --------------------------------------------------------------------------
+
+    def _count_fault(self, where: str, fault: RemoteFault) -> None:
+        self.counts.errors += 1
+        self._log(f"{where}: {fault}")
+
+    def _next_mask(self) -> int:
+        return self._masks.getrandbits(32)
+
+    def _log(self, text: str) -> None:
+        self._door.log(text)
+
+
+def _append_nothing(kind: int, line: int, time_ns: int, payload: Payload) -> None:
+    """Stand in for a journal that has failed."""
+
+
+_BYTES = int(Kind.BYTES)
+_DATA = (TEXT, BINARY)
+_STEPS = (Logon, SubscribeMarket, SubscribePrivate)

@@ -1,0 +1,50 @@
+"""The run's log: lines for people, in RUNDIR/run.log.
+
+Here lives the file and nothing that decides what is worth a line. Lines are collected in memory
+and written once in a while, so that a turn of the hot loop pays for an append to a list only.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import UTC, datetime
+from pathlib import Path
+
+from core.units import NS_PER_S, NS_PER_US
+
+MAX_LINES = 10_000
+"""Lines that wait to be written; beyond it the oldest are lost, and the log says how many."""
+
+MAX_TEXT = 2_000
+"""Characters of one line: what a venue or a strategy says must not fill the disk."""
+
+
+class RunLog:
+    """Appends lines to a log file."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", encoding="utf-8")
+        self._lines: deque[str] = deque(maxlen=MAX_LINES)
+        self._lost = 0
+
+    def write(self, now_ns: int, text: str) -> None:
+        """Keep a line for the next ``flush``."""
+        if len(self._lines) == MAX_LINES:
+            self._lost += 1
+        at = datetime.fromtimestamp(now_ns // NS_PER_S, tz=UTC)
+        micros = now_ns % NS_PER_S // NS_PER_US
+        line = text[:MAX_TEXT].replace("\n", " ")
+        self._lines.append(f"{at:%Y-%m-%dT%H:%M:%S}.{micros:06d}Z {line}\n")
+
+    def flush(self) -> None:
+        """Write the lines kept."""
+        if self._lost:
+            self._file.write(f"{self._lost} lines were lost here\n")
+            self._lost = 0
+        self._file.writelines(self._lines)
+        self._lines.clear()
+        self._file.flush()
+
+    def close(self) -> None:
+        self.flush()
+        self._file.close()

@@ -1,0 +1,291 @@
+"""The running house: one nursery that owns everything alive, and the way out of it.
+
+Here the engine's door opens onto sockets, REST and files, and here is decided that a run ends: by
+time, by a signal, by cancellation from outside, or because the engine cannot go on. Every one of
+these ways closes the gate, has our own orders cancelled and proved gone under a shielded deadline,
+and flushes the journal. What trading means is not known here.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+from random import Random
+
+import trio
+from msgspec import Struct
+
+from core.engine import Engine
+from core.errors import Untrusted
+from core.hops import HOPS, Hops
+from core.io.clock import EngineClock
+from core.io.connection import keep
+from core.io.hlog import HlogFile
+from core.io.journal_file import JournalFile
+from core.io.loop import HotLoop
+from core.io.rest import RestDesk
+from core.io.run_log import RunLog
+from core.io.tls import trust
+from core.io.transport import Transport
+from core.journal import Kind
+from core.outbound import Door
+from core.units import NS_PER_S
+from core.venue import Line, RestRequest, Signer, WireRequest
+
+INTERVAL_S = 1.0
+"""Between two intervals of the hop log, and two looks of whoever watches."""
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What a run needs of the outside."""
+
+    lines: Sequence[Line]
+    rest_url: str
+    ca_file: str | None
+    spin: bool
+    kernel_stamps: bool
+    seed: int
+    leave_timeout_s: float
+
+
+class Ending(Struct, frozen=True, kw_only=True):
+    """How a run ended."""
+
+    why: str
+    left: bool
+    """Whether none of our orders is alive, proved by the venue."""
+    survivors: tuple[str, ...]
+    """Our orders that could not be proved gone."""
+    fatal: str
+    """Why the engine could not go on, "" when it could."""
+    halted: str
+
+
+EngineOf = Callable[[Door, Callable[[], int], JournalFile, Hops], Engine]
+
+
+class Runtime:
+    """The outside of one run; a ``core.outbound.Door`` and a ``core.io.connection.Lines``."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        engine_of: EngineOf,
+        *,
+        clock: EngineClock,
+        signer: Signer | None,
+        journal: JournalFile,
+        hop_log: HlogFile,
+        log: RunLog,
+    ) -> None:
+        self._plan = plan
+        self._signer = signer
+        self._journal = journal
+        self._hop_log = hop_log
+        self._log = log
+        self.now_ns = clock.now_ns
+        self.hops = Hops()
+        self._interval_ns = clock.now_ns()
+        self.engine = engine_of(self, clock.now_ns, journal, self.hops)
+        self.on_bytes = self.engine.on_bytes
+        self._trusted = trust(plan.ca_file)
+        self._transports: list[Transport | None] = [None for _ in plan.lines]
+        self._open = trio.Event()
+        self._told = trio.Event()
+        self._left = trio.Event()
+        self._why = ""
+        self._loop = HotLoop(
+            spin=plan.spin,
+            now_ns=clock.now_ns,
+            next_due_ns=self._next_due_ns,
+            on_due=self.engine.on_due,
+            record=self._record_hop,
+            idle=(self._fold_hops, self._prepare_journal),
+        )
+        self._rest = RestDesk(
+            plan.rest_url,
+            signer=signer,
+            loop=self._loop,
+            trusted=self._trusted,
+            on_answer=self._on_answer,
+        )
+
+    # -- the door ------------------------------------------------------------------------------
+
+    def open_lines(self) -> None:
+        self._open.set()
+
+    def sign(self, request: WireRequest) -> bytes:
+        return request.body if self._signer is None else self._signer.wire(request)
+
+    def send(self, line: int, data: bytes) -> None:
+        transport = self._transports[line]
+        if transport is not None:
+            transport.send(data)
+
+    def ask(self, request_id: int, request: RestRequest) -> None:
+        self._rest.submit(request_id, request)
+
+    def drop(self, line: int, reason: str, *, redial_now: bool) -> None:
+        transport = self._transports[line]
+        if transport is not None:
+            transport.close(reason, redial_now=redial_now)
+
+    def stop(self, why: str) -> None:
+        """Have the run left, for this reason if there is none yet."""
+        if not self._told.is_set():
+            self._why = why
+            self._told.set()
+
+    def left(self) -> None:
+        self._left.set()
+
+    def log(self, text: str) -> None:
+        self._log.write(self.now_ns(), text)
+
+    # -- the lines -----------------------------------------------------------------------------
+
+    def on_up(self, line: int, transport: Transport) -> None:
+        self._transports[line] = transport
+        self.engine.on_up(line, self.now_ns())
+
+    def on_down(self, line: int, reason: str) -> None:
+        self._transports[line] = None
+        self.log(f"line {self._plan.lines[line].name} is down: {reason}")
+        self.engine.on_down(line, reason, self.now_ns())
+
+    def on_dial_failed(self, line: int, reason: str, retry_ns: int) -> None:
+        self.log(
+            f"line {self._plan.lines[line].name}: {reason}; again in {retry_ns / NS_PER_S:.1f} s"
+        )
+
+    def _on_answer(
+        self, request_id: int, status: int, headers: dict[str, str], body: bytes
+    ) -> None:
+        self.engine.on_answer(request_id, status, headers, body, self.now_ns())
+
+    # -- running -------------------------------------------------------------------------------
+
+    async def run(
+        self,
+        seconds: float | None,
+        *,
+        watch: Callable[[], None] | None = None,
+        signals: bool = True,
+    ) -> Ending:
+        """Trade until told to leave, leave, and say how it ended.
+
+        ``watch`` is called about once a second, between turns. ``signals`` makes SIGINT and
+        SIGTERM ways to leave; that wants the main thread. Cancelling this call is one as well:
+        it returns only when the run has been left.
+        """
+        async with trio.open_nursery() as outside:
+            outside.start_soon(self._hear_cancellation)
+            with trio.CancelScope(shield=True):
+                await self._live(seconds, watch, signals)
+            outside.cancel_scope.cancel()
+        return self._ending()
+
+    async def _hear_cancellation(self) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            self.stop("cancelled")
+
+    async def _live(
+        self, seconds: float | None, watch: Callable[[], None] | None, signals: bool
+    ) -> None:
+        try:
+            with self._loop:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._loop.run)
+                    nursery.start_soon(self._rest.serve)
+                    nursery.start_soon(self._keep_intervals, watch)
+                    if signals:
+                        nursery.start_soon(self._hear_signals)
+                    for index, line in enumerate(self._plan.lines):
+                        nursery.start_soon(self._keep_line, index, line)
+                    self._loop.post(lambda: self.engine.start(self.now_ns()))
+                    with trio.move_on_after(float("inf") if seconds is None else seconds):
+                        await self._told.wait()
+                    self.stop("time is over")
+                    await self._leave()
+                    nursery.cancel_scope.cancel()
+        finally:
+            while self.hops.fold():
+                pass
+            self._write_interval()
+            self._hop_log.close()
+            self._journal.append(Kind.END, 0, self.now_ns(), self._why.encode())
+            self._journal.close()
+            self._log.close()
+
+    async def _leave(self) -> None:
+        self._loop.post(lambda: self.engine.leave(self._why, self.now_ns()))
+        with trio.move_on_after(self._plan.leave_timeout_s):
+            await self._left.wait()
+        if self.engine.left:
+            self.log("left: the venue lists none of our orders")
+        else:
+            self.log(f"not proved gone within {self._plan.leave_timeout_s:g} s")
+
+    async def _hear_signals(self) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+            async for number in received:
+                self.stop(signal.Signals(number).name)
+
+    async def _keep_line(self, index: int, line: Line) -> None:
+        await self._open.wait()
+        if line.private and self._signer is None:
+            return
+        try:
+            await keep(
+                index,
+                line,
+                self,
+                loop=self._loop,
+                trusted=self._trusted,
+                random=Random(f"{self._plan.seed}:{line.name}"),
+                kernel_stamps=self._plan.kernel_stamps,
+            )
+        except Untrusted as error:
+            why = f"line {line.name}: {error}"
+            self._loop.post(lambda: self.engine.fail(why, self.now_ns()))
+
+    async def _keep_intervals(self, watch: Callable[[], None] | None) -> None:
+        while True:
+            await trio.sleep(INTERVAL_S)
+            self._write_interval()
+            self._log.flush()
+            if watch is not None:
+                watch()
+
+    def _write_interval(self) -> None:
+        now_ns = self.now_ns()
+        self._hop_log.put(self.hops.interval(self._interval_ns, now_ns))
+        self._interval_ns = now_ns
+
+    # -- small things --------------------------------------------------------------------------
+
+    def _next_due_ns(self) -> int:
+        return self.engine.timers.next_due_ns
+
+    def _record_hop(self, name: str, ns: int) -> None:
+        self.hops.record(HOPS.index(name), ns)
+
+    def _fold_hops(self) -> None:
+        if not self.hops.fold():
+            self._hop_log.step()
+
+    def _prepare_journal(self) -> None:
+        self._journal.prepare()
+
+    def _ending(self) -> Ending:
+        engine = self.engine
+        return Ending(
+            why=self._why,
+            left=engine.left,
+            survivors=tuple(repr(order) for order in engine.orders.unsettled()),
+            fatal=engine.fatal,
+            halted=engine.risk.halted,
+        )

@@ -1,0 +1,174 @@
+"""The way out: a command becomes a request, is journaled, and leaves at the end of the turn.
+
+This is the only place that encodes, and the only one that hands bytes to the door. Order:
+budget, encode, journal, sign, frame; nothing is signed or framed that the journal did not take.
+Whether a command may leave at all is decided before it comes here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from core.commands import Command
+from core.errors import JournalFailed
+from core.inflight import REST, Asked, Inflight
+from core.journal import Ask, Journal, Kind, pack
+from core.throttle import Throttle
+from core.units import NS_PER_S
+from core.venue import Adapter, RestRequest, WireRequest
+from core.venue_clock import VenueClock
+from core.wire.websocket import PONG, TEXT, ClientCodec
+
+_SEND = int(Kind.SEND)
+_ASK = int(Kind.ASK)
+
+REPLY_NS = 10 * NS_PER_S
+"""How long a reply is awaited: venues give up after 10 s themselves and say that they do not
+know."""
+
+
+class Door(Protocol):
+    """What the engine asks of the rooms with I/O in them. Every call returns at once."""
+
+    def open_lines(self) -> None:
+        """Start to dial every line, and keep each connected from now on."""
+        ...
+
+    def sign(self, request: WireRequest) -> bytes: ...
+    def send(self, line: int, data: bytes) -> None: ...
+    def ask(self, request_id: int, request: RestRequest) -> None:
+        """Send a REST request; the answer comes back as ``Engine.on_answer``."""
+        ...
+
+    def drop(self, line: int, reason: str, *, redial_now: bool) -> None:
+        """Close a connection; ``Engine.on_down`` follows in a later turn."""
+        ...
+
+    def stop(self, why: str) -> None:
+        """Ask for the run to be left; ``Engine.leave`` follows in a later turn."""
+        ...
+
+    def left(self) -> None:
+        """The run has been left: nothing of ours is alive. May be said more than once."""
+        ...
+
+    def log(self, text: str) -> None:
+        """Write a line for people."""
+        ...
+
+
+class Outbound:
+    """Requests on their way out of the engine."""
+
+    __slots__ = (
+        "_adapter",
+        "_clock",
+        "_codecs",
+        "_door",
+        "_frames",
+        "_journal",
+        "_stamp",
+        "_throttle",
+        "encode_ns",
+        "inflight",
+        "waiting",
+    )
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        throttle: Throttle,
+        journal: Journal,
+        clock: VenueClock,
+        door: Door,
+        stamp: Callable[[], int],
+    ) -> None:
+        self._adapter = adapter
+        self._throttle = throttle
+        self._journal = journal
+        self._clock = clock
+        self._door = door
+        self._stamp = stamp
+        self.inflight = Inflight()
+        self._frames: list[list[bytes]] = [[] for _ in adapter.lines]
+        self._codecs: list[ClientCodec | None] = [None for _ in adapter.lines]
+        self.waiting = False
+        """Whether anything was framed since the last flush."""
+        self.encode_ns = 0
+        """Time spent here since the engine last set it to 0."""
+
+    def attach(self, line: int, codec: ClientCodec) -> None:
+        """A line is up; its frames are made by ``codec``."""
+        self._codecs[line] = codec
+        self._frames[line].clear()
+
+    def detach(self, line: int) -> None:
+        """A line is gone, and what waited for it with it."""
+        self._codecs[line] = None
+        self._frames[line].clear()
+
+    def request(self, command: Command, now_ns: int, *, cancel: bool = False) -> int:
+        """Send a command; returns its request id, or 0 when nothing was sent.
+
+        Nothing is sent when the venue's budget has no token for it, or when its line is down.
+        ``cancel`` commands may use the tokens that are kept back for them.
+        """
+        began_ns = self._stamp()
+        venue_ns = now_ns + self._clock.offset_ns
+        if not self._throttle.take(self._adapter.cost(command), venue_ns, cancel):
+            return 0
+        request_id = self.inflight.next_id()
+        request = self._adapter.encode(command, request_id, venue_ns)
+        if type(request) is WireRequest:
+            line = request.line
+            codec = self._codecs[line]
+            if codec is None:
+                return 0
+            if not self._journaled(_SEND, line, now_ns, request.body) and not cancel:
+                return 0
+            self._frames[line].append(codec.frame(TEXT, self._door.sign(request)))
+            self.waiting = True
+        elif type(request) is RestRequest:
+            line = REST
+            ask = Ask(request_id, request.method, request.path, request.query, request.signed)
+            self._journaled(_ASK, 0, now_ns, pack(ask))
+            self._door.ask(request_id, request)
+        self.inflight.add(Asked(request_id, command, line, now_ns, now_ns + REPLY_NS))
+        self.encode_ns += self._stamp() - began_ns
+        return request_id
+
+    def pong(self, line: int, payload: bytes, now_ns: int) -> None:
+        """Answer a ping."""
+        codec = self._codecs[line]
+        if codec is not None:
+            self._keep(line, codec.frame(PONG, payload), now_ns)
+
+    def close(self, line: int, code: int, now_ns: int) -> None:
+        """Send a close frame with this code."""
+        codec = self._codecs[line]
+        if codec is not None:
+            self._keep(line, codec.close(code), now_ns)
+
+    def _keep(self, line: int, frame: bytes, now_ns: int) -> None:
+        self._journaled(_SEND, line, now_ns, frame)
+        self._frames[line].append(frame)
+        self.waiting = True
+
+    def _journaled(self, kind: int, line: int, now_ns: int, payload: bytes) -> bool:
+        """Record what is about to leave; once the journal has failed only cancels leave."""
+        try:
+            self._journal.append(kind, line, now_ns, payload)
+        except JournalFailed:
+            # The engine meets the same failure with its next input, and leaves.
+            return False
+        return True
+
+    def flush(self) -> None:
+        """Hand every line what was framed for it, in one piece each."""
+        self.waiting = False
+        for line, frames in enumerate(self._frames):
+            if frames:
+                data = frames[0] if len(frames) == 1 else b"".join(frames)
+                frames.clear()
+                self._door.send(line, data)

@@ -1,0 +1,199 @@
+"""Recovery and leaving: passes of reconciliation, and the proof that nothing of ours is left.
+
+Here lives what has to be true before anything is placed (a pass of reconciliation has proved our
+table) and before a run may end (our own orders cancelled, and the venue's list empty of them
+twice). Orders of others are seen, counted and left alone. Time is an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from core.commands import Command, FetchAccount, FetchOpenOrders, FetchTrades
+from core.desk import TradingDesk
+from core.events import FillReport, OpenOrders, Reply, Verdict
+from core.inflight import Asked
+from core.instrument import InstrumentTable
+from core.orders import Folded, Orders
+from core.outbound import Outbound
+from core.proof import Proof
+from core.reconcile import Pass, compare
+from core.units import NS_PER_MS, NS_PER_S
+
+PERIOD_NS = 60 * NS_PER_S
+"""Between two passes while all is well; they cost weight, and the private stream tells faster."""
+
+RETRY_NS = NS_PER_S
+"""Before a pass that proved nothing is tried again."""
+
+PATIENCE_NS = 15 * NS_PER_S
+"""After which a pass with answers missing is given up: beyond every request's own deadline."""
+
+LEAVE_STEP_NS = 250 * NS_PER_MS
+"""Between two looks while leaving: an ordinary cancel is answered well within."""
+
+CLEAN_LISTS = 2
+"""How often in a row the venue must list none of our orders before we believe it."""
+
+
+class Recovery:
+    """Reconciliation and leaving of one run."""
+
+    def __init__(
+        self,
+        *,
+        table: InstrumentTable,
+        orders: Orders,
+        outbound: Outbound,
+        desk: TradingDesk,
+        proof: Proof,
+        settle: Callable[[Folded], None],
+        log: Callable[[str], None],
+    ) -> None:
+        self._table = table
+        self._orders = orders
+        self._outbound = outbound
+        self._desk = desk
+        self._proof = proof
+        self._settle = settle
+        self._log = log
+        self._pass = Pass()
+        self._next_ns = 0
+        self._last_trade: dict[int, int] = {}
+        self.reconciled = False
+        """Whether the table is proved since the private stream was last lost."""
+        self.reconciled_once = False
+        self.wanted = False
+        """Whether the lines allow a pass at all."""
+        self.foreign_orders: dict[int, int] = {}
+        """Open orders of others, by instrument, as of the last list."""
+        self.leaving = False
+        self.left = False
+        """Whether the venue has proved that none of our orders is alive."""
+        self._clean = 0
+        self._dirty = False
+
+    # -- reconciliation ------------------------------------------------------------------------
+
+    def begin(self, now_ns: int) -> None:
+        """The private stream stands: prove the table before anything is placed."""
+        self.wanted = True
+        self.reconciled = False
+        self._next_ns = now_ns
+        self._proof.doubts.ask_now(now_ns)
+
+    def suspend(self) -> None:
+        """The private stream is gone: what the table says is no longer proved."""
+        self.wanted = False
+        self.reconciled = False
+        self._pass.stop()
+
+    def step(self, now_ns: int) -> None:
+        """Do what is due: a pass, questions about doubts, the next step of leaving."""
+        self._proof.ask(now_ns)
+        if self._pass.running and now_ns - self._pass.started_ns > PATIENCE_NS:
+            self._pass.stop()
+        if now_ns < self._next_ns or self._pass.running:
+            return
+        if self.leaving:
+            self._next_ns = now_ns + LEAVE_STEP_NS
+            self._leave_step(now_ns)
+        elif self.wanted:
+            self._next_ns = now_ns + (PERIOD_NS if self.reconciled else RETRY_NS)
+            self._start_pass(now_ns)
+
+    def _start_pass(self, now_ns: int) -> None:
+        self._pass.start(now_ns)
+        commands: list[Command] = [FetchAccount()]
+        commands += [FetchOpenOrders(row.index) for row in self._table]
+        commands += [
+            FetchTrades(instrument, last + 1) for instrument, last in self._last_trade.items()
+        ]
+        self._ask_all(commands, now_ns)
+
+    def _ask_all(self, commands: Sequence[Command], now_ns: int) -> None:
+        for command in commands:
+            request_id = self._outbound.request(command, now_ns, cancel=True)
+            if not request_id:
+                self._pass.stop()
+                return
+            self._pass.await_answer(request_id)
+
+    def on_reply(self, asked: Asked, reply: Reply, now_ns: int) -> None:
+        """Count a reply that may belong to the pass; its facts are folded already."""
+        if not self._pass.answered(asked.request_id, proved=reply.verdict is Verdict.DONE):
+            return
+        if self.leaving:
+            self._listed(now_ns)
+        elif not self.reconciled:
+            self.reconciled = self.reconciled_once = True
+            self._next_ns = now_ns + PERIOD_NS
+            self._log(
+                f"reconciled: {len(self._orders)} of our orders open, "
+                f"{sum(self.foreign_orders.values())} of others"
+            )
+
+    def on_no_reply(self, asked: Asked) -> None:
+        """An answer will not come: the pass it belongs to proves nothing."""
+        self._pass.answered(asked.request_id, proved=False)
+
+    def on_fill(self, instrument: int, trade_id: int) -> None:
+        """Remember up to where our trades are known."""
+        if trade_id > self._last_trade.get(instrument, -1):
+            self._last_trade[instrument] = trade_id
+
+    def on_fill_report(self, report: FillReport) -> None:
+        """A trade was found by asking."""
+        folded = self._orders.on_fill(report)
+        if folded is not None:
+            self._settle(folded)
+
+    def on_open_orders(self, event: OpenOrders, now_ns: int) -> None:
+        """Fold a list of open orders, and act on how it differs from the table."""
+        for report in event.reports:
+            folded = self._orders.on_report(report) if self._known(report.client_order_id) else None
+            if folded is not None:
+                self._settle(folded)
+                self._dirty = True
+        here = [order for order in self._orders.open() if order.instrument == event.instrument]
+        difference = compare(
+            here, event.reports, self._pass.started_ns, self._known, self._orders.is_ours
+        )
+        for client_order_id in difference.missing:
+            self._proof.doubt(client_order_id, now_ns)
+        for report in difference.leftover:
+            self._dirty = True
+            folded = self._orders.adopt(report)
+            self._settle(folded)
+            self._log(f"left by an earlier run, cancelling: {folded.order!r}")
+            self._desk.send_cancel(folded.order)
+        self.foreign_orders[event.instrument] = difference.foreign
+
+    def _known(self, client_order_id: str) -> bool:
+        return self._orders.find(client_order_id) is not None
+
+    # -- leaving -------------------------------------------------------------------------------
+
+    def leave(self, now_ns: int) -> None:
+        """Close for good: cancel our own orders, and have the venue prove that none is left."""
+        self.leaving = True
+        self._pass.stop()
+        self._next_ns = now_ns
+        self.step(now_ns)
+
+    def _leave_step(self, now_ns: int) -> None:
+        for order in self._orders.open():
+            if not order.cancelling:
+                self._desk.send_cancel(order)
+        if not len(self._orders) and not self.left:
+            self._dirty = False
+            self._pass.start(now_ns)
+            self._ask_all([FetchOpenOrders(row.index) for row in self._table], now_ns)
+            if not len(self._table):
+                self.left = True
+
+    def _listed(self, now_ns: int) -> None:
+        """The venue has listed every instrument's open orders."""
+        self._clean = 0 if self._dirty or len(self._orders) else self._clean + 1
+        self._next_ns = now_ns
+        self.left = self._clean >= CLEAN_LISTS

@@ -1,0 +1,80 @@
+"""One line a second for whoever watches a run.
+
+Here an engine's state becomes a line of text on stderr; it is only read, never changed. On a
+terminal the line is renewed in place, elsewhere lines follow one another.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable
+
+from core.engine import Engine
+from core.hops import Hops
+from core.instrument import Instrument
+from core.units import NS_PER_S, NS_PER_US, format_decimal
+
+
+class Progress:
+    """Shows a run's time, ticks, books, orders, fills, position, profit and tick_to_trade."""
+
+    def __init__(self, engine: Engine, hops: Hops, now_ns: Callable[[], int]) -> None:
+        self._engine = engine
+        self._hops = hops
+        self._now_ns = now_ns
+        self._began_ns = now_ns()
+        self._end = "\r" if sys.stderr.isatty() else "\n"
+
+    def show(self) -> None:
+        """Write the line as of now."""
+        line = self.line()
+        clear = "\x1b[K" if self._end == "\r" else ""
+        print(f"{line}{clear}", end=self._end, file=sys.stderr, flush=True)
+
+    def line(self) -> str:
+        """Return the line as of now."""
+        engine = self._engine
+        seconds = (self._now_ns() - self._began_ns) // NS_PER_S
+        states = Counter(str(book.state) for book in engine.books)
+        books = ", ".join(f"{count} {state}" for state, count in states.items()) or "none"
+        figures = self._hops.snapshot().get("tick_to_trade")
+        latency = (
+            f"tick_to_trade p50 {figures.p50_ns / NS_PER_US:.0f} us "
+            f"p99 {figures.p99_ns / NS_PER_US:.0f} us"
+            if figures
+            else "tick_to_trade -"
+        )
+        return (
+            f"{seconds:4d} s  {engine.desk.session:<11} ticks {engine.counts.messages:<8d} "
+            f"books {books}  orders {len(engine.orders)} open / {engine.orders.used}  "
+            f"fills {engine.counts.fills}  {self._positions()}  {latency}"
+        )
+
+    def _positions(self) -> str:
+        engine = self._engine
+        parts = []
+        for instrument in engine.table:
+            position = engine.positions[instrument.index]
+            book = engine.books[instrument.index]
+            lots = _lots_text(instrument, position.lots)
+            if book.live and book.bid_lots and book.ask_lots:
+                mark_ticks = (book.bid_ticks + book.ask_ticks) // 2
+                profit = money(instrument, position.profit(mark_ticks))
+            else:
+                profit = "?"
+            parts.append(f"{instrument.symbol} {lots} profit {profit} {instrument.quote}")
+        return "  ".join(parts)
+
+
+def _lots_text(instrument: Instrument, lots: int) -> str:
+    return ("-" if lots < 0 else "+") + instrument.lot.text(abs(lots))
+
+
+def money(instrument: Instrument, quote_units: int) -> str:
+    """Return quote units as an amount of the quote asset, two decimals, never rounded up."""
+    scale = max(instrument.quote_decimals - 2, 0)
+    mantissa = quote_units * instrument.quote_unit
+    cents = abs(mantissa) // 10**scale
+    text = format_decimal(cents, min(instrument.quote_decimals, 2))
+    return f"-{text}" if mantissa < 0 else text

@@ -1,0 +1,139 @@
+"""``hotloop run``: trade one strategy on one venue, as a configuration says.
+
+Here the files of a run are opened and the house is started; what is alive in it belongs to
+``core.io.runtime``. ``trade`` is shared with ``hotloop demo``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import trio
+
+from core import app
+from core.config import Config, digest
+from core.errors import BadConfig, OrdersSurvived
+from core.io.clock import EngineClock
+from core.io.hlog import HlogFile
+from core.io.journal_file import JournalFile, next_boot
+from core.io.process import settle_in
+from core.io.run_folder import RunFolder
+from core.io.run_log import RunLog
+from core.io.runtime import Ending, Plan, Runtime
+from core.journal import Header
+from core.venue import Environment
+from tools.cli import Exit
+from tools.files import Keys, beside, find_strategies_beside, read_config, read_keys
+from tools.progress import Progress
+
+MEGABYTE = 1 << 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``hotloop run``."""
+    parser.add_argument("config", type=Path, metavar="CONFIG.toml")
+    parser.add_argument("--seconds", type=float, metavar="N", help="stop after so many seconds")
+    parser.add_argument(
+        "--live", action="store_true", help='needed where environment = "live": real money'
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Trade until told to stop; return the exit code."""
+    config = read_config(args.config)
+    if config.environment is Environment.LIVE and not args.live:
+        raise BadConfig(
+            f'{args.config}: environment = "live" trades real money: add --live if that is meant'
+        )
+    find_strategies_beside(args.config)
+    keys = read_keys(config, args.config)
+    ending = trade(config, args.config, keys, seconds=args.seconds)
+    return close(ending)
+
+
+def trade(
+    config: Config,
+    path: Path,
+    keys: Keys | None,
+    *,
+    seconds: float | None,
+) -> Ending:
+    """Run a checked configuration, ``path`` being where it was read, to its end."""
+    with RunFolder(beside(path, config.run.dir)) as folder:
+        folder.keep_config(path.read_text(encoding="utf-8"))
+        runtime = _runtime(config, path, keys, folder)
+        show = Progress(runtime.engine, runtime.hops, runtime.now_ns)
+        return trio.run(lambda: runtime.run(seconds, watch=show.show))
+
+
+def _runtime(config: Config, path: Path, keys: Keys | None, folder: RunFolder) -> Runtime:
+    log = RunLog(folder.log)
+    clock = EngineClock()
+    for line in settle_in(config.loop.cpu, spin=config.loop.spins):
+        log.write(clock.now_ns(), line)
+        print(f"hotloop: {line}", file=sys.stderr)
+    boot = next_boot(folder.path)
+    seed = secrets.randbits(63)
+    scope = app.scope_of(config, keys.api_key if keys else None)
+    house = app.house(
+        config,
+        str(path),
+        scope=scope,
+        boot=boot,
+        seed=seed,
+        secret=keys.secret if keys else None,
+    )
+    header = Header(
+        run_id=scope,
+        boot=boot,
+        config_digest=digest(config),
+        seeds={"run": seed},
+        venue=config.venue,
+        strategy=config.strategy.name,
+        start_ns=clock.now_ns(),
+    )
+    return Runtime(
+        Plan(
+            lines=house.adapter.lines,
+            rest_url=house.endpoints.rest,
+            ca_file=_ca_file(config, path),
+            spin=config.loop.spins,
+            kernel_stamps=config.loop.kernel_stamps,
+            seed=seed,
+            leave_timeout_s=config.run.leave_timeout_s,
+        ),
+        house.engine,
+        clock=clock,
+        signer=house.venue.signer(keys.api_key, keys.secret) if keys else None,
+        journal=JournalFile(
+            folder.path,
+            header,
+            segment_bytes=config.journal.segment_mb * MEGABYTE,
+            keep_segments=config.journal.keep_segments,
+        ),
+        hop_log=HlogFile(folder.hop_log, clock.now_ns()),
+        log=log,
+    )
+
+
+def _ca_file(config: Config, path: Path) -> str | None:
+    name = config.endpoints.ca_file
+    return None if name is None else str(beside(path, name))
+
+
+def close(ending: Ending) -> int:
+    """Say how a run ended, and return its exit code. Raises ``OrdersSurvived``."""
+    if not ending.left:
+        orders = "; ".join(ending.survivors) or "none known to us"
+        raise OrdersSurvived(
+            f"it is not proved that no order of ours is left ({orders}): look at the venue"
+        )
+    print(f"hotloop: left ({ending.why}); the venue lists none of our orders", file=sys.stderr)
+    if ending.fatal or ending.halted:
+        print(f"hotloop: {ending.fatal or ending.halted}", file=sys.stderr)
+        return Exit.FAILED
+    return Exit.OK
