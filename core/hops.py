@@ -57,6 +57,8 @@ HOPS: Final = (
     GC,
 ) = range(len(HOPS))
 
+INDEX: Final = {name: index for index, name in enumerate(HOPS)}
+
 PATH: Final = HOPS[: SEND + 1]
 """The hops that a tick passes one after the other; their times add up."""
 

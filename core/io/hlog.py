@@ -22,11 +22,8 @@ from typing import Final
 from msgspec import Struct, field
 
 from core.errors import BadParameter, Malformed
-from core.hops import DIGITS, HOPS, MAX_NS, Histogram, Interval
+from core.hops import DIGITS, HOPS, MAX_NS, Histogram, Hops, Interval
 from core.units import NS_PER_MS, NS_PER_S
-
-PENDING_LINES: Final = 8 * len(HOPS)
-"""Lines that wait to be written: 8 s without an idle moment. What is beyond it is left out."""
 
 MAX_INFLATED: Final = 16 * 1024 * 1024
 """Largest histogram that is unpacked: with 3 digits the full range of 64 bits takes 0.5 MB."""
@@ -140,24 +137,22 @@ def _cut_torn_line(path: Path) -> None:
             file.truncate(data.rfind(b"\n") + 1)
 
 
-class HlogFile:
-    """Writes the intervals of one boot; an earlier boot's stay before them.
+class HopLog:
+    """Writes the hops of one boot, an interval at a time; an earlier boot's stay before them.
 
-    The log is a witness: when the disk refuses it, it ends, ``failure`` says why, and the run goes
-    on. Whoever holds it calls ``put`` once an interval and ``step`` when idle.
+    ``write`` once an interval, ``step`` whenever idle. The log is a witness: when the disk refuses
+    it, it ends, ``failure`` says why, and the run goes on.
     """
 
-    __slots__ = ("_file", "_path", "_pending", "_start_ns", "failure", "left_out")
+    __slots__ = ("_end_ns", "_file", "_path", "_pending", "_start_ns", "failure")
 
     def __init__(self, path: Path, start_ns: int) -> None:
         """``start_ns``: wall clock at the start. Raises ``BadParameter`` for an unusable path."""
         self._path = path
-        self._start_ns = start_ns
+        self._start_ns = self._end_ns = start_ns
         self._pending: deque[tuple[str, Interval, Histogram]] = deque()
         self.failure = ""
         """Why nothing is written any more; empty as long as all is well."""
-        self.left_out = 0
-        """Lines that were dropped because nobody had time to write them."""
         try:
             _cut_torn_line(path)
             self._file = path.open("a", encoding="ascii", buffering=1)
@@ -165,17 +160,23 @@ class HlogFile:
         except OSError as error:
             raise BadParameter(f"{path} cannot be written: {error.strerror}") from error
 
-    def put(self, interval: Interval) -> None:
-        """Take an interval; its lines are written by the next ``step`` calls."""
+    def write(self, hops: Hops, now_ns: int) -> None:
+        """Take what was counted since the last call; ``step`` writes it.
+
+        What the last interval has left is written first, so that nothing piles up in a loop that
+        is never idle.
+        """
+        while self.step():
+            pass
+        interval = hops.interval(self._end_ns, now_ns)
+        self._end_ns = now_ns
         if interval.lost:
-            self._write(f"#[Lost: {interval.lost} rows]\n")
-        for hop, histogram in zip(HOPS, interval.histograms, strict=True):
-            if not histogram.counts:
-                continue
-            if len(self._pending) < PENDING_LINES:
-                self._pending.append((hop, interval, histogram))
-            else:
-                self.left_out += 1
+            self._append(f"#[Lost: {interval.lost} rows]\n")
+        self._pending.extend(
+            (hop, interval, histogram)
+            for hop, histogram in zip(HOPS, interval.histograms, strict=True)
+            if histogram.counts
+        )
 
     def step(self) -> bool:
         """Write one hop's line, 0.2 to 1 ms; return whether there was one."""
@@ -186,25 +187,28 @@ class HlogFile:
         length = (interval.end_ns - interval.start_ns) / NS_PER_S
         longest = histogram.max / NS_PER_MS
         text = encode_histogram(histogram)
-        self._write(f"Tag={hop},{start:.3f},{length:.3f},{longest:.3f},{text}\n")
+        self._append(f"Tag={hop},{start:.3f},{length:.3f},{longest:.3f},{text}\n")
         return True
 
-    def _write(self, line: str) -> None:
+    def _append(self, line: str) -> None:
         if self.failure:
             return
         try:
             self._file.write(line)
         except OSError as error:
-            self.failure = f"{self._path} cannot be written any more: {error.strerror}"
+            self._fail(error)
 
     def close(self) -> None:
-        """Write all that is pending and close the file."""
+        """Write all that is left and close the file."""
         while self.step():
             pass
         try:
             self._file.close()
         except OSError as error:
-            self.failure = f"{self._path} cannot be written any more: {error.strerror}"
+            self._fail(error)
+
+    def _fail(self, error: OSError) -> None:
+        self.failure = f"{self._path} cannot be written any more: {error.strerror}"
 
 
 # -- reading ---------------------------------------------------------------------------------

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import errno
-import os
 import re
 import struct
 import zlib
@@ -17,10 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadParameter, Malformed
-from core.hops import DECODE, GC, HOPS, MAX_NS, Histogram, Hops, Interval
+from core.hops import INDEX, MAX_NS, Histogram, Hops
 from core.io.hlog import (
-    PENDING_LINES,
-    HlogFile,
+    HopLog,
     decode_histogram,
     encode_histogram,
     read_hlog,
@@ -44,18 +41,21 @@ def histogram_of(values: dict[int, int]) -> Histogram:
     return histogram
 
 
-def interval_of(second: int, **hops: dict[int, int]) -> Interval:
-    histograms = tuple(histogram_of(hops.get(hop, {})) for hop in HOPS)
-    start = START_NS + second * SECOND
-    return Interval(start, start + SECOND, histograms, 0)
+def counting(hops: Hops, **counted: list[int]) -> Hops:
+    for hop, values in counted.items():
+        for ns in values:
+            hops.record(INDEX[hop], ns)
+    while hops.fold():
+        pass
+    return hops
 
 
-def written(path: Path, *intervals: Interval, start_ns: int = START_NS) -> Path:
-    log = HlogFile(path, start_ns)
-    for interval in intervals:
-        log.put(interval)
-        while log.step():
-            pass
+def written(path: Path, *seconds: dict[str, list[int]], start_ns: int = START_NS) -> Path:
+    """Write a log with an interval of one second for each of ``seconds``."""
+    hops = Hops()
+    log = HopLog(path, start_ns)
+    for number, counted in enumerate(seconds, 1):
+        log.write(counting(hops, **counted), start_ns + number * SECOND)
     log.close()
     assert not log.failure
     return path
@@ -71,6 +71,7 @@ def test_a_histogram_comes_back_as_encoded(values: dict[int, int]) -> None:
 
 
 @given(counts)
+@settings(deadline=None)
 def test_the_public_decoder_reads_what_we_encode(values: dict[int, int]) -> None:
     ours = histogram_of(values)
     theirs = HdrHistogram.decode(encode_histogram(ours))
@@ -79,7 +80,7 @@ def test_the_public_decoder_reads_what_we_encode(values: dict[int, int]) -> None
 
 
 @given(st.dictionaries(st.integers(1, 10**9), st.integers(1, 2**40)), st.integers(1, 3))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_we_read_what_the_public_encoder_writes(values: dict[int, int], digits: int) -> None:
     theirs = HdrHistogram(1000, 10**9, digits)
     for value, count in values.items():
@@ -160,9 +161,8 @@ def test_v1_counts_in_odd_words_are_refused(word: int) -> None:
 
 
 def test_the_public_reader_finds_times_tags_and_counts(tmp_path: Path) -> None:
-    first = interval_of(0, decode={1500: 3, 90_000: 1}, gc={2_000_000: 1})
-    second = interval_of(1, decode={1700: 5})
-    path = written(tmp_path / "hops.hlog", first, second)
+    first = {"decode": [1500, 1500, 1500, 90_000], "gc": [2_000_000]}
+    path = written(tmp_path / "hops.hlog", first, {"decode": [1700] * 5})
     reader = HistogramLogReader(str(path), HdrHistogram(1, MAX_NS, 3))
     found = []
     while (histogram := reader.get_next_interval_histogram()) is not None:
@@ -180,36 +180,22 @@ def test_the_public_reader_finds_times_tags_and_counts(tmp_path: Path) -> None:
 
 
 def test_a_log_of_a_simulated_clock_keeps_its_times(tmp_path: Path) -> None:
-    histograms = interval_of(0, gc={5: 1}).histograms
-    interval = Interval(2 * SECOND, 3 * SECOND, histograms, 0)
-    log = read_hlog(written(tmp_path / "hops.hlog", interval, start_ns=2 * SECOND))
+    log = read_hlog(written(tmp_path / "hops.hlog", {"gc": [5]}, start_ns=2 * SECOND))
     assert (log.start_s, log.end_s) == (2, 3)
 
 
 def test_what_is_written_is_read_and_added_up(tmp_path: Path) -> None:
-    hops = Hops()
-    log = HlogFile(tmp_path / "hops.hlog", START_NS)
-    for second in range(3):
-        for ns in range(1000, 1100):
-            hops.record(DECODE, ns)
-            hops.record(GC, 5 * ns)
-        while hops.fold():
-            pass
-        start = START_NS + second * SECOND
-        log.put(hops.interval(start, start + SECOND))
-    log.close()
-    found = read_hlog(tmp_path / "hops.hlog")
-    assert {tag: histogram.count for tag, histogram in found.tags.items()} == {
-        "decode": 300,
-        "gc": 300,
-    }
-    assert (found.start_s, found.end_s) == (START_NS / SECOND, START_NS / SECOND + 3)
-    assert (found.torn, found.lost) == (False, 0)
+    second = {"decode": list(range(1000, 1100)), "gc": list(range(5000, 5500))}
+    log = read_hlog(written(tmp_path / "hops.hlog", second, {}, second))
+    counts = {tag: histogram.count for tag, histogram in log.tags.items()}
+    assert counts == {"decode": 200, "gc": 1000}
+    assert (log.start_s, log.end_s) == (START_NS / SECOND, START_NS / SECOND + 3)
+    assert (log.torn, log.lost) == (False, 0)
 
 
 def test_each_line_is_on_file_once_its_step_returns(tmp_path: Path) -> None:
-    log = HlogFile(tmp_path / "hops.hlog", START_NS)
-    log.put(interval_of(0, decode={5: 1}, gc={5: 1}))
+    log = HopLog(tmp_path / "hops.hlog", START_NS)
+    log.write(counting(Hops(), decode=[5], gc=[5]), START_NS + SECOND)
     assert log.step()
     assert list(read_hlog(tmp_path / "hops.hlog").tags) == ["decode"]
     assert log.step()
@@ -218,28 +204,30 @@ def test_each_line_is_on_file_once_its_step_returns(tmp_path: Path) -> None:
     log.close()
 
 
-def test_lost_rows_are_in_the_log(tmp_path: Path) -> None:
-    interval = interval_of(0, gc={5: 1})
-    lost = Interval(interval.start_ns, interval.end_ns, interval.histograms, 12)
-    assert read_hlog(written(tmp_path / "hops.hlog", lost, lost)).lost == 24
-
-
-def test_lines_beyond_the_limit_are_left_out_and_counted(tmp_path: Path) -> None:
-    log = HlogFile(tmp_path / "hops.hlog", START_NS)
-    for second in range(PENDING_LINES + 3):
-        log.put(interval_of(second, gc={5: 1}))
+def test_a_loop_that_is_never_idle_loses_no_interval(tmp_path: Path) -> None:
+    hops = Hops()
+    log = HopLog(tmp_path / "hops.hlog", START_NS)
+    for second in range(1, 4):
+        log.write(counting(hops, gc=[second]), START_NS + second * SECOND)
+    assert read_hlog(tmp_path / "hops.hlog").tags["gc"].counts == {1: 1, 2: 1}
     log.close()
-    assert log.left_out == 3
-    assert read_hlog(tmp_path / "hops.hlog").tags["gc"].count == PENDING_LINES
+    assert read_hlog(tmp_path / "hops.hlog").tags["gc"].counts == {1: 1, 2: 1, 3: 1}
+
+
+def test_lost_rows_are_in_the_log(tmp_path: Path) -> None:
+    hops = Hops(rows=8)
+    log = HopLog(tmp_path / "hops.hlog", START_NS)
+    for second in (1, 2):
+        log.write(counting(hops, gc=[5] * 20), START_NS + second * SECOND)
+    log.close()
+    assert read_hlog(tmp_path / "hops.hlog").lost == 24
 
 
 def test_a_second_boot_goes_on_behind_the_first_and_cuts_its_torn_line(tmp_path: Path) -> None:
-    path = written(tmp_path / "hops.hlog", interval_of(0, gc={5: 1}), interval_of(1, gc={5: 1}))
+    path = written(tmp_path / "hops.hlog", {"gc": [5]}, {"gc": [5]})
     path.write_bytes(path.read_bytes()[:-20])
     later = START_NS + 60 * SECOND
-    histograms = interval_of(0, gc={7: 1}).histograms
-    written(path, Interval(later, later + SECOND, histograms, 0), start_ns=later)
-    log = read_hlog(path)
+    log = read_hlog(written(path, {"gc": [7]}, start_ns=later))
     assert log.tags["gc"].counts == {5: 1, 7: 1}
     assert (log.start_s, log.end_s) == (START_NS / SECOND, later / SECOND + 1)
     assert not log.torn
@@ -247,27 +235,18 @@ def test_a_second_boot_goes_on_behind_the_first_and_cuts_its_torn_line(tmp_path:
 
 def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadParameter, match=r"missing/hops\.hlog cannot be written: No such file"):
-        HlogFile(tmp_path / "missing" / "hops.hlog", START_NS)
+        HopLog(tmp_path / "missing" / "hops.hlog", START_NS)
 
 
 def test_a_disk_that_refuses_ends_the_log_and_not_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = HlogFile(tmp_path / "hops.hlog", START_NS)
-
-    class Full:
-        def write(self, _: str) -> None:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    file = log._file
-    monkeypatch.setattr(log, "_file", Full())
-    log.put(interval_of(0, gc={5: 1}, decode={5: 1}))
-    assert log.step()
-    assert "No space left" in log.failure
-    assert log.step()
-    assert not log.step()
-    monkeypatch.setattr(log, "_file", file)
-    log.close()
+    log = HopLog(tmp_path / "hops.hlog", 0)
+    log.write(counting(Hops(), gc=[5], decode=[5]), SECOND)
+    with log._file, Path("/dev/full").open("a", buffering=1) as full:
+        monkeypatch.setattr(log, "_file", full)
+        assert [log.step() for _ in range(3)] == [True, True, False]
+    assert log.failure.endswith("hops.hlog cannot be written any more: No space left on device")
 
 
 # -- reading ---------------------------------------------------------------------------------
@@ -276,7 +255,7 @@ def test_a_disk_that_refuses_ends_the_log_and_not_the_run(
 def test_a_log_cut_at_every_byte_of_its_last_line_is_torn_and_keeps_the_rest(
     tmp_path: Path,
 ) -> None:
-    path = written(tmp_path / "hops.hlog", interval_of(0, gc={5: 1}), interval_of(1, gc={7: 1}))
+    path = written(tmp_path / "hops.hlog", {"gc": [5]}, {"gc": [7]})
     data = path.read_bytes()
     last = data.rstrip(b"\n").rfind(b"\n") + 1
     for cut in range(last + 1, len(data) - 1):
