@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import struct
 import zlib
@@ -243,10 +244,12 @@ def test_a_disk_that_refuses_ends_the_log_and_not_the_run(
 ) -> None:
     log = HopLog(tmp_path / "hops.hlog", 0)
     log.write(counting(Hops(), gc=[5], decode=[5]), SECOND)
-    with log._file, Path("/dev/full").open("a", buffering=1) as full:
-        monkeypatch.setattr(log, "_file", full)
-        assert [log.step() for _ in range(3)] == [True, True, False]
+    log._file.close()
+    full = os.open("/dev/full", os.O_WRONLY)
+    monkeypatch.setattr(log, "_file", os.fdopen(full, "w", buffering=1))
+    assert [log.step() for _ in range(3)] == [True, True, False]
     assert log.failure.endswith("hops.hlog cannot be written any more: No space left on device")
+    log.close()
 
 
 # -- reading ---------------------------------------------------------------------------------
