@@ -1,0 +1,131 @@
+"""``hotloop report``: where the time of a run went, hop by hop.
+
+Reads a run's hop log, or any HdrHistogram interval log, adds its intervals up and prints a table
+or JSON. Nothing here measures; ``core.hops`` says what each hop is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from core.errors import BadParameter
+from core.hops import HOPS, P50, P90, P99, P999, PATH, Histogram
+from core.io.hlog import Hlog, read_hlog
+from core.units import NS_PER_MS, NS_PER_S, NS_PER_US
+
+LOG_NAME = "hops.hlog"
+
+UNTAGGED = "untagged"
+"""What the lines without a tag are called: other programs' logs have such."""
+
+NARROWEST = 100
+"""Columns to write where the output is no terminal: the table is not to be cut in a file."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``hotloop report``."""
+    parser.add_argument("path", type=Path, metavar="PATH", help="a run folder or an .hlog file")
+    parser.add_argument("--json", action="store_true", help="print JSON, times in nanoseconds")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the report; return the exit code. Raises ``BadParameter`` for an unusable log."""
+    if args.json:
+        print(json.dumps(figures(_load(args.path)), indent=2))
+    else:
+        show(args.path)
+    return 0
+
+
+def show(path: Path) -> None:
+    """Print the table of a run folder or log. Raises ``BadParameter``."""
+    log = _load(path)
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, NARROWEST)
+    console.print(_table(log))
+    console.print("share: of the time that the hops from kernel to send took together", style="dim")
+
+
+def figures(log: Hlog) -> dict[str, object]:
+    """Return what ``--json`` prints; ``start`` and ``end`` are seconds since the epoch."""
+    return {
+        "hops": {
+            name: {
+                "count": histogram.count,
+                **dict(zip(_QUANTILES, histogram.values_at(_RANKS), strict=True)),
+                "max_ns": histogram.max,
+            }
+            for name, histogram in _in_order(log)
+        },
+        "start": log.start_s,
+        "end": log.end_s,
+    }
+
+
+_QUANTILES = ("p50_ns", "p90_ns", "p99_ns", "p999_ns")
+_RANKS = (P50, P90, P99, P999)
+
+
+def _load(path: Path) -> Hlog:
+    file = path / LOG_NAME if path.is_dir() else path
+    if not file.exists():
+        wanted = (
+            f"a run folder has {LOG_NAME}" if path.is_dir() else "a run folder or an .hlog file"
+        )
+        raise BadParameter(f"{file} does not exist; PATH is wrong or the run left none ({wanted})")
+    log = read_hlog(file)
+    if log.torn:
+        _warn(f"{file}: the last line is cut off and was left out")
+    if log.lost:
+        _warn(f"{file}: {log.lost} turns or values were lost before they were counted")
+    return log
+
+
+def _warn(text: str) -> None:
+    print(f"hotloop: {text}", file=sys.stderr)
+
+
+def _in_order(log: Hlog) -> Iterator[tuple[str, Histogram]]:
+    """Yield the hops in the order a tick passes them, then tags that are none of ours."""
+    for name in HOPS:
+        if name in log.tags:
+            yield name, log.tags[name]
+    for name, histogram in log.tags.items():
+        if name not in HOPS:
+            yield name or UNTAGGED, histogram
+
+
+def _table(log: Hlog) -> Table:
+    start = log.start_s or 0.0
+    began = datetime.fromtimestamp(start, UTC)
+    title = f"{began:%Y-%m-%d %H:%M:%S} UTC, {log.end_s - start:.1f} s"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("hop")
+    for column in ("count", "p50", "p90", "p99", "p99.9", "max", "share"):
+        table.add_column(column, justify="right", no_wrap=True)
+    path_total = sum(log.tags[name].total for name in PATH if name in log.tags)
+    for name, histogram in _in_order(log):
+        times = (*histogram.values_at(_RANKS), histogram.max)
+        share = f"{histogram.total / path_total:.1%}" if name in PATH and path_total else ""
+        table.add_row(name, str(histogram.count), *map(duration, times), share)
+    return table
+
+
+def duration(ns: int) -> str:
+    """Return a duration with three digits and its unit: ``"850 ns"``, ``"12.3 us"``."""
+    for unit_ns, unit in ((NS_PER_S, "s"), (NS_PER_MS, "ms"), (NS_PER_US, "us")):
+        value = ns / unit_ns
+        if value >= 0.9995:
+            decimals = 2 if value < 9.995 else 1 if value < 99.95 else 0
+            return f"{value:.{decimals}f} {unit}"
+    return f"{ns} ns"
