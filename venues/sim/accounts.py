@@ -6,14 +6,22 @@ all accounts of each asset changes by deposits alone.
 """
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from venues.sim import errors
-from venues.sim.fixed import ONE
+from venues.sim.fixed import ONE, show
 from venues.sim.limits import OrderCounter
 
 # 0.1 %, the venue's ordinary rate for maker and taker.
 STANDARD_RATE: Final = ONE // 1000
+
+# Paying commission in BNB earns no discount here.
+NO_DISCOUNT: Final[dict[str, Any]] = {
+    "enabledForAccount": False,
+    "enabledForSymbol": False,
+    "discountAsset": "BNB",
+    "discount": show(0),
+}
 
 
 class Balance:
@@ -43,6 +51,15 @@ class Account:
         if found is None:
             found = self.balances[asset] = Balance()
         return found
+
+    def rates(self) -> dict[str, str]:
+        """Return the commission rates as the venue shows them."""
+        return {
+            "maker": show(self.maker_rate),
+            "taker": show(self.taker_rate),
+            "buyer": show(0),
+            "seller": show(0),
+        }
 
     def lock(self, asset: str, amount: int) -> None:
         """Move ``amount`` from free to locked; raise -2010 when there is less."""

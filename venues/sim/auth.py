@@ -16,14 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from venues.sim import errors
 from venues.sim.accounts import ApiKey, Ed25519Key
-from venues.sim.parameters import recv_window_us
+from venues.sim.parameters import FIRST_MICROSECOND_STAMP, recv_window_us
 
 _API_KEY: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
 _SIGNATURE_PAIR: Final = re.compile(r"(?:^|&)signature=[^&]*")
 
-# Timestamps from here on are microseconds: as milliseconds this is the year 5138.
-FIRST_MICROSECOND_STAMP: Final = 10**14
 _AHEAD_US: Final = 1_000_000
 
 

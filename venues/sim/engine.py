@@ -128,6 +128,17 @@ class OrderFile:
             order if order is not None and order.client_id == client_id and order.is_open else None
         )
 
+    def find(self, order_id: int | None, client_id: str | None, *, open_only: bool) -> Order | None:
+        """Return an order by id, else by client id; raise -2039 when both are sent and differ."""
+        if order_id is not None:
+            order = (self.open if open_only else self.orders).get(order_id)
+            if order is not None and client_id is not None and client_id not in order.names:
+                raise errors.client_id_differs()
+            return order
+        if client_id is None:
+            return None
+        return self.open_named(client_id) if open_only else self.named(client_id)
+
     def renamed(self, order: Order) -> None:
         self._by_name[order.client_id] = order
 

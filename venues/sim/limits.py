@@ -7,9 +7,12 @@ from typing import Any, Final, NamedTuple
 
 from venues.sim import errors
 
+MICROSECOND_NS: Final = 1_000
+MILLISECOND_NS: Final = 1_000_000
 SECOND_NS: Final = 1_000_000_000
 MINUTE_NS: Final = 60 * SECOND_NS
-DAY_NS: Final = 86_400 * SECOND_NS
+HOUR_NS: Final = 60 * MINUTE_NS
+DAY_NS: Final = 24 * HOUR_NS
 _UNIT_NS: Final = {"SECOND": SECOND_NS, "MINUTE": MINUTE_NS, "DAY": DAY_NS}
 
 

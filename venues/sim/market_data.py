@@ -12,12 +12,11 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from venues.sim.engine import Aggregated, BestMoved, Engine, Event, Market, Printed
-from venues.sim.exchange import MICROSECOND_NS, MILLISECOND_NS, depth_snapshot
 from venues.sim.fixed import show
 from venues.sim.limits import SECOND_NS
-from venues.sim.statistics import DayStatistics, candle_event
 from venues.sim.symbols import AVERAGE_PRICE_MINUTES
 from venues.sim.tape import INTERVALS_NS, open_of
+from venues.sim.views import DayStatistics, candle_event, depth_snapshot
 
 FAST_NS: Final = 100_000_000
 SLOW_NS: Final = SECOND_NS
@@ -310,6 +309,3 @@ def _average_event(market: Market, now_ns: int, unit_ns: int) -> dict[str, Any]:
         "w": show(market.average_price(now_ns)),
         "T": market.tape.trades[-1].time_ns // unit_ns,
     }
-
-
-UNITS_NS: Final = {"MILLISECOND": MILLISECOND_NS, "MICROSECOND": MICROSECOND_NS}

@@ -11,10 +11,16 @@ from typing import Any, Final
 import msgspec
 
 from venues.sim import errors, fixed
+from venues.sim.limits import HOUR_NS, MICROSECOND_NS, MILLISECOND_NS, MINUTE_NS
 
 _INTEGER: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
 _CLIENT_ID: Final = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}", re.ASCII)
 _RECV_WINDOW: Final = re.compile(r"[0-9]{1,5}(\.[0-9]{1,3})?", re.ASCII)
+
+_ZONE: Final = re.compile(r"([+-]?)([0-9]{1,2})(?::([0-5][0-9]))?", re.ASCII)
+
+# Timestamps from here on are microseconds: as milliseconds this is the year 5138.
+FIRST_MICROSECOND_STAMP: Final = 10**14
 
 DEFAULT_RECV_WINDOW_MS: Final = 5000
 MAX_RECV_WINDOW_MS: Final = 60_000
@@ -149,10 +155,46 @@ class Parameters:
             raise errors.duplicate_symbols()
         return found
 
+    def span(self, longest_hours: int | None = None) -> tuple[int | None, int | None]:
+        """Return startTime and endTime in nanoseconds, at most ``longest_hours`` apart."""
+        start_ns, end_ns = _time_ns(self.integer("startTime")), _time_ns(self.integer("endTime"))
+        if longest_hours is None or start_ns is None or end_ns is None:
+            return start_ns, end_ns
+        if end_ns - start_ns > longest_hours * HOUR_NS:
+            raise errors.interval_too_long(longest_hours)
+        return start_ns, end_ns
+
+    def zone_ns(self) -> int:
+        """Return ``timeZone`` (hours, or hours:minutes, from -12:00 to +14:00) in nanoseconds."""
+        match = _ZONE.fullmatch(self.text("timeZone") or "0")
+        if match is None:
+            raise errors.invalid_data("timeZone")
+        minutes = int(match[2]) * 60 + int(match[3] or 0)
+        if match[1] == "-":
+            minutes = -minutes
+        if not -12 * 60 <= minutes <= 14 * 60:
+            raise errors.invalid_data("timeZone")
+        return minutes * MINUTE_NS
+
+    def order_names(
+        self, by_id: str = "orderId", by_client_id: str = "origClientOrderId"
+    ) -> tuple[int | None, str | None]:
+        """Return the order id and client order id that name an order; one of them is there."""
+        order_id, client_id = self.integer(by_id), self.client_id(by_client_id)
+        if order_id is None and client_id is None:
+            raise errors.missing_both(by_client_id, by_id)
+        return order_id, client_id
+
     def finish(self) -> None:
         """Refuse the request when something sent was read by nobody."""
         if len(self._read & self._values.keys()) < len(self._values):
             raise errors.unread(len(self._read & self._values.keys()), len(self._values))
+
+
+def _time_ns(stamp: int | None) -> int | None:
+    if stamp is None:
+        return None
+    return stamp * (MICROSECOND_NS if stamp >= FIRST_MICROSECOND_STAMP else MILLISECOND_NS)
 
 
 def recv_window_us(text: str | None) -> int:

@@ -19,18 +19,9 @@ from starlette.routing import Route
 from venues.sim import errors
 from venues.sim.auth import rest_payload
 from venues.sim.errors import ApiError
-from venues.sim.exchange import (
-    COINS,
-    METHODS,
-    MILLISECOND_NS,
-    NO_DERIVATIVES,
-    NO_MARGIN_PAIRS,
-    Exchange,
-    Method,
-    Origin,
-    Reply,
-)
-from venues.sim.market_data import UNITS_NS
+from venues.sim.exchange import UNITS_NS, Exchange, Method, Origin, Reply
+from venues.sim.limits import MILLISECOND_NS
+from venues.sim.methods import COINS, METHODS, NO_DERIVATIVES, NO_MARGIN_PAIRS
 
 ENDPOINTS: Final[dict[tuple[str, str], Method]] = {
     ("GET", "/api/v3/ping"): METHODS["ping"],

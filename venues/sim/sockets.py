@@ -48,12 +48,57 @@ class Session(Protocol):
     def announce_shutdown(self, now_ns: int) -> None: ...
 
 
+class ControlFrames:
+    """Counts the ping and pong frames in what a client sends, torn anywhere (RFC 6455, 5.2)."""
+
+    _PING_AND_PONG: Final = (0x9, 0xA)
+
+    def __init__(self) -> None:
+        self._header = bytearray()
+        self._payload_left = 0
+
+    def feed(self, data: bytes | bytearray) -> int:
+        """Return how many ping and pong frames begin or go on in ``data``."""
+        found = position = 0
+        while position < len(data):
+            skipped = min(self._payload_left, len(data) - position)
+            self._payload_left -= skipped
+            position += skipped
+            if position == len(data):
+                break
+            self._header.append(data[position])
+            position += 1
+            length = self._payload_length()
+            if length is not None:
+                found += (self._header[0] & 0x0F) in self._PING_AND_PONG
+                self._payload_left = length
+                self._header.clear()
+        return found
+
+    def _payload_length(self) -> int | None:
+        """Return the payload's length once the header is whole, with its mask."""
+        header = self._header
+        if len(header) < 2:
+            return None
+        short = header[1] & 0x7F
+        extended = {126: 2, 127: 8}.get(short, 0)
+        mask = 4 if header[1] & 0x80 else 0
+        if len(header) < 2 + extended + mask:
+            return None
+        return int.from_bytes(header[2 : 2 + extended], "big") if extended else short
+
+
 class SharedStream(trio.abc.Stream):
-    """A stream that trio-websocket and a SocketOutlet both send on, one at a time."""
+    """A stream that trio-websocket and a SocketOutlet both send on, one at a time.
+
+    ``on_control`` is called for each ping and pong that arrives; trio-websocket does not show them.
+    """
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
         self._lock = trio.Lock()
+        self._control_frames = ControlFrames()
+        self.on_control: Callable[[], None] | None = None
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         async with self._lock:
@@ -63,7 +108,11 @@ class SharedStream(trio.abc.Stream):
         await self._stream.wait_send_all_might_not_block()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        return await self._stream.receive_some(max_bytes)
+        data = await self._stream.receive_some(max_bytes)
+        if self.on_control is not None:
+            for _ in range(self._control_frames.feed(data)):
+                self.on_control()
+        return data
 
     async def aclose(self) -> None:
         await self._stream.aclose()
@@ -77,14 +126,14 @@ class SocketOutlet:
         self._frames: list[bytes] = []
         self._queued_bytes = 0
         self._ready = trio.lowlevel.ParkingLot()
-        # Cancelled when the client does not keep up.
-        self.overflow = trio.CancelScope()
+        # Cancelled to drop the client: it does not keep up, or floods.
+        self.drop = trio.CancelScope()
 
     def send(self, payload: bytes) -> None:
         """Queue one text message."""
         self._queued_bytes += len(payload)
         if self._queued_bytes > MAX_QUEUED_BYTES:
-            self.overflow.cancel()
+            self.drop.cancel()
             return
         self._frames.append(_header(len(payload)))
         self._frames.append(payload)
@@ -172,6 +221,14 @@ class SocketServer:
                 self._venue.close_api_session(api)
         else:
             session = self._venue.open_stream_session(outlet, target)
+
+            def spend() -> None:
+                try:
+                    session.budget.spend(self._clock())
+                except TooManyMessagesError:
+                    outlet.drop.cancel()
+
+            stream.on_control = spend
             try:
                 await self._converse(Connection(websocket, outlet, session))
             finally:
@@ -181,7 +238,7 @@ class SocketServer:
         websocket, outlet = connection.websocket, connection.outlet
         self._connections[connection] = None
         try:
-            with outlet.overflow, trio.move_on_after(LIFETIME_SECONDS):
+            with outlet.drop, trio.move_on_after(LIFETIME_SECONDS):
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(outlet.run)
                     nursery.start_soon(_heartbeat, websocket, nursery.cancel_scope)

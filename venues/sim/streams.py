@@ -11,9 +11,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from venues.sim.exchange import MILLISECOND_NS
-from venues.sim.limits import SECOND_NS
-from venues.sim.market_data import UNITS_NS, MarketData
+from venues.sim.exchange import UNITS_NS
+from venues.sim.limits import MILLISECOND_NS, SECOND_NS
+from venues.sim.market_data import MarketData
 
 MAX_STREAMS: Final = 1_024
 MESSAGES_PER_SECOND: Final = 5

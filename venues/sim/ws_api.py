@@ -15,8 +15,9 @@ from venues.sim import errors
 from venues.sim.accounts import ApiKey, Ed25519Key
 from venues.sim.auth import sorted_payload
 from venues.sim.errors import ApiError
-from venues.sim.exchange import METHODS, MILLISECOND_NS, Exchange, Origin, Reply
-from venues.sim.market_data import UNITS_NS
+from venues.sim.exchange import UNITS_NS, Exchange, Origin, Reply
+from venues.sim.limits import MILLISECOND_NS
+from venues.sim.methods import METHODS
 from venues.sim.orders import in_unit
 from venues.sim.parameters import Parameters, as_text
 from venues.sim.streams import Outlet

@@ -1,4 +1,4 @@
-"""Views of the tape that both REST and streams show: tickers and candles in the venue's fields."""
+"""What both REST and streams show of a market, in the venue's fields: depth, tickers, candles."""
 
 from typing import Any, Final
 
@@ -8,6 +8,16 @@ from venues.sim.limits import DAY_NS
 from venues.sim.tape import Candle, next_open
 
 DAY_WINDOW_NS: Final = DAY_NS
+
+
+def depth_snapshot(market: Market, limit: int) -> dict[str, Any]:
+    """Return up to ``limit`` levels a side, as GET /api/v3/depth and <symbol>@depth20 show them."""
+    book = market.book
+    return {
+        "lastUpdateId": book.update_id,
+        "bids": [[show(price), show(total)] for price, total in book.bids.top(limit)],
+        "asks": [[show(price), show(total)] for price, total in book.asks.top(limit)],
+    }
 
 
 def candle_row(candle: Candle, interval: str, unit_ns: int, zone_ns: int = 0) -> list[Any]:

@@ -1,0 +1,213 @@
+"""Requests about one's own account: orders, trades, balances (rest-api.md, Account Endpoints)."""
+
+from typing import Any, Final
+
+from venues.sim import errors, orders
+from venues.sim.accounts import NO_DISCOUNT
+from venues.sim.exchange import Call, Exchange, page
+from venues.sim.fixed import ONE, show
+from venues.sim.limits import MILLISECOND_NS
+from venues.sim.orders import Execution
+
+LONGEST_LOOKUP_HOURS: Final = 24
+
+
+def order_status(exchange: Exchange, call: Call) -> dict[str, Any]:
+    market = exchange.market(call.p.need_text("symbol"))
+    order_id, client_id = call.p.order_names()
+    call.p.finish()
+    file = exchange.engine.file(call.account, market.symbol.name)
+    order = file.find(order_id, client_id, open_only=False)
+    if order is None:
+        raise errors.no_such_order()
+    return orders.queried(order, call.unit_ns)
+
+
+def open_orders(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
+    name = call.p.text("symbol")
+    call.p.finish()
+    return [
+        orders.queried(order, call.unit_ns)
+        for market in exchange.choose(name, None)
+        for order in exchange.engine.file(call.account, market.symbol.name).open.values()
+    ]
+
+
+def all_orders(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
+    p = call.p
+    market = exchange.market(p.need_text("symbol"))
+    order_id, limit = p.integer("orderId"), p.count("limit", 500, 1_000)
+    start_ns, end_ns = p.span(LONGEST_LOOKUP_HOURS)
+    p.finish()
+    found = [
+        order
+        for order in exchange.engine.file(call.account, market.symbol.name).orders.values()
+        if (order_id is None or order.order_id >= order_id)
+        and (start_ns is None or order.created_ns >= start_ns)
+        and (end_ns is None or order.created_ns < end_ns + MILLISECOND_NS)
+    ]
+    oldest_first = order_id is not None or start_ns is not None
+    return [
+        orders.queried(order, call.unit_ns)
+        for order in page(found, limit, oldest_first=oldest_first)
+    ]
+
+
+def my_trades(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
+    p = call.p
+    market = exchange.market(p.need_text("symbol"))
+    order_id, from_id = p.integer("orderId"), p.integer("fromId")
+    limit = p.count("limit", 500, 1_000)
+    start_ns, end_ns = p.span(LONGEST_LOOKUP_HOURS)
+    p.finish()
+    timed = start_ns is not None or end_ns is not None
+    if timed and (order_id is not None or from_id is not None):
+        raise errors.bad_combination()
+
+    def wanted(one: Execution) -> bool:
+        trade = one.trade
+        return (
+            (order_id is None or one.order_id == order_id)
+            and (from_id is None or trade.trade_id >= from_id)
+            and (start_ns is None or trade.time_ns >= start_ns)
+            and (end_ns is None or trade.time_ns < end_ns + MILLISECOND_NS)
+        )
+
+    executions = exchange.engine.file(call.account, market.symbol.name).executions
+    found = [one for one in executions if wanted(one)]
+    oldest_first = from_id is not None or start_ns is not None
+    return [
+        orders.traded(market.symbol.name, one, call.unit_ns)
+        for one in page(found, limit, oldest_first=oldest_first)
+    ]
+
+
+def account_status(exchange: Exchange, call: Call) -> dict[str, Any]:
+    omit_zero = call.p.boolean("omitZeroBalances", default=False)
+    call.p.finish()
+    account = call.account
+    return {
+        "makerCommission": account.maker_rate * 10_000 // ONE,
+        "takerCommission": account.taker_rate * 10_000 // ONE,
+        "buyerCommission": 0,
+        "sellerCommission": 0,
+        "commissionRates": account.rates(),
+        "canTrade": True,
+        "canWithdraw": False,
+        "canDeposit": False,
+        "brokered": False,
+        "requireSelfTradePrevention": False,
+        "preventSor": False,
+        "updateTime": account.updated_ns // call.unit_ns,
+        "accountType": "SPOT",
+        "balances": [
+            {
+                "asset": asset,
+                "free": show(account.balance(asset).free),
+                "locked": show(account.balance(asset).locked),
+            }
+            for asset in exchange.assets()
+            if not omit_zero or account.balance(asset).free or account.balance(asset).locked
+        ],
+        "permissions": ["SPOT"],
+        "uid": account.number,
+    }
+
+
+def commission(exchange: Exchange, call: Call) -> dict[str, Any]:
+    market = exchange.market(call.p.need_text("symbol"))
+    call.p.finish()
+    nothing = {name: show(0) for name in ("maker", "taker", "buyer", "seller")}
+    return {
+        "symbol": market.symbol.name,
+        "standardCommission": call.account.rates(),
+        "specialCommission": nothing,
+        "taxCommission": nothing,
+        "discount": NO_DISCOUNT,
+    }
+
+
+def order_counts(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
+    call.p.finish()
+    return call.account.orders.states(call.now_ns)
+
+
+def amendments(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
+    p = call.p
+    market, order_id = exchange.market(p.need_text("symbol")), p.need_integer("orderId")
+    from_id, limit = p.integer("fromExecutionId"), p.count("limit", 500, 1_000)
+    p.finish()
+    file = exchange.engine.file(call.account, market.symbol.name)
+    order = file.find(order_id, None, open_only=False)
+    if order is None:
+        raise errors.no_such_order()
+    return [
+        {
+            "symbol": market.symbol.name,
+            "orderId": order.order_id,
+            "executionId": one.execution_id,
+            "origClientOrderId": one.former_client_id,
+            "newClientOrderId": one.client_id,
+            "origQty": show(one.former_quantity),
+            "newQty": show(one.quantity),
+            "time": one.time_ns // call.unit_ns,
+        }
+        for one in order.amends
+        if from_id is None or one.execution_id >= from_id
+    ][:limit]
+
+
+def my_filters(exchange: Exchange, call: Call) -> dict[str, Any]:
+    market = exchange.market(call.p.need_text("symbol"))
+    call.p.finish()
+    return {
+        "exchangeFilters": [],
+        "symbolFilters": market.symbol.filters(),
+        "assetFilters": [],
+    }
+
+
+# -- what general clients ask of the venue's other services when they load the markets -----------
+
+
+def coins(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
+    """Return the assets as the wallet service lists them; none of them can leave."""
+    call.p.finish()
+    nothing = show(0)
+    return [
+        {
+            "coin": asset,
+            "name": asset,
+            "depositAllEnable": False,
+            "withdrawAllEnable": False,
+            "trading": True,
+            "isLegalMoney": False,
+            "free": show(call.account.balance(asset).free),
+            "locked": show(call.account.balance(asset).locked),
+            "freeze": nothing,
+            "withdrawing": nothing,
+            "ipoing": nothing,
+            "ipoable": nothing,
+            "storage": nothing,
+            "networkList": [],
+        }
+        for asset in exchange.assets()
+    ]
+
+
+def no_margin_pairs(exchange: Exchange, call: Call) -> list[Any]:
+    call.p.finish()
+    return []
+
+
+def no_derivatives(exchange: Exchange, call: Call) -> dict[str, Any]:
+    """Return the exchangeInfo of a venue that lists no futures."""
+    call.p.finish()
+    return {
+        "timezone": "UTC",
+        "serverTime": call.now,
+        "rateLimits": [],
+        "exchangeFilters": [],
+        "assets": [],
+        "symbols": [],
+    }

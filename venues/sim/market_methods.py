@@ -1,0 +1,216 @@
+"""Requests about the market, which anybody may ask (rest-api.md, Market Data endpoints)."""
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Any, Final
+
+from venues.sim import errors
+from venues.sim.engine import Market
+from venues.sim.errors import ApiError
+from venues.sim.exchange import Call, Exchange, page
+from venues.sim.fixed import show
+from venues.sim.limits import MILLISECOND_NS
+from venues.sim.parameters import Parameters
+from venues.sim.symbols import AVERAGE_PRICE_MINUTES
+from venues.sim.tape import INTERVALS_NS
+from venues.sim.views import DayStatistics, candle_row, depth_snapshot
+
+SYMBOL_STATUSES: Final = frozenset({"TRADING", "HALT", "BREAK"})
+TICKER_TYPES: Final = frozenset({"FULL", "MINI"})
+
+
+def ping(exchange: Exchange, call: Call) -> dict[str, Any]:
+    call.p.finish()
+    return {}
+
+
+def time(exchange: Exchange, call: Call) -> dict[str, Any]:
+    call.p.finish()
+    return {"serverTime": call.now}
+
+
+def exchange_info(exchange: Exchange, call: Call) -> dict[str, Any]:
+    p = call.p
+    name, names = p.text("symbol"), p.names("symbols")
+    permissions, status = p.text("permissions"), _read_status(p)
+    show_sets = p.boolean("showPermissionSets", default=True)
+    p.finish()
+    if sum(value is not None for value in (name, names, permissions)) > 1:
+        raise errors.bad_combination()
+    if status is not None and (name is not None or names is not None):
+        raise errors.bad_combination()
+    chosen = exchange.choose(name, names)
+    if permissions is not None and "SPOT" not in permissions:
+        chosen = []
+    if status not in {None, "TRADING"}:
+        chosen = []
+    listed = [market.symbol.published() for market in chosen]
+    if not show_sets:
+        listed = [entry | {"permissionSets": []} for entry in listed]
+    return {
+        "timezone": "UTC",
+        "serverTime": call.now,
+        "rateLimits": exchange.limits.published(),
+        "exchangeFilters": [],
+        "symbols": listed,
+    }
+
+
+def depth(exchange: Exchange, call: Call) -> dict[str, Any]:
+    market = exchange.market(call.p.need_text("symbol"))
+    limit = call.p.count("limit", 100, 5_000)
+    _check_status(call.p)
+    call.p.finish()
+    return depth_snapshot(market, limit)
+
+
+def recent_trades(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
+    return _trades(exchange, call, None)
+
+
+def historical_trades(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
+    return _trades(exchange, call, call.p.integer("fromId"))
+
+
+def _trades(exchange: Exchange, call: Call, from_id: int | None) -> list[dict[str, Any]]:
+    market = exchange.market(call.p.need_text("symbol"))
+    limit = call.p.count("limit", 500, 1_000)
+    call.p.finish()
+    trades = market.tape.trades
+    if from_id is None:
+        chosen = list(islice(trades, max(0, len(trades) - limit), None))
+    else:
+        chosen = list(islice((one for one in trades if one.trade_id >= from_id), limit))
+    return [
+        {
+            "id": trade.trade_id,
+            "price": show(trade.price),
+            "qty": show(trade.quantity),
+            "quoteQty": show(trade.quote),
+            "time": trade.time_ns // call.unit_ns,
+            "isBuyerMaker": trade.buyer_is_maker,
+            "isBestMatch": True,
+        }
+        for trade in chosen
+    ]
+
+
+def aggregate_trades(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
+    p = call.p
+    market = exchange.market(p.need_text("symbol"))
+    limit, from_id = p.count("limit", 500, 1_000), p.integer("fromId")
+    start_ns, end_ns = p.span()
+    p.finish()
+    found = [
+        one
+        for one in market.tape.aggregates
+        if (from_id is None or one.aggregate_id >= from_id)
+        and (start_ns is None or one.time_ns >= start_ns)
+        and (end_ns is None or one.time_ns < end_ns + MILLISECOND_NS)
+    ]
+    oldest_first = from_id is not None or start_ns is not None
+    return [
+        {
+            "a": one.aggregate_id,
+            "p": show(one.price),
+            "q": show(one.quantity),
+            "f": one.first_id,
+            "l": one.last_id,
+            "T": one.time_ns // call.unit_ns,
+            "m": one.buyer_is_maker,
+            "M": True,
+        }
+        for one in page(found, limit, oldest_first=oldest_first)
+    ]
+
+
+def klines(exchange: Exchange, call: Call) -> list[list[Any]]:
+    p = call.p
+    market = exchange.market(p.need_text("symbol"))
+    interval = p.need_text("interval")
+    if interval not in INTERVALS_NS:
+        raise errors.bad_interval()
+    limit = p.count("limit", 500, 1_000)
+    start_ns, end_ns = p.span()
+    zone_ns = p.zone_ns()
+    p.finish()
+    last_ns = call.now_ns if end_ns is None else min(end_ns, call.now_ns)
+    found = list(market.tape.candles(interval, start_ns or 0, last_ns, zone_ns))
+    return [
+        candle_row(candle, interval, call.unit_ns, zone_ns)
+        for candle in page(found, limit, oldest_first=start_ns is not None)
+    ]
+
+
+def average_price(exchange: Exchange, call: Call) -> dict[str, Any]:
+    market = exchange.market(call.p.need_text("symbol"))
+    call.p.finish()
+    trades = market.tape.trades
+    return {
+        "mins": AVERAGE_PRICE_MINUTES,
+        "price": show(market.average_price(call.now_ns)),
+        "closeTime": trades[-1].time_ns // call.unit_ns if trades else 0,
+    }
+
+
+def ticker_price(exchange: Exchange, call: Call) -> Any:
+    return _per_symbol(
+        exchange,
+        call,
+        lambda market: {"symbol": market.symbol.name, "price": show(_last_price(market))},
+    )
+
+
+def ticker_book(exchange: Exchange, call: Call) -> Any:
+    def shown(market: Market) -> dict[str, Any]:
+        best = market.book.best()
+        return {
+            "symbol": market.symbol.name,
+            "bidPrice": show(best.bid),
+            "bidQty": show(best.bid_quantity),
+            "askPrice": show(best.ask),
+            "askQty": show(best.ask_quantity),
+        }
+
+    return _per_symbol(exchange, call, shown)
+
+
+def ticker_day(exchange: Exchange, call: Call) -> Any:
+    kind = call.p.choice("type", TICKER_TYPES, ApiError(-1139, "Invalid ticker type."))
+
+    def shown(market: Market) -> dict[str, Any]:
+        day = DayStatistics(market, call.now_ns)
+        return day.mini(call.unit_ns) if kind == "MINI" else day.full(call.unit_ns)
+
+    return _per_symbol(exchange, call, shown)
+
+
+def _check_status(p: Parameters) -> None:
+    if _read_status(p) not in {None, "TRADING"}:
+        raise errors.symbol_status_differs()
+
+
+def _per_symbol(exchange: Exchange, call: Call, shown: Callable[[Market], dict[str, Any]]) -> Any:
+    """Answer for one symbol with an object, for several or all with an array."""
+    p = call.p
+    name, names = p.text("symbol"), p.names("symbols")
+    status = _read_status(p)
+    p.finish()
+    if name is not None and names is not None:
+        raise errors.bad_combination()
+    chosen = exchange.choose(name, names)
+    other_status = status not in {None, "TRADING"}
+    if name is not None:
+        if other_status:
+            raise errors.symbol_status_differs()
+        return shown(chosen[0])
+    return [] if other_status else [shown(market) for market in chosen]
+
+
+def _last_price(market: Market) -> int:
+    last = market.tape.last_price
+    return market.symbol.opening_price if last is None else last
+
+
+def _read_status(p: Parameters) -> str | None:
+    return p.choice("symbolStatus", SYMBOL_STATUSES, errors.bad_symbol_status())

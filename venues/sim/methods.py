@@ -1,0 +1,77 @@
+"""The table of methods: what each costs, who may call it, who answers it.
+
+Names are those of the WebSocket API; REST maps its endpoints onto them. Weights are the documented
+ones (rest-api.md, web-socket-api.md).
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from venues.sim import account_methods as account
+from venues.sim import market_methods as market
+from venues.sim import trading_methods as trading
+from venues.sim.exchange import Method, Weight
+
+
+def _depth_weight(values: Mapping[str, str]) -> int:
+    text = values.get("limit", "100")
+    limit = int(text) if text.isdecimal() and len(text) < 9 else 100
+    for up_to, weight in ((100, 5), (500, 25), (1_000, 50)):
+        if limit <= up_to:
+            return weight
+    return 250
+
+
+def _symbol_weight(one: int, all_symbols: int) -> Weight:
+    return lambda values: one if "symbol" in values else all_symbols
+
+
+def _day_weight(values: Mapping[str, str]) -> int:
+    if "symbol" in values:
+        return 2
+    return 2 if "symbols" in values else 80  # fewer than 21 symbols exist here
+
+
+METHODS: Final[dict[str, Method]] = {
+    "ping": Method(market.ping, 1),
+    "time": Method(market.time, 1),
+    "exchangeInfo": Method(market.exchange_info, 20),
+    "depth": Method(market.depth, _depth_weight),
+    "trades.recent": Method(market.recent_trades, 25),
+    "trades.historical": Method(market.historical_trades, 25),
+    "trades.aggregate": Method(market.aggregate_trades, 4),
+    "klines": Method(market.klines, 2),
+    "uiKlines": Method(market.klines, 2),
+    "avgPrice": Method(market.average_price, 2),
+    "ticker.price": Method(market.ticker_price, _symbol_weight(2, 4)),
+    "ticker.book": Method(market.ticker_book, _symbol_weight(2, 4)),
+    "ticker.24hr": Method(market.ticker_day, _day_weight),
+    "order.place": Method(trading.place, 1, signed=True, free_on_success=True, counts_orders=True),
+    "order.test": Method(
+        trading.test_order,
+        lambda values: 20 if values.get("computeCommissionRates") == "true" else 1,
+        signed=True,
+    ),
+    "order.cancel": Method(trading.cancel, 1, signed=True, free_on_success=True),
+    "openOrders.cancelAll": Method(trading.cancel_all, 1, signed=True, free_on_success=True),
+    "order.cancelReplace": Method(
+        trading.cancel_replace, 1, signed=True, free_on_success=True, counts_orders=True
+    ),
+    "order.amend.keepPriority": Method(trading.amend, 4, signed=True),
+    "order.amendments": Method(account.amendments, 4, signed=True),
+    "order.status": Method(account.order_status, 4, signed=True),
+    "openOrders.status": Method(account.open_orders, _symbol_weight(6, 80), signed=True),
+    "allOrders": Method(account.all_orders, 20, signed=True),
+    "myTrades": Method(
+        account.my_trades, lambda values: 5 if "orderId" in values else 20, signed=True
+    ),
+    "myFilters": Method(account.my_filters, 40, signed=True),
+    "account.status": Method(account.account_status, 20, signed=True),
+    "account.commission": Method(account.commission, 20, signed=True),
+    "account.rateLimits.orders": Method(account.order_counts, 40, signed=True),
+}
+
+# Endpoints of REST alone.
+COINS: Final = Method(account.coins, 10, signed=True)
+NO_MARGIN_PAIRS: Final = Method(account.no_margin_pairs, 1)
+NO_DERIVATIVES: Final = Method(account.no_derivatives, 1)
