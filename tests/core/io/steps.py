@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import trio
+
 from core.io.loop import HotLoop
 
 START_NS = 1_000_000_000_000
@@ -19,6 +21,13 @@ class StepClock:
     def now_ns(self) -> int:
         self.time_ns += self.step_ns
         return self.time_ns
+
+
+class TrioClock(StepClock):
+    """Follows trio's own clock, and so a mock one."""
+
+    def now_ns(self) -> int:
+        return START_NS + round(trio.current_time() * 1e9)
 
 
 class Timer:

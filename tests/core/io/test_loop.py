@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from core.io.loop import BUSY_YIELD_NS, IDLE_TICK_NS, IDLE_YIELD_NS, READABLE, WRITABLE
-from tests.core.io.steps import START_NS, Lags, StepClock, Timer, make_loop
+from tests.core.io.steps import START_NS, Lags, StepClock, Timer, TrioClock, make_loop
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -156,10 +156,12 @@ async def test_a_late_checkpoint_is_recorded_as_loop_lag(pair: Pair) -> None:
 async def test_a_due_timer_fires_and_its_lag_is_recorded(spin: bool) -> None:
     clock, timer, lags = StepClock(step_ns=10), Timer(), Lags()
     timer.due_ns = START_NS - 5_000
-    with make_loop(spin=spin, clock=clock, timer=timer, lags=lags) as loop:
-        with trio.CancelScope() as scope:
-            timer.then = scope.cancel
-            await loop.run()
+    with (
+        make_loop(spin=spin, clock=clock, timer=timer, lags=lags) as loop,
+        trio.CancelScope() as scope,
+    ):
+        timer.then = scope.cancel
+        await loop.run()
     [fired_ns] = timer.fired_ns
     assert lags.of("timer_lag") == [fired_ns - (START_NS - 5_000)]
 
@@ -193,18 +195,14 @@ async def test_timers_are_looked_at_after_every_turn_of_a_flood(pair: Pair) -> N
 
 
 async def test_waiting_ends_when_a_timer_is_due(autojump_clock: trio.testing.MockClock) -> None:
-    timer, lags = Timer(), Lags()
-
-    def now_ns() -> int:
-        return START_NS + round(trio.current_time() * 1e9)
-
-    clock = StepClock()
-    clock.now_ns = now_ns  # type: ignore[method-assign]  # engine time follows trio's mock clock
-    timer.due_ns = now_ns() + 40_000_000
-    with make_loop(spin=False, clock=clock, timer=timer, lags=lags) as loop:
-        with trio.CancelScope() as scope:
-            timer.then = scope.cancel
-            await loop.run()
+    clock, timer, lags = TrioClock(), Timer(), Lags()
+    timer.due_ns = clock.now_ns() + 40_000_000
+    with (
+        make_loop(spin=False, clock=clock, timer=timer, lags=lags) as loop,
+        trio.CancelScope() as scope,
+    ):
+        timer.then = scope.cancel
+        await loop.run()
     assert lags.of("timer_lag")[0] < 1_000_000
 
 
@@ -213,9 +211,8 @@ async def test_waiting_idle_work_runs_once_each_then_only_with_the_tick(
 ) -> None:
     ran: list[str] = []
     idle = (lambda: ran.append("fold"), lambda: ran.append("collect"))
-    with make_loop(spin=False, idle=idle) as loop:
-        with trio.move_on_after(3.5 * IDLE_TICK_NS / 1e9):
-            await loop.run()
+    with make_loop(spin=False, idle=idle) as loop, trio.move_on_after(3.5 * IDLE_TICK_NS / 1e9):
+        await loop.run()
     assert ran == ["fold", "collect"] * 3
 
 
@@ -259,7 +256,8 @@ async def test_a_posted_call_is_made_by_the_loop_in_order(spin: bool) -> None:
     with make_loop(spin=spin) as loop:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(loop.run)
-            await trio.testing.wait_all_tasks_blocked() if not spin else None
+            if not spin:  # asleep, so that the call has to wake it
+                await trio.testing.wait_all_tasks_blocked()
             loop.post(lambda: made.append("first"))
             loop.post(lambda: made.append("second"))
             assert made == []
