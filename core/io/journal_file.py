@@ -218,8 +218,9 @@ class JournalFile:
         self._folder = run_dir / "journal"
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._numbers = deque(self._discard_unbegun())
         except OSError as error:
-            raise JournalFailed(f"{self._folder} cannot be made: {error.strerror}") from error
+            raise JournalFailed(f"{self._folder} cannot be used: {error.strerror}") from error
         self._header = header
         self._keep = keep_segments
         self._largest = segment_bytes // LARGEST_PART
@@ -228,7 +229,6 @@ class JournalFile:
         self._doomed = -1
         self._at = 0
         self._retired: deque[_Segment] = deque()
-        self._numbers = deque(self._discard_unbegun())
         self._first = number = self._numbers[-1] + 1 if self._numbers else 1
         self._segment = _Segment(self._folder, number, segment_bytes)
         self._spare: _Segment | None = None
@@ -295,15 +295,18 @@ class JournalFile:
     def prepare(self) -> bool:
         """Do one slice of what ``append`` must not; return whether there was anything to do.
 
-        Raises ``JournalFailed`` once when no further segment can be allocated: the one in use
-        still takes records until it is full.
+        Belongs to the thread that appends. Raises ``JournalFailed`` once when no further segment
+        can be allocated: the one in use still takes records until it is full.
         """
         if self._segment.touch(self._at + AHEAD_BYTES):
             return True
-        if self._spare is None:
-            return self._allocate()
+        if self._spare is None and not self._failed:
+            self._allocate()
+            return True
+        if self._spare is not None and self._spare.touch(AHEAD_BYTES):
+            return True
         try:
-            return self._spare.touch(AHEAD_BYTES) or self._give_back() or self._forget()
+            return self._give_back() or self._forget()
         except OSError as error:
             raise JournalFailed(f"{self._folder} cannot be kept: {error.strerror}") from error
 
@@ -334,15 +337,10 @@ class JournalFile:
             os.close(self._doomed)
             self._doomed = -1
 
-    def _allocate(self) -> bool:
-        if self._failed:
-            return False
-        try:
-            self._spare = _Segment(self._folder, self._numbers[-1] + 1, self._limit)
-        except JournalFailed:
-            self._failed = True
-            raise
-        return True
+    def _allocate(self) -> None:
+        self._failed = True
+        self._spare = _Segment(self._folder, self._numbers[-1] + 1, self._limit)
+        self._failed = False
 
     # -- the end -----------------------------------------------------------------------------
 
@@ -363,13 +361,16 @@ class JournalFile:
         """Unmap, return to the disk what was not used, and flush. Append ``END`` before."""
         self._segment.used = self._at
         self._retired.append(self._segment)
-        if self._spare is not None:
-            self._spare.path.unlink()
-            self._retired.append(self._spare)
-        while self._give_back():
-            pass
-        if self._doomed >= 0:
-            os.close(self._doomed)
+        try:
+            if self._spare is not None:
+                self._spare.path.unlink()
+                self._retired.append(self._spare)
+            while self._give_back():
+                pass
+            if self._doomed >= 0:
+                os.close(self._doomed)
+        except OSError as error:
+            raise JournalFailed(f"{self._folder} cannot be closed: {error.strerror}") from error
         self.flush()
 
 
