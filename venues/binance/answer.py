@@ -136,15 +136,17 @@ def _facts(
 
 
 def _snapshot(decode: Decoder, index: int, body: bytes) -> BookSnapshot:
-    instrument = next(one for one in decode.instruments.values() if one.index == index)
+    instrument = next((one for one in decode.instruments.values() if one.index == index), None)
+    if instrument is None:
+        raise Misuse(f"instrument {index} was never learned")
     depth = _depth(body)
-    prices = facts.Counts(instrument.tick, 1)
-    sizes = facts.BookSizes(instrument.lot, 1)
+    prices = facts.Dropped(instrument.tick, 1)
+    sizes = facts.RoundedUp(instrument.lot, 1)
     return BookSnapshot(
         index,
         depth.last_update_id,
-        [(prices[price], sizes[size]) for price, size in depth.bids],
-        [(prices[price], sizes[size]) for price, size in depth.asks],
+        [(tick, sizes[size]) for price, size in depth.bids if (tick := prices[price])],
+        [(tick, sizes[size]) for price, size in depth.asks if (tick := prices[price])],
     )
 
 

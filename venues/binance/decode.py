@@ -331,8 +331,9 @@ _NO_ERROR: Final = schema.ErrorBody(code=0)
 def _tops(instrument: Instrument) -> Take:
     decode = decoder(schema.BookTickerFrame)
     index, symbol = instrument.index, instrument.symbol
-    prices = facts.Counts(instrument.tick, 1)
-    sizes = facts.BookSizes(instrument.lot, 0)
+    bids = facts.RoundedDown(instrument.tick, 1)
+    asks = facts.RoundedUp(instrument.tick, 1)
+    sizes = facts.RoundedUp(instrument.lot, 0)
 
     def take(payload: bytes, events: list[Event]) -> None:
         top = decode(payload).data
@@ -344,9 +345,9 @@ def _tops(instrument: Instrument) -> Take:
             BookTop(
                 index,
                 top.update_id,
-                prices[top.bid_price] if bid_lots else 0,
+                bids[top.bid_price] if bid_lots else 0,
                 bid_lots,
-                prices[top.ask_price] if ask_lots else 0,
+                asks[top.ask_price] if ask_lots else 0,
                 ask_lots,
             )
         )
@@ -357,8 +358,8 @@ def _tops(instrument: Instrument) -> Take:
 def _deltas(instrument: Instrument) -> Take:
     decode = decoder(schema.DepthUpdateFrame)
     index, symbol = instrument.index, instrument.symbol
-    prices = facts.Counts(instrument.tick, 1)
-    sizes = facts.BookSizes(instrument.lot, 0)
+    prices = facts.Dropped(instrument.tick, 1)
+    sizes = facts.RoundedUp(instrument.lot, 0)
 
     def take(payload: bytes, events: list[Event]) -> None:
         update = decode(payload).data
@@ -369,8 +370,8 @@ def _deltas(instrument: Instrument) -> Take:
                 index,
                 update.first_update_id,
                 update.last_update_id,
-                [(prices[price], sizes[size]) for price, size in update.bids],
-                [(prices[price], sizes[size]) for price, size in update.asks],
+                [(tick, sizes[size]) for price, size in update.bids if (tick := prices[price])],
+                [(tick, sizes[size]) for price, size in update.asks if (tick := prices[price])],
                 update.event_time * NS_PER_MS,
             )
         )
@@ -381,19 +382,23 @@ def _deltas(instrument: Instrument) -> Take:
 def _trades(instrument: Instrument) -> Take:
     decode = decoder(schema.TradeFrame)
     index, symbol = instrument.index, instrument.symbol
-    prices = facts.Counts(instrument.tick, 1)
-    sizes = facts.BookSizes(instrument.lot, 1)
+    prices = facts.Dropped(instrument.tick, 1)
+    sizes = facts.RoundedUp(instrument.lot, 1)
     buy, sell = Side.BUY, Side.SELL
 
     def take(payload: bytes, events: list[Event]) -> None:
         trade = decode(payload).data
         if trade.symbol != symbol:
             raise Drifted(f"the trade stream of {symbol} tells of {trade.symbol}")
+        ticks = prices[trade.price]
+        if not ticks:
+            events.append(Ignored("trade between two ticks"))
+            return
         events.append(
             MarketTrade(
                 index,
                 trade.trade_id,
-                prices[trade.price],
+                ticks,
                 sizes[trade.qty],
                 sell if trade.buyer_is_maker else buy,
                 trade.trade_time * NS_PER_MS,

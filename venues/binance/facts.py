@@ -25,7 +25,7 @@ from core.events import (
     VenueStatus,
 )
 from core.instrument import Instrument
-from core.units import CACHE_TEXTS, NS_PER_MS, Grid, atoms, parse_decimal
+from core.units import CACHE_TEXTS, MAX_COUNT, NS_PER_MS, Grid, atoms, parse_decimal
 from venues.binance import schema
 
 Instruments = Mapping[str, Instrument]
@@ -79,6 +79,10 @@ class Counts(dict[str, int]):
 
     A plain subscript is the cheapest look-up there is, and a feed repeats its prices. ``least`` is
     the smallest count that is legal here: 1 for prices, 0 for sizes that may be gone.
+
+    An order that was placed before the venue made its ticks or lots larger rests in the book as
+    it was (NOTES.md), so that public prices and sizes need not be on the grid of today. What to
+    do with those is said by the subclasses; everything of our own is exact or refused.
     """
 
     __slots__ = ("_grid", "_least")
@@ -89,39 +93,60 @@ class Counts(dict[str, int]):
         self._least = least
 
     def __missing__(self, text: str) -> int:
-        count = self._grid.count_of(*parse_decimal(text), text)
-        if count < self._least:
-            raise Malformed(f"{text!r} is no price or size here: it must be above zero")
+        mantissa, exponent = parse_decimal(text)
+        try:
+            count = self._grid.count_of(mantissa, exponent, text)
+        except OffGrid as error:
+            count = self._between(mantissa, exponent, error)
+        else:
+            if count < self._least:
+                raise Malformed(f"{text!r} is no price or size here: it must be above zero")
         if len(self) >= CACHE_TEXTS:
             self.clear()
         self[text] = count
         return count
 
+    def _between(self, mantissa: int, exponent: int, error: OffGrid) -> int:
+        """Return what a number between two steps counts as."""
+        raise error
 
-class BookSizes(Counts):
-    """Sizes of a public feed, where part of a lot counts as one lot more.
 
-    An order that was placed before the venue made its lots larger rests in the book as it was
-    (NOTES.md), so that levels and trades need not be on the grid of today. They are other
-    people's; our own sizes are never rounded.
-    """
+class RoundedUp(Counts):
+    """Public sizes, where part of a lot is one lot more; the best ask, at its step above."""
 
     __slots__ = ()
 
-    def __missing__(self, text: str) -> int:
-        try:
-            return super().__missing__(text)
-        except OffGrid:
-            count = lots_up(self._grid, text)
-            self[text] = count
-            return count
+    def _between(self, mantissa: int, exponent: int, error: OffGrid) -> int:
+        return _steps_below(self._grid, mantissa, exponent) + 1
 
 
-def lots_up(grid: Grid, text: str) -> int:
-    """Return how many steps ``text`` is, part of a step as one more."""
-    mantissa, exponent = parse_decimal(text)
-    below = grid.step_mantissa * int(10**exponent)
-    return -(-mantissa * int(10**grid.decimals) // below)
+class RoundedDown(Counts):
+    """The best bid, at its step below."""
+
+    __slots__ = ()
+
+    def _between(self, mantissa: int, exponent: int, error: OffGrid) -> int:
+        count = _steps_below(self._grid, mantissa, exponent)
+        if count < self._least:
+            raise error
+        return count
+
+
+class Dropped(Counts):
+    """Prices of levels and trades; one between two ticks counts 0, which is no price."""
+
+    __slots__ = ()
+
+    def _between(self, mantissa: int, exponent: int, error: OffGrid) -> int:
+        return 0
+
+
+def _steps_below(grid: Grid, mantissa: int, exponent: int) -> int:
+    """Return how many whole steps a number has, fewer than ``MAX_COUNT``."""
+    count = mantissa * int(10**grid.decimals) // (grid.step_mantissa * int(10**exponent))
+    if count >= MAX_COUNT:
+        raise Malformed(f"{count} steps are too many")
+    return count
 
 
 def positive(grid: Grid, text: str) -> int:

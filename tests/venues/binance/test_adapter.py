@@ -1,0 +1,69 @@
+"""Lines, scripts, limits and costs of a run on Binance Spot."""
+
+import pytest
+
+from core import commands
+from core.commands import Command, FetchBook, FetchOpenOrders, Place, Replace, SubscribeMarket
+from core.events import NO_INSTRUMENT
+from core.units import NS_PER_S
+from core.venue import Adapter, Environment, Signer
+from tests.venues.binance import world
+from venues.binance import VENUE, decode
+
+ADAPTER = world.ADAPTER
+MARKET, TRADE = ADAPTER.lines
+
+
+def test_the_parts_answer_the_questions_of_a_venue() -> None:
+    adapter: Adapter = ADAPTER
+    signer: Signer = VENUE.signer("k", "s")
+    assert (adapter, repr(signer)) == (ADAPTER, "<KeySigner>")
+
+
+def test_two_lines_market_and_trade() -> None:
+    assert (decode.MARKET, decode.TRADE) == (0, 1)
+    assert (MARKET.name, MARKET.url, MARKET.private) == ("market", "ws://localhost:2/stream", False)
+    assert (TRADE.name, TRADE.url, TRADE.private) == (
+        "trade",
+        "ws://localhost:3/ws-api/v3",
+        True,
+    )
+
+
+def test_a_line_is_renewed_before_the_venue_drops_it_and_dead_after_two_missed_pings() -> None:
+    for line in (MARKET, TRADE):
+        assert 40 * NS_PER_S < line.silence_ns < 60 * NS_PER_S
+        assert 23 * 3600 * NS_PER_S < line.lifetime_ns < 24 * 3600 * NS_PER_S
+
+
+def test_the_market_line_takes_five_frames_a_second() -> None:
+    assert (MARKET.sends_per_s, TRADE.sends_per_s) == (5, 0)
+
+
+def test_every_environment_has_both_lines_and_verified_tls() -> None:
+    assert set(VENUE.endpoints) == {Environment.LIVE, Environment.TESTNET}
+    for endpoints in VENUE.endpoints.values():
+        assert set(endpoints.lines) == {"market", "trade"}
+        assert endpoints.rest.startswith("https://")
+        assert all(url.startswith("wss://") for url in endpoints.lines.values())
+
+
+def every_command() -> list[type[Command]]:
+    found = [one for one in vars(commands).values() if isinstance(one, type)]
+    return [one for one in found if issubclass(one, Command) and one is not Command]
+
+
+@pytest.mark.parametrize("kind", every_command(), ids=lambda kind: kind.__name__)
+def test_every_command_has_a_cost_in_known_limits(kind: type[Command]) -> None:
+    names = {limit.name for limit in ADAPTER.limits}
+    command = kind(*(0 for _ in kind.__struct_fields__))
+    cost = dict(ADAPTER.cost(command))
+    assert set(cost) <= names
+    assert (cost == {}) is (kind is SubscribeMarket)
+    assert ("orders_10s" in cost) is (kind in (Place, Replace))
+
+
+def test_the_costs_that_differ_by_their_arguments() -> None:
+    assert dict(ADAPTER.cost(FetchOpenOrders(0)))["weight_1m"] == 6
+    assert dict(ADAPTER.cost(FetchOpenOrders(NO_INSTRUMENT)))["weight_1m"] == 80
+    assert dict(ADAPTER.cost(FetchBook(0)))["weight_1m"] == 250

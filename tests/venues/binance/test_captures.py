@@ -1,0 +1,198 @@
+"""Real frames of the venue: every one decodes, the chains have no gap, the snapshots bridge."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+
+from core.commands import FetchBook, FetchInstruments
+from core.errors import OffGrid
+from core.events import (
+    BookDelta,
+    BookSnapshot,
+    BookTop,
+    Event,
+    Ignored,
+    InstrumentsReport,
+    MarketTrade,
+)
+from tests.venues.binance import world
+from venues.binance import VENUE, decode
+from venues.binance.adapter import SpotAdapter
+
+CAPTURES = world.SHARED / "captures"
+RAW_2024 = CAPTURES / "binance_raw_2024" / "spot" / "btcusdt_20240808.gz"
+FEED_2021 = CAPTURES / "cryptofeed" / "BINANCE"
+
+here = pytest.mark.skipif(not CAPTURES.exists(), reason="the recorded frames are not here")
+
+
+def lines_of(name: object, separator: bytes) -> Iterator[tuple[bytes, bytes]]:
+    with gzip.open(str(name)) as lines:
+        for line in lines:
+            head, _, body = line.rstrip(b"\n").partition(separator)
+            yield head, body
+
+
+KINDS_2021 = {
+    "BookDelta": 177,
+    "BookTop": 84,
+    "stream of kind kline_1m": 2,
+    "stream of kind aggTrade": 2,
+}
+"""As the recorder counted, and the one depth event that its snapshot covers."""
+
+
+class Best:
+    """A book of the plainest kind: two dictionaries, best prices by ``min`` and ``max``."""
+
+    def __init__(self, snapshot: BookSnapshot) -> None:
+        self.seq = snapshot.seq
+        self.bids = dict(snapshot.bids)
+        self.asks = dict(snapshot.asks)
+        self.bridged = False
+
+    def apply(self, delta: BookDelta) -> None:
+        if delta.last_seq <= self.seq:
+            return
+        if not self.bridged:
+            assert delta.first_seq <= self.seq + 1 <= delta.last_seq, "the snapshot does not bridge"
+            self.bridged = True
+        else:
+            assert delta.first_seq == self.seq + 1, "gap"
+        self.seq = delta.last_seq
+        for levels, changes in ((self.bids, delta.bids), (self.asks, delta.asks)):
+            for ticks, lots in changes:
+                if lots:
+                    levels[ticks] = lots
+                else:
+                    levels.pop(ticks, None)
+
+    @property
+    def best(self) -> tuple[int, int, int, int]:
+        bid, ask = max(self.bids), min(self.asks)
+        return bid, self.bids[bid], ask, self.asks[ask]
+
+
+def best_of(top: BookTop) -> tuple[int, int, int, int]:
+    return top.bid_ticks, top.bid_lots, top.ask_ticks, top.ask_lots
+
+
+def seq_of(event: Event) -> int:
+    assert isinstance(event, BookTop)
+    return event.seq
+
+
+@pytest.fixture(scope="module")
+def recorded_2024() -> tuple[list[Event], BookSnapshot]:
+    adapter = world.adapter()
+    events: list[Event] = []
+    snapshots: list[BookSnapshot] = []
+    for _, body in lines_of(RAW_2024, b" "):
+        if body.startswith(b'{"lastUpdateId"'):
+            [fact] = adapter.answer(FetchBook(0), 1, 200, {}, body).facts
+            assert isinstance(fact, BookSnapshot)
+            snapshots.append(fact)
+        else:
+            adapter.decode(decode.MARKET, body, events)
+    [snapshot] = snapshots
+    return events, snapshot
+
+
+@here
+def test_every_frame_of_2024_decodes(recorded_2024: tuple[list[Event], BookSnapshot]) -> None:
+    events, _ = recorded_2024
+    kinds = Counter(type(event).__name__ for event in events)
+    assert kinds == {"BookTop": 28_040, "MarketTrade": 9_757, "BookDelta": 3_451}
+    trades = [event.trade_id for event in events if isinstance(event, MarketTrade)]
+    assert all(later > earlier for earlier, later in pairwise(trades))
+
+
+@here
+def test_tickers_and_depth_of_2024_count_the_same_updates(
+    recorded_2024: tuple[list[Event], BookSnapshot],
+) -> None:
+    """The last ticker up to a depth event's ``u`` shows the best prices of the book as of ``u``.
+
+    And no ticker comes after the depth event that covers it: tickers are always ahead.
+    """
+    events, snapshot = recorded_2024
+    book = Best(snapshot)
+    tops: list[BookTop] = []
+    newest = exact = compared = 0
+    for event in events:
+        if isinstance(event, BookTop):
+            assert event.seq > newest
+            tops.append(event)
+        elif isinstance(event, BookDelta):
+            newest = event.last_seq
+            book.apply(event)
+            covered = [top for top in tops if top.seq <= newest]
+            tops = tops[len(covered) :]
+            if not book.bridged:
+                continue
+            bid, _, ask, _ = book.best
+            assert bid < ask
+            if covered and covered[-1].seq >= event.first_seq:
+                compared += 1
+                exact += covered[-1].seq == newest
+                assert best_of(covered[-1]) == book.best
+    assert (compared, exact) == (2_894, 564)
+    assert book.best == (6_168_599, 100_870, 6_168_600, 229_327)
+
+
+@here
+def test_the_book_of_2024_has_sizes_from_before_larger_lots() -> None:
+    """Three of 124,090 sizes; without counting them up, no book of BTCUSDT would stay whole."""
+    lot = world.BTC.lot
+    off_grid = set()
+    for _, body in lines_of(RAW_2024, b" "):
+        if b"depthUpdate" not in body:
+            continue
+        for text in re.findall(rb'","([0-9.]+)"\]', body):
+            try:
+                lot.count(text.decode())
+            except OffGrid:
+                off_grid.add(text)
+    assert off_grid == {b"25.42618900", b"244.56630400", b"93.75658700"}
+
+
+@here
+def test_the_feed_of_2021_with_its_own_rules_and_snapshots() -> None:
+    symbols = ("NKNUSDT", "BLZETH", "LRCBTC", "RUNEEUR")
+    adapter = VENUE.adapter(world.subscription(symbols))
+    assert isinstance(adapter, SpotAdapter)
+    _, body = next(lines_of(FEED_2021 / "BINANCE.0.gz", b": "))
+    report = adapter.answer(FetchInstruments(), 1, 200, {}, body).facts[0]
+    assert isinstance(report, InstrumentsReport)
+    adapter.learn(report.instruments)
+    index = {one.symbol: one.index for one in report.instruments}
+
+    books: dict[int, Best] = {}
+    for head, body in lines_of(FEED_2021 / "BINANCE.http.0.0.gz", b": "):
+        found = re.search(rb"symbol=(\w+)", head)
+        if found is None:
+            continue
+        command = FetchBook(index[found[1].decode()])
+        [fact] = adapter.answer(command, 1, 200, {}, body).facts
+        assert isinstance(fact, BookSnapshot)
+        books[fact.instrument] = Best(fact)
+    assert set(books) == set(range(4))
+
+    events: list[Event] = []
+    for _, body in lines_of(FEED_2021 / "BINANCE.ws.1.0.gz", b": "):
+        if body.startswith(b'{"stream"'):
+            adapter.decode(decode.MARKET, body, events)
+    kinds = Counter(
+        event.what if isinstance(event, Ignored) else type(event).__name__ for event in events
+    )
+    assert kinds == KINDS_2021
+    for event in events:
+        if isinstance(event, BookDelta):
+            books[event.instrument].apply(event)
+    assert all(book.best[0] < book.best[2] for book in books.values())
