@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -171,6 +173,12 @@ def test_any_body_bytes_give_a_body_or_one_typed_error(data: bytes) -> None:
 def test_every_kind_is_input_output_or_about_the_journal_itself() -> None:
     assert set(Kind) - INPUTS - OUTPUTS == {Kind.HEADER, Kind.NOTE, Kind.END}
     assert not INPUTS & OUTPUTS
+
+
+def test_the_documented_kinds_are_the_kinds() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "journal.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^\| ([0-9]+) \| ([A-Z]+) \|", page, re.MULTILINE)
+    assert {int(value): name for value, name in documented} == {kind: kind.name for kind in Kind}
 
 
 def test_a_memory_journal_keeps_what_a_file_would() -> None:
