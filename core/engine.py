@@ -215,6 +215,11 @@ class Engine:
         self._deliveries: list[tuple[Callable[..., None], Any, Any]] = []
         self._next_clock_ns = 0
         self._snapshots: Doubts[int] = Doubts()
+        self._controls: dict[str, Callable[[str], None]] = {
+            "start": self._start,
+            "leave": self._leave,
+            "fail": self._fail,
+        }
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             BookTop: self._on_top,
             BookDelta: self._on_delta,
@@ -239,11 +244,7 @@ class Engine:
 
     def start(self, now_ns: int) -> None:
         """Ask for what must be known before the lines are opened."""
-        self._record(Kind.DUE, 0, now_ns, b"")
-        self._begin_turn(now_ns)
-        self.timers.push(now_ns + TICK_NS, None)
-        self._ask_start()
-        self._end_turn()
+        self.on_control(b"start", now_ns)
 
     def on_up(self, line: int, now_ns: int) -> None:
         """A line is connected, its HTTP upgrade behind it."""
@@ -360,21 +361,30 @@ class Engine:
 
     def leave(self, why: str, now_ns: int) -> None:
         """Close the gate for good, cancel our own orders, and have it proved."""
-        self._record(Kind.CONTROL, 0, now_ns, f"leave {why}".encode())
+        self.on_control(b"leave " + why.encode(), now_ns)
+
+    def fail(self, why: str, now_ns: int) -> None:
+        """Something outside the fold makes it unsafe to go on."""
+        self.on_control(b"fail " + why.encode(), now_ns)
+
+    def on_control(self, text: bytes, now_ns: int) -> None:
+        """A word from whoever runs us: ``start``, ``leave WHY`` or ``fail WHY``."""
+        self._record(Kind.CONTROL, 0, now_ns, text)
         self._begin_turn(now_ns)
+        verb, _, why = text.decode().partition(" ")
+        self._controls[verb](why)
+        self._end_turn()
+
+    def _start(self, _: str) -> None:
+        self.timers.push(self._now_ns + TICK_NS, None)
+        self._ask_start()
+
+    def _leave(self, why: str) -> None:
         if not self.recovery.leaving:
             self._log(f"leaving: {why}")
             self._refresh_session(leaving=True)
             self._call(self._strategy.on_stop)
-            self.recovery.leave(now_ns)
-        self._end_turn()
-
-    def fail(self, why: str, now_ns: int) -> None:
-        """Something outside the fold makes it unsafe to go on."""
-        self._record(Kind.CONTROL, 0, now_ns, f"fail {why}".encode())
-        self._begin_turn(now_ns)
-        self._fail(why)
-        self._end_turn()
+            self.recovery.leave(self._now_ns)
 
     @property
     def left(self) -> bool:
@@ -571,9 +581,18 @@ class Engine:
             if book.live and book.bid_lots and book.ask_lots:
                 index = book.instrument
                 mark_ticks = (book.bid_ticks + book.ask_ticks) // 2
-                profit = self.positions[index].profit(mark_ticks)
+                profit = self._profit(self.table[index], mark_ticks)
                 if self.risk.on_profit(index, profit, self._now_ns):
                     self._halt(self.risk.halted)
+
+    def _profit(self, instrument: Instrument, mark_ticks: int) -> int:
+        """Return profit in quote units, less the fees paid in the instrument's own assets."""
+        position = self.positions[instrument.index]
+        fees = position.fees_atoms
+        paid = instrument.worth(
+            fees.get(instrument.quote, 0), fees.get(instrument.base, 0), mark_ticks
+        )
+        return position.profit(mark_ticks) - paid
 
     # -- account and venue ---------------------------------------------------------------------
 
@@ -592,6 +611,7 @@ class Engine:
     def _on_instruments(self, report: InstrumentsReport) -> None:
         first = not len(self.table)
         for instrument in report.instruments:
+            self._check_grid(instrument)
             self.table.put(instrument)
             if instrument.index == len(self.books):
                 self.risk.add(instrument.index, self._limits_of(instrument))
@@ -602,6 +622,16 @@ class Engine:
         if first:
             self._call(self._strategy.on_start)
             self._door.open_lines()
+
+    def _check_grid(self, renewed: Instrument) -> None:
+        """Positions and limits count in the old grid: an instrument whose grid moves is halted."""
+        if renewed.index >= len(self.table):
+            return
+        known = self.table[renewed.index]
+        if (known.tick.step, known.lot.step) != (renewed.tick.step, renewed.lot.step):
+            why = f"the venue changed tick or lot to {renewed.tick.step} and {renewed.lot.step}"
+            self.risk.halt_instrument(renewed.index, why)
+            self._halt_instrument(renewed.index, why)
 
     def _on_limits(self, report: LimitsReport) -> None:
         self.throttle.renew(report.limits)
@@ -664,6 +694,9 @@ class Engine:
             self._log(f"refused for good: {name}")
 
     def _no_reply(self, asked: Asked) -> None:
+        line = asked.line
+        if line >= 0 and self.sessions[line].answers_step(asked.request_id):
+            self._drop(line, f"{type(asked.command).__name__} was not answered")
         self.proof.on_no_reply(asked, self._now_ns)
         self.recovery.on_no_reply(asked)
 
@@ -795,8 +828,7 @@ class Engine:
 
     def _halt(self, why: str) -> None:
         """Stop placing for good, and take our orders out."""
-        if not self.risk.halted:
-            self.risk.halt(why, for_good=True)
+        self.risk.halt(why, for_good=True)
         self._log(f"halted: {why}")
         self._refresh_session()
         for instrument in range(len(self.table)):

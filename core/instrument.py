@@ -12,7 +12,9 @@ from enum import StrEnum
 from msgspec import Struct
 
 from core.errors import BadConfig
-from core.units import Grid, format_decimal
+from core.units import ASSET_DECIMALS, Grid, format_decimal
+
+_ATOMS = 10**ASSET_DECIMALS
 
 
 class Trading(StrEnum):
@@ -62,6 +64,15 @@ class Instrument(Struct, frozen=True, kw_only=True, eq=False):
     def money(self, quote_units: int) -> str:
         """Return quote units (profit, notional) as decimal text in the quote asset, exactly."""
         return format_decimal(quote_units * self.quote_unit, self.quote_decimals)
+
+    def worth(self, quote_atoms: int, base_atoms: int, mark_ticks: int) -> int:
+        """Return amounts of both assets in quote units, the base at ``mark_ticks``, rounded up.
+
+        Rounding is against us: what this is used for are fees.
+        """
+        quote = -(-quote_atoms * 10**self.quote_decimals // (_ATOMS * self.quote_unit))
+        lots_scale = _ATOMS * self.lot.step_mantissa
+        return quote - (-base_atoms * mark_ticks * 10**self.lot.decimals // lots_scale)
 
 
 class InstrumentTable:

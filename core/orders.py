@@ -170,7 +170,11 @@ class Exposure:
     def lowest_sell_ticks(self) -> int:
         """Return the best price of our open sells, 0 when there is none."""
         return min(
-            (order.price_ticks for order in self.orders.values() if order.side is Side.SELL),
+            (
+                order.price_ticks
+                for order in self.orders.values()
+                if order.side is Side.SELL and order.price_ticks
+            ),
             default=0,
         )
 

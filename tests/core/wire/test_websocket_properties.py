@@ -99,7 +99,7 @@ def spoken(server: Connection, script: Sequence[Said]) -> tuple[bytes, Messages]
     return wire, expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(deflate=plain_or_deflate, script=scripts, cuts=cuts)
 def test_what_wsproto_writes_we_read(
     deflate: DeflateParams | None, script: list[Said], cuts: list[int]
@@ -116,7 +116,7 @@ def test_what_wsproto_writes_we_read(
         assert reader.state is State.CLOSE_RECEIVED
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     deflate=plain_or_deflate,
     messages=st.lists(st.one_of(texts, blobs, controls), max_size=6),
@@ -189,7 +189,7 @@ anything = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(wire=anything, cuts=cuts, deflate=st.sampled_from([None, DeflateParams()]))
 def test_any_bytes_give_the_same_messages_and_at_most_one_fault_however_torn(
     wire: bytes, cuts: list[int], deflate: DeflateParams | None

@@ -1,0 +1,366 @@
+"""The tank: engine, machines and adapter against the built-in exchange, on virtual nanoseconds.
+
+No socket, no task, no clock: bytes that the engine sends arrive at the exchange a latency later,
+what the exchange says arrives at the engine a latency later, and everything happens in the order
+of one heap. ``to_engine`` and ``to_venue`` may be replaced to lose, delay, repeat or change what
+passes.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from core import app, config
+from core.engine import Engine
+from core.hops import Hops
+from core.journal import MemoryJournal
+from core.units import NS_PER_MS, NS_PER_S
+from core.venue import RestRequest, WireRequest
+from core.wire.websocket import CLOSE, PING, PONG, TEXT
+from venues.sim.rest import HttpRequest, respond
+from venues.sim.server import DEFAULT_BALANCES, DEFAULT_KEY, DEFAULT_SECRET, Ledger
+from venues.sim.venue import Venue
+
+START_NS = 1_790_000_000 * NS_PER_S
+LATENCY_NS = NS_PER_MS
+REDIAL_NS = 100 * NS_PER_MS
+PING_NS = 20 * NS_PER_S
+
+CONFIG = """
+venue = "binance"
+environment = "sim"
+symbols = {symbols}
+{top}
+[endpoints]
+rest = "http://127.0.0.1:1"
+stream = "ws://127.0.0.1:2"
+ws_api = "ws://127.0.0.1:2/ws-api/v3"
+[keys]
+file = "keys.toml"
+[strategy]
+name = "{strategy}"
+[strategy.parameters]
+{parameters}
+[risk]
+max_order_size = "1"
+max_order_notional = "100000"
+max_position = "2"
+max_daily_loss = "100000"
+max_open_orders = 100
+max_orders_per_second = 1000
+max_book_age_ms = 60000
+{risk}
+"""
+
+MAKER = 'size = "0.01"\nmax_position = "0.05"\nhalf_spread_bps = "0.2"\nrequote_bps = "0.05"'
+
+
+@dataclass(frozen=True)
+class Message:
+    """One WebSocket message on its way, either way."""
+
+    line: int
+    opcode: int
+    payload: bytes
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.payload)
+
+
+Delivery = tuple[int, Message]
+"""A latency in nanoseconds, and what arrives after it."""
+
+
+def server_frame(opcode: int, payload: bytes) -> bytes:
+    """Return an unmasked frame, as a server sends it."""
+    size = len(payload)
+    head = bytes([0x80 | opcode])
+    if size < 126:
+        return head + bytes([size]) + payload
+    if size < 65_536:
+        return head + b"\x7e" + size.to_bytes(2, "big") + payload
+    return head + b"\x7f" + size.to_bytes(8, "big") + payload
+
+
+def client_frames(data: bytes) -> Iterable[tuple[int, bytes]]:
+    """Take masked frames apart, as a server reads them."""
+    at = 0
+    while at < len(data):
+        opcode, size = data[at] & 0x0F, data[at + 1] & 0x7F
+        assert data[at] & 0x80, "the client never fragments"
+        assert data[at + 1] & 0x80, "the client always masks"
+        at += 2
+        if size >= 126:
+            width = 2 if size == 126 else 8
+            size = int.from_bytes(data[at : at + width], "big")
+            at += width
+        mask = data[at : at + 4] * (size // 4 + 1)
+        masked = data[at + 4 : at + 4 + size]
+        yield opcode, bytes(a ^ b for a, b in zip(masked, mask, strict=False))
+        at += 4 + size
+
+
+@dataclass
+class Link:
+    """One connection between engine and exchange."""
+
+    line: int
+    session: Any
+    open: bool = True
+    arrives_ns: int = 0
+    """When the newest message towards the engine arrives: TCP never reorders."""
+    pending: list[Message] = field(default_factory=list)
+
+
+class Tank:
+    """A world with one engine and one exchange in it."""
+
+    def __init__(
+        self,
+        *,
+        strategy: str = "maker",
+        parameters: str = MAKER,
+        symbols: tuple[str, ...] = ("BTCUSDT",),
+        seed: int = 0,
+        rate: float = 200.0,
+        top: str = "",
+        risk: str = "",
+        boot: int = 1,
+        venue: Venue | None = None,
+        now_ns: int = START_NS,
+    ) -> None:
+        self.now_ns = now_ns
+        self._heap: list[tuple[int, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self.random = random.Random(seed)
+        if venue is None:
+            venue = Venue(now_ns, seed=seed, rate=rate)
+            account = venue.exchange.engine.open_account(DEFAULT_BALANCES)
+            venue.exchange.add_hmac_key(DEFAULT_KEY, DEFAULT_SECRET, account)
+        self.venue = venue
+        self.ledger = Ledger(venue)
+        self.log_lines: list[str] = []
+        self.stopped = ""
+        self.has_left = False
+        self.links: dict[int, Link] = {}
+        self.dials_allowed = True
+        self.sent: list[Message] = []
+        self.asked: list[RestRequest] = []
+        self.to_engine: Callable[[Message], list[Delivery]] = self.deliver
+        self.to_venue: Callable[[Message], list[Delivery]] = self.deliver
+        self.rest_answer: Callable[[RestRequest, int, dict[str, str], bytes], Any] = (
+            lambda request, status, headers, body: (LATENCY_NS, status, headers, body)
+        )
+        names = ", ".join(f'"{symbol}"' for symbol in symbols)
+        self.config_text = CONFIG.format(
+            strategy=strategy, parameters=parameters, symbols=f"[{names}]", top=top, risk=risk
+        )
+        self._boot, self._seed = boot, seed
+        self.house = self.house_again()
+        self.signer = self.house.venue.signer(DEFAULT_KEY, DEFAULT_SECRET)
+        self.journal = MemoryJournal()
+        self.engine: Engine = self.house.engine(self, self._stamp, self.journal, Hops())
+        self.at(now_ns, lambda: self.engine.start(self.now_ns))
+        self.at(now_ns, self._step_venue)
+
+    def house_again(self) -> app.House:
+        """Wire the same run up once more, as a replay does."""
+        loaded = config.load(self.config_text, "tank.toml")
+        return app.house(
+            loaded,
+            "tank.toml",
+            scope=app.scope_of(loaded, DEFAULT_KEY),
+            boot=self._boot,
+            seed=self._seed,
+            secret=DEFAULT_SECRET,
+        )
+
+    # -- time ----------------------------------------------------------------------------------
+
+    def at(self, when_ns: int, what: Callable[[], None]) -> None:
+        """Have something happen at a time."""
+        heapq.heappush(self._heap, (when_ns, next(self._order), what))
+
+    def run(self, seconds: float) -> Tank:
+        """Let that much time pass."""
+        until_ns = self.now_ns + int(seconds * NS_PER_S)
+        while self._heap and self._heap[0][0] <= until_ns:
+            when_ns, _, what = heapq.heappop(self._heap)
+            self._fire_timers(when_ns)
+            self.now_ns = max(self.now_ns, when_ns)
+            what()
+        self._fire_timers(until_ns)
+        self.now_ns = until_ns
+        return self
+
+    def run_until(self, condition: Callable[[], bool], seconds: float = 30.0) -> Tank:
+        """Let time pass until something is so; fail when that takes too long."""
+        limit_ns = self.now_ns + int(seconds * NS_PER_S)
+        while not condition():
+            assert self.now_ns < limit_ns, f"not so within {seconds} s: {self.log_lines[-10:]}"
+            self.run(0.01)
+        return self
+
+    def leave(self, seconds: float = 30.0) -> Tank:
+        """Have the run left, and wait for the proof."""
+        self.engine.leave("test", self.now_ns)
+        return self.run_until(lambda: self.has_left, seconds)
+
+    def _fire_timers(self, until_ns: int) -> None:
+        while self.engine.timers.next_due_ns <= until_ns:
+            self.now_ns = max(self.now_ns, self.engine.timers.next_due_ns)
+            self.engine.on_due(self.now_ns)
+
+    def _stamp(self) -> int:
+        return self.now_ns
+
+    # -- the exchange --------------------------------------------------------------------------
+
+    def _step_venue(self) -> None:
+        next_ns = self.venue.step(self.now_ns)
+        self.at(max(next_ns, self.now_ns + 1), self._step_venue)
+
+    def receive(self, message: Message) -> None:
+        """The exchange receives a message."""
+        link = self.links.get(message.line)
+        if link is None:
+            return
+        if message.opcode == TEXT:
+            link.session.receive(message.payload, self.now_ns)
+            self.venue.settle(self.now_ns)
+        elif message.opcode == PING:
+            self.say(message.line, PONG, message.payload)
+
+    def say(self, line: int, opcode: int, payload: bytes) -> None:
+        """The exchange sends a message on a line."""
+        link = self.links.get(line)
+        if link is None:
+            return
+        for latency_ns, message in self.to_engine(Message(line, opcode, payload)):
+            link.arrives_ns = max(link.arrives_ns, self.now_ns + latency_ns)
+            frame = server_frame(message.opcode, message.payload)
+            self.at(link.arrives_ns, partial(self._arrive, link, frame))
+
+    def _arrive(self, link: Link, data: bytes) -> None:
+        if link.open:
+            now_ns = self.now_ns
+            self.engine.on_bytes(link.line, data, now_ns - 1, now_ns, now_ns)
+
+    def cut(self, line: int, reason: str = "connection reset", *, redial: bool = True) -> None:
+        """A connection breaks; what was under way towards the engine is lost."""
+        link = self.links.pop(line, None)
+        if link is None:
+            return
+        link.open = False
+        self._close_session(link)
+        self.engine.on_down(line, reason, self.now_ns)
+        if redial:
+            self.at(self.now_ns + REDIAL_NS, lambda: self._dial(line))
+
+    def _close_session(self, link: Link) -> None:
+        if self.house.adapter.lines[link.line].private:
+            self.venue.close_api_session(link.session)
+        else:
+            link.session.close()
+
+    def _dial(self, line: int) -> None:
+        if line in self.links:
+            return
+        if not self.dials_allowed:
+            self.at(self.now_ns + REDIAL_NS, lambda: self._dial(line))
+            return
+        spec = self.house.adapter.lines[line]
+        target = "/" + spec.url.split("/", 3)[3]
+        outlet = _Outlet(self, line)
+        session: Any
+        if spec.private:
+            session = self.venue.open_api_session(outlet, target, "127.0.0.1", self.now_ns)
+        else:
+            session = self.venue.open_stream_session(outlet, target)
+        self.links[line] = Link(line, session)
+        self.engine.on_up(line, self.now_ns)
+        self._ping(self.links[line])
+
+    def _ping(self, link: Link) -> None:
+        if link.open:
+            self.say(link.line, PING, b"1")
+            self.at(self.now_ns + PING_NS, lambda: self._ping(link))
+
+    def deliver(self, message: Message) -> list[Delivery]:
+        """Pass a message on as it is, a latency later."""
+        return [(LATENCY_NS, message)]
+
+    # -- the door ------------------------------------------------------------------------------
+
+    def open_lines(self) -> None:
+        for line in range(len(self.house.adapter.lines)):
+            self.at(self.now_ns + LATENCY_NS, partial(self._dial, line))
+
+    def sign(self, request: WireRequest) -> bytes:
+        return self.signer.wire(request)
+
+    def send(self, line: int, data: bytes) -> None:
+        for opcode, payload in client_frames(data):
+            message = Message(line, opcode, payload)
+            self.sent.append(message)
+            if opcode == CLOSE:
+                continue
+            for latency_ns, changed in self.to_venue(message):
+                self.at(self.now_ns + latency_ns, partial(self.receive, changed))
+
+    def ask(self, request_id: int, request: RestRequest) -> None:
+        self.asked.append(request)
+        self.at(self.now_ns + LATENCY_NS, lambda: self._answer(request_id, request))
+
+    def _answer(self, request_id: int, request: RestRequest) -> None:
+        signed = self.signer.rest(request)
+        path, _, query = signed.target.partition("?")
+        headers = {name.lower(): value for name, value in signed.headers.items()}
+        reply = respond(
+            self.venue.exchange,
+            HttpRequest(request.method, path, query, "", headers),
+            self.now_ns,
+        )
+        self.venue.settle(self.now_ns)
+        lower = {name.lower(): value for name, value in reply.headers.items()}
+        passed = self.rest_answer(request, reply.status, lower, reply.body)
+        if passed is not None:
+            latency_ns, status, passed_headers, body = passed
+            self.at(
+                self.now_ns + latency_ns,
+                lambda: self.engine.on_answer(
+                    request_id, status, passed_headers, body, self.now_ns
+                ),
+            )
+
+    def drop(self, line: int, reason: str, *, redial_now: bool) -> None:
+        self.at(self.now_ns, lambda: self.cut(line, reason))
+
+    def stop(self, why: str) -> None:
+        self.stopped = self.stopped or why
+
+    def left(self) -> None:
+        self.has_left = True
+
+    def log(self, text: str) -> None:
+        self.log_lines.append(text)
+
+
+class _Outlet:
+    """Where the exchange's side of a connection sends."""
+
+    def __init__(self, tank: Tank, line: int) -> None:
+        self._tank = tank
+        self._line = line
+
+    def send(self, payload: bytes) -> None:
+        self._tank.say(self._line, TEXT, payload)

@@ -1,0 +1,615 @@
+"""What happens to orders when replies, reports and connections are lost, late or doubled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from core.commands import OrderKind, TimeInForce
+from core.errors import JournalFailed
+from core.events import Fill, Side
+from core.journal import Kind, MemoryJournal, Payload
+from core.orders import Order
+from core.strategy import Desk, Strategy
+from core.units import NS_PER_MS, NS_PER_S
+from core.views import BookState, BookView, OrderState, OrderView, Refusal, SessionState
+from tests.world.tank import LATENCY_NS, Delivery, Message, Tank
+from venues.sim.exchange import Origin
+from venues.sim.methods import METHODS
+
+TRADE, MARKET = 1, 0
+
+
+class Hand(Strategy[Any]):
+    """Does nothing by itself; the test acts through its desk and sees what it was told."""
+
+    def __init__(self, parameters: Any) -> None:
+        super().__init__(parameters)
+        self.fills: list[Fill] = []
+        self.states: list[tuple[str, OrderState]] = []
+        self.sessions: list[SessionState] = []
+        self.books: list[BookState] = []
+
+    def on_book(self, desk: Desk, book: BookView) -> None:
+        self.books.append(book.state)
+
+    def on_order(self, desk: Desk, order: OrderView) -> None:
+        self.states.append((order.client_order_id, order.state))
+
+    def on_fill(self, desk: Desk, order: OrderView, fill: Fill) -> None:
+        self.fills.append(fill)
+
+    def on_session(self, desk: Desk, session: SessionState) -> None:
+        self.sessions.append(session)
+
+
+class World(Tank):
+    """A tank whose strategy is a hand."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            strategy="tests.world.test_recovery:Hand",
+            parameters="",
+            **{"rate": 0.0, **options},
+        )
+        self.desk = self.engine.desk
+
+    @property
+    def hand(self) -> Hand:
+        strategy = self.house.strategy
+        assert isinstance(strategy, Hand)
+        return strategy
+
+    def trading(self) -> World:
+        self.make_market()
+        self.run_until(lambda: self.desk.session is SessionState.TRADING)
+        self.other("BUY", "64000.00", "1")  # a first change, for the snapshot to bridge
+        self.run_until(lambda: self.engine.books[0].live)
+        return self
+
+    def make_market(self) -> None:
+        """Let somebody else make a market: 64990 x 65010."""
+        self.stranger = self.venue.exchange.engine.open_account(
+            {"BTC": 10**12, "USDT": 10**16, "ETH": 10**12}
+        )
+        self.venue.exchange.add_hmac_key("stranger", "stranger-secret", self.stranger)
+        self.other("BUY", "64990.00", "1")
+        self.other("SELL", "65010.00", "1")
+
+    def other(self, side: str, price: str, size: str, key: str = "stranger", **more: str) -> Any:
+        """Place an order that is not the engine's; ``key`` may be the engine's own account."""
+        return self.request(
+            "order.place",
+            {
+                "symbol": "BTCUSDT",
+                "side": side,
+                "type": "LIMIT",
+                "timeInForce": "GTC",
+                "price": price,
+                "quantity": size,
+            }
+            | more,
+            key,
+        )
+
+    def request(self, method: str, values: dict[str, str], key: str = "stranger") -> Any:
+        """Make a request as somebody else does, or as our own account's owner by hand."""
+        values = values | {"timestamp": str(self.now_ns // NS_PER_MS)}
+        origin = Origin("10.0.0.9", session=self.venue.exchange.keys[key])
+        reply = self.venue.exchange.call(METHODS[method], values, origin, self.now_ns)
+        assert reply.error is None, reply.error
+        self.venue.settle(self.now_ns)
+        return reply.result
+
+    def buy(self, ticks: int = 6_490_000, lots: int = 1_000, **how: Any) -> Order:
+        order = self._place(Side.BUY, ticks, lots, **how)
+        assert isinstance(order, Order), order
+        return order
+
+    def _place(self, side: Side, ticks: int, lots: int, **how: Any) -> Order | Refusal:
+        self.desk.now_ns = self.now_ns
+        order = self.desk.place(0, side, ticks, lots, **how)
+        self.flush()
+        return order
+
+    def cancel(self, order: Order) -> None:
+        self.desk.now_ns = self.now_ns
+        assert self.desk.cancel(order) is None
+        self.flush()
+
+    def flush(self) -> None:
+        self.engine.outbound.flush()
+
+    def methods(self) -> list[str]:
+        return [m.json["method"] for m in self.sent if m.line == TRADE and m.opcode == 1]
+
+    def places(self) -> int:
+        return sum(method == "order.place" for method in self.methods())
+
+
+def world(**options: Any) -> World:
+    return World(**options).trading()
+
+
+def lose(kind: str, times: int = 1):
+    """Lose the first messages towards the engine that contain ``kind``."""
+    left = [times]
+
+    def pass_on(message: Message) -> list[Delivery]:
+        if left[0] and kind.encode() in message.payload:
+            left[0] -= 1
+            return []
+        return [(LATENCY_NS, message)]
+
+    return pass_on
+
+
+# -- unknown outcomes ------------------------------------------------------------------------
+
+
+def test_a_lost_reply_leaves_an_order_unknown_until_a_query_proves_it():
+    w = world()
+    w.to_engine = lambda message: []  # neither the reply nor the report arrive
+    order = w.buy()
+    w.run(0.5)
+    w.cut(TRADE)
+    assert order.state is OrderState.UNKNOWN
+    assert w.engine.orders.exposure(0).open_buy_lots == 1_000
+    w.to_engine = w.deliver
+    w.run_until(lambda: order.state is OrderState.LIVE)
+    assert w.places() == 1, "a new order is never sent again on its own"
+
+
+def test_an_overdue_reply_makes_an_order_unknown():
+    w = world()
+    w.to_engine = lambda m: [] if m.line == TRADE and m.opcode == 1 else w.deliver(m)
+    order = w.buy()
+    w.run_until(lambda: order.state is OrderState.UNKNOWN, 15)
+    w.to_engine = w.deliver
+    w.run_until(lambda: order.state is OrderState.LIVE)
+
+
+def test_an_order_that_never_arrived_is_proved_gone_only_after_its_expiry():
+    w = world()
+    w.to_venue = lambda m: [] if b"order.place" in m.payload else w.deliver(m)
+    order = w.buy()
+    sent_ns = w.now_ns
+    w.cut(TRADE)
+    w.run(3)
+    assert order.state is OrderState.UNKNOWN, "it could still be accepted"
+    assert w.engine.orders.exposure(0).open_buy_lots == 1_000
+    w.run_until(lambda: order.state is OrderState.REJECTED)
+    assert w.now_ns - sent_ns > 7 * NS_PER_S
+    assert w.engine.orders.exposure(0).open_buy_lots == 0
+    assert w.places() == 1
+
+
+def test_an_order_accepted_very_late_is_found():
+    w = world()
+    w.to_venue = lambda m: [(4 * NS_PER_S if b"order.place" in m.payload else LATENCY_NS, m)]
+    order = w.buy()
+    w.run(0.1)
+    w.engine.on_down(TRADE, "reset", w.now_ns)
+    w.engine.on_up(TRADE, w.now_ns)
+    w.run_until(lambda: order.state is OrderState.LIVE)
+    assert len(w.ledger.open_orders("BTCUSDT")) == 1
+
+
+@pytest.mark.parametrize("code", [-1006, -1007, -1000, 0])
+def test_an_error_that_does_not_prove_refusal_leaves_an_order_unknown(code: int):
+    w = world()
+
+    def answer_badly(message: Message) -> list[Delivery]:
+        body = message.json
+        if str(body.get("id", "")).startswith("p"):
+            error = {"id": body["id"], "status": 500, "error": {"code": code, "msg": "?"}}
+            return [(LATENCY_NS, Message(TRADE, 1, msgspec.json.encode(error)))]
+        if "event" in body:
+            return []
+        return w.deliver(message)
+
+    w.to_engine = lambda m: answer_badly(m) if m.line == TRADE and m.opcode == 1 else w.deliver(m)
+    order = w.buy()
+    w.run_until(lambda: (order.client_order_id, OrderState.UNKNOWN) in w.hand.states)
+    w.run_until(lambda: order.state is OrderState.LIVE)
+    assert w.places() == 1
+
+
+# -- races -----------------------------------------------------------------------------------
+
+
+def test_a_report_before_the_reply_is_accepted_and_the_reply_changes_nothing():
+    w = world()
+    w.to_engine = lambda m: [(LATENCY_NS, m)] if b'"event"' in m.payload else [(5 * LATENCY_NS, m)]
+    order = w.buy(6_501_000, 100, tif=TimeInForce.IOC)
+    w.run(0.1)
+    assert order.state is OrderState.FILLED
+    assert len(w.hand.fills) == 1
+    assert w.engine.positions[0].lots == 100
+
+
+def test_every_private_message_twice_changes_nothing():
+    w = world()
+    w.to_engine = lambda m: [(LATENCY_NS, m), (LATENCY_NS, m)] if m.line == TRADE else w.deliver(m)
+    w.buy(6_501_000, 100)
+    w.run(0.1)
+    assert w.engine.positions[0].lots == 100
+    assert len(w.hand.fills) == 1
+
+
+def test_lost_fills_are_found_by_the_next_reconciliation():
+    w = world()
+    order = w.buy(6_499_500, 1_000)
+    w.run(0.1)
+    w.to_engine = lambda m: [] if b'"event"' in m.payload else w.deliver(m)
+    w.other("SELL", "64995.00", "0.004")
+    w.run(0.1)
+    assert w.engine.positions[0].lots == 0
+    w.cut(TRADE)
+    w.to_engine = w.deliver
+    w.run_until(lambda: w.engine.positions[0].lots == 400)
+    assert order.state is OrderState.LIVE
+    assert w.engine.orders.exposure(0).open_buy_lots == 600
+
+
+def test_a_cancel_reject_proves_nothing_and_is_asked_about():
+    w = world()
+    order = w.buy(6_499_500, 1_000)
+    w.run(0.1)
+    w.to_engine = lambda m: [] if b'"event"' in m.payload else w.deliver(m)
+    w.other("SELL", "64995.00", "0.01")  # fills all of it, and nobody tells us
+    w.cancel(order)
+    w.run_until(lambda: order.state is OrderState.FILLED)
+    w.run_until(lambda: w.engine.positions[0].lots == 1_000)
+    assert w.engine.orders.exposure(0).open_buy_lots == 0
+
+
+def test_a_refused_cancel_of_a_live_order_leaves_it_live_and_cancellable():
+    w = world()
+    order = w.buy()
+    w.run(0.1)
+    w.to_venue = lambda m: (
+        [(LATENCY_NS, Message(m.line, m.opcode, m.payload.replace(b'"orderId":', b'"orderId":9')))]
+        if b"order.cancel" in m.payload
+        else w.deliver(m)
+    )
+    w.cancel(order)
+    w.run(1)
+    assert order.state is OrderState.LIVE
+    assert not order.cancelling
+    w.to_venue = w.deliver
+    w.cancel(order)
+    w.run(0.1)
+    assert order.state is OrderState.CANCELED
+
+
+def test_a_replace_that_loses_its_race_leaves_the_fill_and_no_second_order():
+    w = world()
+    old = w.buy(6_499_500, 1_000)
+    w.run(0.1)
+    w.desk.now_ns = w.now_ns
+    w.other("SELL", "64995.00", "0.01")
+    new = w.desk.replace(old, 6_499_400, 1_000)
+    w.flush()
+    w.run(1)
+    assert old.state is OrderState.FILLED
+    assert isinstance(new, Order)
+    assert new.state is OrderState.REJECTED
+    assert w.engine.positions[0].lots == 1_000
+    assert w.ledger.open_orders("BTCUSDT") == []
+
+
+def test_a_replace_moves_the_order():
+    w = world()
+    old = w.buy(6_499_500, 1_000)
+    w.run(0.1)
+    w.desk.now_ns = w.now_ns
+    new = w.desk.replace(old, 6_499_400, 500)
+    w.flush()
+    w.run(0.1)
+    assert isinstance(new, Order)
+    assert (old.state, new.state) == (OrderState.CANCELED, OrderState.LIVE)
+    assert w.engine.orders.exposure(0).open_buy_lots == 500
+
+
+def test_a_smaller_size_at_the_same_price_is_an_amend():
+    w = world()
+    order = w.buy(6_499_500, 1_000)
+    w.run(0.1)
+    w.desk.now_ns = w.now_ns
+    assert w.desk.replace(order, 6_499_500, 400) is order
+    w.flush()
+    w.run(0.1)
+    assert w.methods()[-1] == "order.amend.keepPriority"
+    assert order.size_lots == 400
+    assert not order.cancelling
+    assert w.engine.orders.exposure(0).open_buy_lots == 400
+
+
+# -- connections -----------------------------------------------------------------------------
+
+
+def test_nothing_is_placed_while_the_private_line_is_down():
+    w = world()
+    w.dials_allowed = False
+    w.cut(TRADE)
+    w.run(0.2)
+    assert w.desk.session is SessionState.INTERRUPTED
+    refusal = w._place(Side.BUY, 6_490_000, 100)
+    assert isinstance(refusal, Refusal)
+    w.dials_allowed = True
+    w.run_until(lambda: w.desk.session is SessionState.TRADING)
+    assert w.hand.sessions == [
+        SessionState.TRADING,
+        SessionState.INTERRUPTED,
+        SessionState.TRADING,
+    ]
+
+
+def test_trading_resumes_only_after_a_reconciliation():
+    w = world()
+    w.rest_answer = lambda request, *rest: (
+        None if "openOrders" in request.path else (LATENCY_NS, *rest)
+    )
+    w.cut(TRADE)
+    w.run(5)
+    assert w.desk.session is SessionState.INTERRUPTED
+    w.rest_answer = lambda request, *rest: (LATENCY_NS, *rest)
+    w.run_until(lambda: w.desk.session is SessionState.TRADING)
+
+
+def test_a_silent_line_is_dropped_and_dialled_again():
+    w = world()
+    w.to_engine = lambda m: [] if m.line == MARKET else w.deliver(m)
+    w.run(50)
+    assert any("silent" in line for line in w.log_lines)
+    w.to_engine = w.deliver
+    w.run_until(lambda: w.engine.sessions[MARKET].ready)
+    w.other("BUY", "64991.00", "0.01")
+    w.run_until(lambda: w.engine.books[0].live)
+
+
+def test_a_step_of_the_opening_script_that_is_not_answered_drops_the_line():
+    w = World()
+    w.to_engine = lambda m: [] if m.line == MARKET else w.deliver(m)
+    w.run(12)
+    assert not w.engine.sessions[MARKET].ready
+    w.to_engine = w.deliver
+    w.run_until(lambda: w.engine.sessions[MARKET].ready)
+
+
+def test_a_shutdown_notice_replaces_the_line_before_it_is_forced():
+    w = world()
+    link = w.links[TRADE]
+    link.session.announce_shutdown(w.now_ns)
+    w.run_until(lambda: w.links.get(TRADE) not in (None, link))
+    w.run_until(lambda: w.desk.session is SessionState.TRADING)
+    assert MARKET in w.links
+
+
+def test_a_line_is_replaced_before_the_venue_forces_it():
+    w = world()
+    link = w.links[TRADE]
+    w.engine.sessions[TRADE].up_ns -= 24 * 3600 * NS_PER_S
+    w.run_until(lambda: w.links.get(TRADE) not in (None, link))
+    assert any("age limit" in line for line in w.log_lines)
+
+
+def test_a_ping_is_answered_with_its_payload():
+    w = world()
+    w.say(TRADE, 9, b"1770123456789")
+    w.run(0.01)
+    assert Message(TRADE, 10, b"1770123456789") in w.sent
+
+
+def test_an_ended_private_stream_is_subscribed_anew():
+    w = world()
+    ended = {"subscriptionId": 0, "event": {"e": "eventStreamTerminated", "E": 1}}
+    w.say(TRADE, 1, msgspec.json.encode(ended))
+    w.run_until(lambda: w.desk.session is SessionState.INTERRUPTED)
+    w.run_until(lambda: w.desk.session is SessionState.TRADING)
+
+
+# -- books -----------------------------------------------------------------------------------
+
+
+def test_a_gap_takes_out_the_orders_of_that_book_and_it_is_proved_anew():
+    w = world()
+    order = w.buy()
+    w.run(0.1)
+    w.to_engine = lose("depthUpdate")
+    w.other("BUY", "64991.00", "0.01")
+    w.run(0.15)
+    w.to_engine = w.deliver
+    w.other("BUY", "64992.00", "0.01")
+    w.run_until(lambda: BookState.STALE in w.hand.books)
+    w.run(0.01)
+    assert order.state is OrderState.CANCELED
+    w.other("BUY", "64993.00", "0.01")
+    w.run_until(lambda: w.engine.books[0].live)
+
+
+def test_a_gap_in_one_book_leaves_the_others_alone():
+    w = world(symbols=("BTCUSDT", "ETHUSDT"), rate=300.0)
+    w.run_until(lambda: all(book.live for book in w.engine.books))
+    w.to_engine = lambda m: (
+        [] if b"ethusdt@depth" in m.payload and not w.engine.books[1].gaps else w.deliver(m)
+    )
+    w.run(0.3)
+    w.to_engine = w.deliver
+    w.run_until(lambda: w.engine.books[1].gaps == 1)
+    assert w.engine.books[0].gaps == 0
+    w.run_until(lambda: all(book.live for book in w.engine.books))
+
+
+def test_no_order_leaves_on_a_book_that_is_not_live():
+    w = world()
+    w.engine.books[0].invalidate("test")
+    refusal = w._place(Side.BUY, 6_490_000, 100)
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == "book_not_live"
+
+
+# -- others, limits, failures ----------------------------------------------------------------
+
+
+def test_orders_of_an_earlier_boot_are_cancelled_before_the_first_order():
+    first = world()
+    first.buy()
+    first.run(0.1)
+    assert len(first.ledger.open_orders("BTCUSDT")) == 1
+    second = World(boot=2, venue=first.venue, now_ns=first.now_ns)
+    second.run_until(lambda: second.desk.session is SessionState.TRADING)
+    second.run(0.1)
+    assert second.ledger.open_orders("BTCUSDT") == []
+
+
+def test_leaving_cancels_our_own_orders_and_leaves_others_alone():
+    w = world()
+    w.other("BUY", "60000.00", "0.01", key="hotloop-sim-key-this-is-not-a-secret")
+    w.buy()
+    w.run(0.1)
+    w.leave()
+    left = w.ledger.open_orders("BTCUSDT")
+    assert len(left) == 1
+    assert not left[0].client_id.startswith(w.engine.orders.scope)
+
+
+def test_leaving_waits_for_an_order_whose_fate_is_unknown():
+    w = world()
+    w.to_venue = lambda m: [(3 * NS_PER_S if b"order.place" in m.payload else LATENCY_NS, m)]
+    w.buy()
+    w.run(0.01)
+    w.leave()
+    assert w.ledger.open_orders("BTCUSDT") == []
+    assert len(w.ledger.orders("BTCUSDT")) == 1, "it was accepted late, and then cancelled"
+
+
+def test_leaving_goes_on_when_the_private_line_falls():
+    w = world()
+    w.buy()
+    w.run(0.1)
+    w.engine.leave("test", w.now_ns)
+    w.cut(TRADE)
+    w.run_until(lambda: w.has_left)
+    assert w.ledger.open_orders("BTCUSDT") == []
+
+
+def test_nothing_is_placed_once_leaving_has_begun():
+    w = world()
+    w.engine.leave("test", w.now_ns)
+    assert isinstance(w._place(Side.BUY, 6_490_000, 100), Refusal)
+
+
+def test_a_strategy_that_raises_is_stopped_and_its_orders_are_cancelled():
+    w = world()
+    w.buy()
+    w.run(0.1)
+
+    def fail(desk: Desk, book: BookView) -> None:
+        raise ZeroDivisionError("nonsense")
+
+    w.hand.on_book = fail  # type: ignore[method-assign] # the point of the test
+    w.other("BUY", "64995.00", "0.01")
+    w.run(0.3)
+    assert "ZeroDivisionError: nonsense" in w.stopped
+    assert w.desk.session is SessionState.HALTED
+    assert w.ledger.open_orders("BTCUSDT") == []
+    w.leave()
+
+
+def test_a_loss_beyond_the_daily_limit_halts_everything():
+    w = world(risk='[risk.BTCUSDT]\nmax_daily_loss = "1"')
+    w.buy(6_501_000, 10_000, tif=TimeInForce.IOC)
+    w.run(0.1)
+    assert w.engine.positions[0].lots == 10_000
+    w.run_until(lambda: w.desk.session is SessionState.HALTED)
+    assert isinstance(w._place(Side.SELL, 6_490_000, 100), Refusal)
+
+
+def test_an_unknown_execution_type_halts_the_instrument_and_is_not_booked():
+    w = world()
+    w.to_engine = lambda m: [
+        (LATENCY_NS, Message(m.line, m.opcode, m.payload.replace(b'"x":"TRADE"', b'"x":"FUNDING"')))
+    ]
+    w.to_venue = w.deliver
+    w.buy(6_490_000, 100)
+    w.run(0.1)
+    w.other("SELL", "64990.00", "1")
+    w.other("SELL", "64900.00", "0.001")
+    w.run(0.05)
+    assert w.hand.fills == []
+    assert w.engine.risk.instrument_halted(0)
+
+
+def test_a_ban_is_obeyed_until_it_is_over():
+    w = world()
+    until_ms = (w.now_ns + 5 * NS_PER_S) // NS_PER_MS
+
+    def ban(message: Message) -> list[Delivery]:
+        body = message.json
+        if "event" in body or "stream" in body:
+            return w.deliver(message)
+        error = {
+            "id": body.get("id"),
+            "status": 418,
+            "error": {"code": -1003, "msg": "banned", "data": {"retryAfter": until_ms}},
+        }
+        return [(LATENCY_NS, Message(TRADE, 1, msgspec.json.encode(error)))]
+
+    w.to_engine = lambda m: ban(m) if m.line == TRADE and m.opcode == 1 else w.deliver(m)
+    w.buy()
+    w.run(0.1)
+    w.to_engine = w.deliver
+    before = (len(w.methods()), len(w.asked))
+    w.run(4)
+    assert (len(w.methods()), len(w.asked)) == before, "nothing is sent during a ban"
+    assert isinstance(w._place(Side.BUY, 6_490_000, 100), Refusal)
+    w.run(2)
+    assert isinstance(w._place(Side.BUY, 6_490_000, 100), Order)
+
+
+def test_a_journal_that_fails_stops_placing_and_cancels_go_out(monkeypatch):
+    w = world()
+    w.buy()
+    w.run(0.1)
+
+    def fail(self: Any, kind: int, line: int, time_ns: int, payload: Payload) -> None:
+        raise JournalFailed("disk full")
+
+    broken = MemoryJournal()
+    monkeypatch.setattr(MemoryJournal, "append", fail)
+    w.engine._append = broken.append
+    assert isinstance(w._place(Side.BUY, 6_490_000, 100), Refusal)
+    w.run(0.5)
+    assert "disk full" in w.stopped
+    assert w.ledger.open_orders("BTCUSDT") == []
+    w.leave()
+
+
+def test_every_request_is_in_the_journal_before_it_leaves():
+    w = world()
+    w.buy()
+    sends = [r.payload for r in w.journal.records if r.kind == Kind.SEND]
+    assert any(b"order.place" in payload for payload in sends)
+    assert not any(b"apiKey" in payload or b'"signature":' in payload for payload in sends)
+
+
+def test_a_post_only_order_that_would_trade_is_refused():
+    w = world()
+    order = w.buy(6_501_000, 100, kind=OrderKind.POST_ONLY)
+    w.run(0.1)
+    assert order.state is OrderState.REJECTED
+    assert order.reason
+
+
+def test_too_many_rejects_of_one_kind_halt_the_instrument():
+    w = world(risk="max_rejects = 3")
+    for _ in range(4):
+        w.buy(6_501_000, 100, kind=OrderKind.POST_ONLY)
+        w.run(0.1)
+    refusal = w._place(Side.BUY, 6_490_000, 100)
+    assert isinstance(refusal, Refusal)
+    assert w.engine.risk.instrument_halted(0)
