@@ -137,7 +137,6 @@ class Maker(Strategy[MakerParameters]):
                 ),
             )
         if refusal is not None:
-            market.seen = (0, 0)
             market.refusals.note(desk, refusal.reason, refusal.text)
 
     def _prices(
@@ -185,7 +184,6 @@ def _side(
     for order in orders:
         if (
             order.side is side
-            and not order.cancelling
             and 2 * order.open_lots >= lots
             and abs(order.price_ticks - price_ticks) <= slack_ticks
         ):

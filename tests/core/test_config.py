@@ -178,6 +178,17 @@ BREACHES = {
         ['endpoints.rest = "http://127.0.0.1:8000"', "https://HOST"],
     ),
     "wrong scheme": (with_change('"ws://127.0.0.1:8001"', '"http://x"'), ["ws://HOST"]),
+    "port of nobody": (with_change(":8001", ":0"), ["endpoints.stream", "ws://HOST"]),
+    "address with a query": (with_change(':8001"', ':8001/?a=b"'), ["endpoints.stream", "a=b"]),
+    "address with a fragment": (with_change(':8001"', ':8001/#a"'), ["endpoints.stream"]),
+    "stream twice": (
+        with_change("[endpoints]", 'streams = ["top", "top"]\n[endpoints]'),
+        ["streams", '"top" is there more than once'],
+    ),
+    "nested one too deep": (
+        with_change('size = "0.01"', ".".join("a" * (config.MAX_DEPTH - 1)) + " = 1"),
+        ["nested too deep; 8 levels"],
+    ),
     "port out of range": (with_change(":8001", ":80010"), ["endpoints.stream", "80010"]),
     "orders without a key": (
         with_change('[keys]\nfile = "keys.toml"\n', ""),

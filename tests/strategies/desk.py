@@ -269,6 +269,11 @@ class FakeDesk:
         order.filled_lots += lots
         if order.filled_lots == order.size_lots:
             order.state = OrderState.FILLED
+        self.book_fill(order, lots)
+        self.strategy.on_order(self, order)
+
+    def book_fill(self, order: FakeOrder, lots: int) -> None:
+        """Have a fill come late: the order itself was known to be so far."""
         position = self.positions[order.instrument]
         if order.side is Side.BUY:
             position.bought_lots += lots
@@ -276,7 +281,6 @@ class FakeDesk:
             position.sold_lots += lots
         fill = Fill(1, order.price_ticks, lots, 0, "USDT", maker=True, venue_ns=self.now_ns)
         self.strategy.on_fill(self, order, fill)
-        self.strategy.on_order(self, order)
 
     def expire(self, order: FakeOrder) -> None:
         order.state = OrderState.EXPIRED

@@ -15,6 +15,7 @@ from core.strategy import Desk
 from core.units import NS_PER_S
 from core.views import OrderState, Refusal, RefusalReason, SessionState
 from strategies.maker import Maker, MakerParameters
+from strategies.refusals import FIRST_PAUSE_NS
 from tests.strategies.desk import FakeDesk, FakeOrder, instrument
 
 BIDS = [(999_900, 500), (999_800, 500), (999_700, 500)]
@@ -60,15 +61,18 @@ def test_quotes_are_post_only() -> None:
     assert (bid.kind, ask.kind) == (OrderKind.POST_ONLY, OrderKind.POST_ONLY)
 
 
-def test_a_quote_never_reaches_the_other_side() -> None:
+@pytest.mark.parametrize(("side", "best_ticks"), [(Side.BUY, 999_900), (Side.SELL, 999_901)])
+def test_a_quote_never_reaches_the_other_side(side: Side, best_ticks: int) -> None:
     desk = trading(
         MakerParameters("0.1", "0.4", half_spread_bps="0", skew_bps="50", requote_bps="0")
     )
-    desk.positions[0].sold_lots = 400
+    desk.positions[0].bought_lots, desk.positions[0].sold_lots = (
+        (0, 400) if side is Side.BUY else (400, 0)
+    )
     desk.show([(999_900, 5)], [(999_901, 5)])
-    bid = desk.standing(Side.BUY)
-    assert bid is not None
-    assert bid.price_ticks == 999_900
+    order = desk.standing(side)
+    assert order is not None
+    assert order.price_ticks == best_ticks
 
 
 def test_both_quotes_lean_against_the_position() -> None:
@@ -79,6 +83,15 @@ def test_both_quotes_lean_against_the_position() -> None:
     assert bid is not None
     assert ask is not None
     assert (bid.price_ticks, ask.price_ticks) == (999_750, 1_000_150)
+
+
+def test_a_position_beyond_the_limit_leans_no_further() -> None:
+    desk = trading()
+    desk.positions[0].bought_lots = 4_000
+    desk.show(BIDS, ASKS)
+    ask = desk.standing(Side.SELL)
+    assert ask is not None
+    assert ask.price_ticks == 1_000_100
 
 
 def test_leaning_is_the_same_either_way() -> None:
@@ -141,6 +154,26 @@ def test_a_rest_below_the_venues_smallest_notional_is_not_quoted() -> None:
     assert desk.standing(Side.BUY) is None
 
 
+def test_a_standing_quote_is_made_smaller_where_it_stands() -> None:
+    desk = trading(MakerParameters("0.1", "0.4", skew_bps="0"))
+    desk.show(BIDS, ASKS)
+    desk.accept()
+    desk.positions[0].bought_lots = 370
+    desk.show([(999_940, 500)], [(1_000_140, 500)])
+    smaller = desk.standing(Side.BUY)
+    assert smaller is not None
+    assert (smaller.price_ticks, smaller.size_lots) == (999_800, 30)
+
+
+def test_a_fill_that_comes_late_is_leaned_against_at_once() -> None:
+    desk, bid, _ = quoted()
+    bid.state = OrderState.CANCELED
+    desk.book_fill(bid, 100)
+    again = desk.standing(Side.BUY)
+    assert again is not None
+    assert again.price_ticks == bid.price_ticks - 25
+
+
 # -- keeping still -----------------------------------------------------------------------------
 
 
@@ -179,6 +212,12 @@ def test_a_partly_filled_quote_is_left_until_half_of_it_is_gone() -> None:
     assert refilled is not None
     assert refilled is not bid
     assert refilled.size_lots == 100
+
+
+def test_a_quote_that_the_venue_took_out_is_placed_again() -> None:
+    desk, bid, _ = quoted()
+    desk.expire(bid)
+    assert desk.standing(Side.BUY) is not None
 
 
 def test_a_filled_quote_is_followed_by_another() -> None:
@@ -260,6 +299,25 @@ def test_the_venues_rejection_is_paused_on_too() -> None:
     assert desk.calls == calls
     desk.pass_ns(NS_PER_S)
     assert desk.calls > calls
+
+
+def test_two_rejections_are_one_pause() -> None:
+    desk = trading()
+    desk.show(BIDS, ASKS)
+    desk.reject()
+    assert len(desk.timers) == 1
+
+
+def test_an_accepted_order_makes_the_next_pause_a_short_one() -> None:
+    desk = trading()
+    for _ in range(4):
+        desk.show(BIDS, ASKS)
+        desk.reject()
+        desk.pass_ns(10 * NS_PER_S)
+    desk.accept()
+    desk.refuse_with = Refusal(RefusalReason.ORDER_RATE, "too many")
+    desk.show([(1_000_900, 500)], [(1_001_100, 500)])
+    assert desk.timers[0][0] - desk.now_ns == FIRST_PAUSE_NS
 
 
 # -- parameters --------------------------------------------------------------------------------

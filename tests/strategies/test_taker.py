@@ -9,6 +9,7 @@ from core.errors import BadParameter
 from core.events import Side
 from core.units import NS_PER_S
 from core.views import OrderState, Refusal, RefusalReason, SessionState
+from strategies.refusals import FIRST_PAUSE_NS
 from strategies.taker import Taker, TakerParameters
 from tests.strategies.desk import FakeDesk, instrument
 
@@ -151,6 +152,20 @@ def test_the_venues_rejection_is_paused_on_too() -> None:
     desk.pass_ns(NS_PER_S)
     desk.show(*LEANS_TO_BUY)
     assert desk.calls == 2
+
+
+def test_an_accepted_order_makes_the_next_pause_a_short_one() -> None:
+    desk = trading(TakerParameters("0.1", "1", levels=2, cool_down_ms=1))
+    for _ in range(4):
+        desk.show(*LEANS_TO_BUY)
+        desk.reject()
+        desk.pass_ns(10 * NS_PER_S)
+    desk.show(*LEANS_TO_BUY)
+    desk.expire(desk.orders[-1])
+    desk.pass_ns(NS_PER_S)
+    desk.show(*LEANS_TO_BUY)
+    desk.reject()
+    assert desk.timers[0][0] - desk.now_ns == FIRST_PAUSE_NS
 
 
 def test_a_size_below_the_smallest_order_is_refused_by_name() -> None:
