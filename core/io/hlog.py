@@ -22,7 +22,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from core.errors import BadParameter, Malformed
-from core.hops import DIGITS, HOPS, MAX_NS, Histogram, Hops, Interval
+from core.hops import DIGITS, HOPS, MAX_NS, Histogram, Interval
 from core.units import NS_PER_MS, NS_PER_S
 
 MAX_INFLATED: Final = 16 * 1024 * 1024
@@ -137,19 +137,19 @@ def _cut_torn_line(path: Path) -> None:
             file.truncate(data.rfind(b"\n") + 1)
 
 
-class HopLog:
+class HlogFile:
     """Writes the hops of one boot, an interval at a time; an earlier boot's stay before them.
 
-    ``write`` once an interval, ``step`` whenever idle. The log is a witness: when the disk refuses
+    ``put`` once an interval, ``step`` whenever idle. The log is a witness: when the disk refuses
     it, it ends, ``failure`` says why, and the run goes on.
     """
 
-    __slots__ = ("_end_ns", "_file", "_path", "_pending", "_start_ns", "failure")
+    __slots__ = ("_file", "_path", "_pending", "_start_ns", "failure")
 
     def __init__(self, path: Path, start_ns: int) -> None:
         """``start_ns``: wall clock at the start. Raises ``BadParameter`` for an unusable path."""
         self._path = path
-        self._start_ns = self._end_ns = start_ns
+        self._start_ns = start_ns
         self._pending: deque[tuple[str, Interval, Histogram]] = deque()
         self.failure = ""
         """Why nothing is written any more; empty as long as all is well."""
@@ -160,16 +160,14 @@ class HopLog:
         except OSError as error:
             raise BadParameter(f"{path} cannot be written: {error.strerror}") from error
 
-    def write(self, hops: Hops, now_ns: int) -> None:
-        """Take what was counted since the last call; ``step`` writes it.
+    def put(self, interval: Interval) -> None:
+        """Take an interval; ``step`` writes it.
 
         What the last interval has left is written first, so that nothing piles up in a loop that
         is never idle.
         """
         while self.step():
             pass
-        interval = hops.interval(self._end_ns, now_ns)
-        self._end_ns = now_ns
         if interval.lost:
             self._append(f"#[Lost: {interval.lost} rows]\n")
         self._pending.extend(

@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import BadParameter
 from core.hops import INDEX, Hops
-from core.io.hlog import HopLog
+from core.io.hlog import HlogFile
 from tools import report
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "data" / "hdrhistogram"
@@ -36,8 +36,8 @@ def run_folder(folder: Path, rows: int = 1 << 14, **hops: list[int]) -> Path:
             ring.record(INDEX[hop], ns)
     while ring.fold():
         pass
-    log = HopLog(folder / "hops.hlog", START_NS)
-    log.write(ring, START_NS + 20 * SECOND)
+    log = HlogFile(folder / "hops.hlog", START_NS)
+    log.put(ring.interval(START_NS, START_NS + 20 * SECOND))
     log.close()
     return folder
 

@@ -14,11 +14,12 @@ from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from core.errors import BadParameter, Malformed
-from core.hops import INDEX, MAX_NS, Histogram, Hops
+from core.hops import INDEX, MAX_NS, Histogram, Hops, Interval
 from core.io.hlog import (
-    HopLog,
+    HlogFile,
     decode_histogram,
     encode_histogram,
     read_hlog,
@@ -42,21 +43,27 @@ def histogram_of(values: dict[int, int]) -> Histogram:
     return histogram
 
 
-def counting(hops: Hops, **counted: list[int]) -> Hops:
+def second_of(number: int, rows: int = 1 << 14, **counted: list[int]) -> Interval:
+    """Return the interval that ends ``number`` seconds after the start."""
+    hops = Hops(rows)
     for hop, values in counted.items():
         for ns in values:
             hops.record(INDEX[hop], ns)
     while hops.fold():
         pass
-    return hops
+    end_ns = START_NS + number * SECOND
+    return hops.interval(end_ns - SECOND, end_ns)
 
 
 def written(path: Path, *seconds: dict[str, list[int]], start_ns: int = START_NS) -> Path:
     """Write a log with an interval of one second for each of ``seconds``."""
-    hops = Hops()
-    log = HopLog(path, start_ns)
+    log = HlogFile(path, start_ns)
     for number, counted in enumerate(seconds, 1):
-        log.write(counting(hops, **counted), start_ns + number * SECOND)
+        interval = second_of(number, **counted)
+        shift = start_ns - START_NS
+        log.put(
+            replace(interval, start_ns=interval.start_ns + shift, end_ns=interval.end_ns + shift)
+        )
     log.close()
     assert not log.failure
     return path
@@ -195,8 +202,8 @@ def test_what_is_written_is_read_and_added_up(tmp_path: Path) -> None:
 
 
 def test_each_line_is_on_file_once_its_step_returns(tmp_path: Path) -> None:
-    log = HopLog(tmp_path / "hops.hlog", START_NS)
-    log.write(counting(Hops(), decode=[5], gc=[5]), START_NS + SECOND)
+    log = HlogFile(tmp_path / "hops.hlog", START_NS)
+    log.put(second_of(1, decode=[5], gc=[5]))
     assert log.step()
     assert list(read_hlog(tmp_path / "hops.hlog").tags) == ["decode"]
     assert log.step()
@@ -206,20 +213,18 @@ def test_each_line_is_on_file_once_its_step_returns(tmp_path: Path) -> None:
 
 
 def test_a_loop_that_is_never_idle_loses_no_interval(tmp_path: Path) -> None:
-    hops = Hops()
-    log = HopLog(tmp_path / "hops.hlog", START_NS)
-    for second in range(1, 4):
-        log.write(counting(hops, gc=[second]), START_NS + second * SECOND)
+    log = HlogFile(tmp_path / "hops.hlog", START_NS)
+    for number in range(1, 4):
+        log.put(second_of(number, gc=[number]))
     assert read_hlog(tmp_path / "hops.hlog").tags["gc"].counts == {1: 1, 2: 1}
     log.close()
     assert read_hlog(tmp_path / "hops.hlog").tags["gc"].counts == {1: 1, 2: 1, 3: 1}
 
 
 def test_lost_rows_are_in_the_log(tmp_path: Path) -> None:
-    hops = Hops(rows=8)
-    log = HopLog(tmp_path / "hops.hlog", START_NS)
-    for second in (1, 2):
-        log.write(counting(hops, gc=[5] * 20), START_NS + second * SECOND)
+    log = HlogFile(tmp_path / "hops.hlog", START_NS)
+    for number in (1, 2):
+        log.put(second_of(number, rows=8, gc=[5] * 20))
     log.close()
     assert read_hlog(tmp_path / "hops.hlog").lost == 24
 
@@ -236,14 +241,14 @@ def test_a_second_boot_goes_on_behind_the_first_and_cuts_its_torn_line(tmp_path:
 
 def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadParameter, match=r"missing/hops\.hlog cannot be written: No such file"):
-        HopLog(tmp_path / "missing" / "hops.hlog", START_NS)
+        HlogFile(tmp_path / "missing" / "hops.hlog", START_NS)
 
 
 def test_a_disk_that_refuses_ends_the_log_and_not_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = HopLog(tmp_path / "hops.hlog", 0)
-    log.write(counting(Hops(), gc=[5], decode=[5]), SECOND)
+    log = HlogFile(tmp_path / "hops.hlog", 0)
+    log.put(second_of(1, gc=[5], decode=[5]))
     log._file.close()
     full = os.open("/dev/full", os.O_WRONLY)
     monkeypatch.setattr(log, "_file", os.fdopen(full, "w", buffering=1))
