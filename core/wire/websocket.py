@@ -62,8 +62,8 @@ _MAX_REASON_BYTES: Final = _MAX_CONTROL_BYTES - 2
 # (RFC 7692, 7.2.1).
 _FLUSH_TAIL: Final = b"\x00\x00\xff\xff"
 
-# Messages shorter than this go out uncompressed: deflating 300 bytes costs some 10 us, masking
-# them 1 us, and an order is in a hurry. Always legal (RFC 7692, 6).
+# Messages shorter than this go out uncompressed: deflating an order of 300 bytes takes 8 to 25 us,
+# masking it 1 us, and an order is in a hurry. Always legal (RFC 7692, 6).
 _MIN_DEFLATE_BYTES: Final = 1024
 
 # Longest payload masked through the table below; about the size of the largest order request.
