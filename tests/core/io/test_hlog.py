@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from core.errors import BadParameter, Malformed
-from core.hops import INDEX, MAX_NS, Histogram, Hops, Interval
+from core.hops import INDEX, MAX_NS, ROWS, Histogram, Hops, Interval
 from core.io.hlog import (
     HlogFile,
     decode_histogram,
@@ -43,7 +43,7 @@ def histogram_of(values: dict[int, int]) -> Histogram:
     return histogram
 
 
-def second_of(number: int, rows: int = 1 << 14, **counted: list[int]) -> Interval:
+def second_of(number: int, counted: dict[str, list[int]], rows: int = ROWS) -> Interval:
     """Return the interval that ends ``number`` seconds after the start."""
     hops = Hops(rows)
     for hop, values in counted.items():
@@ -59,7 +59,7 @@ def written(path: Path, *seconds: dict[str, list[int]], start_ns: int = START_NS
     """Write a log with an interval of one second for each of ``seconds``."""
     log = HlogFile(path, start_ns)
     for number, counted in enumerate(seconds, 1):
-        interval = second_of(number, **counted)
+        interval = second_of(number, counted)
         shift = start_ns - START_NS
         log.put(
             replace(interval, start_ns=interval.start_ns + shift, end_ns=interval.end_ns + shift)
@@ -203,7 +203,7 @@ def test_what_is_written_is_read_and_added_up(tmp_path: Path) -> None:
 
 def test_each_line_is_on_file_once_its_step_returns(tmp_path: Path) -> None:
     log = HlogFile(tmp_path / "hops.hlog", START_NS)
-    log.put(second_of(1, decode=[5], gc=[5]))
+    log.put(second_of(1, {"decode": [5], "gc": [5]}))
     assert log.step()
     assert list(read_hlog(tmp_path / "hops.hlog").tags) == ["decode"]
     assert log.step()
@@ -215,7 +215,7 @@ def test_each_line_is_on_file_once_its_step_returns(tmp_path: Path) -> None:
 def test_a_loop_that_is_never_idle_loses_no_interval(tmp_path: Path) -> None:
     log = HlogFile(tmp_path / "hops.hlog", START_NS)
     for number in range(1, 4):
-        log.put(second_of(number, gc=[number]))
+        log.put(second_of(number, {"gc": [number]}))
     assert read_hlog(tmp_path / "hops.hlog").tags["gc"].counts == {1: 1, 2: 1}
     log.close()
     assert read_hlog(tmp_path / "hops.hlog").tags["gc"].counts == {1: 1, 2: 1, 3: 1}
@@ -224,7 +224,7 @@ def test_a_loop_that_is_never_idle_loses_no_interval(tmp_path: Path) -> None:
 def test_lost_rows_are_in_the_log(tmp_path: Path) -> None:
     log = HlogFile(tmp_path / "hops.hlog", START_NS)
     for number in (1, 2):
-        log.put(second_of(number, rows=8, gc=[5] * 20))
+        log.put(second_of(number, {"gc": [5] * 20}, rows=8))
     log.close()
     assert read_hlog(tmp_path / "hops.hlog").lost == 24
 
@@ -248,7 +248,7 @@ def test_a_disk_that_refuses_ends_the_log_and_not_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = HlogFile(tmp_path / "hops.hlog", 0)
-    log.put(second_of(1, gc=[5], decode=[5]))
+    log.put(second_of(1, {"gc": [5], "decode": [5]}))
     log._file.close()
     full = os.open("/dev/full", os.O_WRONLY)
     monkeypatch.setattr(log, "_file", os.fdopen(full, "w", buffering=1))
