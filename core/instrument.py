@@ -72,7 +72,7 @@ class Instrument(Struct, frozen=True, kw_only=True, eq=False):
         """
         quote = -(-quote_atoms * 10**self.quote_decimals // (_ATOMS * self.quote_unit))
         lots_scale = _ATOMS * self.lot.step_mantissa
-        return quote - (-base_atoms * mark_ticks * 10**self.lot.decimals // lots_scale)
+        return int(quote - (-base_atoms * mark_ticks * 10**self.lot.decimals // lots_scale))
 
 
 class InstrumentTable:
