@@ -73,6 +73,11 @@ _RENAMING: Final = frozenset({"CANCELED", "REPLACED"})
 
 # -- numbers ---------------------------------------------------------------------------------
 
+WIRE_DECIMALS: Final = 8
+"""Decimals the venue writes all its numbers with; others are read too, at twice the cost."""
+
+_POINT: Final = WIRE_DECIMALS + 1
+
 
 class Counts(dict[str, int]):
     """Texts of one grid and their counts, learnt when first seen; ``counts[text]`` is the way in.
@@ -85,14 +90,29 @@ class Counts(dict[str, int]):
     do with those is said by the subclasses; everything of our own is exact or refused.
     """
 
-    __slots__ = ("_grid", "_least")
+    __slots__ = ("_grid", "_least", "_unit")
 
     def __init__(self, grid: Grid, least: int) -> None:
         super().__init__()
         self._grid = grid
         self._least = least
+        shift = WIRE_DECIMALS - grid.decimals
+        self._unit = grid.step_mantissa * int(10**shift) if shift >= 0 else 0
 
     def __missing__(self, text: str) -> int:
+        if len(text) > _POINT and text[-_POINT] == "." and self._unit:
+            digits = text[:-_POINT] + text[-WIRE_DECIMALS:]
+            if digits.isascii() and digits.isdigit():
+                count, between = divmod(int(digits), self._unit)
+                if not between and self._least <= count <= MAX_COUNT:
+                    if len(self) >= CACHE_TEXTS:
+                        self.clear()
+                    self[text] = count
+                    return count
+        return self._learn(text)
+
+    def _learn(self, text: str) -> int:
+        """Return the count of a text that is not written as usual, or not on the grid."""
         mantissa, exponent = parse_decimal(text)
         try:
             count = self._grid.count_of(mantissa, exponent, text)

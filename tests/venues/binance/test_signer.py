@@ -1,5 +1,6 @@
 """Signatures equal the venue's published ones and those of an independent client."""
 
+import hmac
 import json
 from base64 import b64decode
 from typing import Any
@@ -13,6 +14,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.errors import BadConfig
 from core.venue import RestRequest, WireRequest
@@ -98,6 +101,14 @@ def test_an_ed25519_signature_is_escaped_in_an_url() -> None:
     target = KeySigner("K", DOC_ED25519).rest(request).target
     assert target.endswith("%3D%3D")
     assert not set("+/=") & set(target.partition("&signature=")[2])
+
+
+@given(st.text("abcXYZ019", min_size=1, max_size=150), st.binary(max_size=300))
+def test_signatures_equal_the_standard_librarys_for_keys_of_any_length(
+    secret: str, payload: bytes
+) -> None:
+    expected = hmac.new(secret.encode(), payload, "sha256").hexdigest().encode()
+    assert KeySigner("K", secret)._sign(payload) == expected
 
 
 def test_a_request_that_needs_no_signature_goes_as_it_is() -> None:
