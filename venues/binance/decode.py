@@ -225,27 +225,27 @@ class Decoder:
         proved: tuple[Event, ...] = ()
         if answer.result is not UNSET:
             proved = (facts.order(answer.result, self._by_symbol, Source.REPLY),)
-        _append(answer, proved, has_result=bool(proved), events=events)
+        events.append(reply_to(answer, proved, has_result=bool(proved)))
 
     def _take_query(self, payload: bytes, events: list[Event]) -> None:
         answer = _order_answer(payload)
         proved: tuple[Event, ...] = ()
         if answer.result is not UNSET:
             proved = (facts.order(answer.result, self._by_symbol, Source.QUERY),)
-        _append(answer, proved, has_result=bool(proved), events=events)
+        events.append(reply_to(answer, proved, has_result=bool(proved)))
 
     def _take_cancel(self, payload: bytes, events: list[Event]) -> None:
         answer = _raw_answer(payload)
         done = answer.result
         proved = () if done is UNSET else self.cancelled(done)
-        _append(answer, proved, has_result=done is not UNSET, events=events)
+        events.append(reply_to(answer, proved, has_result=done is not UNSET))
 
     def _take_cancel_all(self, payload: bytes, events: list[Event]) -> None:
         answer = _list_answer(payload)
         done = answer.result
         entries = [] if done is UNSET else done
         proved = tuple(fact for entry in entries for fact in self.cancelled(entry))
-        _append(answer, proved, has_result=done is not UNSET, events=events)
+        events.append(reply_to(answer, proved, has_result=done is not UNSET))
 
     def cancelled(self, entry: bytes | Raw) -> tuple[Event, ...]:
         """Return the reports of a cancelled order, or of each order of a cancelled list."""
@@ -258,7 +258,7 @@ class Decoder:
         proved: tuple[Event, ...] = ()
         if answer.result is not UNSET:
             proved = (facts.amended(answer.result, self._by_symbol),)
-        _append(answer, proved, has_result=bool(proved), events=events)
+        events.append(reply_to(answer, proved, has_result=bool(proved)))
 
     def _take_replace(self, payload: bytes, events: list[Event]) -> None:
         """Append the answer to a cancel-replace, each half with its own verdict.
@@ -513,8 +513,8 @@ def _retry_at_ns(data: Raw) -> int:
         return 0
 
 
-def reply_to(answer: schema.Answer, *, has_result: bool) -> Reply:
-    """Return the reply of an answer without its facts; ``Drifted`` for one of nobody's request."""
+def reply_to(answer: schema.Answer, proved: tuple[Event, ...] = (), *, has_result: bool) -> Reply:
+    """Return the reply of an answer; ``Drifted`` for one that is to nobody's request."""
     request = request_number(answer.id)
     if request is None:
         raise Drifted(f"answer to {answer.id!r}, which is no request id of ours")
@@ -523,21 +523,12 @@ def reply_to(answer: schema.Answer, *, has_result: bool) -> Reply:
         return failure(request, answer.status, answer.error, budgets)
     if not has_result:
         raise Drifted(f"answer to {answer.id!r} has neither result nor error")
-    return Reply(request_id=request, verdict=Verdict.DONE, budgets=budgets)
-
-
-def _append(
-    answer: schema.Answer, proved: tuple[Event, ...], *, has_result: bool, events: list[Event]
-) -> None:
-    reply = reply_to(answer, has_result=has_result)
-    if proved:
-        reply = msgspec.structs.replace(reply, facts=(*reply.facts, *proved))
-    events.append(reply)
+    return Reply(request_id=request, verdict=Verdict.DONE, facts=proved, budgets=budgets)
 
 
 def _take_answer(payload: bytes, events: list[Event]) -> None:
     """Append the answer to a request whose result tells nothing more."""
-    _append(_answer(payload), (), has_result=True, events=events)
+    events.append(reply_to(_answer(payload), has_result=True))
 
 
 def _take_nameless(payload: bytes, events: list[Event]) -> None:
