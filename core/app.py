@@ -10,10 +10,11 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 import strategies
-from core.config import Config, parameters
+from core.config import Config, checked, parameters
 from core.engine import Engine, Setup
 from core.errors import BadConfig
 from core.hops import Hops
@@ -49,11 +50,27 @@ class House(Struct, frozen=True, kw_only=True):
             adapter=self.adapter,
             strategy=self.strategy,
             limits_of=self.limits,
+            parameters_with=self.parameters_with,
             journal=journal,
             hops=hops,
             door=door,
             stamp=stamp,
         )
+
+    def parameters_with(self, parameters: Struct, key: str, value: str) -> Struct:
+        """Return a strategy's parameters with one of them replaced by what ``value`` says.
+
+        Raises ``BadConfig`` for a key or value that the strategy does not allow.
+        """
+        kept = {name: getattr(parameters, name) for name in parameters.__struct_fields__}
+        old = kept.get(key)
+        new: str | int | float | bool = value
+        if isinstance(old, bool):
+            new = {"true": True, "false": False}.get(value, value)
+        elif isinstance(old, int | float) and value.lstrip("-").replace(".", "", 1).isdigit():
+            new = float(value) if "." in value else int(value)
+        raw = msgspec.to_builtins(kept) | {key: new}
+        return checked(raw, type(parameters), "strategy.parameters", "ctl set")
 
     def limits(self, instrument: Instrument) -> RiskLimits:
         """Return the configured limits of an instrument in its own ticks, lots and quote units."""
@@ -96,6 +113,8 @@ def house(
     kind = strategies.find(config.strategy.name, name)
     strategy = kind(parameters(config, kind.Parameters, name))
     setup = Setup(
+        venue=config.venue,
+        strategy=config.strategy.name,
         scope=scope,
         boot=boot,
         seed=seed,

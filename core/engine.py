@@ -55,10 +55,11 @@ from core.events import (
     VenueTime,
     Verdict,
 )
+from core.flatten import Flattening
 from core.hops import Hops
 from core.inflight import Asked
 from core.instrument import Instrument, InstrumentTable
-from core.journal import Answer, Journal, Kind, Payload, pack
+from core.journal import Answer, Journal, Kind, pack
 from core.orders import Folded, Orders
 from core.outbound import Door, Outbound
 from core.position import Position
@@ -96,6 +97,8 @@ MAX_NAMES = 100
 class Setup(Struct, frozen=True, kw_only=True):
     """What a run is made of; all of it is in the journal's header or its configuration."""
 
+    venue: str
+    strategy: str
     scope: str
     boot: int
     seed: int
@@ -147,6 +150,7 @@ class Engine:
         adapter: Adapter,
         strategy: Strategy[Any],
         limits_of: Callable[[Instrument], RiskLimits],
+        parameters_with: Callable[[Struct, str, str], Struct],
         journal: Journal,
         hops: Hops,
         door: Door,
@@ -156,6 +160,7 @@ class Engine:
         self._adapter = adapter
         self._strategy = strategy
         self._limits_of = limits_of
+        self._parameters_with = parameters_with
         self._append = journal.append
         self._hops = hops
         self._door = door
@@ -182,7 +187,7 @@ class Engine:
             outbound=self.outbound,
             seed=setup.seed,
             stamp=stamp,
-            heard=self._market_heard_ns,
+            heard=self.market_heard_ns,
             timer=self._set_timer,
             log=self._log,
         )
@@ -203,6 +208,14 @@ class Engine:
             settle=self._settle,
             log=self._log,
         )
+        self.flattening = Flattening(
+            desk=self.desk,
+            orders=self.orders,
+            positions=self.positions,
+            risk=self.risk,
+            limits=lambda index: self._limits_of(self.table[index]),
+            log=self._log,
+        )
         self.counts = Counts()
         self.fatal = ""
         self._now_ns = 0
@@ -219,6 +232,11 @@ class Engine:
             "start": self._start,
             "leave": self._leave,
             "fail": self._fail,
+            "halt": self._operator_halt,
+            "resume": self._operator_resume,
+            "cancel-all": self._operator_cancel_all,
+            "flatten": self._operator_flatten,
+            "set": self._operator_set,
         }
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             BookTop: self._on_top,
@@ -368,7 +386,11 @@ class Engine:
         self.on_control(b"fail " + why.encode(), now_ns)
 
     def on_control(self, text: bytes, now_ns: int) -> None:
-        """A word from whoever runs us: ``start``, ``leave WHY`` or ``fail WHY``."""
+        """A word from whoever runs us.
+
+        ``start``, ``leave WHY``, ``fail WHY``, ``halt WHY``, ``resume``, ``cancel-all``,
+        ``flatten`` or ``set KEY VALUE``; what it may be is checked by who takes it in.
+        """
         self._record(Kind.CONTROL, 0, now_ns, text)
         self._begin_turn(now_ns)
         verb, _, why = text.decode().partition(" ")
@@ -385,6 +407,37 @@ class Engine:
             self._refresh_session(leaving=True)
             self._call(self._strategy.on_stop)
             self.recovery.leave(self._now_ns)
+
+    def _operator_halt(self, why: str) -> None:
+        self.risk.halt(f"halted by the operator: {why}" if why else "halted by the operator")
+        self._refresh_session()
+        self._cancel_everything()
+
+    def _operator_resume(self, _: str) -> None:
+        if not self.risk.resume():
+            self._log(f"not resumed: {self.risk.halted}")
+        self._refresh_session()
+
+    def _operator_cancel_all(self, _: str) -> None:
+        self._log("the operator cancels all our orders")
+        self._cancel_everything()
+
+    def _operator_flatten(self, _: str) -> None:
+        self._log("the operator flattens: no more placing by the strategy, orders out, then flat")
+        self.flattening.begin(len(self.table))
+        self._refresh_session()
+        self._cancel_everything()
+
+    def _operator_set(self, text: str) -> None:
+        """Change a strategy parameter; the value was checked by who took it in."""
+        key, _, value = text.partition(" ")
+        self._strategy.parameters = self._parameters_with(self._strategy.parameters, key, value)
+        self._log(f"parameter {key} = {value}")
+        self._call(self._strategy.on_parameters)
+
+    def _cancel_everything(self) -> None:
+        for instrument in range(len(self.table)):
+            self.desk.cancel_all(instrument)
 
     @property
     def left(self) -> bool:
@@ -539,7 +592,7 @@ class Engine:
         if any(s.sendable and not s.line.private for s in self.sessions):
             book.begin()
 
-    def _market_heard_ns(self, instrument: int) -> int:
+    def market_heard_ns(self, instrument: int) -> int:
         """When a book was last known to be current: the last data on the feed it shares."""
         return self._data_ns
 
@@ -577,17 +630,20 @@ class Engine:
 
     def _watch_profit(self) -> None:
         """Hold each instrument's profit against its daily loss."""
-        for book in self.books:
-            if book.live and book.bid_lots and book.ask_lots:
-                index = book.instrument
-                mark_ticks = (book.bid_ticks + book.ask_ticks) // 2
-                profit = self._profit(self.table[index], mark_ticks)
-                if self.risk.on_profit(index, profit, self._now_ns):
-                    self._halt(self.risk.halted)
+        for index in range(len(self.books)):
+            profit = self.profit(index)
+            if profit is not None and self.risk.on_profit(index, profit, self._now_ns):
+                self._halt(self.risk.halted)
 
-    def _profit(self, instrument: Instrument, mark_ticks: int) -> int:
-        """Return profit in quote units, less the fees paid in the instrument's own assets."""
-        position = self.positions[instrument.index]
+    def profit(self, index: int) -> int | None:
+        """Return an instrument's profit in quote units, less fees in its own two assets.
+
+        ``None`` while there is no price to value the position at.
+        """
+        book, instrument, position = self.books[index], self.table[index], self.positions[index]
+        if not (book.live and book.bid_lots and book.ask_lots):
+            return None
+        mark_ticks = (book.bid_ticks + book.ask_ticks) // 2
         fees = position.fees_atoms
         paid = instrument.worth(
             fees.get(instrument.quote, 0), fees.get(instrument.base, 0), mark_ticks
@@ -777,6 +833,7 @@ class Engine:
         self._ask_snapshots()
         self._ask_start()
         self.recovery.step(now_ns)
+        self.flattening.step()
         self._watch_profit()
         self._refresh_session()
 
@@ -808,7 +865,7 @@ class Engine:
     def _session_state(self, leaving: bool) -> SessionState:
         if leaving or self.recovery.leaving:
             return SessionState.LEAVING
-        if self.risk.halted:
+        if self.risk.halted or self.flattening.wanted:
             return SessionState.HALTED
         if self._all_ready():
             return SessionState.TRADING
@@ -831,8 +888,7 @@ class Engine:
         self.risk.halt(why, for_good=True)
         self._log(f"halted: {why}")
         self._refresh_session()
-        for instrument in range(len(self.table)):
-            self.desk.cancel_all(instrument)
+        self._cancel_everything()
 
     # -- the journal ---------------------------------------------------------------------------
 
@@ -843,8 +899,7 @@ class Engine:
             self._journal_failed(failure)
 
     def _journal_failed(self, failure: JournalFailed) -> None:
-        """Nothing can be recorded any more: place nothing, and leave (cancels still go out)."""
-        self._append = _append_nothing
+        """Not everything can be recorded any more: place nothing, and leave; cancels go out."""
         self._fail(str(failure))
 
     # -- small things --------------------------------------------------------------------------
@@ -858,10 +913,6 @@ class Engine:
 
     def _log(self, text: str) -> None:
         self._door.log(text)
-
-
-def _append_nothing(kind: int, line: int, time_ns: int, payload: Payload) -> None:
-    """Stand in for a journal that has failed."""
 
 
 _BYTES = int(Kind.BYTES)

@@ -144,5 +144,8 @@ class Strategy(Generic[ParametersT]):
     def on_session(self, desk: Desk, session: SessionState) -> None:
         """Trading has become possible or impossible."""
 
+    def on_parameters(self, desk: Desk) -> None:
+        """A parameter was changed while running: ``self.parameters`` is new, and checked."""
+
     def on_stop(self, desk: Desk) -> None:
         """The run is being left; the gate is closed and our orders are being cancelled."""

@@ -12,8 +12,7 @@ from collections.abc import Callable
 
 from core.engine import Engine
 from core.hops import Hops
-from core.instrument import Instrument
-from core.units import NS_PER_S, NS_PER_US, format_decimal
+from core.units import NS_PER_S, NS_PER_US
 
 
 class Progress:
@@ -54,27 +53,17 @@ class Progress:
     def _positions(self) -> str:
         engine = self._engine
         parts = []
-        for instrument in engine.table:
-            position = engine.positions[instrument.index]
-            book = engine.books[instrument.index]
-            lots = _lots_text(instrument, position.lots)
-            if book.live and book.bid_lots and book.ask_lots:
-                mark_ticks = (book.bid_ticks + book.ask_ticks) // 2
-                profit = money(instrument, position.profit(mark_ticks))
-            else:
-                profit = "?"
-            parts.append(f"{instrument.symbol} {lots} profit {profit} {instrument.quote}")
+        for row in engine.table:
+            lots = engine.positions[row.index].lots
+            units = engine.profit(row.index)
+            profit = "?" if units is None else _rounded(row.money(units))
+            sign = "-" if lots < 0 else "+"
+            position = f"{sign}{row.lot.text(abs(lots))}"
+            parts.append(f"{row.symbol} {position} profit {profit} {row.quote}")
         return "  ".join(parts)
 
 
-def _lots_text(instrument: Instrument, lots: int) -> str:
-    return ("-" if lots < 0 else "+") + instrument.lot.text(abs(lots))
-
-
-def money(instrument: Instrument, quote_units: int) -> str:
-    """Return quote units as an amount of the quote asset, two decimals, never rounded up."""
-    scale = max(instrument.quote_decimals - 2, 0)
-    mantissa = quote_units * instrument.quote_unit
-    cents = abs(mantissa) // 10**scale
-    text = format_decimal(cents, min(instrument.quote_decimals, 2))
-    return f"-{text}" if mantissa < 0 else text
+def _rounded(money: str) -> str:
+    """Return an amount cut off after two decimals."""
+    whole, point, fraction = money.partition(".")
+    return f"{whole}{point}{fraction[:2]}"

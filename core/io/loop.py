@@ -18,12 +18,14 @@ from __future__ import annotations
 import select
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from types import TracebackType
 from typing import Final, NoReturn, Self
 
 import trio
 
 from core.io.clock import NowNs
+from core.units import NS_PER_S
 
 READABLE: Final = select.EPOLLIN
 WRITABLE: Final = select.EPOLLOUT
@@ -195,11 +197,11 @@ class HotLoop:
 
     async def _wait(self) -> None:
         """Sleep until a socket is ready, a timer due, a call posted, or idle work due again."""
-        sleep_ns = IDLE_TICK_NS
+        sleep_ns: float = IDLE_TICK_NS if self._idle else inf
         due_ns = self._next_due_ns()
         if due_ns:
             sleep_ns = min(sleep_ns, due_ns - self.now_ns())
-        with trio.CancelScope(deadline=trio.current_time() + sleep_ns / 1e9) as self._sleep:
+        with trio.CancelScope(deadline=trio.current_time() + sleep_ns / NS_PER_S) as self._sleep:
             await trio.lowlevel.wait_readable(self._epoll)
         if self._sleep.cancelled_caught:
             self._idle_left = len(self._idle)

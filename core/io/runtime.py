@@ -16,7 +16,7 @@ import trio
 from msgspec import Struct
 
 from core.engine import Engine
-from core.errors import Untrusted
+from core.errors import JournalFailed, Untrusted
 from core.hops import HOPS, Hops
 from core.io.clock import EngineClock
 from core.io.connection import keep
@@ -216,9 +216,15 @@ class Runtime:
                 pass
             self._write_interval()
             self._hop_log.close()
+            self._end_journal()
+            self._log.close()
+
+    def _end_journal(self) -> None:
+        try:
             self._journal.append(Kind.END, 0, self.now_ns(), self._why.encode())
             self._journal.close()
-            self._log.close()
+        except JournalFailed as failure:
+            self.log(f"the journal has no end: {failure}")
 
     async def _leave(self) -> None:
         self._loop.post(lambda: self.engine.leave(self._why, self.now_ns()))
@@ -278,7 +284,11 @@ class Runtime:
             self._hop_log.step()
 
     def _prepare_journal(self) -> None:
-        self._journal.prepare()
+        try:
+            self._journal.prepare()
+        except JournalFailed as failure:
+            why = str(failure)
+            self._loop.post(lambda: self.engine.fail(why, self.now_ns()))
 
     def _ending(self) -> Ending:
         engine = self.engine

@@ -1,0 +1,83 @@
+"""The state of a run, as one plain structure for people and programs.
+
+Here an engine is read and nothing in it is changed; numbers become text in the instrument's own
+units, because whoever reads this has no table of instruments.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.engine import Engine
+from core.hops import Figures
+from core.instrument import Instrument
+from core.orders import Order
+
+
+def status(engine: Engine, figures: dict[str, Figures], now_ns: int) -> dict[str, Any]:
+    """Return the state as of now; ``figures`` are the hops' latest."""
+    return {
+        "state": str(engine.desk.session),
+        "halted": engine.risk.halted,
+        "fatal": engine.fatal,
+        "time_ns": now_ns,
+        "venue": engine.setup.venue,
+        "strategy": engine.setup.strategy,
+        "lines": {session.line.name: str(session.phase) for session in engine.sessions},
+        "clock_offset_ns": engine.clock.offset_ns,
+        "books": [_book(engine, row, now_ns) for row in engine.table],
+        "open_orders": [_order(engine.table[o.instrument], o) for o in engine.orders.open()],
+        "unknown_orders": sum(o.state == "unknown" for o in engine.orders.open()),
+        "orders_of_others": sum(engine.recovery.foreign_orders.values()),
+        "orders_sent": engine.orders.used,
+        "fills": engine.counts.fills,
+        "positions": [_position(engine, row) for row in engine.table],
+        "messages": engine.counts.messages,
+        "errors": engine.counts.errors,
+        "refusals": dict(engine.counts.refusals),
+        "hops": {
+            name: {"count": each.count, "p50_ns": each.p50_ns, "p99_ns": each.p99_ns}
+            for name, each in figures.items()
+        },
+    }
+
+
+def _book(engine: Engine, row: Instrument, now_ns: int) -> dict[str, Any]:
+    book = engine.books[row.index]
+    found: dict[str, Any] = {
+        "symbol": row.symbol,
+        "state": str(book.state),
+        "why": book.why,
+        "age_ms": (now_ns - engine.market_heard_ns(row.index)) // 1_000_000,
+        "halted": engine.risk.instrument_halted(row.index),
+    }
+    if book.live:
+        found["bid"] = row.tick.text(book.bid_ticks) if book.bid_lots else None
+        found["ask"] = row.tick.text(book.ask_ticks) if book.ask_lots else None
+    return found
+
+
+def _order(row: Instrument, order: Order) -> dict[str, Any]:
+    return {
+        "symbol": row.symbol,
+        "client_order_id": order.client_order_id,
+        "state": str(order.state),
+        "side": order.side.name,
+        "price": row.tick.text(order.price_ticks),
+        "size": row.lot.text(order.size_lots),
+        "filled": row.lot.text(order.filled_lots),
+    }
+
+
+def _position(engine: Engine, row: Instrument) -> dict[str, Any]:
+    position = engine.positions[row.index]
+    profit = engine.profit(row.index)
+    size = row.lot.text(abs(position.lots))
+    return {
+        "symbol": row.symbol,
+        "position": f"-{size}" if position.lots < 0 else size,
+        "bought": row.lot.text(position.bought_lots),
+        "sold": row.lot.text(position.sold_lots),
+        "profit": None if profit is None else row.money(profit),
+        "quote": row.quote,
+    }
