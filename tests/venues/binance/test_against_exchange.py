@@ -1,0 +1,353 @@
+"""The adapter and the built-in exchange, two readings of one documentation, understand each other.
+
+No sockets: bytes of the one go into the other.
+"""
+
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from core.commands import (
+    Amend,
+    Cancel,
+    CancelAll,
+    Command,
+    FetchAccount,
+    FetchBook,
+    FetchInstruments,
+    FetchOpenOrders,
+    FetchOrderTrades,
+    FetchTime,
+    FetchTrades,
+    OrderKind,
+    Place,
+    QueryOrder,
+    Replace,
+    TimeInForce,
+)
+from core.events import (
+    AccountReport,
+    BookDelta,
+    BookSnapshot,
+    BookTop,
+    Change,
+    Event,
+    FillReport,
+    InstrumentsReport,
+    LimitsReport,
+    MarketTrade,
+    Notice,
+    OpenOrders,
+    OrderReport,
+    ReplaceOutcome,
+    Reply,
+    SessionNotice,
+    Side,
+    Source,
+    VenueStatus,
+    VenueTime,
+    Verdict,
+)
+from core.venue import Stream, Subscription, WireRequest
+from venues.binance import VENUE, decode
+from venues.binance.adapter import SpotAdapter
+from venues.sim.fixed import ONE
+from venues.sim.rest import HttpRequest, respond
+from venues.sim.venue import Venue as Exchange
+
+START_NS = 1_767_225_600_500_000_000
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+class Outlet:
+    """Keeps the bytes that leave the exchange."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def send(self, payload: bytes) -> None:
+        self.sent.append(bytes(payload))
+
+
+class Run:
+    """An adapter with both lines open at an exchange that has no traders of its own."""
+
+    def __init__(self, secret: str) -> None:
+        self.now_ns = START_NS
+        self.exchange = Exchange(START_NS, rate=0)
+        self._requests = 0
+        inside = self.exchange.exchange
+        account = inside.engine.open_account({"USDT": 10_000_000 * ONE, "BTC": 100 * ONE})
+        inside.add_hmac_key("hmac-key", "fake-secret", account)
+        inside.add_ed25519_key("ed-key", KEY.public_key().public_bytes_raw(), account)
+        logs_on = VENUE.logs_on(secret)
+        self.signer = VENUE.signer("ed-key" if logs_on else "hmac-key", secret)
+        self.adapter = SpotAdapter(
+            Subscription(
+                symbols=("BTCUSDT",),
+                streams=tuple(Stream),
+                rest_url="",
+                line_urls={"market": "ws://localhost", "trade": "ws://localhost/ws-api/v3"},
+                session_logon=logs_on,
+                recv_window_ms=5000,
+            )
+        )
+        instruments, limits = self.fetch(FetchInstruments()).facts
+        assert isinstance(instruments, InstrumentsReport)
+        assert isinstance(limits, LimitsReport)
+        assert {one.name for one in self.adapter.limits} == {one.name for one in limits.limits}
+        self.adapter.learn(instruments.instruments)
+        self.instrument = instruments.instruments[0]
+        self.outlets = (Outlet(), Outlet())
+        self.sessions = (
+            self.exchange.open_stream_session(self.outlets[0], "/stream"),
+            self.exchange.open_api_session(self.outlets[1], "/ws-api/v3", "ip", START_NS),
+        )
+        for line in (decode.MARKET, decode.TRADE):
+            for command in self.adapter.script(line):
+                assert self.ask(command).verdict is Verdict.DONE
+
+    def events(self, line: int) -> list[Event]:
+        self.exchange.settle(self.now_ns)
+        events: list[Event] = []
+        for payload in self.outlets[line].sent:
+            self.adapter.decode(line, payload, events)
+        self.outlets[line].sent.clear()
+        return events
+
+    def tell(self, command: Command) -> list[Event]:
+        """Send a command over its line; return everything that line then says."""
+        self._requests += 1
+        request = self.adapter.encode(command, self._requests, self.now_ns)
+        assert isinstance(request, WireRequest)
+        self.sessions[request.line].receive(self.signer.wire(request).decode(), self.now_ns)
+        return self.events(request.line)
+
+    def ask(self, command: Command) -> Reply:
+        [reply] = [event for event in self.tell(command) if isinstance(event, Reply)]
+        assert reply.request_id == self._requests
+        return reply
+
+    def fetch(self, command: Command) -> Reply:
+        request = self.adapter.encode_rest(command, self.now_ns)
+        signed = self.signer.rest(request)
+        path, _, query = signed.target.partition("?")
+        headers = {name.lower(): value for name, value in signed.headers.items()}
+        answer = respond(
+            self.exchange.exchange,
+            HttpRequest(request.method, path, query, headers=headers),
+            self.now_ns,
+        )
+        told = {name.lower(): value for name, value in answer.headers.items()}
+        return self.adapter.answer(command, 9, answer.status, told, answer.body)
+
+    def order(self, name: str, **changes: Any) -> Place:
+        fields: dict[str, Any] = {
+            "instrument": 0,
+            "client_order_id": name,
+            "side": Side.BUY,
+            "kind": OrderKind.LIMIT,
+            "tif": TimeInForce.GTC,
+            "price_ticks": self.instrument.tick.count("60000"),
+            "lots": self.instrument.lot.count("0.5"),
+        }
+        return Place(**(fields | changes))
+
+    def sell(self, name: str, **changes: Any) -> Place:
+        return self.order(name, **({"side": Side.SELL} | changes))
+
+
+def reports(events: Any) -> list[tuple[str, Change, VenueStatus]]:
+    return [
+        (event.client_order_id, event.change, event.status)
+        for event in events
+        if isinstance(event, OrderReport)
+    ]
+
+
+@pytest.fixture(params=["fake-secret", PEM], ids=["hmac", "ed25519"])
+def run(request: pytest.FixtureRequest) -> Run:
+    return Run(request.param)
+
+
+NEW = (Change.NEW, VenueStatus.NEW)
+CANCELED = (Change.CANCELED, VenueStatus.CANCELED)
+
+
+def test_an_order_from_its_placing_to_its_cancel(run: Run) -> None:
+    events = run.tell(run.order("a"))
+    [reply] = [event for event in events if isinstance(event, Reply)]
+    assert reports(reply.facts) == reports(events) == [("a", *NEW)]
+    assert {use.name for use in reply.budgets} == {"weight_1m", "orders_10s", "orders_1d"}
+    assert any(isinstance(event, AccountReport) and not event.whole for event in events)
+    events = run.tell(Cancel(0, "a", 0))
+    [reply] = [event for event in events if isinstance(event, Reply)]
+    assert reports(reply.facts) == reports(events) == [("a", *CANCELED)]
+    again = run.ask(Cancel(0, "a", 0))
+    assert (again.verdict, again.code) == (Verdict.REFUSED, -2011)
+
+
+def venue_id(reply: Reply) -> int:
+    [report] = [fact for fact in reply.facts if isinstance(fact, OrderReport)]
+    return report.venue_order_id
+
+
+def test_reply_and_stream_tell_of_the_same_fills(run: Run) -> None:
+    run.tell(run.order("maker"))
+    events = run.tell(run.sell("taker", kind=OrderKind.MARKET, price_ticks=0, tif=TimeInForce.GTC))
+    [reply] = [event for event in events if isinstance(event, Reply)]
+    told = {
+        source: [
+            fill
+            for event in (*events, *reply.facts)
+            if isinstance(event, OrderReport)
+            and event.client_order_id == "taker"
+            and event.source is source
+            for fill in event.fills
+        ]
+        for source in (Source.REPLY, Source.STREAM)
+    }
+    assert told[Source.REPLY] == told[Source.STREAM] != []
+    made = [
+        event for event in events if isinstance(event, OrderReport) and event.change is Change.TRADE
+    ]
+    assert {event.client_order_id for event in made} == {"maker", "taker"}
+    trades = run.fetch(FetchTrades(0, 0)).facts
+    ids = {(fill.trade_id, event.side) for event in made for fill in event.fills}
+    found = {(one.fill.trade_id, one.side) for one in trades if isinstance(one, FillReport)}
+    assert found == ids
+    [own] = run.fetch(FetchOrderTrades(0, venue_id(reply))).facts
+    assert isinstance(own, FillReport)
+    assert own.fill == told[Source.REPLY][0]
+
+
+@pytest.mark.parametrize("by_id", [True, False])
+def test_a_replace_does_both_halves(run: Run, by_id: bool) -> None:
+    first = run.ask(run.order("a"))
+    old = Cancel(0, "a", venue_id(first) if by_id else 0)
+    reply = run.ask(Replace(old, run.order("b", price_ticks=6_000_100)))
+    assert reply.verdict is Verdict.DONE
+    assert reports(reply.facts) == [("a", *CANCELED), ("b", *NEW)]
+
+
+def test_the_halves_of_a_replace_fail_by_themselves(run: Run) -> None:
+    reply = run.ask(Replace(Cancel(0, "nobody", 0), run.order("b")))
+    [outcome] = [fact for fact in reply.facts if isinstance(fact, ReplaceOutcome)]
+    assert (reply.verdict, outcome.cancel, outcome.place) == (
+        Verdict.REFUSED,
+        Verdict.REFUSED,
+        Verdict.REFUSED,
+    )
+    assert (reply.code, outcome.cancel_code) == (-2022, -2011)
+    run.tell(run.order("bid"))
+    run.tell(run.sell("ask", price_ticks=6_100_000))
+    through = run.sell("b", kind=OrderKind.POST_ONLY, price_ticks=5_900_000)
+    reply = run.ask(Replace(Cancel(0, "ask", 0), through))
+    [outcome] = [fact for fact in reply.facts if isinstance(fact, ReplaceOutcome)]
+    assert (reply.code, reply.verdict) == (-2021, Verdict.REFUSED)
+    assert (outcome.cancel, outcome.place_code) == (Verdict.DONE, -2010)
+    assert reports(reply.facts) == [("ask", *CANCELED)]
+
+
+@pytest.mark.parametrize("by_id", [True, False])
+def test_an_amend_keeps_name_and_place(run: Run, by_id: bool) -> None:
+    first = run.ask(run.order("a"))
+    smaller = run.instrument.lot.count("0.2")
+    events = run.tell(Amend(0, "a", venue_id(first) if by_id else 0, smaller))
+    [reply] = [event for event in events if isinstance(event, Reply)]
+    for event in (*events, *reply.facts):
+        if isinstance(event, OrderReport):
+            assert (event.client_order_id, event.change) == ("a", Change.REPLACED)
+            assert event.size_lots == smaller
+    assert len(reports(events)) == len(reports(reply.facts)) == 1
+
+
+def test_cancel_all_and_what_is_open(run: Run) -> None:
+    for name in "abc":
+        run.tell(run.order(name))
+    [found] = run.fetch(FetchOpenOrders(0)).facts
+    assert isinstance(found, OpenOrders)
+    assert [one.client_order_id for one in found.reports] == ["a", "b", "c"]
+    reply = run.ask(CancelAll(0))
+    assert sorted(reports(reply.facts)) == [(name, *CANCELED) for name in "abc"]
+    assert run.fetch(FetchOpenOrders(0)).facts == (OpenOrders(0, ()),)
+    assert run.ask(CancelAll(0)).verdict is Verdict.REFUSED
+
+
+def test_a_query_by_line_and_by_rest(run: Run) -> None:
+    number = venue_id(run.ask(run.order("a")))
+    for query in (QueryOrder(0, "a"), QueryOrder(0, "a", number)):
+        for reply in (run.ask(query), run.fetch(query)):
+            assert reports(reply.facts) == [("a", Change.SNAPSHOT, VenueStatus.NEW)]
+    assert run.ask(QueryOrder(0, "nobody")).verdict is Verdict.REFUSED
+    assert run.fetch(QueryOrder(0, "nobody")).code == -2013
+
+
+def test_cancels_by_rest(run: Run) -> None:
+    run.tell(run.order("a"))
+    run.tell(run.order("b"))
+    assert reports(run.fetch(Cancel(0, "a", 0)).facts) == [("a", *CANCELED)]
+    assert reports(run.fetch(CancelAll(0)).facts) == [("b", *CANCELED)]
+
+
+@pytest.mark.parametrize("tif", [TimeInForce.IOC, TimeInForce.FOK])
+def test_an_order_that_cannot_trade_at_once_expires(run: Run, tif: TimeInForce) -> None:
+    reply = run.ask(run.order("a", tif=tif))
+    assert reports(reply.facts) == [("a", Change.EXPIRED, VenueStatus.EXPIRED)]
+
+
+def test_refusals_have_the_venues_codes(run: Run) -> None:
+    run.tell(run.order("a"))
+    twice = run.ask(run.order("a"))
+    assert (twice.verdict, twice.code) == (Verdict.UNKNOWN, -2010)
+    small = run.ask(run.order("b", lots=1))
+    assert (small.verdict, small.code) == (Verdict.REFUSED, -1013)
+    poor = run.ask(run.order("c", lots=run.instrument.lot.count("8000")))
+    assert poor.verdict is Verdict.REFUSED
+    run.now_ns += 10_000_000_000
+    late = run.adapter.encode(run.order("d"), 77, START_NS)
+    assert isinstance(late, WireRequest)
+    run.sessions[1].receive(run.signer.wire(late).decode(), run.now_ns)
+    [reply] = [event for event in run.events(1) if isinstance(event, Reply)]
+    assert (reply.request_id, reply.code) == (77, -1021)
+
+
+def test_time_account_and_book_by_rest(run: Run) -> None:
+    run.tell(run.order("a"))
+    assert run.fetch(FetchTime()).facts == (VenueTime(START_NS),)
+    [account] = run.fetch(FetchAccount()).facts
+    assert isinstance(account, AccountReport)
+    assert account.whole
+    assert account.can_trade is True
+    assert {one.asset for one in account.balances} == {"BTC", "USDT"}
+    [book] = run.fetch(FetchBook(0)).facts
+    assert isinstance(book, BookSnapshot)
+    assert book.bids == [(6_000_000, run.instrument.lot.count("0.5"))]
+
+
+def test_the_market_line_tells_of_orders_and_trades(run: Run) -> None:
+    run.tell(run.order("a"))
+    run.tell(run.sell("b", lots=run.instrument.lot.count("0.2")))
+    run.now_ns += 200_000_000
+    run.exchange.step(run.now_ns)
+    events = run.events(decode.MARKET)
+    [trade] = [event for event in events if isinstance(event, MarketTrade)]
+    assert (trade.price_ticks, trade.aggressor) == (6_000_000, Side.SELL)
+    left = run.instrument.lot.count("0.3")
+    tops = [event for event in events if isinstance(event, BookTop)]
+    assert (tops[-1].bid_ticks, tops[-1].bid_lots, tops[-1].ask_lots) == (6_000_000, left, 0)
+    deltas = [event for event in events if isinstance(event, BookDelta)]
+    assert deltas[-1].bids == [(6_000_000, left)]
+    assert deltas[-1].last_seq == tops[-1].seq
+
+
+def test_the_shutdown_of_the_exchange_is_understood() -> None:
+    run = Run("fake-secret")
+    stream, api = run.sessions
+    stream.announce_shutdown(run.now_ns)
+    api.announce_shutdown(run.now_ns)
+    shutdown = [SessionNotice(Notice.SHUTDOWN, "serverShutdown")]
+    assert run.events(decode.MARKET) == run.events(decode.TRADE) == shutdown
