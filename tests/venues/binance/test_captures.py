@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import pytest
 
+from core.book import Book
 from core.commands import FetchBook, FetchInstruments
 from core.errors import OffGrid
 from core.events import (
@@ -21,6 +22,7 @@ from core.events import (
     InstrumentsReport,
     MarketTrade,
 )
+from core.views import BookState
 from tests.venues.binance import world
 from venues.binance import VENUE, decode
 from venues.binance.adapter import SpotAdapter
@@ -46,6 +48,15 @@ KINDS_2021 = {
     "stream of kind aggTrade": 2,
 }
 """As the recorder counted, and the one depth event that its snapshot covers."""
+
+
+FINAL_2021 = [
+    ("NKNUSDT", 3_527, 3_531),
+    ("BLZETH", 6_547, 6_560),
+    ("LRCBTC", 637, 638),
+    ("RUNEEUR", 6_251, 6_269),
+]
+"""Best bid and ask in ticks after the last frame."""
 
 
 class Best:
@@ -83,9 +94,13 @@ def best_of(top: BookTop) -> tuple[int, int, int, int]:
     return top.bid_ticks, top.bid_lots, top.ask_ticks, top.ask_lots
 
 
-def seq_of(event: Event) -> int:
-    assert isinstance(event, BookTop)
-    return event.seq
+def feed(book: Book, event: Event) -> None:
+    if isinstance(event, BookTop):
+        book.apply_top(event)
+    elif isinstance(event, BookDelta):
+        book.apply_delta(event)
+    elif isinstance(event, BookSnapshot):
+        assert book.apply_snapshot(event), book.why
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +162,25 @@ def test_tickers_and_depth_of_2024_count_the_same_updates(
 
 
 @here
+def test_the_book_machine_stays_whole_through_2024() -> None:
+    adapter = world.adapter()
+    book = Book(0, with_depth=True)
+    book.begin()
+    events: list[Event] = []
+    for _, body in lines_of(RAW_2024, b" "):
+        events.clear()
+        if body.startswith(b'{"lastUpdateId"'):
+            events.extend(adapter.answer(FetchBook(0), 1, 200, {}, body).facts)
+        else:
+            adapter.decode(decode.MARKET, body, events)
+        for event in events:
+            feed(book, event)
+        assert book.state is not BookState.STALE, book.why
+    assert (book.live, book.gaps) == (True, 0)
+    assert (book.bid_ticks, book.ask_ticks) == (6_168_599, 6_168_600)
+
+
+@here
 def test_the_book_of_2024_has_sizes_from_before_larger_lots() -> None:
     """Three of 124,090 sizes; without counting them up, no book of BTCUSDT would stay whole."""
     lot = world.BTC.lot
@@ -174,6 +208,7 @@ def test_the_feed_of_2021_with_its_own_rules_and_snapshots() -> None:
     index = {one.symbol: one.index for one in report.instruments}
 
     books: dict[int, Best] = {}
+    snapshots: dict[int, BookSnapshot] = {}
     for head, body in lines_of(FEED_2021 / "BINANCE.http.0.0.gz", b": "):
         found = re.search(rb"symbol=(\w+)", head)
         if found is None:
@@ -181,6 +216,7 @@ def test_the_feed_of_2021_with_its_own_rules_and_snapshots() -> None:
         command = FetchBook(index[found[1].decode()])
         [fact] = adapter.answer(command, 1, 200, {}, body).facts
         assert isinstance(fact, BookSnapshot)
+        snapshots[fact.instrument] = fact
         books[fact.instrument] = Best(fact)
     assert set(books) == set(range(4))
 
@@ -192,7 +228,21 @@ def test_the_feed_of_2021_with_its_own_rules_and_snapshots() -> None:
         event.what if isinstance(event, Ignored) else type(event).__name__ for event in events
     )
     assert kinds == KINDS_2021
+    machines = {number: Book(number, with_depth=True) for number in books}
+    for machine in machines.values():
+        machine.begin()
     for event in events:
-        if isinstance(event, BookDelta):
+        if isinstance(event, BookTop):
+            feed(machines[event.instrument], event)
+        elif isinstance(event, BookDelta):
             books[event.instrument].apply(event)
-    assert all(book.best[0] < book.best[2] for book in books.values())
+            machine = machines[event.instrument]
+            feed(machine, event)
+            if not machine.live:
+                machine.apply_snapshot(snapshots[event.instrument])
+    for number, machine in machines.items():
+        assert machine.live, machine.why
+        assert machine.gaps == 0
+        bid, _, ask, _ = books[number].best
+        assert bid < ask
+        assert (symbols[number], machine.bid_ticks, machine.ask_ticks) == FINAL_2021[number]
