@@ -187,11 +187,9 @@ class Decoder:
         if payload.startswith(b'{"id":"'):
             take = self._answers.get(chr(payload[7]) if len(payload) > 7 else "")
         else:
-            begin = payload.find(_EVENT, 1, 48) + len(_EVENT)
-            at_begin = begin >= len(_EVENT)
-            take = (
-                self._private.get(payload[begin : payload.find(b'"', begin)]) if at_begin else None
-            )
+            at = payload.find(_EVENT, 1, EVENT_WITHIN)
+            begin = at + len(_EVENT)
+            take = None if at < 0 else self._private.get(payload[begin : payload.find(b'"', begin)])
         if take is None:
             self._look_at_trade(payload, events)
         else:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+
 from core.errors import Malformed, OffGrid
 from core.events import (
     NO_INSTRUMENT,
@@ -204,7 +206,7 @@ def execution(
         try:
             lots = instrument.lot.count
             price = instrument.tick.count(report.price)
-            size = lots(report.qty) - lots(report.prevented_qty)
+            size = _left(instrument.lot, report.qty, report.prevented_qty)
             filled = lots(report.cumulative_qty)
             if change is Change.TRADE:
                 fills = (_fill(report, instrument),)
@@ -226,6 +228,14 @@ def execution(
         reason=report.expiry_reason or _reject_reason(report.reject_reason),
         venue_ns=report.transact_time * NS_PER_MS,
     )
+
+
+def _left(grid: Grid, size: str, prevented: str) -> int:
+    """Return an order's size without what self-trade prevention took off it."""
+    left = grid.count(size) - grid.count(prevented)
+    if left < 0:
+        raise Malformed(f"of a size of {size} more was prevented: {prevented}")
+    return left
 
 
 def _reject_reason(reason: str) -> str:
@@ -267,7 +277,7 @@ def order(
         try:
             lots = instrument.lot.count
             price = instrument.tick.count(order.price)
-            size = lots(order.orig_qty) - lots(order.prevented_quantity)
+            size = _left(instrument.lot, order.orig_qty, order.prevented_quantity)
             filled = lots(order.executed_qty)
             fills = tuple(_immediate_fill(fill, instrument, venue_ns) for fill in order.fills)
         except OffGrid as error:
@@ -303,35 +313,24 @@ def _immediate_fill(fill: schema.WireFill, instrument: Instrument, venue_ns: int
 
 
 def amended(answer: schema.Amended, instruments: Instruments) -> OrderReport | UnknownExecution:
-    """Return how an order stands after an amend."""
-    order = answer.amended_order
-    instrument = instruments.get(order.symbol)
-    index = NO_INSTRUMENT if instrument is None else instrument.index
-    status = STATUSES.get(order.status)
-    side = SIDES.get(order.side)
-    if status is None or side is None:
-        what = f"status={order.status} side={order.side}"
-        return UnknownExecution(index, order.orig_client_order_id, what)
-    price = size = filled = 0
-    if instrument is not None:
-        lots = instrument.lot.count
-        price = instrument.tick.count(order.price)
-        size = lots(order.qty) - lots(order.prevented_qty)
-        filled = lots(order.executed_qty)
-    return OrderReport(
-        instrument=index,
-        client_order_id=order.orig_client_order_id,
-        venue_order_id=max(order.order_id, 0),
-        source=Source.REPLY,
-        change=Change.REPLACED,
-        status=status,
-        side=side,
-        price_ticks=price,
-        size_lots=size,
-        filled_lots=filled,
-        execution_id=answer.execution_id,
-        venue_ns=answer.transact_time * NS_PER_MS,
+    """Return how an order stands after an amend, which spells some fields in its own way."""
+    told = answer.amended_order
+    as_order = schema.Order(
+        symbol=told.symbol,
+        order_id=told.order_id,
+        client_order_id=told.orig_client_order_id,
+        transact_time=answer.transact_time,
+        price=told.price,
+        orig_qty=told.qty,
+        executed_qty=told.executed_qty,
+        status=told.status,
+        side=told.side,
+        prevented_quantity=told.prevented_qty,
     )
+    report = order(as_order, instruments, Source.REPLY)
+    if isinstance(report, UnknownExecution):
+        return report
+    return msgspec.structs.replace(report, change=Change.REPLACED, execution_id=answer.execution_id)
 
 
 def own_trade(trade: schema.OwnTrade, instruments: Instruments) -> FillReport | None:

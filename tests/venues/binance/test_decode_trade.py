@@ -204,6 +204,11 @@ def test_what_self_trade_prevention_took_is_no_longer_the_orders_size() -> None:
     assert (report.size_lots, report.filled_lots) == (60_000, 0)
 
 
+def test_more_prevented_than_there_was_is_refused() -> None:
+    with pytest.raises(Malformed, match="more was prevented"):
+        execution(x="TRADE_PREVENTION", A="1.00001000")
+
+
 def test_an_order_of_an_unwatched_symbol_is_seen_without_numbers() -> None:
     report = execution(s="DOGEUSDT", x="TRADE", z="123.4567891", l="x", t=9)
     assert report.instrument == NO_INSTRUMENT
@@ -520,6 +525,20 @@ def test_an_amend_with_an_unknown_status_is_never_booked() -> None:
     order = AMENDED["amendedOrder"]
     assert isinstance(order, dict)
     [unknown] = done("a1", AMENDED | {"amendedOrder": order | {"status": "ODD"}}).facts
+    assert isinstance(unknown, UnknownExecution)
+
+
+@pytest.mark.parametrize("field", ["price", "qty", "executedQty", "preventedQty"])
+def test_an_amended_order_off_the_grid_is_quarantined(field: str) -> None:
+    order = AMENDED["amendedOrder"]
+    assert isinstance(order, dict)
+    [unknown] = done("a1", AMENDED | {"amendedOrder": order | {field: "0.000001"}}).facts
+    assert isinstance(unknown, UnknownExecution)
+
+
+@pytest.mark.parametrize("field", ["price", "origQty", "executedQty"])
+def test_an_answer_off_the_grid_is_quarantined(field: str) -> None:
+    [unknown] = done("p1", ORDER | {field: "0.000001"}).facts
     assert isinstance(unknown, UnknownExecution)
 
 
