@@ -105,11 +105,15 @@ class RestClient:
             headers = {name.lower(): value for name, value in response.headers.items()}
             if headers.get("content-encoding", "identity") != "identity":
                 return _nothing("the answer is compressed, which was not asked for")
-            body = bytearray()
+            body, size = bytearray(), 0
+            # What is too much is read but not kept: httpx cannot leave a body half read cleanly,
+            # and the deadline bounds how much that can be.
             async for piece in response.aiter_raw():
-                body += piece
-                if len(body) > MAX_BODY_BYTES:
-                    return _nothing(f"the answer has more than {MAX_BODY_BYTES} bytes")
+                size += len(piece)
+                if size <= MAX_BODY_BYTES:
+                    body += piece
+            if size > MAX_BODY_BYTES:
+                return _nothing(f"the answer has more than {MAX_BODY_BYTES} bytes")
             return Answer(response.status_code, headers, bytes(body))
 
 

@@ -1,0 +1,313 @@
+"""Every request has an answer, whatever the network does to it."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import httpx
+import pytest
+import trio
+import trustme
+from trio.testing import MockClock
+
+from core.errors import Untrusted
+from core.io import rest
+from core.io.loop import HotLoop
+from core.io.rest import Answer, RestClient, RestDesk
+from core.venue import RestRequest, Signed, WireRequest
+from tests.core.io.peers import AUTHORITY, served, trusted
+from tests.core.io.steps import TrioClock, make_loop
+
+Handler = Callable[[trio.abc.Stream], Awaitable[None]]
+
+
+class Server:
+    """An HTTP server that says what a test wants it to say."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self._nursery = nursery
+        self.requests: list[bytes] = []
+
+    async def start(self, handler: Handler, context: ssl.SSLContext | None = None) -> str:
+        """Serve on loopback, and return where."""
+        [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        port = listener.socket.getsockname()[1]
+
+        async def connection(stream: trio.SocketStream) -> None:
+            try:
+                await handler(
+                    trio.SSLStream(stream, context, server_side=True) if context else stream
+                )
+            except trio.BrokenResourceError:
+                return  # the client hung up, as some tests want
+
+        self._nursery.start_soon(trio.serve_listeners, connection, [listener])
+        return f"{'https' if context else 'http'}://127.0.0.1:{port}"
+
+    def says(self, *pieces: bytes) -> Handler:
+        """Answer every request on a connection with these bytes."""
+
+        async def handler(stream: trio.abc.Stream) -> None:
+            while request := await stream.receive_some(65_536):
+                self.requests.append(bytes(request))
+                for piece in pieces:
+                    await stream.send_all(piece)
+
+        return handler
+
+    def cuts_after(self, data: bytes) -> Handler:
+        async def handler(stream: trio.abc.Stream) -> None:
+            self.requests.append(bytes(await stream.receive_some(65_536)))
+            await stream.send_all(data)
+
+        return handler
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with trio.open_nursery() as nursery:
+        yield Server(nursery)
+        nursery.cancel_scope.cancel()
+
+
+def reply(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> bytes:
+    lines = [b"HTTP/1.1 " + status, b"Content-Length: %d" % len(body), *headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+async def ask(url: str, request: Signed | str = "/time", method: str = "GET") -> Answer:
+    async with RestClient(url, trusted()) as client:
+        return await client.ask(request, method)
+
+
+# -- asking ----------------------------------------------------------------------------------
+
+
+async def test_an_answer_has_status_headers_in_lower_case_and_body(server: Server) -> None:
+    url = await server.start(server.says(reply(b'{"t":1}', b"X-MBX-Used-Weight-1M: 7")))
+    answer = await ask(url)
+    assert (answer.status, answer.body) == (200, b'{"t":1}')
+    assert answer.headers["x-mbx-used-weight-1m"] == "7"
+
+
+async def test_an_error_status_is_an_answer(server: Server) -> None:
+    url = await server.start(server.says(reply(b"<html>", status=b"403 Forbidden")))
+    assert (await ask(url))[0::2] == (403, b"<html>")
+
+
+async def test_a_signed_target_is_sent_byte_for_byte(server: Server) -> None:
+    target = '/api/v3/order?symbols=["BTCUSDT"]&price=1.50&x=%22a%22+b~&signature=0f'
+    url = await server.start(server.says(reply(b"")))
+    await ask(url, Signed(target, {"X-MBX-APIKEY": "fake-key"}), method="DELETE")
+    head = server.requests[0]
+    assert head.startswith(b"DELETE " + target.encode() + b" HTTP/1.1\r\n")
+    assert b"\r\nX-MBX-APIKEY: fake-key\r\n" in head
+
+
+async def test_the_environment_takes_no_part(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    url = await server.start(server.says(reply(b"here")))
+    assert (await ask(url)).body == b"here"
+
+
+async def test_a_redirect_is_not_followed(server: Server) -> None:
+    moved = reply(b"", b"Location: http://127.0.0.1:1/", status=b"302 Found")
+    url = await server.start(server.says(moved))
+    assert (await ask(url)).status == 302
+
+
+# -- no answer -------------------------------------------------------------------------------
+
+
+async def test_nobody_there_is_status_zero() -> None:
+    [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listener.socket.getsockname()[1]
+    await listener.aclose()
+    answer = await ask(f"http://127.0.0.1:{port}")
+    assert answer.status == 0
+    assert answer.body
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"],
+    ids=["nothing", "no HTTP", "half a body"],
+)
+async def test_a_broken_answer_is_status_zero(server: Server, data: bytes) -> None:
+    answer = await ask(await server.start(server.cuts_after(data)))
+    assert answer.status == 0
+    assert answer.body
+
+
+async def test_silence_is_status_zero_after_the_deadline(
+    autojump_clock: MockClock, server: Server
+) -> None:
+    began_s = trio.current_time()
+    answer = await ask(await server.start(server.says()))
+    assert answer == (0, {}, b"no answer within 10 s")
+    assert trio.current_time() - began_s == pytest.approx(rest.ANSWER_S)
+
+
+async def test_a_trickle_does_not_outlast_the_deadline(
+    autojump_clock: MockClock, server: Server
+) -> None:
+    async def trickle(stream: trio.abc.Stream) -> None:
+        await stream.receive_some(65_536)
+        await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while True:
+            await stream.send_all(b".")
+            await trio.sleep(1)
+
+    assert (await ask(await server.start(trickle))).body == b"no answer within 10 s"
+
+
+async def test_a_body_beyond_its_bound_is_status_zero(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rest, "MAX_BODY_BYTES", 1_000)
+    assert (await ask(await server.start(server.says(reply(bytes(1_000)))))).status == 200
+    answer = await ask(await server.start(server.says(reply(bytes(1_001)))))
+    assert answer == (0, {}, b"the answer has more than 1000 bytes")
+
+
+async def test_a_compressed_body_is_refused(server: Server) -> None:
+    url = await server.start(server.says(reply(b"\x1f\x8b", b"Content-Encoding: gzip")))
+    answer = await ask(url)
+    assert answer == (0, {}, b"the answer is compressed, which was not asked for")
+
+
+# -- trust -----------------------------------------------------------------------------------
+
+
+async def test_a_trusted_host_answers_over_tls(server: Server) -> None:
+    context = served(AUTHORITY.issue_cert("127.0.0.1"))
+    url = await server.start(server.says(reply(b"proved")), context)
+    assert (await ask(url)).body == b"proved"
+
+
+@pytest.mark.parametrize(
+    "cert",
+    [AUTHORITY.issue_cert("other.test"), trustme.CA().issue_cert("127.0.0.1")],
+    ids=["another host", "unknown authority"],
+)
+async def test_a_host_that_does_not_prove_itself_is_untrusted(
+    server: Server, cert: trustme.LeafCert
+) -> None:
+    url = await server.start(server.says(reply(b"forged")), served(cert))
+    with pytest.raises(Untrusted, match="does not prove who answers"):
+        await ask(url)
+    assert server.requests == []
+
+
+# -- the desk --------------------------------------------------------------------------------
+
+
+class FakeSigner:
+    def wire(self, request: WireRequest) -> bytes:
+        return request.body
+
+    def rest(self, request: RestRequest) -> Signed:
+        return Signed(f"{request.path}?{request.query}&signature=fake", {"X-Key": "fake-key"})
+
+
+class Asked:
+    """A desk, and the answers it brought."""
+
+    def __init__(self, loop: HotLoop, url: str) -> None:
+        self.answers: list[tuple[int, int, bytes]] = []
+        self.changed = trio.Event()
+        self.desk = RestDesk(
+            url, trusted=trusted(), signer=FakeSigner(), on_answer=self._on_answer, loop=loop
+        )
+
+    def _on_answer(
+        self, request_id: int, status: int, headers: dict[str, str], body: bytes
+    ) -> None:
+        self.answers.append((request_id, status, body))
+        self.changed.set()
+        self.changed = trio.Event()
+
+    async def hear(self, count: int) -> None:
+        with trio.fail_after(60):
+            while len(self.answers) < count:
+                await self.changed.wait()
+
+
+def request_of(query: str = "symbol=BTCUSDT", *, signed: bool = False) -> RestRequest:
+    return RestRequest(method="GET", path="/api/v3/depth", query=query, signed=signed)
+
+
+@pytest.fixture
+async def loop() -> AsyncIterator[HotLoop]:
+    with make_loop(spin=False, clock=TrioClock()) as made:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(made.run)
+            yield made
+            nursery.cancel_scope.cancel()
+
+
+async def test_a_submitted_request_is_answered_in_a_later_pass(
+    server: Server, loop: HotLoop, nursery: trio.Nursery
+) -> None:
+    asked = Asked(loop, await server.start(server.says(reply(b"book"))))
+    await nursery.start(asked.desk.serve)
+    asked.desk.submit(7, request_of())
+    assert asked.answers == []
+    await asked.hear(1)
+    assert asked.answers == [(7, 200, b"book")]
+    assert server.requests[0].startswith(b"GET /api/v3/depth?symbol=BTCUSDT HTTP/1.1\r\n")
+    assert b"fake-key" not in server.requests[0]
+
+
+async def test_a_request_is_signed_when_it_leaves(
+    server: Server, loop: HotLoop, nursery: trio.Nursery
+) -> None:
+    asked = Asked(loop, await server.start(server.says(reply(b"{}"))))
+    await nursery.start(asked.desk.serve)
+    asked.desk.submit(8, request_of("timestamp=1", signed=True))
+    await asked.hear(1)
+    assert b"?timestamp=1&signature=fake HTTP/1.1\r\n" in server.requests[0]
+    assert b"X-Key: fake-key\r\n" in server.requests[0]
+
+
+async def test_requests_beyond_the_bound_are_answered_unsent(
+    autojump_clock: MockClock, server: Server, loop: HotLoop, nursery: trio.Nursery
+) -> None:
+    asked = Asked(loop, await server.start(server.says()))
+    await nursery.start(asked.desk.serve)
+    for request_id in range(rest.MAX_UNDER_WAY + 1):
+        asked.desk.submit(request_id, request_of())
+    await asked.hear(1)
+    assert asked.answers == [(32, 0, b"nothing was sent: 32 requests are under way")]
+    await asked.hear(rest.MAX_UNDER_WAY + 1)  # the others are given up at their deadline
+    assert len(server.requests) == rest.MAX_UNDER_WAY
+    asked.desk.submit(99, request_of())  # and there is room again
+    await asked.hear(rest.MAX_UNDER_WAY + 2)
+    assert asked.answers[-1] == (99, 0, b"no answer within 10 s")
+
+
+async def test_a_closed_desk_answers_that_nothing_was_sent(loop: HotLoop) -> None:
+    asked = Asked(loop, "http://127.0.0.1:1")
+    asked.desk.submit(1, request_of())
+    await asked.hear(1)
+    assert asked.answers == [(1, 0, b"nothing was sent: the desk is closed")]
+
+
+async def test_an_untrusted_host_ends_the_desk(server: Server, loop: HotLoop) -> None:
+    context = served(AUTHORITY.issue_cert("other.test"))
+    asked = Asked(loop, await server.start(server.says(reply(b"forged")), context))
+    with pytest.RaisesGroup(pytest.RaisesGroup(Untrusted)):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(asked.desk.serve)
+            asked.desk.submit(1, request_of())
+    assert asked.answers == []
+
+
+def test_the_client_asks_for_no_compression() -> None:
+    client = RestClient("http://127.0.0.1:1", trusted())._client
+    assert isinstance(client, httpx.AsyncClient)
+    assert client.headers["accept-encoding"] == "identity"
