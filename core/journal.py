@@ -21,8 +21,9 @@ import msgspec
 from msgspec import Struct
 
 from core.errors import JournalCorrupt
+from core.venue import KeyKind
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Written in every header; a reader refuses a newer one instead of guessing."""
 
 ALIGNMENT = 8
@@ -99,6 +100,8 @@ class Header(Struct, frozen=True, kw_only=True):
     strategy: str
     start_ns: int
     """Wall clock at the start of the boot, since the epoch."""
+    key: KeyKind | None = None
+    """What the run's key allowed it; ``None`` in format 1, which did not say."""
 
 
 class Answer(Struct, frozen=True, gc=False):

@@ -30,6 +30,17 @@ class Environment(StrEnum):
     LIVE = "live"
 
 
+class KeyKind(StrEnum):
+    """What a run's key allows it; of the key itself nothing but the signer and a scope is made."""
+
+    NONE = "none"
+    """There is no key: public data only, and nothing is ever placed."""
+    SIGNS = "signs"
+    """Every request is signed by itself."""
+    LOGS_ON = "logs_on"
+    """A connection is logged on once, and its requests need no signature."""
+
+
 class Stream(StrEnum):
     """Public feeds a run can ask for."""
 
@@ -172,3 +183,9 @@ class Venue(Struct, frozen=True, kw_only=True):
     """From API key and secret (a text: an HMAC secret or a private key in PEM)."""
     logs_on: Callable[[str], bool]
     """Whether a secret of this kind logs a session on instead of signing every request."""
+
+    def key_kind(self, secret: str | None) -> KeyKind:
+        """Return what a secret allows; ``None`` is that of a run without a key."""
+        if secret is None:
+            return KeyKind.NONE
+        return KeyKind.LOGS_ON if self.logs_on(secret) else KeyKind.SIGNS

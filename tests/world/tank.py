@@ -23,7 +23,7 @@ from core.engine import Engine
 from core.hops import Hops
 from core.journal import MemoryJournal
 from core.units import NS_PER_MS, NS_PER_S
-from core.venue import RestRequest, WireRequest
+from core.venue import KeyKind, RestRequest, WireRequest
 from core.wire.websocket import CLOSE, PING, PONG, TEXT
 from venues.sim.rest import HttpRequest, respond
 from venues.sim.server import DEFAULT_BALANCES, DEFAULT_KEY, DEFAULT_SECRET, Ledger
@@ -181,7 +181,7 @@ class Tank:
             scope=app.scope_of(loaded, DEFAULT_KEY),
             boot=self._boot,
             seed=self._seed,
-            secret=DEFAULT_SECRET,
+            key=KeyKind.SIGNS,
         )
 
     # -- time ----------------------------------------------------------------------------------
