@@ -266,5 +266,13 @@ def _tune(sock: socket.socket) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_EVERY_S)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT_PEER_MS)
-    with contextlib.suppress(PermissionError):  # a privilege; process.py says that it is missing
+    allow_busy_poll(sock)
+
+
+def allow_busy_poll(sock: socket.socket) -> bool:
+    """Have the kernel poll the network card for this socket; False where that is not granted."""
+    try:
         sock.setsockopt(socket.SOL_SOCKET, _SO_BUSY_POLL, BUSY_POLL_US)
+    except PermissionError:
+        return False
+    return True
