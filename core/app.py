@@ -24,7 +24,7 @@ from core.outbound import Door
 from core.risk import RiskLimits
 from core.strategy import Strategy
 from core.units import NS_PER_MS, NS_PER_S, parse_decimal
-from core.venue import Adapter, Endpoints, Environment, Subscription, Venue
+from core.venue import Adapter, Endpoints, Environment, KeyKind, Subscription, Venue
 from venues import binance
 
 VENUES = {venue.name: venue for venue in (binance.VENUE,)}
@@ -89,24 +89,20 @@ class House(Struct, frozen=True, kw_only=True):
         )
 
 
-def house(
-    config: Config, name: str, *, scope: str, boot: int, seed: int, secret: str | None
-) -> House:
+def house(config: Config, name: str, *, scope: str, boot: int, seed: int, key: KeyKind) -> House:
     """Wire a run up. ``name`` is the configuration's, for messages.
 
-    ``secret`` only tells which kind of key there is; ``None`` where there is none. Raises
-    ``BadConfig`` for a venue, symbol or strategy that does not exist or does not fit.
+    Raises ``BadConfig`` for a venue, symbol or strategy that does not exist or does not fit.
     """
     venue = venue_of(config, name)
     endpoints = endpoints_of(config, venue)
-    logs_on = secret is not None and venue.logs_on(secret)
     adapter = venue.adapter(
         Subscription(
             symbols=config.symbols,
             streams=config.streams,
             rest_url=endpoints.rest,
             line_urls=endpoints.lines,
-            session_logon=logs_on,
+            session_logon=key is KeyKind.LOGS_ON,
             recv_window_ms=config.session.recv_window_ms,
         )
     )
@@ -122,7 +118,7 @@ def house(
         streams=config.streams,
         recv_window_ns=config.session.recv_window_ms * NS_PER_MS,
         cancel_when_stale=config.run.on_stale == "cancel",
-        private=secret is not None,
+        private=key is not KeyKind.NONE,
     )
     return House(
         config=config,

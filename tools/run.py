@@ -79,14 +79,8 @@ def _runtime(config: Config, path: Path, keys: Keys | None, folder: RunFolder) -
     boot = next_boot(folder.path)
     seed = secrets.randbits(63)
     scope = app.scope_of(config, keys.api_key if keys else None)
-    house = app.house(
-        config,
-        str(path),
-        scope=scope,
-        boot=boot,
-        seed=seed,
-        secret=keys.secret if keys else None,
-    )
+    key = app.venue_of(config, str(path)).key_kind(keys.secret if keys else None)
+    house = app.house(config, str(path), scope=scope, boot=boot, seed=seed, key=key)
     header = Header(
         run_id=scope,
         boot=boot,
@@ -95,6 +89,7 @@ def _runtime(config: Config, path: Path, keys: Keys | None, folder: RunFolder) -
         venue=config.venue,
         strategy=config.strategy.name,
         start_ns=clock.now_ns(),
+        key=key,
     )
     return Runtime(
         Plan(
