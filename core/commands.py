@@ -103,8 +103,16 @@ class FetchOpenOrders(Command, frozen=True, gc=False):
     instrument: int
 
 
+NEWEST_TRADE = -2
+"""Stands for a trade id: ask for the newest trade alone."""
+
+
 class FetchTrades(Command, frozen=True, gc=False):
-    """Ask for our own trades on one instrument from trade id ``from_trade_id`` on."""
+    """Ask for our own trades on one instrument from trade id ``from_trade_id`` on.
+
+    A venue answers with a page; a full one means that there may be more. ``NEWEST_TRADE`` asks
+    for the newest trade alone.
+    """
 
     instrument: int
     from_trade_id: int

@@ -71,6 +71,14 @@ class OnStale(StrEnum):
     KEEP = "keep"
 
 
+class OnRestart(StrEnum):
+    """What becomes of orders that an earlier boot of the run left at the venue."""
+
+    CANCEL = "cancel"
+    ADOPT = "adopt"
+    """They stand as they are, and the strategy finds them among its open orders."""
+
+
 class EndpointsSection(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the venue is; needed in full for ``sim``, and otherwise only to override."""
 
@@ -163,6 +171,7 @@ class RunSection(Struct, frozen=True, forbid_unknown_fields=True):
     """The run folder: journal, latency log, log, configuration. One process at a time is in it; a
     restart goes on in it."""
     on_stale: OnStale = OnStale.CANCEL
+    on_restart: OnRestart = OnRestart.CANCEL
     leave_timeout_s: Annotated[
         int, Meta(ge=1, le=300, description="seconds to prove that no order is left")
     ] = 10

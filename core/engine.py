@@ -16,6 +16,8 @@ from msgspec import Struct
 
 from core import hops as hop
 from core.book import Book
+from core.checkpoint import Restored, decode_restored
+from core.checkpoint import encode as encode_restored
 from core.commands import (
     Amend,
     Cancel,
@@ -29,6 +31,7 @@ from core.commands import (
     SubscribeMarket,
     SubscribePrivate,
 )
+from core.continuity import Continuity
 from core.desk import TradingDesk
 from core.doubts import Doubts
 from core.errors import JournalFailed, RemoteFault
@@ -106,6 +109,8 @@ class Setup(Struct, frozen=True, kw_only=True):
     streams: tuple[Stream, ...]
     recv_window_ns: int
     cancel_when_stale: bool
+    cancel_leftovers: bool
+    """Whether orders of an earlier boot are cancelled, else they are adopted as they stand."""
     private: bool
     """Whether there are keys: without them nothing is ever placed, and only public lines open."""
 
@@ -206,6 +211,19 @@ class Engine:
             desk=self.desk,
             proof=self.proof,
             settle=self._settle,
+            expiry_ns=setup.recv_window_ns,
+            cancel_leftovers=setup.cancel_leftovers,
+            log=self._log,
+        )
+        self.continuity = Continuity(
+            boot=setup.boot,
+            table=self.table,
+            positions=self.positions,
+            orders=self.orders,
+            proof=self.proof,
+            recovery=self.recovery,
+            halt_instrument=self._stop_instrument,
+            note=self._note,
             log=self._log,
         )
         self.flattening = Flattening(
@@ -218,6 +236,7 @@ class Engine:
         )
         self.counts = Counts()
         self.fatal = ""
+        self._said_left = False
         self._now_ns = 0
         self._line = 0
         self._data_ns = 0
@@ -229,6 +248,7 @@ class Engine:
         self._next_clock_ns = 0
         self._snapshots: Doubts[int] = Doubts()
         self._controls: dict[str, Callable[[str], None]] = {
+            "restore": self._restore,
             "start": self._start,
             "leave": self._leave,
             "fail": self._fail,
@@ -377,6 +397,10 @@ class Engine:
                 self._call(self._strategy.on_timer, tag)
         self._end_turn()
 
+    def restore(self, restored: Restored, now_ns: int) -> None:
+        """Go on from what the boot before has left; to be called before ``start``."""
+        self.on_control(b"restore " + encode_restored(restored), now_ns)
+
     def leave(self, why: str, now_ns: int) -> None:
         """Close the gate for good, cancel our own orders, and have it proved."""
         self.on_control(b"leave " + why.encode(), now_ns)
@@ -388,8 +412,9 @@ class Engine:
     def on_control(self, text: bytes, now_ns: int) -> None:
         """A word from whoever runs us.
 
-        ``start``, ``leave WHY``, ``fail WHY``, ``halt WHY``, ``resume``, ``cancel-all``,
-        ``flatten`` or ``set KEY VALUE``; what it may be is checked by who takes it in.
+        ``restore JSON`` (before any other), ``start``, ``leave WHY``, ``fail WHY``, ``halt WHY``,
+        ``resume``, ``cancel-all``, ``flatten`` or ``set KEY VALUE``; what it may be is checked by
+        who takes it in.
         """
         self._record(Kind.CONTROL, 0, now_ns, text)
         self._begin_turn(now_ns)
@@ -400,6 +425,12 @@ class Engine:
     def _start(self, _: str) -> None:
         self.timers.push(self._now_ns + TICK_NS, None)
         self._ask_start()
+
+    def _restore(self, text: str) -> None:
+        self.continuity.keep(decode_restored(text))
+
+    def _note(self, payload: bytes) -> None:
+        self._record(Kind.NOTE, 0, self._now_ns, payload)
 
     def _leave(self, why: str) -> None:
         if not self.recovery.leaving:
@@ -458,7 +489,9 @@ class Engine:
         if self.outbound.waiting:
             self.outbound.flush()
         self.desk.risk_ns = self.outbound.encode_ns = 0
-        if self.recovery.leaving and self.left:
+        if self.recovery.leaving and self.left and not self._said_left:
+            self._said_left = True
+            self.continuity.write(self._now_ns)
             self._door.left()
 
     def _read(self, line: int, codec: ClientCodec, data: bytes) -> None:
@@ -600,8 +633,17 @@ class Engine:
 
     def _on_report(self, report: OrderReport) -> None:
         folded = self.orders.on_report(report)
+        if folded is None and report.instrument >= 0:
+            folded = self._on_stranger(report)
         if folded is not None:
             self._settle(folded)
+
+    def _on_stranger(self, report: OrderReport) -> Folded | None:
+        """An order that the table does not hold: an earlier boot's is ours, all others are not."""
+        if self.orders.is_ours(report.client_order_id):
+            return self.orders.adopt(report)
+        self.orders.disown(report.instrument, report.venue_order_id)
+        return None
 
     def _settle(self, folded: Folded) -> None:
         """Move positions by new fills, and tell the strategy what changed."""
@@ -621,8 +663,7 @@ class Engine:
     def _on_unknown_execution(self, event: UnknownExecution) -> None:
         why = f"unknown execution type {event.what!r} for {event.client_order_id}"
         if event.instrument != NO_INSTRUMENT:
-            self.risk.halt_instrument(event.instrument, why)
-            self._halt_instrument(event.instrument, why)
+            self._stop_instrument(event.instrument, why)
         self.proof.doubt(event.client_order_id, self._now_ns)
 
     def _on_open_orders(self, event: OpenOrders) -> None:
@@ -676,6 +717,7 @@ class Engine:
                 self.positions.append(Position())
         self._adapter.learn(report.instruments)
         if first:
+            self.continuity.restore()
             self._call(self._strategy.on_start)
             self._door.open_lines()
 
@@ -686,8 +728,11 @@ class Engine:
         known = self.table[renewed.index]
         if (known.tick.step, known.lot.step) != (renewed.tick.step, renewed.lot.step):
             why = f"the venue changed tick or lot to {renewed.tick.step} and {renewed.lot.step}"
-            self.risk.halt_instrument(renewed.index, why)
-            self._halt_instrument(renewed.index, why)
+            self._stop_instrument(renewed.index, why)
+
+    def _stop_instrument(self, instrument: int, why: str) -> None:
+        self.risk.halt_instrument(instrument, why)
+        self._halt_instrument(instrument, why)
 
     def _on_limits(self, report: LimitsReport) -> None:
         self.throttle.renew(report.limits)
@@ -834,6 +879,7 @@ class Engine:
         self._ask_start()
         self.recovery.step(now_ns)
         self.flattening.step()
+        self.continuity.step(now_ns)
         self._watch_profit()
         self._refresh_session()
 

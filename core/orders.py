@@ -12,7 +12,7 @@ in doubt, which takes nothing away.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import IntFlag
 
 from msgspec import Struct
@@ -287,6 +287,30 @@ class Orders:
             raise Misuse(f"order {report.client_order_id} vanished while being adopted")
         return folded
 
+    def resume(
+        self,
+        place: Place,
+        sent_ns: int,
+        venue_order_id: int,
+        filled_lots: int,
+        traded_lots: int,
+        trade_ids: Iterable[int],
+    ) -> Order:
+        """Enter an order that an earlier boot left, with the fills it has booked.
+
+        What was booked is not told again; the venue's next word on it may add to that.
+        """
+        order = self.add(place, sent_ns)
+        reserve = order.reserve_lots
+        order.filled_lots, order.traded_lots = filled_lots, traded_lots
+        order.trade_ids.update(trade_ids)
+        if venue_order_id:
+            order.venue_order_id = venue_order_id
+            order.evidence |= int(Evidence.ACCEPTED)
+            self._by_venue_id[order.instrument, venue_order_id] = order
+        self._settle(order, reserve)
+        return order
+
     def link(self, old: Order, new: Order) -> None:
         """Remember that ``new`` was sent to replace ``old``, and forget what ``old`` replaced."""
         new.replaces = old
@@ -296,7 +320,7 @@ class Orders:
 
     def on_report(self, report: OrderReport) -> Folded | None:
         """Fold what the venue says of one order; ``None`` when the order is not in the table."""
-        order = self.find(report.client_order_id)
+        order = self.find(report.client_order_id) or self._known_by_number(report)
         if order is None:
             self.foreign += 1
             return None
@@ -318,6 +342,10 @@ class Orders:
         self._settle(order, reserve)
         after = (order.state, order.size_lots, order.filled_lots)
         return Folded(order, before != after or bool(fills), fills)
+
+    def _known_by_number(self, report: OrderReport) -> Order | None:
+        """A cancelled order may be listed under its cancel's id: the venue's number tells."""
+        return self._by_venue_id.get((report.instrument, report.venue_order_id))
 
     def on_fill(self, report: FillReport) -> Folded | None:
         """Fold a fill that was found by asking for trades."""
@@ -370,6 +398,14 @@ class Orders:
             if len(self._unclaimed) >= MAX_UNCLAIMED:
                 self._unclaimed.popitem(last=False)
         self._unclaimed.setdefault(key, {})[report.fill.trade_id] = report.fill
+
+    def unclaimed(self) -> list[tuple[int, int]]:
+        """Return instrument and venue id of orders we know only by their fills."""
+        return list(self._unclaimed)
+
+    def disown(self, instrument: int, venue_order_id: int) -> None:
+        """An order known only by its fills is not ours."""
+        self._unclaimed.pop((instrument, venue_order_id), None)
 
     def _claim(self, order: Order) -> tuple[Fill, ...]:
         claimed = self._unclaimed.pop((order.instrument, order.venue_order_id), {})

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 
 from core.events import Fill, Side
 
@@ -52,6 +53,15 @@ class _TradeIds:
             self._floor = ids[KEPT_IDS // 2]
             del ids[: KEPT_IDS // 2 + 1]
         return True
+
+    def newest(self, count: int) -> list[int]:
+        """Return up to ``count`` of the highest ids, ascending."""
+        return list(self._ids[-count:])
+
+    def restore(self, ids: Sequence[int]) -> None:
+        """Know these, and count everything below them as known."""
+        self._ids = array("q", sorted(ids))
+        self._floor = self._ids[0] - 1 if ids else -(2**63)
 
 
 class Position:
@@ -103,6 +113,31 @@ class Position:
             fees = self.fees_atoms
             fees[fill.fee_asset] = fees.get(fill.fee_asset, 0) + fill.fee_atoms
         return True
+
+    def recent_ids(self, bought: bool, count: int) -> list[int]:
+        """Return the newest trade ids of one side, ascending."""
+        return (self._buys if bought else self._sells).newest(count)
+
+    def restore(
+        self,
+        *,
+        bought_lots: int,
+        sold_lots: int,
+        bought_quote_units: int,
+        sold_quote_units: int,
+        fees_atoms: Mapping[str, int],
+        buy_ids: Sequence[int],
+        sell_ids: Sequence[int],
+    ) -> None:
+        """Go on from what an earlier boot has counted; ``*_ids`` are its newest fills."""
+        self.lots = bought_lots - sold_lots
+        self.bought_lots = bought_lots
+        self.sold_lots = sold_lots
+        self.bought_quote_units = bought_quote_units
+        self.sold_quote_units = sold_quote_units
+        self.fees_atoms = dict(fees_atoms)
+        self._buys.restore(buy_ids)
+        self._sells.restore(sell_ids)
 
     @property
     def cost_quote_units(self) -> int:

@@ -9,14 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from core.commands import Command, FetchAccount, FetchOpenOrders, FetchTrades
+from core.commands import (
+    NEWEST_TRADE,
+    Command,
+    FetchAccount,
+    FetchOpenOrders,
+    FetchTrades,
+    QueryOrder,
+)
 from core.desk import TradingDesk
 from core.events import FillReport, OpenOrders, Reply, Verdict
 from core.inflight import Asked
 from core.instrument import InstrumentTable
 from core.orders import Folded, Orders
 from core.outbound import Outbound
-from core.proof import Proof
+from core.proof import SKEW_NS, Proof
 from core.reconcile import Pass, compare
 from core.units import NS_PER_MS, NS_PER_S
 
@@ -31,6 +38,9 @@ PATIENCE_NS = 15 * NS_PER_S
 
 LEAVE_STEP_NS = 250 * NS_PER_MS
 """Between two looks while leaving: an ordinary cancel is answered well within."""
+
+TRADES_PAGE = 1_000
+"""Trades in one answer that mean that there may be more; what venues give at most."""
 
 CLEAN_LISTS = 2
 """How often in a row the venue must list none of our orders before we believe it."""
@@ -48,6 +58,8 @@ class Recovery:
         desk: TradingDesk,
         proof: Proof,
         settle: Callable[[Folded], None],
+        expiry_ns: int,
+        cancel_leftovers: bool,
         log: Callable[[str], None],
     ) -> None:
         self._table = table
@@ -56,10 +68,14 @@ class Recovery:
         self._desk = desk
         self._proof = proof
         self._settle = settle
+        self._expiry_ns = expiry_ns
+        self._cancel_leftovers = cancel_leftovers
         self._log = log
         self._pass = Pass()
         self._next_ns = 0
+        self._earliest_ns = 0
         self._last_trade: dict[int, int] = {}
+        self._baselines: set[int] = set()
         self.reconciled = False
         """Whether the table is proved since the private stream was last lost."""
         self.reconciled_once = False
@@ -79,7 +95,7 @@ class Recovery:
         """The private stream stands: prove the table before anything is placed."""
         self.wanted = True
         self.reconciled = False
-        self._next_ns = now_ns
+        self._next_ns = max(now_ns, self._earliest_ns)
         self._proof.doubts.ask_now(now_ns)
 
     def suspend(self) -> None:
@@ -104,12 +120,18 @@ class Recovery:
 
     def _start_pass(self, now_ns: int) -> None:
         self._pass.start(now_ns)
+        self._baselines = {row.index for row in self._table if row.index not in self._last_trade}
         commands: list[Command] = [FetchAccount()]
-        commands += [FetchOpenOrders(row.index) for row in self._table]
-        commands += [
-            FetchTrades(instrument, last + 1) for instrument, last in self._last_trade.items()
-        ]
+        for row in self._table:
+            commands.append(FetchOpenOrders(row.index))
+            commands.append(self._trades_since(row.index))
         self._ask_all(commands, now_ns)
+
+    def _trades_since(self, instrument: int) -> Command:
+        """Ask for our trades after the last known, or where none is known for the newest alone."""
+        if instrument in self._baselines:
+            return FetchTrades(instrument, NEWEST_TRADE)
+        return FetchTrades(instrument, self._last_trade[instrument] + 1)
 
     def _ask_all(self, commands: Sequence[Command], now_ns: int) -> None:
         for command in commands:
@@ -121,17 +143,43 @@ class Recovery:
 
     def on_reply(self, asked: Asked, reply: Reply, now_ns: int) -> None:
         """Count a reply that may belong to the pass; its facts are folded already."""
+        if reply.verdict is Verdict.DONE and isinstance(asked.command, FetchTrades):
+            self._ask_on(asked.command, reply, now_ns)
         if not self._pass.answered(asked.request_id, proved=reply.verdict is Verdict.DONE):
             return
         if self.leaving:
             self._listed(now_ns)
         elif not self.reconciled:
-            self.reconciled = self.reconciled_once = True
-            self._next_ns = now_ns + PERIOD_NS
-            self._log(
-                f"reconciled: {len(self._orders)} of our orders open, "
-                f"{sum(self.foreign_orders.values())} of others"
-            )
+            self._reconciled(now_ns)
+
+    def _ask_on(self, command: FetchTrades, reply: Reply, now_ns: int) -> None:
+        """Ask for the next page of trades, and whose orders those are that nobody knows."""
+        if command.instrument in self._baselines:
+            self._baselines.discard(command.instrument)
+            self._last_trade.setdefault(command.instrument, -1)
+            return
+        commands: list[Command] = []
+        if len(reply.facts) >= TRADES_PAGE:
+            commands.append(self._trades_since(command.instrument))
+        commands += [
+            QueryOrder(instrument, "", venue_order_id)
+            for instrument, venue_order_id in self._orders.unclaimed()
+            if instrument == command.instrument
+        ]
+        self._ask_all(commands, now_ns)
+
+    def _reconciled(self, now_ns: int) -> None:
+        self.reconciled = self.reconciled_once = True
+        self._next_ns = now_ns + PERIOD_NS
+        self._log(
+            f"reconciled: {len(self._orders)} of our orders open, "
+            f"{sum(self.foreign_orders.values())} of others"
+        )
+        if self._cancel_leftovers:
+            for order in self._orders.open():
+                if not order.client_order_id.startswith(self._orders.marker):
+                    self._log(f"left by an earlier run, cancelling: {order!r}")
+                    self._desk.send_cancel(order)
 
     def on_no_reply(self, asked: Asked) -> None:
         """An answer will not come: the pass it belongs to proves nothing."""
@@ -139,11 +187,26 @@ class Recovery:
 
     def on_fill(self, instrument: int, trade_id: int) -> None:
         """Remember up to where our trades are known."""
-        if trade_id > self._last_trade.get(instrument, -1):
+        if trade_id > self._last_trade.get(instrument, NEWEST_TRADE):
             self._last_trade[instrument] = trade_id
+
+    def last_trade(self, instrument: int) -> int:
+        """Return the newest trade that is accounted for, -1 for none."""
+        return self._last_trade.get(instrument, -1)
+
+    def resume_trades(self, instrument: int, trade_id: int) -> None:
+        """An earlier boot has accounted for every trade up to this one."""
+        self._last_trade[instrument] = trade_id
+
+    def not_before(self, ended_ns: int) -> None:
+        """A boot died at ``ended_ns``: what it sent last may be accepted until it has expired."""
+        self._earliest_ns = ended_ns + self._expiry_ns + SKEW_NS
 
     def on_fill_report(self, report: FillReport) -> None:
         """A trade was found by asking."""
+        self.on_fill(report.instrument, report.fill.trade_id)
+        if report.instrument in self._baselines:
+            return
         folded = self._orders.on_fill(report)
         if folded is not None:
             self._settle(folded)
@@ -163,10 +226,7 @@ class Recovery:
             self._proof.doubt(client_order_id, now_ns)
         for report in difference.leftover:
             self._dirty = True
-            folded = self._orders.adopt(report)
-            self._settle(folded)
-            self._log(f"left by an earlier run, cancelling: {folded.order!r}")
-            self._desk.send_cancel(folded.order)
+            self._settle(self._orders.adopt(report))
         self.foreign_orders[event.instrument] = difference.foreign
 
     def _known(self, client_order_id: str) -> bool:

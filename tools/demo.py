@@ -19,7 +19,6 @@ from typing import Any
 
 from core.errors import BadConfig
 from tools import report
-from tools.cli import Exit
 from tools.files import read_config, read_keys
 from tools.run import close, trade
 
@@ -141,5 +140,3 @@ def _write_config(folder: Path, exchange: dict[str, Any], cpu: int | None) -> Pa
         encoding="utf-8",
     )
     return path
-
-

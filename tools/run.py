@@ -9,10 +9,10 @@ from __future__ import annotations
 import argparse
 import secrets
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import trio
+from core.io.process import settle_in
 
 from core import app
 from core.config import Config, digest
@@ -20,7 +20,7 @@ from core.errors import BadConfig, OrdersSurvived
 from core.io.clock import EngineClock
 from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile, next_boot
-from core.io.process import settle_in
+from core.io.last_boot import last_boot
 from core.io.run_folder import RunFolder
 from core.io.run_log import RunLog
 from core.io.runtime import Ending, Plan, Runtime
@@ -76,6 +76,7 @@ def _runtime(config: Config, path: Path, keys: Keys | None, folder: RunFolder) -
     for line in settle_in(config.loop.cpu, spin=config.loop.spins):
         log.write(clock.now_ns(), line)
         print(f"hotloop: {line}", file=sys.stderr)
+    restored = last_boot(folder.path)
     boot = next_boot(folder.path)
     seed = secrets.randbits(63)
     scope = app.scope_of(config, keys.api_key if keys else None)
@@ -104,6 +105,7 @@ def _runtime(config: Config, path: Path, keys: Keys | None, folder: RunFolder) -
         house.engine,
         clock=clock,
         signer=house.venue.signer(keys.api_key, keys.secret) if keys else None,
+        restored=restored,
         journal=JournalFile(
             folder.path,
             header,

@@ -557,3 +557,16 @@ def read(path: Path) -> Reader:
 def follow(path: Path) -> Follower:
     """Return a reader of a live journal; the run folder may not have one yet."""
     return Follower(path)
+
+
+def segments(path: Path) -> list[int]:
+    """Return the numbers of the segments that a run folder holds and that were begun."""
+    folder = _folder_of(path)
+    return [number for number in _numbers(folder) if _begun(folder, number)]
+
+
+def read_from(path: Path, number: int) -> Follower:
+    """Return a reader of a run folder's journal that begins with segment ``number``."""
+    follower = Follower(path)
+    follower.segment = number - 1
+    return follower

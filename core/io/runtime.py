@@ -15,6 +15,7 @@ from random import Random
 import trio
 from msgspec import Struct
 
+from core.checkpoint import Restored
 from core.engine import Engine
 from core.errors import JournalFailed, Untrusted
 from core.hops import HOPS, Hops
@@ -22,6 +23,7 @@ from core.io.clock import EngineClock
 from core.io.connection import keep
 from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile
+from core.io.last_boot import LEFT
 from core.io.loop import HotLoop
 from core.io.rest import RestDesk
 from core.io.run_log import RunLog
@@ -74,12 +76,14 @@ class Runtime:
         *,
         clock: EngineClock,
         signer: Signer | None,
+        restored: Restored | None,
         journal: JournalFile,
         hop_log: HlogFile,
         log: RunLog,
     ) -> None:
         self._plan = plan
         self._signer = signer
+        self._restored = restored
         self._journal = journal
         self._hop_log = hop_log
         self._log = log
@@ -199,13 +203,13 @@ class Runtime:
             with self._loop:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._loop.run)
-                    nursery.start_soon(self._rest.serve)
+                    await nursery.start(self._rest.serve)
                     nursery.start_soon(self._keep_intervals, watch)
                     if signals:
                         nursery.start_soon(self._hear_signals)
                     for index, line in enumerate(self._plan.lines):
                         nursery.start_soon(self._keep_line, index, line)
-                    self._loop.post(lambda: self.engine.start(self.now_ns()))
+                    self._loop.post(self._begin)
                     with trio.move_on_after(float("inf") if seconds is None else seconds):
                         await self._told.wait()
                     self.stop("time is over")
@@ -221,10 +225,16 @@ class Runtime:
 
     def _end_journal(self) -> None:
         try:
-            self._journal.append(Kind.END, 0, self.now_ns(), self._why.encode())
+            how = LEFT if self.engine.left else b"not proved"
+            self._journal.append(Kind.END, 0, self.now_ns(), how + b": " + self._why.encode())
             self._journal.close()
         except JournalFailed as failure:
             self.log(f"the journal has no end: {failure}")
+
+    def _begin(self) -> None:
+        if self._restored is not None:
+            self.engine.restore(self._restored, self.now_ns())
+        self.engine.start(self.now_ns())
 
     async def _leave(self) -> None:
         self._loop.post(lambda: self.engine.leave(self._why, self.now_ns()))

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from core import app, config
+from core.checkpoint import Restored
 from core.engine import Engine
 from core.hops import Hops
 from core.journal import MemoryJournal
@@ -58,6 +59,8 @@ max_open_orders = 100
 max_orders_per_second = 1000
 max_book_age_ms = 60000
 {risk}
+[run]
+{run}
 """
 
 MAKER = 'size = "0.01"\nmax_position = "0.05"\nhalf_spread_bps = "0.2"\nrequote_bps = "0.05"'
@@ -134,6 +137,8 @@ class Tank:
         rate: float = 200.0,
         top: str = "",
         risk: str = "",
+        run: str = "",
+        restored: Restored | None = None,
         boot: int = 1,
         venue: Venue | None = None,
         now_ns: int = START_NS,
@@ -162,13 +167,20 @@ class Tank:
         )
         names = ", ".join(f'"{symbol}"' for symbol in symbols)
         self.config_text = CONFIG.format(
-            strategy=strategy, parameters=parameters, symbols=f"[{names}]", top=top, risk=risk
+            strategy=strategy,
+            parameters=parameters,
+            symbols=f"[{names}]",
+            top=top,
+            risk=risk,
+            run=run,
         )
         self._boot, self._seed = boot, seed
         self.house = self.house_again()
         self.signer = self.house.venue.signer(DEFAULT_KEY, DEFAULT_SECRET)
         self.journal = MemoryJournal()
         self.engine: Engine = self.house.engine(self, self._stamp, self.journal, Hops())
+        if restored is not None:
+            self.engine.restore(restored, now_ns)
         self.at(now_ns, lambda: self.engine.start(self.now_ns))
         self.at(now_ns, self._step_venue)
 

@@ -19,6 +19,7 @@ from typing import Final
 from urllib.parse import quote
 
 from core.commands import (
+    NEWEST_TRADE,
     Amend,
     Cancel,
     CancelAll,
@@ -357,6 +358,9 @@ class Encoder:
             case FetchOpenOrders(index):
                 query = "" if index == NO_INSTRUMENT else f"symbol={self._symbol(index)}"
                 return self._signed("GET", "openOrders", query, venue_ns)
+            case FetchTrades(index, from_id) if from_id == NEWEST_TRADE:
+                query = f"symbol={self._symbol(index)}&limit=1"
+                return self._signed("GET", "myTrades", query, venue_ns)
             case FetchTrades(index, from_id):
                 query = f"symbol={self._symbol(index)}&fromId={from_id}&limit={TRADES_PAGE}"
                 return self._signed("GET", "myTrades", query, venue_ns)
