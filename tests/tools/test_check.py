@@ -1,0 +1,257 @@
+"""``hotloop check`` against the built-in exchange: what is ok, and what each fault says.
+
+The command runs in a thread of its own, with its own trio, as it would in a process of its own.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import time
+from typing import Any
+
+import pytest
+import trio
+
+from tests.core.test_config import SECRET
+from tools import check as command
+from tools import cli
+from venues.sim.server import DEFAULT_ACCOUNT, RunningExchange, ServerConfig, running_exchange
+
+QUIET = ServerConfig(rate=0)
+
+CONFIG = """
+venue = "binance"
+environment = "sim"
+symbols = ["{symbol}"]
+
+[endpoints]
+rest = "{rest}"
+stream = "{stream}"
+ws_api = "{ws_api}"
+{ca}
+[keys]
+file = "keys.toml"
+
+[strategy]
+name = "{strategy}"
+
+[strategy.parameters]
+size = "0.01"
+max_position = "0.05"
+
+[risk]
+max_order_size = "{size}"
+max_order_notional = "10000"
+max_position = "0.2"
+max_daily_loss = "1000"
+
+[loop]
+{loop}
+"""
+
+
+@pytest.fixture(autouse=True)
+def unsettled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Keep the tests' own process as it is; return what ``settle`` is to say is missing."""
+    missing: list[str] = []
+    monkeypatch.setattr(command, "settle", lambda _cpu: list(missing))
+    return missing
+
+
+def write(
+    folder: pathlib.Path,
+    exchange: RunningExchange,
+    *,
+    secret: str = DEFAULT_ACCOUNT.secret,
+    mode: int = 0o600,
+    ca: str = "",
+    **changes: str,
+) -> pathlib.Path:
+    """Write a configuration and its key file."""
+    keys = folder / "keys.toml"
+    keys.write_text(f'api_key = "{exchange.api_key}"\napi_secret = "{secret}"\n')
+    keys.chmod(mode)
+    values = {
+        "rest": exchange.rest,
+        "stream": exchange.stream,
+        "ws_api": exchange.ws_api,
+        "ca": f'ca_file = "{ca}"' if ca else "",
+        "symbol": "BTCUSDT",
+        "strategy": "maker",
+        "size": "0.05",
+        "loop": "",
+    }
+    path = folder / "hotloop.toml"
+    path.write_text(CONFIG.format(**{**values, **changes}))
+    return path
+
+
+async def check(path: pathlib.Path) -> int:
+    with trio.fail_after(10):
+        return await trio.to_thread.run_sync(cli.main, ["check", str(path)])
+
+
+def findings(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the ok lines by what they are about, and the others."""
+    lines = capsys.readouterr().out.splitlines()
+    good = [line.removeprefix("ok    ") for line in lines if line.startswith("ok    ")]
+    return {line[:13].rstrip(): line[14:] for line in good}, [
+        line for line in lines if not line.startswith("ok    ")
+    ]
+
+
+async def test_all_is_well_with_the_built_in_exchange(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running_exchange(QUIET) as exchange:
+        code = await check(write(tmp_path, exchange))
+    good, bad = findings(capsys)
+    assert (code, bad) == (0, [])
+    assert {"configuration", "keys", "strategy", "process", "certificate", "clock"} <= good.keys()
+    assert good["REST"].startswith("answers within")
+    assert good["line market"].endswith("the session opens")
+    assert good["line trade"].endswith("the session opens")
+    assert good["BTCUSDT"] == "open; tick 0.01 USDT, lot 0.00001 BTC"
+    assert good["account"].startswith("may trade; balances: ")
+
+
+async def test_a_certificate_is_verified_and_its_end_shown(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running_exchange(ServerConfig(rate=0, tls=True)) as exchange:
+        assert exchange.ca is not None
+        code = await check(write(tmp_path, exchange, ca=exchange.ca))
+    good, bad = findings(capsys)
+    assert (code, bad) == (0, [])
+    assert re.search(r"127\.0\.0\.1: valid until \d{4}-\d\d-\d\d \(\d+ days\)", good["certificate"])
+
+
+async def test_a_certificate_of_nobody_we_trust_fails_everything_at_that_place(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running_exchange(ServerConfig(rate=0, tls=True)) as exchange:
+        code = await check(write(tmp_path, exchange))
+    good, bad = findings(capsys)
+    assert code == 1
+    assert "certificate" not in good
+    assert sum("does not prove who answers" in line for line in bad) >= 3
+    assert any(line.startswith("FAIL  REST") for line in bad)
+
+
+async def test_a_wrong_secret_is_found_out_and_not_shown(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running_exchange(QUIET) as exchange:
+        code = await check(write(tmp_path, exchange, secret=SECRET))
+    _, bad = findings(capsys)
+    assert code == 1
+    assert len(bad) == 1
+    assert bad[0].startswith("FAIL  account")
+    assert "-1022" in bad[0]
+    assert SECRET not in bad[0]
+
+
+async def test_a_key_file_that_others_can_read_is_not_used(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running_exchange(QUIET) as exchange:
+        code = await check(write(tmp_path, exchange, mode=0o644))
+    good, bad = findings(capsys)
+    assert code == 1
+    assert len(bad) == 1
+    assert bad[0].startswith("FAIL  keys")
+    assert "chmod 600" in bad[0]
+    assert "account" not in good
+    assert "clock" in good
+
+
+async def test_a_symbol_that_the_venue_does_not_know_is_named(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running_exchange(QUIET) as exchange:
+        code = await check(write(tmp_path, exchange, symbol="NOSUCH"))
+    _, bad = findings(capsys)
+    assert code == 1
+    assert bad[0].startswith("FAIL  symbols")
+    assert "-1121" in bad[0]
+
+
+async def test_limits_below_the_smallest_order_are_named(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running_exchange(QUIET) as exchange:
+        code = await check(write(tmp_path, exchange, size="0.000001"))
+    _, bad = findings(capsys)
+    assert code == 1
+    assert bad == [
+        "FAIL  BTCUSDT       risk.max_order_size is below the smallest order of 0.00001 BTC"
+    ]
+
+
+async def test_a_clock_that_nobody_sets_is_pointed_out(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ahead = ServerConfig(rate=0, clock=lambda: time.time_ns() + 5_000_000_000)
+    async with running_exchange(ahead) as exchange:
+        code = await check(write(tmp_path, exchange))
+    good, bad = findings(capsys)
+    assert code == 1
+    assert len(bad) == 1
+    offset = re.search(r"is \+(\d+)\.\d ms from ours", bad[0])
+    assert offset
+    assert 4_500 < int(offset[1]) < 5_500
+    assert "NTP" in bad[0]
+    assert "account" in good  # signed with the venue's time, as a run signs
+
+
+async def test_nobody_at_the_address_is_said_once_for_each_place(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running_exchange(QUIET) as exchange:
+        path = write(tmp_path, exchange)
+    code = await check(path)
+    _, bad = findings(capsys)
+    assert code == 1
+    assert [line[6:20].strip() for line in bad] == ["line market", "line trade", "REST"]
+
+
+async def test_a_privilege_that_a_run_goes_on_without_is_noted(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], unsettled: list[str]
+) -> None:
+    unsettled.append("memory not locked: grant it")
+    async with running_exchange(QUIET) as exchange:
+        code = await check(write(tmp_path, exchange))
+    _, others = findings(capsys)
+    assert (code, others) == (0, ["note  process       memory not locked: grant it"])
+
+
+async def test_a_cpu_that_cannot_be_had_fails(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], unsettled: list[str]
+) -> None:
+    unsettled.append("not pinned to CPU 4095: name another")
+    async with running_exchange(QUIET) as exchange:
+        code = await check(write(tmp_path, exchange, loop="cpu = 4095"))
+    good, others = findings(capsys)
+    assert (code, others) == (1, ["FAIL  process       not pinned to CPU 4095: name another"])
+    assert "process" not in good
+
+
+@pytest.mark.parametrize(
+    ("changes", "needle"),
+    [({"strategy": "makr"}, "did you mean maker?"), ({"size": "1e3"}, "risk.max_order_size")],
+)
+async def test_a_configuration_that_cannot_be_used_ends_the_check(
+    changes: dict[str, Any],
+    needle: str,
+    tmp_path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async with running_exchange(QUIET) as exchange:
+        path = write(tmp_path, exchange, **changes)
+    code = await check(path)
+    _, bad = findings(capsys)
+    assert code == 2
+    assert len(bad) == 1
+    assert bad[0].startswith("FAIL  configuration")
+    assert needle in bad[0]
