@@ -4,6 +4,7 @@
 the query string's where both have them (rest-api.md, General Information on Endpoints).
 """
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -142,10 +143,11 @@ def application(answer: Callable[[HttpRequest], HttpReply]) -> Starlette:
 
     async def endpoint(request: Request) -> Response:
         body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                return Response(status_code=413)
+        async with contextlib.aclosing(request.stream()) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    return Response(status_code=413)
         client = request.client
         reply = answer(
             HttpRequest(

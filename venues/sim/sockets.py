@@ -126,11 +126,14 @@ class SocketOutlet:
         self._frames: list[bytes] = []
         self._queued_bytes = 0
         self._ready = trio.lowlevel.ParkingLot()
+        self._finished = False
         # Cancelled to drop the client: it does not keep up, or floods.
         self.drop = trio.CancelScope()
 
     def send(self, payload: bytes) -> None:
-        """Queue one text message."""
+        """Queue one text message; nothing is taken any more after ``finish``."""
+        if self._finished:
+            return
         self._queued_bytes += len(payload)
         if self._queued_bytes > MAX_QUEUED_BYTES:
             self.drop.cancel()
@@ -145,6 +148,11 @@ class SocketOutlet:
             if not self._frames:
                 await self._ready.park()
             await self.flush()
+
+    async def finish(self) -> None:
+        """Send what is queued, and no more: a close frame must be the last."""
+        self._finished = True
+        await self.flush()
 
     async def flush(self) -> None:
         """Send what is queued now."""
@@ -163,12 +171,29 @@ class Connection:
         self.websocket = websocket
         self.outlet = outlet
         self.session = session
+        # Set once the close handshake that ``close`` began is over; None while none was begun.
+        self._closed: trio.Event | None = None
 
     async def say_goodbye(self, now_ns: int) -> None:
         """Announce the shutdown and close; give up after ``GOODBYE_SECONDS``."""
         self.session.announce_shutdown(now_ns)
         with trio.move_on_after(GOODBYE_SECONDS):
-            await self.websocket.aclose(_GOING_AWAY, "serverShutdown")
+            await self.close(_GOING_AWAY, "serverShutdown")
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close after what is already queued."""
+        self._closed = trio.Event()
+        try:
+            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                await self.outlet.finish()
+            await self.websocket.aclose(code, reason)
+        finally:
+            self._closed.set()
+
+    async def wait_closed(self) -> None:
+        """Wait for a close handshake under way, which needs the connection's tasks."""
+        if self._closed is not None:
+            await self._closed.wait()
 
 
 class SocketServer:
@@ -180,7 +205,7 @@ class SocketServer:
         self._connections: dict[Connection, None] = {}
         self._attempts: dict[str, deque[int]] = {}
 
-    async def handle(self, stream: trio.SocketStream | trio.SSLStream[trio.SocketStream]) -> None:
+    async def handle(self, stream: trio.abc.Stream) -> None:
         """Serve one TCP or TLS connection to its end."""
         shared = SharedStream(stream)
         ip = _peer(stream)
@@ -191,6 +216,7 @@ class SocketServer:
                         nursery, shared, max_message_size=MAX_MESSAGE_BYTES
                     )
                 if handshake.cancelled_caught:
+                    nursery.cancel_scope.cancel()
                     return
                 path = request.path.partition("?")[0]
                 if not self._may_connect(ip):
@@ -243,6 +269,7 @@ class SocketServer:
                     nursery.start_soon(outlet.run)
                     nursery.start_soon(_heartbeat, websocket, nursery.cancel_scope)
                     await self._read(connection)
+                    await connection.wait_closed()
                     nursery.cancel_scope.cancel()
         finally:
             del self._connections[connection]
@@ -259,7 +286,7 @@ class SocketServer:
             try:
                 session.receive(message, now_ns)
             except TooManyMessagesError:
-                await websocket.aclose(_POLICY_VIOLATION, "Too many requests")
+                await connection.close(_POLICY_VIOLATION, "Too many requests")
                 return
             self._venue.settle(now_ns)
 
@@ -301,9 +328,11 @@ def _header(length: int) -> bytes:
     return bytes((_TEXT, 127)) + length.to_bytes(8, "big")
 
 
-def _peer(stream: trio.SocketStream | trio.SSLStream[trio.SocketStream]) -> str:
+def _peer(stream: trio.abc.Stream) -> str:
+    """Return the IP of the other end, empty where there is none."""
     transport = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
-    try:
-        return str(transport.socket.getpeername()[0])
-    except OSError:
+    if not isinstance(transport, trio.SocketStream):
         return ""
+    with contextlib.suppress(OSError):
+        return str(transport.socket.getpeername()[0])
+    return ""

@@ -1,0 +1,97 @@
+"""``hotloop sim``: its arguments, its one line, its end."""
+
+import argparse
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from tools import sim
+from venues.sim.fixed import ONE
+from venues.sim.server import DEFAULT_KEY
+
+PROGRAM = (
+    "import argparse, sys; from tools import sim; p = argparse.ArgumentParser();"
+    "sim.add_arguments(p); sys.exit(sim.run(p.parse_args()))"
+)
+PATIENCE_SECONDS = 20
+
+
+@contextmanager
+def command(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the command's body in a process of its own; never leave it behind."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_line_when_ready_and_exit_0_on_a_signal(number: signal.Signals) -> None:
+    with command("--rate", "100", "--account", "k:s:USDT=1000,BTC=0.5") as process:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        assert list(line) == ["rest", "stream", "ws_api", "api_key", "api_secret", "symbols"]
+        assert line["api_key"] == DEFAULT_KEY
+        assert line["ws_api"] == line["stream"] + "/ws-api/v3"
+        assert httpx.get(f"{line['rest']}/api/v3/ping", timeout=PATIENCE_SECONDS).json() == {}
+        os.kill(process.pid, number)
+        rest, errors = process.communicate(timeout=PATIENCE_SECONDS)
+        assert (process.returncode, rest, errors) == (0, "", "")
+
+
+def test_a_taken_port_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with command("--port", str(port)) as process:
+            _, errors = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in errors
+    assert "Address already in use" in errors
+
+
+def test_accounts_are_read() -> None:
+    config = sim.account("key:secret:USDT=1000.5,BTC=1")
+    assert (config.api_key, config.secret) == ("key", "secret")
+    assert config.balances == {"USDT": 100_050_000_000, "BTC": ONE}
+    public = base64.b64encode(bytes(32)).decode()
+    assert sim.account(f"key:ed25519/{public}:").secret == f"ed25519/{public}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["key", "key:secret", ":secret:USDT=1", "key:secret:USDT", "key:secret:USDT=1e3", "k:s:=1",
+     "k:ed25519/AAAA:USDT=1", "k:ed25519/*:USDT=1"],
+)  # fmt: skip
+def test_malformed_accounts_are_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="expected"):
+        sim.account(text)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--port", "70000"], ["--port", "x"], ["--rate", "-1"], ["--rate", "nan"], ["--rate", "x"]],
+)
+def test_malformed_options_are_refused(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = argparse.ArgumentParser()
+    sim.add_arguments(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args(arguments)
+    assert "expected" in capsys.readouterr().err
