@@ -1,0 +1,78 @@
+"""The scope's lock: one process on one account and strategy, whatever folder it runs in.
+
+Here lives the name that a scope has on this machine: an abstract unix socket (unix(7)), which two
+processes cannot bind at once and which the kernel lets go with its owner, however that ends. It
+leaves no file behind, is the same for every user and for every temporary folder, and tells who
+holds it. It reaches as far as one network namespace does: not to other machines or containers.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from types import TracebackType
+from typing import Final, Self
+
+from core.errors import BadConfig
+
+_CREDENTIALS: Final = struct.Struct("3i")
+"""Linux ``struct ucred``: pid, uid, gid."""
+
+BACKLOG: Final = 64
+"""Whoever connects learns who we are. None is ever accepted: beyond so many, the others learn only
+that there is somebody."""
+
+
+class ScopeLock:
+    """Held from ``__enter__`` to ``__exit__``, or to the end of the process."""
+
+    def __init__(self, scope: str) -> None:
+        self._scope = scope
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+
+    def __enter__(self) -> Self:
+        """Take the lock. Raises ``BadConfig`` where another process holds it."""
+        try:
+            self._socket.bind(_address(self._scope))
+            self._socket.listen(BACKLOG)
+        except OSError as error:
+            self._socket.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise BadConfig(
+                f"another process (pid {holder(self._scope)}) trades this account and strategy, "
+                f"scope {self._scope}; stop that one first, or give this run another key or "
+                "strategy"
+            ) from None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._socket.close()
+
+
+def holder(scope: str) -> int:
+    """Return the id of the process that holds a scope's lock, 0 where none does.
+
+    -1 stands for one that cannot be told: it is in another namespace, or too many have asked.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.setblocking(False)
+        try:
+            asking.connect(_address(scope))
+        except BlockingIOError:
+            return -1
+        except ConnectionRefusedError:
+            return 0
+        raw = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        pid: int = _CREDENTIALS.unpack(raw)[0]
+        return pid or -1
+
+
+def _address(scope: str) -> bytes:
+    return b"\0hotloop/" + scope.encode()
