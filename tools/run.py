@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 import trio
-from core.io.process import settle_in
 
 from core import app
 from core.config import Config, digest
@@ -21,6 +20,7 @@ from core.io.clock import EngineClock
 from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile, next_boot
 from core.io.last_boot import last_boot
+from core.io.process import settle
 from core.io.run_folder import RunFolder
 from core.io.run_log import RunLog
 from core.io.runtime import Ending, Plan, Runtime
@@ -73,7 +73,7 @@ def trade(
 def _runtime(config: Config, path: Path, keys: Keys | None, folder: RunFolder) -> Runtime:
     log = RunLog(folder.log)
     clock = EngineClock()
-    for line in settle_in(config.loop.cpu, spin=config.loop.spins):
+    for line in settle(config.loop.cpu):
         log.write(clock.now_ns(), line)
         print(f"hotloop: {line}", file=sys.stderr)
     restored = last_boot(folder.path)

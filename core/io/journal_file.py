@@ -8,6 +8,7 @@ pages, giving back old ones) is ``prepare``, idle work in slices. What the recor
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
 from collections import deque
@@ -121,6 +122,16 @@ def _begun(folder: Path, number: int) -> bool:
         return False
 
 
+def _unlock(mapped: mmap.mmap) -> None:
+    """Leave a mapping out where the process keeps its memory locked.
+
+    Its pages are on their way to the disk anyway, and locked ones cannot be given back in parts.
+    """
+    view = ctypes.c_char.from_buffer(mapped)
+    ctypes.CDLL(None).munlock(ctypes.c_void_p(ctypes.addressof(view)), len(mapped))
+    del view
+
+
 class _Segment:
     """A segment that is mapped for writing; ``used`` is set when it is full."""
 
@@ -141,6 +152,7 @@ class _Segment:
             self.map = mmap.mmap(self._descriptor, size)
             # Without read-ahead: a first touch would fill 8 MiB with zeros at once, 20 ms of it.
             self.map.madvise(mmap.MADV_RANDOM)
+            _unlock(self.map)
         except OSError as error:
             os.close(self._descriptor)
             self.path.unlink()

@@ -25,6 +25,7 @@ from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile
 from core.io.last_boot import LEFT
 from core.io.loop import HotLoop
+from core.io.process import Garbage
 from core.io.rest import RestDesk
 from core.io.run_log import RunLog
 from core.io.tls import trust
@@ -98,13 +99,14 @@ class Runtime:
         self._told = trio.Event()
         self._left = trio.Event()
         self._why = ""
+        self._garbage = Garbage(clock.now_ns, self._record_hop)
         self._loop = HotLoop(
             spin=plan.spin,
             now_ns=clock.now_ns,
             next_due_ns=self._next_due_ns,
             on_due=self.engine.on_due,
             record=self._record_hop,
-            idle=(self._fold_hops, self._prepare_journal),
+            idle=(self._fold_hops, self._prepare_journal, self._garbage.collect),
         )
         self._rest = RestDesk(
             plan.rest_url,
@@ -232,6 +234,7 @@ class Runtime:
             self.log(f"the journal has no end: {failure}")
 
     def _begin(self) -> None:
+        self._garbage.freeze()
         if self._restored is not None:
             self.engine.restore(self._restored, self.now_ns())
         self.engine.start(self.now_ns())
