@@ -2,30 +2,43 @@
 
 The engine appends what it takes in and what it sends out to its journal; here it is given a
 journal that already knows what must come. Needs no network, no key and no clock: requests are
-compared as they are before key and signature go in.
+compared as they are before key and signature go in. ``docs/replay.md`` says what that proves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
 from core.engine import Engine
 from core.errors import HotloopError
 from core.hops import Hops
-from core.journal import OUTPUTS, Answer, Journal, Kind, Payload, Record, unpack
+from core.journal import INPUTS, OUTPUTS, Answer, Journal, Kind, Payload, Record, unpack
 from core.outbound import Door
 from core.venue import RestRequest, WireRequest
 
 SILENT_KINDS = frozenset({Kind.HEADER, Kind.NOTE, Kind.END})
 """Records that are about the run, and neither come in nor go out."""
 
+CONTEXT = 12
+"""Records before a difference that are kept to show how it came about: the turn and one before."""
+
+WATCH_EVERY = 5_000
+"""Inputs between two calls of ``watch``: some 20 a second."""
+
 
 class Difference(HotloopError):
     """The replay left the recorded way; ``expected`` or ``actual`` is ``None`` where it ended."""
 
-    def __init__(self, last_input: Record, expected: Record | None, actual: Record | None) -> None:
+    def __init__(
+        self,
+        last_input: Record,
+        expected: Record | None,
+        actual: Record | None,
+        before: Sequence[Record] = (),
+    ) -> None:
         super().__init__(
             f"after {describe(last_input)}: recorded {describe(expected)}, "
             f"replayed {describe(actual)}"
@@ -33,6 +46,8 @@ class Difference(HotloopError):
         self.last_input = last_input
         self.expected = expected
         self.actual = actual
+        self.before = before
+        """The last records that were the same, oldest first."""
 
 
 class Tally(Struct):
@@ -41,39 +56,66 @@ class Tally(Struct):
     inputs: int = 0
     outputs: int = 0
     events: int = 0
-    time_ns: int = 0
+    at: Record | None = None
+    """The last input."""
+    unrecorded: int = 0
+    """Outputs of the last turn that the recording was cut off before."""
 
 
 class _Script:
-    """The recorded records, as a journal that takes nothing else."""
+    """The recorded records, as a journal that takes nothing else.
+
+    A strategy may cause what is appended, and the engine catches whatever a strategy raises: so a
+    difference is kept here, and raised between two turns.
+    """
 
     def __init__(self, records: Iterable[Record], tally: Tally) -> None:
-        self._records = (r for r in records if r.kind not in SILENT_KINDS)
+        self._records = iter(records)
         self._tally = tally
-        self.next: Record | None = next(self._records, None)
+        self._before: deque[Record] = deque(maxlen=CONTEXT)
+        self._ended = False
+        self.difference: Difference | None = None
         self.last_input = Record(Kind.NOTE, 0, 0, b"the start")
+        self.next: Record | None = None
+        self._advance()
 
-    def inputs(self) -> Iterator[Record]:
-        """Iterate over the inputs; each must have caused what is recorded after it."""
-        while self.next is not None:
-            if self.next.kind in OUTPUTS:
-                raise Difference(self.last_input, self.next, None)
-            self.last_input = self.next
-            self._tally.inputs += 1
-            self._tally.time_ns = self.next.time_ns
-            yield self.next
+    def _advance(self) -> None:
+        for record in self._records:
+            if record.kind not in SILENT_KINDS:
+                self.next = record
+                return
+            self._ended = record.kind == Kind.END
+        self.next = None
+
+    def take_input(self, record: Record) -> None:
+        """The turn of an input begins; whatever the turn before caused must have been recorded."""
+        if record.kind in OUTPUTS:
+            self._differs(record, None)
+        self.last_input = record
 
     def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None:
         """Compare what the engine records with what it recorded then."""
-        if kind in SILENT_KINDS:
-            return
         expected = self.next
-        actual = Record(kind, line, time_ns, bytes(payload))
-        if expected is None or not _same(expected, actual):
-            raise Difference(self.last_input, expected, actual)
-        if kind in OUTPUTS:
-            self._tally.outputs += 1
-        self.next = next(self._records, None)
+        if (
+            expected is not None
+            and expected.payload == payload
+            and expected.kind == kind
+            and expected.time_ns == time_ns
+            and expected.line == line
+        ):
+            if kind in OUTPUTS:
+                self._tally.outputs += 1
+            self._before.append(expected)
+            self._advance()
+        elif kind not in SILENT_KINDS:
+            if expected is None and not self._ended:
+                self._tally.unrecorded += 1
+            else:
+                self._differs(expected, Record(kind, line, time_ns, bytes(payload)))
+
+    def _differs(self, expected: Record | None, actual: Record | None) -> None:
+        if self.difference is None:
+            self.difference = Difference(self.last_input, expected, actual, tuple(self._before))
 
 
 class _ClosedDoor:
@@ -91,36 +133,58 @@ class _ClosedDoor:
     def log(self, text: str) -> None: ...
 
 
-EngineOf = Callable[[Door, Callable[[], int], Journal, Hops], Engine]
+class Untimed(Hops):
+    """Hops that nobody reads: where time is only what was recorded, nothing takes any."""
 
-WATCH_EVERY = 5_000
-"""Inputs between two calls of ``watch``: some 20 a second."""
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(rows=1)
+
+    def turn(self, *_: int, **__: int) -> None: ...
+    def record(self, hop: int, ns: int) -> None: ...
+
+
+def _no_stamp() -> int:
+    return 0
+
+
+EngineOf = Callable[[Door, Callable[[], int], Journal, Hops], Engine]
 
 
 def replay(
     records: Iterable[Record], engine_of: EngineOf, watch: Callable[[Tally], None] | None = None
 ) -> Tally:
-    """Feed one boot's records through a new engine. Raises ``Difference`` at the first."""
+    """Feed one boot's records through a new engine. Raises ``Difference`` at the first.
+
+    ``watch`` is called now and then, between two turns. What the last turn of a recording without
+    ``END`` sent may not have been recorded any more: that is counted, and no difference.
+    """
     tally = Tally()
     script = _Script(records, tally)
-    hops = Hops()
-    engine = engine_of(_ClosedDoor(), lambda: 0, script, hops)
-    for record in script.inputs():
-        feed(engine, record)
-        if tally.inputs % WATCH_EVERY == 0:
+    engine = engine_of(_ClosedDoor(), _no_stamp, script, Untimed())
+    while (record := script.next) is not None:
+        script.take_input(record)
+        if script.difference is None:
+            tally.inputs += 1
+            tally.at = record
+            feed(engine, record)
+        if script.difference is not None:
+            raise script.difference
+        if watch is not None and tally.inputs % WATCH_EVERY == 0:
             tally.events = engine.counts.messages
-            while hops.fold():
-                pass
-            if watch is not None:
-                watch(tally)
+            watch(tally)
     tally.events = engine.counts.messages
     return tally
+
+
+_BYTES = int(Kind.BYTES)
 
 
 def feed(engine: Engine, record: Record) -> None:
     """Hand one recorded input to an engine."""
     kind, line, now_ns, payload = record.kind, record.line, record.time_ns, record.payload
-    if kind == Kind.BYTES:
+    if kind == _BYTES:
         engine.on_bytes(line, payload, 0, now_ns, now_ns)
     elif kind == Kind.DUE:
         engine.on_due(now_ns)
@@ -137,18 +201,14 @@ def feed(engine: Engine, record: Record) -> None:
         raise HotloopError(f"record kind {kind} is no input of this version")
 
 
-def _same(expected: Record, actual: Record) -> bool:
-    return (
-        expected.kind == actual.kind
-        and expected.line == actual.line
-        and expected.time_ns == actual.time_ns
-        and expected.payload == actual.payload
-    )
-
-
 def describe(record: Record | None) -> str:
     """Return a record in one line for people."""
     if record is None:
         return "nothing"
-    name = Kind(record.kind).name if record.kind in Kind._value2member_map_ else str(record.kind)
-    return f"{name} line {record.line} at {record.time_ns} {record.payload[:200]!r}"
+    return f"{name(record)} line {record.line} at {record.time_ns} {record.payload[:200]!r}"
+
+
+def name(record: Record) -> str:
+    """Return the name of a record's kind, or its number where this version knows none."""
+    known = record.kind in INPUTS or record.kind in OUTPUTS or record.kind in SILENT_KINDS
+    return Kind(record.kind).name if known else str(record.kind)
