@@ -163,7 +163,7 @@ class Engine:
     ) -> None:
         self.setup = setup
         self._adapter = adapter
-        self._strategy = strategy
+        self.strategy = strategy
         self._limits_of = limits_of
         self._parameters_with = parameters_with
         self._append = journal.append
@@ -394,7 +394,7 @@ class Engine:
             if tag is None:
                 self._tick()
             else:
-                self._call(self._strategy.on_timer, tag)
+                self._call(self.strategy.on_timer, tag)
         self._end_turn()
 
     def restore(self, restored: Restored, now_ns: int) -> None:
@@ -436,7 +436,7 @@ class Engine:
         if not self.recovery.leaving:
             self._log(f"leaving: {why}")
             self._refresh_session(leaving=True)
-            self._call(self._strategy.on_stop)
+            self._call(self.strategy.on_stop)
             self.recovery.leave(self._now_ns)
 
     def _operator_halt(self, why: str) -> None:
@@ -462,9 +462,9 @@ class Engine:
     def _operator_set(self, text: str) -> None:
         """Change a strategy parameter; the value was checked by who took it in."""
         key, _, value = text.partition(" ")
-        self._strategy.parameters = self._parameters_with(self._strategy.parameters, key, value)
+        self.strategy.parameters = self._parameters_with(self.strategy.parameters, key, value)
         self._log(f"parameter {key} = {value}")
-        self._call(self._strategy.on_parameters)
+        self._call(self.strategy.on_parameters)
 
     def _cancel_everything(self) -> None:
         for instrument in range(len(self.table)):
@@ -541,7 +541,7 @@ class Engine:
             self._changed.clear()
             for book in changed:
                 self.counts.changes += 1
-                self._call(self._strategy.on_book, book)
+                self._call(self.strategy.on_book, book)
                 if book.state is BookState.STALE:
                     self._resync(book)
 
@@ -595,7 +595,7 @@ class Engine:
             return
         self._data_ns = self._now_ns
         self.counts.trades += 1
-        self._deliveries.append((self._strategy.on_trade, trade, None))
+        self._deliveries.append((self.strategy.on_trade, trade, None))
 
     def _want_snapshot(self, instrument: int) -> None:
         if instrument not in self._snapshots:
@@ -652,9 +652,9 @@ class Engine:
             if self.positions[order.instrument].on_fill(order.side, fill):
                 self.counts.fills += 1
                 self.recovery.on_fill(order.instrument, fill.trade_id)
-                self._deliveries.append((self._strategy.on_fill, order, fill))
+                self._deliveries.append((self.strategy.on_fill, order, fill))
         if folded.changed:
-            self._deliveries.append((self._strategy.on_order, order, None))
+            self._deliveries.append((self.strategy.on_order, order, None))
             if order.unbooked_lots:
                 self.proof.doubt(order.client_order_id, self._now_ns + UNBOOKED_NS)
         if folded.fills:
@@ -718,7 +718,7 @@ class Engine:
         self._adapter.learn(report.instruments)
         if first:
             self.continuity.restore()
-            self._call(self._strategy.on_start)
+            self._call(self.strategy.on_start)
             self._door.open_lines()
 
     def _check_grid(self, renewed: Instrument) -> None:
@@ -906,7 +906,7 @@ class Engine:
         if state is not desk.session:
             desk.session = state
             self._log(f"session: {state}")
-            self._deliveries.append((self._strategy.on_session, state, None))
+            self._deliveries.append((self.strategy.on_session, state, None))
 
     def _session_state(self, leaving: bool) -> SessionState:
         if leaving or self.recovery.leaving:

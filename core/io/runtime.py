@@ -9,8 +9,9 @@ and flushes the journal. What trading means is not known here.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
+from typing import Any
 
 import trio
 from msgspec import Struct
@@ -32,6 +33,7 @@ from core.io.tls import trust
 from core.io.transport import Transport
 from core.journal import Kind
 from core.outbound import Door
+from core.status import status
 from core.units import NS_PER_S
 from core.venue import Line, RestRequest, Signer, WireRequest
 
@@ -63,6 +65,9 @@ class Ending(Struct, frozen=True, kw_only=True):
     """Why the engine could not go on, "" when it could."""
     halted: str
 
+
+Beside = Callable[..., Awaitable[None]]
+"""A task beside the loop, for ``trio.Nursery.start``."""
 
 EngineOf = Callable[[Door, Callable[[], int], JournalFile, Hops], Engine]
 
@@ -149,6 +154,24 @@ class Runtime:
     def log(self, text: str) -> None:
         self._log.write(self.now_ns(), text)
 
+    # -- the operator --------------------------------------------------------------------------
+
+    def post(self, call: Callable[[], None]) -> None:
+        """Leave a call for the next pass of the loop: the engine is entered from there alone."""
+        self._loop.post(call)
+
+    def control(self, text: str) -> None:
+        """Hand a word to the engine."""
+        self.engine.on_control(text.encode(), self.now_ns())
+
+    def status(self) -> dict[str, Any]:
+        """Return the state of the run as plain data."""
+        segment, offset = self._journal.position
+        return {
+            **status(self.engine, self.hops.snapshot(), self.now_ns()),
+            "journal": {"segment": segment, "offset": offset},
+        }
+
     # -- the lines -----------------------------------------------------------------------------
 
     def on_up(self, line: int, transport: Transport) -> None:
@@ -177,10 +200,12 @@ class Runtime:
         seconds: float | None,
         *,
         watch: Callable[[], None] | None = None,
+        beside: Sequence[Beside] = (),
         signals: bool = True,
     ) -> Ending:
         """Trade until told to leave, leave, and say how it ended.
 
+        Each of ``beside`` is alive from before the first thing is sent until the run is left.
         ``watch`` is called about once a second, between turns. ``signals`` makes SIGINT and
         SIGTERM ways to leave; that wants the main thread. Cancelling this call is one as well:
         it returns only when the run has been left.
@@ -188,9 +213,9 @@ class Runtime:
         async with trio.open_nursery() as outside:
             outside.start_soon(self._hear_cancellation)
             with trio.CancelScope(shield=True):
-                await self._live(seconds, watch, signals)
+                await self._live(seconds, watch, beside, signals)
             outside.cancel_scope.cancel()
-        return self._ending()
+        return self.ending()
 
     async def _hear_cancellation(self) -> None:
         try:
@@ -199,7 +224,11 @@ class Runtime:
             self.stop("cancelled")
 
     async def _live(
-        self, seconds: float | None, watch: Callable[[], None] | None, signals: bool
+        self,
+        seconds: float | None,
+        watch: Callable[[], None] | None,
+        beside: Sequence[Beside],
+        signals: bool,
     ) -> None:
         try:
             with self._loop:
@@ -209,6 +238,8 @@ class Runtime:
                     nursery.start_soon(self._keep_intervals, watch)
                     if signals:
                         nursery.start_soon(self._hear_signals)
+                    for task in beside:
+                        await nursery.start(task)
                     for index, line in enumerate(self._plan.lines):
                         nursery.start_soon(self._keep_line, index, line)
                     self._loop.post(self._begin)
@@ -303,7 +334,8 @@ class Runtime:
             why = str(failure)
             self._loop.post(lambda: self.engine.fail(why, self.now_ns()))
 
-    def _ending(self) -> Ending:
+    def ending(self) -> Ending:
+        """Say how the run ended; after ``run``, also where that was cancelled."""
         engine = self.engine
         return Ending(
             why=self._why,

@@ -10,8 +10,8 @@ from core.commands import TimeInForce
 from core.journal import Kind
 from core.units import NS_PER_S
 from core.views import OrderState, SessionState
-from tests.world.tank import Delivery, Message
 from tests.world.test_recovery import TRADE, World, world
+from tools.world.tank import Delivery, Message
 
 
 def last_note(w: World) -> checkpoint.Checkpoint:

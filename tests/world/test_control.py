@@ -11,8 +11,8 @@ from core.events import Side
 from core.orders import Order
 from core.status import status
 from core.views import OrderState, Refusal, SessionState
-from tests.world.tank import Tank
 from tests.world.test_recovery import world
+from tools.world.tank import Tank
 
 
 def test_halt_takes_our_orders_out_and_resume_lets_place_again():

@@ -15,7 +15,7 @@ from core.orders import Order
 from core.strategy import Desk, Strategy
 from core.units import NS_PER_MS, NS_PER_S
 from core.views import BookState, BookView, OrderState, OrderView, Refusal, SessionState
-from tests.world.tank import LATENCY_NS, Delivery, Message, Tank
+from tools.world.tank import LATENCY_NS, Delivery, Message, Tank
 from venues.sim.exchange import Origin
 from venues.sim.methods import METHODS
 

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from core.journal import OUTPUTS, Kind
 from core.replay import Difference, replay
-from tests.world.tank import Tank
+from tools.world.tank import Tank
 
 
 @pytest.fixture(scope="module")

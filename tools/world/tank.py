@@ -21,6 +21,7 @@ import msgspec
 from core import app, config
 from core.checkpoint import Restored
 from core.engine import Engine
+from core.errors import Misuse
 from core.hops import Hops
 from core.journal import MemoryJournal
 from core.units import NS_PER_MS, NS_PER_S
@@ -99,8 +100,8 @@ def client_frames(data: bytes) -> Iterable[tuple[int, bytes]]:
     at = 0
     while at < len(data):
         opcode, size = data[at] & 0x0F, data[at + 1] & 0x7F
-        assert data[at] & 0x80, "the client never fragments"
-        assert data[at + 1] & 0x80, "the client always masks"
+        if not (data[at] & 0x80 and data[at + 1] & 0x80):
+            raise Misuse("the client fragments, or does not mask")
         at += 2
         if size >= 126:
             width = 2 if size == 126 else 8
@@ -215,10 +216,11 @@ class Tank:
         return self
 
     def run_until(self, condition: Callable[[], bool], seconds: float = 30.0) -> Tank:
-        """Let time pass until something is so; fail when that takes too long."""
+        """Let time pass until something is so. Raises ``TimeoutError`` when that takes too long."""
         limit_ns = self.now_ns + int(seconds * NS_PER_S)
         while not condition():
-            assert self.now_ns < limit_ns, f"not so within {seconds} s: {self.log_lines[-10:]}"
+            if self.now_ns >= limit_ns:
+                raise TimeoutError(f"not so within {seconds} s: {self.log_lines[-10:]}")
             self.run(0.01)
         return self
 

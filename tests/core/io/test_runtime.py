@@ -1,0 +1,216 @@
+"""Every way out of a run closes the gate, leaves no order, no task and no descriptor."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from core import app, config
+from core.events import Side
+from core.io.clock import EngineClock
+from core.io.hlog import HlogFile
+from core.io.journal_file import JournalFile, read
+from core.io.run_log import RunLog
+from core.io.runtime import Ending, Plan, Runtime
+from core.journal import Header, Kind
+from core.strategy import Desk, Strategy
+from core.views import BookView, OrderState, OrderView
+from venues.sim.server import DEFAULT_KEY, DEFAULT_SECRET, RunningExchange, running_exchange
+
+CONFIG = """
+venue = "binance"
+environment = "sim"
+symbols = ["BTCUSDT"]
+[endpoints]
+rest = "{rest}"
+stream = "{stream}"
+ws_api = "{ws_api}"
+[keys]
+file = "keys.toml"
+[strategy]
+name = "{strategy}"
+[risk]
+max_order_size = "1"
+max_order_notional = "100000"
+max_position = "2"
+max_daily_loss = "100000"
+[run]
+leave_timeout_s = 5
+"""
+
+PATIENCE_S = 15
+
+
+class Rests(Strategy[Any]):
+    """Rests one bid far from the market, and says when it stands."""
+
+    def __init__(self, parameters: Any) -> None:
+        super().__init__(parameters)
+        self.stands = trio.Event()
+
+    def on_order(self, desk: Desk, order: OrderView) -> None:
+        if order.state is OrderState.LIVE:
+            self.stands.set()
+
+    def on_book(self, desk: Desk, book: BookView) -> None:
+        if book.live and not desk.open_orders(0):
+            desk.place(0, Side.BUY, book.bid_ticks - 1_000, 1_000)
+
+
+class Raises(Rests):
+    """Rests a bid, and then breaks."""
+
+    def on_timer(self, desk: Desk, tag: str) -> None:
+        raise ZeroDivisionError("broken")
+
+    def on_start(self, desk: Desk) -> None:
+        desk.timer(1_000_000_000, "break")
+
+
+def runtime_on(exchange: RunningExchange, folder: Path, strategy: str, *, spin: bool) -> Runtime:
+    text = CONFIG.format(
+        rest=exchange.rest,
+        stream=exchange.stream,
+        ws_api=exchange.ws_api,
+        strategy=f"tests.core.io.test_runtime:{strategy}",
+    )
+    loaded = config.load(text, "test.toml")
+    key = app.venue_of(loaded, "test.toml").key_kind(DEFAULT_SECRET)
+    house = app.house(loaded, "test.toml", scope="htest-", boot=1, seed=1, key=key)
+    clock = EngineClock()
+    header = Header(
+        run_id="htest-",
+        boot=1,
+        config_digest="",
+        seeds={"run": 1},
+        venue="binance",
+        strategy=strategy,
+        start_ns=clock.now_ns(),
+        key=key,
+    )
+    plan = Plan(
+        lines=house.adapter.lines,
+        rest_url=exchange.rest,
+        ca_file=None,
+        spin=spin,
+        kernel_stamps=True,
+        seed=1,
+        leave_timeout_s=5,
+    )
+    return Runtime(
+        plan,
+        house.engine,
+        clock=clock,
+        signer=house.venue.signer(DEFAULT_KEY, DEFAULT_SECRET),
+        restored=None,
+        journal=JournalFile(folder, header, segment_bytes=1 << 22),
+        hop_log=HlogFile(folder / "hops.hlog", clock.now_ns()),
+        log=RunLog(folder / "run.log"),
+    )
+
+
+@asynccontextmanager
+async def exchange() -> AsyncIterator[RunningExchange]:
+    with trio.fail_after(PATIENCE_S):
+        async with running_exchange() as running:
+            yield running
+
+
+async def standing(runtime: Runtime) -> None:
+    """Wait until an order of ours stands at the exchange."""
+    strategy = runtime.engine.strategy
+    assert isinstance(strategy, Rests)
+    await strategy.stands.wait()
+
+
+def descriptors() -> int:
+    gc.collect()
+    return len(os.listdir("/proc/self/fd"))
+
+
+def check_left(running: RunningExchange, ending: Ending, folder: Path) -> None:
+    assert ending.left
+    assert ending.survivors == ()
+    assert running.ledger.open_orders("BTCUSDT") == []
+    assert len(running.ledger.orders("BTCUSDT")) >= 1, "something was there to be left"
+    records = list(read(folder))
+    assert records[-1].kind == Kind.END
+    assert records[-1].payload.startswith(b"left")
+
+
+@pytest.mark.parametrize("spin", [False, True], ids=["wait", "spin"])
+async def test_when_its_time_is_over(tmp_path: Path, spin: bool):
+    before = descriptors()
+    async with exchange() as running:
+        runtime = runtime_on(running, tmp_path, "Rests", spin=spin)
+        ending = await runtime.run(1.0, signals=False)
+        assert ending.why == "time is over"
+        check_left(running, ending, tmp_path)
+    assert descriptors() == before, "no socket and no file is left"
+
+
+async def test_when_it_is_cancelled(tmp_path: Path):
+    async with exchange() as running:
+        runtime = runtime_on(running, tmp_path, "Rests", spin=False)
+        endings: list[Ending] = []
+
+        async def trade() -> None:
+            try:
+                await runtime.run(None, signals=False)
+            finally:
+                endings.append(runtime.ending())
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trade)
+            await standing(runtime)
+            nursery.cancel_scope.cancel()
+        assert endings[0].why == "cancelled"
+        check_left(running, endings[0], tmp_path)
+
+
+async def test_when_the_strategy_raises(tmp_path: Path):
+    async with exchange() as running:
+        runtime = runtime_on(running, tmp_path, "Raises", spin=False)
+        ending = await runtime.run(None, signals=False)
+        assert "ZeroDivisionError: broken" in ending.fatal
+        check_left(running, ending, tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_on_a_signal(tmp_path: Path, number: signal.Signals):
+    async with exchange() as running:
+        runtime = runtime_on(running, tmp_path, "Rests", spin=False)
+        async with trio.open_nursery() as nursery:
+
+            async def interrupt() -> None:
+                await standing(runtime)
+                os.kill(os.getpid(), number)
+
+            nursery.start_soon(interrupt)
+            ending = await runtime.run(None)
+        assert ending.why == number.name
+        check_left(running, ending, tmp_path)
+
+
+async def test_when_the_venue_refuses_to_prove_it_the_survivors_are_named(tmp_path: Path):
+    async with exchange() as running:
+        runtime = runtime_on(running, tmp_path, "Rests", spin=False)
+        async with trio.open_nursery() as nursery:
+
+            async def take_the_key_away() -> None:
+                await standing(runtime)
+                del running.venue.exchange.keys[DEFAULT_KEY]
+
+            nursery.start_soon(take_the_key_away)
+            ending = await runtime.run(1.5, signals=False)
+        assert not ending.left
+        assert len(ending.survivors) == 1
+        assert list(read(tmp_path))[-1].payload.startswith(b"not proved")
