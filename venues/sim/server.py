@@ -82,8 +82,9 @@ class ServerConfig:
 class Ledger:
     """The exchange's own books, for tests to compare with what a client believes."""
 
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Venue, clock: Callable[[], int]) -> None:
         self._venue = venue
+        self._clock = clock
 
     @property
     def engine(self) -> Engine:
@@ -113,8 +114,10 @@ class Ledger:
         return list(self.engine.markets[symbol].tape.trades)
 
     def deposit(self, asset: str, amount: int, api_key: str = DEFAULT_KEY) -> None:
-        """Move ``amount`` of 1e-8 in, or out when negative; clients hear of it at the next step."""
-        self.engine.deposit(self.account(api_key), asset, amount, time.time_ns())
+        """Move ``amount`` of 1e-8 in, or out when negative, and tell the account."""
+        now_ns = self._clock()
+        self.engine.deposit(self.account(api_key), asset, amount, now_ns)
+        self._venue.settle(now_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +211,7 @@ async def _run(
                     symbols=[symbol.name for symbol in config.symbols],
                     ca=None if tls is None else str(tls.ca),
                     venue=venue,
-                    ledger=Ledger(venue),
+                    ledger=Ledger(venue, clock),
                 )
             )
             await stopping.wait()

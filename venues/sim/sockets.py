@@ -13,6 +13,7 @@ from typing import Final, Protocol
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
+from venues.sim.exchange import IPS_KEPT
 from venues.sim.limits import SECOND_NS
 from venues.sim.streams import StreamSession, TooManyMessagesError
 from venues.sim.venue import Venue
@@ -293,6 +294,8 @@ class SocketServer:
     def _may_connect(self, ip: str) -> bool:
         """Count a connection attempt; at most 300 in 5 minutes per IP."""
         now_ns = self._clock()
+        if ip not in self._attempts and len(self._attempts) >= IPS_KEPT:
+            del self._attempts[next(iter(self._attempts))]
         times_ns = self._attempts.setdefault(ip, deque(maxlen=CONNECTIONS_PER_WINDOW))
         full = len(times_ns) == CONNECTIONS_PER_WINDOW
         times_ns.append(now_ns)

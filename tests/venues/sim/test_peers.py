@@ -12,6 +12,8 @@ MODULES = {"ccxt": "ccxt", "ccxt.pro": "ccxt", "python-binance": "binance"}
 PATIENCE_SECONDS = 120
 
 
+# Warnings of other people's libraries are theirs.
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("client", list(CLIENTS))
 async def test_a_public_client_trades(client: str) -> None:
     if importlib.util.find_spec(MODULES[client]) is None:
