@@ -60,6 +60,10 @@ COMMANDS = {
     ),
     "run": Command("trade one strategy on one venue", "hotloop run hotloop.toml --seconds 600"),
     "check": Command("verify all that can be without an order", "hotloop check hotloop.toml"),
+    "ctl": Command(
+        "watch and steer a running house",
+        "hotloop ctl runs/first status --json",
+    ),
     "report": Command("show where the time of a run went", "hotloop report runs/first --json"),
 }
 

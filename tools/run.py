@@ -7,9 +7,12 @@ Here the files of a run are opened and the house is started; what is alive in it
 from __future__ import annotations
 
 import argparse
+import os
 import secrets
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import trio
 
@@ -17,6 +20,7 @@ from core import app
 from core.config import Config, digest
 from core.errors import BadConfig, OrdersSurvived
 from core.io.clock import EngineClock
+from core.io.control import Control
 from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile, next_boot
 from core.io.last_boot import last_boot
@@ -24,6 +28,7 @@ from core.io.process import settle
 from core.io.run_folder import RunFolder
 from core.io.run_log import RunLog
 from core.io.runtime import Ending, Plan, Runtime
+from core.io.scope_lock import ScopeLock
 from core.journal import Header
 from core.venue import Environment
 from tools.cli import Exit
@@ -63,14 +68,35 @@ def trade(
     seconds: float | None,
 ) -> Ending:
     """Run a checked configuration, ``path`` being where it was read, to its end."""
-    with RunFolder(beside(path, config.run.dir)) as folder:
+    scope = app.scope_of(config, keys.api_key if keys else None)
+    # Without keys nothing can be placed: any number of runs may watch.
+    lock = ScopeLock(scope) if keys else nullcontext()
+    with RunFolder(beside(path, config.run.dir)) as folder, lock:
         folder.keep_config(path.read_text(encoding="utf-8"))
-        runtime = _runtime(config, path, keys, folder)
+        runtime, house = _runtime(config, path, keys, folder, scope)
         show = Progress(runtime.engine, runtime.hops, runtime.now_ns)
-        return trio.run(lambda: runtime.run(seconds, watch=show.show))
+        control = _control(runtime, house, folder)
+        return trio.run(lambda: runtime.run(seconds, watch=show.show, beside=(control.serve,)))
 
 
-def _runtime(config: Config, path: Path, keys: Keys | None, folder: RunFolder) -> Runtime:
+def _control(runtime: Runtime, house: app.House, folder: RunFolder) -> Control:
+    def check(key: str, value: str) -> None:
+        house.parameters_with(house.strategy.parameters, key, value)
+
+    def about() -> dict[str, Any]:
+        return {
+            "pid": os.getpid(),
+            "boot": house.setup.boot,
+            "run_folder": str(folder.path.resolve()),
+            "guardian": "none",
+        }
+
+    return Control(folder.path, runtime, check=check, about=about)
+
+
+def _runtime(
+    config: Config, path: Path, keys: Keys | None, folder: RunFolder, scope: str
+) -> tuple[Runtime, app.House]:
     log = RunLog(folder.log)
     clock = EngineClock()
     for line in settle(config.loop.cpu):
@@ -79,7 +105,6 @@ def _runtime(config: Config, path: Path, keys: Keys | None, folder: RunFolder) -
     restored = last_boot(folder.path)
     boot = next_boot(folder.path)
     seed = secrets.randbits(63)
-    scope = app.scope_of(config, keys.api_key if keys else None)
     key = app.venue_of(config, str(path)).key_kind(keys.secret if keys else None)
     house = app.house(config, str(path), scope=scope, boot=boot, seed=seed, key=key)
     header = Header(
@@ -92,7 +117,7 @@ def _runtime(config: Config, path: Path, keys: Keys | None, folder: RunFolder) -
         start_ns=clock.now_ns(),
         key=key,
     )
-    return Runtime(
+    runtime = Runtime(
         Plan(
             lines=house.adapter.lines,
             rest_url=house.endpoints.rest,
@@ -115,6 +140,7 @@ def _runtime(config: Config, path: Path, keys: Keys | None, folder: RunFolder) -
         hop_log=HlogFile(folder.hop_log, clock.now_ns()),
         log=log,
     )
+    return runtime, house
 
 
 def _ca_file(config: Config, path: Path) -> str | None:

@@ -15,7 +15,7 @@ import socket
 import stat
 import struct
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -111,10 +111,19 @@ class Refused(Exception):
 class Control:
     """Serves the control socket of one run folder."""
 
-    def __init__(self, folder: Path, house: House, check: Check) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        house: House,
+        *,
+        check: Check,
+        about: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        """``about`` returns what a status says of the process beside what the house says."""
         self._folder = folder
         self._house = house
         self._check = check
+        self._about = about
         self._slots = trio.Semaphore(MAX_CLIENTS)
         self._watched: deque[float] = deque(maxlen=REQUESTS_PER_S)
         self._acted: deque[float] = deque(maxlen=REQUESTS_PER_S)
@@ -182,7 +191,7 @@ class Control:
     def _act(self, request: Request) -> dict[str, Any] | Reply:
         house, verb, arguments = self._house, request.verb, request.arguments
         if verb == "status":
-            return {"ok": True, **house.status()}
+            return {"ok": True, **house.status(), **self._about()}
         house.log(f"control: {' '.join((verb, *arguments))}")
         if verb == "stop":
             house.stop(STOPPED)

@@ -68,7 +68,7 @@ def check(key: str, value: str) -> None:
 async def serving(folder: Path) -> AsyncIterator[House]:
     house = House()
     async with trio.open_nursery() as nursery:
-        await nursery.start(Control(folder, house, check).serve)
+        await nursery.start(Control(folder, house, check=check, about=lambda: {"pid": 7}).serve)
         yield house
         nursery.cancel_scope.cancel()
 
@@ -102,7 +102,7 @@ async def ask(folder: Path, verb: str, *arguments: str) -> dict[str, Any]:
 async def test_status_is_the_houses_own_words(tmp_path: Path) -> None:
     async with serving(tmp_path):
         reply = await ask(tmp_path, "status")
-    assert reply == {"ok": True, "state": "trading", "halted": "", "filler": ""}
+    assert reply == {"ok": True, "state": "trading", "halted": "", "filler": "", "pid": 7}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,217 @@
+"""hotloop ctl: what it sends, what it shows, and what it says where nobody listens."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from core.errors import BadConfig, ConnectionLost
+from core.io.control import SOCKET, Control
+from tools import cli, ctl
+
+STATUS: dict[str, Any] = {
+    "state": "trading",
+    "halted": "",
+    "fatal": "",
+    "time_ns": 1,
+    "venue": "binance",
+    "strategy": "maker",
+    "lines": {"market": "ready", "trade": "ready"},
+    "clock_offset_ns": -1_500_000,
+    "books": [
+        {
+            "symbol": "BTCUSDT",
+            "state": "live",
+            "why": "",
+            "age_ms": 3,
+            "halted": "",
+            "bid": "65000.01",
+            "ask": None,
+        },
+        {"symbol": "ETHUSDT", "state": "stale", "why": "a gap", "age_ms": 9000, "halted": ""},
+    ],
+    "open_orders": [
+        {
+            "symbol": "BTCUSDT",
+            "client_order_id": "habcdef-1-7",
+            "state": "unknown",
+            "side": "BUY",
+            "price": "64999.00",
+            "size": "0.01",
+            "filled": "0.00",
+        }
+    ],
+    "unknown_orders": 1,
+    "orders_of_others": 4,
+    "orders_sent": 7,
+    "fills": 2,
+    "positions": [
+        {"symbol": "BTCUSDT", "position": "-0.02", "profit": "1.5", "quote": "USDT"},
+        {"symbol": "ETHUSDT", "position": "0", "profit": None, "quote": "USDT"},
+    ],
+    "messages": 1000,
+    "errors": 0,
+    "refusals": {"-2010 no": 3},
+    "hops": {"decode": {"count": 9, "p50_ns": 1500, "p99_ns": 2_500_000}},
+    "journal": {"segment": 2, "offset": 4096},
+}
+
+
+class House:
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.state = dict(STATUS)
+
+    def post(self, call: Callable[[], None]) -> None:
+        call()
+
+    def control(self, text: str) -> None:
+        self.said.append(text)
+        if text.startswith("halt"):
+            self.state |= {"state": "halted", "halted": "halted by the operator"}
+
+    def status(self) -> dict[str, Any]:
+        return self.state
+
+    def stop(self, why: str) -> None:
+        self.said.append(why)
+
+    def log(self, text: str) -> None: ...
+
+
+def check(key: str, value: str) -> None:
+    raise BadConfig(f"strategy.parameters.{key} = {value}: too much")
+
+
+def about() -> dict[str, Any]:
+    return {"pid": 4711, "boot": 3, "run_folder": "runs/first", "guardian": "watching"}
+
+
+@asynccontextmanager
+async def a_house_in(folder: Path) -> AsyncIterator[House]:
+    house = House()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(Control(folder, house, check=check, about=about).serve)
+        yield house
+        nursery.cancel_scope.cancel()
+
+
+async def hotloop(*arguments: str | Path) -> int:
+    """Run ``hotloop ctl`` as a person does, beside the house."""
+    return await trio.to_thread.run_sync(partial(cli.main, ["ctl", *map(str, arguments)]))
+
+
+async def test_json_is_the_reply_as_it_came(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with a_house_in(tmp_path):
+        assert await hotloop(tmp_path, "status", "--json") == 0
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    assert json.loads(out) == {"ok": True, **STATUS, **about()}
+
+
+async def test_a_person_sees_all_of_the_state(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with a_house_in(tmp_path):
+        assert await hotloop(tmp_path, "status") == 0
+    out = capsys.readouterr().out
+    for text in (
+        *("trading", "maker on binance", "4711, boot 3, in runs/first", "watching"),
+        *("market ready, trade ready", "segment 2, byte 4096", "venue -1.500 ms"),
+        "1 open (1 unknown), 7 sent, 2 fills, 3 refusals, 4 of others",
+        *("65000.01", "-0.02", "1.5 USDT", "stale", "9000 ms", "a gap"),
+        *("habcdef-1-7", "64999.00", "unknown", "1.50 us", "2.50 ms"),
+    ):
+        assert text in out
+
+
+async def test_of_a_halted_run_the_reason_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with a_house_in(tmp_path) as house:
+        assert await hotloop(tmp_path, "halt", "news", "at", "nine") == 0
+        assert await hotloop(tmp_path, "status") == 0
+    assert house.said == ["halt news at nine"]
+    out = capsys.readouterr().out
+    assert out.startswith("halt: done; the run is halted (halted by the operator)\n")
+    assert "halted: halted by the operator" in out
+
+
+@pytest.mark.parametrize("verb", ["resume", "cancel-all", "flatten"])
+async def test_a_verb_is_handed_over(
+    tmp_path: Path, verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with a_house_in(tmp_path) as house:
+        assert await hotloop(tmp_path, verb) == 0
+    assert house.said == [verb]
+    assert capsys.readouterr().out == f"{verb}: done; the run is trading\n"
+
+
+async def test_a_refusal_is_a_line_on_stderr_and_its_own_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with a_house_in(tmp_path) as house:
+        assert await hotloop(tmp_path, "set", "size", "-5") == 2
+        assert await hotloop(tmp_path, "set", "size", "-5", "--json") == 2
+    assert house.said == []
+    shown = capsys.readouterr()
+    assert shown.err == "hotloop: set: strategy.parameters.size = -5: too much\n"
+    assert not json.loads(shown.out)["ok"]
+
+
+def test_where_nothing_runs_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["ctl", str(tmp_path / "none"), "status"]) == 2
+    assert cli.main(["ctl", str(tmp_path), "halt"]) == 2
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(tmp_path / SOCKET))
+    assert cli.main(["ctl", str(tmp_path), "halt"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert all("no process runs there" in line for line in lines)
+
+
+@pytest.mark.parametrize("reply", [b"", b'{"ok": tr', b"what?\n"])
+async def test_half_an_answer_is_none(tmp_path: Path, reply: bytes) -> None:
+    with trio.socket.socket(socket.AF_UNIX) as listener:
+        await listener.bind(str(tmp_path / SOCKET))
+        listener.listen(1)
+
+        async def answer() -> None:
+            client, _ = await listener.accept()
+            with client:
+                await client.recv(4096)
+                await client.send(reply)
+
+        args = cli._parser("ctl", ctl).parse_args(["ctl", str(tmp_path), "status"])
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answer)
+            with pytest.raises(ConnectionLost):
+                await trio.to_thread.run_sync(ctl.run, args)
+
+
+async def test_a_process_that_hangs_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ctl, "PATIENCE_S", 0.05)
+    with trio.socket.socket(socket.AF_UNIX) as listener:
+        await listener.bind(str(tmp_path / SOCKET))
+        listener.listen(1)
+        assert await hotloop(tmp_path, "status") == 3
+    assert "did not answer" in capsys.readouterr().err
+
+
+def test_an_unknown_verb_never_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["ctl", str(tmp_path), "raise-limit"])
+    assert end.value.code == 2
+    assert "raise-limit" in capsys.readouterr().err

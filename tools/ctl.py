@@ -1,0 +1,211 @@
+"""``hotloop ctl``: a word to a running house, by the control socket in its run folder.
+
+Here a verb is sent and the reply shown, as tables or as the raw line. What a verb does is decided
+where it arrives, in ``core.io.control`` and the engine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from core.errors import BadParameter, ConnectionLost
+from core.hops import HOPS
+from core.io.control import SOCKET, VERBS, path_to
+from core.units import NS_PER_MS
+from tools.cli import Exit
+from tools.report import NARROWEST, duration
+
+PATIENCE_S = 5.0
+"""How long a reply may take: the socket drops a client after 2 s, and may have others first."""
+
+MAX_REPLY_BYTES = 16 * 1024 * 1024
+"""Longest reply that is taken: 100 symbols with 1,000 open orders each stay below it."""
+
+_ABOUT = """\
+verbs:
+  status          the state of the run: books, orders, positions, hops
+  halt [WHY]      place nothing more, and cancel our own orders; the run goes on
+  resume          let the strategy place again after a halt by the operator
+  cancel-all      cancel our own orders; the strategy may place new ones
+  flatten         halt, cancel our own orders, then trade every position to zero
+  set KEY VALUE   change a parameter of the strategy; no risk limit can be set
+  stop            leave: cancel our own orders, have it proved, end the process
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``hotloop ctl``."""
+    parser.description = f"{parser.description}\n\n{_ABOUT}"
+    parser.add_argument("run_dir", type=Path, metavar="RUNDIR", help="the run folder")
+    parser.add_argument("verb", choices=VERBS, metavar="VERB", help="see above")
+    parser.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="of halt and set")
+    parser.add_argument("--json", action="store_true", help="print the reply as it came")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Send the verb and show the reply. Raises ``BadParameter`` or ``ConnectionLost``."""
+    arguments: list[str] = args.arguments
+    if args.verb == "halt" and arguments:
+        arguments = [" ".join(arguments)]
+    line = ask(args.run_dir, args.verb, arguments)
+    try:
+        reply: dict[str, Any] = json.loads(line)
+    except ValueError as error:
+        raise ConnectionLost(f"{args.run_dir / SOCKET}: the reply is no JSON: {error}") from None
+    if args.json:
+        print(line.decode().rstrip("\n"))
+    elif not reply["ok"]:
+        print(f"hotloop: {args.verb}: {reply['error']}", file=sys.stderr)
+    elif args.verb == "status":
+        show(reply)
+    else:
+        why = reply.get("halted", "")
+        print(f"{args.verb}: done; the run is {reply['state']}{f' ({why})' if why else ''}")
+    return Exit.OK if reply["ok"] else Exit.MISUSE
+
+
+def ask(folder: Path, verb: str, arguments: Sequence[str] = ()) -> bytes:
+    """Return the line that a run answers with.
+
+    Raises ``BadParameter`` where no process runs in the folder, and ``ConnectionLost`` where one
+    does and does not answer.
+    """
+    place = folder / SOCKET
+    request = json.dumps({"verb": verb, "arguments": list(arguments)}).encode() + b"\n"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(PATIENCE_S)
+        try:
+            with path_to(folder) as short:
+                client.connect(short)
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
+            raise BadParameter(
+                f"{folder}: no process runs there ({SOCKET}: {error.strerror}); RUNDIR is the run "
+                "folder that hotloop run or demo names, and the run may have ended"
+            ) from None
+        except OSError as error:
+            raise BadParameter(f"{place}: {error.strerror or error}") from None
+        try:
+            client.sendall(request)
+            reply = _line(client)
+        except OSError as error:
+            raise ConnectionLost(
+                f"{place}: the process there did not answer: {error.strerror or error}"
+            ) from None
+    if not reply.endswith(b"\n"):
+        raise ConnectionLost(
+            f"{place}: the process there closed the connection without a whole answer; its run.log "
+            "may say why"
+        )
+    return reply
+
+
+def _line(client: socket.socket) -> bytes:
+    reply = bytearray()
+    while not reply.endswith(b"\n") and len(reply) <= MAX_REPLY_BYTES:
+        piece = client.recv(65_536)
+        if not piece:
+            break
+        reply += piece
+    return bytes(reply)
+
+
+# -- for people ------------------------------------------------------------------------------
+
+
+def show(status: dict[str, Any]) -> None:
+    """Print a state as tables."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, NARROWEST)
+    for table in (_run(status), _books(status), _orders(status), _hops(status)):
+        if table.row_count:
+            console.print(table)
+
+
+def _table(*columns: str, title: str = "") -> Table:
+    """Return an empty table; columns whose names begin with ``>`` are to the right."""
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        right = column.startswith(">")
+        table.add_column(column.removeprefix(">"), justify="right" if right else "left")
+    return table
+
+
+def _run(status: dict[str, Any]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    why = status["fatal"] or status["halted"]
+    journal = status["journal"]
+    lines = ", ".join(f"{name} {phase}" for name, phase in status["lines"].items())
+    refusals = sum(status["refusals"].values())
+    rows = {
+        "state": f"{status['state']}{f': {why}' if why else ''}",
+        "trades": f"{status['strategy']} on {status['venue']}",
+        "process": f"{status['pid']}, boot {status['boot']}, in {status['run_folder']}",
+        "guardian": status["guardian"],
+        "lines": lines,
+        "journal": f"segment {journal['segment']}, byte {journal['offset']}",
+        "orders": (
+            f"{len(status['open_orders'])} open ({status['unknown_orders']} unknown), "
+            f"{status['orders_sent']} sent, {status['fills']} fills, {refusals} refusals, "
+            f"{status['orders_of_others']} of others"
+        ),
+        "messages": f"{status['messages']}, {status['errors']} of them not legal",
+        "clock": f"venue {status['clock_offset_ns'] / NS_PER_MS:+.3f} ms",
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table
+
+
+def _books(status: dict[str, Any]) -> Table:
+    table = _table(
+        "symbol", "book", ">age", ">bid", ">ask", ">position", ">profit", "", title="symbols"
+    )
+    positions = {row["symbol"]: row for row in status["positions"]}
+    for book in status["books"]:
+        held = positions[book["symbol"]]
+        table.add_row(
+            book["symbol"],
+            book["state"],
+            f"{book['age_ms']} ms",
+            book.get("bid") or "-",
+            book.get("ask") or "-",
+            held["position"],
+            "?" if held["profit"] is None else f"{held['profit']} {held['quote']}",
+            book["halted"] or book["why"],
+        )
+    return table
+
+
+def _orders(status: dict[str, Any]) -> Table:
+    table = _table("order", "symbol", "side", ">price", ">size", ">filled", "state", title="orders")
+    for order in status["open_orders"]:
+        table.add_row(
+            order["client_order_id"],
+            order["symbol"],
+            order["side"].lower(),
+            order["price"],
+            order["size"],
+            order["filled"],
+            order["state"],
+        )
+    return table
+
+
+def _hops(status: dict[str, Any]) -> Table:
+    table = _table("hop", ">count", ">p50", ">p99", title="hops, latest")
+    found = status["hops"]
+    for name, figures in ((name, found[name]) for name in HOPS if name in found):
+        p50, p99 = duration(figures["p50_ns"]), duration(figures["p99_ns"])
+        table.add_row(name, str(figures["count"]), p50, p99)
+    return table
