@@ -167,7 +167,7 @@ class Engine:
         self._limits_of = limits_of
         self._parameters_with = parameters_with
         self._append = journal.append
-        self._hops = hops
+        self.hops = hops
         self._door = door
         self._stamp = stamp
 
@@ -327,7 +327,7 @@ class Engine:
             send_began_ns = self._stamp()
             outbound.flush()
             sent_ns = self._stamp()
-        self._hops.turn(
+        self.hops.turn(
             kernel_ns,
             began_ns,
             read_ns,
@@ -390,7 +390,7 @@ class Engine:
             if due_ns > now_ns:
                 break
             tag = self.timers.pop_due(now_ns)
-            self._hops.record(hop.TIMER_LAG, now_ns - due_ns)
+            self.hops.record(hop.TIMER_LAG, now_ns - due_ns)
             if tag is None:
                 self._tick()
             else:
@@ -580,7 +580,7 @@ class Engine:
             self._changed[delta.instrument] = book
         elif book.wants_snapshot:
             self._want_snapshot(delta.instrument)
-        self._hops.record(hop.FEED_AGE, self._now_ns + self.clock.offset_ns - delta.venue_ns)
+        self.hops.record(hop.FEED_AGE, self._now_ns + self.clock.offset_ns - delta.venue_ns)
 
     def _on_snapshot(self, snapshot: BookSnapshot) -> None:
         book = self.books[snapshot.instrument]
@@ -775,9 +775,9 @@ class Engine:
     def _time_reply(self, command: Command, asked: Asked) -> None:
         kind = type(command)
         if kind is Place or kind is Replace:
-            self._hops.record(hop.ORDER_ACK, self._now_ns - asked.sent_ns)
+            self.hops.record(hop.ORDER_ACK, self._now_ns - asked.sent_ns)
         elif kind is Cancel or kind is Amend:
-            self._hops.record(hop.CANCEL_ACK, self._now_ns - asked.sent_ns)
+            self.hops.record(hop.CANCEL_ACK, self._now_ns - asked.sent_ns)
 
     def _count_refusal(self, reply: Reply) -> None:
         """Count it, and obey what it says about when to speak again."""

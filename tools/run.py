@@ -34,6 +34,7 @@ from core.venue import Environment
 from tools.cli import Exit
 from tools.files import Keys, beside, find_strategies_beside, read_config, read_keys
 from tools.progress import Progress
+from tools.world.rehearsal import rehearse
 
 MEGABYTE = 1 << 20
 
@@ -102,6 +103,7 @@ def _runtime(
     for line in settle(config.loop.cpu):
         log.write(clock.now_ns(), line)
         print(f"hotloop: {line}", file=sys.stderr)
+    rehearse()
     restored = last_boot(folder.path)
     boot = next_boot(folder.path)
     seed = secrets.randbits(63)

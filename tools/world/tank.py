@@ -153,7 +153,7 @@ class Tank:
             account = venue.exchange.engine.open_account(DEFAULT_BALANCES)
             venue.exchange.add_hmac_key(DEFAULT_KEY, DEFAULT_SECRET, account)
         self.venue = venue
-        self.ledger = Ledger(venue)
+        self.ledger = Ledger(venue, self._stamp)
         self.log_lines: list[str] = []
         self.stopped = ""
         self.has_left = False
