@@ -127,18 +127,24 @@ class RestDesk:
         trusted: ssl.SSLContext,
         signer: Signer | None,
         on_answer: Callable[[int, int, dict[str, str], bytes], None],
+        on_untrusted: Callable[[str], None],
         loop: HotLoop,
     ) -> None:
-        """``on_answer`` takes request id, status, headers and body, from a pass of ``loop``."""
+        """``on_answer`` takes request id, status, headers and body, from a pass of ``loop``.
+
+        ``on_untrusted``, from a pass as well, is told that the host does not prove who it is; the
+        request concerned is answered with status 0.
+        """
         self._client = RestClient(url, trusted)
         self._signer = signer
         self._on_answer = on_answer
+        self._on_untrusted = on_untrusted
         self._loop = loop
         self._nursery: trio.Nursery | None = None
         self._under_way = 0
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Carry requests until cancelled. Raises ``Untrusted``, in trio's exception group."""
+        """Carry requests until cancelled."""
         async with self._client, trio.open_nursery() as nursery:
             self._nursery = nursery
             task_status.started()
@@ -166,6 +172,9 @@ class RestDesk:
     async def _carry(self, request_id: int, request: RestRequest) -> None:
         try:
             answer = await self._client.ask(self._signed(request), request.method)
+        except Untrusted as error:
+            answer = _nothing(str(error))
+            self._loop.post(partial(self._on_untrusted, str(error)))
         finally:
             self._under_way -= 1
         self._answer(request_id, answer)

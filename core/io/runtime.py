@@ -119,6 +119,7 @@ class Runtime:
             loop=self._loop,
             trusted=self._trusted,
             on_answer=self._on_answer,
+            on_untrusted=self._on_untrusted,
         )
 
     # -- the door ------------------------------------------------------------------------------
@@ -192,6 +193,9 @@ class Runtime:
         self, request_id: int, status: int, headers: dict[str, str], body: bytes
     ) -> None:
         self.engine.on_answer(request_id, status, headers, body, self.now_ns())
+
+    def _on_untrusted(self, why: str) -> None:
+        self.engine.fail(f"REST: {why}", self.now_ns())
 
     # -- running -------------------------------------------------------------------------------
 
