@@ -27,7 +27,7 @@ from venues.sim.server import (
 from venues.sim.venue import RATE
 
 EXIT_OK: Final = 0
-EXIT_CANNOT_LISTEN: Final = 1
+EXIT_CANNOT_START: Final = 1
 
 _ED25519_BYTES: Final = 32
 
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY:SECRET:ASSET=AMOUNT,..",
         help="add an account; SECRET may be ed25519/ and a raw public key in base64",
     )
-    parser.add_argument("--cpu", type=int, metavar="N", help="pin the exchange to this CPU")
+    parser.add_argument("--cpu", type=_cpu, metavar="N", help="pin the exchange to this CPU")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -86,13 +86,15 @@ def run(args: argparse.Namespace) -> int:
         error: BaseException = group
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
-        print(
-            f"hotloop sim: cannot listen on {args.host}:{args.port}: {error};"
-            " choose another --host or --port",
-            file=sys.stderr,
-        )
-        exit_code = EXIT_CANNOT_LISTEN
+        print(f"hotloop sim: {_explain(error, args)}", file=sys.stderr)
+        exit_code = EXIT_CANNOT_START
     return exit_code
+
+
+def _explain(error: BaseException, args: argparse.Namespace) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"cannot write {error.filename}: {error.strerror}; choose another --ca-out"
+    return f"cannot listen on {args.host}:{args.port}: {error}; choose another --host or --port"
 
 
 async def _run_until_signal(config: ServerConfig) -> None:
@@ -136,6 +138,13 @@ def _check_public_key(text: str) -> None:
         raise argparse.ArgumentTypeError(
             f"{text!r}: expected the {_ED25519_BYTES} raw bytes of an Ed25519 public key in base64"
         )
+
+
+def _cpu(text: str) -> int:
+    allowed = sorted(os.sched_getaffinity(0))
+    if not text.isdecimal() or int(text) not in allowed:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected one of {allowed}")
+    return int(text)
 
 
 def _port(text: str) -> int:

@@ -137,6 +137,10 @@ class Exchange:
     def add_ed25519_key(self, api_key: str, public_key: bytes, account: Account) -> None:
         self.keys[api_key] = Ed25519Key(api_key, account, public_key)
 
+    def revoke_key(self, api_key: str) -> None:
+        """Delete a key; sessions that logged on with it are told so at their next request."""
+        del self.keys[api_key]
+
     # -- requests ------------------------------------------------------------------------------
 
     def call(self, method: Method, values: Mapping[str, str], origin: Origin, now_ns: int) -> Reply:

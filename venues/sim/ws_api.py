@@ -76,6 +76,7 @@ class ApiSession:
         show_limits = self._return_rate_limits
         try:
             request = _decode(text)
+            self._check_session()
             request_id = request["id"]
             name = request["method"].removeprefix("v3/")
             values = {key: as_text(value) for key, value in request.get("params", {}).items()}
@@ -84,6 +85,13 @@ class ApiSession:
         except ApiError as error:
             reply = Reply(error=error)
         self.outlet.send(_encode(_response(request_id, reply, now_ns, show_limits)))
+
+    def _check_session(self) -> None:
+        """Revoke the session, by a response without id, when its key exists no more."""
+        key = self._key
+        if key is not None and self._exchange.keys.get(key.api_key) is not key:
+            self._key = self._authorized_ns = None
+            raise errors.rejected_key()
 
     def _dispatch(self, name: str, values: dict[str, str], now_ns: int) -> Reply:
         origin = Origin(

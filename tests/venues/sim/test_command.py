@@ -65,6 +65,13 @@ def test_a_taken_port_is_named() -> None:
     assert "Address already in use" in errors
 
 
+def test_an_unwritable_ca_is_named() -> None:
+    with command("--tls", "--ca-out", "/nowhere/ca.pem") as process:
+        _, errors = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 1
+    assert "cannot write /nowhere/ca.pem: No such file or directory" in errors
+
+
 def test_accounts_are_read() -> None:
     config = sim.account("key:secret:USDT=1000.5,BTC=1")
     assert (config.api_key, config.secret) == ("key", "secret")
@@ -85,7 +92,15 @@ def test_malformed_accounts_are_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--port", "70000"], ["--port", "x"], ["--rate", "-1"], ["--rate", "nan"], ["--rate", "x"]],
+    [
+        ["--port", "70000"],
+        ["--port", "x"],
+        ["--rate", "-1"],
+        ["--rate", "nan"],
+        ["--rate", "x"],
+        ["--cpu", "4096"],
+        ["--cpu", "x"],
+    ],
 )
 def test_malformed_options_are_refused(
     arguments: list[str], capsys: pytest.CaptureFixture[str]

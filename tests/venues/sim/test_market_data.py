@@ -11,7 +11,7 @@ from venues.sim.fixed import ONE, parse, show
 from venues.sim.limits import MICROSECOND_NS, MILLISECOND_NS
 from venues.sim.matching import BUY, SELL
 from venues.sim.venue import Venue
-from venues.sim.views import depth_snapshot
+from venues.sim.views import DayStatistics, candle_row, depth_snapshot
 
 SECOND = 1_000 * MS
 
@@ -231,3 +231,56 @@ def test_klines_repeat_the_close_where_nothing_traded() -> None:
     (month,) = tape.candles("1M", 0, later)
     assert month.open_ns == 1_767_225_600 * SECOND
     assert (month.volume, month.count) == (2 * ONE, 2)
+
+
+def test_candles_and_day_statistics_add_up() -> None:
+    venue = quiet()
+    for side, price, quantity in (
+        (SELL, "101", "2"),
+        (BUY, "101", "2"),  # the taker buys 2 for 202
+        (BUY, "99", "1"),
+        (SELL, "99", "1"),  # the taker sells 1 for 99
+        (SELL, "103", "4"),
+        (BUY, "103", "3"),  # the taker buys 3 for 309
+    ):
+        house(venue, side, price, quantity)
+    market = venue.exchange.engine.markets["BTCUSDT"]
+    minute_ms = START_NS // MS // 60_000 * 60_000
+    (bar,) = market.tape.candles("5m", 0, START_NS)
+    assert candle_row(bar, "5m", MS) == [
+        minute_ms // 300_000 * 300_000,
+        "101.00000000",
+        "103.00000000",
+        "99.00000000",
+        "103.00000000",
+        "6.00000000",
+        minute_ms // 300_000 * 300_000 + 299_999,
+        "610.00000000",
+        3,
+        "5.00000000",
+        "511.00000000",
+        "0",
+    ]
+    assert DayStatistics(market, START_NS).full(MS) == {
+        "symbol": "BTCUSDT",
+        "priceChange": "2.00000000",
+        "priceChangePercent": "1.980",
+        "weightedAvgPrice": "101.66666666",
+        "prevClosePrice": "101.00000000",
+        "lastPrice": "103.00000000",
+        "lastQty": "3.00000000",
+        "bidPrice": "0.00000000",
+        "bidQty": "0.00000000",
+        "askPrice": "103.00000000",
+        "askQty": "1.00000000",
+        "openPrice": "101.00000000",
+        "highPrice": "103.00000000",
+        "lowPrice": "99.00000000",
+        "volume": "6.00000000",
+        "quoteVolume": "610.00000000",
+        "openTime": START_NS // MS - 86_400_000,
+        "closeTime": START_NS // MS,
+        "firstId": 1,
+        "lastId": 3,
+        "count": 3,
+    }

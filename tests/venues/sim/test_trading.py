@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.venues.sim.driver import MS, Desk, limit
+from venues.sim import engine
 from venues.sim.fixed import parse, show
 
 
@@ -580,6 +581,20 @@ def test_all_orders_and_my_trades_page_by_id_and_time() -> None:
     assert party.ok("myTrades", symbol="BTCUSDT", fromId=trades[3]["id"]) == trades[3:]
     far = {"startTime": 1, "endTime": 25 * 3_600_000}
     assert party.refused("myTrades", symbol="BTCUSDT", **far)[0] == -1127
+
+
+def test_the_oldest_closed_orders_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "CLOSED_ORDERS_KEPT", 3)
+    party = Desk().party()
+    party.limit("BUY", "50000", "0.01", newClientOrderId="stays-open")
+    for number in range(5):
+        order = party.limit("BUY", "60000", "0.01", newClientOrderId=f"c{number}")
+        party.ok("order.cancel", symbol="BTCUSDT", orderId=order["orderId"])
+    found = [order["orderId"] for order in party.ok("allOrders", symbol="BTCUSDT")]
+    assert found == [1, 4, 5, 6]
+    status = {"symbol": "BTCUSDT", "origClientOrderId": "c1"}
+    assert party.refused("order.status", **status)[0] == -2013
+    assert party.ok("order.status", symbol="BTCUSDT", origClientOrderId="c2")["orderId"] == 4
 
 
 def test_account_shows_free_and_locked() -> None:

@@ -198,6 +198,16 @@ def test_logon_takes_ed25519_only() -> None:
     assert Client().send("session.logon")["error"]["code"] == -1102
 
 
+def test_a_session_whose_key_was_deleted_is_revoked_by_a_response_without_id() -> None:
+    client = Client()
+    client.signed("session.logon", "ed-key")
+    client.venue.exchange.revoke_key("ed-key")
+    answer = client.send("time")
+    assert (answer["id"], answer["status"], answer["error"]["code"]) == (None, 401, -2015)
+    assert client.send("time")["status"] == 200
+    assert client.send("session.status")["result"]["apiKey"] is None
+
+
 # -- user data -----------------------------------------------------------------------------------
 
 
