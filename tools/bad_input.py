@@ -12,6 +12,7 @@ import itertools
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from core.errors import HotloopError, Malformed
@@ -112,7 +113,7 @@ def cases() -> Iterator[tuple[str, list[Case]]]:
     yield (
         "Prices",
         [
-            (repr(text), lambda _, text=text: counted(text))
+            (repr(text), partial(counted, text))
             for text in (
                 "NaN",
                 "Infinity",
@@ -185,7 +186,7 @@ def decoded(payload: bytes) -> str:
     return f"accepted as {events}"
 
 
-def counted(text: str) -> str:
+def counted(text: str, _: Path) -> str:
     """Return what becomes of a price on a grid of 0.01."""
     try:
         return f"accepted as {Grid('0.01').count(text)} ticks"
