@@ -8,6 +8,7 @@ and flushes the journal. What trading means is not known here.
 
 from __future__ import annotations
 
+import itertools
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
@@ -26,7 +27,7 @@ from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile
 from core.io.last_boot import LEFT
 from core.io.loop import HotLoop
-from core.io.process import Garbage
+from core.io.process import Garbage, rss_bytes
 from core.io.rest import RestDesk
 from core.io.run_log import RunLog
 from core.io.tls import trust
@@ -36,6 +37,8 @@ from core.outbound import Door
 from core.status import status
 from core.units import NS_PER_S
 from core.venue import Line, RestRequest, Signer, WireRequest
+
+MEMORY_EVERY_S = 60
 
 INTERVAL_S = 1.0
 """Between two intervals of the hop log, and two looks of whoever watches."""
@@ -256,6 +259,7 @@ class Runtime:
             while self.hops.fold():
                 pass
             self._write_interval()
+            self._log_memory()
             self._hop_log.close()
             self._end_journal()
             self._log.close()
@@ -307,12 +311,17 @@ class Runtime:
             self._loop.post(lambda: self.engine.fail(why, self.now_ns()))
 
     async def _keep_intervals(self, watch: Callable[[], None] | None) -> None:
-        while True:
+        for second in itertools.count(1):
             await trio.sleep(INTERVAL_S)
             self._write_interval()
+            if second % MEMORY_EVERY_S == 0:
+                self._log_memory()
             self._log.flush()
             if watch is not None:
                 watch()
+
+    def _log_memory(self) -> None:
+        self.log(f"resident memory {rss_bytes() / 1e6:.1f} MB")
 
     def _write_interval(self) -> None:
         now_ns = self.now_ns()
