@@ -8,14 +8,15 @@ compared as they are before key and signature go in. ``docs/replay.md`` says wha
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 
 from msgspec import Struct
 
 from core.engine import Engine
-from core.errors import HotloopError
+from core.errors import HotloopError, JournalCorrupt
 from core.hops import Hops
-from core.journal import INPUTS, OUTPUTS, Answer, Journal, Kind, Payload, Record, unpack
+from core.journal import INPUTS, OUTPUTS, Answer, Header, Journal, Kind, Payload, Record, unpack
 from core.outbound import Door
 from core.venue import RestRequest, WireRequest
 
@@ -29,53 +30,42 @@ WATCH_EVERY = 5_000
 """Inputs between two calls of ``watch``: some 20 a second."""
 
 
-class Difference(HotloopError):
-    """The replay left the recorded way; ``expected`` or ``actual`` is ``None`` where it ended."""
+class Difference(Struct, frozen=True):
+    """Where a replay left the recorded way; ``expected`` or ``actual`` is ``None`` where it ended.
 
-    def __init__(
-        self,
-        last_input: Record,
-        expected: Record | None,
-        actual: Record | None,
-        before: Sequence[Record] = (),
-    ) -> None:
-        super().__init__(
-            f"after {describe(last_input)}: recorded {describe(expected)}, "
-            f"replayed {describe(actual)}"
-        )
-        self.last_input = last_input
-        self.expected = expected
-        self.actual = actual
-        self.before = before
-        """The last records that were the same, oldest first."""
+    ``before`` are the last records that were the same, oldest first, ``last_input`` among them.
+    """
+
+    last_input: Record
+    expected: Record | None
+    actual: Record | None
+    before: tuple[Record, ...]
 
 
 class Tally(Struct):
-    """How far a replay has come."""
+    """How far a replay has come, and what it found."""
 
     inputs: int = 0
     outputs: int = 0
     events: int = 0
+    """Messages of the venue."""
     at: Record | None = None
     """The last input."""
     unrecorded: int = 0
     """Outputs of the last turn that the recording was cut off before."""
+    difference: Difference | None = None
+    """The first one; the replay ended there."""
 
 
 class _Script:
-    """The recorded records, as a journal that takes nothing else.
-
-    A strategy may cause what is appended, and the engine catches whatever a strategy raises: so a
-    difference is kept here, and raised between two turns.
-    """
+    """The recorded records, as a journal that takes nothing else."""
 
     def __init__(self, records: Iterable[Record], tally: Tally) -> None:
         self._records = iter(records)
         self._tally = tally
         self._before: deque[Record] = deque(maxlen=CONTEXT)
         self._ended = False
-        self.difference: Difference | None = None
-        self.last_input = Record(Kind.NOTE, 0, 0, b"the start")
+        self._last_input = Record(Kind.NOTE, 0, 0, b"the start")
         self.next: Record | None = None
         self._advance()
 
@@ -87,11 +77,14 @@ class _Script:
             self._ended = record.kind == Kind.END
         self.next = None
 
-    def take_input(self, record: Record) -> None:
-        """The turn of an input begins; whatever the turn before caused must have been recorded."""
+    def begin_turn(self, record: Record) -> bool:
+        """Whether this is an input; else the turn before should have caused it."""
         if record.kind in OUTPUTS:
             self._differs(record, None)
-        self.last_input = record
+            return False
+        self._last_input = self._tally.at = record
+        self._tally.inputs += 1
+        return True
 
     def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None:
         """Compare what the engine records with what it recorded then."""
@@ -114,8 +107,11 @@ class _Script:
                 self._differs(expected, Record(kind, line, time_ns, bytes(payload)))
 
     def _differs(self, expected: Record | None, actual: Record | None) -> None:
-        if self.difference is None:
-            self.difference = Difference(self.last_input, expected, actual, tuple(self._before))
+        # Kept, not raised: the engine would take what is raised here for a fault of the strategy.
+        if self._tally.difference is None:
+            self._tally.difference = Difference(
+                self._last_input, expected, actual, tuple(self._before)
+            )
 
 
 class _ClosedDoor:
@@ -153,31 +149,52 @@ EngineOf = Callable[[Door, Callable[[], int], Journal, Hops], Engine]
 
 
 def replay(
-    records: Iterable[Record], engine_of: EngineOf, watch: Callable[[Tally], None] | None = None
+    records: Iterable[Record],
+    engine_of: EngineOf,
+    watch: Callable[[Tally], None] | None = None,
+    *,
+    every: int = WATCH_EVERY,
 ) -> Tally:
-    """Feed one boot's records through a new engine. Raises ``Difference`` at the first.
+    """Feed one boot's records through a new engine, up to the first difference.
 
-    ``watch`` is called now and then, between two turns. What the last turn of a recording without
-    ``END`` sent may not have been recorded any more: that is counted, and no difference.
+    ``watch`` is called after ``every`` so many inputs, between two turns. What the last turn of a
+    recording without ``END`` sent may not have been recorded: that is counted, and no difference.
     """
     tally = Tally()
     script = _Script(records, tally)
     engine = engine_of(_ClosedDoor(), _no_stamp, script, Untimed())
-    while (record := script.next) is not None:
-        script.take_input(record)
-        if script.difference is None:
-            tally.inputs += 1
-            tally.at = record
-            feed(engine, record)
-        if script.difference is not None:
-            raise script.difference
-        if watch is not None and tally.inputs % WATCH_EVERY == 0:
-            tally.events = engine.counts.messages
+    while tally.difference is None:
+        record = script.next
+        if record is None or not script.begin_turn(record):
+            break
+        feed(engine, record)
+        if watch is not None and tally.inputs % every == 0:
             watch(tally)
     tally.events = engine.counts.messages
     return tally
 
 
+def boots(records: Iterable[Record]) -> Iterator[tuple[Header, Iterator[Record]]]:
+    """Take a journal apart: each boot's first header and its records, to be taken in turn.
+
+    Where ``previous_end`` of that header is not 0, the boot's beginning is missing.
+    """
+    first: Header | None = None
+
+    def header_of(record: Record) -> Header:
+        nonlocal first
+        if record.kind == _HEADER:
+            header = unpack(record.payload, Header)
+            if first is None or header.boot != first.boot:
+                first = header
+        if first is None:
+            raise JournalCorrupt("these records do not begin with a header")
+        return first
+
+    return groupby(records, header_of)
+
+
+_HEADER = int(Kind.HEADER)
 _BYTES = int(Kind.BYTES)
 
 
@@ -199,13 +216,6 @@ def feed(engine: Engine, record: Record) -> None:
         engine.on_control(payload, now_ns)
     else:
         raise HotloopError(f"record kind {kind} is no input of this version")
-
-
-def describe(record: Record | None) -> str:
-    """Return a record in one line for people."""
-    if record is None:
-        return "nothing"
-    return f"{name(record)} line {record.line} at {record.time_ns} {record.payload[:200]!r}"
 
 
 def name(record: Record) -> str:

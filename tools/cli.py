@@ -64,6 +64,10 @@ COMMANDS = {
         "watch and steer a running house",
         "hotloop ctl runs/first status --json",
     ),
+    "replay": Command(
+        "feed a recorded run through the same code, compare each byte",
+        "hotloop replay runs/first",
+    ),
     "report": Command("show where the time of a run went", "hotloop report runs/first --json"),
 }
 
