@@ -38,7 +38,7 @@ class House(Struct, frozen=True, kw_only=True):
 
     config: Config
     venue: Venue
-    endpoints: Endpoints
+    subscription: Subscription
     adapter: Adapter
     strategy: Strategy[Any]
     setup: Setup
@@ -96,15 +96,13 @@ def house(config: Config, name: str, *, scope: str, boot: int, seed: int, key: K
     """
     venue = venue_of(config, name)
     endpoints = endpoints_of(config, venue)
-    adapter = venue.adapter(
-        Subscription(
-            symbols=config.symbols,
-            streams=config.streams,
-            rest_url=endpoints.rest,
-            line_urls=endpoints.lines,
-            session_logon=key is KeyKind.LOGS_ON,
-            recv_window_ms=config.session.recv_window_ms,
-        )
+    subscription = Subscription(
+        symbols=config.symbols,
+        streams=config.streams,
+        rest_url=endpoints.rest,
+        line_urls=endpoints.lines,
+        session_logon=key is KeyKind.LOGS_ON,
+        recv_window_ms=config.session.recv_window_ms,
     )
     kind = strategies.find(config.strategy.name, name)
     strategy = kind(parameters(config, kind.Parameters, name))
@@ -124,8 +122,8 @@ def house(config: Config, name: str, *, scope: str, boot: int, seed: int, key: K
     return House(
         config=config,
         venue=venue,
-        endpoints=endpoints,
-        adapter=adapter,
+        subscription=subscription,
+        adapter=venue.adapter(subscription),
         strategy=strategy,
         setup=setup,
     )
@@ -157,6 +155,13 @@ def scope_of(config: Config, api_key: str | None) -> str:
     """Return what begins every client order id of this account and strategy, in every boot."""
     text = f"{config.venue}|{config.environment}|{api_key}|{config.strategy.name}"
     return f"h{hashlib.sha256(text.encode()).hexdigest()[:SCOPE_DIGITS]}-"
+
+
+def lock_of(config: Config, scope: str) -> str:
+    """Return what the scope's lock is called: in the sim every exchange has its own accounts."""
+    if config.environment is not Environment.SIM:
+        return scope
+    return scope + hashlib.sha256(str(config.endpoints.rest).encode()).hexdigest()[:SCOPE_DIGITS]
 
 
 def _lots(text: str, instrument: Instrument) -> int:

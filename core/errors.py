@@ -95,5 +95,9 @@ class JournalCorrupt(Fatal):
     """A journal cannot be read on although more of it was written; a torn tail is no such thing."""
 
 
+class Unguarded(Fatal):
+    """No guardian could be started; without one nothing is placed."""
+
+
 class OrdersSurvived(Fatal):
     """The trading scope was left, and the venue did not prove that none of our orders is alive."""

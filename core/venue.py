@@ -145,6 +145,10 @@ class Adapter(Protocol):
         """Return the request for a command; ``venue_ns`` is the venue's time it is sent at."""
         ...
 
+    def encode_rest(self, command: Command, venue_ns: int) -> RestRequest:
+        """Return a question's, ``Cancel``'s or ``CancelAll``'s request for whoever has no line."""
+        ...
+
     def answer(
         self,
         command: Command,

@@ -21,6 +21,8 @@ from core.config import Config, digest
 from core.errors import BadConfig, OrdersSurvived
 from core.io.clock import EngineClock
 from core.io.control import Control
+from core.io.guarded import Guarded
+from core.io.guardian import Charge
 from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile, next_boot
 from core.io.last_boot import last_boot
@@ -71,16 +73,43 @@ def trade(
     """Run a checked configuration, ``path`` being where it was read, to its end."""
     scope = app.scope_of(config, keys.api_key if keys else None)
     # Without keys nothing can be placed: any number of runs may watch.
-    lock = ScopeLock(scope) if keys else nullcontext()
+    lock = ScopeLock(app.lock_of(config, scope)) if keys else nullcontext()
     with RunFolder(beside(path, config.run.dir)) as folder, lock:
         folder.keep_config(path.read_text(encoding="utf-8"))
         runtime, house = _runtime(config, path, keys, folder, scope)
         show = Progress(runtime.engine, runtime.hops, runtime.now_ns)
-        control = _control(runtime, house, folder)
-        return trio.run(lambda: runtime.run(seconds, watch=show.show, beside=(control.serve,)))
+        guarded = _guarded(runtime, house, path, keys, folder) if keys else None
+        control = _control(runtime, house, folder, guarded)
+        beside_it = [guarded.keep, control.serve] if guarded else [control.serve]
+        return trio.run(lambda: runtime.run(seconds, watch=show.show, beside=beside_it))
 
 
-def _control(runtime: Runtime, house: app.House, folder: RunFolder) -> Control:
+def _guarded(
+    runtime: Runtime, house: app.House, path: Path, keys: Keys, folder: RunFolder
+) -> Guarded:
+    """Return what keeps a guardian with these keys; it runs the very code that we run."""
+    return Guarded(
+        (sys.executable, "-P", "-m", "tools.guardian"),
+        os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])},
+        Charge(
+            pid=os.getpid(),
+            folder=str(folder.path.resolve()),
+            scope=house.setup.scope,
+            lock=app.lock_of(house.config, house.setup.scope),
+            venue=house.config.venue,
+            subscription=house.subscription,
+            ca_file=_ca_file(house.config, path),
+            api_key=keys.api_key,
+            secret=keys.secret,
+        ),
+        left=lambda: runtime.engine.left,
+        log=runtime.log,
+    )
+
+
+def _control(
+    runtime: Runtime, house: app.House, folder: RunFolder, guarded: Guarded | None
+) -> Control:
     def check(key: str, value: str) -> None:
         house.parameters_with(house.strategy.parameters, key, value)
 
@@ -89,7 +118,7 @@ def _control(runtime: Runtime, house: app.House, folder: RunFolder) -> Control:
             "pid": os.getpid(),
             "boot": house.setup.boot,
             "run_folder": str(folder.path.resolve()),
-            "guardian": "none",
+            "guardian": str(guarded.state) if guarded else "none: nothing can be placed",
         }
 
     return Control(folder.path, runtime, check=check, about=about)
@@ -122,7 +151,7 @@ def _runtime(
     runtime = Runtime(
         Plan(
             lines=house.adapter.lines,
-            rest_url=house.endpoints.rest,
+            rest_url=house.subscription.rest_url,
             ca_file=_ca_file(config, path),
             spin=config.loop.spins,
             kernel_stamps=config.loop.kernel_stamps,

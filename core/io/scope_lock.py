@@ -27,22 +27,23 @@ that there is somebody."""
 class ScopeLock:
     """Held from ``__enter__`` to ``__exit__``, or to the end of the process."""
 
-    def __init__(self, scope: str) -> None:
-        self._scope = scope
+    def __init__(self, name: str) -> None:
+        """``name`` is the same for all that must not run at once."""
+        self._name = name
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 
     def __enter__(self) -> Self:
         """Take the lock. Raises ``BadConfig`` where another process holds it."""
         try:
-            self._socket.bind(_address(self._scope))
+            self._socket.bind(_address(self._name))
             self._socket.listen(BACKLOG)
         except OSError as error:
             self._socket.close()
             if error.errno != errno.EADDRINUSE:
                 raise
             raise BadConfig(
-                f"another process (pid {holder(self._scope)}) trades this account and strategy, "
-                f"scope {self._scope}; stop that one first, or give this run another key or "
+                f"another process (pid {holder(self._name)}) trades this account and strategy, "
+                f"scope {self._name}; stop that one first, or give this run another key or "
                 "strategy"
             ) from None
         return self
@@ -56,15 +57,15 @@ class ScopeLock:
         self._socket.close()
 
 
-def holder(scope: str) -> int:
-    """Return the id of the process that holds a scope's lock, 0 where none does.
+def holder(name: str) -> int:
+    """Return the id of the process that holds a lock, 0 where none does.
 
     -1 stands for one that cannot be told: it is in another namespace, or too many have asked.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
         asking.setblocking(False)
         try:
-            asking.connect(_address(scope))
+            asking.connect(_address(name))
         except BlockingIOError:
             return -1
         except ConnectionRefusedError:
@@ -74,5 +75,5 @@ def holder(scope: str) -> int:
         return pid or -1
 
 
-def _address(scope: str) -> bytes:
-    return b"\0hotloop/" + scope.encode()
+def _address(name: str) -> bytes:
+    return b"\0hotloop/" + name.encode()

@@ -1,0 +1,414 @@
+"""The guardian: when the trading process dies without goodbye, no order of that run stays.
+
+Here lives what a small process of its own does: wait for a word or for the end of the trading
+process, and after an end without a word cancel the run's own orders by REST until the venue has
+proved that none is left. It places nothing, has no strategy and no line, and never touches an order
+whose client id is not of its scope. How it is started and watched is in ``core.io.guarded``.
+
+Requests that were on their way when the process died may be accepted later. So the proof counts
+only from when the last of them has expired: until then it looks, and cancels what appears. A new
+run of the same scope reconciles by itself; once it holds the scope's lock the guardian stops.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import trio
+from msgspec import Struct
+
+from core.commands import Cancel, Command, FetchInstruments, FetchOpenOrders, FetchTime
+from core.errors import RemoteFault
+from core.events import (
+    NO_INSTRUMENT,
+    InstrumentsReport,
+    LimitsReport,
+    Notice,
+    OpenOrders,
+    OrderReport,
+    Reply,
+    SessionNotice,
+    UnknownExecution,
+    VenueTime,
+    Verdict,
+)
+from core.io.clock import NowNs
+from core.io.rest import Answer
+from core.throttle import Throttle
+from core.units import NS_PER_MS, NS_PER_S, NS_PER_US
+from core.venue import Adapter, RestRequest, Subscription
+from core.venue_clock import VenueClock
+
+LOG: Final = "guardian.log"
+"""Name of the log in the run folder: one JSON object a line."""
+
+LEFT: Final = b"left\n"
+"""What the trading process says once the venue has proved that none of its orders is left."""
+
+REQUEST_S: Final = 1.5
+"""How long one answer may take: one that is lost leaves time for another within 2 s of a death."""
+
+MAX_AT_ONCE: Final = 8
+"""Requests under way at one time: ten orders take two round trips, and no venue minds eight."""
+
+SKEW_NS: Final = 2 * NS_PER_S
+"""Added to a request's expiry, as in ``core.proof``: venues accept times up to 1 s ahead, and our
+measure of their clock is good to well below the other."""
+
+WATCH_S: Final = 0.5
+"""Between two looks while requests may still be accepted: 6 weight each, of 6,000 a minute."""
+
+CLEAN_LISTS: Final = 2
+"""How often in a row the venue must list none of our orders before we believe it."""
+
+FIRST_WAIT_S: Final = 0.1
+LONGEST_WAIT_S: Final = 5.0
+"""After a look that proved nothing; doubled each time in a row."""
+
+THROTTLED_NS: Final = 10 * NS_PER_S
+"""Silence after a refusal for too many requests that names no time: going on would become a ban."""
+
+GIVE_UP_NS: Final = 900 * NS_PER_S
+"""After the death, or after the last ban that the venue named: by then a person has to look."""
+
+READY_EVERY_S: Final = 600.0
+"""Between two measurements of the venue's clock while all is well: clocks drift 20 ms meanwhile."""
+
+READY_WAIT_S: Final = 30.0
+"""Longest wait between two tries to become ready."""
+
+MAX_TEXT: Final = 300
+"""Characters kept of what a venue or the network says."""
+
+
+class Charge(Struct, frozen=True, kw_only=True):
+    """What a guardian is told, over its standard input: all that it takes to cancel."""
+
+    pid: int
+    """The trading process."""
+    folder: str
+    scope: str
+    """What the run's client order ids begin with."""
+    lock: str
+    """What the scope's lock is called."""
+    venue: str
+    subscription: Subscription
+    ca_file: str | None
+    api_key: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"Charge(scope={self.scope!r}, ...)"
+
+
+Note = Callable[..., None]
+"""Takes an action and its details by name."""
+
+Ask = Callable[[RestRequest], Awaitable[Answer]]
+"""Signs and sends; raises ``Untrusted``."""
+
+
+class Own(NamedTuple):
+    """One of our orders, as a list shows it; ``venue_order_id`` is 0 where that cannot be told."""
+
+    instrument: int
+    client_order_id: str
+    venue_order_id: int = 0
+
+
+class Guardian:
+    """Cancels a dead run's own orders, and has the venue prove that none is left."""
+
+    def __init__(
+        self,
+        charge: Charge,
+        adapter: Adapter,
+        *,
+        ask: Ask,
+        now_ns: NowNs,
+        note: Note,
+        taken_over: Callable[[], bool],
+    ) -> None:
+        self._scope = charge.scope
+        self._expiry_ns = charge.subscription.recv_window_ms * NS_PER_MS + SKEW_NS
+        self._adapter = adapter
+        self._ask = ask
+        self._now_ns = now_ns
+        self._note = note
+        self._taken_over = taken_over
+        self._throttle = Throttle(adapter.limits)
+        self._clock = VenueClock()
+        self._symbols: dict[int, str] = {}
+        self._requests = 0
+        self._trouble = ""
+        self._slots = trio.CapacityLimiter(MAX_AT_ONCE)
+
+    # -- before a death ------------------------------------------------------------------------
+
+    async def keep_ready(self) -> None:
+        """Learn what cancelling takes, try whether the key may list orders, keep the clock.
+
+        To be cancelled. What fails is noted and tried again.
+        """
+        wait_s = FIRST_WAIT_S
+        while True:
+            self._clock.forget()
+            if await self._prepared() and await self._reply(self._lists()[0]):
+                if wait_s < READY_EVERY_S:
+                    self._note("ready", clock_offset_ms=self._clock.offset_ns / NS_PER_MS)
+                wait_s = READY_EVERY_S
+            else:
+                wait_s = min(2 * min(wait_s, READY_WAIT_S), READY_WAIT_S)
+            await trio.sleep(wait_s)
+
+    # -- after it ------------------------------------------------------------------------------
+
+    async def clear(self, died_ns: int) -> bool:
+        """Cancel our own orders until none is left; return whether that is proved.
+
+        Also returns, with ``False``, when a new run has taken over, and after ``GIVE_UP_NS``.
+        """
+        expired_ns = died_ns + self._expiry_ns
+        clean, wait_s = 0, FIRST_WAIT_S
+        while self._now_ns() < self._until_ns(died_ns):
+            ours = await self._look()
+            if self._taken_over():
+                self._note("taken_over", why="a new run of this scope reconciles by itself")
+                return False
+            cancelled = await self._cancel(ours or [])
+            if ours is None or not cancelled:
+                clean = 0
+                await trio.sleep(wait_s)
+                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+                continue
+            wait_s = FIRST_WAIT_S
+            clean = clean + 1 if not ours and self._now_ns() >= expired_ns else 0
+            if clean == CLEAN_LISTS:
+                self._note("proved", empty_lists=clean, after_ms=self._since_ms(died_ns))
+                return True
+            if not ours:
+                await trio.sleep(0 if clean else WATCH_S)
+        self._note("gave_up", why="LOOK AT THE VENUE: orders of this scope may be alive")
+        return False
+
+    def _until_ns(self, died_ns: int) -> int:
+        banned_until_ns = self._throttle.banned_until_ns - self._clock.offset_ns
+        return max(died_ns, banned_until_ns) + GIVE_UP_NS
+
+    def _since_ms(self, from_ns: int) -> int:
+        return (self._now_ns() - from_ns) // NS_PER_MS
+
+    async def _look(self) -> list[Own] | None:
+        """Return those of our orders that the venue lists, ``None`` where a list is missing."""
+        if not await self._prepared():
+            return None
+        replies = await self._replies(self._lists())
+        ours = [own for reply in replies if reply for own in self._own(reply)]
+        others = sum(len(fact.reports) for reply in replies if reply for fact in _lists_in(reply))
+        if None in replies:
+            # What the others list is cancelled all the same; only a proof needs them all.
+            return ours or None
+        if ours:
+            self._note("listed", ours=len(ours), open=others)
+        return ours
+
+    def _own(self, reply: Reply) -> Iterator[Own]:
+        for fact in reply.facts:
+            if isinstance(fact, OpenOrders):
+                for report in fact.reports:
+                    if self._is_ours(report):
+                        yield Own(report.instrument, report.client_order_id, report.venue_order_id)
+            elif isinstance(fact, UnknownExecution) and self._is_ours(fact):
+                yield Own(fact.instrument, fact.client_order_id)
+
+    def _is_ours(self, fact: OrderReport | UnknownExecution) -> bool:
+        return fact.client_order_id.startswith(self._scope)
+
+    async def _cancel(self, ours: Sequence[Own]) -> bool:
+        """Cancel orders; return whether a request for each was answered."""
+        stuck = [own for own in ours if own.instrument == NO_INSTRUMENT]
+        for own in stuck:
+            self._note("cannot_cancel", order=own.client_order_id, why="no symbol of this run")
+        ours = [own for own in ours if own.instrument != NO_INSTRUMENT]
+        replies = await self._replies([Cancel(*own) for own in ours])
+        for own, reply in zip(ours, replies, strict=True):
+            self._note(
+                "cancel",
+                symbol=self._symbols[own.instrument],
+                order=own.client_order_id,
+                venue_order=own.venue_order_id,
+                result=str(reply.verdict) if reply else "no answer",
+                code=reply.code if reply else 0,
+                text=reply.text[:MAX_TEXT] if reply else self._trouble,
+            )
+        return None not in replies and not stuck
+
+    # -- asking --------------------------------------------------------------------------------
+
+    def _lists(self) -> list[Command]:
+        """Return the questions for all our open orders that cost the least."""
+        each: list[Command] = [FetchOpenOrders(index) for index in self._symbols]
+        whole: list[Command] = [FetchOpenOrders(NO_INSTRUMENT)]
+        return min(each, whole, key=self._price)
+
+    def _price(self, commands: list[Command]) -> int:
+        return sum(tokens for command in commands for _, tokens in self._adapter.cost(command))
+
+    async def _prepared(self) -> bool:
+        """Have the venue's clock and instruments known."""
+        if not self._clock.known and await self._reply(FetchTime()) is None:
+            return False
+        return bool(self._symbols) or await self._reply(FetchInstruments()) is not None
+
+    async def _replies(self, commands: Sequence[Command]) -> list[Reply | None]:
+        """Ask for all at once; the replies are in the order of the commands."""
+        replies: list[Reply | None] = [None] * len(commands)
+
+        async def ask(place: int, command: Command) -> None:
+            async with self._slots:
+                replies[place] = await self._reply(command)
+
+        async with trio.open_nursery() as nursery:
+            for place, command in enumerate(commands):
+                nursery.start_soon(ask, place, command)
+        return replies
+
+    async def _reply(self, command: Command) -> Reply | None:
+        """Ask; return the venue's answer, ``None`` where there is none that proves anything."""
+        sent_ns = self._now_ns()
+        venue_ns = sent_ns + self._clock.offset_ns
+        if not self._throttle.take(self._adapter.cost(command), venue_ns, cancel=True):
+            self._stumble(command, "the venue's rate limit leaves no token for it")
+            return None
+        self._requests += 1
+        try:
+            answer = await self._ask(self._adapter.encode_rest(command, venue_ns))
+            if not answer.status:
+                self._stumble(command, answer.body.decode(errors="replace"))
+                return None
+            reply = self._adapter.answer(command, self._requests, *answer)
+        except RemoteFault as fault:
+            self._stumble(command, str(fault))
+            return None
+        self._learn(reply, sent_ns)
+        # A refused cancel is an answer: the order may be gone, and the next list will tell.
+        taken = (Verdict.DONE, Verdict.REFUSED) if type(command) is Cancel else (Verdict.DONE,)
+        if reply.verdict not in taken:
+            self._stumble(command, f"{reply.verdict}: {reply.code} {reply.text}")
+            return None
+        self._trouble = ""
+        return reply
+
+    def _stumble(self, command: Command, why: str) -> None:
+        """Note what stands in the way, once as long as it is the same."""
+        trouble = f"{type(command).__name__}: {why}"[:MAX_TEXT]
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._note("trouble", why=trouble)
+
+    def _learn(self, reply: Reply, sent_ns: int) -> None:
+        """Take from a reply what the next requests need."""
+        now_ns = self._now_ns()
+        venue_ns = now_ns + self._clock.offset_ns
+        self._throttle.learn(reply.budgets, venue_ns)
+        if reply.verdict is Verdict.THROTTLED:
+            self._throttle.ban(reply.retry_ns or venue_ns + THROTTLED_NS, venue_ns)
+        elif reply.verdict is Verdict.BANNED:
+            self._throttle.ban(reply.retry_ns, venue_ns)
+        for fact in reply.facts:
+            match fact:
+                case VenueTime(venue_now_ns):
+                    self._clock.measure(sent_ns, now_ns, venue_now_ns)
+                case InstrumentsReport(instruments):
+                    self._adapter.learn(instruments)
+                    self._symbols = {row.index: row.symbol for row in instruments}
+                case LimitsReport(limits):
+                    self._throttle.renew(limits)
+                case SessionNotice(Notice.CLOCK_OFF):
+                    self._clock.forget()
+
+
+def _lists_in(reply: Reply) -> Iterator[OpenOrders]:
+    return (fact for fact in reply.facts if isinstance(fact, OpenOrders))
+
+
+# -- the trading process, as seen from here --------------------------------------------------
+
+
+class Lifeline:
+    """The end of a pipe whose other end only the trading process holds, and that process itself.
+
+    The pipe alone would not tell a death as long as a child of the dead process holds its other
+    end; the process alone would not tell a word. ``pidfd`` is -1 where the system gives none.
+    """
+
+    def __init__(self, pipe: int, pidfd: int) -> None:
+        self._pipe = trio.lowlevel.FdStream(pipe)
+        self._pidfd = pidfd
+
+    async def end(self) -> bool:
+        """Wait for the end of the trading process; return whether it has said that it has left."""
+        said = bytearray()
+
+        async def listen() -> None:
+            async for piece in self._pipe:
+                said.extend(piece)
+                if said.endswith(LEFT):
+                    break
+            nursery.cancel_scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(listen)
+            if self._pidfd >= 0:
+                await trio.lowlevel.wait_readable(self._pidfd)
+                # What it said last may be in the pipe still.
+                nursery.cancel_scope.deadline = trio.current_time() + LAST_WORD_S
+        return said.endswith(LEFT)
+
+
+LAST_WORD_S: Final = 0.1
+"""What a dead process has said is in the pipe already; this is for reading it."""
+
+
+def parent_pidfd(pid: int) -> int:
+    """Return a descriptor that is readable once our parent ``pid`` has ended, -1 for none."""
+    with suppress(OSError):  # a system without it, or it has ended
+        pidfd = os.pidfd_open(pid)
+        if os.getppid() == pid:
+            return pidfd
+        os.close(pidfd)  # it had ended, and the number may be another's
+    return -1
+
+
+# -- the log ---------------------------------------------------------------------------------
+
+
+class GuardianLog:
+    """Notes as lines of JSON: into the run folder, and to the trading process while it lives.
+
+    A full disk or a broken pipe stops no cancel: what cannot be written is lost.
+    """
+
+    def __init__(self, folder: Path, now_ns: NowNs, tell: int) -> None:
+        """``tell`` is a descriptor that the trading process reads."""
+        self._now_ns = now_ns
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._file = os.open(folder / LOG, flags, 0o600)
+        self._tell = tell
+        os.set_blocking(tell, False)
+
+    def note(self, action: str, **details: Any) -> None:
+        """Write one line, with the time."""
+        now_ns = self._now_ns()
+        at = datetime.fromtimestamp(now_ns // NS_PER_S, tz=UTC)
+        time = f"{at:%Y-%m-%dT%H:%M:%S}.{now_ns % NS_PER_S // NS_PER_US:06d}Z"
+        line = msgspec.json.encode({"time": time, "action": action, **details}) + b"\n"
+        for descriptor in (self._file, self._tell):
+            with suppress(OSError):
+                os.write(descriptor, line)

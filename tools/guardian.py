@@ -1,0 +1,123 @@
+"""``python -m tools.guardian``: the process that cancels a run's orders when the run has died.
+
+Started by ``hotloop run`` and ``hotloop demo``, never by hand: what it has to do comes over its
+standard input. Here the process is set up; what it does lives in ``core.io.guardian``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+import trio
+
+from core.app import VENUES
+from core.io.clock import EngineClock
+from core.io.guardian import (
+    REQUEST_S,
+    Charge,
+    Guardian,
+    GuardianLog,
+    Lifeline,
+    parent_pidfd,
+)
+from core.io.rest import Answer, RestClient
+from core.io.scope_lock import holder
+from core.io.tls import trust
+from core.venue import RestRequest, Signed
+from tools.cli import Exit
+
+STDIN, STDOUT, STDERR = 0, 1, 2
+
+MAX_CHARGE_BYTES = 65_536
+"""Longest charge; one of 100 symbols and a private key has 6 kB."""
+
+IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Meant for the trading process, or for the whole of its service or terminal: while that process
+lives the guardian has to stay, and after it the guardian ends by itself."""
+
+
+def main() -> int:
+    """Guard one run; return the exit code."""
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    _leave_the_hot_cpu()
+    line = _line(STDIN)
+    if not line:
+        return Exit.MISUSE  # whoever started us has gone already, or is a person
+    charge = msgspec.json.decode(line, type=Charge)
+    now_ns = EngineClock().now_ns
+    log = GuardianLog(Path(charge.folder), now_ns, STDOUT)
+    try:
+        return trio.run(_guard, charge, log)
+    except BaseException as error:
+        log.note("crashed", error=repr(error)[:1_000])
+        raise
+
+
+async def _guard(charge: Charge, log: GuardianLog) -> int:
+    venue = VENUES[charge.venue]
+    adapter = venue.adapter(charge.subscription)
+    signer = venue.signer(charge.api_key, charge.secret)
+    lifeline = Lifeline(STDIN, parent_pidfd(charge.pid))
+    now_ns = EngineClock().now_ns
+
+    def taken_over() -> bool:
+        """Whether the scope's lock is held by another than our own trading process's remains."""
+        pid = holder(charge.lock)
+        return pid != 0 and not pid == charge.pid == os.getppid()
+
+    async with RestClient(charge.subscription.rest_url, trust(charge.ca_file)) as client:
+
+        async def ask(request: RestRequest) -> Answer:
+            if request.signed:
+                return await client.ask(signer.rest(request), request.method, REQUEST_S)
+            target = f"{request.path}?{request.query}" if request.query else request.path
+            return await client.ask(Signed(target, {}), request.method, REQUEST_S)
+
+        guardian = Guardian(
+            charge, adapter, ask=ask, now_ns=now_ns, note=log.note, taken_over=taken_over
+        )
+        log.note("watching", pid=os.getpid(), of=charge.pid, scope=charge.scope)
+        _let_go_of_stderr()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(guardian.keep_ready)
+            left = await lifeline.end()
+            nursery.cancel_scope.cancel()
+        died_ns = now_ns()
+        if left:
+            log.note("left", why="the trading process has ended well")
+            return Exit.OK
+        log.note("died", why=f"process {charge.pid} ended without goodbye")
+        return Exit.OK if await guardian.clear(died_ns) else Exit.ORDERS_SURVIVED
+
+
+def _line(descriptor: int) -> bytes:
+    """Read one line and nothing beyond it; empty where it ends before."""
+    data = bytearray()
+    while not data.endswith(b"\n"):
+        piece = os.read(descriptor, 1)
+        if not piece or len(data) == MAX_CHARGE_BYTES:
+            return b""
+        data += piece
+    return bytes(data)
+
+
+def _leave_the_hot_cpu() -> None:
+    """Take back what the trading process set for itself and we inherited."""
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    os.setpriority(os.PRIO_PROCESS, 0, 0)
+
+
+def _let_go_of_stderr() -> None:
+    """From here on the log is where to look; whoever reads stderr must not wait for us."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, STDERR)
+    os.close(null)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
