@@ -3,7 +3,9 @@
 No socket, no task, no clock: bytes that the engine sends arrive at the exchange a latency later,
 what the exchange says arrives at the engine a latency later, and everything happens in the order
 of one heap. ``to_engine`` and ``to_venue`` may be replaced to lose, delay, repeat or change what
-passes.
+passes, ``to_wire`` to tear it, ``rest_answer`` to spoil an answer; ``clog`` holds a connection up,
+``cut`` breaks it, ``skew_ns`` sets the exchange's clock apart, ``die`` and ``reboot`` are what a
+``kill -9`` and the next start are.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import itertools
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from functools import partial
 from typing import Any
 
@@ -27,7 +30,8 @@ from core.journal import MemoryJournal
 from core.units import NS_PER_MS, NS_PER_S
 from core.venue import KeyKind, RestRequest, WireRequest
 from core.wire.websocket import CLOSE, PING, PONG, TEXT
-from venues.sim.rest import HttpRequest, respond
+from venues.sim.faults import Fault, LineName
+from venues.sim.rest import HttpReply, HttpRequest, receive
 from venues.sim.server import DEFAULT_BALANCES, DEFAULT_KEY, DEFAULT_SECRET, Ledger
 from venues.sim.venue import Venue
 
@@ -122,7 +126,9 @@ class Link:
     open: bool = True
     arrives_ns: int = 0
     """When the newest message towards the engine arrives: TCP never reorders."""
-    pending: list[Message] = field(default_factory=list)
+    clogged: bool = False
+    held: bytearray = field(default_factory=bytearray)
+    """What has arrived while the connection is clogged; read in one piece once it is not."""
 
 
 class Tank:
@@ -153,16 +159,26 @@ class Tank:
             account = venue.exchange.engine.open_account(DEFAULT_BALANCES)
             venue.exchange.add_hmac_key(DEFAULT_KEY, DEFAULT_SECRET, account)
         self.venue = venue
-        self.ledger = Ledger(venue, self._stamp)
+        venue.faults.wake = lambda due_ns: self.at(due_ns, self._release)
+        self.ledger = Ledger(venue, lambda: self.venue_ns)
         self.log_lines: list[str] = []
         self.stopped = ""
         self.has_left = False
         self.links: dict[int, Link] = {}
         self.dials_allowed = True
+        self.closed_lines: set[int] = set()
+        """Lines that cannot be dialled for now."""
+        self.skew_ns = 0
+        """The exchange's clock minus ours."""
+        self.alive = True
         self.sent: list[Message] = []
         self.asked: list[RestRequest] = []
         self.to_engine: Callable[[Message], list[Delivery]] = self.deliver
         self.to_venue: Callable[[Message], list[Delivery]] = self.deliver
+        self.to_wire: Callable[[Message], list[tuple[int, bytes]]] = lambda message: [
+            (0, server_frame(message.opcode, message.payload))
+        ]
+        """The bytes a message is read as: each after a pause in nanoseconds."""
         self.rest_answer: Callable[[RestRequest, int, dict[str, str], bytes], Any] = (
             lambda request, status, headers, body: (LATENCY_NS, status, headers, body)
         )
@@ -175,15 +191,19 @@ class Tank:
             risk=risk,
             run=run,
         )
-        self._boot, self._seed = boot, seed
+        self._seed = seed
+        self._start(boot, restored)
+        self.at(now_ns, self._step_venue)
+
+    def _start(self, boot: int, restored: Restored | None) -> None:
+        self._boot = boot
         self.house = self.house_again()
         self.signer = self.house.venue.signer(DEFAULT_KEY, DEFAULT_SECRET)
         self.journal = MemoryJournal()
         self.engine: Engine = self.house.engine(self, self._stamp, self.journal, Hops())
         if restored is not None:
-            self.engine.restore(restored, now_ns)
-        self.at(now_ns, lambda: self.engine.start(self.now_ns))
-        self.at(now_ns, self._step_venue)
+            self.engine.restore(restored, self.now_ns)
+        self.at_boot(0, lambda: self.engine.start(self.now_ns))
 
     def house_again(self) -> app.House:
         """Wire the same run up once more, as a replay does."""
@@ -202,6 +222,16 @@ class Tank:
     def at(self, when_ns: int, what: Callable[[], None]) -> None:
         """Have something happen at a time."""
         heapq.heappush(self._heap, (when_ns, next(self._order), what))
+
+    def at_boot(self, delay_ns: int, what: Callable[[], None]) -> None:
+        """Have something happen to this boot after a while, unless it has died meanwhile."""
+        engine = self.engine
+
+        def unless_dead() -> None:
+            if self.alive and self.engine is engine:
+                what()
+
+        self.at(self.now_ns + delay_ns, unless_dead)
 
     def run(self, seconds: float) -> Tank:
         """Let that much time pass."""
@@ -230,57 +260,95 @@ class Tank:
         return self.run_until(lambda: self.has_left, seconds)
 
     def _fire_timers(self, until_ns: int) -> None:
-        while self.engine.timers.next_due_ns <= until_ns:
+        while self.alive and self.engine.timers.next_due_ns <= until_ns:
             self.now_ns = max(self.now_ns, self.engine.timers.next_due_ns)
             self.engine.on_due(self.now_ns)
 
     def _stamp(self) -> int:
         return self.now_ns
 
+    # -- dying and starting anew ---------------------------------------------------------------
+
+    def die(self) -> None:
+        """The process is gone between two steps; what it has sent is still under way."""
+        self.alive = False
+        for line in list(self.links):
+            self._close_session(self.links.pop(line))
+
+    def reboot(self, restored: Restored | None) -> None:
+        """Start the next boot on the same exchange."""
+        self.alive = True
+        self.stopped, self.has_left = "", False
+        self._start(self._boot + 1, restored)
+
     # -- the exchange --------------------------------------------------------------------------
 
+    @property
+    def venue_ns(self) -> int:
+        """What the exchange's clock says."""
+        return self.now_ns + self.skew_ns
+
     def _step_venue(self) -> None:
-        next_ns = self.venue.step(self.now_ns)
+        next_ns = self.venue.step(self.venue_ns) - self.skew_ns
         self.at(max(next_ns, self.now_ns + 1), self._step_venue)
 
-    def receive(self, message: Message) -> None:
-        """The exchange receives a message."""
-        link = self.links.get(message.line)
-        if link is None:
-            return
+    def receive(self, link: Link, message: Message) -> None:
+        """The exchange receives a message; also on a connection that has broken since it left."""
         if message.opcode == TEXT:
-            link.session.receive(message.payload, self.now_ns)
-            self.venue.settle(self.now_ns)
+            link.session.receive(message.payload, self.venue_ns)
+            self.venue.settle(self.venue_ns)
         elif message.opcode == PING:
-            self.say(message.line, PONG, message.payload)
+            self._say(link, PONG, message.payload)
 
     def say(self, line: int, opcode: int, payload: bytes) -> None:
         """The exchange sends a message on a line."""
         link = self.links.get(line)
-        if link is None:
+        if link is not None:
+            self._say(link, opcode, payload)
+
+    def _say(self, link: Link, opcode: int, payload: bytes) -> None:
+        if not link.open:
             return
-        for latency_ns, message in self.to_engine(Message(line, opcode, payload)):
+        for latency_ns, message in self.to_engine(Message(link.line, opcode, payload)):
             link.arrives_ns = max(link.arrives_ns, self.now_ns + latency_ns)
-            frame = server_frame(message.opcode, message.payload)
-            self.at(link.arrives_ns, partial(self._arrive, link, frame))
+            for pause_ns, data in self.to_wire(message):
+                link.arrives_ns += pause_ns
+                self.at(link.arrives_ns, partial(self._arrive, link, data))
 
     def _arrive(self, link: Link, data: bytes) -> None:
-        if link.open:
+        if link.clogged:
+            link.held += data
+        elif link.open:
             now_ns = self.now_ns
             self.engine.on_bytes(link.line, data, now_ns - 1, now_ns, now_ns)
+
+    def clog(self, line: int, for_ns: int) -> None:
+        """Hold up what arrives on a line; then let it arrive in one read."""
+        link = self.links.get(line)
+        if link is None or link.clogged:
+            return
+        link.clogged = True
+
+        def flood() -> None:
+            link.clogged = False
+            held, link.held = bytes(link.held), bytearray()
+            if held:
+                self._arrive(link, held)
+
+        self.at(self.now_ns + for_ns, flood)
 
     def cut(self, line: int, reason: str = "connection reset", *, redial: bool = True) -> None:
         """A connection breaks; what was under way towards the engine is lost."""
         link = self.links.pop(line, None)
         if link is None:
             return
-        link.open = False
         self._close_session(link)
         self.engine.on_down(line, reason, self.now_ns)
         if redial:
-            self.at(self.now_ns + REDIAL_NS, lambda: self._dial(line))
+            self.at_boot(REDIAL_NS, lambda: self._dial(line))
 
     def _close_session(self, link: Link) -> None:
+        link.open = False
         if self.house.adapter.lines[link.line].private:
             self.venue.close_api_session(link.session)
         else:
@@ -289,24 +357,24 @@ class Tank:
     def _dial(self, line: int) -> None:
         if line in self.links:
             return
-        if not self.dials_allowed:
-            self.at(self.now_ns + REDIAL_NS, lambda: self._dial(line))
+        if not self.dials_allowed or line in self.closed_lines:
+            self.at_boot(REDIAL_NS, lambda: self._dial(line))
             return
         spec = self.house.adapter.lines[line]
         target = "/" + spec.url.split("/", 3)[3]
-        outlet = _Outlet(self, line)
-        session: Any
+        link = Link(line, None)
+        outlet = _Outlet(self, link)
         if spec.private:
-            session = self.venue.open_api_session(outlet, target, "127.0.0.1", self.now_ns)
+            link.session = self.venue.open_api_session(outlet, target, "127.0.0.1", self.venue_ns)
         else:
-            session = self.venue.open_stream_session(outlet, target)
-        self.links[line] = Link(line, session)
+            link.session = self.venue.open_stream_session(outlet, target)
+        self.links[line] = link
         self.engine.on_up(line, self.now_ns)
-        self._ping(self.links[line])
+        self._ping(link)
 
     def _ping(self, link: Link) -> None:
         if link.open:
-            self.say(link.line, PING, b"1")
+            self._say(link, PING, b"1")
             self.at(self.now_ns + PING_NS, lambda: self._ping(link))
 
     def deliver(self, message: Message) -> list[Delivery]:
@@ -317,35 +385,39 @@ class Tank:
 
     def open_lines(self) -> None:
         for line in range(len(self.house.adapter.lines)):
-            self.at(self.now_ns + LATENCY_NS, partial(self._dial, line))
+            self.at_boot(LATENCY_NS, partial(self._dial, line))
 
     def sign(self, request: WireRequest) -> bytes:
         return self.signer.wire(request)
 
     def send(self, line: int, data: bytes) -> None:
+        link = self.links[line]
         for opcode, payload in client_frames(data):
             message = Message(line, opcode, payload)
             self.sent.append(message)
             if opcode == CLOSE:
                 continue
             for latency_ns, changed in self.to_venue(message):
-                self.at(self.now_ns + latency_ns, partial(self.receive, changed))
+                self.at(self.now_ns + latency_ns, partial(self.receive, link, changed))
 
     def ask(self, request_id: int, request: RestRequest) -> None:
         self.asked.append(request)
-        self.at(self.now_ns + LATENCY_NS, lambda: self._answer(request_id, request))
+        engine = self.engine
+        self.at(self.now_ns + LATENCY_NS, lambda: self._answer(engine, request_id, request))
 
-    def _answer(self, request_id: int, request: RestRequest) -> None:
+    def _answer(self, engine: Engine, request_id: int, request: RestRequest) -> None:
         signed = self.signer.rest(request)
         path, _, query = signed.target.partition("?")
         headers = {name.lower(): value for name, value in signed.headers.items()}
-        reply = respond(
-            self.venue.exchange,
-            HttpRequest(request.method, path, query, "", headers),
-            self.now_ns,
-        )
+        outlet = _RestOutlet(self, request_id, request)
+        asked = HttpRequest(request.method, path, query, "", headers)
+        receive(self.venue, asked, outlet, self.now_ns)
         self.venue.settle(self.now_ns)
+
+    def replied(self, request_id: int, request: RestRequest, reply: HttpReply) -> None:
+        """The exchange answers a REST request."""
         lower = {name.lower(): value for name, value in reply.headers.items()}
+        lower["date"] = formatdate(self.now_ns / NS_PER_S, usegmt=True)
         passed = self.rest_answer(request, reply.status, lower, reply.body)
         if passed is not None:
             latency_ns, status, passed_headers, body = passed
@@ -356,8 +428,15 @@ class Tank:
                 ),
             )
 
+    def not_replied(self, request_id: int) -> None:
+        """The connection of a REST request breaks."""
+        self.at(
+            self.now_ns + LATENCY_NS,
+            lambda: self.engine.on_answer(request_id, 0, {}, b"connection reset", self.now_ns),
+        )
+
     def drop(self, line: int, reason: str, *, redial_now: bool) -> None:
-        self.at(self.now_ns, lambda: self.cut(line, reason))
+        self.at_boot(0, lambda: self.cut(line, reason))
 
     def stop(self, why: str) -> None:
         self.stopped = self.stopped or why
@@ -372,9 +451,9 @@ class Tank:
 class _Outlet:
     """Where the exchange's side of a connection sends."""
 
-    def __init__(self, tank: Tank, line: int) -> None:
+    def __init__(self, tank: Tank, link: Link) -> None:
         self._tank = tank
-        self._line = line
+        self._link = link
 
     def send(self, payload: bytes) -> None:
-        self._tank.say(self._line, TEXT, payload)
+        self._tank._say(self._link, TEXT, payload)
