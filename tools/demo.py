@@ -47,9 +47,9 @@ name = "maker"
 [strategy.parameters]
 size = "0.01"
 max_position = "0.05"
-half_spread_bps = "0.3"
-skew_bps = "0.3"
-requote_bps = "0.1"
+half_spread_bps = "0.4"
+skew_bps = "0.4"
+requote_bps = "0.3"
 
 [risk]
 max_order_size = "0.05"

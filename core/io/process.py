@@ -13,7 +13,7 @@ import os
 import resource
 import socket
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from core.io.clock import NowNs
 from core.io.loop import Record
@@ -50,10 +50,23 @@ def settle(cpu: int | None) -> list[str]:
     return [line for line in missing if line]
 
 
-def rss_bytes() -> int:
+class Memory(NamedTuple):
+    """Resident memory of this process, in bytes."""
+
+    own: int
+    """What it has allocated: flat, or something leaks."""
+    mapped: int
+    """Pages of files and libraries: the journal's segments are among them while they are open."""
+
+
+def memory() -> Memory:
     """Return the resident memory of this process."""
-    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
-    return int(pages) * resource.getpagesize()
+    found = {}
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+        name, _, value = line.partition(":")
+        if name in ("RssAnon", "RssFile", "RssShmem"):
+            found[name] = int(value.split()[0]) * 1024
+    return Memory(found["RssAnon"], found["RssFile"] + found["RssShmem"])
 
 
 class Garbage:

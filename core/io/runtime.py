@@ -27,7 +27,7 @@ from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile
 from core.io.last_boot import LEFT
 from core.io.loop import HotLoop
-from core.io.process import Garbage, rss_bytes
+from core.io.process import Garbage, memory
 from core.io.rest import RestDesk
 from core.io.run_log import RunLog
 from core.io.tls import trust
@@ -321,7 +321,8 @@ class Runtime:
                 watch()
 
     def _log_memory(self) -> None:
-        self.log(f"resident memory {rss_bytes() / 1e6:.1f} MB")
+        own, mapped = memory()
+        self.log(f"resident memory {own / 1e6:.1f} MB, and {mapped / 1e6:.1f} MB of mapped files")
 
     def _write_interval(self) -> None:
         now_ns = self.now_ns()

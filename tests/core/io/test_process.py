@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import pytest
 
 from core.io import process
-from core.io.process import FULL_EVERY_NS, Garbage, rss_bytes, settle
+from core.io.process import FULL_EVERY_NS, Garbage, memory, settle
 from tests.core.io.steps import Lags, StepClock
 
 
@@ -106,7 +106,9 @@ def test_a_cpu_that_does_not_exist_is_said_so() -> None:
 
 
 def test_resident_memory_is_told_in_bytes() -> None:
-    assert 1 << 20 < rss_bytes() < 1 << 40
+    own, mapped = memory()
+    assert 1 << 20 < own < 1 << 40
+    assert 1 << 20 < mapped < 1 << 40
 
 
 # -- garbage ---------------------------------------------------------------------------------
