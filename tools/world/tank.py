@@ -159,7 +159,7 @@ class Tank:
             account = venue.exchange.engine.open_account(DEFAULT_BALANCES)
             venue.exchange.add_hmac_key(DEFAULT_KEY, DEFAULT_SECRET, account)
         self.venue = venue
-        venue.faults.wake = lambda due_ns: self.at(due_ns, self._release)
+        venue.faults.wake = lambda due_ns: self.at(due_ns - self.skew_ns, self._release)
         self.ledger = Ledger(venue, lambda: self.venue_ns)
         self.log_lines: list[str] = []
         self.stopped = ""
@@ -292,6 +292,14 @@ class Tank:
         next_ns = self.venue.step(self.venue_ns) - self.skew_ns
         self.at(max(next_ns, self.now_ns + 1), self._step_venue)
 
+    def _release(self) -> None:
+        self.venue.release(self.venue_ns)
+
+    def fault(self, kind: str, **scope: Any) -> int:
+        """Switch a fault of the exchange on; see ``venues.sim.faults.Fault``."""
+        described = msgspec.convert({"fault": kind} | scope, Fault)
+        return self.venue.faults.switch_on(described, self.venue_ns)
+
     def receive(self, link: Link, message: Message) -> None:
         """The exchange receives a message; also on a connection that has broken since it left."""
         if message.opcode == TEXT:
@@ -307,7 +315,9 @@ class Tank:
             self._say(link, opcode, payload)
 
     def _say(self, link: Link, opcode: int, payload: bytes) -> None:
-        if not link.open:
+        private = self.house.adapter.lines[link.line].private
+        name = LineName.WS_API if private else LineName.STREAM
+        if not link.open or self.venue.faults.silent(name):
             return
         for latency_ns, message in self.to_engine(Message(link.line, opcode, payload)):
             link.arrives_ns = max(link.arrives_ns, self.now_ns + latency_ns)
@@ -409,31 +419,41 @@ class Tank:
         signed = self.signer.rest(request)
         path, _, query = signed.target.partition("?")
         headers = {name.lower(): value for name, value in signed.headers.items()}
-        outlet = _RestOutlet(self, request_id, request)
+        outlet = _RestOutlet(self, engine, request_id, request)
         asked = HttpRequest(request.method, path, query, "", headers)
-        receive(self.venue, asked, outlet, self.now_ns)
-        self.venue.settle(self.now_ns)
+        receive(self.venue, asked, outlet, self.venue_ns)
+        self.venue.settle(self.venue_ns)
 
-    def replied(self, request_id: int, request: RestRequest, reply: HttpReply) -> None:
+    def replied(
+        self, engine: Engine, request_id: int, request: RestRequest, reply: HttpReply
+    ) -> None:
         """The exchange answers a REST request."""
         lower = {name.lower(): value for name, value in reply.headers.items()}
-        lower["date"] = formatdate(self.now_ns / NS_PER_S, usegmt=True)
+        lower["date"] = formatdate(self.venue_ns / NS_PER_S, usegmt=True)
         passed = self.rest_answer(request, reply.status, lower, reply.body)
         if passed is not None:
-            latency_ns, status, passed_headers, body = passed
-            self.at(
-                self.now_ns + latency_ns,
-                lambda: self.engine.on_answer(
-                    request_id, status, passed_headers, body, self.now_ns
-                ),
-            )
+            self._bring(engine, request_id, *passed)
 
-    def not_replied(self, request_id: int) -> None:
+    def not_replied(self, engine: Engine, request_id: int) -> None:
         """The connection of a REST request breaks."""
-        self.at(
-            self.now_ns + LATENCY_NS,
-            lambda: self.engine.on_answer(request_id, 0, {}, b"connection reset", self.now_ns),
-        )
+        self._bring(engine, request_id, LATENCY_NS, 0, {}, b"connection reset")
+
+    def _bring(
+        self,
+        engine: Engine,
+        request_id: int,
+        latency_ns: int,
+        status: int,
+        headers: dict[str, str],
+        body: bytes,
+    ) -> None:
+        """Bring an answer to the boot that has asked, as long as it lives."""
+
+        def arrive() -> None:
+            if self.alive and engine is self.engine:
+                engine.on_answer(request_id, status, headers, body, self.now_ns)
+
+        self.at(self.now_ns + latency_ns, arrive)
 
     def drop(self, line: int, reason: str, *, redial_now: bool) -> None:
         self.at_boot(0, lambda: self.cut(line, reason))
@@ -457,3 +477,28 @@ class _Outlet:
 
     def send(self, payload: bytes) -> None:
         self._tank._say(self._link, TEXT, payload)
+
+    def cut(self) -> None:
+        tank, link = self._tank, self._link
+
+        def cut() -> None:
+            if tank.links.get(link.line) is link:
+                tank.cut(link.line)
+
+        tank.at(tank.now_ns, cut)
+
+
+class _RestOutlet:
+    """Where the exchange's answer to one REST request leaves."""
+
+    def __init__(self, tank: Tank, engine: Engine, request_id: int, request: RestRequest) -> None:
+        self._tank = tank
+        self._engine = engine
+        self._request_id = request_id
+        self._request = request
+
+    def send(self, payload: HttpReply) -> None:
+        self._tank.replied(self._engine, self._request_id, self._request, payload)
+
+    def cut(self) -> None:
+        self._tank.not_replied(self._engine, self._request_id)

@@ -86,6 +86,44 @@ def too_many_orders(limit: int, interval: str, retry_at_ms: int) -> ApiError:
     )
 
 
+def told_to_wait(retry_at_ms: int | None) -> ApiError:
+    """A 429 that says when to come back, or does not."""
+    words = "Too many requests; please use WebSocket Streams for live updates."
+    return ApiError(-1003, words, status=429, retry_at_ms=retry_at_ms)
+
+
+# -- failures ----------------------------------------------------------------------------------
+
+
+def internal() -> ApiError:
+    """Nothing is said about whether the request was executed."""
+    return ApiError(-1000, "An unknown error occurred while processing the request.", status=503)
+
+
+def timed_out() -> ApiError:
+    """The documents give -1007 no status; with this one the code alone tells what is proved."""
+    return ApiError(
+        -1007,
+        "Timeout waiting for response from backend server. Send status unknown; execution status"
+        " unknown.",
+        status=408,
+    )
+
+
+def market_closed(method: str) -> ApiError:
+    """Return the matching engine's refusal while a symbol does not trade."""
+    code = {"order.cancel": -2011, "openOrders.cancelAll": -2011, "order.amend.keepPriority": -2038}
+    return ApiError(code.get(method, -2010), "Market is closed.")
+
+
+# The venue's front answers 404 with a page of HTML, not with a code.
+NOT_FOUND_STATUS: Final = 404
+
+
+def no_such_endpoint() -> ApiError:
+    return ApiError(0, "", status=NOT_FOUND_STATUS)
+
+
 # -- security ----------------------------------------------------------------------------------
 
 

@@ -21,13 +21,13 @@ import trio
 import trustme
 from hypercorn.config import Config as HypercornConfig
 
-from venues.sim import rest
+from venues.sim import control, rest
 from venues.sim.accounts import Account
 from venues.sim.engine import Engine
 from venues.sim.exchange import LIMITS, Limits
 from venues.sim.fixed import ONE
 from venues.sim.orders import Execution, Order
-from venues.sim.rest import HttpReply, HttpRequest
+from venues.sim.rest import HttpRequest
 from venues.sim.sockets import SocketServer
 from venues.sim.symbols import SYMBOLS, Symbol
 from venues.sim.tape import Trade
@@ -233,10 +233,17 @@ def add_account(venue: Venue, config: AccountConfig) -> Account:
 
 async def _pulse(venue: Venue, clock: Callable[[], int]) -> None:
     """Play the background whenever something is due."""
+    woken = trio.lowlevel.ParkingLot()
+
+    def wake(_: int) -> None:
+        woken.unpark()
+
+    venue.faults.wake = wake
     while True:
         now_ns = clock()
         due_ns = venue.step(now_ns)
-        await trio.sleep(max(SHORTEST_TURN_SECONDS, (due_ns - clock()) / 1e9))
+        with trio.move_on_after(max(SHORTEST_TURN_SECONDS, (due_ns - clock()) / 1e9)):
+            await woken.park()
 
 
 # -- listeners ---------------------------------------------------------------------------------
@@ -274,11 +281,13 @@ async def _serve_rest(
     *,
     task_status: trio.TaskStatus[str],
 ) -> None:
-    def answer(request: HttpRequest) -> HttpReply:
+    def take(request: HttpRequest, outlet: rest.Pending) -> None:
         now_ns = config.clock()
-        reply = rest.respond(venue.exchange, request, now_ns)
-        venue.settle(now_ns)
-        return reply
+        if request.path == control.PATH:
+            outlet.send(control.answer(venue.faults, request, now_ns))
+        else:
+            rest.receive(venue, request, outlet, now_ns)
+            venue.settle(now_ns)
 
     options = HypercornConfig()
     options.bind = [f"{_in_url(config.host)}:{config.port}"]
@@ -292,7 +301,7 @@ async def _serve_rest(
     async with trio.open_nursery() as nursery:
         binds = await nursery.start(
             lambda task_status: hypercorn.trio.serve(
-                rest.application(answer),  # type: ignore[arg-type]  # Starlette is an ASGI app
+                rest.application(take),  # type: ignore[arg-type]  # Starlette is an ASGI app
                 options,
                 shutdown_trigger=stopping.wait,
                 task_status=task_status,

@@ -8,12 +8,14 @@ drops a client that does not keep up instead of letting it slow the exchange.
 import contextlib
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
 from venues.sim.exchange import IPS_KEPT
+from venues.sim.faults import LineName
 from venues.sim.limits import SECOND_NS
 from venues.sim.streams import StreamSession, TooManyMessagesError
 from venues.sim.venue import Venue
@@ -93,6 +95,7 @@ class SharedStream(trio.abc.Stream):
     """A stream that trio-websocket and a SocketOutlet both send on, one at a time.
 
     ``on_control`` is called for each ping and pong that arrives; trio-websocket does not show them.
+    While ``silent`` says so nothing leaves.
     """
 
     def __init__(self, stream: trio.abc.Stream) -> None:
@@ -100,8 +103,13 @@ class SharedStream(trio.abc.Stream):
         self._lock = trio.Lock()
         self._control_frames = ControlFrames()
         self.on_control: Callable[[], None] | None = None
+        self.silent: Callable[[], bool] | None = None
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        if self.silent is not None and self.silent():
+            # Whole frames come here, so that the next one is still legal.
+            await trio.lowlevel.checkpoint()
+            return
         async with self._lock:
             await self._stream.send_all(data)
 
@@ -142,6 +150,10 @@ class SocketOutlet:
         self._frames.append(_header(len(payload)))
         self._frames.append(payload)
         self._ready.unpark()
+
+    def cut(self) -> None:
+        """Break the connection off; what is queued is lost."""
+        self.drop.cancel()
 
     async def run(self) -> None:
         """Send what is queued, as long as the connection lasts."""
@@ -240,8 +252,10 @@ class SocketServer:
         self, websocket: WebSocketConnection, stream: SharedStream, target: str, ip: str
     ) -> None:
         outlet = SocketOutlet(stream)
+        faults = self._venue.faults
         if target.partition("?")[0] == WS_API_PATH:
             api = self._venue.open_api_session(outlet, target, ip, self._clock())
+            stream.silent = partial(faults.silent, LineName.WS_API)
             try:
                 await self._converse(Connection(websocket, outlet, api))
             finally:
@@ -256,6 +270,7 @@ class SocketServer:
                     outlet.drop.cancel()
 
             stream.on_control = spend
+            stream.silent = partial(faults.silent, LineName.STREAM)
             try:
                 await self._converse(Connection(websocket, outlet, session))
             finally:

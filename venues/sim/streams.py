@@ -1,17 +1,18 @@
 """One connection of the market streams, without its socket (web-socket-streams.md).
 
-What a client says goes in as text, replies and payloads go out through ``outlet``; the socket's
+What a client says goes in as text, replies and payloads go out through ``line``; the socket's
 side only moves bytes and closes when ``TooManyMessagesError`` is raised.
 """
 
 import re
 from collections import deque
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
 from venues.sim.exchange import UNITS_NS
+from venues.sim.faults import Line, Part
 from venues.sim.limits import MILLISECOND_NS, SECOND_NS
 from venues.sim.market_data import MarketData
 
@@ -26,13 +27,6 @@ _METHODS: Final = (
     "GET_PROPERTY",
 )
 _ID_TEXT: Final = re.compile(r"[A-Za-z0-9]{1,36}", re.ASCII)
-
-
-class Outlet(Protocol):
-    """Where everything leaves for one connection, in order."""
-
-    def send(self, payload: bytes) -> None:
-        """Queue one text message; must not block."""
 
 
 class TooManyMessagesError(Exception):
@@ -65,11 +59,11 @@ class _InvalidError(Exception):
 class StreamSession:
     """Subscriptions and properties of one connection."""
 
-    def __init__(self, market_data: MarketData, outlet: Outlet, target: str) -> None:
+    def __init__(self, market_data: MarketData, line: Line[bytes], target: str) -> None:
         """Open the session that a request for ``target`` (path and query) asks for."""
         parts = urlsplit(target)
         options = dict(parse_qsl(parts.query))
-        self.outlet = outlet
+        self.line = line
         self.combined = parts.path.startswith("/stream")
         self.unit_ns = UNITS_NS.get(options.get("timeUnit", "").upper(), MILLISECOND_NS)
         self.budget = MessageBudget()
@@ -87,7 +81,7 @@ class StreamSession:
         return path in {"/ws", "/stream"} or path.startswith(("/ws/", "/stream/", "/stream?"))
 
     def deliver(self, payload: bytes) -> None:
-        self.outlet.send(payload)
+        self.line.send(payload, Part.DATA)
 
     def receive(self, text: str | bytes, now_ns: int) -> None:
         """Answer one control message; raise TooManyMessagesError when there are too many."""
@@ -100,16 +94,17 @@ class StreamSession:
             reply = {"code": error.code, "msg": error.msg}
             if isinstance(request, dict) and "id" in request:
                 reply["id"] = request["id"]
-        self.outlet.send(msgspec.json.encode(reply))
+        self.line.send(msgspec.json.encode(reply), Part.REPLIES)
 
     def announce_shutdown(self, now_ns: int) -> None:
         """Tell the client that the server is about to go (Server Shutdown)."""
         event: dict[str, Any] = {"e": "serverShutdown", "E": now_ns // self.unit_ns}
         if self.combined:
             event = {"stream": "!serverShutdown", "data": event}
-        self.outlet.send(msgspec.json.encode(event))
+        self.line.send(msgspec.json.encode(event), Part.DATA)
 
     def close(self) -> None:
+        self.line.close()
         for stream in self._streams:
             self._market_data.unsubscribe(stream, self)
         self._streams.clear()

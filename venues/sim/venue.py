@@ -9,8 +9,9 @@ from typing import Final
 
 from venues.sim.engine import Told
 from venues.sim.exchange import LIMITS, Exchange, Limits
+from venues.sim.faults import Line, LineName, Outlet, Switchboard
 from venues.sim.market_data import MarketData
-from venues.sim.streams import Outlet, StreamSession
+from venues.sim.streams import StreamSession
 from venues.sim.symbols import SYMBOLS, Symbol
 from venues.sim.traders import Traders
 from venues.sim.ws_api import CONNECT_WEIGHT, ApiSession
@@ -31,25 +32,32 @@ class Venue:
         symbols: tuple[Symbol, ...] = SYMBOLS,
         limits: Limits = LIMITS,
     ) -> None:
-        # Two generators, so that requests do not change what the background does.
+        # A generator each, so that requests and faults do not change what the background does.
         self.exchange = Exchange(random.Random(f"client ids {seed}"), symbols, limits)
         self.traders = Traders(self.exchange.engine, random.Random(f"traders {seed}"), rate)
         if rate > 0:
             self.traders.open(now_ns)
         self.exchange.engine.take_events()
         self.market_data = MarketData(self.exchange.engine, now_ns)
+        self.faults = Switchboard(random.Random(f"faults {seed}"))
         # A dictionary as an ordered set: events reach sessions in the order they connected.
         self._api_sessions: dict[ApiSession, None] = {}
 
     def step(self, now_ns: int) -> int:
         """Play the background and say what is due; return when to step again."""
         next_trader_ns = self.traders.step(now_ns)
-        self.settle(now_ns)
-        next_data_ns = self.market_data.tick(now_ns)
+        self.release(now_ns)
+        next_data_ns = min(self.market_data.tick(now_ns), self.faults.next_due_ns)
         return next_data_ns if next_trader_ns is None else min(next_data_ns, next_trader_ns)
+
+    def release(self, now_ns: int) -> None:
+        """Let happen what faults have held back, and distribute what it caused."""
+        self.faults.release(now_ns)
+        self.settle(now_ns)
 
     def settle(self, now_ns: int) -> None:
         """Distribute every event since the last time."""
+        self.faults.turn(now_ns)
         for event in self.exchange.engine.take_events():
             if isinstance(event, Told):
                 for session in self._api_sessions:
@@ -57,16 +65,21 @@ class Venue:
             else:
                 self.market_data.publish(event, now_ns)
 
-    def open_stream_session(self, outlet: Outlet, target: str) -> StreamSession:
-        """Connect a client of the market streams."""
-        return StreamSession(self.market_data, outlet, target)
+    def open_stream_session(self, outlet: Outlet[bytes], target: str) -> StreamSession:
+        """Connect a client of the market streams; it closes its session itself."""
+        line = Line(self.faults, LineName.STREAM, outlet)
+        return StreamSession(self.market_data, line, target)
 
-    def open_api_session(self, outlet: Outlet, target: str, ip: str, now_ns: int) -> ApiSession:
+    def open_api_session(
+        self, outlet: Outlet[bytes], target: str, ip: str, now_ns: int
+    ) -> ApiSession:
         """Connect a client of the WebSocket API; to be closed with ``close_api_session``."""
         self.exchange.requests_of(ip).charge(CONNECT_WEIGHT, now_ns)
-        session = ApiSession(self.exchange, outlet, target, ip, now_ns)
+        line = Line(self.faults, LineName.WS_API, outlet)
+        session = ApiSession(self.exchange, line, target, ip, now_ns)
         self._api_sessions[session] = None
         return session
 
     def close_api_session(self, session: ApiSession) -> None:
+        session.line.close()
         del self._api_sessions[session]

@@ -1,11 +1,12 @@
 """One connection of the WebSocket API, without its socket (web-socket-api.md).
 
-Requests go in as text; responses and private events go out through ``outlet``, in the order in
+Requests go in as text; responses and private events go out through ``line``, in the order in
 which they came about.
 """
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -16,11 +17,11 @@ from venues.sim.accounts import ApiKey, Ed25519Key
 from venues.sim.auth import sorted_payload
 from venues.sim.errors import ApiError
 from venues.sim.exchange import UNITS_NS, Exchange, Origin, Reply
+from venues.sim.faults import Line, Part
 from venues.sim.limits import MILLISECOND_NS
 from venues.sim.methods import METHODS
 from venues.sim.orders import in_unit
 from venues.sim.parameters import Parameters, as_text
-from venues.sim.streams import Outlet
 
 PATH: Final = "/ws-api/v3"
 CONNECT_WEIGHT: Final = 2
@@ -45,10 +46,10 @@ class ApiSession:
     """Login state and user data subscriptions of one connection."""
 
     def __init__(
-        self, exchange: Exchange, outlet: Outlet, target: str, ip: str, now_ns: int
+        self, exchange: Exchange, line: Line[bytes], target: str, ip: str, now_ns: int
     ) -> None:
         options = dict(parse_qsl(urlsplit(target).query))
-        self.outlet = outlet
+        self.line = line
         self.unit_ns = UNITS_NS.get(options.get("timeUnit", "").upper(), MILLISECOND_NS)
         self._return_rate_limits = options.get("returnRateLimits", "true").lower() != "false"
         self._exchange = exchange
@@ -73,18 +74,23 @@ class ApiSession:
     def receive(self, text: str | bytes, now_ns: int) -> None:
         """Answer one request."""
         request_id: Any = None
-        show_limits = self._return_rate_limits
         try:
             request = _decode(text)
             self._check_session()
             request_id = request["id"]
-            name = request["method"].removeprefix("v3/")
             values = {key: as_text(value) for key, value in request.get("params", {}).items()}
-            show_limits = values.get("returnRateLimits", str(show_limits)).lower() == "true"
-            reply = self._dispatch(name, values, now_ns)
         except ApiError as error:
-            reply = Reply(error=error)
-        self.outlet.send(_encode(_response(request_id, reply, now_ns, show_limits)))
+            self._answer("", request_id, self._return_rate_limits, Reply(error=error), now_ns)
+            return
+        name = request["method"].removeprefix("v3/")
+        default = str(self._return_rate_limits)
+        show_limits = values.get("returnRateLimits", default).lower() == "true"
+        self.line.request(
+            name,
+            partial(self._dispatch, name, values),
+            partial(self._answer, name, request_id, show_limits),
+            now_ns,
+        )
 
     def _check_session(self) -> None:
         """Revoke the session, by a response without id, when its key exists no more."""
@@ -92,6 +98,12 @@ class ApiSession:
         if key is not None and self._exchange.keys.get(key.api_key) is not key:
             self._key = self._authorized_ns = None
             raise errors.rejected_key()
+
+    def _answer(
+        self, name: str, request_id: Any, show_limits: bool, reply: Reply, now_ns: int
+    ) -> None:
+        response = _response(request_id, reply, now_ns, show_limits)
+        self.line.send(_encode(response), Part.REPLIES, name)
 
     def _dispatch(self, name: str, values: dict[str, str], now_ns: int) -> Reply:
         origin = Origin(
@@ -104,7 +116,7 @@ class ApiSession:
         if name in METHODS:
             return self._exchange.call(METHODS[name], values, origin, now_ns)
         if name not in self._own_methods:
-            raise errors.unsupported_operation()
+            return Reply(error=errors.unsupported_operation())
         requests = self._exchange.requests_of(self._ip)
         reply = Reply()
         try:
@@ -127,11 +139,12 @@ class ApiSession:
     def announce_shutdown(self, now_ns: int) -> None:
         """Tell the client that the server is about to go (Server Shutdown)."""
         event = in_unit({"e": "serverShutdown", "E": now_ns}, self.unit_ns)
-        self.outlet.send(_encode({"event": event}))
+        self.line.send(_encode({"event": event}), Part.REPORTS, event["e"])
 
     def _send_event(self, number: int, event: dict[str, Any]) -> None:
         scaled = in_unit(event, self.unit_ns)
-        self.outlet.send(_encode({"subscriptionId": number, "event": scaled}))
+        name = f"{event['e']}.{event['x']}" if "x" in event else event["e"]
+        self.line.send(_encode({"subscriptionId": number, "event": scaled}), Part.REPORTS, name)
 
     # -- session -------------------------------------------------------------------------------
 

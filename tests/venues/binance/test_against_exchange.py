@@ -71,6 +71,9 @@ class Outlet:
     def send(self, payload: bytes) -> None:
         self.sent.append(bytes(payload))
 
+    def cut(self) -> None:
+        raise AssertionError("no fault is on")
+
 
 class Run:
     """An adapter with both lines open at an exchange that has no traders of its own."""

@@ -21,6 +21,9 @@ class Out:
     def send(self, payload: bytes) -> None:
         self.sent.append(json.loads(payload))
 
+    def cut(self) -> None:
+        raise AssertionError("no fault is on")
+
 
 class Client:
     """One session with a clock that leaves room for any number of messages."""

@@ -1,0 +1,70 @@
+"""The switch panel of ``hotloop sim``: the fault switchboard over REST, for the loopback alone.
+
+Its path is none of the venue's, so that no client of the venue meets it by accident.
+"""
+
+import ipaddress
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+import msgspec
+
+from venues.sim.faults import Fault, FaultError, Switchboard
+from venues.sim.rest import HttpReply, HttpRequest
+
+PATH: Final = "/sim/faults"
+
+_decode = msgspec.json.Decoder(Fault).decode
+
+
+def answer(board: Switchboard, request: HttpRequest, now_ns: int) -> HttpReply:
+    """Show the switches, switch a fault on, or switch one or all off."""
+    if not _is_near(request.ip):
+        return _reply(403, {"error": f"{PATH} answers on the loopback only"})
+    board.turn(now_ns)
+    match request.method:
+        case "GET":
+            return _reply(200, _shown(board))
+        case "POST":
+            return _switch_on(board, request.body, now_ns)
+        case "DELETE":
+            return _switch_off(board, request.query)
+        case _:
+            return _reply(405, {"error": "GET shows, POST switches on, DELETE switches off"})
+
+
+def _is_near(ip: str) -> bool:
+    try:
+        return ipaddress.ip_address(ip).is_loopback
+    except ValueError:
+        return False
+
+
+def _shown(board: Switchboard) -> dict[str, Any]:
+    on = [
+        {"number": one.number, "left": one.left} | msgspec.to_builtins(one.fault)
+        for one in board.standing()
+    ]
+    return {"on": on, "hits": dict(board.hits)}
+
+
+def _switch_on(board: Switchboard, body: str, now_ns: int) -> HttpReply:
+    try:
+        return _reply(200, {"number": board.switch_on(_decode(body), now_ns)})
+    except (msgspec.DecodeError, RecursionError, FaultError) as error:
+        return _reply(400, {"error": str(error)})
+
+
+def _switch_off(board: Switchboard, query: str) -> HttpReply:
+    """Switch off the fault that ``number`` names, or all where none is named."""
+    if not query:
+        board.clear()
+        return _reply(200, {})
+    [number, *_] = parse_qs(query).get("number", [""])
+    if not (number.isdecimal() and len(number) < 10 and board.switch_off(int(number))):
+        return _reply(400, {"error": f"no fault {number or query!r} is on"})
+    return _reply(200, {})
+
+
+def _reply(status: int, body: dict[str, Any]) -> HttpReply:
+    return HttpReply(status, msgspec.json.encode(body), {})

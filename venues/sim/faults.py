@@ -1,0 +1,396 @@
+"""The exchange's fault switchboard: what it does wrong, to whom, how often and until when.
+
+Here lives what becomes of a request that arrives and of a message that leaves; each connection
+passes both through one ``Line``. What never lives here: the exchange's rules, a socket, a clock.
+Time is an argument, randomness a generator passed in, and a fault that is not switched on costs a
+look at an empty list.
+"""
+
+import heapq
+import itertools
+import random
+from collections import Counter
+from collections.abc import Callable
+from enum import StrEnum
+from functools import partial
+from typing import Annotated, Final, Generic, Protocol, TypeVar
+
+from msgspec import Meta, Struct
+
+from venues.sim import errors
+from venues.sim.errors import ApiError
+from venues.sim.exchange import Reply
+from venues.sim.limits import MILLISECOND_NS, SECOND_NS
+
+# Faults standing at once; a storm has one of each kind on each line.
+MAX_STANDING: Final = 100
+# Messages held back at once; beyond it one leaves when it comes, instead of filling the memory.
+MAX_HELD: Final = 100_000
+# The longest a message waits to be overtaken: long beyond the quietest line's next message.
+OVERTAKEN_NS: Final = SECOND_NS
+
+NEVER_NS: Final = 2**63 - 1
+
+PayloadT = TypeVar("PayloadT")
+PayloadIn = TypeVar("PayloadIn", contravariant=True)
+
+
+class Kind(StrEnum):
+    """What may go wrong."""
+
+    DELAY = "delay"
+    DROP = "drop"
+    DUPLICATE = "duplicate"
+    REORDER = "reorder"
+    """A message is overtaken by the next one of its connection."""
+    SERVER_ERROR = "server_error"
+    TIMEOUT = "timeout"
+    THROTTLED = "throttled"
+    BANNED = "banned"
+    CLOCK = "clock"
+    MAINTENANCE = "maintenance"
+    REFUSE_CANCEL = "refuse_cancel"
+    """A cancel is refused although the order stands, as a venue does whose parts disagree."""
+    DISCONNECT = "disconnect"
+    SILENCE = "silence"
+    """The socket lives, requests are executed, and nothing at all is said."""
+
+
+class Part(StrEnum):
+    """What passes through a connection."""
+
+    REQUESTS = "requests"
+    REPLIES = "replies"
+    REPORTS = "reports"
+    DATA = "data"
+
+
+class LineName(StrEnum):
+    """Kinds of connections."""
+
+    REST = "rest"
+    STREAM = "stream"
+    WS_API = "ws_api"
+
+
+_PATH: Final = frozenset({Kind.DELAY, Kind.DROP, Kind.DUPLICATE, Kind.REORDER})
+_LEAVING_ONLY: Final = frozenset({Kind.DUPLICATE, Kind.REORDER})
+_EXECUTION: Final = frozenset(Kind) - _PATH - {Kind.SILENCE}
+_EXECUTED: Final = frozenset({Kind.SERVER_ERROR, Kind.TIMEOUT, Kind.DISCONNECT})
+_TIMED: Final = frozenset({Kind.THROTTLED, Kind.BANNED})
+
+PLACING: Final = ("order.place", "order.cancelReplace", "order.amend")
+CANCELS: Final = ("order.cancel", "openOrders.cancelAll")
+_DEFAULT_METHODS: Final[dict[Kind, tuple[str, ...]]] = {
+    Kind.MAINTENANCE: PLACING,
+    Kind.REFUSE_CANCEL: CANCELS,
+}
+
+
+class FaultError(Exception):
+    """A fault makes no sense as it was described, or there are too many."""
+
+
+class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One fault and its scope; see docs/sim.md for each field."""
+
+    fault: Kind
+    on: Part | None = None
+    methods: tuple[str, ...] = ()
+    """Requests by method, reports by event and execution type (``executionReport.TRADE``); a name
+    stands for all that continue it after a dot. None: the kind's own, else all."""
+    line: LineName | None = None
+    times: Annotated[int, Meta(ge=1)] | None = None
+    seconds: Annotated[float, Meta(gt=0)] | None = None
+    chance: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    delay_ms: Annotated[int, Meta(ge=0, le=3_600_000)] = 0
+    executed: bool = False
+    retry_ms: Annotated[int, Meta(ge=0, le=3 * 24 * 3_600_000)] | None = None
+
+    def __post_init__(self) -> None:
+        kind = self.fault
+        wrong = {
+            f"{kind} must say what it is on": kind in _PATH and self.on is None,
+            f"{kind} is on no part of its own": kind not in _PATH and self.on is not None,
+            f"{kind} is not for requests": kind in _LEAVING_ONLY and self.on is Part.REQUESTS,
+            "delay must say delay_ms": kind is Kind.DELAY and not self.delay_ms,
+            "delay_ms is for delay and duplicate": bool(self.delay_ms)
+            and kind not in (Kind.DELAY, Kind.DUPLICATE),
+            f"{kind} cannot be executed": self.executed and kind not in _EXECUTED,
+            f"{kind} has no retry_ms": self.retry_ms is not None and kind not in _TIMED,
+            "banned must say retry_ms": kind is Kind.BANNED and self.retry_ms is None,
+            "silence is on everything: no methods, times or chance": kind is Kind.SILENCE
+            and bool(self.methods or self.times or self.chance < 1),
+        }
+        for why, is_so in wrong.items():
+            if is_so:
+                raise FaultError(why)
+
+    def covers(self, line: LineName, name: str) -> bool:
+        """Whether ``name`` on ``line`` lies within the scope."""
+        if self.line is not None and self.line is not line:
+            return False
+        methods = self.methods or _DEFAULT_METHODS.get(self.fault, ())
+        return not methods or any(
+            name == method or name.startswith(method + ".") for method in methods
+        )
+
+
+class Standing:
+    """A fault that is switched on; ``left`` is how often it may still hit."""
+
+    __slots__ = ("fault", "left", "number", "until_ns")
+
+    def __init__(self, number: int, fault: Fault, now_ns: int) -> None:
+        self.number = number
+        self.fault = fault
+        self.left = fault.times
+        seconds = fault.seconds
+        self.until_ns = NEVER_NS if seconds is None else now_ns + int(seconds * SECOND_NS)
+
+
+class Switchboard:
+    """The faults of one exchange, and the messages they hold back."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._random = rng
+        self._standing: list[Standing] = []
+        self._numbers = itertools.count(1)
+        self._held: list[tuple[int, int, Callable[[int], None]]] = []
+        self._order = itertools.count()
+        self.now_ns = 0
+        """The time of the last turn of the exchange."""
+        self.hits: Counter[Kind] = Counter()
+        """How often each kind has hit."""
+        self.wake: Callable[[int], None] = _nobody
+        """Told when something was held back, and until when; then ``release`` is to be called."""
+
+    def __bool__(self) -> bool:
+        return bool(self._standing)
+
+    # -- switches ------------------------------------------------------------------------------
+
+    def switch_on(self, fault: Fault, now_ns: int) -> int:
+        """Switch a fault on, and return its number. Raises ``FaultError`` for too many."""
+        self.turn(now_ns)
+        if len(self._standing) >= MAX_STANDING:
+            raise FaultError(f"{MAX_STANDING} faults are on already: switch some off")
+        standing = Standing(next(self._numbers), fault, now_ns)
+        self._standing.append(standing)
+        return standing.number
+
+    def switch_off(self, number: int) -> bool:
+        """Switch a fault off; return whether it was on. What it holds back still leaves."""
+        before = len(self._standing)
+        self._standing = [one for one in self._standing if one.number != number]
+        return len(self._standing) < before
+
+    def clear(self) -> None:
+        """Switch every fault off."""
+        self._standing.clear()
+
+    def standing(self) -> list[Standing]:
+        """Return the faults that are on, oldest first."""
+        return list(self._standing)
+
+    # -- what the lines ask --------------------------------------------------------------------
+
+    def hit(
+        self, kinds: frozenset[Kind], part: Part | None, line: LineName, name: str
+    ) -> list[Fault]:
+        """Return the faults of ``kinds`` that hit, oldest first, each counted."""
+        found = []
+        for one in list(self._standing):
+            fault = one.fault
+            if (
+                fault.fault in kinds
+                and fault.on is part
+                and fault.covers(line, name)
+                and (fault.chance == 1 or self._random.random() < fault.chance)
+            ):
+                self._count(one)
+                found.append(fault)
+        return found
+
+    def silent(self, line: LineName) -> bool:
+        """Whether nothing at all may be said on a line, pings and pongs included."""
+        return any(
+            one.fault.fault is Kind.SILENCE and one.fault.line in (None, line)
+            for one in self._standing
+        )
+
+    def _count(self, one: Standing) -> None:
+        self.hits[one.fault.fault] += 1
+        if one.left is not None:
+            one.left -= 1
+            if not one.left:
+                self._standing.remove(one)
+
+    # -- time ----------------------------------------------------------------------------------
+
+    def turn(self, now_ns: int) -> None:
+        """Take the time, and switch off what is over."""
+        self.now_ns = max(self.now_ns, now_ns)
+        if any(one.until_ns <= now_ns for one in self._standing):
+            self._standing = [one for one in self._standing if one.until_ns > now_ns]
+
+    def hold(self, delay_ns: int, what: Callable[[int], None]) -> None:
+        """Have something happen later."""
+        if len(self._held) >= MAX_HELD:
+            what(self.now_ns)
+            return
+        due_ns = self.now_ns + delay_ns
+        heapq.heappush(self._held, (due_ns, next(self._order), what))
+        self.wake(due_ns)
+
+    def release(self, now_ns: int) -> None:
+        """Let happen what is due."""
+        self.turn(now_ns)
+        while self._held and self._held[0][0] <= now_ns:
+            _, _, what = heapq.heappop(self._held)
+            what(now_ns)
+
+    @property
+    def next_due_ns(self) -> int:
+        """When ``release`` is to be called next."""
+        return self._held[0][0] if self._held else NEVER_NS
+
+
+def _nobody(_: int) -> None:
+    """Nobody waits to be woken."""
+
+
+class Outlet(Protocol[PayloadIn]):
+    """Where everything leaves for one connection, in order."""
+
+    def send(self, payload: PayloadIn) -> None:
+        """Queue one message; must not block."""
+
+    def cut(self) -> None:
+        """Break the connection off without a goodbye; what is queued may be lost."""
+
+
+class Line(Generic[PayloadT]):
+    """Both ways through one connection."""
+
+    def __init__(self, board: Switchboard, name: LineName, outlet: Outlet[PayloadT]) -> None:
+        self.name = name
+        self._board = board
+        self._outlet = outlet
+        self._overtaken: list[PayloadT] = []
+        self._open = True
+
+    def request(
+        self,
+        name: str,
+        execute: Callable[[int], Reply],
+        answer: Callable[[Reply, int], None],
+        now_ns: int,
+    ) -> None:
+        """Take a request: have it executed and answered, as far as the faults let it be."""
+        board = self._board
+        board.turn(now_ns)
+        delay_ns = 0
+        for fault in board.hit(_PATH, Part.REQUESTS, self.name, name) if board else ():
+            if fault.fault is Kind.DROP:
+                return
+            delay_ns += fault.delay_ms * MILLISECOND_NS
+        carry_out = partial(self._carry_out, name, execute, answer)
+        if delay_ns:
+            board.hold(delay_ns, carry_out)
+        else:
+            carry_out(now_ns)
+
+    def _carry_out(
+        self,
+        name: str,
+        execute: Callable[[int], Reply],
+        answer: Callable[[Reply, int], None],
+        now_ns: int,
+    ) -> None:
+        board = self._board
+        hits = board.hit(_EXECUTION, None, self.name, name) if board else []
+        if not hits:
+            answer(execute(now_ns), now_ns)
+            return
+        fault = hits[0]
+        if fault.executed:
+            execute(now_ns)
+        if fault.fault is Kind.DISCONNECT:
+            self.cut()
+        else:
+            answer(Reply(error=_error(fault, name, now_ns)), now_ns)
+
+    def send(self, payload: PayloadT, part: Part, name: str = "") -> None:
+        """Let a message leave, as far as the faults let it."""
+        board = self._board
+        if not board:
+            self._leave(payload)
+            return
+        delays_ns = [0]
+        overtaken = False
+        for fault in board.hit(_PATH, part, self.name, name):
+            delay_ns = fault.delay_ms * MILLISECOND_NS
+            match fault.fault:
+                case Kind.DROP:
+                    return
+                case Kind.DUPLICATE:
+                    delays_ns += [one + delay_ns for one in delays_ns]
+                case Kind.DELAY:
+                    delays_ns = [one + delay_ns for one in delays_ns]
+                case _:
+                    overtaken = True
+        if overtaken:
+            self._overtaken += [payload] * len(delays_ns)
+            board.hold(OVERTAKEN_NS, self._catch_up)
+            return
+        for delay_ns in delays_ns:
+            if delay_ns:
+                board.hold(delay_ns, partial(self._leave_late, payload))
+            else:
+                self._leave(payload)
+
+    def _leave_late(self, payload: PayloadT, _: int) -> None:
+        self._leave(payload)
+
+    def _leave(self, payload: PayloadT) -> None:
+        if not self._open or self._board.silent(self.name):
+            return
+        self._outlet.send(payload)
+        if self._overtaken:
+            self._catch_up(self._board.now_ns)
+
+    def _catch_up(self, _: int) -> None:
+        """Let what was overtaken leave, newest last."""
+        overtaken, self._overtaken = self._overtaken, []
+        for payload in overtaken:
+            self._leave(payload)
+
+    def cut(self) -> None:
+        """Break the connection off."""
+        self.close()
+        self._outlet.cut()
+
+    def close(self) -> None:
+        """The connection is gone: what is held back for it never leaves."""
+        self._open = False
+
+
+def _error(fault: Fault, name: str, now_ns: int) -> ApiError:
+    """Return what a fault answers, in the venue's own codes and words (errors.md)."""
+    retry_at_ms = None if fault.retry_ms is None else now_ns // MILLISECOND_NS + fault.retry_ms
+    match fault.fault:
+        case Kind.SERVER_ERROR:
+            return errors.internal()
+        case Kind.TIMEOUT:
+            return errors.timed_out()
+        case Kind.THROTTLED:
+            return errors.told_to_wait(retry_at_ms)
+        case Kind.BANNED:
+            return errors.banned(retry_at_ms or 0)
+        case Kind.CLOCK:
+            return errors.outside_recv_window()
+        case Kind.REFUSE_CANCEL:
+            return errors.cancel_rejected()
+        case _:
+            return errors.market_closed(name)
