@@ -155,7 +155,7 @@ def _check_process(findings: Findings, config: Config) -> None:
 
 async def _ask_venue(findings: Findings, subject: Subject) -> None:
     house = subject.house
-    urls = {"endpoints.rest": house.endpoints.rest}
+    urls = {"endpoints.rest": house.subscription.rest_url}
     urls |= {f"line {line.name}": line.url for line in house.adapter.lines}
     for name, url in urls.items():
         await _check_certificate(findings, name, url, subject.trusted)
@@ -166,7 +166,7 @@ async def _ask_venue(findings: Findings, subject: Subject) -> None:
             for line in house.adapter.lines:
                 await _check_line(findings, line, loop, subject.trusted)
             nursery.cancel_scope.cancel()
-    async with RestClient(house.endpoints.rest, subject.trusted) as client:
+    async with RestClient(house.subscription.rest_url, subject.trusted) as client:
         question = Questions(subject, client, now_ns)
         offset_ns = await _check_clock(findings, question)
         if offset_ns is not None:

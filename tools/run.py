@@ -186,7 +186,8 @@ def close(ending: Ending) -> int:
         raise OrdersSurvived(
             f"it is not proved that no order of ours is left ({orders}): look at the venue"
         )
-    print(f"hotloop: left ({ending.why}); the venue lists none of our orders", file=sys.stderr)
+    proof = "the venue lists none of our orders" if ending.proved else "no order was ever sent"
+    print(f"hotloop: left ({ending.why}); {proof}", file=sys.stderr)
     if ending.fatal or ending.halted:
         print(f"hotloop: {ending.fatal or ending.halted}", file=sys.stderr)
         return Exit.FAILED

@@ -64,6 +64,8 @@ class Ending(Struct, frozen=True, kw_only=True):
     """Whether none of our orders is alive, proved by the venue."""
     survivors: tuple[str, ...]
     """Our orders that could not be proved gone."""
+    proved: bool
+    """Whether the venue has listed none of ours; else there was never anything to list."""
     fatal: str
     """Why the engine could not go on, "" when it could."""
     halted: str
@@ -283,7 +285,8 @@ class Runtime:
         with trio.move_on_after(self._plan.leave_timeout_s):
             await self._left.wait()
         if self.engine.left:
-            self.log("left: the venue lists none of our orders")
+            proved = self.engine.recovery.left
+            self.log("left: the venue lists none of our orders" if proved else "left")
         else:
             self.log(f"not proved gone within {self._plan.leave_timeout_s:g} s")
 
@@ -355,6 +358,7 @@ class Runtime:
             why=self._why,
             left=engine.left,
             survivors=tuple(repr(order) for order in engine.orders.unsettled()),
+            proved=engine.recovery.left,
             fatal=engine.fatal,
             halted=engine.risk.halted,
         )
