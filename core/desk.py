@@ -186,6 +186,8 @@ class TradingDesk:
             return _BUSY
         if price_ticks == old.price_ticks and 0 < lots < old.open_lots:
             return self._amend(old, lots)
+        if not _alone(old):
+            return _BUSY
         return self._cancel_replace(old, price_ticks, lots)
 
     def _amend(self, order: Order, lots: int) -> Order | Refusal:
@@ -246,7 +248,7 @@ class TradingDesk:
             return None
         elif wanted is None:
             return self.cancel(order)
-        elif order.price_ticks == wanted.price_ticks and order.open_lots == wanted.lots:
+        elif not _alone(order) or _stands_as(order, wanted):
             return None
         else:
             answer = self.replace(order, wanted.price_ticks, wanted.lots)
@@ -272,6 +274,18 @@ class TradingDesk:
         if not isinstance(order, Order):
             raise BadParameter(f"{order!r} is no order of this desk")
         return order
+
+
+def _alone(order: Order) -> bool:
+    """Whether nothing else of an order's chain may still trade.
+
+    So a chain has two orders at most that may be alive: one being cancelled, and its successor.
+    """
+    return order.chain_open_lots == order.open_lots
+
+
+def _stands_as(order: Order, wanted: Quote) -> bool:
+    return order.price_ticks == wanted.price_ticks and order.open_lots == wanted.lots
 
 
 if TYPE_CHECKING:

@@ -648,6 +648,8 @@ class Engine:
     def _settle(self, folded: Folded) -> None:
         """Move positions by new fills, and tell the strategy what changed."""
         order = folded.order
+        if folded.contradiction:
+            self._stop_instrument(order.instrument, folded.contradiction)
         for fill in folded.fills:
             if self.positions[order.instrument].on_fill(order.side, fill):
                 self.counts.fills += 1

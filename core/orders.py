@@ -11,6 +11,7 @@ in doubt, which takes nothing away.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from enum import IntFlag
@@ -43,15 +44,16 @@ class Evidence(IntFlag):
     FILLED = 64
 
 
-_PROOF: dict[VenueStatus, int] = {
-    VenueStatus.PENDING: int(Evidence.ACCEPTED),
-    VenueStatus.NEW: int(Evidence.ACCEPTED),
-    VenueStatus.PARTIALLY_FILLED: int(Evidence.ACCEPTED),
-    VenueStatus.FILLED: int(Evidence.ACCEPTED | Evidence.FILLED),
-    VenueStatus.CANCELED: int(Evidence.ACCEPTED | Evidence.CANCELED),
-    VenueStatus.EXPIRED: int(Evidence.ACCEPTED | Evidence.EXPIRED),
-    VenueStatus.REJECTED: int(Evidence.REJECTED),
+PROOF: dict[VenueStatus, Evidence] = {
+    VenueStatus.PENDING: Evidence.ACCEPTED,
+    VenueStatus.NEW: Evidence.ACCEPTED,
+    VenueStatus.PARTIALLY_FILLED: Evidence.ACCEPTED,
+    VenueStatus.FILLED: Evidence.ACCEPTED | Evidence.FILLED,
+    VenueStatus.CANCELED: Evidence.ACCEPTED | Evidence.CANCELED,
+    VenueStatus.EXPIRED: Evidence.ACCEPTED | Evidence.EXPIRED,
+    VenueStatus.REJECTED: Evidence.REJECTED,
 }
+"""What each word of the venue proves; the set is closed."""
 
 PRECEDENCE: tuple[tuple[Evidence, OrderState], ...] = (
     (Evidence.FILLED, OrderState.FILLED),
@@ -68,12 +70,31 @@ the greatest text, so that it too depends on nothing but the set of facts.
 Acceptance is stronger than a refusal: where a venue contradicts itself, the exposure is kept.
 """
 
-_STATES: tuple[OrderState, ...] = tuple(
+STATES: tuple[OrderState, ...] = tuple(
     next((state for bit, state in PRECEDENCE if bits & bit), OrderState.PENDING)
     for bits in range(128)
 )
+"""The state of every set of evidence; ``docs/order-states.md`` is drawn from it."""
 
+_PROOF: dict[VenueStatus, int] = {status: int(evidence) for status, evidence in PROOF.items()}
 _FILLED = int(Evidence.FILLED)
+
+
+class Chain:
+    """An order and all that replaced it, one after the other: one intent at changing prices.
+
+    Its orders share this object and know nothing else of each other, so that a chain of any length
+    keeps none of them alive. Both sums are over what each order's own evidence says, so they too
+    depend on nothing but the set of facts. A chain ends with its boot: an order that is adopted or
+    resumed begins one of its own.
+    """
+
+    __slots__ = ("filled_lots", "open_lots")
+
+    def __init__(self) -> None:
+        self.filled_lots = 0
+        self.open_lots = 0
+        """What may still trade; orders whose cancel is not proved yet are among it."""
 
 
 class Order:
@@ -81,6 +102,7 @@ class Order:
 
     __slots__ = (
         "cancelling",
+        "chain",
         "client_order_id",
         "evidence",
         "filled_lots",
@@ -117,6 +139,7 @@ class Order:
         self.cancelling = False
         self.reason = ""
         self.replaces: Order | None = None
+        self.chain = Chain()
 
     def __repr__(self) -> str:
         return (
@@ -140,6 +163,20 @@ class Order:
         return self.filled_lots - self.traded_lots
 
     @property
+    def chain_filled_lots(self) -> int:
+        return self.chain.filled_lots
+
+    @property
+    def chain_open_lots(self) -> int:
+        return self.chain.open_lots
+
+    @property
+    def quantities(self) -> tuple[int, int, int]:
+        """Filled, open and reserved lots: what sums over orders are kept of."""
+        filled_lots, open_lots = self.filled_lots, self.open_lots
+        return filled_lots, open_lots, open_lots + filled_lots - self.traded_lots
+
+    @property
     def proved(self) -> bool:
         """Whether the venue has said anything that settles if the order was taken."""
         return self.evidence > Evidence.IN_DOUBT
@@ -148,13 +185,15 @@ class Order:
 class Exposure:
     """What our orders on one instrument may still do, worst case."""
 
-    __slots__ = ("open_buy_lots", "open_sell_lots", "orders")
+    __slots__ = ("_buy_ticks", "_sell_ticks", "open_buy_lots", "open_sell_lots", "orders")
 
     def __init__(self) -> None:
         self.open_buy_lots = 0
         self.open_sell_lots = 0
         self.orders: dict[str, Order] = {}
         """Orders that are not terminal or have unbooked fills, oldest first."""
+        self._buy_ticks: list[int] = []
+        self._sell_ticks: list[int] = []
 
     @property
     def open_orders(self) -> int:
@@ -162,21 +201,31 @@ class Exposure:
 
     def highest_buy_ticks(self) -> int:
         """Return the best price of our open buys, 0 when there is none."""
-        return max(
-            (order.price_ticks for order in self.orders.values() if order.side is Side.BUY),
-            default=0,
-        )
+        return self._buy_ticks[-1] if self._buy_ticks else 0
 
     def lowest_sell_ticks(self) -> int:
         """Return the best price of our open sells, 0 when there is none."""
-        return min(
-            (
-                order.price_ticks
-                for order in self.orders.values()
-                if order.side is Side.SELL and order.price_ticks
-            ),
-            default=0,
-        )
+        return self._sell_ticks[0] if self._sell_ticks else 0
+
+    def enter(self, order: Order) -> None:
+        """Count an order among the open ones."""
+        self.orders[order.client_order_id] = order
+        if order.price_ticks:
+            insort(self._ticks(order), order.price_ticks)
+
+    def leave(self, order: Order) -> None:
+        """Count an order no more."""
+        del self.orders[order.client_order_id]
+        if order.price_ticks:
+            ticks = self._ticks(order)
+            del ticks[bisect_left(ticks, order.price_ticks)]
+
+    def _ticks(self, order: Order) -> list[int]:
+        """The prices of one side, ascending; an order at market has none.
+
+        A plain list: inserting into a hundred integers costs less than looking at ten orders.
+        """
+        return self._buy_ticks if order.side is Side.BUY else self._sell_ticks
 
 
 class Folded(Struct, frozen=True):
@@ -185,6 +234,8 @@ class Folded(Struct, frozen=True):
     order: Order
     changed: bool
     fills: tuple[Fill, ...] = ()
+    contradiction: str = ""
+    """What the venue cannot have done: it is not to be traded with until a person has looked."""
 
 
 class Orders:
@@ -259,16 +310,15 @@ class Orders:
             raise Misuse(f"client order id {place.client_order_id} was used before")
         order = Order(place, now_ns)
         self._live[order.client_order_id] = order
-        exposure = self.exposure(order.instrument)
-        exposure.orders[order.client_order_id] = order
-        self._reserve(order, order.reserve_lots)
+        self.exposure(order.instrument).enter(order)
+        self._count(order, _NOTHING, order.quantities)
         return order
 
     def withdraw(self, order: Order) -> None:
         """Take back an order that was added and never sent."""
-        self._reserve(order, -order.reserve_lots)
+        self._count(order, order.quantities, _NOTHING)
         del self._live[order.client_order_id]
-        del self.exposure(order.instrument).orders[order.client_order_id]
+        self.exposure(order.instrument).leave(order)
 
     def adopt(self, report: OrderReport) -> Folded:
         """Enter an order of an earlier boot of this scope that the venue says exists."""
@@ -301,20 +351,27 @@ class Orders:
         What was booked is not told again; the venue's next word on it may add to that.
         """
         order = self.add(place, sent_ns)
-        reserve = order.reserve_lots
+        before = order.quantities
         order.filled_lots, order.traded_lots = filled_lots, traded_lots
         order.trade_ids.update(trade_ids)
         if venue_order_id:
             order.venue_order_id = venue_order_id
             order.evidence |= int(Evidence.ACCEPTED)
             self._by_venue_id[order.instrument, venue_order_id] = order
-        self._settle(order, reserve)
+        self._settle(order, before)
         return order
 
     def link(self, old: Order, new: Order) -> None:
-        """Remember that ``new`` was sent to replace ``old``, and forget what ``old`` replaced."""
+        """Enter ``new``, which was sent to replace ``old``, into its chain.
+
+        ``new`` remembers ``old``, which stands on should the replace fail, and ``old`` forgets
+        what it replaced itself: no order keeps more than one other alive.
+        """
         new.replaces = old
         old.replaces = None
+        old.chain.filled_lots += new.chain.filled_lots
+        old.chain.open_lots += new.chain.open_lots
+        new.chain = old.chain
 
     # -- what we are told ----------------------------------------------------------------------
 
@@ -324,8 +381,8 @@ class Orders:
         if order is None:
             self.foreign += 1
             return None
-        before = (order.state, order.size_lots, order.filled_lots)
-        reserve = order.reserve_lots
+        looked = (order.state, order.size_lots, order.filled_lots)
+        before = order.quantities
         claimed: tuple[Fill, ...] = ()
         if report.venue_order_id and not order.venue_order_id:
             order.venue_order_id = report.venue_order_id
@@ -339,9 +396,9 @@ class Orders:
         if report.filled_lots > order.filled_lots:
             order.filled_lots = report.filled_lots
         fills = self._new_fills(order, claimed + report.fills)
-        self._settle(order, reserve)
-        after = (order.state, order.size_lots, order.filled_lots)
-        return Folded(order, before != after or bool(fills), fills)
+        self._settle(order, before)
+        changed = looked != (order.state, order.size_lots, order.filled_lots) or bool(fills)
+        return Folded(order, changed, fills, _contradiction(order, report.venue_order_id))
 
     def _known_by_number(self, report: OrderReport) -> Order | None:
         """A cancelled order may be listed under its cancel's id: the venue's number tells."""
@@ -353,11 +410,12 @@ class Orders:
         if order is None:
             self._keep_unclaimed(report)
             return None
-        before, reserve = (order.state, order.filled_lots), order.reserve_lots
+        looked, before = (order.state, order.filled_lots), order.quantities
         order.evidence |= int(Evidence.ACCEPTED)
         fills = self._new_fills(order, (report.fill,))
-        self._settle(order, reserve)
-        return Folded(order, before != (order.state, order.filled_lots) or bool(fills), fills)
+        self._settle(order, before)
+        changed = looked != (order.state, order.filled_lots) or bool(fills)
+        return Folded(order, changed, fills, _contradiction(order, report.venue_order_id))
 
     def on_refused(self, order: Order, reason: str) -> Folded:
         """Fold the venue's proof that it did not take the order, or can no longer take it."""
@@ -370,12 +428,12 @@ class Orders:
     # -- inside --------------------------------------------------------------------------------
 
     def _add_evidence(self, order: Order, evidence: Evidence, reason: str) -> Folded:
-        before, reserve = order.state, order.reserve_lots
+        looked, before = order.state, order.quantities
         order.evidence |= int(evidence)
         if reason > order.reason:
             order.reason = reason
-        self._settle(order, reserve)
-        return Folded(order, order.state is not before)
+        self._settle(order, before)
+        return Folded(order, order.state is not looked)
 
     def _new_fills(self, order: Order, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
         if not fills:
@@ -411,32 +469,37 @@ class Orders:
         claimed = self._unclaimed.pop((order.instrument, order.venue_order_id), {})
         return tuple(claimed.values())
 
-    def _settle(self, order: Order, reserve_before_lots: int) -> None:
-        """Derive the state from the evidence, and move exposure and places accordingly."""
+    def _settle(self, order: Order, before: tuple[int, int, int]) -> None:
+        """Derive the state from the evidence, and move sums and places accordingly."""
         if order.filled_lots >= order.size_lots:
             order.evidence |= _FILLED
-        order.state = _STATES[order.evidence]
+        order.state = STATES[order.evidence]
         if order.state.terminal:
             order.cancelling = False
-        reserve = order.reserve_lots
-        if reserve != reserve_before_lots:
-            self._reserve(order, reserve - reserve_before_lots)
+        after = order.quantities
+        if after != before:
+            self._count(order, before, after)
         settled = order.state.terminal and not order.unbooked_lots
         if settled and order.client_order_id in self._live:
             self._retire(order)
         elif not settled and order.client_order_id not in self._live:
             self._revive(order)
 
-    def _reserve(self, order: Order, lots: int) -> None:
+    def _count(
+        self, order: Order, before: tuple[int, int, int], after: tuple[int, int, int]
+    ) -> None:
+        """Move the sums over a chain and over an instrument by what became of one order."""
+        order.chain.filled_lots += after[0] - before[0]
+        order.chain.open_lots += after[1] - before[1]
         exposure = self.exposure(order.instrument)
         if order.side is Side.BUY:
-            exposure.open_buy_lots += lots
+            exposure.open_buy_lots += after[2] - before[2]
         else:
-            exposure.open_sell_lots += lots
+            exposure.open_sell_lots += after[2] - before[2]
 
     def _retire(self, order: Order) -> None:
         del self._live[order.client_order_id]
-        del self.exposure(order.instrument).orders[order.client_order_id]
+        self.exposure(order.instrument).leave(order)
         self._terminal[order.client_order_id] = order
         if len(self._terminal) > MAX_TERMINAL:
             _, forgotten = self._terminal.popitem(last=False)
@@ -446,4 +509,16 @@ class Orders:
         """A finished order turned out not to be: a contradiction, a fill without its trade."""
         del self._terminal[order.client_order_id]
         self._live[order.client_order_id] = order
-        self.exposure(order.instrument).orders[order.client_order_id] = order
+        self.exposure(order.instrument).enter(order)
+
+
+_NOTHING = (0, 0, 0)
+
+
+def _contradiction(order: Order, venue_order_id: int) -> str:
+    """Return what no venue that keeps its word can say of an order, "" where it says no such."""
+    if order.filled_lots > order.size_lots:
+        return f"{order!r} is filled beyond its size"
+    if venue_order_id and venue_order_id != order.venue_order_id:
+        return f"{order!r} stands twice, as {order.venue_order_id} and as {venue_order_id}"
+    return ""

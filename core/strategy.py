@@ -82,7 +82,10 @@ class Desk(Protocol):
         """Move an order to a price and an open size; returns the order that then stands.
 
         The same price with less size is an amend that keeps the place in the queue; everything
-        else cancels the order and places another.
+        else cancels the order and places another, of ``lots`` whatever the old one trades until
+        it is gone. Risk has approved both together: of the order and all it replaced no more
+        trades than ``chain_filled_lots`` at this moment, plus ``open_lots`` of the old, plus
+        ``lots``. It is refused while the fate of an earlier order of the chain is not proved.
         """
         ...
 

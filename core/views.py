@@ -109,6 +109,19 @@ class OrderView(Protocol):
         ...
 
     @property
+    def chain_filled_lots(self) -> int:
+        """Filled over this order and all that it replaced or was replaced by, one by another."""
+        ...
+
+    @property
+    def chain_open_lots(self) -> int:
+        """What may still trade of all of these.
+
+        More than the newest order's own ``open_lots`` until the ones before are proved gone.
+        """
+        ...
+
+    @property
     def state(self) -> OrderState: ...
     @property
     def sent_ns(self) -> int:

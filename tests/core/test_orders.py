@@ -209,6 +209,75 @@ def test_best_prices_of_our_own_orders():
     assert exposure.lowest_sell_ticks() == 105
 
 
+def test_best_prices_follow_orders_that_end_return_and_have_no_price():
+    orders, first = table()
+    exposure = orders.exposure(0)
+    assert (exposure.highest_buy_ticks(), exposure.lowest_sell_ticks()) == (100, 0)
+    orders.add(place(orders.next_id(), Side.SELL, 0), 0)  # at market
+    second = orders.add(place(orders.next_id(), Side.BUY, 100), 0)
+    orders.on_refused(second, "")
+    assert exposure.highest_buy_ticks() == 100, "the other one at this price stands"
+    orders.on_refused(first, "")
+    assert (exposure.highest_buy_ticks(), exposure.lowest_sell_ticks()) == (0, 0)
+    orders.on_report(report(first, VenueStatus.NEW))
+    assert exposure.highest_buy_ticks() == 100
+
+
+def chained(*numbers: int) -> tuple[Orders, list[Order]]:
+    """A chain of accepted orders, each sent to replace the one before."""
+    orders, first = table()
+    chain = [first]
+    orders.on_report(report(first, VenueStatus.NEW, venue_order_id=numbers[0]))
+    for number in numbers[1:]:
+        chain.append(orders.add(place(orders.next_id()), 0))
+        orders.link(chain[-2], chain[-1])
+        orders.on_report(report(chain[-1], VenueStatus.NEW, venue_order_id=number))
+    return orders, chain
+
+
+def test_a_chain_sums_up_what_its_orders_filled_and_may_still_fill():
+    orders, (one, two, three) = chained(1, 2, 3)
+    assert (three.chain_filled_lots, three.chain_open_lots) == (0, 3 * SIZE)
+    orders.on_report(report(one, VenueStatus.CANCELED, 3, [fill(1, 3)], venue_order_id=1))
+    orders.on_report(report(two, VenueStatus.CANCELED, 2, venue_order_id=2))
+    orders.on_report(report(three, VenueStatus.PARTIALLY_FILLED, 1, venue_order_id=3))
+    assert {o.chain_filled_lots for o in (one, two, three)} == {6}
+    assert three.chain_open_lots == SIZE - 1
+    orders.on_refused(orders.add(place(orders.next_id()), 0), "of another chain")
+    assert (three.chain_filled_lots, three.chain_open_lots) == (6, SIZE - 1)
+
+
+def test_an_order_that_was_never_sent_leaves_no_chain():
+    orders, order = table()
+    chain = order.chain
+    orders.withdraw(order)
+    assert (chain.filled_lots, chain.open_lots) == (0, 0)
+
+
+def test_an_order_filled_beyond_its_size_is_a_contradiction():
+    orders, order = table()
+    fine = orders.on_report(report(order, VenueStatus.FILLED, SIZE, [fill(1, SIZE)]))
+    assert fine is not None
+    assert fine.contradiction == ""
+    folded = orders.on_report(report(order, VenueStatus.FILLED, SIZE + 1))
+    assert folded is not None
+    assert "beyond its size" in folded.contradiction
+    by_trade = orders.on_fill(FillReport(0, 77, Side.BUY, fill(2, 1)))
+    assert by_trade is not None
+    assert "beyond its size" in by_trade.contradiction
+
+
+def test_one_id_with_two_numbers_at_the_venue_is_a_contradiction():
+    orders, order = table()
+    orders.on_report(report(order, VenueStatus.NEW, venue_order_id=77))
+    without = orders.on_report(report(order, VenueStatus.REJECTED, venue_order_id=0))
+    assert without is not None
+    assert without.contradiction == ""
+    folded = orders.on_report(report(order, VenueStatus.NEW, venue_order_id=78))
+    assert folded is not None
+    assert "stands twice, as 77 and as 78" in folded.contradiction
+
+
 @st.composite
 def histories(draw):
     """What a venue may tell of one order: up to 40 facts, cumulative, some of them more than once.

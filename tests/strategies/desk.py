@@ -120,6 +120,14 @@ class FakeOrder:
     def open_lots(self) -> int:
         return 0 if self.state.terminal else self.size_lots - self.filled_lots
 
+    @property
+    def chain_filled_lots(self) -> int:
+        return self.filled_lots
+
+    @property
+    def chain_open_lots(self) -> int:
+        return self.open_lots
+
 
 class FakeDesk:
     """A ``core.strategy.Desk`` under a test's hands; ``calls`` counts what changed anything."""
