@@ -354,7 +354,7 @@ class Line(Generic[PayloadT]):
         self._leave(payload)
 
     def _leave(self, payload: PayloadT) -> None:
-        if not self._open or self._board.silent(self.name):
+        if not self._open or (self._board and self._board.silent(self.name)):
             return
         self._outlet.send(payload)
         if self._overtaken:
