@@ -331,7 +331,7 @@ class Orders:
             report.price_ticks,
             report.size_lots,
         )
-        self.add(place, report.venue_ns)
+        self.add(place, 0)  # when it was sent, no report of it says
         folded = self.on_report(report)
         if folded is None:
             raise Misuse(f"order {report.client_order_id} vanished while being adopted")

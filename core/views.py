@@ -125,7 +125,7 @@ class OrderView(Protocol):
     def state(self) -> OrderState: ...
     @property
     def sent_ns(self) -> int:
-        """When we sent it."""
+        """When we sent it; 0 for an order of an earlier boot that only the venue knew of."""
         ...
 
     @property

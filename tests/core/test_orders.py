@@ -1,10 +1,6 @@
-"""The order table is a fold of facts: any order and any number of them ends the same."""
-
-import random
+"""The order table: what each fact does to it. That their order does not matter: test_histories."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from core.commands import OrderKind, Place, TimeInForce
 from core.errors import Misuse
@@ -276,87 +272,3 @@ def test_one_id_with_two_numbers_at_the_venue_is_a_contradiction():
     folded = orders.on_report(report(order, VenueStatus.NEW, venue_order_id=78))
     assert folded is not None
     assert "stands twice, as 77 and as 78" in folded.contradiction
-
-
-@st.composite
-def histories(draw):
-    """What a venue may tell of one order: up to 40 facts, cumulative, some of them more than once.
-
-    Returned as functions of the table and its order.
-    """
-    steps = []
-    filled = 0
-    size = SIZE
-    trades = draw(st.lists(st.integers(1, 4), max_size=6))
-    facts: list[OrderReport | FillReport | str] = []
-    _, order = table()
-    if draw(st.booleans()):
-        facts.append("doubt")
-    if draw(st.booleans()):
-        size = draw(st.integers(1, SIZE))
-    for trade_id, lots in enumerate(trades, start=1):
-        if filled + lots > size:
-            break
-        filled += lots
-        status = VenueStatus.FILLED if filled == size else VenueStatus.PARTIALLY_FILLED
-        way = draw(st.sampled_from(["stream", "reply", "query", "trades"]))
-        if way == "trades":
-            facts.append(FillReport(0, 77, Side.BUY, fill(trade_id, lots)))
-            facts.append(report(order, status, filled, size_lots=size))
-        elif way == "query":
-            facts.append(report(order, status, filled, size_lots=size, source=Source.QUERY))
-        else:
-            facts.append(report(order, status, filled, [fill(trade_id, lots)], size_lots=size))
-    if draw(st.booleans()):
-        facts.append(report(order, VenueStatus.NEW))
-    if size < SIZE:
-        facts.append(report(order, VenueStatus.NEW, size_lots=size, change=Change.REPLACED))
-    end = draw(st.sampled_from([None, VenueStatus.CANCELED, VenueStatus.EXPIRED, "refused"]))
-    if end == "refused" and not filled:
-        facts.append("refused")
-    elif isinstance(end, VenueStatus) and filled < size:
-        facts.append(report(order, end, filled, size_lots=size, reason="why"))
-    facts += draw(st.lists(st.sampled_from(facts), max_size=10)) if facts else []
-    steps += facts[:40]
-    return steps
-
-
-def fold(facts) -> tuple[object, ...]:
-    orders, order = table()
-    for fact in facts:
-        if fact == "doubt":
-            orders.on_doubt(order)
-        elif fact == "refused":
-            orders.on_refused(order, "refused")
-        elif isinstance(fact, FillReport):
-            orders.on_fill(fact)
-        else:
-            orders.on_report(fact)
-    exposure = orders.exposure(0)
-    return (
-        order.state,
-        order.size_lots,
-        order.filled_lots,
-        order.traded_lots,
-        frozenset(order.trade_ids),
-        order.reason,
-        order.venue_order_id,
-        exposure.open_buy_lots,
-        exposure.open_orders,
-        len(orders),
-    )
-
-
-@settings(max_examples=300)
-@given(histories(), st.randoms(use_true_random=False))
-def test_any_permutation_of_the_facts_ends_the_same(facts, shuffler: random.Random):
-    expected = fold(facts)
-    for _ in range(5):
-        shuffler.shuffle(facts)
-        assert fold(facts) == expected
-
-
-@settings(max_examples=200)
-@given(histories())
-def test_any_duplication_of_the_facts_ends_the_same(facts):
-    assert fold(facts + facts) == fold(facts) == fold([f for f in facts for _ in range(2)])
