@@ -1,0 +1,129 @@
+"""``hotloop bench``: the race from tick to order, wire to wire, against whoever is asked for.
+
+Here live the command's arguments and what is printed. The race itself is ``tools.bench.race``, the
+load generator ``tools.bench.generator``, pages and pictures ``tools.bench.page``, the cost of each
+machine ``tools.bench.micro``, the peers' environments ``tools.bench.install``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.errors import BadParameter
+from tools.bench import install, micro, page, race, variants
+
+ROUNDS = 5
+"""Rounds: the least that a median over rounds means something with."""
+
+LEVELS = 5_000
+"""Levels a side of the book: the deepest snapshot Binance gives."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``hotloop bench``."""
+    parser.add_argument(
+        "--against",
+        metavar="NAME,..",
+        default="",
+        help="peers to race, or all; NAME+hmac signs every order; installed with --install-peers",
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=2.0, metavar="N", help="length of each cell (default: 2)"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=ROUNDS, metavar="N", help=f"default: {ROUNDS}"
+    )
+    parser.add_argument(
+        "--levels",
+        type=int,
+        default=LEVELS,
+        metavar="N",
+        help=f"levels a side of the book (default: {LEVELS})",
+    )
+    parser.add_argument(
+        "--only",
+        choices=race.MODES,
+        action="append",
+        help="measure this mode alone; may be given more than once",
+    )
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with the picture")
+    parser.add_argument(
+        "--micro", action="store_true", help="measure each machine and codec instead, per call"
+    )
+    parser.add_argument(
+        "--check",
+        type=Path,
+        metavar="FILE",
+        help="with --micro: fail where a call takes longer than these budgets allow",
+    )
+    parser.add_argument(
+        "--install-peers", metavar="NAME,..", help="make the environments of peers, or of all"
+    )
+    parser.add_argument(
+        "--write-docs",
+        nargs=2,
+        type=Path,
+        metavar=("JSON", "FILE"),
+        help="write FILE (docs/performance.md) and its picture from what --json printed",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what was asked for; return the exit code."""
+    if args.install_peers:
+        return install.run(_names(args.install_peers))
+    if args.write_docs:
+        source, target = args.write_docs
+        page.write_docs(_read(source), target)
+        return 0
+    if args.micro or args.check:
+        return micro.run(args.check, as_json=args.json)
+    result = _race(args)
+    if args.html:
+        args.html.write_text(page.html(result), encoding="utf-8")
+    print(json.dumps(result, separators=(",", ":")) if args.json else page.text(result))
+    return 0
+
+
+def _race(args: argparse.Namespace) -> dict[str, Any]:
+    if args.rounds < 1 or args.seconds <= 0:
+        raise BadParameter("--rounds and --seconds must be above 0")
+    peers = _names(args.against) if args.against else []
+    variants.check(peers)
+    machine = race.machine()
+    contest = race.Race(seconds=args.seconds, rounds=args.rounds, levels=args.levels)
+    settings = {
+        "rounds": args.rounds,
+        "seconds": args.seconds,
+        "book_levels": args.levels,
+        "generator_cpu": contest.generator_cpu,
+        "variant_cpu": contest.variant_cpu,
+        "versions": variants.versions(peers),
+    }
+    print(page.preface(machine, settings), file=sys.stderr)
+    rows = contest.run(race.plan([*variants.OURS, *peers], args.only or race.MODES))
+    return {
+        "machine": machine,
+        "settings": settings,
+        "failures": contest.failures,
+        "rows": msgspec.to_builtins(rows),
+    }
+
+
+def _names(text: str) -> list[str]:
+    return variants.known_peers() if text == "all" else text.split(",")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadParameter(f"{path}: expected what hotloop bench --json printed: {error}") from None
+    return result

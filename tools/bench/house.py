@@ -1,0 +1,185 @@
+"""A whole house without its outside: the engine as it trades, and a venue that answers at once.
+
+For measuring calls and counting what they cost, in one process and without a socket. The venue's
+words are the load generator's own.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from core import app, config
+from core.hops import Hops
+from core.journal import Journal, Payload
+from core.units import NS_PER_MS
+from core.venue import KeyKind, RestRequest, WireRequest
+from tools.bench import variants, wire
+from venues.binance.signer import KeySigner
+
+MARKET, TRADE = 0, 1
+
+
+class _Forgetful:
+    """A journal that costs nothing, where something else is measured."""
+
+    def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None: ...
+
+
+class House:
+    """One house, logged on and trading; also its own ``core.outbound.Door``."""
+
+    def __init__(
+        self, *, stream: str = "bookTicker", hmac: bool = False, journal: Journal | None = None
+    ) -> None:
+        text = variants.configuration(
+            port=1, ca=None, stream=stream, action="place", cpu=None, stamps=False
+        )
+        checked = config.load(text, "bench")
+        house = app.house(
+            checked,
+            "bench",
+            scope="hbenchs-",
+            boot=1,
+            seed=1,
+            key=KeyKind.SIGNS if hmac else KeyKind.LOGS_ON,
+        )
+        self.adapter = house.adapter
+        self.now_ns = time.time_ns()
+        self.sent: list[tuple[int, bytes]] = []
+        self._asked: list[tuple[int, RestRequest]] = []
+        self._signer = KeySigner(variants.API_KEY, variants.SECRET)
+        self._hmac = hmac
+        self._stream = stream
+        self._ticks = wire.Ticks(stream, combined=True)
+        self.hops = Hops()
+        self.engine = house.engine(self, time.perf_counter_ns, journal or _Forgetful(), self.hops)
+        self._open = False
+        self._begin()
+
+    # -- the door ------------------------------------------------------------------------------
+
+    def open_lines(self) -> None:
+        self._open = True
+
+    def sign(self, request: WireRequest) -> bytes:
+        return self._signer.wire(request) if self._hmac else request.body
+
+    def send(self, line: int, data: bytes) -> None:
+        self.sent.append((line, data))
+
+    def ask(self, request_id: int, request: RestRequest) -> None:
+        self._asked.append((request_id, request))
+
+    def drop(self, line: int, reason: str, *, redial_now: bool) -> None:
+        raise AssertionError(f"line {line} was dropped: {reason}")
+
+    def stop(self, why: str) -> None:
+        raise AssertionError(f"the run ended: {why}")
+
+    def left(self) -> None: ...
+    def log(self, text: str) -> None: ...
+
+    # -- the venue -----------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """Go through the opening until the gate is open."""
+        engine = self.engine
+        engine.start(self._later())
+        self._answer_all()
+        engine.on_up(MARKET, self._later())
+        engine.on_up(TRADE, self._later())
+        self._answer_all()
+        self._tick(wire.LEAST_LOTS // 2)
+        for _ in range(100):
+            self._later(100)
+            engine.on_due(self.now_ns)
+            self._answer_all()
+            if engine.desk.gate_open and engine.books[0].live:
+                return
+        raise AssertionError(f"the gate did not open: {engine.desk.session}")
+
+    def _later(self, ms: int = 1) -> int:
+        self.now_ns += ms * NS_PER_MS
+        return self.now_ns
+
+    def _answer_all(self) -> None:
+        while self._asked or self.sent:
+            asked, self._asked = self._asked, []
+            for request_id, request in asked:
+                body = json.dumps(self._rest(request.path)).encode()
+                self.engine.on_answer(request_id, 200, {}, body, self._later())
+            sent, self.sent = self.sent, []
+            for line, data in sent:
+                self._read(line, self._reply(line, data))
+
+    def _rest(self, path: str) -> Any:
+        name = path.rpartition("/")[2]
+        if name == "exchangeInfo":
+            return wire.exchange_info()
+        if name == "time":
+            return {"serverTime": self.now_ns // NS_PER_MS}
+        if name == "account":
+            return wire.account(self.now_ns // NS_PER_MS)
+        if name == "depth":
+            return wire.depth(self._ticks.update_id, 5_000)
+        return []
+
+    def _reply(self, line: int, data: bytes) -> bytes:
+        found = wire.take_frame(data)
+        if found is None:
+            raise AssertionError("a torn frame was sent")
+        text = found[1]
+        number = wire.ID.search(text)
+        request_id = number[1] if number else b"null"
+        if line == MARKET:
+            return wire.frame(b'{"result":null,"id":%b}' % request_id)
+        if b'"order.place"' not in text:
+            return wire.frame(wire.reply(request_id, b'{"subscriptionId":0}'))
+        order = wire.Order(text, int(request_id.strip(b'"')[1:]))
+        now_ms = self.now_ns // NS_PER_MS
+        answer = wire.frame(wire.reply(request_id, order.placed(now_ms)))
+        return answer + b"".join(map(wire.frame, order.reports(now_ms)))
+
+    def _read(self, line: int, data: bytes) -> None:
+        now_ns = self._later()
+        self.engine.on_bytes(line, data, 0, now_ns, now_ns)
+
+    def _tick(self, lots: int) -> None:
+        self._read(MARKET, self._ticks.frame(lots, self.now_ns // NS_PER_MS))
+
+    # -- what is measured ----------------------------------------------------------------------
+
+    def tick_payload(self, stream: str) -> bytes:
+        """Return one message of a stream."""
+        return self.tick_payloads(stream, 1)[0]
+
+    def tick_payloads(self, stream: str, count: int) -> list[bytes]:
+        """Return messages of a stream, one after the other."""
+        ticks = wire.Ticks(stream, combined=True)
+        frames = [ticks.frame(wire.LEAST_LOTS, 1_780_000_000_000) for _ in range(count)]
+        return [frame[4 if frame[1] == 126 else 2 :] for frame in frames]
+
+    def ticker(self, lots: int) -> Callable[[], None]:
+        """Return a call that gives the engine one tick of a row made beforehand."""
+        frames = [self._ticks.frame(lots, self.now_ns // NS_PER_MS) for _ in range(1 << 16)]
+        frames.reverse()
+        on_bytes, now_ns = self.engine.on_bytes, self.now_ns
+
+        def call() -> None:
+            nonlocal now_ns
+            now_ns += 50_000
+            on_bytes(MARKET, frames.pop(), 0, now_ns, now_ns)
+
+        return call
+
+    def trader(self) -> Callable[[], None]:
+        """Return a call that gives the engine a tick to answer, and the venue's reply to that."""
+
+        def call() -> None:
+            self._tick(wire.LEAST_LOTS)
+            self._answer_all()
+
+        return call

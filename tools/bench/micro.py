@@ -1,0 +1,369 @@
+"""``hotloop bench --micro``: what one call of each machine and codec costs, hop by hop.
+
+A machine's speed is told as a ratio to a loop of plain Python that runs right beside it, so that a
+budget means the same on a slow machine and on a fast one. The least of several runs counts: noise
+only ever adds. Here live the calls and the check against budgets; the house they run in is
+``tools.bench.house``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, cast
+
+import msgspec
+from msgspec import Struct
+
+from core.book import Book
+from core.commands import OrderKind, Place, TimeInForce
+from core.errors import BadParameter
+from core.events import BookDelta, BookTop, Event, Side
+from core.hops import Hops
+from core.io.journal_file import JournalFile
+from core.journal import Header, Kind
+from core.orders import Orders
+from core.throttle import Throttle
+from core.units import NS_PER_MS
+from core.venue import WireRequest
+from core.wire.websocket import TEXT, ClientCodec
+from tools.bench import wire
+from tools.bench.house import House
+
+RUNS: Final = 15
+"""Runs of each call and of the calibration loop, in turns; the least counts."""
+
+RUN_NS: Final = 4_000_000
+"""Length of a run: shorter than the time slice that another process may take."""
+
+CALIBRATION_ROUNDS: Final = 10_000
+TRIES: Final = 3
+"""How often a call that exceeds its budget is measured before that is believed."""
+
+SEGMENT_BYTES: Final = 64 * 1024 * 1024
+
+_now_ns = time.perf_counter_ns
+Call = Callable[[], object]
+
+
+class Micro(Struct, frozen=True):
+    """One call and the hop it belongs to."""
+
+    name: str
+    hop: str
+    make: Callable[[House, Path], Call]
+
+
+class Cost(Struct, frozen=True):
+    """What a call costs."""
+
+    name: str
+    hop: str
+    ns: float
+    ratio: float
+    """To one round of the calibration loop."""
+
+
+class Budgets(Struct, frozen=True):
+    """The committed budgets: ratios to the calibration loop, by the name of the call."""
+
+    budgets: dict[str, float]
+    tolerance: float
+    """A call fails above its budget times this: more than noise adds, less than a doubling."""
+
+
+def run(budgets: Path | None, *, as_json: bool) -> int:
+    """Measure every call, and print it; return 1 where a budget is exceeded."""
+    allowed = _read(budgets) if budgets else None
+    with tempfile.TemporaryDirectory(prefix="hotloop-micro-") as folder:
+        costs = [_measure(micro, allowed, Path(folder)) for micro in CALLS]
+    if as_json:
+        print(json.dumps({cost.name: round(cost.ratio, 2) for cost in costs}))
+    else:
+        _print(costs, allowed)
+    return 0 if allowed is None else _judge(costs, allowed)
+
+
+def _read(path: Path) -> Budgets:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Budgets)
+    except (OSError, msgspec.DecodeError) as error:
+        raise BadParameter(f"--check {path}: expected a file like budgets.json: {error}") from None
+
+
+def _print(costs: list[Cost], allowed: Budgets | None) -> None:
+    print(f"{'call':34} {'hop':10} {'us':>8} {'ratio':>8} {'budget':>8}")
+    for cost in costs:
+        budget = allowed.budgets.get(cost.name) if allowed else None
+        shown = "" if budget is None else f"{budget:8.1f}"
+        print(f"{cost.name:34} {cost.hop:10} {cost.ns / 1e3:8.2f} {cost.ratio:8.1f} {shown:>8}")
+
+
+def _judge(costs: list[Cost], allowed: Budgets) -> int:
+    """Say which budgets are exceeded, missing, or for a call that is no more; return 1 if any."""
+    faults = []
+    for cost in costs:
+        budget = allowed.budgets.get(cost.name)
+        if budget is None:
+            faults.append(f"{cost.name}: no budget is committed; it takes {cost.ratio:.1f}")
+        elif cost.ratio > budget * allowed.tolerance:
+            faults.append(
+                f"{cost.name}: takes {cost.ratio:.1f} rounds of the calibration loop, "
+                f"{cost.ratio / budget:.1f} times its budget of {budget:.1f}"
+            )
+    known = {cost.name for cost in costs}
+    faults += [f"{name}: a budget for nothing" for name in allowed.budgets if name not in known]
+    for fault in faults:
+        print(f"hotloop bench: {fault}", file=sys.stderr)
+    return 1 if faults else 0
+
+
+# -- measuring -------------------------------------------------------------------------------
+
+
+def _measure(micro: Micro, allowed: Budgets | None, folder: Path) -> Cost:
+    budget = allowed.budgets.get(micro.name) if allowed else None
+    limit = budget * allowed.tolerance if allowed and budget else 0.0
+    best: Cost | None = None
+    for _ in range(TRIES):
+        found = _once(micro, folder)
+        best = found if best is None or found.ratio < best.ratio else best
+        if not limit or best.ratio <= limit:
+            break
+    if best is None:
+        raise AssertionError("a call is measured at least once")
+    return best
+
+
+def _once(micro: Micro, folder: Path) -> Cost:
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        call = micro.make(House(), Path(own))
+        count = 1
+        while _timed(call, count) < RUN_NS // 8:
+            count *= 2
+        ns = calibration_ns = float("inf")
+        for _ in range(RUNS):
+            calibration_ns = min(calibration_ns, calibration())
+            ns = min(ns, _timed(call, count) / count)
+    return Cost(micro.name, micro.hop, ns, ns / calibration_ns)
+
+
+def _timed(call: Call, count: int) -> int:
+    rounds = range(count)
+    began_ns = _now_ns()
+    for _ in rounds:
+        call()
+    return _now_ns() - began_ns
+
+
+def calibration() -> float:
+    """Return the nanoseconds of one round of plain Python: calls, integers, a dict, a list."""
+    known: dict[int, int] = {}
+    kept: list[int] = []
+    began_ns = _now_ns()
+    for i in range(CALIBRATION_ROUNDS):
+        known[i & 63] = _step(i)
+        kept.append(known[i & 31])
+    return (_now_ns() - began_ns) / CALIBRATION_ROUNDS
+
+
+def _step(value: int) -> int:
+    return value * 31 + 7 & 0xFFFF
+
+
+# -- the calls -------------------------------------------------------------------------------
+
+
+def _top(house: House, _: Path) -> Call:
+    payload = house.tick_payload("bookTicker")
+    return _decoding(house, 0, payload)
+
+
+def _depth(house: House, _: Path) -> Call:
+    return _decoding(house, 0, house.tick_payload("depth"))
+
+
+def _execution(house: House, _: Path) -> Call:
+    return _decoding(house, 1, _order().reports(1_780_000_000_000)[0])
+
+
+def _order_reply(house: House, _: Path) -> Call:
+    return _decoding(house, 1, wire.reply(b'"p7"', _order().placed(1_780_000_000_000)))
+
+
+def _order() -> wire.Order:
+    text = (
+        b'{"newClientOrderId":"hbenchs-1-1","price":"60000.00000000",'
+        b'"quantity":"0.00100000","timeInForce":"IOC"}'
+    )
+    return wire.Order(text, 77)
+
+
+def _decoding(house: House, line: int, payload: bytes) -> Call:
+    events: list[Event] = []
+    decode = house.adapter.decode
+
+    def call() -> None:
+        decode(line, payload, events)
+        events.clear()
+
+    return call
+
+
+def _receive(house: House, _: Path) -> Call:
+    codec = _codec()
+    data = wire.frame(house.tick_payload("bookTicker"))
+    return lambda: codec.receive(data)
+
+
+def _frame(_: House, __: Path) -> Call:
+    codec = _codec()
+    payload = bytes(280)
+    return lambda: codec.frame(TEXT, payload)
+
+
+def _codec() -> ClientCodec:
+    return ClientCodec(mask_source=lambda: 0x1234_5678, max_message_bytes=1 << 22)
+
+
+def _apply_top(_: House, __: Path) -> Call:
+    book = Book(0, with_depth=False)
+    book.begin()
+    seq = 0
+
+    def call() -> None:
+        nonlocal seq
+        seq += 1
+        book.apply_top(BookTop(0, seq, 6_000_000 + (seq & 1), 100, 6_000_005, 200))
+
+    return call
+
+
+def _apply_delta(_: House, __: Path) -> Call:
+    house = House(stream="depth")
+    events: list[Event] = []
+    for payload in house.tick_payloads("depth", 64):
+        house.adapter.decode(0, payload, events)
+    deltas = [event for event in events if isinstance(event, BookDelta)]
+    book = house.engine.books[0]
+    at = 0
+    seq = book.seq
+
+    def call() -> None:
+        nonlocal at, seq
+        delta = deltas[at & 63]
+        at += 1
+        book.apply_delta(BookDelta(0, seq + 1, seq + 20, delta.bids, delta.asks, delta.venue_ns))
+        seq += 20
+
+    return call
+
+
+def _approve(house: House, _: Path) -> Call:
+    engine = house.engine
+    risk, instrument, book = engine.risk, engine.table[0], engine.books[0]
+    exposure, place = engine.orders.exposure(0), _place()
+    now_ns = house.now_ns
+
+    def call() -> None:
+        nonlocal now_ns
+        now_ns += NS_PER_MS
+        risk.approve_place(place, instrument, book, 0, exposure, 0, now_ns)
+
+    return call
+
+
+def _place(client_order_id: str = "hbenchs-1-1") -> Place:
+    return Place(0, client_order_id, Side.BUY, OrderKind.LIMIT, TimeInForce.IOC, 6_000_000, 100)
+
+
+def _add(_: House, __: Path) -> Call:
+    orders = Orders("hbenchs-", 1)
+
+    def call() -> None:
+        orders.withdraw(orders.add(_place(orders.next_id()), 1))
+
+    return call
+
+
+def _take(house: House, _: Path) -> Call:
+    throttle: Throttle = house.engine.throttle
+    cost = house.adapter.cost(_place())
+    now_ns = house.now_ns
+    return lambda: throttle.take(cost, now_ns, False)
+
+
+def _encode(house: House, _: Path) -> Call:
+    place, now_ns, adapter = _place(), house.now_ns, house.adapter
+    return lambda: adapter.encode(place, 7, now_ns)
+
+
+def _sign(_: House, __: Path) -> Call:
+    house = House(hmac=True)
+    request = cast(WireRequest, house.adapter.encode(_place(), 7, house.now_ns))
+    return lambda: house.sign(request)
+
+
+def _append(_: House, folder: Path) -> Call:
+    header = Header(
+        run_id="bench",
+        boot=1,
+        config_digest="",
+        seeds={},
+        venue="binance",
+        strategy="bench",
+        start_ns=0,
+    )
+    journal = JournalFile(folder, header, segment_bytes=SEGMENT_BYTES, keep_segments=2)
+    payload = bytes(210)
+
+    def call() -> None:
+        journal.append(Kind.BYTES, 0, 1, payload)
+        if journal.position[1] & 0xFFFF < 256:
+            journal.prepare()
+
+    return call
+
+
+def _turn(_: House, __: Path) -> Call:
+    hops = Hops()
+
+    def call() -> None:
+        hops.turn(1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+        hops.record(12, 5_000)
+
+    return call
+
+
+def _engine_quiet(house: House, _: Path) -> Call:
+    return house.ticker(wire.LEAST_LOTS // 2)
+
+
+def _engine_order(house: House, _: Path) -> Call:
+    """Return a tick that is answered, and the venue's word that the order expired."""
+    return house.trader()
+
+
+CALLS: Final = (
+    Micro("websocket receive, book ticker", "decode", _receive),
+    Micro("decode book ticker", "decode", _top),
+    Micro("decode depth, 20 changes", "decode", _depth),
+    Micro("decode execution report", "decode", _execution),
+    Micro("decode order reply", "decode", _order_reply),
+    Micro("book apply top", "book", _apply_top),
+    Micro("book apply depth, 20 changes", "book", _apply_delta),
+    Micro("risk approve", "risk", _approve),
+    Micro("orders add and withdraw", "risk", _add),
+    Micro("throttle take", "encode", _take),
+    Micro("encode place", "encode", _encode),
+    Micro("sign, HMAC", "encode", _sign),
+    Micro("websocket frame, order", "encode", _frame),
+    Micro("journal append, 210 bytes", "encode", _append),
+    Micro("hops turn and record", "all", _turn),
+    Micro("engine: book ticker, no order", "all", _engine_quiet),
+    Micro("engine: tick, order, its reply", "all", _engine_order),
+)

@@ -1,0 +1,326 @@
+"""What the race looks like: one table for the terminal, a page with a picture, the project's docs.
+
+Everything here is made from the JSON that ``hotloop bench --json`` prints and from nothing else,
+so that what is published is what was measured. Nothing is measured here.
+"""
+
+from __future__ import annotations
+
+import html as markup
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from core.errors import BadParameter
+from tools.bench.race import CURVE
+
+Row = dict[str, Any]
+
+COLUMNS: Final = (
+    "variant",
+    "p50 us",
+    "p90",
+    "p99",
+    "p99.9",
+    "max",
+    "x floor",
+    "x hotloop",
+    "orders",
+    "lost",
+    "RSS MB",
+    "CPU %",
+)
+BURST_COLUMNS: Final = ("variant", "messages/s", "hotloop is x", "RSS MB", "CPU %")
+
+MODES: Final = {
+    "closed": "Closed loop, one tick a millisecond",
+    "back_to_back": "Closed loop, back to back",
+    "open": "Open loop",
+    "burst": "Burst, no orders",
+}
+
+COLOURS: Final = (
+    *("#111111", "#d62728", "#ff7f0e", "#1f77b4", "#2ca02c", "#9467bd", "#8c564b"),
+    *("#e377c2", "#7f7f7f", "#bcbd22", "#17becf", "#aec7e8", "#98df8a", "#c5b0d5"),
+)
+
+WIDTH, HEIGHT = 980, 560
+LEFT, RIGHT, TOP, BOTTOM = 80, 190, 50, 60
+PICTURE: Final = "performance.svg"
+
+
+class Table:
+    """A heading, and cells as text."""
+
+    def __init__(self, title: str, columns: Sequence[str], lines: list[list[str]]) -> None:
+        self.title = title
+        self.columns = columns
+        self.lines = lines
+
+
+def tables(result: dict[str, Any]) -> list[Table]:
+    """Return a table for each way of loading."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in result["rows"]:
+        key = (row["mode"], row["rate"], row["stream"], row["tls"], row["action"])
+        groups.setdefault(key, []).append(row)
+    return [_table(rows) for rows in groups.values()]
+
+
+def _table(rows: list[Row]) -> Table:
+    first = rows[0]
+    by_name = {row["variant"]: row for row in rows}
+    if first["mode"] == "burst":
+        ours = by_name.get("hotloop", first)["messages_per_s"]
+        lines = [_burst_line(row, ours) for row in rows]
+        return Table(_title(first), BURST_COLUMNS, lines)
+    floor = by_name.get("floor")
+    hotloop = by_name.get("hotloop")
+    return Table(_title(first), COLUMNS, [_line(row, floor, hotloop) for row in rows])
+
+
+def _title(row: Row) -> str:
+    rate = f" at {row['rate']:,} ticks a second" if row["rate"] else ""
+    tls = ", TLS" if row["tls"] else ""
+    action = ", cancel-replace" if row["action"] == "cancel_replace" else ""
+    return f"{MODES[row['mode']]}{rate}: {row['stream']}{tls}{action}"
+
+
+def _line(row: Row, floor: Row | None, hotloop: Row | None) -> list[str]:
+    return [
+        row["variant"],
+        *(_us(row[name]) for name in ("p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns")),
+        _ratio(row, floor),
+        _ratio(row, hotloop),
+        f"{row['orders']:,}",
+        f"{row['lost']:,}",
+        f"{row['rss_mb']:.0f}",
+        f"{row['cpu_percent']:.0f}",
+    ]
+
+
+def _burst_line(row: Row, ours: int) -> list[str]:
+    rate = row["messages_per_s"]
+    return [
+        row["variant"],
+        f"{rate:,}" if rate else "never through",
+        f"{ours / rate:.1f}" if rate else "",
+        f"{row['rss_mb']:.0f}",
+        f"{row['cpu_percent']:.0f}",
+    ]
+
+
+def _ratio(row: Row, other: Row | None) -> str:
+    return f"{row['p50_ns'] / other['p50_ns']:.2f}" if other and other["p50_ns"] else ""
+
+
+def _us(ns: int) -> str:
+    return f"{ns / 1e3:.1f}" if ns < 10_000_000 else f"{ns / 1e3:,.0f}"
+
+
+# -- the terminal ----------------------------------------------------------------------------
+
+
+def preface(machine: dict[str, Any], settings: dict[str, Any]) -> str:
+    """Return machine, versions and settings, a line each."""
+    said = {**machine, **settings}
+    versions = said.pop("versions")
+    lines = [f"{name.replace('_', ' ')}: {value}" for name, value in said.items()]
+    lines.append("versions: " + "; ".join(f"{name} {text}" for name, text in versions.items()))
+    return "\n".join(lines)
+
+
+def text(result: dict[str, Any]) -> str:
+    """Return everything as plain text."""
+    parts = [preface(result["machine"], result["settings"])]
+    for table in tables(result):
+        lines = [list(table.columns), *table.lines]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(table.columns))]
+        shown = ["  ".join(_pad(line, widths)) for line in lines]
+        parts.append("\n".join([table.title, *shown]))
+    parts += [f"{name} did not take part: {why}" for name, why in result["failures"].items()]
+    return "\n\n".join(parts)
+
+
+def _pad(line: Sequence[str], widths: Sequence[int]) -> list[str]:
+    first, *rest = zip(line, widths, strict=True)
+    return [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)]
+
+
+# -- the picture -----------------------------------------------------------------------------
+
+
+def picture(result: dict[str, Any]) -> str:
+    """Return the percentile plot of the closed loop as SVG; both axes are logarithmic.
+
+    Raises ``BadParameter`` where there is no closed loop among the rows.
+    """
+    rows = [
+        row
+        for row in result["rows"]
+        if (row["mode"], row["stream"], row["tls"], row["action"])
+        == ("closed", "bookTicker", False, "place")
+        and row["curve"]
+    ]
+    if not rows:
+        raise BadParameter("there is no closed loop on bookTicker among these rows")
+    lowest = 10 ** math.floor(math.log10(min(row["curve"][0] for row in rows)))
+    highest = 10 ** math.ceil(math.log10(max(row["curve"][-1] for row in rows)))
+    parts = [
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+            'font-family="sans-serif" font-size="13">'
+        ),
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
+        (
+            f'<text x="{LEFT}" y="26" font-size="17">Tick to order, wire to wire: '
+            "closed loop, one tick a millisecond</text>"
+        ),
+        *_grid(lowest, highest),
+    ]
+    for i, row in enumerate(rows):
+        parts += _curve(row, COLOURS[i % len(COLOURS)], i, lowest, highest)
+    return "\n".join([*parts, "</svg>"])
+
+
+def _x(place: int) -> float:
+    return LEFT + (WIDTH - LEFT - RIGHT) * place / (len(CURVE) - 1)
+
+
+def _y(ns: float, lowest: float, highest: float) -> float:
+    share = math.log10(ns / lowest) / math.log10(highest / lowest)
+    return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
+
+
+def _grid(lowest: int, highest: int) -> Iterable[str]:
+    for decade, name in enumerate(("all", "90 %", "99 %", "99.9 %", "99.99 %")):
+        x = _x(decade * 8)
+        yield f'<line x1="{x:.0f}" y1="{TOP}" x2="{x:.0f}" y2="{HEIGHT - BOTTOM}" stroke="#ddd"/>'
+        label = "best" if name == "all" else name
+        yield f'<text x="{x:.0f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{label}</text>'
+    ns = lowest
+    while ns <= highest:
+        y = _y(ns, lowest, highest)
+        yield f'<line x1="{LEFT}" y1="{y:.0f}" x2="{WIDTH - RIGHT}" y2="{y:.0f}" stroke="#ddd"/>'
+        name = f"{ns // 1_000_000:,} ms" if ns >= 1_000_000 else f"{ns / 1_000:g} us"
+        yield f'<text x="{LEFT - 8}" y="{y + 4:.0f}" text-anchor="end">{name}</text>'
+        ns *= 10
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    yield f'<text x="{middle:.0f}" y="{HEIGHT - 14}" text-anchor="middle">percentile</text>'
+
+
+def _curve(row: Row, colour: str, i: int, lowest: int, highest: int) -> list[str]:
+    points = " ".join(
+        f"{_x(place):.1f},{_y(max(ns, lowest), lowest, highest):.1f}"
+        for place, ns in enumerate(row["curve"])
+    )
+    x, y = WIDTH - RIGHT + 12, TOP + 14 + 20 * i
+    name = f"{row['variant']} {row['p50_ns'] / 1e3:.0f} us"
+    width = 3 if row["variant"].startswith("hotloop") else 1.6
+    return [
+        f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="{width}"/>',
+        (
+            f'<line x1="{x}" y1="{y - 4}" x2="{x + 22}" y2="{y - 4}" stroke="{colour}" '
+            f'stroke-width="{width}"/>'
+        ),
+        f'<text x="{x + 28}" y="{y}">{markup.escape(name)}</text>',
+    ]
+
+
+# -- the page --------------------------------------------------------------------------------
+
+
+_STYLE: Final = """
+body { font: 15px sans-serif; max-width: 70em; margin: 2em auto }
+td, th { padding: .2em .7em; text-align: right }
+td:first-child, th:first-child { text-align: left }
+tr:nth-child(even) { background: #f4f4f4 }
+"""
+
+
+def html(result: dict[str, Any]) -> str:
+    """Return one page that needs nothing else."""
+    parts = [
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>hotloop bench</title>',
+        f"<style>{_STYLE}</style><h1>hotloop bench</h1>",
+        f"<pre>{markup.escape(preface(result['machine'], result['settings']))}</pre>",
+        picture(result),
+    ]
+    for table in tables(result):
+        parts.append(f"<h2>{markup.escape(table.title)}</h2><table>")
+        parts.append(_html_line("th", table.columns))
+        parts += [_html_line("td", line) for line in table.lines]
+        parts.append("</table>")
+    for name, why in result["failures"].items():
+        parts.append(f"<p>{markup.escape(name)} did not take part: {markup.escape(why)}</p>")
+    return "\n".join([*parts, "</html>"])
+
+
+def _html_line(tag: str, cells: Iterable[str]) -> str:
+    return "<tr>" + "".join(f"<{tag}>{markup.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+
+# -- the docs --------------------------------------------------------------------------------
+
+_INTRO: Final = """\
+# Performance
+
+Written by `hotloop bench --write-docs`; do not edit. Every figure is from one run of
+
+    hotloop bench --install-peers all
+    hotloop bench --against {peers} --seconds {seconds:g} --rounds {rounds} --json > bench.json
+    hotloop bench --write-docs bench.json docs/performance.md
+
+## What is measured
+
+A load generator, in a process and on a CPU of its own, is the venue: Binance Spot's streams, REST
+and WebSocket API on loopback. It sends a tick and waits, spinning, for the order that has seen it;
+the time between is measured in that one process, from before the tick's `send` to after the
+order's `recv`. An order names its tick by its size. An order for a later tick answers all before
+it, and each of them counts with the whole time since it was, or should have been, sent: nothing is
+omitted. A tick that is never answered counts as lost, with the time waited for it.
+
+- **floor**: a spinning `recv` and a `send` of prepared bytes: the least that Python can do.
+- **hotloop**: the whole of it as it trades: book, strategy, risk, order table, journal, hops,
+  kernel stamps; its session logged on. **hotloop+hmac** signs every order.
+- Peers: each in an environment of its own, with the smallest idiomatic strategy and its fastest
+  supported way to send an order (`tools/bench/peers/`). They keep no journal, and most of them
+  check no risk.
+
+Variants take turns in each round. Percentiles are medians over the rounds, the largest value is
+that of all rounds. Trust the ratios more than the microseconds.
+
+## The machine
+
+```
+{preface}
+```
+
+![percentiles of all variants]({picture})
+"""
+
+
+def write_docs(result: dict[str, Any], target: Path) -> None:
+    """Write the documentation page, and the picture beside it."""
+    ours = ("floor", "hotloop", "hotloop+hmac")
+    names = dict.fromkeys(row["variant"] for row in result["rows"])
+    settings = result["settings"]
+    parts = [
+        _INTRO.format(
+            peers=",".join(name for name in names if name not in ours),
+            seconds=settings["seconds"],
+            rounds=settings["rounds"],
+            preface=preface(result["machine"], settings),
+            picture=PICTURE,
+        )
+    ]
+    for table in tables(result):
+        rule = ["---", *("---:" for _ in table.columns[1:])]
+        lines = [table.columns, rule, *table.lines]
+        parts.append(f"## {table.title}\n")
+        parts.append("\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n")
+    for name, why in result["failures"].items():
+        parts.append(f"{name} did not take part: {why}\n")
+    target.write_text("\n".join(parts), encoding="utf-8")
+    target.with_name(PICTURE).write_text(picture(result) + "\n", encoding="utf-8")

@@ -1,0 +1,224 @@
+"""What takes part in the race, and how each is started.
+
+A variant is a process that connects to the load generator and answers its ticks. Here live the
+commands, environments and configurations; what they measure lives in ``tools.bench.race``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from msgspec import Struct
+
+from core.errors import BadParameter
+from tools.bench import wire
+
+ROOT: Final = Path(__file__).parents[2]
+PEERS: Final = Path(__file__).parent / "peers"
+ENVIRONMENTS: Final = ROOT / ".peers"
+
+API_KEY: Final = "BenchKeyOfNobody"
+SECRET: Final = "bench-secret-of-nobody"  # noqa: S105 - the load generator checks no signature
+
+HMAC: Final = "+hmac"
+"""Ends the name of a variant that signs every order, where the others log their session on."""
+
+OURS: Final = ("floor", "hotloop", "hotloop+hmac")
+
+CONFIG: Final = """\
+venue = "binance"
+environment = "sim"
+symbols = ["{symbol}"]
+streams = ["{stream}"]
+
+[endpoints]
+rest = "http{s}://127.0.0.1:{port}"
+stream = "ws{s}://127.0.0.1:{port}"
+ws_api = "ws{s}://127.0.0.1:{port}/ws-api/v3"
+{ca}
+
+[keys]
+file = "keys.toml"
+
+[strategy]
+name = "tools.bench.strategy:EveryTick"
+
+[strategy.parameters]
+least_lots = {least_lots}
+replace = {replace}
+
+[risk]
+max_order_size = "10"
+max_order_notional = "1000000"
+max_position = "1000"
+max_daily_loss = "1000000"
+max_open_orders = 1000
+max_orders_per_second = 10000
+
+[loop]
+mode = "spin"
+kernel_stamps = {stamps}
+{cpu}
+
+[run]
+dir = "run"
+
+[journal]
+segment_mb = 256
+keep_segments = 3
+"""
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """Where a variant is to run, and against what."""
+
+    port: int
+    ca: Path | None
+    stream: str
+    action: str
+    cpu: int | None
+    folder: Path
+    """An empty folder of its own."""
+
+
+class Start(Struct, frozen=True):
+    """A process to be started."""
+
+    command: list[str]
+    environment: dict[str, str]
+
+
+def start(name: str, place: Place) -> Start:
+    """Return how to start a variant. Raises ``BadParameter`` for a peer that is not installed."""
+    plain = name.removesuffix(HMAC)
+    if plain == "floor":
+        return _floor(place)
+    if plain == "hotloop":
+        return _hotloop(place, hmac=name.endswith(HMAC), stamps=True)
+    return _peer(name, place)
+
+
+def known_peers() -> list[str]:
+    """Return the peers that have a driver."""
+    return sorted(path.parent.name for path in PEERS.glob("*/driver.py"))
+
+
+def check(names: list[str]) -> None:
+    """Raise ``BadParameter`` for a peer without a driver or an environment."""
+    known = known_peers()
+    for name in names:
+        plain = name.removesuffix(HMAC)
+        if plain not in known:
+            raise BadParameter(f"--against {name}: no such peer; there are {', '.join(known)}")
+        if not python_of(plain).exists():
+            raise BadParameter(
+                f"--against {name}: not installed; hotloop bench --install-peers {plain}"
+            )
+
+
+def versions(peers: list[str]) -> dict[str, str]:
+    """Return the pinned version of each peer and of what it runs on."""
+    found = {"hotloop": version("hotloop"), "trio": version("trio"), "msgspec": version("msgspec")}
+    for name in peers:
+        plain = name.removesuffix(HMAC)
+        pins = (PEERS / plain / "requirements.txt").read_text(encoding="utf-8").split()
+        shown = [pin for pin in pins if pin.partition("==")[0] in (plain, "uvloop")]
+        found[plain] = " ".join(shown).replace("==", " ")
+    return found
+
+
+def python_of(peer: str) -> Path:
+    """Return the interpreter of a peer's environment."""
+    return ENVIRONMENTS / peer / "bin" / "python"
+
+
+def _floor(place: Place) -> Start:
+    command = [sys.executable, "-m", "tools.bench.floor", "--port", str(place.port)]
+    command += ["--stream", place.stream]
+    if place.ca is not None:
+        command += ["--ca", str(place.ca)]
+    if place.cpu is not None:
+        command += ["--cpu", str(place.cpu)]
+    return Start(command, dict(os.environ))
+
+
+def _hotloop(place: Place, *, hmac: bool, stamps: bool) -> Start:
+    keys = place.folder / "keys.toml"
+    keys.touch(mode=0o600)
+    if hmac:
+        keys.write_text(f'api_key = "{API_KEY}"\napi_secret = "{SECRET}"\n', encoding="utf-8")
+    else:
+        pem = place.folder / "key.pem"
+        pem.touch(mode=0o600)
+        pem.write_bytes(
+            Ed25519PrivateKey.generate().private_bytes(
+                Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+            )
+        )
+        keys.write_text(f'api_key = "{API_KEY}"\nprivate_key = "key.pem"\n', encoding="utf-8")
+    config = place.folder / "bench.toml"
+    config.write_text(
+        configuration(
+            port=place.port,
+            ca=place.ca,
+            stream=place.stream,
+            action=place.action,
+            cpu=place.cpu,
+            stamps=stamps,
+        ),
+        encoding="utf-8",
+    )
+    return Start([sys.executable, "-m", "tools", "run", str(config)], dict(os.environ))
+
+
+def configuration(
+    *, port: int, ca: Path | None, stream: str, action: str, cpu: int | None, stamps: bool
+) -> str:
+    """Return the configuration that hotloop races with."""
+    return CONFIG.format(
+        symbol=wire.SYMBOL,
+        stream="depth" if stream == "depth" else "top",
+        s="s" if ca else "",
+        port=port,
+        ca=f'ca_file = "{ca}"' if ca else "",
+        least_lots=wire.LEAST_LOTS,
+        replace=str(action == "cancel_replace").lower(),
+        stamps=str(stamps).lower(),
+        cpu="" if cpu is None else f"cpu = {cpu}",
+    )
+
+
+def _peer(name: str, place: Place) -> Start:
+    """Return how to start a driver: its settings are one argument, in JSON."""
+    plain = name.removesuffix(HMAC)
+    s = "s" if place.ca else ""
+    settings = {
+        "rest": f"http{s}://127.0.0.1:{place.port}",
+        "stream_url": f"ws{s}://127.0.0.1:{place.port}",
+        "ws_api": f"ws{s}://127.0.0.1:{place.port}/ws-api/v3",
+        "stream": place.stream,
+        "least_size": wire.size_text(wire.LEAST_LOTS),
+        "hmac": name.endswith(HMAC),
+        "api_key": API_KEY,
+        "secret": SECRET,
+        "ca": str(place.ca) if place.ca else None,
+        "cpu": place.cpu,
+    }
+    environment = {**os.environ, "PYTHONPATH": str(PEERS)}
+    if place.ca is not None:
+        # One of them is what each client library trusts by.
+        for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+            environment[variable] = str(place.ca)
+    driver = PEERS / plain / "driver.py"
+    return Start([str(python_of(plain)), str(driver), json.dumps(settings)], environment)
