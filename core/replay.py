@@ -151,13 +151,13 @@ EngineOf = Callable[[Door, Callable[[], int], Journal, Hops], Engine]
 def replay(
     records: Iterable[Record],
     engine_of: EngineOf,
-    watch: Callable[[Tally], None] | None = None,
+    watch: Callable[[Record], None] | None = None,
     *,
     every: int = WATCH_EVERY,
 ) -> Tally:
     """Feed one boot's records through a new engine, up to the first difference.
 
-    ``watch`` is called after ``every`` so many inputs, between two turns. What the last turn of a
+    ``watch`` is called with every so many-th input, between two turns. What the last turn of a
     recording without ``END`` sent may not have been recorded: that is counted, and no difference.
     """
     tally = Tally()
@@ -169,7 +169,7 @@ def replay(
             break
         feed(engine, record)
         if watch is not None and tally.inputs % every == 0:
-            watch(tally)
+            watch(record)
     tally.events = engine.counts.messages
     return tally
 

@@ -1,36 +1,25 @@
 """``hotloop replay``: feed a recorded run through the same code and compare every outgoing byte.
 
-Here a run folder becomes boots, each with the house that it ran in, and what a replay finds is
-told to people and programs. The comparison itself is ``core.replay``; what another strategy would
-have done is ``tools.whatif``. ``docs/replay.md`` states the promise.
+Here what a replay finds is told to people and programs. The comparison itself is ``core.replay``;
+what another strategy would have done is ``tools.whatif``. ``docs/replay.md`` states the promise.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-from core import app
-from core.app import House
-from core.config import Config, digest
-from core.errors import BadConfig, BadParameter
-from core.io.journal_file import Reader, read
-from core.io.run_folder import RunFolder
 from core.journal import OUTPUTS, Answer, Ask, Header, Kind, Record, unpack
-from core.replay import Difference, Tally, boots, name, replay
+from core.replay import Difference, Tally, name, replay
 from core.units import NS_PER_MS, NS_PER_S
+from tools import whatif
 from tools.cli import Exit
-from tools.files import find_strategies_beside, read_config
+from tools.recording import Recording, progress_bar
 
 AROUND = 40
 """Characters shown on either side of the first one that differs."""
@@ -46,121 +35,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--boot", type=int, metavar="N", help="this start of the run alone")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--strategy", metavar="NAME", help="SIMULATE another strategy on the recorded market"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="SIMULATE with another strategy parameter; may be given several times",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Replay, and return the exit code: ``FAILED`` where something differs."""
-    recording = Recording(args.journal, args.boot)
-    return _compare(recording, as_json=args.json)
-
-
-# -- what was recorded -----------------------------------------------------------------------
-
-
-class Recording:
-    """A run folder's journal, and the configuration that lies beside it."""
-
-    def __init__(self, path: Path, boot: int | None) -> None:
-        """Take any path that names the journal. Raises ``BadParameter`` or ``BadConfig``."""
-        if not path.exists():
-            raise BadParameter(f"{path} does not exist; JOURNAL is a run folder")
-        journal = path.parent if path.is_file() else path
-        self.folder = journal.parent if any(journal.glob("*.journal")) else journal
-        self.reader: Reader = read(self.folder)
-        self.config_path = RunFolder(self.folder).config
-        self.config: Config = read_config(self.config_path)
-        self._boot = boot
-        self._sizes = [file.stat().st_size for file in sorted(self.folder.glob("journal/*"))]
-        self._first = 0
-        # The run found them beside its configuration, of which the folder holds only a copy.
-        find_strategies_beside(Path.cwd() / self.config_path.name)
-        find_strategies_beside(self.config_path)
-
-    def boots(self) -> Iterator[tuple[Header, Iterator[Record]]]:
-        """Yield what is to be replayed, boot by boot. Raises ``BadParameter``."""
-        found = []
-        for header, records in boots(self.reader):
-            self._first = self._first or header.segment
-            found.append(header.boot)
-            if self._boot in (None, header.boot):
-                self._check_whole(header)
-                yield header, records
-        if self._boot is not None and self._boot not in found:
-            raise BadParameter(
-                f"--boot {self._boot}: {self.folder} holds {', '.join(map(str, found))}"
-            )
-
-    def _check_whole(self, header: Header) -> None:
-        if header.previous_end:
-            raise BadParameter(
-                f"{self.folder}: the beginning of boot {header.boot} is gone: retention deleted "
-                f"the segments before {header.segment:06}, and a replay starts where a boot "
-                "starts. Put them back from a copy, or replay a later boot alone (--boot N); a "
-                "larger [journal] keep_segments keeps more of the next run"
-            )
-        if header.key is None:
-            raise BadParameter(
-                f"{self.folder}: boot {header.boot} was recorded by an older hotloop, which did "
-                "not note what a replay needs; replay it with that one"
-            )
-
-    def check_config(self, header: Header) -> None:
-        """Make sure that a boot ran with the configuration at hand. Raises ``BadConfig``."""
-        if digest(self.config) != header.config_digest:
-            raise BadConfig(
-                f"{self.config_path} is not what boot {header.boot} ran with (its digest is not "
-                "the one in the journal): it was changed, a later boot ran with another one, or "
-                "another version of hotloop reads it differently. Put it back as it was, or "
-                "replay a boot that ran with this one (--boot N)"
-            )
-
-    def house(self, header: Header, config: Config) -> House:
-        """Wire the house of a boot again. Raises ``BadConfig``."""
-        if header.key is None:
-            raise AssertionError("checked before")
-        return app.house(
-            config,
-            str(self.config_path),
-            scope=header.run_id,
-            boot=header.boot,
-            seed=header.seeds["run"],
-            key=header.key,
-        )
-
-    @property
-    def size(self) -> int:
-        """Bytes of all segments."""
-        return sum(self._sizes)
-
-    def position(self, record: Record) -> int:
-        """Bytes of the journal before a record."""
-        return sum(self._sizes[: record.segment - self._first]) + record.offset
-
-    def warn_of_torn(self) -> None:
-        """Say what a dying process left half written."""
-        if self.reader.left:
-            print(
-                f"hotloop: {self.folder}: {self.reader.left} bytes were torn: half written when "
-                "the process died, and no part of the replay",
-                file=sys.stderr,
-            )
-
-
-@contextmanager
-def progress_bar(recording: Recording) -> Iterator[Callable[[Tally], None]]:
-    """Show on a terminal how far a recording was replayed; yields what tells it so."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
-        task = progress.add_task("replaying", total=recording.size)
-
-        def show(tally: Tally) -> None:
-            if tally.at is not None:
-                progress.update(task, completed=recording.position(tally.at))
-
-        yield show
+    if args.strategy is not None or args.set:
+        return whatif.run(args.journal, args.boot, args.strategy, args.set, as_json=args.json)
+    return _compare(Recording(args.journal, args.boot), as_json=args.json)
 
 
 # -- comparing -------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from core.io.runtime import Plan, Runtime
 from core.journal import Header, Kind, Record
 from core.venue import KeyKind
 from tools import cli
-from tools import replay as command
+from tools.recording import Recording
 from tools.world.tank import MAKER, Tank
 from venues.sim.server import DEFAULT_KEY, DEFAULT_SECRET, running_exchange
 
@@ -396,7 +396,7 @@ def test_progress_is_shown_on_a_terminal_and_nowhere_else(
 
 def test_progress_is_counted_in_bytes_of_the_journal(tank: Tank, tmp_path: Path) -> None:
     save(tmp_path, tank, segment_bytes=1 << 16)
-    recording = command.Recording(tmp_path, None)
+    recording = Recording(tmp_path, None)
     positions = [recording.position(r) for _, records in recording.boots() for r in records]
     assert positions[0] == 0
     assert positions == sorted(positions)

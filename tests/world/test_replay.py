@@ -66,6 +66,16 @@ def test_a_changed_output_is_found_with_what_came_before(tank: Tank) -> None:
     assert found.last_input in compared
 
 
+@pytest.mark.parametrize(
+    "change", [{"time_ns": 1}, {"line": 0}, {"kind": int(Kind.DROP)}], ids=["time", "line", "kind"]
+)
+def test_it_is_not_the_bytes_alone_that_are_compared(tank: Tank, change: dict[str, int]) -> None:
+    records = list(tank.journal.records)
+    place = place_of(records, b"order.place")
+    records[place] = replace(records[place], **change)
+    assert difference(tank, records).expected == records[place]
+
+
 def test_a_missing_output_is_found(tank: Tank) -> None:
     records = list(tank.journal.records)
     place = place_of(records, b"order.place")
@@ -122,9 +132,9 @@ def test_what_a_cut_off_recording_lacks_is_counted_unless_it_has_an_end(
 
 
 def test_a_watcher_hears_how_far_it_has_come(tank: Tank) -> None:
-    heard: list[Record | None] = []
+    heard: list[Record] = []
     records = tank.journal.records
-    replay(records, tank.house_again().engine, lambda tally: heard.append(tally.at), every=100)
+    replay(records, tank.house_again().engine, heard.append, every=100)
     inputs = [r for r in records if Kind.BYTES <= r.kind < Kind.SEND]
     assert heard == inputs[99::100]
 

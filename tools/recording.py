@@ -1,0 +1,126 @@
+"""A recorded run, as the commands that replay it take it: its journal, its configuration.
+
+Here a path becomes boots, each with the house that it ran in, and what stands in the way is said
+with what to do about it. What is done with the records is for the commands.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from core import app
+from core.app import House
+from core.config import Config, digest
+from core.errors import BadConfig, BadParameter
+from core.io.journal_file import Reader, read
+from core.io.run_folder import RunFolder
+from core.journal import Header, Record
+from core.replay import boots
+from tools.files import find_strategies_beside, read_config
+
+
+class Recording:
+    """A run folder's journal, and the configuration that lies beside it."""
+
+    def __init__(self, path: Path, boot: int | None) -> None:
+        """Take any path that names the journal. Raises ``BadParameter`` or ``BadConfig``."""
+        if not path.exists():
+            raise BadParameter(f"{path} does not exist; JOURNAL is a run folder")
+        journal = path.parent if path.is_file() else path
+        self.folder = journal.parent if any(journal.glob("*.journal")) else journal
+        self.reader: Reader = read(self.folder)
+        self.config_path = RunFolder(self.folder).config
+        self.config: Config = read_config(self.config_path)
+        self._boot = boot
+        self._sizes = [file.stat().st_size for file in sorted(self.folder.glob("journal/*"))]
+        self._first = 0
+        # The run found them beside its configuration, of which the folder holds only a copy.
+        find_strategies_beside(Path.cwd() / self.config_path.name)
+        find_strategies_beside(self.config_path)
+
+    def boots(self) -> Iterator[tuple[Header, Iterator[Record]]]:
+        """Yield what is to be replayed, boot by boot. Raises ``BadParameter``."""
+        found = []
+        for header, records in boots(self.reader):
+            self._first = self._first or header.segment
+            found.append(header.boot)
+            if self._boot in (None, header.boot):
+                self._check_whole(header)
+                yield header, records
+        if self._boot is not None and self._boot not in found:
+            raise BadParameter(
+                f"--boot {self._boot}: {self.folder} holds {', '.join(map(str, found))}"
+            )
+
+    def _check_whole(self, header: Header) -> None:
+        if header.previous_end:
+            raise BadParameter(
+                f"{self.folder}: the beginning of boot {header.boot} is gone: retention deleted "
+                f"the segments before {header.segment:06}, and a replay starts where a boot "
+                "starts. Put them back from a copy, or replay a later boot alone (--boot N); a "
+                "larger [journal] keep_segments keeps more of the next run"
+            )
+        if header.key is None:
+            raise BadParameter(
+                f"{self.folder}: boot {header.boot} was recorded by an older hotloop, which did "
+                "not note what a replay needs; replay it with that one"
+            )
+
+    def check_config(self, header: Header) -> None:
+        """Make sure that a boot ran with the configuration at hand. Raises ``BadConfig``."""
+        if digest(self.config) != header.config_digest:
+            raise BadConfig(
+                f"{self.config_path} is not what boot {header.boot} ran with (its digest is not "
+                "the one in the journal): it was changed, a later boot ran with another one, or "
+                "another version of hotloop reads it differently. Put it back as it was, or "
+                "replay a boot that ran with this one (--boot N)"
+            )
+
+    def house(self, header: Header, config: Config) -> House:
+        """Wire the house of a boot again. Raises ``BadConfig``."""
+        if header.key is None:
+            raise AssertionError("checked before")
+        return app.house(
+            config,
+            str(self.config_path),
+            scope=header.run_id,
+            boot=header.boot,
+            seed=header.seeds["run"],
+            key=header.key,
+        )
+
+    @property
+    def size(self) -> int:
+        """Bytes of all segments."""
+        return sum(self._sizes)
+
+    def position(self, record: Record) -> int:
+        """Bytes of the journal before a record."""
+        return sum(self._sizes[: record.segment - self._first]) + record.offset
+
+    def warn_of_torn(self) -> None:
+        """Say what a dying process left half written."""
+        if self.reader.left:
+            print(
+                f"hotloop: {self.folder}: {self.reader.left} bytes were torn: half written when "
+                "the process died, and no part of the replay",
+                file=sys.stderr,
+            )
+
+
+@contextmanager
+def progress_bar(recording: Recording) -> Iterator[Callable[[Record], None]]:
+    """Show on a terminal how far a recording was replayed; yields what tells it so."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
+        task = progress.add_task("replaying", total=recording.size)
+        yield lambda record: progress.update(task, completed=recording.position(record))
