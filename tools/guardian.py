@@ -15,7 +15,7 @@ import msgspec
 import trio
 
 from core.app import VENUES
-from core.io.clock import EngineClock
+from core.io.clock import EngineClock, NowNs
 from core.io.guardian import (
     REQUEST_S,
     Charge,
@@ -52,18 +52,17 @@ def main() -> int:
     now_ns = EngineClock().now_ns
     log = GuardianLog(Path(charge.folder), now_ns, STDOUT)
     try:
-        return trio.run(_guard, charge, log)
+        return trio.run(_guard, charge, log, now_ns)
     except BaseException as error:
         log.note("crashed", error=repr(error)[:1_000])
         raise
 
 
-async def _guard(charge: Charge, log: GuardianLog) -> int:
+async def _guard(charge: Charge, log: GuardianLog, now_ns: NowNs) -> int:
     venue = VENUES[charge.venue]
     adapter = venue.adapter(charge.subscription)
     signer = venue.signer(charge.api_key, charge.secret)
     lifeline = Lifeline(STDIN, parent_pidfd(charge.pid))
-    now_ns = EngineClock().now_ns
 
     def taken_over() -> bool:
         """Whether the scope's lock is held by another than our own trading process's remains."""

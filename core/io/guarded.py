@@ -65,6 +65,8 @@ class Guarded:
         self._left = left
         self._log = log
         self.state = Watch.STARTING
+        self.process: trio.Process | None = None
+        """The latest guardian's."""
 
     async def keep(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Start a guardian, hear it, and start another should it die; until cancelled.
@@ -84,7 +86,7 @@ class Guarded:
     async def _live(self, started: Callable[[], None]) -> None:
         """Have one guardian until it has died. Raises ``Unguarded`` if it never watched."""
         self.state = Watch.STARTING
-        process = await trio.lowlevel.open_process(
+        self.process = process = await trio.lowlevel.open_process(
             self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -143,21 +145,26 @@ class Guarded:
 
     async def _let_go(self, process: trio.Process) -> None:
         """Tell a guardian how the run has ended; where that is well, wait for it to end too."""
-        left = self._left()
-        if process.stdin is not None:
-            if left:
-                with suppress(trio.BrokenResourceError):
-                    await process.stdin.send_all(LEFT)
-            await process.stdin.aclose()
-        if left:
-            with trio.move_on_after(GOODBYE_S):
-                await process.wait()
-            await _end(process)
-        else:
+        if not self._left():
+            await _hang_up(process)
             self._log(f"the guardian goes on until our orders are gone; see {LOG}")
+            return
+        if process.stdin is not None:
+            with suppress(trio.BrokenResourceError):
+                await process.stdin.send_all(LEFT)
+        with trio.move_on_after(GOODBYE_S):
+            await process.wait()
+        await _end(process)
 
 
 async def _end(process: trio.Process) -> None:
     """End a guardian that has nothing to do."""
-    process.kill()
+    process.kill()  # before its pipe closes, which it would take for our death
     await process.wait()
+    await _hang_up(process)
+
+
+async def _hang_up(process: trio.Process) -> None:
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            await stream.aclose()

@@ -146,7 +146,8 @@ class Guardian:
         self._clock = VenueClock()
         self._symbols: dict[int, str] = {}
         self._requests = 0
-        self._trouble = ""
+        self._troubles: dict[tuple[type[Command], int], str] = {}
+        """What stood in the way last, by kind of request and instrument."""
         self._slots = trio.CapacityLimiter(MAX_AT_ONCE)
 
     # -- before a death ------------------------------------------------------------------------
@@ -245,7 +246,7 @@ class Guardian:
                 venue_order=own.venue_order_id,
                 result=str(reply.verdict) if reply else "no answer",
                 code=reply.code if reply else 0,
-                text=reply.text[:MAX_TEXT] if reply else self._trouble,
+                text=reply.text[:MAX_TEXT] if reply else "",
             )
         return None not in replies and not stuck
 
@@ -302,14 +303,14 @@ class Guardian:
         if reply.verdict not in taken:
             self._stumble(command, f"{reply.verdict}: {reply.code} {reply.text}")
             return None
-        self._trouble = ""
+        self._troubles.pop(_kind(command), None)
         return reply
 
     def _stumble(self, command: Command, why: str) -> None:
         """Note what stands in the way, once as long as it is the same."""
         trouble = f"{type(command).__name__}: {why}"[:MAX_TEXT]
-        if trouble != self._trouble:
-            self._trouble = trouble
+        if trouble != self._troubles.get(_kind(command)):
+            self._troubles[_kind(command)] = trouble
             self._note("trouble", why=trouble)
 
     def _learn(self, reply: Reply, sent_ns: int) -> None:
@@ -332,6 +333,10 @@ class Guardian:
                     self._throttle.renew(limits)
                 case SessionNotice(Notice.CLOCK_OFF):
                     self._clock.forget()
+
+
+def _kind(command: Command) -> tuple[type[Command], int]:
+    return type(command), getattr(command, "instrument", NO_INSTRUMENT)
 
 
 def _lists_in(reply: Reply) -> Iterator[OpenOrders]:
