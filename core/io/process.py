@@ -88,6 +88,11 @@ class Garbage:
         gc.freeze()
         self._full_ns = self._now_ns() + FULL_EVERY_NS
 
+    def thaw(self) -> None:
+        """Give the collection back to Python, as it was before ``freeze``."""
+        gc.unfreeze()
+        gc.enable()
+
     def collect(self) -> None:
         """Collect what is due. After a full collection the survivors are left alone for good.
 

@@ -258,6 +258,7 @@ class Runtime:
                     await self._leave()
                     nursery.cancel_scope.cancel()
         finally:
+            self._garbage.thaw()
             while self.hops.fold():
                 pass
             self._write_interval()
