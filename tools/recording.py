@@ -119,8 +119,14 @@ def progress_bar(recording: Recording) -> Iterator[Callable[[Record], None]]:
     """Show on a terminal how far a recording was replayed; yields what tells it so."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    # What strategies print stays where they print it, and what we print is for after the bar.
     with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
+        *columns,
+        console=console,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        disable=not console.is_terminal,
     ) as progress:
         task = progress.add_task("replaying", total=recording.size)
         yield lambda record: progress.update(task, completed=recording.position(record))

@@ -61,6 +61,7 @@ def _compare(recording: Recording, *, as_json: bool) -> int:
     total = Tally()
     began_s = time.perf_counter()
     found: dict[str, Any] | None = None
+    lines: list[str] = []
     with progress_bar(recording) as show:
         for header, records in recording.boots():
             recording.check_config(header)
@@ -71,8 +72,7 @@ def _compare(recording: Recording, *, as_json: bool) -> int:
             total.inputs += tally.inputs
             total.outputs += tally.outputs
             total.events += tally.events
-            if not as_json:
-                _tell(header, tally, seconds)
+            lines += _told(header, tally, seconds)
             if tally.difference is not None:
                 found = {"boot": header.boot} | _as_json(tally.difference)
                 break
@@ -86,25 +86,26 @@ def _compare(recording: Recording, *, as_json: bool) -> int:
             "seconds": round(time.perf_counter() - began_s, 3),
             "first_difference": found,
         }
-        print(json.dumps(result))
+        lines = [json.dumps(result)]
+    print("\n".join(lines))
     return Exit.OK if found is None else Exit.FAILED
 
 
-def _tell(header: Header, tally: Tally, seconds: float) -> None:
-    """Print what became of one boot."""
+def _told(header: Header, tally: Tally, seconds: float) -> Iterator[str]:
+    """Tell what became of one boot."""
     recorded_s = (tally.at.time_ns - header.start_ns) / NS_PER_S if tally.at else 0.0
     amounts = f"{tally.inputs:,} inputs, {tally.outputs:,} outputs, {tally.events:,} events"
     if tally.difference is None:
-        print(
+        yield (
             f"boot {header.boot}: identical: {amounts}; {recorded_s:.1f} s replayed in "
             f"{seconds:.2f} s ({recorded_s / seconds:,.0f} times faster, "
             f"{tally.events / seconds:,.0f} events/s)"
         )
     else:
-        print(f"boot {header.boot}: DIFFERENT after {amounts}")
-        print("\n".join(_lines(tally.difference)))
+        yield f"boot {header.boot}: DIFFERENT after {amounts}"
+        yield from _lines(tally.difference)
     if tally.unrecorded:
-        print(
+        yield (
             f"boot {header.boot}: the recording was cut off within its last turn: "
             f"{tally.unrecorded} more outputs came, which it does not hold"
         )

@@ -392,6 +392,8 @@ def test_progress_is_shown_on_a_terminal_and_nowhere_else(
     monkeypatch.setattr(sys, "stderr", terminal)
     assert run(recorded) == 0
     assert "replaying" in terminal.getvalue()
+    assert "identical" not in terminal.getvalue()
+    assert capsys.readouterr().out.startswith("boot 1: identical")
 
 
 def test_progress_is_counted_in_bytes_of_the_journal(tank: Tank, tmp_path: Path) -> None:
