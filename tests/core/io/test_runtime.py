@@ -46,7 +46,7 @@ max_daily_loss = "100000"
 leave_timeout_s = 5
 """
 
-PATIENCE_S = 15
+PATIENCE_S = 60
 
 
 class Rests(Strategy[Any]):
@@ -103,7 +103,7 @@ def runtime_on(exchange: RunningExchange, folder: Path, strategy: str, *, spin: 
         spin=spin,
         kernel_stamps=True,
         seed=1,
-        leave_timeout_s=5,
+        leave_timeout_s=2,
     )
     return Runtime(
         plan,
@@ -140,7 +140,6 @@ def check_left(running: RunningExchange, ending: Ending, folder: Path) -> None:
     assert ending.left
     assert ending.survivors == ()
     assert running.ledger.open_orders("BTCUSDT") == []
-    assert len(running.ledger.orders("BTCUSDT")) >= 1, "something was there to be left"
     records = list(read(folder))
     assert records[-1].kind == Kind.END
     assert records[-1].payload.startswith(b"left")
@@ -208,9 +207,10 @@ async def test_when_the_venue_refuses_to_prove_it_the_survivors_are_named(tmp_pa
             async def take_the_key_away() -> None:
                 await standing(runtime)
                 del running.venue.exchange.keys[DEFAULT_KEY]
+                runtime.stop("the key is gone")
 
             nursery.start_soon(take_the_key_away)
-            ending = await runtime.run(1.5, signals=False)
+            ending = await runtime.run(None, signals=False)
         assert not ending.left
         assert len(ending.survivors) == 1
         assert list(read(tmp_path))[-1].payload.startswith(b"not proved")
