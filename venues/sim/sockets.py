@@ -287,6 +287,8 @@ class SocketServer:
                     await self._read(connection)
                     await connection.wait_closed()
                     nursery.cancel_scope.cancel()
+        except* (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # the client has gone, in the middle of what we said
         finally:
             del self._connections[connection]
 

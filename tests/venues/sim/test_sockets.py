@@ -3,6 +3,8 @@
 import base64
 import json
 import os
+import socket
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
@@ -18,6 +20,7 @@ from tests.venues.sim.driver import START_NS
 from venues.sim import sockets
 from venues.sim.fixed import ONE
 from venues.sim.matching import BUY
+from venues.sim.server import ServerConfig, running_exchange
 from venues.sim.sockets import ControlFrames, SocketServer
 from venues.sim.venue import Venue
 
@@ -267,3 +270,23 @@ async def test_a_client_that_never_shakes_hands_is_let_go(
         await trio.sleep(11)
     assert trio.current_time() == pytest.approx(11)
     del near
+
+
+async def test_a_client_that_resets_its_connection_leaves_the_exchange_standing() -> None:
+    async with running_exchange(ServerConfig(rate=2_000)) as exchange:
+        host, port = exchange.stream.removeprefix("ws://").split(":")
+        for _ in range(5):
+            stream = await trio.open_tcp_stream(host, int(port))
+            await stream.send_all(
+                b"GET /stream?streams=btcusdt@bookTicker/btcusdt@trade HTTP/1.1\r\n"
+                b"Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+            )
+            with trio.fail_after(10):
+                await stream.receive_some(1)
+            linger = struct.pack("ii", 1, 0)  # close() resets
+            stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            stream.socket.close()
+        with trio.fail_after(10):
+            again = await trio.open_tcp_stream(host, int(port))
+        await again.aclose()
