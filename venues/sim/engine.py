@@ -251,6 +251,7 @@ class Engine:
         former = order.rename(client_id or self.new_client_id())
         self.file(account, order.symbol).renamed(order)
         market.book.remove(order)
+        self._publish_best(market)
         self._close(account, market, order, "CANCELED", now_ns)
         self._report(market, order, "CANCELED", now_ns, former_client_id=former)
         self._tell_balances(account, (self._locked_asset(market, order),), now_ns)
@@ -289,6 +290,7 @@ class Engine:
             order.open_quantity = 0
             self._close(account, market, order, "EXPIRED", now_ns)
             kind = "EXPIRED"
+        self._publish_best(market)
         execution_id = self._report(market, order, kind, now_ns, former_client_id=former)
         self._tell_balances(account, (self._locked_asset(market, order),), now_ns)
         amendment = Amendment(execution_id, former, client_id, former_quantity, quantity, now_ns)
