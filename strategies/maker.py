@@ -69,13 +69,22 @@ class Maker(Strategy[MakerParameters]):
 
     def __init__(self, parameters: MakerParameters) -> None:
         super().__init__(parameters)
-        self._half_spread = Fraction(parameters.half_spread_bps)
-        self._skew = Fraction(parameters.skew_bps)
-        self._requote = Fraction(parameters.requote_bps)
         self._markets: list[_Market] = []
+        self._read_parameters()
+
+    def _read_parameters(self) -> None:
+        self._half_spread = Fraction(self.parameters.half_spread_bps)
+        self._skew = Fraction(self.parameters.skew_bps)
+        self._requote = Fraction(self.parameters.requote_bps)
 
     def on_start(self, desk: Desk) -> None:
         self._markets = [_Market(each, self.parameters) for each in desk.instruments]
+
+    def on_parameters(self, desk: Desk) -> None:
+        self._read_parameters()
+        self.on_start(desk)
+        for market in self._markets:
+            self._look(desk, market)
 
     def on_book(self, desk: Desk, book: BookView) -> None:
         market = self._markets[book.instrument]

@@ -67,6 +67,12 @@ class Taker(Strategy[TakerParameters]):
     def on_start(self, desk: Desk) -> None:
         self._markets = [_Market(each, self.parameters) for each in desk.instruments]
 
+    def on_parameters(self, desk: Desk) -> None:
+        ready_ns = [market.ready_ns for market in self._markets]
+        self.on_start(desk)
+        for market, time_ns in zip(self._markets, ready_ns, strict=True):
+            market.ready_ns = time_ns
+
     def on_book(self, desk: Desk, book: BookView) -> None:
         market = self._markets[book.instrument]
         if (

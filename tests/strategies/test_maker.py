@@ -7,6 +7,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from core.commands import OrderKind
 from core.errors import BadParameter
@@ -360,3 +361,13 @@ def test_in_any_market_the_position_stays_in_its_limit_and_quotes_are_few(seed: 
         desk.standing(Side.BUY)
         desk.standing(Side.SELL)
     assert desk.calls <= 600
+
+
+def test_a_changed_parameter_moves_the_quotes_at_once() -> None:
+    desk, _, _ = quoted()
+    desk.strategy.parameters = replace(PARAMETERS, half_spread_bps="5", size="0.2")
+    desk.strategy.on_parameters(desk)
+    desk.accept()
+    bid = desk.standing(Side.BUY)
+    assert bid is not None
+    assert (bid.price_ticks, bid.size_lots) == (999_500, 200)
