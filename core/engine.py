@@ -857,6 +857,8 @@ class Engine:
 
     def _watch_line(self, line: int, session: Session) -> None:
         now_ns = self._now_ns
+        if session.step_unsent:
+            self._next_step(line)
         if session.silent(now_ns):
             self._drop(line, f"silent for {session.line.silence_ns // NS_PER_S} s")
             return

@@ -90,9 +90,14 @@ class Session:
         """The next step was sent as this request."""
         self._waits_for = request_id
 
+    @property
+    def step_unsent(self) -> bool:
+        """Whether the next step could not be sent: a ban, or no token left."""
+        return bool(self._script) and not self._waits_for
+
     def answers_step(self, request_id: int) -> bool:
         """Whether a reply answers the step that is waited for."""
-        return request_id == self._waits_for
+        return request_id != 0 and request_id == self._waits_for
 
     def step_done(self) -> bool:
         """Count the step as done; return whether it was the last and the line is ready now."""

@@ -45,7 +45,7 @@ from core.events import NO_INSTRUMENT, Side
 from core.instrument import Instrument
 from core.units import NS_PER_MS
 from core.venue import RestRequest, Stream, Subscription, WireRequest
-from venues.binance import decode
+from venues.binance import decode, facts
 
 DEPTH_LEVELS: Final = 5_000
 """Levels of a snapshot: what the venue's own recipe asks for. What lies beyond them is unknown
@@ -146,7 +146,7 @@ class Forms:
             return Form(letter, method, common | parameters, signed=signed)
 
         orders = [parameters for side, _ in _SIDES for parameters in _orders(side)]
-        old = {"cancelReplaceMode": _text("STOP_ON_FAILURE")}
+        old = {"cancelReplaceMode": _text("STOP_ON_FAILURE"), "cancelNewClientOrderId": TEXT}
         by_name = old | {"cancelOrigClientOrderId": TEXT}
         by_id = old | {"cancelOrderId": NUMBER}
         place, replace = "order.place", "order.cancelReplace"
@@ -154,8 +154,9 @@ class Forms:
         self.replace = [form(decode.REPLACE, replace, **order, **by_name) for order in orders]
         self.replace_by_id = [form(decode.REPLACE, replace, **order, **by_id) for order in orders]
         cancel, query, amend = "order.cancel", "order.status", "order.amend.keepPriority"
-        self.cancel = form(decode.CANCEL, cancel, origClientOrderId=TEXT)
-        self.cancel_by_id = form(decode.CANCEL, cancel, orderId=NUMBER)
+        named = {"newClientOrderId": TEXT}
+        self.cancel = form(decode.CANCEL, cancel, origClientOrderId=TEXT, **named)
+        self.cancel_by_id = form(decode.CANCEL, cancel, orderId=NUMBER, **named)
         self.query = form(decode.QUERY, query, origClientOrderId=TEXT)
         self.query_by_id = form(decode.QUERY, query, orderId=NUMBER)
         kept = {"newClientOrderId": TEXT, "newQty": TEXT}
@@ -293,18 +294,20 @@ class Encoder:
         forms = self._of(new.instrument)
         shape = _shape(new)
         values = _values(new, forms)
+        cancel_id = _cancel_id(old)
         if old.venue_order_id:
             form = forms.replace_by_id[shape]
-            return form.fill(request_id, old.venue_order_id, *values, now_ms)
+            return form.fill(request_id, cancel_id, old.venue_order_id, *values, now_ms)
         form = forms.replace[shape]
-        return form.fill(request_id, _name(old.client_order_id), *values, now_ms)
+        return form.fill(request_id, cancel_id, _name(old.client_order_id), *values, now_ms)
 
     def _cancel(self, cancel: Cancel, request_id: int, now_ms: int) -> WireRequest:
         """Encode a cancel by the venue's id alone where it is known: that is the fastest."""
         forms = self._of(cancel.instrument)
-        if cancel.venue_order_id:
-            return forms.cancel_by_id.fill(request_id, cancel.venue_order_id, now_ms)
-        return forms.cancel.fill(request_id, _name(cancel.client_order_id), now_ms)
+        cancel_id, order_id = _cancel_id(cancel), cancel.venue_order_id
+        if order_id:
+            return forms.cancel_by_id.fill(request_id, cancel_id, order_id, now_ms)
+        return forms.cancel.fill(request_id, cancel_id, _name(cancel.client_order_id), now_ms)
 
     def _amend(self, amend: Amend, request_id: int, now_ms: int) -> WireRequest:
         """Encode an amend that keeps the order's client id: without one it would get a new one."""
@@ -370,7 +373,9 @@ class Encoder:
             case QueryOrder(index, name, order_id):
                 return self._signed("GET", "order", self._which(index, name, order_id), venue_ns)
             case Cancel(index, name, order_id):
-                return self._signed("DELETE", "order", self._which(index, name, order_id), venue_ns)
+                which = self._which(index, name, order_id)
+                query = f"{which}&newClientOrderId={quote(_cancel_id(command), safe='')}"
+                return self._signed("DELETE", "order", query, venue_ns)
             case CancelAll(index):
                 query = f"symbol={self._symbol(index)}"
                 return self._signed("DELETE", "openOrders", query, venue_ns)
@@ -399,6 +404,11 @@ def _values(place: Place, forms: Forms) -> tuple[str, ...]:
     if place.kind is _MARKET_ORDER:
         return name, size
     return name, instrument.tick.text(place.price_ticks), size
+
+
+def _cancel_id(cancel: Cancel) -> str:
+    """Return the client order id of a cancel, from which that of its order can be told."""
+    return _name(cancel.client_order_id + facts.CANCEL_END)
 
 
 def _name(client_order_id: str) -> str:

@@ -69,6 +69,10 @@ _CHANGE_TO: Final[dict[VenueStatus, Change]] = {
 }
 """What a request did, by how its answer says the order stands."""
 
+CANCEL_END: Final = "-c"
+"""What our cancels add to the client order id of their order. The venue gives a cancelled order its
+cancel's id, and so it is named in every later answer; our own order ids end with a digit."""
+
 _RENAMING: Final = frozenset({"CANCELED", "REPLACED"})
 """Executions whose ``c`` is the id of the request; the order's own id is ``C``."""
 
@@ -266,6 +270,7 @@ def order(
     instrument = instruments.get(order.symbol)
     index = NO_INSTRUMENT if instrument is None else instrument.index
     client_order_id = order.orig_client_order_id or order.client_order_id
+    client_order_id = client_order_id.removesuffix(CANCEL_END)
     status = STATUSES.get(order.status)
     side = SIDES.get(order.side)
     if status is None or side is None:

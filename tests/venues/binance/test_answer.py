@@ -153,6 +153,13 @@ def test_the_time() -> None:
     assert facts(FetchTime(), {"serverTime": 1499827319559}) == (VenueTime(1499827319559 * MS),)
 
 
+def test_an_order_under_the_id_of_our_own_cancel_is_known_by_its_own() -> None:
+    told = ORDER | {"status": "CANCELED", "clientOrderId": "hl-1-c"}
+    [report] = facts(QueryOrder(0, "", 7), told)
+    assert isinstance(report, OrderReport)
+    assert report.client_order_id == "hl-1"
+
+
 def test_one_order_and_cancels_by_rest() -> None:
     [report] = facts(QueryOrder(0, "hl-1"), ORDER)
     assert isinstance(report, OrderReport)

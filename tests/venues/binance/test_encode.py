@@ -109,19 +109,20 @@ def test_a_post_only_order_that_would_not_rest_is_our_misuse() -> None:
 
 
 def test_a_cancel_names_the_venues_id_alone_when_it_is_known() -> None:
+    named = STAMP | {"symbol": "BTCUSDT", "newClientOrderId": "hl-0-c"}
     assert sent(OLD_BY_ID) == {
         "id": "c17",
         "method": "order.cancel",
-        "params": STAMP | {"symbol": "BTCUSDT", "orderId": 12569099453},
+        "params": named | {"orderId": 12569099453},
     }
-    assert sent(OLD)["params"] == STAMP | {"symbol": "BTCUSDT", "origClientOrderId": "hl-0"}
+    assert sent(OLD)["params"] == named | {"origClientOrderId": "hl-0"}
 
 
 def test_a_replace_stops_when_the_cancel_fails() -> None:
     message = sent(Replace(OLD_BY_ID, world.place()))
     assert message["id"] == "r17"
     assert message["method"] == "order.cancelReplace"
-    mode = {"cancelReplaceMode": "STOP_ON_FAILURE"}
+    mode = {"cancelReplaceMode": "STOP_ON_FAILURE", "cancelNewClientOrderId": "hl-0-c"}
     assert message["params"] == LIMIT | mode | {"cancelOrderId": 12569099453}
     by_name = sent(Replace(OLD, world.place()))["params"]
     assert by_name == LIMIT | mode | {"cancelOrigClientOrderId": "hl-0"}
@@ -252,7 +253,13 @@ STAMP_QUERY = "recvWindow=5000&timestamp=1645423376532"
             True,
         ),
         (QueryOrder(0, "a", 7), "GET", "order", f"symbol=BTCUSDT&orderId=7&{STAMP_QUERY}", True),
-        (Cancel(0, "a", 7), "DELETE", "order", f"symbol=BTCUSDT&orderId=7&{STAMP_QUERY}", True),
+        (
+            Cancel(0, "a", 7),
+            "DELETE",
+            "order",
+            f"symbol=BTCUSDT&orderId=7&newClientOrderId=a-c&{STAMP_QUERY}",
+            True,
+        ),
         (CancelAll(0), "DELETE", "openOrders", f"symbol=BTCUSDT&{STAMP_QUERY}", True),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Command) else "",
