@@ -126,6 +126,8 @@ class Link:
     open: bool = True
     arrives_ns: int = 0
     """When the newest message towards the engine arrives: TCP never reorders."""
+    dropped: bool = False
+    """Whether our side has closed it: nothing is read any more."""
     clogged: bool = False
     held: bytearray = field(default_factory=bytearray)
     """What has arrived while the connection is clogged; read in one piece once it is not."""
@@ -199,20 +201,27 @@ class Tank:
         self._boot = boot
         self.house = self.house_again()
         self.signer = self.house.venue.signer(DEFAULT_KEY, DEFAULT_SECRET)
-        self.journal = MemoryJournal()
+        self.journal = self._new_journal()
         self.engine: Engine = self.house.engine(self, self._stamp, self.journal, Hops())
         if restored is not None:
             self.engine.restore(restored, self.now_ns)
         self.at_boot(0, lambda: self.engine.start(self.now_ns))
 
+    def _new_journal(self) -> MemoryJournal:
+        return MemoryJournal()
+
     def house_again(self) -> app.House:
         """Wire the same run up once more, as a replay does."""
+        return self.house_of(self._boot)
+
+    def house_of(self, boot: int) -> app.House:
+        """Wire one boot of the run up."""
         loaded = config.load(self.config_text, "tank.toml")
         return app.house(
             loaded,
             "tank.toml",
             scope=app.scope_of(loaded, DEFAULT_KEY),
-            boot=self._boot,
+            boot=boot,
             seed=self._seed,
             key=KeyKind.SIGNS,
         )
@@ -328,7 +337,7 @@ class Tank:
     def _arrive(self, link: Link, data: bytes) -> None:
         if link.clogged:
             link.held += data
-        elif link.open:
+        elif link.open and not link.dropped:
             now_ns = self.now_ns
             self.engine.on_bytes(link.line, data, now_ns - 1, now_ns, now_ns)
 
@@ -456,6 +465,8 @@ class Tank:
         self.at(self.now_ns + latency_ns, arrive)
 
     def drop(self, line: int, reason: str, *, redial_now: bool) -> None:
+        if line in self.links:
+            self.links[line].dropped = True
         self.at_boot(0, lambda: self.cut(line, reason))
 
     def stop(self, why: str) -> None:
