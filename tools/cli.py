@@ -69,7 +69,7 @@ COMMANDS = {
         "hotloop replay runs/first",
     ),
     "bench": Command(
-        "race tick to order against the floor and other systems, on this machine",
+        "race tick to order against other systems on this machine",
         "hotloop bench --against picows,nautilus_trader --html bench.html",
     ),
     "report": Command("show where the time of a run went", "hotloop report runs/first --json"),

@@ -72,15 +72,20 @@ class Recording:
                 "not note what a replay needs; replay it with that one"
             )
 
-    def check_config(self, header: Header) -> None:
-        """Make sure that a boot ran with the configuration at hand. Raises ``BadConfig``."""
-        if digest(self.config) != header.config_digest:
+    def config_of(self, header: Header) -> Config:
+        """Return the configuration that a boot ran with. Raises ``BadConfig``.
+
+        Each boot leaves its own; the folder's latest serves where that is gone.
+        """
+        path = RunFolder(self.folder).config_of(header.boot)
+        found = read_config(path) if path.exists() else self.config
+        if digest(found) != header.config_digest:
             raise BadConfig(
-                f"{self.config_path} is not what boot {header.boot} ran with (its digest is not "
-                "the one in the journal): it was changed, a later boot ran with another one, or "
-                "another version of hotloop reads it differently. Put it back as it was, or "
-                "replay a boot that ran with this one (--boot N)"
+                f"{path}: boot {header.boot} did not run with this (its digest is not the one in "
+                "the journal): it was changed, is gone, or another version of hotloop reads it "
+                "differently. Put it back as it was, or replay another boot (--boot N)"
             )
+        return found
 
     def house(self, header: Header, config: Config) -> House:
         """Wire the house of a boot again. Raises ``BadConfig``."""

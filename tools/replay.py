@@ -64,8 +64,7 @@ def _compare(recording: Recording, *, as_json: bool) -> int:
     lines: list[str] = []
     with progress_bar(recording) as show:
         for header, records in recording.boots():
-            recording.check_config(header)
-            engine_of = recording.house(header, recording.config).engine
+            engine_of = recording.house(header, recording.config_of(header)).engine
             boot_began_s = time.perf_counter()
             tally = replay(records, engine_of, show)
             seconds = time.perf_counter() - boot_began_s

@@ -75,7 +75,6 @@ def trade(
     # Without keys nothing can be placed: any number of runs may watch.
     lock = ScopeLock(app.lock_of(config, scope)) if keys else nullcontext()
     with RunFolder(beside(path, config.run.dir)) as folder, lock:
-        folder.keep_config(path.read_text(encoding="utf-8"))
         runtime, house = _runtime(config, path, keys, folder, scope)
         show = Progress(runtime.engine, runtime.hops, runtime.now_ns)
         guarded = _guarded(runtime, house, path, keys, folder) if keys else None
@@ -135,6 +134,7 @@ def _runtime(
     rehearse()
     restored = last_boot(folder.path)
     boot = next_boot(folder.path)
+    folder.keep_config(path.read_text(encoding="utf-8"), boot)
     seed = secrets.randbits(63)
     key = app.venue_of(config, str(path)).key_kind(keys.secret if keys else None)
     house = app.house(config, str(path), scope=scope, boot=boot, seed=seed, key=key)

@@ -19,9 +19,9 @@ from msgspec.structs import replace
 import strategies
 from core import config
 from core.app import House
-from core.config import Config, StrategySection, digest
+from core.config import Config, StrategySection
 from core.engine import Engine
-from core.errors import BadParameter
+from core.errors import BadConfig, BadParameter
 from core.hops import ORDER_ACK, Hops
 from core.instrument import Instrument
 from core.journal import Header, Journal
@@ -111,9 +111,10 @@ def _measure(recording: Recording) -> Measured:
     """Replay one boot as it was, where that is possible, for what it had measured itself."""
     acks, engines = _Acks(), []
     for header, records in recording.boots():
-        if digest(recording.config) != header.config_digest:
+        try:
+            house = recording.house(header, recording.config_of(header))
+        except BadConfig:
             break
-        house = recording.house(header, recording.config)
 
         def engine_of(
             door: Door, stamp: Callable[[], int], journal: Journal, _: Hops, house: House = house

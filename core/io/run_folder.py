@@ -2,7 +2,8 @@
 
 Here lives what a folder is called by and who may be in it. What is in the files is known where
 they are written: ``journal/`` and ``boot`` in ``journal_file``, ``hops.hlog`` in ``hlog``,
-``run.log`` in ``run_log``. ``config.toml`` is the configuration as it was when the run started.
+``run.log`` in ``run_log``. ``config.toml`` is the configuration of the last boot, and
+``config-N.toml`` that of boot N, each as it was when the boot started.
 """
 
 from __future__ import annotations
@@ -52,6 +53,11 @@ class RunFolder:
     ) -> None:
         os.close(self._lock)
 
-    def keep_config(self, text: str) -> None:
-        """Write the configuration as it is now, over that of an earlier boot."""
+    def config_of(self, boot: int) -> Path:
+        """Return where the configuration of one boot is kept."""
+        return self.path / f"config-{boot}.toml"
+
+    def keep_config(self, text: str, boot: int) -> None:
+        """Write the configuration as it is now: the folder's, and for good this boot's."""
         self.config.write_text(text, encoding="utf-8")
+        self.config_of(boot).write_text(text, encoding="utf-8")

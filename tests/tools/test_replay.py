@@ -340,7 +340,7 @@ def test_another_configuration_is_refused(
     text = tank.config_text.replace('half_spread_bps = "0.2"', 'half_spread_bps = "0.3"')
     assert text != tank.config_text
     (tmp_path / "config.toml").write_text(text)
-    assert "is not what boot 1 ran with" in refused(capsys, tmp_path)
+    assert "boot 1 did not run with this" in refused(capsys, tmp_path)
 
 
 def test_a_missing_configuration_is_refused(
