@@ -59,10 +59,28 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     orders: list[OrderNote]
 
 
+class NumberNote(Struct, frozen=True, kw_only=True):
+    """The venue has given one of our orders a number.
+
+    A checkpoint does not have the orders placed after it. Those that are open list themselves, but
+    one that was cancelled since may be listed under the cancel's name: only the number tells that
+    its fills are ours.
+    """
+
+    symbol: str
+    client_order_id: str
+    venue_order_id: int
+    side: Side
+    price_ticks: int
+    size_lots: int
+
+
 class Restored(Struct, frozen=True, kw_only=True):
     """What a boot starts from: the last note of the one before it, and when that one ended."""
 
     checkpoint: Checkpoint
+    numbers: list[NumberNote] = []
+    """Orders that were given numbers after the checkpoint."""
     ended_ns: int
     """Time of its last record."""
     clean: bool
@@ -70,19 +88,58 @@ class Restored(Struct, frozen=True, kw_only=True):
 
 
 PREFIX = b"checkpoint "
-"""How a note of this kind begins."""
+"""How the note of a checkpoint begins."""
+
+NUMBER = b"number "
+"""How the note of an order's number begins."""
 
 encode = msgspec.json.Encoder().encode
 
 
-def decode(payload: bytes) -> Checkpoint | None:
-    """Return the checkpoint in a note, ``None`` for notes of other kinds."""
-    if not payload.startswith(PREFIX):
-        return None
-    try:
-        return msgspec.json.decode(payload[len(PREFIX) :], type=Checkpoint)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Malformed(f"a checkpoint of the journal cannot be read: {error}") from error
+def decode(payload: bytes) -> Checkpoint | NumberNote | None:
+    """Return what a note says, ``None`` for notes of other kinds. Raises ``Malformed``."""
+    for prefix, kind in _KINDS:
+        if payload.startswith(prefix):
+            try:
+                return msgspec.json.decode(payload[len(prefix) :], type=kind)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise Malformed(f"a note of the journal cannot be read: {error}") from error
+    return None
+
+
+_KINDS: tuple[tuple[bytes, type[Checkpoint | NumberNote]], ...] = (
+    (PREFIX, Checkpoint),
+    (NUMBER, NumberNote),
+)
+
+
+class Notes:
+    """Reads notes in the order they were written; ``restored`` is what follows from them."""
+
+    def __init__(self) -> None:
+        self._checkpoint: Checkpoint | None = None
+        self._numbers: list[NumberNote] = []
+
+    def read(self, payload: bytes) -> None:
+        """Take in the payload of a note."""
+        note = decode(payload)
+        if isinstance(note, Checkpoint):
+            self._checkpoint = note
+            self._numbers.clear()
+        elif note is not None:
+            self._numbers.append(note)
+
+    def restored(self, boot: int, ended_ns: int, *, left: bool) -> Restored | None:
+        """Return what to start from, ``None`` without a checkpoint.
+
+        ``boot`` is the newest, which ended at ``ended_ns``, ``left`` or not. One that was left
+        before it had proved anything says nothing of how the boot of the checkpoint ended.
+        """
+        found = self._checkpoint
+        if found is None:
+            return None
+        clean = left and found.boot == boot
+        return Restored(checkpoint=found, numbers=self._numbers, ended_ns=ended_ns, clean=clean)
 
 
 def decode_restored(text: str) -> Restored:

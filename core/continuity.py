@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from core import checkpoint
-from core.checkpoint import Checkpoint, OrderNote, PositionNote, Restored
+from core.checkpoint import Checkpoint, NumberNote, OrderNote, PositionNote, Restored
 from core.commands import OrderKind, Place, TimeInForce
 from core.instrument import Instrument, InstrumentTable
 from core.orders import Order, Orders
@@ -50,17 +50,25 @@ class Continuity:
         self._note = note
         self._log = log
         self._restored: Restored | None = None
+        self.noted = False
+        """Whether the next boot has anything to start from; nothing is placed before."""
         self._next_ns = 0
 
     # -- writing -------------------------------------------------------------------------------
 
     def step(self, now_ns: int) -> None:
         """Write a note when one is due."""
-        if now_ns >= self._next_ns and len(self._table):
+        if now_ns >= self._next_ns:
             self.write(now_ns)
 
     def write(self, now_ns: int) -> None:
-        """Write a note now."""
+        """Write a note now, if this boot has proved anything yet.
+
+        Until then what the boots before have left is all there is, and the next boot needs it.
+        """
+        if not self._recovery.reconciled_once:
+            return
+        self.noted = True
         self._next_ns = now_ns + PERIOD_NS
         left = Checkpoint(
             boot=self._boot,
@@ -69,6 +77,18 @@ class Continuity:
             orders=[self._order(order) for order in self._orders.unsettled()],
         )
         self._note(checkpoint.PREFIX + checkpoint.encode(left))
+
+    def numbered(self, order: Order) -> None:
+        """Note the number that the venue has given an order."""
+        note = NumberNote(
+            symbol=self._table[order.instrument].symbol,
+            client_order_id=order.client_order_id,
+            venue_order_id=order.venue_order_id,
+            side=order.side,
+            price_ticks=order.price_ticks,
+            size_lots=order.size_lots,
+        )
+        self._note(checkpoint.NUMBER + checkpoint.encode(note))
 
     def _position(self, row: Instrument) -> PositionNote:
         position = self._positions[row.index]
@@ -122,6 +142,8 @@ class Continuity:
                 self._restore_position(row.index, note)
         for order in restored.checkpoint.orders:
             self._restore_order(order)
+        for number in restored.numbers:
+            self._expect(number)
         if not restored.clean:
             self._recovery.not_before(restored.ended_ns)
         self._tell(restored)
@@ -139,12 +161,13 @@ class Continuity:
         ids = [*note.recent_buy_ids, *note.recent_sell_ids, note.last_trade_id + 1]
         self._recovery.resume_trades(index, min(ids) - 1)
 
-    def _restore_order(self, note: OrderNote) -> None:
+    def _place(self, note: OrderNote | NumberNote) -> Place | None:
+        """Return the order of a note, as far as that matters now."""
         row = self._table.find(note.symbol)
         if row is None:
             self._log(f"order {note.client_order_id} is on {note.symbol}, which is not traded")
-            return
-        place = Place(
+            return None
+        return Place(
             row.index,
             note.client_order_id,
             note.side,
@@ -153,6 +176,16 @@ class Continuity:
             note.price_ticks,
             note.size_lots,
         )
+
+    def _expect(self, note: NumberNote) -> None:
+        place = self._place(note)
+        if place is not None:
+            self._orders.expect(place, note.venue_order_id)
+
+    def _restore_order(self, note: OrderNote) -> None:
+        place = self._place(note)
+        if place is None:
+            return
         order = self._orders.resume(
             place,
             note.sent_ns,

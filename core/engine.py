@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core import hops as hop
 from core.book import Book
@@ -27,6 +28,7 @@ from core.commands import (
     FetchTime,
     Logon,
     Place,
+    QueryOrder,
     Replace,
     SubscribeMarket,
     SubscribePrivate,
@@ -468,7 +470,7 @@ class Engine:
 
     def _cancel_everything(self) -> None:
         for instrument in range(len(self.table)):
-            self.desk.cancel_all(instrument)
+            self.desk.take_out(instrument)
 
     @property
     def left(self) -> bool:
@@ -620,7 +622,7 @@ class Engine:
         self.counts.resyncs += 1
         self._log(f"book {self.table[book.instrument].symbol} lost: {book.why}")
         if self.setup.cancel_when_stale:
-            self.desk.cancel_all(book.instrument)
+            self.desk.take_out(book.instrument)
         self._snapshots.settle(book.instrument)
         if any(s.sendable and not s.line.private for s in self.sessions):
             book.begin()
@@ -648,6 +650,8 @@ class Engine:
     def _settle(self, folded: Folded) -> None:
         """Move positions by new fills, and tell the strategy what changed."""
         order = folded.order
+        if folded.numbered:
+            self.continuity.numbered(order)
         if folded.contradiction:
             self._stop_instrument(order.instrument, folded.contradiction)
         for fill in folded.fills:
@@ -761,7 +765,8 @@ class Engine:
         if reply.verdict is not Verdict.DONE:
             self._count_refusal(reply)
         for fact in reply.facts:
-            self._handlers[type(fact)](fact)
+            named = _named(asked, fact)
+            self._handlers[type(named)](named)
         if asked is None:
             return
         command = asked.command
@@ -834,6 +839,7 @@ class Engine:
         if spec.private:
             self.recovery.begin(self._now_ns)
             self.recovery.step(self._now_ns)
+            self.desk.hurry()
 
     def _closed_by_venue(self, line: int, body: bytes) -> None:
         self.outbound.close(line, CLOSE_NORMAL, self._now_ns)
@@ -882,10 +888,19 @@ class Engine:
         self._ask_snapshots()
         self._ask_start()
         self.recovery.step(now_ns)
+        self._take_out_what_is_halted()
         self.flattening.step()
         self.continuity.step(now_ns)
         self._watch_profit()
         self._refresh_session()
+
+    def _take_out_what_is_halted(self) -> None:
+        """Nothing of ours stands on what is halted, however late it was accepted or found."""
+        everything = bool(self.risk.halted) or self.flattening.wanted
+        for instrument in range(len(self.table)):
+            if everything or self.risk.instrument_halted(instrument):
+                self.desk.take_out(instrument)
+        self.desk.step()
 
     def _ask_start(self) -> None:
         """Ask for the clock now and then, and for the instruments until they are known."""
@@ -925,13 +940,13 @@ class Engine:
 
     def _all_ready(self) -> bool:
         needed = [s for s in self.sessions if self.setup.private or not s.line.private]
-        proved = self.recovery.reconciled or not self.setup.private
+        proved = (self.recovery.reconciled and self.continuity.noted) or not self.setup.private
         return proved and self.clock.known and all(session.ready for session in needed)
 
     def _halt_instrument(self, instrument: int, why: str) -> None:
         """Risk has stopped one instrument: take our orders on it out."""
         self._log(f"{self.table[instrument].symbol} halted: {why}")
-        self.desk.cancel_all(instrument)
+        self.desk.take_out(instrument)
 
     def _halt(self, why: str) -> None:
         """Stop placing for good, and take our orders out."""
@@ -963,6 +978,13 @@ class Engine:
 
     def _log(self, text: str) -> None:
         self._door.log(text)
+
+
+def _named(asked: Asked | None, fact: Event) -> Event:
+    """A venue may list a cancelled order under its cancel's id: it is the one we asked about."""
+    if asked is None or type(fact) is not OrderReport or type(asked.command) is not QueryOrder:
+        return fact
+    return replace(fact, client_order_id=asked.command.client_order_id or fact.client_order_id)
 
 
 _BYTES = int(Kind.BYTES)

@@ -26,6 +26,10 @@ from core.views import OrderState
 MAX_TERMINAL = 10_000
 """Finished orders remembered for late facts: hours at a maker's rate, some 10 MB."""
 
+MAX_EXPECTED = 10_000
+"""Orders of earlier boots known by number alone: many times what a boot places between two
+checkpoints."""
+
 MAX_UNCLAIMED = 1_000
 """Orders whose fills are kept before their venue id is known; others' orders among them."""
 
@@ -78,6 +82,7 @@ STATES: tuple[OrderState, ...] = tuple(
 
 _PROOF: dict[VenueStatus, int] = {status: int(evidence) for status, evidence in PROOF.items()}
 _FILLED = int(Evidence.FILLED)
+_EXPIRED = int(Evidence.EXPIRED)
 
 
 class Chain:
@@ -108,6 +113,7 @@ class Order:
         "filled_lots",
         "instrument",
         "kind",
+        "placed_lots",
         "price_ticks",
         "reason",
         "replaces",
@@ -129,7 +135,7 @@ class Order:
         self.kind: OrderKind = place.kind
         self.tif: TimeInForce = place.tif
         self.price_ticks = place.price_ticks
-        self.size_lots = place.lots
+        self.size_lots = self.placed_lots = place.lots
         self.filled_lots = 0
         self.traded_lots = 0
         self.trade_ids: set[int] = set()
@@ -234,6 +240,8 @@ class Folded(Struct, frozen=True):
     order: Order
     changed: bool
     fills: tuple[Fill, ...] = ()
+    numbered: bool = False
+    """Whether this was the first to tell the venue's number of it."""
     contradiction: str = ""
     """What the venue cannot have done: it is not to be traded with until a person has looked."""
 
@@ -253,6 +261,7 @@ class Orders:
         self._terminal: OrderedDict[str, Order] = OrderedDict()
         self._by_venue_id: dict[tuple[int, int], Order] = {}
         self._unclaimed: OrderedDict[tuple[int, int], dict[int, Fill]] = OrderedDict()
+        self._expected: OrderedDict[tuple[int, int], Place] = OrderedDict()
         self._exposures: dict[int, Exposure] = {}
         self.foreign = 0
         """Reports about orders that are not ours."""
@@ -272,7 +281,8 @@ class Orders:
 
     def by_venue_id(self, instrument: int, venue_order_id: int) -> Order | None:
         """Return an order by the venue's number of it."""
-        return self._by_venue_id.get((instrument, venue_order_id))
+        key = (instrument, venue_order_id)
+        return self._by_venue_id.get(key) or self._enter_expected(key)
 
     def is_ours(self, client_order_id: str) -> bool:
         """Whether an id was given by this scope, in this boot or an earlier one."""
@@ -361,6 +371,16 @@ class Orders:
         self._settle(order, before)
         return order
 
+    def expect(self, place: Place, venue_order_id: int) -> None:
+        """Know an order of an earlier boot by its number, should the venue ever speak of it.
+
+        A cancel may have taken its name, and whose its fills are only the number tells then. One
+        that the venue does not speak of was over, with all its fills known, or lists itself.
+        """
+        self._expected[place.instrument, venue_order_id] = place
+        if len(self._expected) > MAX_EXPECTED:
+            self._expected.popitem(last=False)
+
     def link(self, old: Order, new: Order) -> None:
         """Enter ``new``, which was sent to replace ``old``, into its chain.
 
@@ -384,7 +404,8 @@ class Orders:
         looked = (order.state, order.size_lots, order.filled_lots)
         before = order.quantities
         claimed: tuple[Fill, ...] = ()
-        if report.venue_order_id and not order.venue_order_id:
+        numbered = bool(report.venue_order_id) and not order.venue_order_id
+        if numbered:
             order.venue_order_id = report.venue_order_id
             self._by_venue_id[order.instrument, report.venue_order_id] = order
             claimed = self._claim(order)
@@ -398,11 +419,11 @@ class Orders:
         fills = self._new_fills(order, claimed + report.fills)
         self._settle(order, before)
         changed = looked != (order.state, order.size_lots, order.filled_lots) or bool(fills)
-        return Folded(order, changed, fills, _contradiction(order, report.venue_order_id))
+        return Folded(order, changed, fills, numbered, _contradiction(order, report.venue_order_id))
 
     def _known_by_number(self, report: OrderReport) -> Order | None:
         """A cancelled order may be listed under its cancel's id: the venue's number tells."""
-        return self._by_venue_id.get((report.instrument, report.venue_order_id))
+        return self.by_venue_id(report.instrument, report.venue_order_id)
 
     def on_fill(self, report: FillReport) -> Folded | None:
         """Fold a fill that was found by asking for trades."""
@@ -415,7 +436,8 @@ class Orders:
         fills = self._new_fills(order, (report.fill,))
         self._settle(order, before)
         changed = looked != (order.state, order.filled_lots) or bool(fills)
-        return Folded(order, changed, fills, _contradiction(order, report.venue_order_id))
+        contradiction = _contradiction(order, report.venue_order_id)
+        return Folded(order, changed, fills, contradiction=contradiction)
 
     def on_refused(self, order: Order, reason: str) -> Folded:
         """Fold the venue's proof that it did not take the order, or can no longer take it."""
@@ -447,6 +469,14 @@ class Orders:
         if order.traded_lots > order.filled_lots:
             order.filled_lots = order.traded_lots
         return tuple(new)
+
+    def _enter_expected(self, key: tuple[int, int]) -> Order | None:
+        """Enter an expected order that the venue speaks of; nothing of it is booked yet."""
+        place = self._expected.pop(key, None)
+        if place is None:
+            return None
+        order = self.find(place.client_order_id)
+        return order or self.resume(place, 0, key[1], 0, 0, ())
 
     def _keep_unclaimed(self, report: FillReport) -> None:
         """Keep a fill of an order whose venue id we have not been told yet, or never will be."""
@@ -516,8 +546,13 @@ _NOTHING = (0, 0, 0)
 
 
 def _contradiction(order: Order, venue_order_id: int) -> str:
-    """Return what no venue that keeps its word can say of an order, "" where it says no such."""
-    if order.filled_lots > order.size_lots:
+    """Return what no venue that keeps its word can say of an order, "" where it says no such.
+
+    An amend to less than a fill has left that crossed it expires the order, with more filled than
+    its new size: that is no contradiction as long as it is no more than was placed.
+    """
+    may_lots = order.placed_lots if order.evidence & _EXPIRED else order.size_lots
+    if order.filled_lots > may_lots:
         return f"{order!r} is filled beyond its size"
     if venue_order_id and venue_order_id != order.venue_order_id:
         return f"{order!r} stands twice, as {order.venue_order_id} and as {venue_order_id}"

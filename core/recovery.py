@@ -210,6 +210,9 @@ class Recovery:
         folded = self._orders.on_fill(report)
         if folded is not None:
             self._settle(folded)
+            if folded.fills and not folded.order.state.terminal:
+                # The stream did not tell of this trade: what else did it not tell of its order?
+                self._proof.doubt(folded.order.client_order_id, 0)
 
     def on_open_orders(self, event: OpenOrders, now_ns: int) -> None:
         """Fold a list of open orders, and act on how it differs from the table."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.checkpoint import Checkpoint, Restored, decode
+from core.checkpoint import Notes, Restored
 from core.io.journal_file import Follower, read_from, segments
 from core.journal import Kind
 
@@ -21,27 +21,25 @@ def last_boot(run_dir: Path) -> Restored | None:
 
     Raises ``JournalCorrupt`` where the journal's end cannot be believed.
     """
-    ended_ns, clean = 0, False
     for number in reversed(segments(run_dir)):
-        found, last_ns, ends = _look(read_from(run_dir, number))
-        if not ended_ns:
-            ended_ns, clean = last_ns, ends
-        if found is not None:
-            return Restored(checkpoint=found, ended_ns=ended_ns, clean=clean)
+        restored = _look(read_from(run_dir, number))
+        if restored is not None:
+            return restored
     return None
 
 
-def _look(follower: Follower) -> tuple[Checkpoint | None, int, bool]:
-    """Return the last checkpoint from a place on, the time of the last record, and how it ends."""
-    found, last_ns, clean = None, 0, False
+def _look(follower: Follower) -> Restored | None:
+    """Return what follows from all that is in the journal from a place on."""
+    notes, last_ns, left = Notes(), 0, False
     try:
         while records := follower.poll():
             for record in records:
                 if record.kind == Kind.NOTE:
-                    found = decode(record.payload) or found
+                    notes.read(record.payload)
             last = records[-1]
             last_ns = last.time_ns
-            clean = last.kind == Kind.END and last.payload.startswith(LEFT)
+            left = last.kind == Kind.END and last.payload.startswith(LEFT)
     finally:
         follower.close()
-    return found, last_ns, clean
+    boot = follower.header.boot if follower.header else 0
+    return notes.restored(boot, last_ns, left=left)

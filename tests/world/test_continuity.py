@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from core import checkpoint
-from core.checkpoint import Restored
+from core.checkpoint import Notes, Restored
 from core.commands import TimeInForce
 from core.journal import Kind
 from core.units import NS_PER_S
@@ -14,13 +13,14 @@ from tests.world.test_recovery import TRADE, World, world
 from tools.world.tank import Delivery, Message
 
 
-def last_note(w: World) -> checkpoint.Checkpoint:
-    notes = [checkpoint.decode(r.payload) for r in w.journal.records if r.kind == Kind.NOTE]
-    return [note for note in notes if note is not None][-1]
-
-
-def crashed(w: World, *, clean: bool = False) -> Restored:
-    return Restored(checkpoint=last_note(w), ended_ns=w.now_ns, clean=clean)
+def crashed(w: World, *, left: bool = False) -> Restored:
+    notes = Notes()
+    for record in w.journal.records:
+        if record.kind == Kind.NOTE:
+            notes.read(record.payload)
+    restored = notes.restored(w.engine.setup.boot, w.now_ns, left=left)
+    assert restored is not None
+    return restored
 
 
 def next_boot(w: World, restored: Restored | None = None, **options) -> World:
@@ -110,7 +110,7 @@ def test_a_clean_end_needs_no_waiting():
     w.buy(6_501_000, 500, tif=TimeInForce.IOC)
     w.run(0.1)
     w.leave()
-    again = next_boot(w, crashed(w, clean=True))
+    again = next_boot(w, crashed(w, left=True))
     began_ns = again.now_ns
     trading(again)
     assert again.now_ns - began_ns < NS_PER_S
@@ -145,7 +145,7 @@ def test_an_instrument_whose_grid_has_changed_is_halted():
     w = world()
     w.buy(6_501_000, 500, tif=TimeInForce.IOC)
     w.run(11)
-    note = last_note(w)
+    note = crashed(w).checkpoint
     note.positions[0] = replace(note.positions[0], lot="0.1")
     again = trading(next_boot(w, Restored(checkpoint=note, ended_ns=w.now_ns, clean=True)))
     assert "tick or lot" in again.engine.risk.instrument_halted(0)

@@ -246,8 +246,8 @@ class Tank:
         """Let that much time pass."""
         until_ns = self.now_ns + int(seconds * NS_PER_S)
         while self._heap and self._heap[0][0] <= until_ns:
+            self._fire_timers(self._heap[0][0])
             when_ns, _, what = heapq.heappop(self._heap)
-            self._fire_timers(when_ns)
             self.now_ns = max(self.now_ns, when_ns)
             what()
         self._fire_timers(until_ns)
