@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from core.book import Book
 from core.commands import Amend, Cancel, OrderKind, Place, Replace, TimeInForce
+from core.doubts import Doubts
 from core.errors import BadParameter
 from core.events import Side
 from core.instrument import Instrument, InstrumentTable
@@ -47,6 +48,7 @@ class TradingDesk:
         "_stamp",
         "_table",
         "_timer",
+        "_unwanted",
         "gate_open",
         "now_ns",
         "random",
@@ -82,6 +84,7 @@ class TradingDesk:
         self._timer = timer
         self._log = log
         self._quotes: dict[tuple[int, Side], Order] = {}
+        self._unwanted: Doubts[str] = Doubts()
         self.random = random.Random(seed)
         self.now_ns = 0
         self.session = SessionState.STARTING
@@ -175,6 +178,28 @@ class TradingDesk:
     def cancel_all(self, instrument: int) -> None:
         for order in self.open_orders(instrument):
             self.cancel(order)
+
+    def take_out(self, instrument: int) -> None:
+        """Cancel every order on an instrument, and go on until each is gone.
+
+        A cancel may be refused, lost, or find no line: ``step`` sends it again.
+        """
+        for order in self.open_orders(instrument):
+            self._unwanted.raise_(order.client_order_id, self.now_ns)
+        self.step()
+
+    def step(self) -> None:
+        """Cancel again what was to be taken out and still stands, as far as it is due."""
+        for client_order_id in self._unwanted.due(self.now_ns):
+            order = self._orders.find(client_order_id)
+            if order is None or order.state.terminal:
+                self._unwanted.settle(client_order_id)
+            elif not order.cancelling:
+                self.send_cancel(order)
+
+    def hurry(self) -> None:
+        """The way to the venue is open again: what is to be taken out is due now."""
+        self._unwanted.ask_now(self.now_ns)
 
     def replace(self, order: OrderView, price_ticks: int, lots: int) -> Order | Refusal:
         if not self.gate_open:
