@@ -43,8 +43,8 @@ DRAIN_NS: Final = 3_000_000_000
 """How long after the last tick of an open loop orders are awaited."""
 
 BURST_DRAIN_NS: Final = 60_000_000_000
-READY_ROW: Final = 100
-"""So many ticks answered in a row make a variant ready."""
+READY_TICKS: Final = 200
+"""So many ticks answered make a variant ready: caches and codecs are warm."""
 
 READY_EVERY_NS: Final = 5_000_000
 HANDSHAKE_S: Final = 5.0
@@ -436,7 +436,7 @@ class Cell:
         now_ms = time.time_ns() // 1_000_000
         whole = b"".join(ticks.frame(BURST_LOTS, now_ms) for _ in range(BURST[self._stream]))
         one = len(whole) // BURST[self._stream]
-        self._venue.ids = ticks.update_id
+        last_id = ticks.update_id
         view = memoryview(whole)
         at, began_ns = 0, _now_ns()
         end_ns = began_ns + int(seconds * 1e9)
@@ -449,6 +449,8 @@ class Cell:
                 while not client.flush():
                     self._venue.serve()
         sent = at // one
+        # What was not sent any more never happened.
+        ticks.update_id = last_id - (BURST[self._stream] - sent) * ticks.ids_each
         # The last ticks ask for an order: it says that all before them were taken.
         while not self._venue.answered and _now_ns() < end_ns + BURST_DRAIN_NS:
             self._send(0)
@@ -462,23 +464,25 @@ class Cell:
         return sent * 1_000_000_000 // (last_ns - began_ns)
 
     def ready(self, seconds: float) -> bool:
-        """Send slow ticks until some in a row are answered."""
+        """Send slow ticks until enough of them were answered."""
         end_ns = _now_ns() + int(seconds * 1e9)
-        row = 0
-        while row < READY_ROW and (began_ns := _now_ns()) < end_ns:
+        answered = 0
+        while answered < READY_TICKS and (began_ns := _now_ns()) < end_ns:
             self._send(0)
-            row = row + 1 if self._await(began_ns + ANSWER_NS // 4) else self._give_up()
-            self._idle(began_ns + READY_EVERY_NS // (1 + row // 10))
-        return row >= READY_ROW
+            if self._await(began_ns + ANSWER_NS // 4):
+                answered += 1
+            else:
+                self._give_up()
+            self._idle(began_ns + READY_EVERY_NS)
+        return answered >= READY_TICKS
 
-    def _give_up(self) -> int:
+    def _give_up(self) -> None:
         """Count what was not answered as lost, so that later orders answer later ticks."""
         venue = self._venue
         now_ns = _now_ns()
         self._lost += len(venue.due_ns) - venue.answered
         venue.late_ns += [now_ns - due_ns for due_ns in venue.due_ns[venue.answered :]]
         venue.answered = len(venue.due_ns)
-        return 0
 
     _lost = 0
 

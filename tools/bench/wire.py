@@ -124,6 +124,7 @@ class Ticks:
         self.update_id = FIRST_ID
         self._bodies = [_changes(step) for step in range(_CYCLE)]
         self._depth = stream == "depth"
+        self.ids_each = IDS_A_DELTA if self._depth else 1
         name = "btcusdt@depth@100ms" if self._depth else "btcusdt@bookTicker"
         data = _DEPTH if self._depth else _TOP
         whole = b'{"stream":"%b","data":%b}' % (name.encode(), data) if combined else data

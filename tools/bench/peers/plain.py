@@ -1,22 +1,16 @@
-"""What the drivers over plain WebSocket libraries share: settings, ticks and order texts.
+"""What all drivers share: settings, and the best bid of an update's changes.
 
-Runs in a peer's own environment, where hotloop is not installed. Each driver adds the library's own
-way to receive a message and to send one.
+Runs in a peer's own environment, where hotloop is not installed; it needs the standard library
+alone.
 """
 
 from __future__ import annotations
 
 import gc
-import hmac
 import json
 import os
 import sys
-import time
-from collections.abc import Callable
-from hashlib import sha256
 from typing import Any
-
-import msgspec
 
 
 def settings() -> dict[str, Any]:
@@ -28,80 +22,13 @@ def settings() -> dict[str, Any]:
     return asked
 
 
-def market_url(asked: dict[str, Any]) -> str:
-    name = "depth@100ms" if asked["stream"] == "depth" else "bookTicker"
-    return f"{asked['stream_url']}/stream?streams=btcusdt@{name}"
+def best(bids: Any) -> tuple[str, str]:
+    """Return the best bid of a depth update: of its first two changes, the higher one not gone.
 
-
-class Top(msgspec.Struct, gc=False):
-    bid: str = msgspec.field(name="b")
-    bid_size: str = msgspec.field(name="B")
-
-
-class TopFrame(msgspec.Struct, gc=False):
-    data: Top
-
-
-class Depth(msgspec.Struct, gc=False):
-    bids: list[tuple[str, str]] = msgspec.field(name="b")
-    asks: list[tuple[str, str]] = msgspec.field(name="a")
-
-
-class DepthFrame(msgspec.Struct, gc=False):
-    data: Depth
-
-
-def reader(asked: dict[str, Any]) -> Callable[[Any], tuple[str, str]]:
-    """Return what reads a message into the best bid and its size.
-
-    Of a depth update it takes the highest changed bid that is not gone, which is the best one in
-    this race; a real strategy would keep a book.
+    So it is in this race; a real strategy would keep a book.
     """
-    if asked["stream"] != "depth":
-        decode_top = msgspec.json.Decoder(TopFrame).decode
-
-        def top(message: Any) -> tuple[str, str]:
-            data = decode_top(message).data
-            return data.bid, data.bid_size
-
-        return top
-    decode_depth = msgspec.json.Decoder(DepthFrame).decode
-
-    def best(message: Any) -> tuple[str, str]:
-        bids = decode_depth(message).data.bids
-        for price, size in (bids[1], bids[0]):
-            if float(size):
-                return price, size
-        return bids[0]
-
-    return best
-
-
-def order_maker(asked: dict[str, Any]) -> Callable[[str, str], bytes]:
-    """Return what makes the text of an order, signed if the race asks for it."""
-    key, secret, signs = asked["api_key"], asked["secret"].encode(), asked["hmac"]
-    number = 0
-
-    def order(price: str, size: str) -> bytes:
-        nonlocal number
-        number += 1
-        stamp = int(time.time() * 1000)
-        if not signs:
-            return (
-                f'{{"id":"{number}","method":"order.place","params":{{"newClientOrderId":"o{number}",'
-                f'"newOrderRespType":"FULL","price":"{price}","quantity":"{size}","side":"BUY",'
-                f'"symbol":"BTCUSDT","timeInForce":"IOC","timestamp":{stamp},"type":"LIMIT"}}}}'
-            ).encode()
-        payload = (
-            f"apiKey={key}&newClientOrderId=o{number}&newOrderRespType=FULL&price={price}"
-            f"&quantity={size}&side=BUY&symbol=BTCUSDT&timeInForce=IOC&timestamp={stamp}&type=LIMIT"
-        )
-        signature = hmac.digest(secret, payload.encode(), sha256).hex()
-        return (
-            f'{{"id":"{number}","method":"order.place","params":{{"apiKey":"{key}",'
-            f'"newClientOrderId":"o{number}","newOrderRespType":"FULL","price":"{price}",'
-            f'"quantity":"{size}","side":"BUY","signature":"{signature}","symbol":"BTCUSDT",'
-            f'"timeInForce":"IOC","timestamp":{stamp},"type":"LIMIT"}}}}'
-        ).encode()
-
-    return order
+    price, size = bids[1]
+    if float(size):
+        return price, size
+    price, size = bids[0]
+    return price, size

@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import plain
+import raw
 
 
 async def drain(trade: aiohttp.ClientWebSocketResponse) -> None:
@@ -15,12 +16,12 @@ async def drain(trade: aiohttp.ClientWebSocketResponse) -> None:
 
 
 async def main(asked: dict[str, Any]) -> None:
-    read, order = plain.reader(asked), plain.order_maker(asked)
+    read, order = raw.reader(asked), raw.order_maker(asked)
     least = float(asked["least_size"])
     async with (
         aiohttp.ClientSession() as session,
         session.ws_connect(asked["ws_api"]) as trade,
-        session.ws_connect(plain.market_url(asked)) as market,
+        session.ws_connect(raw.market_url(asked)) as market,
         asyncio.TaskGroup() as tasks,
     ):
         tasks.create_task(drain(trade))

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import plain
+import raw
 import uvloop
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
@@ -21,8 +22,8 @@ class Market(WSListener):
     """Answers ticks."""
 
     def __init__(self, asked: dict[str, Any], trade: Trade) -> None:
-        self._read = plain.reader(asked)
-        self._order = plain.order_maker(asked)
+        self._read = raw.reader(asked)
+        self._order = raw.order_maker(asked)
         self._least = float(asked["least_size"])
         self._send = trade.transport.send
 
@@ -35,7 +36,7 @@ class Market(WSListener):
 
 async def main(asked: dict[str, Any]) -> None:
     _, trade = await ws_connect(Trade, asked["ws_api"])
-    market, _ = await ws_connect(lambda: Market(asked, trade), plain.market_url(asked))
+    market, _ = await ws_connect(lambda: Market(asked, trade), raw.market_url(asked))
     await market.wait_disconnected()
 
 

@@ -6,6 +6,7 @@ import ssl
 from typing import Any
 
 import plain
+import raw
 import trio
 from trio_websocket import WebSocketConnection, open_websocket_url
 
@@ -16,12 +17,12 @@ async def drain(trade: WebSocketConnection) -> None:
 
 
 async def main(asked: dict[str, Any]) -> None:
-    read, order = plain.reader(asked), plain.order_maker(asked)
+    read, order = raw.reader(asked), raw.order_maker(asked)
     least = float(asked["least_size"])
     context = ssl.create_default_context(cafile=asked["ca"]) if asked["ca"] else None
     async with (
         open_websocket_url(asked["ws_api"], context) as trade,
-        open_websocket_url(plain.market_url(asked), context) as market,
+        open_websocket_url(raw.market_url(asked), context) as market,
         trio.open_nursery() as nursery,
     ):
         nursery.start_soon(drain, trade)

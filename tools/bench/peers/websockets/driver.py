@@ -10,6 +10,7 @@ from typing import Any
 sys.path.remove(str(Path(__file__).parent))  # this folder is named like the library's parent
 
 import plain
+import raw
 from websockets.asyncio.client import ClientConnection, connect
 
 
@@ -19,11 +20,11 @@ async def drain(trade: ClientConnection) -> None:
 
 
 async def main(asked: dict[str, Any]) -> None:
-    read, order = plain.reader(asked), plain.order_maker(asked)
+    read, order = raw.reader(asked), raw.order_maker(asked)
     least = float(asked["least_size"])
     async with (
         connect(asked["ws_api"], compression=None) as trade,
-        connect(plain.market_url(asked), compression=None) as market,
+        connect(raw.market_url(asked), compression=None) as market,
     ):
         task = asyncio.create_task(drain(trade))
         while True:
