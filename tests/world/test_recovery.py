@@ -49,11 +49,8 @@ class World(Tank):
     """A tank whose strategy is a hand."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(
-            strategy="tests.world.test_recovery:Hand",
-            parameters="",
-            **{"rate": 0.0, **options},
-        )
+        hand = {"strategy": "tests.world.test_recovery:Hand", "parameters": ""}
+        super().__init__(**{"rate": 0.0, **hand, **options})
         self.desk = self.engine.desk
 
     @property
