@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -106,9 +107,14 @@ def _line(descriptor: int) -> bytes:
 
 
 def _leave_the_hot_cpu() -> None:
-    """Take back what the trading process set for itself and we inherited."""
-    os.sched_setaffinity(0, range(os.cpu_count() or 1))
-    os.setpriority(os.PRIO_PROCESS, 0, 0)
+    """Leave the CPU that the trading process has pinned itself to, and us with it.
+
+    Its priority is kept: on the day that it is needed, the guardian is in a hurry.
+    """
+    inherited = os.sched_getaffinity(0)
+    others = set(range(os.cpu_count() or 1)) - inherited
+    with suppress(OSError):  # there may be none that we are allowed on
+        os.sched_setaffinity(0, others or inherited)
 
 
 def _let_go_of_stderr() -> None:

@@ -193,8 +193,8 @@ class Guardian:
             if clean == CLEAN_LISTS:
                 self._note("proved", empty_lists=clean, after_ms=self._since_ms(died_ns))
                 return True
-            if not ours:
-                await trio.sleep(0 if clean else WATCH_S)
+            if not clean:
+                await trio.sleep(FIRST_WAIT_S if ours else WATCH_S)
         self._note("gave_up", why="LOOK AT THE VENUE: orders of this scope may be alive")
         return False
 

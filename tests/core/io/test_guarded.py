@@ -124,6 +124,17 @@ async def test_one_that_does_not_end_when_all_is_well_is_ended(
         os.kill(pid, 0)
 
 
+async def test_one_that_speaks_no_more_is_ended_before_it_takes_us_for_dead(
+    tmp_path: Path,
+) -> None:
+    run = Run(tmp_path, WATCHES + "import os; os.close(1)" + WAITS)
+    run.left = False
+    async with run.alive():
+        await run.until("NO GUARDIAN")
+    assert not run.traces.exists()
+    assert not any("goes on" in line for line in run.lines)
+
+
 async def test_its_notes_are_in_the_log(tmp_path: Path) -> None:
     note = """print('{"time": "x", "action": "trouble", "why": "no way"}', flush=True)"""
     run = Run(tmp_path, WATCHES + note + WAITS)

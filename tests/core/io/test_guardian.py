@@ -330,6 +330,23 @@ async def test_a_cancel_whose_answer_is_lost_is_settled_by_the_next_list(
     assert [note["result"] for note in world.noted("cancel")] == ["no answer"]
 
 
+@pytest.mark.parametrize(
+    ("answer", "most"),
+    [(nothing, 30), (lambda: refusal(400, -2011, "Unknown order sent."), 500)],
+    ids=["no answer", "refused"],
+)
+async def test_an_order_that_stays_whatever_is_sent_is_not_hammered(
+    world: World, autojump_clock: MockClock, answer: Callable[[], Answer], most: int
+) -> None:
+    world.place(SCOPE + "1-1")
+    world.fault = lambda request: answer() if request.method == "DELETE" else None
+    with trio.move_on_after(60):
+        await world.clear(within_s=120)
+    assert world.open() == [SCOPE + "1-1"]
+    assert not world.noted("proved")
+    assert 10 < len(world.noted("cancel")) < most
+
+
 async def test_a_cancel_that_comes_too_late_is_no_trouble(
     world: World, autojump_clock: MockClock
 ) -> None:
@@ -521,6 +538,7 @@ async def test_an_own_order_on_a_symbol_of_an_earlier_configuration_is_no_proof(
     assert not await world.clear(within_s=2 * GIVE_UP_NS / NS_PER_S)
     assert world.noted("cannot_cancel")[0]["order"] == SCOPE + "1-1"
     assert world.notes[-1]["action"] == "gave_up"
+    assert len(world.asked) < 250
 
 
 # -- before a death --------------------------------------------------------------------------
