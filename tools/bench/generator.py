@@ -47,6 +47,7 @@ READY_TICKS: Final = 200
 """So many ticks answered make a variant ready: caches and codecs are warm."""
 
 READY_EVERY_NS: Final = 5_000_000
+LISTEN_KEY: Final = "listenkeyofnobody"
 HANDSHAKE_S: Final = 5.0
 BURST: Final = {"bookTicker": 400_000, "depth": 60_000}
 """Most messages of a burst, made before it begins: 70 and 60 MB."""
@@ -194,9 +195,16 @@ class Connection:
 
     def subscribe(self, names: list[str]) -> None:
         for name in names:
+            if name == LISTEN_KEY:
+                self._venue.listener = self
             stream = name.partition("@")[2].partition("@")[0]
             self.streams.add(stream)
             self._venue.market[stream] = self
+
+    def tell(self, events: list[bytes]) -> None:
+        """Send an account's events to whoever listens by a listen key."""
+        form = b'{"stream":"%b","data":%%b}' % LISTEN_KEY.encode() if self.combined else b"%b"
+        self.send(b"".join(wire.frame(form % event) for event in events))
 
 
 class Venue:
@@ -210,6 +218,8 @@ class Venue:
         self._connections: dict[int, Connection] = {}
         self.market: dict[str, Connection] = {}
         """Who gets the ticks of a stream: the last one that asked for it."""
+        self.listener: Connection | None = None
+        """Who hears of orders sent by REST."""
         self.read_ns = 0
         self.ids = wire.FIRST_ID
         """The last update id, over all streams and connections."""
@@ -258,6 +268,8 @@ class Venue:
         if self._connections.pop(connection.fd, None) is not None:
             self._epoll.unregister(connection.fd)
             connection.sock.close()
+            if self.listener is connection:
+                self.listener = None
             for stream in connection.streams:
                 if self.market.get(stream) is connection:
                     del self.market[stream]
@@ -276,7 +288,10 @@ class Venue:
         if name == "order" and method == "POST":
             text = query.encode() + b"&" + body
             self._time(text)
-            connection.answer(self._keep(text).placed(now_ms))
+            order = self._keep(text)
+            connection.answer(order.placed(now_ms))
+            if self.listener is not None:
+                self.listener.tell(order.reports(now_ms))
             return
         answers: dict[str, Callable[[], Any]] = {
             "ping": dict,
@@ -284,9 +299,10 @@ class Venue:
             "exchangeInfo": wire.exchange_info,
             "account": lambda: wire.account(now_ms),
             "depth": lambda: wire.depth(self.ids, self.levels),
-            "userDataStream": lambda: {"listenKey": "bench"},
+            "userDataStream": lambda: {"listenKey": LISTEN_KEY},
             "openOrders": list,
             "myTrades": list,
+            "tradeFee": wire.fees,
         }
         answer = answers.get(name)
         if answer is None:
@@ -310,7 +326,7 @@ class Venue:
             order = self._keep(text)
             out = wire.frame(wire.reply(request_id, order.placed(now_ms)))
             if connection.private:
-                out += b"".join(map(wire.frame, order.reports(now_ms)))
+                out += b"".join(map(wire.private, order.reports(now_ms)))
         elif method == "order.cancelReplace":
             out = self._replace(connection, request_id, text, now_ms)
         elif method == "order.cancel":
@@ -339,7 +355,7 @@ class Venue:
         result = wire.replaced(old.cancelled(now_ms), new.placed(now_ms))
         out = wire.frame(wire.reply(request_id, result))
         if connection.private:
-            out += wire.frame(old.gone(now_ms)) + b"".join(map(wire.frame, new.reports(now_ms)))
+            out += b"".join(map(wire.private, (old.gone(now_ms), *new.reports(now_ms))))
         return out
 
     def _keep(self, text: bytes) -> wire.Order:

@@ -141,7 +141,7 @@ class House:
         order = wire.Order(text, int(request_id.strip(b'"')[1:]))
         now_ms = self.now_ns // NS_PER_MS
         answer = wire.frame(wire.reply(request_id, order.placed(now_ms)))
-        return answer + b"".join(map(wire.frame, order.reports(now_ms)))
+        return answer + b"".join(map(wire.private, order.reports(now_ms)))
 
     def _read(self, line: int, data: bytes) -> None:
         now_ns = self._later()

@@ -188,7 +188,8 @@ def _depth(house: House, _: Path) -> Call:
 
 
 def _execution(house: House, _: Path) -> Call:
-    return _decoding(house, 1, _order().reports(1_780_000_000_000)[0])
+    event = _order().reports(1_780_000_000_000)[0]
+    return _decoding(house, 1, b'{"subscriptionId":0,"event":%b}' % event)
 
 
 def _order_reply(house: House, _: Path) -> Call:

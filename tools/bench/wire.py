@@ -235,11 +235,11 @@ _CANCELLED: Final = (
 )
 _REPLY: Final = b'{"id":%b,"status":200,"result":%b,"rateLimits":' + LIMITS.encode() + b"}"
 _EXECUTION: Final = (
-    b'{"subscriptionId":0,"event":{"e":"executionReport","E":%d,"s":"BTCUSDT","c":"%b","S":"BUY",'
+    b'{"e":"executionReport","E":%d,"s":"BTCUSDT","c":"%b","S":"BUY",'
     b'"o":"LIMIT","f":"%b","q":"%b","p":"%b","P":"0.00000000","F":"0.00000000","g":-1,"C":"%b",'
     b'"x":"%b","X":"%b","r":"NONE","i":%d,"l":"0.00000000","z":"0.00000000","L":"0.00000000",'
     b'"n":"0","N":null,"T":%d,"t":-1,"I":%d,"w":%b,"m":false,"M":false,"O":%d,"Z":"0.00000000",'
-    b'"Y":"0.00000000","Q":"0.00000000","W":%d,"V":"NONE"}}'
+    b'"Y":"0.00000000","Q":"0.00000000","W":%d,"V":"NONE"}'
 )
 
 
@@ -289,6 +289,11 @@ class Order:
             *(now_ms, client_id, self.tif, self.size, self.price, orig, change, change),
             *(self.order_id, now_ms, self.order_id * 4 + len(change), live, now_ms, now_ms),
         )
+
+
+def private(event: bytes) -> bytes:
+    """Return the frame of an account's event on the WebSocket API."""
+    return frame(b'{"subscriptionId":0,"event":%b}' % event)
 
 
 def reply(request_id: bytes, result: bytes) -> bytes:
@@ -392,6 +397,11 @@ def account(now_ms: int) -> dict[str, Any]:
         "permissions": ["SPOT"],
         "uid": 1,
     }
+
+
+def fees() -> list[dict[str, str]]:
+    rate = "0.00100000"
+    return [{"symbol": SYMBOL, "makerCommission": rate, "takerCommission": rate}]
 
 
 def depth(last_id: int, levels: int) -> dict[str, Any]:
