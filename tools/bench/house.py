@@ -162,6 +162,16 @@ class House:
         frames = [ticks.frame(wire.LEAST_LOTS, 1_780_000_000_000) for _ in range(count)]
         return [frame[4 if frame[1] == 126 else 2 :] for frame in frames]
 
+    def order_for(self, lots: int) -> bytes:
+        """Return the order that a tick with this best bid is answered with."""
+        self._tick(lots)
+        (line, data), *_ = self.sent
+        self._answer_all()
+        found = wire.take_frame(data)
+        if line != TRADE or found is None:
+            raise AssertionError("no order was sent")
+        return found[1]
+
     def ticker(self, lots: int) -> Callable[[], None]:
         """Return a call that gives the engine one tick of a row made beforehand."""
         frames = [self._ticks.frame(lots, self.now_ns // NS_PER_MS) for _ in range(1 << 16)]

@@ -178,8 +178,9 @@ class Generator:
         return answer
 
     def close(self) -> None:
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
         try:
             self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:
@@ -259,7 +260,7 @@ class Race:
                             self._measure(
                                 generators[series.tls], name, series, ca, Path(folder) / "run"
                             )
-        return [self._row(name, cell, samples) for (name, cell), samples in self._samples.items()]
+        return [row(name, cell, samples) for (name, cell), samples in self._samples.items()]
 
     def _measure(
         self, generator: Generator, name: str, series: Series, ca: Path, folder: Path
@@ -318,33 +319,34 @@ class Race:
         self.failures[name] = what
         print(f"{name}: {what}", file=sys.stderr)
 
-    @staticmethod
-    def _row(name: str, cell: Cell, samples: Sequence[Sample]) -> Row:
-        values = [sample.histogram.values_at((P50, P90, P99, P999)) for sample in samples]
-        p50, p90, p99, p999 = (int(median(column)) for column in zip(*values, strict=True))
-        together = Histogram()
-        for sample in samples:
-            together.add(sample.histogram)
-        return Row(
-            variant=name,
-            mode=cell.mode,
-            action=cell.action,
-            rate=cell.rate,
-            stream=cell.stream,
-            tls=cell.tls,
-            p50_ns=p50,
-            p90_ns=p90,
-            p99_ns=p99,
-            p999_ns=p999,
-            max_ns=together.max,
-            messages_per_s=int(median(sample.messages_per_s for sample in samples)),
-            orders=sum(sample.orders for sample in samples),
-            lost=sum(sample.lost for sample in samples),
-            rss_mb=round(max(sample.rss_mb for sample in samples), 1),
-            cpu_percent=round(median(sample.cpu_percent for sample in samples), 1),
-            rounds=len(samples),
-            curve=together.values_at(CURVE) if together.counts else [],
-        )
+
+def row(name: str, cell: Cell, samples: Sequence[Sample]) -> Row:
+    """Return what the rounds of a cell come down to: medians, but the largest and all lost."""
+    values = [sample.histogram.values_at((P50, P90, P99, P999)) for sample in samples]
+    p50, p90, p99, p999 = (int(median(column)) for column in zip(*values, strict=True))
+    together = Histogram()
+    for sample in samples:
+        together.add(sample.histogram)
+    return Row(
+        variant=name,
+        mode=cell.mode,
+        action=cell.action,
+        rate=cell.rate,
+        stream=cell.stream,
+        tls=cell.tls,
+        p50_ns=p50,
+        p90_ns=p90,
+        p99_ns=p99,
+        p999_ns=p999,
+        max_ns=together.max,
+        messages_per_s=int(median(sample.messages_per_s for sample in samples)),
+        orders=sum(sample.orders for sample in samples),
+        lost=sum(sample.lost for sample in samples),
+        rss_mb=round(max(sample.rss_mb for sample in samples), 1),
+        cpu_percent=round(median(sample.cpu_percent for sample in samples), 1),
+        rounds=len(samples),
+        curve=together.values_at(CURVE) if together.counts else [],
+    )
 
 
 def _until_ready(generator: Generator, runner: Runner, stream: str) -> str:

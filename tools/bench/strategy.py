@@ -31,6 +31,7 @@ class EveryTick(Strategy[EveryTickParameters]):
     def __init__(self, parameters: EveryTickParameters) -> None:
         super().__init__(parameters)
         self._order: OrderView | None = None
+        self._behind = False
 
     def on_book(self, desk: Desk, book: BookView) -> None:
         if not book.live or book.bid_lots < self.parameters.least_lots:
@@ -42,11 +43,17 @@ class EveryTick(Strategy[EveryTickParameters]):
                 book.instrument, Side.BUY, book.bid_ticks, book.bid_lots, tif=TimeInForce.IOC
             )
 
+    def on_order(self, desk: Desk, order: OrderView) -> None:
+        """Follow the book that was missed while a change was on its way."""
+        if self._behind:
+            self.on_book(desk, desk.book(order.instrument))
+
     def _move(self, desk: Desk, book: BookView) -> None:
         order = self._order
         if order is None or order.state.terminal:
             moved = desk.place(book.instrument, Side.BUY, book.bid_ticks, book.bid_lots)
         else:
             moved = desk.replace(order, book.bid_ticks, book.bid_lots)
+        self._behind = isinstance(moved, Refusal)
         if not isinstance(moved, Refusal):
             self._order = moved

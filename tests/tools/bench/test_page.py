@@ -1,0 +1,96 @@
+"""What is published is what was measured: tables, picture and docs from the JSON alone."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from core.errors import BadParameter
+from tools.bench import page
+from tools.bench.race import CURVE
+
+
+def row(variant: str, p50_ns: int, **other: Any) -> dict[str, Any]:
+    return {
+        "variant": variant,
+        "mode": "closed",
+        "action": "place",
+        "rate": 0,
+        "stream": "bookTicker",
+        "tls": False,
+        "p50_ns": p50_ns,
+        "p90_ns": p50_ns * 2,
+        "p99_ns": p50_ns * 3,
+        "p999_ns": p50_ns * 4,
+        "max_ns": p50_ns * 5,
+        "messages_per_s": 0,
+        "orders": 1_000,
+        "lost": 0,
+        "rss_mb": 40.2,
+        "cpu_percent": 99.6,
+        "rounds": 5,
+        "curve": [p50_ns + i for i in range(len(CURVE))],
+        **other,
+    }
+
+
+RESULT: dict[str, Any] = {
+    "machine": {"cpu": "Some <CPU>", "cpus": 2},
+    "settings": {"rounds": 5, "seconds": 2.0, "versions": {"hotloop": "1"}},
+    "failures": {"absent": "it ended"},
+    "rows": [
+        row("floor", 30_000),
+        row("hotloop", 45_000),
+        row("picows", 135_000, lost=3),
+        row("hotloop", 0, mode="burst", messages_per_s=300_000),
+        row("picows", 0, mode="burst", messages_per_s=100_000),
+    ],
+}
+
+
+def test_a_row_says_how_many_times_the_floor_and_hotloop_it_takes() -> None:
+    lines = {line[0]: line for line in page.tables(RESULT)[0].lines}
+
+    assert lines["hotloop"][1:8] == ["45.0", "90.0", "135.0", "180.0", "225.0", "1.50", "1.00"]
+    assert lines["picows"][6:10] == ["4.50", "3.00", "1,000", "3"]
+
+
+def test_a_burst_says_how_many_times_faster_hotloop_is() -> None:
+    lines = {line[0]: line for line in page.tables(RESULT)[1].lines}
+
+    assert lines["picows"][1:3] == ["100,000", "3.0"]
+
+
+def test_what_did_not_take_part_is_named() -> None:
+    assert "absent did not take part: it ended" in page.text(RESULT)
+
+
+def test_the_picture_is_one_curve_for_each_variant() -> None:
+    drawn = ElementTree.fromstring(page.picture(RESULT))  # noqa: S314 - our own text
+
+    assert len(drawn.findall("{http://www.w3.org/2000/svg}polyline")) == 3
+
+
+def test_without_a_closed_loop_there_is_no_picture() -> None:
+    with pytest.raises(BadParameter, match="no closed loop"):
+        page.picture({**RESULT, "rows": []})
+
+
+def test_the_page_needs_nothing_from_elsewhere() -> None:
+    made = page.html(RESULT)
+
+    assert "Some &lt;CPU&gt;" in made
+    assert "<script" not in made
+    assert "http" not in made.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_the_docs_name_the_command_that_repeats_them(tmp_path: pathlib.Path) -> None:
+    page.write_docs(RESULT, tmp_path / "performance.md")
+
+    text = (tmp_path / "performance.md").read_text(encoding="utf-8")
+    assert "hotloop bench --against picows --seconds 2 --rounds 5 --json" in text
+    assert "| hotloop | 45.0 |" in text
+    assert (tmp_path / page.PICTURE).exists()

@@ -1,0 +1,88 @@
+"""The race: who takes part in what, and a real one of a fraction of a second."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from core.errors import BadParameter
+from core.hops import Histogram
+from tools import cli
+from tools.bench import race, variants
+
+
+def names_of(mode: str, stream: str, plan: list[tuple[race.Series, list[str]]]) -> list[str]:
+    return next(
+        names
+        for series, names in plan
+        if series.stream == stream and any(cell.mode == mode for cell in series.cells)
+    )
+
+
+def test_what_sends_no_orders_takes_part_in_bursts_alone() -> None:
+    plan = race.plan([*variants.OURS, "cryptofeed"], race.MODES)
+
+    assert names_of("burst", "depth", plan) == ["hotloop", "cryptofeed"]
+    assert names_of("closed", "depth", plan) == list(variants.OURS)
+
+
+def test_open_loops_run_at_every_rate_mildest_first() -> None:
+    ((series, _), *_) = race.plan(["floor"], ("open",))
+
+    assert [cell.rate for cell in series.cells] == list(race.OPEN_RATES)
+
+
+def test_a_row_is_the_median_over_rounds_and_the_largest_of_all() -> None:
+    samples = []
+    for ns in (100, 300, 200):
+        histogram = Histogram()
+        histogram.record(ns, 10)
+        samples.append(race.Sample(histogram, ns, 10, ns == 300, 1.0, 50.0))
+
+    row = race.row("floor", race.Cell(mode="closed", stream="depth", tls=False), samples)
+
+    assert (row.p50_ns, row.max_ns, row.messages_per_s) == (200, 300, 200)
+    assert (row.orders, row.lost, row.rounds) == (30, 1, 3)
+
+
+@pytest.mark.parametrize("name", ["nobody", "nobody+hmac"])
+def test_a_peer_that_is_not_there_is_refused_with_those_that_are(name: str) -> None:
+    with pytest.raises(BadParameter, match="picows"):
+        variants.check([name])
+
+
+@pytest.mark.parametrize("peer", variants.known_peers())
+def test_every_peers_requirements_are_pinned(peer: str) -> None:
+    lines = (variants.PEERS / peer / "requirements.txt").read_text(encoding="utf-8").split()
+
+    assert lines
+    assert all("==" in line for line in lines)
+
+
+def test_a_real_race_measures_every_variant_and_loses_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(variants, "OURS", ("floor", "hotloop"))
+    code = cli.main(
+        [
+            "bench",
+            "--seconds",
+            "0.1",
+            "--rounds",
+            "1",
+            "--levels",
+            "100",
+            "--only",
+            "back_to_back",
+            "--json",
+        ]
+    )
+
+    result = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert [row["variant"] for row in result["rows"]] == list(variants.OURS)
+    for row in result["rows"]:
+        assert row["orders"] > 0
+        assert row["lost"] == 0
+        assert row["p50_ns"] > 0
