@@ -245,12 +245,11 @@ class TradingDesk:
         if type(answer) is Refusal:
             self.risk_ns += self._stamp() - began_ns
             return answer
-        new = orders.add(place, now_ns)
+        new = orders.add(place, now_ns, old)
         self.risk_ns += self._stamp() - began_ns
         if not self._outbound.request(replace, now_ns):
             orders.withdraw(new)
             return _NO_BUDGET
-        orders.link(old, new)
         old.cancelling = True
         return new
 

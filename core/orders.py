@@ -127,7 +127,7 @@ class Order:
         "venue_order_id",
     )
 
-    def __init__(self, place: Place, sent_ns: int) -> None:
+    def __init__(self, place: Place, sent_ns: int, replaces: Order | None = None) -> None:
         self.instrument = place.instrument
         self.client_order_id = place.client_order_id
         self.venue_order_id = 0
@@ -144,8 +144,8 @@ class Order:
         self.sent_ns = sent_ns
         self.cancelling = False
         self.reason = ""
-        self.replaces: Order | None = None
-        self.chain = Chain()
+        self.replaces = replaces
+        self.chain: Chain = Chain() if replaces is None else replaces.chain
 
     def __repr__(self) -> str:
         return (
@@ -314,11 +314,18 @@ class Orders:
         self._sequence += 1
         return f"{self.marker}{self._sequence}"
 
-    def add(self, place: Place, now_ns: int) -> Order:
-        """Enter an order that is about to be sent; its whole size counts as exposure."""
+    def add(self, place: Place, now_ns: int, replaces: Order | None = None) -> Order:
+        """Enter an order that is about to be sent; its whole size counts as exposure.
+
+        It joins the chain of the order that it ``replaces``, and remembers that one, which stands
+        on should the replace fail. That one forgets what it replaced itself: no order keeps more
+        than one other alive.
+        """
         if self.find(place.client_order_id) is not None:
             raise Misuse(f"client order id {place.client_order_id} was used before")
-        order = Order(place, now_ns)
+        order = Order(place, now_ns, replaces)
+        if replaces is not None:
+            replaces.replaces = None
         self._live[order.client_order_id] = order
         self.exposure(order.instrument).enter(order)
         self._count(order, _NOTHING, order.quantities)
@@ -341,11 +348,8 @@ class Orders:
             report.price_ticks,
             report.size_lots,
         )
-        self.add(place, 0)  # when it was sent, no report of it says
-        folded = self.on_report(report)
-        if folded is None:
-            raise Misuse(f"order {report.client_order_id} vanished while being adopted")
-        return folded
+        order = self.add(place, 0)  # when it was sent, no report of it says
+        return self._fold(order, report)
 
     def resume(
         self,
@@ -366,7 +370,7 @@ class Orders:
         order.trade_ids.update(trade_ids)
         if venue_order_id:
             order.venue_order_id = venue_order_id
-            order.evidence |= int(Evidence.ACCEPTED)
+            order.evidence = int(Evidence.ACCEPTED)
             self._by_venue_id[order.instrument, venue_order_id] = order
         self._settle(order, before)
         return order
@@ -381,18 +385,6 @@ class Orders:
         if len(self._expected) > MAX_EXPECTED:
             self._expected.popitem(last=False)
 
-    def link(self, old: Order, new: Order) -> None:
-        """Enter ``new``, which was sent to replace ``old``, into its chain.
-
-        ``new`` remembers ``old``, which stands on should the replace fail, and ``old`` forgets
-        what it replaced itself: no order keeps more than one other alive.
-        """
-        new.replaces = old
-        old.replaces = None
-        old.chain.filled_lots += new.chain.filled_lots
-        old.chain.open_lots += new.chain.open_lots
-        new.chain = old.chain
-
     # -- what we are told ----------------------------------------------------------------------
 
     def on_report(self, report: OrderReport) -> Folded | None:
@@ -401,6 +393,9 @@ class Orders:
         if order is None:
             self.foreign += 1
             return None
+        return self._fold(order, report)
+
+    def _fold(self, order: Order, report: OrderReport) -> Folded:
         looked = (order.state, order.size_lots, order.filled_lots)
         before = order.quantities
         claimed: tuple[Fill, ...] = ()
@@ -419,7 +414,8 @@ class Orders:
         fills = self._new_fills(order, claimed + report.fills)
         self._settle(order, before)
         changed = looked != (order.state, order.size_lots, order.filled_lots) or bool(fills)
-        return Folded(order, changed, fills, numbered, _contradiction(order, report.venue_order_id))
+        contradiction = _overfilled(order) or _doubled(order, report.venue_order_id)
+        return Folded(order, changed, fills, numbered, contradiction)
 
     def _known_by_number(self, report: OrderReport) -> Order | None:
         """A cancelled order may be listed under its cancel's id: the venue's number tells."""
@@ -436,8 +432,7 @@ class Orders:
         fills = self._new_fills(order, (report.fill,))
         self._settle(order, before)
         changed = looked != (order.state, order.filled_lots) or bool(fills)
-        contradiction = _contradiction(order, report.venue_order_id)
-        return Folded(order, changed, fills, contradiction=contradiction)
+        return Folded(order, changed, fills, contradiction=_overfilled(order))
 
     def on_refused(self, order: Order, reason: str) -> Folded:
         """Fold the venue's proof that it did not take the order, or can no longer take it."""
@@ -545,15 +540,18 @@ class Orders:
 _NOTHING = (0, 0, 0)
 
 
-def _contradiction(order: Order, venue_order_id: int) -> str:
-    """Return what no venue that keeps its word can say of an order, "" where it says no such.
+def _overfilled(order: Order) -> str:
+    """Return what no venue that keeps its word can say of an order's fills, "" where it does not.
 
     An amend to less than a fill has left that crossed it expires the order, with more filled than
     its new size: that is no contradiction as long as it is no more than was placed.
     """
     may_lots = order.placed_lots if order.evidence & _EXPIRED else order.size_lots
-    if order.filled_lots > may_lots:
-        return f"{order!r} is filled beyond its size"
-    if venue_order_id and venue_order_id != order.venue_order_id:
-        return f"{order!r} stands twice, as {order.venue_order_id} and as {venue_order_id}"
-    return ""
+    return f"{order!r} is filled beyond its size" if order.filled_lots > may_lots else ""
+
+
+def _doubled(order: Order, venue_order_id: int) -> str:
+    """Return that the venue holds an order twice, "" where it does not."""
+    if venue_order_id in (0, order.venue_order_id):
+        return ""
+    return f"{order!r} stands twice, as {order.venue_order_id} and as {venue_order_id}"

@@ -35,7 +35,7 @@ class _TradeIds:
 
     def __init__(self) -> None:
         self._ids: array[int] = array("q")
-        self._floor = -(2**63)
+        self._floor = -1  # ids are counted from 0
 
     def add(self, trade_id: int) -> bool:
         """Remember an id; ``False`` when it was known."""
@@ -61,7 +61,7 @@ class _TradeIds:
     def restore(self, ids: Sequence[int]) -> None:
         """Know these, and count everything below them as known."""
         self._ids = array("q", sorted(ids))
-        self._floor = self._ids[0] - 1 if ids else -(2**63)
+        self._floor = self._ids[0] - 1 if ids else -1
 
 
 class Position:

@@ -349,7 +349,6 @@ class Risk:
         """
         if self._resumable:
             self.halted = ""
-            self._resumable = False
         return not self.halted
 
     def halt_instrument(self, instrument: int, why: str) -> None:

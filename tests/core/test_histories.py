@@ -285,9 +285,7 @@ class House:
         order = self.orders.find(truth.name)
         if order is None:
             old = self.send(truth.replaces) if truth.replaces else None
-            order = self.orders.add(place(truth), 500)
-            if old is not None:
-                self.orders.link(old, order)
+            order = self.orders.add(place(truth), 500, old)
         return order
 
     def hear(self, told: Told) -> None:
@@ -320,6 +318,8 @@ class House:
                 folded = self.orders.on_refused(self.send(told.about), "refused")
             case OrderReport() as report:
                 folded = self.orders.on_report(report)
+                renamed = told.about.ours and not self.orders.is_ours(report.client_order_id)
+                assert folded is not None or not renamed, "the number tells whose it is"
                 if folded is None and self.orders.is_ours(report.client_order_id):
                     folded = self.orders.adopt(report)
                 elif folded is None:

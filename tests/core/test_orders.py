@@ -5,7 +5,7 @@ import pytest
 from core.commands import OrderKind, Place, TimeInForce
 from core.errors import Misuse
 from core.events import Change, Fill, FillReport, OrderReport, Side, Source, VenueStatus
-from core.orders import MAX_TERMINAL, Order, Orders
+from core.orders import MAX_EXPECTED, MAX_TERMINAL, MAX_UNCLAIMED, Order, Orders
 from core.views import OrderState
 
 SIZE = 10
@@ -225,8 +225,7 @@ def chained(*numbers: int) -> tuple[Orders, list[Order]]:
     chain = [first]
     orders.on_report(report(first, VenueStatus.NEW, venue_order_id=numbers[0]))
     for number in numbers[1:]:
-        chain.append(orders.add(place(orders.next_id()), 0))
-        orders.link(chain[-2], chain[-1])
+        chain.append(orders.add(place(orders.next_id()), 0, chain[-1]))
         orders.on_report(report(chain[-1], VenueStatus.NEW, venue_order_id=number))
     return orders, chain
 
@@ -272,3 +271,224 @@ def test_one_id_with_two_numbers_at_the_venue_is_a_contradiction():
     folded = orders.on_report(report(order, VenueStatus.NEW, venue_order_id=78))
     assert folded is not None
     assert "stands twice, as 77 and as 78" in folded.contradiction
+
+
+def test_ids_count_from_one():
+    orders = Orders("hx-", 2)
+    assert [orders.next_id() for _ in range(3)] == ["hx-2-1", "hx-2-2", "hx-2-3"]
+    assert orders.used == 3
+
+
+def test_an_order_is_what_was_placed():
+    orders = Orders("hx-", 1)
+    wanted = Place(0, orders.next_id(), Side.SELL, OrderKind.POST_ONLY, TimeInForce.IOC, 7, SIZE)
+    order = orders.add(wanted, 5)
+    assert (order.kind, order.tif, order.side) == (OrderKind.POST_ONLY, TimeInForce.IOC, Side.SELL)
+    assert (order.price_ticks, order.size_lots, order.sent_ns) == (7, SIZE, 5)
+    assert order.venue_order_id == 0
+    assert order.cancelling is False
+    assert order.replaces is None
+    assert not order.proved
+    assert list(orders.exposure(0).orders.values()) == [order]
+
+
+def test_open_orders_are_those_that_may_still_trade_and_unsettled_ones_keep_exposure():
+    orders, filled = table()
+    alive = orders.add(place(orders.next_id()), 0)
+    orders.on_report(report(filled, VenueStatus.CANCELED, 3))
+    assert list(orders.open()) == [alive]
+    assert list(orders.unsettled()) == [filled, alive]
+    assert (filled.unbooked_lots, filled.reserve_lots, filled.open_lots) == (3, 3, 0)
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        {"status": VenueStatus.NEW},
+        {"status": VenueStatus.NEW, "size_lots": SIZE - 1},
+        {"status": VenueStatus.PARTIALLY_FILLED, "filled": 1},
+        {"status": VenueStatus.PARTIALLY_FILLED, "fills": [fill(1, 1)]},
+        {"status": VenueStatus.REJECTED, "venue_order_id": 0},
+    ],
+)
+def test_a_report_changes_an_order_once(fact):
+    orders, order = table()
+    first, again = (orders.on_report(report(order, **fact)) for _ in range(2))
+    assert first is not None
+    assert again is not None
+    assert (first.order, first.changed) == (order, True)
+    assert again.changed is False
+
+
+def test_a_fill_that_was_counted_before_it_is_named_is_news():
+    orders, order = table()
+    orders.on_report(report(order, VenueStatus.PARTIALLY_FILLED, 4))
+    named = orders.on_report(report(order, VenueStatus.PARTIALLY_FILLED, 4, [fill(1, 4)]))
+    assert named is not None
+    assert named.changed is True
+
+
+def test_a_trade_changes_an_order_once():
+    orders, order = table()
+    orders.on_report(report(order, VenueStatus.PARTIALLY_FILLED, 4))
+    first, again = (orders.on_fill(FillReport(0, 77, Side.BUY, fill(1, 4))) for _ in range(2))
+    assert first is not None
+    assert again is not None
+    assert (first.order, first.changed, len(first.fills)) == (order, True, 1)
+    assert (again.changed, again.fills) == (False, ())
+
+
+def test_a_trade_proves_that_an_order_was_taken():
+    orders, order = table()
+    orders.resume(place("hx-0-1"), 3, 0, 0, 0, ())
+    resumed = orders.resume(place("hx-0-2"), 3, 78, 2, 2, [1])
+    assert (resumed.state, resumed.sent_ns) == (OrderState.LIVE, 3)
+    folded = orders.on_fill(FillReport(0, 78, Side.BUY, fill(2, 1)))
+    assert folded is not None
+    assert (folded.order, folded.changed) == (resumed, True)
+    assert resumed.filled_lots == 3
+    unproved = orders.find("hx-0-1")
+    assert unproved is not None
+    assert (unproved.state, unproved.sent_ns) == (OrderState.PENDING, 3)
+    assert order.state is OrderState.PENDING
+
+
+def test_the_first_report_with_a_number_says_so():
+    orders, order = table()
+    without = orders.on_report(report(order, VenueStatus.NEW, venue_order_id=0))
+    first, again = (orders.on_report(report(order, VenueStatus.NEW)) for _ in range(2))
+    assert without is not None
+    assert first is not None
+    assert again is not None
+    assert (without.numbered, first.numbered, again.numbered) == (False, True, False)
+    assert orders.by_venue_id(0, 77) is order
+
+
+def test_what_we_conclude_names_its_order_and_keeps_the_reason():
+    orders, order = table()
+    refused = orders.on_refused(order, "-2010 no")
+    assert (refused.order, refused.changed) == (order, True)
+    doubted = orders.on_doubt(order)
+    assert (doubted.order, doubted.changed) == (order, False)
+    assert order.reason == "-2010 no"
+
+
+def test_a_doubt_gives_no_reason():
+    orders, order = table()
+    orders.on_doubt(order)
+    assert order.reason == ""
+
+
+def test_an_end_ends_what_was_asked_of_an_order():
+    orders, order = table()
+    order.cancelling = True
+    orders.on_report(report(order, VenueStatus.NEW))
+    assert order.cancelling is True
+    orders.on_report(report(order, VenueStatus.CANCELED))
+    assert order.cancelling is False
+
+
+def test_a_report_without_a_size_leaves_the_size():
+    orders, order = table()
+    orders.on_report(report(order, VenueStatus.REJECTED, size_lots=0))
+    assert order.size_lots == SIZE
+
+
+def test_an_adopted_order_stands_until_it_is_cancelled():
+    orders = Orders("hx-", 2)
+    left = Order(place("hx-1-9"), 0)
+    order = orders.adopt(report(left, VenueStatus.NEW)).order
+    assert (order.kind, order.tif, order.sent_ns) == (OrderKind.LIMIT, TimeInForce.GTC, 0)
+
+
+def test_a_replacement_remembers_what_it_replaced_and_no_more():
+    _, (one, two, three) = chained(1, 2, 3)
+    assert three.replaces is two
+    assert two.replaces is None
+    assert one.replaces is None
+
+
+def test_reports_about_others_are_counted():
+    orders, order = table()
+    for _ in range(2):
+        orders.on_report(report(order, VenueStatus.NEW, client_order_id="web_1"))
+    assert orders.foreign == 2
+    orders.on_fill(FillReport(0, 5, Side.BUY, fill(1, 1)))
+    orders.on_fill(FillReport(0, 5, Side.BUY, fill(2, 1)))
+    orders.on_fill(FillReport(0, 6, Side.BUY, fill(3, 1)))
+    assert orders.foreign == 4, "orders, not fills"
+    assert orders.unclaimed() == [(0, 5), (0, 6)]
+    orders.disown(0, 5)
+    assert orders.unclaimed() == [(0, 6)]
+
+
+def test_fills_of_unknown_orders_are_kept_within_a_bound_the_newest_first():
+    orders, order = table()
+    for number in range(1, MAX_UNCLAIMED + 2):
+        orders.on_fill(FillReport(0, number, Side.BUY, fill(number, 1)))
+    assert len(orders.unclaimed()) == MAX_UNCLAIMED
+    assert orders.unclaimed()[0] == (0, 2)
+    folded = orders.on_report(report(order, VenueStatus.NEW, venue_order_id=MAX_UNCLAIMED + 1))
+    assert folded is not None
+    assert [each.trade_id for each in folded.fills] == [MAX_UNCLAIMED + 1]
+
+
+def test_the_oldest_finished_order_is_forgotten_with_its_number():
+    orders, first = table()
+    orders.on_report(report(first, VenueStatus.CANCELED))
+    second = orders.add(place(orders.next_id()), 0)
+    orders.on_report(report(second, VenueStatus.CANCELED, venue_order_id=78))
+    for _ in range(MAX_TERMINAL - 2):
+        orders.on_refused(orders.add(place(orders.next_id()), 0), "")
+    assert orders.by_venue_id(0, 77) is first, "as many as may be"
+    orders.on_refused(orders.add(place(orders.next_id()), 0), "")
+    assert orders.by_venue_id(0, 77) is None
+    assert orders.find(first.client_order_id) is None
+    assert orders.by_venue_id(0, 78) is second
+
+
+def test_an_expected_order_is_entered_once_the_venue_speaks_of_its_number():
+    orders = Orders("hx-", 2)
+    orders.expect(place("hx-1-9"), 77)
+    assert orders.find("hx-1-9") is None
+    assert len(orders) == 0
+    folded = orders.on_fill(FillReport(0, 77, Side.BUY, fill(5, 4)))
+    assert folded is not None
+    assert [each.trade_id for each in folded.fills] == [5]
+    order = folded.order
+    assert (order.client_order_id, order.state) == ("hx-1-9", OrderState.LIVE)
+    assert orders.exposure(0).open_buy_lots == SIZE - 4
+    left = report(order, VenueStatus.CANCELED, 4, client_order_id="cancel-by-hand")
+    assert orders.on_report(left) is not None
+    assert order.state is OrderState.CANCELED
+    assert orders.by_venue_id(0, 77) is order
+
+
+def test_an_expected_order_that_is_adopted_is_entered_once():
+    orders = Orders("hx-", 2)
+    orders.expect(place("hx-1-9"), 77)
+    adopted = orders.adopt(report(Order(place("hx-1-9"), 0), VenueStatus.NEW, venue_order_id=0))
+    folded = orders.on_fill(FillReport(0, 77, Side.BUY, fill(5, 4)))
+    assert folded is not None
+    assert folded.order is adopted.order
+    assert len(orders) == 1
+
+
+def test_expected_orders_are_bounded_the_newest_stay():
+    orders = Orders("hx-", 2)
+    for number in range(1, MAX_EXPECTED + 2):
+        orders.expect(place(f"hx-1-{number}"), number)
+    assert orders.by_venue_id(0, 1) is None
+    assert orders.by_venue_id(0, 2) is not None
+    assert orders.by_venue_id(0, MAX_EXPECTED + 1) is not None
+
+
+def test_an_amend_that_a_fill_has_passed_expires_the_order_without_contradiction():
+    orders, order = table()
+    expired = report(order, VenueStatus.EXPIRED, 6, [fill(1, 6)], size_lots=4)
+    folded = orders.on_report(expired)
+    assert folded is not None
+    assert folded.contradiction == ""
+    beyond = orders.on_report(report(order, VenueStatus.EXPIRED, SIZE + 1, size_lots=4))
+    assert beyond is not None
+    assert "beyond its size" in beyond.contradiction

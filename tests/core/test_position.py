@@ -100,6 +100,66 @@ def test_remembered_ids_are_bounded_and_the_newest_stay_known(
     assert not position.on_fill(Side.BUY, fill(3)), "older than the window: a repetition"
 
 
+def test_the_older_half_of_the_ids_is_forgotten_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core.position, "KEPT_IDS", 8)
+    position = Position()
+    for trade_id in range(10, 19):
+        position.on_fill(Side.BUY, fill(trade_id))
+    assert list(position._buys._ids) == [15, 16, 17, 18]
+    assert not position.on_fill(Side.BUY, fill(14)), "forgotten, and known for being older"
+    assert not position.on_fill(Side.BUY, fill(9))
+
+
+def restored(buys: list[int], sells: list[int]) -> Position:
+    position = Position()
+    position.restore(
+        bought_lots=7,
+        sold_lots=3,
+        bought_quote_units=700,
+        sold_quote_units=330,
+        fees_atoms={"BNB": 5},
+        buy_ids=buys,
+        sell_ids=sells,
+    )
+    return position
+
+
+def test_a_restored_position_goes_on_from_what_was_counted() -> None:
+    position = restored([8, 6], [])
+    assert state(position) == (4, 7, 3, 700, 330, {"BNB": 5}, 330 - 700 + 4 * 12_345)
+    assert position.recent_ids(True, 5) == [6, 8]
+    assert position.recent_ids(True, 1) == [8]
+    assert position.recent_ids(False, 5) == []
+    assert [position.on_fill(Side.BUY, fill(number)) for number in (5, 6, 7, 8, 9)] == [
+        *(False, False, True, False, True)
+    ], "what is older than all that was noted was counted; what lies between was not"
+    assert position.recent_ids(True, 3) == [7, 8, 9]
+
+
+def test_a_side_restored_without_fills_knows_none() -> None:
+    position = restored([], [])
+    assert position.on_fill(Side.SELL, fill(0))
+    assert position.on_fill(Side.BUY, fill(1))
+    assert position.lots == 4
+    assert position.recent_ids(False, 2) == [0]
+
+
+def test_restoring_takes_a_copy_of_the_fees() -> None:
+    fees = {"BNB": 5}
+    position = Position()
+    position.restore(
+        bought_lots=0,
+        sold_lots=0,
+        bought_quote_units=0,
+        sold_quote_units=0,
+        fees_atoms=fees,
+        buy_ids=[],
+        sell_ids=[],
+    )
+    position.on_fill(Side.BUY, fill(1, fee=2))
+    assert (position.fees_atoms, fees) == ({"BNB": 7}, {"BNB": 5})
+
+
 facts = st.lists(
     st.tuples(
         st.sampled_from(Side),

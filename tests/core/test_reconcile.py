@@ -66,6 +66,38 @@ def test_a_finished_order_in_the_list_is_no_left_over():
     assert (found.missing, found.leftover, found.foreign) == ((), (), 0)
 
 
+def test_a_known_order_in_the_list_hides_none_of_those_after_it():
+    orders = Orders("hx-", 2)
+    one = order(orders, 1)
+    left = listed("hx-1-9")
+    found = difference(orders, [listed(one.client_order_id), left, listed("web_1")], 10)
+    assert (found.missing, found.leftover, found.foreign) == ((), (left,), 1)
+
+
+def test_a_pass_that_has_not_begun_awaits_nothing():
+    one = Pass()
+    assert (one.running, one.failed, one.started_ns) == (False, False, 0)
+    one.await_answer(1)
+    assert not one.answered(1, proved=True)
+
+
+def test_a_new_pass_forgets_the_one_before():
+    one = Pass()
+    one.start(5)
+    one.await_answer(1)
+    one.await_answer(2)
+    one.answered(1, proved=False)
+    one.start(7)
+    assert (one.running, one.failed, one.started_ns) == (True, False, 7)
+    assert not one.answered(2, proved=True), "an answer to the old pass"
+    one.await_answer(3)
+    assert one.answered(3, proved=True)
+    assert one.running is False
+    one.start(9)
+    one.stop()
+    assert one.running is False
+
+
 def test_a_pass_is_complete_when_every_answer_proved_something():
     one = Pass()
     one.start(0)

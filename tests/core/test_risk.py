@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from core.commands import Amend, Cancel, OrderKind, Place, Replace, TimeInForce
 from core.errors import BadConfig, Misuse
 from core.events import Side
 from core.instrument import Instrument, Trading
-from core.risk import DAY_NS, MAX_CODES, Approved, Risk, RiskLimits
+from core.risk import DAY_NS, MARKET_LEVELS, MAX_CODES, Approved, Risk, RiskLimits
 from core.units import NS_PER_S, Grid
 from core.views import BookState, BookView, ExposureView, Refusal, RefusalReason, StaleBook
 
@@ -124,6 +125,7 @@ class Open:
 
 LIVE = FixedBook(((BID, 100), (9_980, 100)), ((ASK, 100), (10_010, 100)), live=True)
 STALE = FixedBook((), (), live=False)
+THIN = FixedBook(((BID, 5),), ((ASK, 5), (ASK + 1, 5)), live=True)
 NOTHING_OPEN = Open()
 
 
@@ -296,6 +298,41 @@ def test_numbers_that_are_not_whole_are_refused() -> None:
         assert judge(place) is RefusalReason.VENUE_FILTER
 
 
+@pytest.mark.parametrize(
+    ("place", "limit"),
+    [
+        (order(lots=5), {"min_lots": 5, "min_notional": 0}),
+        (order(lots=5), {"max_lots": 5}),
+        (market(lots=5), {"max_market_lots": 5}),
+        (order(lots=5), {"min_notional": 5 * BID}),
+        (order(lots=5), {"max_notional": 5 * BID}),
+        (order(lots=5), {"min_ticks": BID}),
+        (order(lots=5), {"max_ticks": BID}),
+    ],
+)
+def test_each_filter_allows_its_own_bound(place: Place, limit: dict[str, int]) -> None:
+    assert judge(place, limits=WIDE, instrument=replace(INSTRUMENT, **limit)) is None
+    name, bound = next(iter(limit.items()))
+    tighter = bound + (1 if name.startswith("min") else -1)
+    off = replace(INSTRUMENT, **{**limit, name: tighter})
+    assert judge(place, limits=WIDE, instrument=off) is RefusalReason.VENUE_FILTER
+
+
+@pytest.mark.parametrize("name", ["max_lots", "max_ticks", "max_notional", "max_market_lots"])
+def test_the_smallest_bound_that_can_be_stated_is_a_bound(name: str) -> None:
+    only_one = replace(INSTRUMENT, **{name: 1})
+    place = market() if name == "max_market_lots" else order()
+    assert judge(place, limits=WIDE, instrument=only_one) is RefusalReason.VENUE_FILTER
+
+
+def test_a_venue_that_allows_one_open_order_allows_one() -> None:
+    one = replace(INSTRUMENT, max_open_orders=1)
+    assert judge(order(), limits=WIDE, instrument=one) is None
+    standing = Open((Side.BUY, BID, 1))
+    refused = judge(order(), limits=WIDE, instrument=one, open_orders=standing)
+    assert refused is RefusalReason.VENUE_FILTER
+
+
 # -- our own limits ------------------------------------------------------------------------------
 
 
@@ -380,6 +417,31 @@ def test_a_market_order_must_be_covered_by_the_book_within_the_collar() -> None:
     assert judge(market(), book=no_asks) is RefusalReason.PRICE_COLLAR
 
 
+def test_a_side_without_size_has_no_price_whatever_it_says() -> None:
+    """A best price of size 0 is how a ticker writes an empty side."""
+    said = FixedBook(((BID, 0),), ((ASK, 0),), live=True)
+    for place in (order(), order(Side.SELL, ASK)):
+        assert judge(place, book=said) is RefusalReason.PRICE_COLLAR
+
+
+def test_a_market_order_is_covered_by_so_many_levels_and_no_more() -> None:
+    asks = tuple((ASK + step, 1) for step in range(MARKET_LEVELS + 1))
+    deep = FixedBook(((BID, 1),), asks, live=True)
+    free = replace(INSTRUMENT, max_market_lots=0, min_notional=0, max_notional=0)
+    limits = replace(WIDE, collar_bps=5_000)
+    assert judge(market(lots=MARKET_LEVELS), book=deep, instrument=free, limits=limits) is None
+    refused = judge(market(lots=MARKET_LEVELS + 1), book=deep, instrument=free, limits=limits)
+    assert refused is RefusalReason.PRICE_COLLAR
+
+
+def test_the_collar_of_a_market_order_is_exact() -> None:
+    """9999 ticks and 1 bps end between 9999 and 10000: by one ten-thousandth of a tick."""
+    book = FixedBook(((9_990, 1),), ((9_999, 5), (10_000, 5)), live=True)
+    limits = replace(WIDE, collar_bps=1)
+    assert judge(market(lots=5), book=book, limits=limits) is None
+    assert judge(market(lots=6), book=book, limits=limits) is RefusalReason.PRICE_COLLAR
+
+
 def test_an_order_must_not_meet_our_own() -> None:
     own_sell = Open((Side.SELL, 10_005, 5), (Side.SELL, 10_008, 5))
     assert judge(order(ticks=10_004), open_orders=own_sell) is None
@@ -401,6 +463,13 @@ def test_our_order_rate_is_limited_within_any_one_second() -> None:
     assert judge(order(), risk=risk, now_ns=late) is None
     assert judge(order(), risk=risk, now_ns=late + 399) is RefusalReason.ORDER_RATE
     assert judge(order(), risk=risk, now_ns=late + 400) is None
+
+
+def test_the_first_second_of_all_is_a_second_like_any_other() -> None:
+    risk = risk_of()
+    assert [judge(order(), risk=risk, now_ns=0) for _ in range(4)] == [
+        *(None, None, None, RefusalReason.ORDER_RATE)
+    ]
 
 
 def test_a_refused_order_takes_nothing_of_the_rate() -> None:
@@ -460,7 +529,7 @@ def test_a_rate_too_high_to_be_remembered_is_refused(name: str) -> None:
 
 def test_limits_are_stated_once_and_in_the_order_of_the_instruments() -> None:
     risk = risk_of()
-    with pytest.raises(Misuse):
+    with pytest.raises(Misuse, match="instrument 0 are stated already"):
         risk.add(0, WIDE)
     with pytest.raises(Misuse):
         risk.add(2, WIDE)
@@ -526,6 +595,51 @@ def test_a_halt_refuses_amends() -> None:
     assert answer == Refusal(RefusalReason.HALTED, "unknown execution")
 
 
+# -- what a refusal says -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("place", "how", "text"),
+    [
+        (order(), {"age_ns": NS_PER_S + 5}, "BTCUSDT was silent for 1000000005 ns, allowed are"),
+        (order(), {"book": STALE}, "the book of BTCUSDT is stale"),
+        (order(lots=0), {"free": True}, "0 lots are below the venue's 1"),
+        (order(ticks=0), {"free": True}, "0 ticks are below the venue's 1"),
+        (order(lots=3), {}, f"BTCUSDT: {3 * BID} quote units are below the venue's 30000"),
+        (order(lots=451), {"wide": True}, f"{451 * BID} quote units are above the venue's 4500000"),
+        (order(lots=251), {}, f"{251 * BID} quote units are above our 2500000"),
+        (
+            order(Side.SELL, ASK, 10),
+            {"position_lots": -391},
+            "position -391 could become -401 lots",
+        ),
+        (order(ticks=10_101), {}, "10101 ticks reach over 100 bps through the best price 10000"),
+        (market(lots=20), {"book": THIN}, "20 lots at market reach over 100 bps"),
+    ],
+)
+def test_a_refusal_says_what_was_asked_and_what_is_allowed(
+    place: Place, how: dict[str, Any], text: str
+) -> None:
+    free = replace(INSTRUMENT, min_lots=0, min_ticks=0, min_notional=0)
+    answer = risk_of(WIDE if "wide" in how else LIMITS).approve_place(
+        place,
+        free if "free" in how else INSTRUMENT,
+        how.get("book", LIVE),
+        how.get("age_ns", 0),
+        NOTHING_OPEN,
+        how.get("position_lots", 0),
+        NOW_NS,
+    )
+    assert isinstance(answer, Refusal)
+    assert text in answer.text
+
+
+def test_a_refused_amend_says_between_what_it_must_lie() -> None:
+    answer = risk_of().approve_amend(Amend(0, "a1", 7, 40), 100, 40)
+    assert isinstance(answer, Refusal)
+    assert "amend to 40 lots: must be above the 40 filled and below the present 100" in answer.text
+
+
 # -- halts ---------------------------------------------------------------------------------------
 
 
@@ -536,7 +650,15 @@ def test_an_operators_halt_can_be_taken_back() -> None:
     assert risk.halted == "by hand"
     assert judge(order(), risk=risk) is RefusalReason.HALTED
     assert risk.resume()
+    assert risk.halted == ""
     assert judge(order(), risk=risk) is None
+    assert risk.resume(), "there is nothing to take back"
+    risk.halt("for good", for_good=True)
+    assert not risk.resume()
+
+
+def test_nothing_is_halted_at_the_start() -> None:
+    assert Risk().halted == ""
 
 
 def test_a_halt_for_good_stays() -> None:
@@ -621,6 +743,22 @@ def test_a_day_begins_at_midnight_utc_with_the_last_profit_of_the_day_before() -
     assert risk.on_profit(0, -900, midnight_ns - 1) == ""
     assert risk.on_profit(0, -1_900, midnight_ns) == ""
     assert risk.on_profit(0, -1_901, midnight_ns + 1) != ""
+
+
+def test_the_first_day_of_all_begins_at_no_profit() -> None:
+    risk = risk_of()
+    assert risk.on_profit(0, -900, 0) == ""
+    assert risk.on_profit(0, -1_900, DAY_NS) == "", "of which 900 were lost the day before"
+    assert risk.on_profit(0, -1_901, DAY_NS) != ""
+    assert "lost 1001 " in risk_of().on_profit(0, -1_001, 0)
+
+
+def test_rejects_are_remembered_no_longer_than_they_count() -> None:
+    risk = risk_of()
+    for _ in range(100):
+        risk.on_rejected(0, -1, NOW_NS)
+    (times_ns,) = risk._rows[0].breaker._times_ns.values()
+    assert len(times_ns) == LIMITS.max_rejects + 1
 
 
 def test_gains_of_the_same_day_count_against_its_losses() -> None:
