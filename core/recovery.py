@@ -154,9 +154,10 @@ class Recovery:
 
     def _ask_on(self, command: FetchTrades, reply: Reply, now_ns: int) -> None:
         """Ask for the next page of trades, and whose orders those are that nobody knows."""
+        found = [fact.fill.trade_id for fact in reply.facts if isinstance(fact, FillReport)]
+        self._account_for(command.instrument, max(found, default=-1))
         if command.instrument in self._baselines:
             self._baselines.discard(command.instrument)
-            self._last_trade.setdefault(command.instrument, -1)
             return
         commands: list[Command] = []
         if len(reply.facts) >= TRADES_PAGE:
@@ -186,6 +187,11 @@ class Recovery:
         self._pass.answered(asked.request_id, proved=False)
 
     def on_fill(self, instrument: int, trade_id: int) -> None:
+        """A fill was told; where the table is proved, no trade before it is missing."""
+        if self.reconciled:
+            self._account_for(instrument, trade_id)
+
+    def _account_for(self, instrument: int, trade_id: int) -> None:
         """Remember up to where our trades are known."""
         if trade_id > self._last_trade.get(instrument, NEWEST_TRADE):
             self._last_trade[instrument] = trade_id
@@ -204,7 +210,6 @@ class Recovery:
 
     def on_fill_report(self, report: FillReport) -> None:
         """A trade was found by asking."""
-        self.on_fill(report.instrument, report.fill.trade_id)
         if report.instrument in self._baselines:
             return
         folded = self._orders.on_fill(report)
