@@ -1,0 +1,324 @@
+"""``python -m tools.crash_test``: kill -9 a trading run again and again, and hold it to the ledger.
+
+The built-in exchange runs in a process of its own and sees only its clients come and go. Each round
+starts ``hotloop run`` on the same folder and kills it at a random moment: while it starts, while it
+recovers, or while it trades; every other round its guardian is killed first. Before a run that
+trades is killed, it is halted for an instant and its position compared with the exchange's own
+ledger, asked over REST. At the end the last run is stopped, and every order ever placed is looked
+at: no id twice, none left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import httpx
+
+from core.errors import HotloopError
+from core.units import NS_PER_MS, Grid
+from core.venue import RestRequest
+from tools import ctl
+from venues.binance import VENUE
+
+SYMBOL = "BTCUSDT"
+PAGE = 1_000
+"""Orders or trades in one answer."""
+
+PATIENCE_S = 40.0
+"""For anything: a start waits for what a dead run sent to expire, and may share its CPU."""
+
+VANISH_S = 2.0
+"""Within which a guardian has to take out what a dead run left."""
+
+STARTING_S = 4.0
+"""A run that is killed before it trades is killed within so many seconds."""
+
+TRADING_S = 1.5
+
+CONFIG = """\
+venue = "binance"
+environment = "sim"
+symbols = ["{symbol}"]
+[endpoints]
+rest = "{rest}"
+stream = "{stream}"
+ws_api = "{ws_api}"
+[keys]
+file = "keys.toml"
+[strategy]
+name = "maker"
+[strategy.parameters]
+size = "0.01"
+max_position = "0.5"
+half_spread_bps = "0.1"
+skew_bps = "0.1"
+requote_bps = "0.05"
+[risk]
+max_order_size = "0.05"
+max_order_notional = "10000"
+max_position = "1"
+max_daily_loss = "100000"
+[loop]
+mode = "wait"
+[run]
+dir = "."
+[session]
+recv_window_ms = 500
+[journal]
+segment_mb = 4
+"""
+
+
+class Wrong(Exception):
+    """The run and the exchange do not agree, or something was not taken out in time."""
+
+
+class Exchange:
+    """The exchange's own ledger, asked over REST with the account's key."""
+
+    def __init__(self, announcement: dict[str, Any], client: httpx.Client) -> None:
+        self.announcement = announcement
+        self._signer = VENUE.signer(announcement["api_key"], announcement["api_secret"])
+        self._client = client
+        self._lots = 0
+        self._next_trade = 0
+        rules = self._client.get("/api/v3/exchangeInfo", params={"symbol": SYMBOL}).json()
+        steps = {one["filterType"]: one for one in rules["symbols"][0]["filters"]}
+        self._lot = Grid(steps["LOT_SIZE"]["stepSize"])
+
+    def _ask(self, what: str, **parameters: int) -> Any:
+        now_ms = time.time_ns() // NS_PER_MS
+        query = urlencode({"symbol": SYMBOL, **parameters, "timestamp": now_ms})
+        signed = self._signer.rest(RestRequest("GET", f"/api/v3/{what}", query, signed=True))
+        answer = self._client.get(signed.target, headers=signed.headers)
+        answer.raise_for_status()
+        return answer.json()
+
+    def position(self) -> str:
+        """Return the account's position by its trades, written as a run writes its own."""
+        while True:
+            trades = self._ask("myTrades", fromId=self._next_trade, limit=PAGE)
+            for trade in trades:
+                lots = self._lot.count(trade["qty"])
+                self._lots += lots if trade["isBuyer"] else -lots
+                self._next_trade = trade["id"] + 1
+            if len(trades) < PAGE:
+                size = self._lot.text(abs(self._lots))
+                return f"-{size}" if self._lots < 0 else size
+
+    def open_orders(self) -> list[str]:
+        return [order["clientOrderId"] for order in self._ask("openOrders")]
+
+    def orders(self) -> list[str]:
+        """Return the client ids of all orders ever placed; a cancel adds an end to its order's."""
+        names: list[str] = []
+        number = 0
+        while True:
+            orders = self._ask("allOrders", orderId=number, limit=PAGE)
+            names += [order["clientOrderId"].removesuffix("-c") for order in orders]
+            if len(orders) < PAGE:
+                return names
+            number = orders[-1]["orderId"] + 1
+
+
+class Run:
+    """``hotloop run`` in a folder, and what its control socket says."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with (folder / "stderr").open("ab") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tools", "run", str(folder / "run.toml")],
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                start_new_session=True,
+            )
+
+    def status(self) -> dict[str, Any]:
+        """Return what it says of itself, nothing while it does not."""
+        if self.process.poll() is not None:
+            end = (self.folder / "stderr").read_text(encoding="utf-8")[-500:]
+            raise Wrong(f"the run ended by itself with {self.process.returncode}: {end}")
+        try:
+            status: dict[str, Any] = json.loads(ctl.ask(self.folder, "status"))
+        except HotloopError:
+            return {}
+        return status if status.get("pid") == self.process.pid else {}
+
+    def trading(self) -> bool:
+        return self.status().get("state") == "trading"
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def kill_guardian(self) -> bool:
+        """Kill what guards the run; return whether there was one."""
+        found = False
+        for pid in _children(self.process.pid):
+            with suppress(OSError):
+                if b"tools.guardian" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    _kill(pid)
+                    found = True
+        return found
+
+
+def _children(pid: int) -> list[int]:
+    with suppress(OSError):
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+        return [int(word) for word in text.split()]
+    return []
+
+
+def _kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+T = TypeVar("T")
+
+
+def until(what: str, look: Callable[[], T], within_s: float = PATIENCE_S) -> T:
+    """Return what ``look`` finds, as soon as it finds anything."""
+    deadline = time.monotonic() + within_s
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            raise Wrong(f"not within {within_s} s: {what}")
+        time.sleep(0.02)
+    return found
+
+
+def compare(run: Run, exchange: Exchange) -> None:
+    """Halt the run for an instant, and hold its position against the ledger."""
+    ctl.ask(run.folder, "halt", ["compared"])
+
+    def quiet() -> bool:
+        status = run.status()
+        return bool(status) and not status["open_orders"] and not exchange.open_orders()
+
+    until("no order is left after a halt", quiet)
+    believed = run.status()["positions"][0]["position"]
+    owned = exchange.position()
+    if believed != owned:
+        raise Wrong(f"the run holds {believed}, the ledger {owned}")
+    ctl.ask(run.folder, "resume")
+    until("it trades again", run.trading)
+
+
+def rounds(folder: Path, exchange: Exchange, moments: int, chance: random.Random) -> Iterator[str]:
+    """Kill that often; yield a line for each."""
+    for moment in range(1, moments + 1):
+        run = Run(folder)
+        guarded = moment % 2 == 0
+        try:
+            if chance.random() < 0.4:
+                time.sleep(chance.uniform(0, STARTING_S))
+                where = "while it started or recovered"
+            else:
+                until("it trades", run.trading)
+                compare(run, exchange)
+                time.sleep(chance.uniform(0, TRADING_S))
+                where = "while it traded"
+            if not guarded:
+                run.kill_guardian()
+        finally:
+            run.kill()
+        left = exchange.open_orders()
+        if guarded:
+            until("the guardian takes all out", lambda: not exchange.open_orders(), VANISH_S)
+        guard = "guarded" if guarded else "guardian killed first"
+        yield f"{moment}: killed {where}, {len(left)} orders open then, {guard}"
+
+
+def finish(folder: Path, exchange: Exchange) -> int:
+    """Have a last run recover, trade and leave; return how many orders there were in all."""
+    run = Run(folder)
+    try:
+        until("the last run trades", run.trading)
+        compare(run, exchange)
+        run.process.send_signal(signal.SIGTERM)
+        code = run.process.wait(PATIENCE_S)
+    finally:
+        run.kill()
+    if code:
+        raise Wrong(f"the last run ended with {code}")
+    if left := exchange.open_orders():
+        raise Wrong(f"left open: {left}")
+    names = exchange.orders()
+    if len(names) != len(set(names)):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise Wrong(f"placed twice: {twice}")
+    return len(names)
+
+
+@contextmanager
+def running_exchange() -> Iterator[Exchange]:
+    """Run the built-in exchange in a process of its own."""
+    command = [sys.executable, "-m", "tools", "sim", "--rate", "100"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else b""
+            announcement = json.loads(line)
+            with httpx.Client(base_url=announcement["rest"], timeout=PATIENCE_S) as client:
+                yield Exchange(announcement, client)
+        finally:
+            process.kill()
+
+
+def write_folder(folder: Path, announcement: dict[str, Any]) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keys = folder / "keys.toml"
+    keys.touch(mode=0o600)
+    keys.write_text(
+        f'api_key = "{announcement["api_key"]}"\napi_secret = "{announcement["api_secret"]}"\n',
+        encoding="utf-8",
+    )
+    config = CONFIG.format(symbol=SYMBOL, **announcement)
+    (folder / "run.toml").write_text(config, encoding="utf-8")
+
+
+def crash(moments: int, seed: int, tell: Callable[[str], None]) -> str:
+    """Run the whole test; return what it has shown. Raises ``Wrong``."""
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory() as temporary, running_exchange() as exchange:
+        folder = Path(temporary) / "run"
+        write_folder(folder, exchange.announcement)
+        began_s = time.monotonic()
+        for line in rounds(folder, exchange, moments, chance):
+            tell(line)
+        orders = finish(folder, exchange)
+        return (
+            f"killed {moments} times in {time.monotonic() - began_s:.0f} s (seed {seed}): "
+            f"{orders} orders, no id twice, none left, position {exchange.position()} "
+            "by both ledgers"
+        )
+
+
+def main() -> int:
+    """Return 0 where all was right."""
+    parser = argparse.ArgumentParser(prog="python -m tools.crash_test", description=__doc__)
+    parser.add_argument("--moments", type=int, default=100, metavar="N", help="default: 100")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    args = parser.parse_args()
+    try:
+        print(crash(args.moments, args.seed, lambda line: print(line, file=sys.stderr)))
+    except Wrong as wrong:
+        print(f"wrong: {wrong}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
