@@ -145,10 +145,11 @@ class Outbound:
             self._keep(line, codec.frame(PONG, payload), now_ns)
 
     def close(self, line: int, code: int, now_ns: int) -> None:
-        """Send a close frame with this code."""
+        """Send a close frame with this code; nothing follows it on the line."""
         codec = self._codecs[line]
         if codec is not None:
             self._keep(line, codec.close(code), now_ns)
+            self._codecs[line] = None
 
     def _keep(self, line: int, frame: bytes, now_ns: int) -> None:
         self._journaled(_SEND, line, now_ns, frame)
