@@ -200,8 +200,7 @@ class Book:
     def apply_snapshot(self, snapshot: BookSnapshot) -> bool:
         """Bridge a snapshot into the deltas kept; return whether the book is live now.
 
-        A snapshot older than the first delta kept changes nothing: ask for another. A gap among
-        the deltas kept makes the book stale.
+        A snapshot older than the first delta kept changes nothing: ask for another.
         """
         if not self.wants_snapshot:
             return False
@@ -214,11 +213,7 @@ class Book:
         self._ask_prices = SortedList(self._asks)
         last_seq = snapshot.seq
         for delta in self._buffer:
-            admission = self._chain.admit(delta.first_seq, delta.last_seq)
-            if admission is Admission.GAP:
-                self.invalidate("gap among the changes kept for the snapshot")
-                return False
-            if admission is Admission.APPLY:
+            if self._chain.admit(delta.first_seq, delta.last_seq) is Admission.APPLY:
                 self._set_levels(delta)
                 last_seq = delta.last_seq
         self._buffer = []
@@ -245,10 +240,17 @@ class Book:
         return True
 
     def _keep(self, delta: BookDelta) -> None:
-        if len(self._buffer) >= MAX_BUFFERED:
+        """Keep a change for the snapshot; after a gap, what was kept before it bridges nothing."""
+        kept = self._buffer
+        if kept:
+            if kept[0].first_seq <= delta.first_seq and delta.last_seq <= kept[-1].last_seq:
+                return
+            if not delta.first_seq <= kept[-1].last_seq + 1 <= delta.last_seq:
+                kept.clear()
+        if len(kept) >= MAX_BUFFERED:
             self.invalidate(f"no snapshot within {MAX_BUFFERED} changes")
             return
-        self._buffer.append(delta)
+        kept.append(delta)
 
     def _set_levels(self, delta: BookDelta) -> None:
         sizes, prices = self._bids, self._bid_prices

@@ -56,13 +56,23 @@ def test_a_snapshot_older_than_the_first_change_kept_is_not_used():
     assert not book.live
 
 
-def test_a_gap_among_the_changes_kept_makes_the_book_stale():
+def test_what_was_kept_before_a_gap_is_forgotten():
     book = Book(0, with_depth=True)
     book.begin()
     book.apply_delta(delta(8, 10))
     book.apply_delta(delta(12, 13))
-    assert not book.apply_snapshot(snapshot(10))
-    assert book.state is BookState.STALE
+    assert not book.apply_snapshot(snapshot(10)), "older than what is kept now"
+    assert book.wants_snapshot
+    assert book.apply_snapshot(snapshot(12))
+
+
+def test_a_number_out_of_thin_air_among_the_changes_kept_is_overcome():
+    book = Book(0, with_depth=True)
+    book.begin()
+    for first, last in ((10**9, 10**9 + 1), (8, 10), (8, 10), (11, 12), (9, 10)):
+        book.apply_delta(delta(first, last))
+    assert book.apply_snapshot(snapshot(9))
+    assert book.seq == 12
 
 
 def test_a_snapshot_nobody_asked_for_changes_nothing():
