@@ -98,6 +98,9 @@ class InstrumentTable:
         self._by_symbol[symbol] = instrument
 
     def __getitem__(self, index: int) -> Instrument:
+        """Return an instrument. Raises ``IndexError``; nothing counts from the end."""
+        if index < 0:
+            raise IndexError(f"there is no instrument {index}")
         return self._rows[index]
 
     def __iter__(self) -> Iterator[Instrument]:

@@ -19,7 +19,7 @@ from collections import deque
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from core.commands import Amend, OrderKind, Place, Replace
+from core.commands import Amend, OrderKind, Place, Replace, TimeInForce
 from core.errors import BadConfig, Misuse
 from core.events import Side
 from core.instrument import Instrument, Trading
@@ -417,6 +417,13 @@ def _venue_refusal(
     market = place.kind is _MARKET
     if type(lots) is not int or type(ticks) is not int:
         fault = f"size {lots!r} and price {ticks!r} must be whole numbers of lots and ticks"
+    elif not (
+        type(place.side) is Side
+        and type(place.kind) is OrderKind
+        and type(place.tif) is TimeInForce
+    ):
+        # A number or text that equals one would be read as another side or kind further on.
+        fault = f"{place.side!r}, {place.kind!r}, {place.tif!r} are no Side, OrderKind, TimeInForce"
     elif lots <= 0 or lots < instrument.min_lots:
         fault = f"{lots} lots are below the venue's {max(1, instrument.min_lots)}"
     elif 0 < instrument.max_lots < lots:
