@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import Any
 
+import msgspec
+import pytest
+
+from core.events import Side
 from core.units import NS_PER_MS, NS_PER_S
-from core.views import OrderState, SessionState
+from core.views import OrderState, Refusal, SessionState
 from tests.world.test_continuity import next_boot, trading
 from tests.world.test_recovery import TRADE, world
 
@@ -46,3 +50,48 @@ def test_a_line_that_opens_during_a_ban_is_opened_once_it_is_over():
     w.run(1)
     assert w.desk.session is SessionState.INTERRUPTED
     w.run_until(lambda: w.desk.session is SessionState.TRADING, 10)
+
+
+def test_a_fill_told_before_the_first_pass_does_not_hide_those_made_while_we_were_dead():
+    w = world()
+    w.run(11)
+    first, second = w.buy(6_499_500, 400), w.buy(6_499_400, 1_000)
+    w.run(0.1)
+    w.to_engine = lambda m: []
+    w.other("SELL", "64995.00", "0.004")
+    w.run(0.1)
+    again = next_boot(w)
+    again.run(1)
+    again.other("SELL", "64994.00", "0.003")  # told over the stream, before anything is asked
+    again.run(0.1)
+    assert again.engine.orders.find(second.client_order_id) is not None
+    trading(again)
+    assert again.engine.positions[0].lots == 700
+    assert first.filled_lots == 0, "the dead boot never heard of it"
+
+
+def test_nothing_is_sent_after_a_close_frame():
+    w = world()
+    order = w.buy()
+    w.run(0.1)
+    w._arrive(w.links[TRADE], b"\x83\x02{}")  # an unknown opcode: we close, and drop the line
+    w.desk.now_ns = w.now_ns
+    assert isinstance(w.desk.cancel(order), Refusal)
+    w.flush()
+    w.run(0.3)
+    w.cancel(order)
+    w.run_until(lambda: order.state is OrderState.CANCELED)
+
+
+def test_what_no_type_checker_lets_pass_is_refused():
+    w = world()
+    one: Any = 1
+    text: Any = "limit"
+    for refused in (
+        w._place(one, 6_490_000, 100),
+        w._place(Side.BUY, 6_490_000, 100, kind=text),
+        w._place(Side.BUY, 6_490_000, 100, tif=text),
+    ):
+        assert isinstance(refused, Refusal)
+    with pytest.raises(IndexError):
+        w.desk.place(-1, Side.BUY, 6_490_000, 100)
