@@ -159,11 +159,6 @@ class Order:
         return 0 if self.state.terminal else self.size_lots - self.filled_lots
 
     @property
-    def reserve_lots(self) -> int:
-        """What exposure keeps: the open rest, and fills that are told but not yet booked."""
-        return self.open_lots + self.filled_lots - self.traded_lots
-
-    @property
     def unbooked_lots(self) -> int:
         """Filled by the venue's count, without the fills themselves: ask for the trades."""
         return self.filled_lots - self.traded_lots
@@ -178,7 +173,10 @@ class Order:
 
     @property
     def quantities(self) -> tuple[int, int, int]:
-        """Filled, open and reserved lots: what sums over orders are kept of."""
+        """Filled, open and reserved lots: what sums over orders are kept of.
+
+        Exposure reserves the open rest, and fills that are told but not yet booked.
+        """
         filled_lots, open_lots = self.filled_lots, self.open_lots
         return filled_lots, open_lots, open_lots + filled_lots - self.traded_lots
 

@@ -43,6 +43,9 @@ PATIENCE_S = 40.0
 VANISH_S = 2.0
 """Within which a guardian has to take out what a dead run left."""
 
+LOOK_S = 0.1
+"""Between two looks: the run and we share the venue's limits."""
+
 STARTING_S = 4.0
 """A run that is killed before it trades is killed within so many seconds."""
 
@@ -196,7 +199,7 @@ def until(what: str, look: Callable[[], T], within_s: float = PATIENCE_S) -> T:
     while not (found := look()):
         if time.monotonic() > deadline:
             raise Wrong(f"not within {within_s} s: {what}")
-        time.sleep(0.02)
+        time.sleep(LOOK_S)
     return found
 
 
@@ -204,12 +207,12 @@ def compare(run: Run, exchange: Exchange) -> None:
     """Halt the run for an instant, and hold its position against the ledger."""
     ctl.ask(run.folder, "halt", ["compared"])
 
-    def quiet() -> bool:
+    def quiet() -> dict[str, Any]:
         status = run.status()
-        return bool(status) and not status["open_orders"] and not exchange.open_orders()
+        return {} if not status or status["open_orders"] or exchange.open_orders() else status
 
-    until("no order is left after a halt", quiet)
-    believed = run.status()["positions"][0]["position"]
+    status = until("no order is left after a halt", quiet)
+    believed = status["positions"][0]["position"]
     owned = exchange.position()
     if believed != owned:
         raise Wrong(f"the run holds {believed}, the ledger {owned}")

@@ -344,7 +344,7 @@ class House:
             kept = [order for order in here if not order.state.terminal or order.unbooked_lots]
             assert set(exposure.orders) == {order.client_order_id for order in kept}
             for side, lots in sides(exposure):
-                assert lots == sum(order.reserve_lots for order in kept if order.side is side)
+                assert lots == sum(o.open_lots + o.unbooked_lots for o in kept if o.side is side)
             buys = [order.price_ticks for order in kept if order.side is Side.BUY]
             sells = [order.price_ticks for order in kept if order.side is Side.SELL]
             assert exposure.highest_buy_ticks() == max(buys, default=0)

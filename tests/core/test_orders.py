@@ -298,7 +298,8 @@ def test_open_orders_are_those_that_may_still_trade_and_unsettled_ones_keep_expo
     orders.on_report(report(filled, VenueStatus.CANCELED, 3))
     assert list(orders.open()) == [alive]
     assert list(orders.unsettled()) == [filled, alive]
-    assert (filled.unbooked_lots, filled.reserve_lots, filled.open_lots) == (3, 3, 0)
+    assert (filled.unbooked_lots, filled.open_lots) == (3, 0)
+    assert orders.exposure(0).open_buy_lots == 3 + SIZE
 
 
 @pytest.mark.parametrize(
