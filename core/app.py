@@ -7,6 +7,7 @@ it makes is the same for a live run and for a replay of it.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +32,9 @@ VENUES = {venue.name: venue for venue in (binance.VENUE,)}
 
 SCOPE_DIGITS = 6
 """Hexadecimal digits that tell one account's scope from another's in a client order id."""
+
+
+_NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
 
 
 class House(Struct, frozen=True, kw_only=True):
@@ -67,7 +71,7 @@ class House(Struct, frozen=True, kw_only=True):
         new: str | int | float | bool = value
         if isinstance(old, bool):
             new = {"true": True, "false": False}.get(value, value)
-        elif isinstance(old, int | float) and value.lstrip("-").replace(".", "", 1).isdigit():
+        elif isinstance(old, int | float) and _NUMBER.fullmatch(value):
             new = float(value) if "." in value else int(value)
         raw = msgspec.to_builtins(kept) | {key: new}
         return checked(raw, type(parameters), "strategy.parameters", "ctl set")

@@ -180,7 +180,7 @@ class Engine:
         self.clock = VenueClock()
         self.throttle = Throttle(adapter.limits)
         self.outbound = Outbound(adapter, self.throttle, journal, self.clock, door, stamp)
-        self.orders = Orders(setup.scope, setup.boot)
+        self.orders = Orders(setup.scope, setup.boot, setup.seed)
         self.risk = Risk()
         self.timers: Timers[str | None] = Timers()
         self.sessions = [Session(line) for line in adapter.lines]

@@ -248,12 +248,13 @@ class Orders:
     """The table of our orders.
 
     ``marker`` begins every client order id of this run's scope and boot; ``scope`` begins those of
-    earlier boots too, and tells our orders from others'.
+    earlier boots too, and tells our orders from others'. The boot's random ``seed`` is in the
+    marker because boots are counted by run folder, and a scope may have several folders.
     """
 
-    def __init__(self, scope: str, boot: int) -> None:
+    def __init__(self, scope: str, boot: int, seed: int = 0) -> None:
         self.scope = scope
-        self.marker = f"{scope}{boot:x}-"
+        self.marker = f"{scope}{boot:x}-{seed & 0xFFFFFF:x}-"
         self._sequence = 0
         self._live: dict[str, Order] = {}
         self._terminal: OrderedDict[str, Order] = OrderedDict()

@@ -41,12 +41,13 @@ _CAP_IPC_LOCK: Final = 14  # include/uapi/linux/capability.h
 def settle(cpu: int | None) -> list[str]:
     """Take a CPU, priority, locked memory and busy polling; return a line for each not granted.
 
-    ``cpu`` None leaves the choice of the CPU to the kernel. To be called in the main thread, before
+    ``cpu`` None leaves the choice of the CPU to the kernel, and the priority as it is: only on a
+    CPU of our own does nobody else starve. To be called in the main thread, before
     anything is timed.
     """
-    missing = [_raise_priority(), _lock_memory(), _busy_poll()]
+    missing = [_lock_memory(), _busy_poll()]
     if cpu is not None:
-        missing.insert(0, _pin(cpu))
+        missing = [_pin(cpu), _raise_priority(), *missing]
     return [line for line in missing if line]
 
 
