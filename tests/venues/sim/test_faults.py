@@ -7,6 +7,7 @@ import json
 import random
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -453,6 +454,14 @@ def test_whoever_drives_the_exchange_is_woken_for_what_is_held_back() -> None:
     client.ask("time")
     assert woken == [client.now_ns + 7 * MS]
     assert client.venue.faults.next_due_ns == woken[0]
+
+
+@pytest.mark.parametrize(
+    "name", [*Kind, *[field.name for field in msgspec.structs.fields(Fault)][1:]]
+)
+def test_every_fault_and_field_is_documented(name: str) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "sim.md").read_text()
+    assert f"\n| `{name}` |" in page
 
 
 # -- over sockets ------------------------------------------------------------------------------
