@@ -275,7 +275,7 @@ def test_one_id_with_two_numbers_at_the_venue_is_a_contradiction():
 
 def test_ids_count_from_one():
     orders = Orders("hx-", 2)
-    assert [orders.next_id() for _ in range(3)] == ["hx-2-1", "hx-2-2", "hx-2-3"]
+    assert [orders.next_id() for _ in range(3)] == ["hx-2-0-1", "hx-2-0-2", "hx-2-0-3"]
     assert orders.used == 3
 
 
