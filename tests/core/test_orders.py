@@ -274,8 +274,8 @@ def test_one_id_with_two_numbers_at_the_venue_is_a_contradiction():
 
 
 def test_ids_count_from_one():
-    orders = Orders("hx-", 2)
-    assert [orders.next_id() for _ in range(3)] == ["hx-2-0-1", "hx-2-0-2", "hx-2-0-3"]
+    orders = Orders("hx-", 18, 0xABCDEF0)
+    assert [orders.next_id() for _ in range(3)] == [f"hx-12-bcdef0-{n}" for n in (1, 2, 3)]
     assert orders.used == 3
 
 
@@ -344,6 +344,7 @@ def test_a_trade_proves_that_an_order_was_taken():
     orders.resume(place("hx-0-1"), 3, 0, 0, 0, ())
     resumed = orders.resume(place("hx-0-2"), 3, 78, 2, 2, [1])
     assert (resumed.state, resumed.sent_ns) == (OrderState.LIVE, 3)
+    assert resumed.venue_order_id == 78
     folded = orders.on_fill(FillReport(0, 78, Side.BUY, fill(2, 1)))
     assert folded is not None
     assert (folded.order, folded.changed) == (resumed, True)

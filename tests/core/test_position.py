@@ -29,6 +29,20 @@ def state(position: Position) -> tuple[object, ...]:
     )
 
 
+def restored(buys: list[int], sells: list[int]) -> Position:
+    position = Position()
+    position.restore(
+        bought_lots=7,
+        sold_lots=3,
+        bought_quote_units=700,
+        sold_quote_units=330,
+        fees_atoms={"BNB": 5},
+        buy_ids=buys,
+        sell_ids=sells,
+    )
+    return position
+
+
 def test_a_position_is_a_position_view() -> None:
     view: PositionView = Position()
     assert (view.lots, view.bought_lots, view.sold_lots, view.profit(7)) == (0, 0, 0, 0)
@@ -76,6 +90,12 @@ def test_both_sides_of_a_trade_with_ourselves_count() -> None:
     assert (position.lots, position.bought_lots, position.sold_lots) == (0, 1, 1)
 
 
+@pytest.mark.parametrize("position", [Position(), restored([], [])])
+def test_ids_count_from_0_and_what_has_none_is_no_trade(position: Position) -> None:
+    assert not position.on_fill(Side.BUY, fill(-1))
+    assert position.on_fill(Side.BUY, fill(0))
+
+
 def test_a_late_fill_counts() -> None:
     position = Position()
     position.on_fill(Side.BUY, fill(10))
@@ -108,20 +128,6 @@ def test_the_older_half_of_the_ids_is_forgotten_at_once(monkeypatch: pytest.Monk
     assert list(position._buys._ids) == [15, 16, 17, 18]
     assert not position.on_fill(Side.BUY, fill(14)), "forgotten, and known for being older"
     assert not position.on_fill(Side.BUY, fill(9))
-
-
-def restored(buys: list[int], sells: list[int]) -> Position:
-    position = Position()
-    position.restore(
-        bought_lots=7,
-        sold_lots=3,
-        bought_quote_units=700,
-        sold_quote_units=330,
-        fees_atoms={"BNB": 5},
-        buy_ids=buys,
-        sell_ids=sells,
-    )
-    return position
 
 
 def test_a_restored_position_goes_on_from_what_was_counted() -> None:
