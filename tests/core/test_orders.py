@@ -466,6 +466,15 @@ def test_an_expected_order_is_entered_once_the_venue_speaks_of_its_number():
     assert orders.by_venue_id(0, 77) is order
 
 
+def test_of_an_expected_order_nothing_is_booked_before_it_is_told():
+    orders = Orders("hx-", 2)
+    orders.expect(place("hx-1-9"), 77)
+    order = orders.by_venue_id(0, 77)
+    assert order is not None
+    assert (order.filled_lots, order.traded_lots, order.sent_ns) == (0, 0, 0)
+    assert order.state is OrderState.LIVE
+
+
 def test_an_expected_order_that_is_adopted_is_entered_once():
     orders = Orders("hx-", 2)
     orders.expect(place("hx-1-9"), 77)
@@ -483,6 +492,14 @@ def test_expected_orders_are_bounded_the_newest_stay():
     assert orders.by_venue_id(0, 1) is None
     assert orders.by_venue_id(0, 2) is not None
     assert orders.by_venue_id(0, MAX_EXPECTED + 1) is not None
+
+
+def test_an_amended_order_that_stands_is_filled_to_its_new_size_at_most():
+    orders, order = table()
+    orders.on_report(report(order, VenueStatus.NEW, size_lots=4))
+    folded = orders.on_report(report(order, VenueStatus.PARTIALLY_FILLED, 5))
+    assert folded is not None
+    assert "beyond its size" in folded.contradiction
 
 
 def test_an_amend_that_a_fill_has_passed_expires_the_order_without_contradiction():
