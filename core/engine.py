@@ -85,7 +85,8 @@ TICK_NS = 100 * NS_PER_MS
 """Between two looks at deadlines that need no better: replies, silence, doubts, expiry."""
 
 CLOCK_NS = 30 * NS_PER_S
-"""Between two measurements of the venue's clock: a drift of 30 ppm moves it 1 ms meanwhile."""
+"""Between two questions for the venue's clock and rules: a drift of 30 ppm moves it 1 ms
+meanwhile, and rules change rarely."""
 
 CLOSE_NORMAL = 1000
 
@@ -903,14 +904,16 @@ class Engine:
         self.desk.step()
 
     def _ask_start(self) -> None:
-        """Ask for the clock now and then, and for the instruments until they are known."""
+        """Ask for the clock and the instruments: until they are known, and then now and then.
+
+        A venue halts a symbol, or moves its grid, without a word on any line.
+        """
         if self._now_ns < self._next_clock_ns:
             return
         known = bool(len(self.table)) and self.clock.known
         self._next_clock_ns = self._now_ns + (CLOCK_NS if known else RETRY_NS)
         self.outbound.request(FetchTime(), self._now_ns)
-        if not len(self.table):
-            self.outbound.request(FetchInstruments(), self._now_ns)
+        self.outbound.request(FetchInstruments(), self._now_ns)
 
     def _set_timer(self, due_ns: int, tag: str) -> None:
         self.timers.push(due_ns, tag)

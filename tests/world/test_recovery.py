@@ -610,3 +610,34 @@ def test_too_many_rejects_of_one_kind_halt_the_instrument():
     refusal = w._place(Side.BUY, 6_490_000, 100)
     assert isinstance(refusal, Refusal)
     assert w.engine.risk.instrument_halted(0)
+
+
+def test_a_symbol_that_the_venue_halts_is_noticed_and_nothing_is_placed_on_it():
+    w = world()
+
+    def halted(request: Any, status: int, headers: dict[str, str], body: bytes) -> Any:
+        if request.path.endswith("exchangeInfo"):
+            body = body.replace(b'"status":"TRADING"', b'"status":"BREAK"')
+        return LATENCY_NS, status, headers, body
+
+    w.rest_answer = halted
+    w.run(31)
+    refusal = w._place(Side.BUY, 6_490_000, 100)
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == "not_trading"
+
+
+def test_a_tick_that_changes_during_the_run_halts_its_instrument():
+    w = world()
+    order = w.buy()
+    w.run(0.1)
+
+    def coarser(request: Any, status: int, headers: dict[str, str], body: bytes) -> Any:
+        if request.path.endswith("exchangeInfo"):
+            body = body.replace(b'"tickSize":"0.01000000"', b'"tickSize":"0.10000000"')
+        return LATENCY_NS, status, headers, body
+
+    w.rest_answer = coarser
+    w.run(31)
+    assert "tick or lot" in w.engine.risk.instrument_halted(0)
+    assert order.state is OrderState.CANCELED
