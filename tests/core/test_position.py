@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -90,8 +91,9 @@ def test_both_sides_of_a_trade_with_ourselves_count() -> None:
     assert (position.lots, position.bought_lots, position.sold_lots) == (0, 1, 1)
 
 
-@pytest.mark.parametrize("position", [Position(), restored([], [])])
-def test_ids_count_from_0_and_what_has_none_is_no_trade(position: Position) -> None:
+@pytest.mark.parametrize("begin", [Position, lambda: restored([], [])])
+def test_ids_count_from_0_and_what_has_none_is_no_trade(begin: Callable[[], Position]) -> None:
+    position = begin()
     assert not position.on_fill(Side.BUY, fill(-1))
     assert position.on_fill(Side.BUY, fill(0))
 
