@@ -145,7 +145,8 @@ class Decoder:
         try:
             if line == MARKET:
                 if payload.startswith(b'{"stream":"'):
-                    take = self._streams.get(payload[11 : payload.find(b'"', 11)])
+                    end = payload.find(b'"', 11)
+                    take = self._streams.get(payload[11:end]) if end > 0 else None
                     if take is not None:
                         take(payload, events)
                         return
@@ -189,7 +190,8 @@ class Decoder:
         else:
             at = payload.find(_EVENT, 1, EVENT_WITHIN)
             begin = at + len(_EVENT)
-            take = None if at < 0 else self._private.get(payload[begin : payload.find(b'"', begin)])
+            end = payload.find(b'"', begin)
+            take = None if at < 0 or end < 0 else self._private.get(payload[begin:end])
         if take is None:
             self._look_at_trade(payload, events)
         else:
