@@ -274,6 +274,7 @@ def test_one_id_with_two_numbers_at_the_venue_is_a_contradiction():
 
 
 def test_ids_count_from_one():
+    assert Orders("hx-", 18).next_id() == "hx-12-0-1"
     orders = Orders("hx-", 18, 0xABCDEF0)
     assert [orders.next_id() for _ in range(3)] == [f"hx-12-bcdef0-{n}" for n in (1, 2, 3)]
     assert orders.used == 3

@@ -298,6 +298,16 @@ def test_numbers_that_are_not_whole_are_refused() -> None:
         assert judge(place) is RefusalReason.VENUE_FILTER
 
 
+@pytest.mark.parametrize("changes", [{"side": 1}, {"kind": "limit"}, {"tif": "gtc"}])
+def test_what_only_equals_a_side_a_kind_or_a_tif_is_refused(changes: dict[str, Any]) -> None:
+    answer = risk_of().approve_place(
+        replace(order(), **changes), INSTRUMENT, LIVE, 0, NOTHING_OPEN, 0, NOW_NS
+    )
+    assert isinstance(answer, Refusal)
+    assert answer.reason is RefusalReason.VENUE_FILTER
+    assert f"{next(iter(changes.values()))!r}" in answer.text
+
+
 @pytest.mark.parametrize(
     ("place", "limit"),
     [
