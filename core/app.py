@@ -121,6 +121,7 @@ def house(config: Config, name: str, *, scope: str, boot: int, seed: int, key: K
         recv_window_ns=config.session.recv_window_ms * NS_PER_MS,
         cancel_when_stale=config.run.on_stale == "cancel",
         cancel_leftovers=config.run.on_restart == "cancel",
+        ledger_tolerance_lots=config.run.ledger_tolerance_lots,
         private=key is not KeyKind.NONE,
     )
     return House(

@@ -172,6 +172,15 @@ class RunSection(Struct, frozen=True, forbid_unknown_fields=True):
     restart goes on in it."""
     on_stale: OnStale = OnStale.CANCEL
     on_restart: OnRestart = OnRestart.CANCEL
+    ledger_tolerance_lots: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000_000,
+            description="lots of the base asset by which balances and "
+            "our fills may differ before the run is halted",
+        ),
+    ] = 0
     leave_timeout_s: Annotated[
         int, Meta(ge=1, le=300, description="seconds to prove that no order is left")
     ] = 10

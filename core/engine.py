@@ -65,6 +65,7 @@ from core.hops import Hops
 from core.inflight import Asked
 from core.instrument import Instrument, InstrumentTable
 from core.journal import Answer, Journal, Kind, pack
+from core.ledger import Ledger
 from core.orders import Folded, Orders
 from core.outbound import Door, Outbound
 from core.position import Position
@@ -114,6 +115,8 @@ class Setup(Struct, frozen=True, kw_only=True):
     cancel_when_stale: bool
     cancel_leftovers: bool
     """Whether orders of an earlier boot are cancelled, else they are adopted as they stand."""
+    ledger_tolerance_lots: int
+    """Largest difference between balances and fills that is borne, in lots of the base asset."""
     private: bool
     """Whether there are keys: without them nothing is ever placed, and only public lines open."""
 
@@ -199,6 +202,8 @@ class Engine:
             timer=self._set_timer,
             log=self._log,
         )
+        self.ledger = Ledger(self.table, self.positions, setup.ledger_tolerance_lots)
+        self._totals: dict[str, int] = {}
         self.proof = Proof(
             orders=self.orders,
             outbound=self.outbound,
@@ -216,6 +221,7 @@ class Engine:
             settle=self._settle,
             expiry_ns=setup.recv_window_ns,
             cancel_leftovers=setup.cancel_leftovers,
+            agree=self._hold_ledgers,
             log=self._log,
         )
         self.continuity = Continuity(
@@ -645,7 +651,8 @@ class Engine:
         """An order that the table does not hold: an earlier boot's is ours, all others are not."""
         if self.orders.is_ours(report.client_order_id):
             return self.orders.adopt(report)
-        self.orders.disown(report.instrument, report.venue_order_id)
+        fills = self.orders.disown(report.instrument, report.venue_order_id)
+        self.ledger.traded_by_others(self.table[report.instrument], report.side, fills)
         return None
 
     def _settle(self, folded: Folded) -> None:
@@ -703,13 +710,22 @@ class Engine:
     def _on_account(self, report: AccountReport) -> None:
         if report.whole:
             self.balances.clear()
+            self._totals = {b.asset: b.free_atoms + b.locked_atoms for b in report.balances}
         for balance in report.balances:
             self.balances[balance.asset] = balance.free_atoms
         if report.can_trade is False:
             self._halt("the venue says that this account may not trade")
 
+    def _hold_ledgers(self) -> bool:
+        """Compare the venue's balances with our fills; halt where they stay apart."""
+        found = self.ledger.compare(self._totals)
+        if found:
+            self._halt("the ledgers differ: " + "; ".join(map(str, found)))
+        return not self.ledger.in_doubt
+
     def _on_balance(self, moved: BalanceMoved) -> None:
         # The account update that follows carries the absolute amount.
+        self.ledger.moved(moved.asset, moved.delta_atoms)
         self._log(f"balance moved: {moved.delta_atoms} atoms of {moved.asset}")
 
     def _on_instruments(self, report: InstrumentsReport) -> None:

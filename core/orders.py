@@ -485,9 +485,9 @@ class Orders:
         """Return instrument and venue id of orders we know only by their fills."""
         return list(self._unclaimed)
 
-    def disown(self, instrument: int, venue_order_id: int) -> None:
-        """An order known only by its fills is not ours."""
-        self._unclaimed.pop((instrument, venue_order_id), None)
+    def disown(self, instrument: int, venue_order_id: int) -> tuple[Fill, ...]:
+        """An order known only by its fills is not ours; returns the fills."""
+        return tuple(self._unclaimed.pop((instrument, venue_order_id), {}).values())
 
     def _claim(self, order: Order) -> tuple[Fill, ...]:
         claimed = self._unclaimed.pop((order.instrument, order.venue_order_id), {})

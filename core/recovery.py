@@ -60,8 +60,12 @@ class Recovery:
         settle: Callable[[Folded], None],
         expiry_ns: int,
         cancel_leftovers: bool,
+        agree: Callable[[], bool],
         log: Callable[[str], None],
     ) -> None:
+        """``agree`` holds the venue's balances against our fills; ``False`` asks for another pass
+        soon.
+        """
         self._table = table
         self._orders = orders
         self._outbound = outbound
@@ -70,6 +74,9 @@ class Recovery:
         self._settle = settle
         self._expiry_ns = expiry_ns
         self._cancel_leftovers = cancel_leftovers
+        self._agree = agree
+        self.fills = 0
+        self._fills_before = 0
         self._log = log
         self._pass = Pass()
         self._next_ns = 0
@@ -120,6 +127,7 @@ class Recovery:
 
     def _start_pass(self, now_ns: int) -> None:
         self._pass.start(now_ns)
+        self._fills_before = self.fills
         self._baselines = {row.index for row in self._table if row.index not in self._last_trade}
         commands: list[Command] = [FetchAccount()]
         for row in self._table:
@@ -149,8 +157,15 @@ class Recovery:
             return
         if self.leaving:
             self._listed(now_ns)
-        elif not self.reconciled:
+            return
+        if not self.reconciled:
             self._reconciled(now_ns)
+        self._hold_ledgers(now_ns)
+
+    def _hold_ledgers(self, now_ns: int) -> None:
+        """Have balances and fills compared, if no fill was told between them."""
+        if self.fills == self._fills_before and not self._agree():
+            self._next_ns = now_ns + RETRY_NS
 
     def _ask_on(self, command: FetchTrades, reply: Reply, now_ns: int) -> None:
         """Ask for the next page of trades, and whose orders those are that nobody knows."""
@@ -188,6 +203,7 @@ class Recovery:
 
     def on_fill(self, instrument: int, trade_id: int) -> None:
         """A fill was told; where the table is proved, no trade before it is missing."""
+        self.fills += 1
         if self.reconciled:
             self._account_for(instrument, trade_id)
 

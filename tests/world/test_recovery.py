@@ -64,6 +64,7 @@ class World(Tank):
         self.run_until(lambda: self.desk.session is SessionState.TRADING)
         self.other("BUY", "64000.00", "1")  # a first change, for the snapshot to bridge
         self.run_until(lambda: self.engine.books[0].live)
+        self.run_until(lambda: not self.engine.ledger.in_doubt)
         return self
 
     def make_market(self) -> None:
@@ -641,3 +642,17 @@ def test_a_tick_that_changes_during_the_run_halts_its_instrument():
     w.run(31)
     assert "tick or lot" in w.engine.risk.instrument_halted(0)
     assert order.state is OrderState.CANCELED
+
+
+def test_a_fill_that_nobody_tells_us_of_halts_the_run_with_both_ledgers_shown():
+    w = world()
+    w.run(5)  # the ledgers are open
+    w.to_engine = lambda m: [] if b"executionReport" in m.payload else w.deliver(m)
+    w.rest_answer = lambda request, status, headers, body: (
+        (LATENCY_NS, status, headers, b"[]" if "myTrades" in request.path else body)
+    )
+    w.other("BUY", "65010.00", "0.1", key="hotloop-sim-key-this-is-not-a-secret")
+    w.run_until(lambda: w.desk.session is SessionState.HALTED, 90)
+    assert "the ledgers differ: BTC: 100 by our fills, 100.0999 by the venue" in (
+        w.engine.risk.halted
+    )
