@@ -41,7 +41,7 @@ RUN_NS: Final = 4_000_000
 """Length of a run: shorter than the time slice that another process may take."""
 
 CALIBRATION_ROUNDS: Final = 10_000
-TRIES: Final = 3
+TRIES: Final = 5
 """How often a call that exceeds its budget is measured before that is believed."""
 
 SEGMENT_BYTES: Final = 64 * 1024 * 1024

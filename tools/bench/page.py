@@ -283,7 +283,8 @@ omitted. A tick that is never answered counts as lost, with the time waited for 
 
 - **floor**: a spinning `recv` and a `send` of prepared bytes: the least that Python can do.
 - **hotloop**: the whole of it as it trades: book, strategy, risk, order table, journal, hops,
-  kernel stamps; its session logged on. **hotloop+hmac** signs every order.
+  kernel stamps; its session logged on. **hotloop+hmac** signs every order; **hotloop+compiled**
+  is the same source with its hot modules compiled (`python -m tools.compiled`).
 - Peers: each in an environment of its own, with the smallest idiomatic strategy and its fastest
   supported way to send an order (`tools/bench/peers/`). They keep no journal, and most of them
   check no risk.

@@ -38,7 +38,7 @@ ANSWER_S: Final = 120.0
 """Longer than any cell with its drain: then the load generator is broken."""
 
 THROUGHPUT_ONLY: Final = ("cryptofeed",)
-REPLACING: Final = ("floor", "hotloop")
+REPLACING: Final = ("floor", "hotloop", variants.COMPILED)
 
 OPEN_RATES: Final = (1_000, 5_000, 20_000)
 CURVE: Final = tuple(1_000_000 - round(1_000_000 / 10 ** (step / 8)) for step in range(8 * 4 + 1))
@@ -123,7 +123,10 @@ def plan(names: Sequence[str], modes: Sequence[str]) -> list[tuple[Series, list[
         (_series("depth", modes=("closed", "open")), trading),
         (_series("depth", modes=("burst",)), taking),
         (_series("bookTicker", modes=("closed",), tls=True), trading),
-        (_series("bookTicker", modes=("closed",), action="cancel_replace"), REPLACING),
+        (
+            _series("bookTicker", modes=("closed",), action="cancel_replace"),
+            [name for name in names if name in REPLACING],
+        ),
     ]
     chosen = []
     for series, variants_of_it in whole:
@@ -199,7 +202,7 @@ class Runner:
                 stdout=out,
                 stderr=out,
                 stdin=subprocess.DEVNULL,
-                cwd=variants.ROOT,
+                cwd=start.folder,
                 start_new_session=True,
             )
 

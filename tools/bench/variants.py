@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from msgspec import Struct
 
 from core.errors import BadParameter
+from tools import compiled
 from tools.bench import wire
 
 ROOT: Final = Path(__file__).parents[2]
@@ -35,6 +37,8 @@ HMAC: Final = "+hmac"
 """Ends the name of a variant that signs every order, where the others log their session on."""
 
 OURS: Final = ("floor", "hotloop", "hotloop+hmac")
+COMPILED: Final = "hotloop+compiled"
+"""The same source as machine code, from the copy that ``tools.compiled`` makes."""
 
 CONFIG: Final = """\
 venue = "binance"
@@ -97,10 +101,15 @@ class Start(Struct, frozen=True):
 
     command: list[str]
     environment: dict[str, str]
+    folder: Path = ROOT
 
 
 def start(name: str, place: Place) -> Start:
     """Return how to start a variant. Raises ``BadParameter`` for a peer that is not installed."""
+    if name == COMPILED:
+        return msgspec.structs.replace(
+            _hotloop(place, hmac=False, stamps=True), folder=compiled.FOLDER
+        )
     plain = name.removesuffix(HMAC)
     if plain == "floor":
         return _floor(place)
@@ -118,6 +127,10 @@ def check(names: list[str]) -> None:
     """Raise ``BadParameter`` for a peer without a driver or an environment."""
     known = known_peers()
     for name in names:
+        if name == COMPILED:
+            if not compiled.FOLDER.exists():
+                raise BadParameter(f"--against {name}: not made; python -m tools.compiled")
+            continue
         plain = name.removesuffix(HMAC)
         if plain not in known:
             raise BadParameter(f"--against {name}: no such peer; there are {', '.join(known)}")
@@ -131,6 +144,8 @@ def versions(peers: list[str]) -> dict[str, str]:
     """Return the pinned version of each peer and of what it runs on."""
     found = {"hotloop": version("hotloop"), "trio": version("trio"), "msgspec": version("msgspec")}
     for name in peers:
+        if name == COMPILED:
+            continue
         plain = name.removesuffix(HMAC)
         pins = (PEERS / plain / "requirements.txt").read_text(encoding="utf-8").split()
         shown = [pin for pin in pins if pin.partition("==")[0] in (plain, "uvloop")]
