@@ -46,9 +46,9 @@ VANISH_S = 2.0
 LOOK_S = 0.1
 """Between two looks: the run and we share the venue's limits."""
 
-ROUND_S = 6.0
-"""A round lasts at least this long: a start, its guardian's and our own looks take some 500 of the
-6,000 that the exchange allows an address a minute."""
+ROUND_S = 10.0
+"""A round lasts at least this long: a start, its guardian's and our own looks take up to 800 of
+the 6,000 that the exchange allows an address a minute."""
 
 STARTING_S = 4.0
 """A run that is killed before it trades is killed within so many seconds."""

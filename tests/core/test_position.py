@@ -55,6 +55,8 @@ def test_buys_and_sells_sum_up() -> None:
     assert position.on_fill(Side.SELL, fill(2, 110, 3))
     assert (position.lots, position.bought_lots, position.sold_lots) == (2, 5, 3)
     assert position.cost_quote_units == 500 - 330
+    position.on_fill(Side.SELL, fill(3, 120, 4))
+    assert position.cost_quote_units == 500 - 330 - 480
 
 
 def test_profit_is_what_was_received_less_paid_plus_the_rest_at_the_mark() -> None:

@@ -748,6 +748,7 @@ def test_a_daily_loss_takes_the_place_of_an_operators_halt() -> None:
 
 
 def test_a_day_begins_at_midnight_utc_with_the_last_profit_of_the_day_before() -> None:
+    assert DAY_NS == 24 * 60 * 60 * 10**9
     midnight_ns = 1_700_006_400 * NS_PER_S  # 2023-11-15 00:00 UTC
     risk = risk_of()
     assert risk.on_profit(0, -900, midnight_ns - 1) == ""
