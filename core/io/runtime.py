@@ -20,7 +20,7 @@ from msgspec import Struct
 from core.checkpoint import Restored
 from core.engine import Engine
 from core.errors import JournalFailed, Untrusted
-from core.hops import HOPS, Hops
+from core.hops import FOLD_LIMIT, HOPS, Hops
 from core.io.clock import EngineClock
 from core.io.connection import keep
 from core.io.hlog import HlogFile
@@ -342,7 +342,7 @@ class Runtime:
         self.hops.record(HOPS.index(name), ns)
 
     def _fold_hops(self) -> None:
-        if not self.hops.fold():
+        if self.hops.fold() < FOLD_LIMIT:
             self._hop_log.step()
 
     def _prepare_journal(self) -> None:
