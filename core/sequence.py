@@ -33,10 +33,14 @@ class Bridged:
     (<Admission.IGNORE: 'ignore'>, <Admission.APPLY: 'apply'>, <Admission.GAP: 'gap'>)
     """
 
-    __slots__ = ("seq",)
+    __slots__ = ("_applied", "_repeated_seq", "seq")
 
     def __init__(self) -> None:
         self.seq = 0
+        self._applied = (0, 0)
+        """The last change applied since the snapshot, zeros for none."""
+        self._repeated_seq = 0
+        """Where an older change than that ended, if the one before this was such."""
 
     def bridge(self, snapshot_seq: int, first_seq: int) -> bool:
         """Start from a snapshot; ``False`` when it is older than the first change kept.
@@ -46,15 +50,35 @@ class Bridged:
         if snapshot_seq < first_seq:
             return False
         self.seq = snapshot_seq
+        self._applied = (0, 0)
+        self._repeated_seq = 0
         return True
 
     def admit(self, first_seq: int, last_seq: int) -> Admission:
-        """Judge the next change, and count it when it is to be applied."""
-        if last_seq <= self.seq:
+        """Judge the next change, and count it when it is to be applied.
+
+        The first may overlap the snapshot, each later one begins where the last one ended. A
+        single old change is a repetition; one that another one continues shows that the feed
+        counts from somewhere else now.
+        """
+        applied_first, applied_last = self._applied
+        repeated_seq, self._repeated_seq = self._repeated_seq, 0
+        if not applied_last:
+            if last_seq <= self.seq:
+                return Admission.IGNORE
+            if first_seq > self.seq + 1 or last_seq < first_seq:
+                return Admission.GAP
+        elif first_seq == applied_first and last_seq == applied_last:
             return Admission.IGNORE
-        if first_seq > self.seq + 1 or last_seq < first_seq:
+        elif repeated_seq and first_seq == repeated_seq + 1:
+            return Admission.GAP
+        elif last_seq <= self.seq:
+            self._repeated_seq = last_seq
+            return Admission.IGNORE
+        elif first_seq != self.seq + 1 or last_seq < first_seq:
             return Admission.GAP
         self.seq = last_seq
+        self._applied = (first_seq, last_seq)
         return Admission.APPLY
 
 

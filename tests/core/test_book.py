@@ -229,3 +229,27 @@ def test_a_live_book_equals_the_plain_fold_of_its_changes(changes):
         assert book.levels(Side.BUY, 1000) == sorted(bids.items(), reverse=True)
         assert book.levels(Side.SELL, 1000) == sorted(asks.items())
         assert book.bid_lots == (bids[max(bids)] if bids else 0)
+
+
+def test_a_feed_that_counts_from_the_beginning_again_is_a_gap():
+    book = live_book()
+    book.apply_delta(delta(11, 12))
+    assert not book.apply_delta(delta(1, 2)), "one old change may be a repetition"
+    assert book.live
+    book.apply_delta(delta(3, 4))
+    assert book.state is BookState.STALE
+
+
+def test_old_changes_that_do_not_follow_one_another_are_repetitions():
+    book = live_book()
+    book.apply_delta(delta(11, 12))
+    for first, last in ((11, 12), (5, 6), (5, 6), (11, 12)):
+        assert not book.apply_delta(delta(first, last))
+    assert book.live
+
+
+def test_a_change_that_overlaps_the_one_applied_before_is_a_gap():
+    book = live_book()
+    book.apply_delta(delta(11, 12))
+    book.apply_delta(delta(12, 13))
+    assert book.state is BookState.STALE
