@@ -125,6 +125,8 @@ class Continuity:
     def keep(self, restored: Restored) -> None:
         """Remember what to start from, until the instruments are known."""
         self._restored = restored
+        if not restored.clean:
+            self._recovery.not_before(restored.ended_ns)
 
     def restore(self) -> None:
         """Start from what was kept: the instruments are known now."""
@@ -144,8 +146,6 @@ class Continuity:
             self._restore_order(order)
         for number in restored.numbers:
             self._expect(number)
-        if not restored.clean:
-            self._recovery.not_before(restored.ended_ns)
         self._tell(restored)
 
     def _restore_position(self, index: int, note: PositionNote) -> None:

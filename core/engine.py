@@ -483,10 +483,13 @@ class Engine:
     def left(self) -> bool:
         """Whether the run may end: nothing of ours is alive.
 
-        That is the venue's word, except where nothing can be alive because nothing was ever sent
-        and no earlier boot's orders were adopted.
+        That is the venue's word, except where nothing can be alive because nothing was ever sent,
+        no earlier boot's orders were adopted, and none died with orders in doubt.
         """
-        return self.recovery.left or (not self.orders.used and not self.recovery.reconciled_once)
+        recovery = self.recovery
+        return recovery.left or not (
+            self.orders.used or recovery.reconciled_once or recovery.inherits
+        )
 
     # -- a turn --------------------------------------------------------------------------------
 

@@ -224,6 +224,11 @@ class Recovery:
         """A boot died at ``ended_ns``: what it sent last may be accepted until it has expired."""
         self._earliest_ns = ended_ns + self._expiry_ns + SKEW_NS
 
+    @property
+    def inherits(self) -> bool:
+        """Whether a boot that died may have left orders alive."""
+        return bool(self._earliest_ns)
+
     def on_fill_report(self, report: FillReport) -> None:
         """A trade was found by asking."""
         if report.instrument in self._baselines:
@@ -274,10 +279,15 @@ class Recovery:
             self._pass.start(now_ns)
             self._ask_all([FetchOpenOrders(row.index) for row in self._table], now_ns)
             if not len(self._table):
-                self.left = True
+                self.left = not self.inherits
 
     def _listed(self, now_ns: int) -> None:
         """The venue has listed every instrument's open orders."""
-        self._clean = 0 if self._dirty or len(self._orders) else self._clean + 1
+        dirty = self._dirty or bool(len(self._orders))
         self._next_ns = now_ns
+        if dirty or self._pass.started_ns < self._earliest_ns:
+            self._clean = 0
+            self._next_ns = now_ns if dirty else self._earliest_ns
+            return
+        self._clean += 1
         self.left = self._clean >= CLEAN_LISTS

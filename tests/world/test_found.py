@@ -95,3 +95,32 @@ def test_what_no_type_checker_lets_pass_is_refused():
         assert isinstance(refused, Refusal)
     with pytest.raises(IndexError):
         w.desk.place(-1, Side.BUY, 6_490_000, 100)
+
+
+def test_a_run_left_before_it_has_proved_anything_proves_that_the_dead_boots_orders_are_gone():
+    w = world()
+    w.run(11)
+    w.buy()
+    w.run(0.1)
+    again = next_boot(w)
+    again.run(0.5)
+    again.leave()
+    assert again.ledger.open_orders("BTCUSDT") == []
+
+
+def test_leaving_waits_for_what_a_dead_boot_sent_last():
+    w = world()
+    w.run(11)
+    w.to_venue = lambda m: [(4 * NS_PER_S, m)]
+    w.buy()
+    w.alive = False
+    again = next_boot(w)
+
+    def arrive() -> None:
+        w.run(4.1)
+
+    again.at(again.now_ns + 4 * NS_PER_S, arrive)
+    again.run(0.5)
+    again.leave()
+    assert len(again.ledger.orders("BTCUSDT")) == 1, "it was accepted late, and then cancelled"
+    assert again.ledger.open_orders("BTCUSDT") == []
