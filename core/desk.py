@@ -53,6 +53,7 @@ class TradingDesk:
         "now_ns",
         "random",
         "risk_ns",
+        "sent",
         "session",
     )
 
@@ -90,6 +91,8 @@ class TradingDesk:
         self.session = SessionState.STARTING
         self.gate_open = False
         """Whether anything may be placed; the engine opens and closes it."""
+        self.sent = 0
+        """New and replacing orders that have left."""
         self.risk_ns = 0
         """Time spent on risk and order table since the engine last set it to 0."""
 
@@ -159,6 +162,7 @@ class TradingDesk:
         if not self._outbound.request(place, now_ns):
             orders.withdraw(order)
             return _NO_BUDGET
+        self.sent += 1
         return order
 
     def cancel(self, order: OrderView) -> Refusal | None:
@@ -250,6 +254,7 @@ class TradingDesk:
         if not self._outbound.request(replace, now_ns):
             orders.withdraw(new)
             return _NO_BUDGET
+        self.sent += 1
         old.cancelling = True
         return new
 

@@ -29,7 +29,7 @@ def status(engine: Engine, figures: dict[str, Figures], now_ns: int) -> dict[str
         "open_orders": [_order(engine.table[o.instrument], o) for o in engine.orders.open()],
         "unknown_orders": sum(o.state == "unknown" for o in engine.orders.open()),
         "orders_of_others": sum(engine.recovery.foreign_orders.values()),
-        "orders_sent": engine.orders.used,
+        "orders_sent": engine.desk.sent,
         "fills": engine.counts.fills,
         "positions": [_position(engine, row) for row in engine.table],
         "messages": engine.counts.messages,

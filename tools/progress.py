@@ -46,7 +46,7 @@ class Progress:
         )
         return (
             f"{seconds:4d} s  {engine.desk.session:<11} ticks {engine.counts.messages:<8d} "
-            f"books {books}  orders {len(engine.orders)} open / {engine.orders.used}  "
+            f"books {books}  orders {len(engine.orders)} open / {engine.desk.sent}  "
             f"fills {engine.counts.fills}  {self._positions()}  {latency}"
         )
 
