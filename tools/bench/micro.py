@@ -34,7 +34,7 @@ from core.wire.websocket import TEXT, ClientCodec
 from tools.bench import wire
 from tools.bench.house import House
 
-RUNS: Final = 15
+RUNS: Final = 40
 """Runs of each call and of the calibration loop, in turns; the least counts."""
 
 RUN_NS: Final = 4_000_000

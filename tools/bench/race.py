@@ -246,6 +246,7 @@ class Race:
         self._samples: dict[tuple[str, Cell], list[Sample]] = {}
         self.failures: dict[str, str] = {}
         """Variants that did not answer in some series, and why."""
+        self._absent: set[tuple[str, Series]] = set()
 
     def run(self, plan: Sequence[tuple[Series, Sequence[str]]]) -> list[Row]:
         """Go through all rounds; return a row for each variant and cell."""
@@ -268,7 +269,7 @@ class Race:
     def _measure(
         self, generator: Generator, name: str, series: Series, ca: Path, folder: Path
     ) -> None:
-        waiting = list(series.cells)
+        waiting = [] if (name, series) in self._absent else list(series.cells)
         while waiting:
             folder.mkdir()
             generator.ask("reset")
@@ -320,6 +321,7 @@ class Race:
         if name in variants.OURS:
             raise BenchFailed(f"{name}: {what}")
         self.failures[name] = what
+        self._absent.add((name, series))
         print(f"{name}: {what}", file=sys.stderr)
 
 

@@ -37,6 +37,8 @@ HMAC: Final = "+hmac"
 """Ends the name of a variant that signs every order, where the others log their session on."""
 
 OURS: Final = ("floor", "hotloop", "hotloop+hmac")
+UNSTAMPED: Final = "hotloop-stamps"
+"""Without the kernel's receive stamps, to see what they cost."""
 COMPILED: Final = "hotloop+compiled"
 """The same source as machine code, from the copy that ``tools.compiled`` makes."""
 
@@ -106,6 +108,8 @@ class Start(Struct, frozen=True):
 
 def start(name: str, place: Place) -> Start:
     """Return how to start a variant. Raises ``BadParameter`` for a peer that is not installed."""
+    if name == UNSTAMPED:
+        return _hotloop(place, hmac=False, stamps=False)
     if name == COMPILED:
         return msgspec.structs.replace(
             _hotloop(place, hmac=False, stamps=True), folder=compiled.FOLDER
@@ -127,6 +131,8 @@ def check(names: list[str]) -> None:
     """Raise ``BadParameter`` for a peer without a driver or an environment."""
     known = known_peers()
     for name in names:
+        if name == UNSTAMPED:
+            continue
         if name == COMPILED:
             if not compiled.FOLDER.exists():
                 raise BadParameter(f"--against {name}: not made; python -m tools.compiled")
@@ -144,7 +150,7 @@ def versions(peers: list[str]) -> dict[str, str]:
     """Return the pinned version of each peer and of what it runs on."""
     found = {"hotloop": version("hotloop"), "trio": version("trio"), "msgspec": version("msgspec")}
     for name in peers:
-        if name == COMPILED:
+        if name in (COMPILED, UNSTAMPED):
             continue
         plain = name.removesuffix(HMAC)
         pins = (PEERS / plain / "requirements.txt").read_text(encoding="utf-8").split()

@@ -35,6 +35,8 @@ async def main() -> None:
             },
         }
     )
+    if asked["ca"]:
+        exchange.cafile = asked["ca"]
     exchange.has["fetchCurrencies"] = False
     api = exchange.urls["api"]
     streams = api.pop("ws")
