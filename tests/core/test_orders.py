@@ -376,10 +376,26 @@ def test_what_we_conclude_names_its_order_and_keeps_the_reason():
     assert order.reason == "-2010 no"
 
 
-def test_a_doubt_gives_no_reason():
+def test_a_doubt_gives_no_reason_proves_nothing_and_tells_no_number():
     orders, order = table()
-    orders.on_doubt(order)
+    assert not order.proved
+    doubted = orders.on_doubt(order)
     assert order.reason == ""
+    assert not order.proved
+    assert not doubted.numbered
+
+
+@pytest.mark.parametrize("status", VenueStatus)
+def test_whatever_the_venue_says_of_an_order_proves_it(status: VenueStatus):
+    orders, order = table()
+    orders.on_report(report(order, status))
+    assert order.proved
+
+
+def test_a_refusal_proves_an_order_gone():
+    orders, order = table()
+    orders.on_refused(order, "no")
+    assert order.proved
 
 
 def test_an_end_ends_what_was_asked_of_an_order():

@@ -667,6 +667,15 @@ def test_an_operators_halt_can_be_taken_back() -> None:
     assert not risk.resume()
 
 
+def test_neither_a_limit_nor_what_was_approved_can_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        LIMITS.max_order_lots = 10**9  # type: ignore[misc]  # the point
+    answer = risk_of().approve_place(order(), INSTRUMENT, LIVE, 0, NOTHING_OPEN, 0, NOW_NS)
+    assert isinstance(answer, Approved)
+    with pytest.raises(AttributeError):
+        answer.command = order(lots=10**9)  # type: ignore[misc]  # the point
+
+
 def test_nothing_is_halted_at_the_start() -> None:
     assert Risk().halted == ""
 
