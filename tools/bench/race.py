@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -43,6 +44,8 @@ REPLACING: Final = ("floor", "hotloop", variants.COMPILED)
 OPEN_RATES: Final = (1_000, 5_000, 20_000)
 CURVE: Final = tuple(1_000_000 - round(1_000_000 / 10 ** (step / 8)) for step in range(8 * 4 + 1))
 """Quantiles of the percentile plot, in parts per million, evenly spaced on its axis."""
+
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGESIZE")
@@ -316,8 +319,10 @@ class Race:
         )
 
     def _fail(self, name: str, series: Series, why: str, log: Path) -> None:
-        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
-        what = f"{series.stream}{' TLS' if series.tls else ''}: {why}; {' | '.join(said)}"
+        said = _COLOUR.sub("", log.read_text(encoding="utf-8", errors="replace")).split("\n")
+        last = next((line.strip() for line in reversed(said) if line.strip(" []")), "no word")
+        where = f"{series.stream}{' TLS' if series.tls else ''}"
+        what = f"{where}: {why}; {last.replace(str(variants.ROOT), '.')}"
         if name in variants.OURS:
             raise BenchFailed(f"{name}: {what}")
         self.failures[name] = what
