@@ -761,7 +761,9 @@ class Engine:
         self._halt_instrument(instrument, why)
 
     def _on_limits(self, report: LimitsReport) -> None:
-        self.throttle.renew(report.limits)
+        stated = {limit.name for limit in report.limits}
+        published = [limit for limit in self._adapter.limits if limit.name not in stated]
+        self.throttle.renew([*report.limits, *published])
 
     def _on_venue_time(self, event: VenueTime) -> None:
         """Measured where the reply is taken, because that knows when it was asked."""

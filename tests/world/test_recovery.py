@@ -656,3 +656,18 @@ def test_a_fill_that_nobody_tells_us_of_halts_the_run_with_both_ledgers_shown():
     assert "the ledgers differ: BTC: 100 by our fills, 100.0999 by the venue" in (
         w.engine.risk.halted
     )
+
+
+def test_a_limit_that_the_venue_no_longer_states_is_kept_as_published():
+    w = world()
+
+    def silent(request: Any, status: int, headers: dict[str, str], body: bytes) -> Any:
+        if request.path.endswith("exchangeInfo"):
+            body = body.replace(b'"rateLimits":[', b'"rateLimits":[],"formerly":[')
+        return LATENCY_NS, status, headers, body
+
+    w.rest_answer = silent
+    w.run(31)
+    w.buy()
+    w.run(0.1)
+    assert len(w.ledger.open_orders("BTCUSDT")) == 1
