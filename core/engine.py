@@ -298,6 +298,7 @@ class Engine:
         self._record(Kind.UP, line, now_ns, b"")
         self._begin_turn(now_ns)
         spec = self._adapter.lines[line]
+        self.throttle.charge(spec.dial_costs, now_ns + self.clock.offset_ns)
         codec = ClientCodec(mask_source=self._next_mask, max_message_bytes=spec.max_message_bytes)
         self._codecs[line] = codec
         self.outbound.attach(line, codec)

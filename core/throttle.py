@@ -168,12 +168,23 @@ class Throttle:
                     return False
         except KeyError as unknown:
             raise Misuse(f"a command costs limit {unknown}, which the venue lacks") from None
+        self._spend(costs, now_ns)
+        return True
+
+    def charge(self, costs: Sequence[tuple[str, int]], now_ns: int) -> None:
+        """Count what was spent already, whatever is left of it."""
+        for name, _ in costs:
+            window = self._windows[name]
+            if not window.early_ns <= now_ns < window.edge_ns:
+                window.turn(now_ns)
+        self._spend(costs, now_ns)
+
+    def _spend(self, costs: Sequence[tuple[str, int]], now_ns: int) -> None:
         for name, tokens in costs:
-            window = windows[name]
+            window = self._windows[name]
             window.used += tokens
             if now_ns >= window.edge_ns:
                 window.carried += tokens
-        return True
 
     def free(self, name: str, now_ns: int) -> int:
         """Return the tokens left for orders, the reserve aside; changes nothing."""

@@ -64,6 +64,8 @@ class Line(Struct, frozen=True, kw_only=True):
     max_message_bytes: int
     sends_per_s: int
     """How many frames the venue takes a second, control frames included; 0: no such limit."""
+    dial_costs: tuple[tuple[str, int], ...] = ()
+    """What a connection takes from the venue's limits, as ``Adapter.cost`` states it."""
 
 
 class WireRequest(Struct, frozen=True, gc=False):

@@ -221,3 +221,13 @@ def test_the_venue_never_counts_more_than_its_limit(
             if now_ns % ORDERS.interval_ns < 8 * NS_PER_S:
                 throttle.learn([BudgetUse("orders", counted[window] // 2)], now_ns)
     assert max(counted.values(), default=0) <= ORDERS.amount
+
+
+def test_what_is_charged_counts_even_where_nothing_is_left() -> None:
+    throttle = Throttle([WEIGHT, ORDERS])
+    throttle.charge((("weight", 2),), at(1))
+    assert throttle.free("weight", at(1)) == 88
+    taken(throttle, CANCEL, at(1), cancel=True)
+    throttle.charge((("weight", 2),), at(1))
+    assert throttle.free("weight", at(1)) == 0
+    assert throttle.free("weight", at(61)) == 90

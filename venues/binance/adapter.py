@@ -65,6 +65,9 @@ _WEIGHTS: Final[dict[type[Command], int]] = {
 """Documented request weights. Since 2026-04-02 orders and cancels that succeed are charged
 nothing; which ones will, nobody knows before, and the venue's own counts correct ours."""
 
+DIAL_WEIGHT: Final = 2
+"""Weight of connecting to the WebSocket API (web-socket-api.md "General API information")."""
+
 ALL_OPEN_ORDERS_WEIGHT: Final = 80
 """Weight of the open orders of every symbol at once."""
 
@@ -157,4 +160,5 @@ def _line(name: str, url: str, *, private: bool) -> Line:
         lifetime_ns=LIFETIME_NS,
         max_message_bytes=decode.MAX_FRAME,
         sends_per_s=0 if private else MARKET_SENDS_PER_S,
+        dial_costs=((rules.WEIGHT, DIAL_WEIGHT),) if private else (),
     )
