@@ -72,6 +72,10 @@ COMMANDS = {
         "race tick to order against other systems on this machine",
         "hotloop bench --against picows,nautilus_trader --html bench.html",
     ),
+    "dst": Command(
+        "try the whole process in simulated worlds, under faults",
+        "hotloop dst --minutes 5",
+    ),
     "report": Command("show where the time of a run went", "hotloop report runs/first --json"),
 }
 

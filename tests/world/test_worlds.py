@@ -1,0 +1,115 @@
+"""Whole worlds by seed: those that ever failed, fresh ones, and rules broken on purpose."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import subprocess
+
+import pytest
+import trio
+
+from tools import cli
+from tools.world import batch
+from tools.world.canaries import CANARIES, released
+from tools.world.faults import FAULTS
+from tools.world.life import live
+
+HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parents[1]
+
+FRESH = 24
+"""Seeds that nobody has chosen, other ones for each commit: some seconds."""
+
+NUMBERS = range(1, 53)
+"""The faults that were promised to be survived."""
+
+CAUGHT_NEAR = {
+    "id_reused": 24,
+    "leave_only_the_live": 39,
+    "order_after_halt": 12,
+    "timeout_is_rejection": 39,
+    "unknown_frees_exposure": 72,
+}
+"""Where to begin to look for the canaries that few worlds catch."""
+
+BOUND = 80
+
+
+def failed_before() -> list[int]:
+    lines = (HERE / "seeds.txt").read_text().splitlines()
+    return [int(line.split()[0]) for line in lines if line and not line.startswith("#")]
+
+
+def fresh() -> list[int]:
+    """Return seeds that follow from the commit, or fixed ones where there is none."""
+    asked = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    first = int(asked.stdout[:7], 16) if asked.returncode == 0 else 1_000_000
+    return list(range(first, first + FRESH))
+
+
+@pytest.mark.parametrize("seed", [*failed_before(), *fresh()])
+def test_nothing_is_broken_in_the_world_of(seed: int) -> None:
+    life = live(seed)
+    assert not life.failed, "\n".join((f"{life.invariant}: {life.text}", *life.events))
+
+
+@pytest.mark.parametrize("name", CANARIES)
+def test_the_auditor_catches(name: str) -> None:
+    first = CAUGHT_NEAR.get(name, 0)
+    with released(name):
+        assert any(live(seed).failed for seed in range(first, first + BOUND))
+
+
+def test_a_world_is_the_same_in_another_process_with_another_hash_seed() -> None:
+    twice = [0, batch.TWICE_EVERY]
+    summary = trio.run(lambda: batch.run(iter(twice), jobs=1))
+    assert summary.seeds == 2
+    assert summary.violations == []
+    assert summary.injected.total() > 0
+
+
+def test_a_violation_says_how_to_repeat_it() -> None:
+    with released("fills_not_deduplicated"):
+        life = next(life for life in map(live, range(20)) if life.failed)
+    summary = batch.Summary()
+    summary.take(life)
+    assert summary.violations[0].repeat == f"hotloop dst --seed {life.seed}"
+    assert summary.violations[0].events
+    assert "1 violations" in summary.line()
+
+
+def test_the_command_ends_with_what_was_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["dst", "--seed", "3", "--json"]) == cli.Exit.OK
+    shown = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (shown["seeds"], shown["violations"]) == (1, [])
+    assert shown["simulated_seconds"] > 1
+    assert set(shown["faults"]) == {fault.name for fault in FAULTS}
+
+
+def test_the_command_releases_a_canary(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["dst", "--canary", "fills_not_deduplicated"]) == cli.Exit.OK
+    assert "caught by seed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["--ring", "world"], ["--canary", "nightingale"]])
+def test_the_command_says_what_there_is_not(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["dst", *arguments]) == cli.Exit.MISUSE
+    assert "no such canary" in (error := capsys.readouterr().err) or "does not exist yet" in error
+
+
+def test_every_fault_is_on_its_page() -> None:
+    page = (ROOT / "docs" / "faults.md").read_text()
+    rows = re.findall(r"^\| (\d+) \|", page, re.MULTILINE)
+    assert sorted(map(int, rows)) == list(NUMBERS)
+    for fault in FAULTS:
+        row = re.search(rf"^\| {fault.number} \|.*$", page, re.MULTILINE)
+        assert row is not None
+        assert f"`{fault.name}`" in row[0], f"{fault.name} is missing in row {fault.number}"
+    for name in CANARIES:
+        assert f"`{name}`" in page

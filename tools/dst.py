@@ -1,0 +1,133 @@
+"""``hotloop dst``: the whole process in simulated worlds, under faults, by seed.
+
+Lives worlds and says what they have shown; a violation is printed with the seed, the invariant,
+the last events and the one command that repeats it. ``--canary`` breaks a rule on purpose instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import trio
+
+from core.errors import Misuse
+from tools.cli import Exit
+from tools.world import batch
+from tools.world.canaries import CANARIES, chosen
+
+SEEDS: Final = 200
+"""Seeds lived when nothing else is asked for: some ten seconds."""
+
+MOST_FOR_A_CANARY: Final = 300
+"""Seeds within which each canary has to be caught; the slowest takes a sixth of them."""
+
+RING_WORLD: Final = "world"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``hotloop dst``."""
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--seeds", type=_count, metavar="N", help=f"live N seeds (default: {SEEDS})")
+    which.add_argument("--seed", type=int, metavar="S", help="live this one seed, and show it")
+    which.add_argument("--minutes", type=float, metavar="M", help="live seeds for M minutes")
+    which.add_argument(
+        "--canary",
+        metavar="NAME",
+        help=f"break a rule on purpose: all, {', '.join(CANARIES)}",
+    )
+    parser.add_argument("--first", type=int, default=0, metavar="S", help="seed to begin with")
+    parser.add_argument("--ring", choices=("tank", RING_WORLD), default="tank")
+    parser.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, metavar="J")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def run(args: argparse.Namespace) -> int:
+    """Live the worlds asked for; return whether all went well."""
+    if args.ring == RING_WORLD:
+        raise Misuse("the world ring does not exist yet: use --ring tank")
+    if args.canary is not None:
+        return trio.run(_release, chosen(args.canary))
+    return trio.run(_live, args)
+
+
+# -- seeds -----------------------------------------------------------------------------------
+
+
+async def _live(args: argparse.Namespace) -> int:
+    jobs, seconds = args.jobs, float("inf")
+    seeds: Iterator[int]
+    if args.seed is not None:
+        seeds, jobs = iter([args.seed]), 1
+    elif args.minutes is not None:
+        seeds, seconds = itertools.count(args.first), 60 * args.minutes
+    else:
+        seeds = iter(range(args.first, args.first + (args.seeds or SEEDS)))
+    progress = _Progress()
+    summary = await batch.run(seeds, jobs, seconds=seconds, told=progress.tell)
+    progress.end(summary)
+    for violation in summary.violations:
+        _show(violation)
+    if args.seed is not None:
+        _show_faults(summary)
+    if args.json:
+        print(summary.json().decode())
+    return Exit.FAILED if summary.violations else Exit.OK
+
+
+class _Progress:
+    """One line about how far it is, renewed on a terminal."""
+
+    def __init__(self) -> None:
+        self._renews = sys.stderr.isatty()
+        self._next_s = 0.0
+
+    def tell(self, summary: batch.Summary) -> None:
+        now_s = trio.current_time()
+        if self._renews and now_s >= self._next_s:
+            self._next_s = now_s + 0.5
+            print(f"\r{summary.line()}", end="", file=sys.stderr, flush=True)
+
+    def end(self, summary: batch.Summary) -> None:
+        print(f"{chr(13) if self._renews else ''}{summary.line()}", file=sys.stderr)
+
+
+def _show(violation: batch.Violation) -> None:
+    print(f"\nseed {violation.seed}: {violation.invariant}: {violation.text}")
+    for event in violation.events:
+        print(f"    {event[:300]}")
+    print(f"repeat: {violation.repeat}")
+
+
+def _show_faults(summary: batch.Summary) -> None:
+    for name, injected in summary.injected.items():
+        if injected:
+            print(f"{name}: {injected} injected, {summary.reacted[name]} reactions seen")
+
+
+# -- canaries --------------------------------------------------------------------------------
+
+
+async def _release(names: Sequence[str]) -> int:
+    missed = 0
+    for name in names:
+        life, count = await batch.hunt(name, range(MOST_FOR_A_CANARY))
+        rule = CANARIES[name].breaks
+        if life is None:
+            missed += 1
+            print(f"{name}: NOT CAUGHT within {count} seeds ({rule})")
+        else:
+            print(f"{name}: caught by seed {life.seed} after {count} seeds: {life.invariant}")
+        sys.stdout.flush()
+    return Exit.FAILED if missed else Exit.OK

@@ -1,0 +1,183 @@
+"""Many seeds over several processes, and what they have shown together.
+
+Here lives how seeds are handed out and their lives summed up. One seed in twenty is lived twice,
+the second time in another process with another hash seed, and has to leave the same trace.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import msgspec
+import trio
+from msgspec import Struct, structs
+
+from core.errors import HotloopError
+from tools.world.faults import FAULTS
+from tools.world.life import Life
+from tools.world.worker import Task
+
+TWICE_EVERY: Final = 20
+
+LONGEST_S: Final = 120.0
+"""Real seconds that one seed may take, a hundred times the usual: beyond, it hangs."""
+
+MAX_LINE_BYTES: Final = 1 << 20
+"""Longest result of a worker: some tens of lines of a log."""
+
+HASH_SEEDS: Final = ("1", "2")
+
+
+class Violation(Struct, frozen=True):
+    """A seed whose world broke an invariant."""
+
+    seed: int
+    invariant: str
+    text: str
+    repeat: str
+    events: tuple[str, ...] = ()
+
+
+class Summary:
+    """What the seeds lived so far have shown."""
+
+    def __init__(self) -> None:
+        self.seeds = 0
+        self.simulated_s = 0.0
+        self.injected: Counter[str] = Counter({fault.name: 0 for fault in FAULTS})
+        self.reacted: Counter[str] = Counter({fault.name: 0 for fault in FAULTS})
+        self.violations: list[Violation] = []
+
+    def take(self, life: Life) -> None:
+        """Count one life."""
+        self.seeds += 1
+        self.simulated_s += life.simulated_s
+        self.injected.update(life.injected)
+        self.reacted.update(life.reacted)
+        if life.failed:
+            self.violate(life.seed, life.invariant, life.text, life.events)
+
+    def violate(self, seed: int, invariant: str, text: str, events: tuple[str, ...] = ()) -> None:
+        repeat = f"hotloop dst --seed {seed}"
+        self.violations.append(Violation(seed, invariant, text, repeat, events))
+
+    def line(self) -> str:
+        """Return where the batch stands, for people."""
+        return (
+            f"{self.seeds} seeds, {self.simulated_s / 3600:.2f} simulated hours, "
+            f"{sum(self.injected.values())} faults injected, {len(self.violations)} violations"
+        )
+
+    def json(self) -> bytes:
+        """Return all of it, for programs."""
+        names = self.injected
+        return msgspec.json.encode(
+            {
+                "seeds": self.seeds,
+                "simulated_seconds": round(self.simulated_s, 3),
+                "faults": {
+                    name: {"injected": names[name], "reacted": self.reacted[name]} for name in names
+                },
+                "violations": self.violations,
+            }
+        )
+
+
+class WorkerFailed(HotloopError):
+    """A worker ended, or hangs, in the middle of a seed."""
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(self, process: trio.Process) -> None:
+        self._process = process
+        self._left = b""
+
+    async def live(self, seed: int, canary: str = "") -> Life:
+        """Have a seed lived through. Raises ``WorkerFailed``."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        if stdin is None or stdout is None:
+            raise WorkerFailed("the worker was started without pipes")
+        with trio.move_on_after(LONGEST_S):
+            await stdin.send_all(msgspec.json.encode(Task(seed, canary)) + b"\n")
+            while b"\n" not in self._left:
+                data = await stdout.receive_some()
+                if not data or len(self._left) > MAX_LINE_BYTES:
+                    raise WorkerFailed(f"seed {seed}: the worker ended: see above")
+                self._left += data
+            line, _, self._left = self._left.partition(b"\n")
+            return msgspec.json.decode(line, type=Life)
+        raise WorkerFailed(f"seed {seed}: nothing came of it within {LONGEST_S:g} s")
+
+    async def stop(self) -> None:
+        self._process.kill()
+        await self._process.wait()
+
+
+async def start(hash_seed: str) -> Worker:
+    """Start a worker whose sets and dictionaries are ordered by that hash seed."""
+    command = [sys.executable, "-m", "tools.world.worker"]
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    return Worker(
+        await trio.lowlevel.open_process(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+        )
+    )
+
+
+async def run(
+    seeds: Iterator[int],
+    jobs: int,
+    *,
+    seconds: float = float("inf"),
+    told: Callable[[Summary], None] = lambda summary: None,
+) -> Summary:
+    """Live seeds until there are no more, or time is over; ``told`` is called after each."""
+    summary = Summary()
+    deadline = trio.current_time() + seconds
+
+    async def work() -> None:
+        first, second = [await start(hash_seed) for hash_seed in HASH_SEEDS]
+        try:
+            for seed in seeds:
+                life = await first.live(seed)
+                summary.take(life)
+                if seed % TWICE_EVERY == 0:
+                    again = await second.live(seed)
+                    if structs.replace(again, events=()) != structs.replace(life, events=()):
+                        text = f"two runs differ: {life.digest[:16]} and {again.digest[:16]}"
+                        summary.violate(seed, "I21", text)
+                told(summary)
+                if trio.current_time() > deadline:
+                    break
+        except WorkerFailed as error:
+            summary.violate(-1, "I14", str(error))
+        finally:
+            with trio.CancelScope(shield=True):
+                await first.stop()
+                await second.stop()
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(jobs):
+            nursery.start_soon(work)
+    return summary
+
+
+async def hunt(canary: str, seeds: range) -> tuple[Life | None, int]:
+    """Live seeds with a rule broken until one notices; return its life and how many it took."""
+    worker = await start(HASH_SEEDS[0])
+    try:
+        for count, seed in enumerate(seeds, 1):
+            life = await worker.live(seed, canary)
+            if life.failed:
+                return life, count
+        return None, len(seeds)
+    finally:
+        with trio.CancelScope(shield=True):
+            await worker.stop()

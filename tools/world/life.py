@@ -1,0 +1,198 @@
+"""One seed's life: storm, calm, exit, replay; and what is told of it.
+
+In the storm faults strike and only what must never happen is checked. In the calm nothing strikes
+any more and everything has to come to rest within a bounded time. Then the run is left, nothing of
+ours may be alive at the exchange, and every boot's journal is replayed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import traceback
+from typing import Final
+
+from msgspec import Struct
+
+from core.replay import replay
+from core.units import NS_PER_S
+from tools.world.auditor import Breach
+from tools.world.faults import FAULTS
+from tools.world.tank import START_NS
+from tools.world.world import World
+
+STORM_S: Final = (1.0, 4.0)
+STEP_S: Final = 0.05
+
+TOLD_TO_LEAVE: Final = 0.2
+"""Share of the worlds that are told to leave in the middle of the storm."""
+
+CALM_S: Final = 150.0
+"""Within which all must be at rest: two periods of reconciliation, and a doubt asked last."""
+
+STREET_RATE: Final = 10.0
+"""How busy the street is while the rest is awaited: events a second."""
+
+QUIET_S: Final = 0.5
+
+EXIT_S: Final = 90.0
+AFTER_S: Final = 9.0
+"""Beyond the expiry of anything that was still under way when the run was left."""
+
+LAST_EVENTS: Final = 25
+LAST_CALLS: Final = 4
+
+
+class Life(Struct, frozen=True, kw_only=True):
+    """What became of one seed."""
+
+    seed: int
+    simulated_s: float
+    digest: str
+    injected: dict[str, int]
+    reacted: dict[str, int]
+    invariant: str = ""
+    text: str = ""
+    events: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.invariant)
+
+
+def live(seed: int) -> Life:
+    """Live one seed through."""
+    world = World(seed, FAULTS)
+    invariant = text = ""
+    trace: list[str] = []
+    try:
+        _go_through(world)
+    except Breach as breach:
+        invariant, text = breach.invariant, breach.text
+        if breach.__cause__ is not None:
+            trace = traceback.format_exception(breach.__cause__)[-LAST_CALLS:]
+    return Life(
+        seed=seed,
+        simulated_s=(world.now_ns - START_NS) / NS_PER_S,
+        digest=_digest(world),
+        injected=dict(world.injected),
+        reacted=dict(world.reacted),
+        invariant=invariant,
+        text=text,
+        events=(*(world.all_log + world.log_lines)[-LAST_EVENTS:], *trace) if invariant else (),
+    )
+
+
+def _go_through(world: World) -> None:
+    """Live through all phases. Raises ``Breach``, and nothing else."""
+    try:
+        _storm(world)
+        _calm(world)
+        _exit(world)
+        _replay(world)
+    except Breach:
+        raise
+    except Exception as error:
+        raise Breach("I14", f"{type(error).__name__}: {error}") from error
+
+
+def _storm(world: World) -> None:
+    draw = world.draw.scheduler
+    world.run(draw.choice((0.0, 0.0, 0.3)))
+    storm_s = draw.uniform(*STORM_S)
+    world.start_storm(storm_s)
+    told_s = draw.uniform(0.1, storm_s) if draw.random() < TOLD_TO_LEAVE else math.inf
+    while world.now_ns < world.storm_until_ns:
+        world.run(STEP_S)
+        told_s -= STEP_S
+        why = world.stopped or ("told to" if told_s <= 0 else "")
+        if why and world.alive and not world.engine.recovery.leaving:
+            world.leave_soon(why)
+
+
+def _calm(world: World) -> None:
+    """Wait for rest, and hold it against the exchange's ledger while nothing moves."""
+    world.calm_down()
+    until_ns = world.now_ns + int(CALM_S * NS_PER_S)
+    while True:
+        _settle(world, until_ns)
+        if world.ended or world.engine.recovery.leaving:
+            return
+        world.street_rate = 0.0
+        world.run(QUIET_S)
+        # What only a next message can show, a lost last one, may show itself now.
+        unrest = world.auditor.unrest(world.engine)
+        if not unrest:
+            break
+        if world.now_ns > until_ns:
+            raise _restless(unrest)
+    world.auditor.check_books(world.engine, world.now_ns, whole=True)
+    world.auditor.check_money(world.engine)
+    world.auditor.check_limits(world.engine)
+    world.run(0)
+
+
+def _settle(world: World, until_ns: int) -> None:
+    """Run until all is at rest, or the run is being left."""
+    world.street_opens(STREET_RATE)
+    while True:
+        world.run(0.1)
+        if world.ended:
+            return
+        if not world.alive:
+            unrest = "I22: the process is down"
+        else:
+            if world.stopped and not world.engine.recovery.leaving:
+                world.leave_soon(world.stopped)
+            if world.engine.recovery.leaving:
+                return
+            if world.house.strategy.parameters.active:
+                world.engine.on_control(b"set active false", world.now_ns)
+            unrest = world.auditor.unrest(world.engine)
+            if not unrest:
+                return
+        if world.now_ns > until_ns:
+            raise _restless(unrest)
+
+
+def _restless(unrest: str) -> Breach:
+    invariant, _, what = unrest.partition(": ")
+    return Breach(invariant, f"no rest within {CALM_S:g} s: {what}")
+
+
+def _exit(world: World) -> None:
+    world.street_rate = 0.0
+    if not (world.ended or world.engine.recovery.leaving):
+        world.leave_soon("the end")
+    until_ns = world.now_ns + int(EXIT_S * NS_PER_S)
+    while not world.ended:
+        if world.now_ns > until_ns:
+            alive = [repr(order) for order in world.engine.orders.unsettled()]
+            raise Breach("I19", f"not left within {EXIT_S:g} s; ours: {alive}")
+        world.run(0.1)
+    world.run(AFTER_S)
+    world.auditor.check_left()
+    world.run(0)
+
+
+def _replay(world: World) -> None:
+    """I20: the same outputs come of the same inputs, boot by boot."""
+    for boot, records in world.boots:
+        house = world.house_of(boot)
+        tally = replay(records, house.engine)
+        if tally.difference is not None:
+            raise Breach("I20", f"boot {boot}: {tally.difference}")
+        world.auditor.check_secrets(records, (*world.all_log, *world.log_lines))
+    world.run(0)
+
+
+def _digest(world: World) -> str:
+    """Return a digest of all that went in and out, in every boot, and of the log."""
+    digest = hashlib.sha256()
+    for _, records in world.boots:
+        for record in records:
+            digest.update(b"%d %d %d " % (record.kind, record.line, record.time_ns))
+            digest.update(record.payload)
+    for line in (*world.all_log, *world.log_lines):
+        digest.update(line.encode())
+    return digest.hexdigest()

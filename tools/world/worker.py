@@ -1,0 +1,37 @@
+"""One process that lives seeds: a line of JSON in for each, a line of JSON out.
+
+A process of its own, so that worlds run on every CPU and a canary breaks nobody else's rules.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+import msgspec
+from msgspec import Struct
+
+from tools.world.canaries import released
+from tools.world.life import live
+
+
+class Task(Struct, frozen=True):
+    """A seed to live through, with a rule broken on purpose or none."""
+
+    seed: int
+    canary: str = ""
+
+
+def serve() -> None:
+    """Live every seed that is asked for, until there is no more."""
+    gc.freeze()
+    for line in sys.stdin.buffer:
+        task = msgspec.json.decode(line, type=Task)
+        with released(task.canary):
+            life = live(task.seed)
+        sys.stdout.buffer.write(msgspec.json.encode(life) + b"\n")
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,485 @@
+"""One seed's world: a tank with a street, a workload, faults and an auditor in it.
+
+Here lives what surrounds the engine in a simulated run, and the hooks by which faults reach every
+message, answer and connection. What a fault is lives in ``faults``, what must hold in ``auditor``,
+which phases a world lives through in ``life``.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from core.checkpoint import Notes
+from core.errors import JournalFailed
+from core.journal import Kind, MemoryJournal, Record
+from core.units import NS_PER_MS, NS_PER_S
+from core.venue import RestRequest
+from core.wire.websocket import TEXT
+from tools.world.auditor import AuditedJournal, Auditor, Limits
+from tools.world.seeds import Generators
+from tools.world.street import Street
+from tools.world.tank import START_NS, Delivery, Link, Message, Tank, server_frame
+from tools.world.workload import MISCHIEF
+from venues.sim.fixed import parse
+from venues.sim.server import DEFAULT_BALANCES, DEFAULT_KEY, DEFAULT_SECRET
+from venues.sim.symbols import SYMBOLS
+from venues.sim.venue import Venue
+
+MARKET: Final = 0
+TRADE: Final = 1
+
+MAX_ORDER: Final = {"BTCUSDT": "0.003", "ETHUSDT": "0.03", "BNBUSDT": "0.3"}
+MAX_POSITION: Final = {"BTCUSDT": "0.01", "ETHUSDT": "0.1", "BNBUSDT": "1"}
+
+WATCHED_AT_ONCE: Final = 4
+"""Strikes of one fault whose reaction is awaited at once; further ones are only counted."""
+
+LOOK_NS: Final = 20 * NS_PER_MS
+"""Between two looks whether a fault had its reaction."""
+
+REST_NS: Final = 2 * NS_PER_MS
+
+GONE_NS: Final = 2 * NS_PER_MS
+"""From the word that the run is left to the end of the process."""
+
+Answer = tuple[int, int, dict[str, str], bytes]
+"""Latency in nanoseconds, status, headers and body of a REST answer."""
+
+
+class Struck(NamedTuple):
+    """What a fault has done: what passes instead, and how its reaction is recognised."""
+
+    passes: Any
+    reacted: Callable[[], bool]
+    within_s: float = 5.0
+
+
+class Fault(NamedTuple):
+    """One way in which the world goes wrong.
+
+    ``number`` is that of ``docs/faults.md``. ``on`` names the kinds of messages it may strike; with
+    none it strikes by itself, ``often`` times a second; else ``often`` is its chance per message.
+    """
+
+    number: int
+    name: str
+    often: float
+    strike: Callable[..., Struck | None]
+    on: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Watch:
+    """A reaction that is awaited."""
+
+    fault: str
+    reacted: Callable[[], bool]
+    until_ns: int
+
+
+class WatchedVenue(Venue):
+    """An exchange that tells the auditor what it did before it tells anybody else."""
+
+    auditor: Auditor | None = None
+
+    def step(self, now_ns: int) -> int:
+        next_ns = super().step(now_ns)
+        if self.auditor is not None:
+            self.auditor.published()
+        return next_ns
+
+    def settle(self, now_ns: int) -> None:
+        if self.auditor is not None:
+            self.auditor.saw(self.exchange.engine.events)
+        super().settle(now_ns)
+
+
+def kind_of(message: Message) -> str:
+    """Return what kind of message the exchange sends, for faults to choose by."""
+    payload = message.payload
+    if message.opcode != TEXT:
+        return "control"
+    if message.line == MARKET:
+        at = payload.find(b"@", 11, 40)
+        letter = payload[at + 1 : at + 2] if at > 0 else b""
+        return _STREAMS.get(letter, "market.answer")
+    if payload.startswith(b'{"id":"'):
+        return "reply." + chr(payload[7])
+    at = payload.find(b'"x":"', 0, 400)
+    if at > 0:
+        return "report." + payload[at + 5 : payload.find(b'"', at + 5)].decode()
+    return "account"
+
+
+_STREAMS: Final = {b"b": "top", b"d": "delta", b"t": "trade"}
+
+
+class World(Tank):
+    """A tank that lives through one seed."""
+
+    def __init__(self, seed: int, faults: tuple[Fault, ...]) -> None:
+        self.seed = seed
+        self.draw = Generators(seed)
+        workload = self.draw.workload
+        symbols = tuple(
+            sorted(
+                workload.sample([symbol.name for symbol in SYMBOLS], workload.choice((1, 2, 2, 3)))
+            )
+        )
+        traded = tuple(symbol for symbol in SYMBOLS if symbol.name in symbols)
+        venue = WatchedVenue(START_NS, seed=seed, rate=0.0, symbols=traded)
+        engine = venue.exchange.engine
+        account = engine.open_account(DEFAULT_BALANCES)
+        venue.exchange.add_hmac_key(DEFAULT_KEY, DEFAULT_SECRET, account)
+        self.street = Street(engine, self.draw.venue, START_NS)
+        self.street_rate = self.draw.venue.choice((15.0, 40.0, 80.0))
+        venue.settle(START_NS)
+        self.auditor = Auditor(
+            engine.markets,
+            account.number,
+            {n: Limits(parse(MAX_POSITION[n]), parse(MAX_ORDER[n])) for n in symbols},
+        )
+        venue.auditor = self.auditor
+        self.auditor.published()
+        mischief = workload.choice(MISCHIEF) if workload.random() < 0.1 else ""
+        self.boots: list[tuple[int, list[Record]]] = []
+        self.storming = False
+        self.storm_until_ns = self._lull_until_ns = 0
+        self.ended = False
+        """Whether the run has been left for good."""
+        self.all_log: list[str] = []
+        self._notes = Notes()
+        super().__init__(
+            strategy="tools.world.workload:Workload",
+            parameters=(
+                f"eager = {workload.choice((0.1, 0.3, 0.6))}\n"
+                f'mischief = "{mischief}"\nafter = {workload.randint(1, 120)}'
+            ),
+            symbols=symbols,
+            seed=self.draw.strategy.getrandbits(31),
+            risk="\n".join(
+                f'[risk.{n}]\nmax_order_size = "{MAX_ORDER[n]}"\nmax_position = "{MAX_POSITION[n]}"'
+                for n in symbols
+            ),
+            run=(
+                f'on_stale = "{workload.choice(("cancel", "keep"))}"\n'
+                f'on_restart = "{workload.choice(("cancel", "cancel", "adopt"))}"'
+            ),
+            venue=venue,
+        )
+        self.account = account
+        self.auditor.scope = self.house.setup.scope
+        self.latency_ns = int(self.draw.net.choice((0.2, 1, 10, 30)) * NS_PER_MS)
+        self.jitter_ns = int(self.latency_ns * self.draw.net.choice((0, 0.3, 2)))
+        self.to_engine = self._to_engine
+        self.to_venue = self._to_venue
+        self.to_wire = self._to_wire
+        self.rest_answer = self._rest_answer
+        self.injected: Counter[str] = Counter()
+        self.reacted: Counter[str] = Counter()
+        self._watches: list[Watch] = []
+        self.deaf: dict[bytes, int] = {}
+        """Texts of messages that never reach us, until when."""
+        self.mute_until_ns = {MARKET: 0, TRADE: 0}
+        self._by_kind: dict[str, list[tuple[Fault, float]]] = {}
+        self.chosen = self._choose(faults)
+        self.at(self.now_ns + int(NS_PER_S / self.street_rate), self._act_street)
+        self._street_is_open = True
+        self.at(self.now_ns + LOOK_NS, self._look)
+
+    def _choose(self, faults: tuple[Fault, ...]) -> list[tuple[Fault, float]]:
+        """Switch each fault off with probability one half, else give it a random weight."""
+        draw = self.draw.faults
+        chosen = []
+        for fault in faults:
+            weight = draw.random() * 2 if draw.random() < 0.5 else 0.0
+            if not weight:
+                continue
+            chosen.append((fault, weight))
+            for kind in fault.on:
+                self._by_kind.setdefault(kind, []).append((fault, fault.often * weight))
+        return chosen
+
+    # -- boots ---------------------------------------------------------------------------------
+
+    def _new_journal(self) -> MemoryJournal:
+        journal = AuditedJournal(self.auditor, JournalFailed)
+        self.boots.append((len(self.boots) + 1, journal.records))
+        return journal
+
+    def crash(self, lost_records: int, down_ns: int) -> None:
+        """Die between two steps, lose the journal's tail, and start the next boot after a while."""
+        if self.ended:
+            return
+        self.die()
+        self.auditor.on_cut(private=True)
+        records = self.journal.records
+        # What a boot notes first reaches the disk long before a machine is as good as set up.
+        first = next((i for i, r in enumerate(records, 1) if r.kind == Kind.NOTE), len(records))
+        kept = records[: max(first, len(records) - lost_records)]
+        for record in kept:
+            if record.kind == Kind.NOTE:
+                self._notes.read(record.payload)
+        boot = self.engine.setup.boot
+        restored = self._notes.restored(boot, kept[-1].time_ns, left=False)
+        self.all_log += self.log_lines
+        self.log_lines = [f"-- the process died at {self.now_ns}"]
+
+        def start() -> None:
+            self.auditor.on_boot()
+            self.reboot(restored)
+
+        self.at(self.now_ns + down_ns, start)
+
+    def line_up(self, line: int) -> bool:
+        """Whether a line's opening script is worked off."""
+        return self.alive and self.engine.sessions[line].ready
+
+    # -- time ----------------------------------------------------------------------------------
+
+    def run(self, seconds: float) -> World:
+        until_ns = self.now_ns + int(seconds * NS_PER_S)
+        heap, auditor = self._heap, self.auditor
+        while heap and heap[0][0] <= until_ns:
+            when_ns, _, what = heapq.heappop(heap)
+            self._fire_timers(when_ns)
+            self.now_ns = max(self.now_ns, when_ns)
+            what()
+            if auditor.breach is not None:
+                raise auditor.breach
+        self._fire_timers(until_ns)
+        self.now_ns = until_ns
+        if auditor.breach is not None:
+            raise auditor.breach
+        return self
+
+    def street_opens(self, rate: float) -> None:
+        """Let the street act that often a second from now on."""
+        self.street_rate = rate
+        if not self._street_is_open:
+            self._street_is_open = True
+            self._act_street()
+
+    def _act_street(self) -> None:
+        self._street_is_open = bool(self.street_rate)
+        if self.street_rate:
+            self.street.act(self.venue_ns)
+            self.venue.settle(self.venue_ns)
+            pause_ns = int(self.draw.venue.expovariate(self.street_rate) * NS_PER_S)
+            self.at(self.now_ns + pause_ns + 1, self._act_street)
+
+    # -- faults --------------------------------------------------------------------------------
+
+    def start_storm(self, seconds: float) -> None:
+        """Let faults strike for so long, or longer where one of them wants to be seen out."""
+        self.storming = True
+        self.last_storm(seconds)
+        for fault, weight in self.chosen:
+            if not fault.on:
+                self._plan(fault, weight)
+
+    def lull(self, seconds: float) -> None:
+        """Let nothing else strike for so long: what one fault does takes its time."""
+        self._lull_until_ns = self.now_ns + int(seconds * NS_PER_S)
+
+    @property
+    def striking(self) -> bool:
+        """Whether faults strike at the moment."""
+        return self.storming and self.now_ns >= self._lull_until_ns
+
+    def last_storm(self, seconds: float) -> None:
+        """Have the storm go on for at least that long."""
+        self.storm_until_ns = max(self.storm_until_ns, self.now_ns + int(seconds * NS_PER_S))
+
+    def _plan(self, fault: Fault, weight: float) -> None:
+        pause_ns = int(self.draw.faults.expovariate(fault.often * weight) * NS_PER_S)
+
+        def strike() -> None:
+            if self.striking and self.alive:
+                self._count(fault, fault.strike(self))
+            if self.storming:
+                self._plan(fault, weight)
+
+        self.at(self.now_ns + pause_ns + 1, strike)
+
+    def calm_down(self) -> None:
+        """No more faults, and those that last are over."""
+        self.storming = False
+        self.deaf.clear()
+        self.mute_until_ns = {MARKET: 0, TRADE: 0}
+        self.closed_lines.clear()
+
+    def _count(self, fault: Fault, struck: Struck | None) -> None:
+        if struck is None:
+            return
+        self.injected[fault.name] += 1
+        if sum(watch.fault == fault.name for watch in self._watches) < WATCHED_AT_ONCE:
+            until_ns = self.now_ns + int(struck.within_s * NS_PER_S)
+            self._watches.append(Watch(fault.name, struck.reacted, until_ns))
+
+    def _look(self) -> None:
+        """Take note of reactions."""
+        self.at(self.now_ns + LOOK_NS, self._look)
+        if not self._watches or not self.alive:
+            return
+        left = []
+        for watch in self._watches:
+            if watch.reacted():
+                self.reacted[watch.fault] += 1
+            elif watch.until_ns > self.now_ns:
+                left.append(watch)
+        self._watches = left
+
+    def _strike(self, kind: str, *what: Any) -> Struck | None:
+        """Let the faults of a kind of message have a go at one."""
+        if not self.striking:
+            return None
+        for fault, chance in self._by_kind.get(kind, ()):
+            if self.draw.faults.random() < chance:
+                struck = fault.strike(self, *what)
+                if struck is not None:
+                    self._count(fault, struck)
+                    return struck
+        return None
+
+    # -- messages ------------------------------------------------------------------------------
+
+    def latency(self) -> int:
+        """Return how long the next message takes."""
+        jitter = self.jitter_ns
+        return self.latency_ns + (int(self.draw.net.random() * jitter) if jitter else 0)
+
+    def _to_engine(self, message: Message) -> list[Delivery]:
+        if message.opcode == TEXT:
+            if message.line == TRADE and message.payload.startswith(b'{"id"'):
+                self.auditor.answered(message.payload)
+            if self.deaf and message.line == TRADE and self._is_deaf_to(message.payload):
+                return []
+        if self.now_ns < self.mute_until_ns[message.line]:
+            return []
+        struck = self._strike(kind_of(message), message)
+        if struck is not None:
+            passes: list[Delivery] = struck.passes
+            return passes
+        return [(self.latency(), message)]
+
+    def _is_deaf_to(self, payload: bytes) -> bool:
+        for text, until_ns in list(self.deaf.items()):
+            if self.now_ns >= until_ns:
+                del self.deaf[text]
+            elif text in payload:
+                return True
+        return False
+
+    def _to_venue(self, message: Message) -> list[Delivery]:
+        if message.opcode != TEXT:
+            return [(self.latency(), message)]
+        if message.line == TRADE:
+            number = id(self.links[TRADE])
+            self.auditor.on_sent(number, message.payload, self.now_ns)
+            struck = self._strike("ask." + chr(message.payload[7]), message)
+            if struck is not None:
+                if not struck.passes:
+                    self.auditor.on_received(number, message.payload)
+                passes: list[Delivery] = struck.passes
+                return passes
+        return [(self.latency(), message)]
+
+    def receive(self, link: Link, message: Message) -> None:
+        super().receive(link, message)
+        if link.line == TRADE and message.opcode == TEXT:
+            self.auditor.on_received(id(link), message.payload)
+
+    def say_past(self, link: Link | None, message: Message, latency_ns: int | None = None) -> None:
+        """Let the exchange say something that no fault strikes (again)."""
+        if link is None or not link.open:
+            return
+        link.arrives_ns = max(
+            link.arrives_ns, self.now_ns + (self.latency() if latency_ns is None else latency_ns)
+        )
+        frame = server_frame(message.opcode, message.payload)
+        self.at(link.arrives_ns, lambda: self._arrive(link, frame))
+
+    def hold(self, message: Message, for_ns: int) -> None:
+        """Have a message said later than those that come after it."""
+        link = self.links.get(message.line)
+        self.at(self.now_ns + for_ns, lambda: self.say_past(link, message))
+
+    def _to_wire(self, message: Message) -> list[tuple[int, bytes]]:
+        if message.opcode == TEXT:
+            struck = self._strike("frame", message)
+            if struck is not None:
+                pieces: list[tuple[int, bytes]] = struck.passes
+                return pieces
+        return [(0, server_frame(message.opcode, message.payload))]
+
+    def _arrive(self, link: Link, data: bytes) -> None:
+        if link.clogged or link.dropped or not link.open:
+            super()._arrive(link, data)
+            return
+        private = link.line == TRADE
+        self.auditor.on_read(private, data, self.now_ns, self.skew_ns)
+        super()._arrive(link, data)
+        if private:
+            self.auditor.check_orders(self.engine)
+        elif data[2:3] != b"\x89" and self.engine.books:
+            self.auditor.check_books(self.engine, self.now_ns)
+
+    def cut(self, line: int, reason: str = "connection reset", *, redial: bool = True) -> None:
+        if line in self.links:
+            self.auditor.on_cut(private=line == TRADE)
+        super().cut(line, reason, redial=redial)
+
+    # -- REST ----------------------------------------------------------------------------------
+
+    def ask(self, request_id: int, request: RestRequest) -> None:
+        self.auditor.on_asked(request.path, self.now_ns)
+        super().ask(request_id, request)
+
+    def _rest_answer(
+        self, request: RestRequest, status: int, headers: dict[str, str], body: bytes
+    ) -> Answer | None:
+        if status in (418, 429):
+            self.auditor.answered(b'{"status":%d}' % status)
+        answer: Answer | None = (REST_NS, status, headers, body)
+        struck = self._strike("rest." + request.path.rsplit("/", 1)[1], request, answer)
+        if struck is not None:
+            answer = struck.passes
+        symbol = request.query.partition("symbol=")[2].partition("&")[0]
+        if answer is not None and answer[1] == 200 and request.path.endswith("/openOrders"):
+            self.at_boot(answer[0], lambda: self.auditor.on_listed(symbol))
+        elif answer is not None and answer[1] == 200 and request.path.endswith("/depth"):
+            self.at_boot(answer[0], lambda: self.auditor.on_snapshot(symbol))
+        return answer
+
+    # -- the door ------------------------------------------------------------------------------
+
+    def stop(self, why: str) -> None:
+        super().stop(why)
+        self.auditor.closed = self.auditor.closed or f"stopped: {why}"
+
+    def left(self) -> None:
+        """The run is over: the process ends, and can take nothing back any more."""
+        super().left()
+        if not self.ended:
+            self.ended = True
+            self.at_boot(GONE_NS, self.die)
+
+    def leave_soon(self, why: str) -> None:
+        """Have the run left, as the outside does when it is told to stop."""
+        self.auditor.closed = self.auditor.closed or f"leaving: {why}"
+        self.engine.leave(why, self.now_ns)
+
+    def log(self, text: str) -> None:
+        super().log(text)
+        symbol, _, rest = text.partition(" ")
+        if rest.startswith("halted:"):
+            self.auditor.halted.add(symbol)
+
+    def said(self, text: str, since: int = 0) -> bool:
+        """Whether the log has such a line since an index."""
+        return any(text in line for line in self.log_lines[since:])
