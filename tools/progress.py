@@ -6,6 +6,7 @@ terminal the line is renewed in place, elsewhere lines follow one another.
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -28,8 +29,10 @@ class Progress:
     def show(self) -> None:
         """Write the line as of now."""
         line = self.line()
-        clear = "\x1b[K" if self._end == "\r" else ""
-        print(f"{line}{clear}", end=self._end, file=sys.stderr, flush=True)
+        if self._end == "\r":
+            # A line that wraps could not be renewed in place.
+            line = line[: shutil.get_terminal_size().columns - 1] + "\x1b[K"
+        print(line, end=self._end, file=sys.stderr, flush=True)
 
     def line(self) -> str:
         """Return the line as of now."""
@@ -39,15 +42,15 @@ class Progress:
         books = ", ".join(f"{count} {state}" for state, count in states.items()) or "none"
         figures = self._hops.snapshot().get("tick_to_trade")
         latency = (
-            f"tick_to_trade p50 {figures.p50_ns / NS_PER_US:.0f} us "
-            f"p99 {figures.p99_ns / NS_PER_US:.0f} us"
+            f"tick_to_trade p50 {figures.p50_ns / NS_PER_US:.0f} p99 "
+            f"{figures.p99_ns / NS_PER_US:.0f} us"
             if figures
             else "tick_to_trade -"
         )
         return (
-            f"{seconds:4d} s  {engine.desk.session:<11} ticks {engine.counts.messages:<8d} "
+            f"{seconds:4d} s {engine.desk.session}  {latency}  ticks {engine.counts.messages}  "
             f"books {books}  orders {len(engine.orders)} open / {engine.desk.sent}  "
-            f"fills {engine.counts.fills}  {self._positions()}  {latency}"
+            f"fills {engine.counts.fills}  {self._positions()}"
         )
 
     def _positions(self) -> str:
