@@ -10,12 +10,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 NowNs = Callable[[], int]
 """Tells the time in nanoseconds."""
 
 ANCHOR_TRIES = 16
 """Readings to find one that nothing interrupted: one in thousands is, so 16 are plenty."""
+
+
+class Clock(Protocol):
+    """What a run takes its time from; never steps, never goes back."""
+
+    now_ns: NowNs
 
 
 class EngineClock:

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import trio
 
 from core.errors import ConnectionLost, HandshakeRefused, Misuse, RemoteFault, Untrusted
+from core.io.kernel import LINUX, Kernel
 from core.io.loop import HotLoop
 from core.io.tls import TlsClient, distrust
 from core.io.transport import READ_BYTES, TcpTransport, TlsTransport, Transport
@@ -106,6 +107,7 @@ async def keep(
     random: Random,
     kernel_stamps: bool,
     dial: Dial = trio.open_tcp_stream,
+    kernel: Kernel = LINUX,
 ) -> NoReturn:
     """Keep ``line`` connected until cancelled; ``index`` is its name towards ``lines``.
 
@@ -117,7 +119,7 @@ async def keep(
     while True:
         try:
             with trio.fail_after(DIAL_S):
-                opened = await _open(address, trusted, random.randbytes(16), dial)
+                opened = await _open(address, trusted, random.randbytes(16), dial, kernel)
         except trio.TooSlowError:
             reason, least_s = f"no open session within {DIAL_S:.0f} s", 0.0
         except HandshakeRefused as error:
@@ -174,7 +176,9 @@ class _Opened(NamedTuple):
     leftover: bytes
 
 
-async def _open(address: _Address, trusted: ssl.SSLContext, nonce: bytes, dial: Dial) -> _Opened:
+async def _open(
+    address: _Address, trusted: ssl.SSLContext, nonce: bytes, dial: Dial, kernel: Kernel
+) -> _Opened:
     stream = await dial(address.host, address.port)
     with stream.socket:  # closes it, unless it was detached
         tls = None
@@ -182,7 +186,7 @@ async def _open(address: _Address, trusted: ssl.SSLContext, nonce: bytes, dial: 
             tls = TlsClient(trusted, address.host)
             await _prove(stream, tls)
         leftover = await _upgrade(stream, tls, address, nonce)
-        return _Opened(socket.socket(fileno=stream.socket.detach()), tls, leftover)
+        return _Opened(kernel.bare(stream.socket), tls, leftover)
 
 
 def _transport(opened: _Opened, loop: HotLoop, kernel_stamps: bool) -> Transport:

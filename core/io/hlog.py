@@ -23,6 +23,7 @@ from msgspec import Struct, field
 
 from core.errors import BadParameter, Malformed
 from core.hops import DIGITS, HOPS, MAX_NS, Histogram, Interval
+from core.io.disk import DISK, Disk
 from core.units import NS_PER_MS, NS_PER_S
 
 MAX_INFLATED: Final = 16 * 1024 * 1024
@@ -146,7 +147,7 @@ class HlogFile:
 
     __slots__ = ("_file", "_path", "_pending", "_start_ns", "failure")
 
-    def __init__(self, path: Path, start_ns: int) -> None:
+    def __init__(self, path: Path, start_ns: int, *, disk: Disk = DISK) -> None:
         """``start_ns``: wall clock at the start. Raises ``BadParameter`` for an unusable path."""
         self._path = path
         self._start_ns = start_ns
@@ -155,8 +156,8 @@ class HlogFile:
         """Why nothing is written any more; empty as long as all is well."""
         try:
             _cut_torn_line(path)
-            self._file = path.open("a", encoding="ascii", buffering=1)
-            self._file.write(_header(start_ns))
+            self._file = disk.append(path)
+            self._file.write(_header(start_ns).encode("ascii"))
         except OSError as error:
             raise BadParameter(f"{path} cannot be written: {error.strerror}") from error
 
@@ -192,7 +193,7 @@ class HlogFile:
         if self.failure:
             return
         try:
-            self._file.write(line)
+            self._file.write(line.encode("ascii"))
         except OSError as error:
             self._fail(error)
 

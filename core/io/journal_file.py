@@ -20,6 +20,7 @@ from zlib import crc32
 from msgspec.structs import replace
 
 from core.errors import BadParameter, JournalCorrupt, JournalFailed
+from core.io.disk import DISK, Disk
 from core.journal import (
     FACTS,
     FORMAT_VERSION,
@@ -83,7 +84,7 @@ def next_boot(run_dir: Path) -> int:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
-        _sync(run_dir)
+        DISK.sync(run_dir)
     except ValueError as error:
         raise JournalFailed(
             f"{path} should hold the number of the last start but does not ({error}); put there a"
@@ -92,15 +93,6 @@ def next_boot(run_dir: Path) -> int:
     except OSError as error:
         raise JournalFailed(f"{path} cannot be renewed: {error.strerror}") from error
     return boot
-
-
-def _sync(path: Path) -> None:
-    """Put a file or folder on the disk, mapped pages included."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _path(folder: Path, number: int) -> Path:
@@ -137,7 +129,7 @@ class _Segment:
 
     __slots__ = ("_descriptor", "_mapped", "map", "path", "size", "touched", "used", "words")
 
-    def __init__(self, folder: Path, number: int, size: int) -> None:
+    def __init__(self, folder: Path, number: int, size: int, disk: Disk) -> None:
         self.path = _path(folder, number)
         self.size = self._mapped = size
         self.touched = 0
@@ -148,7 +140,7 @@ class _Segment:
             raise JournalFailed(f"{self.path} cannot be created: {error.strerror}") from error
         try:
             # A full disk must show here: in a sparse file it would be a SIGBUS at some store.
-            os.posix_fallocate(self._descriptor, 0, size)
+            disk.reserve(self._descriptor, size)
             self.map = mmap.mmap(self._descriptor, size)
             # Without read-ahead: a first touch would fill 8 MiB with zeros at once, 20 ms of it.
             self.map.madvise(mmap.MADV_RANDOM)
@@ -194,6 +186,7 @@ class JournalFile:
 
     __slots__ = (
         "_at",
+        "_disk",
         "_doomed",
         "_failed",
         "_first",
@@ -217,6 +210,7 @@ class JournalFile:
         *,
         segment_bytes: int = SEGMENT_BYTES,
         keep_segments: int = KEEP_SEGMENTS,
+        disk: Disk = DISK,
     ) -> None:
         """Begin a segment with ``header`` and keep another one ready.
 
@@ -234,6 +228,7 @@ class JournalFile:
         except OSError as error:
             raise JournalFailed(f"{self._folder} cannot be used: {error.strerror}") from error
         self._header = header
+        self._disk = disk
         self._keep = keep_segments
         self._largest = segment_bytes // LARGEST_PART
         self._limit = segment_bytes
@@ -242,10 +237,10 @@ class JournalFile:
         self._at = 0
         self._retired: deque[_Segment] = deque()
         self._first = number = self._numbers[-1] + 1 if self._numbers else 1
-        self._segment = _Segment(self._folder, number, segment_bytes)
+        self._segment = _Segment(self._folder, number, segment_bytes, disk)
         self._spare: _Segment | None = None
         self._begin(self._segment, number, header.start_ns, previous_end=0)
-        self._spare = _Segment(self._folder, number + 1, segment_bytes)
+        self._spare = _Segment(self._folder, number + 1, segment_bytes, disk)
 
     def _discard_unbegun(self) -> list[int]:
         """Delete the segments a dead boot had prepared; return the numbers of the others."""
@@ -351,7 +346,7 @@ class JournalFile:
 
     def _allocate(self) -> None:
         self._failed = True
-        self._spare = _Segment(self._folder, self._numbers[-1] + 1, self._limit)
+        self._spare = _Segment(self._folder, self._numbers[-1] + 1, self._limit, self._disk)
         self._failed = False
 
     # -- the end -----------------------------------------------------------------------------
@@ -364,8 +359,8 @@ class JournalFile:
         try:
             for number in self._numbers:
                 if number >= self._first:
-                    _sync(_path(self._folder, number))
-            _sync(self._folder)
+                    self._disk.sync(_path(self._folder, number))
+            self._disk.sync(self._folder)
         except OSError as error:
             raise JournalFailed(f"{self._folder} cannot be flushed: {error.strerror}") from error
 

@@ -25,6 +25,7 @@ from typing import Final, NoReturn, Self
 import trio
 
 from core.io.clock import NowNs
+from core.io.kernel import Epoll, Poller
 from core.units import NS_PER_S
 
 READABLE: Final = select.EPOLLIN
@@ -60,6 +61,7 @@ class HotLoop:
     there is none; ``on_due`` gets the time and lets all that is due fire. ``record`` gets
     ``loop_lag`` (how much later than planned a checkpoint was over) and ``timer_lag`` (how late a
     timer fired). ``idle`` are slices of idle work: each returns after some 50 us at most.
+    ``poller`` says which sockets are ready; the loop closes it, and by default it is an epoll.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class HotLoop:
         on_due: Callable[[int], None],
         record: Record,
         idle: tuple[Callable[[], None], ...] = (),
+        poller: Poller | None = None,
     ) -> None:
         self.now_ns: Final = now_ns
         self._spins = spin
@@ -82,7 +85,7 @@ class HotLoop:
         # REST request under way.
         self._posted: deque[Callable[[], None]] = deque()
         self._turns: dict[int, Turn] = {}
-        self._epoll = select.epoll()
+        self._poller = Epoll() if poller is None else poller
         self._sleep: trio.CancelScope | None = None
         self._idle_left = 0
         self._yielded_ns = 0
@@ -96,21 +99,21 @@ class HotLoop:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._epoll.close()
+        self._poller.close()
 
     def add(self, fd: int, turn: Turn) -> None:
         """Give ``turn`` to a descriptor whenever it is readable, until ``remove``."""
-        self._epoll.register(fd, READABLE)
+        self._poller.register(fd, READABLE)
         self._turns[fd] = turn
 
     def modify(self, fd: int, events: int) -> None:
         """Choose what a descriptor's turns wait for: ``READABLE``, ``WRITABLE`` or both."""
-        self._epoll.modify(fd, events)
+        self._poller.modify(fd, events)
 
     def remove(self, fd: int) -> None:
         """Forget a descriptor; to be called before it is closed."""
         del self._turns[fd]
-        self._epoll.unregister(fd)
+        self._poller.unregister(fd)
 
     def post(self, call: Callable[[], None]) -> None:
         """Leave a call for the next pass; calls are made in the order they were left."""
@@ -168,7 +171,7 @@ class HotLoop:
         busy = bool(posted)
         for _ in range(len(posted)):  # what these leave in turn waits for the next pass
             posted.popleft()()
-        for fd, events in self._epoll.poll(0, ONE_AT_A_TIME):
+        for fd, events in self._poller.poll(0, ONE_AT_A_TIME):
             self._turns[fd](events)
             busy = True
         due_ns = self._next_due_ns()
@@ -202,7 +205,7 @@ class HotLoop:
         if due_ns:
             sleep_ns = min(sleep_ns, due_ns - self.now_ns())
         with trio.CancelScope(deadline=trio.current_time() + sleep_ns / NS_PER_S) as self._sleep:
-            await trio.lowlevel.wait_readable(self._epoll)
+            await self._poller.wait_readable()
         if self._sleep.cancelled_caught:
             self._idle_left = len(self._idle)
         self._sleep = None

@@ -21,10 +21,11 @@ from core.checkpoint import Restored
 from core.engine import Engine
 from core.errors import JournalFailed, Untrusted
 from core.hops import FOLD_LIMIT, HOPS, Hops
-from core.io.clock import EngineClock
+from core.io.clock import Clock
 from core.io.connection import keep
 from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile
+from core.io.kernel import LINUX, Kernel
 from core.io.last_boot import LEFT
 from core.io.loop import HotLoop
 from core.io.process import Garbage, memory
@@ -85,12 +86,13 @@ class Runtime:
         plan: Plan,
         engine_of: EngineOf,
         *,
-        clock: EngineClock,
+        clock: Clock,
         signer: Signer | None,
         restored: Restored | None,
         journal: JournalFile,
         hop_log: HlogFile,
         log: RunLog,
+        kernel: Kernel = LINUX,
     ) -> None:
         self._plan = plan
         self._signer = signer
@@ -98,6 +100,7 @@ class Runtime:
         self._journal = journal
         self._hop_log = hop_log
         self._log = log
+        self._kernel = kernel
         self.now_ns = clock.now_ns
         self.hops = Hops()
         self._interval_ns = clock.now_ns()
@@ -117,6 +120,7 @@ class Runtime:
             on_due=self.engine.on_due,
             record=self._record_hop,
             idle=(self._fold_hops, self._prepare_journal, self._garbage.collect),
+            poller=kernel.poller(),
         )
         self._rest = RestDesk(
             plan.rest_url,
@@ -309,6 +313,7 @@ class Runtime:
                 trusted=self._trusted,
                 random=Random(f"{self._plan.seed}:{line.name}"),
                 kernel_stamps=self._plan.kernel_stamps,
+                kernel=self._kernel,
             )
         except Untrusted as error:
             why = f"line {line.name}: {error}"

@@ -251,7 +251,7 @@ def test_a_disk_that_refuses_ends_the_log_and_not_the_run(
     log.put(second_of(1, {"gc": [5], "decode": [5]}))
     log._file.close()
     full = os.open("/dev/full", os.O_WRONLY)
-    monkeypatch.setattr(log, "_file", os.fdopen(full, "w", buffering=1))
+    monkeypatch.setattr(log, "_file", os.fdopen(full, "wb", buffering=0))
     assert [log.step() for _ in range(3)] == [True, True, False]
     assert log.failure.endswith("hops.hlog cannot be written any more: No space left on device")
     log.close()
