@@ -97,6 +97,13 @@ RETRY_NS = NS_PER_S
 UNBOOKED_NS = 500 * NS_PER_MS
 """How long the fills behind a cumulative count may take, before we ask for them."""
 
+STOPPED_NS = NS_PER_S
+"""A gap between two turns, ten ticks long, that says that the process did not run: stopped,
+suspended, or without a CPU. What lies in the sockets then is as old."""
+
+TURN_BUDGET_NS = 20 * NS_PER_MS
+"""What a turn may take: a fifth of a tick, and more than a venue's feed leaves between messages."""
+
 MAX_NAMES = 100
 """Kinds of refusals told apart."""
 
@@ -133,6 +140,8 @@ class Counts:
         "refusals",
         "replies",
         "resyncs",
+        "slow_turns",
+        "slowest_turn_ns",
         "trades",
     )
 
@@ -149,6 +158,9 @@ class Counts:
         self.errors = 0
         """Messages that were not legal, or lacked what we need."""
         self.ignored: dict[str, int] = {}
+        self.slow_turns = 0
+        """Turns that took longer than ``TURN_BUDGET_NS``, the strategy's part included."""
+        self.slowest_turn_ns = 0
 
 
 class Engine:
@@ -247,6 +259,7 @@ class Engine:
         self.fatal = ""
         self._said_left = False
         self._now_ns = 0
+        self._began_ns = 0
         self._line = 0
         self._data_ns = 0
         self._masks = random.Random(f"masks:{setup.seed}")
@@ -322,6 +335,8 @@ class Engine:
         codec = self._codecs[line]
         if codec is None:
             return
+        if read_ns - self._now_ns > STOPPED_NS:
+            self._woke(read_ns)
         self.desk.now_ns = self._now_ns = read_ns
         self.sessions[line].heard_ns = read_ns
         self._line = line
@@ -350,6 +365,8 @@ class Engine:
             sent_ns,
         )
         desk.risk_ns = outbound.encode_ns = 0
+        if strategy_ns > TURN_BUDGET_NS:
+            self._overran(strategy_ns)
 
     def on_down(self, line: int, reason: str, now_ns: int) -> None:
         """A line is gone; what was asked on it will not be answered."""
@@ -495,7 +512,10 @@ class Engine:
     # -- a turn --------------------------------------------------------------------------------
 
     def _begin_turn(self, now_ns: int) -> None:
+        if now_ns - self._now_ns > STOPPED_NS:
+            self._woke(now_ns)
         self.desk.now_ns = self._now_ns = now_ns
+        self._began_ns = self._stamp()
 
     def _end_turn(self) -> None:
         self._tell()
@@ -506,6 +526,37 @@ class Engine:
             self._said_left = True
             self.continuity.write(self._now_ns)
             self._door.left()
+        took_ns = self._stamp() - self._began_ns
+        if took_ns > TURN_BUDGET_NS:
+            self._overran(took_ns)
+
+    def _woke(self, now_ns: int) -> None:
+        """The process did not run for a while: what waits in the sockets shows markets of then.
+
+        A book is read from its connection again, and until then nothing is placed on it. Our own
+        orders' news is not older for having waited, and is taken as it comes.
+        """
+        if not self._now_ns:
+            return  # the first turn of all
+        why = f"not running for {(now_ns - self._now_ns) / NS_PER_S:.1f} s"
+        self.desk.now_ns = self._now_ns = now_ns
+        self._log(why)
+        for line, session in enumerate(self.sessions):
+            if session.sendable and not session.line.private:
+                self._drop(line, why, redial_now=True)
+        for book in self.books:
+            self._lose_book(book, why)
+
+    def _overran(self, took_ns: int) -> None:
+        """A turn was longer than its budget, which delays everything else: count it, say a worst.
+
+        That is measured, not recorded: nothing may follow from it but words.
+        """
+        counts = self.counts
+        counts.slow_turns += 1
+        if took_ns > counts.slowest_turn_ns:
+            counts.slowest_turn_ns = took_ns
+            self._log(f"a turn took {took_ns / NS_PER_MS:.0f} ms, the longest so far")
 
     def _read(self, line: int, codec: ClientCodec, data: bytes) -> None:
         """Turn bytes into events; control frames are answered on the way."""
@@ -734,28 +785,35 @@ class Engine:
 
     def _on_instruments(self, report: InstrumentsReport) -> None:
         first = not len(self.table)
-        for instrument in report.instruments:
-            self._check_grid(instrument)
+        instruments = [self._on_its_grid(renewed) for renewed in report.instruments]
+        for instrument in instruments:
             self.table.put(instrument)
             if instrument.index == len(self.books):
                 self.risk.add(instrument.index, self._limits_of(instrument))
                 depth = Stream.DEPTH in self.setup.streams
                 self.books.append(Book(instrument.index, with_depth=depth))
                 self.positions.append(Position())
-        self._adapter.learn(report.instruments)
+        self._adapter.learn(instruments)
         if first:
             self.continuity.restore()
             self._call(self.strategy.on_start)
             self._door.open_lines()
 
-    def _check_grid(self, renewed: Instrument) -> None:
-        """Positions and limits count in the old grid: an instrument whose grid moves is halted."""
+    def _on_its_grid(self, renewed: Instrument) -> Instrument:
+        """Return an instrument as it is now; one whose grid moved as it was, and halt it.
+
+        Book, orders, position and money count in the old grid, and go on to: what trades there is
+        for the next start to say.
+        """
         if renewed.index >= len(self.table):
-            return
+            return renewed
         known = self.table[renewed.index]
-        if (known.tick.step, known.lot.step) != (renewed.tick.step, renewed.lot.step):
-            why = f"the venue changed tick or lot to {renewed.tick.step} and {renewed.lot.step}"
+        if (known.tick.step, known.lot.step) == (renewed.tick.step, renewed.lot.step):
+            return renewed
+        why = f"the venue changed tick or lot to {renewed.tick.step} and {renewed.lot.step}"
+        if self.risk.instrument_halted(renewed.index) != why:
             self._stop_instrument(renewed.index, why)
+        return known
 
     def _stop_instrument(self, instrument: int, why: str) -> None:
         self.risk.halt_instrument(instrument, why)
@@ -820,6 +878,7 @@ class Engine:
             self._log(f"throttled by the venue: {name}")
         elif reply.verdict is Verdict.BANNED:
             self.throttle.ban(reply.retry_ns, venue_ns)
+            self._door.hold_dials(self.throttle.banned_until_ns - self.clock.offset_ns)
             self._log(f"banned by the venue: {name}")
         elif reply.verdict is Verdict.FATAL:
             self._log(f"refused for good: {name}")

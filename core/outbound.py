@@ -45,6 +45,10 @@ class Door(Protocol):
         """Close a connection; ``Engine.on_down`` follows in a later turn."""
         ...
 
+    def hold_dials(self, until_ns: int) -> None:
+        """Dial no line before that time: the venue has banned us."""
+        ...
+
     def stop(self, why: str) -> None:
         """Ask for the run to be left; ``Engine.leave`` follows in a later turn."""
         ...

@@ -34,6 +34,8 @@ def status(engine: Engine, figures: dict[str, Figures], now_ns: int) -> dict[str
         "positions": [_position(engine, row) for row in engine.table],
         "messages": engine.counts.messages,
         "errors": engine.counts.errors,
+        "slow_turns": engine.counts.slow_turns,
+        "slowest_turn_ns": engine.counts.slowest_turn_ns,
         "refusals": dict(engine.counts.refusals),
         "hops": {
             name: {"count": each.count, "p50_ns": each.p50_ns, "p99_ns": each.p99_ns}

@@ -106,17 +106,23 @@ async def keep(
     trusted: ssl.SSLContext,
     random: Random,
     kernel_stamps: bool,
+    held_s: Callable[[], float] = lambda: 0.0,
     dial: Dial = trio.open_tcp_stream,
     kernel: Kernel = LINUX,
 ) -> NoReturn:
     """Keep ``line`` connected until cancelled; ``index`` is its name towards ``lines``.
 
+    ``held_s`` says for how long nothing may be dialled: a venue that has banned us counts that too.
     ``random`` spreads the back-off, so that many houses do not return at the same moment. Raises
     ``Untrusted``, which is never retried, and ``Misuse`` for a URL that is none.
     """
     address = _Address(line.url)
     backoff = Backoff(random)
     while True:
+        wait_s = held_s()
+        if wait_s > 0:
+            await trio.sleep(wait_s)
+            continue
         try:
             with trio.fail_after(DIAL_S):
                 opened = await _open(address, trusted, random.randbytes(16), dial, kernel)

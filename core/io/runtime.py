@@ -108,6 +108,7 @@ class Runtime:
         self.on_bytes = self.engine.on_bytes
         self._trusted = trust(plan.ca_file)
         self._transports: list[Transport | None] = [None for _ in plan.lines]
+        self._held_until_ns = 0
         self._open = trio.Event()
         self._told = trio.Event()
         self._left = trio.Event()
@@ -151,6 +152,9 @@ class Runtime:
         transport = self._transports[line]
         if transport is not None:
             transport.close(reason, redial_now=redial_now)
+
+    def hold_dials(self, until_ns: int) -> None:
+        self._held_until_ns = until_ns
 
     def stop(self, why: str) -> None:
         """Have the run left, for this reason if there is none yet."""
@@ -312,12 +316,16 @@ class Runtime:
                 loop=self._loop,
                 trusted=self._trusted,
                 random=Random(f"{self._plan.seed}:{line.name}"),
+                held_s=self._held_s,
                 kernel_stamps=self._plan.kernel_stamps,
                 kernel=self._kernel,
             )
         except Untrusted as error:
             why = f"line {line.name}: {error}"
             self._loop.post(lambda: self.engine.fail(why, self.now_ns()))
+
+    def _held_s(self) -> float:
+        return max(0, self._held_until_ns - self.now_ns()) / NS_PER_S
 
     async def _keep_intervals(self, watch: Callable[[], None] | None) -> None:
         for second in itertools.count(1):

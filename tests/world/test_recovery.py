@@ -642,6 +642,7 @@ def test_a_tick_that_changes_during_the_run_halts_its_instrument():
     w.run(31)
     assert "tick or lot" in w.engine.risk.instrument_halted(0)
     assert order.state is OrderState.CANCELED
+    assert w.engine.table[0].tick.step == "0.01", "positions and books go on to count in it"
 
 
 def test_a_fill_that_nobody_tells_us_of_halts_the_run_with_both_ledgers_shown():

@@ -76,6 +76,7 @@ class House:
     def drop(self, line: int, reason: str, *, redial_now: bool) -> None:
         raise AssertionError(f"line {line} was dropped: {reason}")
 
+    def hold_dials(self, until_ns: int) -> None: ...
     def stop(self, why: str) -> None:
         raise AssertionError(f"the run ended: {why}")
 

@@ -292,6 +292,14 @@ class Auditor:
         """Our side sends a request over REST."""
         self._check_ban(path, now_ns)
 
+    def on_dialled(self, now_ns: int) -> None:
+        """Our side dials a line."""
+        self._check_ban("a dial", now_ns)
+
+    def on_stopped(self) -> None:
+        """The process does not run for so long that the books it holds are of no use any more."""
+        self._imaged.clear()
+
     def on_read(self, private: bool, data: bytes, now_ns: int, skew_ns: int) -> None:
         """Bytes reach our side; what they allow may be done within the same turn."""
         if not private:

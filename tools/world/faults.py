@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -23,7 +24,7 @@ from tools.world.workload import SAID
 from tools.world.world import MARKET, TRADE, Answer, Fault, Struck, World
 from venues.sim.engine import Market
 from venues.sim.exchange import Origin
-from venues.sim.fixed import show
+from venues.sim.fixed import parse, show
 from venues.sim.methods import METHODS
 from venues.sim.server import DEFAULT_KEY
 
@@ -95,9 +96,9 @@ def doubted(w: World, client_id: str) -> Reaction:
     return reaction
 
 
-def asked_again(w: World, path: str) -> Reaction:
+def asked_again(w: World, path: str, times: int = 1) -> Reaction:
     before = sum(request.path == path for request in w.asked)
-    return lambda: sum(request.path == path for request in w.asked) > before
+    return lambda: sum(request.path == path for request in w.asked) >= before + times
 
 
 # -- looking into messages -------------------------------------------------------------------
@@ -725,10 +726,43 @@ def throttle(w: World, message: Message) -> Struck:
 
 
 def ban(w: World, message: Message) -> Struck:
+    """Nothing may be sent for a while, and nothing dialled where a line is lost meanwhile."""
+    line = w.draw.faults.choice((MARKET, TRADE, None))
+    if line is not None:
+        w.at(w.now_ns + 2 * w.latency_ns + 10 * NS_PER_MS, partial(w.cut, line))
     until_ms = (w.venue_ns + later_ns(w.draw.faults, 500, 4000)) // NS_PER_MS
     data = {"serverTime": w.venue_ns // NS_PER_MS, "retryAfter": until_ms}
     _refuse(w, message, 418, -1003, "Way too many requests; IP banned.", data)
     return Struck([], lambda: w.engine.throttle.banned_until_ns > w.venue_ns)
+
+
+def differ_balance(w: World) -> Struck | None:
+    """The account does not hold what our fills make of it: for one answer, or from now on."""
+    engine, path = w.engine, "/api/v3/account"
+    if TRADE not in w.links or engine.ledger.in_doubt or not engine.recovery.reconciled:
+        return None
+    asset = engine.table[0].base
+    more, once = w.draw.faults.randint(1, 1000), w.draw.faults.random() < 0.5
+
+    def lie(body: bytes) -> bytes:
+        if once:
+            del w.lies[path]
+        account = decode(body)
+        for balance in account["balances"]:
+            if balance["asset"] == asset:
+                balance["free"] = show(parse(balance["free"]) + more * 10**6)
+        return encode(account)
+
+    w.lies[path] = (engine.setup.boot, lie)
+    w.cut(TRADE)
+    w.last_storm(LEDGER_S)
+    w.lull(LEDGER_S)
+    halted, again = logged(w, "halted: the ledgers differ"), asked_again(w, path, 2)
+    return Struck(None, lambda: again() if once else halted(), 2 * LEDGER_S)
+
+
+LEDGER_S: Final = 6.0
+"""Virtual seconds after which balances that differ have been asked for thrice."""
 
 
 ERRORS: Final = (
@@ -764,6 +798,30 @@ def closed_market(w: World, message: Message) -> Struck:
         return order is not None and order.state is OrderState.REJECTED
 
     return Struck([], reaction)
+
+
+def move_grid(w: World) -> Struck | None:
+    """The exchange lists another tick or lot from now on; a wrong clock has it looked at early."""
+    engine, path, draw = w.engine, "/api/v3/exchangeInfo", w.draw.faults
+    if path in w.lies or not len(engine.table) or TRADE not in w.links:
+        return None
+    row = draw.choice(list(engine.table))
+    key, filter_type = draw.choice((("tickSize", "PRICE_FILTER"), ("stepSize", "LOT_SIZE")))
+    factor = draw.choice((10, 5, 2))
+
+    def lie(body: bytes) -> bytes:
+        info = decode(body)
+        for symbol in info["symbols"]:
+            for each in symbol["filters"] if symbol["symbol"] == row.symbol else ():
+                if each["filterType"] == filter_type:
+                    each[key] = show(parse(each[key]) * factor)
+        return encode(info)
+
+    w.lies[path] = (engine.setup.boot, lie)
+    error = {"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}
+    said = encode({"id": "q0", "status": 400, "error": error})
+    w.say_past(w.links[TRADE], Message(TRADE, TEXT, said))
+    return Struck(None, lambda: "tick or lot" in engine.risk.instrument_halted(row.index), 40.0)
 
 
 def spoil_answer(w: World, request: RestRequest, answer: Answer) -> Struck | None:
@@ -823,6 +881,37 @@ def drift_clock(w: World) -> Struck:
 
     move()
     return Struck(None, lambda: abs(w.engine.clock.offset_ns - w.skew_ns) < 100 * NS_PER_MS)
+
+
+def stop_process(w: World) -> Struck | None:
+    """The process is stopped for seconds, and goes on as if nothing had been."""
+    if not w.runs or MARKET not in w.links:
+        return None
+    for_ns = later_ns(w.draw.faults, 1300, 8000)
+    seconds = for_ns / NS_PER_S
+    w.auditor.on_stopped()
+    w.stop_process(for_ns)
+    w.lull(seconds)
+    w.last_storm(seconds + 1.0)
+    said, back = logged(w, "not running for"), redialled(w, MARKET)
+    return Struck(None, lambda: said() and back(), seconds + 10.0)
+
+
+def slow_strategy(w: World) -> Struck | None:
+    """The strategy takes its time over one change of a book."""
+    strategy: Any = w.engine.strategy
+    if "on_book" in vars(strategy):
+        return None
+    slow_ns = later_ns(w.draw.faults, 30, 300)
+
+    def on_book(*arguments: Any) -> None:
+        del strategy.on_book
+        w.late_ns += slow_ns
+        strategy.on_book(*arguments)
+
+    strategy.on_book = on_book
+    before = w.engine.counts.slow_turns
+    return Struck(None, lambda: w.engine.counts.slow_turns > before)
 
 
 def fill_disk(w: World) -> Struck | None:
@@ -918,6 +1007,7 @@ FAULTS: Final = (
     Fault(34, "place_late", 0.1, delay_place, ("ask.p",)),
     Fault(35, "accepted_twice", 0.05, accept_twice, ("ask.p",)),
     Fault(36, "stranger", 0.5, stranger),
+    Fault(37, "balance_differs", 0.05, differ_balance),
     Fault(38, "throttled", 0.02, throttle, ("ask.p", "ask.c", "ask.r", "ask.a", "ask.q")),
     Fault(38, "rest_throttled", 0.03, throttle_rest, REST),
     Fault(39, "banned", 0.01, ban, ("ask.p", "ask.c", "ask.r", "ask.q")),
@@ -929,8 +1019,11 @@ FAULTS: Final = (
     Fault(44, "clock_stepped", 0.1, step_clock),
     Fault(44, "clock_drifts", 0.3, drift_clock),
     Fault(45, "market_closed", 0.03, closed_market, ORDERS),
+    Fault(45, "grid_moved", 0.05, move_grid),
     Fault(47, "disk_full", 0.03, fill_disk),
     Fault(48, "crash", 0.1, crash),
+    Fault(49, "slow_turn", 0.2, slow_strategy),
+    Fault(51, "stopped", 0.05, stop_process),
     Fault(50, "mischief", 5.0, strategy_fails),
 )
 """All faults of the tank, with their chance at weight 1."""

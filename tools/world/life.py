@@ -106,7 +106,7 @@ def _storm(world: World) -> None:
         world.run(STEP_S)
         told_s -= STEP_S
         why = world.stopped or ("told to" if told_s <= 0 else "")
-        if why and world.alive and not world.engine.recovery.leaving:
+        if why and world.runs and not world.engine.recovery.leaving:
             world.leave_soon(why)
 
 

@@ -287,6 +287,7 @@ class RecordedWorld:
         if self._private(line):
             self._after(0, partial(self._disconnect, line, reason))
 
+    def hold_dials(self, until_ns: int) -> None: ...
     def stop(self, why: str) -> None:
         self._after(0, partial(self._leave, why))
 

@@ -168,6 +168,8 @@ class Tank:
         self.has_left = False
         self.links: dict[int, Link] = {}
         self.dials_allowed = True
+        self.held_until_ns = 0
+        """Until then nothing is dialled, by the engine's wish."""
         self.closed_lines: set[int] = set()
         """Lines that cannot be dialled for now."""
         self.skew_ns = 0
@@ -287,7 +289,7 @@ class Tank:
     def reboot(self, restored: Restored | None) -> None:
         """Start the next boot on the same exchange."""
         self.alive = True
-        self.stopped, self.has_left = "", False
+        self.stopped, self.has_left, self.held_until_ns = "", False, 0
         self._start(self._boot + 1, restored)
 
     # -- the exchange --------------------------------------------------------------------------
@@ -362,9 +364,15 @@ class Tank:
         if link is None:
             return
         self._close_session(link)
-        self.engine.on_down(line, reason, self.now_ns)
-        if redial:
-            self.at_boot(REDIAL_NS, lambda: self._dial(line))
+        engine = self.engine
+
+        def down() -> None:
+            if self.alive and engine is self.engine:
+                engine.on_down(line, reason, self.now_ns)
+                if redial:
+                    self.at_boot(REDIAL_NS, lambda: self._dial(line))
+
+        self.enter(down)
 
     def _close_session(self, link: Link) -> None:
         link.open = False
@@ -374,10 +382,14 @@ class Tank:
             link.session.close()
 
     def _dial(self, line: int) -> None:
+        self.enter(partial(self._dial_now, line))
+
+    def _dial_now(self, line: int) -> None:
         if line in self.links:
             return
-        if not self.dials_allowed or line in self.closed_lines:
-            self.at_boot(REDIAL_NS, lambda: self._dial(line))
+        wait_ns = self.held_until_ns - self.now_ns
+        if wait_ns > 0 or not self.dials_allowed or line in self.closed_lines:
+            self.at_boot(max(wait_ns, REDIAL_NS), lambda: self._dial(line))
             return
         spec = self.house.adapter.lines[line]
         target = "/" + spec.url.split("/", 3)[3]
@@ -410,7 +422,9 @@ class Tank:
         return self.signer.wire(request)
 
     def send(self, line: int, data: bytes) -> None:
-        link = self.links[line]
+        link = self.links.get(line)
+        if link is None:
+            return  # lost, and nobody has been told yet
         for opcode, payload in client_frames(data):
             message = Message(line, opcode, payload)
             self.sent.append(message)
@@ -462,12 +476,19 @@ class Tank:
             if self.alive and engine is self.engine:
                 engine.on_answer(request_id, status, headers, body, self.now_ns)
 
-        self.at(self.now_ns + latency_ns, arrive)
+        self.at(self.now_ns + latency_ns, lambda: self.enter(arrive))
+
+    def enter(self, what: Callable[[], None]) -> None:
+        """Enter the engine, which runs."""
+        what()
 
     def drop(self, line: int, reason: str, *, redial_now: bool) -> None:
         if line in self.links:
             self.links[line].dropped = True
         self.at_boot(0, lambda: self.cut(line, reason))
+
+    def hold_dials(self, until_ns: int) -> None:
+        self.held_until_ns = until_ns
 
     def stop(self, why: str) -> None:
         self.stopped = self.stopped or why

@@ -43,6 +43,9 @@ LOOK_NS: Final = 20 * NS_PER_MS
 
 REST_NS: Final = 2 * NS_PER_MS
 
+READ_BYTES: Final = 4096
+"""Read at once of what has waited for a process that was stopped: less than all of it."""
+
 GONE_NS: Final = 2 * NS_PER_MS
 """From the word that the run is left to the end of the process."""
 
@@ -185,6 +188,12 @@ class World(Tank):
         self.deaf: dict[bytes, int] = {}
         """Texts of messages that never reach us, until when."""
         self.mute_until_ns = {MARKET: 0, TRADE: 0}
+        self.stopped_until_ns = 0
+        """Until when the process does not run; the world around it does."""
+        self.late_ns = 0
+        """How much longer the current turn takes."""
+        self.lies: dict[str, tuple[int, Callable[[bytes], bytes]]] = {}
+        """What answers of a path say instead, while a boot lasts."""
         self._by_kind: dict[str, list[tuple[Fault, float]]] = {}
         self.chosen = self._choose(faults)
         self.at(self.now_ns + int(NS_PER_S / self.street_rate), self._act_street)
@@ -216,6 +225,7 @@ class World(Tank):
         if self.ended:
             return
         self.die()
+        self.stopped_until_ns = self.late_ns = 0
         self.auditor.on_cut(private=True)
         records = self.journal.records
         # What a boot notes first reaches the disk long before a machine is as good as set up.
@@ -234,6 +244,40 @@ class World(Tank):
             self.reboot(restored)
 
         self.at(self.now_ns + down_ns, start)
+
+    def stop_process(self, for_ns: int) -> None:
+        """Have the process not run for a while; what comes meanwhile waits for it."""
+        self.stopped_until_ns = self.now_ns + for_ns
+        for line, link in self.links.items():
+            if not link.clogged:
+                self.clog(line, for_ns)
+
+    @property
+    def runs(self) -> bool:
+        """Whether the process gets anything done at the moment."""
+        return self.alive and self.now_ns >= self.stopped_until_ns
+
+    def enter(self, what: Callable[[], None]) -> None:
+        if self.runs or not self.alive:
+            what()
+            self._be_late()
+        else:
+            self.at(self.stopped_until_ns, what)
+
+    def _fire_timers(self, until_ns: int) -> None:
+        if until_ns >= self.stopped_until_ns:
+            self.now_ns = max(self.now_ns, min(self.stopped_until_ns, until_ns))
+            super()._fire_timers(until_ns)
+            self._be_late()
+
+    def _be_late(self) -> None:
+        """Have what comes next wait for a turn that took its time."""
+        if self.late_ns:
+            late_ns, self.late_ns = self.late_ns, 0
+            self.stop_process(late_ns)
+
+    def _stamp(self) -> int:
+        return self.now_ns + self.late_ns
 
     def line_up(self, line: int) -> bool:
         """Whether a line's opening script is worked off."""
@@ -421,6 +465,13 @@ class World(Tank):
         if link.clogged or link.dropped or not link.open:
             super()._arrive(link, data)
             return
+        if not self.runs:
+            self.at(self.stopped_until_ns, lambda: self._arrive(link, data))
+            return
+        if len(data) > READ_BYTES and self.now_ns == self.stopped_until_ns:
+            for at in range(0, len(data), READ_BYTES):
+                self._arrive(link, data[at : at + READ_BYTES])
+            return
         private = link.line == TRADE
         self.auditor.on_read(private, data, self.now_ns, self.skew_ns)
         super()._arrive(link, data)
@@ -428,11 +479,18 @@ class World(Tank):
             self.auditor.check_orders(self.engine)
         elif data[2:3] != b"\x89" and self.engine.books:
             self.auditor.check_books(self.engine, self.now_ns)
+        self._be_late()
 
     def cut(self, line: int, reason: str = "connection reset", *, redial: bool = True) -> None:
         if line in self.links:
             self.auditor.on_cut(private=line == TRADE)
         super().cut(line, reason, redial=redial)
+
+    def _dial_now(self, line: int) -> None:
+        stood = line in self.links
+        super()._dial_now(line)
+        if line in self.links and not stood:
+            self.auditor.on_dialled(self.now_ns)
 
     # -- REST ----------------------------------------------------------------------------------
 
@@ -445,6 +503,9 @@ class World(Tank):
     ) -> Answer | None:
         if status in (418, 429):
             self.auditor.answered(b'{"status":%d}' % status)
+        boot, lie = self.lies.get(request.path, (0, bytes))
+        if boot == self.engine.setup.boot and status == 200:
+            body = lie(body)
         answer: Answer | None = (REST_NS, status, headers, body)
         struck = self._strike("rest." + request.path.rsplit("/", 1)[1], request, answer)
         if struck is not None:
@@ -452,7 +513,12 @@ class World(Tank):
         symbol = request.query.partition("symbol=")[2].partition("&")[0]
         if answer is not None and answer[1] == 200 and request.path.endswith("/openOrders"):
             self.at_boot(answer[0], lambda: self.auditor.on_listed(symbol))
-        elif answer is not None and answer[1] == 200 and request.path.endswith("/depth"):
+        elif (
+            answer is not None
+            and answer[1] == 200
+            and request.path.endswith("/depth")
+            and self.runs  # else it was asked before the process stopped
+        ):
             self.at_boot(answer[0], lambda: self.auditor.on_snapshot(symbol))
         return answer
 
@@ -479,6 +545,8 @@ class World(Tank):
         symbol, _, rest = text.partition(" ")
         if rest.startswith("halted:"):
             self.auditor.halted.add(symbol)
+        elif symbol == "halted:":
+            self.auditor.closed = self.auditor.closed or text
 
     def said(self, text: str, since: int = 0) -> bool:
         """Whether the log has such a line since an index."""

@@ -93,6 +93,8 @@ class Scene:
         async with stream:
             await answer(stream)
 
+    held_until_s = 0.0
+
     async def keep(self, *answers: Answer, url: str = "ws://venue.test:9443/ws?s=1") -> None:
         self._answers += answers
         line = Line(
@@ -112,6 +114,7 @@ class Scene:
             trusted=trusted(),
             random=Random(7),
             kernel_stamps=False,
+            held_s=lambda: self.held_until_s - trio.current_time(),
             dial=self._dial,
         )
 
@@ -183,6 +186,13 @@ async def test_an_open_session_is_handed_over(autojump_clock: MockClock, scene: 
     assert scene.dialled[0][1:] == ("venue.test", 9443)
     assert scene.requests[0].startswith(b"GET /ws?s=1 HTTP/1.1\r\nHost: venue.test:9443\r\n")
     assert scene.told.what() == [("up", 3)]
+
+
+async def test_nothing_is_dialled_while_it_is_held(autojump_clock: MockClock, scene: Scene) -> None:
+    scene.held_until_s = trio.current_time() + 120
+    scene.start(scene.open_for(60))
+    await scene.told.hear("up")
+    assert scene.dialled[0][0] >= scene.held_until_s
 
 
 async def test_bytes_that_came_with_the_answer_follow_at_once(

@@ -1,0 +1,93 @@
+"""A process that did not run, turns that took too long, and a venue that wants to be left alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from core.engine import STOPPED_NS, TURN_BUDGET_NS
+from core.events import Side
+from core.units import NS_PER_MS, NS_PER_S
+from core.views import BookState, Refusal, SessionState
+from tests.world.test_recovery import MARKET, TRADE, World, world
+
+
+def sleep(w: World, for_ns: int) -> None:
+    """Let time pass in which the process does not run; its timers are late then."""
+    w.now_ns += for_ns
+
+
+def test_after_a_stop_nothing_is_placed_before_the_book_was_read_again():
+    w = world()
+    sleep(w, 5 * NS_PER_S)
+    w.run(0)
+    assert not w.engine.books[0].live
+    assert w.hand.books[-1] is BookState.STALE
+    assert isinstance(w._place(Side.BUY, 6_490_000, 1_000), Refusal)
+    w.run(1)
+    w.other("BUY", "64001.00", "1")
+    w.run_until(lambda: w.engine.books[0].live)
+    w.buy()
+
+
+def test_what_waited_on_the_market_line_is_not_taken_after_a_stop():
+    w = world()
+    link = w.links[MARKET]
+    w.clog(MARKET, 3 * NS_PER_S)
+    w.other("BUY", "64002.00", "1")
+    sleep(w, 5 * NS_PER_S)
+    w.run(0.001)
+    assert link.dropped
+    assert not w.engine.books[0].live
+
+
+def test_a_stop_shorter_than_that_is_none():
+    w = world()
+    sleep(w, STOPPED_NS - 200 * NS_PER_MS)
+    w.run(0.3)
+    assert w.engine.books[0].live
+    assert w.desk.session is SessionState.TRADING
+
+
+def test_our_own_orders_news_is_taken_after_a_stop():
+    w = world()
+    order = w.buy(6_499_500, 1_000)
+    w.run(0.1)
+    w.clog(TRADE, 3 * NS_PER_S)
+    w.other("SELL", "64995.00", "0.004")
+    sleep(w, 4 * NS_PER_S)
+    w.run(0.2)
+    assert order.filled_lots == 400
+
+
+def test_a_turn_over_its_budget_is_counted_and_the_worst_one_said(monkeypatch: Any):
+    w = world()
+    late_ns = 0
+    w._stamp = lambda: w.now_ns + late_ns  # type: ignore[method-assign] # a clock that moves
+
+    def slow(*_: Any) -> None:
+        nonlocal late_ns
+        late_ns += TURN_BUDGET_NS + NS_PER_MS
+
+    w.engine._stamp = w._stamp
+    monkeypatch.setattr(w.hand, "on_book", slow)
+    for price in ("64003.00", "64004.00"):
+        w.other("BUY", price, "1")
+        w.run(0.3)
+    assert w.engine.counts.slow_turns == 2
+    assert w.engine.counts.slowest_turn_ns == TURN_BUDGET_NS + NS_PER_MS
+    assert len([line for line in w.log_lines if "the longest so far" in line]) == 1
+
+
+def test_nothing_is_dialled_during_a_ban():
+    w = world()
+    until_ns = w.now_ns + 3 * NS_PER_S
+    error = {"code": -1003, "msg": "banned", "data": {"retryAfter": until_ns // NS_PER_MS}}
+    w.say(TRADE, 1, msgspec.json.encode({"id": "q999", "status": 418, "error": error}))
+    w.run(0.1)
+    w.cut(MARKET)
+    w.run(2.5)
+    assert MARKET not in w.links
+    w.run_until(lambda: MARKET in w.links, 2)
+    assert w.now_ns >= until_ns
