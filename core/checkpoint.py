@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from core.errors import Malformed
+from core.errors import JournalCorrupt, Malformed
 from core.events import Side
 
 RECENT_IDS = 200
@@ -97,13 +97,13 @@ encode = msgspec.json.Encoder().encode
 
 
 def decode(payload: bytes) -> Checkpoint | NumberNote | None:
-    """Return what a note says, ``None`` for notes of other kinds. Raises ``Malformed``."""
+    """Return what a note says, ``None`` for notes of other kinds. Raises ``JournalCorrupt``."""
     for prefix, kind in _KINDS:
         if payload.startswith(prefix):
             try:
                 return msgspec.json.decode(payload[len(prefix) :], type=kind)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise Malformed(f"a note of the journal cannot be read: {error}") from error
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                raise JournalCorrupt(f"a note of the journal cannot be read: {error}") from error
     return None
 
 
@@ -146,5 +146,5 @@ def decode_restored(text: str) -> Restored:
     """Return what the control word ``restore`` carries."""
     try:
         return msgspec.json.decode(text, type=Restored)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Malformed(f"what is to be restored cannot be read: {error}") from error

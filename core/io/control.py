@@ -169,14 +169,13 @@ class Control:
             self._house.log(f"control: user {uid} was turned away")
             return
         try:
-            reply = await self._do(await _request(stream))
+            reply = await self._do(decode(await _line(stream)))
         except Refused as refused:
             reply = msgspec.json.encode(Reply(ok=False, error=str(refused)))
         await stream.send_all(reply + b"\n")
 
     async def _do(self, request: Request) -> bytes:
         """Have a request done in a pass of the loop, and return the reply to it."""
-        _check_form(request)
         _count(self._watched if request.verb == "status" else self._acted, trio.current_time())
         done = trio.Event()
         found: list[dict[str, Any] | Reply] = []
@@ -249,7 +248,7 @@ def _listener(folder: Path) -> trio.socket.SocketType:
     return trio.socket.from_stdlib_socket(listener)
 
 
-async def _request(stream: trio.SocketStream) -> Request:
+async def _line(stream: trio.SocketStream) -> bytes:
     data = bytearray()
     while b"\n" not in data:
         if len(data) > MAX_REQUEST_BYTES:
@@ -258,12 +257,19 @@ async def _request(stream: trio.SocketStream) -> Request:
         if not piece:
             raise Refused("a request is one line of JSON; this one has no end")
         data += piece
+    return bytes(data[: data.index(b"\n")])
+
+
+def decode(line: bytes) -> Request:
+    """Return the request that a line makes. Raises ``Refused`` for everything else."""
     try:
-        return msgspec.json.decode(data[: data.index(b"\n")], type=Request)
+        request = msgspec.json.decode(line, type=Request)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(
             f'a request is one line of JSON as {{"verb": "status", "arguments": []}}: {error}'
         ) from None
+    _check_form(request)
+    return request
 
 
 def _check_form(request: Request) -> None:

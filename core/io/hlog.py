@@ -79,16 +79,20 @@ def decode_histogram(text: str) -> Histogram:
     if shifted or digits > 5 or not 0 < lowest < 1 << 62 or used != len(counts):
         raise Malformed("a histogram with settings that none has")
     histogram = Histogram(digits, lowest)
+    buckets = histogram.index(2**63 - 1) + 1
     versions = cookie & ~_WORD_MASK, inner & ~_WORD_MASK
     if versions == (_V2_PACKED, _V2_PAYLOAD):
-        histogram.counts.update(_v2_counts(counts))
+        histogram.counts.update(_v2_counts(counts, buckets))
     elif versions == (_V1_PACKED, _V1_PAYLOAD):
         histogram.counts.update(_v1_counts(counts, (inner & _WORD_MASK) >> 4))
     else:
         raise Malformed("a histogram in an encoding other than V1 and V2")
-    if max(histogram.counts, default=0) > histogram.index(2**63 - 1):
-        raise Malformed("a histogram with values beyond 64 bits")
+    if max(histogram.counts, default=0) >= buckets:
+        raise Malformed(_TOO_LARGE)
     return histogram
+
+
+_TOO_LARGE: Final = "a histogram with values beyond 64 bits"
 
 
 def _v1_counts(data: bytes, word_bytes: int) -> Iterator[tuple[int, int]]:
@@ -98,7 +102,8 @@ def _v1_counts(data: bytes, word_bytes: int) -> Iterator[tuple[int, int]]:
     return ((index, count) for index, count in enumerate(words) if count)
 
 
-def _v2_counts(data: bytes) -> Iterator[tuple[int, int]]:
+def _v2_counts(data: bytes, buckets: int) -> Iterator[tuple[int, int]]:
+    """Return the counts by bucket; no more of them than buckets, however many bytes there are."""
     index = value = shift = 0
     for byte in data:
         # The ninth byte holds 8 bits, which ends every value: 64 bits in 9 bytes.
@@ -108,6 +113,8 @@ def _v2_counts(data: bytes) -> Iterator[tuple[int, int]]:
             continue
         count = value >> 1 ^ -(value & 1)
         if count > 0:
+            if index >= buckets:
+                raise Malformed(_TOO_LARGE)
             yield index, count
         index += max(-count, 1)
         value = shift = 0

@@ -4,7 +4,6 @@ Requests go in as text; responses and private events go out through ``line``, in
 which they came about.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
@@ -30,6 +29,7 @@ MAX_ACTIVE_SUBSCRIPTIONS: Final = 1_000
 MAX_SUBSCRIPTIONS_EVER: Final = 65_535
 
 _encode = msgspec.json.Encoder().encode
+_read = msgspec.json.Decoder(float_hook=str).decode
 
 
 class Subscription:
@@ -232,7 +232,7 @@ class ApiSession:
 def _decode(text: str | bytes) -> dict[str, Any]:
     """Return a well-formed request; numbers with a fraction stay the text they were sent as."""
     try:
-        request = json.loads(text, parse_float=str)
+        request = _read(text)
     except (ValueError, RecursionError):
         raise errors.bad_json() from None
     if not isinstance(request, dict) or not isinstance(request.get("params", {}), dict):

@@ -6,6 +6,7 @@ import base64
 import os
 import re
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -151,6 +152,16 @@ def test_a_histogram_that_is_none_is_named(payload: bytes, message: str) -> None
 def test_a_histogram_that_inflates_without_end_is_refused() -> None:
     with pytest.raises(Malformed, match="larger than any"):
         decode_histogram(wrapped(0x1C849314, bytes(17 * 1024 * 1024)))
+
+
+def test_a_histogram_with_more_counts_than_buckets_is_refused_at_once() -> None:
+    counts = b"\2" * (1 << 20)
+    tracemalloc.start()
+    with pytest.raises(Malformed, match="beyond 64 bits"):
+        decode_histogram(wrapped(0x1C849314, payload_head(used=len(counts)) + counts))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 16 << 20
 
 
 def test_v1_counts_are_plain_words() -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import mmap
 from pathlib import Path
 
+import pytest
+
 from core import checkpoint
 from core.checkpoint import Checkpoint, NumberNote
+from core.errors import JournalCorrupt
 from core.events import Side
 from core.io.journal_file import JournalFile
 from core.io.last_boot import LEFT, last_boot
@@ -16,7 +19,7 @@ from core.journal import Header, Kind
 class Boot:
     """A boot that writes notes into a run folder."""
 
-    def __init__(self, run_dir: Path, number: int) -> None:
+    def __init__(self, run_dir: Path, number: int, segment_bytes: int = mmap.PAGESIZE) -> None:
         header = Header(
             run_id="test",
             boot=number,
@@ -28,7 +31,7 @@ class Boot:
         )
         self.number = number
         self.time_ns = number * 1_000
-        self.file = JournalFile(run_dir, header, segment_bytes=mmap.PAGESIZE)
+        self.file = JournalFile(run_dir, header, segment_bytes=segment_bytes)
 
     def write(self, kind: Kind, payload: bytes) -> Boot:
         self.time_ns += 1
@@ -96,3 +99,13 @@ def test_numbers_since_the_last_checkpoint_are_found_over_boots_and_segments(
     found = last_boot(tmp_path)
     assert found is not None
     assert [note.client_order_id for note in found.numbers] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("note", [checkpoint.PREFIX, checkpoint.NUMBER])
+@pytest.mark.parametrize("text", [b"{}", b"{", b'{"a":' * 100_000, b"\xff"])
+def test_a_note_that_says_nothing_is_a_corrupt_journal_and_no_fault_of_the_venue(
+    tmp_path: Path, note: bytes, text: bytes
+) -> None:
+    Boot(tmp_path, 1, segment_bytes=1 << 22).write(Kind.NOTE, note + text)
+    with pytest.raises(JournalCorrupt, match="note of the journal"):
+        last_boot(tmp_path)
