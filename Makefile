@@ -3,13 +3,17 @@ PYTHON ?= python3
 SECONDS ?= 20
 BIN := .venv/bin
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test test-compiled lint lock clean
 
 demo: .venv/run.stamp
 	$(BIN)/hotloop demo --seconds $(SECONDS)
 
 test: .venv/dev.stamp
 	$(BIN)/python -m pytest
+
+# All tests on the compiled build too, and each build's run replayed by the other: some minutes.
+test-compiled: .venv/dev.stamp
+	$(BIN)/python -m tools.compiled --test
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff format --check .

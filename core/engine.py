@@ -61,6 +61,7 @@ from core.events import (
     Verdict,
 )
 from core.flatten import Flattening
+from core.frozen import Frozen
 from core.hops import Hops
 from core.inflight import Asked
 from core.instrument import Instrument, InstrumentTable
@@ -108,7 +109,7 @@ MAX_NAMES = 100
 """Kinds of refusals told apart."""
 
 
-class Setup(Struct, frozen=True, kw_only=True):
+class Setup(Frozen, frozen=True, kw_only=True):
     """What a run is made of; all of it is in the journal's header or its configuration."""
 
     venue: str

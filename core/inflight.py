@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from msgspec import Struct
-
 from core.commands import Command
 from core.errors import Misuse
+from core.frozen import Frozen
 
 MAX_INFLIGHT = 10_000
 """Requests unanswered at once; far above any venue's order limit, so that reaching it is a bug."""
@@ -20,7 +19,7 @@ REST = -1
 """Stands for the line of a request that went over REST."""
 
 
-class Asked(Struct, frozen=True, gc=False):
+class Asked(Frozen, frozen=True):
     """A request on its way. ``line`` is ``REST`` for one that did not go over a line."""
 
     request_id: int

@@ -16,11 +16,10 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from enum import IntFlag
 
-from msgspec import Struct
-
 from core.commands import OrderKind, Place, TimeInForce
 from core.errors import Misuse
 from core.events import Fill, FillReport, OrderReport, Side, VenueStatus
+from core.frozen import Frozen
 from core.views import OrderState
 
 MAX_TERMINAL = 10_000
@@ -232,7 +231,7 @@ class Exposure:
         return self._buy_ticks if order.side is Side.BUY else self._sell_ticks
 
 
-class Folded(Struct, frozen=True):
+class Folded(Frozen, frozen=True):
     """What a fact changed: the order, whether it looks different now, and the new fills."""
 
     order: Order

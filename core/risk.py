@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from collections import deque
 
-from msgspec import Struct
 from msgspec.structs import asdict
 
 from core.commands import Amend, OrderKind, Place, Replace, TimeInForce
 from core.errors import BadConfig, Misuse
 from core.events import Side
+from core.frozen import Frozen
 from core.instrument import Instrument, Trading
 from core.units import NS_PER_S
 from core.views import BookView, ExposureView, Refusal, RefusalReason
@@ -49,7 +49,7 @@ _MARKET = OrderKind.MARKET
 _OPEN = Trading.OPEN
 
 
-class RiskLimits(Struct, frozen=True, kw_only=True):
+class RiskLimits(Frozen, frozen=True, kw_only=True):
     """What we allow ourselves on one instrument. All inclusive; 0 allows nothing.
 
     Raises ``BadConfig`` for a value below zero or a rate that cannot be kept.
@@ -86,7 +86,7 @@ class RiskLimits(Struct, frozen=True, kw_only=True):
             raise BadConfig(f"risk limit max_rejects: at most {MAX_REJECTS}")
 
 
-class Approved(Struct, frozen=True, gc=False):
+class Approved(Frozen, frozen=True):
     """A command that may leave. Made by ``Risk`` and by nothing else."""
 
     command: Place | Replace | Amend

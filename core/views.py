@@ -9,11 +9,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Protocol
 
-from msgspec import Struct
-
 from core.commands import OrderKind, TimeInForce
 from core.errors import Misuse
 from core.events import Side
+from core.frozen import Frozen
 
 
 class BookState(StrEnum):
@@ -194,7 +193,7 @@ class RefusalReason(StrEnum):
     """A change of the same order is on its way."""
 
 
-class Refusal(Struct, frozen=True, gc=False):
+class Refusal(Frozen, frozen=True):
     """A command that was not sent, and why."""
 
     reason: RefusalReason

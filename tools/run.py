@@ -10,6 +10,7 @@ import argparse
 import os
 import secrets
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from core.io.last_boot import last_boot
 from core.io.process import settle
 from core.io.run_folder import RunFolder
 from core.io.run_log import RunLog
-from core.io.runtime import Ending, Plan, Runtime
+from core.io.runtime import Ending, EngineOf, Plan, Runtime
 from core.io.scope_lock import ScopeLock
 from core.journal import Header
 from core.venue import Environment
@@ -63,19 +64,28 @@ def run(args: argparse.Namespace) -> int:
     return close(ending)
 
 
+def engine_of_house(house: app.House) -> EngineOf:
+    """Return what makes the engine of a run."""
+    return house.engine
+
+
 def trade(
     config: Config,
     path: Path,
     keys: Keys | None,
     *,
     seconds: float | None,
+    engine_of: Callable[[app.House], EngineOf] = engine_of_house,
 ) -> Ending:
-    """Run a checked configuration, ``path`` being where it was read, to its end."""
+    """Run a checked configuration, ``path`` being where it was read, to its end.
+
+    ``engine_of`` is for measuring: it makes the engine of a house otherwise than a run does.
+    """
     scope = app.scope_of(config, keys.api_key if keys else None)
     # Without keys nothing can be placed: any number of runs may watch.
     lock = ScopeLock(app.lock_of(config, scope)) if keys else nullcontext()
     with RunFolder(beside(path, config.run.dir)) as folder, lock:
-        runtime, house = _runtime(config, path, keys, folder, scope)
+        runtime, house = _runtime(config, path, keys, folder, scope, engine_of)
         show = Progress(runtime.engine, runtime.hops, runtime.now_ns)
         guarded = _guarded(runtime, house, path, keys, folder) if keys else None
         control = _control(runtime, house, folder, guarded)
@@ -124,7 +134,12 @@ def _control(
 
 
 def _runtime(
-    config: Config, path: Path, keys: Keys | None, folder: RunFolder, scope: str
+    config: Config,
+    path: Path,
+    keys: Keys | None,
+    folder: RunFolder,
+    scope: str,
+    engine_of: Callable[[app.House], EngineOf],
 ) -> tuple[Runtime, app.House]:
     log = RunLog(folder.log)
     clock = EngineClock()
@@ -158,7 +173,7 @@ def _runtime(
             seed=seed,
             leave_timeout_s=config.run.leave_timeout_s,
         ),
-        house.engine,
+        engine_of(house),
         clock=clock,
         signer=house.venue.signer(keys.api_key, keys.secret) if keys else None,
         restored=restored,

@@ -295,7 +295,11 @@ def test_the_venues_collar_holds_on_both_sides() -> None:
 
 def test_numbers_that_are_not_whole_are_refused() -> None:
     for place in (order(lots=10.5), order(ticks=9_990.0)):  # type: ignore[arg-type]  # the point
-        assert judge(place) is RefusalReason.VENUE_FILTER
+        if core.risk.__file__.endswith(".py"):
+            assert judge(place) is RefusalReason.VENUE_FILTER
+        else:  # compiled, it is refused before it is judged
+            with pytest.raises(TypeError):
+                judge(place)
 
 
 @pytest.mark.parametrize("changes", [{"side": 1}, {"kind": "limit"}, {"tif": "gtc"}])

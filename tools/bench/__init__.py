@@ -1,8 +1,10 @@
 """``hotloop bench``: the race from tick to order, wire to wire, against whoever is asked for.
 
 Here live the command's arguments and what is printed. The race itself is ``tools.bench.race``, the
-load generator ``tools.bench.generator``, pages and pictures ``tools.bench.page``, the cost of each
-machine ``tools.bench.micro``, the peers' environments ``tools.bench.install``.
+load generator ``tools.bench.generator``, the soak ``tools.bench.soak``, the cost of each machine
+``tools.bench.micro``, the speed of a replay ``tools.bench.replaying``, tables and pictures
+``tools.bench.page``, the project's page ``tools.bench.docs``, the peers' environments
+``tools.bench.install``.
 """
 
 from __future__ import annotations
@@ -10,13 +12,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from core.errors import BadParameter
-from tools.bench import install, micro, page, race, variants
+from tools.bench import docs, install, micro, page, race, replaying, soak, variants
 
 ROUNDS = 5
 """Rounds: the least that a median over rounds means something with."""
@@ -31,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--against",
         metavar="NAME,..",
         default="",
-        help="peers to race, or all; NAME+hmac signs every order; installed with --install-peers",
+        help="whom to race besides the floor and hotloop: peers, or all of them (installed with "
+        "--install-peers), NAME+hmac to have every order signed, hotloop+compiled, or parts: "
+        "hotloop without kernel stamps, hops, journal, and all three",
     )
     parser.add_argument(
         "--seconds", type=float, default=2.0, metavar="N", help="length of each cell (default: 2)"
@@ -64,14 +69,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --micro: fail where a call takes longer than these budgets allow",
     )
     parser.add_argument(
+        "--soak",
+        type=float,
+        metavar="MINUTES",
+        help="watch memory, CPU and tails under a steady load instead",
+    )
+    parser.add_argument(
+        "--replay", action="store_true", help="measure how fast a journal is replayed instead"
+    )
+    parser.add_argument(
         "--install-peers", metavar="NAME,..", help="make the environments of peers, or of all"
     )
     parser.add_argument(
         "--write-docs",
-        nargs=2,
+        nargs="+",
         type=Path,
-        metavar=("JSON", "FILE"),
-        help="write FILE (docs/performance.md) and its picture from what --json printed",
+        metavar="FILE",
+        help="write the last FILE (docs/performance.md) and its picture from what --json printed "
+        "into the others: the race, and any of --soak, --micro, --replay and tools.compiled",
     )
 
 
@@ -80,16 +95,31 @@ def run(args: argparse.Namespace) -> int:
     if args.install_peers:
         return install.run(_names(args.install_peers))
     if args.write_docs:
-        source, target = args.write_docs
-        page.write_docs(_read(source), target)
+        *sources, target = args.write_docs
+        docs.write(merged(map(_read, sources)), target)
         return 0
     if args.micro or args.check:
         return micro.run(args.check, as_json=args.json)
-    result = _race(args)
+    if args.soak is not None:
+        if args.soak <= 0:
+            raise BadParameter("--soak must be above 0")
+        result = soak.run(args.soak)
+    elif args.replay:
+        result = replaying.run()
+    else:
+        result = _race(args)
     if args.html:
         args.html.write_text(page.html(result), encoding="utf-8")
     print(json.dumps(result, separators=(",", ":")) if args.json else page.text(result))
     return 0
+
+
+def merged(results: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Return what several commands have printed as one; machine and settings are the race's."""
+    whole: dict[str, Any] = {}
+    for result in sorted(results, key=lambda result: "rows" in result):
+        whole |= result
+    return whole
 
 
 def _race(args: argparse.Namespace) -> dict[str, Any]:
@@ -106,19 +136,24 @@ def _race(args: argparse.Namespace) -> dict[str, Any]:
         "generator_cpu": contest.generator_cpu,
         "variant_cpu": contest.variant_cpu,
         "versions": variants.versions(peers),
+        "against": args.against,
     }
     print(page.preface(machine, settings), file=sys.stderr)
     rows = contest.run(race.plan([*variants.OURS, *peers], args.only or race.MODES))
     return {
         "machine": machine,
-        "settings": settings,
+        "settings": {**settings, "rounds": contest.rounds_done},
         "failures": contest.failures,
+        "spared": contest.spared,
+        "hops": {name: costs.hops for name, costs in contest.hops.items()},
         "rows": msgspec.to_builtins(rows),
     }
 
 
 def _names(text: str) -> list[str]:
-    return variants.known_peers() if text == "all" else text.split(",")
+    several = {"all": variants.known_peers(), "parts": list(variants.STRIPPED)}
+    names = [name for word in text.split(",") for name in several.get(word, [word])]
+    return list(dict.fromkeys(names))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -39,7 +39,7 @@ PERIOD_NS: Final = 1_000_000
 ANSWER_NS: Final = 1_000_000_000
 """How long the closed loop waits for an order before it counts it as lost."""
 
-DRAIN_NS: Final = 3_000_000_000
+DRAIN_NS: Final = 2_000_000_000
 """How long after the last tick of an open loop orders are awaited."""
 
 BURST_DRAIN_NS: Final = 60_000_000_000

@@ -14,6 +14,7 @@ from typing import Any
 from core import app, config
 from core.hops import Hops
 from core.journal import Journal, Payload
+from core.replay import EngineOf
 from core.units import NS_PER_MS
 from core.venue import KeyKind, RestRequest, WireRequest
 from tools.bench import variants, wire
@@ -22,30 +23,43 @@ from venues.binance.signer import KeySigner
 MARKET, TRADE = 0, 1
 
 
-class _Forgetful:
+class Forgetful:
     """A journal that costs nothing, where something else is measured."""
 
     def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None: ...
+
+
+def _house(stream: str, *, hmac: bool = False) -> app.House:
+    text = variants.configuration(
+        port=1, ca=None, stream=stream, action="place", cpu=None, stamps=False
+    )
+    return app.house(
+        config.load(text, "bench"),
+        "bench",
+        scope="hbenchs-",
+        boot=1,
+        seed=1,
+        key=KeyKind.SIGNS if hmac else KeyKind.LOGS_ON,
+    )
+
+
+def engine_of(stream: str) -> EngineOf:
+    """Return what makes the engine of a house again, for a replay of what it recorded."""
+    return _house(stream).engine
 
 
 class House:
     """One house, logged on and trading; also its own ``core.outbound.Door``."""
 
     def __init__(
-        self, *, stream: str = "bookTicker", hmac: bool = False, journal: Journal | None = None
+        self,
+        *,
+        stream: str = "bookTicker",
+        hmac: bool = False,
+        journal: Journal | None = None,
+        engine_of: Callable[[app.House], EngineOf] = lambda house: house.engine,
     ) -> None:
-        text = variants.configuration(
-            port=1, ca=None, stream=stream, action="place", cpu=None, stamps=False
-        )
-        checked = config.load(text, "bench")
-        house = app.house(
-            checked,
-            "bench",
-            scope="hbenchs-",
-            boot=1,
-            seed=1,
-            key=KeyKind.SIGNS if hmac else KeyKind.LOGS_ON,
-        )
+        house = _house(stream, hmac=hmac)
         self.adapter = house.adapter
         self.now_ns = time.time_ns()
         self.sent: list[tuple[int, bytes]] = []
@@ -55,7 +69,9 @@ class House:
         self._stream = stream
         self._ticks = wire.Ticks(stream, combined=True)
         self.hops = Hops()
-        self.engine = house.engine(self, time.perf_counter_ns, journal or _Forgetful(), self.hops)
+        self.engine = engine_of(house)(
+            self, time.perf_counter_ns, journal or Forgetful(), self.hops
+        )
         self._open = False
         self._begin()
 
@@ -185,6 +201,12 @@ class House:
             on_bytes(MARKET, frames.pop(), 0, now_ns, now_ns)
 
         return call
+
+    def record(self, ticks: int, prepare: Callable[[], object]) -> None:
+        """Take ticks that ask for no order; ``prepare`` is the journal's idle work."""
+        for _ in range(ticks):
+            self._tick(wire.LEAST_LOTS // 2)
+            prepare()
 
     def trader(self) -> Callable[[], None]:
         """Return a call that gives the engine a tick to answer, and the venue's reply to that."""

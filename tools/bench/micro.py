@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import msgspec
 from msgspec import Struct
@@ -31,7 +31,7 @@ from core.throttle import Throttle
 from core.units import NS_PER_MS
 from core.venue import WireRequest
 from core.wire.websocket import TEXT, ClientCodec
-from tools.bench import wire
+from tools.bench import race, wire
 from tools.bench.house import House
 
 RUNS: Final = 40
@@ -82,7 +82,7 @@ def run(budgets: Path | None, *, as_json: bool) -> int:
     with tempfile.TemporaryDirectory(prefix="hotloop-micro-") as folder:
         costs = [_measure(micro, allowed, Path(folder)) for micro in CALLS]
     if as_json:
-        print(json.dumps({cost.name: round(cost.ratio, 2) for cost in costs}))
+        print(json.dumps({"machine": race.machine(), "micro": _figures(costs, allowed)}))
     else:
         _print(costs, allowed)
     return 0 if allowed is None else _judge(costs, allowed)
@@ -101,6 +101,21 @@ def _print(costs: list[Cost], allowed: Budgets | None) -> None:
         budget = allowed.budgets.get(cost.name) if allowed else None
         shown = "" if budget is None else f"{budget:8.1f}"
         print(f"{cost.name:34} {cost.hop:10} {cost.ns / 1e3:8.2f} {cost.ratio:8.1f} {shown:>8}")
+
+
+def _figures(costs: list[Cost], allowed: Budgets | None) -> list[dict[str, Any]]:
+    """Return what ``--json`` prints of each call."""
+    budgets = allowed.budgets if allowed else {}
+    return [
+        {
+            "name": cost.name,
+            "hop": cost.hop,
+            "ns": round(cost.ns),
+            "ratio": round(cost.ratio, 2),
+            "budget": budgets.get(cost.name),
+        }
+        for cost in costs
+    ]
 
 
 def _judge(costs: list[Cost], allowed: Budgets) -> int:

@@ -1,4 +1,4 @@
-"""What the race looks like: one table for the terminal, a page with a picture, the project's docs.
+"""What was measured looks like this: tables for the terminal, a page with a picture.
 
 Everything here is made from the JSON that ``hotloop bench --json`` prints and from nothing else,
 so that what is published is what was measured. Nothing is measured here.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import html as markup
 import math
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from core.errors import BadParameter
@@ -31,6 +30,7 @@ COLUMNS: Final = (
     "RSS MB",
     "CPU %",
 )
+HOP_COLUMNS: Final = ("hop", "count", "p50 us", "p90", "p99", "p99.9")
 BURST_COLUMNS: Final = ("variant", "messages/s", "hotloop is x", "RSS MB", "CPU %")
 
 MODES: Final = {
@@ -47,7 +47,6 @@ COLOURS: Final = (
 
 WIDTH, HEIGHT = 980, 560
 LEFT, RIGHT, TOP, BOTTOM = 80, 190, 50, 60
-PICTURE: Final = "performance.svg"
 
 
 class Table:
@@ -60,9 +59,19 @@ class Table:
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
-    """Return a table for each way of loading."""
+    """Return all that there is: a table for each way of loading, then hops, soak, calls, replay."""
+    return [
+        *_races(result.get("rows", ())),
+        *_hops(result.get("hops", {})),
+        *(_soak(result["soak"]) if "soak" in result else ()),
+        *(_micro(result["micro"]) if "micro" in result else ()),
+        *(_replay(result["replay"]) if "replay" in result else ()),
+    ]
+
+
+def _races(rows: Iterable[Row]) -> list[Table]:
     groups: dict[tuple[Any, ...], list[Row]] = {}
-    for row in result["rows"]:
+    for row in rows:
         key = (row["mode"], row["rate"], row["stream"], row["tls"], row["action"])
         groups.setdefault(key, []).append(row)
     return [_table(rows) for rows in groups.values()]
@@ -119,28 +128,100 @@ def _us(ns: int) -> str:
     return f"{ns / 1e3:.1f}" if ns < 10_000_000 else f"{ns / 1e3:,.0f}"
 
 
+def _hops(hops: dict[str, dict[str, Any]]) -> list[Table]:
+    return [
+        Table(
+            f"What each hop costs: {name}, closed loop, bookTicker, tick answered with an order",
+            HOP_COLUMNS,
+            [_hop_line(hop, figures) for hop, figures in costs.items()],
+        )
+        for name, costs in hops.items()
+    ]
+
+
+def _hop_line(hop: str, figures: dict[str, int]) -> list[str]:
+    times = [_us(figures[name]) for name in ("p50_ns", "p90_ns", "p99_ns", "p999_ns")]
+    return [hop, f"{figures['count']:,}", *times]
+
+
+def _soak(soak: dict[str, Any]) -> list[Table]:
+    memory, samples = soak["memory"], soak["samples"]
+    own = [sample["own_mb"] for sample in samples]
+    slope, error = memory["mb_per_h"], memory["error_mb_per_h"]
+    lines = [
+        ["length", f"{soak['minutes']:g} minutes at {soak['rate']:,} orders a second"],
+        ["orders", f"{sum(sample['orders'] for sample in samples):,}"],
+        ["lost", f"{sum(sample['lost'] for sample in samples):,}"],
+        ["own memory, begin and end", f"{own[0]:.1f} and {own[-1]:.1f} MB" if own else ""],
+        ["its slope", f"{slope:+.2f} MB an hour, standard error {error:.2f}"],
+        ["idle in wait mode", f"{soak['idle_cpu_percent']:.2f} % of a CPU"],
+    ]
+    tenths = [[f"{i + 1}", _us(ns)] for i, ns in enumerate(soak["p999_ns"])]
+    made = [
+        Table("Soak", ("what", "seen"), lines),
+        Table("Soak: tick to trade in each tenth of it", ("tenth", "p99.9 us"), tenths),
+    ]
+    if soak["hops"]:
+        hops = [_hop_line(hop, figures) for hop, figures in soak["hops"].items()]
+        made.append(Table("Soak: what each hop costs", HOP_COLUMNS, hops))
+    return made
+
+
+def _micro(calls: list[dict[str, Any]]) -> list[Table]:
+    lines = [
+        [
+            call["name"],
+            call["hop"],
+            f"{call['ns'] / 1e3:.2f}",
+            f"{call['ratio']:.1f}",
+            f"{call['budget']:.1f}" if call["budget"] else "",
+        ]
+        for call in calls
+    ]
+    return [Table("What each call costs", ("call", "hop", "us", "ratio", "budget"), lines)]
+
+
+def _replay(builds: dict[str, dict[str, int]]) -> list[Table]:
+    streams = list(next(iter(builds.values())))
+    columns = ("build", *(f"{stream} events/s" for stream in streams))
+    lines = [[name, *(f"{rates[s]:,}" for s in streams)] for name, rates in builds.items()]
+    return [Table("Replay", columns, lines)]
+
+
 # -- the terminal ----------------------------------------------------------------------------
 
 
 def preface(machine: dict[str, Any], settings: dict[str, Any]) -> str:
     """Return machine, versions and settings, a line each."""
     said = {**machine, **settings}
-    versions = said.pop("versions")
+    versions = said.pop("versions", {})
     lines = [f"{name.replace('_', ' ')}: {value}" for name, value in said.items()]
-    lines.append("versions: " + "; ".join(f"{name} {text}" for name, text in versions.items()))
+    if versions:
+        lines.append("versions: " + "; ".join(f"{name} {text}" for name, text in versions.items()))
     return "\n".join(lines)
 
 
 def text(result: dict[str, Any]) -> str:
     """Return everything as plain text."""
-    parts = [preface(result["machine"], result["settings"])]
+    parts = [preface(result["machine"], result.get("settings", {}))]
     for table in tables(result):
         lines = [list(table.columns), *table.lines]
         widths = [max(len(line[i]) for line in lines) for i in range(len(table.columns))]
         shown = ["  ".join(_pad(line, widths)) for line in lines]
         parts.append("\n".join([table.title, *shown]))
-    parts += [f"{name} did not take part: {why}" for name, why in result["failures"].items()]
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *notes(result)])
+
+
+def notes(result: dict[str, Any]) -> list[str]:
+    """Return what did not take place, and why."""
+    absent = [
+        f"{name} did not take part: {why}" for name, why in result.get("failures", {}).items()
+    ]
+    spared = [
+        f"{what}: not measured in {rounds} rounds, in which it fell behind at a lower rate"
+        for what, rounds in result.get("spared", {}).items()
+    ]
+    return absent + spared
 
 
 def _pad(line: Sequence[str], widths: Sequence[int]) -> list[str]:
@@ -156,13 +237,7 @@ def picture(result: dict[str, Any]) -> str:
 
     Raises ``BadParameter`` where there is no closed loop among the rows.
     """
-    rows = [
-        row
-        for row in result["rows"]
-        if (row["mode"], row["stream"], row["tls"], row["action"])
-        == ("closed", "bookTicker", False, "place")
-        and row["curve"]
-    ]
+    rows = _pictured(result)
     if not rows:
         raise BadParameter("there is no closed loop on bookTicker among these rows")
     lowest = 10 ** math.floor(math.log10(min(row["curve"][0] for row in rows)))
@@ -182,6 +257,21 @@ def picture(result: dict[str, Any]) -> str:
     for i, row in enumerate(rows):
         parts += _curve(row, COLOURS[i % len(COLOURS)], i, lowest, highest)
     return "\n".join([*parts, "</svg>"])
+
+
+def has_picture(result: dict[str, Any]) -> bool:
+    """Whether the closed loop of the picture was measured."""
+    return bool(_pictured(result))
+
+
+def _pictured(result: dict[str, Any]) -> list[Row]:
+    return [
+        row
+        for row in result.get("rows", ())
+        if (row["mode"], row["stream"], row["tls"], row["action"])
+        == ("closed", "bookTicker", False, "place")
+        and row["curve"]
+    ]
 
 
 def _x(place: int) -> float:
@@ -244,84 +334,18 @@ def html(result: dict[str, Any]) -> str:
     parts = [
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>hotloop bench</title>',
         f"<style>{_STYLE}</style><h1>hotloop bench</h1>",
-        f"<pre>{markup.escape(preface(result['machine'], result['settings']))}</pre>",
-        picture(result),
+        f"<pre>{markup.escape(preface(result['machine'], result.get('settings', {})))}</pre>",
     ]
+    if has_picture(result):
+        parts.append(picture(result))
     for table in tables(result):
         parts.append(f"<h2>{markup.escape(table.title)}</h2><table>")
         parts.append(_html_line("th", table.columns))
         parts += [_html_line("td", line) for line in table.lines]
         parts.append("</table>")
-    for name, why in result["failures"].items():
-        parts.append(f"<p>{markup.escape(name)} did not take part: {markup.escape(why)}</p>")
+    parts += [f"<p>{markup.escape(note)}</p>" for note in notes(result)]
     return "\n".join([*parts, "</html>"])
 
 
 def _html_line(tag: str, cells: Iterable[str]) -> str:
     return "<tr>" + "".join(f"<{tag}>{markup.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-
-
-# -- the docs --------------------------------------------------------------------------------
-
-_INTRO: Final = """\
-# Performance
-
-Written by `hotloop bench --write-docs`; do not edit. Every figure is from one run of
-
-    hotloop bench --install-peers all
-    hotloop bench --against {peers} --seconds {seconds:g} --rounds {rounds} --json > bench.json
-    hotloop bench --write-docs bench.json docs/performance.md
-
-## What is measured
-
-A load generator, in a process and on a CPU of its own, is the venue: Binance Spot's streams, REST
-and WebSocket API on loopback. It sends a tick and waits, spinning, for the order that has seen it;
-the time between is measured in that one process, from before the tick's `send` to after the
-order's `recv`. An order names its tick by its size. An order for a later tick answers all before
-it, and each of them counts with the whole time since it was, or should have been, sent: nothing is
-omitted. A tick that is never answered counts as lost, with the time waited for it.
-
-- **floor**: a spinning `recv` and a `send` of prepared bytes: the least that Python can do.
-- **hotloop**: the whole of it as it trades: book, strategy, risk, order table, journal, hops,
-  kernel stamps; its session logged on. **hotloop+hmac** signs every order; **hotloop+compiled**
-  is the same source with its hot modules compiled (`python -m tools.compiled`).
-- Peers: each in an environment of its own, with the smallest idiomatic strategy and its fastest
-  supported way to send an order (`tools/bench/peers/`). They keep no journal, and most of them
-  check no risk.
-
-Variants take turns in each round. Percentiles are medians over the rounds, the largest value is
-that of all rounds. Trust the ratios more than the microseconds.
-
-## The machine
-
-```
-{preface}
-```
-
-![percentiles of all variants]({picture})
-"""
-
-
-def write_docs(result: dict[str, Any], target: Path) -> None:
-    """Write the documentation page, and the picture beside it."""
-    ours = ("floor", "hotloop", "hotloop+hmac")
-    names = dict.fromkeys(row["variant"] for row in result["rows"])
-    settings = result["settings"]
-    parts = [
-        _INTRO.format(
-            peers=",".join(name for name in names if name not in ours),
-            seconds=settings["seconds"],
-            rounds=settings["rounds"],
-            preface=preface(result["machine"], settings),
-            picture=PICTURE,
-        )
-    ]
-    for table in tables(result):
-        rule = ["---", *("---:" for _ in table.columns[1:])]
-        lines = [table.columns, rule, *table.lines]
-        parts.append(f"## {table.title}\n")
-        parts.append("\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n")
-    for name, why in result["failures"].items():
-        parts.append(f"{name} did not take part: {why}\n")
-    target.write_text("\n".join(parts), encoding="utf-8")
-    target.with_name(PICTURE).write_text(picture(result) + "\n", encoding="utf-8")

@@ -11,12 +11,13 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -26,20 +27,31 @@ from msgspec import Struct
 
 from core.errors import HotloopError
 from core.hops import P50, P90, P99, P999, Histogram
-from tools.bench import variants
+from core.io.process import HIGHEST_PRIORITY
+from tools.bench import hops, variants
 
-READY_S: Final = 60.0
-"""How long a variant may take until it answers; nautilus_trader takes 5, ccxt 3."""
+READY_S: Final = 25.0
+"""How long a variant may take until it answers; nautilus_trader takes 5 at most, ccxt 3."""
 
 READY_LOOK_S: Final = 3.0
 """Between two looks whether it is alive at all."""
 
 STOP_S: Final = 15.0
-ANSWER_S: Final = 120.0
-"""Longer than any cell with its drain: then the load generator is broken."""
+"""How long one of ours may take to leave: half a second."""
 
 THROUGHPUT_ONLY: Final = ("cryptofeed",)
+"""What cannot send orders."""
+
+TRADING_ONLY: Final = ("floor", "hotloop+hmac")
+"""What a burst without orders says nothing about, or nothing more."""
+
 REPLACING: Final = ("floor", "hotloop", variants.COMPILED)
+
+BEHIND_NS: Final = 50_000_000
+"""An open loop whose median is above this has fallen behind: it measures how long it ran."""
+
+HOPS_S: Final = 3.0
+"""Least length of the closed loop whose hops are shown: the hop log has an interval a second."""
 
 OPEN_RATES: Final = (1_000, 5_000, 20_000)
 CURVE: Final = tuple(1_000_000 - round(1_000_000 / 10 ** (step / 8)) for step in range(8 * 4 + 1))
@@ -116,27 +128,39 @@ MODES: Final = ("closed", "back_to_back", "open", "burst")
 def plan(names: Sequence[str], modes: Sequence[str]) -> list[tuple[Series, list[str]]]:
     """Return what is measured, and who takes part in it.
 
-    What cannot send orders takes part in bursts alone, where the floor has nothing to take.
+    One process of a variant goes through a whole series: starting it takes longer than a cell.
     """
-    trading = [name for name in names if name not in THROUGHPUT_ONLY]
-    taking = [name for name in names if name not in ("floor", "hotloop+hmac")]
     whole = [
-        (_series("bookTicker", modes=("closed", "back_to_back", "open")), trading),
-        (_series("bookTicker", modes=("burst",)), taking),
-        (_series("depth", modes=("closed", "open")), trading),
-        (_series("depth", modes=("burst",)), taking),
-        (_series("bookTicker", modes=("closed",), tls=True), trading),
+        (_series("bookTicker", modes=MODES), names),
+        (_series("depth", modes=("closed", "open", "burst")), names),
+        (_series("bookTicker", modes=("closed",), tls=True), names),
         (
             _series("bookTicker", modes=("closed",), action="cancel_replace"),
             [name for name in names if name in REPLACING],
         ),
     ]
     chosen = []
-    for series, variants_of_it in whole:
+    for series, those in whole:
         cells = tuple(cell for cell in series.cells if cell.mode in modes)
-        if cells:
-            chosen.append((msgspec.structs.replace(series, cells=cells), list(variants_of_it)))
+        narrowed = msgspec.structs.replace(series, cells=cells)
+        taking = [name for name in those if cells_of(name, narrowed)]
+        if taking:
+            chosen.append((narrowed, taking))
     return chosen
+
+
+def cells_of(name: str, series: Series) -> list[Cell]:
+    """Return the cells of a series that a variant takes part in.
+
+    What cannot send orders takes part in bursts alone; parts of hotloop in closed loops alone.
+    """
+    if variants.parts_without(name):
+        plain = series.stream == "bookTicker" and not series.tls
+        return [cell for cell in series.cells if plain and cell.mode == "closed"]
+    if name in THROUGHPUT_ONLY:
+        return [cell for cell in series.cells if cell.mode == "burst"]
+    bursts = name not in TRADING_ONLY
+    return [cell for cell in series.cells if bursts or cell.mode != "burst"]
 
 
 def _series(
@@ -163,8 +187,14 @@ class Generator:
         if ca is not None:
             command += ["--ca-out", str(ca)]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=variants.ROOT
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=variants.ROOT,
+            start_new_session=True,  # Ctrl-C is for the race, which ends it
         )
+        _prefer(self._process.pid)
         self.port: int = self._read()["port"]
 
     def ask(self, word: str, **argument: Any) -> dict[str, Any]:
@@ -198,6 +228,7 @@ class Runner:
     """One variant's process."""
 
     def __init__(self, start: variants.Start, log: Path) -> None:
+        self._leaves = start.leaves
         with log.open("ab") as out:
             self._process = subprocess.Popen(
                 start.command,
@@ -208,28 +239,38 @@ class Runner:
                 cwd=start.folder,
                 start_new_session=True,
             )
+        _prefer(self._process.pid)
 
     def cpu_s(self) -> float:
         stat = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii")
         fields = stat.rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
-    def rss_mb(self) -> float:
+    def memory_mb(self) -> tuple[float, float]:
+        """Return what it has allocated, and with that all of its resident memory."""
         statm = Path(f"/proc/{self._process.pid}/statm").read_text(encoding="ascii")
-        return int(statm.split()[1]) * PAGE / 1e6
+        _, resident, shared, *_ = (int(field) * PAGE / 1e6 for field in statm.split())
+        return resident - shared, resident
 
     @property
     def alive(self) -> bool:
         return self._process.poll() is None
 
     def stop(self) -> None:
-        if self.alive:
+        """Let what leaves by itself leave, and end the others at once: some take 10 s to."""
+        if self.alive and self._leaves:
             self._process.terminate()
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
+        if self.alive:
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+
+
+def _prefer(pid: int) -> None:
+    """Give all that take part the priority that hotloop asks for, where that is allowed."""
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, pid, HIGHEST_PRIORITY)
 
 
 # -- rounds ----------------------------------------------------------------------------------
@@ -250,56 +291,114 @@ class Race:
         self.failures: dict[str, str] = {}
         """Variants that did not answer in some series, and why."""
         self._absent: set[tuple[str, Series]] = set()
+        self.spared: dict[str, int] = {}
+        """Open loops that a peer was spared, and in how many rounds."""
+        self.rounds_done = 0
+        self.hops: dict[str, hops.Costs] = {}
+        """What each hop cost those of ours that have hops."""
 
     def run(self, plan: Sequence[tuple[Series, Sequence[str]]]) -> list[Row]:
-        """Go through all rounds; return a row for each variant and cell."""
-        with tempfile.TemporaryDirectory(prefix="hotloop-bench-") as folder:
-            ca = Path(folder) / "ca.pem"
+        """Go through all rounds; return a row for each variant and cell.
+
+        Ctrl-C ends it with what it has.
+        """
+        with (
+            tempfile.TemporaryDirectory(prefix="hotloop-bench-") as text,
+            suppress(KeyboardInterrupt),
+        ):
+            folder = Path(text)
+            ca = folder / "ca.pem"
+            turns = [(series, name) for series, names in plan for name in names]
+            began_s = time.monotonic()
             with _generators(self.generator_cpu, ca, self._levels) as generators:
                 for number in range(self._rounds):
-                    for series, names in plan:
-                        for name in names:
-                            print(
-                                f"round {number + 1} of {self._rounds}: {series.stream}"
-                                f"{' TLS' if series.tls else ''} {series.action}: {name}",
-                                file=sys.stderr,
-                            )
-                            self._measure(
-                                generators[series.tls], name, series, ca, Path(folder) / "run"
-                            )
+                    for at, (series, name) in enumerate(turns):
+                        done = number * len(turns) + at
+                        took_s = time.monotonic() - began_s
+                        _tell(number, self._rounds, series, name, took_s, done, len(turns))
+                        self._measure(generators[series.tls], name, series, ca, folder / "run")
+                    self.rounds_done = number + 1
+                self._measure_hops(generators[False], turns, folder / "run")
         return [row(name, cell, samples) for (name, cell), samples in self._samples.items()]
 
     def _measure(
         self, generator: Generator, name: str, series: Series, ca: Path, folder: Path
     ) -> None:
-        waiting = [] if (name, series) in self._absent else list(series.cells)
+        waiting = [] if (name, series) in self._absent else cells_of(name, series)
         while waiting:
-            folder.mkdir()
-            generator.ask("reset")
-            place = variants.Place(
-                port=generator.port,
-                ca=ca if series.tls else None,
-                stream=series.stream,
-                action=series.action,
-                cpu=self.variant_cpu,
-                folder=folder,
-            )
-            log = folder / "output"
-            runner = Runner(variants.start(name, place), log)
-            try:
-                why = _until_ready(generator, runner, series.stream)
-                if why:
-                    self._fail(name, series, why, log)
+            with self._started(generator, name, series, ca, folder) as runner:
+                if runner is None:
                     return
                 while waiting:
                     cell = waiting.pop(0)
                     sample = self._sample(generator, runner, cell)
                     self._samples.setdefault((name, cell), []).append(sample)
+                    waiting = self.after(name, cell, sample, waiting)
                     if sample.lost:
                         break  # what it still has to do would meet the next cell: begin afresh
-            finally:
-                runner.stop()
-                shutil.rmtree(folder)
+
+    @contextmanager
+    def _started(
+        self, generator: Generator, name: str, series: Series, ca: Path, folder: Path
+    ) -> Iterator[Runner | None]:
+        """Run a variant that answers; ``None`` where it does not, which is kept as a failure."""
+        folder.mkdir()
+        generator.ask("reset")
+        place = variants.Place(
+            port=generator.port,
+            ca=ca if series.tls else None,
+            stream=series.stream,
+            action=series.action,
+            cpu=self.variant_cpu,
+            folder=folder,
+        )
+        log = folder / "output"
+        runner = Runner(variants.start(name, place), log)
+        try:
+            why = until_ready(generator, runner, series.stream)
+            if why:
+                self._fail(name, series, why, log)
+            yield None if why else runner
+        finally:
+            runner.stop()
+            shutil.rmtree(folder)
+
+    def after(self, name: str, cell: Cell, sample: Sample, waiting: list[Cell]) -> list[Cell]:
+        """Return what is still to be measured after a cell.
+
+        A peer that has fallen behind at one rate is spared the higher ones, in this round.
+        """
+        if cell.mode != "open" or name in variants.OURS or not _is_behind(sample):
+            return waiting
+        for spared in waiting:
+            if spared.mode == "open":
+                what = f"{name}: {spared.stream} at {spared.rate:,} ticks a second"
+                self.spared[what] = self.spared.get(what, 0) + 1
+        return [other for other in waiting if other.mode != "open"]
+
+    def _measure_hops(
+        self, generator: Generator, turns: Sequence[tuple[Series, str]], folder: Path
+    ) -> None:
+        """Have each of ours that races a closed loop tell where its time goes."""
+        names = dict.fromkeys(
+            name
+            for series, name in turns
+            if name != "floor"
+            and variants.is_ours(name)
+            and not variants.parts_without(name)
+            and any(cell.mode == "closed" for cell in series.cells)
+        )
+        for name in names:
+            series = _series("bookTicker", modes=("closed",))
+            with self._started(generator, name, series, folder, folder) as runner:
+                if runner is None:
+                    continue
+                began_s = time.time()
+                seconds = max(HOPS_S, self._seconds)
+                generator.ask("cell", mode="closed", stream=series.stream, seconds=seconds, rate=0)
+                ended_s = time.time()
+                runner.stop()  # what it has counted is written when it leaves
+                self.hops[name] = hops.read(folder / "run" / "hops.hlog", began_s, ended_s)
 
     def _sample(self, generator: Generator, runner: Runner, cell: Cell) -> Sample:
         began_s, began_cpu_s = time.monotonic(), runner.cpu_s()
@@ -314,7 +413,7 @@ class Race:
             found.get("messages_per_s", 0),
             found["orders"],
             found["lost"],
-            runner.rss_mb(),
+            runner.memory_mb()[1],
             100 * took_cpu_s / took_s,
         )
 
@@ -323,7 +422,7 @@ class Race:
         last = next((line.strip() for line in reversed(said) if line.strip(" []")), "no word")
         where = f"{series.stream}{' TLS' if series.tls else ''}"
         what = f"{where}: {why}; {last.replace(str(variants.ROOT), '.')}"
-        if name in variants.OURS:
+        if variants.is_ours(name):
             raise BenchFailed(f"{name}: {what}")
         self.failures[name] = what
         self._absent.add((name, series))
@@ -359,7 +458,21 @@ def row(name: str, cell: Cell, samples: Sequence[Sample]) -> Row:
     )
 
 
-def _until_ready(generator: Generator, runner: Runner, stream: str) -> str:
+def _is_behind(sample: Sample) -> bool:
+    return sample.lost > 0 or sample.histogram.values_at((P50,))[0] > BEHIND_NS
+
+
+def _tell(
+    number: int, rounds: int, series: Series, name: str, took_s: float, done: int, turns: int
+) -> None:
+    """Say on standard error what comes next, and how long the rest will take."""
+    left = f", {took_s / done * (rounds * turns - done) / 60:.0f} min left" if done else ""
+    tls = " TLS" if series.tls else ""
+    where = f"{series.stream}{tls} {series.action}"
+    print(f"round {number + 1} of {rounds}{left}: {where}: {name}", file=sys.stderr)
+
+
+def until_ready(generator: Generator, runner: Runner, stream: str) -> str:
     """Wait until a variant answers ticks; return why it does not."""
     until_s = time.monotonic() + READY_S
     while time.monotonic() < until_s:

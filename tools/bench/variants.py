@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -37,8 +38,10 @@ HMAC: Final = "+hmac"
 """Ends the name of a variant that signs every order, where the others log their session on."""
 
 OURS: Final = ("floor", "hotloop", "hotloop+hmac")
-UNSTAMPED: Final = "hotloop-stamps"
-"""Without the kernel's receive stamps, to see what they cost."""
+PARTS: Final = ("stamps", "hops", "journal")
+"""What hotloop can be raced without, to see what it costs: the kernel's receive stamps, the stamps
+and counts of the hops, the journal."""
+STRIPPED: Final = (*(f"hotloop-{part}" for part in PARTS), "hotloop-" + "-".join(PARTS))
 COMPILED: Final = "hotloop+compiled"
 """The same source as machine code, from the copy that ``tools.compiled`` makes."""
 
@@ -73,7 +76,7 @@ max_open_orders = 1000
 max_orders_per_second = 10000
 
 [loop]
-mode = "spin"
+mode = "{mode}"
 kernel_stamps = {stamps}
 {cpu}
 
@@ -104,22 +107,38 @@ class Start(Struct, frozen=True):
     command: list[str]
     environment: dict[str, str]
     folder: Path = ROOT
+    leaves: bool = False
+    """Whether it is to end by itself: it has a run to leave."""
 
 
 def start(name: str, place: Place) -> Start:
     """Return how to start a variant. Raises ``BadParameter`` for a peer that is not installed."""
-    if name == UNSTAMPED:
-        return _hotloop(place, hmac=False, stamps=False)
     if name == COMPILED:
-        return msgspec.structs.replace(
-            _hotloop(place, hmac=False, stamps=True), folder=compiled.FOLDER
-        )
+        return msgspec.structs.replace(_hotloop(place), folder=compiled.FOLDER)
+    if name in STRIPPED:
+        return _hotloop(place, without=parts_without(name))
     plain = name.removesuffix(HMAC)
     if plain == "floor":
         return _floor(place)
     if plain == "hotloop":
-        return _hotloop(place, hmac=name.endswith(HMAC), stamps=True)
+        return _hotloop(place, hmac=name.endswith(HMAC))
     return _peer(name, place)
+
+
+def parts_without(name: str) -> list[str]:
+    """Return the parts of hotloop that a variant lacks."""
+    return name.split("-")[1:] if name in STRIPPED else []
+
+
+def is_ours(name: str) -> bool:
+    """Whether a variant is the floor or hotloop in any form."""
+    return name in (*OURS, *STRIPPED, COMPILED)
+
+
+def start_hotloop(place: Place, *, spin: bool) -> Start:
+    """Return how to start hotloop by itself, spinning or waiting."""
+    config = write_configuration(place, spin=spin)
+    return Start([sys.executable, "-m", "tools", "run", str(config)], dict(os.environ), leaves=True)
 
 
 def known_peers() -> list[str]:
@@ -131,7 +150,7 @@ def check(names: list[str]) -> None:
     """Raise ``BadParameter`` for a peer without a driver or an environment."""
     known = known_peers()
     for name in names:
-        if name == UNSTAMPED:
+        if name in STRIPPED:
             continue
         if name == COMPILED:
             if not compiled.FOLDER.exists():
@@ -150,13 +169,17 @@ def versions(peers: list[str]) -> dict[str, str]:
     """Return the pinned version of each peer and of what it runs on."""
     found = {"hotloop": version("hotloop"), "trio": version("trio"), "msgspec": version("msgspec")}
     for name in peers:
-        if name in (COMPILED, UNSTAMPED):
+        if is_ours(name):
             continue
         plain = name.removesuffix(HMAC)
         pins = (PEERS / plain / "requirements.txt").read_text(encoding="utf-8").split()
-        shown = [pin for pin in pins if pin.partition("==")[0] in (plain, "uvloop")]
+        shown = [pin for pin in pins if _plain(pin) in (_plain(plain), "uvloop")]
         found[plain] = " ".join(shown).replace("==", " ")
     return found
+
+
+def _plain(requirement: str) -> str:
+    return requirement.partition("==")[0].replace("_", "-")
 
 
 def python_of(peer: str) -> Path:
@@ -174,7 +197,18 @@ def _floor(place: Place) -> Start:
     return Start(command, dict(os.environ))
 
 
-def _hotloop(place: Place, *, hmac: bool, stamps: bool) -> Start:
+def _hotloop(place: Place, *, hmac: bool = False, without: Sequence[str] = ()) -> Start:
+    config = write_configuration(place, hmac=hmac, stamps="stamps" not in without)
+    command = [sys.executable, "-m", "tools", "run", str(config)]
+    if set(without) - {"stamps"}:
+        command = [sys.executable, "-m", "tools.bench.stripped", str(config), ",".join(without)]
+    return Start(command, dict(os.environ), leaves=True)
+
+
+def write_configuration(
+    place: Place, *, hmac: bool = False, stamps: bool = True, spin: bool = True
+) -> Path:
+    """Write the configuration and keys that hotloop races with; return the path of the former."""
     keys = place.folder / "keys.toml"
     keys.touch(mode=0o600)
     if hmac:
@@ -197,14 +231,22 @@ def _hotloop(place: Place, *, hmac: bool, stamps: bool) -> Start:
             action=place.action,
             cpu=place.cpu,
             stamps=stamps,
+            spin=spin,
         ),
         encoding="utf-8",
     )
-    return Start([sys.executable, "-m", "tools", "run", str(config)], dict(os.environ))
+    return config
 
 
 def configuration(
-    *, port: int, ca: Path | None, stream: str, action: str, cpu: int | None, stamps: bool
+    *,
+    port: int,
+    ca: Path | None,
+    stream: str,
+    action: str,
+    cpu: int | None,
+    stamps: bool,
+    spin: bool = True,
 ) -> str:
     """Return the configuration that hotloop races with."""
     return CONFIG.format(
@@ -216,6 +258,7 @@ def configuration(
         least_lots=wire.LEAST_LOTS,
         replace=str(action == "cancel_replace").lower(),
         stamps=str(stamps).lower(),
+        mode="spin" if spin else "wait",
         cpu="" if cpu is None else f"cpu = {cpu}",
     )
 

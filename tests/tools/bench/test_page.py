@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 from typing import Any
 from xml.etree import ElementTree
@@ -9,7 +10,8 @@ from xml.etree import ElementTree
 import pytest
 
 from core.errors import BadParameter
-from tools.bench import page
+from tools import cli
+from tools.bench import docs, page
 from tools.bench.race import CURVE
 
 
@@ -39,7 +41,12 @@ def row(variant: str, p50_ns: int, **other: Any) -> dict[str, Any]:
 
 RESULT: dict[str, Any] = {
     "machine": {"cpu": "Some <CPU>", "cpus": 2},
-    "settings": {"rounds": 5, "seconds": 2.0, "versions": {"hotloop": "1"}},
+    "settings": {
+        "rounds": 5,
+        "seconds": 2.0,
+        "versions": {"hotloop": "1"},
+        "against": "picows",
+    },
     "failures": {"absent": "it ended"},
     "rows": [
         row("floor", 30_000),
@@ -48,6 +55,23 @@ RESULT: dict[str, Any] = {
         row("hotloop", 0, mode="burst", messages_per_s=300_000),
         row("picows", 0, mode="burst", messages_per_s=100_000),
     ],
+}
+
+
+HOP = {"count": 9, "p50_ns": 5_000, "p90_ns": 6_000, "p99_ns": 7_000, "p999_ns": 8_000}
+OTHERS: dict[str, Any] = {
+    "hops": {"hotloop": {"decode": HOP, "tick_to_trade": HOP}},
+    "soak": {
+        "minutes": 1.0,
+        "rate": 1_000,
+        "samples": [{"own_mb": 50.0, "orders": 1_000, "lost": 0}],
+        "memory": {"mb_per_h": 0.1, "error_mb_per_h": 0.2},
+        "p999_ns": [40_000] * 10,
+        "idle_cpu_percent": 0.3,
+        "hops": {"tick_to_trade": HOP},
+    },
+    "micro": [{"name": "decode", "hop": "decode", "ns": 900, "ratio": 9.0, "budget": None}],
+    "replay": {"source": {"bookTicker": 150_000, "depth": 30_000}},
 }
 
 
@@ -87,10 +111,60 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
     assert "http" not in made.replace("http://www.w3.org/2000/svg", "")
 
 
+def test_what_was_spared_is_named() -> None:
+    assert "picows: depth at 20,000 ticks a second: not measured in 4 rounds" in page.text(
+        {**RESULT, "spared": {"picows: depth at 20,000 ticks a second": 4}}
+    )
+
+
+def test_each_measurement_has_its_table() -> None:
+    titles = [table.title for table in page.tables({**RESULT, **OTHERS})]
+
+    assert titles[2:] == [
+        "What each hop costs: hotloop, closed loop, bookTicker, tick answered with an order",
+        "Soak",
+        "Soak: tick to trade in each tenth of it",
+        "Soak: what each hop costs",
+        "What each call costs",
+        "Replay",
+    ]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_measurement_is_shown_without_a_race(name: str) -> None:
+    alone = {"machine": RESULT["machine"], name: OTHERS[name]}
+
+    assert page.text(alone).count("\n\n") >= 1
+    assert "<table>" in page.html(alone)
+
+
 def test_the_docs_name_the_command_that_repeats_them(tmp_path: pathlib.Path) -> None:
-    page.write_docs(RESULT, tmp_path / "performance.md")
+    docs.write(RESULT, tmp_path / "performance.md")
 
     text = (tmp_path / "performance.md").read_text(encoding="utf-8")
     assert "hotloop bench --against picows --seconds 2 --rounds 5 --json" in text
     assert "| hotloop | 45.0 |" in text
-    assert (tmp_path / page.PICTURE).exists()
+    assert (tmp_path / docs.PICTURE).exists()
+
+
+def test_the_docs_want_a_race(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(BadParameter, match="race"):
+        docs.write({"soak": OTHERS["soak"]}, tmp_path / "performance.md")
+
+
+def test_the_docs_take_all_measurements_and_hold_them_against_the_goals(
+    tmp_path: pathlib.Path,
+) -> None:
+    files = []
+    compiled = {"compiled": {"modules": 23, "tests": "9 passed"}}
+    for i, result in enumerate(({"replay": OTHERS["replay"]}, RESULT, compiled)):
+        files.append(tmp_path / f"{i}.json")
+        files[i].write_text(json.dumps(result), encoding="utf-8")
+    page_file = tmp_path / "performance.md"
+
+    assert cli.main(["bench", "--write-docs", *map(str, files), str(page_file)]) == 0
+
+    text = page_file.read_text(encoding="utf-8")
+    assert "| hotloop: p50, times the floor's | at most 1.5 | 1.50 | yes |" in text
+    assert "| replay, source: events a second | at least 200,000 | 150,000 | **no** |" in text
+    assert "all tests in it: 9 passed" in text

@@ -13,11 +13,14 @@ from tools.bench import race, variants
 
 
 def names_of(mode: str, stream: str, plan: list[tuple[race.Series, list[str]]]) -> list[str]:
-    return next(
-        names
+    return [
+        name
         for series, names in plan
-        if series.stream == stream and any(cell.mode == mode for cell in series.cells)
-    )
+        for name in names
+        if series.stream == stream and (series.tls, series.action) == (False, "place")
+        for cell in race.cells_of(name, series)
+        if cell.mode == mode
+    ]
 
 
 def test_what_sends_no_orders_takes_part_in_bursts_alone() -> None:
@@ -25,6 +28,49 @@ def test_what_sends_no_orders_takes_part_in_bursts_alone() -> None:
 
     assert names_of("burst", "depth", plan) == ["hotloop", "cryptofeed"]
     assert names_of("closed", "depth", plan) == list(variants.OURS)
+
+
+def test_parts_of_hotloop_take_part_in_the_closed_loop_alone() -> None:
+    plan = race.plan(variants.STRIPPED, race.MODES)
+
+    ((series, names),) = plan
+    assert names == list(variants.STRIPPED)
+    assert [cell.mode for cell in race.cells_of(names[0], series)] == ["closed"]
+    assert (series.stream, series.tls, series.action) == ("bookTicker", False, "place")
+
+
+def test_a_burst_comes_last_because_of_what_it_leaves_behind() -> None:
+    for series, _ in race.plan(["hotloop"], race.MODES):
+        modes = [cell.mode for cell in series.cells]
+        assert "burst" not in modes[:-1]
+
+
+def sample(ns: int, lost: int = 0) -> race.Sample:
+    histogram = Histogram()
+    histogram.record(ns, 10)
+    return race.Sample(histogram, 0, 10, lost, 1.0, 50.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "left"),
+    [
+        ("ccxt", sample(100_000), [5_000, 20_000, 0]),
+        ("ccxt", sample(100_000, lost=1), [0]),
+        ("ccxt", sample(race.BEHIND_NS * 2), [0]),
+        ("hotloop", sample(race.BEHIND_NS * 2), [5_000, 20_000, 0]),
+    ],
+)
+def test_a_peer_that_falls_behind_is_spared_higher_rates(
+    name: str, found: race.Sample, left: list[int]
+) -> None:
+    contest = race.Race(seconds=1, rounds=1, levels=10)
+    first, *waiting = (
+        *(race.Cell(mode="open", stream="depth", tls=False, rate=rate) for rate in race.OPEN_RATES),
+        race.Cell(mode="burst", stream="depth", tls=False),
+    )
+
+    assert [cell.rate for cell in contest.after(name, first, found, waiting)] == left
+    assert sum(contest.spared.values()) == 3 - len(left)
 
 
 def test_open_loops_run_at_every_rate_mildest_first() -> None:

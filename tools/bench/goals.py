@@ -1,0 +1,140 @@
+"""The goals of ``docs/performance.md``, each held against what was measured.
+
+Nothing is measured here, and a goal of which a figure is missing is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from msgspec import Struct
+
+Row = dict[str, Any]
+
+TLS_NS: Final = 8_000
+SLOW_NS: Final = 1_000_000
+FASTEST_RATE: Final = 20_000
+
+
+class Goal(Struct, frozen=True):
+    """One goal, and what came of it."""
+
+    what: str
+    limit: float
+    seen: float
+    at_least: bool = False
+    """Whether more is better."""
+
+    @property
+    def reached(self) -> bool:
+        return self.seen >= self.limit if self.at_least else self.seen <= self.limit
+
+
+def goals(result: dict[str, Any]) -> list[Goal]:
+    """Return each goal that there are figures for."""
+    rows = {_key(row): row for row in result.get("rows", ())}
+    return [
+        *_floor(rows),
+        *_peers(rows),
+        *_open(rows),
+        *_bursts(rows),
+        *_costs(rows, result.get("hops", {})),
+        *_soak(result.get("soak")),
+        *_replay(result.get("replay", {})),
+    ]
+
+
+def _key(row: Row) -> tuple[Any, ...]:
+    return (
+        *(row["variant"], row["mode"], row["stream"], row["tls"], row["rate"]),
+        row["action"],
+    )
+
+
+def _find(
+    rows: dict[tuple[Any, ...], Row],
+    variant: str,
+    mode: str = "closed",
+    stream: str = "bookTicker",
+    *,
+    tls: bool = False,
+    rate: int = 0,
+) -> Row | None:
+    row = rows.get((variant, mode, stream, tls, rate, "place"))
+    return row if row and (row["p50_ns"] or row["messages_per_s"]) else None
+
+
+def _floor(rows: dict[tuple[Any, ...], Row]) -> Iterator[Goal]:
+    floor = _find(rows, "floor")
+    for variant, limit in (("hotloop", 1.5), ("hotloop+hmac", 1.8), ("hotloop+compiled", 1.5)):
+        ours = _find(rows, variant)
+        if floor and ours:
+            yield Goal(f"{variant}: p50, times the floor's", limit, _ratio(ours, floor, "p50_ns"))
+            yield Goal(f"{variant}: p99, times the floor's", 2.0, _ratio(ours, floor, "p99_ns"))
+
+
+def _peers(rows: dict[tuple[Any, ...], Row]) -> Iterator[Goal]:
+    for peer, against, limit in (
+        ("picows+hmac", "hotloop+hmac", 2.5),
+        ("picows+hmac", "hotloop", 2.5),
+        ("nautilus_trader", "hotloop", 15.0),
+        ("ccxt", "hotloop", 20.0),
+    ):
+        ours, theirs = _find(rows, against), _find(rows, peer)
+        if ours and theirs:
+            times = _ratio(theirs, ours, "p50_ns")
+            yield Goal(f"{against}: times faster than {peer}", limit, times, at_least=True)
+
+
+def _open(rows: dict[tuple[Any, ...], Row]) -> Iterator[Goal]:
+    closed = _find(rows, "hotloop")
+    fast = _find(rows, "hotloop", "open", rate=FASTEST_RATE)
+    if closed and fast:
+        where = f"open loop at {FASTEST_RATE:,}"
+        yield Goal(f"{where}: p50, times the closed loop's", 1.5, _ratio(fast, closed, "p50_ns"))
+        yield Goal(f"{where}: ticks lost", 0, fast["lost"])
+        floor = _find(rows, "floor", "open", rate=FASTEST_RATE)
+        if floor and floor["p99_ns"] < SLOW_NS:
+            yield Goal(f"{where}: p99, us (the floor's is below)", 1_000, fast["p99_ns"] / 1e3)
+
+
+def _bursts(rows: dict[tuple[Any, ...], Row]) -> Iterator[Goal]:
+    for stream, limit in (("bookTicker", 300_000), ("depth", 50_000)):
+        burst = _find(rows, "hotloop", "burst", stream)
+        if burst:
+            rate = burst["messages_per_s"]
+            yield Goal(f"burst: {stream} messages a second", limit, rate, at_least=True)
+
+
+def _costs(rows: dict[tuple[Any, ...], Row], hops: dict[str, Any]) -> Iterator[Goal]:
+    plain, secret = _find(rows, "hotloop"), _find(rows, "hotloop", tls=True)
+    if plain and secret:
+        more_ns = secret["p50_ns"] - plain["p50_ns"]
+        yield Goal("TLS: p50, us more", TLS_NS / 1e3, more_ns / 1e3)
+    bare = _find(rows, "hotloop-stamps-hops-journal")
+    whole = hops.get("hotloop", {}).get("tick_to_trade")
+    if plain and bare and whole:
+        share = 100 * (plain["p50_ns"] - bare["p50_ns"]) / whole["p50_ns"]
+        yield Goal("kernel stamps, hops and journal: % of tick to trade", 10, share)
+
+
+def _soak(soak: dict[str, Any] | None) -> Iterator[Goal]:
+    if soak and soak["samples"]:
+        memory = soak["memory"]
+        yield Goal("idle in wait mode: % of a CPU", 1, soak["idle_cpu_percent"])
+        yield Goal(
+            "memory: slope, MB an hour (limit: two standard errors)",
+            2 * memory["error_mb_per_h"],
+            memory["mb_per_h"],
+        )
+
+
+def _replay(builds: dict[str, dict[str, int]]) -> Iterator[Goal]:
+    for build, rates in builds.items():
+        rate = rates["bookTicker"]
+        yield Goal(f"replay, {build}: events a second", 200_000, rate, at_least=True)
+
+
+def _ratio(one: Row, other: Row, name: str) -> float:
+    return float(one[name]) / float(other[name])

@@ -1,0 +1,58 @@
+"""hotloop without its hops or its journal: what the race measures the cost of these two with.
+
+``python -m tools.bench.stripped CONFIG.toml hops,journal`` trades like ``hotloop run``. What is
+left out is replaced by objects that do nothing, handed to the engine at construction: no setting of
+hotloop's own does that, because nothing may leave before it is in the journal. Whatever is traded
+this way cannot be replayed or accounted for; its one purpose is to be compared.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from core.app import House
+from core.engine import Engine
+from core.hops import Hops
+from core.journal import Journal
+from core.outbound import Door
+from core.replay import EngineOf, Untimed
+from tools import run
+from tools.bench.house import Forgetful
+from tools.files import read_config, read_keys
+
+
+def no_stamp() -> int:
+    """Return a time that costs nothing to look at."""
+    return 0
+
+
+def engine_without(parts: Collection[str]) -> Callable[[House], EngineOf]:
+    """Return what makes an engine of a house with some of ``hops`` and ``journal`` missing."""
+
+    def of(house: House) -> EngineOf:
+        def engine(door: Door, stamp: Callable[[], int], journal: Journal, hops: Hops) -> Engine:
+            return house.engine(
+                door,
+                no_stamp if "hops" in parts else stamp,
+                Forgetful() if "journal" in parts else journal,
+                Untimed() if "hops" in parts else hops,
+            )
+
+        return engine
+
+    return of
+
+
+def main() -> int:
+    """Trade until told to stop."""
+    path, parts = Path(sys.argv[1]), sys.argv[2].split(",")
+    config = read_config(path)
+    keys = read_keys(config, path)
+    ending = run.trade(config, path, keys, seconds=None, engine_of=engine_without(parts))
+    return run.close(ending)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
