@@ -15,18 +15,16 @@ from typing import Final
 
 import trio
 
-from core.errors import Misuse
 from tools.cli import Exit
 from tools.world import batch
 from tools.world.canaries import CANARIES, chosen
+from tools.world.rings import RINGS, TANK
 
 SEEDS: Final = 200
-"""Seeds lived when nothing else is asked for: some ten seconds."""
+"""Seeds lived when nothing else is asked for: some ten seconds in the tank."""
 
 MOST_FOR_A_CANARY: Final = 300
 """Seeds within which each canary has to be caught; the slowest takes a sixth of them."""
-
-RING_WORLD: Final = "world"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"break a rule on purpose: all, {', '.join(CANARIES)}",
     )
     parser.add_argument("--first", type=int, default=0, metavar="S", help="seed to begin with")
-    parser.add_argument("--ring", choices=("tank", RING_WORLD), default="tank")
+    parser.add_argument(
+        "--ring",
+        choices=tuple(RINGS),
+        default=TANK,
+        help="what runs: the engine and its adapter (tank), or the whole process (world)",
+    )
     parser.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, metavar="J")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
 
@@ -55,10 +58,8 @@ def _count(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Live the worlds asked for; return whether all went well."""
-    if args.ring == RING_WORLD:
-        raise Misuse("the world ring does not exist yet: use --ring tank")
     if args.canary is not None:
-        return trio.run(_release, chosen(args.canary))
+        return trio.run(_release, chosen(args.canary), args.ring)
     return trio.run(_live, args)
 
 
@@ -75,7 +76,7 @@ async def _live(args: argparse.Namespace) -> int:
     else:
         seeds = iter(range(args.first, args.first + (args.seeds or SEEDS)))
     progress = _Progress()
-    summary = await batch.run(seeds, jobs, seconds=seconds, told=progress.tell)
+    summary = await batch.run(seeds, jobs, ring=args.ring, seconds=seconds, told=progress.tell)
     progress.end(summary)
     for violation in summary.violations:
         _show(violation)
@@ -119,10 +120,10 @@ def _show_faults(summary: batch.Summary) -> None:
 # -- canaries --------------------------------------------------------------------------------
 
 
-async def _release(names: Sequence[str]) -> int:
+async def _release(names: Sequence[str], ring: str) -> int:
     missed = 0
     for name in names:
-        life, count = await batch.hunt(name, range(MOST_FOR_A_CANARY))
+        life, count = await batch.hunt(name, range(MOST_FOR_A_CANARY), ring)
         rule = CANARIES[name].breaks
         if life is None:
             missed += 1

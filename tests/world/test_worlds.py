@@ -42,7 +42,7 @@ breaks_rules = pytest.mark.skipif(not BREAKABLE, reason="no compiled function ca
 
 def failed_before() -> list[int]:
     lines = (HERE / "seeds.txt").read_text().splitlines()
-    return [int(line.split()[0]) for line in lines if line and not line.startswith("#")]
+    return [int(line.split()[0]) for line in lines if line[:1].isdigit()]
 
 
 def fresh() -> list[int]:
@@ -101,12 +101,9 @@ def test_the_command_releases_a_canary(capsys: pytest.CaptureFixture[str]) -> No
     assert "caught by seed" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [["--ring", "world"], ["--canary", "nightingale"]])
-def test_the_command_says_what_there_is_not(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.main(["dst", *arguments]) == cli.Exit.MISUSE
-    assert "no such canary" in (error := capsys.readouterr().err) or "does not exist yet" in error
+def test_the_command_says_which_canary_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["dst", "--canary", "nightingale"]) == cli.Exit.MISUSE
+    assert "no such canary" in capsys.readouterr().err
 
 
 def test_every_fault_is_on_its_page() -> None:

@@ -347,6 +347,18 @@ class Auditor:
         if b'"status":429' in payload[:40] or b'"status":418' in payload[:40]:
             self._note("I8", f"the exchange had to refuse: {payload[:200].decode()}")
 
+    def journaled(self, payload: bytes) -> None:
+        """The journal holds a request."""
+        self._journaled.add(payload[: payload.find(b",")])
+
+    def journal_failed(self) -> None:
+        """The journal has refused a record: from here on cancels may leave without one."""
+        self._journal_failed = True
+
+    def note(self, invariant: str, text: str) -> None:
+        """Take a breach that was seen elsewhere."""
+        self._note(invariant, text)
+
     # -- every step ----------------------------------------------------------------------------
 
     def _note(self, invariant: str, text: str) -> None:

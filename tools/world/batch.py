@@ -18,8 +18,8 @@ import trio
 from msgspec import Struct, structs
 
 from core.errors import HotloopError
-from tools.world.faults import FAULTS
 from tools.world.life import Life
+from tools.world.rings import RINGS, TANK
 from tools.world.worker import Task
 
 TWICE_EVERY: Final = 20
@@ -46,11 +46,12 @@ class Violation(Struct, frozen=True):
 class Summary:
     """What the seeds lived so far have shown."""
 
-    def __init__(self) -> None:
+    def __init__(self, ring: str = TANK) -> None:
+        self._ring = ring
         self.seeds = 0
         self.simulated_s = 0.0
-        self.injected: Counter[str] = Counter({fault.name: 0 for fault in FAULTS})
-        self.reacted: Counter[str] = Counter({fault.name: 0 for fault in FAULTS})
+        self.injected: Counter[str] = Counter({fault.name: 0 for fault in RINGS[ring].faults})
+        self.reacted: Counter[str] = Counter({fault.name: 0 for fault in RINGS[ring].faults})
         self.violations: list[Violation] = []
 
     def take(self, life: Life) -> None:
@@ -63,7 +64,8 @@ class Summary:
             self.violate(life.seed, life.invariant, life.text, life.events)
 
     def violate(self, seed: int, invariant: str, text: str, events: tuple[str, ...] = ()) -> None:
-        repeat = f"hotloop dst --seed {seed}"
+        ring = "" if self._ring == TANK else f"--ring {self._ring} "
+        repeat = f"hotloop dst {ring}--seed {seed}"
         self.violations.append(Violation(seed, invariant, text, repeat, events))
 
     def line(self) -> str:
@@ -95,8 +97,9 @@ class WorkerFailed(HotloopError):
 class Worker:
     """One worker process."""
 
-    def __init__(self, process: trio.Process) -> None:
+    def __init__(self, process: trio.Process, ring: str) -> None:
         self._process = process
+        self._ring = ring
         self._left = b""
 
     async def live(self, seed: int, canary: str = "") -> Life:
@@ -105,7 +108,7 @@ class Worker:
         if stdin is None or stdout is None:
             raise WorkerFailed("the worker was started without pipes")
         with trio.move_on_after(LONGEST_S):
-            await stdin.send_all(msgspec.json.encode(Task(seed, canary)) + b"\n")
+            await stdin.send_all(msgspec.json.encode(Task(seed, canary, self._ring)) + b"\n")
             while b"\n" not in self._left:
                 data = await stdout.receive_some()
                 if not data or len(self._left) > MAX_LINE_BYTES:
@@ -120,14 +123,15 @@ class Worker:
         await self._process.wait()
 
 
-async def start(hash_seed: str) -> Worker:
+async def start(hash_seed: str, ring: str = TANK) -> Worker:
     """Start a worker whose sets and dictionaries are ordered by that hash seed."""
     command = [sys.executable, "-m", "tools.world.worker"]
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
     return Worker(
         await trio.lowlevel.open_process(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
-        )
+        ),
+        ring,
     )
 
 
@@ -135,15 +139,16 @@ async def run(
     seeds: Iterator[int],
     jobs: int,
     *,
+    ring: str = TANK,
     seconds: float = float("inf"),
     told: Callable[[Summary], None] = lambda summary: None,
 ) -> Summary:
     """Live seeds until there are no more, or time is over; ``told`` is called after each."""
-    summary = Summary()
+    summary = Summary(ring)
     deadline = trio.current_time() + seconds
 
     async def work() -> None:
-        first, second = [await start(hash_seed) for hash_seed in HASH_SEEDS]
+        first, second = [await start(hash_seed, ring) for hash_seed in HASH_SEEDS]
         try:
             for seed in seeds:
                 life = await first.live(seed)
@@ -169,9 +174,9 @@ async def run(
     return summary
 
 
-async def hunt(canary: str, seeds: range) -> tuple[Life | None, int]:
+async def hunt(canary: str, seeds: range, ring: str = TANK) -> tuple[Life | None, int]:
     """Live seeds with a rule broken until one notices; return its life and how many it took."""
-    worker = await start(HASH_SEEDS[0])
+    worker = await start(HASH_SEEDS[0], ring)
     try:
         for count, seed in enumerate(seeds, 1):
             life = await worker.live(seed, canary)

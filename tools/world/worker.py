@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from tools.world.canaries import released
-from tools.world.life import live
+from tools.world.rings import RINGS, TANK
 
 
 class Task(Struct, frozen=True):
@@ -20,6 +20,7 @@ class Task(Struct, frozen=True):
 
     seed: int
     canary: str = ""
+    ring: str = TANK
 
 
 def serve() -> None:
@@ -28,7 +29,7 @@ def serve() -> None:
     for line in sys.stdin.buffer:
         task = msgspec.json.decode(line, type=Task)
         with released(task.canary):
-            life = live(task.seed)
+            life = RINGS[task.ring].live(task.seed)
         sys.stdout.buffer.write(msgspec.json.encode(life) + b"\n")
         sys.stdout.buffer.flush()
 

@@ -1,0 +1,260 @@
+"""One boot of the process under test, whole: its files, its runtime and its tasks.
+
+All is wired as ``hotloop run`` wires it, but for what the outside provides: the kernel below the
+sockets, the disk below the files, the clock. ``Watched`` lets the auditor see what crosses the
+engine's door; it changes nothing. Killing a process means what it means: its sockets are closed
+by their kernel, its memory-mapped journal stays, and nothing of its own runs any more.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import trio
+
+from core import app
+from core.config import Config, digest
+from core.errors import HotloopError
+from core.io.hlog import HlogFile
+from core.io.journal_file import JournalFile, next_boot
+from core.io.last_boot import last_boot
+from core.io.run_folder import RunFolder
+from core.io.run_log import RunLog
+from core.io.runtime import Ending, Plan, Runtime
+from core.io.transport import Transport
+from core.journal import Header, Payload
+from core.venue import KeyKind, RestRequest
+from tools.world.agenda import Agenda
+from tools.world.disk import SimulatedDisk
+from tools.world.net import Killed, Network
+from venues.sim.server import DEFAULT_KEY, DEFAULT_SECRET
+
+
+class Watcher(Protocol):
+    """Who is told what crosses the engine's door."""
+
+    def on_journaled(self, kind: int, payload: Payload) -> None: ...
+    def on_journal_failed(self) -> None: ...
+    def on_sent(self, line: int, data: bytes) -> None: ...
+    def on_asked(self, request_id: int, request: RestRequest) -> None: ...
+    def on_read(self, line: int, data: bytes) -> None: ...
+    def on_turn(self, line: int) -> None:
+        """The bytes of one read have been carried to the end."""
+        ...
+
+    def on_answer(
+        self, request_id: int, status: int, headers: dict[str, str], body: bytes
+    ) -> None: ...
+    def on_up(self, line: int) -> None: ...
+    def on_down(self, line: int) -> None: ...
+    def on_stop(self, why: str) -> None: ...
+    def on_log(self, text: str) -> None: ...
+
+
+class Ticking:
+    """The simulated clock as the process sees it."""
+
+    def __init__(self, agenda: Agenda) -> None:
+        self.now_ns = agenda.process_ns
+
+
+class WatchedJournal:
+    """A journal that tells what it holds; for a ``JournalFile``, which nobody derives from."""
+
+    def __init__(self, watcher: Watcher, file: JournalFile) -> None:
+        self._watcher = watcher
+        self._file = file
+        self.prepare = file.prepare
+        self.close = file.close
+
+    @property
+    def position(self) -> tuple[int, int]:
+        return self._file.position
+
+    def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None:
+        try:
+            self._file.append(kind, line, time_ns, payload)
+        except HotloopError:
+            self._watcher.on_journal_failed()
+            raise
+        self._watcher.on_journaled(kind, payload)
+
+
+class Watched(Runtime):
+    """A runtime whose door is watched."""
+
+    def __init__(self, watcher: Watcher, *args: Any, **options: Any) -> None:
+        self.watcher = watcher
+        self.dead = False
+        super().__init__(*args, **options)
+        self.on_bytes = self._watched_bytes
+
+    def _watched_bytes(
+        self, line: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int
+    ) -> None:
+        if not self.dead:
+            self.watcher.on_read(line, data)
+            self.engine.on_bytes(line, data, kernel_ns, began_ns, read_ns)
+            self.watcher.on_turn(line)
+
+    def send(self, line: int, data: bytes) -> None:
+        transport = self._transports[line]
+        if not self.dead and transport is not None and transport.lost is None:
+            self.watcher.on_sent(line, data)
+        super().send(line, data)
+
+    def ask(self, request_id: int, request: RestRequest) -> None:
+        self.watcher.on_asked(request_id, request)
+        super().ask(request_id, request)
+
+    def on_up(self, line: int, transport: Transport) -> None:
+        self.watcher.on_up(line)
+        super().on_up(line, transport)
+
+    def on_down(self, line: int, reason: str) -> None:
+        if not self.dead:
+            self.watcher.on_down(line)
+        super().on_down(line, reason)
+
+    def _on_answer(
+        self, request_id: int, status: int, headers: dict[str, str], body: bytes
+    ) -> None:
+        if not self.dead:
+            self.watcher.on_answer(request_id, status, headers, body)
+        super()._on_answer(request_id, status, headers, body)
+
+    def stop(self, why: str) -> None:
+        self.watcher.on_stop(why)
+        super().stop(why)
+
+    def log(self, text: str) -> None:
+        if not self.dead:
+            self.watcher.on_log(text)
+        super().log(text)
+
+
+class Process:
+    """One boot. What ``run`` raises is a bug, and so is a socket that it leaves open."""
+
+    def __init__(
+        self,
+        folder: Path,
+        config: Config,
+        *,
+        seed: int,
+        agenda: Agenda,
+        network: Network,
+        disk: SimulatedDisk,
+        ca_file: str | None,
+        segment_bytes: int,
+        watcher: Watcher,
+    ) -> None:
+        self.folder = folder
+        self._network = network
+        self.ending: Ending | None = None
+        self.over = False
+        self._gone = trio.Event()
+        self._lock = RunFolder(folder)
+        self._lock.__enter__()
+        try:
+            self._open(config, seed, agenda, network, disk, ca_file, segment_bytes, watcher)
+        except BaseException:
+            self._lock.__exit__(None, None, None)
+            raise
+
+    def _open(
+        self,
+        config: Config,
+        seed: int,
+        agenda: Agenda,
+        network: Network,
+        disk: SimulatedDisk,
+        ca_file: str | None,
+        segment_bytes: int,
+        watcher: Watcher,
+    ) -> None:
+        folder = self.folder
+        restored = last_boot(folder)
+        self.boot = next_boot(folder)
+        scope = app.scope_of(config, DEFAULT_KEY)
+        self.house = house_of(config, self.boot, seed)
+        clock = Ticking(agenda)
+        header = Header(
+            run_id=scope,
+            boot=self.boot,
+            config_digest=digest(config),
+            seeds={"run": seed},
+            venue=config.venue,
+            strategy=config.strategy.name,
+            start_ns=clock.now_ns(),
+            key=KeyKind.SIGNS,
+        )
+        file = JournalFile(folder, header, segment_bytes=segment_bytes, disk=disk)
+        self.runtime = Watched(
+            watcher,
+            Plan(
+                lines=self.house.adapter.lines,
+                rest_url=self.house.subscription.rest_url,
+                ca_file=ca_file,
+                spin=False,
+                kernel_stamps=False,
+                seed=seed,
+                leave_timeout_s=config.run.leave_timeout_s,
+            ),
+            self.house.engine,
+            clock=clock,
+            signer=self.house.venue.signer(DEFAULT_KEY, DEFAULT_SECRET),
+            restored=restored,
+            journal=cast(JournalFile, WatchedJournal(watcher, file)),
+            hop_log=HlogFile(folder / "hops.hlog", clock.now_ns(), disk=disk),
+            log=RunLog(folder / "run.log", disk=disk),
+            kernel=network.kernel(),
+        )
+        self.engine = self.runtime.engine
+        self.poller = network.poller
+
+    async def run(self) -> None:
+        """Live until the run is left, or the process killed."""
+        try:
+            self.ending = await self.runtime.run(None, signals=False)
+        except* Killed:
+            pass
+        finally:
+            self.over = True
+            self._gone.set()
+            self._lock.__exit__(None, None, None)
+
+    def kill(self) -> None:
+        """Die between two steps of the loop."""
+        self.runtime.dead = True
+        self._network.sever()
+        if self.poller is not None:
+            self.poller.killed = True
+            self.poller.wake()
+
+    def tell_to_leave(self, why: str) -> None:
+        """Do what SIGTERM does."""
+        Runtime.stop(self.runtime, why)
+
+    async def gone(self) -> None:
+        """Wait until nothing of it runs any more."""
+        await self._gone.wait()
+
+    def hold_up(self, ns: int) -> None:
+        """Stop the process for so long, wherever it is."""
+        if self.poller is not None:
+            self.poller.hold_up_ns += ns
+            self.poller.wake()
+
+
+def house_of(config: Config, boot: int, seed: int) -> app.House:
+    """Wire one boot's run up, as a replay does too."""
+    return app.house(
+        config,
+        "world.toml",
+        scope=app.scope_of(config, DEFAULT_KEY),
+        boot=boot,
+        seed=seed,
+        key=KeyKind.SIGNS,
+    )

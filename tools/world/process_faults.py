@@ -1,0 +1,530 @@
+"""The faults of the world ring: what goes wrong around a whole process, and how it must react.
+
+Each is a function as in ``faults``: it strikes once and returns what passes instead, if anything,
+and a predicate that becomes true once the promised reaction is seen. These strike names, sockets,
+bytes, TLS, HTTP, disk, clock and the process itself; messages and orders are the tank's.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from email.utils import formatdate
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from core.units import NS_PER_MS, NS_PER_S
+from core.views import OrderState
+from core.wire.websocket import CLOSE
+from tools.world.faults import BAD_FRAMES
+from tools.world.net import Wire
+from tools.world.outside import HOSTS, REST_HOST, Outside
+from tools.world.peers import Speech, WebSocket, http_reply
+from tools.world.world import MARKET, TRADE, Fault, Struck
+from venues.sim.rest import HttpReply, HttpRequest
+
+Reaction = Callable[[], bool]
+LINES: Final = (MARKET, TRADE)
+
+SILENT_S: Final = 60.0
+"""Virtual seconds after which a line without a byte has been noticed for sure."""
+
+
+def later_ns(draw: random.Random, least_ms: float, most_ms: float) -> int:
+    return int(draw.uniform(least_ms, most_ms) * NS_PER_MS)
+
+
+# -- reactions -------------------------------------------------------------------------------
+
+
+def redialled(w: Outside, line: int) -> Reaction:
+    """Another connection stands, and its session is open."""
+    old = w.peers.get(line)
+    return lambda: w.peers.get(line) not in (None, old) and w.line_up(line)
+
+
+def logged(w: Outside, text: str) -> Reaction:
+    since = len(w.log)
+    return lambda: w.said(text, since)
+
+
+def asked_again(w: Outside, path: str) -> Reaction:
+    before = w.asked.count(path)
+    return lambda: w.asked.count(path) > before
+
+
+def both(*reactions: Reaction) -> Reaction:
+    return lambda: all(reaction() for reaction in reactions)
+
+
+# -- connections -----------------------------------------------------------------------------
+
+
+def _line(w: Outside) -> tuple[int, WebSocket] | None:
+    """Return one of the lines that stand on both sides."""
+    standing = [line for line in LINES if line in w.peers and line in w.links]
+    if not standing:
+        return None
+    line = w.draw.faults.choice(standing)
+    return line, w.peers[line]
+
+
+def reset(w: Outside) -> Struck | None:
+    found = _line(w)
+    if found is None:
+        return None
+    line, peer = found
+    reaction = redialled(w, line)
+    peer.wire.reset(lost=w.draw.faults.random() < 0.5)
+    return Struck(None, reaction, 60.0)
+
+
+def reset_in_frame(w: Outside, peer: WebSocket, payload: bytes) -> Struck | None:
+    """A frame is cut off by a reset."""
+    line = TRADE if peer.private else MARKET
+    if w.links.get(line) is not peer.wire:
+        return None
+    peer.raw(b"\x81\x7e" + len(payload).to_bytes(2, "big") + payload[: len(payload) // 2])
+    reaction = redialled(w, line)
+    peer.wire.inward.then(partial(peer.wire.reset, lost=w.draw.faults.random() < 0.5))
+    return Struck([], reaction, 60.0)
+
+
+def close(w: Outside) -> Struck | None:
+    """The exchange closes a line, with a close frame or without."""
+    found = _line(w)
+    if found is None:
+        return None
+    line, peer = found
+    reaction = redialled(w, line)
+    if w.draw.faults.random() < 0.5:
+        peer.frame(CLOSE, b"\x03\xe9")
+    peer.hang_up()
+    return Struck(None, reaction, 60.0)
+
+
+def cut_tls(w: Outside) -> Struck | None:
+    """TLS ends without saying so: data may be missing."""
+    found = _line(w)
+    if found is None or not w.tls:
+        return None
+    line, peer = found
+    reaction = both(redialled(w, line), logged(w, "without saying so in TLS"))
+    peer.hang_up(politely=False)
+    return Struck(None, reaction, 60.0)
+
+
+def hang(w: Outside) -> Struck | None:
+    """The exchange's machine acknowledges what it gets, and nothing lives on it any more."""
+    found = _line(w)
+    if found is None:
+        return None
+    line, peer = found
+    reaction = both(logged(w, "silent for"), redialled(w, line))
+    peer.mute = True
+    w.strikes.lull(SILENT_S)
+    return Struck(None, reaction, 2 * SILENT_S)
+
+
+def vanish(w: Outside) -> Struck | None:
+    """The way is gone, and nobody says so: half open on both sides."""
+    found = _line(w)
+    if found is None:
+        return None
+    line, peer = found
+    reaction = redialled(w, line)
+    peer.wire.vanish(later_ns(w.draw.faults, 5_000, 60_000))
+    w.strikes.lull(30.0)
+    return Struck(None, reaction, 60.0)
+
+
+def clog(w: Outside) -> Struck | None:
+    """One direction of a line is held up, then everything comes at once."""
+    found = _line(w)
+    if found is None:
+        return None
+    _, peer = found
+    wire = peer.wire
+    way = wire.inward if w.draw.faults.random() < 0.6 else wire.outward
+    for_ns = later_ns(w.draw.faults, 20, 3_000)
+    way.clog(for_ns)
+    over_ns = w.now_ns + for_ns
+    before = w.engine.counts.messages
+    return Struck(None, lambda: w.now_ns > over_ns and w.engine.counts.messages > before)
+
+
+def break_framing(w: Outside) -> Struck | None:
+    found = _line(w)
+    if found is None:
+        return None
+    line, peer = found
+    reaction = redialled(w, line)
+    peer.raw(w.draw.faults.choice(BAD_FRAMES))
+    return Struck(None, reaction, 60.0)
+
+
+def private_down(w: Outside) -> Struck | None:
+    """The private line is away for a while; the public one stands."""
+    if TRADE not in w.links or TRADE not in w.peers:
+        return None
+    reaction = both(redialled(w, TRADE), logged(w, "session: interrupted"))
+    w.network.refusing.add(HOSTS[TRADE])
+    w.peers[TRADE].wire.reset(lost=False)
+    w.agenda.later(
+        later_ns(w.draw.faults, 200, 3_000), lambda: w.network.refusing.discard(HOSTS[TRADE])
+    )
+    return Struck(None, reaction, 60.0)
+
+
+def shutdown(w: Outside) -> Struck | None:
+    """The exchange says that it will go, and goes ten seconds later."""
+    found = _line(w)
+    if found is None:
+        return None
+    line, peer = found
+    reaction = redialled(w, line)
+    peer.session.announce_shutdown(w.venue_ns())
+    w.agenda.later(10 * NS_PER_S, peer.hang_up)
+    return Struck(None, reaction, 30.0)
+
+
+def end_stream(w: Outside) -> Struck | None:
+    peer = w.peers.get(TRADE)
+    if peer is None or TRADE not in w.links:
+        return None
+    reaction = redialled(w, TRADE)
+    peer.say(b'{"subscriptionId":0,"event":{"e":"eventStreamTerminated","E":1}}')
+    return Struck(None, reaction, 60.0)
+
+
+# -- dialling --------------------------------------------------------------------------------
+
+
+def _dial_fault(w: Outside, hosts: set[str], for_ns: int) -> Struck | None:
+    """Break a line, and keep its host from being reached for a while."""
+    found = _line(w)
+    if found is None:
+        return None
+    line, peer = found
+    host = HOSTS[line]
+    reaction = both(redialled(w, line), logged(w, "again in"))
+    hosts.add(host)
+    w.agenda.later(for_ns, lambda: hosts.discard(host))
+    peer.wire.reset(lost=False)
+    w.strikes.last(for_ns / NS_PER_S + 5)
+    return Struck(None, reaction, 90.0)
+
+
+def lose_name(w: Outside) -> Struck | None:
+    return _dial_fault(w, w.network.unknown, later_ns(w.draw.faults, 500, 8_000))
+
+
+def refuse(w: Outside) -> Struck | None:
+    return _dial_fault(w, w.network.refusing, later_ns(w.draw.faults, 500, 8_000))
+
+
+def lose_dial(w: Outside) -> Struck | None:
+    """Nobody answers: the dial has to be given up by its own deadline."""
+    return _dial_fault(w, w.network.silent, later_ns(w.draw.faults, 11_000, 14_000))
+
+
+def move(w: Outside) -> Struck | None:
+    """The host gets a new address; the old one answers nobody any more."""
+    found = _line(w)
+    if found is None:
+        return None
+    line, peer = found
+    w.network.move(HOSTS[line])
+    reaction = redialled(w, line)
+    peer.wire.reset(lost=False)
+    return Struck(None, reaction, 60.0)
+
+
+def delay_upgrade(w: Outside, wire: Wire, reply: Speech) -> Struck:
+    """The server accepts, and answers late: at times after the dial's deadline."""
+    line = HOSTS.index(wire.host)
+    after_ns = later_ns(w.draw.faults, 500, 14_000)
+    return Struck(reply._replace(after_ns=after_ns), redialled(w, line), 90.0)
+
+
+WAF_PAGE: Final = b"<html><head><title>Attention Required!</title></head></html>"
+
+
+def refuse_upgrade(w: Outside, wire: Wire, reply: Speech) -> Struck:
+    """Anything but an open session: an error, a ban, a page of somebody in between, or noise."""
+    line = HOSTS.index(wire.host)
+    html = [("Content-Type", "text/html"), ("Content-Length", str(len(WAF_PAGE)))]
+    spoiled = w.draw.faults.choice(
+        (
+            http_reply(503, "Unavailable", [("Content-Length", "0")], b""),
+            http_reply(429, "Too Many", [("Retry-After", "3"), ("Content-Length", "0")], b""),
+            http_reply(418, "Banned", [("Retry-After", "4"), ("Content-Length", "0")], b""),
+            http_reply(403, "Forbidden", html, WAF_PAGE),
+            http_reply(200, "OK", html, WAF_PAGE),
+            reply.data[: len(reply.data) // 2],
+            b"\x16\x03\x01\x02\x00\x01\x00",
+        )
+    )
+    reaction = both(redialled(w, line), logged(w, "again in"))
+    return Struck(Speech(spoiled, hang_up=True), reaction, 90.0)
+
+
+def _distrust(proof: str) -> Callable[[Outside], Struck | None]:
+    def strike(w: Outside) -> Struck | None:
+        """Whoever answers from now on cannot prove to be the exchange: nothing is sent to it."""
+        if not w.tls or w.proofs:
+            return None
+        host = w.draw.faults.choice((*HOSTS, REST_HOST))
+        if host == REST_HOST:
+            wires = [wire for wire in w.network.unclosed() if wire.host == host]
+        else:
+            wires = [w.links[line] for line in LINES if HOSTS[line] == host and line in w.links]
+        if not wires:
+            return None
+        w.proofs[host] = proof
+        for wire in wires:
+            wire.reset(lost=False)
+        engine = w.engine
+        return Struck(None, lambda: "certificate" in engine.fatal, 90.0)
+
+    return strike
+
+
+# -- REST ------------------------------------------------------------------------------------
+
+
+def _again(w: Outside, request: HttpRequest) -> Reaction:
+    return asked_again(w, request.path)
+
+
+def spoil_body(w: Outside, request: HttpRequest, reply: HttpReply, said: Speech) -> Struck:
+    """The body ends early: the connection is closed or reset within it."""
+    cut = len(said.data) - 1 - int(w.draw.faults.random() * len(reply.body))
+    resets = w.draw.faults.random() < 0.5
+    spoiled = Speech(said.data[:cut], hang_up=not resets, reset=resets)
+    return Struck(spoiled, _again(w, request), 40.0)
+
+
+def spoil_length(w: Outside, request: HttpRequest, reply: HttpReply, said: Speech) -> Struck:
+    """Content-Length is too small or too large."""
+    size = len(reply.body)
+    wrong = w.draw.faults.choice((size // 2, size + 100))
+    data = said.data.replace(b"Content-Length: %d\r" % size, b"Content-Length: %d\r" % wrong, 1)
+    return Struck(Speech(data, hang_up=wrong < size), _again(w, request), 40.0)
+
+
+def show_page(w: Outside, request: HttpRequest, reply: HttpReply, said: Speech) -> Struck:
+    """Somebody in between answers with a page of his own."""
+    status = w.draw.faults.choice((200, 403, 502))
+    headers = [("Content-Type", "text/html"), ("Content-Length", str(len(WAF_PAGE)))]
+    return Struck(Speech(http_reply(status, "Page", headers, WAF_PAGE)), _again(w, request), 40.0)
+
+
+def _json(w: Outside, status: int, body: bytes, *headers: tuple[str, str]) -> Speech:
+    own = (
+        ("Content-Length", str(len(body))),
+        ("Date", formatdate(w.venue_ns() / NS_PER_S, usegmt=True)),
+    )
+    return Speech(http_reply(status, "Status", [*own, *headers], body))
+
+
+def fail_rest(w: Outside, request: HttpRequest, reply: HttpReply, said: Speech) -> Struck:
+    draw = w.draw.faults
+    spoiled = _json(w, draw.choice((500, 502, 503, 504)), b'{"code":-1001,"msg":"Internal error"}')
+    return Struck(spoiled, _again(w, request), 40.0)
+
+
+def never_answer(w: Outside, request: HttpRequest, reply: HttpReply, said: Speech) -> Struck:
+    """The answer comes after its deadline, or never."""
+    after_ns = w.draw.faults.choice((11, 30)) * NS_PER_S
+    return Struck(said._replace(after_ns=after_ns), _again(w, request), 60.0)
+
+
+def throttle_rest(w: Outside, request: HttpRequest, reply: HttpReply, said: Speech) -> Struck:
+    headers = [("Retry-After", "1")] if w.draw.faults.random() < 0.5 else []
+    spoiled = _json(w, 429, b'{"code":-1003,"msg":"Too many requests."}', *headers)
+    return Struck(spoiled, lambda: w.engine.throttle.cooling_until_ns > w.venue_ns())
+
+
+def ban_rest(w: Outside, request: HttpRequest, reply: HttpReply, said: Speech) -> Struck:
+    wait_s = w.draw.faults.randint(1, 4)
+    spoiled = _json(w, 418, b'{"code":-1003,"msg":"Banned."}', ("Retry-After", str(wait_s)))
+    return Struck(spoiled, lambda: w.engine.throttle.banned_until_ns > w.venue_ns())
+
+
+# -- messages --------------------------------------------------------------------------------
+
+
+def lose_delta(w: Outside, peer: WebSocket, payload: bytes) -> Struck:
+    before = w.engine.counts.resyncs
+    return Struck([], lambda: w.engine.counts.resyncs > before, 20.0)
+
+
+def lose_reply(w: Outside, peer: WebSocket, payload: bytes) -> Struck | None:
+    """The reply to an order request is lost; its connection stands."""
+    number = int(msgspec.json.decode(payload)["id"][1:])
+    asked = next((a for a in w.engine.outbound.inflight if a.request_id == number), None)
+    command: Any = None if asked is None else asked.command
+    client_id = getattr(command, "client_order_id", "")
+    if not client_id:
+        return None
+
+    def reaction() -> bool:
+        order = w.engine.orders.find(client_id)
+        return order is None or order.state not in (OrderState.UNKNOWN, OrderState.PENDING)
+
+    return Struck([], reaction, 30.0)
+
+
+# -- time, disk, process ---------------------------------------------------------------------
+
+
+def step_clock(w: Outside) -> Struck:
+    """The exchange's clock steps; backwards by less than what it accepts ahead of its time."""
+    draw = w.draw.faults
+    if draw.random() < 0.3 and not w.auditor.stepped_back_ns:
+        back_ns = later_ns(draw, 0, 900)
+        w.auditor.stepped_back_ns = back_ns
+        w.skew_ns -= back_ns
+    else:
+        w.skew_ns += later_ns(draw, 0, 8_000)
+    target_ns = w.skew_ns
+    return Struck(None, lambda: abs(w.engine.clock.offset_ns - target_ns) < 200 * NS_PER_MS, 40.0)
+
+
+def drift_clock(w: Outside) -> Struck:
+    rate = w.draw.faults.uniform(-0.002, 0.002)
+
+    def move(left: int = 100) -> None:
+        w.skew_ns += int(rate * 10 * NS_PER_MS)
+        if left and w.strikes.storming:
+            w.agenda.later(10 * NS_PER_MS, lambda: move(left - 1))
+
+    move()
+    return Struck(None, lambda: abs(w.engine.clock.offset_ns - w.skew_ns) < 100 * NS_PER_MS)
+
+
+def fill_disk(w: Outside) -> Struck | None:
+    """No room any more: shows when the journal wants its next segment, or the log its lines."""
+    if w.disk.full or w.disk.failing:
+        return None
+    w.disk.full = True
+    w.strikes.last(3.0)
+    asked = w.disk.refused
+    return Struck(None, lambda: w.disk.refused > asked and w.alive, 30.0)
+
+
+def break_disk(w: Outside) -> Struck | None:
+    """EIO on whatever is written or made durable."""
+    if w.disk.full or w.disk.failing:
+        return None
+    w.disk.failing = True
+    w.strikes.last(3.0)
+    asked = w.disk.refused
+    return Struck(None, lambda: w.disk.refused > asked and w.alive, 30.0)
+
+
+def slow_disk(w: Outside) -> Struck | None:
+    if w.disk.slow:
+        return None
+    w.disk.slow = True
+    w.agenda.later(later_ns(w.draw.faults, 500, 3_000), w.disk.recover)
+    before = w.engine.counts.messages
+    return Struck(None, lambda: not w.disk.slow and w.engine.counts.messages > before, 10.0)
+
+
+MOST_BOOTS: Final = 4
+
+
+def kill(w: Outside) -> Struck | None:
+    """``kill -9`` between two steps of the loop."""
+    return _die(w, None, later_ns(w.draw.disk, 1, 3_000))
+
+
+def cut_power(w: Outside) -> Struck | None:
+    """The machine dies, and the journal's tail with it; what was sent may expire meanwhile."""
+    return _die(w, w.draw.disk.randint(1, 200), later_ns(w.draw.disk, 8_000, 9_000))
+
+
+def _die(w: Outside, lost_records: int | None, down_ns: int) -> Struck | None:
+    boot = w.engine.setup.boot
+    if boot >= MOST_BOOTS:
+        return None
+    w.crash(lost_records, down_ns)
+    if w.draw.disk.random() < 0.5:
+        w.strikes.last(down_ns / NS_PER_S + 9.0)
+    return Struck(
+        None, lambda: w.engine.setup.boot > boot and w.engine.recovery.reconciled_once, 60.0
+    )
+
+
+def stall(w: Outside) -> Struck | None:
+    """One turn takes far too long: a slow strategy, a collection, a page fault."""
+    return _hold_up(w, later_ns(w.draw.faults, 20, 300))
+
+
+def stop_process(w: Outside) -> Struck | None:
+    """SIGSTOP, a laptop's sleep, a frozen virtual machine."""
+    return _hold_up(w, later_ns(w.draw.faults, 3_000, 8_000))
+
+
+def _hold_up(w: Outside, for_ns: int) -> Struck | None:
+    process = w.process
+    if process is None:
+        return None
+    process.hold_up(for_ns)
+    over_ns, before = w.now_ns + for_ns, w.engine.counts.messages
+    return Struck(
+        None, lambda: w.now_ns > over_ns and w.engine.counts.messages > before, for_ns / 1e9 + 5
+    )
+
+
+REST: Final = (
+    "rest.depth", "rest.openOrders", "rest.myTrades", "rest.account", "rest.exchangeInfo",
+    "rest.time", "rest.order",
+)  # fmt: skip
+ANY: Final = ("top", "delta", "trade", "report.NEW", "report.TRADE", "reply.p", "reply.c")
+
+FAULTS: Final = (
+    Fault(1, "delta_lost", 0.02, lose_delta, ("delta",)),
+    Fault(12, "framing_broken", 0.1, break_framing),
+    Fault(18, "peer_hangs", 0.02, hang),
+    Fault(18, "peer_vanishes", 0.05, vanish),
+    Fault(19, "reset", 0.3, reset),
+    Fault(19, "reset_in_frame", 0.004, reset_in_frame, ANY),
+    Fault(20, "closed", 0.15, close),
+    Fault(20, "tls_cut", 0.3, cut_tls),
+    Fault(21, "certificate_wrong_host", 0.03, _distrust("wrong_host")),
+    Fault(21, "certificate_expired", 0.03, _distrust("expired")),
+    Fault(21, "certificate_untrusted", 0.03, _distrust("untrusted")),
+    Fault(22, "name_unknown", 0.1, lose_name),
+    Fault(22, "address_moved", 0.1, move),
+    Fault(22, "dial_refused", 0.1, refuse),
+    Fault(22, "dial_lost", 0.05, lose_dial),
+    Fault(22, "upgrade_late", 0.1, delay_upgrade, ("upgrade",)),
+    Fault(22, "upgrade_refused", 0.2, refuse_upgrade, ("upgrade",)),
+    Fault(23, "shutdown", 0.1, shutdown),
+    Fault(24, "clogged", 0.5, clog),
+    Fault(25, "reply_lost", 0.05, lose_reply, ("reply.p", "reply.c", "reply.r", "reply.a")),
+    Fault(38, "rest_throttled", 0.05, throttle_rest, REST),
+    Fault(39, "rest_banned", 0.02, ban_rest, REST),
+    Fault(40, "rest_error", 0.1, fail_rest, REST),
+    Fault(40, "rest_unanswered", 0.05, never_answer, REST),
+    Fault(41, "body_cut", 0.1, spoil_body, REST),
+    Fault(41, "length_wrong", 0.1, spoil_length, REST),
+    Fault(41, "page_of_others", 0.1, show_page, REST),
+    Fault(42, "stream_ended", 0.1, end_stream),
+    Fault(43, "private_down", 0.15, private_down),
+    Fault(44, "clock_stepped", 0.1, step_clock),
+    Fault(44, "clock_drifts", 0.1, drift_clock),
+    Fault(47, "disk_full", 0.1, fill_disk),
+    Fault(47, "disk_failing", 0.05, break_disk),
+    Fault(47, "disk_slow", 0.1, slow_disk),
+    Fault(48, "killed", 0.15, kill),
+    Fault(48, "power_cut", 0.05, cut_power),
+    Fault(49, "stalled", 0.3, stall),
+    Fault(51, "stopped", 0.05, stop_process),
+)
+"""Latency and chunking are no faults: every world has them."""

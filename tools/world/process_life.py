@@ -1,0 +1,215 @@
+"""One seed's life in the world ring: storm, calm, exit, replay; and what is told of it.
+
+The phases are those of ``life``, lived through by a whole process. In addition every task and every
+socket of a process that has left must be gone, and the journal is read back from its files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import traceback
+from typing import Final
+
+import trio
+
+from core.io.journal_file import read
+from core.journal import Kind, Record
+from core.replay import boots, replay
+from core.units import NS_PER_S
+from tools.world.auditor import Breach
+from tools.world.life import (
+    AFTER_S,
+    CALM_S,
+    EXIT_S,
+    LAST_CALLS,
+    LAST_EVENTS,
+    QUIET_S,
+    STEP_S,
+    STORM_S,
+    STREET_RATE,
+    TOLD_TO_LEAVE,
+    Life,
+)
+from tools.world.outside import Outside
+from tools.world.process import house_of
+from tools.world.process_faults import FAULTS
+from tools.world.scheduler import seeded
+from tools.world.tank import START_NS
+from tools.world.world import Fault
+
+RESTART_S: Final = 12.0
+"""How long a process may be down in the calm before it is back."""
+
+
+def live(seed: int, faults: tuple[Fault, ...] = FAULTS, *, certain: bool = False) -> Life:
+    """Live one seed through; ``certain`` has each of the faults take part."""
+    world = Outside(seed, faults, certain=certain)
+    invariant = text = ""
+    trace: list[str] = []
+    records: list[Record] = []
+    try:
+        with seeded(f"{seed}:scheduler"):
+            trio.run(_go_through, world, clock=world.agenda.trio_clock)
+        records = _replay(world)
+    except* Breach as found:
+        breach = _first(found)
+        invariant, text = breach.invariant, breach.text
+        if breach.__cause__ is not None:
+            trace = traceback.format_exception(breach.__cause__)[-LAST_CALLS:]
+    finally:
+        world.clean_up()
+    return Life(
+        seed=seed,
+        simulated_s=(world.now_ns - START_NS) / NS_PER_S,
+        digest=_digest(world, records),
+        injected=dict(world.strikes.injected),
+        reacted=dict(world.strikes.reacted),
+        invariant=invariant,
+        text=text,
+        events=(*world.log[-LAST_EVENTS:], *trace) if invariant else (),
+    )
+
+
+def _first(group: BaseExceptionGroup[Breach]) -> Breach:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, Breach)  # noqa: S101  # by the except* above
+    return error
+
+
+async def _go_through(world: Outside) -> None:
+    """Live through the phases in which the process runs. Raises ``Breach``, and nothing else."""
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(world.agenda.keep)
+            world.begin()
+            nursery.start_soon(world.keep_running)
+            try:
+                await _storm(world)
+                await _calm(world)
+                await _exit(world)
+            finally:
+                if world.process is not None and not world.process.over:
+                    world.process.kill()
+                    with trio.CancelScope(shield=True):
+                        await world.process.gone()
+                nursery.cancel_scope.cancel()
+    except* Breach:
+        raise
+    except* Exception as error:
+        raise Breach("I14", f"{_texts(error)}") from error
+
+
+def _texts(error: BaseException) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(_texts(one) for one in error.exceptions)
+    return f"{type(error).__name__}: {error}"
+
+
+async def _pass(world: Outside, seconds: float) -> None:
+    """Let time pass; raise what was found meanwhile."""
+    await trio.sleep(seconds)
+    if world.auditor.breach is not None:
+        raise world.auditor.breach
+
+
+async def _storm(world: Outside) -> None:
+    draw = world.draw.scheduler
+    await _pass(world, draw.choice((0.001, 0.001, 0.3)))
+    storm_s = draw.uniform(*STORM_S)
+    world.strikes.begin(storm_s)
+    told_s = draw.uniform(0.1, storm_s) if draw.random() < TOLD_TO_LEAVE else math.inf
+    while world.now_ns < world.strikes.until_ns:
+        await _pass(world, STEP_S)
+        told_s -= STEP_S
+        if told_s <= 0 and not world.leaving:
+            world.tell_to_leave("told to")
+
+
+async def _calm(world: Outside) -> None:
+    """Wait for rest, and hold it against the exchange's ledger while nothing moves."""
+    world.calm_down()
+    until_ns = world.now_ns + int(CALM_S * NS_PER_S)
+    while True:
+        await _settle(world, until_ns)
+        if world.over():
+            return
+        world.street_rate = 0.0
+        await _pass(world, QUIET_S)
+        if world.over():
+            return
+        # What only a next message can show, a lost last one, may show itself now.
+        unrest = world.unrest() or world.auditor.behind(world.engine)
+        if not unrest:
+            break
+        if world.now_ns > until_ns:
+            raise _restless(unrest)
+    world.auditor.check_books(world.engine, world.now_ns, whole=True)
+    world.auditor.check_money(world.engine)
+    world.auditor.check_limits(world.engine)
+    await _pass(world, 0)
+
+
+async def _settle(world: Outside, until_ns: int) -> None:
+    """Wait until all is at rest, or the run is being left."""
+    world.street_rate = STREET_RATE
+    while True:
+        await _pass(world, 0.1)
+        if world.over():
+            return
+        world.quieten()
+        unrest = world.unrest()
+        if not unrest:
+            return
+        if world.now_ns > until_ns:
+            raise _restless(unrest)
+
+
+def _restless(unrest: str) -> Breach:
+    invariant, _, what = unrest.partition(": ")
+    return Breach(invariant, f"no rest within {CALM_S:g} s: {what}")
+
+
+async def _exit(world: Outside) -> None:
+    world.street_rate = 0.0
+    until_ns = world.now_ns + int(EXIT_S * NS_PER_S)
+    while not world.ended:
+        if world.alive and not world.over():
+            world.tell_to_leave("the end")
+        if world.now_ns > until_ns:
+            alive = [repr(order) for order in world.engine.orders.unsettled()]
+            raise Breach("I19", f"not left within {EXIT_S:g} s; ours: {alive}")
+        await _pass(world, 0.1)
+    await _pass(world, AFTER_S)
+    world.auditor.check_left()
+    await _pass(world, 0)
+
+
+def _replay(world: Outside) -> list[Record]:
+    """I20: the same outputs come of the same inputs, boot by boot, read back from the files."""
+    kept = []
+    for header, journal in boots(read(world.folder)):
+        records = list(journal)
+        tally = replay(records, house_of(world.config, header.boot, header.seeds["run"]).engine)
+        if tally.difference is not None:
+            raise Breach("I20", f"boot {header.boot}: {tally.difference}")
+        world.auditor.check_secrets(records, world.log)
+        kept += records
+    world.check_files()
+    if world.auditor.breach is not None:
+        raise world.auditor.breach
+    return kept
+
+
+def _digest(world: Outside, records: list[Record]) -> str:
+    """Return a digest of all that went in and out, in every boot, and of the log."""
+    digest = hashlib.sha256()
+    for record in records:
+        if record.kind != Kind.HEADER:
+            digest.update(b"%d %d %d " % (record.kind, record.line, record.time_ns))
+            digest.update(record.payload)
+    for line in world.log:
+        digest.update(line.encode())
+    return digest.hexdigest()
