@@ -10,7 +10,8 @@ have reached the same update they must agree, and where they do not, the book is
 
 from __future__ import annotations
 
-from sortedcontainers import SortedList
+from bisect import bisect_left, insort
+from collections.abc import Iterable
 
 from core.events import BookDelta, BookSnapshot, BookTop, Side
 from core.sequence import Admission, Bridged, Imaged
@@ -18,6 +19,9 @@ from core.views import BookState, StaleBook
 
 MAX_LEVELS = 20_000
 """Levels kept a side: four times the deepest snapshot; beyond it the worst are dropped."""
+
+_BID, _ASK = 1, -1
+"""What turns a side's prices into ranks: the best price of either side has the greatest."""
 
 MAX_BUFFERED = 10_000
 """Deltas kept while a snapshot is awaited: over 15 minutes at 10 a second, some tens of MB."""
@@ -32,11 +36,11 @@ class Book:
 
     __slots__ = (
         "_ask_lots",
-        "_ask_prices",
+        "_ask_ranks",
         "_ask_ticks",
         "_asks",
         "_bid_lots",
-        "_bid_prices",
+        "_bid_ranks",
         "_bid_ticks",
         "_bids",
         "_buffer",
@@ -68,8 +72,8 @@ class Book:
         self.seq = -1
         self._bids: dict[int, int] = {}
         self._asks: dict[int, int] = {}
-        self._bid_prices: SortedList[int] = SortedList()
-        self._ask_prices: SortedList[int] = SortedList()
+        self._bid_ranks: list[int] = []
+        self._ask_ranks: list[int] = []
         self._bid_ticks = self._bid_lots = self._ask_ticks = self._ask_lots = 0
         self._chain = Bridged()
         self._images = Imaged()
@@ -117,19 +121,19 @@ class Book:
         if not self.live:
             self._refuse()
         if side is Side.BUY:
-            best, lots, sizes = self._bid_ticks, self._bid_lots, self._bids
-            prices = self._bid_prices.irange(maximum=best - 1, reverse=True)
+            best, lots, sign = self._bid_ticks, self._bid_lots, _BID
+            sizes, ranks = self._bids, self._bid_ranks
         else:
-            best, lots, sizes = self._ask_ticks, self._ask_lots, self._asks
-            prices = self._ask_prices.irange(minimum=best + 1)
-        if not lots:
+            best, lots, sign = self._ask_ticks, self._ask_lots, _ASK
+            sizes, ranks = self._asks, self._ask_ranks
+        if not lots or depth <= 0:
             return []
         found = [(best, lots)]
-        for ticks in prices:
-            if len(found) >= depth:
-                break
-            found.append((ticks, sizes[ticks]))
-        return found[:depth]
+        if depth > 1:
+            end = bisect_left(ranks, sign * best)
+            worse = ranks[max(end - depth + 1, 0) : end]
+            found += [(sign * rank, sizes[sign * rank]) for rank in reversed(worse)]
+        return found
 
     @property
     def wants_snapshot(self) -> bool:
@@ -209,8 +213,8 @@ class Book:
             return False
         self._bids = {ticks: lots for ticks, lots in snapshot.bids if lots}
         self._asks = {ticks: lots for ticks, lots in snapshot.asks if lots}
-        self._bid_prices = SortedList(self._bids)
-        self._ask_prices = SortedList(self._asks)
+        self._bid_ranks = sorted(self._bids)
+        self._ask_ranks = sorted([-ticks for ticks in self._asks])
         last_seq = snapshot.seq
         for delta in self._buffer:
             if self._chain.admit(delta.first_seq, delta.last_seq) is Admission.APPLY:
@@ -253,37 +257,15 @@ class Book:
         kept.append(delta)
 
     def _set_levels(self, delta: BookDelta) -> None:
-        sizes, prices = self._bids, self._bid_prices
-        for ticks, lots in delta.bids:
-            if lots:
-                if ticks not in sizes:
-                    prices.add(ticks)
-                sizes[ticks] = lots
-            elif sizes.pop(ticks, 0):
-                prices.remove(ticks)
-        if len(sizes) > MAX_LEVELS:
-            for ticks in prices[: len(sizes) - MAX_LEVELS]:
-                del sizes[ticks]
-            del prices[: len(prices) - MAX_LEVELS]
-        sizes, prices = self._asks, self._ask_prices
-        for ticks, lots in delta.asks:
-            if lots:
-                if ticks not in sizes:
-                    prices.add(ticks)
-                sizes[ticks] = lots
-            elif sizes.pop(ticks, 0):
-                prices.remove(ticks)
-        if len(sizes) > MAX_LEVELS:
-            for ticks in prices[MAX_LEVELS:]:
-                del sizes[ticks]
-            del prices[MAX_LEVELS:]
+        _set_side(self._bids, self._bid_ranks, _BID, delta.bids)
+        _set_side(self._asks, self._ask_ranks, _ASK, delta.asks)
 
     def _settle(self, last_seq: int) -> bool:
         """Take the best two from the levels unless a top has counted further."""
         if last_seq < self.seq:
             return True
-        bid_ticks = self._bid_prices[-1] if self._bid_prices else 0
-        ask_ticks = self._ask_prices[0] if self._ask_prices else 0
+        bid_ticks = self._bid_ranks[-1] if self._bid_ranks else 0
+        ask_ticks = -self._ask_ranks[-1] if self._ask_ranks else 0
         bid_lots = self._bids[bid_ticks] if bid_ticks else 0
         ask_lots = self._asks[ask_ticks] if ask_ticks else 0
         if bid_ticks >= ask_ticks and bid_lots and ask_lots:
@@ -301,3 +283,25 @@ class Book:
         self._bid_ticks, self._bid_lots = bid_ticks, bid_lots
         self._ask_ticks, self._ask_lots = ask_ticks, ask_lots
         return True
+
+
+def _set_side(
+    sizes: dict[int, int], ranks: list[int], sign: int, changes: Iterable[tuple[int, int]]
+) -> None:
+    """Set the sizes of one side's levels.
+
+    The ranks are a plain sorted list with the best level at its end, because that is where nearly
+    all levels come and go: few places move, however deep the book is.
+    """
+    for ticks, lots in changes:
+        if lots:
+            if ticks not in sizes:
+                insort(ranks, sign * ticks)
+            sizes[ticks] = lots
+        elif sizes.pop(ticks, 0):
+            del ranks[bisect_left(ranks, sign * ticks)]
+    beyond = len(ranks) - MAX_LEVELS
+    if beyond > 0:
+        for rank in ranks[:beyond]:
+            del sizes[sign * rank]
+        del ranks[:beyond]
