@@ -79,6 +79,9 @@ STATES: tuple[OrderState, ...] = tuple(
 )
 """The state of every set of evidence; ``docs/order-states.md`` is drawn from it."""
 
+_BUY = Side.BUY
+_PENDING = OrderState.PENDING
+
 _PROOF: dict[VenueStatus, int] = {status: int(evidence) for status, evidence in PROOF.items()}
 _FILLED = int(Evidence.FILLED)
 _EXPIRED = int(Evidence.EXPIRED)
@@ -112,6 +115,7 @@ class Order:
         "filled_lots",
         "instrument",
         "kind",
+        "open_lots",
         "placed_lots",
         "price_ticks",
         "reason",
@@ -135,11 +139,13 @@ class Order:
         self.tif: TimeInForce = place.tif
         self.price_ticks = place.price_ticks
         self.size_lots = self.placed_lots = place.lots
+        self.open_lots = place.lots
+        """What may still trade: all that is not filled while unproved, 0 once terminal."""
         self.filled_lots = 0
         self.traded_lots = 0
         self.trade_ids: set[int] = set()
         self.evidence = 0
-        self.state = OrderState.PENDING
+        self.state = _PENDING
         self.sent_ns = sent_ns
         self.cancelling = False
         self.reason = ""
@@ -151,11 +157,6 @@ class Order:
             f"<Order {self.client_order_id} {self.state} {self.side.name} "
             f"{self.filled_lots}/{self.size_lots} at {self.price_ticks}>"
         )
-
-    @property
-    def open_lots(self) -> int:
-        """What may still trade: all that is not filled while unproved, 0 once terminal."""
-        return 0 if self.state.terminal else self.size_lots - self.filled_lots
 
     @property
     def unbooked_lots(self) -> int:
@@ -213,8 +214,9 @@ class Exposure:
     def enter(self, order: Order) -> None:
         """Count an order among the open ones."""
         self.orders[order.client_order_id] = order
-        if order.price_ticks:
-            insort(self._ticks(order), order.price_ticks)
+        price_ticks = order.price_ticks
+        if price_ticks:
+            insort(self._ticks(order), price_ticks)
 
     def leave(self, order: Order) -> None:
         """Count an order no more."""
@@ -228,7 +230,7 @@ class Exposure:
 
         A plain list: inserting into a hundred integers costs less than looking at ten orders.
         """
-        return self._buy_ticks if order.side is Side.BUY else self._sell_ticks
+        return self._buy_ticks if order.side is _BUY else self._sell_ticks
 
 
 class Folded(Frozen, frozen=True):
@@ -319,14 +321,21 @@ class Orders:
         on should the replace fail. That one forgets what it replaced itself: no order keeps more
         than one other alive.
         """
-        if self.find(place.client_order_id) is not None:
-            raise Misuse(f"client order id {place.client_order_id} was used before")
+        name, lots = place.client_order_id, place.lots
+        if name in self._live or name in self._terminal:
+            raise Misuse(f"client order id {name} was used before")
         order = Order(place, now_ns, replaces)
         if replaces is not None:
             replaces.replaces = None
-        self._live[order.client_order_id] = order
-        self.exposure(order.instrument).enter(order)
-        self._count(order, _NOTHING, order.quantities)
+        self._live[name] = order
+        # What ``_count`` does for an order of which nothing is filled, in the hurry of a send.
+        order.chain.open_lots += lots
+        exposure = self.exposure(place.instrument)
+        exposure.enter(order)
+        if place.side is _BUY:
+            exposure.open_buy_lots += lots
+        else:
+            exposure.open_sell_lots += lots
         return order
 
     def withdraw(self, order: Order) -> None:
@@ -496,13 +505,16 @@ class Orders:
         """Derive the state from the evidence, and move sums and places accordingly."""
         if order.filled_lots >= order.size_lots:
             order.evidence |= _FILLED
-        order.state = STATES[order.evidence]
-        if order.state.terminal:
+        order.state = state = STATES[order.evidence]
+        if state.terminal:
             order.cancelling = False
+            order.open_lots = 0
+        else:
+            order.open_lots = order.size_lots - order.filled_lots
         after = order.quantities
         if after != before:
             self._count(order, before, after)
-        settled = order.state.terminal and not order.unbooked_lots
+        settled = state.terminal and not order.unbooked_lots
         if settled and order.client_order_id in self._live:
             self._retire(order)
         elif not settled and order.client_order_id not in self._live:
@@ -515,7 +527,7 @@ class Orders:
         order.chain.filled_lots += after[0] - before[0]
         order.chain.open_lots += after[1] - before[1]
         exposure = self.exposure(order.instrument)
-        if order.side is Side.BUY:
+        if order.side is _BUY:
             exposure.open_buy_lots += after[2] - before[2]
         else:
             exposure.open_sell_lots += after[2] - before[2]

@@ -23,6 +23,9 @@ class Admission(Enum):
     """Something between the book and this change is missing."""
 
 
+_APPLY, _IGNORE, _GAP = Admission.APPLY, Admission.IGNORE, Admission.GAP
+
+
 class Bridged:
     """Numbered changes on top of one snapshot.
 
@@ -65,21 +68,21 @@ class Bridged:
         repeated_seq, self._repeated_seq = self._repeated_seq, 0
         if not applied_last:
             if last_seq <= self.seq:
-                return Admission.IGNORE
+                return _IGNORE
             if first_seq > self.seq + 1 or last_seq < first_seq:
-                return Admission.GAP
+                return _GAP
         elif first_seq == applied_first and last_seq == applied_last:
-            return Admission.IGNORE
+            return _IGNORE
         elif repeated_seq and first_seq == repeated_seq + 1:
-            return Admission.GAP
+            return _GAP
         elif last_seq <= self.seq:
             self._repeated_seq = last_seq
-            return Admission.IGNORE
+            return _IGNORE
         elif first_seq != self.seq + 1 or last_seq < first_seq:
-            return Admission.GAP
+            return _GAP
         self.seq = last_seq
         self._applied = (first_seq, last_seq)
-        return Admission.APPLY
+        return _APPLY
 
 
 class Imaged:
@@ -93,6 +96,6 @@ class Imaged:
     def admit(self, seq: int) -> Admission:
         """Judge the next image; the same number twice is a duplicate."""
         if seq <= self.seq:
-            return Admission.IGNORE
+            return _IGNORE
         self.seq = seq
-        return Admission.APPLY
+        return _APPLY
