@@ -106,15 +106,17 @@ class Counts(dict[str, int]):
         self._unit = grid.step_mantissa * int(10**shift) if shift >= 0 else 0
 
     def __missing__(self, text: str) -> int:
-        if len(text) > _POINT and text[-_POINT] == "." and self._unit:
-            digits = text[:-_POINT] + text[-WIRE_DECIMALS:]
-            if digits.isascii() and digits.isdigit():
-                count, between = divmod(int(digits), self._unit)
-                if not between and self._least <= count <= MAX_COUNT:
-                    if len(self) >= CACHE_TEXTS:
-                        self.clear()
-                    self[text] = count
-                    return count
+        unit = self._unit
+        digits = text.replace(".", "", 1)
+        usual = unit and len(digits) > WIRE_DECIMALS and text[-_POINT] == "."
+        if usual and digits.isdigit() and digits.isascii():
+            number = int(digits)
+            count = number // unit
+            if count * unit == number and self._least <= count <= MAX_COUNT:
+                if len(self) >= CACHE_TEXTS:
+                    self.clear()
+                self[text] = count
+                return count
         return self._learn(text)
 
     def _learn(self, text: str) -> int:
