@@ -129,7 +129,7 @@ class TradingDesk:
     ) -> Order | Refusal:
         if not self.gate_open:
             return _NOT_TRADING
-        return self.place_unasked(instrument, side, price_ticks, lots, kind=kind, tif=tif)
+        return self.place_unasked(instrument, side, price_ticks, lots, kind, tif)
 
     def place_unasked(
         self,
@@ -137,7 +137,6 @@ class TradingDesk:
         side: Side,
         price_ticks: int,
         lots: int,
-        *,
         kind: OrderKind,
         tif: TimeInForce,
     ) -> Order | Refusal:
@@ -158,8 +157,9 @@ class TradingDesk:
             self.risk_ns += self._stamp() - began_ns
             return answer
         order = orders.add(place, now_ns)
-        self.risk_ns += self._stamp() - began_ns
-        if not self._outbound.request(place, now_ns):
+        added_ns = self._stamp()
+        self.risk_ns += added_ns - began_ns
+        if not self._outbound.request(place, now_ns, began_ns=added_ns):
             orders.withdraw(order)
             return _NO_BUDGET
         self.sent += 1
@@ -250,8 +250,9 @@ class TradingDesk:
             self.risk_ns += self._stamp() - began_ns
             return answer
         new = orders.add(place, now_ns, old)
-        self.risk_ns += self._stamp() - began_ns
-        if not self._outbound.request(replace, now_ns):
+        added_ns = self._stamp()
+        self.risk_ns += added_ns - began_ns
+        if not self._outbound.request(replace, now_ns, began_ns=added_ns):
             orders.withdraw(new)
             return _NO_BUDGET
         self.sent += 1

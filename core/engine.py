@@ -182,6 +182,7 @@ class Engine:
     ) -> None:
         self.setup = setup
         self._adapter = adapter
+        self._decode = adapter.decode
         self.strategy = strategy
         self._limits_of = limits_of
         self._parameters_with = parameters_with
@@ -341,33 +342,33 @@ class Engine:
         self.desk.now_ns = self._now_ns = read_ns
         self.sessions[line].heard_ns = read_ns
         self._line = line
+        stamp, desk, outbound = self._stamp, self.desk, self.outbound
         self._read(line, codec, data)
-        decoded_ns = self._stamp()
+        decoded_ns = stamp()
         self._apply()
-        booked_ns = self._stamp()
+        booked_ns = stamp()
         self._tell()
-        strategy_ns = self._stamp() - booked_ns
-        desk, outbound = self.desk, self.outbound
+        told_ns = stamp()
         send_began_ns = sent_ns = 0
         if outbound.waiting:
-            send_began_ns = self._stamp()
             outbound.flush()
-            sent_ns = self._stamp()
+            send_began_ns, sent_ns = told_ns, stamp()
+        risk_ns, encode_ns = desk.risk_ns, outbound.encode_ns
         self.hops.turn(
             kernel_ns,
             began_ns,
             read_ns,
             decoded_ns,
             booked_ns,
-            strategy_ns - desk.risk_ns - outbound.encode_ns,
-            desk.risk_ns,
-            outbound.encode_ns,
+            told_ns - booked_ns - risk_ns - encode_ns,
+            risk_ns,
+            encode_ns,
             send_began_ns,
             sent_ns,
         )
         desk.risk_ns = outbound.encode_ns = 0
-        if strategy_ns > TURN_BUDGET_NS:
-            self._overran(strategy_ns)
+        if told_ns - booked_ns > TURN_BUDGET_NS:
+            self._overran(told_ns - booked_ns)
 
     def on_down(self, line: int, reason: str, now_ns: int) -> None:
         """A line is gone; what was asked on it will not be answered."""
@@ -561,11 +562,11 @@ class Engine:
 
     def _read(self, line: int, codec: ClientCodec, data: bytes) -> None:
         """Turn bytes into events; control frames are answered on the way."""
-        events = self._events
-        decode = self._adapter.decode
+        events, counts = self._events, self.counts
+        decode = self._decode
         for opcode, payload in codec.receive(data):
             if opcode in _DATA:
-                self.counts.messages += 1
+                counts.messages += 1
                 try:
                     decode(line, payload, events)
                 except RemoteFault as fault:
@@ -602,12 +603,12 @@ class Engine:
                 else:
                     self._call(callback, first, second)
         if self._changed:
-            changed = list(self._changed.values())
-            self._changed.clear()
-            for book in changed:
+            changed, self._changed = self._changed, {}
+            on_book = self.strategy.on_book
+            for book in changed.values():
                 self.counts.changes += 1
-                self._call(self.strategy.on_book, book)
-                if book.state is BookState.STALE:
+                self._call(on_book, book)
+                if book.state is _STALE:
                     self._resync(book)
 
     def _call(self, callback: Callable[..., None], *arguments: Any) -> None:
@@ -652,7 +653,7 @@ class Engine:
         if book.apply_snapshot(snapshot):
             self._changed[snapshot.instrument] = book
             self._snapshots.settle(snapshot.instrument)
-        elif book.state is BookState.STALE:
+        elif book.state is _STALE:
             self._resync(book)
 
     def _on_trade(self, trade: MarketTrade) -> None:
@@ -1074,4 +1075,5 @@ def _named(asked: Asked | None, fact: Event) -> Event:
 
 _BYTES = int(Kind.BYTES)
 _DATA = (TEXT, BINARY)
+_STALE = BookState.STALE
 _STEPS = (Logon, SubscribeMarket, SubscribePrivate)

@@ -66,14 +66,15 @@ class Outbound:
     """Requests on their way out of the engine."""
 
     __slots__ = (
-        "_adapter",
         "_clock",
         "_codecs",
+        "_cost",
         "_door",
+        "_encode",
         "_frames",
         "_journal",
         "_stamp",
-        "_throttle",
+        "_take",
         "encode_ns",
         "inflight",
         "waiting",
@@ -88,8 +89,9 @@ class Outbound:
         door: Door,
         stamp: Callable[[], int],
     ) -> None:
-        self._adapter = adapter
-        self._throttle = throttle
+        self._cost = adapter.cost
+        self._encode = adapter.encode
+        self._take = throttle.take
         self._journal = journal
         self._clock = clock
         self._door = door
@@ -112,18 +114,21 @@ class Outbound:
         self._codecs[line] = None
         self._frames[line].clear()
 
-    def request(self, command: Command, now_ns: int, *, cancel: bool = False) -> int:
+    def request(
+        self, command: Command, now_ns: int, *, cancel: bool = False, began_ns: int = 0
+    ) -> int:
         """Send a command; returns its request id, or 0 when nothing was sent.
 
         Nothing is sent when the venue's budget has no token for it, or when its line is down.
-        ``cancel`` commands may use the tokens that are kept back for them.
+        ``cancel`` commands may use the tokens that are kept back for them. ``began_ns`` is the
+        stamp of this moment where the caller has just taken one.
         """
-        began_ns = self._stamp()
+        began_ns = began_ns or self._stamp()
         venue_ns = now_ns + self._clock.offset_ns
-        if not self._throttle.take(self._adapter.cost(command), venue_ns, cancel):
+        if not self._take(self._cost(command), venue_ns, cancel):
             return 0
         request_id = self.inflight.next_id()
-        request = self._adapter.encode(command, request_id, venue_ns)
+        request = self._encode(command, request_id, venue_ns)
         if type(request) is WireRequest:
             line = request.line
             codec = self._codecs[line]

@@ -31,7 +31,7 @@ from core.errors import BadConfig
 from core.events import NO_INSTRUMENT, Reply
 from core.instrument import Instrument
 from core.units import NS_PER_S
-from core.venue import Limit, Line, RestRequest, Subscription, WireRequest
+from core.venue import Limit, Line, RestRequest, Subscription
 from venues.binance import answer, decode, encode, rules
 
 MARKET_LINE: Final = "market"
@@ -82,7 +82,7 @@ _COSTS: Final[dict[type[Command], tuple[tuple[str, int], ...]]] = {
 class SpotAdapter:
     """Implements ``core.venue.Adapter`` for Binance Spot."""
 
-    __slots__ = ("_decoder", "_encoder", "_lines", "_subscription", "decode")
+    __slots__ = ("_decoder", "_encoder", "_lines", "_subscription", "decode", "encode")
 
     def __init__(self, subscription: Subscription) -> None:
         """Raises ``BadConfig`` for what the venue does not allow; the message names the key."""
@@ -91,6 +91,8 @@ class SpotAdapter:
         self._encoder = encode.Encoder(subscription)
         self.decode = self._decoder.decode
         """See ``core.venue.Adapter.decode``; bound once, as it runs for every frame."""
+        self.encode = self._encoder.encode
+        """See ``core.venue.Adapter.encode``; bound once, like ``decode``."""
         self._lines = (
             _line(MARKET_LINE, f"{_url(subscription, MARKET_LINE)}/stream", private=False),
             _line(TRADE_LINE, _url(subscription, TRADE_LINE), private=True),
@@ -116,10 +118,6 @@ class SpotAdapter:
         if self._subscription.session_logon:
             return (Logon(), SubscribePrivate())
         return (SubscribePrivate(),)
-
-    def encode(self, command: Command, request_id: int, venue_ns: int) -> WireRequest | RestRequest:
-        """Return the request for a command; see ``core.venue.Adapter.encode``."""
-        return self._encoder.encode(command, request_id, venue_ns)
 
     def encode_rest(self, command: Command, venue_ns: int) -> RestRequest:
         """Return the REST request for a command, see ``Encoder.encode_rest``."""
