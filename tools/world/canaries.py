@@ -130,10 +130,10 @@ def _mine(self: Any, client_order_id: str) -> bool:
     return True
 
 
-def _open_if_known(order: Order) -> int:
-    if order.state.terminal or order.state is OrderState.UNKNOWN:
-        return 0
-    return order.size_lots - order.filled_lots
+def _counted_if_known(order: Order) -> tuple[int, int, int]:
+    filled_lots = order.filled_lots
+    open_lots = 0 if order.state is OrderState.UNKNOWN else order.open_lots
+    return filled_lots, open_lots, open_lots + filled_lots - order.traded_lots
 
 
 CANARIES: Final[dict[str, Canary]] = {
@@ -189,7 +189,7 @@ CANARIES: Final[dict[str, Canary]] = {
     ),
     "unknown_frees_exposure": Canary(
         "an order in doubt keeps no exposure",
-        (Change(Order, "open_lots", property(_open_if_known)),),
+        (Change(Order, "quantities", property(_counted_if_known)),),
     ),
 }
 
