@@ -195,6 +195,7 @@ class Tank:
             risk=risk,
             run=run,
         )
+        self._loaded = config.load(self.config_text, "tank.toml")
         self._seed = seed
         self._start(boot, restored)
         self.at(now_ns, self._step_venue)
@@ -218,11 +219,10 @@ class Tank:
 
     def house_of(self, boot: int) -> app.House:
         """Wire one boot of the run up."""
-        loaded = config.load(self.config_text, "tank.toml")
         return app.house(
-            loaded,
+            self._loaded,
             "tank.toml",
-            scope=app.scope_of(loaded, DEFAULT_KEY),
+            scope=app.scope_of(self._loaded, DEFAULT_KEY),
             boot=boot,
             seed=self._seed,
             key=KeyKind.SIGNS,

@@ -290,7 +290,8 @@ class World(Tank):
         heap, auditor = self._heap, self.auditor
         while heap and heap[0][0] <= until_ns:
             when_ns, _, what = heapq.heappop(heap)
-            self._fire_timers(when_ns)
+            if self.engine.timers.next_due_ns <= when_ns:
+                self._fire_timers(when_ns)
             self.now_ns = max(self.now_ns, when_ns)
             what()
             if auditor.breach is not None:
