@@ -7,6 +7,8 @@ strategy or of the code that ran then is needed. Sizes are in the grid the note 
 
 from __future__ import annotations
 
+from collections import deque
+
 import msgspec
 from msgspec import Struct
 
@@ -16,6 +18,10 @@ from core.events import Side
 RECENT_IDS = 200
 """Newest trade ids noted a side. Trades are asked for from the oldest of them on, so that one that
 overtook another is not missed; a report overtakes others by a handful."""
+
+
+MAX_SENT = 2_000
+"""Newest requests kept since a checkpoint: 200 a second, twice what venues take."""
 
 
 class PositionNote(Struct, frozen=True, kw_only=True):
@@ -81,6 +87,9 @@ class Restored(Struct, frozen=True, kw_only=True):
     checkpoint: Checkpoint
     numbers: list[NumberNote] = []
     """Orders that were given numbers after the checkpoint."""
+    sent: list[bytes] = []
+    """Requests recorded after the checkpoint: the orders among them may have been taken without a
+    word of it reaching us."""
     ended_ns: int
     """Time of its last record."""
     clean: bool
@@ -119,6 +128,11 @@ class Notes:
     def __init__(self) -> None:
         self._checkpoint: Checkpoint | None = None
         self._numbers: list[NumberNote] = []
+        self._sent: deque[bytes] = deque(maxlen=MAX_SENT)
+
+    def sent(self, payload: bytes) -> None:
+        """Take in a request that was sent over a line."""
+        self._sent.append(payload)
 
     def read(self, payload: bytes) -> None:
         """Take in the payload of a note."""
@@ -126,6 +140,7 @@ class Notes:
         if isinstance(note, Checkpoint):
             self._checkpoint = note
             self._numbers.clear()
+            self._sent.clear()
         elif note is not None:
             self._numbers.append(note)
 
@@ -139,7 +154,10 @@ class Notes:
         if found is None:
             return None
         clean = left and found.boot == boot
-        return Restored(checkpoint=found, numbers=self._numbers, ended_ns=ended_ns, clean=clean)
+        sent = [] if clean else list(self._sent)
+        return Restored(
+            checkpoint=found, numbers=self._numbers, sent=sent, ended_ns=ended_ns, clean=clean
+        )
 
 
 def decode_restored(text: str) -> Restored:

@@ -36,6 +36,7 @@ class Continuity:
         orders: Orders,
         proof: Proof,
         recovery: Recovery,
+        placed: Callable[[bytes], Place | None],
         halt_instrument: Callable[[int, str], None],
         note: Callable[[bytes], None],
         log: Callable[[str], None],
@@ -46,6 +47,7 @@ class Continuity:
         self._orders = orders
         self._proof = proof
         self._recovery = recovery
+        self._placed = placed
         self._halt_instrument = halt_instrument
         self._note = note
         self._log = log
@@ -146,6 +148,7 @@ class Continuity:
             self._restore_order(order)
         for number in restored.numbers:
             self._expect(number)
+        self._doubt_sent(restored)
         self._tell(restored)
 
     def _restore_position(self, index: int, note: PositionNote) -> None:
@@ -181,6 +184,21 @@ class Continuity:
         place = self._place(note)
         if place is not None:
             self._orders.expect(place, note.venue_order_id)
+
+    def _doubt_sent(self, restored: Restored) -> None:
+        """Doubt the orders sent after the checkpoint that nobody has told us the number of.
+
+        One may have traded and be over since, under the name of somebody's cancel: it is in no
+        list then, and only its own name finds it.
+        """
+        known = {note.client_order_id for note in restored.checkpoint.orders}
+        known.update(note.client_order_id for note in restored.numbers)
+        for request in restored.sent:
+            place = self._placed(request)
+            if place is not None and place.client_order_id not in known:
+                order = self._orders.resume(place, restored.ended_ns, 0, 0, 0, ())
+                self._orders.on_doubt(order)
+                self._proof.doubt(place.client_order_id, 0)
 
     def _restore_order(self, note: OrderNote) -> None:
         place = self._place(note)

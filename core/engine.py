@@ -245,6 +245,7 @@ class Engine:
             orders=self.orders,
             proof=self.proof,
             recovery=self.recovery,
+            placed=adapter.placed,
             halt_instrument=self._stop_instrument,
             note=self._note,
             log=self._log,

@@ -187,6 +187,8 @@ class Recovery:
     def _reconciled(self, now_ns: int) -> None:
         self.reconciled = self.reconciled_once = True
         self._next_ns = now_ns + PERIOD_NS
+        # By now what a dead boot sent last has expired: the venue's next word on it is proof.
+        self._proof.doubts.ask_now(now_ns)
         self._log(
             f"reconciled: {len(self._orders)} of our orders open, "
             f"{sum(self.foreign_orders.values())} of others"

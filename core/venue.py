@@ -16,7 +16,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from core.commands import Command
+from core.commands import Command, Place
 from core.events import Event, Reply
 from core.events import Limit as Limit
 from core.instrument import Instrument
@@ -145,6 +145,13 @@ class Adapter(Protocol):
 
     def encode(self, command: Command, request_id: int, venue_ns: int) -> WireRequest | RestRequest:
         """Return the request for a command; ``venue_ns`` is the venue's time it is sent at."""
+        ...
+
+    def placed(self, request: bytes) -> Place | None:
+        """Return the new order that a recorded request asks for, ``None`` for any other request.
+
+        Of its kind only side, price and size are told: what matters once it may stand.
+        """
         ...
 
     def encode_rest(self, command: Command, venue_ns: int) -> RestRequest:

@@ -36,6 +36,8 @@ def _look(follower: Follower) -> Restored | None:
             for record in records:
                 if record.kind == Kind.NOTE:
                     notes.read(record.payload)
+                elif record.kind == Kind.SEND:
+                    notes.sent(record.payload)
             last = records[-1]
             last_ns = last.time_ns
             left = last.kind == Kind.END and last.payload.startswith(LEFT)

@@ -18,6 +18,8 @@ def crashed(w: World, *, left: bool = False) -> Restored:
     for record in w.journal.records:
         if record.kind == Kind.NOTE:
             notes.read(record.payload)
+        elif record.kind == Kind.SEND:
+            notes.sent(record.payload)
     restored = notes.restored(w.engine.setup.boot, w.now_ns, left=left)
     assert restored is not None
     return restored

@@ -125,6 +125,8 @@ def restored(boots: Boots) -> Restored | None:
         ended_ns = record.time_ns
         if record.kind == Kind.NOTE:
             notes.read(record.payload)
+        elif record.kind == Kind.SEND:
+            notes.sent(record.payload)
     return notes.restored(len(boots), ended_ns, left=False)
 
 

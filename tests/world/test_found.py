@@ -12,6 +12,7 @@ from core.units import NS_PER_MS, NS_PER_S
 from core.views import OrderState, Refusal, SessionState
 from tests.world.test_continuity import next_boot, trading
 from tests.world.test_recovery import TRADE, world
+from venues.sim.server import DEFAULT_KEY
 
 
 def test_a_cancelled_order_that_was_never_acknowledged_is_known_under_its_cancels_id():
@@ -124,3 +125,31 @@ def test_leaving_waits_for_what_a_dead_boot_sent_last():
     again.leave()
     assert len(again.ledger.orders("BTCUSDT")) == 1, "it was accepted late, and then cancelled"
     assert again.ledger.open_orders("BTCUSDT") == []
+
+
+def test_an_order_whose_number_no_boot_has_heard_is_found_by_its_own_name():
+    w = world()
+    w.run(11)
+    w.to_engine = lambda m: []
+    w.buy(6_499_500, 1_000)
+    w.run(0.01)
+    w.other("SELL", "64995.00", "0.004")
+    for standing in w.ledger.open_orders("BTCUSDT"):
+        somebody = {"symbol": "BTCUSDT", "orderId": str(standing.order_id)}
+        w.request("order.cancel", somebody, key=DEFAULT_KEY)
+    w.run(0.01)
+    again = trading(next_boot(w))
+    assert again.engine.positions[0].lots == 400
+    again.run(5)
+    assert not again.engine.risk.halted, again.engine.risk.halted
+
+
+def test_an_order_that_a_dead_boot_sent_and_the_venue_never_took_keeps_nothing():
+    w = world()
+    w.run(11)
+    w.to_venue = lambda m: []
+    w.buy()
+    w.run(0.01)
+    again = trading(next_boot(w))
+    again.run_until(lambda: not list(again.engine.orders.unsettled()), 15)
+    assert again.engine.orders.exposure(0).open_buy_lots == 0

@@ -234,6 +234,8 @@ class World(Tank):
         for record in kept:
             if record.kind == Kind.NOTE:
                 self._notes.read(record.payload)
+            elif record.kind == Kind.SEND:
+                self._notes.sent(record.payload)
         boot = self.engine.setup.boot
         restored = self._notes.restored(boot, kept[-1].time_ns, left=False)
         self.all_log += self.log_lines

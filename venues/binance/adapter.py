@@ -119,6 +119,10 @@ class SpotAdapter:
             return (Logon(), SubscribePrivate())
         return (SubscribePrivate(),)
 
+    def placed(self, request: bytes) -> Place | None:
+        """Return the order that a request asks for; see ``core.venue.Adapter.placed``."""
+        return self._encoder.placed(request)
+
     def encode_rest(self, command: Command, venue_ns: int) -> RestRequest:
         """Return the REST request for a command, see ``Encoder.encode_rest``."""
         return self._encoder.encode_rest(command, venue_ns)

@@ -15,8 +15,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct, field
 
 from core.commands import (
     NEWEST_TRADE,
@@ -40,7 +43,7 @@ from core.commands import (
     SubscribePrivate,
     TimeInForce,
 )
-from core.errors import BadConfig, BadParameter, Misuse
+from core.errors import BadConfig, BadParameter, Malformed, Misuse, OffGrid
 from core.events import NO_INSTRUMENT, Side
 from core.instrument import Instrument
 from core.units import NS_PER_MS
@@ -207,6 +210,33 @@ def _shape(place: Place) -> int:
     return first + _MARKET
 
 
+class _Order(Struct):
+    """What is read again of a recorded order."""
+
+    symbol: str
+    side: Literal["BUY", "SELL"]
+    quantity: str
+    client_order_id: str = field(name="newClientOrderId")
+    price: str = "0"
+
+
+class _Sent(Struct):
+    params: _Order
+
+
+_read_sent = msgspec.json.Decoder(_Sent).decode
+_NEW: Final = re.compile(rb'\{"id":"\w+","method":"order\.(?:place|cancelReplace)"')
+
+
+def _place_of(order: _Order, row: Instrument) -> Place | None:
+    side = _BUY if order.side == "BUY" else Side.SELL
+    try:
+        ticks, lots = row.tick.count(order.price), row.lot.count(order.quantity)
+    except (OffGrid, Malformed):
+        return None  # the grid has moved since: whoever restores finds that by itself
+    return Place(row.index, order.client_order_id, side, _LIMIT, _GTC, ticks, lots)
+
+
 class Encoder:
     """Encodes the commands of one run; holds nothing but what it learned of the instruments."""
 
@@ -248,6 +278,19 @@ class Encoder:
         signed = not self._subscription.session_logon
         for instrument in instruments:
             self._forms[instrument.index] = Forms(instrument, self._recv_window_ms, signed=signed)
+
+    def placed(self, request: bytes) -> Place | None:
+        """Return the order that a request asks for; see ``core.venue.Adapter.placed``."""
+        if not _NEW.match(request):
+            return None
+        try:
+            order = _read_sent(request).params
+        except msgspec.DecodeError:
+            return None
+        for forms in self._forms.values():
+            if forms.instrument.symbol == order.symbol:
+                return _place_of(order, forms.instrument)
+        return None
 
     def encode(self, command: Command, request_id: int, venue_ns: int) -> WireRequest | RestRequest:
         """Return the request for a command; see ``core.venue.Adapter.encode``."""

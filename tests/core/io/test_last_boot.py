@@ -101,6 +101,21 @@ def test_numbers_since_the_last_checkpoint_are_found_over_boots_and_segments(
     assert [note.client_order_id for note in found.numbers] == ["a", "b", "c"]
 
 
+def test_requests_sent_since_the_last_checkpoint_are_found(tmp_path: Path) -> None:
+    Boot(tmp_path, 1).write(Kind.SEND, b"old").checkpoint().write(Kind.SEND, b"a").die()
+    Boot(tmp_path, 2).write(Kind.SEND, b"b").die()
+    found = last_boot(tmp_path)
+    assert found is not None
+    assert found.sent == [b"a", b"b"]
+
+
+def test_a_boot_that_left_cleanly_leaves_no_request_in_doubt(tmp_path: Path) -> None:
+    Boot(tmp_path, 1).checkpoint().write(Kind.SEND, b"a").leave()
+    found = last_boot(tmp_path)
+    assert found is not None
+    assert found.sent == []
+
+
 @pytest.mark.parametrize("note", [checkpoint.PREFIX, checkpoint.NUMBER])
 @pytest.mark.parametrize("text", [b"{}", b"{", b'{"a":' * 100_000, b"\xff"])
 def test_a_note_that_says_nothing_is_a_corrupt_journal_and_no_fault_of_the_venue(

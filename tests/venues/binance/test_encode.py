@@ -21,6 +21,7 @@ from core.commands import (
     FetchTrades,
     Logon,
     OrderKind,
+    Place,
     QueryOrder,
     Replace,
     SubscribeMarket,
@@ -320,3 +321,48 @@ def test_a_line_without_an_url_is_named() -> None:
     run = msgspec.structs.replace(world.subscription(), line_urls={"market": "ws://localhost"})
     with pytest.raises(BadConfig, match="'trade' is missing"):
         VENUE.adapter(run)
+
+
+@pytest.mark.parametrize("side", list(Side))
+@pytest.mark.parametrize("command", [world.place(), Replace(OLD, world.place())])
+def test_an_order_is_read_again_from_what_was_sent(side: Side, command: Place | Replace) -> None:
+    place = world.place(side=side)
+    command = place if isinstance(command, Place) else Replace(OLD, place)
+    request = ADAPTER.encode(command, 17, world.NOW_NS)
+    assert isinstance(request, WireRequest)
+    assert ADAPTER.placed(request.body) == place
+
+
+def test_an_order_at_market_is_read_again_without_a_price() -> None:
+    market = world.place(kind=OrderKind.MARKET, tif=TimeInForce.IOC, price_ticks=0)
+    request = ADAPTER.encode(market, 17, world.NOW_NS)
+    assert isinstance(request, WireRequest)
+    placed = ADAPTER.placed(request.body)
+    assert placed is not None
+    assert (placed.price_ticks, placed.lots) == (0, market.lots)
+
+
+@pytest.mark.parametrize(
+    "command", [c for c in WIRE_COMMANDS if not isinstance(c, Place | Replace)]
+)
+def test_no_other_request_is_an_order(command: Command) -> None:
+    request = ADAPTER.encode(command, 17, world.NOW_NS)
+    assert isinstance(request, WireRequest)
+    assert ADAPTER.placed(request.body) is None
+
+
+HEAD = b'{"id":"p1","method":"order.place","params":'
+OURS = b'"side":"BUY","quantity":"1","newClientOrderId":"a"'
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"\x8a\x80masked pong",
+        HEAD + b"{}}",
+        HEAD + b'{"symbol":"ETHUSDT",' + OURS + b"}}",
+        HEAD + b'{"symbol":"BTCUSDT","price":"1.001",' + OURS + b"}}",
+    ],
+)
+def test_what_was_no_order_of_ours_is_none(request_bytes: bytes) -> None:
+    assert ADAPTER.placed(request_bytes) is None
