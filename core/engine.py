@@ -840,6 +840,7 @@ class Engine:
 
     def _on_reply(self, reply: Reply) -> None:
         asked = self.outbound.inflight.take(reply.request_id)
+        self.sessions[self._line].unanswered = 0
         self._take_reply(asked, reply)
 
     def _take_reply(self, asked: Asked | None, reply: Reply) -> None:
@@ -953,6 +954,9 @@ class Engine:
         if session.silent(now_ns):
             self._drop(line, f"silent for {session.line.silence_ns // NS_PER_S} s")
             return
+        if session.unheard:
+            self._drop(line, f"{session.unanswered} requests in a row were not answered")
+            return
         if session.too_old(now_ns) and session.phase is not Phase.DRAINING:
             self._log(f"line {session.line.name} is near its age limit: replacing it")
             session.expire(now_ns)
@@ -967,6 +971,8 @@ class Engine:
         now_ns = self._now_ns
         self.timers.push(now_ns + TICK_NS, None)
         for asked in self.outbound.inflight.overdue(now_ns):
+            if asked.line >= 0:
+                self.sessions[asked.line].unanswered += 1
             self._no_reply(asked)
         for line, session in enumerate(self.sessions):
             self._watch_line(line, session)

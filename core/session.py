@@ -51,11 +51,24 @@ TABLE: dict[tuple[Phase, Step], Phase] = {
 DRAIN_NS = 2_000_000_000
 """How long a draining line waits for replies: the slowest ordinary reply is far below it."""
 
+MOST_UNANSWERED = 3
+"""Requests in a row without a reply: one or two are lost by accident, each after 10 s. What is in
+doubt is asked about on this very line, so that on one that carries nothing out no doubt ends."""
+
 
 class Session:
     """The life of one line."""
 
-    __slots__ = ("_script", "_waits_for", "drain_until_ns", "heard_ns", "line", "phase", "up_ns")
+    __slots__ = (
+        "_script",
+        "_waits_for",
+        "drain_until_ns",
+        "heard_ns",
+        "line",
+        "phase",
+        "unanswered",
+        "up_ns",
+    )
 
     def __init__(self, line: Line) -> None:
         self.line = line
@@ -63,6 +76,8 @@ class Session:
         self.up_ns = 0
         self.heard_ns = 0
         self.drain_until_ns = 0
+        self.unanswered = 0
+        """Requests in a row that got no reply in time."""
         self._script: list[Command] = []
         self._waits_for = 0
 
@@ -80,6 +95,7 @@ class Session:
         self._move(Step.UP)
         self._script = list(script)
         self._waits_for = 0
+        self.unanswered = 0
         self.up_ns = self.heard_ns = now_ns
 
     def next_step(self) -> Command | None:
@@ -123,6 +139,11 @@ class Session:
     def silent(self, now_ns: int) -> bool:
         """Whether nothing at all was heard for longer than the venue ever leaves a line quiet."""
         return self.sendable and now_ns - self.heard_ns > self.line.silence_ns
+
+    @property
+    def unheard(self) -> bool:
+        """Whether the venue talks but does not seem to hear us: what we ask is never answered."""
+        return self.sendable and self.unanswered >= MOST_UNANSWERED
 
     def too_old(self, now_ns: int) -> bool:
         """Whether the venue will soon drop the line for its age."""

@@ -369,6 +369,24 @@ def test_a_silent_line_is_dropped_and_dialled_again():
     w.run_until(lambda: w.engine.books[0].live)
 
 
+def test_a_line_on_which_nothing_is_answered_any_more_is_dropped_and_dialled_again():
+    """The venue still talks, pings included, but reads nothing: no doubt could ever end there."""
+    w = world()
+    w.to_venue = lambda m: [] if m.line == TRADE else w.deliver(m)
+    order = w.buy()
+    w.run_until(lambda: order.state is OrderState.UNKNOWN, 15)
+    w.run_until(
+        lambda: any(
+            record.kind == Kind.DROP and b"were not answered" in record.payload
+            for record in w.journal.records
+        )
+    )
+    w.to_venue = w.deliver
+    w.run_until(lambda: w.desk.session is SessionState.TRADING)
+    w.run_until(lambda: order.state.terminal)
+    assert w.places() == 1
+
+
 def test_a_step_of_the_opening_script_that_is_not_answered_drops_the_line():
     w = World()
     w.to_engine = lambda m: [] if m.line == MARKET else w.deliver(m)
