@@ -21,6 +21,22 @@ lint: .venv/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Rules broken on purpose, each of which has to be noticed.
+canaries: .venv/dev.stamp
+	$(BIN)/hotloop dst --canary all
+
+# Simulated worlds for MINUTES, and a few of the whole process, with seeds that follow from the commit
+# (fixed ones without git).
+MINUTES ?= 1
+FIRST = $(shell printf '%d' "0x$$(git rev-parse --short=7 HEAD 2>/dev/null || echo f4240)")
+dst: .venv/dev.stamp
+	$(BIN)/hotloop dst --ring world --first $(FIRST) --seeds 4
+	$(BIN)/hotloop dst --first $(FIRST) --minutes $(MINUTES)
+
+# What each call costs, in rounds of a loop beside it; the least of many short runs counts.
+micro: .venv/dev.stamp
+	$(BIN)/hotloop bench --micro --check tools/bench/budgets.json
+
 # Every package is pinned with its hashes; the last step adds this checkout itself, without the network.
 .venv/run.stamp: requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
