@@ -18,6 +18,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from core.engine import TURN_BUDGET_NS
 from core.errors import BadParameter, ConnectionLost
 from core.hops import HOPS
 from core.io.control import SOCKET, VERBS, path_to
@@ -160,6 +161,10 @@ def _run(status: dict[str, Any]) -> Table:
             f"{status['orders_of_others']} of others"
         ),
         "messages": f"{status['messages']}, {status['errors']} of them not legal",
+        "turns": (
+            f"{status['slow_turns']} over {TURN_BUDGET_NS // NS_PER_MS} ms, "
+            f"the longest {status['slowest_turn_ns'] / NS_PER_MS:.0f} ms"
+        ),
         "clock": f"venue {status['clock_offset_ns'] / NS_PER_MS:+.3f} ms",
     }
     for name, value in rows.items():

@@ -59,6 +59,8 @@ STATUS: dict[str, Any] = {
     ],
     "messages": 1000,
     "errors": 0,
+    "slow_turns": 3,
+    "slowest_turn_ns": 51_000_000,
     "refusals": {"-2010 no": 3},
     "hops": {"decode": {"count": 9, "p50_ns": 1500, "p99_ns": 2_500_000}},
     "journal": {"segment": 2, "offset": 4096},
@@ -129,6 +131,7 @@ async def test_a_person_sees_all_of_the_state(
         *("trading", "maker on binance", "4711, boot 3, in runs/first", "watching"),
         *("market ready, trade ready", "segment 2, byte 4096", "venue -1.500 ms"),
         "1 open (1 unknown), 7 sent, 2 fills, 3 refusals, 4 of others",
+        "3 over 20 ms, the longest 51 ms",
         *("65000.01", "-0.02", "1.5 USDT", "stale", "9000 ms", "a gap"),
         *("habcdef-1-7", "64999.00", "unknown", "1.50 us", "2.50 ms"),
     ):
