@@ -57,11 +57,12 @@ async def test_a_run_that_was_stopped_places_nothing_on_the_market_of_then(tmp_p
         assert_ledgers_agree(pair, records)
         assert_every_order_was_fresh(records)
         # Not fresh by bytes that had waited: by a connection that was made afterwards.
-        renewed_ns = next(
+        [renewed_ns, *_] = [
             record.time_ns
             for record in records
             if record.kind == Kind.UP and record.line == MARKET and record.time_ns > continued_ns
-        )
+        ] or [0]
+        assert renewed_ns
         assert all(
             record.time_ns > renewed_ns
             for record, _ in placements(records)
