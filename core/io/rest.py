@@ -34,6 +34,10 @@ connection. Venues count them by the minute; more at once would only wait for ea
 ANSWER_S: Final = 10.0
 """From submission to the last byte. Venues give up after 10 s themselves."""
 
+CONNECT_S: Final = 4.0
+"""For TCP, and again for TLS: both fit well into an answer's time. Where our own deadline ended a
+TLS handshake instead, httpcore would leave the socket for the garbage collection to find."""
+
 KEPT_S: Final = 30.0
 """An idle connection is kept so long: asked for a time or a snapshot, the next TLS handshake is
 spared; servers commonly cut idle ones after a minute."""
@@ -57,7 +61,7 @@ class RestClient:
             verify=trusted,
             trust_env=False,
             follow_redirects=False,
-            timeout=None,  # noqa: S113  # one deadline for the whole of it, in ask
+            timeout=httpx.Timeout(None, connect=CONNECT_S),  # one for the whole of it is in ask
             limits=httpx.Limits(
                 max_connections=MAX_UNDER_WAY,
                 max_keepalive_connections=MAX_UNDER_WAY,

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 def failed_before() -> list[int]:
     """Return the seeds of this ring that once broke an invariant."""
     lines = (Path(__file__).parent / "seeds.txt").read_text().splitlines()
-    return [int(line.split()[1]) for line in lines if line.startswith(WORLD)]
+    return sorted({int(line.split()[1]) for line in lines if line.startswith(WORLD)})
 
 
 WITHIN = 12
@@ -79,10 +79,10 @@ def test_the_promised_reaction_follows(name: str) -> None:
     pytest.fail(f"{name} was not seen with its reaction in {WITHIN} worlds")
 
 
-@pytest.mark.parametrize("name", ["throttle_off", "fills_not_deduplicated"])
+@pytest.mark.parametrize("name", ["fills_not_deduplicated", "stale_book_read"])
 def test_the_auditor_catches(name: str) -> None:
     with released(name):
-        assert any(live(seed).failed for seed in range(20))
+        assert any(live(seed).failed for seed in range(12))
 
 
 def test_a_world_is_the_same_in_another_process_with_another_hash_seed() -> None:

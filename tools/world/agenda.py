@@ -56,6 +56,10 @@ class Agenda:
         """The process is busy, or held up, for so long."""
         self._clock.jump(ns / NS_PER_S)
 
+    def idle_ns(self) -> int:
+        """Return how long nothing happens from now on."""
+        return max(self._heap[0][0] - self.now_ns, 1) if self._heap else NS_PER_S
+
     def run_due(self) -> None:
         """Let everything happen that is due by now, in order."""
         if self._event_ns:

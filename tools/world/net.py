@@ -32,6 +32,9 @@ NAME_NS: Final = NS_PER_MS
 RECEIVED_BYTES: Final = 4 * 1024 * 1024
 """Most that waits unread at our end; more is a simulated process that has stopped reading."""
 
+SPIN_NS: Final = NS_PER_MS
+"""What a poll in vain takes where the loop spins: coarse, so that a second costs a thousand."""
+
 TURN_NS: Final = 20_000
 """CPU time that one ready socket costs: time passes within a burst, too."""
 
@@ -384,6 +387,8 @@ class Socket(trio.socket.SocketType):
     def __del__(self) -> None:
         # As Python's own sockets do. httpcore leaves one to this where a TLS handshake is cancelled
         # (its Trio backend closes on Exception only).
+        if not self._closed and self.wire is not None and not self.wire.severed:
+            self._network.collected += 1
         self.close()
 
     def detach_wire(self) -> Wire:
@@ -446,6 +451,7 @@ class SimulatedPoller:
         self._watched: dict[int, tuple[Wire, int]] = {}
         self._changed = trio.lowlevel.ParkingLot()
         self.killed = False
+        self.spins = network.spins
         self.hold_up_ns = 0
         """How long the process is held up before it gets on."""
 
@@ -487,6 +493,8 @@ class SimulatedPoller:
         for fd, _ in ready:
             self._watched[fd] = self._watched.pop(fd)  # to the end of the queue
             agenda.pass_time(TURN_NS)
+        if self.spins and not ready:
+            agenda.pass_time(min(SPIN_NS, agenda.idle_ns()))
         return ready
 
     async def wait_readable(self) -> None:
@@ -537,6 +545,10 @@ class Network(trio.abc.HostnameResolver, trio.abc.SocketFactory):
         self.newest: dict[str, Wire] = {}
         """The connection that a host was last dialled on successfully."""
         self.poller: SimulatedPoller | None = None
+        self.spins = False
+        """Whether the loop never waits: then each poll in vain takes its time."""
+        self.collected = 0
+        """Sockets that nobody has closed, but Python's garbage collection."""
 
     def listen(self, host: str, listener: Listener) -> None:
         """Have somebody behind a name."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 import gc
 import tempfile
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import trio
 
@@ -28,7 +29,16 @@ from tools.world.auditor import Auditor, Limits
 from tools.world.certificates import certificates
 from tools.world.disk import SimulatedDisk, after_kill, after_power_cut
 from tools.world.net import Network, Peer, Weather, Wire
-from tools.world.peers import House, Http, Speech, WebSocket, connection
+from tools.world.peers import (
+    Deaf,
+    House,
+    Http,
+    Impostor,
+    Plain,
+    Speech,
+    WebSocket,
+    under_tls,
+)
 from tools.world.process import Process
 from tools.world.seeds import Generators
 from tools.world.street import Street
@@ -59,6 +69,9 @@ IP: Final = "10.9.9.9"
 
 UNDER_TLS: Final = 0.3
 """Share of the worlds whose connections are encrypted: a handshake costs milliseconds of CPU."""
+
+SPINNING: Final = 0.1
+"""Share of the worlds whose hot loop spins."""
 
 SEGMENT_BYTES: Final = (256 * 1024, 1024 * 1024)
 
@@ -103,6 +116,7 @@ class Outside:
         self.network = Network(self.agenda, Weather(draw.net))
         self.disk = SimulatedDisk(self.agenda)
         self.tls = draw.net.random() < UNDER_TLS
+        self.network.spins = draw.scheduler.random() < SPINNING
         self.skew_ns = 0
         """The exchange's clock minus ours."""
         self._set_up_exchange()
@@ -122,6 +136,8 @@ class Outside:
         self._dialled_ns: deque[int] = deque(maxlen=CONNECTIONS_PER_WINDOW)
         self.proofs: dict[str, str] = {}
         """Hosts that show a certificate that proves nothing."""
+        self.unanswering: set[str] = set()
+        """Hosts that accept connections and then do not answer a TLS handshake."""
         self.process: Process | None = None
         self.ended = False
         """Whether the run has been left, with proof that nothing is alive."""
@@ -284,10 +300,12 @@ class Outside:
 
     def _left(self, process: Process) -> None:
         """A process has ended by itself."""
+        # httpcore leaves a socket to the garbage collection where leaving cancels a TLS handshake.
         if self.network.unclosed():
-            gc.collect()  # a run that has ended has its garbage collected, too
+            gc.collect()
         for wire in self.network.unclosed():
             self.auditor.note("I24", f"{wire.host} is still connected by descriptor {wire.fd}")
+        self.network.collected = 0
         self.links.clear()
         ending = process.ending
         self.ended = ending is not None and ending.left
@@ -343,6 +361,7 @@ class Outside:
         self.network.refusing.clear()
         self.network.silent.clear()
         self.proofs.clear()
+        self.unanswering.clear()
         self.disk.recover()
 
     def check_files(self) -> None:
@@ -436,15 +455,17 @@ class Outside:
 
     # -- the exchange's end: Manners -----------------------------------------------------------
 
-    def _accept(self, above: Any, wire: Wire) -> Peer:
-        proof = self.proof(wire.host)
-        context = certificates().contexts[proof] if proof else None
-        return connection(wire, context, above)
-
-    def proof(self, host: str) -> str:
+    def _accept(self, above: Callable[[Plain], Peer], wire: Wire) -> Peer:
         if not self.tls:
-            return ""
-        return self.proofs.get(host, "good")
+            return above(Plain(wire))
+        if wire.host in self.unanswering:
+            return Deaf()
+        proof = self.proofs.get(wire.host, "good")
+        context = certificates().contexts[proof]
+        return under_tls(wire, context, above if proof == "good" else self._impostor)
+
+    def _impostor(self, below: Plain) -> Peer:
+        return Impostor(lambda: self.auditor.note("I8", "something was sent to an impostor"))
 
     def upgrade(self, wire: Wire, reply: Speech) -> Speech:
         times_ns = self._dialled_ns
@@ -466,6 +487,8 @@ class Outside:
         sent = self._sent.get(peer.wire.number)
         if not sent or sent.popleft() != payload:
             self.auditor.note("I14", f"what arrives is not what was sent: {payload[:100]!r}")
+        if peer.mute and payload.startswith(b'{"id"'):
+            self.auditor.on_received(peer.wire.number, payload)  # by nobody
 
     def opened(self, peer: WebSocket) -> None:
         self.peers[TRADE if peer.private else MARKET] = peer

@@ -50,10 +50,6 @@ class Speech(NamedTuple):
 class Manners(Protocol):
     """How the exchange behaves: each method may have it do something else than it should."""
 
-    def proof(self, host: str) -> str:
-        """Return which certificate is shown, "" for none: the connection is in the clear."""
-        ...
-
     def upgrade(self, wire: Wire, reply: Speech) -> Speech: ...
     def answer(self, request: HttpRequest, reply: HttpReply, said: Speech) -> Speech: ...
     def arrived(self, peer: WebSocket, payload: bytes) -> None:
@@ -157,16 +153,30 @@ class Tls(Plain):
         self.wire.hang_up()
 
 
-Above = Callable[[Plain], Peer]
-
-
-def connection(wire: Wire, context: ssl.SSLContext | None, above: Callable[[Plain], Peer]) -> Peer:
-    """Put a peer on a connection, under TLS where there is a context."""
-    if context is None:
-        return above(Plain(wire))
+def under_tls(wire: Wire, context: ssl.SSLContext, above: Callable[[Plain], Peer]) -> Peer:
+    """Put a peer on a connection, under TLS."""
     tls = Tls(wire, context)
     tls.above = above(tls)
     return tls
+
+
+class Deaf:
+    """Somebody who accepts a connection, and nothing more."""
+
+    def on_bytes(self, data: bytes) -> None: ...
+    def on_end(self) -> None: ...
+
+
+class Impostor:
+    """Somebody whose certificate proves nothing: nothing may ever be said to him."""
+
+    def __init__(self, told: Callable[[], None]) -> None:
+        self._told = told
+
+    def on_bytes(self, data: bytes) -> None:
+        self._told()
+
+    def on_end(self) -> None: ...
 
 
 # -- HTTP ------------------------------------------------------------------------------------

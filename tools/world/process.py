@@ -197,7 +197,7 @@ class Process:
                 lines=self.house.adapter.lines,
                 rest_url=self.house.subscription.rest_url,
                 ca_file=ca_file,
-                spin=False,
+                spin=network.spins,
                 kernel_stamps=False,
                 seed=seed,
                 leave_timeout_s=config.run.leave_timeout_s,

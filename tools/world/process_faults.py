@@ -242,6 +242,26 @@ def move(w: Outside) -> Struck | None:
     return Struck(None, reaction, 60.0)
 
 
+def ignore_handshake(w: Outside) -> Struck | None:
+    """Connections are accepted, and TLS is not answered: on a line, or on all of REST's."""
+    if not w.tls or w.unanswering or w.strikes.injected["handshake_ignored"] > 1:
+        return None
+    host = w.draw.faults.choice((*HOSTS, REST_HOST))
+    w.unanswering.add(host)
+    for_ns = later_ns(w.draw.faults, 11_000, 15_000)
+    w.agenda.later(for_ns, w.unanswering.clear)
+    w.strikes.last(for_ns / NS_PER_S + 5)
+    dials = w.network.dials.get(host, 0)
+    if host != REST_HOST and HOSTS.index(host) in w.links:
+        w.links[HOSTS.index(host)].reset(lost=False)
+    for wire in w.network.unclosed():
+        if wire.host == REST_HOST == host:
+            wire.reset(lost=False)
+    return Struck(
+        None, lambda: not w.unanswering and w.network.dials.get(host, 0) > dials + 1, 60.0
+    )
+
+
 def delay_upgrade(w: Outside, wire: Wire, reply: Speech) -> Struck:
     """The server accepts, and answers late: at times after the dial's deadline."""
     line = HOSTS.index(wire.host)
@@ -503,6 +523,7 @@ FAULTS: Final = (
     Fault(22, "address_moved", 0.1, move),
     Fault(22, "dial_refused", 0.1, refuse),
     Fault(22, "dial_lost", 0.05, lose_dial),
+    Fault(22, "handshake_ignored", 0.05, ignore_handshake),
     Fault(22, "upgrade_late", 0.1, delay_upgrade, ("upgrade",)),
     Fault(22, "upgrade_refused", 0.2, refuse_upgrade, ("upgrade",)),
     Fault(23, "shutdown", 0.1, shutdown),

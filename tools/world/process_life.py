@@ -149,6 +149,8 @@ async def _calm(world: Outside) -> None:
     world.auditor.check_books(world.engine, world.now_ns, whole=True)
     world.auditor.check_money(world.engine)
     world.auditor.check_limits(world.engine)
+    if world.network.collected:
+        world.auditor.note("I24", f"{world.network.collected} sockets were closed by nobody")
     await _pass(world, 0)
 
 
