@@ -24,7 +24,7 @@ SEEDS: Final = 200
 """Seeds lived when nothing else is asked for: some ten seconds in the tank."""
 
 MOST_FOR_A_CANARY: Final = 300
-"""Seeds within which each canary has to be caught; the slowest takes a sixth of them."""
+"""Seeds within which each canary has to be caught; the slowest takes a quarter of them."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
