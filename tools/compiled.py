@@ -23,7 +23,8 @@ from core.errors import HotloopError, Misuse
 ROOT: Final = Path(__file__).parents[1]
 FOLDER: Final = ROOT / ".compiled"
 WHEELS: Final = ROOT / "dist"
-COPIED: Final = ("core", "venues", "strategies", "tools", "tests", "docs")
+SOURCES: Final = ("core", "venues", "strategies", "tools")
+COPIED: Final = (*SOURCES, "tests", "docs")
 FILES: Final = ("pyproject.toml", "README.md", "LICENSE")
 
 MODULES: Final = (
@@ -61,6 +62,17 @@ def build(folder: Path = FOLDER) -> None:
     (folder / "mypyc.ini").write_text("[mypy]\nignore_missing_imports = True\n", encoding="utf-8")
     (folder / "setup.py").write_text(SETUP.format(modules=list(MODULES)), encoding="utf-8")
     _make([sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"], folder)
+
+
+def differs(folder: Path = FOLDER) -> str:
+    """Return a source file that is not in the copy as it is here; "" where all are."""
+    for name in SOURCES:
+        for path in sorted((ROOT / name).rglob("*.py")):
+            place = path.relative_to(ROOT)
+            copied = folder / place
+            if not copied.exists() or copied.read_bytes() != path.read_bytes():
+                return str(place)
+    return ""
 
 
 def wheel(folder: Path = FOLDER) -> Path:

@@ -60,6 +60,22 @@ def test_what_is_to_be_compiled_exists_and_is_said_to_setuptools() -> None:
     assert all(module in text and (compiled.ROOT / module).exists() for module in compiled.MODULES)
 
 
+def test_a_copy_of_another_source_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, copy = tmp_path / "here", tmp_path / "copy"
+    for folder in (here, copy):
+        (folder / "core").mkdir(parents=True)
+        (folder / "core" / "book.py").write_text("best = 1\n", encoding="utf-8")
+    monkeypatch.setattr(compiled, "ROOT", here)
+    assert compiled.differs(copy) == ""
+
+    (here / "core" / "book.py").write_text("best = 2\n", encoding="utf-8")
+    assert compiled.differs(copy) == "core/book.py"
+    (copy / "core" / "book.py").unlink()
+    assert compiled.differs(copy) == "core/book.py"
+
+
 def test_what_cannot_be_compiled_says_why(tmp_path: Path) -> None:
     with pytest.raises(Misuse, match="no such thing"):
         compiled._make([sys.executable, "-c", "raise SystemExit('no such thing')"], tmp_path)

@@ -54,6 +54,10 @@ have the same priority.
   supported way to send an order (`tools/bench/peers/`). They keep no journal, and most of them
   check no risk. A peer that falls behind at one rate of the open loop is spared the higher ones.
 
+What signs every order takes part on book tickers in the clear, where that is all that differs. The
+cells with most ticks a second (back to back, 5,000 and 20,000 a second, bursts) last half the
+seconds.
+
 Variants take turns in each round. Percentiles are medians over the rounds, the largest value is
 that of all rounds. Trust the ratios more than the microseconds.
 

@@ -46,7 +46,7 @@ BURST_DRAIN_NS: Final = 60_000_000_000
 READY_TICKS: Final = 200
 """So many ticks answered make a variant ready: caches and codecs are warm."""
 
-READY_EVERY_NS: Final = 3_000_000
+READY_EVERY_NS: Final = 1_000_000
 LISTEN_KEY: Final = "listenkeyofnobody"
 HANDSHAKE_S: Final = 5.0
 BURST: Final = {"bookTicker": 400_000, "depth": 60_000}

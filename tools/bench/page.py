@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from core.errors import BadParameter
 from tools.bench.race import CURVE
+from tools.bench.variants import parts_without
 
 Row = dict[str, Any]
 
@@ -42,11 +43,11 @@ MODES: Final = {
 
 COLOURS: Final = (
     *("#111111", "#d62728", "#ff7f0e", "#1f77b4", "#2ca02c", "#9467bd", "#8c564b"),
-    *("#e377c2", "#7f7f7f", "#bcbd22", "#17becf", "#aec7e8", "#98df8a", "#c5b0d5"),
+    *("#e377c2", "#7f7f7f", "#bcbd22", "#17becf", "#5254a3", "#637939", "#ad494a"),
 )
 
-WIDTH, HEIGHT = 980, 560
-LEFT, RIGHT, TOP, BOTTOM = 80, 190, 50, 60
+WIDTH, HEIGHT = 1_060, 600
+LEFT, RIGHT, TOP, BOTTOM = 80, 240, 50, 60
 
 
 class Table:
@@ -271,6 +272,7 @@ def _pictured(result: dict[str, Any]) -> list[Row]:
         if (row["mode"], row["stream"], row["tls"], row["action"])
         == ("closed", "bookTicker", False, "place")
         and row["curve"]
+        and not parts_without(row["variant"])
     ]
 
 
@@ -289,13 +291,13 @@ def _grid(lowest: int, highest: int) -> Iterable[str]:
         yield f'<line x1="{x:.0f}" y1="{TOP}" x2="{x:.0f}" y2="{HEIGHT - BOTTOM}" stroke="#ddd"/>'
         label = "best" if name == "all" else name
         yield f'<text x="{x:.0f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{label}</text>'
-    ns = lowest
-    while ns <= highest:
+    decades = range(round(math.log10(lowest)), round(math.log10(highest)))
+    marks = [10**decade * part for decade in decades for part in (1, 2, 5)]
+    for ns in (*marks, highest):
         y = _y(ns, lowest, highest)
         yield f'<line x1="{LEFT}" y1="{y:.0f}" x2="{WIDTH - RIGHT}" y2="{y:.0f}" stroke="#ddd"/>'
         name = f"{ns // 1_000_000:,} ms" if ns >= 1_000_000 else f"{ns / 1_000:g} us"
         yield f'<text x="{LEFT - 8}" y="{y + 4:.0f}" text-anchor="end">{name}</text>'
-        ns *= 10
     middle = (LEFT + WIDTH - RIGHT) / 2
     yield f'<text x="{middle:.0f}" y="{HEIGHT - 14}" text-anchor="middle">percentile</text>'
 

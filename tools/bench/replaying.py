@@ -2,8 +2,8 @@
 
 A journal of a house that trades on nothing but the load generator's ticks is written, read and
 replayed with every output compared, as ``hotloop replay`` does it; in source, and compiled where
-``python -m tools.compiled`` has made a copy. Here live the making of that journal and the timing;
-the replay is ``core.replay``.
+``python -m tools.compiled`` has made a copy of this very source. Here live the making of that
+journal and the timing; the replay is ``core.replay``.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ReplayDiffers(HotloopError):
 def run() -> dict[str, Any]:
     """Return events a second by build and stream."""
     builds = {"source": compiled.ROOT}
-    if compiled.FOLDER.exists():
+    if compiled.FOLDER.exists() and not compiled.differs():
         builds["compiled"] = compiled.FOLDER
     rates = {}
     for name, folder in builds.items():

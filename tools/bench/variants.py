@@ -155,6 +155,10 @@ def check(names: list[str]) -> None:
         if name == COMPILED:
             if not compiled.FOLDER.exists():
                 raise BadParameter(f"--against {name}: not made; python -m tools.compiled")
+            if changed := compiled.differs():
+                raise BadParameter(
+                    f"--against {name}: {changed} has changed since; python -m tools.compiled"
+                )
             continue
         plain = name.removesuffix(HMAC)
         if plain not in known:

@@ -98,6 +98,14 @@ def test_the_picture_is_one_curve_for_each_variant() -> None:
     assert len(drawn.findall("{http://www.w3.org/2000/svg}polyline")) == 3
 
 
+def test_hotloop_without_parts_is_in_the_tables_alone() -> None:
+    rows = [row("floor", 30_000), row("hotloop-stamps", 44_000)]
+    drawn = page.picture({**RESULT, "rows": rows})
+
+    assert "hotloop-stamps" not in drawn
+    assert "hotloop-stamps" in page.text({**RESULT, "rows": rows})
+
+
 def test_without_a_closed_loop_there_is_no_picture() -> None:
     with pytest.raises(BadParameter, match="no closed loop"):
         page.picture({**RESULT, "rows": []})

@@ -27,7 +27,32 @@ def test_what_sends_no_orders_takes_part_in_bursts_alone() -> None:
     plan = race.plan([*variants.OURS, "cryptofeed"], race.MODES)
 
     assert names_of("burst", "depth", plan) == ["hotloop", "cryptofeed"]
-    assert names_of("closed", "depth", plan) == list(variants.OURS)
+    assert names_of("closed", "depth", plan) == ["floor", "hotloop"]
+
+
+def test_what_signs_every_order_is_compared_where_orders_are_sent_on_book_tickers() -> None:
+    plan = race.plan(["hotloop", "hotloop+hmac", "picows+hmac"], race.MODES)
+
+    assert names_of("open", "bookTicker", plan)[::3] == ["hotloop", "hotloop+hmac", "picows+hmac"]
+    assert names_of("burst", "bookTicker", plan) == ["hotloop"]
+    assert names_of("closed", "depth", plan) == ["hotloop"]
+
+
+def test_what_has_many_ticks_a_second_is_measured_half_as_long() -> None:
+    lengths = {
+        (cell.mode, cell.rate): cell.lasts(1.0)
+        for series, _ in race.plan(["hotloop"], race.MODES)
+        for cell in series.cells
+    }
+
+    assert lengths == {
+        ("closed", 0): 1.0,
+        ("back_to_back", 0): 0.5,
+        ("open", 1_000): 1.0,
+        ("open", 5_000): 0.5,
+        ("open", 20_000): 0.5,
+        ("burst", 0): 0.5,
+    }
 
 
 def test_parts_of_hotloop_take_part_in_the_closed_loop_alone() -> None:
@@ -90,6 +115,14 @@ def test_a_row_is_the_median_over_rounds_and_the_largest_of_all() -> None:
 
     assert (row.p50_ns, row.max_ns, row.messages_per_s) == (200, 300, 200)
     assert (row.orders, row.lost, row.rounds) == (30, 1, 3)
+
+
+def test_a_row_has_all_that_is_promised_of_it() -> None:
+    promised = (
+        "variant mode rate stream tls p50_ns p99_ns p999_ns max_ns messages_per_s orders lost "
+        "rss_mb cpu_percent"
+    )
+    assert set(promised.split()) <= set(race.Row.__struct_fields__)
 
 
 @pytest.mark.parametrize("name", ["nobody", "nobody+hmac"])
