@@ -13,7 +13,7 @@ from trio._core import _run
 from core.errors import Misuse
 from tools import cli
 from tools.world import batch, scheduler
-from tools.world.canaries import released
+from tools.world.canaries import BREAKABLE, released
 from tools.world.process_faults import FAULTS
 from tools.world.process_life import live
 from tools.world.rings import WORLD
