@@ -23,6 +23,10 @@ from core.views import BookView, OrderState, OrderView, SessionState
 from strategies.refusals import Refusals
 from strategies.sizes import BasisPoints, Fraction, Size, lots_of, order_lots_of
 
+# Bound once: to look a member up in its Enum costs 50 ns, and a quote looks at nine.
+_BUY, _SELL = Side.BUY, Side.SELL
+_TRADING = SessionState.TRADING
+
 
 class MakerParameters(Struct, frozen=True, forbid_unknown_fields=True):
     """Parameters of ``maker``; they hold for each of its instruments."""
@@ -123,13 +127,13 @@ class Maker(Strategy[MakerParameters]):
             self._quote(desk, market, book)
 
     def _quote(self, desk: Desk, market: _Market, book: BookView) -> None:
-        if desk.session is not SessionState.TRADING or market.refusals.paused:
+        if desk.session is not _TRADING or market.refusals.paused:
             return
         market.seen = (book.bid_ticks, book.ask_ticks)
         index = market.instrument.index
         orders = desk.open_orders(index)
-        best_bid = _best_of_others(book, Side.BUY, orders)
-        best_ask = _best_of_others(book, Side.SELL, orders)
+        best_bid = _best_of_others(book, _BUY, orders)
+        best_ask = _best_of_others(book, _SELL, orders)
         if best_bid is None or best_ask is None:
             refusal = desk.quote(index, None, None)  # nobody to make a market against
         else:
@@ -138,12 +142,8 @@ class Maker(Strategy[MakerParameters]):
             slack = self._requote.of(best_bid)
             refusal = desk.quote(
                 index,
-                _side(
-                    market, Side.BUY, min(bid_ticks, book.ask_ticks - 1), position, orders, slack
-                ),
-                _side(
-                    market, Side.SELL, max(ask_ticks, book.bid_ticks + 1), position, orders, slack
-                ),
+                _side(market, _BUY, min(bid_ticks, book.ask_ticks - 1), position, orders, slack),
+                _side(market, _SELL, max(ask_ticks, book.bid_ticks + 1), position, orders, slack),
             )
         if refusal is not None:
             market.refusals.note(desk, refusal.reason, refusal.text)
@@ -168,7 +168,7 @@ def _best_of_others(book: BookView, side: Side, orders: Sequence[OrderView]) -> 
             own[order.price_ticks] = own.get(order.price_ticks, 0) + order.open_lots
     if not own:
         ticks, lots = (
-            (book.bid_ticks, book.bid_lots) if side is Side.BUY else (book.ask_ticks, book.ask_lots)
+            (book.bid_ticks, book.bid_lots) if side is _BUY else (book.ask_ticks, book.ask_lots)
         )
         return ticks if lots else None
     for ticks, lots in book.levels(side, len(own) + 1):

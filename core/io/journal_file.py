@@ -66,6 +66,9 @@ CHUNK_BYTES: Final = 256 * 1024
 POLL_RECORDS: Final = 4096
 """Records handed out by one poll unless told otherwise: some milliseconds of work."""
 
+_WORD_BYTES: Final = WORD.size
+_pack_facts = FACTS.pack
+
 
 def next_boot(run_dir: Path) -> int:
     """Count this start of the run folder, durably, and return its number, from 1.
@@ -263,14 +266,14 @@ class JournalFile:
         segment is full and none is ready: the journal then holds all before, and still takes
         what fits. A payload up to a quarter of a segment fits always, a larger one by luck.
         """
-        body = FACTS.pack(time_ns, kind, line) + payload
+        body = _pack_facts(time_ns, kind, line) + payload
         at = self._at
-        end = at + WORD.size + len(body)
+        end = at + _WORD_BYTES + len(body)
         if end > self._limit:
             self._rotate(time_ns, len(payload))
             at = self._at
-            end = at + WORD.size + len(body)
-        self._map[at + WORD.size : end] = body
+            end = at + _WORD_BYTES + len(body)
+        self._map[at + _WORD_BYTES : end] = body
         # Stored last and at once: from here on the record exists, for readers and after a crash.
         self._words[at >> 3] = crc32(body) << 32 | (end - at)
         self._at = (end + 7) & -8

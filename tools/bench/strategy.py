@@ -13,6 +13,9 @@ from core.events import Side
 from core.strategy import Desk, Strategy
 from core.views import BookView, OrderView, Refusal
 
+_BUY = Side.BUY
+_IOC = TimeInForce.IOC
+
 
 class EveryTickParameters(Struct, frozen=True, forbid_unknown_fields=True):
     """Parameters of ``EveryTick``."""
@@ -39,9 +42,7 @@ class EveryTick(Strategy[EveryTickParameters]):
         if self.parameters.replace:
             self._move(desk, book)
         else:
-            desk.place(
-                book.instrument, Side.BUY, book.bid_ticks, book.bid_lots, tif=TimeInForce.IOC
-            )
+            desk.place(book.instrument, _BUY, book.bid_ticks, book.bid_lots, tif=_IOC)
 
     def on_order(self, desk: Desk, order: OrderView) -> None:
         """Follow the book that was missed while a change was on its way."""
@@ -51,7 +52,7 @@ class EveryTick(Strategy[EveryTickParameters]):
     def _move(self, desk: Desk, book: BookView) -> None:
         order = self._order
         if order is None or order.state.terminal:
-            moved = desk.place(book.instrument, Side.BUY, book.bid_ticks, book.bid_lots)
+            moved = desk.place(book.instrument, _BUY, book.bid_ticks, book.bid_lots)
         else:
             moved = desk.replace(order, book.bid_ticks, book.bid_lots)
         self._behind = isinstance(moved, Refusal)
