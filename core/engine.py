@@ -605,10 +605,9 @@ class Engine:
                     self._call(callback, first, second)
         if self._changed:
             changed, self._changed = self._changed, {}
-            on_book = self.strategy.on_book
             for book in changed.values():
                 self.counts.changes += 1
-                self._call(on_book, book)
+                self._call(self.strategy.on_book, book)
                 if book.state is _STALE:
                     self._resync(book)
 
