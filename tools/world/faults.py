@@ -876,6 +876,7 @@ def stop_process(w: World) -> Struck | None:
     seconds = for_ns / NS_PER_S
     w.auditor.on_stopped()
     w.stop_process(for_ns)
+    w.old_until_ns = w.stopped_until_ns
     w.lull(seconds)
     w.last_storm(seconds + 1.0)
     said, back = logged(w, "not running for"), redialled(w, MARKET)

@@ -190,6 +190,8 @@ class World(Tank):
         self.mute_until_ns = {MARKET: 0, TRADE: 0}
         self.stopped_until_ns = 0
         """Until when the process does not run; the world around it does."""
+        self.old_until_ns = 0
+        """Snapshots answered before are of no use: the process did not run for too long since."""
         self.late_ns = 0
         """How much longer the current turn takes."""
         self.lies: dict[str, tuple[int, Callable[[bytes], bytes]]] = {}
@@ -225,7 +227,7 @@ class World(Tank):
         if self.ended:
             return
         self.die()
-        self.stopped_until_ns = self.late_ns = 0
+        self.stopped_until_ns = self.old_until_ns = self.late_ns = 0
         self.auditor.on_cut(private=True)
         records = self.journal.records
         # What a boot notes first reaches the disk long before a machine is as good as set up.
@@ -520,7 +522,7 @@ class World(Tank):
             answer is not None
             and answer[1] == 200
             and request.path.endswith("/depth")
-            and self.runs  # else it was asked before the process stopped
+            and self.now_ns >= self.old_until_ns
         ):
             self.at_boot(answer[0], lambda: self.auditor.on_snapshot(symbol))
         return answer
