@@ -191,6 +191,7 @@ class JournalFile:
         "_at",
         "_disk",
         "_doomed",
+        "_ended",
         "_failed",
         "_first",
         "_folder",
@@ -202,6 +203,7 @@ class JournalFile:
         "_numbers",
         "_retired",
         "_segment",
+        "_size",
         "_spare",
         "_words",
     )
@@ -234,7 +236,8 @@ class JournalFile:
         self._disk = disk
         self._keep = keep_segments
         self._largest = segment_bytes // LARGEST_PART
-        self._limit = segment_bytes
+        self._size = self._limit = segment_bytes
+        self._ended = ""
         self._failed = False
         self._doomed = -1
         self._at = 0
@@ -263,8 +266,9 @@ class JournalFile:
         """Write one record: no system call, 0.5 us and a copy.
 
         ``line`` is ``NO_LINE`` where the record concerns none. Raises ``JournalFailed`` when the
-        segment is full and none is ready: the journal then holds all before, and still takes
-        what fits. A payload up to a quarter of a segment fits always, a larger one by luck.
+        segment is full and none is ready: the journal then holds all before, and takes nothing
+        more, for with a hole in it nothing after could be replayed. A payload up to a quarter of
+        a segment fits always, a larger one by luck.
         """
         body = _pack_facts(time_ns, kind, line) + payload
         at = self._at
@@ -279,18 +283,25 @@ class JournalFile:
         self._at = (end + 7) & -8
 
     def _rotate(self, time_ns: int, payload_bytes: int) -> None:
+        full, spare = self._segment, self._spare
         if payload_bytes > self._largest:
-            raise JournalFailed(
+            self._end(
                 f"a payload of {payload_bytes} bytes is larger than the journal takes,"
                 f" {self._largest}; a larger segment_bytes allows for it"
             )
-        full, spare = self._segment, self._spare
         if spare is None:
-            raise JournalFailed(f"{full.path} is full and no further segment is ready")
+            self._end(f"{full.path} is full and no further segment is ready")
+        if self._ended or spare is None:
+            raise JournalFailed(self._ended)
         full.used = self._at
         self._retired.append(full)
         self._segment, self._spare = spare, None
         self._begin(spare, self._numbers[-1] + 1, time_ns, previous_end=full.used)
+
+    def _end(self, why: str) -> None:
+        """Take no record any more; said as it was the first time."""
+        self._ended = self._ended or why
+        self._limit = 0
 
     def _begin(self, segment: _Segment, number: int, time_ns: int, *, previous_end: int) -> None:
         self._map = segment.map
@@ -349,7 +360,7 @@ class JournalFile:
 
     def _allocate(self) -> None:
         self._failed = True
-        self._spare = _Segment(self._folder, self._numbers[-1] + 1, self._limit, self._disk)
+        self._spare = _Segment(self._folder, self._numbers[-1] + 1, self._size, self._disk)
         self._failed = False
 
     # -- the end -----------------------------------------------------------------------------

@@ -33,6 +33,8 @@ class SimulatedDisk(Disk):
         self.slow = False
         self.refused = 0
         """How often something was refused."""
+        self.refused_segments = 0
+        """How often it was room for the journal's next segment."""
 
     def recover(self) -> None:
         """All is well again."""
@@ -42,7 +44,11 @@ class SimulatedDisk(Disk):
         return _File(self, super().append(path))
 
     def reserve(self, descriptor: int, size: int) -> None:
-        self._take(writes=True)
+        try:
+            self._take(writes=True)
+        except OSError:
+            self.refused_segments += 1
+            raise
         os.truncate(descriptor, size)  # memory enough is there, and zeros are what is needed
 
     def sync(self, path: Path) -> None:

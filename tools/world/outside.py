@@ -143,6 +143,8 @@ class Outside:
         """Whether the run has been left, with proof that nothing is alive."""
         self.leaving = False
         """Whether the process was told to leave."""
+        self.slow_turn_ns = 0
+        """How long the strategy takes over the next order it places."""
         self._down_ns = 0
         self._folder = tempfile.TemporaryDirectory(prefix="hotloop-world-", dir=_memory())
         self._segment_bytes = draw.disk.choice(SEGMENT_BYTES)
@@ -383,6 +385,9 @@ class Outside:
     def on_journaled(self, kind: int, payload: Payload) -> None:
         if kind == Kind.SEND:
             self.auditor.journaled(bytes(payload))
+            if b"order.place" in bytes(payload[:60]):  # within the strategy's callback
+                slow_ns, self.slow_turn_ns = self.slow_turn_ns, 0
+                self.agenda.pass_time(slow_ns)
 
     def on_journal_failed(self) -> None:
         self.auditor.journal_failed()

@@ -17,11 +17,12 @@ import msgspec
 
 from core.units import NS_PER_MS, NS_PER_S
 from core.views import OrderState
-from core.wire.websocket import CLOSE
+from core.wire.websocket import CLOSE, TEXT
 from tools.world.faults import BAD_FRAMES
 from tools.world.net import Wire
 from tools.world.outside import HOSTS, REST_HOST, Outside
 from tools.world.peers import Speech, WebSocket, http_reply
+from tools.world.tank import server_frame
 from tools.world.world import MARKET, TRADE, Fault, Struck
 from venues.sim.rest import HttpReply, HttpRequest
 
@@ -153,6 +154,21 @@ def clog(w: Outside) -> Struck | None:
     over_ns = w.now_ns + for_ns
     before = w.engine.counts.messages
     return Struck(None, lambda: w.now_ns > over_ns and w.engine.counts.messages > before)
+
+
+FLOOD: Final = 1_500
+"""Messages at once, less than the smallest journal segment of these worlds."""
+
+
+def flood(w: Outside) -> Struck | None:
+    """Thousands of messages in one piece: each is taken, and everybody gets his turn meanwhile."""
+    peer = w.peers.get(MARKET)
+    if peer is None or MARKET not in w.links:
+        return None
+    payload = b'{"stream":"btcusdt@newFeed","data":{"e":"newFeed","E":1,"x":"%s"}}' % (b"-" * 60)
+    peer.raw(server_frame(TEXT, payload) * FLOOD)
+    engine, before = w.engine, sum(w.engine.counts.ignored.values())
+    return Struck(None, lambda: sum(engine.counts.ignored.values()) >= before + FLOOD, 10.0)
 
 
 def break_framing(w: Outside) -> Struck | None:
@@ -427,13 +443,11 @@ def drift_clock(w: Outside) -> Struck:
 
 
 def fill_disk(w: Outside) -> Struck | None:
-    """No room any more: shows when the journal wants its next segment, or the log its lines."""
+    """No room any more: shows when the journal wants its next segment, or a log its lines."""
     if w.disk.full or w.disk.failing:
         return None
     w.disk.full = True
-    w.strikes.last(3.0)
-    asked = w.disk.refused
-    return Struck(None, lambda: w.disk.refused > asked and w.alive, 30.0)
+    return Struck(None, _disk_missed(w), 30.0)
 
 
 def break_disk(w: Outside) -> Struck | None:
@@ -441,9 +455,21 @@ def break_disk(w: Outside) -> Struck | None:
     if w.disk.full or w.disk.failing:
         return None
     w.disk.failing = True
+    return Struck(None, _disk_missed(w), 30.0)
+
+
+def _disk_missed(w: Outside) -> Reaction:
+    """A log that is refused stops nothing; a journal that is refused a segment stops the run."""
     w.strikes.last(3.0)
-    asked = w.disk.refused
-    return Struck(None, lambda: w.disk.refused > asked and w.alive, 30.0)
+    logs, segments = w.disk.refused, w.disk.refused_segments
+    stops = logged(w, "-- stop:")
+
+    def reaction() -> bool:
+        if w.disk.refused_segments > segments:
+            return stops()
+        return w.disk.refused > logs and w.line_up(MARKET)
+
+    return reaction
 
 
 def slow_disk(w: Outside) -> Struck | None:
@@ -480,25 +506,22 @@ def _die(w: Outside, lost_records: int | None, down_ns: int) -> Struck | None:
     )
 
 
-def stall(w: Outside) -> Struck | None:
-    """One turn takes far too long: a slow strategy, a collection, a page fault."""
-    return _hold_up(w, later_ns(w.draw.faults, 20, 300))
+def slow_turn(w: Outside) -> Struck:
+    """A callback of the strategy takes far too long."""
+    w.slow_turn_ns = later_ns(w.draw.faults, 25, 300)
+    before = w.engine.counts.slow_turns
+    return Struck(None, lambda: w.engine.counts.slow_turns > before)
 
 
 def stop_process(w: Outside) -> Struck | None:
-    """SIGSTOP, a laptop's sleep, a frozen virtual machine."""
-    return _hold_up(w, later_ns(w.draw.faults, 3_000, 8_000))
-
-
-def _hold_up(w: Outside, for_ns: int) -> Struck | None:
+    """SIGSTOP, a laptop's sleep, a frozen virtual machine: markets have moved meanwhile."""
     process = w.process
     if process is None:
         return None
+    for_ns = later_ns(w.draw.faults, 1_500, 8_000)
     process.hold_up(for_ns)
-    over_ns, before = w.now_ns + for_ns, w.engine.counts.messages
-    return Struck(
-        None, lambda: w.now_ns > over_ns and w.engine.counts.messages > before, for_ns / 1e9 + 5
-    )
+    reaction = both(logged(w, "not running for"), redialled(w, MARKET))
+    return Struck(None, reaction, for_ns / NS_PER_S + 30)
 
 
 REST: Final = (
@@ -509,6 +532,7 @@ ANY: Final = ("top", "delta", "trade", "report.NEW", "report.TRADE", "reply.p", 
 
 FAULTS: Final = (
     Fault(1, "delta_lost", 0.02, lose_delta, ("delta",)),
+    Fault(10, "flood", 0.1, flood),
     Fault(12, "framing_broken", 0.1, break_framing),
     Fault(18, "peer_hangs", 0.02, hang),
     Fault(18, "peer_vanishes", 0.05, vanish),
@@ -545,7 +569,7 @@ FAULTS: Final = (
     Fault(47, "disk_slow", 0.1, slow_disk),
     Fault(48, "killed", 0.15, kill),
     Fault(48, "power_cut", 0.05, cut_power),
-    Fault(49, "stalled", 0.3, stall),
+    Fault(49, "turn_slow", 0.3, slow_turn),
     Fault(51, "stopped", 0.05, stop_process),
 )
 """Latency and chunking are no faults: every world has them."""

@@ -115,15 +115,17 @@ def test_a_full_segment_is_followed_by_the_prepared_one(tmp_path: Path) -> None:
     ]
 
 
-def test_no_segment_ready_fails_but_what_fits_is_still_taken(tmp_path: Path) -> None:
+def test_no_segment_ready_ends_the_journal_without_a_hole(tmp_path: Path) -> None:
     writer = journal(tmp_path)
     with pytest.raises(JournalFailed, match="no further segment is ready"):
         write_until_it_fails(writer, 1000)
-    writer.append(Kind.SEND, 1, 100, b"cancel")
     idle(writer)
-    writer.append(Kind.NOTE, -1, 101, bytes(1000))
+    for payload in (b"cancel", bytes(1000)):
+        with pytest.raises(JournalFailed, match="no further segment is ready"):
+            writer.append(Kind.SEND, 1, 100, payload)
     writer.close()
-    assert [record.time_ns for record in read(tmp_path)][-3:] == [100, 101, 101]
+    times = notes(list(read(tmp_path)))
+    assert times == list(range(len(times)))
 
 
 def test_a_payload_of_a_quarter_of_a_segment_always_fits(tmp_path: Path) -> None:
