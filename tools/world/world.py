@@ -488,7 +488,13 @@ class World(Tank):
 
     def cut(self, line: int, reason: str = "connection reset", *, redial: bool = True) -> None:
         if line in self.links:
-            self.auditor.on_cut(private=line == TRADE)
+            engine = self.engine
+
+            def told() -> None:
+                if self.alive and engine is self.engine:
+                    self.auditor.on_cut(private=line == TRADE)
+
+            self.enter(told)
         super().cut(line, reason, redial=redial)
 
     def _dial_now(self, line: int) -> None:
