@@ -163,13 +163,18 @@ class Book:
 
     def apply_top(self, top: BookTop) -> bool:
         """Take an image of the best two; return whether a best price or size changed."""
-        if self.with_depth:
-            if not self.live:
+        if not self.live:
+            if self.with_depth:
                 self._kept_top = top
                 return False
-            if top.seq <= self.seq:
+            if self.state is not _BUFFERING:
                 return False
-        elif not self._admit_image(top.seq):
+            self._go_live()
+        admission = self._images.admit(top.seq)
+        if admission is _GAP:
+            self.invalidate(f"the best prices went back from {self._images.seq} to {top.seq}")
+            return True
+        if admission is _IGNORE or top.seq <= self.seq:
             return False
         bid_ticks, bid_lots = top.bid_ticks, top.bid_lots
         ask_ticks, ask_lots = top.ask_ticks, top.ask_lots
@@ -237,15 +242,6 @@ class Book:
         self.state = _LIVE
         self.live = True
         self.why = ""
-
-    def _admit_image(self, seq: int) -> bool:
-        if not self.live and self.state is not _BUFFERING:
-            return False
-        if self._images.admit(seq) is not _APPLY:
-            return False
-        if not self.live:
-            self._go_live()
-        return True
 
     def _keep(self, delta: BookDelta) -> None:
         """Keep a change for the snapshot; after a gap, what was kept before it bridges nothing."""

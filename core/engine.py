@@ -881,6 +881,7 @@ class Engine:
             self._log(f"throttled by the venue: {name}")
         elif reply.verdict is Verdict.BANNED:
             self.throttle.ban(reply.retry_ns, venue_ns)
+            self.outbound.withhold()
             self._door.hold_dials(self.throttle.banned_until_ns - self.clock.offset_ns)
             self._log(f"banned by the venue: {name}")
         elif reply.verdict is Verdict.FATAL:

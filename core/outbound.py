@@ -174,6 +174,15 @@ class Outbound:
             return False
         return True
 
+    def withhold(self) -> None:
+        """Let nothing leave that this turn has framed: its read has told of a ban.
+
+        Its requests stay unanswered, like those that a line loses on the way.
+        """
+        self.waiting = False
+        for frames in self._frames:
+            frames.clear()
+
     def flush(self) -> None:
         """Hand every line what was framed for it, in one piece each."""
         self.waiting = False

@@ -86,16 +86,31 @@ class Bridged:
 
 
 class Imaged:
-    """Whole images, each newer than the last."""
+    """Whole images, each newer than the last.
 
-    __slots__ = ("seq",)
+    >>> rule = Imaged()
+    >>> [rule.admit(seq).value for seq in (7, 7, 5, 6)]
+    ['apply', 'ignore', 'ignore', 'gap']
+    """
+
+    __slots__ = ("_older_seq", "seq")
 
     def __init__(self) -> None:
         self.seq = -1
+        self._older_seq = -1
+        """Number of the image before this one, if that was an older one than ``seq``."""
 
     def admit(self, seq: int) -> Admission:
-        """Judge the next image; the same number twice is a duplicate."""
-        if seq <= self.seq:
+        """Judge the next image; the same number twice is a duplicate.
+
+        A single old image is a repetition; one that a newer one follows, still older than the
+        newest, shows that the feed counts from somewhere else now.
+        """
+        if seq > self.seq:
+            self.seq = seq
+            self._older_seq = -1
+            return _APPLY
+        if seq == self.seq:
             return _IGNORE
-        self.seq = seq
-        return _APPLY
+        older_seq, self._older_seq = self._older_seq, seq
+        return _GAP if -1 < older_seq < seq else _IGNORE

@@ -75,6 +75,42 @@ def test_a_number_out_of_thin_air_among_the_changes_kept_is_overcome():
     assert book.seq == 12
 
 
+def top(seq: int, bid_ticks: int = 99) -> BookTop:
+    return BookTop(0, seq, bid_ticks, 5, 101, 4)
+
+
+@pytest.mark.parametrize("with_depth", [True, False])
+def test_best_prices_that_count_from_elsewhere_lose_the_book(with_depth: bool):
+    book = live_book(10) if with_depth else Book(0, with_depth=False)
+    if not with_depth:
+        book.begin()
+    assert book.apply_top(top(232, 98))
+    assert not book.apply_top(top(11)), "a single old one is a repetition"
+    assert book.apply_top(top(12)), "a newer one after it is not"
+    assert book.why == "the best prices went back from 232 to 12"
+    assert not book.live
+
+
+def test_repeated_best_prices_are_ignored():
+    book = live_book(10)
+    assert book.apply_top(top(12, 98))
+    for seq in (11, 12, 11, 12, 11, 9):
+        assert not book.apply_top(top(seq))
+    assert best(book) == (98, 5, 101, 4)
+
+
+def test_a_top_kept_from_before_the_numbers_began_anew_does_not_freeze_the_book():
+    book = Book(0, with_depth=True)
+    book.begin()
+    book.apply_top(top(232, 98))
+    book.apply_delta(delta(1, 1))
+    assert book.apply_snapshot(snapshot(1))
+    assert book.seq == 232
+    book.apply_top(top(2))
+    assert book.apply_top(top(3))
+    assert not book.live
+
+
 def test_a_snapshot_nobody_asked_for_changes_nothing():
     book = live_book()
     assert not book.apply_snapshot(snapshot(50, bids=[(1, 1)]))

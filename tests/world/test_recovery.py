@@ -15,7 +15,7 @@ from core.orders import Order
 from core.strategy import Desk, Strategy
 from core.units import NS_PER_MS, NS_PER_S
 from core.views import BookState, BookView, OrderState, OrderView, Refusal, SessionState
-from tools.world.tank import LATENCY_NS, Delivery, Message, Tank
+from tools.world.tank import LATENCY_NS, Delivery, Message, Tank, server_frame
 from venues.sim.exchange import Origin
 from venues.sim.methods import METHODS
 
@@ -585,6 +585,33 @@ def test_a_ban_is_obeyed_until_it_is_over():
     assert isinstance(w._place(Side.BUY, 6_490_000, 100), Refusal)
     w.run(2)
     assert isinstance(w._place(Side.BUY, 6_490_000, 100), Order)
+
+
+def test_what_a_read_caused_stays_here_when_the_same_read_tells_of_a_ban():
+    w = world()
+    w.buy(6_490_000, 100)
+    w.buy(6_480_000, 100)
+    w.run(0.1)
+    heard: list[bytes] = []
+
+    def keep(message: Message) -> list[Delivery]:
+        if message.line == TRADE and b'"x":"TRADE"' in message.payload:
+            heard.append(message.payload.replace(b'"x":"TRADE"', b'"x":"FUNDING"'))
+            return []
+        return w.deliver(message)
+
+    w.to_engine = keep
+    w.other("SELL", "64990.00", "1")
+    w.other("SELL", "64900.00", "0.001")
+    w.run(0.05)
+    until_ms = (w.now_ns + 5 * NS_PER_S) // NS_PER_MS
+    ban = b'{"id":"p999","status":418,"error":{"code":-1003,"msg":"ban","data":{"retryAfter":%d}}}'
+    data = server_frame(1, heard[0]) + server_frame(1, ban % until_ms)
+    before = list(w.methods())
+    w.engine.on_bytes(TRADE, data, 0, w.now_ns, w.now_ns)
+    assert w.engine.risk.instrument_halted(0), "and its orders are to be cancelled"
+    w.run(1)
+    assert list(w.methods()) == before
 
 
 def test_a_journal_that_fails_stops_placing_and_cancels_go_out(monkeypatch):
