@@ -385,6 +385,8 @@ class Engine:
         else:
             for book in self.books:
                 self._lose_book(book, f"line lost: {reason}")
+        # At once, not with the next tick: a redial may be faster, and nothing is proved on it yet.
+        self._refresh_session()
         self._end_turn()
 
     def on_answer(
