@@ -376,6 +376,11 @@ class Outside:
         """Whether a line's opening script is worked off."""
         return self.alive and bool(self.engine.sessions) and self.engine.sessions[line].ready
 
+    @property
+    def place(self) -> str:
+        """The folder that all run folders of this world are in."""
+        return self._folder.name
+
     def clean_up(self) -> None:
         """Remove what the world has left on the disk."""
         self._folder.cleanup()
