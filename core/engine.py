@@ -272,6 +272,8 @@ class Engine:
         self._deliveries: list[tuple[Callable[..., None], Any, Any]] = []
         self._next_clock_ns = 0
         self._snapshots: Doubts[int] = Doubts()
+        self._begun_ns: dict[int, int] = {}
+        """When each book began to prove itself, by instrument."""
         self._controls: dict[str, Callable[[str], None]] = {
             "restore": self._restore,
             "start": self._start,
@@ -321,7 +323,7 @@ class Engine:
         self.sessions[line].up(self._adapter.script(line), now_ns)
         if not spec.private:
             for book in self.books:
-                book.begin()
+                self._begin_book(book)
         self._next_step(line)
         self._end_turn()
 
@@ -691,7 +693,7 @@ class Engine:
             self.desk.take_out(book.instrument)
         self._snapshots.settle(book.instrument)
         if any(s.sendable and not s.line.private for s in self.sessions):
-            book.begin()
+            self._begin_book(book)
 
     def market_heard_ns(self, instrument: int) -> int:
         """When a book was last known to be current: the last data on the feed it shares."""
@@ -850,6 +852,8 @@ class Engine:
             self.throttle.learn(reply.budgets, self._now_ns + self.clock.offset_ns)
         if reply.verdict is not Verdict.DONE:
             self._count_refusal(reply)
+        if asked is not None and self._outlived(asked):
+            return
         for fact in reply.facts:
             named = _named(asked, fact)
             self._handlers[type(named)](named)
@@ -864,6 +868,18 @@ class Engine:
         self._step_done(asked, reply)
         self.proof.on_reply(asked, reply, self._now_ns)
         self.recovery.on_reply(asked, reply, self._now_ns)
+
+    def _outlived(self, asked: Asked) -> bool:
+        """Whether a snapshot was asked for before its book began anew, which asks for another.
+
+        Its number means nothing where the venue has begun its numbers anew in between.
+        """
+        command = asked.command
+        return type(command) is FetchBook and asked.sent_ns < self._begun_ns[command.instrument]
+
+    def _begin_book(self, book: Book) -> None:
+        book.begin()
+        self._begun_ns[book.instrument] = self._now_ns
 
     def _time_reply(self, command: Command, asked: Asked) -> None:
         kind = type(command)

@@ -447,6 +447,32 @@ def test_a_gap_takes_out_the_orders_of_that_book_and_it_is_proved_anew():
     w.run_until(lambda: w.engine.books[0].live)
 
 
+def test_a_snapshot_asked_for_before_its_book_began_anew_is_not_taken():
+    w = world(rate=300.0)
+    w.run_until(lambda: w.engine.books[0].live)
+    asked: list[int] = []
+
+    def late(request: Any, status: int, headers: Any, body: bytes) -> Any:
+        if "depth" not in request.path:
+            return LATENCY_NS, status, headers, body
+        asked.append(w.now_ns)
+        if len(asked) > 1:
+            return 3 * NS_PER_S, status, headers, body
+        depth = msgspec.json.decode(body)
+        depth["lastUpdateId"] += 1_000_000  # as counted before the venue began anew
+        return NS_PER_S, status, headers, msgspec.json.encode(depth)
+
+    w.rest_answer = late
+    for _ in range(2):
+        w.cut(MARKET)
+        w.run(0.4)
+    assert len(asked) == 2
+    w.run(1)
+    assert not w.engine.books[0].live
+    w.run_until(lambda: w.engine.books[0].live)
+    assert w.engine.books[0].seq < 1_000_000
+
+
 def test_a_gap_in_one_book_leaves_the_others_alone():
     w = world(symbols=("BTCUSDT", "ETHUSDT"), rate=300.0)
     w.run_until(lambda: all(book.live for book in w.engine.books))

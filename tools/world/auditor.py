@@ -179,7 +179,7 @@ class Auditor:
         self._subscribed = False
         self._proved: set[str] = set()
         self._imaged: set[str] = set()
-        self._banned_until_ns = 0
+        self._banned_until_ns = self._ban_before_ns = 0
         self._ear = Ear()
         self._seqs: dict[int, int] = {}
         self._unaware: set[str] = set()
@@ -304,6 +304,7 @@ class Auditor:
         """Bytes reach our side; what they allow may be done within the same turn."""
         if not private:
             return
+        self._ban_before_ns = self._banned_until_ns
         for payload in self._ear.hear(data):
             if payload.startswith(b'{"id":"u') and b'"status":200' in payload[:40]:
                 self._subscribed = True
@@ -311,6 +312,14 @@ class Auditor:
                 told = msgspec.json.decode(payload)["error"].get("data", {})
                 until_ns = told.get("retryAfter", 0) * NS_PER_MS - skew_ns
                 self._banned_until_ns = max(self._banned_until_ns, until_ns)
+
+    def on_turn_over(self) -> None:
+        """What was read last has been carried to the end."""
+        self._ban_before_ns = self._banned_until_ns
+
+    def on_closed(self) -> None:
+        """Our side closes the private line: a ban behind what it has refused was not read."""
+        self._banned_until_ns = self._ban_before_ns
 
     def on_snapshot(self, symbol: str) -> None:
         """A snapshot of a symbol's book has reached our side."""
@@ -340,7 +349,7 @@ class Auditor:
         self._filled.clear()
         self._bought.clear()
         self._journal_failed = False
-        self._banned_until_ns = 0
+        self._banned_until_ns = self._ban_before_ns = 0
 
     def answered(self, payload: bytes) -> None:
         """The exchange itself, and no fault, answers a request."""

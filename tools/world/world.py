@@ -481,10 +481,16 @@ class World(Tank):
         self.auditor.on_read(private, data, self.now_ns, self.skew_ns)
         super()._arrive(link, data)
         if private:
+            self.auditor.on_turn_over()
             self.auditor.check_orders(self.engine)
         elif data[2:3] != b"\x89" and self.engine.books:
             self.auditor.check_books(self.engine, self.now_ns)
         self._be_late()
+
+    def drop(self, line: int, reason: str, *, redial_now: bool) -> None:
+        if line == TRADE:
+            self.auditor.on_closed()
+        super().drop(line, reason, redial_now=redial_now)
 
     def cut(self, line: int, reason: str = "connection reset", *, redial: bool = True) -> None:
         if line in self.links:
