@@ -346,6 +346,14 @@ def test_nothing_is_placed_while_the_private_line_is_down():
     ]
 
 
+def test_a_lost_line_closes_the_gate_at_once():
+    w = world()
+    w.cut(TRADE)
+    w.run(0.001)
+    assert w.desk.session is SessionState.INTERRUPTED
+    assert isinstance(w._place(Side.BUY, 6_490_000, 100), Refusal)
+
+
 def test_trading_resumes_only_after_a_reconciliation():
     w = world()
     w.rest_answer = lambda request, *rest: (

@@ -16,6 +16,8 @@ TLS_NS: Final = 8_000
 SLOW_NS: Final = 1_000_000
 FASTEST_RATE: Final = 20_000
 
+BUILDS: Final = ("hotloop", "hotloop+compiled")
+
 
 class Goal(Struct, frozen=True):
     """One goal, and what came of it."""
@@ -75,36 +77,38 @@ def _floor(rows: dict[tuple[Any, ...], Row]) -> Iterator[Goal]:
 
 
 def _peers(rows: dict[tuple[Any, ...], Row]) -> Iterator[Goal]:
-    for peer, against, limit in (
-        ("picows+hmac", "hotloop+hmac", 2.5),
-        ("picows+hmac", "hotloop", 2.5),
-        ("nautilus_trader", "hotloop", 15.0),
-        ("ccxt", "hotloop", 20.0),
-    ):
-        ours, theirs = _find(rows, against), _find(rows, peer)
+    signed = (("hotloop+hmac", "picows+hmac", 2.5),)
+    others = (("picows+hmac", 2.5), ("nautilus_trader", 15.0), ("ccxt", 20.0))
+    for build, peer, limit in (*signed, *((one, *other) for one in BUILDS for other in others)):
+        ours, theirs = _find(rows, build), _find(rows, peer)
         if ours and theirs:
             times = _ratio(theirs, ours, "p50_ns")
-            yield Goal(f"{against}: times faster than {peer}", limit, times, at_least=True)
+            yield Goal(f"{build}: times faster than {peer}", limit, times, at_least=True)
 
 
 def _open(rows: dict[tuple[Any, ...], Row]) -> Iterator[Goal]:
-    closed = _find(rows, "hotloop")
-    fast = _find(rows, "hotloop", "open", rate=FASTEST_RATE)
-    if closed and fast:
-        where = f"open loop at {FASTEST_RATE:,}"
-        yield Goal(f"{where}: p50, times the closed loop's", 1.5, _ratio(fast, closed, "p50_ns"))
+    floor = _find(rows, "floor", "open", rate=FASTEST_RATE)
+    for build in BUILDS:
+        closed = _find(rows, build)
+        fast = _find(rows, build, "open", rate=FASTEST_RATE)
+        if not closed or not fast:
+            continue
+        where = f"{build}: open loop at {FASTEST_RATE:,}"
+        times = _ratio(fast, closed, "p50_ns")
+        yield Goal(f"{where}: p50, times the closed loop's", 1.5, times)
         yield Goal(f"{where}: ticks lost", 0, fast["lost"])
-        floor = _find(rows, "floor", "open", rate=FASTEST_RATE)
         if floor and floor["p99_ns"] < SLOW_NS:
             yield Goal(f"{where}: p99, us (the floor's is below)", 1_000, fast["p99_ns"] / 1e3)
 
 
 def _bursts(rows: dict[tuple[Any, ...], Row]) -> Iterator[Goal]:
-    for stream, limit in (("bookTicker", 300_000), ("depth", 50_000)):
-        burst = _find(rows, "hotloop", "burst", stream)
-        if burst:
-            rate = burst["messages_per_s"]
-            yield Goal(f"burst: {stream} messages a second", limit, rate, at_least=True)
+    for build in BUILDS:
+        for stream, limit in (("bookTicker", 300_000), ("depth", 50_000)):
+            burst = _find(rows, build, "burst", stream)
+            if burst:
+                rate = burst["messages_per_s"]
+                what = f"{build}: burst, {stream} messages a second"
+                yield Goal(what, limit, rate, at_least=True)
 
 
 def _costs(rows: dict[tuple[Any, ...], Row], hops: dict[str, Any]) -> Iterator[Goal]:
