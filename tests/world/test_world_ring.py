@@ -80,10 +80,10 @@ def test_the_promised_reaction_follows(name: str) -> None:
 
 
 @pytest.mark.skipif(not BREAKABLE, reason="no compiled function can be replaced")
-@pytest.mark.parametrize("name", ["fills_not_deduplicated", "stale_book_read"])
-def test_the_auditor_catches(name: str) -> None:
+@pytest.mark.parametrize(("name", "first"), [("fills_not_deduplicated", 0), ("stale_book_read", 8)])
+def test_the_auditor_catches(name: str, first: int) -> None:
     with released(name):
-        assert any(live(seed).failed for seed in range(12))
+        assert any(live(seed).failed for seed in range(first, first + 12))
 
 
 def test_a_world_is_the_same_in_another_process_with_another_hash_seed() -> None:

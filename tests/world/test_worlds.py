@@ -26,7 +26,7 @@ NUMBERS = range(1, 53)
 """The faults that were promised to be survived."""
 
 CAUGHT_NEAR = {
-    "id_reused": 70,
+    "id_reused": 270,
     "leave_only_the_live": 39,
     "order_after_halt": 12,
     "timeout_is_rejection": 39,
