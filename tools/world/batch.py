@@ -112,11 +112,11 @@ class Worker:
             while b"\n" not in self._left:
                 data = await stdout.receive_some()
                 if not data or len(self._left) > MAX_LINE_BYTES:
-                    raise WorkerFailed(f"seed {seed}: the worker ended: see above")
+                    raise WorkerFailed("the worker ended: see above")
                 self._left += data
             line, _, self._left = self._left.partition(b"\n")
             return msgspec.json.decode(line, type=Life)
-        raise WorkerFailed(f"seed {seed}: nothing came of it within {LONGEST_S:g} s")
+        raise WorkerFailed(f"nothing came of it within {LONGEST_S:g} s")
 
     async def stop(self) -> None:
         self._process.kill()
@@ -147,22 +147,27 @@ async def run(
     summary = Summary(ring)
     deadline = trio.current_time() + seconds
 
+    async def live(seed: int, first: Worker, second: Worker) -> None:
+        life = await first.live(seed)
+        summary.take(life)
+        if seed % TWICE_EVERY == 0:
+            again = await second.live(seed)
+            if structs.replace(again, events=()) != structs.replace(life, events=()):
+                text = f"two runs differ: {life.digest[:16]} and {again.digest[:16]}"
+                summary.violate(seed, "I21", text)
+
     async def work() -> None:
         first, second = [await start(hash_seed, ring) for hash_seed in HASH_SEEDS]
         try:
             for seed in seeds:
-                life = await first.live(seed)
-                summary.take(life)
-                if seed % TWICE_EVERY == 0:
-                    again = await second.live(seed)
-                    if structs.replace(again, events=()) != structs.replace(life, events=()):
-                        text = f"two runs differ: {life.digest[:16]} and {again.digest[:16]}"
-                        summary.violate(seed, "I21", text)
+                try:
+                    await live(seed, first, second)
+                except WorkerFailed as error:
+                    summary.violate(seed, "I14", str(error))
+                    break  # nobody knows what state the worker is in
                 told(summary)
                 if trio.current_time() > deadline:
                     break
-        except WorkerFailed as error:
-            summary.violate(-1, "I14", str(error))
         finally:
             with trio.CancelScope(shield=True):
                 await first.stop()

@@ -470,6 +470,8 @@ class World(Tank):
         if link.clogged or link.dropped or not link.open:
             super()._arrive(link, data)
             return
+        if not self.alive:
+            return  # to a process that is dead
         if not self.runs:
             self.at(self.stopped_until_ns, lambda: self._arrive(link, data))
             return

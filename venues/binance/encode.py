@@ -15,11 +15,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import quote
 
 import msgspec
-from msgspec import Struct, field
 
 from core.commands import (
     NEWEST_TRADE,
@@ -48,7 +47,7 @@ from core.events import NO_INSTRUMENT, Side
 from core.instrument import Instrument
 from core.units import NS_PER_MS
 from core.venue import RestRequest, Stream, Subscription, WireRequest
-from venues.binance import decode, facts
+from venues.binance import decode, facts, schema
 
 DEPTH_LEVELS: Final = 5_000
 """Levels of a snapshot: what the venue's own recipe asks for. What lies beyond them is unknown
@@ -210,25 +209,11 @@ def _shape(place: Place) -> int:
     return first + _MARKET
 
 
-class _Order(Struct):
-    """What is read again of a recorded order."""
-
-    symbol: str
-    side: Literal["BUY", "SELL"]
-    quantity: str
-    client_order_id: str = field(name="newClientOrderId")
-    price: str = "0"
-
-
-class _Sent(Struct):
-    params: _Order
-
-
-_read_sent = msgspec.json.Decoder(_Sent).decode
+_read_sent: Final = msgspec.json.Decoder(schema.Sent).decode
 _NEW: Final = re.compile(rb'\{"id":"\w+","method":"order\.(?:place|cancelReplace)"')
 
 
-def _place_of(order: _Order, row: Instrument) -> Place | None:
+def _place_of(order: schema.SentOrder, row: Instrument) -> Place | None:
     side = _BUY if order.side == "BUY" else Side.SELL
     try:
         ticks, lots = row.tick.count(order.price), row.lot.count(order.quantity)

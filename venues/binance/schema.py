@@ -11,7 +11,7 @@ user-data-stream.md, rest-api.md.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
@@ -210,6 +210,23 @@ class Amended(Camel, frozen=True, gc=False):
 
 class AmendAnswer(Answer, frozen=True, gc=False, kw_only=True):
     result: Amended | UnsetType = UNSET
+
+
+# -- trade line: what was sent there, read again ---------------------------------------------
+
+
+class SentOrder(Struct, frozen=True, gc=False):
+    """What is looked at in the parameters of a recorded new order."""
+
+    symbol: str
+    side: Literal["BUY", "SELL"]
+    quantity: str
+    client_order_id: str = field(name="newClientOrderId")
+    price: str = "0"
+
+
+class Sent(Struct, frozen=True, gc=False):
+    params: SentOrder
 
 
 # -- trade line: the account's own events ----------------------------------------------------
