@@ -271,7 +271,9 @@ class Verdict(StrEnum):
 
     DONE = "done"
     REFUSED = "refused"
-    """Proof that the request was not accepted (for a query: the venue knows no such order)."""
+    """Proof that the request was not accepted; of an order it asks about, that proves nothing."""
+    ABSENT = "absent"
+    """Not accepted, because the venue knows no such order."""
     UNKNOWN = "unknown"
     """It may have been accepted or not; only asking can tell. Never sent again on its own."""
     THROTTLED = "throttled"

@@ -121,7 +121,7 @@ class Proof:
         if order is None or order.state.terminal:
             return
         self._release(order)
-        if verdict in (Verdict.DONE, Verdict.REFUSED, Verdict.UNKNOWN):
+        if verdict in (Verdict.DONE, Verdict.REFUSED, Verdict.ABSENT, Verdict.UNKNOWN):
             # Not even "done" without a report that it is, nor a refusal, says how it stands.
             self.doubts.raise_(order.client_order_id, now_ns)
 
@@ -148,7 +148,7 @@ class Proof:
         if order is None or order.state.terminal:
             return
         self._release(order)
-        if reply.verdict in (Verdict.REFUSED, Verdict.UNKNOWN):
+        if reply.verdict in (Verdict.REFUSED, Verdict.ABSENT, Verdict.UNKNOWN):
             self.doubts.raise_(order.client_order_id, now_ns)
 
     def _on_cancel_all(self, command: CancelAll, _: Asked, __: Reply, now_ns: int) -> None:
@@ -163,7 +163,7 @@ class Proof:
         elif reply.verdict is Verdict.DONE:
             if not order.unbooked_lots:
                 self.doubts.settle(query.client_order_id)
-        elif reply.verdict is Verdict.REFUSED and self._can_no_longer_be_taken(order, asked):
+        elif reply.verdict is Verdict.ABSENT and self._can_no_longer_be_taken(order, asked):
             self._settle(self._orders.on_refused(order, "the venue knows no such order"))
             self.doubts.settle(query.client_order_id)
         self._release_if_lost(order)

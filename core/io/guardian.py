@@ -299,7 +299,8 @@ class Guardian:
             return None
         self._learn(reply, sent_ns)
         # A refused cancel is an answer: the order may be gone, and the next list will tell.
-        taken = (Verdict.DONE, Verdict.REFUSED) if type(command) is Cancel else (Verdict.DONE,)
+        settled = (Verdict.DONE, Verdict.REFUSED, Verdict.ABSENT)
+        taken = settled if type(command) is Cancel else (Verdict.DONE,)
         if reply.verdict not in taken:
             self._stumble(command, f"{reply.verdict}: {reply.code} {reply.text}")
             return None

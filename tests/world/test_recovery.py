@@ -346,6 +346,31 @@ def test_nothing_is_placed_while_the_private_line_is_down():
     ]
 
 
+def test_a_question_that_is_refused_proves_nothing_about_its_order():
+    w = world()
+    w.to_engine = lambda m: [] if m.line == TRADE and m.opcode == 1 else w.deliver(m)
+    order = w.buy(6_501_000, 100, tif=TimeInForce.IOC)
+    w.run(0.1)
+
+    def off(message: Message) -> list[Delivery]:
+        if message.line != TRADE or message.opcode != 1:
+            return w.deliver(message)
+        if not str(message.json.get("id")).startswith("q"):
+            return []
+        body = {
+            "id": message.json["id"],
+            "status": 400,
+            "error": {"code": -1021, "msg": "Timestamp for this request is outside."},
+        }
+        return [(LATENCY_NS, Message(TRADE, 1, msgspec.json.encode(body)))]
+
+    w.to_engine = off
+    w.run(25)
+    assert order.state is OrderState.UNKNOWN, "also when the order could no longer be taken"
+    w.to_engine = w.deliver
+    w.run_until(lambda: order.state is OrderState.FILLED)
+
+
 def test_a_lost_line_closes_the_gate_at_once():
     w = world()
     w.cut(TRADE)

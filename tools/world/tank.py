@@ -382,7 +382,13 @@ class Tank:
             link.session.close()
 
     def _dial(self, line: int) -> None:
-        self.enter(partial(self._dial_now, line))
+        engine = self.engine
+
+        def dial() -> None:
+            if self.alive and engine is self.engine:
+                self._dial_now(line)
+
+        self.enter(dial)
 
     def _dial_now(self, line: int) -> None:
         if line in self.links:

@@ -16,6 +16,7 @@ from core.events import Verdict
 
 DONE: Final = Verdict.DONE
 REFUSED: Final = Verdict.REFUSED
+ABSENT: Final = Verdict.ABSENT
 UNKNOWN: Final = Verdict.UNKNOWN
 THROTTLED: Final = Verdict.THROTTLED
 BANNED: Final = Verdict.BANNED
@@ -103,13 +104,13 @@ CODES: Final[dict[int, Verdict]] = {
     # 20xx: orders and accounts
     -2010: REFUSED,  # rejected by the matching engine
     -2011: REFUSED,  # cancel rejected: the cancel was not accepted, and no more is proved
-    -2013: REFUSED,  # no such order
+    -2013: ABSENT,
     -2014: FATAL,  # API key format
     -2015: FATAL,  # API key, IP or permissions
     -2016: REFUSED,
     -2021: UNKNOWN,  # cancel-replace, one half failed: its data tells which, see decode.py
     -2022: UNKNOWN,  # cancel-replace, both halves failed: likewise
-    -2026: REFUSED,  # order archived: over 90 days ago, nothing filled
+    -2026: ABSENT,  # order archived: over 90 days ago, nothing filled
     -2035: DONE,  # user data stream subscription already active: what was asked for is so
     -2036: REFUSED,
     -2038: REFUSED,  # amend rejected

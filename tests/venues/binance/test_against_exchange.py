@@ -285,7 +285,7 @@ def test_a_query_by_line_and_by_rest(run: Run) -> None:
     for query in (QueryOrder(0, "a"), QueryOrder(0, "a", number)):
         for reply in (run.ask(query), run.fetch(query)):
             assert reports(reply.facts) == [("a", Change.SNAPSHOT, VenueStatus.NEW)]
-    assert run.ask(QueryOrder(0, "nobody")).verdict is Verdict.REFUSED
+    assert run.ask(QueryOrder(0, "nobody")).verdict is Verdict.ABSENT
     assert run.fetch(QueryOrder(0, "nobody")).code == -2013
 
 

@@ -189,7 +189,7 @@ def test_no_answer_at_all_proves_nothing() -> None:
 def test_an_error_with_a_code() -> None:
     body = b'{"code":-2013,"msg":"Order does not exist."}'
     reply = answered(QueryOrder(0, "a"), body, 400, HEADERS)
-    assert (reply.verdict, reply.code) == (Verdict.REFUSED, -2013)
+    assert (reply.verdict, reply.code) == (Verdict.ABSENT, -2013)
     assert (reply.text, reply.budgets) == ("Order does not exist.", USED)
 
 

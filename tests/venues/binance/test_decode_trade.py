@@ -475,9 +475,9 @@ def test_a_query_is_a_snapshot() -> None:
     assert (report.status, report.venue_ns) == (VenueStatus.FILLED, 1660801717945 * MS)
 
 
-def test_a_query_for_an_order_the_venue_does_not_know_is_a_refusal() -> None:
+def test_a_query_for_an_order_the_venue_does_not_know_says_that_it_is_absent() -> None:
     reply = failed("q20", 400, -2013, "Order does not exist.")
-    assert (reply.request_id, reply.verdict) == (20, Verdict.REFUSED)
+    assert (reply.request_id, reply.verdict) == (20, Verdict.ABSENT)
     assert (reply.code, reply.text) == (-2013, "Order does not exist.")
 
 
