@@ -51,6 +51,7 @@ class Book:
         "_chain",
         "_images",
         "_kept_top",
+        "_repeated_seq",
         "gaps",
         "instrument",
         "live",
@@ -83,6 +84,8 @@ class Book:
         self._images = Imaged()
         self._buffer: list[BookDelta] = []
         self._kept_top: BookTop | None = None
+        self._repeated_seq = -1
+        """Where the change before this one ended, if that was one kept already."""
 
     # -- what may be seen ----------------------------------------------------------------------
 
@@ -244,12 +247,19 @@ class Book:
         self.why = ""
 
     def _keep(self, delta: BookDelta) -> None:
-        """Keep a change for the snapshot; after a gap, what was kept before it bridges nothing."""
+        """Keep a change for the snapshot; after a gap, what was kept before it bridges nothing.
+
+        Nor does it once a repeated change is continued by the next: the feed began to count anew.
+        """
         kept = self._buffer
+        repeated_seq, self._repeated_seq = self._repeated_seq, -1
         if kept:
             if kept[0].first_seq <= delta.first_seq and delta.last_seq <= kept[-1].last_seq:
-                return
-            if not delta.first_seq <= kept[-1].last_seq + 1 <= delta.last_seq:
+                if delta.first_seq != repeated_seq + 1:
+                    self._repeated_seq = delta.last_seq
+                    return
+                kept.clear()
+            elif not delta.first_seq <= kept[-1].last_seq + 1 <= delta.last_seq:
                 kept.clear()
         if len(kept) >= MAX_BUFFERED:
             self.invalidate(f"no snapshot within {MAX_BUFFERED} changes")

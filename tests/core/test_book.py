@@ -75,6 +75,15 @@ def test_a_number_out_of_thin_air_among_the_changes_kept_is_overcome():
     assert book.seq == 12
 
 
+def test_changes_kept_are_forgotten_when_the_feed_begins_to_count_anew():
+    book = Book(0, with_depth=True)
+    book.begin()
+    for first, last in ((1, 20), (21, 34), (4, 5), (6, 7), (8, 9)):
+        book.apply_delta(delta(first, last, bids=[(last, 1)]))
+    assert book.apply_snapshot(snapshot(8))
+    assert book.seq == 9, "and none of the changes that were counted otherwise is applied"
+
+
 def top(seq: int, bid_ticks: int = 99) -> BookTop:
     return BookTop(0, seq, bid_ticks, 5, 101, 4)
 
