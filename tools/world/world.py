@@ -233,6 +233,8 @@ class World(Tank):
         # What a boot notes first reaches the disk long before a machine is as good as set up.
         first = next((i for i, r in enumerate(records, 1) if r.kind == Kind.NOTE), len(records))
         kept = records[: max(first, len(records) - lost_records)]
+        if any(map(self._is_only_word, records[len(kept) :])):
+            kept = records
         for record in kept:
             if record.kind == Kind.NOTE:
                 self._notes.read(record.payload)
@@ -248,6 +250,15 @@ class World(Tank):
             self.reboot(restored)
 
         self.at(self.now_ns + down_ns, start)
+
+    def _is_only_word(self, record: Record) -> bool:
+        """Whether this is all there is of an order that has traded and stands no more.
+
+        A power cut that takes it leaves fills that nobody can tell from others': not survived.
+        """
+        place = self.house.adapter.placed(record.payload) if record.kind == Kind.SEND else None
+        order = self.auditor.order_of(place.client_order_id) if place is not None else None
+        return order is not None and not order.is_open and order.filled > 0
 
     def stop_process(self, for_ns: int) -> None:
         """Have the process not run for a while; what comes meanwhile waits for it."""
