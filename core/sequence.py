@@ -36,13 +36,13 @@ class Bridged:
     (<Admission.IGNORE: 'ignore'>, <Admission.APPLY: 'apply'>, <Admission.GAP: 'gap'>)
     """
 
-    __slots__ = ("_applied", "_repeated_seq", "seq")
+    __slots__ = ("_first_seq", "_last_seq", "_repeated_seq", "seq")
 
     def __init__(self) -> None:
         self.seq = 0
-        self._applied = (0, 0)
-        """The last change applied since the snapshot, zeros for none."""
-        self._repeated_seq = 0
+        self._first_seq = self._last_seq = -1
+        """The newest change seen since the snapshot, also one that the snapshot held already."""
+        self._repeated_seq = -1
         """Where an older change than that ended, if the one before this was such."""
 
     def bridge(self, snapshot_seq: int, first_seq: int) -> bool:
@@ -53,35 +53,30 @@ class Bridged:
         if snapshot_seq < first_seq:
             return False
         self.seq = snapshot_seq
-        self._applied = (0, 0)
-        self._repeated_seq = 0
+        self._first_seq = self._last_seq = self._repeated_seq = -1
         return True
 
     def admit(self, first_seq: int, last_seq: int) -> Admission:
         """Judge the next change, and count it when it is to be applied.
 
-        The first may overlap the snapshot, each later one begins where the last one ended. A
-        single old change is a repetition; one that another one continues shows that the feed
-        counts from somewhere else now.
+        What the snapshot holds already may miss a change, the first beyond may overlap it, and
+        each later one begins where the last one ended. A single old change is a repetition; one
+        that another one continues shows that the feed counts from somewhere else now.
         """
-        applied_first, applied_last = self._applied
-        repeated_seq, self._repeated_seq = self._repeated_seq, 0
-        if not applied_last:
-            if last_seq <= self.seq:
-                return _IGNORE
-            if first_seq > self.seq + 1 or last_seq < first_seq:
-                return _GAP
-        elif first_seq == applied_first and last_seq == applied_last:
+        repeated_seq, self._repeated_seq = self._repeated_seq, -1
+        if first_seq == self._first_seq and last_seq == self._last_seq:
             return _IGNORE
-        elif repeated_seq and first_seq == repeated_seq + 1:
+        if -1 < repeated_seq == first_seq - 1:
             return _GAP
-        elif last_seq <= self.seq:
+        if last_seq <= self._last_seq:
             self._repeated_seq = last_seq
             return _IGNORE
-        elif first_seq != self.seq + 1 or last_seq < first_seq:
+        if not self._last_seq < first_seq <= self.seq + 1 or last_seq < first_seq:
             return _GAP
+        self._first_seq, self._last_seq = first_seq, last_seq
+        if last_seq <= self.seq:
+            return _IGNORE
         self.seq = last_seq
-        self._applied = (first_seq, last_seq)
         return _APPLY
 
 

@@ -120,15 +120,20 @@ class Grid:
 ASSET_DECIMALS = 18
 """Decimals of an atom, the unit of balances and fees: the finest that any venue or chain uses."""
 
+MAX_UNITS = 10**18
+"""Whole units that an amount stays below: a thousand times the supply of the commonest coins."""
+
 
 def atoms(text: str) -> int:
     """Return an asset amount in atoms; a leading "-" is allowed, for balance changes.
 
     Unlike prices and sizes an amount is not bounded by an int64: 18 decimals leave only 9.2 whole
-    units there. Raises ``Malformed`` like ``parse_decimal``.
+    units there. Raises ``Malformed`` like ``parse_decimal``, and for ``MAX_UNITS`` or more.
     """
     mantissa, exponent = parse_decimal(text.removeprefix("-"))
     if exponent > ASSET_DECIMALS:
         raise Malformed(f"{text!r} has more than {ASSET_DECIMALS} decimals")
+    if mantissa >= MAX_UNITS * int(10**exponent):
+        raise Malformed(f"{text!r} is more than there is of anything")
     count = mantissa * int(10 ** (ASSET_DECIMALS - exponent))
     return -count if text.startswith("-") else count

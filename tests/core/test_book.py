@@ -156,6 +156,25 @@ def test_a_repeated_change_is_ignored():
     assert book.live
 
 
+def test_changes_that_the_snapshot_holds_already_may_still_arrive():
+    book = Book(0, with_depth=True)
+    book.begin()
+    book.apply_delta(delta(8, 10))
+    assert book.apply_snapshot(snapshot(14))
+    assert not book.apply_delta(delta(11, 12))
+    assert not book.apply_delta(delta(11, 12)), "even twice"
+    assert book.apply_delta(delta(13, 15, bids=[(100, 1)]))
+    assert book.live
+    assert best(book) == (100, 1, 101, 4)
+
+
+def test_a_feed_that_counts_anew_right_behind_the_snapshot_loses_the_book():
+    book = live_book(4)
+    assert not book.apply_delta(delta(1, 1)), "a single old one is a repetition"
+    assert book.apply_delta(delta(2, 2))
+    assert book.why == "gap: holds update 4, got 2..2"
+
+
 def test_a_change_that_counts_backwards_is_a_gap():
     book = live_book(10)
     book.apply_delta(delta(12, 11))

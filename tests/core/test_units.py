@@ -12,6 +12,7 @@ from core.units import (
     ASSET_DECIMALS,
     MAX_COUNT,
     MAX_TEXT,
+    MAX_UNITS,
     Grid,
     atoms,
     format_decimal,
@@ -125,12 +126,18 @@ def test_remembered_texts_are_bounded_and_stay_exact(monkeypatch: pytest.MonkeyP
 @given(plain, st.sampled_from(["", "-"]))
 def test_atoms_are_exact_or_refused(text: str, sign: str) -> None:
     decimals = len(text.partition(".")[2])
-    if decimals > ASSET_DECIMALS:
+    if decimals > ASSET_DECIMALS or Decimal(text) >= MAX_UNITS:
         with pytest.raises(Malformed):
             atoms(sign + text)
     else:
         with localcontext(prec=60):
             assert atoms(sign + text) == Decimal(sign + text).scaleb(ASSET_DECIMALS)
+
+
+@pytest.mark.parametrize("text", ["1000000000000000000", "-1000000000000000000.0", "9" * 39])
+def test_an_amount_beyond_any_supply_is_refused(text: str) -> None:
+    with pytest.raises(Malformed, match="more than there is"):
+        atoms(text)
 
 
 @pytest.mark.parametrize("text", ["--5", "-", "+5", "-+5", "- 5", "-" * 100_000, "-1e5"])

@@ -78,6 +78,8 @@ class Booked:
     symbol: str
     buy: bool
     size: int
+    listed_as: str
+    """The name that the venue's lists give it: that of its cancel, where there was one."""
     status: str = "NEW"
     prevented: int = 0
     deals: dict[int, Deal] = field(default_factory=dict)
@@ -234,7 +236,7 @@ class Auditor:
             return
         order = self.orders.get((symbol, order_id))
         if order is None:
-            order = Booked(order_id, client_id, symbol, event["S"] == "BUY", parse(event["q"]))
+            order = Booked(order_id, client_id, symbol, event["S"] == "BUY", parse(event["q"]), "")
             self.orders[symbol, order_id] = order
             self._open[symbol][order_id] = order
             if client_id in self._by_client:
@@ -242,7 +244,7 @@ class Auditor:
                     self._note("I3", f"{client_id} stands for two orders of {symbol}")
                 self.doubled.add(symbol)
             self._by_client[client_id] = order
-        order.size = parse(event["q"])
+        order.size, order.listed_as = parse(event["q"]), event["c"]
         order.prevented = parse(event["A"]) if "A" in event else order.prevented
         order.status = event["X"]
         if kind == "TRADE":

@@ -252,13 +252,18 @@ class World(Tank):
         self.at(self.now_ns + down_ns, start)
 
     def _is_only_word(self, record: Record) -> bool:
-        """Whether this is all there is of an order that has traded and stands no more.
+        """Whether nothing else tells that an order was ours: it traded, and somebody cancelled it.
 
-        A power cut that takes it leaves fills that nobody can tell from others': not survived.
+        The venue lists it under their name now. A power cut that takes this record leaves fills
+        that nobody can tell from others': not survived.
         """
         place = self.house.adapter.placed(record.payload) if record.kind == Kind.SEND else None
         order = self.auditor.order_of(place.client_order_id) if place is not None else None
-        return order is not None and not order.is_open and order.filled > 0
+        return (
+            order is not None
+            and order.filled > 0
+            and not order.listed_as.startswith(self.auditor.scope)
+        )
 
     def stop_process(self, for_ns: int) -> None:
         """Have the process not run for a while; what comes meanwhile waits for it."""
