@@ -19,9 +19,10 @@ from core.units import NS_PER_MS, NS_PER_S
 from core.venue import RestRequest
 from core.views import OrderState
 from core.wire.websocket import PING, TEXT
+from tools.world.strikes import Fault, Struck
 from tools.world.tank import Delivery, Message, server_frame
 from tools.world.workload import SAID
-from tools.world.world import MARKET, TRADE, Answer, Fault, Struck, World
+from tools.world.world import MARKET, TRADE, Answer, World
 from venues.sim.engine import Market
 from venues.sim.exchange import Origin
 from venues.sim.fixed import parse, show
@@ -245,8 +246,7 @@ def _silence(w: World, line: int) -> Struck | None:
     if link is None:
         return None
     w.mute_until_ns[line] = w.now_ns + int(SILENT_S * NS_PER_S)
-    w.last_storm(SILENT_S)
-    w.lull(SILENT_S)
+    w.strikes.lull(SILENT_S)
     since_ns = w.now_ns
 
     def reaction() -> bool:
@@ -740,8 +740,7 @@ def differ_balance(w: World) -> Struck | None:
 
     w.lies[path] = (engine.setup.boot, lie)
     w.cut(TRADE)
-    w.last_storm(LEDGER_S)
-    w.lull(LEDGER_S)
+    w.strikes.lull(LEDGER_S)
     halted, again = logged(w, "halted: the ledgers differ"), asked_again(w, path, 2)
     return Struck(None, lambda: again() if once else halted(), 2 * LEDGER_S)
 
@@ -861,7 +860,7 @@ def drift_clock(w: World) -> Struck:
 
     def move(left: int = 100) -> None:
         w.skew_ns += int(rate * 10 * NS_PER_MS)
-        if left and w.storming:
+        if left and w.strikes.storming:
             w.at(w.now_ns + 10 * NS_PER_MS, lambda: move(left - 1))
 
     move()
@@ -877,8 +876,8 @@ def stop_process(w: World) -> Struck | None:
     w.auditor.on_stopped()
     w.stop_process(for_ns)
     w.old_until_ns = w.stopped_until_ns
-    w.lull(seconds)
-    w.last_storm(seconds + 1.0)
+    w.strikes.lull(seconds)
+    w.strikes.last(seconds + 1.0)
     said, back = logged(w, "not running for"), redialled(w, MARKET)
     return Struck(None, lambda: said() and back(), seconds + 10.0)
 
@@ -925,7 +924,7 @@ def crash(w: World) -> Struck | None:
         down_ns = later_ns(draw, 8000, 9000)
         w.crash(draw.randint(1, 200), down_ns)
     if draw.random() < 0.5:
-        w.last_storm(down_ns / NS_PER_S + TRADES_AGAIN_S)
+        w.strikes.last(down_ns / NS_PER_S + TRADES_AGAIN_S)
     return Struck(
         None,
         lambda: w.engine.setup.boot > boot and w.engine.recovery.reconciled_once,
@@ -936,7 +935,7 @@ def crash(w: World) -> Struck | None:
 def strategy_fails(w: World) -> Struck | None:
     """Said by the strategy itself: see ``tools.world.workload``."""
     told = [line for line in w.log_lines if line.startswith(SAID)]
-    if not told or "mischief" in w.injected:
+    if not told or "mischief" in w.strikes.injected:
         return None
     if "raising" in told[0]:
         return Struck(None, lambda: bool(w.engine.fatal and w.stopped))

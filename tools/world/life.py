@@ -75,8 +75,8 @@ def live(seed: int) -> Life:
         seed=seed,
         simulated_s=(world.now_ns - START_NS) / NS_PER_S,
         digest=_digest(world),
-        injected=dict(world.injected),
-        reacted=dict(world.reacted),
+        injected=dict(world.strikes.injected),
+        reacted=dict(world.strikes.reacted),
         invariant=invariant,
         text=text,
         events=(*(world.all_log + world.log_lines)[-LAST_EVENTS:], *trace) if invariant else (),
@@ -100,9 +100,9 @@ def _storm(world: World) -> None:
     draw = world.draw.scheduler
     world.run(draw.choice((0.0, 0.0, 0.3)))
     storm_s = draw.uniform(*STORM_S)
-    world.start_storm(storm_s)
+    world.strikes.begin(storm_s)
     told_s = draw.uniform(0.1, storm_s) if draw.random() < TOLD_TO_LEAVE else math.inf
-    while world.now_ns < world.storm_until_ns:
+    while world.now_ns < world.strikes.until_ns:
         world.run(STEP_S)
         told_s -= STEP_S
         why = world.stopped or ("told to" if told_s <= 0 else "")

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import trio
 
@@ -21,7 +21,7 @@ from core import config
 from core.engine import Engine
 from core.errors import BadParameter, JournalFailed, Misuse
 from core.journal import Kind, Payload
-from core.units import NS_PER_S
+from core.units import NS_PER_MS, NS_PER_S
 from core.venue import RestRequest
 from core.wire.websocket import TEXT
 from tools.world.agenda import Agenda
@@ -42,7 +42,7 @@ from tools.world.peers import (
 from tools.world.process import Process
 from tools.world.seeds import Generators
 from tools.world.street import Street
-from tools.world.strikes import Strikes
+from tools.world.strikes import Fault, Strikes, Struck
 from tools.world.tank import START_NS, Message, client_frames
 from tools.world.workload import MISCHIEF
 from tools.world.world import (
@@ -50,8 +50,6 @@ from tools.world.world import (
     MAX_ORDER,
     MAX_POSITION,
     TRADE,
-    Fault,
-    Struck,
     WatchedVenue,
     kind_of,
 )
@@ -72,6 +70,9 @@ UNDER_TLS: Final = 0.3
 
 SPINNING: Final = 0.1
 """Share of the worlds whose hot loop spins."""
+
+LOOK_NS: Final = 50 * NS_PER_MS
+"""Between two looks whether a fault had its reaction: each wakes the world's clock."""
 
 SEGMENT_BYTES: Final = (256 * 1024, 1024 * 1024)
 
@@ -122,7 +123,7 @@ class Outside:
         self._set_up_exchange()
         self._set_up_config()
         self.strikes = Strikes(
-            self, faults, draw.faults, self.agenda, lambda: self.alive, certain=certain
+            self, faults, draw.faults, self.agenda, lambda: self.alive, LOOK_NS, certain=certain
         )
         self.log: list[str] = []
         self.peers: dict[int, WebSocket] = {}
@@ -477,19 +478,22 @@ class Outside:
     def _impostor(self, below: Plain) -> Peer:
         return Impostor(lambda: self.auditor.note("I8", "something was sent to an impostor"))
 
+    def _strike(self, kind: str, *what: Any) -> Struck | None:
+        return self.strikes.on(kind, *what) if self.alive else None
+
     def upgrade(self, wire: Wire, reply: Speech) -> Speech:
         times_ns = self._dialled_ns
         full = len(times_ns) == CONNECTIONS_PER_WINDOW
         if full and self.now_ns - times_ns[0] < CONNECTION_WINDOW_NS:
             self.auditor.note("I8", "the exchange had to refuse a connection")
         times_ns.append(self.now_ns)
-        struck = self.strikes.on("upgrade", wire, reply)
+        struck = self._strike("upgrade", wire, reply)
         return reply if struck is None else struck.passes
 
     def answer(self, request: HttpRequest, reply: HttpReply, said: Speech) -> Speech:
         if reply.status in (418, 429):
             self.auditor.answered(b'{"status":%d}' % reply.status)
-        struck = self.strikes.on("rest." + request.path.rsplit("/", 1)[1], request, reply, said)
+        struck = self._strike("rest." + request.path.rsplit("/", 1)[1], request, reply, said)
         return said if struck is None else struck.passes
 
     def arrived(self, peer: WebSocket, payload: bytes) -> None:
@@ -513,14 +517,14 @@ class Outside:
         line = TRADE if peer.private else MARKET
         if line == TRADE:
             self.auditor.on_received(peer.wire.number, payload)
-            return self.strikes.on("ask." + chr(payload[7]), peer, payload) is None
+            return self._strike("ask." + chr(payload[7]), peer, payload) is None
         return True
 
     def saying(self, peer: WebSocket, payload: bytes) -> bool:
         message = Message(TRADE if peer.private else MARKET, TEXT, payload)
         if peer.private and payload.startswith(b'{"id"'):
             self.auditor.answered(payload)
-        struck: Struck | None = self.strikes.on(kind_of(message), peer, payload)
+        struck = self._strike(kind_of(message), peer, payload)
         return struck is None or bool(struck.passes)
 
 

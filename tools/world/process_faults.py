@@ -22,8 +22,9 @@ from tools.world.faults import BAD_FRAMES
 from tools.world.net import Wire
 from tools.world.outside import HOSTS, REST_HOST, Outside
 from tools.world.peers import Speech, WebSocket, http_reply
+from tools.world.strikes import Fault, Struck
 from tools.world.tank import server_frame
-from tools.world.world import MARKET, TRADE, Fault, Struck
+from tools.world.world import MARKET, TRADE
 from venues.sim.rest import HttpReply, HttpRequest
 
 Reaction = Callable[[], bool]

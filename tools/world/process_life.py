@@ -35,8 +35,8 @@ from tools.world.outside import Outside
 from tools.world.process import house_of
 from tools.world.process_faults import FAULTS
 from tools.world.scheduler import seeded
+from tools.world.strikes import Fault
 from tools.world.tank import START_NS
-from tools.world.world import Fault
 
 RESTART_S: Final = 12.0
 """How long a process may be down in the calm before it is back."""
@@ -119,6 +119,7 @@ async def _storm(world: Outside) -> None:
     draw = world.draw.scheduler
     await _pass(world, draw.choice((0.001, 0.001, 0.3)))
     storm_s = draw.uniform(*STORM_S)
+    world.strikes.watch()
     world.strikes.begin(storm_s)
     told_s = draw.uniform(0.1, storm_s) if draw.random() < TOLD_TO_LEAVE else math.inf
     while world.now_ns < world.strikes.until_ns:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from tools.world import faults, life, process_faults, process_life
-from tools.world.world import Fault
+from tools.world.strikes import Fault
 
 
 class Ring(NamedTuple):

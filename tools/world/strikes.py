@@ -10,14 +10,52 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, Protocol
 
-from core.units import NS_PER_MS, NS_PER_S
-from tools.world.agenda import Agenda
-from tools.world.world import WATCHED_AT_ONCE, Fault, Struck, Watch
+from core.units import NS_PER_S
 
-LOOK_NS: Final = 50 * NS_PER_MS
-"""Between two looks whether a fault had its reaction."""
+WATCHED_AT_ONCE: Final = 4
+"""Strikes of one fault whose reaction is awaited at once; further ones are only counted."""
+
+
+class Struck(NamedTuple):
+    """What a fault has done: what passes instead, and how its reaction is recognised."""
+
+    passes: Any
+    reacted: Callable[[], bool]
+    within_s: float = 5.0
+
+
+class Fault(NamedTuple):
+    """One way in which the world goes wrong.
+
+    ``number`` is that of ``docs/faults.md``. ``on`` names the kinds of messages it may strike; with
+    none it strikes by itself, ``often`` times a second; else ``often`` is its chance per message.
+    """
+
+    number: int
+    name: str
+    often: float
+    strike: Callable[..., Struck | None]
+    on: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Watch:
+    """A reaction that is awaited."""
+
+    fault: str
+    reacted: Callable[[], bool]
+    until_ns: int
+
+
+class Time(Protocol):
+    """What a world's time is asked for."""
+
+    @property
+    def now_ns(self) -> int: ...
+    def at(self, when_ns: int, what: Callable[[], None]) -> None: ...
 
 
 class Strikes:
@@ -28,16 +66,20 @@ class Strikes:
         world: Any,
         faults: Sequence[Fault],
         draw: random.Random,
-        agenda: Agenda,
+        time: Time,
         alive: Callable[[], bool],
+        look_ns: int,
         *,
         certain: bool = False,
     ) -> None:
-        """``certain`` has every fault take part, with its highest weight."""
+        """``look_ns`` passes between two looks whether faults had their reaction; ``certain`` has
+        every fault take part, with its highest weight.
+        """
         self._world = world
         self._draw = draw
-        self._agenda = agenda
+        self._time = time
         self._alive = alive
+        self._look_ns = look_ns
         self.injected: Counter[str] = Counter()
         self.reacted: Counter[str] = Counter()
         self._watches: list[Watch] = []
@@ -61,7 +103,6 @@ class Strikes:
         """Let faults strike for so long, or longer where one of them wants to be seen out."""
         self.storming = True
         self.last(seconds)
-        self._look()
         for fault, weight in self._alone:
             self._plan(fault, weight)
 
@@ -71,27 +112,28 @@ class Strikes:
 
     def last(self, seconds: float) -> None:
         """Have the storm go on for at least that long."""
-        self.until_ns = max(self.until_ns, self._agenda.now_ns + int(seconds * NS_PER_S))
+        self.until_ns = max(self.until_ns, self._time.now_ns + int(seconds * NS_PER_S))
 
     def lull(self, seconds: float) -> None:
         """Let nothing else strike for so long: what one fault does takes its time."""
-        self._lull_until_ns = self._agenda.now_ns + int(seconds * NS_PER_S)
+        self._lull_until_ns = self._time.now_ns + int(seconds * NS_PER_S)
         self.last(seconds)
 
     @property
     def striking(self) -> bool:
-        return self.storming and self._agenda.now_ns >= self._lull_until_ns and self._alive()
+        """Whether faults strike at the moment."""
+        return self.storming and self._time.now_ns >= self._lull_until_ns
 
     def _plan(self, fault: Fault, weight: float) -> None:
         pause_ns = int(self._draw.expovariate(fault.often * weight) * NS_PER_S)
 
         def strike() -> None:
-            if self.striking:
+            if self.striking and self._alive():
                 self._count(fault, fault.strike(self._world))
             if self.storming:
                 self._plan(fault, weight)
 
-        self._agenda.later(pause_ns + 1, strike)
+        self._time.at(self._time.now_ns + pause_ns + 1, strike)
 
     def on(self, kind: str, *what: Any) -> Struck | None:
         """Let the faults of a kind of message have a go at one."""
@@ -109,16 +151,18 @@ class Strikes:
             return
         self.injected[fault.name] += 1
         if sum(watch.fault == fault.name for watch in self._watches) < WATCHED_AT_ONCE:
-            until_ns = self._agenda.now_ns + int(struck.within_s * NS_PER_S)
+            until_ns = self._time.now_ns + int(struck.within_s * NS_PER_S)
             self._watches.append(Watch(fault.name, struck.reacted, until_ns))
 
-    def _look(self) -> None:
-        """Take note of reactions."""
+    def watch(self) -> None:
+        """Take note of reactions, from now on."""
+        self._time.at(self._time.now_ns + self._look_ns, self.watch)
+        if not self._watches or not self._alive():
+            return
         left = []
         for watch in self._watches:
-            if self._alive() and watch.reacted():
+            if watch.reacted():
                 self.reacted[watch.fault] += 1
-            elif watch.until_ns > self._agenda.now_ns:
+            elif watch.until_ns > self._time.now_ns:
                 left.append(watch)
         self._watches = left
-        self._agenda.later(LOOK_NS, self._look)

@@ -8,10 +8,8 @@ which phases a world lives through in ``life``.
 from __future__ import annotations
 
 import heapq
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from core.checkpoint import Notes
 from core.errors import JournalFailed
@@ -22,6 +20,7 @@ from core.wire.websocket import TEXT
 from tools.world.auditor import AuditedJournal, Auditor, Limits
 from tools.world.seeds import Generators
 from tools.world.street import Street
+from tools.world.strikes import Fault, Strikes
 from tools.world.tank import START_NS, Delivery, Link, Message, Tank, server_frame
 from tools.world.workload import MISCHIEF
 from venues.sim.fixed import parse
@@ -34,9 +33,6 @@ TRADE: Final = 1
 
 MAX_ORDER: Final = {"BTCUSDT": "0.003", "ETHUSDT": "0.03", "BNBUSDT": "0.3"}
 MAX_POSITION: Final = {"BTCUSDT": "0.01", "ETHUSDT": "0.1", "BNBUSDT": "1"}
-
-WATCHED_AT_ONCE: Final = 4
-"""Strikes of one fault whose reaction is awaited at once; further ones are only counted."""
 
 LOOK_NS: Final = 20 * NS_PER_MS
 """Between two looks whether a fault had its reaction."""
@@ -51,37 +47,6 @@ GONE_NS: Final = 2 * NS_PER_MS
 
 Answer = tuple[int, int, dict[str, str], bytes]
 """Latency in nanoseconds, status, headers and body of a REST answer."""
-
-
-class Struck(NamedTuple):
-    """What a fault has done: what passes instead, and how its reaction is recognised."""
-
-    passes: Any
-    reacted: Callable[[], bool]
-    within_s: float = 5.0
-
-
-class Fault(NamedTuple):
-    """One way in which the world goes wrong.
-
-    ``number`` is that of ``docs/faults.md``. ``on`` names the kinds of messages it may strike; with
-    none it strikes by itself, ``often`` times a second; else ``often`` is its chance per message.
-    """
-
-    number: int
-    name: str
-    often: float
-    strike: Callable[..., Struck | None]
-    on: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class Watch:
-    """A reaction that is awaited."""
-
-    fault: str
-    reacted: Callable[[], bool]
-    until_ns: int
 
 
 class WatchedVenue(Venue):
@@ -150,8 +115,6 @@ class World(Tank):
         self.auditor.published()
         mischief = workload.choice(MISCHIEF) if workload.random() < 0.1 else ""
         self.boots: list[tuple[int, list[Record]]] = []
-        self.storming = False
-        self.storm_until_ns = self._lull_until_ns = 0
         self.ended = False
         """Whether the run has been left for good."""
         self.all_log: list[str] = []
@@ -182,9 +145,6 @@ class World(Tank):
         self.to_venue = self._to_venue
         self.to_wire = self._to_wire
         self.rest_answer = self._rest_answer
-        self.injected: Counter[str] = Counter()
-        self.reacted: Counter[str] = Counter()
-        self._watches: list[Watch] = []
         self.deaf: dict[bytes, int] = {}
         """Texts of messages that never reach us, until when."""
         self.mute_until_ns = {MARKET: 0, TRADE: 0}
@@ -196,24 +156,10 @@ class World(Tank):
         """How much longer the current turn takes."""
         self.lies: dict[str, tuple[int, Callable[[bytes], bytes]]] = {}
         """What answers of a path say instead, while a boot lasts."""
-        self._by_kind: dict[str, list[tuple[Fault, float]]] = {}
-        self.chosen = self._choose(faults)
+        self.strikes = Strikes(self, faults, self.draw.faults, self, lambda: self.alive, LOOK_NS)
         self.at(self.now_ns + int(NS_PER_S / self.street_rate), self._act_street)
         self._street_is_open = True
-        self.at(self.now_ns + LOOK_NS, self._look)
-
-    def _choose(self, faults: tuple[Fault, ...]) -> list[tuple[Fault, float]]:
-        """Switch each fault off with probability one half, else give it a random weight."""
-        draw = self.draw.faults
-        chosen = []
-        for fault in faults:
-            weight = draw.random() * 2 if draw.random() < 0.5 else 0.0
-            if not weight:
-                continue
-            chosen.append((fault, weight))
-            for kind in fault.on:
-                self._by_kind.setdefault(kind, []).append((fault, fault.often * weight))
-        return chosen
+        self.strikes.watch()
 
     # -- boots ---------------------------------------------------------------------------------
 
@@ -339,77 +285,12 @@ class World(Tank):
 
     # -- faults --------------------------------------------------------------------------------
 
-    def start_storm(self, seconds: float) -> None:
-        """Let faults strike for so long, or longer where one of them wants to be seen out."""
-        self.storming = True
-        self.last_storm(seconds)
-        for fault, weight in self.chosen:
-            if not fault.on:
-                self._plan(fault, weight)
-
-    def lull(self, seconds: float) -> None:
-        """Let nothing else strike for so long: what one fault does takes its time."""
-        self._lull_until_ns = self.now_ns + int(seconds * NS_PER_S)
-
-    @property
-    def striking(self) -> bool:
-        """Whether faults strike at the moment."""
-        return self.storming and self.now_ns >= self._lull_until_ns
-
-    def last_storm(self, seconds: float) -> None:
-        """Have the storm go on for at least that long."""
-        self.storm_until_ns = max(self.storm_until_ns, self.now_ns + int(seconds * NS_PER_S))
-
-    def _plan(self, fault: Fault, weight: float) -> None:
-        pause_ns = int(self.draw.faults.expovariate(fault.often * weight) * NS_PER_S)
-
-        def strike() -> None:
-            if self.striking and self.alive:
-                self._count(fault, fault.strike(self))
-            if self.storming:
-                self._plan(fault, weight)
-
-        self.at(self.now_ns + pause_ns + 1, strike)
-
     def calm_down(self) -> None:
         """No more faults, and those that last are over."""
-        self.storming = False
+        self.strikes.end()
         self.deaf.clear()
         self.mute_until_ns = {MARKET: 0, TRADE: 0}
         self.closed_lines.clear()
-
-    def _count(self, fault: Fault, struck: Struck | None) -> None:
-        if struck is None:
-            return
-        self.injected[fault.name] += 1
-        if sum(watch.fault == fault.name for watch in self._watches) < WATCHED_AT_ONCE:
-            until_ns = self.now_ns + int(struck.within_s * NS_PER_S)
-            self._watches.append(Watch(fault.name, struck.reacted, until_ns))
-
-    def _look(self) -> None:
-        """Take note of reactions."""
-        self.at(self.now_ns + LOOK_NS, self._look)
-        if not self._watches or not self.alive:
-            return
-        left = []
-        for watch in self._watches:
-            if watch.reacted():
-                self.reacted[watch.fault] += 1
-            elif watch.until_ns > self.now_ns:
-                left.append(watch)
-        self._watches = left
-
-    def _strike(self, kind: str, *what: Any) -> Struck | None:
-        """Let the faults of a kind of message have a go at one."""
-        if not self.striking:
-            return None
-        for fault, chance in self._by_kind.get(kind, ()):
-            if self.draw.faults.random() < chance:
-                struck = fault.strike(self, *what)
-                if struck is not None:
-                    self._count(fault, struck)
-                    return struck
-        return None
 
     # -- messages ------------------------------------------------------------------------------
 
@@ -426,7 +307,7 @@ class World(Tank):
                 return []
         if self.now_ns < self.mute_until_ns[message.line]:
             return []
-        struck = self._strike(kind_of(message), message)
+        struck = self.strikes.on(kind_of(message), message)
         if struck is not None:
             passes: list[Delivery] = struck.passes
             return passes
@@ -446,7 +327,7 @@ class World(Tank):
         if message.line == TRADE:
             number = id(self.links[TRADE])
             self.auditor.on_sent(number, message.payload, self.now_ns)
-            struck = self._strike("ask." + chr(message.payload[7]), message)
+            struck = self.strikes.on("ask." + chr(message.payload[7]), message)
             if struck is not None:
                 if not struck.passes:
                     self.auditor.on_received(number, message.payload)
@@ -476,7 +357,7 @@ class World(Tank):
 
     def _to_wire(self, message: Message) -> list[tuple[int, bytes]]:
         if message.opcode == TEXT:
-            struck = self._strike("frame", message)
+            struck = self.strikes.on("frame", message)
             if struck is not None:
                 pieces: list[tuple[int, bytes]] = struck.passes
                 return pieces
@@ -542,7 +423,7 @@ class World(Tank):
         if boot == self.engine.setup.boot and status == 200:
             body = lie(body)
         answer: Answer | None = (REST_NS, status, headers, body)
-        struck = self._strike("rest." + request.path.rsplit("/", 1)[1], request, answer)
+        struck = self.strikes.on("rest." + request.path.rsplit("/", 1)[1], request, answer)
         if struck is not None:
             answer = struck.passes
         symbol = request.query.partition("symbol=")[2].partition("&")[0]
