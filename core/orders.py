@@ -12,18 +12,20 @@ in doubt, which takes nothing away.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator
 from enum import IntFlag
 
 from core.commands import OrderKind, Place, TimeInForce
 from core.errors import Misuse
 from core.events import Fill, FillReport, OrderReport, Side, VenueStatus
-from core.frozen import Frozen
+from core.frozen import Frozen, Untracked
 from core.views import OrderState
 
 MAX_TERMINAL = 10_000
-"""Finished orders remembered for late facts: hours at a maker's rate, some 10 MB."""
+"""Finished orders remembered for late facts, which add to what is known of them: 10 s at a thousand
+orders a second, hours at a maker's rate; some 5 MB. One that is forgotten is adopted anew should
+the venue speak of it, and its fills are counted once by their trade ids all the same."""
 
 MAX_EXPECTED = 10_000
 """Orders of earlier boots known by number alone: many times what a boot places between two
@@ -87,7 +89,7 @@ _FILLED = int(Evidence.FILLED)
 _EXPIRED = int(Evidence.EXPIRED)
 
 
-class Chain:
+class Chain(Untracked):
     """An order and all that replaced it, one after the other: one intent at changing prices.
 
     Its orders share this object and know nothing else of each other, so that a chain of any length
@@ -96,61 +98,59 @@ class Chain:
     resumed begins one of its own.
     """
 
-    __slots__ = ("filled_lots", "open_lots")
-
-    def __init__(self) -> None:
-        self.filled_lots = 0
-        self.open_lots = 0
-        """What may still trade; orders whose cancel is not proved yet are among it."""
+    filled_lots: int = 0
+    open_lots: int = 0
+    """What may still trade; orders whose cancel is not proved yet are among it."""
 
 
-class Order:
-    """One of our orders, and all that is known of it. Read it through ``core.views.OrderView``."""
+class Order(Untracked):
+    """One of our orders, and all that is known of it. Read it through ``core.views.OrderView``.
 
-    __slots__ = (
-        "cancelling",
-        "chain",
-        "client_order_id",
-        "evidence",
-        "filled_lots",
-        "instrument",
-        "kind",
-        "open_lots",
-        "placed_lots",
-        "price_ticks",
-        "reason",
-        "replaces",
-        "sent_ns",
-        "side",
-        "size_lots",
-        "state",
-        "tif",
-        "trade_ids",
-        "traded_lots",
-        "venue_order_id",
-    )
+    Of its fields only ``replaces`` leads to another order, to one that was there before: no cycle.
+    """
 
-    def __init__(self, place: Place, sent_ns: int, replaces: Order | None = None) -> None:
-        self.instrument = place.instrument
-        self.client_order_id = place.client_order_id
-        self.venue_order_id = 0
-        self.side: Side = place.side
-        self.kind: OrderKind = place.kind
-        self.tif: TimeInForce = place.tif
-        self.price_ticks = place.price_ticks
-        self.size_lots = self.placed_lots = place.lots
-        self.open_lots = place.lots
-        """What may still trade: all that is not filled while unproved, 0 once terminal."""
-        self.filled_lots = 0
-        self.traded_lots = 0
-        self.trade_ids: set[int] = set()
-        self.evidence = 0
-        self.state = _PENDING
-        self.sent_ns = sent_ns
-        self.cancelling = False
-        self.reason = ""
-        self.replaces = replaces
-        self.chain: Chain = Chain() if replaces is None else replaces.chain
+    instrument: int
+    client_order_id: str
+    side: Side
+    kind: OrderKind
+    tif: TimeInForce
+    price_ticks: int
+    placed_lots: int
+    size_lots: int
+    open_lots: int
+    """What may still trade: all that is not filled while unproved, 0 once terminal."""
+    sent_ns: int
+    replaces: Order | None
+    chain: Chain
+    trade_ids: dict[int, None]
+    """A set, as a dict: the collector does not look at a dict without containers in it."""
+    venue_order_id: int = 0
+    filled_lots: int = 0
+    traded_lots: int = 0
+    evidence: int = 0
+    state: OrderState = _PENDING
+    cancelling: bool = False
+    reason: str = ""
+
+    @classmethod
+    def of(cls, place: Place, sent_ns: int, replaces: Order | None = None) -> Order:
+        """Return the order of a command that nobody has heard of yet."""
+        lots = place.lots
+        return cls(
+            place.instrument,
+            place.client_order_id,
+            place.side,
+            place.kind,
+            place.tif,
+            place.price_ticks,
+            lots,
+            lots,
+            lots,
+            sent_ns,
+            replaces,
+            Chain() if replaces is None else replaces.chain,
+            {},
+        )
 
     def __repr__(self) -> str:
         return (
@@ -259,7 +259,9 @@ class Orders:
         self._sequence = 0
         self._live: dict[str, Order] = {}
         self._terminal: OrderedDict[str, Order] = OrderedDict()
-        self._by_venue_id: dict[tuple[int, int], Order] = {}
+        self._numbered: defaultdict[int, dict[int, Order]] = defaultdict(dict)
+        """By instrument and the venue's number. No key is a tuple: each would be one more object
+        for the collector to look at, for as long as the order is remembered."""
         self._unclaimed: OrderedDict[tuple[int, int], dict[int, Fill]] = OrderedDict()
         self._expected: OrderedDict[tuple[int, int], Place] = OrderedDict()
         self._exposures: dict[int, Exposure] = {}
@@ -281,8 +283,8 @@ class Orders:
 
     def by_venue_id(self, instrument: int, venue_order_id: int) -> Order | None:
         """Return an order by the venue's number of it."""
-        key = (instrument, venue_order_id)
-        return self._by_venue_id.get(key) or self._enter_expected(key)
+        order = self._numbered[instrument].get(venue_order_id)
+        return order or self._enter_expected((instrument, venue_order_id))
 
     def is_ours(self, client_order_id: str) -> bool:
         """Whether an id was given by this scope, in this boot or an earlier one."""
@@ -324,7 +326,7 @@ class Orders:
         name, lots = place.client_order_id, place.lots
         if name in self._live or name in self._terminal:
             raise Misuse(f"client order id {name} was used before")
-        order = Order(place, now_ns, replaces)
+        order = Order.of(place, now_ns, replaces)
         if replaces is not None:
             replaces.replaces = None
         self._live[name] = order
@@ -374,11 +376,11 @@ class Orders:
         order = self.add(place, sent_ns)
         before = order.quantities
         order.filled_lots, order.traded_lots = filled_lots, traded_lots
-        order.trade_ids.update(trade_ids)
+        order.trade_ids = dict.fromkeys(trade_ids)
         if venue_order_id:
             order.venue_order_id = venue_order_id
             order.evidence = int(Evidence.ACCEPTED)
-            self._by_venue_id[order.instrument, venue_order_id] = order
+            self._numbered[order.instrument][venue_order_id] = order
         self._settle(order, before)
         return order
 
@@ -409,7 +411,7 @@ class Orders:
         numbered = bool(report.venue_order_id) and not order.venue_order_id
         if numbered:
             order.venue_order_id = report.venue_order_id
-            self._by_venue_id[order.instrument, report.venue_order_id] = order
+            self._numbered[order.instrument][report.venue_order_id] = order
             claimed = self._claim(order)
         order.evidence |= _PROOF[report.status]
         if report.reason > order.reason:
@@ -465,7 +467,7 @@ class Orders:
         new = []
         for fill in fills:
             if fill.trade_id not in order.trade_ids:
-                order.trade_ids.add(fill.trade_id)
+                order.trade_ids[fill.trade_id] = None
                 order.traded_lots += fill.lots
                 new.append(fill)
         if order.traded_lots > order.filled_lots:
@@ -538,7 +540,7 @@ class Orders:
         self._terminal[order.client_order_id] = order
         if len(self._terminal) > MAX_TERMINAL:
             _, forgotten = self._terminal.popitem(last=False)
-            self._by_venue_id.pop((forgotten.instrument, forgotten.venue_order_id), None)
+            self._numbered[forgotten.instrument].pop(forgotten.venue_order_id, None)
 
     def _revive(self, order: Order) -> None:
         """A finished order turned out not to be: a contradiction, a fill without its trade."""

@@ -133,6 +133,23 @@ def catches_by_name(path: str, tree: ast.Module) -> Iterator[str]:
                 yield f"{path}:{node.lineno}: swallows anything"
 
 
+def leads_back_only(path: str, tree: ast.Module) -> Iterator[str]:
+    """What an order replaces is given with its birth, so that no order can lead to itself.
+
+    The garbage collector does not know of orders (``core.frozen.Untracked``).
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and not _is_none(node.value):
+            for target in node.targets:
+                for each in ast.walk(target):
+                    if isinstance(each, ast.Attribute) and each.attr == "replaces":
+                        yield f"{path}:{node.lineno}: lets an order lead to any other"
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
 LAWS: list[tuple[Law, str, str]] = [
     (has_docstring, "core/book.py", "x = 1"),
     (is_synchronous, "core/book.py", "async def f(): pass"),
@@ -151,6 +168,8 @@ LAWS: list[tuple[Law, str, str]] = [
     (knows_only_words, "venues/binance/decode.py", "from core.engine import Engine"),
     (knows_only_words, "venues/binance/decode.py", "from venues.sim import errors"),
     (catches_by_name, "tools/check.py", "try: f()\nexcept: pass"),
+    (leads_back_only, "core/orders.py", "older.replaces = newer"),
+    (leads_back_only, "core/desk.py", "older.replaces, size = newer, 1"),
     (catches_by_name, "tools/check.py", "try: f()\nexcept (KeyError, Exception): pass"),
 ]
 
@@ -164,6 +183,7 @@ ALLOWED: list[tuple[Law, str, str]] = [
     (knows_only_words, "venues/binance/decode.py", "from core.wire.websocket import Frame"),
     (knows_only_words, "venues/binance/decode.py", "from venues.binance import rules"),
     (catches_by_name, "tools/check.py", "try: f()\nexcept BaseException:\n    g()\n    raise"),
+    (leads_back_only, "core/orders.py", "older.replaces = None"),
 ]
 
 
@@ -190,7 +210,8 @@ def test_a_law_lets_pass_what_is_allowed(law: Law, path: str, source: str) -> No
 
 
 @pytest.mark.parametrize(
-    "law", [has_docstring, is_synchronous, is_pure, knows_only_words, catches_by_name]
+    "law",
+    [has_docstring, is_synchronous, is_pure, knows_only_words, catches_by_name, leads_back_only],
 )
 def test_the_law_is_kept(law: Law) -> None:
     found = [

@@ -1,11 +1,18 @@
 """The order table: what each fact does to it. That their order does not matter: test_histories."""
 
-import pytest
+import ast
+import gc
+from pathlib import Path
 
+import pytest
+from msgspec.structs import replace
+
+import core.orders
 from core.commands import OrderKind, Place, TimeInForce
 from core.errors import Misuse
 from core.events import Change, Fill, FillReport, OrderReport, Side, Source, VenueStatus
 from core.orders import MAX_EXPECTED, MAX_TERMINAL, MAX_UNCLAIMED, Order, Orders
+from core.position import Position
 from core.views import OrderState
 
 SIZE = 10
@@ -179,7 +186,7 @@ def test_orders_of_others_are_counted_and_left_alone():
 
 def test_an_order_of_an_earlier_boot_is_adopted_as_it_stands():
     orders, _ = table()
-    left = Order(place("hx-0-9", Side.SELL), 0)
+    left = Order.of(place("hx-0-9", Side.SELL), 0)
     folded = orders.adopt(report(left, VenueStatus.PARTIALLY_FILLED, 3, venue_order_id=5))
     assert folded.order.state is OrderState.LIVE
     assert folded.order.unbooked_lots == 3
@@ -193,6 +200,64 @@ def test_finished_orders_are_remembered_within_a_bound():
         orders.on_refused(orders.add(place(orders.next_id()), 0), "")
     assert orders.find(first.client_order_id) is None
     assert len(orders) == 0
+
+
+def test_finished_orders_are_nothing_to_the_garbage_collector():
+    """However many are remembered, no collection takes longer for them."""
+    orders, before = table()
+    gc.collect()
+    known = len(gc.get_objects())
+    for number in range(1, 1_001):
+        order = orders.add(place(orders.next_id()), 0, before)
+        half = report(order, VenueStatus.PARTIALLY_FILLED, 4, [fill(2 * number, 4)])
+        orders.on_report(replace(half, venue_order_id=100 + number))
+        orders.on_fill(FillReport(0, 100 + number, Side.BUY, fill(2 * number + 1, 3)))
+        orders.on_report(report(order, VenueStatus.CANCELED, 7, venue_order_id=100 + number))
+        before = order
+    assert orders.find(before.client_order_id) is before
+    assert orders.by_venue_id(0, 1_100) is before
+    assert before.state is OrderState.CANCELED
+    gc.collect()
+    assert len(gc.get_objects()) - known < 20, "the table's own containers"
+
+
+def test_no_cycle_can_come_of_an_order():
+    """Of ``replaces`` a law of the house is that it leads to an older order.
+
+    Read from the source, as compiled classes forget what they were annotated with.
+    """
+    atoms = {"int", "str", "bool", "Side", "OrderKind", "TimeInForce", "OrderState"}
+    source = Path(core.orders.__file__).with_name("orders.py").read_text(encoding="utf-8")
+    leads = {
+        f"{kind.name}.{ast.unparse(field.target)}": ast.unparse(field.annotation)
+        for kind in ast.parse(source).body
+        if isinstance(kind, ast.ClassDef) and kind.name in ("Order", "Chain")
+        for field in kind.body
+        if isinstance(field, ast.AnnAssign) and ast.unparse(field.annotation) not in atoms
+    }
+    assert leads == {
+        "Order.replaces": "Order | None",
+        "Order.chain": "Chain",
+        "Order.trade_ids": "dict[int, None]",
+    }
+
+
+def test_a_forgotten_order_is_adopted_again_and_its_fills_count_once():
+    orders, first = table()
+    told = report(first, VenueStatus.FILLED, SIZE, [fill(1, SIZE)])
+    position = Position()
+    for folded in (orders.on_report(told), orders.on_report(told)):
+        assert folded is not None
+        assert [position.on_fill(Side.BUY, each) for each in folded.fills] in ([True], [])
+    for _ in range(MAX_TERMINAL):
+        orders.on_refused(orders.add(place(orders.next_id()), 0), "")
+    assert orders.on_report(told) is None, "forgotten"
+    assert orders.is_ours(first.client_order_id)
+    again = orders.adopt(told)
+    assert again.order.state is OrderState.FILLED
+    assert [position.on_fill(Side.BUY, each) for each in again.fills] == [False]
+    assert position.lots == SIZE
+    assert orders.exposure(0).open_buy_lots == 0
 
 
 def test_best_prices_of_our_own_orders():
@@ -415,7 +480,7 @@ def test_a_report_without_a_size_leaves_the_size():
 
 def test_an_adopted_order_stands_until_it_is_cancelled():
     orders = Orders("hx-", 2)
-    left = Order(place("hx-1-9"), 0)
+    left = Order.of(place("hx-1-9"), 0)
     order = orders.adopt(report(left, VenueStatus.NEW)).order
     assert (order.kind, order.tif, order.sent_ns) == (OrderKind.LIMIT, TimeInForce.GTC, 0)
 
@@ -495,7 +560,7 @@ def test_of_an_expected_order_nothing_is_booked_before_it_is_told():
 def test_an_expected_order_that_is_adopted_is_entered_once():
     orders = Orders("hx-", 2)
     orders.expect(place("hx-1-9"), 77)
-    adopted = orders.adopt(report(Order(place("hx-1-9"), 0), VenueStatus.NEW, venue_order_id=0))
+    adopted = orders.adopt(report(Order.of(place("hx-1-9"), 0), VenueStatus.NEW, venue_order_id=0))
     folded = orders.on_fill(FillReport(0, 77, Side.BUY, fill(5, 4)))
     assert folded is not None
     assert folded.order is adopted.order

@@ -47,7 +47,7 @@ def _refused(self: Any, order: Order, now_ns: int) -> None:
 
 def _every_fill_is_new(self: Any, order: Order, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
     for fill in fills:
-        order.trade_ids.add(fill.trade_id)
+        order.trade_ids[fill.trade_id] = None
         order.traded_lots += fill.lots
     order.filled_lots = max(order.filled_lots, order.traded_lots)
     return fills
