@@ -22,7 +22,8 @@ from core.wire.websocket import PING, TEXT
 from tools.world.strikes import Fault, Struck
 from tools.world.tank import Delivery, Message, server_frame
 from tools.world.workload import SAID
-from tools.world.world import MARKET, TRADE, Answer, World
+from tools.world.world import Answer, World
+from venues.binance.decode import MARKET, TRADE
 from venues.sim.engine import Market
 from venues.sim.exchange import Origin
 from venues.sim.fixed import parse, show
@@ -184,7 +185,7 @@ def renumber_delta(w: World, message: Message) -> Struck:
 
 def restart_numbers(w: World) -> Struck:
     """The exchange counts the updates of one book from 1 again."""
-    symbol = w.draw.faults.choice(w.house.setup.symbols)
+    symbol = w.draw.faults.choice(w.symbols)
     market = w.venue.exchange.engine.markets[symbol]
     w.venue.settle(w.venue_ns)
     market.book.update_id = 0
@@ -642,7 +643,7 @@ def accept_twice(w: World, message: Message) -> Struck | None:
 
 def stop_order(w: World) -> Struck | None:
     """The exchange takes one of our orders out by itself."""
-    found = [(s, o) for s in w.house.setup.symbols for o in w.auditor.open_orders(s).values()]
+    found = [(s, o) for s in w.symbols for o in w.auditor.open_orders(s).values()]
     if not found:
         return None
     symbol, chosen = w.draw.faults.choice(found)
@@ -662,7 +663,7 @@ def stop_order(w: World) -> Struck | None:
 def stranger(w: World) -> Struck | None:
     """Somebody else trades on our account."""
     draw = w.draw.faults
-    symbol = draw.choice(w.house.setup.symbols)
+    symbol = draw.choice(w.symbols)
     market = w.venue.exchange.engine.markets[symbol]
     best = market.book.best()
     away = draw.randint(-40, 40) * market.symbol.tick_size

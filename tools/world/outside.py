@@ -25,7 +25,6 @@ from core.units import NS_PER_MS, NS_PER_S
 from core.venue import RestRequest
 from core.wire.websocket import TEXT
 from tools.world.agenda import Agenda
-from tools.world.auditor import Auditor, Limits
 from tools.world.certificates import certificates
 from tools.world.disk import SimulatedDisk, after_kill, after_power_cut
 from tools.world.net import Network, Peer, Weather, Wire
@@ -40,24 +39,14 @@ from tools.world.peers import (
     under_tls,
 )
 from tools.world.process import Process
-from tools.world.seeds import Generators
-from tools.world.street import Street
+from tools.world.setting import Run, Setting
 from tools.world.strikes import Fault, Strikes, Struck
-from tools.world.tank import START_NS, Message, client_frames
-from tools.world.workload import MISCHIEF
-from tools.world.world import (
-    MARKET,
-    MAX_ORDER,
-    MAX_POSITION,
-    TRADE,
-    WatchedVenue,
-    kind_of,
-)
-from venues.sim.fixed import parse
+from tools.world.tank import START_NS, Endpoints, Message, client_frames, configuration
+from tools.world.world import kind_of
+from venues.binance.decode import MARKET, TRADE
 from venues.sim.rest import HttpReply, HttpRequest
-from venues.sim.server import DEFAULT_BALANCES, DEFAULT_KEY, DEFAULT_SECRET
+from venues.sim.server import DEFAULT_SECRET
 from venues.sim.sockets import CONNECTION_WINDOW_NS, CONNECTIONS_PER_WINDOW
-from venues.sim.symbols import SYMBOLS
 
 HOSTS: Final = ("stream.exchange.test", "api.exchange.test")
 """The hosts of the lines, by line."""
@@ -79,40 +68,20 @@ SEGMENT_BYTES: Final = (256 * 1024, 1024 * 1024)
 AGAIN_NS: Final = 2 * NS_PER_S
 """Before somebody starts a process again that could not prove how it left."""
 
-CONFIG: Final = """
-venue = "binance"
-environment = "sim"
-symbols = {symbols}
-[endpoints]
-rest = "{http}://{rest}"
-stream = "{ws}://{stream}"
-ws_api = "{ws}://{api}/ws-api/v3"
-[keys]
-file = "keys.toml"
-[strategy]
-name = "tools.world.workload:Workload"
-[strategy.parameters]
-{parameters}
-[risk]
-max_order_size = "1"
-max_order_notional = "100000"
-max_position = "2"
-max_daily_loss = "100000"
-max_open_orders = 100
-max_orders_per_second = 1000
-max_book_age_ms = 60000
-{risk}
-[run]
-{run}
-"""
-
 
 class Outside:
     """The world of one seed."""
 
     def __init__(self, seed: int, faults: tuple[Fault, ...], *, certain: bool = False) -> None:
         self.seed = seed
-        self.draw = draw = Generators(seed)
+        setting = Setting(seed)
+        self.draw = draw = setting.draw
+        self.auditor = setting.auditor
+        self.account = setting.account
+        self.symbols = setting.symbols
+        self.venue = setting.venue
+        self.street = setting.street
+        self.street_rate = setting.street_rate
         self.agenda = Agenda(START_NS)
         self.network = Network(self.agenda, Weather(draw.net))
         self.disk = SimulatedDisk(self.agenda)
@@ -120,12 +89,12 @@ class Outside:
         self.network.spins = draw.scheduler.random() < SPINNING
         self.skew_ns = 0
         """The exchange's clock minus ours."""
-        self._set_up_exchange()
-        self._set_up_config()
+        self._open_exchange()
+        self.config = self._configured(setting.run)
         self.strikes = Strikes(
             self, faults, draw.faults, self.agenda, lambda: self.alive, LOOK_NS, certain=certain
         )
-        self.log: list[str] = []
+        self.log_lines: list[str] = []
         self.peers: dict[int, WebSocket] = {}
         """The exchange's end of each line that stands, by line."""
         self.links: dict[int, Wire] = {}
@@ -149,31 +118,12 @@ class Outside:
         self._down_ns = 0
         self._folder = tempfile.TemporaryDirectory(prefix="hotloop-world-", dir=_memory())
         self._segment_bytes = draw.disk.choice(SEGMENT_BYTES)
-        self.street_rate = draw.venue.choice((15.0, 40.0, 80.0))
 
-    def _set_up_exchange(self) -> None:
-        draw, now_ns = self.draw, START_NS
-        names = [symbol.name for symbol in SYMBOLS]
-        count = draw.workload.choice((1, 2, 2, 3))
-        self.symbols = tuple(sorted(draw.workload.sample(names, count)))
-        symbols = tuple(symbol for symbol in SYMBOLS if symbol.name in self.symbols)
-        self.venue = WatchedVenue(now_ns, seed=self.seed, rate=0, symbols=symbols)
-        engine = self.venue.exchange.engine
-        self.account = engine.open_account(DEFAULT_BALANCES)
-        self.venue.exchange.add_hmac_key(DEFAULT_KEY, DEFAULT_SECRET, self.account)
-        self.street = Street(engine, draw.venue, now_ns)
-        self.venue.settle(now_ns)
-        self.auditor = Auditor(
-            engine.markets,
-            self.account.number,
-            {n: Limits(parse(MAX_POSITION[n]), parse(MAX_ORDER[n])) for n in self.symbols},
-        )
-        self.venue.auditor = self.auditor
-        self.auditor.published()
+    def _open_exchange(self) -> None:
         self.venue.faults.wake = lambda due_ns: self.agenda.at(
-            due_ns - self.skew_ns, lambda: self.venue.release(self.venue_ns())
+            due_ns - self.skew_ns, lambda: self.venue.release(self.venue_ns)
         )
-        self._house = House(self.agenda, self.venue, self.venue_ns, self)
+        self._house = House(self.agenda, self.venue, lambda: self.venue_ns, self)
         for host in HOSTS:
             self.network.listen(
                 host, partial(self._accept, lambda below: WebSocket(below, self._house, IP))
@@ -182,36 +132,14 @@ class Outside:
             REST_HOST, partial(self._accept, lambda below: Http(below, self._house))
         )
 
-    def _set_up_config(self) -> None:
-        workload = self.draw.workload
-        mischief = workload.choice(MISCHIEF) if workload.random() < 0.1 else ""
-        parameters = (
-            f"eager = {workload.choice((0.1, 0.3, 0.6))}\n"
-            f'mischief = "{mischief}"\nafter = {workload.randint(1, 120)}'
+    def _configured(self, run: Run) -> config.Config:
+        s = "s" if self.tls else ""
+        endpoints = Endpoints(
+            rest=f"http{s}://{REST_HOST}",
+            stream=f"ws{s}://{HOSTS[MARKET]}",
+            ws_api=f"ws{s}://{HOSTS[TRADE]}/ws-api/v3",
         )
-        risk = "\n".join(
-            f'[risk.{n}]\nmax_order_size = "{MAX_ORDER[n]}"\nmax_position = "{MAX_POSITION[n]}"'
-            for n in self.symbols
-        )
-        run = (
-            f'on_stale = "{workload.choice(("cancel", "keep"))}"\n'
-            f'on_restart = "{workload.choice(("cancel", "cancel", "adopt"))}"'
-        )
-        names = ", ".join(f'"{symbol}"' for symbol in self.symbols)
-        self.config = config.load(
-            CONFIG.format(
-                symbols=f"[{names}]",
-                http="https" if self.tls else "http",
-                ws="wss" if self.tls else "ws",
-                rest=REST_HOST,
-                stream=HOSTS[MARKET],
-                api=HOSTS[TRADE],
-                parameters=parameters,
-                risk=risk,
-                run=run,
-            ),
-            "world.toml",
-        )
+        return config.load(configuration(endpoints=endpoints, **run._asdict()), "world.toml")
 
     # -- time ----------------------------------------------------------------------------------
 
@@ -219,8 +147,9 @@ class Outside:
     def now_ns(self) -> int:
         return self.agenda.now_ns
 
+    @property
     def venue_ns(self) -> int:
-        """Return what the exchange's clock says."""
+        """What the exchange's clock says."""
         return self.agenda.now_ns + self.skew_ns
 
     def begin(self) -> None:
@@ -230,13 +159,13 @@ class Outside:
         self._act_street()
 
     def _step_venue(self) -> None:
-        next_ns = self.venue.step(self.venue_ns()) - self.skew_ns
+        next_ns = self.venue.step(self.venue_ns) - self.skew_ns
         self.agenda.at(max(next_ns, self.now_ns + 1), self._step_venue)
 
     def _act_street(self) -> None:
         if self.street_rate:
-            self.street.act(self.venue_ns())
-            self.venue.settle(self.venue_ns())
+            self.street.act(self.venue_ns)
+            self.venue.settle(self.venue_ns)
         rate = self.street_rate or 1.0
         self.agenda.later(int(self.draw.venue.expovariate(rate) * NS_PER_S) + 1, self._act_street)
 
@@ -298,7 +227,7 @@ class Outside:
                 watcher=self,
             )
         except (JournalFailed, BadParameter) as error:
-            self.log.append(f"-- no start: {type(error).__name__}")
+            self.log_lines.append(f"-- no start: {type(error).__name__}")
             return None
 
     def _left(self, process: Process) -> None:
@@ -314,7 +243,7 @@ class Outside:
         self.ended = ending is not None and ending.left
         if not self.ended:
             self._down_ns = self.now_ns + AGAIN_NS
-            self.log.append("-- the process could not prove that it left; started again")
+            self.log_lines.append("-- the process could not prove that it left; started again")
             # Whoever starts it again has seen to what stopped it.
             self.proofs.clear()
             self.disk.recover()
@@ -333,7 +262,7 @@ class Outside:
         self.links.clear()
         self._asked.clear()
         self._down_ns = self.now_ns + down_ns
-        self.log.append(f"-- the process died at {self.now_ns}")
+        self.log_lines.append(f"-- the process died at {self.now_ns}")
 
     def tell_to_leave(self, why: str) -> None:
         """Have the run left."""
@@ -449,20 +378,20 @@ class Outside:
         self.auditor.on_cut(private=line == TRADE)
 
     def on_stop(self, why: str) -> None:
-        self.log.append(f"-- stop: {why}")
+        self.log_lines.append(f"-- stop: {why}")
         self.auditor.closed = self.auditor.closed or f"stopped: {why}"
 
     def on_log(self, text: str) -> None:
         if text.startswith("resident memory"):
             return  # says something of this machine, not of this world
-        self.log.append(text)
+        self.log_lines.append(text)
         symbol, _, rest = text.partition(" ")
         if rest.startswith("halted:"):
             self.auditor.halted.add(symbol)
 
     def said(self, text: str, since: int = 0) -> bool:
         """Whether the log has such a line since an index."""
-        return any(text in line for line in self.log[since:])
+        return any(text in line for line in self.log_lines[since:])
 
     # -- the exchange's end: Manners -----------------------------------------------------------
 

@@ -24,7 +24,7 @@ from tools.world.outside import HOSTS, REST_HOST, Outside
 from tools.world.peers import Speech, WebSocket, http_reply
 from tools.world.strikes import Fault, Struck
 from tools.world.tank import server_frame
-from tools.world.world import MARKET, TRADE
+from venues.binance.decode import MARKET, TRADE
 from venues.sim.rest import HttpReply, HttpRequest
 
 Reaction = Callable[[], bool]
@@ -48,7 +48,7 @@ def redialled(w: Outside, line: int) -> Reaction:
 
 
 def logged(w: Outside, text: str) -> Reaction:
-    since = len(w.log)
+    since = len(w.log_lines)
     return lambda: w.said(text, since)
 
 
@@ -202,7 +202,7 @@ def shutdown(w: Outside) -> Struck | None:
         return None
     line, peer = found
     reaction = redialled(w, line)
-    peer.session.announce_shutdown(w.venue_ns())
+    peer.session.announce_shutdown(w.venue_ns)
     w.agenda.later(10 * NS_PER_S, peer.hang_up)
     return Struck(None, reaction, 30.0)
 
@@ -362,7 +362,7 @@ def show_page(w: Outside, request: HttpRequest, reply: HttpReply, said: Speech) 
 def _json(w: Outside, status: int, body: bytes, *headers: tuple[str, str]) -> Speech:
     own = (
         ("Content-Length", str(len(body))),
-        ("Date", formatdate(w.venue_ns() / NS_PER_S, usegmt=True)),
+        ("Date", formatdate(w.venue_ns / NS_PER_S, usegmt=True)),
     )
     return Speech(http_reply(status, "Status", [*own, *headers], body))
 
@@ -382,13 +382,13 @@ def never_answer(w: Outside, request: HttpRequest, reply: HttpReply, said: Speec
 def throttle_rest(w: Outside, request: HttpRequest, reply: HttpReply, said: Speech) -> Struck:
     headers = [("Retry-After", "1")] if w.draw.faults.random() < 0.5 else []
     spoiled = _json(w, 429, b'{"code":-1003,"msg":"Too many requests."}', *headers)
-    return Struck(spoiled, lambda: w.engine.throttle.cooling_until_ns > w.venue_ns())
+    return Struck(spoiled, lambda: w.engine.throttle.cooling_until_ns > w.venue_ns)
 
 
 def ban_rest(w: Outside, request: HttpRequest, reply: HttpReply, said: Speech) -> Struck:
     wait_s = w.draw.faults.randint(1, 4)
     spoiled = _json(w, 418, b'{"code":-1003,"msg":"Banned."}', ("Retry-After", str(wait_s)))
-    return Struck(spoiled, lambda: w.engine.throttle.banned_until_ns > w.venue_ns())
+    return Struck(spoiled, lambda: w.engine.throttle.banned_until_ns > w.venue_ns)
 
 
 # -- messages --------------------------------------------------------------------------------

@@ -67,7 +67,7 @@ def live(seed: int, faults: tuple[Fault, ...] = FAULTS, *, certain: bool = False
         reacted=dict(world.strikes.reacted),
         invariant=invariant,
         text=text,
-        events=(*world.log[-LAST_EVENTS:], *trace) if invariant else (),
+        events=(*world.log_lines[-LAST_EVENTS:], *trace) if invariant else (),
     )
 
 
@@ -198,7 +198,7 @@ def _replay(world: Outside) -> list[Record]:
         tally = replay(records, house_of(world.config, header.boot, header.seeds["run"]).engine)
         if tally.difference is not None:
             raise Breach("I20", f"boot {header.boot}: {tally.difference}")
-        world.auditor.check_secrets(records, world.log)
+        world.auditor.check_secrets(records, world.log_lines)
         kept += records
     world.check_files()
     if world.auditor.breach is not None:
@@ -214,6 +214,6 @@ def _digest(world: Outside, records: list[Record]) -> str:
         if record.kind != Kind.HEADER:
             digest.update(b"%d %d %d " % (record.kind, record.line, record.time_ns))
             digest.update(record.payload.replace(place, b""))
-    for line in world.log:
+    for line in world.log_lines:
         digest.update(line.encode().replace(place, b""))
     return digest.hexdigest()

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -46,9 +46,9 @@ environment = "sim"
 symbols = {symbols}
 {top}
 [endpoints]
-rest = "http://127.0.0.1:1"
-stream = "ws://127.0.0.1:2"
-ws_api = "ws://127.0.0.1:2/ws-api/v3"
+rest = "{endpoints.rest}"
+stream = "{endpoints.stream}"
+ws_api = "{endpoints.ws_api}"
 [keys]
 file = "keys.toml"
 [strategy]
@@ -67,6 +67,42 @@ max_book_age_ms = 60000
 [run]
 {run}
 """
+
+
+class Endpoints(NamedTuple):
+    """Where a run finds its exchange."""
+
+    rest: str
+    stream: str
+    ws_api: str
+
+
+NOBODY = Endpoints("http://127.0.0.1:1", "ws://127.0.0.1:2", "ws://127.0.0.1:2/ws-api/v3")
+"""For a run that has no sockets."""
+
+
+def configuration(
+    *,
+    strategy: str,
+    parameters: str,
+    symbols: tuple[str, ...],
+    top: str = "",
+    risk: str = "",
+    run: str = "",
+    endpoints: Endpoints = NOBODY,
+) -> str:
+    """Return the text of a run's configuration."""
+    names = ", ".join(f'"{symbol}"' for symbol in symbols)
+    return CONFIG.format(
+        strategy=strategy,
+        parameters=parameters,
+        symbols=f"[{names}]",
+        top=top,
+        risk=risk,
+        run=run,
+        endpoints=endpoints,
+    )
+
 
 MAKER = 'size = "0.01"\nmax_position = "0.05"\nhalf_spread_bps = "0.2"\nrequote_bps = "0.05"'
 
@@ -186,14 +222,8 @@ class Tank:
         self.rest_answer: Callable[[RestRequest, int, dict[str, str], bytes], Any] = (
             lambda request, status, headers, body: (LATENCY_NS, status, headers, body)
         )
-        names = ", ".join(f'"{symbol}"' for symbol in symbols)
-        self.config_text = CONFIG.format(
-            strategy=strategy,
-            parameters=parameters,
-            symbols=f"[{names}]",
-            top=top,
-            risk=risk,
-            run=run,
+        self.config_text = configuration(
+            strategy=strategy, parameters=parameters, symbols=symbols, top=top, risk=risk, run=run
         )
         self._loaded = config.load(self.config_text, "tank.toml")
         self._seed = seed

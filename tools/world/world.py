@@ -17,22 +17,11 @@ from core.journal import Kind, MemoryJournal, Record
 from core.units import NS_PER_MS, NS_PER_S
 from core.venue import RestRequest
 from core.wire.websocket import TEXT
-from tools.world.auditor import AuditedJournal, Auditor, Limits
-from tools.world.seeds import Generators
-from tools.world.street import Street
+from tools.world.auditor import AuditedJournal
+from tools.world.setting import Setting
 from tools.world.strikes import Fault, Strikes
-from tools.world.tank import START_NS, Delivery, Link, Message, Tank, server_frame
-from tools.world.workload import MISCHIEF
-from venues.sim.fixed import parse
-from venues.sim.server import DEFAULT_BALANCES, DEFAULT_KEY, DEFAULT_SECRET
-from venues.sim.symbols import SYMBOLS
-from venues.sim.venue import Venue
-
-MARKET: Final = 0
-TRADE: Final = 1
-
-MAX_ORDER: Final = {"BTCUSDT": "0.003", "ETHUSDT": "0.03", "BNBUSDT": "0.3"}
-MAX_POSITION: Final = {"BTCUSDT": "0.01", "ETHUSDT": "0.1", "BNBUSDT": "1"}
+from tools.world.tank import Delivery, Link, Message, Tank, server_frame
+from venues.binance.decode import MARKET, TRADE
 
 LOOK_NS: Final = 20 * NS_PER_MS
 """Between two looks whether a fault had its reaction."""
@@ -47,23 +36,6 @@ GONE_NS: Final = 2 * NS_PER_MS
 
 Answer = tuple[int, int, dict[str, str], bytes]
 """Latency in nanoseconds, status, headers and body of a REST answer."""
-
-
-class WatchedVenue(Venue):
-    """An exchange that tells the auditor what it did before it tells anybody else."""
-
-    auditor: Auditor | None = None
-
-    def step(self, now_ns: int) -> int:
-        next_ns = super().step(now_ns)
-        if self.auditor is not None:
-            self.auditor.published()
-        return next_ns
-
-    def settle(self, now_ns: int) -> None:
-        if self.auditor is not None:
-            self.auditor.saw(self.exchange.engine.events)
-        super().settle(now_ns)
 
 
 def kind_of(message: Message) -> str:
@@ -91,53 +63,23 @@ class World(Tank):
 
     def __init__(self, seed: int, faults: tuple[Fault, ...]) -> None:
         self.seed = seed
-        self.draw = Generators(seed)
-        workload = self.draw.workload
-        symbols = tuple(
-            sorted(
-                workload.sample([symbol.name for symbol in SYMBOLS], workload.choice((1, 2, 2, 3)))
-            )
-        )
-        traded = tuple(symbol for symbol in SYMBOLS if symbol.name in symbols)
-        venue = WatchedVenue(START_NS, seed=seed, rate=0.0, symbols=traded)
-        engine = venue.exchange.engine
-        account = engine.open_account(DEFAULT_BALANCES)
-        venue.exchange.add_hmac_key(DEFAULT_KEY, DEFAULT_SECRET, account)
-        self.street = Street(engine, self.draw.venue, START_NS)
-        self.street_rate = self.draw.venue.choice((15.0, 40.0, 80.0))
-        venue.settle(START_NS)
-        self.auditor = Auditor(
-            engine.markets,
-            account.number,
-            {n: Limits(parse(MAX_POSITION[n]), parse(MAX_ORDER[n])) for n in symbols},
-        )
-        venue.auditor = self.auditor
-        self.auditor.published()
-        mischief = workload.choice(MISCHIEF) if workload.random() < 0.1 else ""
+        setting = Setting(seed)
+        self.draw = setting.draw
+        self.auditor = setting.auditor
+        self.account = setting.account
+        self.symbols = setting.symbols
+        self.street = setting.street
+        self.street_rate = setting.street_rate
         self.boots: list[tuple[int, list[Record]]] = []
         self.ended = False
         """Whether the run has been left for good."""
         self.all_log: list[str] = []
         self._notes = Notes()
         super().__init__(
-            strategy="tools.world.workload:Workload",
-            parameters=(
-                f"eager = {workload.choice((0.1, 0.3, 0.6))}\n"
-                f'mischief = "{mischief}"\nafter = {workload.randint(1, 120)}'
-            ),
-            symbols=symbols,
+            venue=setting.venue,
             seed=self.draw.strategy.getrandbits(31),
-            risk="\n".join(
-                f'[risk.{n}]\nmax_order_size = "{MAX_ORDER[n]}"\nmax_position = "{MAX_POSITION[n]}"'
-                for n in symbols
-            ),
-            run=(
-                f'on_stale = "{workload.choice(("cancel", "keep"))}"\n'
-                f'on_restart = "{workload.choice(("cancel", "cancel", "adopt"))}"'
-            ),
-            venue=venue,
+            **setting.run._asdict(),
         )
-        self.account = account
         self.auditor.scope = self.house.setup.scope
         self.latency_ns = int(self.draw.net.choice((0.2, 1, 10, 30)) * NS_PER_MS)
         self.jitter_ns = int(self.latency_ns * self.draw.net.choice((0, 0.3, 2)))
