@@ -43,7 +43,6 @@ class TradingDesk:
     __slots__ = (
         "_balances",
         "_books",
-        "_heard",
         "_log",
         "_orders",
         "_outbound",
@@ -55,6 +54,7 @@ class TradingDesk:
         "_timer",
         "_unwanted",
         "gate_open",
+        "heard_ns",
         "now_ns",
         "random",
         "risk_ns",
@@ -74,8 +74,7 @@ class TradingDesk:
         outbound: Outbound,
         seed: int,
         stamp: Callable[[], int],
-        heard: Callable[[int], int],
-        timer: Callable[[int, str], None],
+        timer: Callable[[int, str], object],
         log: Callable[[str], None],
     ) -> None:
         self._table = table
@@ -86,13 +85,14 @@ class TradingDesk:
         self._risk = risk
         self._outbound = outbound
         self._stamp = stamp
-        self._heard = heard
         self._timer = timer
         self._log = log
         self._quotes: dict[tuple[int, Side], Order] = {}
         self._unwanted: Doubts[str] = Doubts()
         self.random = random.Random(seed)
         self.now_ns = 0
+        self.heard_ns = 0
+        """When market data last came: what the age of every book is counted from."""
         self.session = SessionState.STARTING
         self.gate_open = False
         """Whether anything may be placed; the engine opens and closes it."""
@@ -153,7 +153,7 @@ class TradingDesk:
             place,
             self._table[instrument],
             self._books[instrument],
-            now_ns - self._heard(instrument),
+            now_ns - self.heard_ns,
             orders.exposure(instrument),
             self._positions[instrument].lots,
             now_ns,
@@ -246,7 +246,7 @@ class TradingDesk:
             replace,
             self._table[instrument],
             self._books[instrument],
-            now_ns - self._heard(instrument),
+            now_ns - self.heard_ns,
             orders.exposure(instrument),
             self._positions[instrument].lots,
             now_ns,

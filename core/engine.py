@@ -17,13 +17,13 @@ from msgspec.structs import replace
 
 from core import hops as hop
 from core.book import Book
+from core.callbacks import Callbacks
 from core.checkpoint import Restored, decode_restored
 from core.checkpoint import encode as encode_restored
 from core.commands import (
     Amend,
     Cancel,
     Command,
-    FetchBook,
     FetchInstruments,
     FetchTime,
     Logon,
@@ -34,8 +34,8 @@ from core.commands import (
     SubscribePrivate,
 )
 from core.continuity import Continuity
+from core.counts import Counts
 from core.desk import TradingDesk
-from core.doubts import Doubts
 from core.errors import JournalFailed, RemoteFault
 from core.events import (
     NO_INSTRUMENT,
@@ -67,6 +67,7 @@ from core.inflight import Asked
 from core.instrument import Instrument, InstrumentTable
 from core.journal import Answer, Journal, Kind, pack
 from core.ledger import Ledger
+from core.market_data import MarketData
 from core.orders import Folded, Orders
 from core.outbound import Door, Outbound
 from core.position import Position
@@ -105,9 +106,6 @@ suspended, or without a CPU. What lies in the sockets then is as old."""
 TURN_BUDGET_NS = 20 * NS_PER_MS
 """What a turn may take: a fifth of a tick, and more than a venue's feed leaves between messages."""
 
-MAX_NAMES = 100
-"""Kinds of refusals told apart."""
-
 
 class Setup(Frozen, frozen=True, kw_only=True):
     """What a run is made of; all of it is in the journal's header or its configuration."""
@@ -127,41 +125,6 @@ class Setup(Frozen, frozen=True, kw_only=True):
     """Largest difference between balances and fills that is borne, in lots of the base asset."""
     private: bool
     """Whether there are keys: without them nothing is ever placed, and only public lines open."""
-
-
-class Counts:
-    """What a person watches: how much of everything there was."""
-
-    __slots__ = (
-        "changes",
-        "errors",
-        "fills",
-        "ignored",
-        "messages",
-        "refusals",
-        "replies",
-        "resyncs",
-        "slow_turns",
-        "slowest_turn_ns",
-        "trades",
-    )
-
-    def __init__(self) -> None:
-        self.messages = 0
-        self.changes = 0
-        """Changes of a book told to the strategy."""
-        self.trades = 0
-        self.fills = 0
-        self.replies = 0
-        self.refusals: dict[str, int] = {}
-        """Requests the venue did not take, by its code and text."""
-        self.resyncs = 0
-        self.errors = 0
-        """Messages that were not legal, or lacked what we need."""
-        self.ignored: dict[str, int] = {}
-        self.slow_turns = 0
-        """Turns that took longer than ``TURN_BUDGET_NS``, the strategy's part included."""
-        self.slowest_turn_ns = 0
 
 
 class Engine:
@@ -191,6 +154,7 @@ class Engine:
         self._door = door
         self._stamp = stamp
 
+        self.counts = Counts()
         self.table = InstrumentTable()
         self.books: list[Book] = []
         self.positions: list[Position] = []
@@ -212,9 +176,28 @@ class Engine:
             outbound=self.outbound,
             seed=setup.seed,
             stamp=stamp,
-            heard=self.market_heard_ns,
-            timer=self._set_timer,
-            log=self._log,
+            timer=self.timers.push,
+            log=door.log,
+        )
+        self.callbacks = Callbacks(
+            strategy,
+            desk=self.desk,
+            counts=self.counts,
+            lost=lambda book: self.market_data.resync(book),
+            raised=self._fail,
+        )
+        self.market_data = MarketData(
+            table=self.table,
+            books=self.books,
+            sessions=self.sessions,
+            desk=self.desk,
+            callbacks=self.callbacks,
+            outbound=self.outbound,
+            clock=self.clock,
+            hops=hops,
+            counts=self.counts,
+            cancel_when_stale=setup.cancel_when_stale,
+            log=door.log,
         )
         self.ledger = Ledger(self.table, self.positions, setup.ledger_tolerance_lots)
         self._totals: dict[str, int] = {}
@@ -258,22 +241,14 @@ class Engine:
             limits=lambda index: self._limits_of(self.table[index]),
             log=self._log,
         )
-        self.counts = Counts()
         self.fatal = ""
         self._said_left = False
-        self._now_ns = 0
         self._began_ns = 0
         self._line = 0
-        self._data_ns = 0
         self._masks = random.Random(f"masks:{setup.seed}")
         self._codecs: list[ClientCodec | None] = [None for _ in adapter.lines]
         self._events: list[Event] = []
-        self._changed: dict[int, Book] = {}
-        self._deliveries: list[tuple[Callable[..., None], Any, Any]] = []
         self._next_clock_ns = 0
-        self._snapshots: Doubts[int] = Doubts()
-        self._begun_ns: dict[int, int] = {}
-        """When each book began to prove itself, by instrument."""
         self._controls: dict[str, Callable[[str], None]] = {
             "restore": self._restore,
             "start": self._start,
@@ -286,10 +261,10 @@ class Engine:
             "set": self._operator_set,
         }
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
-            BookTop: self._on_top,
-            BookDelta: self._on_delta,
-            BookSnapshot: self._on_snapshot,
-            MarketTrade: self._on_trade,
+            BookTop: self.market_data.on_top,
+            BookDelta: self.market_data.on_delta,
+            BookSnapshot: self.market_data.on_snapshot,
+            MarketTrade: self.market_data.on_trade,
             OrderReport: self._on_report,
             FillReport: self.recovery.on_fill_report,
             UnknownExecution: self._on_unknown_execution,
@@ -322,8 +297,7 @@ class Engine:
         self.outbound.attach(line, codec)
         self.sessions[line].up(self._adapter.script(line), now_ns)
         if not spec.private:
-            for book in self.books:
-                self._begin_book(book)
+            self.market_data.begin()
         self._next_step(line)
         self._end_turn()
 
@@ -340,17 +314,17 @@ class Engine:
         codec = self._codecs[line]
         if codec is None:
             return
-        if read_ns - self._now_ns > STOPPED_NS:
+        stamp, desk, outbound = self._stamp, self.desk, self.outbound
+        if read_ns - desk.now_ns > STOPPED_NS:
             self._woke(read_ns)
-        self.desk.now_ns = self._now_ns = read_ns
+        desk.now_ns = read_ns
         self.sessions[line].heard_ns = read_ns
         self._line = line
-        stamp, desk, outbound = self._stamp, self.desk, self.outbound
         self._read(line, codec, data)
         decoded_ns = stamp()
         self._apply()
         booked_ns = stamp()
-        self._tell()
+        self.callbacks.tell()
         told_ns = stamp()
         send_began_ns = sent_ns = 0
         if outbound.waiting:
@@ -385,8 +359,7 @@ class Engine:
         if self._adapter.lines[line].private:
             self.recovery.suspend()
         else:
-            for book in self.books:
-                self._lose_book(book, f"line lost: {reason}")
+            self.market_data.lose(f"line lost: {reason}")
         # At once, not with the next tick: a redial may be faster, and nothing is proved on it yet.
         self._refresh_session()
         self._end_turn()
@@ -428,7 +401,7 @@ class Engine:
             if tag is None:
                 self._tick()
             else:
-                self._call(self.strategy.on_timer, tag)
+                self.callbacks.call(self.strategy.on_timer, tag)
         self._end_turn()
 
     def restore(self, restored: Restored, now_ns: int) -> None:
@@ -457,21 +430,21 @@ class Engine:
         self._end_turn()
 
     def _start(self, _: str) -> None:
-        self.timers.push(self._now_ns + TICK_NS, None)
+        self.timers.push(self.desk.now_ns + TICK_NS, None)
         self._ask_start()
 
     def _restore(self, text: str) -> None:
         self.continuity.keep(decode_restored(text))
 
     def _note(self, payload: bytes) -> None:
-        self._record(Kind.NOTE, 0, self._now_ns, payload)
+        self._record(Kind.NOTE, 0, self.desk.now_ns, payload)
 
     def _leave(self, why: str) -> None:
         if not self.recovery.leaving:
             self._log(f"leaving: {why}")
             self._refresh_session(leaving=True)
-            self._call(self.strategy.on_stop)
-            self.recovery.leave(self._now_ns)
+            self.callbacks.call(self.strategy.on_stop)
+            self.recovery.leave(self.desk.now_ns)
 
     def _operator_halt(self, why: str) -> None:
         self.risk.halt(f"halted by the operator: {why}" if why else "halted by the operator")
@@ -498,7 +471,7 @@ class Engine:
         key, _, value = text.partition(" ")
         self.strategy.parameters = self._parameters_with(self.strategy.parameters, key, value)
         self._log(f"parameter {key} = {value}")
-        self._call(self.strategy.on_parameters)
+        self.callbacks.call(self.strategy.on_parameters)
 
     def _cancel_everything(self) -> None:
         for instrument in range(len(self.table)):
@@ -519,19 +492,19 @@ class Engine:
     # -- a turn --------------------------------------------------------------------------------
 
     def _begin_turn(self, now_ns: int) -> None:
-        if now_ns - self._now_ns > STOPPED_NS:
+        if now_ns - self.desk.now_ns > STOPPED_NS:
             self._woke(now_ns)
-        self.desk.now_ns = self._now_ns = now_ns
+        self.desk.now_ns = now_ns
         self._began_ns = self._stamp()
 
     def _end_turn(self) -> None:
-        self._tell()
+        self.callbacks.tell()
         if self.outbound.waiting:
             self.outbound.flush()
         self.desk.risk_ns = self.outbound.encode_ns = 0
         if self.recovery.leaving and self.left and not self._said_left:
             self._said_left = True
-            self.continuity.write(self._now_ns)
+            self.continuity.write(self.desk.now_ns)
             self._door.left()
         took_ns = self._stamp() - self._began_ns
         if took_ns > TURN_BUDGET_NS:
@@ -543,16 +516,15 @@ class Engine:
         A book is read from its connection again, and until then nothing is placed on it. Our own
         orders' news is not older for having waited, and is taken as it comes.
         """
-        if not self._now_ns:
+        if not self.desk.now_ns:
             return  # the first turn of all
-        why = f"not running for {(now_ns - self._now_ns) / NS_PER_S:.1f} s"
-        self.desk.now_ns = self._now_ns = now_ns
+        why = f"not running for {(now_ns - self.desk.now_ns) / NS_PER_S:.1f} s"
+        self.desk.now_ns = now_ns
         self._log(why)
         for line, session in enumerate(self.sessions):
             if session.sendable and not session.line.private:
                 self._drop(line, why, redial_now=True)
-        for book in self.books:
-            self._lose_book(book, why)
+        self.market_data.lose(why)
 
     def _overran(self, took_ns: int) -> None:
         """A turn was longer than its budget, which delays everything else: count it, say a worst.
@@ -579,13 +551,13 @@ class Engine:
                     self._drop(line, f"message refused: {fault}")
                     return
             elif opcode == PING:
-                self.outbound.pong(line, payload, self._now_ns)
+                self.outbound.pong(line, payload, self.desk.now_ns)
             elif opcode == CLOSE:
                 self._closed_by_venue(line, payload)
                 return
         if codec.fault is not None:
             self._count_fault(self._adapter.lines[line].name, codec.fault)
-            self.outbound.close(line, codec.fault.close_code, self._now_ns)
+            self.outbound.close(line, codec.fault.close_code, self.desk.now_ns)
             self._drop(line, f"protocol fault: {codec.fault}")
 
     def _apply(self) -> None:
@@ -598,106 +570,13 @@ class Engine:
             handlers[type(event)](event)
         events.clear()
 
-    def _tell(self) -> None:
-        """Tell the strategy: trades and order events one by one, then each changed book once."""
-        while self._deliveries:
-            deliveries, self._deliveries = self._deliveries, []
-            for callback, first, second in deliveries:
-                if second is None:
-                    self._call(callback, first)
-                else:
-                    self._call(callback, first, second)
-        if self._changed:
-            changed, self._changed = self._changed, {}
-            for book in changed.values():
-                self.counts.changes += 1
-                self._call(self.strategy.on_book, book)
-                if book.state is _STALE:
-                    self._resync(book)
-
-    def _call(self, callback: Callable[..., None], *arguments: Any) -> None:
-        """Call the strategy; if it raises, it is not called again and the run is left."""
-        if self.fatal:
-            return
-        try:
-            callback(self.desk, *arguments)
-        except Exception as error:  # noqa: BLE001 - a strategy may raise anything; it ends the run
-            self._fail(f"strategy raised {type(error).__name__}: {error}")
-
     def _fail(self, why: str) -> None:
         """The run cannot go on: stop placing, and have it left."""
         if not self.fatal:
             self.fatal = why
+            self.callbacks.silent = True
             self._halt(why)
             self._door.stop(why)
-
-    # -- market data ---------------------------------------------------------------------------
-
-    def _on_top(self, top: BookTop) -> None:
-        if top.instrument < 0:
-            return
-        self._data_ns = self._now_ns
-        book = self.books[top.instrument]
-        if book.apply_top(top):
-            self._changed[top.instrument] = book
-
-    def _on_delta(self, delta: BookDelta) -> None:
-        if delta.instrument < 0:
-            return
-        self._data_ns = self._now_ns
-        book = self.books[delta.instrument]
-        if book.apply_delta(delta):
-            self._changed[delta.instrument] = book
-        elif book.wants_snapshot:
-            self._want_snapshot(delta.instrument)
-        self.hops.record(hop.FEED_AGE, self._now_ns + self.clock.offset_ns - delta.venue_ns)
-
-    def _on_snapshot(self, snapshot: BookSnapshot) -> None:
-        book = self.books[snapshot.instrument]
-        if book.apply_snapshot(snapshot):
-            self._changed[snapshot.instrument] = book
-            self._snapshots.settle(snapshot.instrument)
-        elif book.state is _STALE:
-            self._resync(book)
-
-    def _on_trade(self, trade: MarketTrade) -> None:
-        if trade.instrument < 0:
-            return
-        self._data_ns = self._now_ns
-        self.counts.trades += 1
-        self._deliveries.append((self.strategy.on_trade, trade, None))
-
-    def _want_snapshot(self, instrument: int) -> None:
-        if instrument not in self._snapshots:
-            self._snapshots.raise_(instrument, self._now_ns)
-            self._ask_snapshots()
-
-    def _ask_snapshots(self) -> None:
-        for instrument in self._snapshots.due(self._now_ns):
-            if self.books[instrument].wants_snapshot:
-                self.outbound.request(FetchBook(instrument), self._now_ns)
-            else:
-                self._snapshots.settle(instrument)
-
-    def _lose_book(self, book: Book, why: str) -> None:
-        was_live = book.live
-        book.invalidate(why)
-        if was_live:
-            self._changed[book.instrument] = book
-
-    def _resync(self, book: Book) -> None:
-        """The strategy knows; take the orders out, and prove the book anew while the feed lives."""
-        self.counts.resyncs += 1
-        self._log(f"book {self.table[book.instrument].symbol} lost: {book.why}")
-        if self.setup.cancel_when_stale:
-            self.desk.take_out(book.instrument)
-        self._snapshots.settle(book.instrument)
-        if any(s.sendable and not s.line.private for s in self.sessions):
-            self._begin_book(book)
-
-    def market_heard_ns(self, instrument: int) -> int:
-        """When a book was last known to be current: the last data on the feed it shares."""
-        return self._data_ns
 
     # -- our orders ----------------------------------------------------------------------------
 
@@ -727,11 +606,11 @@ class Engine:
             if self.positions[order.instrument].on_fill(order.side, fill):
                 self.counts.fills += 1
                 self.recovery.on_fill(order.instrument, fill.trade_id)
-                self._deliveries.append((self.strategy.on_fill, order, fill))
+                self.callbacks.due.append((self.strategy.on_fill, order, fill))
         if folded.changed:
-            self._deliveries.append((self.strategy.on_order, order, None))
+            self.callbacks.due.append((self.strategy.on_order, order, None))
             if order.unbooked_lots:
-                self.proof.doubt(order.client_order_id, self._now_ns + UNBOOKED_NS)
+                self.proof.doubt(order.client_order_id, self.desk.now_ns + UNBOOKED_NS)
         if folded.fills:
             self._watch_profit()
 
@@ -739,16 +618,16 @@ class Engine:
         why = f"unknown execution type {event.what!r} for {event.client_order_id}"
         if event.instrument != NO_INSTRUMENT:
             self._stop_instrument(event.instrument, why)
-        self.proof.doubt(event.client_order_id, self._now_ns)
+        self.proof.doubt(event.client_order_id, self.desk.now_ns)
 
     def _on_open_orders(self, event: OpenOrders) -> None:
-        self.recovery.on_open_orders(event, self._now_ns)
+        self.recovery.on_open_orders(event, self.desk.now_ns)
 
     def _watch_profit(self) -> None:
         """Hold each instrument's profit against its daily loss."""
         for index in range(len(self.books)):
             profit = self.profit(index)
-            if profit is not None and self.risk.on_profit(index, profit, self._now_ns):
+            if profit is not None and self.risk.on_profit(index, profit, self.desk.now_ns):
                 self._halt(self.risk.halted)
 
     def profit(self, index: int) -> int | None:
@@ -802,7 +681,7 @@ class Engine:
         self._adapter.learn(instruments)
         if first:
             self.continuity.restore()
-            self._call(self.strategy.on_start)
+            self.callbacks.call(self.strategy.on_start)
             self._door.open_lines()
 
     def _on_its_grid(self, renewed: Instrument) -> Instrument:
@@ -849,10 +728,10 @@ class Engine:
     def _take_reply(self, asked: Asked | None, reply: Reply) -> None:
         self.counts.replies += 1
         if reply.budgets:
-            self.throttle.learn(reply.budgets, self._now_ns + self.clock.offset_ns)
+            self.throttle.learn(reply.budgets, self.desk.now_ns + self.clock.offset_ns)
         if reply.verdict is not Verdict.DONE:
             self._count_refusal(reply)
-        if asked is not None and self._outlived(asked):
+        if asked is not None and self.market_data.outlived(asked):
             return
         for fact in reply.facts:
             named = _named(asked, fact)
@@ -864,36 +743,23 @@ class Engine:
         if type(command) is FetchTime:
             for fact in reply.facts:
                 if type(fact) is VenueTime:
-                    self.clock.measure(asked.sent_ns, self._now_ns, fact.venue_ns)
+                    self.clock.measure(asked.sent_ns, self.desk.now_ns, fact.venue_ns)
         self._step_done(asked, reply)
-        self.proof.on_reply(asked, reply, self._now_ns)
-        self.recovery.on_reply(asked, reply, self._now_ns)
-
-    def _outlived(self, asked: Asked) -> bool:
-        """Whether a snapshot was asked for before its book began anew, which asks for another.
-
-        Its number means nothing where the venue has begun its numbers anew in between.
-        """
-        command = asked.command
-        return type(command) is FetchBook and asked.sent_ns < self._begun_ns[command.instrument]
-
-    def _begin_book(self, book: Book) -> None:
-        book.begin()
-        self._begun_ns[book.instrument] = self._now_ns
+        self.proof.on_reply(asked, reply, self.desk.now_ns)
+        self.recovery.on_reply(asked, reply, self.desk.now_ns)
 
     def _time_reply(self, command: Command, asked: Asked) -> None:
         kind = type(command)
         if kind is Place or kind is Replace:
-            self.hops.record(hop.ORDER_ACK, self._now_ns - asked.sent_ns)
+            self.hops.record(hop.ORDER_ACK, self.desk.now_ns - asked.sent_ns)
         elif kind is Cancel or kind is Amend:
-            self.hops.record(hop.CANCEL_ACK, self._now_ns - asked.sent_ns)
+            self.hops.record(hop.CANCEL_ACK, self.desk.now_ns - asked.sent_ns)
 
     def _count_refusal(self, reply: Reply) -> None:
         """Count it, and obey what it says about when to speak again."""
         name = f"{reply.code} {reply.text}"[:80]
-        if name in self.counts.refusals or len(self.counts.refusals) < MAX_NAMES:
-            self.counts.refusals[name] = self.counts.refusals.get(name, 0) + 1
-        venue_ns = self._now_ns + self.clock.offset_ns
+        self.counts.refused(name)
+        venue_ns = self.desk.now_ns + self.clock.offset_ns
         if reply.verdict is Verdict.THROTTLED:
             self.throttle.cool_down(reply.retry_ns, venue_ns)
             self._log(f"throttled by the venue: {name}")
@@ -909,7 +775,7 @@ class Engine:
         line = asked.line
         if line >= 0 and self.sessions[line].answers_step(asked.request_id):
             self._drop(line, f"{type(asked.command).__name__} was not answered")
-        self.proof.on_no_reply(asked, self._now_ns)
+        self.proof.on_no_reply(asked, self.desk.now_ns)
         self.recovery.on_no_reply(asked)
 
     # -- sessions ------------------------------------------------------------------------------
@@ -918,7 +784,7 @@ class Engine:
         session = self.sessions[line]
         command = session.next_step()
         if command is not None:
-            session.asked(self.outbound.request(command, self._now_ns, cancel=True))
+            session.asked(self.outbound.request(command, self.desk.now_ns, cancel=True))
 
     def _step_done(self, asked: Asked, reply: Reply) -> None:
         """A reply may be to a step of a line's opening script."""
@@ -941,32 +807,32 @@ class Engine:
         spec = self._adapter.lines[line]
         self._log(f"line {spec.name} is ready")
         if spec.private:
-            self.recovery.begin(self._now_ns)
-            self.recovery.step(self._now_ns)
+            self.recovery.begin(self.desk.now_ns)
+            self.recovery.step(self.desk.now_ns)
             self.desk.hurry()
 
     def _closed_by_venue(self, line: int, body: bytes) -> None:
-        self.outbound.close(line, CLOSE_NORMAL, self._now_ns)
+        self.outbound.close(line, CLOSE_NORMAL, self.desk.now_ns)
         self._drop(line, "closed by the venue")
 
     def _drop(self, line: int, reason: str, *, redial_now: bool = False) -> None:
-        self._record(Kind.DROP, line, self._now_ns, reason.encode())
+        self._record(Kind.DROP, line, self.desk.now_ns, reason.encode())
         self._door.drop(line, reason, redial_now=redial_now)
 
     def _on_notice(self, event: SessionNotice) -> None:
         self._log(f"the venue says: {event.notice} {event.text}".rstrip())
         if event.notice is Notice.CLOCK_OFF:
             self.clock.forget()
-            self._next_clock_ns = self._now_ns
+            self._next_clock_ns = self.desk.now_ns
             return
         session = self.sessions[self._line]
         if event.notice is Notice.SHUTDOWN:
-            session.expire(self._now_ns)
+            session.expire(self.desk.now_ns)
         else:
             self._drop(self._line, f"venue notice: {event.notice}", redial_now=True)
 
     def _watch_line(self, line: int, session: Session) -> None:
-        now_ns = self._now_ns
+        now_ns = self.desk.now_ns
         if session.step_unsent:
             self._next_step(line)
         if session.silent(now_ns):
@@ -986,7 +852,7 @@ class Engine:
 
     def _tick(self) -> None:
         """Look at every deadline that needs no better than a tick."""
-        now_ns = self._now_ns
+        now_ns = self.desk.now_ns
         self.timers.push(now_ns + TICK_NS, None)
         for asked in self.outbound.inflight.overdue(now_ns):
             if asked.line >= 0:
@@ -994,7 +860,7 @@ class Engine:
             self._no_reply(asked)
         for line, session in enumerate(self.sessions):
             self._watch_line(line, session)
-        self._ask_snapshots()
+        self.market_data.ask()
         self._ask_start()
         self.recovery.step(now_ns)
         self._take_out_what_is_halted()
@@ -1016,15 +882,12 @@ class Engine:
 
         A venue halts a symbol, or moves its grid, without a word on any line.
         """
-        if self._now_ns < self._next_clock_ns:
+        if self.desk.now_ns < self._next_clock_ns:
             return
         known = bool(len(self.table)) and self.clock.known
-        self._next_clock_ns = self._now_ns + (CLOCK_NS if known else RETRY_NS)
-        self.outbound.request(FetchTime(), self._now_ns)
-        self.outbound.request(FetchInstruments(), self._now_ns)
-
-    def _set_timer(self, due_ns: int, tag: str) -> None:
-        self.timers.push(due_ns, tag)
+        self._next_clock_ns = self.desk.now_ns + (CLOCK_NS if known else RETRY_NS)
+        self.outbound.request(FetchTime(), self.desk.now_ns)
+        self.outbound.request(FetchInstruments(), self.desk.now_ns)
 
     # -- the gate ------------------------------------------------------------------------------
 
@@ -1036,7 +899,7 @@ class Engine:
         if state is not desk.session:
             desk.session = state
             self._log(f"session: {state}")
-            self._deliveries.append((self.strategy.on_session, state, None))
+            self.callbacks.due.append((self.strategy.on_session, state, None))
 
     def _session_state(self, leaving: bool) -> SessionState:
         if leaving or self.recovery.leaving:
