@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core import hops as hop
+from core.account import Account
 from core.book import Book
 from core.callbacks import Callbacks
 from core.checkpoint import Restored, decode_restored
@@ -38,7 +39,6 @@ from core.counts import Counts
 from core.desk import TradingDesk
 from core.errors import JournalFailed, RemoteFault
 from core.events import (
-    NO_INSTRUMENT,
     AccountReport,
     BalanceMoved,
     BookDelta,
@@ -60,15 +60,18 @@ from core.events import (
     VenueTime,
     Verdict,
 )
+from core.executions import Executions
 from core.flatten import Flattening
 from core.frozen import Frozen
+from core.gate import Gate
 from core.hops import Hops
 from core.inflight import Asked
 from core.instrument import Instrument, InstrumentTable
 from core.journal import Answer, Journal, Kind, pack
 from core.ledger import Ledger
 from core.market_data import MarketData
-from core.orders import Folded, Orders
+from core.operator import Operator
+from core.orders import Orders
 from core.outbound import Door, Outbound
 from core.position import Position
 from core.proof import Proof
@@ -81,7 +84,7 @@ from core.timers import Timers
 from core.units import NS_PER_MS, NS_PER_S
 from core.venue import Adapter, Stream
 from core.venue_clock import VenueClock
-from core.views import BookState, SessionState
+from core.views import BookState
 from core.wire.websocket import BINARY, CLOSE, PING, TEXT, ClientCodec
 
 TICK_NS = 100 * NS_PER_MS
@@ -95,9 +98,6 @@ CLOSE_NORMAL = 1000
 
 RETRY_NS = NS_PER_S
 """Between two questions that a start cannot go on without."""
-
-UNBOOKED_NS = 500 * NS_PER_MS
-"""How long the fills behind a cumulative count may take, before we ask for them."""
 
 STOPPED_NS = NS_PER_S
 """A gap between two turns, ten ticks long, that says that the process did not run: stopped,
@@ -148,7 +148,6 @@ class Engine:
         self._decode = adapter.decode
         self.strategy = strategy
         self._limits_of = limits_of
-        self._parameters_with = parameters_with
         self._append = journal.append
         self.hops = hops
         self._door = door
@@ -184,7 +183,7 @@ class Engine:
             desk=self.desk,
             counts=self.counts,
             lost=lambda book: self.market_data.resync(book),
-            raised=self._fail,
+            raised=lambda why: self.gate.fail(why),
         )
         self.market_data = MarketData(
             table=self.table,
@@ -200,13 +199,12 @@ class Engine:
             log=door.log,
         )
         self.ledger = Ledger(self.table, self.positions, setup.ledger_tolerance_lots)
-        self._totals: dict[str, int] = {}
         self.proof = Proof(
             orders=self.orders,
             outbound=self.outbound,
             risk=self.risk,
-            settle=self._settle,
-            halt_instrument=self._halt_instrument,
+            settle=lambda folded: self.executions.settle(folded),
+            halt_instrument=lambda row, why: self.gate.on_instrument_halted(row, why),
             expiry_ns=setup.recv_window_ns,
         )
         self.recovery = Recovery(
@@ -215,11 +213,11 @@ class Engine:
             outbound=self.outbound,
             desk=self.desk,
             proof=self.proof,
-            settle=self._settle,
+            settle=lambda folded: self.executions.settle(folded),
             expiry_ns=setup.recv_window_ns,
             cancel_leftovers=setup.cancel_leftovers,
-            agree=self._hold_ledgers,
-            log=self._log,
+            agree=lambda: self.account.agrees(),
+            log=door.log,
         )
         self.continuity = Continuity(
             boot=setup.boot,
@@ -229,9 +227,9 @@ class Engine:
             proof=self.proof,
             recovery=self.recovery,
             placed=adapter.placed,
-            halt_instrument=self._stop_instrument,
+            halt_instrument=lambda row, why: self.gate.halt_instrument(row, why),
             note=self._note,
-            log=self._log,
+            log=door.log,
         )
         self.flattening = Flattening(
             desk=self.desk,
@@ -239,9 +237,49 @@ class Engine:
             positions=self.positions,
             risk=self.risk,
             limits=lambda index: self._limits_of(self.table[index]),
-            log=self._log,
+            log=door.log,
         )
-        self.fatal = ""
+        self.gate = Gate(
+            private=setup.private,
+            table=self.table,
+            sessions=self.sessions,
+            clock=self.clock,
+            risk=self.risk,
+            desk=self.desk,
+            callbacks=self.callbacks,
+            recovery=self.recovery,
+            continuity=self.continuity,
+            flattening=self.flattening,
+            stop=door.stop,
+            log=door.log,
+        )
+        self.account = Account(
+            balances=self.balances, ledger=self.ledger, gate=self.gate, log=door.log
+        )
+        self.executions = Executions(
+            table=self.table,
+            books=self.books,
+            positions=self.positions,
+            orders=self.orders,
+            ledger=self.ledger,
+            risk=self.risk,
+            desk=self.desk,
+            callbacks=self.callbacks,
+            proof=self.proof,
+            recovery=self.recovery,
+            continuity=self.continuity,
+            gate=self.gate,
+            counts=self.counts,
+        )
+        self.operator = Operator(
+            table=self.table,
+            risk=self.risk,
+            gate=self.gate,
+            flattening=self.flattening,
+            callbacks=self.callbacks,
+            parameters_with=parameters_with,
+            log=door.log,
+        )
         self._said_left = False
         self._began_ns = 0
         self._line = 0
@@ -253,24 +291,20 @@ class Engine:
             "restore": self._restore,
             "start": self._start,
             "leave": self._leave,
-            "fail": self._fail,
-            "halt": self._operator_halt,
-            "resume": self._operator_resume,
-            "cancel-all": self._operator_cancel_all,
-            "flatten": self._operator_flatten,
-            "set": self._operator_set,
+            "fail": self.gate.fail,
+            **self.operator.words,
         }
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             BookTop: self.market_data.on_top,
             BookDelta: self.market_data.on_delta,
             BookSnapshot: self.market_data.on_snapshot,
             MarketTrade: self.market_data.on_trade,
-            OrderReport: self._on_report,
+            OrderReport: self.executions.on_report,
             FillReport: self.recovery.on_fill_report,
-            UnknownExecution: self._on_unknown_execution,
-            AccountReport: self._on_account,
-            BalanceMoved: self._on_balance,
-            OpenOrders: self._on_open_orders,
+            UnknownExecution: self.executions.on_unknown_execution,
+            AccountReport: self.account.on_report,
+            BalanceMoved: self.account.on_moved,
+            OpenOrders: self.executions.on_open_orders,
             InstrumentsReport: self._on_instruments,
             LimitsReport: self._on_limits,
             VenueTime: self._on_venue_time,
@@ -361,7 +395,7 @@ class Engine:
         else:
             self.market_data.lose(f"line lost: {reason}")
         # At once, not with the next tick: a redial may be faster, and nothing is proved on it yet.
-        self._refresh_session()
+        self.gate.refresh()
         self._end_turn()
 
     def on_answer(
@@ -442,40 +476,9 @@ class Engine:
     def _leave(self, why: str) -> None:
         if not self.recovery.leaving:
             self._log(f"leaving: {why}")
-            self._refresh_session(leaving=True)
+            self.gate.refresh(leaving=True)
             self.callbacks.call(self.strategy.on_stop)
             self.recovery.leave(self.desk.now_ns)
-
-    def _operator_halt(self, why: str) -> None:
-        self.risk.halt(f"halted by the operator: {why}" if why else "halted by the operator")
-        self._refresh_session()
-        self._cancel_everything()
-
-    def _operator_resume(self, _: str) -> None:
-        if not self.risk.resume():
-            self._log(f"not resumed: {self.risk.halted}")
-        self._refresh_session()
-
-    def _operator_cancel_all(self, _: str) -> None:
-        self._log("the operator cancels all our orders")
-        self._cancel_everything()
-
-    def _operator_flatten(self, _: str) -> None:
-        self._log("the operator flattens: no more placing by the strategy, orders out, then flat")
-        self.flattening.begin(len(self.table))
-        self._refresh_session()
-        self._cancel_everything()
-
-    def _operator_set(self, text: str) -> None:
-        """Change a strategy parameter; the value was checked by who took it in."""
-        key, _, value = text.partition(" ")
-        self.strategy.parameters = self._parameters_with(self.strategy.parameters, key, value)
-        self._log(f"parameter {key} = {value}")
-        self.callbacks.call(self.strategy.on_parameters)
-
-    def _cancel_everything(self) -> None:
-        for instrument in range(len(self.table)):
-            self.desk.take_out(instrument)
 
     @property
     def left(self) -> bool:
@@ -570,103 +573,7 @@ class Engine:
             handlers[type(event)](event)
         events.clear()
 
-    def _fail(self, why: str) -> None:
-        """The run cannot go on: stop placing, and have it left."""
-        if not self.fatal:
-            self.fatal = why
-            self.callbacks.silent = True
-            self._halt(why)
-            self._door.stop(why)
-
-    # -- our orders ----------------------------------------------------------------------------
-
-    def _on_report(self, report: OrderReport) -> None:
-        folded = self.orders.on_report(report)
-        if folded is None and report.instrument >= 0:
-            folded = self._on_stranger(report)
-        if folded is not None:
-            self._settle(folded)
-
-    def _on_stranger(self, report: OrderReport) -> Folded | None:
-        """An order that the table does not hold: an earlier boot's is ours, all others are not."""
-        if self.orders.is_ours(report.client_order_id):
-            return self.orders.adopt(report)
-        fills = self.orders.disown(report.instrument, report.venue_order_id)
-        self.ledger.traded_by_others(self.table[report.instrument], report.side, fills)
-        return None
-
-    def _settle(self, folded: Folded) -> None:
-        """Move positions by new fills, and tell the strategy what changed."""
-        order = folded.order
-        if folded.numbered:
-            self.continuity.numbered(order)
-        if folded.contradiction:
-            self._stop_instrument(order.instrument, folded.contradiction)
-        for fill in folded.fills:
-            if self.positions[order.instrument].on_fill(order.side, fill):
-                self.counts.fills += 1
-                self.recovery.on_fill(order.instrument, fill.trade_id)
-                self.callbacks.due.append((self.strategy.on_fill, order, fill))
-        if folded.changed:
-            self.callbacks.due.append((self.strategy.on_order, order, None))
-            if order.unbooked_lots:
-                self.proof.doubt(order.client_order_id, self.desk.now_ns + UNBOOKED_NS)
-        if folded.fills:
-            self._watch_profit()
-
-    def _on_unknown_execution(self, event: UnknownExecution) -> None:
-        why = f"unknown execution type {event.what!r} for {event.client_order_id}"
-        if event.instrument != NO_INSTRUMENT:
-            self._stop_instrument(event.instrument, why)
-        self.proof.doubt(event.client_order_id, self.desk.now_ns)
-
-    def _on_open_orders(self, event: OpenOrders) -> None:
-        self.recovery.on_open_orders(event, self.desk.now_ns)
-
-    def _watch_profit(self) -> None:
-        """Hold each instrument's profit against its daily loss."""
-        for index in range(len(self.books)):
-            profit = self.profit(index)
-            if profit is not None and self.risk.on_profit(index, profit, self.desk.now_ns):
-                self._halt(self.risk.halted)
-
-    def profit(self, index: int) -> int | None:
-        """Return an instrument's profit in quote units, less fees in its own two assets.
-
-        ``None`` while there is no price to value the position at.
-        """
-        book, instrument, position = self.books[index], self.table[index], self.positions[index]
-        if not (book.live and book.bid_lots and book.ask_lots):
-            return None
-        mark_ticks = (book.bid_ticks + book.ask_ticks) // 2
-        fees = position.fees_atoms
-        paid = instrument.worth(
-            fees.get(instrument.quote, 0), fees.get(instrument.base, 0), mark_ticks
-        )
-        return position.profit(mark_ticks) - paid
-
-    # -- account and venue ---------------------------------------------------------------------
-
-    def _on_account(self, report: AccountReport) -> None:
-        if report.whole:
-            self.balances.clear()
-            self._totals = {b.asset: b.free_atoms + b.locked_atoms for b in report.balances}
-        for balance in report.balances:
-            self.balances[balance.asset] = balance.free_atoms
-        if report.can_trade is False:
-            self._halt("the venue says that this account may not trade")
-
-    def _hold_ledgers(self) -> bool:
-        """Compare the venue's balances with our fills; halt where they stay apart."""
-        found = self.ledger.compare(self._totals)
-        if found:
-            self._halt("the ledgers differ: " + "; ".join(map(str, found)))
-        return not self.ledger.in_doubt
-
-    def _on_balance(self, moved: BalanceMoved) -> None:
-        # The account update that follows carries the absolute amount.
-        self.ledger.moved(moved.asset, moved.delta_atoms)
-        self._log(f"balance moved: {moved.delta_atoms} atoms of {moved.asset}")
+    # -- the venue -----------------------------------------------------------------------------
 
     def _on_instruments(self, report: InstrumentsReport) -> None:
         first = not len(self.table)
@@ -697,12 +604,8 @@ class Engine:
             return renewed
         why = f"the venue changed tick or lot to {renewed.tick.step} and {renewed.lot.step}"
         if self.risk.instrument_halted(renewed.index) != why:
-            self._stop_instrument(renewed.index, why)
+            self.gate.halt_instrument(renewed.index, why)
         return known
-
-    def _stop_instrument(self, instrument: int, why: str) -> None:
-        self.risk.halt_instrument(instrument, why)
-        self._halt_instrument(instrument, why)
 
     def _on_limits(self, report: LimitsReport) -> None:
         stated = {limit.name for limit in report.limits}
@@ -796,7 +699,7 @@ class Engine:
         if reply.verdict is not Verdict.DONE:
             what = f"{type(asked.command).__name__} refused: {reply.code} {reply.text}"
             if reply.verdict is Verdict.FATAL:
-                self._fail(what)
+                self.gate.fail(what)
             self._drop(line, what)
         elif session.step_done():
             self._line_ready(line)
@@ -863,19 +766,11 @@ class Engine:
         self.market_data.ask()
         self._ask_start()
         self.recovery.step(now_ns)
-        self._take_out_what_is_halted()
+        self.gate.step()
         self.flattening.step()
         self.continuity.step(now_ns)
-        self._watch_profit()
-        self._refresh_session()
-
-    def _take_out_what_is_halted(self) -> None:
-        """Nothing of ours stands on what is halted, however late it was accepted or found."""
-        everything = bool(self.risk.halted) or self.flattening.wanted
-        for instrument in range(len(self.table)):
-            if everything or self.risk.instrument_halted(instrument):
-                self.desk.take_out(instrument)
-        self.desk.step()
+        self.executions.watch_profit()
+        self.gate.refresh()
 
     def _ask_start(self) -> None:
         """Ask for the clock and the instruments: until they are known, and then now and then.
@@ -889,46 +784,6 @@ class Engine:
         self.outbound.request(FetchTime(), self.desk.now_ns)
         self.outbound.request(FetchInstruments(), self.desk.now_ns)
 
-    # -- the gate ------------------------------------------------------------------------------
-
-    def _refresh_session(self, *, leaving: bool = False) -> None:
-        """Derive whether anything may be placed, and tell the strategy when that changes."""
-        state = self._session_state(leaving)
-        desk = self.desk
-        desk.gate_open = state is SessionState.TRADING and self.setup.private
-        if state is not desk.session:
-            desk.session = state
-            self._log(f"session: {state}")
-            self.callbacks.due.append((self.strategy.on_session, state, None))
-
-    def _session_state(self, leaving: bool) -> SessionState:
-        if leaving or self.recovery.leaving:
-            return SessionState.LEAVING
-        if self.risk.halted or self.flattening.wanted:
-            return SessionState.HALTED
-        if self._all_ready():
-            return SessionState.TRADING
-        if self.desk.session is SessionState.STARTING:
-            return SessionState.STARTING
-        return SessionState.INTERRUPTED
-
-    def _all_ready(self) -> bool:
-        needed = [s for s in self.sessions if self.setup.private or not s.line.private]
-        proved = (self.recovery.reconciled and self.continuity.noted) or not self.setup.private
-        return proved and self.clock.known and all(session.ready for session in needed)
-
-    def _halt_instrument(self, instrument: int, why: str) -> None:
-        """Risk has stopped one instrument: take our orders on it out."""
-        self._log(f"{self.table[instrument].symbol} halted: {why}")
-        self.desk.take_out(instrument)
-
-    def _halt(self, why: str) -> None:
-        """Stop placing for good, and take our orders out."""
-        self.risk.halt(why, for_good=True)
-        self._log(f"halted: {why}")
-        self._refresh_session()
-        self._cancel_everything()
-
     # -- the journal ---------------------------------------------------------------------------
 
     def _record(self, kind: Kind, line: int, now_ns: int, payload: bytes) -> None:
@@ -939,7 +794,7 @@ class Engine:
 
     def _journal_failed(self, failure: JournalFailed) -> None:
         """Not everything can be recorded any more: place nothing, and leave; cancels go out."""
-        self._fail(str(failure))
+        self.gate.fail(str(failure))
 
     # -- small things --------------------------------------------------------------------------
 

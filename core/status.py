@@ -19,7 +19,7 @@ def status(engine: Engine, figures: dict[str, Figures], now_ns: int) -> dict[str
     return {
         "state": str(engine.desk.session),
         "halted": engine.risk.halted,
-        "fatal": engine.fatal,
+        "fatal": engine.gate.fatal,
         "time_ns": now_ns,
         "venue": engine.setup.venue,
         "strategy": engine.setup.strategy,
@@ -73,7 +73,7 @@ def _order(row: Instrument, order: Order) -> dict[str, Any]:
 
 def _position(engine: Engine, row: Instrument) -> dict[str, Any]:
     position = engine.positions[row.index]
-    profit = engine.profit(row.index)
+    profit = engine.executions.profit(row.index)
     size = row.lot.text(abs(position.lots))
     return {
         "symbol": row.symbol,

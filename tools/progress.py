@@ -58,7 +58,7 @@ class Progress:
         parts = []
         for row in engine.table:
             lots = engine.positions[row.index].lots
-            units = engine.profit(row.index)
+            units = engine.executions.profit(row.index)
             profit = "?" if units is None else _rounded(row.money(units))
             sign = "-" if lots < 0 else "+"
             position = f"{sign}{row.lot.text(abs(lots))}"

@@ -143,7 +143,7 @@ def _summary(header: Header, world: RecordedWorld) -> dict[str, Any]:
         "events": engine.counts.messages,
         "refusals": dict(engine.counts.refusals),
         "halted": engine.risk.halted,
-        "fatal": engine.fatal,
+        "fatal": engine.gate.fatal,
         "left": engine.left,
         "symbols": [_symbol(world, row) for row in engine.table],
     }
@@ -153,7 +153,7 @@ def _symbol(world: RecordedWorld, row: Instrument) -> dict[str, Any]:
     engine, exchange = world.engine, world.exchange
     makers, takers = exchange.fills(row.symbol) if exchange else (0, 0)
     position = engine.positions[row.index]
-    profit = engine.profit(row.index)
+    profit = engine.executions.profit(row.index)
     size = row.lot.text(abs(position.lots))
     fees = sorted(position.fees_atoms.items())
     return {

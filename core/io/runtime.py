@@ -373,6 +373,6 @@ class Runtime:
             left=engine.left,
             survivors=tuple(repr(order) for order in engine.orders.unsettled()),
             proved=engine.recovery.left,
-            fatal=engine.fatal,
+            fatal=engine.gate.fatal,
             halted=engine.risk.halted,
         )

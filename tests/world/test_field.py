@@ -906,7 +906,7 @@ def test_field_11_kill_switch_of_one_instrument_keeps_at_it_until_its_orders_are
     w = world()
     standing(w)
     w.fault("refuse_cancel", times=3)
-    w.engine._stop_instrument(0, "test")
+    w.engine.gate.halt_instrument(0, "test")
     w.flush()
     w.run(10)
     assert alive(w) == []

@@ -939,7 +939,7 @@ def strategy_fails(w: World) -> Struck | None:
     if not told or "mischief" in w.strikes.injected:
         return None
     if "raising" in told[0]:
-        return Struck(None, lambda: bool(w.engine.fatal and w.stopped))
+        return Struck(None, lambda: bool(w.engine.gate.fatal and w.stopped))
     return Struck(None, lambda: True)
 
 

@@ -324,7 +324,7 @@ def _distrust(proof: str) -> Callable[[Outside], Struck | None]:
         for wire in wires:
             wire.reset(lost=False)
         engine = w.engine
-        return Struck(None, lambda: "certificate" in engine.fatal, 90.0)
+        return Struck(None, lambda: "certificate" in engine.gate.fatal, 90.0)
 
     return strike
 

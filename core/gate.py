@@ -1,0 +1,143 @@
+"""The gate: whether anything may be placed, and that nothing stands on what is halted.
+
+Here all that has to be true for trading comes together in one state of the session, and a halt,
+whoever asks for it, reaches the strategy and our orders. Which reject or loss is one too many is
+for ``core.risk`` to say; cancels pass whatever the gate says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from core.callbacks import Callbacks
+from core.continuity import Continuity
+from core.desk import TradingDesk
+from core.flatten import Flattening
+from core.instrument import InstrumentTable
+from core.recovery import Recovery
+from core.risk import Risk
+from core.session import Session
+from core.venue_clock import VenueClock
+from core.views import SessionState
+
+
+class Gate:
+    """The gate of one run."""
+
+    __slots__ = (
+        "_callbacks",
+        "_clock",
+        "_continuity",
+        "_desk",
+        "_flattening",
+        "_log",
+        "_private",
+        "_recovery",
+        "_risk",
+        "_sessions",
+        "_stop",
+        "_table",
+        "fatal",
+    )
+
+    def __init__(
+        self,
+        *,
+        private: bool,
+        table: InstrumentTable,
+        sessions: Sequence[Session],
+        clock: VenueClock,
+        risk: Risk,
+        desk: TradingDesk,
+        callbacks: Callbacks,
+        recovery: Recovery,
+        continuity: Continuity,
+        flattening: Flattening,
+        stop: Callable[[str], None],
+        log: Callable[[str], None],
+    ) -> None:
+        """``private`` says whether there are keys to trade with, ``stop`` asks for the run to be
+        left.
+        """
+        self._private = private
+        self._table = table
+        self._sessions = sessions
+        self._clock = clock
+        self._risk = risk
+        self._desk = desk
+        self._callbacks = callbacks
+        self._recovery = recovery
+        self._continuity = continuity
+        self._flattening = flattening
+        self._stop = stop
+        self._log = log
+        self.fatal = ""
+        """Why the run cannot go on, "" while it can."""
+
+    # -- the state of the session --------------------------------------------------------------
+
+    def refresh(self, *, leaving: bool = False) -> None:
+        """Derive whether anything may be placed, and tell the strategy when that changes."""
+        state = self._state(leaving)
+        desk = self._desk
+        desk.gate_open = state is SessionState.TRADING and self._private
+        if state is not desk.session:
+            desk.session = state
+            self._log(f"session: {state}")
+            self._callbacks.due.append((self._callbacks.strategy.on_session, state, None))
+
+    def _state(self, leaving: bool) -> SessionState:
+        if leaving or self._recovery.leaving:
+            return SessionState.LEAVING
+        if self._risk.halted or self._flattening.wanted:
+            return SessionState.HALTED
+        if self._all_ready():
+            return SessionState.TRADING
+        if self._desk.session is SessionState.STARTING:
+            return SessionState.STARTING
+        return SessionState.INTERRUPTED
+
+    def _all_ready(self) -> bool:
+        needed = [s for s in self._sessions if self._private or not s.line.private]
+        proved = (self._recovery.reconciled and self._continuity.noted) or not self._private
+        return proved and self._clock.known and all(session.ready for session in needed)
+
+    # -- halts ---------------------------------------------------------------------------------
+
+    def halt(self, why: str) -> None:
+        """Stop placing for good, and take our orders out."""
+        self._risk.halt(why, for_good=True)
+        self._log(f"halted: {why}")
+        self.refresh()
+        self.take_everything_out()
+
+    def fail(self, why: str) -> None:
+        """The run cannot go on: stop placing, call the strategy no more, and have it left."""
+        if not self.fatal:
+            self.fatal = why
+            self._callbacks.silent = True
+            self.halt(why)
+            self._stop(why)
+
+    def halt_instrument(self, instrument: int, why: str) -> None:
+        """Stop placing on one instrument, and take our orders on it out."""
+        self._risk.halt_instrument(instrument, why)
+        self.on_instrument_halted(instrument, why)
+
+    def on_instrument_halted(self, instrument: int, why: str) -> None:
+        """Risk has stopped one instrument: take our orders on it out."""
+        self._log(f"{self._table[instrument].symbol} halted: {why}")
+        self._desk.take_out(instrument)
+
+    def take_everything_out(self) -> None:
+        """Cancel every order of ours, and go on until each is gone."""
+        for instrument in range(len(self._table)):
+            self._desk.take_out(instrument)
+
+    def step(self) -> None:
+        """Take out what stands on what is halted, however late it was accepted or found."""
+        everything = bool(self._risk.halted) or self._flattening.wanted
+        for instrument in range(len(self._table)):
+            if everything or self._risk.instrument_halted(instrument):
+                self._desk.take_out(instrument)
+        self._desk.step()
