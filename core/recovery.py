@@ -276,12 +276,13 @@ class Recovery:
         for order in self._orders.open():
             if not order.cancelling:
                 self._desk.send_cancel(order)
-        if not len(self._orders) and not self.left:
+        if not len(self._table):
+            # Nothing can be listed before the venue has said what there is.
+            self.left = not self.inherits
+        elif not len(self._orders) and not self.left:
             self._dirty = False
             self._pass.start(now_ns)
             self._ask_all([FetchOpenOrders(row.index) for row in self._table], now_ns)
-            if not len(self._table):
-                self.left = not self.inherits
 
     def _listed(self, now_ns: int) -> None:
         """The venue has listed every instrument's open orders."""

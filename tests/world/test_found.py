@@ -109,6 +109,17 @@ def test_a_run_left_before_it_has_proved_anything_proves_that_the_dead_boots_ord
     assert again.ledger.open_orders("BTCUSDT") == []
 
 
+def test_a_run_left_before_it_knows_its_instruments_proves_it_as_soon_as_it_does():
+    w = world()
+    w.run(11)
+    w.buy()
+    w.run(0.1)
+    again = next_boot(w)
+    again.run(0.0005)  # the instruments are asked for, and have not come
+    again.leave(9.5)  # what a run is given: 10 s
+    assert again.ledger.open_orders("BTCUSDT") == []
+
+
 def test_leaving_waits_for_what_a_dead_boot_sent_last():
     w = world()
     w.run(11)
