@@ -5,6 +5,8 @@ Here things are counted and nothing else: no decision is taken by a count.
 
 from __future__ import annotations
 
+from core.events import Ignored
+
 MAX_NAMES = 100
 """Kinds of refusals told apart."""
 
@@ -42,6 +44,9 @@ class Counts:
         self.slow_turns = 0
         """Turns over their budget, the strategy's part included."""
         self.slowest_turn_ns = 0
+
+    def on_ignored(self, event: Ignored) -> None:
+        self.ignored[event.what] = self.ignored.get(event.what, 0) + 1
 
     def refused(self, name: str) -> None:
         """Count a request that the venue did not take."""

@@ -8,12 +8,10 @@ prices, no clock, no I/O; how orders are recovered and left is in ``core.recover
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from core import hops as hop
 from core.account import Account
@@ -21,23 +19,10 @@ from core.book import Book
 from core.callbacks import Callbacks
 from core.checkpoint import Restored, decode_restored
 from core.checkpoint import encode as encode_restored
-from core.commands import (
-    Amend,
-    Cancel,
-    Command,
-    FetchInstruments,
-    FetchTime,
-    Logon,
-    Place,
-    QueryOrder,
-    Replace,
-    SubscribeMarket,
-    SubscribePrivate,
-)
 from core.continuity import Continuity
 from core.counts import Counts
 from core.desk import TradingDesk
-from core.errors import JournalFailed, RemoteFault
+from core.errors import JournalFailed
 from core.events import (
     AccountReport,
     BalanceMoved,
@@ -58,17 +43,16 @@ from core.events import (
     SessionNotice,
     UnknownExecution,
     VenueTime,
-    Verdict,
 )
 from core.executions import Executions
 from core.flatten import Flattening
 from core.frozen import Frozen
 from core.gate import Gate
 from core.hops import Hops
-from core.inflight import Asked
 from core.instrument import Instrument, InstrumentTable
 from core.journal import Answer, Journal, Kind, pack
 from core.ledger import Ledger
+from core.lines import Lines
 from core.market_data import MarketData
 from core.operator import Operator
 from core.orders import Orders
@@ -76,28 +60,19 @@ from core.outbound import Door, Outbound
 from core.position import Position
 from core.proof import Proof
 from core.recovery import Recovery
+from core.reference_data import ReferenceData
+from core.replies import Replies
 from core.risk import Risk, RiskLimits
-from core.session import Phase, Session
+from core.session import Session
 from core.strategy import Strategy
 from core.throttle import Throttle
 from core.timers import Timers
 from core.units import NS_PER_MS, NS_PER_S
 from core.venue import Adapter, Stream
 from core.venue_clock import VenueClock
-from core.views import BookState
-from core.wire.websocket import BINARY, CLOSE, PING, TEXT, ClientCodec
 
 TICK_NS = 100 * NS_PER_MS
 """Between two looks at deadlines that need no better: replies, silence, doubts, expiry."""
-
-CLOCK_NS = 30 * NS_PER_S
-"""Between two questions for the venue's clock and rules: a drift of 30 ppm moves it 1 ms
-meanwhile, and rules change rarely."""
-
-CLOSE_NORMAL = 1000
-
-RETRY_NS = NS_PER_S
-"""Between two questions that a start cannot go on without."""
 
 STOPPED_NS = NS_PER_S
 """A gap between two turns, ten ticks long, that says that the process did not run: stopped,
@@ -144,15 +119,13 @@ class Engine:
         stamp: Callable[[], int],
     ) -> None:
         self.setup = setup
-        self._adapter = adapter
-        self._decode = adapter.decode
         self.strategy = strategy
-        self._limits_of = limits_of
         self._append = journal.append
         self.hops = hops
         self._door = door
         self._stamp = stamp
 
+        # The machines.
         self.counts = Counts()
         self.table = InstrumentTable()
         self.books: list[Book] = []
@@ -165,6 +138,9 @@ class Engine:
         self.risk = Risk()
         self.timers: Timers[str | None] = Timers()
         self.sessions = [Session(line) for line in adapter.lines]
+        self.ledger = Ledger(self.table, self.positions, setup.ledger_tolerance_lots)
+
+        # The rooms, each on those before it; one that lies higher is looked up when it is needed.
         self.desk = TradingDesk(
             table=self.table,
             books=self.books,
@@ -198,7 +174,6 @@ class Engine:
             cancel_when_stale=setup.cancel_when_stale,
             log=door.log,
         )
-        self.ledger = Ledger(self.table, self.positions, setup.ledger_tolerance_lots)
         self.proof = Proof(
             orders=self.orders,
             outbound=self.outbound,
@@ -236,7 +211,7 @@ class Engine:
             orders=self.orders,
             positions=self.positions,
             risk=self.risk,
-            limits=lambda index: self._limits_of(self.table[index]),
+            limits=lambda index: limits_of(self.table[index]),
             log=door.log,
         )
         self.gate = Gate(
@@ -252,6 +227,21 @@ class Engine:
             flattening=self.flattening,
             stop=door.stop,
             log=door.log,
+        )
+        self.reference_data = ReferenceData(
+            adapter=adapter,
+            table=self.table,
+            books=self.books,
+            positions=self.positions,
+            with_depth=Stream.DEPTH in setup.streams,
+            limits_of=limits_of,
+            risk=self.risk,
+            throttle=self.throttle,
+            clock=self.clock,
+            outbound=self.outbound,
+            desk=self.desk,
+            gate=self.gate,
+            known=self._on_known,
         )
         self.account = Account(
             balances=self.balances, ledger=self.ledger, gate=self.gate, log=door.log
@@ -271,6 +261,20 @@ class Engine:
             gate=self.gate,
             counts=self.counts,
         )
+        self.lines = Lines(
+            adapter=adapter,
+            sessions=self.sessions,
+            seed=setup.seed,
+            throttle=self.throttle,
+            clock=self.clock,
+            outbound=self.outbound,
+            desk=self.desk,
+            recovery=self.recovery,
+            gate=self.gate,
+            counts=self.counts,
+            door=door,
+            record=self._record,
+        )
         self.operator = Operator(
             table=self.table,
             risk=self.risk,
@@ -280,20 +284,8 @@ class Engine:
             parameters_with=parameters_with,
             log=door.log,
         )
-        self._said_left = False
-        self._began_ns = 0
-        self._line = 0
-        self._masks = random.Random(f"masks:{setup.seed}")
-        self._codecs: list[ClientCodec | None] = [None for _ in adapter.lines]
-        self._events: list[Event] = []
-        self._next_clock_ns = 0
-        self._controls: dict[str, Callable[[str], None]] = {
-            "restore": self._restore,
-            "start": self._start,
-            "leave": self._leave,
-            "fail": self.gate.fail,
-            **self.operator.words,
-        }
+
+        # Who takes each fact, and each word.
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             BookTop: self.market_data.on_top,
             BookDelta: self.market_data.on_delta,
@@ -305,14 +297,42 @@ class Engine:
             AccountReport: self.account.on_report,
             BalanceMoved: self.account.on_moved,
             OpenOrders: self.executions.on_open_orders,
-            InstrumentsReport: self._on_instruments,
-            LimitsReport: self._on_limits,
-            VenueTime: self._on_venue_time,
+            InstrumentsReport: self.reference_data.on_instruments,
+            LimitsReport: self.reference_data.on_limits,
+            VenueTime: _on_nothing,
             SessionNotice: self._on_notice,
-            Ignored: self._on_ignored,
-            ReplaceOutcome: self._on_nothing,
-            Reply: self._on_reply,
+            Ignored: self.counts.on_ignored,
+            ReplaceOutcome: _on_nothing,
         }
+        self.replies = Replies(
+            adapter=adapter,
+            handlers=self._handlers,
+            sessions=self.sessions,
+            throttle=self.throttle,
+            clock=self.clock,
+            outbound=self.outbound,
+            desk=self.desk,
+            market_data=self.market_data,
+            reference_data=self.reference_data,
+            lines=self.lines,
+            proof=self.proof,
+            recovery=self.recovery,
+            hops=hops,
+            counts=self.counts,
+            door=door,
+        )
+        self._handlers[Reply] = self.replies.on_reply
+        self._controls: dict[str, Callable[[str], None]] = {
+            "restore": self._restore,
+            "start": self._start,
+            "leave": self._leave,
+            "fail": self.gate.fail,
+            **self.operator.words,
+        }
+
+        self._said_left = False
+        self._began_ns = 0
+        self._events: list[Event] = []
 
     # -- inputs --------------------------------------------------------------------------------
 
@@ -324,15 +344,9 @@ class Engine:
         """A line is connected, its HTTP upgrade behind it."""
         self._record(Kind.UP, line, now_ns, b"")
         self._begin_turn(now_ns)
-        spec = self._adapter.lines[line]
-        self.throttle.charge(spec.dial_costs, now_ns + self.clock.offset_ns)
-        codec = ClientCodec(mask_source=self._next_mask, max_message_bytes=spec.max_message_bytes)
-        self._codecs[line] = codec
-        self.outbound.attach(line, codec)
-        self.sessions[line].up(self._adapter.script(line), now_ns)
-        if not spec.private:
+        self.lines.up(line)
+        if not self.sessions[line].line.private:
             self.market_data.begin()
-        self._next_step(line)
         self._end_turn()
 
     def on_bytes(self, line: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int) -> None:
@@ -345,16 +359,14 @@ class Engine:
             self._append(_BYTES, line, read_ns, data)
         except JournalFailed as failure:
             self._journal_failed(failure)
-        codec = self._codecs[line]
+        codec = self.lines.codecs[line]
         if codec is None:
             return
         stamp, desk, outbound = self._stamp, self.desk, self.outbound
         if read_ns - desk.now_ns > STOPPED_NS:
             self._woke(read_ns)
         desk.now_ns = read_ns
-        self.sessions[line].heard_ns = read_ns
-        self._line = line
-        self._read(line, codec, data)
+        self.lines.read(line, codec, data, self._events)
         decoded_ns = stamp()
         self._apply()
         booked_ns = stamp()
@@ -385,12 +397,9 @@ class Engine:
         """A line is gone; what was asked on it will not be answered."""
         self._record(Kind.DOWN, line, now_ns, reason.encode())
         self._begin_turn(now_ns)
-        self._codecs[line] = None
-        self.outbound.detach(line)
-        self.sessions[line].lost()
-        for asked in self.outbound.inflight.lost(line):
-            self._no_reply(asked)
-        if self._adapter.lines[line].private:
+        self.lines.down(line)
+        self.replies.on_line_lost(line)
+        if self.sessions[line].line.private:
             self.recovery.suspend()
         else:
             self.market_data.lose(f"line lost: {reason}")
@@ -410,16 +419,7 @@ class Engine:
         answer = Answer(request_id, status, dict(headers), body)
         self._record(Kind.ANSWER, 0, now_ns, pack(answer))
         self._begin_turn(now_ns)
-        asked = self.outbound.inflight.take(request_id)
-        if asked is not None:
-            try:
-                reply = self._adapter.answer(asked.command, request_id, status, headers, body)
-            except RemoteFault as fault:
-                self._count_fault(f"answer to {type(asked.command).__name__}", fault)
-                self._no_reply(asked)
-            else:
-                self._take_reply(asked, reply)
-        self._apply()
+        self.replies.on_answer(request_id, status, headers, body)
         self._end_turn()
 
     def on_due(self, now_ns: int) -> None:
@@ -465,7 +465,7 @@ class Engine:
 
     def _start(self, _: str) -> None:
         self.timers.push(self.desk.now_ns + TICK_NS, None)
-        self._ask_start()
+        self.reference_data.step()
 
     def _restore(self, text: str) -> None:
         self.continuity.keep(decode_restored(text))
@@ -475,7 +475,7 @@ class Engine:
 
     def _leave(self, why: str) -> None:
         if not self.recovery.leaving:
-            self._log(f"leaving: {why}")
+            self._door.log(f"leaving: {why}")
             self.gate.refresh(leaving=True)
             self.callbacks.call(self.strategy.on_stop)
             self.recovery.leave(self.desk.now_ns)
@@ -523,10 +523,10 @@ class Engine:
             return  # the first turn of all
         why = f"not running for {(now_ns - self.desk.now_ns) / NS_PER_S:.1f} s"
         self.desk.now_ns = now_ns
-        self._log(why)
+        self._door.log(why)
         for line, session in enumerate(self.sessions):
             if session.sendable and not session.line.private:
-                self._drop(line, why, redial_now=True)
+                self.lines.drop(line, why, redial_now=True)
         self.market_data.lose(why)
 
     def _overran(self, took_ns: int) -> None:
@@ -538,30 +538,7 @@ class Engine:
         counts.slow_turns += 1
         if took_ns > counts.slowest_turn_ns:
             counts.slowest_turn_ns = took_ns
-            self._log(f"a turn took {took_ns / NS_PER_MS:.0f} ms, the longest so far")
-
-    def _read(self, line: int, codec: ClientCodec, data: bytes) -> None:
-        """Turn bytes into events; control frames are answered on the way."""
-        events, counts = self._events, self.counts
-        decode = self._decode
-        for opcode, payload in codec.receive(data):
-            if opcode in _DATA:
-                counts.messages += 1
-                try:
-                    decode(line, payload, events)
-                except RemoteFault as fault:
-                    self._count_fault(self._adapter.lines[line].name, fault)
-                    self._drop(line, f"message refused: {fault}")
-                    return
-            elif opcode == PING:
-                self.outbound.pong(line, payload, self.desk.now_ns)
-            elif opcode == CLOSE:
-                self._closed_by_venue(line, payload)
-                return
-        if codec.fault is not None:
-            self._count_fault(self._adapter.lines[line].name, codec.fault)
-            self.outbound.close(line, codec.fault.close_code, self.desk.now_ns)
-            self._drop(line, f"protocol fault: {codec.fault}")
+            self._door.log(f"a turn took {took_ns / NS_PER_MS:.0f} ms, the longest so far")
 
     def _apply(self) -> None:
         """Fold everything the read brought, before the strategy sees any of it."""
@@ -573,198 +550,14 @@ class Engine:
             handlers[type(event)](event)
         events.clear()
 
-    # -- the venue -----------------------------------------------------------------------------
-
-    def _on_instruments(self, report: InstrumentsReport) -> None:
-        first = not len(self.table)
-        instruments = [self._on_its_grid(renewed) for renewed in report.instruments]
-        for instrument in instruments:
-            self.table.put(instrument)
-            if instrument.index == len(self.books):
-                self.risk.add(instrument.index, self._limits_of(instrument))
-                depth = Stream.DEPTH in self.setup.streams
-                self.books.append(Book(instrument.index, with_depth=depth))
-                self.positions.append(Position())
-        self._adapter.learn(instruments)
-        if first:
-            self.continuity.restore()
-            self.callbacks.call(self.strategy.on_start)
-            self._door.open_lines()
-
-    def _on_its_grid(self, renewed: Instrument) -> Instrument:
-        """Return an instrument as it is now; one whose grid moved as it was, and halt it.
-
-        Book, orders, position and money count in the old grid, and go on to: what trades there is
-        for the next start to say.
-        """
-        if renewed.index >= len(self.table):
-            return renewed
-        known = self.table[renewed.index]
-        if (known.tick.step, known.lot.step) == (renewed.tick.step, renewed.lot.step):
-            return renewed
-        why = f"the venue changed tick or lot to {renewed.tick.step} and {renewed.lot.step}"
-        if self.risk.instrument_halted(renewed.index) != why:
-            self.gate.halt_instrument(renewed.index, why)
-        return known
-
-    def _on_limits(self, report: LimitsReport) -> None:
-        stated = {limit.name for limit in report.limits}
-        published = [limit for limit in self._adapter.limits if limit.name not in stated]
-        self.throttle.renew([*report.limits, *published])
-
-    def _on_venue_time(self, event: VenueTime) -> None:
-        """Measured where the reply is taken, because that knows when it was asked."""
-
-    def _on_nothing(self, event: Event) -> None:
-        """A fact that is read with the reply that carries it."""
-
-    def _on_ignored(self, event: Ignored) -> None:
-        self.counts.ignored[event.what] = self.counts.ignored.get(event.what, 0) + 1
-
-    # -- replies -------------------------------------------------------------------------------
-
-    def _on_reply(self, reply: Reply) -> None:
-        asked = self.outbound.inflight.take(reply.request_id)
-        self.sessions[self._line].unanswered = 0
-        self._take_reply(asked, reply)
-
-    def _take_reply(self, asked: Asked | None, reply: Reply) -> None:
-        self.counts.replies += 1
-        if reply.budgets:
-            self.throttle.learn(reply.budgets, self.desk.now_ns + self.clock.offset_ns)
-        if reply.verdict is not Verdict.DONE:
-            self._count_refusal(reply)
-        if asked is not None and self.market_data.outlived(asked):
-            return
-        for fact in reply.facts:
-            named = _named(asked, fact)
-            self._handlers[type(named)](named)
-        if asked is None:
-            return
-        command = asked.command
-        self._time_reply(command, asked)
-        if type(command) is FetchTime:
-            for fact in reply.facts:
-                if type(fact) is VenueTime:
-                    self.clock.measure(asked.sent_ns, self.desk.now_ns, fact.venue_ns)
-        self._step_done(asked, reply)
-        self.proof.on_reply(asked, reply, self.desk.now_ns)
-        self.recovery.on_reply(asked, reply, self.desk.now_ns)
-
-    def _time_reply(self, command: Command, asked: Asked) -> None:
-        kind = type(command)
-        if kind is Place or kind is Replace:
-            self.hops.record(hop.ORDER_ACK, self.desk.now_ns - asked.sent_ns)
-        elif kind is Cancel or kind is Amend:
-            self.hops.record(hop.CANCEL_ACK, self.desk.now_ns - asked.sent_ns)
-
-    def _count_refusal(self, reply: Reply) -> None:
-        """Count it, and obey what it says about when to speak again."""
-        name = f"{reply.code} {reply.text}"[:80]
-        self.counts.refused(name)
-        venue_ns = self.desk.now_ns + self.clock.offset_ns
-        if reply.verdict is Verdict.THROTTLED:
-            self.throttle.cool_down(reply.retry_ns, venue_ns)
-            self._log(f"throttled by the venue: {name}")
-        elif reply.verdict is Verdict.BANNED:
-            self.throttle.ban(reply.retry_ns, venue_ns)
-            self.outbound.withhold()
-            self._door.hold_dials(self.throttle.banned_until_ns - self.clock.offset_ns)
-            self._log(f"banned by the venue: {name}")
-        elif reply.verdict is Verdict.FATAL:
-            self._log(f"refused for good: {name}")
-
-    def _no_reply(self, asked: Asked) -> None:
-        line = asked.line
-        if line >= 0 and self.sessions[line].answers_step(asked.request_id):
-            self._drop(line, f"{type(asked.command).__name__} was not answered")
-        self.proof.on_no_reply(asked, self.desk.now_ns)
-        self.recovery.on_no_reply(asked)
-
-    # -- sessions ------------------------------------------------------------------------------
-
-    def _next_step(self, line: int) -> None:
-        session = self.sessions[line]
-        command = session.next_step()
-        if command is not None:
-            session.asked(self.outbound.request(command, self.desk.now_ns, cancel=True))
-
-    def _step_done(self, asked: Asked, reply: Reply) -> None:
-        """A reply may be to a step of a line's opening script."""
-        if type(asked.command) not in _STEPS or asked.line < 0:
-            return
-        line, session = asked.line, self.sessions[asked.line]
-        if not session.answers_step(asked.request_id):
-            return
-        if reply.verdict is not Verdict.DONE:
-            what = f"{type(asked.command).__name__} refused: {reply.code} {reply.text}"
-            if reply.verdict is Verdict.FATAL:
-                self.gate.fail(what)
-            self._drop(line, what)
-        elif session.step_done():
-            self._line_ready(line)
-        else:
-            self._next_step(line)
-
-    def _line_ready(self, line: int) -> None:
-        spec = self._adapter.lines[line]
-        self._log(f"line {spec.name} is ready")
-        if spec.private:
-            self.recovery.begin(self.desk.now_ns)
-            self.recovery.step(self.desk.now_ns)
-            self.desk.hurry()
-
-    def _closed_by_venue(self, line: int, body: bytes) -> None:
-        self.outbound.close(line, CLOSE_NORMAL, self.desk.now_ns)
-        self._drop(line, "closed by the venue")
-
-    def _drop(self, line: int, reason: str, *, redial_now: bool = False) -> None:
-        self._record(Kind.DROP, line, self.desk.now_ns, reason.encode())
-        self._door.drop(line, reason, redial_now=redial_now)
-
-    def _on_notice(self, event: SessionNotice) -> None:
-        self._log(f"the venue says: {event.notice} {event.text}".rstrip())
-        if event.notice is Notice.CLOCK_OFF:
-            self.clock.forget()
-            self._next_clock_ns = self.desk.now_ns
-            return
-        session = self.sessions[self._line]
-        if event.notice is Notice.SHUTDOWN:
-            session.expire(self.desk.now_ns)
-        else:
-            self._drop(self._line, f"venue notice: {event.notice}", redial_now=True)
-
-    def _watch_line(self, line: int, session: Session) -> None:
-        now_ns = self.desk.now_ns
-        if session.step_unsent:
-            self._next_step(line)
-        if session.silent(now_ns):
-            self._drop(line, f"silent for {session.line.silence_ns // NS_PER_S} s")
-            return
-        if session.unheard:
-            self._drop(line, f"{session.unanswered} requests in a row were not answered")
-            return
-        if session.too_old(now_ns) and session.phase is not Phase.DRAINING:
-            self._log(f"line {session.line.name} is near its age limit: replacing it")
-            session.expire(now_ns)
-        waiting = any(asked.line == line for asked in self.outbound.inflight)
-        if session.drained(now_ns, waiting):
-            self._drop(line, "planned reconnect", redial_now=True)
-
-    # -- time ----------------------------------------------------------------------------------
-
     def _tick(self) -> None:
         """Look at every deadline that needs no better than a tick."""
         now_ns = self.desk.now_ns
         self.timers.push(now_ns + TICK_NS, None)
-        for asked in self.outbound.inflight.overdue(now_ns):
-            if asked.line >= 0:
-                self.sessions[asked.line].unanswered += 1
-            self._no_reply(asked)
-        for line, session in enumerate(self.sessions):
-            self._watch_line(line, session)
-        self.market_data.ask()
-        self._ask_start()
+        self.replies.step()
+        self.lines.step()
+        self.market_data.step()
+        self.reference_data.step()
         self.recovery.step(now_ns)
         self.gate.step()
         self.flattening.step()
@@ -772,17 +565,20 @@ class Engine:
         self.executions.watch_profit()
         self.gate.refresh()
 
-    def _ask_start(self) -> None:
-        """Ask for the clock and the instruments: until they are known, and then now and then.
+    # -- what concerns several rooms -----------------------------------------------------------
 
-        A venue halts a symbol, or moves its grid, without a word on any line.
-        """
-        if self.desk.now_ns < self._next_clock_ns:
-            return
-        known = bool(len(self.table)) and self.clock.known
-        self._next_clock_ns = self.desk.now_ns + (CLOCK_NS if known else RETRY_NS)
-        self.outbound.request(FetchTime(), self.desk.now_ns)
-        self.outbound.request(FetchInstruments(), self.desk.now_ns)
+    def _on_known(self) -> None:
+        """The instruments are known: go on from the last boot, start the strategy, open lines."""
+        self.continuity.restore()
+        self.callbacks.call(self.strategy.on_start)
+        self._door.open_lines()
+
+    def _on_notice(self, event: SessionNotice) -> None:
+        self._door.log(f"the venue says: {event.notice} {event.text}".rstrip())
+        if event.notice is Notice.CLOCK_OFF:
+            self.reference_data.forget_clock()
+        else:
+            self.lines.on_notice(event.notice)
 
     # -- the journal ---------------------------------------------------------------------------
 
@@ -796,27 +592,9 @@ class Engine:
         """Not everything can be recorded any more: place nothing, and leave; cancels go out."""
         self.gate.fail(str(failure))
 
-    # -- small things --------------------------------------------------------------------------
 
-    def _count_fault(self, where: str, fault: RemoteFault) -> None:
-        self.counts.errors += 1
-        self._log(f"{where}: {fault}")
-
-    def _next_mask(self) -> int:
-        return self._masks.getrandbits(32)
-
-    def _log(self, text: str) -> None:
-        self._door.log(text)
-
-
-def _named(asked: Asked | None, fact: Event) -> Event:
-    """A venue may list a cancelled order under its cancel's id: it is the one we asked about."""
-    if asked is None or type(fact) is not OrderReport or type(asked.command) is not QueryOrder:
-        return fact
-    return replace(fact, client_order_id=asked.command.client_order_id or fact.client_order_id)
+def _on_nothing(fact: Event) -> None:
+    """A fact that is read with the reply that carries it."""
 
 
 _BYTES = int(Kind.BYTES)
-_DATA = (TEXT, BINARY)
-_STALE = BookState.STALE
-_STEPS = (Logon, SubscribeMarket, SubscribePrivate)

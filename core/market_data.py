@@ -146,9 +146,9 @@ class MarketData:
     def _want_snapshot(self, instrument: int) -> None:
         if instrument not in self._snapshots:
             self._snapshots.raise_(instrument, self._desk.now_ns)
-            self.ask()
+            self.step()
 
-    def ask(self) -> None:
+    def step(self) -> None:
         """Ask for the snapshots that are wanted, as far as they are due."""
         now_ns = self._desk.now_ns
         for instrument in self._snapshots.due(now_ns):

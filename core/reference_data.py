@@ -1,0 +1,128 @@
+"""Reference data: the instruments, the venue's limits, and its clock.
+
+Here they are asked for, before the lines are opened and now and then from there on, and a new
+instrument gets its book, its position and its limits of risk. Which grid prices and sizes count
+in is settled here for the whole run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from core.book import Book
+from core.commands import FetchInstruments, FetchTime
+from core.desk import TradingDesk
+from core.events import InstrumentsReport, LimitsReport, Reply, VenueTime
+from core.gate import Gate
+from core.inflight import Asked
+from core.instrument import Instrument, InstrumentTable
+from core.outbound import Outbound
+from core.position import Position
+from core.risk import Risk, RiskLimits
+from core.throttle import Throttle
+from core.units import NS_PER_S
+from core.venue import Adapter
+from core.venue_clock import VenueClock
+
+PERIOD_NS = 30 * NS_PER_S
+"""Between two questions for the venue's clock and rules: a drift of 30 ppm moves it 1 ms
+meanwhile, and rules change rarely."""
+
+RETRY_NS = NS_PER_S
+"""Between two questions that a start cannot go on without."""
+
+
+class ReferenceData:
+    """What one run knows of its venue."""
+
+    def __init__(
+        self,
+        *,
+        adapter: Adapter,
+        table: InstrumentTable,
+        books: list[Book],
+        positions: list[Position],
+        with_depth: bool,
+        limits_of: Callable[[Instrument], RiskLimits],
+        risk: Risk,
+        throttle: Throttle,
+        clock: VenueClock,
+        outbound: Outbound,
+        desk: TradingDesk,
+        gate: Gate,
+        known: Callable[[], None],
+    ) -> None:
+        """``known`` is called once, when the instruments have become known."""
+        self._adapter = adapter
+        self._table = table
+        self._books = books
+        self._positions = positions
+        self._with_depth = with_depth
+        self._limits_of = limits_of
+        self._risk = risk
+        self._throttle = throttle
+        self._clock = clock
+        self._outbound = outbound
+        self._desk = desk
+        self._gate = gate
+        self._known = known
+        self._next_ns = 0
+
+    def step(self) -> None:
+        """Ask for clock and instruments when that is due: a second later until they are known.
+
+        A venue halts a symbol, or moves its grid, without a word on any line.
+        """
+        now_ns = self._desk.now_ns
+        if now_ns < self._next_ns:
+            return
+        known = bool(len(self._table)) and self._clock.known
+        self._next_ns = now_ns + (PERIOD_NS if known else RETRY_NS)
+        self._outbound.request(FetchTime(), now_ns)
+        self._outbound.request(FetchInstruments(), now_ns)
+
+    def forget_clock(self) -> None:
+        """The venue says that our time is wrong: ask for its own with the next tick."""
+        self._clock.forget()
+        self._next_ns = self._desk.now_ns
+
+    def on_reply(self, asked: Asked, reply: Reply) -> None:
+        """Measure the venue's clock where it was asked for: only here is known when that was."""
+        if type(asked.command) is FetchTime:
+            for fact in reply.facts:
+                if type(fact) is VenueTime:
+                    self._clock.measure(asked.sent_ns, self._desk.now_ns, fact.venue_ns)
+
+    def on_instruments(self, report: InstrumentsReport) -> None:
+        first = not len(self._table)
+        instruments = [self._on_its_grid(renewed) for renewed in report.instruments]
+        for instrument in instruments:
+            self._table.put(instrument)
+            if instrument.index == len(self._books):
+                self._risk.add(instrument.index, self._limits_of(instrument))
+                self._books.append(Book(instrument.index, with_depth=self._with_depth))
+                self._positions.append(Position())
+        self._adapter.learn(instruments)
+        if first:
+            self._known()
+
+    def _on_its_grid(self, renewed: Instrument) -> Instrument:
+        """Return an instrument as it is now; one whose grid moved as it was, and halt it.
+
+        Book, orders, position and money count in the old grid, and go on to: what trades there is
+        for the next start to say.
+        """
+        if renewed.index >= len(self._table):
+            return renewed
+        known = self._table[renewed.index]
+        if (known.tick.step, known.lot.step) == (renewed.tick.step, renewed.lot.step):
+            return renewed
+        why = f"the venue changed tick or lot to {renewed.tick.step} and {renewed.lot.step}"
+        if self._risk.instrument_halted(renewed.index) != why:
+            self._gate.halt_instrument(renewed.index, why)
+        return known
+
+    def on_limits(self, report: LimitsReport) -> None:
+        stated = {limit.name for limit in report.limits}
+        published = [limit for limit in self._adapter.limits if limit.name not in stated]
+        self._throttle.renew([*report.limits, *published])

@@ -1,0 +1,183 @@
+"""Replies: what becomes of everything we have asked, whichever way its answer comes or does not.
+
+Here a reply, an overdue one or a lost one is matched with its request, its facts are folded, and
+all rooms that may have asked are told in turn. What a verdict proves about an order lives in
+``core.proof``; what a ban or a limit forbids from then on lives in ``core.throttle``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from core import hops as hop
+from core.commands import Amend, Cancel, Place, QueryOrder, Replace
+from core.counts import Counts
+from core.desk import TradingDesk
+from core.errors import RemoteFault
+from core.events import Event, OrderReport, Reply, Verdict
+from core.hops import Hops
+from core.inflight import Asked
+from core.lines import Lines
+from core.market_data import MarketData
+from core.outbound import Door, Outbound
+from core.proof import Proof
+from core.recovery import Recovery
+from core.reference_data import ReferenceData
+from core.session import Session
+from core.throttle import Throttle
+from core.venue import Adapter
+from core.venue_clock import VenueClock
+
+
+class Replies:
+    """The replies of one run."""
+
+    __slots__ = (
+        "_adapter",
+        "_clock",
+        "_counts",
+        "_desk",
+        "_door",
+        "_handlers",
+        "_hops",
+        "_lines",
+        "_market_data",
+        "_outbound",
+        "_proof",
+        "_recovery",
+        "_reference_data",
+        "_sessions",
+        "_throttle",
+    )
+
+    def __init__(
+        self,
+        *,
+        adapter: Adapter,
+        handlers: Mapping[type[Event], Callable[[Any], None]],
+        sessions: Sequence[Session],
+        throttle: Throttle,
+        clock: VenueClock,
+        outbound: Outbound,
+        desk: TradingDesk,
+        market_data: MarketData,
+        reference_data: ReferenceData,
+        lines: Lines,
+        proof: Proof,
+        recovery: Recovery,
+        hops: Hops,
+        counts: Counts,
+        door: Door,
+    ) -> None:
+        """``handlers`` says who folds each kind of fact."""
+        self._adapter = adapter
+        self._handlers = handlers
+        self._sessions = sessions
+        self._throttle = throttle
+        self._clock = clock
+        self._outbound = outbound
+        self._desk = desk
+        self._market_data = market_data
+        self._reference_data = reference_data
+        self._lines = lines
+        self._proof = proof
+        self._recovery = recovery
+        self._hops = hops
+        self._counts = counts
+        self._door = door
+
+    # -- the ways a question ends --------------------------------------------------------------
+
+    def on_reply(self, reply: Reply) -> None:
+        """A reply came on the line that is being read."""
+        asked = self._outbound.inflight.take(reply.request_id)
+        self._sessions[self._lines.reading].unanswered = 0
+        self._take(asked, reply)
+
+    def on_answer(
+        self, request_id: int, status: int, headers: Mapping[str, str], body: bytes
+    ) -> None:
+        """A REST request was answered; ``status`` 0 says that it was not, and ``body`` why."""
+        asked = self._outbound.inflight.take(request_id)
+        if asked is None:
+            return
+        try:
+            reply = self._adapter.answer(asked.command, request_id, status, headers, body)
+        except RemoteFault as fault:
+            self._counts.errors += 1
+            self._door.log(f"answer to {type(asked.command).__name__}: {fault}")
+            self._no_reply(asked)
+        else:
+            self._take(asked, reply)
+
+    def on_line_lost(self, line: int) -> None:
+        """What was asked on a line that is gone will not be answered."""
+        for asked in self._outbound.inflight.lost(line):
+            self._no_reply(asked)
+
+    def step(self) -> None:
+        """Wait no longer for what is overdue."""
+        for asked in self._outbound.inflight.overdue(self._desk.now_ns):
+            if asked.line >= 0:
+                self._sessions[asked.line].unanswered += 1
+            self._no_reply(asked)
+
+    def _no_reply(self, asked: Asked) -> None:
+        self._lines.on_no_reply(asked)
+        self._proof.on_no_reply(asked, self._desk.now_ns)
+        self._recovery.on_no_reply(asked)
+
+    # -- what a reply says ---------------------------------------------------------------------
+
+    def _take(self, asked: Asked | None, reply: Reply) -> None:
+        now_ns = self._desk.now_ns
+        self._counts.replies += 1
+        if reply.budgets:
+            self._throttle.learn(reply.budgets, now_ns + self._clock.offset_ns)
+        if reply.verdict is not Verdict.DONE:
+            self._refused(reply)
+        if asked is not None and self._market_data.outlived(asked):
+            return
+        for fact in reply.facts:
+            named = _named(asked, fact)
+            self._handlers[type(named)](named)
+        if asked is None:
+            return
+        self._time(asked)
+        self._reference_data.on_reply(asked, reply)
+        self._lines.on_reply(asked, reply)
+        self._proof.on_reply(asked, reply, now_ns)
+        self._recovery.on_reply(asked, reply, now_ns)
+
+    def _time(self, asked: Asked) -> None:
+        kind = type(asked.command)
+        if kind is Place or kind is Replace:
+            self._hops.record(hop.ORDER_ACK, self._desk.now_ns - asked.sent_ns)
+        elif kind is Cancel or kind is Amend:
+            self._hops.record(hop.CANCEL_ACK, self._desk.now_ns - asked.sent_ns)
+
+    def _refused(self, reply: Reply) -> None:
+        """Count it, and obey what it says about when to speak again."""
+        name = f"{reply.code} {reply.text}"[:80]
+        self._counts.refused(name)
+        venue_ns = self._desk.now_ns + self._clock.offset_ns
+        if reply.verdict is Verdict.THROTTLED:
+            self._throttle.cool_down(reply.retry_ns, venue_ns)
+            self._door.log(f"throttled by the venue: {name}")
+        elif reply.verdict is Verdict.BANNED:
+            self._throttle.ban(reply.retry_ns, venue_ns)
+            self._outbound.withhold()
+            self._door.hold_dials(self._throttle.banned_until_ns - self._clock.offset_ns)
+            self._door.log(f"banned by the venue: {name}")
+        elif reply.verdict is Verdict.FATAL:
+            self._door.log(f"refused for good: {name}")
+
+
+def _named(asked: Asked | None, fact: Event) -> Event:
+    """A venue may list a cancelled order under its cancel's id: it is the one we asked about."""
+    if asked is None or type(fact) is not OrderReport or type(asked.command) is not QueryOrder:
+        return fact
+    return replace(fact, client_order_id=asked.command.client_order_id or fact.client_order_id)
