@@ -9,10 +9,12 @@ The floors; imports point down only::
 
     app        wires the house; the one module that names venues and strategies
     io/        await, trio, sockets, TLS, httpx, clocks and files: nowhere else
-    engine     engine, desk, outbound, proof, recovery: introduce the machines to each other
+    engine     engine: the turns, and who takes which fact; around it its rooms: lines, market_data,
+               callbacks, desk, outbound, replies, proof, executions, account, reference_data,
+               gate, operator, recovery, continuity, flatten, ledger: one question each
     machines   book, sequence, orders, position, risk, throttle, session, inflight, doubts,
-               reconcile, timers, venue_clock, journal, hops, wire/: one noun each, synchronous,
-               time is an argument, none imports another
+               reconcile, timers, venue_clock, journal, checkpoint, counts, hops, wire/: one noun
+               each, synchronous, time is an argument, none imports another
     words      units, instrument, events, commands, errors, views, strategy, venue, config:
                values and what may be said
 

@@ -1,9 +1,9 @@
-"""The engine introduces the machines to each other, in hop order.
+"""The engine introduces machines and rooms to each other, and carries every turn to its end.
 
 It is a deterministic fold: bytes of a read, a connection up or down, a REST answer, a due timer, a
 word from the control socket, each with its time, become commands. Every input is journaled before
-it is acted on. Here is the order in which machines are asked, and nothing else: no arithmetic on
-prices, no clock, no I/O; how orders are recovered and left is in ``core.recovery``.
+it is acted on. Here is who exists, who takes which fact, and in which order all are asked; what
+follows from a fact is the rooms' own. No arithmetic on prices, no clock, no I/O.
 """
 
 from __future__ import annotations
@@ -296,7 +296,7 @@ class Engine:
             UnknownExecution: self.executions.on_unknown_execution,
             AccountReport: self.account.on_report,
             BalanceMoved: self.account.on_moved,
-            OpenOrders: self.executions.on_open_orders,
+            OpenOrders: lambda event: self.recovery.on_open_orders(event, self.desk.now_ns),
             InstrumentsReport: self.reference_data.on_instruments,
             LimitsReport: self.reference_data.on_limits,
             VenueTime: _on_nothing,
@@ -307,7 +307,6 @@ class Engine:
         self.replies = Replies(
             adapter=adapter,
             handlers=self._handlers,
-            sessions=self.sessions,
             throttle=self.throttle,
             clock=self.clock,
             outbound=self.outbound,

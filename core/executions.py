@@ -14,7 +14,7 @@ from core.callbacks import Callbacks
 from core.continuity import Continuity
 from core.counts import Counts
 from core.desk import TradingDesk
-from core.events import NO_INSTRUMENT, OpenOrders, OrderReport, UnknownExecution
+from core.events import NO_INSTRUMENT, OrderReport, UnknownExecution
 from core.gate import Gate
 from core.instrument import InstrumentTable
 from core.ledger import Ledger
@@ -101,9 +101,6 @@ class Executions:
         if event.instrument != NO_INSTRUMENT:
             self._gate.halt_instrument(event.instrument, why)
         self._proof.doubt(event.client_order_id, self._desk.now_ns)
-
-    def on_open_orders(self, event: OpenOrders) -> None:
-        self._recovery.on_open_orders(event, self._desk.now_ns)
 
     # -- what follows --------------------------------------------------------------------------
 

@@ -46,12 +46,12 @@ class Lines:
         "_gate",
         "_masks",
         "_outbound",
+        "_reading",
         "_record",
         "_recovery",
         "_sessions",
         "_throttle",
         "codecs",
-        "reading",
     )
 
     def __init__(
@@ -86,8 +86,7 @@ class Lines:
         self._record = record
         self.codecs: list[ClientCodec | None] = [None for _ in adapter.lines]
         """What takes each line's bytes apart, ``None`` while it is down."""
-        self.reading = 0
-        """The line that is being read, or was last."""
+        self._reading = 0
 
     # -- up, read, down ------------------------------------------------------------------------
 
@@ -104,7 +103,7 @@ class Lines:
     def read(self, line: int, codec: ClientCodec, data: bytes, events: list[Event]) -> None:
         """Turn bytes into events; control frames are answered on the way."""
         counts, decode = self._counts, self._decode
-        self.reading = line
+        self._reading = line
         self._sessions[line].heard_ns = self._desk.now_ns
         for opcode, payload in codec.receive(data):
             if opcode in _DATA:
@@ -144,13 +143,11 @@ class Lines:
     def _next_mask(self) -> int:
         return self._masks.getrandbits(32)
 
-    # -- the opening script --------------------------------------------------------------------
+    # -- replies, and the opening script -------------------------------------------------------
 
-    def _next_step(self, line: int) -> None:
-        session = self._sessions[line]
-        command = session.next_step()
-        if command is not None:
-            session.asked(self._outbound.request(command, self._desk.now_ns, cancel=True))
+    def heard(self) -> None:
+        """The line that is being read brought a reply: the venue hears us on it."""
+        self._sessions[self._reading].unanswered = 0
 
     def on_reply(self, asked: Asked, reply: Reply) -> None:
         """Take a reply that may be to a step of a line's opening script."""
@@ -172,8 +169,18 @@ class Lines:
     def on_no_reply(self, asked: Asked) -> None:
         """A reply will not come: without a step of its script a line is of no use."""
         line = asked.line
-        if line >= 0 and self._sessions[line].answers_step(asked.request_id):
+        if line < 0:
+            return
+        session = self._sessions[line]
+        session.unanswered += 1
+        if session.answers_step(asked.request_id):
             self.drop(line, f"{type(asked.command).__name__} was not answered")
+
+    def _next_step(self, line: int) -> None:
+        session = self._sessions[line]
+        command = session.next_step()
+        if command is not None:
+            session.asked(self._outbound.request(command, self._desk.now_ns, cancel=True))
 
     def _ready(self, line: int) -> None:
         spec, now_ns = self._adapter.lines[line], self._desk.now_ns
@@ -188,9 +195,9 @@ class Lines:
     def on_notice(self, notice: Notice) -> None:
         """The venue says on the line that is being read that it will soon be of no use."""
         if notice is Notice.SHUTDOWN:
-            self._sessions[self.reading].expire(self._desk.now_ns)
+            self._sessions[self._reading].expire(self._desk.now_ns)
         else:
-            self.drop(self.reading, f"venue notice: {notice}", redial_now=True)
+            self.drop(self._reading, f"venue notice: {notice}", redial_now=True)
 
     def step(self) -> None:
         """Look at every line: what it waits for, its silence, and its age."""

@@ -7,7 +7,7 @@ all rooms that may have asked are told in turn. What a verdict proves about an o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -26,7 +26,6 @@ from core.outbound import Door, Outbound
 from core.proof import Proof
 from core.recovery import Recovery
 from core.reference_data import ReferenceData
-from core.session import Session
 from core.throttle import Throttle
 from core.venue import Adapter
 from core.venue_clock import VenueClock
@@ -49,7 +48,6 @@ class Replies:
         "_proof",
         "_recovery",
         "_reference_data",
-        "_sessions",
         "_throttle",
     )
 
@@ -58,7 +56,6 @@ class Replies:
         *,
         adapter: Adapter,
         handlers: Mapping[type[Event], Callable[[Any], None]],
-        sessions: Sequence[Session],
         throttle: Throttle,
         clock: VenueClock,
         outbound: Outbound,
@@ -75,7 +72,6 @@ class Replies:
         """``handlers`` says who folds each kind of fact."""
         self._adapter = adapter
         self._handlers = handlers
-        self._sessions = sessions
         self._throttle = throttle
         self._clock = clock
         self._outbound = outbound
@@ -94,7 +90,7 @@ class Replies:
     def on_reply(self, reply: Reply) -> None:
         """A reply came on the line that is being read."""
         asked = self._outbound.inflight.take(reply.request_id)
-        self._sessions[self._lines.reading].unanswered = 0
+        self._lines.heard()
         self._take(asked, reply)
 
     def on_answer(
@@ -121,8 +117,6 @@ class Replies:
     def step(self) -> None:
         """Wait no longer for what is overdue."""
         for asked in self._outbound.inflight.overdue(self._desk.now_ns):
-            if asked.line >= 0:
-                self._sessions[asked.line].unanswered += 1
             self._no_reply(asked)
 
     def _no_reply(self, asked: Asked) -> None:
