@@ -91,11 +91,12 @@ class TradingDesk:
         self._unwanted: Doubts[str] = Doubts()
         self.random = random.Random(seed)
         self.now_ns = 0
+        """The time of this turn, for all rooms of the engine."""
         self.heard_ns = 0
         """When market data last came: what the age of every book is counted from."""
         self.session = SessionState.STARTING
         self.gate_open = False
-        """Whether anything may be placed; the engine opens and closes it."""
+        """Whether anything may be placed; ``core.gate`` opens and closes it."""
         self.sent = 0
         """New and replacing orders that have left."""
         self.risk_ns = 0

@@ -1,7 +1,7 @@
 """One connection's life as a table: opening script, readiness, silence, expiry, drain.
 
 Here lives where a line stands and what has to happen next; what its messages mean lives in the
-venue, sending them in the engine. Time is an argument.
+venue, sending them in ``core.lines``. Time is an argument.
 """
 
 from __future__ import annotations
