@@ -359,8 +359,13 @@ class Auditor:
             self._note("I8", f"the exchange had to refuse: {payload[:200].decode()}")
 
     def journaled(self, payload: bytes) -> None:
-        """The journal holds a request."""
+        """The journal holds a request: this is when it was decided.
+
+        What a turn has decided leaves at its end, also where something stops the run in between.
+        """
         self._journaled.add(payload[: payload.find(b",")])
+        if (self.closed or self.halted) and payload.startswith(b'{"id"'):
+            self._check_decided(payload)
 
     def journal_failed(self) -> None:
         """The journal has refused a record: from here on cancels may leave without one."""
@@ -396,16 +401,21 @@ class Auditor:
             self._note("I3", f"client id {client_id} is outside our scope")
         if intent.size > self._limits[symbol].max_order:
             self._note("I2", f"{client_id}: a size of {intent.size} was never approved")
-        if self.closed:
-            self._note("I7", f"{client_id} is sent although nothing may be: {self.closed}")
-        if symbol in self.halted:
-            self._note("I7", f"{client_id} is sent although {symbol} is halted")
         if not self._subscribed:
             self._note("I7", f"{client_id} is sent while the private stream is down")
         if symbol not in self._imaged:
             self._note("I7", f"{client_id} is sent without a book of {symbol} on this connection")
         if symbol not in self._proved:
             self._note("I7", f"{client_id} is sent before {symbol} is reconciled")
+
+    def _check_decided(self, payload: bytes) -> None:
+        request = msgspec.json.decode(payload)
+        if request["method"] in PLACING:
+            client_id, symbol = (request["params"][key] for key in ("newClientOrderId", "symbol"))
+            if self.closed:
+                self._note("I7", f"{client_id} is asked for although {self.closed}")
+            if symbol in self.halted:
+                self._note("I7", f"{client_id} is asked for although {symbol} is halted")
 
     def _check_bound(self, intent: Intent) -> None:
         """I1, where the exposure grows: when an order is sent."""
@@ -620,9 +630,8 @@ class AuditedJournal(MemoryJournal):
 
     def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None:
         if self.failing:
-            self._auditor._journal_failed = True
+            self._auditor.journal_failed()
             raise self.fail("no space left on the simulated disk")
         super().append(kind, line, time_ns, payload)
         if kind == Kind.SEND:
-            text = bytes(payload)
-            self._auditor._journaled.add(text[: text.find(b",")])
+            self._auditor.journaled(bytes(payload))

@@ -1007,7 +1007,7 @@ FAULTS: Final = (
     Fault(45, "market_closed", 0.03, closed_market, ORDERS),
     Fault(45, "grid_moved", 0.05, move_grid),
     Fault(47, "disk_full", 0.03, fill_disk),
-    Fault(48, "crash", 0.1, crash),
+    Fault(48, "crash", 0.4, crash),
     Fault(49, "slow_turn", 0.2, slow_strategy),
     Fault(51, "stopped", 0.05, stop_process),
     Fault(50, "mischief", 5.0, strategy_fails),
