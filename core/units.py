@@ -125,10 +125,11 @@ MAX_UNITS = 10**18
 
 
 def atoms(text: str) -> int:
-    """Return an asset amount in atoms; a leading "-" is allowed, for balance changes.
+    """Return an asset amount in atoms; below zero, "-1", for balance changes and rebates.
 
     Unlike prices and sizes an amount is not bounded by an int64: 18 decimals leave only 9.2 whole
-    units there. Raises ``Malformed`` like ``parse_decimal``, and for ``MAX_UNITS`` or more.
+    units there. Raises ``Malformed`` like ``parse_decimal``, for ``MAX_UNITS`` or more, and for
+    a zero with a sign.
     """
     mantissa, exponent = parse_decimal(text.removeprefix("-"))
     if exponent > ASSET_DECIMALS:
@@ -136,4 +137,8 @@ def atoms(text: str) -> int:
     if mantissa >= MAX_UNITS * int(10**exponent):
         raise Malformed(f"{text!r} is more than there is of anything")
     count = mantissa * int(10 ** (ASSET_DECIMALS - exponent))
-    return -count if text.startswith("-") else count
+    if not text.startswith("-"):
+        return count
+    if not count:
+        raise Malformed(f"{text!r} is zero, and has a sign")
+    return -count

@@ -126,7 +126,8 @@ def test_remembered_texts_are_bounded_and_stay_exact(monkeypatch: pytest.MonkeyP
 @given(plain, st.sampled_from(["", "-"]))
 def test_atoms_are_exact_or_refused(text: str, sign: str) -> None:
     decimals = len(text.partition(".")[2])
-    if decimals > ASSET_DECIMALS or Decimal(text) >= MAX_UNITS:
+    signed_zero = sign == "-" and not Decimal(text)
+    if decimals > ASSET_DECIMALS or Decimal(text) >= MAX_UNITS or signed_zero:
         with pytest.raises(Malformed):
             atoms(sign + text)
     else:
@@ -137,6 +138,12 @@ def test_atoms_are_exact_or_refused(text: str, sign: str) -> None:
 @pytest.mark.parametrize("text", ["1000000000000000000", "-1000000000000000000.0", "9" * 39])
 def test_an_amount_beyond_any_supply_is_refused(text: str) -> None:
     with pytest.raises(Malformed, match="more than there is"):
+        atoms(text)
+
+
+@pytest.mark.parametrize("text", ["-0", "-0.00000000"])
+def test_a_zero_with_a_sign_is_refused(text: str) -> None:
+    with pytest.raises(Malformed, match="has a sign"):
         atoms(text)
 
 

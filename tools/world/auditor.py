@@ -358,6 +358,14 @@ class Auditor:
         if b'"status":429' in payload[:40] or b'"status":418' in payload[:40]:
             self._note("I8", f"the exchange had to refuse: {payload[:200].decode()}")
 
+    def on_log(self, text: str) -> None:
+        """Our side says what it has stopped."""
+        what, _, rest = text.partition(" ")
+        if rest.startswith("halted:"):
+            self.halted.add(what)
+        elif what == "halted:":
+            self.closed = self.closed or text
+
     def journaled(self, payload: bytes) -> None:
         """The journal holds a request: this is when it was decided.
 

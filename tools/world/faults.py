@@ -37,6 +37,9 @@ decode: Final = msgspec.json.decode
 LIES: Final = ("NaN", "Infinity", "-0", "1e999", "1_000", "", "-1.00000000", "9" * 30, "0x10", "१")
 """Numbers that are none."""
 
+FEES: Final = frozenset({"n", "commission"})
+"""Where a number below zero is one: a rebate."""
+
 
 # -- reactions -------------------------------------------------------------------------------
 
@@ -363,7 +366,9 @@ def lie(w: World, message: Message) -> Struck | None:
     place = number_at(w, body)
     if place is None:
         return None
-    place[0][place[1]] = w.draw.faults.choice(LIES)
+    within, key = place
+    lies = [lie for lie in LIES if key not in FEES or not lie.startswith("-1")]
+    within[key] = w.draw.faults.choice(lies)
     refusal, halt = refused(w), logged(w, "halted:")
     return Struck(altered(w, message, body), lambda: refusal() or halt())
 

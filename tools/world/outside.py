@@ -385,9 +385,7 @@ class Outside:
         if text.startswith("resident memory"):
             return  # says something of this machine, not of this world
         self.log_lines.append(text)
-        symbol, _, rest = text.partition(" ")
-        if rest.startswith("halted:"):
-            self.auditor.halted.add(symbol)
+        self.auditor.on_log(text)
 
     def said(self, text: str, since: int = 0) -> bool:
         """Whether the log has such a line since an index."""

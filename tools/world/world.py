@@ -400,11 +400,7 @@ class World(Tank):
 
     def log(self, text: str) -> None:
         super().log(text)
-        symbol, _, rest = text.partition(" ")
-        if rest.startswith("halted:"):
-            self.auditor.halted.add(symbol)
-        elif symbol == "halted:":
-            self.auditor.closed = self.auditor.closed or text
+        self.auditor.on_log(text)
 
     def said(self, text: str, since: int = 0) -> bool:
         """Whether the log has such a line since an index."""
