@@ -405,6 +405,8 @@ class Orders:
         return self._fold(order, report)
 
     def _fold(self, order: Order, report: OrderReport) -> Folded:
+        if _adds_nothing(order, report):
+            return Folded(order, False, contradiction=_overfilled(order))
         looked = (order.state, order.size_lots, order.filled_lots)
         before = order.quantities
         claimed: tuple[Fill, ...] = ()
@@ -550,6 +552,21 @@ class Orders:
 
 
 _NOTHING = (0, 0, 0)
+
+
+def _adds_nothing(order: Order, report: OrderReport) -> bool:
+    """Whether all that a report says is known: most are the second or third to tell of a change."""
+    trade_ids = order.trade_ids
+    for fill in report.fills:
+        if fill.trade_id not in trade_ids:
+            return False
+    return (
+        report.venue_order_id == order.venue_order_id
+        and not _PROOF[report.status] & ~order.evidence
+        and report.filled_lots <= order.filled_lots
+        and not 0 < report.size_lots < order.size_lots
+        and report.reason <= order.reason
+    )
 
 
 def _overfilled(order: Order) -> str:

@@ -463,6 +463,7 @@ _LIMIT_NAMES: Final[dict[tuple[str, str, int], str]] = {
     ("REQUEST_WEIGHT", "MINUTE", 1): rules.WEIGHT,
     ("ORDERS", "SECOND", 10): rules.ORDERS_10S,
     ("ORDERS", "DAY", 1): rules.ORDERS_1D,
+    ("RAW_REQUESTS", "MINUTE", 5): rules.RAW,
 }
 
 
