@@ -78,8 +78,6 @@ async def _live(args: argparse.Namespace) -> int:
     progress = _Progress()
     summary = await batch.run(seeds, jobs, ring=args.ring, seconds=seconds, told=progress.tell)
     progress.end(summary)
-    for violation in summary.violations:
-        _show(violation)
     if args.seed is not None:
         _show_faults(summary)
     if args.json:
@@ -88,27 +86,39 @@ async def _live(args: argparse.Namespace) -> int:
 
 
 class _Progress:
-    """One line about how far it is, renewed on a terminal."""
+    """Violations as they come, and one line about how far it is.
+
+    The line is renewed on a terminal; elsewhere there is a new one each minute.
+    """
 
     def __init__(self) -> None:
         self._renews = sys.stderr.isatty()
-        self._next_s = 0.0
+        self._period_s = 0.5 if self._renews else 60.0
+        self._next_s = trio.current_time() + self._period_s
+        self._shown = 0
 
     def tell(self, summary: batch.Summary) -> None:
+        for violation in summary.violations[self._shown :]:
+            _show(violation)
+        self._shown = len(summary.violations)
         now_s = trio.current_time()
-        if self._renews and now_s >= self._next_s:
-            self._next_s = now_s + 0.5
-            print(f"\r{summary.line()}", end="", file=sys.stderr, flush=True)
+        if now_s >= self._next_s:
+            self._next_s = now_s + self._period_s
+            self._print(summary, "" if self._renews else "\n")
 
     def end(self, summary: batch.Summary) -> None:
-        print(f"{chr(13) if self._renews else ''}{summary.line()}", file=sys.stderr)
+        self._print(summary, "\n")
+
+    def _print(self, summary: batch.Summary, end: str) -> None:
+        start = "\r" if self._renews else ""
+        print(f"{start}{summary.line()}", end=end, file=sys.stderr, flush=True)
 
 
 def _show(violation: batch.Violation) -> None:
     print(f"\nseed {violation.seed}: {violation.invariant}: {violation.text}")
     for event in violation.events:
         print(f"    {event[:300]}")
-    print(f"repeat: {violation.repeat}")
+    print(f"repeat: {violation.repeat}", flush=True)
 
 
 def _show_faults(summary: batch.Summary) -> None:

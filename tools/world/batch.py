@@ -156,7 +156,8 @@ async def run(
                 text = f"two runs differ: {life.digest[:16]} and {again.digest[:16]}"
                 summary.violate(seed, "I21", text)
 
-    async def work() -> None:
+    async def work_until_one_fails() -> bool:
+        """Live seeds with two workers; return whether one of them has failed."""
         first, second = [await start(hash_seed, ring) for hash_seed in HASH_SEEDS]
         try:
             for seed in seeds:
@@ -164,14 +165,21 @@ async def run(
                     await live(seed, first, second)
                 except WorkerFailed as error:
                     summary.violate(seed, "I14", str(error))
-                    break  # nobody knows what state the worker is in
-                told(summary)
+                    return True
+                finally:
+                    told(summary)
                 if trio.current_time() > deadline:
                     break
+            return False
         finally:
             with trio.CancelScope(shield=True):
                 await first.stop()
                 await second.stop()
+
+    async def work() -> None:
+        # Nobody knows what state a worker is in that has failed: others take over.
+        while await work_until_one_fails() and trio.current_time() < deadline:
+            pass
 
     async with trio.open_nursery() as nursery:
         for _ in range(jobs):
