@@ -282,6 +282,8 @@ class Verdict(StrEnum):
     """Not accepted, and nothing may be sent until the ban is over."""
     LOGGED_OUT = "logged_out"
     """Not accepted, because the session or the signature is not; log in again."""
+    WITHHELD = "withheld"
+    """Never asked: the request was taken back before it left."""
     FATAL = "fatal"
     """Not accepted, and no repetition will help: key, permission or programme is wrong."""
 

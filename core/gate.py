@@ -37,6 +37,7 @@ class Gate:
         "_sessions",
         "_stop",
         "_table",
+        "_take_back",
         "fatal",
     )
 
@@ -53,10 +54,12 @@ class Gate:
         recovery: Recovery,
         continuity: Continuity,
         flattening: Flattening,
+        take_back: Callable[[], None],
         stop: Callable[[str], None],
         log: Callable[[str], None],
     ) -> None:
-        """``private`` says whether there are keys to trade with, ``stop`` asks for the run to be
+        """``private`` says whether there are keys to trade with. ``take_back`` keeps orders from
+        leaving that this turn has placed on what is halted by now; ``stop`` asks for the run to be
         left.
         """
         self._private = private
@@ -69,6 +72,7 @@ class Gate:
         self._recovery = recovery
         self._continuity = continuity
         self._flattening = flattening
+        self._take_back = take_back
         self._stop = stop
         self._log = log
         self.fatal = ""
@@ -108,6 +112,7 @@ class Gate:
         """Stop placing for good, and take our orders out."""
         self._risk.halt(why, for_good=True)
         self._log(f"halted: {why}")
+        self._take_back()
         self.refresh()
         self.take_everything_out()
 
@@ -127,6 +132,7 @@ class Gate:
     def on_instrument_halted(self, instrument: int, why: str) -> None:
         """Risk has stopped one instrument: take our orders on it out."""
         self._log(f"{self._table[instrument].symbol} halted: {why}")
+        self._take_back()
         self._desk.take_out(instrument)
 
     def take_everything_out(self) -> None:

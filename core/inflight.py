@@ -55,6 +55,10 @@ class Inflight:
             raise Misuse(f"{MAX_INFLIGHT} requests are unanswered: something never takes replies")
         self._asked[asked.request_id] = asked
 
+    def find(self, request_id: int) -> Asked | None:
+        """Return a request on its way; ``None`` when it is answered or given up already."""
+        return self._asked.get(request_id)
+
     def take(self, request_id: int) -> Asked | None:
         """Take out the request a reply names; ``None`` when it is answered or given up already."""
         return self._asked.pop(request_id, None)

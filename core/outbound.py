@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from core.commands import Command
+from core.commands import Command, Place, Replace
 from core.errors import JournalFailed
 from core.inflight import REST, Asked, Inflight
 from core.journal import Ask, Journal, Kind, pack
@@ -73,6 +73,7 @@ class Outbound:
         "_encode",
         "_frames",
         "_journal",
+        "_placing",
         "_stamp",
         "_take",
         "encode_ns",
@@ -99,6 +100,8 @@ class Outbound:
         self.inflight = Inflight()
         self._frames: list[list[bytes]] = [[] for _ in adapter.lines]
         self._codecs: list[ClientCodec | None] = [None for _ in adapter.lines]
+        self._placing: list[tuple[int, bytes]] = []
+        """Orders framed since the last flush: request and frame."""
         self.waiting = False
         """Whether anything was framed since the last flush."""
         self.encode_ns = 0
@@ -136,7 +139,10 @@ class Outbound:
                 return 0
             if not self._journaled(_SEND, line, now_ns, request.body) and not cancel:
                 return 0
-            self._frames[line].append(codec.frame(TEXT, self._door.sign(request)))
+            frame = codec.frame(TEXT, self._door.sign(request))
+            self._frames[line].append(frame)
+            if not cancel:
+                self._placing.append((request_id, frame))
             self.waiting = True
         elif type(request) is RestRequest:
             line = REST
@@ -180,12 +186,32 @@ class Outbound:
         Its requests stay unanswered, like those that a line loses on the way.
         """
         self.waiting = False
+        self._placing.clear()
         for frames in self._frames:
             frames.clear()
+
+    def take_back(self, halted: Callable[[int], bool]) -> list[Asked]:
+        """Let no order leave that was framed since the last flush on what is halted by now.
+
+        Cancels and questions leave. Returns the requests that will not.
+        """
+        taken = []
+        for request_id, frame in self._placing:
+            asked = self.inflight.find(request_id)
+            if asked is None:
+                continue
+            command = asked.command
+            place = command.new if isinstance(command, Replace) else command
+            if isinstance(place, Place) and halted(place.instrument):
+                self.inflight.take(request_id)
+                self._frames[asked.line].remove(frame)
+                taken.append(asked)
+        return taken
 
     def flush(self) -> None:
         """Hand every line what was framed for it, in one piece each."""
         self.waiting = False
+        self._placing.clear()
         for line, frames in enumerate(self._frames):
             if frames:
                 data = frames[0] if len(frames) == 1 else b"".join(frames)

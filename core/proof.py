@@ -32,6 +32,7 @@ SKEW_NS = 2 * NS_PER_S
 """Added to a request's expiry before "not found" proves anything: venues accept times up to 1 s
 ahead, and our measure of their clock is good to well below the other."""
 
+_WITHHELD = Reply(request_id=0, verdict=Verdict.WITHHELD, text="halted before it left")
 _UNPROVED = Reply(request_id=0, verdict=Verdict.UNKNOWN, text="no reply")
 
 
@@ -75,6 +76,10 @@ class Proof:
     def on_no_reply(self, asked: Asked, now_ns: int) -> None:
         """The reply can no longer come, or is long overdue: nothing is proved."""
         self.on_reply(asked, _UNPROVED, now_ns)
+
+    def on_withheld(self, asked: Asked, now_ns: int) -> None:
+        """The request never left."""
+        self.on_reply(asked, _WITHHELD, now_ns)
 
     def doubt(self, client_order_id: str, now_ns: int) -> None:
         """Ask about an order until the venue proves how it stands."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 
 from core.events import Side
+from core.orders import Order
+from core.strategy import Desk
 from core.units import NS_PER_MS, NS_PER_S
 from core.views import OrderState, Refusal, SessionState
 from tests.world.test_continuity import next_boot, trading
-from tests.world.test_recovery import TRADE, world
+from tests.world.test_recovery import TRADE, World, world
 from venues.sim.server import DEFAULT_KEY
 
 
@@ -164,3 +167,55 @@ def test_an_order_that_a_dead_boot_sent_and_the_venue_never_took_keeps_nothing()
     again = trading(next_boot(w))
     again.run_until(lambda: not list(again.engine.orders.unsettled()), 15)
     assert again.engine.orders.exposure(0).open_buy_lots == 0
+
+
+def acting(w: World, act: Callable[[Desk], None]) -> None:
+    """Have the strategy do something in its next callback."""
+    hand: Any = w.hand
+    hand.on_book = lambda desk, book: act(desk)
+    w.other("BUY", "64991.00", "1")
+    w.run(0.3)
+
+
+def test_an_order_does_not_leave_where_its_strategy_raises_in_the_same_turn():
+    w = world()
+    placed: list[Any] = []
+
+    def act(desk: Desk) -> None:
+        placed.append(desk.place(0, Side.BUY, 6_490_000, 100))
+        raise ZeroDivisionError("a strategy may raise anything")
+
+    acting(w, act)
+    assert w.stopped
+    assert placed[0].state is OrderState.REJECTED
+    assert w.ledger.orders("BTCUSDT") == []
+    w.leave(1)
+
+
+def test_a_replace_does_not_leave_where_its_strategy_raises_in_the_same_turn():
+    w = world()
+    order = w.buy()
+    w.run(0.1)
+
+    def act(desk: Desk) -> None:
+        assert isinstance(desk.replace(order, 6_480_000, 1_000), Order)
+        raise ZeroDivisionError("a strategy may raise anything")
+
+    acting(w, act)
+    assert order.state is OrderState.CANCELED
+    assert len(w.ledger.orders("BTCUSDT")) == 1
+    w.leave(1)
+
+
+def test_an_order_does_not_leave_where_its_instrument_is_halted_in_the_same_turn():
+    w = world()
+    placed: list[Any] = []
+
+    def act(desk: Desk) -> None:
+        if not placed:
+            placed.append(desk.place(0, Side.BUY, 6_490_000, 100))
+            w.engine.gate.halt_instrument(0, "the test says so")
+
+    acting(w, act)
+    assert placed[0].state is OrderState.REJECTED
+    assert w.ledger.orders("BTCUSDT") == []
