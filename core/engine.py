@@ -492,6 +492,14 @@ class Engine:
             self.orders.used or recovery.reconciled_once or recovery.inherits
         )
 
+    def _take_back(self) -> None:
+        """Keep from leaving what this turn has placed on what is halted by now."""
+        risk = self.risk
+        for asked in self.outbound.take_back(
+            lambda row: bool(risk.halted or risk.instrument_halted(row))
+        ):
+            self.proof.on_withheld(asked, self.desk.now_ns)
+
     # -- a turn --------------------------------------------------------------------------------
 
     def _begin_turn(self, now_ns: int) -> None:
@@ -550,197 +558,6 @@ class Engine:
             handlers[type(event)](event)
         events.clear()
 
-<<<<<<< HEAD
-=======
-    # -- the venue -----------------------------------------------------------------------------
-
-    def _on_instruments(self, report: InstrumentsReport) -> None:
-        first = not len(self.table)
-        instruments = [self._on_its_grid(renewed) for renewed in report.instruments]
-        for instrument in instruments:
-            self.table.put(instrument)
-            if instrument.index == len(self.books):
-                self.risk.add(instrument.index, self._limits_of(instrument))
-                depth = Stream.DEPTH in self.setup.streams
-                self.books.append(Book(instrument.index, with_depth=depth))
-                self.positions.append(Position())
-        self._adapter.learn(instruments)
-        if first:
-            self.continuity.restore()
-            self.callbacks.call(self.strategy.on_start)
-            self._door.open_lines()
-
-    def _on_its_grid(self, renewed: Instrument) -> Instrument:
-        """Return an instrument as it is now; one whose grid moved as it was, and halt it.
-
-        Book, orders, position and money count in the old grid, and go on to: what trades there is
-        for the next start to say.
-        """
-        if renewed.index >= len(self.table):
-            return renewed
-        known = self.table[renewed.index]
-        if (known.tick.step, known.lot.step) == (renewed.tick.step, renewed.lot.step):
-            return renewed
-        why = f"the venue changed tick or lot to {renewed.tick.step} and {renewed.lot.step}"
-        if self.risk.instrument_halted(renewed.index) != why:
-            self.gate.halt_instrument(renewed.index, why)
-        return known
-
-    def _on_limits(self, report: LimitsReport) -> None:
-        stated = {limit.name for limit in report.limits}
-        published = [limit for limit in self._adapter.limits if limit.name not in stated]
-        self.throttle.renew([*report.limits, *published])
-
-    def _on_venue_time(self, event: VenueTime) -> None:
-        """Measured where the reply is taken, because that knows when it was asked."""
-
-    def _on_nothing(self, event: Event) -> None:
-        """A fact that is read with the reply that carries it."""
-
-    def _on_ignored(self, event: Ignored) -> None:
-        self.counts.ignored[event.what] = self.counts.ignored.get(event.what, 0) + 1
-
-    # -- replies -------------------------------------------------------------------------------
-
-    def _on_reply(self, reply: Reply) -> None:
-        asked = self.outbound.inflight.take(reply.request_id)
-        self.sessions[self._line].unanswered = 0
-        self._take_reply(asked, reply)
-
-    def _take_reply(self, asked: Asked | None, reply: Reply) -> None:
-        self.counts.replies += 1
-        if reply.budgets:
-            self.throttle.learn(reply.budgets, self.desk.now_ns + self.clock.offset_ns)
-        if reply.verdict is not Verdict.DONE:
-            self._count_refusal(reply)
-        if asked is not None and self.market_data.outlived(asked):
-            return
-        for fact in reply.facts:
-            named = _named(asked, fact)
-            self._handlers[type(named)](named)
-        if asked is None:
-            return
-        command = asked.command
-        self._time_reply(command, asked)
-        if type(command) is FetchTime:
-            for fact in reply.facts:
-                if type(fact) is VenueTime:
-                    self.clock.measure(asked.sent_ns, self.desk.now_ns, fact.venue_ns)
-        self._step_done(asked, reply)
-        self.proof.on_reply(asked, reply, self.desk.now_ns)
-        self.recovery.on_reply(asked, reply, self.desk.now_ns)
-
-    def _time_reply(self, command: Command, asked: Asked) -> None:
-        kind = type(command)
-        if kind is Place or kind is Replace:
-            self.hops.record(hop.ORDER_ACK, self.desk.now_ns - asked.sent_ns)
-        elif kind is Cancel or kind is Amend:
-            self.hops.record(hop.CANCEL_ACK, self.desk.now_ns - asked.sent_ns)
-
-    def _count_refusal(self, reply: Reply) -> None:
-        """Count it, and obey what it says about when to speak again."""
-        name = f"{reply.code} {reply.text}"[:80]
-        self.counts.refused(name)
-        venue_ns = self.desk.now_ns + self.clock.offset_ns
-        if reply.verdict is Verdict.THROTTLED:
-            self.throttle.cool_down(reply.retry_ns, venue_ns)
-            self._log(f"throttled by the venue: {name}")
-        elif reply.verdict is Verdict.BANNED:
-            self.throttle.ban(reply.retry_ns, venue_ns)
-            self.outbound.withhold()
-            self._door.hold_dials(self.throttle.banned_until_ns - self.clock.offset_ns)
-            self._log(f"banned by the venue: {name}")
-        elif reply.verdict is Verdict.FATAL:
-            self._log(f"refused for good: {name}")
-
-    def _take_back(self) -> None:
-        """Keep from leaving what this turn has placed on what is halted by now."""
-        risk = self.risk
-        for asked in self.outbound.take_back(
-            lambda row: bool(risk.halted or risk.instrument_halted(row))
-        ):
-            self.proof.on_withheld(asked, self.desk.now_ns)
-
-    def _no_reply(self, asked: Asked) -> None:
-        line = asked.line
-        if line >= 0 and self.sessions[line].answers_step(asked.request_id):
-            self._drop(line, f"{type(asked.command).__name__} was not answered")
-        self.proof.on_no_reply(asked, self.desk.now_ns)
-        self.recovery.on_no_reply(asked)
-
-    # -- sessions ------------------------------------------------------------------------------
-
-    def _next_step(self, line: int) -> None:
-        session = self.sessions[line]
-        command = session.next_step()
-        if command is not None:
-            session.asked(self.outbound.request(command, self.desk.now_ns, cancel=True))
-
-    def _step_done(self, asked: Asked, reply: Reply) -> None:
-        """A reply may be to a step of a line's opening script."""
-        if type(asked.command) not in _STEPS or asked.line < 0:
-            return
-        line, session = asked.line, self.sessions[asked.line]
-        if not session.answers_step(asked.request_id):
-            return
-        if reply.verdict is not Verdict.DONE:
-            what = f"{type(asked.command).__name__} refused: {reply.code} {reply.text}"
-            if reply.verdict is Verdict.FATAL:
-                self.gate.fail(what)
-            self._drop(line, what)
-        elif session.step_done():
-            self._line_ready(line)
-        else:
-            self._next_step(line)
-
-    def _line_ready(self, line: int) -> None:
-        spec = self._adapter.lines[line]
-        self._log(f"line {spec.name} is ready")
-        if spec.private:
-            self.recovery.begin(self.desk.now_ns)
-            self.recovery.step(self.desk.now_ns)
-            self.desk.hurry()
-
-    def _closed_by_venue(self, line: int, body: bytes) -> None:
-        self.outbound.close(line, CLOSE_NORMAL, self.desk.now_ns)
-        self._drop(line, "closed by the venue")
-
-    def _drop(self, line: int, reason: str, *, redial_now: bool = False) -> None:
-        self._record(Kind.DROP, line, self.desk.now_ns, reason.encode())
-        self._door.drop(line, reason, redial_now=redial_now)
-
-    def _on_notice(self, event: SessionNotice) -> None:
-        self._log(f"the venue says: {event.notice} {event.text}".rstrip())
-        if event.notice is Notice.CLOCK_OFF:
-            self.clock.forget()
-            self._next_clock_ns = self.desk.now_ns
-            return
-        session = self.sessions[self._line]
-        if event.notice is Notice.SHUTDOWN:
-            session.expire(self.desk.now_ns)
-        else:
-            self._drop(self._line, f"venue notice: {event.notice}", redial_now=True)
-
-    def _watch_line(self, line: int, session: Session) -> None:
-        now_ns = self.desk.now_ns
-        if session.step_unsent:
-            self._next_step(line)
-        if session.silent(now_ns):
-            self._drop(line, f"silent for {session.line.silence_ns // NS_PER_S} s")
-            return
-        if session.unheard:
-            self._drop(line, f"{session.unanswered} requests in a row were not answered")
-            return
-        if session.too_old(now_ns) and session.phase is not Phase.DRAINING:
-            self._log(f"line {session.line.name} is near its age limit: replacing it")
-            session.expire(now_ns)
-        waiting = any(asked.line == line for asked in self.outbound.inflight)
-        if session.drained(now_ns, waiting):
-            self._drop(line, "planned reconnect", redial_now=True)
-
-    # -- time ----------------------------------------------------------------------------------
-
->>>>>>> f288cb7 (An order does not leave where a halt comes in the turn that placed it)
     def _tick(self) -> None:
         """Look at every deadline that needs no better than a tick."""
         now_ns = self.desk.now_ns
