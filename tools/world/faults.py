@@ -8,7 +8,6 @@ What has to hold throughout, whatever strikes, is the auditor's business.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -19,18 +18,25 @@ from core.units import NS_PER_MS, NS_PER_S
 from core.venue import RestRequest
 from core.views import OrderState
 from core.wire.websocket import PING, TEXT
+from tools.world.exchange_faults import (
+    Reaction,
+    doubted,
+    drift_clock,
+    later_ns,
+    logged,
+    proved,
+    resynced,
+    step_clock,
+    stop_order,
+    stranger,
+)
 from tools.world.strikes import Fault, Struck
 from tools.world.tank import Delivery, Message, server_frame
 from tools.world.workload import SAID
 from tools.world.world import Answer, World
 from venues.binance.decode import MARKET, TRADE
-from venues.sim.engine import Market
-from venues.sim.exchange import Origin
 from venues.sim.fixed import parse, show
-from venues.sim.methods import METHODS
-from venues.sim.server import DEFAULT_KEY
 
-Reaction = Callable[[], bool]
 encode: Final = msgspec.json.encode
 decode: Final = msgspec.json.decode
 
@@ -42,11 +48,6 @@ FEES: Final = frozenset({"n", "commission"})
 
 
 # -- reactions -------------------------------------------------------------------------------
-
-
-def resynced(w: World) -> Reaction:
-    before = w.engine.counts.resyncs
-    return lambda: w.engine.counts.resyncs > before
 
 
 def refused(w: World) -> Reaction:
@@ -69,36 +70,6 @@ def understood(w: World) -> Reaction:
 def redialled(w: World, line: int) -> Reaction:
     old = w.links.get(line)
     return lambda: w.links.get(line) not in (None, old) and w.line_up(line)
-
-
-def logged(w: World, text: str) -> Reaction:
-    since = len(w.log_lines)
-    return lambda: w.said(text, since)
-
-
-def proved(w: World, client_id: str) -> Reaction:
-    """The venue's word on an order is known."""
-
-    def reaction() -> bool:
-        order = w.engine.orders.find(client_id)
-        return order is None or order.state not in (OrderState.UNKNOWN, OrderState.PENDING)
-
-    return reaction
-
-
-def doubted(w: World, client_id: str) -> Reaction:
-    """An order was in doubt, and is proved since."""
-    seen = []
-
-    def reaction() -> bool:
-        order = w.engine.orders.find(client_id)
-        if order is not None and (
-            order.state is OrderState.UNKNOWN or client_id in w.engine.proof.doubts
-        ):
-            seen.append(client_id)
-        return bool(seen) and proved(w, client_id)()
-
-    return reaction
 
 
 def asked_again(w: World, path: str, times: int = 1) -> Reaction:
@@ -145,10 +116,6 @@ def number_at(w: World, body: Any) -> tuple[dict[str, Any], str] | None:
         elif isinstance(one, list):
             pending.extend(one)
     return w.draw.faults.choice(found) if found else None
-
-
-def later_ns(draw: random.Random, least_ms: float, most_ms: float) -> int:
-    return int(draw.uniform(least_ms, most_ms) * NS_PER_MS)
 
 
 # -- market data -----------------------------------------------------------------------------
@@ -646,50 +613,6 @@ def accept_twice(w: World, message: Message) -> Struck | None:
     return Struck(again, reaction)
 
 
-def stop_order(w: World) -> Struck | None:
-    """The exchange takes one of our orders out by itself."""
-    found = [(s, o) for s in w.symbols for o in w.auditor.open_orders(s).values()]
-    if not found:
-        return None
-    symbol, chosen = w.draw.faults.choice(found)
-    engine = w.venue.exchange.engine
-    market: Market = engine.markets[symbol]
-    order = engine.file(w.account, symbol).open[chosen.order_id]
-    engine.cancel(w.account, market, order, None, w.venue_ns)
-    w.venue.settle(w.venue_ns)
-
-    def reaction() -> bool:
-        ours = w.engine.orders.find(chosen.client_id)
-        return ours is None or ours.state.terminal
-
-    return Struck(None, reaction)
-
-
-def stranger(w: World) -> Struck | None:
-    """Somebody else trades on our account."""
-    draw = w.draw.faults
-    symbol = draw.choice(w.symbols)
-    market = w.venue.exchange.engine.markets[symbol]
-    best = market.book.best()
-    away = draw.randint(-40, 40) * market.symbol.tick_size
-    values = {
-        "symbol": symbol,
-        "side": draw.choice(("BUY", "SELL")),
-        "type": "LIMIT",
-        "timeInForce": "GTC",
-        "price": show(best.bid + away),
-        "quantity": show(draw.randint(50, 300) * market.symbol.step_size),
-        "timestamp": str(w.venue_ns // NS_PER_MS),
-    }
-    origin = Origin("10.0.0.9", session=w.venue.exchange.keys[DEFAULT_KEY])
-    before = w.engine.orders.foreign
-    reply = w.venue.exchange.call(METHODS["order.place"], values, origin, w.venue_ns)
-    w.venue.settle(w.venue_ns)
-    if reply.error is not None:
-        return None
-    return Struck(None, lambda: w.engine.orders.foreign > before)
-
-
 # -- refusals --------------------------------------------------------------------------------
 
 
@@ -845,32 +768,6 @@ def throttle_rest(w: World, request: RestRequest, answer: Answer) -> Struck:
 
 
 # -- time, disk, process, strategy -----------------------------------------------------------
-
-
-def step_clock(w: World) -> Struck:
-    """The exchange's clock steps; backwards by less than what it accepts ahead of its time."""
-    draw = w.draw.faults
-    if draw.random() < 0.3 and not w.auditor.stepped_back_ns:
-        back_ns = later_ns(draw, 0, 900)
-        w.auditor.stepped_back_ns = back_ns
-        w.skew_ns -= back_ns
-    else:
-        w.skew_ns += later_ns(draw, 0, 8000)
-    target_ns = w.skew_ns
-    return Struck(None, lambda: abs(w.engine.clock.offset_ns - target_ns) < 200 * NS_PER_MS, 40.0)
-
-
-def drift_clock(w: World) -> Struck:
-    draw = w.draw.faults
-    rate = draw.uniform(-0.002, 0.002)
-
-    def move(left: int = 100) -> None:
-        w.skew_ns += int(rate * 10 * NS_PER_MS)
-        if left and w.strikes.storming:
-            w.at(w.now_ns + 10 * NS_PER_MS, lambda: move(left - 1))
-
-    move()
-    return Struck(None, lambda: abs(w.engine.clock.offset_ns - w.skew_ns) < 100 * NS_PER_MS)
 
 
 def stop_process(w: World) -> Struck | None:

@@ -152,6 +152,10 @@ class Outside:
         """What the exchange's clock says."""
         return self.agenda.now_ns + self.skew_ns
 
+    def at(self, when_ns: int, what: Callable[[], None]) -> None:
+        """Have something happen at a time."""
+        self.agenda.at(when_ns, what)
+
     def begin(self) -> None:
         """Let the exchange and its street live."""
         self.network.install()

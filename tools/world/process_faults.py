@@ -7,7 +7,6 @@ bytes, TLS, HTTP, disk, clock and the process itself; messages and orders are th
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from email.utils import formatdate
 from functools import partial
@@ -15,9 +14,17 @@ from typing import Any, Final
 
 import msgspec
 
-from core.units import NS_PER_MS, NS_PER_S
-from core.views import OrderState
+from core.units import NS_PER_S
 from core.wire.websocket import CLOSE, TEXT
+from tools.world.exchange_faults import (
+    Reaction,
+    drift_clock,
+    later_ns,
+    logged,
+    proved,
+    resynced,
+    step_clock,
+)
 from tools.world.faults import BAD_FRAMES
 from tools.world.net import Wire
 from tools.world.outside import HOSTS, REST_HOST, Outside
@@ -27,15 +34,10 @@ from tools.world.tank import server_frame
 from venues.binance.decode import MARKET, TRADE
 from venues.sim.rest import HttpReply, HttpRequest
 
-Reaction = Callable[[], bool]
 LINES: Final = (MARKET, TRADE)
 
 SILENT_S: Final = 60.0
 """Virtual seconds after which a line without a byte has been noticed for sure."""
-
-
-def later_ns(draw: random.Random, least_ms: float, most_ms: float) -> int:
-    return int(draw.uniform(least_ms, most_ms) * NS_PER_MS)
 
 
 # -- reactions -------------------------------------------------------------------------------
@@ -45,11 +47,6 @@ def redialled(w: Outside, line: int) -> Reaction:
     """Another connection stands, and its session is open."""
     old = w.peers.get(line)
     return lambda: w.peers.get(line) not in (None, old) and w.line_up(line)
-
-
-def logged(w: Outside, text: str) -> Reaction:
-    since = len(w.log_lines)
-    return lambda: w.said(text, since)
 
 
 def asked_again(w: Outside, path: str) -> Reaction:
@@ -395,8 +392,7 @@ def ban_rest(w: Outside, request: HttpRequest, reply: HttpReply, said: Speech) -
 
 
 def lose_delta(w: Outside, peer: WebSocket, payload: bytes) -> Struck:
-    before = w.engine.counts.resyncs
-    return Struck([], lambda: w.engine.counts.resyncs > before, 20.0)
+    return Struck([], resynced(w), 20.0)
 
 
 def lose_reply(w: Outside, peer: WebSocket, payload: bytes) -> Struck | None:
@@ -407,40 +403,10 @@ def lose_reply(w: Outside, peer: WebSocket, payload: bytes) -> Struck | None:
     client_id = getattr(command, "client_order_id", "")
     if not client_id:
         return None
-
-    def reaction() -> bool:
-        order = w.engine.orders.find(client_id)
-        return order is None or order.state not in (OrderState.UNKNOWN, OrderState.PENDING)
-
-    return Struck([], reaction, 30.0)
+    return Struck([], proved(w, client_id), 30.0)
 
 
 # -- time, disk, process ---------------------------------------------------------------------
-
-
-def step_clock(w: Outside) -> Struck:
-    """The exchange's clock steps; backwards by less than what it accepts ahead of its time."""
-    draw = w.draw.faults
-    if draw.random() < 0.3 and not w.auditor.stepped_back_ns:
-        back_ns = later_ns(draw, 0, 900)
-        w.auditor.stepped_back_ns = back_ns
-        w.skew_ns -= back_ns
-    else:
-        w.skew_ns += later_ns(draw, 0, 8_000)
-    target_ns = w.skew_ns
-    return Struck(None, lambda: abs(w.engine.clock.offset_ns - target_ns) < 200 * NS_PER_MS, 40.0)
-
-
-def drift_clock(w: Outside) -> Struck:
-    rate = w.draw.faults.uniform(-0.002, 0.002)
-
-    def move(left: int = 100) -> None:
-        w.skew_ns += int(rate * 10 * NS_PER_MS)
-        if left and w.strikes.storming:
-            w.agenda.later(10 * NS_PER_MS, lambda: move(left - 1))
-
-    move()
-    return Struck(None, lambda: abs(w.engine.clock.offset_ns - w.skew_ns) < 100 * NS_PER_MS)
 
 
 def fill_disk(w: Outside) -> Struck | None:
