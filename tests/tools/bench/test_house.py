@@ -28,7 +28,12 @@ def leads_to(one: Any) -> Iterator[tuple[str, Any]]:
     elif callable(one) and hasattr(one, "__self__"):
         yield "self", one.__self__
     elif type(one).__module__.partition(".")[0] in OURS:
-        names = {name for kind in type(one).__mro__ for name in getattr(kind, "__slots__", ())}
+        names = {
+            name
+            for kind in type(one).__mro__
+            for names_of in ("__slots__", "__mypyc_attrs__")
+            for name in getattr(kind, names_of, ())
+        }
         if isinstance(one, msgspec.Struct):
             names.update(one.__struct_fields__)
         names.update(getattr(one, "__dict__", {}))
