@@ -220,12 +220,13 @@ class Engine:
             sessions=self.sessions,
             clock=self.clock,
             risk=self.risk,
+            outbound=self.outbound,
             desk=self.desk,
             callbacks=self.callbacks,
+            proof=self.proof,
             recovery=self.recovery,
             continuity=self.continuity,
             flattening=self.flattening,
-            take_back=self._take_back,
             stop=door.stop,
             log=door.log,
         )
@@ -491,14 +492,6 @@ class Engine:
         return recovery.left or not (
             self.orders.used or recovery.reconciled_once or recovery.inherits
         )
-
-    def _take_back(self) -> None:
-        """Keep from leaving what this turn has placed on what is halted by now."""
-        risk = self.risk
-        for asked in self.outbound.take_back(
-            lambda row: bool(risk.halted or risk.instrument_halted(row))
-        ):
-            self.proof.on_withheld(asked, self.desk.now_ns)
 
     # -- a turn --------------------------------------------------------------------------------
 

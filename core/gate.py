@@ -14,6 +14,8 @@ from core.continuity import Continuity
 from core.desk import TradingDesk
 from core.flatten import Flattening
 from core.instrument import InstrumentTable
+from core.outbound import Outbound
+from core.proof import Proof
 from core.recovery import Recovery
 from core.risk import Risk
 from core.session import Session
@@ -31,13 +33,14 @@ class Gate:
         "_desk",
         "_flattening",
         "_log",
+        "_outbound",
         "_private",
+        "_proof",
         "_recovery",
         "_risk",
         "_sessions",
         "_stop",
         "_table",
-        "_take_back",
         "fatal",
     )
 
@@ -49,17 +52,17 @@ class Gate:
         sessions: Sequence[Session],
         clock: VenueClock,
         risk: Risk,
+        outbound: Outbound,
         desk: TradingDesk,
         callbacks: Callbacks,
+        proof: Proof,
         recovery: Recovery,
         continuity: Continuity,
         flattening: Flattening,
-        take_back: Callable[[], None],
         stop: Callable[[str], None],
         log: Callable[[str], None],
     ) -> None:
-        """``private`` says whether there are keys to trade with. ``take_back`` keeps orders from
-        leaving that this turn has placed on what is halted by now; ``stop`` asks for the run to be
+        """``private`` says whether there are keys to trade with, ``stop`` asks for the run to be
         left.
         """
         self._private = private
@@ -67,12 +70,13 @@ class Gate:
         self._sessions = sessions
         self._clock = clock
         self._risk = risk
+        self._outbound = outbound
         self._desk = desk
         self._callbacks = callbacks
+        self._proof = proof
         self._recovery = recovery
         self._continuity = continuity
         self._flattening = flattening
-        self._take_back = take_back
         self._stop = stop
         self._log = log
         self.fatal = ""
@@ -142,8 +146,15 @@ class Gate:
 
     def step(self) -> None:
         """Take out what stands on what is halted, however late it was accepted or found."""
-        everything = bool(self._risk.halted) or self._flattening.wanted
         for instrument in range(len(self._table)):
-            if everything or self._risk.instrument_halted(instrument):
+            if self._flattening.wanted or self._halted(instrument):
                 self._desk.take_out(instrument)
         self._desk.step()
+
+    def _take_back(self) -> None:
+        """Keep from leaving what this turn has placed on what is halted by now."""
+        for asked in self._outbound.take_back(self._halted):
+            self._proof.on_withheld(asked, self._desk.now_ns)
+
+    def _halted(self, instrument: int) -> bool:
+        return bool(self._risk.halted or self._risk.instrument_halted(instrument))
