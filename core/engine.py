@@ -471,9 +471,6 @@ class Engine:
     def _restore(self, text: str) -> None:
         self.continuity.keep(decode_restored(text))
 
-    def _note(self, payload: bytes) -> None:
-        self._record(Kind.NOTE, 0, self.desk.now_ns, payload)
-
     def _leave(self, why: str) -> None:
         if not self.recovery.leaving:
             self._door.log(f"leaving: {why}")
@@ -588,6 +585,9 @@ class Engine:
             self._append(kind, line, now_ns, payload)
         except JournalFailed as failure:
             self._journal_failed(failure)
+
+    def _note(self, payload: bytes) -> None:
+        self._record(Kind.NOTE, 0, self.desk.now_ns, payload)
 
     def _journal_failed(self, failure: JournalFailed) -> None:
         """Not everything can be recorded any more: place nothing, and leave; cancels go out."""

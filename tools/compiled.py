@@ -30,10 +30,10 @@ FILES: Final = ("pyproject.toml", "README.md", "LICENSE")
 MODULES: Final = (
     *("core/book.py", "core/callbacks.py", "core/counts.py", "core/desk.py", "core/doubts.py"),
     *("core/engine.py", "core/executions.py", "core/gate.py", "core/inflight.py"),
-    *("core/lines.py", "core/market_data.py"),
-    *("core/orders.py", "core/outbound.py", "core/position.py", "core/proof.py"),
-    *("core/recovery.py", "core/replies.py", "core/risk.py", "core/sequence.py", "core/session.py"),
-    *("core/throttle.py", "core/timers.py", "core/units.py", "core/views.py"),
+    *("core/lines.py", "core/market_data.py", "core/orders.py", "core/outbound.py"),
+    *("core/position.py", "core/proof.py", "core/recovery.py", "core/replies.py", "core/risk.py"),
+    *("core/sequence.py", "core/session.py", "core/throttle.py", "core/timers.py"),
+    *("core/units.py", "core/views.py"),
     *("core/wire/websocket.py", "core/io/journal_file.py", "core/io/loop.py"),
     *("venues/binance/decode.py", "venues/binance/encode.py", "venues/binance/facts.py"),
 )
