@@ -255,7 +255,7 @@ def _fill(report: schema.ExecutionReport, instrument: Instrument) -> Fill:
         report.trade_id,
         positive(instrument.tick, report.last_price),
         positive(instrument.lot, report.last_qty),
-        atoms(report.commission or "0"),
+        0 if report.commission is None else atoms(report.commission),
         report.commission_asset or "",
         report.maker,
         report.transact_time * NS_PER_MS,

@@ -237,6 +237,18 @@ def test_a_trade_without_id_price_or_size_is_refused() -> None:
             event(**(REPORT | {"x": "TRADE", "t": 5, "l": "1.0", "L": "1.0"} | change))
 
 
+@pytest.mark.parametrize(("text", "atoms"), [("0.5", ATOM // 2), ("-0.5", -ATOM // 2), (None, 0)])
+def test_a_commission_may_be_a_rebate_or_none(text: str | None, atoms: int) -> None:
+    report = execution(x="TRADE", t=5, l="1.0", z="1.0", L="1.0", n=text)
+    assert report.fills[0].fee_atoms == atoms
+
+
+@pytest.mark.parametrize("text", ["", "-0", "-", "1e3", "free"])
+def test_a_commission_that_is_no_number_is_refused(text: str) -> None:
+    with pytest.raises(Malformed):
+        execution(x="TRADE", t=5, l="1.0", z="1.0", L="1.0", n=text)
+
+
 # -- other events ----------------------------------------------------------------------------
 
 
