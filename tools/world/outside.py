@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import tempfile
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -108,6 +108,8 @@ class Outside:
         """Hosts that show a certificate that proves nothing."""
         self.unanswering: set[str] = set()
         """Hosts that accept connections and then do not answer a TLS handshake."""
+        self.deaf: dict[bytes, int] = {}
+        """Texts of private messages that never reach us, until when."""
         self.process: Process | None = None
         self.ended = False
         """Whether the run has been left, with proof that nothing is alive."""
@@ -298,6 +300,7 @@ class Outside:
         self.network.silent.clear()
         self.proofs.clear()
         self.unanswering.clear()
+        self.deaf.clear()
         self.disk.recover()
 
     def check_files(self) -> None:
@@ -445,18 +448,33 @@ class Outside:
         self._forget(peer.wire.number)
 
     def received(self, peer: WebSocket, payload: bytes) -> bool:
-        line = TRADE if peer.private else MARKET
-        if line == TRADE:
-            self.auditor.on_received(peer.wire.number, payload)
-            return self._strike("ask." + chr(payload[7]), peer, payload) is None
+        if not peer.private:
+            return True
+        struck = self._strike("ask." + chr(payload[7]), peer, payload)
+        if struck is not None and struck.passes:
+            self.agenda.later(struck.passes, partial(self._receive_late, peer, payload))
+            return False
+        self.auditor.on_received(peer.wire.number, payload)
         return True
 
-    def saying(self, peer: WebSocket, payload: bytes) -> bool:
+    def _receive_late(self, peer: WebSocket, payload: bytes) -> None:
+        self.auditor.on_received(peer.wire.number, payload)
+        peer.take(payload)
+
+    def saying(self, peer: WebSocket, payload: bytes) -> Sequence[bytes]:
         message = Message(TRADE if peer.private else MARKET, TEXT, payload)
         if peer.private and payload.startswith(b'{"id"'):
             self.auditor.answered(payload)
+        if peer.private and self._is_deaf_to(payload):
+            return ()
         struck = self._strike(kind_of(message), peer, payload)
-        return struck is None or bool(struck.passes)
+        passes: Sequence[bytes] = (payload,) if struck is None else struck.passes
+        return passes
+
+    def _is_deaf_to(self, payload: bytes) -> bool:
+        return any(
+            text in payload for text, until_ns in self.deaf.items() if self.now_ns < until_ns
+        )
 
 
 def _memory() -> str | None:

@@ -57,11 +57,11 @@ class Manners(Protocol):
         ...
 
     def received(self, peer: WebSocket, payload: bytes) -> bool:
-        """Take note of a request; return whether the exchange gets it."""
+        """Take note of a request; return whether the exchange gets it now."""
         ...
 
-    def saying(self, peer: WebSocket, payload: bytes) -> bool:
-        """Take note of a message that is to leave; return whether it does."""
+    def saying(self, peer: WebSocket, payload: bytes) -> Sequence[bytes]:
+        """Take note of a message that is to leave; return what leaves instead."""
         ...
 
     def opened(self, peer: WebSocket) -> None: ...
@@ -384,11 +384,7 @@ class WebSocket:
         now_ns = house.venue_ns()
         if opcode == TEXT:
             if house.manners.received(self, payload):
-                try:
-                    self.session.receive(payload, now_ns)
-                except TooManyMessagesError:
-                    self.hang_up()
-                house.venue.settle(now_ns)
+                self.take(payload)
         elif opcode == CLOSE:
             self.frame(CLOSE, payload)
             self.hang_up()
@@ -400,6 +396,15 @@ class WebSocket:
                     self.hang_up()
             if opcode == PING:
                 self.frame(PONG, payload)
+
+    def take(self, payload: bytes) -> None:
+        """Have the exchange do what is asked, also where the connection has broken since."""
+        now_ns = self._house.venue_ns()
+        try:
+            self.session.receive(payload, now_ns)
+        except TooManyMessagesError:
+            self.hang_up()
+        self._house.venue.settle(now_ns)
 
     # -- out -----------------------------------------------------------------------------------
 
@@ -414,8 +419,8 @@ class WebSocket:
 
     def say(self, payload: bytes) -> None:
         """Send one message, unless something goes wrong."""
-        if self._house.manners.saying(self, payload):
-            self.frame(TEXT, payload)
+        for said in self._house.manners.saying(self, payload):
+            self.frame(TEXT, said)
 
     def frame(self, opcode: int, payload: bytes) -> None:
         """Send one frame."""

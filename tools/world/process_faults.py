@@ -18,14 +18,17 @@ from core.units import NS_PER_S
 from core.wire.websocket import CLOSE, TEXT
 from tools.world.exchange_faults import (
     Reaction,
+    doubted,
     drift_clock,
     later_ns,
     logged,
     proved,
     resynced,
     step_clock,
+    stop_order,
+    stranger,
 )
-from tools.world.faults import BAD_FRAMES
+from tools.world.faults import BAD_FRAMES, REPORTS
 from tools.world.net import Wire
 from tools.world.outside import HOSTS, REST_HOST, Outside
 from tools.world.peers import Speech, WebSocket, http_reply
@@ -406,6 +409,42 @@ def lose_reply(w: Outside, peer: WebSocket, payload: bytes) -> Struck | None:
     return Struck([], proved(w, client_id), 30.0)
 
 
+def change_execution(w: Outside, peer: WebSocket, payload: bytes) -> Struck:
+    """A report is of a kind that nobody knows: it books nothing, and halts its instrument."""
+    body = msgspec.json.decode(payload)
+    body["event"]["x"] = "FUNDING"
+    symbol = body["event"]["s"]
+
+    def reaction() -> bool:
+        row = w.engine.table.find(symbol)
+        return row is not None and bool(w.engine.risk.instrument_halted(row.index))
+
+    return Struck([msgspec.json.encode(body)], reaction)
+
+
+# -- orders ----------------------------------------------------------------------------------
+
+
+def _placed(payload: bytes) -> str:
+    """Return the client order id that a request gives."""
+    return str(msgspec.json.decode(payload)["params"]["newClientOrderId"])
+
+
+def lose_all_news(w: Outside, peer: WebSocket, payload: bytes) -> Struck:
+    """Neither reply nor report of an order arrive, for as long as replies are awaited."""
+    client_id = _placed(payload)
+    w.deaf[b'"%s"' % client_id.encode()] = w.now_ns + later_ns(w.draw.faults, 1_000, 11_000)
+    return Struck(0, doubted(w, client_id), 30.0)
+
+
+def delay_place(w: Outside, peer: WebSocket, payload: bytes) -> Struck:
+    """An order is accepted late, at times after its line was lost."""
+    if w.draw.faults.random() < 0.5:
+        wire = peer.wire
+        w.agenda.later(later_ns(w.draw.faults, 1, 200), partial(wire.reset, lost=False))
+    return Struck(later_ns(w.draw.faults, 100, 4_900), proved(w, _placed(payload)), 20.0)
+
+
 # -- time, disk, process ---------------------------------------------------------------------
 
 
@@ -501,6 +540,7 @@ FAULTS: Final = (
     Fault(1, "delta_lost", 0.02, lose_delta, ("delta",)),
     Fault(10, "flood", 0.1, flood),
     Fault(12, "framing_broken", 0.1, break_framing),
+    Fault(15, "execution_unknown", 0.005, change_execution, REPORTS),
     Fault(18, "peer_hangs", 0.02, hang),
     Fault(18, "peer_vanishes", 0.05, vanish),
     Fault(19, "reset", 0.3, reset),
@@ -520,6 +560,10 @@ FAULTS: Final = (
     Fault(23, "shutdown", 0.1, shutdown),
     Fault(24, "clogged", 0.5, clog),
     Fault(25, "reply_lost", 0.05, lose_reply, ("reply.p", "reply.c", "reply.r", "reply.a")),
+    Fault(25, "news_lost", 0.03, lose_all_news, ("ask.p",)),
+    Fault(33, "order_stopped", 0.3, stop_order),
+    Fault(34, "place_late", 0.1, delay_place, ("ask.p",)),
+    Fault(36, "stranger", 0.5, stranger),
     Fault(38, "rest_throttled", 0.05, throttle_rest, REST),
     Fault(39, "rest_banned", 0.02, ban_rest, REST),
     Fault(40, "rest_error", 0.1, fail_rest, REST),
