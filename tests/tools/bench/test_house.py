@@ -13,9 +13,6 @@ import pytest
 import core.orders
 from tools.bench.house import House
 
-KEPT = 50
-"""Finished orders remembered here."""
-
 OURS = ("core", "venues", "strategies", "tools")
 
 
@@ -40,15 +37,15 @@ def leads_to(one: Any) -> Iterator[tuple[str, Any]]:
         yield from ((name, getattr(one, name, None)) for name in sorted(names))
 
 
-def sizes(root: Any) -> dict[str, int]:
-    """Return the largest size of all containers that are found by the same way."""
-    found: dict[str, int] = {}
+def sizes(root: Any) -> dict[tuple[str, type], list[int]]:
+    """Return the sizes of all containers, by the way they are found and by their kind."""
+    found: dict[tuple[str, type], list[int]] = {}
     seen = {id(root)}
     left = [("", root)]
     while left:
         way, one = left.pop()
         if isinstance(one, dict | list | deque | set | array | bytearray):
-            found[way] = max(len(one), found.get(way, 0))
+            found.setdefault((way, type(one)), []).append(len(one))
         for name, next_one in leads_to(one):
             if id(next_one) not in seen:
                 seen.add(id(next_one))
@@ -56,24 +53,44 @@ def sizes(root: Any) -> dict[str, int]:
     return found
 
 
+def totals(root: Any) -> dict[tuple[str, type], int]:
+    """Return how much is in the containers found by the same way, the containers included."""
+    return {way: sum(found) + len(found) for way, found in sizes(root).items()}
+
+
 def test_the_walk_sees_what_grows() -> None:
     house = House()
-    before = sizes(house.engine)
+    before = totals(house.engine)
     house.engine.counts.ignored["something"] = 1
-    after = sizes(house.engine)
-    assert {way for way in after if after[way] != before.get(way)} == {".counts.ignored"}
+    after = totals(house.engine)
+    assert {way for way in after if after[way] != before.get(way)} == {(".counts.ignored", dict)}
     assert len(after) > 50
 
 
 def test_no_container_of_the_engine_grows_with_the_orders(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core.orders, "MAX_TERMINAL", KEPT)
+    monkeypatch.setattr(core.orders, "MAX_TERMINAL", 50)
     house = House()
     trade = house.trader()
-    for _ in range(2 * KEPT):
+    for _ in range(100):
         trade()
-    before = sizes(house.engine)
-    assert KEPT in before.values(), "finished orders are among what is looked at"
-    for _ in range(10 * KEPT):
+    before = totals(house.engine)
+    for _ in range(500):
         trade()
-    after = sizes(house.engine)
+    after = totals(house.engine)
+    assert sizes(house.engine)[".orders._ended", deque] == [50]
     assert {way: size for way, size in after.items() if size > before.get(way, 0)} == {}
+
+
+def test_no_dict_of_the_engine_is_so_large_that_copying_it_stops_a_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A dict whose entries come and go is copied whole now and then, at 40 ns and more for each."""
+    monkeypatch.setattr(core.orders, "MAX_TERMINAL", 2_500)
+    house = House()
+    trade = house.trader()
+    for _ in range(2_600):
+        trade()
+    found = sizes(house.engine)
+    assert found[".orders._ended", deque] == [2_500]
+    large = {way: max(size) for (way, kind), size in found.items() if kind is dict}
+    assert {way: size for way, size in large.items() if size > 100} == {}
