@@ -717,15 +717,20 @@ def test_too_many_rejects_of_one_kind_halt_the_instrument():
     assert w.engine.risk.instrument_halted(0)
 
 
+def list_otherwise(w: World, old: bytes, new: bytes) -> None:
+    """Have the venue list what there is to trade in other words from now on."""
+
+    def answer(request: Any, status: int, headers: dict[str, str], body: bytes) -> Any:
+        listed = request.path.endswith("exchangeInfo")
+        return LATENCY_NS, status, headers, body.replace(old, new) if listed else body
+
+    w.rest_answer = answer
+
+
 def test_a_symbol_that_the_venue_halts_is_noticed_and_nothing_is_placed_on_it():
     w = world()
 
-    def halted(request: Any, status: int, headers: dict[str, str], body: bytes) -> Any:
-        if request.path.endswith("exchangeInfo"):
-            body = body.replace(b'"status":"TRADING"', b'"status":"BREAK"')
-        return LATENCY_NS, status, headers, body
-
-    w.rest_answer = halted
+    list_otherwise(w, b'"status":"TRADING"', b'"status":"BREAK"')
     w.run(31)
     refusal = w._place(Side.BUY, 6_490_000, 100)
     assert isinstance(refusal, Refusal)
@@ -736,13 +741,7 @@ def test_a_tick_that_changes_during_the_run_halts_its_instrument():
     w = world()
     order = w.buy()
     w.run(0.1)
-
-    def coarser(request: Any, status: int, headers: dict[str, str], body: bytes) -> Any:
-        if request.path.endswith("exchangeInfo"):
-            body = body.replace(b'"tickSize":"0.01000000"', b'"tickSize":"0.10000000"')
-        return LATENCY_NS, status, headers, body
-
-    w.rest_answer = coarser
+    list_otherwise(w, b'"tickSize":"0.01000000"', b'"tickSize":"0.10000000"')
     w.run(31)
     assert "tick or lot" in w.engine.risk.instrument_halted(0)
     assert order.state is OrderState.CANCELED
@@ -765,13 +764,7 @@ def test_a_fill_that_nobody_tells_us_of_halts_the_run_with_both_ledgers_shown():
 
 def test_a_limit_that_the_venue_no_longer_states_is_kept_as_published():
     w = world()
-
-    def silent(request: Any, status: int, headers: dict[str, str], body: bytes) -> Any:
-        if request.path.endswith("exchangeInfo"):
-            body = body.replace(b'"rateLimits":[', b'"rateLimits":[],"formerly":[')
-        return LATENCY_NS, status, headers, body
-
-    w.rest_answer = silent
+    list_otherwise(w, b'"rateLimits":[', b'"rateLimits":[],"formerly":[')
     w.run(31)
     w.buy()
     w.run(0.1)

@@ -7,7 +7,7 @@ frame read by its first bytes means what it means when it is looked through. Not
 
 from __future__ import annotations
 
-import os
+import contextlib
 import tempfile
 import zlib
 from base64 import b64decode, b64encode
@@ -48,6 +48,7 @@ from tools.bad_input import GOOD, KEYS
 from tools.bench import wire
 from tools.fuzz import corpus
 from tools.fuzz.corpus import QUESTIONS, START_NS, Conversation, Outlet
+from tools.scratch import scratch
 from venues.binance import VENUE, decode
 from venues.sim import control as switches
 from venues.sim.rest import HttpRequest, respond
@@ -337,27 +338,15 @@ def _control_corpus() -> list[bytes]:
 # -- files of a run --------------------------------------------------------------------------
 
 
-class _file:  # noqa: N801 - used as a function
+@contextlib.contextmanager
+def _file(data: bytes, *place: str) -> Iterator[Path]:
     """A file with these bytes in a folder of its own, as long as the block lasts."""
-
-    def __init__(self, data: bytes, *place: str) -> None:
-        self._data = data
-        self._place = place
-        self._folder = tempfile.TemporaryDirectory(dir=SHM, prefix="hotloop-fuzz-")
-
-    def __enter__(self) -> Path:
-        path = Path(self._folder.name, *self._place)
+    with scratch("fuzz") as folder:
+        path = Path(folder, *place)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
-        path.write_bytes(self._data)
-        return path
-
-    def __exit__(self, *_: object) -> None:
-        self._folder.cleanup()
-
-
-SHM: Final = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a folder of our own
-"""Memory instead of a disk, where there is such a place."""
+        path.write_bytes(data)
+        yield path
 
 
 SEGMENT_MEMORY: Final = 2 * journal.SEARCH_BYTES

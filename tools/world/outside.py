@@ -8,7 +8,6 @@ message, answer and connection. What a fault is lives in ``process_faults``, wha
 from __future__ import annotations
 
 import gc
-import tempfile
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -24,6 +23,7 @@ from core.journal import Kind, Payload
 from core.units import NS_PER_MS, NS_PER_S
 from core.venue import RestRequest
 from core.wire.websocket import TEXT
+from tools.scratch import scratch
 from tools.world.agenda import Agenda
 from tools.world.certificates import certificates
 from tools.world.disk import SimulatedDisk, after_kill, after_power_cut
@@ -118,7 +118,7 @@ class Outside:
         self.slow_turn_ns = 0
         """How long the strategy takes over the next order it places."""
         self._down_ns = 0
-        self._folder = tempfile.TemporaryDirectory(prefix="hotloop-world-", dir=_memory())
+        self._folder = scratch("world")
         self._segment_bytes = draw.disk.choice(SEGMENT_BYTES)
 
     def _open_exchange(self) -> None:
@@ -475,8 +475,3 @@ class Outside:
         return any(
             text in payload for text, until_ns in self.deaf.items() if self.now_ns < until_ns
         )
-
-
-def _memory() -> str | None:
-    """Return a folder in memory, where there is one."""
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108

@@ -73,11 +73,20 @@ def _line(w: Outside) -> tuple[int, WebSocket] | None:
     return line, w.peers[line]
 
 
-def reset(w: Outside) -> Struck | None:
-    found = _line(w)
-    if found is None:
-        return None
-    line, peer = found
+def on_a_line(
+    strike: Callable[[Outside, int, WebSocket], Struck | None],
+) -> Callable[[Outside], Struck | None]:
+    """Have a fault strike one of the lines that stand on both sides, if there is one."""
+
+    def struck(w: Outside) -> Struck | None:
+        found = _line(w)
+        return None if found is None else strike(w, *found)
+
+    return struck
+
+
+@on_a_line
+def reset(w: Outside, line: int, peer: WebSocket) -> Struck:
     reaction = redialled(w, line)
     peer.wire.reset(lost=w.draw.faults.random() < 0.5)
     return Struck(None, reaction, 60.0)
@@ -94,12 +103,9 @@ def reset_in_frame(w: Outside, peer: WebSocket, payload: bytes) -> Struck | None
     return Struck([], reaction, 60.0)
 
 
-def close(w: Outside) -> Struck | None:
+@on_a_line
+def close(w: Outside, line: int, peer: WebSocket) -> Struck:
     """The exchange closes a line, with a close frame or without."""
-    found = _line(w)
-    if found is None:
-        return None
-    line, peer = found
     reaction = redialled(w, line)
     if w.draw.faults.random() < 0.5:
         peer.frame(CLOSE, b"\x03\xe9")
@@ -107,47 +113,37 @@ def close(w: Outside) -> Struck | None:
     return Struck(None, reaction, 60.0)
 
 
-def cut_tls(w: Outside) -> Struck | None:
+@on_a_line
+def cut_tls(w: Outside, line: int, peer: WebSocket) -> Struck | None:
     """TLS ends without saying so: data may be missing."""
-    found = _line(w)
-    if found is None or not w.tls:
+    if not w.tls:
         return None
-    line, peer = found
     reaction = both(redialled(w, line), logged(w, "without saying so in TLS"))
     peer.hang_up(politely=False)
     return Struck(None, reaction, 60.0)
 
 
-def hang(w: Outside) -> Struck | None:
+@on_a_line
+def hang(w: Outside, line: int, peer: WebSocket) -> Struck:
     """The exchange's machine acknowledges what it gets, and nothing lives on it any more."""
-    found = _line(w)
-    if found is None:
-        return None
-    line, peer = found
     reaction = both(logged(w, "silent for"), redialled(w, line))
     peer.mute = True
     w.strikes.lull(SILENT_S)
     return Struck(None, reaction, 2 * SILENT_S)
 
 
-def vanish(w: Outside) -> Struck | None:
+@on_a_line
+def vanish(w: Outside, line: int, peer: WebSocket) -> Struck:
     """The way is gone, and nobody says so: half open on both sides."""
-    found = _line(w)
-    if found is None:
-        return None
-    line, peer = found
     reaction = redialled(w, line)
     peer.wire.vanish(later_ns(w.draw.faults, 5_000, 60_000))
     w.strikes.lull(30.0)
     return Struck(None, reaction, 60.0)
 
 
-def clog(w: Outside) -> Struck | None:
+@on_a_line
+def clog(w: Outside, line: int, peer: WebSocket) -> Struck:
     """One direction of a line is held up, then everything comes at once."""
-    found = _line(w)
-    if found is None:
-        return None
-    _, peer = found
     wire = peer.wire
     way = wire.inward if w.draw.faults.random() < 0.6 else wire.outward
     for_ns = later_ns(w.draw.faults, 20, 3_000)
@@ -172,11 +168,8 @@ def flood(w: Outside) -> Struck | None:
     return Struck(None, lambda: sum(engine.counts.ignored.values()) >= before + FLOOD, 10.0)
 
 
-def break_framing(w: Outside) -> Struck | None:
-    found = _line(w)
-    if found is None:
-        return None
-    line, peer = found
+@on_a_line
+def break_framing(w: Outside, line: int, peer: WebSocket) -> Struck:
     reaction = redialled(w, line)
     peer.raw(w.draw.faults.choice(BAD_FRAMES))
     return Struck(None, reaction, 60.0)
@@ -195,12 +188,9 @@ def private_down(w: Outside) -> Struck | None:
     return Struck(None, reaction, 60.0)
 
 
-def shutdown(w: Outside) -> Struck | None:
+@on_a_line
+def shutdown(w: Outside, line: int, peer: WebSocket) -> Struck:
     """The exchange says that it will go, and goes ten seconds later."""
-    found = _line(w)
-    if found is None:
-        return None
-    line, peer = found
     reaction = redialled(w, line)
     peer.session.announce_shutdown(w.venue_ns)
     w.agenda.later(10 * NS_PER_S, peer.hang_up)
@@ -247,12 +237,9 @@ def lose_dial(w: Outside) -> Struck | None:
     return _dial_fault(w, w.network.silent, later_ns(w.draw.faults, 11_000, 14_000))
 
 
-def move(w: Outside) -> Struck | None:
+@on_a_line
+def move(w: Outside, line: int, peer: WebSocket) -> Struck:
     """The host gets a new address; the old one answers nobody any more."""
-    found = _line(w)
-    if found is None:
-        return None
-    line, peer = found
     w.network.move(HOSTS[line])
     reaction = redialled(w, line)
     peer.wire.reset(lost=False)
