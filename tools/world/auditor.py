@@ -367,13 +367,8 @@ class Auditor:
             self.closed = self.closed or text
 
     def journaled(self, payload: bytes) -> None:
-        """The journal holds a request: this is when it was decided.
-
-        What a turn has decided leaves at its end, also where something stops the run in between.
-        """
+        """The journal holds a request."""
         self._journaled.add(payload[: payload.find(b",")])
-        if (self.closed or self.halted) and payload.startswith(b'{"id"'):
-            self._check_decided(payload)
 
     def journal_failed(self) -> None:
         """The journal has refused a record: from here on cancels may leave without one."""
@@ -409,21 +404,16 @@ class Auditor:
             self._note("I3", f"client id {client_id} is outside our scope")
         if intent.size > self._limits[symbol].max_order:
             self._note("I2", f"{client_id}: a size of {intent.size} was never approved")
+        if self.closed:
+            self._note("I7", f"{client_id} is sent although nothing may be: {self.closed}")
+        if symbol in self.halted:
+            self._note("I7", f"{client_id} is sent although {symbol} is halted")
         if not self._subscribed:
             self._note("I7", f"{client_id} is sent while the private stream is down")
         if symbol not in self._imaged:
             self._note("I7", f"{client_id} is sent without a book of {symbol} on this connection")
         if symbol not in self._proved:
             self._note("I7", f"{client_id} is sent before {symbol} is reconciled")
-
-    def _check_decided(self, payload: bytes) -> None:
-        request = msgspec.json.decode(payload)
-        if request["method"] in PLACING:
-            client_id, symbol = (request["params"][key] for key in ("newClientOrderId", "symbol"))
-            if self.closed:
-                self._note("I7", f"{client_id} is asked for although {self.closed}")
-            if symbol in self.halted:
-                self._note("I7", f"{client_id} is asked for although {symbol} is halted")
 
     def _check_bound(self, intent: Intent) -> None:
         """I1, where the exposure grows: when an order is sent."""
