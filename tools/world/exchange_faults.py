@@ -1,98 +1,20 @@
-"""Faults of the exchange itself, the same in both rings: its clock, and who else acts on it.
+"""Faults of the exchange itself, the same in both rings: its clock, its numbers, who acts on it.
 
-Here lives what needs no message to spoil and no connection to break, and the reactions that are
-recognised alike. What strikes what crosses the tank lives in ``faults``, what strikes a whole
-process in ``process_faults``.
+Here lives what needs no message to spoil and no connection to break.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
-from typing import Protocol
+from typing import Final
 
-from core.engine import Engine
 from core.units import NS_PER_MS
-from core.views import OrderState
-from tools.world.auditor import Auditor
-from tools.world.seeds import Generators
-from tools.world.strikes import Strikes, Struck
-from venues.sim.accounts import Account
+from tools.world.anywhere import Anywhere, later_ns
+from tools.world.strikes import Fault, Struck
+from tools.world.workload import SAID
 from venues.sim.exchange import Origin
 from venues.sim.fixed import show
 from venues.sim.methods import METHODS
 from venues.sim.server import DEFAULT_KEY
-from venues.sim.venue import Venue
-
-Reaction = Callable[[], bool]
-
-
-class Anywhere(Protocol):
-    """What a world of either ring has."""
-
-    draw: Generators
-    account: Account
-    auditor: Auditor
-    strikes: Strikes
-    symbols: tuple[str, ...]
-    log_lines: list[str]
-    skew_ns: int
-
-    @property
-    def venue(self) -> Venue: ...
-    @property
-    def engine(self) -> Engine: ...
-    @property
-    def now_ns(self) -> int: ...
-    @property
-    def venue_ns(self) -> int: ...
-    def at(self, when_ns: int, what: Callable[[], None]) -> None: ...
-    def said(self, text: str, since: int = 0) -> bool: ...
-
-
-def later_ns(draw: random.Random, least_ms: float, most_ms: float) -> int:
-    return int(draw.uniform(least_ms, most_ms) * NS_PER_MS)
-
-
-# -- reactions -------------------------------------------------------------------------------
-
-
-def logged(w: Anywhere, text: str) -> Reaction:
-    since = len(w.log_lines)
-    return lambda: w.said(text, since)
-
-
-def resynced(w: Anywhere) -> Reaction:
-    before = w.engine.counts.resyncs
-    return lambda: w.engine.counts.resyncs > before
-
-
-def proved(w: Anywhere, client_id: str) -> Reaction:
-    """The venue's word on an order is known."""
-
-    def reaction() -> bool:
-        order = w.engine.orders.find(client_id)
-        return order is None or order.state not in (OrderState.UNKNOWN, OrderState.PENDING)
-
-    return reaction
-
-
-def doubted(w: Anywhere, client_id: str) -> Reaction:
-    """An order was in doubt, and is proved since."""
-    seen = []
-
-    def reaction() -> bool:
-        order = w.engine.orders.find(client_id)
-        if order is not None and (
-            order.state is OrderState.UNKNOWN or client_id in w.engine.proof.doubts
-        ):
-            seen.append(client_id)
-        return bool(seen) and proved(w, client_id)()
-
-    return reaction
-
-
-# -- faults ----------------------------------------------------------------------------------
 
 
 def stop_order(w: Anywhere) -> Struck | None:
@@ -161,3 +83,45 @@ def drift_clock(w: Anywhere) -> Struck:
 
     move()
     return Struck(None, lambda: abs(w.engine.clock.offset_ns - w.skew_ns) < 100 * NS_PER_MS)
+
+
+def restart_numbers(w: Anywhere) -> Struck:
+    """The exchange counts the updates of one book from 1 again."""
+    symbol = w.draw.faults.choice(w.symbols)
+    market = w.venue.exchange.engine.markets[symbol]
+    w.venue.settle(w.venue_ns)
+    market.book.update_id = 0
+    for depth in w.venue.market_data._depths:
+        if depth.market is market:
+            depth._fast_id = depth._slow_id = 0
+    w.auditor.renumbered(symbol, w.now_ns)
+
+    def reaction() -> bool:
+        row = w.engine.table.find(symbol)
+        if row is None:
+            return False
+        book = w.engine.books[row.index]
+        return book.live and book.seq <= market.book.update_id
+
+    return Struck(None, reaction, 10.0)
+
+
+def strategy_fails(w: Anywhere) -> Struck | None:
+    """Said by the strategy itself: see ``tools.world.workload``."""
+    told = [line for line in w.log_lines if line.startswith(SAID)]
+    if not told or "mischief" in w.strikes.injected:
+        return None
+    if "raising" in told[0]:
+        return Struck(None, lambda: bool(w.engine.gate.fatal and w.stopped))
+    return Struck(None, lambda: True)
+
+
+FAULTS: Final = (
+    Fault(7, "book_renumbered", 0.05, restart_numbers),
+    Fault(33, "order_stopped", 0.5, stop_order),
+    Fault(36, "stranger", 0.5, stranger),
+    Fault(44, "clock_stepped", 0.1, step_clock),
+    Fault(44, "clock_drifts", 0.3, drift_clock),
+)
+
+MISCHIEF: Final = Fault(50, "mischief", 5.0, strategy_fails)

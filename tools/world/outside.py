@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,7 @@ from core.venue import RestRequest
 from core.wire.websocket import TEXT
 from tools.scratch import scratch
 from tools.world.agenda import Agenda
+from tools.world.anywhere import Answer, Tampering, kind_of
 from tools.world.certificates import certificates
 from tools.world.disk import SimulatedDisk, after_kill, after_power_cut
 from tools.world.net import Network, Peer, Weather, Wire
@@ -36,13 +37,20 @@ from tools.world.peers import (
     Plain,
     Speech,
     WebSocket,
+    spoken,
     under_tls,
 )
 from tools.world.process import Process
 from tools.world.setting import Run, Setting
 from tools.world.strikes import Fault, Strikes, Struck
-from tools.world.tank import START_NS, Endpoints, Message, client_frames, configuration
-from tools.world.world import kind_of
+from tools.world.tank import (
+    START_NS,
+    Delivery,
+    Endpoints,
+    Message,
+    client_frames,
+    configuration,
+)
 from venues.binance.decode import MARKET, TRADE
 from venues.sim.rest import HttpReply, HttpRequest
 from venues.sim.server import DEFAULT_SECRET
@@ -102,14 +110,15 @@ class Outside:
         self._sent: dict[int, deque[bytes]] = {}
         """What has left on a connection and has not arrived yet."""
         self._asked: dict[int, RestRequest] = {}
-        self.asked: list[str] = []
+        self.asked: list[RestRequest] = []
+        self.sent: list[Message] = []
+        self.stopped = ""
+        self.tampering = Tampering()
         self._dialled_ns: deque[int] = deque(maxlen=CONNECTIONS_PER_WINDOW)
         self.proofs: dict[str, str] = {}
         """Hosts that show a certificate that proves nothing."""
         self.unanswering: set[str] = set()
         """Hosts that accept connections and then do not answer a TLS handshake."""
-        self.deaf: dict[bytes, int] = {}
-        """Texts of private messages that never reach us, until when."""
         self.process: Process | None = None
         self.ended = False
         """Whether the run has been left, with proof that nothing is alive."""
@@ -205,6 +214,7 @@ class Outside:
                 await trio.sleep(AGAIN_NS / NS_PER_S)
                 continue
             self.process = process
+            self.stopped = ""
             self.auditor.scope = process.house.setup.scope
             if boots:
                 self.auditor.on_boot()
@@ -295,12 +305,12 @@ class Outside:
     def calm_down(self) -> None:
         """No more faults, and those that last are over."""
         self.strikes.end()
+        self.tampering.end()
         self.network.unknown.clear()
         self.network.refusing.clear()
         self.network.silent.clear()
         self.proofs.clear()
         self.unanswering.clear()
-        self.deaf.clear()
         self.disk.recover()
 
     def check_files(self) -> None:
@@ -341,6 +351,7 @@ class Outside:
         number = wire.number
         for opcode, payload in client_frames(data):
             self._sent.setdefault(number, deque()).append(payload)
+            self.sent.append(Message(line, opcode, payload))
             if line == TRADE and opcode == TEXT:
                 self.auditor.on_sent(number, payload, self.now_ns)
         if wire.futile:
@@ -354,7 +365,7 @@ class Outside:
 
     def on_asked(self, request_id: int, request: RestRequest) -> None:
         self._asked[request_id] = request
-        self.asked.append(request.path)
+        self.asked.append(request)
         self.auditor.on_asked(request.path, self.now_ns)
 
     def on_read(self, line: int, data: bytes) -> None:
@@ -386,6 +397,7 @@ class Outside:
 
     def on_stop(self, why: str) -> None:
         self.log_lines.append(f"-- stop: {why}")
+        self.stopped = self.stopped or why
         self.auditor.closed = self.auditor.closed or f"stopped: {why}"
 
     def on_log(self, text: str) -> None:
@@ -424,10 +436,24 @@ class Outside:
         struck = self._strike("upgrade", wire, reply)
         return reply if struck is None else struck.passes
 
-    def answer(self, request: HttpRequest, reply: HttpReply, said: Speech) -> Speech:
+    def answer(self, request: HttpRequest, reply: HttpReply) -> Speech:
         if reply.status in (418, 429):
             self.auditor.answered(b'{"status":%d}' % reply.status)
-        struck = self._strike("rest." + request.path.rsplit("/", 1)[1], request, reply, said)
+        what, body = request.path.rsplit("/", 1)[1], reply.body
+        if reply.status == 200 and self.alive:
+            body = self.tampering.told(request.path, self.engine.setup.boot, body)
+        answer: Answer | None = (0, reply.status, reply.headers, body)
+        struck = self._strike(f"rest.{what}", request, answer)
+        if struck is not None:
+            answer = struck.passes
+        if answer is None:
+            return Speech(b"")
+        after_ns, status, headers, body = answer
+        if not status:
+            return Speech(b"", reset=True)
+        reply = HttpReply(status, body, headers)
+        said = spoken(reply, self.venue_ns)._replace(after_ns=after_ns)
+        struck = self._strike(f"http.{what}", request, reply, said)
         return said if struck is None else struck.passes
 
     def arrived(self, peer: WebSocket, payload: bytes) -> None:
@@ -450,28 +476,80 @@ class Outside:
     def received(self, peer: WebSocket, payload: bytes) -> bool:
         if not peer.private:
             return True
-        struck = self._strike("ask." + chr(payload[7]), peer, payload)
-        if struck is not None and struck.passes:
-            self.agenda.later(struck.passes, partial(self._receive_late, peer, payload))
-            return False
-        self.auditor.on_received(peer.wire.number, payload)
-        return True
+        struck = self._strike_on(peer, "ask." + chr(payload[7]), Message(TRADE, TEXT, payload))
+        if struck is None:
+            self.auditor.on_received(peer.wire.number, payload)
+            return True
+        passes: list[Delivery] = struck.passes
+        if not passes:
+            self.auditor.on_received(peer.wire.number, payload)  # by nobody
+        for after_ns, message in passes:
+            take = partial(self._take, peer, message.payload)
+            if after_ns:
+                self.agenda.later(after_ns, take)
+            else:
+                take()
+        return False
 
-    def _receive_late(self, peer: WebSocket, payload: bytes) -> None:
+    def _take(self, peer: WebSocket, payload: bytes) -> None:
         self.auditor.on_received(peer.wire.number, payload)
         peer.take(payload)
 
-    def saying(self, peer: WebSocket, payload: bytes) -> Sequence[bytes]:
+    def saying(self, peer: WebSocket, payload: bytes) -> None:
         message = Message(TRADE if peer.private else MARKET, TEXT, payload)
-        if peer.private and payload.startswith(b'{"id"'):
-            self.auditor.answered(payload)
-        if peer.private and self._is_deaf_to(payload):
-            return ()
-        struck = self._strike(kind_of(message), peer, payload)
-        passes: Sequence[bytes] = (payload,) if struck is None else struck.passes
-        return passes
+        if peer.private:
+            if payload.startswith(b'{"id"'):
+                self.auditor.answered(payload)
+            if self.tampering.keeps_back(payload, self.now_ns):
+                return
+        struck = self._strike_on(peer, kind_of(message), message)
+        passes: list[Delivery] = [(0, message)] if struck is None else struck.passes
+        for after_ns, each in passes:
+            if after_ns:
+                self.hold(each, after_ns)
+            else:
+                self._leave(peer, each)
 
-    def _is_deaf_to(self, payload: bytes) -> bool:
-        return any(
-            text in payload for text, until_ns in self.deaf.items() if self.now_ns < until_ns
-        )
+    def _leave(self, peer: WebSocket, message: Message) -> None:
+        """Send a message, in frames as they should be or not."""
+        struck = self._strike_on(peer, "frame", message)
+        if struck is None:
+            peer.frame(message.opcode, message.payload)
+        else:
+            peer.raw(b"".join(data for _, data in struck.passes))
+
+    def _strike_on(self, peer: WebSocket, kind: str, message: Message) -> Struck | None:
+        """Let faults strike what the newest connection of a line says or hears."""
+        newest = self.peers.get(message.line) is peer
+        return self._strike(kind, message) if newest else None
+
+    def mutes(self, peer: WebSocket) -> bool:
+        line = TRADE if peer.private else MARKET
+        return self.now_ns < self.tampering.mute_until_ns[line]
+
+    # -- what faults have the exchange do: Anywhere --------------------------------------------
+
+    @property
+    def latency_ns(self) -> int:
+        return self.network.weather.latency_ns
+
+    def latency(self) -> int:
+        return 0  # connections have their own
+
+    def say_past(self, message: Message) -> None:
+        self._say_past(self.peers.get(message.line), message)
+
+    def _say_past(self, peer: WebSocket | None, message: Message) -> None:
+        if peer is not None:
+            peer.frame(message.opcode, message.payload)
+
+    def hold(self, message: Message, for_ns: int) -> None:
+        self.agenda.later(for_ns, partial(self._say_past, self.peers.get(message.line), message))
+
+    def say_raw(self, line: int, data: bytes) -> None:
+        if line in self.peers:
+            self.peers[line].raw(data)
+
+    def cut(self, line: int) -> None:
+        if line in self.links:
+            self.links[line].reset(lost=False)

@@ -51,7 +51,7 @@ class Manners(Protocol):
     """How the exchange behaves: each method may have it do something else than it should."""
 
     def upgrade(self, wire: Wire, reply: Speech) -> Speech: ...
-    def answer(self, request: HttpRequest, reply: HttpReply, said: Speech) -> Speech: ...
+    def answer(self, request: HttpRequest, reply: HttpReply) -> Speech: ...
     def arrived(self, peer: WebSocket, payload: bytes) -> None:
         """Take note of what any frame of the process holds."""
         ...
@@ -60,8 +60,12 @@ class Manners(Protocol):
         """Take note of a request; return whether the exchange gets it now."""
         ...
 
-    def saying(self, peer: WebSocket, payload: bytes) -> Sequence[bytes]:
-        """Take note of a message that is to leave; return what leaves instead."""
+    def saying(self, peer: WebSocket, payload: bytes) -> None:
+        """Have a message leave, or what is said instead."""
+        ...
+
+    def mutes(self, peer: WebSocket) -> bool:
+        """Return whether nothing leaves at the moment."""
         ...
 
     def opened(self, peer: WebSocket) -> None: ...
@@ -188,6 +192,17 @@ def http_reply(status: int, reason: str, headers: Headers, body: bytes) -> bytes
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
+def spoken(reply: HttpReply, venue_ns: int) -> Speech:
+    """Return what an exchange says that answers so, by its clock."""
+    headers = {
+        "Content-Type": reply.content_type,
+        "Content-Length": str(len(reply.body)),
+        "Date": formatdate(venue_ns / NS_PER_S, usegmt=True),
+        **reply.headers,
+    }
+    return Speech(http_reply(reply.status, "Status", list(headers.items()), reply.body))
+
+
 class Http:
     """One REST connection."""
 
@@ -232,20 +247,13 @@ class Http:
 
     def reply(self, request: HttpRequest, reply: HttpReply) -> None:
         """Answer, well or badly."""
-        headers = {
-            "Content-Type": reply.content_type,
-            "Content-Length": str(len(reply.body)),
-            "Date": formatdate(self._house.venue_ns() / NS_PER_S, usegmt=True),
-            **reply.headers,
-        }
-        data = http_reply(reply.status, "Status", list(headers.items()), reply.body)
-        speech = self._house.manners.answer(request, reply, Speech(data))
+        speech = self._house.manners.answer(request, reply)
         if speech.after_ns:
-            self._house.agenda.later(speech.after_ns, partial(self._say, reply, speech))
+            self._house.agenda.later(speech.after_ns, partial(self._say, speech))
         else:
-            self._say(reply, speech)
+            self._say(speech)
 
-    def _say(self, reply: HttpReply, speech: Speech) -> None:
+    def _say(self, speech: Speech) -> None:
         if not self._open:
             return
         self._below.say(speech.data)
@@ -374,8 +382,10 @@ class WebSocket:
         whole = _whole_frames(self._data)
         data, self._data = self._data[:whole], self._data[whole:]
         for opcode, payload in client_frames(data):
+            if not self._open:
+                return
             self._house.manners.arrived(self, payload)
-            if self._open and not self.mute:
+            if not self.mute:
                 self._frame(opcode, payload)
 
     def _frame(self, opcode: int, payload: bytes) -> None:
@@ -419,8 +429,8 @@ class WebSocket:
 
     def say(self, payload: bytes) -> None:
         """Send one message, unless something goes wrong."""
-        for said in self._house.manners.saying(self, payload):
-            self.frame(TEXT, said)
+        if self._open:
+            self._house.manners.saying(self, payload)
 
     def frame(self, opcode: int, payload: bytes) -> None:
         """Send one frame."""
@@ -428,7 +438,7 @@ class WebSocket:
 
     def raw(self, data: bytes) -> None:
         """Send bytes, legal or not."""
-        if self._open and not self.mute:
+        if self._open and not self.mute and not self._house.manners.mutes(self):
             self._below.say(data)
 
     def hang_up(self, *, politely: bool = True) -> None:

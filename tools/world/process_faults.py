@@ -2,7 +2,8 @@
 
 Each is a function as in ``faults``: it strikes once and returns what passes instead, if anything,
 and a predicate that becomes true once the promised reaction is seen. These strike names, sockets,
-bytes, TLS, HTTP, disk, clock and the process itself; messages and orders are the tank's.
+bytes, TLS, HTTP, disk and the process itself; those of ``message_faults``, ``order_faults`` and
+``exchange_faults`` strike here as they do in the tank.
 """
 
 from __future__ import annotations
@@ -10,30 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from email.utils import formatdate
 from functools import partial
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from core.units import NS_PER_S
 from core.wire.websocket import CLOSE, TEXT
-from tools.world.exchange_faults import (
-    Reaction,
-    doubted,
-    drift_clock,
-    later_ns,
-    logged,
-    proved,
-    resynced,
-    step_clock,
-    stop_order,
-    stranger,
-)
-from tools.world.faults import BAD_FRAMES, REPORTS
+from tools.world import exchange_faults, message_faults, order_faults
+from tools.world.anywhere import Reaction, asked_again, later_ns, logged, redialled
 from tools.world.net import Wire
 from tools.world.outside import HOSTS, REST_HOST, Outside
 from tools.world.peers import Speech, WebSocket, http_reply
-from tools.world.strikes import Fault, Struck
-from tools.world.tank import server_frame
+from tools.world.strikes import Fault, Struck, by_number
+from tools.world.tank import Message, server_frame
 from venues.binance.decode import MARKET, TRADE
 from venues.sim.rest import HttpReply, HttpRequest
 
@@ -44,17 +32,6 @@ SILENT_S: Final = 60.0
 
 
 # -- reactions -------------------------------------------------------------------------------
-
-
-def redialled(w: Outside, line: int) -> Reaction:
-    """Another connection stands, and its session is open."""
-    old = w.peers.get(line)
-    return lambda: w.peers.get(line) not in (None, old) and w.line_up(line)
-
-
-def asked_again(w: Outside, path: str) -> Reaction:
-    before = w.asked.count(path)
-    return lambda: w.asked.count(path) > before
 
 
 def both(*reactions: Reaction) -> Reaction:
@@ -92,9 +69,9 @@ def reset(w: Outside, line: int, peer: WebSocket) -> Struck:
     return Struck(None, reaction, 60.0)
 
 
-def reset_in_frame(w: Outside, peer: WebSocket, payload: bytes) -> Struck | None:
+def reset_in_frame(w: Outside, message: Message) -> Struck | None:
     """A frame is cut off by a reset."""
-    line = TRADE if peer.private else MARKET
+    line, payload, peer = message.line, message.payload, w.peers[message.line]
     if w.links.get(line) is not peer.wire:
         return None
     peer.raw(b"\x81\x7e" + len(payload).to_bytes(2, "big") + payload[: len(payload) // 2])
@@ -168,13 +145,6 @@ def flood(w: Outside) -> Struck | None:
     return Struck(None, lambda: sum(engine.counts.ignored.values()) >= before + FLOOD, 10.0)
 
 
-@on_a_line
-def break_framing(w: Outside, line: int, peer: WebSocket) -> Struck:
-    reaction = redialled(w, line)
-    peer.raw(w.draw.faults.choice(BAD_FRAMES))
-    return Struck(None, reaction, 60.0)
-
-
 def private_down(w: Outside) -> Struck | None:
     """The private line is away for a while; the public one stands."""
     if TRADE not in w.links or TRADE not in w.peers:
@@ -195,15 +165,6 @@ def shutdown(w: Outside, line: int, peer: WebSocket) -> Struck:
     peer.session.announce_shutdown(w.venue_ns)
     w.agenda.later(10 * NS_PER_S, peer.hang_up)
     return Struck(None, reaction, 30.0)
-
-
-def end_stream(w: Outside) -> Struck | None:
-    peer = w.peers.get(TRADE)
-    if peer is None or TRADE not in w.links:
-        return None
-    reaction = redialled(w, TRADE)
-    peer.say(b'{"subscriptionId":0,"event":{"e":"eventStreamTerminated","E":1}}')
-    return Struck(None, reaction, 60.0)
 
 
 # -- dialling --------------------------------------------------------------------------------
@@ -366,70 +327,10 @@ def never_answer(w: Outside, request: HttpRequest, reply: HttpReply, said: Speec
     return Struck(said._replace(after_ns=after_ns), _again(w, request), 60.0)
 
 
-def throttle_rest(w: Outside, request: HttpRequest, reply: HttpReply, said: Speech) -> Struck:
-    headers = [("Retry-After", "1")] if w.draw.faults.random() < 0.5 else []
-    spoiled = _json(w, 429, b'{"code":-1003,"msg":"Too many requests."}', *headers)
-    return Struck(spoiled, lambda: w.engine.throttle.cooling_until_ns > w.venue_ns)
-
-
 def ban_rest(w: Outside, request: HttpRequest, reply: HttpReply, said: Speech) -> Struck:
     wait_s = w.draw.faults.randint(1, 4)
     spoiled = _json(w, 418, b'{"code":-1003,"msg":"Banned."}', ("Retry-After", str(wait_s)))
     return Struck(spoiled, lambda: w.engine.throttle.banned_until_ns > w.venue_ns)
-
-
-# -- messages --------------------------------------------------------------------------------
-
-
-def lose_delta(w: Outside, peer: WebSocket, payload: bytes) -> Struck:
-    return Struck([], resynced(w), 20.0)
-
-
-def lose_reply(w: Outside, peer: WebSocket, payload: bytes) -> Struck | None:
-    """The reply to an order request is lost; its connection stands."""
-    number = int(msgspec.json.decode(payload)["id"][1:])
-    asked = next((a for a in w.engine.outbound.inflight if a.request_id == number), None)
-    command: Any = None if asked is None else asked.command
-    client_id = getattr(command, "client_order_id", "")
-    if not client_id:
-        return None
-    return Struck([], proved(w, client_id), 30.0)
-
-
-def change_execution(w: Outside, peer: WebSocket, payload: bytes) -> Struck:
-    """A report is of a kind that nobody knows: it books nothing, and halts its instrument."""
-    body = msgspec.json.decode(payload)
-    body["event"]["x"] = "FUNDING"
-    symbol = body["event"]["s"]
-
-    def reaction() -> bool:
-        row = w.engine.table.find(symbol)
-        return row is not None and bool(w.engine.risk.instrument_halted(row.index))
-
-    return Struck([msgspec.json.encode(body)], reaction)
-
-
-# -- orders ----------------------------------------------------------------------------------
-
-
-def _placed(payload: bytes) -> str:
-    """Return the client order id that a request gives."""
-    return str(msgspec.json.decode(payload)["params"]["newClientOrderId"])
-
-
-def lose_all_news(w: Outside, peer: WebSocket, payload: bytes) -> Struck:
-    """Neither reply nor report of an order arrive, for as long as replies are awaited."""
-    client_id = _placed(payload)
-    w.deaf[b'"%s"' % client_id.encode()] = w.now_ns + later_ns(w.draw.faults, 1_000, 11_000)
-    return Struck(0, doubted(w, client_id), 30.0)
-
-
-def delay_place(w: Outside, peer: WebSocket, payload: bytes) -> Struck:
-    """An order is accepted late, at times after its line was lost."""
-    if w.draw.faults.random() < 0.5:
-        wire = peer.wire
-        w.agenda.later(later_ns(w.draw.faults, 1, 200), partial(wire.reset, lost=False))
-    return Struck(later_ns(w.draw.faults, 100, 4_900), proved(w, _placed(payload)), 20.0)
 
 
 # -- time, disk, process ---------------------------------------------------------------------
@@ -517,17 +418,11 @@ def stop_process(w: Outside) -> Struck | None:
     return Struck(None, reaction, for_ns / NS_PER_S + 30)
 
 
-REST: Final = (
-    "rest.depth", "rest.openOrders", "rest.myTrades", "rest.account", "rest.exchangeInfo",
-    "rest.time", "rest.order",
-)  # fmt: skip
+HTTP: Final = tuple(kind.replace("rest.", "http.") for kind in order_faults.REST)
 ANY: Final = ("top", "delta", "trade", "report.NEW", "report.TRADE", "reply.p", "reply.c")
 
-FAULTS: Final = (
-    Fault(1, "delta_lost", 0.02, lose_delta, ("delta",)),
+OWN: Final = (
     Fault(10, "flood", 0.1, flood),
-    Fault(12, "framing_broken", 0.1, break_framing),
-    Fault(15, "execution_unknown", 0.005, change_execution, REPORTS),
     Fault(18, "peer_hangs", 0.02, hang),
     Fault(18, "peer_vanishes", 0.05, vanish),
     Fault(19, "reset", 0.3, reset),
@@ -546,22 +441,13 @@ FAULTS: Final = (
     Fault(22, "upgrade_refused", 0.2, refuse_upgrade, ("upgrade",)),
     Fault(23, "shutdown", 0.1, shutdown),
     Fault(24, "clogged", 0.5, clog),
-    Fault(25, "reply_lost", 0.05, lose_reply, ("reply.p", "reply.c", "reply.r", "reply.a")),
-    Fault(25, "news_lost", 0.03, lose_all_news, ("ask.p",)),
-    Fault(33, "order_stopped", 0.3, stop_order),
-    Fault(34, "place_late", 0.1, delay_place, ("ask.p",)),
-    Fault(36, "stranger", 0.5, stranger),
-    Fault(38, "rest_throttled", 0.05, throttle_rest, REST),
-    Fault(39, "rest_banned", 0.02, ban_rest, REST),
-    Fault(40, "rest_error", 0.1, fail_rest, REST),
-    Fault(40, "rest_unanswered", 0.05, never_answer, REST),
-    Fault(41, "body_cut", 0.1, spoil_body, REST),
-    Fault(41, "length_wrong", 0.1, spoil_length, REST),
-    Fault(41, "page_of_others", 0.1, show_page, REST),
-    Fault(42, "stream_ended", 0.1, end_stream),
+    Fault(39, "rest_banned", 0.02, ban_rest, HTTP),
+    Fault(40, "rest_error", 0.1, fail_rest, HTTP),
+    Fault(40, "rest_unanswered", 0.05, never_answer, HTTP),
+    Fault(41, "body_cut", 0.1, spoil_body, HTTP),
+    Fault(41, "length_wrong", 0.1, spoil_length, HTTP),
+    Fault(41, "page_of_others", 0.1, show_page, HTTP),
     Fault(43, "private_down", 0.15, private_down),
-    Fault(44, "clock_stepped", 0.1, step_clock),
-    Fault(44, "clock_drifts", 0.1, drift_clock),
     Fault(47, "disk_full", 0.1, fill_disk),
     Fault(47, "disk_failing", 0.05, break_disk),
     Fault(47, "disk_slow", 0.1, slow_disk),
@@ -569,5 +455,10 @@ FAULTS: Final = (
     Fault(48, "power_cut", 0.05, cut_power),
     Fault(49, "turn_slow", 0.3, slow_turn),
     Fault(51, "stopped", 0.05, stop_process),
+)
+
+FAULTS: Final = (
+    *by_number(message_faults.FAULTS, order_faults.FAULTS, exchange_faults.FAULTS, OWN),
+    exchange_faults.MISCHIEF,
 )
 """Latency and chunking are no faults: every world has them."""

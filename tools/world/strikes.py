@@ -7,6 +7,7 @@ recognised, it brings along; here is only counted.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -39,6 +40,11 @@ class Fault(NamedTuple):
     often: float
     strike: Callable[..., Struck | None]
     on: tuple[str, ...] = ()
+
+
+def by_number(*faults: Sequence[Fault]) -> tuple[Fault, ...]:
+    """Return all of them, those of a number in the order given."""
+    return tuple(sorted(itertools.chain(*faults), key=lambda fault: fault.number))
 
 
 @dataclass(slots=True)

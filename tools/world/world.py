@@ -17,11 +17,12 @@ from core.journal import Kind, MemoryJournal, Record
 from core.units import NS_PER_MS, NS_PER_S
 from core.venue import RestRequest
 from core.wire.websocket import TEXT
+from tools.world.anywhere import Answer, Tampering, kind_of
 from tools.world.auditor import AuditedJournal
 from tools.world.setting import Setting
 from tools.world.strikes import Fault, Strikes
 from tools.world.tank import Delivery, Link, Message, Tank, server_frame
-from venues.binance.decode import MARKET, TRADE
+from venues.binance.decode import TRADE
 
 LOOK_NS: Final = 20 * NS_PER_MS
 """Between two looks whether a fault had its reaction."""
@@ -33,29 +34,6 @@ READ_BYTES: Final = 4096
 
 GONE_NS: Final = 2 * NS_PER_MS
 """From the word that the run is left to the end of the process."""
-
-Answer = tuple[int, int, dict[str, str], bytes]
-"""Latency in nanoseconds, status, headers and body of a REST answer."""
-
-
-def kind_of(message: Message) -> str:
-    """Return what kind of message the exchange sends, for faults to choose by."""
-    payload = message.payload
-    if message.opcode != TEXT:
-        return "control"
-    if message.line == MARKET:
-        at = payload.find(b"@", 11, 40)
-        letter = payload[at + 1 : at + 2] if at > 0 else b""
-        return _STREAMS.get(letter, "market.answer")
-    if payload.startswith(b'{"id":"'):
-        return "reply." + chr(payload[7])
-    at = payload.find(b'"x":"', 0, 400)
-    if at > 0:
-        return "report." + payload[at + 5 : payload.find(b'"', at + 5)].decode()
-    return "account"
-
-
-_STREAMS: Final = {b"b": "top", b"d": "delta", b"t": "trade"}
 
 
 class World(Tank):
@@ -87,17 +65,13 @@ class World(Tank):
         self.to_venue = self._to_venue
         self.to_wire = self._to_wire
         self.rest_answer = self._rest_answer
-        self.deaf: dict[bytes, int] = {}
-        """Texts of messages that never reach us, until when."""
-        self.mute_until_ns = {MARKET: 0, TRADE: 0}
+        self.tampering = Tampering()
         self.stopped_until_ns = 0
         """Until when the process does not run; the world around it does."""
         self.old_until_ns = 0
         """Snapshots answered before are of no use: the process did not run for too long since."""
         self.late_ns = 0
         """How much longer the current turn takes."""
-        self.lies: dict[str, tuple[int, Callable[[bytes], bytes]]] = {}
-        """What answers of a path say instead, while a boot lasts."""
         self.strikes = Strikes(self, faults, self.draw.faults, self, lambda: self.alive, LOOK_NS)
         self.at(self.now_ns + int(NS_PER_S / self.street_rate), self._act_street)
         self._street_is_open = True
@@ -230,8 +204,7 @@ class World(Tank):
     def calm_down(self) -> None:
         """No more faults, and those that last are over."""
         self.strikes.end()
-        self.deaf.clear()
-        self.mute_until_ns = {MARKET: 0, TRADE: 0}
+        self.tampering.end()
         self.closed_lines.clear()
 
     # -- messages ------------------------------------------------------------------------------
@@ -242,26 +215,18 @@ class World(Tank):
         return self.latency_ns + (int(self.draw.net.random() * jitter) if jitter else 0)
 
     def _to_engine(self, message: Message) -> list[Delivery]:
-        if message.opcode == TEXT:
-            if message.line == TRADE and message.payload.startswith(b'{"id"'):
+        if message.opcode == TEXT and message.line == TRADE:
+            if message.payload.startswith(b'{"id"'):
                 self.auditor.answered(message.payload)
-            if self.deaf and message.line == TRADE and self._is_deaf_to(message.payload):
+            if self.tampering.keeps_back(message.payload, self.now_ns):
                 return []
-        if self.now_ns < self.mute_until_ns[message.line]:
+        if self.now_ns < self.tampering.mute_until_ns[message.line]:
             return []
         struck = self.strikes.on(kind_of(message), message)
         if struck is not None:
             passes: list[Delivery] = struck.passes
             return passes
         return [(self.latency(), message)]
-
-    def _is_deaf_to(self, payload: bytes) -> bool:
-        for text, until_ns in list(self.deaf.items()):
-            if self.now_ns >= until_ns:
-                del self.deaf[text]
-            elif text in payload:
-                return True
-        return False
 
     def _to_venue(self, message: Message) -> list[Delivery]:
         if message.opcode != TEXT:
@@ -282,20 +247,23 @@ class World(Tank):
         if link.line == TRADE and message.opcode == TEXT:
             self.auditor.on_received(id(link), message.payload)
 
-    def say_past(self, link: Link | None, message: Message, latency_ns: int | None = None) -> None:
-        """Let the exchange say something that no fault strikes (again)."""
+    def say_past(self, message: Message) -> None:
+        self._say_past(self.links.get(message.line), message)
+
+    def _say_past(self, link: Link | None, message: Message) -> None:
         if link is None or not link.open:
             return
-        link.arrives_ns = max(
-            link.arrives_ns, self.now_ns + (self.latency() if latency_ns is None else latency_ns)
-        )
+        link.arrives_ns = max(link.arrives_ns, self.now_ns + self.latency())
         frame = server_frame(message.opcode, message.payload)
         self.at(link.arrives_ns, lambda: self._arrive(link, frame))
 
     def hold(self, message: Message, for_ns: int) -> None:
-        """Have a message said later than those that come after it."""
         link = self.links.get(message.line)
-        self.at(self.now_ns + for_ns, lambda: self.say_past(link, message))
+        self.at(self.now_ns + for_ns, lambda: self._say_past(link, message))
+
+    def say_raw(self, line: int, data: bytes) -> None:
+        link = self.links[line]
+        self.at(max(self.now_ns, link.arrives_ns), lambda: self._arrive(link, data))
 
     def _to_wire(self, message: Message) -> list[tuple[int, bytes]]:
         if message.opcode == TEXT:
@@ -361,9 +329,8 @@ class World(Tank):
     ) -> Answer | None:
         if status in (418, 429):
             self.auditor.answered(b'{"status":%d}' % status)
-        boot, lie = self.lies.get(request.path, (0, bytes))
-        if boot == self.engine.setup.boot and status == 200:
-            body = lie(body)
+        if status == 200:
+            body = self.tampering.told(request.path, self.engine.setup.boot, body)
         answer: Answer | None = (REST_NS, status, headers, body)
         struck = self.strikes.on("rest." + request.path.rsplit("/", 1)[1], request, answer)
         if struck is not None:

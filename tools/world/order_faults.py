@@ -1,0 +1,382 @@
+"""Faults of requests, replies, reports and answers, the same in both rings.
+
+The functions are as in ``message_faults``. Those of a request decide what the exchange gets, those
+of an answer of REST get it whole; what a connection makes of it is not theirs.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from core.units import NS_PER_MS, NS_PER_S
+from core.venue import RestRequest
+from core.views import OrderState
+from core.wire.websocket import TEXT
+from tools.world.anywhere import (
+    Answer,
+    Anywhere,
+    Reaction,
+    asked_again,
+    doubted,
+    later_ns,
+    logged,
+    proved,
+)
+from tools.world.message_faults import CHANGES, REPORTS, unchanged
+from tools.world.strikes import Fault, Struck
+from tools.world.tank import Message
+from venues.binance.decode import MARKET, TRADE
+from venues.sim.fixed import parse, show
+from venues.sim.rest import HttpRequest
+
+encode: Final = msgspec.json.encode
+decode: Final = msgspec.json.decode
+
+
+def client_id_of(message: Message) -> str:
+    """Return the client order id that a request or a report is about."""
+    body = decode(message.payload)
+    if "event" in body:
+        return str(body["event"]["C"] or body["event"]["c"])
+    values = body["params"]
+    return str(values.get("newClientOrderId") or values.get("origClientOrderId") or "")
+
+
+def lose_reply(w: Anywhere, message: Message) -> Struck | None:
+    client_id = _asked_about(w, message)
+    return None if client_id is None else Struck([], proved(w, client_id), 30.0)
+
+
+def _asked_about(w: Anywhere, message: Message) -> str | None:
+    """Return the client order id of the request that a reply answers."""
+    wire_id = decode(message.payload)["id"]
+    start = b'{"id":"%s"' % wire_id.encode()
+    for sent in reversed(w.sent):
+        if sent.line == TRADE and sent.payload.startswith(start):
+            return client_id_of(sent) or None
+    return None
+
+
+def lose_all_news(w: Anywhere, message: Message) -> Struck | None:
+    """Neither reply nor report of an order arrive, for as long as replies are awaited."""
+    client_id = client_id_of(message)
+    if not client_id:
+        return None
+    w.tampering.deaf[b'"%s"' % client_id.encode()] = w.now_ns + later_ns(w.draw.faults, 1000, 11000)
+    return Struck(unchanged(w, message), doubted(w, client_id), 30.0)
+
+
+def repeat_reply(w: Anywhere, message: Message) -> Struck:
+    w.hold(message, later_ns(w.draw.faults, 0, 300))
+    before = w.engine.counts.replies
+    return Struck(unchanged(w, message), lambda: w.engine.counts.replies >= before + 2)
+
+
+def reply_late(w: Anywhere, message: Message) -> Struck | None:
+    """The stream's report overtakes the reply."""
+    client_id = _asked_about(w, message)
+    if client_id is None:
+        return None
+    w.hold(message, later_ns(w.draw.faults, 20, 800))
+    inflight, wire_id = w.engine.outbound.inflight, int(decode(message.payload)["id"][1:])
+
+    def reaction() -> bool:
+        order = w.engine.orders.find(client_id)
+        waits = any(asked.request_id == wire_id for asked in inflight)
+        return order is not None and order.proved and waits
+
+    return Struck([], reaction)
+
+
+def _booked(w: Anywhere, message: Message) -> Reaction:
+    """A fill moved the position, once."""
+    event = decode(message.payload)["event"]
+    client_id, trade_id = event["c"], event["t"]
+
+    def reaction() -> bool:
+        order = w.engine.orders.find(client_id)
+        return (
+            order is not None
+            and trade_id in order.trade_ids
+            and order.traded_lots <= order.size_lots
+        )
+
+    return reaction
+
+
+def fill_late(w: Anywhere, message: Message) -> Struck:
+    """A fill is told after what happened later: other fills, or the end of its order."""
+    w.hold(message, later_ns(w.draw.faults, 1, 1200))
+    return Struck([], _booked(w, message))
+
+
+def repeat_fill(w: Anywhere, message: Message) -> Struck:
+    w.hold(message, later_ns(w.draw.faults, 0, 2000))
+    return Struck(unchanged(w, message), _booked(w, message))
+
+
+def lose_report(w: Anywhere, message: Message) -> Struck:
+    """A private event is lost although its connection stands: the next pass has to find it."""
+    client_id = client_id_of(message)
+
+    def reaction() -> bool:
+        order, true = w.engine.orders.find(client_id), w.auditor.order_of(client_id)
+        if order is None or true is None:
+            return True
+        return order.state.terminal != true.is_open
+
+    return Struck([], reaction, 70.0)
+
+
+def cancel_refused(w: Anywhere, message: Message) -> Struck | None:
+    """The cancel of an order that is gone: nothing is spoiled, the order is asked about."""
+    if b'"status":400' not in message.payload[:40]:
+        return None
+    client_id = _asked_about(w, message)
+    return None if client_id is None else Struck(unchanged(w, message), proved(w, client_id))
+
+
+def lose_request(w: Anywhere, message: Message) -> Struck | None:
+    """A cancel or an amend is lost within the exchange."""
+    values = decode(message.payload)["params"]
+    name, number = values.get("origClientOrderId"), values.get("orderId")
+
+    def reaction() -> bool:
+        for order in w.engine.orders.unsettled():
+            if order.client_order_id == name or order.venue_order_id == number:
+                return not order.cancelling
+        return True
+
+    return Struck([], reaction, 15.0)
+
+
+def delay_place(w: Anywhere, message: Message) -> Struck:
+    """An order is accepted late, at times after its reply was given up or its line was lost."""
+    draw = w.draw.faults
+    client_id = client_id_of(message)
+    if draw.random() < 0.5:
+        link = w.links.get(TRADE)
+
+        def cut() -> None:
+            if w.alive and link is not None and w.links.get(TRADE) is link:
+                w.cut(TRADE)
+
+        w.at(w.now_ns + later_ns(draw, 1, 200), cut)
+        return Struck([(later_ns(draw, 100, 4900), message)], doubted(w, client_id), 20.0)
+    return Struck([(later_ns(draw, 100, 4900), message)], proved(w, client_id), 20.0)
+
+
+def accept_twice(w: Anywhere, message: Message) -> Struck | None:
+    """The exchange takes one client order id for two orders."""
+    values = decode(message.payload)["params"]
+    if values.get("type") != "MARKET" and values.get("timeInForce") != "IOC":
+        return None
+    client_id = client_id_of(message)
+    w.auditor.excused.add(client_id)
+    latency_ns = w.latency()
+    again = [(latency_ns, message), (latency_ns + 1, message)]
+    halted = logged(w, "halted:")
+
+    def reaction() -> bool:
+        order = w.auditor.order_of(client_id)
+        return halted() or order is None
+
+    return Struck(again, reaction)
+
+
+# -- refusals --------------------------------------------------------------------------------
+
+
+def _refuse(
+    w: Anywhere, message: Message, status: int, code: int, text: str, data: dict[str, int] | None
+) -> None:
+    """Answer a request instead of the exchange."""
+    error: dict[str, Any] = {"code": code, "msg": text}
+    if data is not None:
+        error["data"] = data
+    said = {"id": decode(message.payload)["id"], "status": status, "error": error}
+    w.hold(Message(TRADE, TEXT, encode(said)), w.latency())
+
+
+def throttle(w: Anywhere, message: Message) -> Struck:
+    """429, with and without the time at which to come back."""
+    data = None
+    if w.draw.faults.random() < 0.7:
+        until_ms = (w.venue_ns + later_ns(w.draw.faults, 100, 3000)) // NS_PER_MS
+        data = {"serverTime": w.venue_ns // NS_PER_MS, "retryAfter": until_ms}
+    _refuse(w, message, 429, -1003, "Too much request weight used; please slow down.", data)
+    return Struck([], lambda: w.engine.throttle.cooling_until_ns > w.venue_ns)
+
+
+def ban(w: Anywhere, message: Message) -> Struck:
+    """Nothing may be sent for a while, and nothing dialled where a line is lost meanwhile."""
+    line = w.draw.faults.choice((MARKET, TRADE, None))
+    if line is not None:
+        w.at(w.now_ns + 2 * w.latency_ns + 10 * NS_PER_MS, partial(w.cut, line))
+    until_ms = (w.venue_ns + later_ns(w.draw.faults, 500, 4000)) // NS_PER_MS
+    data = {"serverTime": w.venue_ns // NS_PER_MS, "retryAfter": until_ms}
+    _refuse(w, message, 418, -1003, "Way too many requests; IP banned.", data)
+    return Struck([], lambda: w.engine.throttle.banned_until_ns > w.venue_ns)
+
+
+ERRORS: Final = (
+    (500, -1000, "An unknown error occurred while processing the request."),
+    (500, -1001, "Internal error; unable to process your request. Please try again."),
+    (503, -1006, "An unexpected response was received. Execution status unknown."),
+    (504, -1007, "Timeout waiting for response from backend server."),
+    (400, -1008, "Server is currently overloaded with other requests."),
+    (503, -1016, "This service is no longer available."),
+    (400, -9999, "A code that nobody has documented."),
+)
+
+
+def server_error(w: Anywhere, message: Message) -> Struck | None:
+    """5xx and the like, whether the request was executed or not."""
+    client_id = client_id_of(message)
+    if not client_id:
+        return None
+    status, code, text = w.draw.faults.choice(ERRORS)
+    _refuse(w, message, status, code, text, None)
+    if w.draw.faults.random() < 0.5:
+        return Struck([], doubted(w, client_id), 20.0)
+    w.tampering.deaf[message.payload[1 : message.payload.find(b",")]] = w.now_ns + NS_PER_S
+    return Struck(unchanged(w, message), doubted(w, client_id), 20.0)
+
+
+def closed_market(w: Anywhere, message: Message) -> Struck:
+    client_id = client_id_of(message)
+    _refuse(w, message, 400, -1013, "Market is closed.", None)
+
+    def reaction() -> bool:
+        order = w.engine.orders.find(client_id)
+        return order is not None and order.state is OrderState.REJECTED
+
+    return Struck([], reaction)
+
+
+# -- answers ---------------------------------------------------------------------------------
+
+
+def age_snapshot(w: Anywhere, request: RestRequest | HttpRequest, answer: Answer) -> Struck | None:
+    latency_ns, status, headers, body = answer
+    if status != 200:
+        return None
+    depth = decode(body)
+    depth["lastUpdateId"] = 0
+    return Struck((latency_ns, status, headers, encode(depth)), asked_again(w, request.path))
+
+
+def differ_balance(w: Anywhere) -> Struck | None:
+    """The account does not hold what our fills make of it: for one answer, or from now on."""
+    engine, path = w.engine, "/api/v3/account"
+    if TRADE not in w.links or engine.ledger.in_doubt or not engine.recovery.reconciled:
+        return None
+    asset = engine.table[0].base
+    more, once = w.draw.faults.randint(1, 1000), w.draw.faults.random() < 0.5
+
+    def lie(body: bytes) -> bytes:
+        if once:
+            del w.tampering.lies[path]
+        account = decode(body)
+        for balance in account["balances"]:
+            if balance["asset"] == asset:
+                balance["free"] = show(parse(balance["free"]) + more * 10**6)
+        return encode(account)
+
+    w.tampering.lies[path] = (engine.setup.boot, lie)
+    w.cut(TRADE)
+    w.strikes.lull(LEDGER_S)
+    halted, again = logged(w, "halted: the ledgers differ"), asked_again(w, path, 2)
+    return Struck(None, lambda: again() if once else halted(), 2 * LEDGER_S)
+
+
+LEDGER_S: Final = 6.0
+"""Virtual seconds after which balances that differ have been asked for thrice."""
+
+
+def move_grid(w: Anywhere) -> Struck | None:
+    """The exchange lists another tick or lot from now on; a wrong clock has it looked at early."""
+    engine, path, draw = w.engine, "/api/v3/exchangeInfo", w.draw.faults
+    if path in w.tampering.lies or not len(engine.table) or TRADE not in w.links:
+        return None
+    row = draw.choice(list(engine.table))
+    key, filter_type = draw.choice((("tickSize", "PRICE_FILTER"), ("stepSize", "LOT_SIZE")))
+    factor = draw.choice((10, 5, 2))
+
+    def lie(body: bytes) -> bytes:
+        info = decode(body)
+        for symbol in info["symbols"]:
+            for each in symbol["filters"] if symbol["symbol"] == row.symbol else ():
+                if each["filterType"] == filter_type:
+                    each[key] = show(parse(each[key]) * factor)
+        return encode(info)
+
+    w.tampering.lies[path] = (engine.setup.boot, lie)
+    error = {"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}
+    said = encode({"id": "q0", "status": 400, "error": error})
+    w.say_past(Message(TRADE, TEXT, said))
+    return Struck(None, lambda: "tick or lot" in engine.risk.instrument_halted(row.index), 40.0)
+
+
+def spoil_answer(w: Anywhere, request: RestRequest | HttpRequest, answer: Answer) -> Struck | None:
+    """A REST answer that is none: HTML, cut off, an error with status 200, or nothing at all."""
+    draw = w.draw.faults
+    latency_ns, status, headers, body = answer
+    reaction = asked_again(w, request.path)
+    html = b"<html><head><title>Attention Required!</title></head></html>"
+    spoiled: Answer | None = draw.choice(
+        (
+            (latency_ns, 200, headers, html),
+            (latency_ns, 403, {}, html),
+            (latency_ns, 502, {}, html),
+            (latency_ns, 200, headers, body[: draw.randrange(len(body) + 1)]),
+            (latency_ns, 200, headers, b'{"code":-1000,"msg":"An unknown error occurred"}'),
+            (latency_ns, 500, headers, b'{"code":-1001,"msg":"Internal error"}'),
+            (latency_ns, 0, {}, b"timed out"),
+            (latency_ns + 9 * NS_PER_S, status, headers, body),
+            None,
+        )
+    )
+    return Struck(spoiled, reaction, 30.0)
+
+
+def throttle_rest(w: Anywhere, request: RestRequest | HttpRequest, answer: Answer) -> Struck:
+    headers = {"retry-after": "1"} if w.draw.faults.random() < 0.5 else {}
+    body = b'{"code":-1003,"msg":"Too many requests."}'
+    return Struck(
+        (answer[0], 429, headers, body), lambda: w.engine.throttle.cooling_until_ns > w.venue_ns
+    )
+
+
+ORDERS: Final = ("ask.p", "ask.r")
+REST: Final = (
+    "rest.depth", "rest.openOrders", "rest.myTrades", "rest.account", "rest.exchangeInfo",
+    "rest.time", "rest.order",
+)  # fmt: skip
+
+FAULTS: Final = (
+    Fault(4, "snapshot_old", 0.3, age_snapshot, ("rest.depth",)),
+    Fault(25, "reply_lost", 0.05, lose_reply, CHANGES),
+    Fault(25, "news_lost", 0.03, lose_all_news, ("ask.p",)),
+    Fault(26, "reply_twice", 0.1, repeat_reply, CHANGES),
+    Fault(27, "reply_late", 0.1, reply_late, CHANGES),
+    Fault(28, "fill_late", 0.2, fill_late, ("report.TRADE",)),
+    Fault(29, "cancel_refused", 0.5, cancel_refused, ("reply.c",)),
+    Fault(30, "fill_twice", 0.2, repeat_fill, ("report.TRADE",)),
+    Fault(30, "report_lost", 0.02, lose_report, REPORTS),
+    Fault(31, "reports_swapped", 0.1, fill_late, ("report.TRADE",)),
+    Fault(32, "change_lost", 0.1, lose_request, ("ask.a", "ask.c")),
+    Fault(34, "place_late", 0.1, delay_place, ("ask.p",)),
+    Fault(35, "accepted_twice", 0.05, accept_twice, ("ask.p",)),
+    Fault(37, "balance_differs", 0.05, differ_balance),
+    Fault(38, "throttled", 0.02, throttle, ("ask.p", "ask.c", "ask.r", "ask.a", "ask.q")),
+    Fault(38, "rest_throttled", 0.03, throttle_rest, REST),
+    Fault(39, "banned", 0.01, ban, ("ask.p", "ask.c", "ask.r", "ask.q")),
+    Fault(40, "server_error", 0.05, server_error, ("ask.p", "ask.r", "ask.c", "ask.a")),
+    Fault(41, "answer_spoiled", 0.1, spoil_answer, REST),
+    Fault(45, "market_closed", 0.03, closed_market, ORDERS),
+    Fault(45, "grid_moved", 0.05, move_grid),
+)
