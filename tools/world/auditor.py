@@ -176,6 +176,8 @@ class Auditor:
         for name, market in markets.items():
             best = market.book.best()
             self._bests[name] = ([best.update_id], [best])
+        self.forgotten: set[str] = set()
+        """Orders whose record a power cut has taken."""
         self._journaled: set[bytes] = set()
         self._journal_failed = False
         self._subscribed = False
@@ -260,6 +262,23 @@ class Auditor:
     def open_orders(self, symbol: str) -> dict[int, Booked]:
         """Return our open orders by the exchange's word."""
         return self._open[symbol]
+
+    def names(self) -> set[str]:
+        """Return the names of all our orders that the exchange has ever taken."""
+        return set(self._by_client)
+
+    def is_known_by_record_alone(self, client_id: str) -> bool:
+        """Whether the venue's lists do not tell that an order was ours: it traded, and somebody
+        else cancelled it, so that it is listed under the name of their cancel.
+        """
+        order = self._by_client.get(client_id)
+        return order is not None and order.filled > 0 and not order.listed_as.startswith(self.scope)
+
+    def may_be_stopped(self, order: Booked) -> bool:
+        """Whether somebody else may cancel an order: not one that has traded, if the record of it
+        is lost. Nothing would tell whose fills these are: not survived.
+        """
+        return not order.filled or order.client_id not in self.forgotten
 
     def order_of(self, client_id: str) -> Booked | None:
         """Return the order that a client id stands for at the exchange."""

@@ -19,7 +19,8 @@ from venues.sim.server import DEFAULT_KEY
 
 def stop_order(w: Anywhere) -> Struck | None:
     """The exchange takes one of our orders out by itself."""
-    found = [(s, o) for s in w.symbols for o in w.auditor.open_orders(s).values()]
+    orders = [(s, o) for s in w.symbols for o in w.auditor.open_orders(s).values()]
+    found = [(s, o) for s, o in orders if w.auditor.may_be_stopped(o)]
     if not found:
         return None
     symbol, chosen = w.draw.faults.choice(found)

@@ -385,6 +385,10 @@ def kill(w: Outside) -> Struck | None:
 
 def cut_power(w: Outside) -> Struck | None:
     """The machine dies, and the journal's tail with it; what was sent may expire meanwhile."""
+    names = w.auditor.names()
+    if any(map(w.auditor.is_known_by_record_alone, names)):
+        return None  # not survived: nothing else tells whose its fills are
+    w.auditor.forgotten |= names
     return _die(w, w.draw.disk.randint(1, 200), later_ns(w.draw.disk, 8_000, 9_000))
 
 

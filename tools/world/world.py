@@ -8,7 +8,7 @@ which phases a world lives through in ``life``.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from core.checkpoint import Notes
@@ -95,8 +95,11 @@ class World(Tank):
         # What a boot notes first reaches the disk long before a machine is as good as set up.
         first = next((i for i, r in enumerate(records, 1) if r.kind == Kind.NOTE), len(records))
         kept = records[: max(first, len(records) - lost_records)]
-        if any(map(self._is_only_word, records[len(kept) :])):
-            kept = records
+        forgotten = self._placed(records[len(kept) :])
+        if any(map(self.auditor.is_known_by_record_alone, forgotten)):
+            kept = records  # not survived: nothing else tells whose fills these are
+        else:
+            self.auditor.forgotten |= forgotten
         for record in kept:
             if record.kind == Kind.NOTE:
                 self._notes.read(record.payload)
@@ -113,19 +116,11 @@ class World(Tank):
 
         self.at(self.now_ns + down_ns, start)
 
-    def _is_only_word(self, record: Record) -> bool:
-        """Whether nothing else tells that an order was ours: it traded, and somebody cancelled it.
-
-        The venue lists it under their name now. A power cut that takes this record leaves fills
-        that nobody can tell from others': not survived.
-        """
-        place = self.house.adapter.placed(record.payload) if record.kind == Kind.SEND else None
-        order = self.auditor.order_of(place.client_order_id) if place is not None else None
-        return (
-            order is not None
-            and order.filled > 0
-            and not order.listed_as.startswith(self.auditor.scope)
-        )
+    def _placed(self, records: Sequence[Record]) -> set[str]:
+        """Return the names of the orders that records of requests tell of."""
+        placed = self.house.adapter.placed
+        places = [placed(record.payload) for record in records if record.kind == Kind.SEND]
+        return {place.client_order_id for place in places if place is not None}
 
     def stop_process(self, for_ns: int) -> None:
         """Have the process not run for a while; what comes meanwhile waits for it."""
