@@ -203,6 +203,8 @@ BOMBS: Final = (
 def bomb(w: Anywhere) -> Struck | None:
     line = w.draw.faults.choice((MARKET, TRADE))
     payload = w.draw.faults.choice(BOMBS)
+    if line not in w.links:
+        return None
     w.say_past(Message(line, TEXT, payload))
     return Struck(None, refused(w))
 
@@ -234,7 +236,9 @@ def unknown_execution(w: Anywhere, message: Message) -> Struck:
     return Struck(altered(w, message, body), reaction)
 
 
-def unknown_public(w: Anywhere) -> Struck:
+def unknown_public(w: Anywhere) -> Struck | None:
+    if MARKET not in w.links:
+        return None
     payload = b'{"stream":"btcusdt@newFeed","data":{"e":"newFeed","E":1}}'
     w.say_past(Message(MARKET, TEXT, payload))
     return Struck(None, ignored(w))
@@ -283,23 +287,29 @@ def _drift(
     return Struck(altered(w, message, body), refused(w))
 
 
-def unknown_message(w: Anywhere) -> Struck:
+def unknown_message(w: Anywhere) -> Struck | None:
+    if TRADE not in w.links:
+        return None
     payload = b'{"subscriptionId":0,"event":{"e":"liabilityUpdate","E":1,"a":"BTC"}}'
     w.say_past(Message(TRADE, TEXT, payload))
     return Struck(None, ignored(w))
 
 
 def end_stream(w: Anywhere) -> Struck | None:
+    if TRADE not in w.links:
+        return None
     ended = {"subscriptionId": 0, "event": {"e": "eventStreamTerminated", "E": 1}}
     w.say_past(Message(TRADE, TEXT, encode(ended)))
-    return Struck(None, redialled(w, TRADE))
+    return Struck(None, redialled(w, TRADE), 30.0)
 
 
 def log_out(w: Anywhere) -> Struck | None:
+    if TRADE not in w.links:
+        return None
     error = {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}
     said = {"id": None, "status": 401, "error": error}
     w.say_past(Message(TRADE, TEXT, encode(said)))
-    return Struck(None, redialled(w, TRADE))
+    return Struck(None, redialled(w, TRADE), 30.0)
 
 
 REPORTS: Final = ("report.NEW", "report.TRADE", "report.CANCELED", "report.EXPIRED")

@@ -541,7 +541,8 @@ class Network(trio.abc.HostnameResolver, trio.abc.SocketFactory):
         """Hosts that answer no dial at all."""
         self.dials: dict[str, int] = {}
         """Attempts to connect, by host."""
-        self.looked_up: dict[str, int] = {}
+        self.looking_up: Callable[[str], None] = lambda host: None
+        """Told of each name that is asked for."""
         self.newest: dict[str, Wire] = {}
         """The connection that a host was last dialled on successfully."""
         self.poller: SimulatedPoller | None = None
@@ -585,7 +586,7 @@ class Network(trio.abc.HostnameResolver, trio.abc.SocketFactory):
         flags: int = 0,
     ) -> Any:
         name = (host or b"").decode()
-        self.looked_up[name] = self.looked_up.get(name, 0) + 1
+        self.looking_up(name)
         await trio.sleep(NAME_NS / NS_PER_S)
         if name in self.unknown or name not in self._addresses:
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")

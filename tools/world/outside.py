@@ -97,6 +97,7 @@ class Outside:
         self.network.spins = draw.scheduler.random() < SPINNING
         self.skew_ns = 0
         """The exchange's clock minus ours."""
+        self.network.looking_up = self._looking_up
         self._open_exchange()
         self.config = self._configured(setting.run)
         self.strikes = Strikes(
@@ -373,6 +374,7 @@ class Outside:
 
     def on_turn(self, line: int) -> None:
         if line == TRADE:
+            self.auditor.on_turn_over()
             self.auditor.check_orders(self.engine)
         elif self.engine.books:
             self.auditor.check_books(self.engine, self.now_ns)
@@ -390,6 +392,10 @@ class Outside:
     def on_up(self, line: int) -> None:
         wire = self.links[line] = self.network.newest[HOSTS[line]]
         wire.forget = partial(self._forget, wire.number)
+
+    def on_drop(self, line: int) -> None:
+        if line == TRADE:
+            self.auditor.on_closed()
 
     def on_down(self, line: int) -> None:
         self.links.pop(line, None)
@@ -426,6 +432,10 @@ class Outside:
 
     def _strike(self, kind: str, *what: Any) -> Struck | None:
         return self.strikes.on(kind, *what) if self.alive else None
+
+    def _looking_up(self, host: str) -> None:
+        if host in HOSTS:  # a dial begins; REST's are for what it is asked
+            self.auditor.on_dialled(self.now_ns)
 
     def upgrade(self, wire: Wire, reply: Speech) -> Speech:
         times_ns = self._dialled_ns

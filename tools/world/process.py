@@ -47,6 +47,10 @@ class Watcher(Protocol):
         self, request_id: int, status: int, headers: dict[str, str], body: bytes
     ) -> None: ...
     def on_up(self, line: int) -> None: ...
+    def on_drop(self, line: int) -> None:
+        """Our side closes a line itself."""
+        ...
+
     def on_down(self, line: int) -> None: ...
     def on_stop(self, why: str) -> None: ...
     def on_log(self, text: str) -> None: ...
@@ -107,6 +111,11 @@ class Watched(Runtime):
     def ask(self, request_id: int, request: RestRequest) -> None:
         self.watcher.on_asked(request_id, request)
         super().ask(request_id, request)
+
+    def drop(self, line: int, reason: str, *, redial_now: bool) -> None:
+        if not self.dead:
+            self.watcher.on_drop(line)
+        super().drop(line, reason, redial_now=redial_now)
 
     def on_up(self, line: int, transport: Transport) -> None:
         self.watcher.on_up(line)

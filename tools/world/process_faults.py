@@ -461,8 +461,17 @@ OWN: Final = (
     Fault(51, "stopped", 0.05, stop_process),
 )
 
-FAULTS: Final = (
-    *by_number(message_faults.FAULTS, order_faults.FAULTS, exchange_faults.FAULTS, OWN),
-    exchange_faults.MISCHIEF,
-)
+SHARED: Final = (message_faults.FAULTS, order_faults.FAULTS, exchange_faults.FAULTS)
+
+FAULTS: Final = (*by_number(*SHARED, OWN), exchange_faults.MISCHIEF)
 """Latency and chunking are no faults: every world has them."""
+
+UNDISTURBED_EVERY: Final = 3
+"""One world in so many leaves lines, disk and process alone: orders get further where nothing falls
+over around them."""
+
+
+def faults_of(seed: int) -> tuple[Fault, ...]:
+    """Return the faults that may strike in the world of a seed."""
+    undisturbed = seed % UNDISTURBED_EVERY == 1
+    return (*by_number(*SHARED), exchange_faults.MISCHIEF) if undisturbed else FAULTS

@@ -33,7 +33,7 @@ from tools.world.life import (
 )
 from tools.world.outside import Outside
 from tools.world.process import house_of
-from tools.world.process_faults import FAULTS
+from tools.world.process_faults import faults_of
 from tools.world.scheduler import seeded
 from tools.world.strikes import Fault
 from tools.world.tank import START_NS
@@ -42,9 +42,9 @@ RESTART_S: Final = 12.0
 """How long a process may be down in the calm before it is back."""
 
 
-def live(seed: int, faults: tuple[Fault, ...] = FAULTS, *, certain: bool = False) -> Life:
-    """Live one seed through; ``certain`` has each of the faults take part."""
-    world = Outside(seed, faults, certain=certain)
+def live(seed: int, faults: tuple[Fault, ...] = (), *, certain: bool = False) -> Life:
+    """Live one seed through, with its own faults or these; ``certain`` has each take part."""
+    world = Outside(seed, faults or faults_of(seed), certain=certain)
     invariant = text = ""
     trace: list[str] = []
     records: list[Record] = []
