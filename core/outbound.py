@@ -66,6 +66,7 @@ class Outbound:
     """Requests on their way out of the engine."""
 
     __slots__ = (
+        "_asks",
         "_clock",
         "_codecs",
         "_cost",
@@ -102,8 +103,10 @@ class Outbound:
         self._codecs: list[ClientCodec | None] = [None for _ in adapter.lines]
         self._placing: list[tuple[int, bytes]] = []
         """Orders framed since the last flush: request and frame."""
+        self._asks: list[tuple[int, RestRequest]] = []
+        """What was asked over REST since the last flush."""
         self.waiting = False
-        """Whether anything was framed since the last flush."""
+        """Whether anything is to leave with the next flush."""
         self.encode_ns = 0
         """Time spent here since the engine last set it to 0."""
 
@@ -148,7 +151,8 @@ class Outbound:
             line = REST
             ask = Ask(request_id, request.method, request.path, request.query, request.signed)
             self._journaled(_ASK, 0, now_ns, pack(ask))
-            self._door.ask(request_id, request)
+            self._asks.append((request_id, request))
+            self.waiting = True
         self.inflight.add(Asked(request_id, command, line, now_ns, now_ns + REPLY_NS))
         self.encode_ns += self._stamp() - began_ns
         return request_id
@@ -181,12 +185,13 @@ class Outbound:
         return True
 
     def withhold(self) -> None:
-        """Let nothing leave that this turn has framed: its read has told of a ban.
+        """Let nothing leave that this turn has asked for: its read has told of a ban.
 
         Its requests stay unanswered, like those that a line loses on the way.
         """
         self.waiting = False
         self._placing.clear()
+        self._asks.clear()
         for frames in self._frames:
             frames.clear()
 
@@ -209,9 +214,13 @@ class Outbound:
         return taken
 
     def flush(self) -> None:
-        """Hand every line what was framed for it, in one piece each."""
+        """Hand every line what was framed for it, in one piece each, and REST what was asked."""
         self.waiting = False
         self._placing.clear()
+        if self._asks:
+            asks, self._asks = self._asks, []
+            for request_id, request in asks:
+                self._door.ask(request_id, request)
         for line, frames in enumerate(self._frames):
             if frames:
                 data = frames[0] if len(frames) == 1 else b"".join(frames)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from core.commands import OrderKind, TimeInForce
+from core.commands import FetchBook, OrderKind, TimeInForce
 from core.errors import JournalFailed
 from core.events import Fill, Side
 from core.journal import Kind, MemoryJournal, Payload
@@ -671,6 +671,18 @@ def test_what_a_read_caused_stays_here_when_the_same_read_tells_of_a_ban():
     assert w.engine.risk.instrument_halted(0), "and its orders are to be cancelled"
     w.run(1)
     assert list(w.methods()) == before
+
+
+def test_what_a_turn_asked_over_rest_stays_here_when_it_tells_of_a_ban():
+    w = world()
+    outbound, before = w.engine.outbound, len(w.asked)
+    assert outbound.request(FetchBook(0), w.now_ns)
+    outbound.withhold()
+    outbound.flush()
+    assert len(w.asked) == before
+    assert outbound.request(FetchBook(0), w.now_ns)
+    outbound.flush()
+    assert len(w.asked) == before + 1
 
 
 def test_a_journal_that_fails_stops_placing_and_cancels_go_out(monkeypatch):
