@@ -317,6 +317,11 @@ class Auditor:
         """Our side dials a line."""
         self._check_ban("a dial", now_ns)
 
+    def on_banned(self, until_ns: int) -> None:
+        """Our side is told over REST that it is banned."""
+        self._banned_until_ns = max(self._banned_until_ns, until_ns)
+        self._ban_before_ns = self._banned_until_ns
+
     def on_stopped(self) -> None:
         """The process does not run for so long that the books it holds are of no use any more."""
         self._imaged.clear()

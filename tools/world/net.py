@@ -488,6 +488,7 @@ class SimulatedPoller:
         if self.hold_up_ns:
             held_ns, self.hold_up_ns = self.hold_up_ns, 0
             agenda.pass_time(held_ns)
+            self._network.held_up()
         agenda.run_due()
         ready = self._ready()[:maxevents]
         for fd, _ in ready:
@@ -543,6 +544,8 @@ class Network(trio.abc.HostnameResolver, trio.abc.SocketFactory):
         """Attempts to connect, by host."""
         self.looking_up: Callable[[str], None] = lambda host: None
         """Told of each name that is asked for."""
+        self.held_up: Callable[[], None] = lambda: None
+        """Told when the process goes on after it was stopped."""
         self.newest: dict[str, Wire] = {}
         """The connection that a host was last dialled on successfully."""
         self.poller: SimulatedPoller | None = None

@@ -98,6 +98,7 @@ class Outside:
         self.skew_ns = 0
         """The exchange's clock minus ours."""
         self.network.looking_up = self._looking_up
+        self.network.held_up = self.auditor.on_stopped
         self._open_exchange()
         self.config = self._configured(setting.run)
         self.strikes = Strikes(
@@ -381,6 +382,8 @@ class Outside:
 
     def on_answer(self, request_id: int, status: int, headers: dict[str, str], body: bytes) -> None:
         request = self._asked.pop(request_id, None)
+        if status == 418:
+            self.auditor.on_banned(self.now_ns + int(headers["retry-after"]) * NS_PER_S)
         if request is None or status != 200:
             return
         symbol = request.query.partition("symbol=")[2].partition("&")[0]
