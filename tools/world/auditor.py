@@ -176,6 +176,8 @@ class Auditor:
         for name, market in markets.items():
             best = market.book.best()
             self._bests[name] = ([best.update_id], [best])
+        self._untold = False
+        """Whether this boot has not been told yet what those before it have spent of the budgets."""
         self.forgotten: set[str] = set()
         """Orders whose record a power cut has taken."""
         self._journaled: set[bytes] = set()
@@ -353,6 +355,7 @@ class Auditor:
 
     def on_listed(self, symbol: str) -> None:
         """The list of open orders of a symbol has reached our side."""
+        self._untold = False
         self._proved.add(symbol)
 
     def on_cut(self, *, private: bool) -> None:
@@ -376,10 +379,12 @@ class Auditor:
         self._bought.clear()
         self._journal_failed = False
         self._banned_until_ns = self._ban_before_ns = 0
+        self._untold = True
 
     def answered(self, payload: bytes) -> None:
         """The exchange itself, and no fault, answers a request."""
-        if b'"status":429' in payload[:40] or b'"status":418' in payload[:40]:
+        refused = b'"status":429' in payload[:40] or b'"status":418' in payload[:40]
+        if refused and not self._untold:
             self._note("I8", f"the exchange had to refuse: {payload[:200].decode()}")
 
     def on_log(self, text: str) -> None:
