@@ -177,7 +177,7 @@ class Auditor:
             best = market.book.best()
             self._bests[name] = ([best.update_id], [best])
         self._untold = False
-        """Whether this boot has not been told yet what those before it have spent of the budgets."""
+        """Whether this boot has not been told yet what those before it have spent."""
         self.forgotten: set[str] = set()
         """Orders whose record a power cut has taken."""
         self._journaled: set[bytes] = set()
