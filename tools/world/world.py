@@ -1,8 +1,8 @@
 """One seed's world: a tank with a street, a workload, faults and an auditor in it.
 
 Here lives what surrounds the engine in a simulated run, and the hooks by which faults reach every
-message, answer and connection. What a fault is lives in ``faults``, what must hold in ``auditor``,
-which phases a world lives through in ``life``.
+message, answer and connection. What a fault is lives in ``faults`` and those that it names, what
+must hold in ``auditor``, which phases a world lives through in ``life``.
 """
 
 from __future__ import annotations
