@@ -38,9 +38,6 @@ from tools.world.scheduler import seeded
 from tools.world.strikes import Fault
 from tools.world.tank import START_NS
 
-RESTART_S: Final = 12.0
-"""How long a process may be down in the calm before it is back."""
-
 
 def live(seed: int, faults: tuple[Fault, ...] = (), *, certain: bool = False) -> Life:
     """Live one seed through, with its own faults or these; ``certain`` has each take part."""
