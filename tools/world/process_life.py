@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import math
 import traceback
-from typing import Final
 
 import trio
 
