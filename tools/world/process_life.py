@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import traceback
+from typing import Final
 
 import trio
 
@@ -36,6 +37,9 @@ from tools.world.process_faults import faults_of
 from tools.world.scheduler import seeded
 from tools.world.strikes import Fault
 from tools.world.tank import START_NS
+
+FAIR_S: Final = (0.001, 0.3, 2.0, 2.0)
+"""How long nothing strikes at first: half of the worlds trade by the time the storm begins."""
 
 
 def live(seed: int, faults: tuple[Fault, ...] = (), *, certain: bool = False) -> Life:
@@ -113,7 +117,7 @@ async def _pass(world: Outside, seconds: float) -> None:
 
 async def _storm(world: Outside) -> None:
     draw = world.draw.scheduler
-    await _pass(world, draw.choice((0.001, 0.001, 0.3)))
+    await _pass(world, draw.choice(FAIR_S))
     storm_s = draw.uniform(*STORM_S)
     world.strikes.watch()
     world.strikes.begin(storm_s)
