@@ -96,7 +96,7 @@ def swap_deltas(w: Anywhere, message: Message) -> Struck:
 def renumber_delta(w: Anywhere, message: Message) -> Struck:
     body = decode(message.payload)
     data, draw = body["data"], w.draw.faults
-    jump = draw.choice((10**9, 2**63, 2**64, -data["U"], 10**30))
+    jump = draw.choice((10**9, 2**63, 2**64, -data["u"], 10**30))
     data["U"], data["u"] = data["U"] + jump, data["u"] + jump
     resync, refusal = resynced(w), refused(w)
     return Struck(altered(w, message, body), lambda: resync() or refusal())
