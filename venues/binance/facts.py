@@ -166,6 +166,7 @@ class Dropped(Counts):
     __slots__ = ()
 
     def _between(self, mantissa: int, exponent: int, error: OffGrid) -> int:
+        _steps_below(self._grid, mantissa, exponent)  # refuses what is beyond any price
         return 0
 
 

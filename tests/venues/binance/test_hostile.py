@@ -6,7 +6,7 @@ from decimal import Decimal, localcontext
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.commands import (
@@ -243,6 +243,7 @@ def exact(text: str, step: str) -> Decimal | None:
         return Decimal(text) / Decimal(step) if plain and len(text) <= 40 else None
 
 
+@example("100000000000.000000001", "0.00000001")
 @given(TEXTS, STEPS)
 def test_prices_and_sizes_equal_decimal_or_are_refused(text: str, step: str) -> None:
     steps = exact(text, step)
