@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from core.events import AccountReport, BalanceMoved
 from core.gate import Gate
+from core.halts import HaltKind
 from core.ledger import Ledger
 
 
@@ -40,7 +41,7 @@ class Account:
         for balance in report.balances:
             self._balances[balance.asset] = balance.free_atoms
         if report.can_trade is False:
-            self._gate.halt("the venue says that this account may not trade")
+            self._gate.halt("the venue says that this account may not trade", HaltKind.REFUSED)
 
     def on_moved(self, moved: BalanceMoved) -> None:
         # The account update that follows carries the absolute amount.
@@ -54,5 +55,6 @@ class Account:
         """
         found = self._ledger.compare(self._totals)
         if found:
-            self._gate.halt("the ledgers differ: " + "; ".join(map(str, found)))
+            why = "the ledgers differ: " + "; ".join(map(str, found))
+            self._gate.halt(why, HaltKind.LEDGER)
         return not self._ledger.in_doubt

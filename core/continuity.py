@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from core import checkpoint
 from core.checkpoint import Checkpoint, NumberNote, OrderNote, PositionNote, Restored
 from core.commands import OrderKind, Place, TimeInForce
+from core.halts import HaltKind
 from core.instrument import Instrument, InstrumentTable
 from core.orders import Order, Orders
 from core.position import Position
@@ -37,7 +38,7 @@ class Continuity:
         proof: Proof,
         recovery: Recovery,
         placed: Callable[[bytes], Place | None],
-        halt_instrument: Callable[[int, str], None],
+        halt_instrument: Callable[[int, str, HaltKind], None],
         note: Callable[[bytes], None],
         log: Callable[[str], None],
     ) -> None:
@@ -141,7 +142,7 @@ class Continuity:
                 self._log(f"{note.symbol} is not traded any more; its position is left alone")
             elif (row.tick.step, row.lot.step) != (note.tick, note.lot):
                 why = f"tick or lot was {note.tick} and {note.lot} when its position was noted"
-                self._halt_instrument(row.index, why)
+                self._halt_instrument(row.index, why, HaltKind.GRID)
             else:
                 self._restore_position(row.index, note)
         for order in restored.checkpoint.orders:

@@ -202,7 +202,7 @@ class Engine:
             proof=self.proof,
             recovery=self.recovery,
             placed=adapter.placed,
-            halt_instrument=lambda row, why: self.gate.halt_instrument(row, why),
+            halt_instrument=lambda row, why, kind: self.gate.halt_instrument(row, why, kind),
             note=self._note,
             log=door.log,
         )

@@ -16,6 +16,7 @@ from core.counts import Counts
 from core.desk import TradingDesk
 from core.events import NO_INSTRUMENT, OrderReport, UnknownExecution
 from core.gate import Gate
+from core.halts import HaltKind
 from core.instrument import InstrumentTable
 from core.ledger import Ledger
 from core.orders import Folded, Orders
@@ -99,7 +100,7 @@ class Executions:
     def on_unknown_execution(self, event: UnknownExecution) -> None:
         why = f"unknown execution type {event.what!r} for {event.client_order_id}"
         if event.instrument != NO_INSTRUMENT:
-            self._gate.halt_instrument(event.instrument, why)
+            self._gate.halt_instrument(event.instrument, why, HaltKind.CONTRADICTION)
         self._proof.doubt(event.client_order_id, self._desk.now_ns)
 
     # -- what follows --------------------------------------------------------------------------
@@ -110,7 +111,9 @@ class Executions:
         if folded.numbered:
             self._continuity.numbered(order)
         if folded.contradiction:
-            self._gate.halt_instrument(order.instrument, folded.contradiction)
+            self._gate.halt_instrument(
+                order.instrument, folded.contradiction, HaltKind.CONTRADICTION
+            )
         for fill in folded.fills:
             if self._positions[order.instrument].on_fill(order.side, fill):
                 self._counts.fills += 1
@@ -128,7 +131,7 @@ class Executions:
         for index in range(len(self._books)):
             profit = self.profit(index)
             if profit is not None and self._risk.on_profit(index, profit, self._desk.now_ns):
-                self._gate.halt(self._risk.halted)
+                self._gate.halt(self._risk.halted, HaltKind.DAILY_LOSS)
 
     def profit(self, index: int) -> int | None:
         """Return an instrument's profit in quote units, less fees in its own two assets.

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from core.commands import OrderKind, TimeInForce
 from core.desk import TradingDesk
 from core.events import Side
+from core.halts import HaltKind
 from core.orders import Orders
 from core.position import Position
 from core.risk import Risk, RiskLimits
@@ -78,5 +79,5 @@ class Flattening:
 
     def _end(self, how: str) -> None:
         self.wanted = False
-        self._risk.halt(f"halted by the operator: {how}")
+        self._risk.halt(f"halted by the operator: {how}", HaltKind.OPERATOR)
         self._log(f"flattening ended: {how}")

@@ -13,6 +13,7 @@ from core.callbacks import Callbacks
 from core.continuity import Continuity
 from core.desk import TradingDesk
 from core.flatten import Flattening
+from core.halts import HaltKind
 from core.instrument import InstrumentTable
 from core.outbound import Outbound
 from core.proof import Proof
@@ -112,9 +113,9 @@ class Gate:
 
     # -- halts ---------------------------------------------------------------------------------
 
-    def halt(self, why: str) -> None:
-        """Stop placing for good, and take our orders out."""
-        self._risk.halt(why, for_good=True)
+    def halt(self, why: str, kind: HaltKind) -> None:
+        """Stop placing, and take our orders out."""
+        self._risk.halt(why, kind)
         self._log(f"halted: {why}")
         self._take_back()
         self.refresh()
@@ -125,12 +126,12 @@ class Gate:
         if not self.fatal:
             self.fatal = why
             self._callbacks.silent = True
-            self.halt(why)
+            self.halt(why, HaltKind.FATAL)
             self._stop(why)
 
-    def halt_instrument(self, instrument: int, why: str) -> None:
+    def halt_instrument(self, instrument: int, why: str, kind: HaltKind) -> None:
         """Stop placing on one instrument, and take our orders on it out."""
-        self._risk.halt_instrument(instrument, why)
+        self._risk.halt_instrument(instrument, why, kind)
         self.on_instrument_halted(instrument, why)
 
     def on_instrument_halted(self, instrument: int, why: str) -> None:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from core.callbacks import Callbacks
 from core.flatten import Flattening
 from core.gate import Gate
+from core.halts import WHOLE_RUN, HaltKind
 from core.instrument import InstrumentTable
 from core.risk import Risk
 
@@ -49,13 +50,17 @@ class Operator:
         """What to call with the rest of the line, by its first word."""
 
     def _halt(self, why: str) -> None:
-        self._risk.halt(f"halted by the operator: {why}" if why else "halted by the operator")
+        why = f"halted by the operator: {why}" if why else "halted by the operator"
+        self._risk.halt(why, HaltKind.OPERATOR)
         self._gate.refresh()
         self._gate.take_everything_out()
 
     def _resume(self, _: str) -> None:
-        if not self._risk.resume():
-            self._log(f"not resumed: {self._risk.halted}")
+        for halt in self._risk.resume():
+            where = (
+                "" if halt.instrument == WHOLE_RUN else f"{self._table[halt.instrument].symbol} "
+            )
+            self._log(f"{where}stays halted: {halt.why}")
         self._gate.refresh()
 
     def _cancel_all(self, _: str) -> None:

@@ -14,6 +14,7 @@ from core.commands import FetchInstruments, FetchTime
 from core.desk import TradingDesk
 from core.events import InstrumentsReport, LimitsReport, Reply, VenueTime
 from core.gate import Gate
+from core.halts import HaltKind
 from core.inflight import Asked
 from core.instrument import Instrument, InstrumentTable
 from core.outbound import Outbound
@@ -119,7 +120,7 @@ class ReferenceData:
             return renewed
         why = f"the venue changed tick or lot to {renewed.tick.step} and {renewed.lot.step}"
         if self._risk.instrument_halted(renewed.index) != why:
-            self._gate.halt_instrument(renewed.index, why)
+            self._gate.halt_instrument(renewed.index, why, HaltKind.GRID)
         return known
 
     def on_limits(self, report: LimitsReport) -> None:

@@ -9,7 +9,7 @@ were open: whatever becomes of our orders, the position stays within its limit. 
 integers: ticks, lots, quote units (ticks * lots), basis points.
 
 A limit is stated, or nothing is placed: 0 means nothing, never "no limit". Nothing here raises a
-limit while a run goes on, and only an operator's own halt can be taken back.
+limit while a run goes on; which halts an operator may take back, ``core.halts`` says.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from core.commands import Amend, OrderKind, Place, Replace, TimeInForce
 from core.errors import BadConfig, Misuse
 from core.events import Side
 from core.frozen import Frozen
+from core.halts import Halt, HaltKind, Halts
 from core.instrument import Instrument, Trading
 from core.units import NS_PER_S
 from core.views import BookView, ExposureView, Refusal, RefusalReason
@@ -43,6 +44,12 @@ that a venue which makes up codes halts us instead of filling our memory."""
 
 MARKET_LEVELS = 100
 """Levels of the book that may cover a market order; one that needs more is refused."""
+
+_HALT_REASONS = {
+    HaltKind.BREAKER: RefusalReason.REJECT_RATE,
+    HaltKind.DAILY_LOSS: RefusalReason.DAILY_LOSS,
+}
+"""What a refusal says of a halt where it is more than ``HALTED``."""
 
 _BUY = Side.BUY
 _MARKET = OrderKind.MARKET
@@ -123,6 +130,10 @@ class _Breaker:
         self._limits = limits
         self._times_ns: dict[int | None, deque[int]] = {}
 
+    def forget(self) -> None:
+        """Begin to count anew."""
+        self._times_ns.clear()
+
     def trips(self, code: int, now_ns: int) -> bool:
         """Count a reject; return whether it is one too many for its code."""
         key = code if code in self._times_ns or len(self._times_ns) < MAX_CODES else None
@@ -160,14 +171,13 @@ class _DailyLoss:
 
 
 class _Row:
-    """One instrument: its limits, its halt and its breakers."""
+    """One instrument: its limits, its halts and its breakers."""
 
-    __slots__ = ("breaker", "daily", "halted", "limits", "rate", "reason")
+    __slots__ = ("breaker", "daily", "halts", "limits", "rate")
 
-    def __init__(self, limits: RiskLimits) -> None:
+    def __init__(self, instrument: int, limits: RiskLimits) -> None:
         self.limits = limits
-        self.halted = ""
-        self.reason = RefusalReason.HALTED
+        self.halts = Halts(instrument)
         self.rate = _Rate(limits.max_orders_per_s)
         self.breaker = _Breaker(limits)
         self.daily = _DailyLoss()
@@ -180,20 +190,17 @@ class Risk:
     and can cancel. A halt stops new orders only: cancels need no approval.
     """
 
-    __slots__ = ("_reason", "_resumable", "_rows", "halted")
+    __slots__ = ("_halts", "_rows")
 
     def __init__(self) -> None:
-        self.halted = ""
-        """Why nothing may be placed on any instrument; "" while it may."""
-        self._reason = RefusalReason.HALTED
-        self._resumable = False
+        self._halts = Halts()
         self._rows: list[_Row] = []
 
     def add(self, instrument: int, limits: RiskLimits) -> None:
         """State the limits of the next instrument; they stand for the whole run."""
         if instrument != len(self._rows):
             raise Misuse(f"limits of instrument {instrument} are stated already, or too early")
-        self._rows.append(_Row(limits))
+        self._rows.append(_Row(instrument, limits))
 
     # -- orders --------------------------------------------------------------------------------
 
@@ -254,7 +261,7 @@ class Risk:
         there is, so that beside the halts no other limit can be broken by it.
         """
         row = self._rows[amend.instrument]
-        if self.halted or row.halted:
+        if self._halts.why or row.halts.why:
             return self._halt_refusal(row)
         if not filled_lots < amend.size_lots < size_lots:
             return Refusal(
@@ -279,8 +286,8 @@ class Risk:
         row = self._rows[place.instrument]
         limits = row.limits
         if (
-            self.halted
-            or row.halted
+            self._halts.why
+            or row.halts.why
             or instrument.trading is not _OPEN
             or not book.live
             or book_age_ns > limits.max_book_age_ns
@@ -308,14 +315,14 @@ class Risk:
         return refusal
 
     def _halt_refusal(self, row: _Row) -> Refusal:
-        if self.halted:
-            return Refusal(self._reason, self.halted)
-        return Refusal(row.reason, row.halted)
+        halts = self._halts if self._halts.why else row.halts
+        reason = _HALT_REASONS.get(halts.kind or HaltKind.OPERATOR, RefusalReason.HALTED)
+        return Refusal(reason, halts.why)
 
     def _gate_refusal(
         self, row: _Row, instrument: Instrument, book: BookView, book_age_ns: int
     ) -> Refusal:
-        if self.halted or row.halted:
+        if self._halts.why or row.halts.why:
             return self._halt_refusal(row)
         symbol = instrument.symbol
         if instrument.trading is not _OPEN:
@@ -332,45 +339,60 @@ class Risk:
 
     # -- halts ---------------------------------------------------------------------------------
 
-    def halt(self, why: str, *, for_good: bool = False) -> None:
-        """Stop placing on every instrument: by an operator, or ``for_good`` by the house itself.
+    @property
+    def halted(self) -> str:
+        """Why nothing may be placed on any instrument; "" while it may."""
+        return self._halts.why
 
-        The first halt of a kind stands; one for good takes the place of an operator's.
+    @property
+    def halt_kind(self) -> HaltKind | None:
+        """The kind of ``halted``; ``None`` while orders may be placed."""
+        return self._halts.kind
+
+    def halts(self) -> list[Halt]:
+        """Return every halt that stands: of the whole run, then by instrument."""
+        each = [self._halts, *(row.halts for row in self._rows)]
+        return [halt for halts in each for halt in halts.standing()]
+
+    def halt(self, why: str, kind: HaltKind) -> None:
+        """Stop placing on every instrument; of each kind the first reason stands."""
+        self._halts.add(kind, why)
+
+    def resume(self) -> list[Halt]:
+        """Clear every halt that an operator may clear; return what stays, with its kind and why.
+
+        A breaker that is cleared counts anew.
         """
-        if not self.halted or (for_good and self._resumable):
-            self.halted = why
-            self._reason = RefusalReason.HALTED
-            self._resumable = not for_good
+        self._halts.resume()
+        for row in self._rows:
+            if HaltKind.BREAKER in row.halts:
+                row.breaker.forget()
+            row.halts.resume()
+        return self.halts()
 
-    def resume(self) -> bool:
-        """Take an operator's halt back; return whether orders may be placed again.
-
-        Daily loss, breakers and halts for good stay until the run ends.
-        """
-        if self._resumable:
-            self.halted = ""
-        return not self.halted
-
-    def halt_instrument(self, instrument: int, why: str) -> None:
-        """Stop placing on one instrument for the rest of this run; the first reason stands."""
-        row = self._rows[instrument]
-        row.halted = row.halted or why
+    def halt_instrument(self, instrument: int, why: str, kind: HaltKind) -> None:
+        """Stop placing on one instrument; of each kind the first reason stands."""
+        self._rows[instrument].halts.add(kind, why)
 
     def instrument_halted(self, instrument: int) -> str:
         """Return why nothing may be placed on one instrument alone; "" while it may."""
-        return self._rows[instrument].halted
+        return self._rows[instrument].halts.why
+
+    def instrument_halt_kind(self, instrument: int) -> HaltKind | None:
+        """Return the kind of ``instrument_halted``; ``None`` while orders may be placed."""
+        return self._rows[instrument].halts.kind
 
     def on_rejected(self, instrument: int, code: int, now_ns: int) -> str:
         """Count a reject by the venue; return why that halts the instrument, "" if it does not."""
         row = self._rows[instrument]
-        if not row.breaker.trips(code, now_ns) or row.halted:
+        if not row.breaker.trips(code, now_ns) or row.halts.why:
             return ""
-        row.reason = RefusalReason.REJECT_RATE
-        row.halted = (
+        why = (
             f"more than {row.limits.max_rejects} rejects with code {code} within "
-            f"{row.limits.reject_window_ns} ns: halted until the run ends"
+            f"{row.limits.reject_window_ns} ns"
         )
-        return row.halted
+        row.halts.add(HaltKind.BREAKER, why)
+        return why
 
     def on_profit(self, instrument: int, profit_quote_units: int, now_ns: int) -> str:
         """Take the profit of the whole run on an instrument; return why that halts everything.
@@ -380,14 +402,13 @@ class Risk:
         """
         row = self._rows[instrument]
         loss = row.daily.loss(profit_quote_units, now_ns)
-        if loss <= row.limits.max_daily_loss or (self.halted and not self._resumable):
+        if loss <= row.limits.max_daily_loss or HaltKind.DAILY_LOSS in self._halts:
             return ""
         self.halt(
             f"lost {loss} quote units on instrument {instrument} since midnight UTC, "
             f"allowed are {row.limits.max_daily_loss}: halted until the run ends",
-            for_good=True,
+            HaltKind.DAILY_LOSS,
         )
-        self._reason = RefusalReason.DAILY_LOSS
         return self.halted
 
 

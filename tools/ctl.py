@@ -36,7 +36,7 @@ _ABOUT = """\
 verbs:
   status          the state of the run: books, orders, positions, hops
   halt [WHY]      place nothing more, and cancel our own orders; the run goes on
-  resume          let the strategy place again after a halt by the operator
+  resume          let the strategy place again after a halt that a person may judge
   cancel-all      cancel our own orders; the strategy may place new ones
   flatten         halt, cancel our own orders, then trade every position to zero
   set KEY VALUE   change a parameter of the strategy; no risk limit can be set

@@ -13,6 +13,7 @@ import core.risk
 from core.commands import Amend, Cancel, OrderKind, Place, Replace, TimeInForce
 from core.errors import BadConfig, Misuse
 from core.events import Side
+from core.halts import WHOLE_RUN, Halt, HaltKind
 from core.instrument import Instrument, Trading
 from core.risk import DAY_NS, MARKET_LEVELS, MAX_CODES, Approved, Risk, RiskLimits
 from core.units import NS_PER_S, Grid
@@ -197,8 +198,8 @@ def test_nothing_is_placed_on_a_silent_book() -> None:
 def test_the_checks_keep_their_order() -> None:
     """Each fault is named although all that come after it are there, too."""
     risk = risk_of()
-    risk.halt_instrument(0, "position differs from the venue's")
-    risk.halt("stop")
+    risk.halt_instrument(0, "tick or lot changed", HaltKind.GRID)
+    risk.halt("stop", HaltKind.OPERATOR)
     closed = replace(INSTRUMENT, trading=Trading.HALTED)
 
     def reason(instrument: Instrument, book: BookView, age_ns: int) -> tuple[object, str]:
@@ -212,7 +213,7 @@ def test_the_checks_keep_their_order() -> None:
     risk.resume()
     assert reason(closed, STALE, 10**12) == (
         RefusalReason.HALTED,
-        "position differs from the venue's",
+        "tick or lot changed",
     )
     risk = risk_of()
     assert reason(closed, STALE, 10**12)[0] is RefusalReason.NOT_TRADING
@@ -604,7 +605,7 @@ def test_an_amend_only_makes_smaller_and_leaves_something(size_lots: int, approv
 
 def test_a_halt_refuses_amends() -> None:
     risk = risk_of()
-    risk.halt_instrument(0, "unknown execution")
+    risk.halt_instrument(0, "unknown execution", HaltKind.CONTRADICTION)
     answer = risk.approve_amend(Amend(0, "a1", 7, 50), 100, 0)
     assert answer == Refusal(RefusalReason.HALTED, "unknown execution")
 
@@ -659,16 +660,17 @@ def test_a_refused_amend_says_between_what_it_must_lie() -> None:
 
 def test_an_operators_halt_can_be_taken_back() -> None:
     risk = risk_of()
-    risk.halt("by hand")
-    risk.halt("by hand, again")
+    risk.halt("by hand", HaltKind.OPERATOR)
+    risk.halt("by hand, again", HaltKind.OPERATOR)
     assert risk.halted == "by hand"
     assert judge(order(), risk=risk) is RefusalReason.HALTED
-    assert risk.resume()
-    assert risk.halted == ""
+    assert risk.halt_kind is HaltKind.OPERATOR
+    assert risk.resume() == []
+    assert (risk.halted, risk.halt_kind) == ("", None)
     assert judge(order(), risk=risk) is None
-    assert risk.resume(), "there is nothing to take back"
-    risk.halt("for good", for_good=True)
-    assert not risk.resume()
+    assert risk.resume() == [], "there is nothing to take back"
+    risk.halt("for good", HaltKind.FATAL)
+    assert risk.resume() == [Halt(WHOLE_RUN, HaltKind.FATAL, "for good")]
 
 
 def test_neither_a_limit_nor_what_was_approved_can_be_changed() -> None:
@@ -684,23 +686,47 @@ def test_nothing_is_halted_at_the_start() -> None:
     assert Risk().halted == ""
 
 
-def test_a_halt_for_good_stays() -> None:
+def test_a_halt_for_the_run_stays_and_is_the_one_told() -> None:
     risk = risk_of()
-    risk.halt("by hand")
-    risk.halt("two clients use one id", for_good=True)
-    risk.halt("again by hand")
-    risk.halt("a later reason", for_good=True)
-    assert not risk.resume()
-    assert risk.halted == "two clients use one id"
+    risk.halt("by hand", HaltKind.OPERATOR)
+    risk.halt("no journal", HaltKind.FATAL)
+    risk.halt("again by hand", HaltKind.OPERATOR)
+    risk.halt("a later reason", HaltKind.FATAL)
+    assert (risk.halted, risk.halt_kind) == ("no journal", HaltKind.FATAL)
+    assert risk.resume() == [Halt(WHOLE_RUN, HaltKind.FATAL, "no journal")]
     assert judge(order(), risk=risk) is RefusalReason.HALTED
 
 
-def test_a_halted_instrument_stays_halted_and_leaves_the_others_alone() -> None:
+@pytest.mark.parametrize("kind", HaltKind)
+def test_every_kind_of_halt_says_whether_an_operator_may_clear_it(kind: HaltKind) -> None:
+    """Of an account and of an instrument alike; what may not be cleared is returned with why."""
+    risk = risk_of()
+    risk.halt("everything", kind)
+    risk.halt_instrument(0, "one", kind)
+    stays = risk.resume()
+    if kind.resumable:
+        assert stays == risk.halts() == []
+        assert judge(order(), risk=risk) is None
+    else:
+        assert stays == [Halt(WHOLE_RUN, kind, "everything"), Halt(0, kind, "one")]
+        assert (risk.halted, risk.instrument_halted(0)) == ("everything", "one")
+        assert risk.instrument_halt_kind(0) is kind
+        assert judge(order(), risk=risk) is not None
+
+
+def test_each_kind_of_halt_is_kept_beside_the_others() -> None:
+    """What is to outlive the run must not be lost because something else halted, too."""
+    risk = risk_of()
+    risk.halt("the ledgers differ", HaltKind.LEDGER)
+    assert risk.on_profit(0, -1_001, NOW_NS) != ""
+    assert {halt.kind for halt in risk.halts()} == {HaltKind.LEDGER, HaltKind.DAILY_LOSS}
+
+
+def test_a_halted_instrument_leaves_the_others_alone() -> None:
     risk = risk_of()
     risk.add(1, LIMITS)
-    risk.halt_instrument(0, "unknown execution")
-    risk.halt_instrument(0, "another")
-    assert risk.resume()
+    risk.halt_instrument(0, "unknown execution", HaltKind.CONTRADICTION)
+    risk.halt_instrument(0, "another", HaltKind.CONTRADICTION)
     assert risk.instrument_halted(0) == "unknown execution"
     assert risk.instrument_halted(1) == ""
     assert judge(order(), risk=risk) is RefusalReason.HALTED
@@ -716,8 +742,15 @@ def test_too_many_rejects_for_one_reason_halt_the_instrument_once() -> None:
     assert "-2010" in why
     assert risk.instrument_halted(0) == why
     assert risk.on_rejected(0, -2010, NOW_NS + 10 * NS_PER_S) == ""
-    risk.resume()
     assert judge(order(), risk=risk) is RefusalReason.REJECT_RATE
+
+
+def test_a_breaker_that_is_cleared_counts_anew() -> None:
+    risk = risk_of()
+    assert [risk.on_rejected(0, -2010, NOW_NS) for _ in range(3)][-1] != ""
+    assert risk.resume() == []
+    assert [risk.on_rejected(0, -2010, NOW_NS) for _ in range(2)] == ["", ""]
+    assert risk.on_rejected(0, -2010, NOW_NS) != ""
 
 
 def test_rejects_for_different_reasons_or_far_apart_do_not_halt() -> None:
@@ -748,16 +781,16 @@ def test_a_daily_loss_beyond_the_limit_halts_everything_for_good() -> None:
     assert "1001" in why
     assert risk.on_profit(0, -1_002, NOW_NS) == "", "told once"
     assert risk.on_profit(0, 0, NOW_NS + DAY_NS) == ""
-    assert not risk.resume()
+    assert [halt.kind for halt in risk.resume()] == [HaltKind.DAILY_LOSS]
     elsewhere = replace(order(), instrument=1)
     assert judge(elsewhere, risk=risk) is RefusalReason.DAILY_LOSS
 
 
 def test_a_daily_loss_takes_the_place_of_an_operators_halt() -> None:
     risk = risk_of()
-    risk.halt("by hand")
+    risk.halt("by hand", HaltKind.OPERATOR)
     assert risk.on_profit(0, -1_001, NOW_NS) != ""
-    assert not risk.resume()
+    assert [halt.kind for halt in risk.resume()] == [HaltKind.DAILY_LOSS]
 
 
 def test_a_day_begins_at_midnight_utc_with_the_last_profit_of_the_day_before() -> None:

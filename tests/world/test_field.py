@@ -14,6 +14,7 @@ import pytest
 
 from core.commands import FetchAccount, OrderKind, TimeInForce
 from core.events import Side
+from core.halts import HaltKind
 from core.orders import Order
 from core.strategy import Desk
 from core.views import BookView, OrderState, OrderView, Refusal, SessionState
@@ -906,7 +907,7 @@ def test_field_11_kill_switch_of_one_instrument_keeps_at_it_until_its_orders_are
     w = world()
     standing(w)
     w.fault("refuse_cancel", times=3)
-    w.engine.gate.halt_instrument(0, "test")
+    w.engine.gate.halt_instrument(0, "test", HaltKind.CONTRADICTION)
     w.flush()
     w.run(10)
     assert alive(w) == []

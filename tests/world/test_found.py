@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from core.events import Side
+from core.halts import HaltKind
 from core.orders import Order
 from core.strategy import Desk
 from core.units import NS_PER_MS, NS_PER_S
@@ -214,7 +215,7 @@ def test_an_order_does_not_leave_where_its_instrument_is_halted_in_the_same_turn
     def act(desk: Desk) -> None:
         if not placed:
             placed.append(desk.place(0, Side.BUY, 6_490_000, 100))
-            w.engine.gate.halt_instrument(0, "the test says so")
+            w.engine.gate.halt_instrument(0, "the test says so", HaltKind.CONTRADICTION)
 
     acting(w, act)
     assert placed[0].state is OrderState.REJECTED
