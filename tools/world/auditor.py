@@ -25,8 +25,8 @@ from core.views import OrderState
 from core.wire.websocket import BINARY
 from venues.sim.engine import BestMoved, Event, Market, Told
 from venues.sim.fixed import DECIMALS, parse
+from venues.sim.ledger import DEFAULT_SECRET
 from venues.sim.matching import Best
-from venues.sim.server import DEFAULT_SECRET
 
 ATOMS: Final = 10 ** (ASSET_DECIMALS - DECIMALS)
 """Our atoms in one unit of the exchange."""

@@ -13,8 +13,8 @@ from tools.world.strikes import Fault, Struck
 from tools.world.workload import SAID
 from venues.sim.exchange import Origin
 from venues.sim.fixed import show
+from venues.sim.ledger import DEFAULT_KEY
 from venues.sim.methods import METHODS
-from venues.sim.server import DEFAULT_KEY
 
 
 def stop_order(w: Anywhere) -> Struck | None:

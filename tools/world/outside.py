@@ -52,8 +52,8 @@ from tools.world.tank import (
     configuration,
 )
 from venues.binance.decode import MARKET, TRADE
+from venues.sim.ledger import DEFAULT_SECRET
 from venues.sim.rest import HttpReply, HttpRequest
-from venues.sim.server import DEFAULT_SECRET
 from venues.sim.sockets import CONNECTION_WINDOW_NS, CONNECTIONS_PER_WINDOW
 
 HOSTS: Final = ("stream.exchange.test", "api.exchange.test")

@@ -28,7 +28,7 @@ from core.venue import KeyKind, RestRequest
 from tools.world.agenda import Agenda
 from tools.world.disk import SimulatedDisk
 from tools.world.net import Killed, Network
-from venues.sim.server import DEFAULT_KEY, DEFAULT_SECRET
+from venues.sim.ledger import DEFAULT_KEY, DEFAULT_SECRET
 
 
 class Watcher(Protocol):

@@ -14,7 +14,7 @@ from tools.world.street import Street
 from tools.world.tank import START_NS
 from tools.world.workload import MISCHIEF
 from venues.sim.fixed import parse
-from venues.sim.server import DEFAULT_BALANCES, DEFAULT_KEY, DEFAULT_SECRET
+from venues.sim.ledger import DEFAULT_BALANCES, DEFAULT_KEY, DEFAULT_SECRET
 from venues.sim.symbols import SYMBOLS
 from venues.sim.venue import Venue
 

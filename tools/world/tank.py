@@ -31,8 +31,8 @@ from core.units import NS_PER_MS, NS_PER_S
 from core.venue import KeyKind, RestRequest, WireRequest
 from core.wire.websocket import CLOSE, PING, PONG, TEXT
 from venues.sim.faults import Fault, LineName
+from venues.sim.ledger import DEFAULT_BALANCES, DEFAULT_KEY, DEFAULT_SECRET, Ledger
 from venues.sim.rest import HttpReply, HttpRequest, receive
-from venues.sim.server import DEFAULT_BALANCES, DEFAULT_KEY, DEFAULT_SECRET, Ledger
 from venues.sim.venue import Venue
 
 START_NS = 1_790_000_000 * NS_PER_S

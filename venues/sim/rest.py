@@ -1,24 +1,18 @@
-"""The REST API: endpoints onto methods, headers, and the ASGI application around them.
+"""The REST API: endpoints onto methods, and headers.
 
-``receive`` is all of it but the socket. Parameters come from the query string and a form body,
-the query string's where both have them (rest-api.md, General Information on Endpoints).
+``receive`` is all of it but the socket, which is ``venues.sim.http_server``'s. Parameters come from
+the query string and a form body, the query string's where both have them (rest-api.md, General
+Information on Endpoints).
 """
 
-import contextlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 from urllib.parse import parse_qsl
 
 import msgspec
-import trio
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from venues.sim import errors
 from venues.sim.auth import rest_payload
@@ -75,12 +69,6 @@ _NAMES: Final = {
 }
 
 _NOT_FOUND: Final = b"<html><body><h2>404 Not found</h2></body></html>"
-
-# After which a request that a fault leaves unanswered is broken off: no client waits longer.
-UNANSWERED_SECONDS: Final = 60.0
-
-# The largest request of this API is a few hundred bytes of parameters.
-MAX_BODY_BYTES: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,68 +158,3 @@ def _http(reply: Reply, now_ns: int) -> HttpReply:
         seconds = (error.retry_at_ms * MILLISECOND_NS - now_ns) / 1e9
         headers["Retry-After"] = str(max(0, math.ceil(seconds)))
     return HttpReply(error.status, errors.encoded(error), headers)
-
-
-class Pending:
-    """Where the reply to one request leaves: whoever serves it waits for ``done``."""
-
-    def __init__(self) -> None:
-        self.done = trio.Event()
-        self.reply: HttpReply | None = None
-        """None once ``done`` says that the connection breaks instead."""
-
-    def send(self, payload: HttpReply) -> None:
-        """Take the reply; HTTP has no place for a second one."""
-        if not self.done.is_set():
-            self.reply = payload
-            self.done.set()
-
-    def cut(self) -> None:
-        self.done.set()
-
-
-class _BrokenOff(Response):
-    """An answer that ends before its body does, with which the connection breaks."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [(b"content-length", b"1")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-
-
-def application(take: Callable[[HttpRequest, Pending], None]) -> Starlette:
-    """Return the ASGI application whose every request is given to ``take``."""
-
-    async def endpoint(request: Request) -> Response:
-        body = b""
-        async with contextlib.aclosing(request.stream()) as chunks:
-            async for chunk in chunks:
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    return Response(status_code=413)
-        client = request.client
-        pending = Pending()
-        take(
-            HttpRequest(
-                method=request.method,
-                path=request.url.path,
-                query=request.scope["query_string"].decode("latin-1"),
-                body=body.decode("utf-8", "replace"),
-                headers=request.headers,
-                ip="" if client is None else client.host,
-            ),
-            pending,
-        )
-        with trio.move_on_after(UNANSWERED_SECONDS):
-            await pending.done.wait()
-        reply = pending.reply
-        if reply is None:
-            return _BrokenOff()
-        return Response(
-            reply.body,
-            status_code=reply.status,
-            headers=reply.headers,
-            media_type=reply.content_type,
-        )
-
-    methods = ["GET", "POST", "PUT", "DELETE"]
-    return Starlette(routes=[Route("/{path:path}", endpoint, methods=methods)])

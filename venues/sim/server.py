@@ -21,26 +21,18 @@ import trio
 import trustme
 from hypercorn.config import Config as HypercornConfig
 
-from venues.sim import control, rest
+from venues.sim import control, http_server, rest
 from venues.sim.accounts import Account
-from venues.sim.engine import Engine
 from venues.sim.exchange import LIMITS, Limits
-from venues.sim.fixed import ONE
-from venues.sim.orders import Execution, Order
+from venues.sim.ledger import DEFAULT_BALANCES as DEFAULT_BALANCES
+from venues.sim.ledger import DEFAULT_KEY as DEFAULT_KEY
+from venues.sim.ledger import DEFAULT_SECRET as DEFAULT_SECRET
+from venues.sim.ledger import Ledger as Ledger
 from venues.sim.rest import HttpRequest
 from venues.sim.sockets import SocketServer
 from venues.sim.symbols import SYMBOLS, Symbol
-from venues.sim.tape import Trade
 from venues.sim.venue import RATE, Venue
 
-DEFAULT_KEY: Final = "hotloop-sim-key-this-is-not-a-secret"
-DEFAULT_SECRET: Final = "hotloop-sim-secret-this-is-not-a-secret"  # noqa: S105 - visibly fake
-DEFAULT_BALANCES: Final = {
-    "BTC": 100 * ONE,
-    "ETH": 2_000 * ONE,
-    "BNB": 10_000 * ONE,
-    "USDT": 10_000_000 * ONE,
-}
 ED25519_PREFIX: Final = "ed25519/"
 
 # The background moves at most this often: a busy market, and time left for requests between.
@@ -77,47 +69,6 @@ class ServerConfig:
     symbols: tuple[Symbol, ...] = SYMBOLS
     limits: Limits = LIMITS
     clock: Callable[[], int] = field(default=time.time_ns)
-
-
-class Ledger:
-    """The exchange's own books, for tests to compare with what a client believes."""
-
-    def __init__(self, venue: Venue, clock: Callable[[], int]) -> None:
-        self._venue = venue
-        self._clock = clock
-
-    @property
-    def engine(self) -> Engine:
-        return self._venue.exchange.engine
-
-    def account(self, api_key: str = DEFAULT_KEY) -> Account:
-        return self._venue.exchange.keys[api_key].account
-
-    def orders(self, symbol: str, api_key: str = DEFAULT_KEY) -> list[Order]:
-        """Return every order the account ever placed in ``symbol``, oldest first."""
-        return list(self.engine.file(self.account(api_key), symbol).orders.values())
-
-    def open_orders(self, symbol: str, api_key: str = DEFAULT_KEY) -> list[Order]:
-        return list(self.engine.file(self.account(api_key), symbol).open.values())
-
-    def executions(self, symbol: str, api_key: str = DEFAULT_KEY) -> list[Execution]:
-        """Return the account's side of every trade it had in ``symbol``, oldest first."""
-        return list(self.engine.file(self.account(api_key), symbol).executions)
-
-    def balances(self, api_key: str = DEFAULT_KEY) -> dict[str, tuple[int, int]]:
-        """Return (free, locked) in units of 1e-8 for each asset."""
-        found = self.account(api_key).balances
-        return {asset: (balance.free, balance.locked) for asset, balance in found.items()}
-
-    def trades(self, symbol: str) -> list[Trade]:
-        """Return the latest public trades, oldest first."""
-        return list(self.engine.markets[symbol].tape.trades)
-
-    def deposit(self, asset: str, amount: int, api_key: str = DEFAULT_KEY) -> None:
-        """Move ``amount`` of 1e-8 in, or out when negative, and tell the account."""
-        now_ns = self._clock()
-        self.engine.deposit(self.account(api_key), asset, amount, now_ns)
-        self._venue.settle(now_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +232,7 @@ async def _serve_rest(
     *,
     task_status: trio.TaskStatus[str],
 ) -> None:
-    def take(request: HttpRequest, outlet: rest.Pending) -> None:
+    def take(request: HttpRequest, outlet: http_server.Pending) -> None:
         now_ns = config.clock()
         if request.path == control.PATH:
             outlet.send(control.answer(venue.faults, request, now_ns))
@@ -301,7 +252,7 @@ async def _serve_rest(
     async with trio.open_nursery() as nursery:
         binds = await nursery.start(
             lambda task_status: hypercorn.trio.serve(
-                rest.application(take),  # type: ignore[arg-type]  # Starlette is an ASGI app
+                http_server.application(take),  # type: ignore[arg-type]  # Starlette is an ASGI app
                 options,
                 shutdown_trigger=stopping.wait,
                 task_status=task_status,
