@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from core.book import Book
-from core.commands import Amend, Cancel, OrderKind, Place, Replace, TimeInForce
+from core.commands import Amend, Cancel, Command, OrderKind, Place, Replace, TimeInForce
 from core.doubts import Doubts
 from core.errors import BadParameter
 from core.events import Side
@@ -21,6 +21,7 @@ from core.outbound import Outbound
 from core.position import Position
 from core.risk import Risk
 from core.strategy import Quote
+from core.units import NS_PER_MS
 from core.views import OrderState, OrderView, Refusal, RefusalReason, SessionState
 
 if TYPE_CHECKING:
@@ -32,15 +33,28 @@ _LIVE = OrderState.LIVE
 _POST_ONLY = OrderKind.POST_ONLY
 
 _NOT_TRADING = Refusal(RefusalReason.NOT_TRADING, "the gate is closed; wait for on_session")
-_NO_BUDGET = Refusal(RefusalReason.VENUE_LIMIT, "the venue's rate limit leaves no token for it")
 _NOT_OPEN = Refusal(RefusalReason.ORDER_NOT_OPEN, "the order is not open")
 _BUSY = Refusal(RefusalReason.ORDER_BUSY, "a change of the order is on its way")
+
+CANCEL_NS: Final = 500 * NS_PER_MS
+"""How long a cancel's answer is awaited before it is sent again by the other way: an ordinary one
+takes a tenth of that across the world. Doubled each time, so that a venue that answers nothing at
+all gets five of them in the 10 s after which an answer is given up."""
+
+
+class _Awaited(NamedTuple):
+    """A cancel on its way, and when it is to be sent by the other way as well."""
+
+    due_ns: int
+    wait_ns: int
+    request_id: int
 
 
 class TradingDesk:
     """``core.strategy.Desk``, as the engine gives it to the strategy."""
 
     __slots__ = (
+        "_awaited",
         "_balances",
         "_books",
         "_log",
@@ -89,6 +103,7 @@ class TradingDesk:
         self._log = log
         self._quotes: dict[tuple[int, Side], Order] = {}
         self._unwanted: Doubts[str] = Doubts()
+        self._awaited: list[_Awaited] = []
         self.random = random.Random(seed)
         self.now_ns = 0
         """The time of this turn, for all rooms of the engine."""
@@ -167,7 +182,7 @@ class TradingDesk:
         self.risk_ns += added_ns - began_ns
         if not self._outbound.request(place, now_ns, began_ns=added_ns):
             orders.withdraw(order)
-            return _NO_BUDGET
+            return self._outbound.refusal
         self.sent += 1
         return order
 
@@ -175,15 +190,22 @@ class TradingDesk:
         own = self._own(order)
         if own.state.terminal:
             return _NOT_OPEN
+        self._unwanted.raise_(own.client_order_id, self.now_ns)
         if own.cancelling:
             return None
-        return None if self.send_cancel(own) else _NO_BUDGET
+        return None if self.send_cancel(own) else self._outbound.refusal
 
     def send_cancel(self, order: Order) -> bool:
         """Send a cancel; allowed whatever the gate says."""
-        cancel = Cancel(order.instrument, order.client_order_id, order.venue_order_id)
-        order.cancelling = bool(self._outbound.request(cancel, self.now_ns, cancel=True))
+        request_id = self._outbound.request(_cancel_of(order), self.now_ns, cancel=True)
+        self._await(request_id, CANCEL_NS)
+        order.cancelling = bool(request_id)
         return order.cancelling
+
+    def _await(self, request_id: int, wait_ns: int) -> None:
+        """Have the other way tried where this is not answered in time."""
+        if request_id:
+            self._awaited.append(_Awaited(self.now_ns + wait_ns, wait_ns, request_id))
 
     def cancel_all(self, instrument: int) -> None:
         for order in self.open_orders(instrument):
@@ -200,12 +222,32 @@ class TradingDesk:
 
     def step(self) -> None:
         """Cancel again what was to be taken out and still stands, as far as it is due."""
+        self._try_the_other_way()
         for client_order_id in self._unwanted.due(self.now_ns):
             order = self._orders.find(client_order_id)
             if order is None or order.state.terminal:
                 self._unwanted.settle(client_order_id)
             elif not order.cancelling:
                 self.send_cancel(order)
+
+    def _try_the_other_way(self) -> None:
+        """Send again what should have taken an order out, where its answer takes too long."""
+        now_ns = self.now_ns
+        late = [awaited for awaited in self._awaited if awaited.due_ns <= now_ns]
+        if not late:
+            return
+        self._awaited = [awaited for awaited in self._awaited if awaited.due_ns > now_ns]
+        for awaited in late:
+            asked = self._outbound.inflight.find(awaited.request_id)
+            if asked is None:
+                continue
+            self._outbound.ignored(asked)
+            order = self._orders.find(_taken_out_by(asked.command))
+            if order is not None and not order.state.terminal:
+                again = self._outbound.request(
+                    _cancel_of(order), now_ns, cancel=True, instead=asked
+                )
+                self._await(again or awaited.request_id, 2 * awaited.wait_ns)
 
     def hurry(self) -> None:
         """The way to the venue is open again: what is to be taken out is due now."""
@@ -236,7 +278,7 @@ class TradingDesk:
         if type(answer) is Refusal:
             return answer
         order.cancelling = bool(self._outbound.request(amend, self.now_ns, cancel=True))
-        return order if order.cancelling else _NO_BUDGET
+        return order if order.cancelling else self._outbound.refusal
 
     def _cancel_replace(self, old: Order, price_ticks: int, lots: int) -> Order | Refusal:
         began_ns = self._stamp()
@@ -258,9 +300,11 @@ class TradingDesk:
         new = orders.add(place, now_ns, old)
         added_ns = self._stamp()
         self.risk_ns += added_ns - began_ns
-        if not self._outbound.request(replace, now_ns, began_ns=added_ns):
+        request_id = self._outbound.request(replace, now_ns, began_ns=added_ns)
+        if not request_id:
             orders.withdraw(new)
-            return _NO_BUDGET
+            return self._outbound.refusal
+        self._await(request_id, CANCEL_NS)
         self.sent += 1
         old.cancelling = True
         return new
@@ -308,6 +352,16 @@ class TradingDesk:
         if not isinstance(order, Order):
             raise BadParameter(f"{order!r} is no order of this desk")
         return order
+
+
+def _cancel_of(order: Order) -> Cancel:
+    return Cancel(order.instrument, order.client_order_id, order.venue_order_id)
+
+
+def _taken_out_by(command: Command) -> str:
+    """Return the client id of the order that a command is to take out."""
+    cancel = command.old if isinstance(command, Replace) else command
+    return cancel.client_order_id if isinstance(cancel, Cancel) else ""
 
 
 def _alone(order: Order) -> bool:

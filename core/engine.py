@@ -133,11 +133,13 @@ class Engine:
         self.balances: dict[str, int] = {}
         self.clock = VenueClock()
         self.throttle = Throttle(adapter.limits)
-        self.outbound = Outbound(adapter, self.throttle, journal, self.clock, door, stamp)
         self.orders = Orders(setup.scope, setup.boot, setup.seed)
         self.risk = Risk()
         self.timers: Timers[str | None] = Timers()
         self.sessions = [Session(line) for line in adapter.lines]
+        self.outbound = Outbound(
+            adapter, self.sessions, self.throttle, journal, self.clock, door, stamp
+        )
         self.ledger = Ledger(self.table, self.positions, setup.ledger_tolerance_lots)
 
         # The rooms, each on those before it; one that lies higher is looked up when it is needed.

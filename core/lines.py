@@ -147,7 +147,7 @@ class Lines:
 
     def heard(self) -> None:
         """The line that is being read brought a reply: the venue hears us on it."""
-        self._sessions[self._reading].unanswered = 0
+        self._sessions[self._reading].answered()
 
     def on_reply(self, asked: Asked, reply: Reply) -> None:
         """Take a reply that may be to a step of a line's opening script."""

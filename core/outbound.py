@@ -3,21 +3,26 @@
 This is the only place that encodes, and the only one that hands bytes to the door. Order:
 budget, encode, journal, sign, frame; nothing is signed or framed that the journal did not take.
 Whether a command may leave at all is decided before it comes here.
+
+What takes an order out, and what asks how one stands, has two ways: the line that orders go over,
+and REST where that one is down, not ready, or has left a cancel without an answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
-from core.commands import Command, Place, Replace
+from core.commands import Cancel, CancelAll, Command, Place, QueryOrder, Replace
 from core.errors import JournalFailed
 from core.inflight import REST, Asked, Inflight
 from core.journal import Ask, Journal, Kind, pack
+from core.session import Session
 from core.throttle import Throttle
 from core.units import NS_PER_S
 from core.venue import Adapter, RestRequest, WireRequest
 from core.venue_clock import VenueClock
+from core.views import Refusal, RefusalReason
 from core.wire.websocket import PONG, TEXT, ClientCodec
 
 _SEND = int(Kind.SEND)
@@ -26,6 +31,17 @@ _ASK = int(Kind.ASK)
 REPLY_NS = 10 * NS_PER_S
 """How long a reply is awaited: venues give up after 10 s themselves and say that they do not
 know."""
+
+_TWO_WAYS: Final = frozenset({Cancel, CancelAll, QueryOrder})
+"""Commands that REST carries as well as a line: ``Adapter.encode_rest``."""
+
+_NO_TOKEN: Final = Refusal(
+    RefusalReason.VENUE_LIMIT, "the venue's rate limit leaves no token for it"
+)
+_NO_LINE: Final = Refusal(RefusalReason.NO_CONNECTION, "the connection for orders is down")
+_NO_JOURNAL: Final = Refusal(
+    RefusalReason.NOT_TRADING, "the journal takes nothing more: the run is being left"
+)
 
 
 class Door(Protocol):
@@ -72,19 +88,23 @@ class Outbound:
         "_cost",
         "_door",
         "_encode",
+        "_encode_rest",
         "_frames",
         "_journal",
         "_placing",
+        "_sessions",
         "_stamp",
         "_take",
         "encode_ns",
         "inflight",
+        "refusal",
         "waiting",
     )
 
     def __init__(
         self,
         adapter: Adapter,
+        sessions: Sequence[Session],
         throttle: Throttle,
         journal: Journal,
         clock: VenueClock,
@@ -93,6 +113,8 @@ class Outbound:
     ) -> None:
         self._cost = adapter.cost
         self._encode = adapter.encode
+        self._encode_rest = adapter.encode_rest
+        self._sessions = sessions
         self._take = throttle.take
         self._journal = journal
         self._clock = clock
@@ -107,6 +129,8 @@ class Outbound:
         """What was asked over REST since the last flush."""
         self.waiting = False
         """Whether anything is to leave with the next flush."""
+        self.refusal = _NO_TOKEN
+        """Why ``request`` last returned 0."""
         self.encode_ns = 0
         """Time spent here since the engine last set it to 0."""
 
@@ -121,26 +145,42 @@ class Outbound:
         self._frames[line].clear()
 
     def request(
-        self, command: Command, now_ns: int, *, cancel: bool = False, began_ns: int = 0
+        self,
+        command: Command,
+        now_ns: int,
+        *,
+        cancel: bool = False,
+        began_ns: int = 0,
+        instead: Asked | None = None,
     ) -> int:
-        """Send a command; returns its request id, or 0 when nothing was sent.
+        """Send a command; returns its request id, or 0 when nothing was sent: see ``refusal``.
 
-        Nothing is sent when the venue's budget has no token for it, or when its line is down.
+        Nothing is sent when the venue's budget has no token for it, or when no way is open.
         ``cancel`` commands may use the tokens that are kept back for them. ``began_ns`` is the
-        stamp of this moment where the caller has just taken one.
+        stamp of this moment where the caller has just taken one. ``instead`` is a request whose
+        way was tried in vain: the other one is taken, if it is open.
         """
         began_ns = began_ns or self._stamp()
         venue_ns = now_ns + self._clock.offset_ns
         if not self._take(self._cost(command), venue_ns, cancel):
+            self.refusal = _NO_TOKEN
             return 0
         request_id = self.inflight.next_id()
         request = self._encode(command, request_id, venue_ns)
+        if (
+            type(command) in _TWO_WAYS
+            and type(request) is WireRequest
+            and self._by_rest(request.line, instead)
+        ):
+            request = self._encode_rest(command, venue_ns)
         if type(request) is WireRequest:
             line = request.line
             codec = self._codecs[line]
             if codec is None:
+                self.refusal = _NO_LINE
                 return 0
             if not self._journaled(_SEND, line, now_ns, request.body) and not cancel:
+                self.refusal = _NO_JOURNAL
                 return 0
             frame = codec.frame(TEXT, self._door.sign(request))
             self._frames[line].append(frame)
@@ -156,6 +196,18 @@ class Outbound:
         self.inflight.add(Asked(request_id, command, line, now_ns, now_ns + REPLY_NS))
         self.encode_ns += self._stamp() - began_ns
         return request_id
+
+    def ignored(self, asked: Asked) -> None:
+        """A cancel was not answered in time."""
+        if asked.line != REST:
+            self._sessions[asked.line].ignored()
+
+    def _by_rest(self, line: int, instead: Asked | None) -> bool:
+        """Whether REST is the better of two ways."""
+        session = self._sessions[line]
+        if instead is None:
+            return not session.hears
+        return instead.line != REST or not session.ready
 
     def pong(self, line: int, payload: bytes, now_ns: int) -> None:
         """Answer a ping."""

@@ -64,6 +64,7 @@ class Session:
         "_waits_for",
         "drain_until_ns",
         "heard_ns",
+        "hears",
         "line",
         "phase",
         "unanswered",
@@ -78,6 +79,9 @@ class Session:
         self.drain_until_ns = 0
         self.unanswered = 0
         """Requests in a row that got no reply in time."""
+        self.hears = False
+        """Whether the venue takes what we send here: ready, and no cancel waits in vain for its
+        answer."""
         self._script: list[Command] = []
         self._waits_for = 0
 
@@ -122,17 +126,29 @@ class Session:
         if self._script:
             return False
         self._move(Step.SCRIPT_DONE)
+        self.hears = self.ready
         return True
+
+    def answered(self) -> None:
+        """A reply came: the venue hears us."""
+        self.unanswered = 0
+        self.hears = self.ready
+
+    def ignored(self) -> None:
+        """A cancel was not answered in time: others had better go another way."""
+        self.hears = False
 
     def expire(self, now_ns: int) -> None:
         """The venue will drop the line soon: let replies come in, then replace it."""
         if self.phase is not Phase.DRAINING:
             self.drain_until_ns = now_ns + DRAIN_NS
         self._move(Step.EXPIRING)
+        self.hears = False
 
     def lost(self) -> None:
         """The connection is gone."""
         self._move(Step.LOST)
+        self.hears = False
         self._script = []
         self._waits_for = 0
 

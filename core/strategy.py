@@ -71,7 +71,10 @@ class Desk(Protocol):
         ...
 
     def cancel(self, order: OrderView) -> Refusal | None:
-        """Ask the venue to take an order out. Nothing happens when that is on its way."""
+        """Have the venue take an order out: the cancel is sent again until the order is gone.
+
+        A refusal says that it cannot be sent at this moment. Nothing happens when it is on its way.
+        """
         ...
 
     def cancel_all(self, instrument: int) -> None:

@@ -191,6 +191,8 @@ class RefusalReason(StrEnum):
     DAILY_LOSS = "daily_loss"
     VENUE_LIMIT = "venue_limit"
     """The venue's own budget leaves no token for it."""
+    NO_CONNECTION = "no_connection"
+    """The connection that orders go over is down."""
     ORDER_NOT_OPEN = "order_not_open"
     ORDER_BUSY = "order_busy"
     """A change of the same order is on its way."""

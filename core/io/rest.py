@@ -31,6 +31,10 @@ MAX_UNDER_WAY: Final = 32
 """Requests at one time: snapshots of 20 books at the start, and the questions after a lost
 connection. Venues count them by the minute; more at once would only wait for each other."""
 
+MAX_CANCELS: Final = 64
+"""Beside them what is no question, that is cancels where no line takes them: they wait behind
+none. What finds no place is told so at once, and sent again a quarter of a second later."""
+
 ANSWER_S: Final = 10.0
 """From submission to the last byte. Venues give up after 10 s themselves."""
 
@@ -63,7 +67,7 @@ class RestClient:
             follow_redirects=False,
             timeout=httpx.Timeout(None, connect=CONNECT_S),  # one for the whole of it is in ask
             limits=httpx.Limits(
-                max_connections=MAX_UNDER_WAY,
+                max_connections=MAX_UNDER_WAY + MAX_CANCELS,
                 max_keepalive_connections=MAX_UNDER_WAY,
                 keepalive_expiry=KEPT_S,
             ),
@@ -145,7 +149,8 @@ class RestDesk:
         self._on_untrusted = on_untrusted
         self._loop = loop
         self._nursery: trio.Nursery | None = None
-        self._under_way = 0
+        self._questions = 0
+        self._cancels = 0
 
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Carry requests until cancelled."""
@@ -160,27 +165,35 @@ class RestDesk:
     def submit(self, request_id: int, request: RestRequest) -> None:
         """Have a request sent; returns at once, and every one is answered.
 
-        Beyond ``MAX_UNDER_WAY``, and while the desk is closed, the answer is that nothing was
-        sent: status 0.
+        Beyond ``MAX_UNDER_WAY`` questions or ``MAX_CANCELS`` cancels, and while the desk is
+        closed, the answer is that nothing was sent: status 0.
         """
+        question = request.method == "GET"
+        under_way, most = (
+            (self._questions, MAX_UNDER_WAY) if question else (self._cancels, MAX_CANCELS)
+        )
         if self._nursery is None:
             self._answer(request_id, _nothing("nothing was sent: the desk is closed"))
-        elif self._under_way == MAX_UNDER_WAY:
-            self._answer(
-                request_id, _nothing(f"nothing was sent: {MAX_UNDER_WAY} requests are under way")
-            )
+        elif under_way == most:
+            self._answer(request_id, _nothing(f"nothing was sent: {most} such are under way"))
         else:
-            self._under_way += 1
-            self._nursery.start_soon(self._carry, request_id, request)
+            self._count(question, 1)
+            self._nursery.start_soon(self._carry, request_id, request, question)
 
-    async def _carry(self, request_id: int, request: RestRequest) -> None:
+    def _count(self, question: bool, change: int) -> None:
+        if question:
+            self._questions += change
+        else:
+            self._cancels += change
+
+    async def _carry(self, request_id: int, request: RestRequest, question: bool) -> None:
         try:
             answer = await self._client.ask(self._signed(request), request.method)
         except Untrusted as error:
             answer = _nothing(str(error))
             self._loop.post(partial(self._on_untrusted, str(error)))
         finally:
-            self._under_way -= 1
+            self._count(question, -1)
         self._answer(request_id, answer)
 
     def _signed(self, request: RestRequest) -> Signed:

@@ -165,8 +165,7 @@ def test_field_01_unknown_outcome_of_a_cancel_is_asked_about(executed: bool):
     w.fault("drop", on="reports", seconds=0.2)
     w.cancel(order)
     w.run(2)
-    assert order.state is (OrderState.CANCELED if executed else OrderState.LIVE)
-    assert not order.cancelling
+    assert order.state is OrderState.CANCELED, "what was not executed is asked for again"
     calm(w)
 
 
@@ -233,9 +232,9 @@ def test_field_02_outage_passes_of_reconciliation_never_overlap():
 def test_field_02_outage_a_refused_cancel_does_not_end_the_tracking():
     w = world()
     order = standing(w)
-    w.fault("refuse_cancel", times=1)
+    w.fault("refuse_cancel", times=5)
     w.cancel(order)
-    w.run(1)
+    w.run(0.5)
     assert order.state is OrderState.LIVE
     w.other("SELL", "64995.00", "0.01")
     w.run(0.1)

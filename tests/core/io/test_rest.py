@@ -288,12 +288,27 @@ async def test_requests_beyond_the_bound_are_answered_unsent(
     for request_id in range(rest.MAX_UNDER_WAY + 1):
         asked.desk.submit(request_id, request_of())
     await asked.hear(1)
-    assert asked.answers == [(32, 0, b"nothing was sent: 32 requests are under way")]
+    assert asked.answers == [(32, 0, b"nothing was sent: 32 such are under way")]
     await asked.hear(rest.MAX_UNDER_WAY + 1)  # the others are given up at their deadline
     assert len(server.requests) == rest.MAX_UNDER_WAY
     asked.desk.submit(99, request_of())  # and there is room again
     await asked.hear(rest.MAX_UNDER_WAY + 2)
     assert asked.answers[-1] == (99, 0, b"no answer within 10 s")
+
+
+async def test_a_cancel_waits_behind_no_question(
+    autojump_clock: MockClock, server: Server, loop: HotLoop, nursery: trio.Nursery
+) -> None:
+    asked = Asked(loop, await server.start(server.says()))
+    await nursery.start(asked.desk.serve)
+    for request_id in range(rest.MAX_UNDER_WAY):
+        asked.desk.submit(request_id, request_of())
+    for request_id in range(rest.MAX_CANCELS + 1):
+        asked.desk.submit(100 + request_id, RestRequest("DELETE", "/order", "", signed=False))
+    await asked.hear(1)
+    assert asked.answers == [(164, 0, b"nothing was sent: 64 such are under way")]
+    await asked.hear(rest.MAX_UNDER_WAY + rest.MAX_CANCELS + 1)
+    assert len(server.requests) == rest.MAX_UNDER_WAY + rest.MAX_CANCELS
 
 
 async def test_a_closed_desk_answers_that_nothing_was_sent(loop: HotLoop) -> None:
