@@ -19,8 +19,8 @@ from venues.sim.methods import METHODS
 
 def stop_order(w: Anywhere) -> Struck | None:
     """The exchange takes one of our orders out by itself."""
-    orders = [(s, o) for s in w.symbols for o in w.auditor.open_orders(s).values()]
-    found = [(s, o) for s, o in orders if w.auditor.may_be_stopped(o)]
+    orders = [(s, o) for s in w.symbols for o in w.auditor.ledger.open_orders(s).values()]
+    found = [(s, o) for s, o in orders if w.auditor.ledger.may_be_stopped(o)]
     if not found:
         return None
     symbol, chosen = w.draw.faults.choice(found)
@@ -64,9 +64,9 @@ def stranger(w: Anywhere) -> Struck | None:
 def step_clock(w: Anywhere) -> Struck:
     """The exchange's clock steps; backwards by less than what it accepts ahead of its time."""
     draw = w.draw.faults
-    if draw.random() < 0.3 and not w.auditor.stepped_back_ns:
+    if draw.random() < 0.3 and not w.auditor.line.stepped_back_ns:
         back_ns = later_ns(draw, 0, 900)
-        w.auditor.stepped_back_ns = back_ns
+        w.auditor.line.stepped_back_ns = back_ns
         w.skew_ns -= back_ns
     else:
         w.skew_ns += later_ns(draw, 0, 8_000)
@@ -95,7 +95,7 @@ def restart_numbers(w: Anywhere) -> Struck:
     for depth in w.venue.market_data._depths:
         if depth.market is market:
             depth._fast_id = depth._slow_id = 0
-    w.auditor.renumbered(symbol, w.now_ns)
+    w.auditor.books.renumbered(symbol, w.now_ns)
 
     def reaction() -> bool:
         row = w.engine.table.find(symbol)

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from core.units import NS_PER_MS, NS_PER_S
 from core.wire.websocket import CLOSE
-from tools.world import exchange_faults, message_faults, order_faults
+from tools.world import exchange_faults
 from tools.world.anywhere import later_ns, logged, redialled, understood
+from tools.world.everywhere import SHARED
 from tools.world.strikes import Fault, Struck, by_number
 from tools.world.tank import Message, server_frame
 from tools.world.world import World
@@ -113,7 +114,7 @@ def stop_process(w: World) -> Struck | None:
         return None
     for_ns = later_ns(w.draw.faults, 1300, 8000)
     seconds = for_ns / NS_PER_S
-    w.auditor.on_stopped()
+    w.auditor.line.on_stopped()
     w.stop_process(for_ns)
     w.old_until_ns = w.stopped_until_ns
     w.strikes.lull(seconds)
@@ -187,7 +188,7 @@ OWN: Final = (
 )
 
 FAULTS: Final = (
-    *by_number(message_faults.FAULTS, order_faults.FAULTS, exchange_faults.FAULTS, OWN),
+    *by_number(*SHARED, OWN),
     exchange_faults.MISCHIEF,
 )
-"""All faults of the tank, with their chance at weight 1; seeds draw them in this order."""
+"""All faults of the tank, with their chance at weight 1."""

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from core.replay import replay
 from core.units import NS_PER_S
-from tools.world.auditor import Breach
+from tools.world.audit.watch import Breach
 from tools.world.faults import FAULTS
 from tools.world.tank import START_NS
 from tools.world.world import World
@@ -121,14 +121,12 @@ def _calm(world: World) -> None:
         world.street_rate = 0.0
         world.run(QUIET_S)
         # What only a next message can show, a lost last one, may show itself now.
-        unrest = world.auditor.unrest(world.engine) or world.auditor.behind(world.engine)
+        unrest = world.auditor.rest.unrest(world.engine) or world.auditor.books.behind(world.engine)
         if not unrest:
             break
         if world.now_ns > until_ns:
             raise _restless(unrest)
-    world.auditor.check_books(world.engine, world.now_ns, whole=True)
-    world.auditor.check_money(world.engine)
-    world.auditor.check_limits(world.engine)
+    world.auditor.at_rest(world.engine, world.now_ns)
     world.run(0)
 
 
@@ -148,7 +146,7 @@ def _settle(world: World, until_ns: int) -> None:
                 return
             if world.house.strategy.parameters.active:
                 world.engine.on_control(b"set active false", world.now_ns)
-            unrest = world.auditor.unrest(world.engine)
+            unrest = world.auditor.rest.unrest(world.engine)
             if not unrest:
                 return
         if world.now_ns > until_ns:
@@ -166,7 +164,7 @@ def _exit(world: World) -> None:
         world.leave_soon("the end")
     until_ns = world.now_ns + int(EXIT_S * NS_PER_S)
     while not world.ended:
-        if world.now_ns > until_ns and world.auditor.doubled:
+        if world.now_ns > until_ns and world.auditor.ledger.doubled:
             return  # the exchange contradicts itself for good: the run ends without its proof
         if world.now_ns > until_ns:
             alive = [repr(order) for order in world.engine.orders.unsettled()]

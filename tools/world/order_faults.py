@@ -123,7 +123,7 @@ def lose_report(w: Anywhere, message: Message) -> Struck:
     client_id = client_id_of(message)
 
     def reaction() -> bool:
-        order, true = w.engine.orders.find(client_id), w.auditor.order_of(client_id)
+        order, true = w.engine.orders.find(client_id), w.auditor.ledger.order_of(client_id)
         if order is None or true is None:
             return True
         return order.state.terminal != true.is_open
@@ -175,13 +175,13 @@ def accept_twice(w: Anywhere, message: Message) -> Struck | None:
     if values.get("type") != "MARKET" and values.get("timeInForce") != "IOC":
         return None
     client_id = client_id_of(message)
-    w.auditor.excused.add(client_id)
+    w.auditor.ledger.excused.add(client_id)
     latency_ns = w.latency()
     again = [(latency_ns, message), (latency_ns + 1, message)]
     halted = logged(w, "halted:")
 
     def reaction() -> bool:
-        order = w.auditor.order_of(client_id)
+        order = w.auditor.ledger.order_of(client_id)
         return halted() or order is None
 
     return Struck(again, reaction)

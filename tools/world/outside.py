@@ -98,11 +98,11 @@ class Outside:
         self.skew_ns = 0
         """The exchange's clock minus ours."""
         self.network.looking_up = self._looking_up
-        self.network.held_up = self.auditor.on_stopped
+        self.network.held_up = self.auditor.line.on_stopped
         self._open_exchange()
         self.config = self._configured(setting.run)
         self.strikes = Strikes(
-            self, faults, draw.faults, self.agenda, lambda: self.alive, LOOK_NS, certain=certain
+            self, faults, draw, self.agenda, lambda: self.alive, LOOK_NS, certain=certain
         )
         self.log_lines: list[str] = []
         self.peers: dict[int, WebSocket] = {}
@@ -217,7 +217,7 @@ class Outside:
                 continue
             self.process = process
             self.stopped = ""
-            self.auditor.scope = process.house.setup.scope
+            self.auditor.ledger.scope = process.house.setup.scope
             if boots:
                 self.auditor.on_boot()
             boots += 1
@@ -271,7 +271,7 @@ class Outside:
         process = self.process
         if process is None or not self.alive:
             return
-        self.auditor.on_cut(private=True)
+        self.auditor.line.on_cut(private=True)
         process.kill()
         if lost_records is None:
             after_kill(process.folder, self._killed_as)
@@ -294,7 +294,7 @@ class Outside:
 
     def unrest(self) -> str:
         """Return what is not at rest yet, "" when all is."""
-        return self.auditor.unrest(self.engine) if self.alive else "I22: the process is down"
+        return self.auditor.rest.unrest(self.engine) if self.alive else "I22: the process is down"
 
     def quieten(self) -> None:
         """Have the strategy do nothing any more."""
@@ -338,17 +338,17 @@ class Outside:
 
     def on_journaled(self, kind: int, payload: Payload) -> None:
         if kind == Kind.SEND:
-            self.auditor.journaled(bytes(payload))
+            self.auditor.line.journaled(bytes(payload))
             if b"order.place" in bytes(payload[:60]):  # within the strategy's callback
                 slow_ns, self.slow_turn_ns = self.slow_turn_ns, 0
                 self.agenda.pass_time(slow_ns)
 
     def on_journal_failed(self) -> None:
-        self.auditor.journal_failed()
+        self.auditor.line.journal_failed()
 
     def on_sent(self, line: int, data: bytes) -> None:
         if self.engine.recovery.leaving:
-            self.auditor.closed = self.auditor.closed or "leaving"
+            self.auditor.line.closed = self.auditor.line.closed or "leaving"
         wire = self.links[line]
         number = wire.number
         for opcode, payload in client_frames(data):
@@ -375,22 +375,22 @@ class Outside:
 
     def on_turn(self, line: int) -> None:
         if line == TRADE:
-            self.auditor.on_turn_over()
-            self.auditor.check_orders(self.engine)
+            self.auditor.line.on_turn_over()
+            self.auditor.fills.check(self.engine)
         elif self.engine.books:
-            self.auditor.check_books(self.engine, self.now_ns)
+            self.auditor.books.check(self.engine, self.now_ns)
 
     def on_answer(self, request_id: int, status: int, headers: dict[str, str], body: bytes) -> None:
         request = self._asked.pop(request_id, None)
         if status == 418:
-            self.auditor.on_banned(self.now_ns + int(headers["retry-after"]) * NS_PER_S)
+            self.auditor.line.on_banned(self.now_ns + int(headers["retry-after"]) * NS_PER_S)
         if request is None or status != 200:
             return
         symbol = request.query.partition("symbol=")[2].partition("&")[0]
         if request.path.endswith("/openOrders"):
-            self.auditor.on_listed(symbol)
+            self.auditor.line.on_listed(symbol)
         elif request.path.endswith("/depth"):
-            self.auditor.on_snapshot(symbol)
+            self.auditor.line.on_snapshot(symbol)
 
     def on_up(self, line: int) -> None:
         wire = self.links[line] = self.network.newest[HOSTS[line]]
@@ -398,22 +398,22 @@ class Outside:
 
     def on_drop(self, line: int) -> None:
         if line == TRADE:
-            self.auditor.on_closed()
+            self.auditor.line.on_closed()
 
     def on_down(self, line: int) -> None:
         self.links.pop(line, None)
-        self.auditor.on_cut(private=line == TRADE)
+        self.auditor.line.on_cut(private=line == TRADE)
 
     def on_stop(self, why: str) -> None:
         self.log_lines.append(f"-- stop: {why}")
         self.stopped = self.stopped or why
-        self.auditor.closed = self.auditor.closed or f"stopped: {why}"
+        self.auditor.line.closed = self.auditor.line.closed or f"stopped: {why}"
 
     def on_log(self, text: str) -> None:
         if text.startswith("resident memory"):
             return  # says something of this machine, not of this world
         self.log_lines.append(text)
-        self.auditor.on_log(text)
+        self.auditor.line.on_log(text)
 
     def said(self, text: str, since: int = 0) -> bool:
         """Whether the log has such a line since an index."""
@@ -451,7 +451,7 @@ class Outside:
 
     def answer(self, request: HttpRequest, reply: HttpReply) -> Speech:
         if reply.status in (418, 429):
-            self.auditor.answered(b'{"status":%d}' % reply.status)
+            self.auditor.line.answered(b'{"status":%d}' % reply.status)
         what, body = request.path.rsplit("/", 1)[1], reply.body
         if reply.status == 200 and self.alive:
             body = self.tampering.told(request.path, self.engine.setup.boot, body)
@@ -512,7 +512,7 @@ class Outside:
         message = Message(TRADE if peer.private else MARKET, TEXT, payload)
         if peer.private:
             if payload.startswith(b'{"id"'):
-                self.auditor.answered(payload)
+                self.auditor.line.answered(payload)
             if self.tampering.keeps_back(payload, self.now_ns):
                 return
         struck = self._strike_on(peer, kind_of(message), message)

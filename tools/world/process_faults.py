@@ -15,8 +15,9 @@ from typing import Final
 
 from core.units import NS_PER_S
 from core.wire.websocket import CLOSE, TEXT
-from tools.world import exchange_faults, message_faults, order_faults
+from tools.world import exchange_faults, order_faults
 from tools.world.anywhere import Reaction, asked_again, later_ns, logged, redialled
+from tools.world.everywhere import SHARED
 from tools.world.net import Wire
 from tools.world.outside import HOSTS, REST_HOST, Outside
 from tools.world.peers import Speech, WebSocket, http_reply
@@ -385,10 +386,10 @@ def kill(w: Outside) -> Struck | None:
 
 def cut_power(w: Outside) -> Struck | None:
     """The machine dies, and the journal's tail with it; what was sent may expire meanwhile."""
-    names = w.auditor.names()
-    if any(map(w.auditor.is_known_by_record_alone, names)):
+    names = w.auditor.ledger.names()
+    if any(map(w.auditor.ledger.is_known_by_record_alone, names)):
         return None  # not survived: nothing else tells whose its fills are
-    w.auditor.forgotten |= names
+    w.auditor.ledger.forgotten |= names
     return _die(w, w.draw.disk.randint(1, 200), later_ns(w.draw.disk, 8_000, 9_000))
 
 
@@ -460,8 +461,6 @@ OWN: Final = (
     Fault(49, "turn_slow", 0.3, slow_turn),
     Fault(51, "stopped", 0.05, stop_process),
 )
-
-SHARED: Final = (message_faults.FAULTS, order_faults.FAULTS, exchange_faults.FAULTS)
 
 FAULTS: Final = (*by_number(*SHARED, OWN), exchange_faults.MISCHIEF)
 """Latency and chunking are no faults: every world has them."""

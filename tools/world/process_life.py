@@ -17,7 +17,7 @@ from core.io.journal_file import read
 from core.journal import Kind, Record
 from core.replay import boots, replay
 from core.units import NS_PER_S
-from tools.world.auditor import Breach
+from tools.world.audit.watch import Breach
 from tools.world.life import (
     AFTER_S,
     CALM_S,
@@ -142,14 +142,12 @@ async def _calm(world: Outside) -> None:
         if world.over():
             return
         # What only a next message can show, a lost last one, may show itself now.
-        unrest = world.unrest() or world.auditor.behind(world.engine)
+        unrest = world.unrest() or world.auditor.books.behind(world.engine)
         if not unrest:
             break
         if world.now_ns > until_ns:
             raise _restless(unrest)
-    world.auditor.check_books(world.engine, world.now_ns, whole=True)
-    world.auditor.check_money(world.engine)
-    world.auditor.check_limits(world.engine)
+    world.auditor.at_rest(world.engine, world.now_ns)
     if world.network.collected:
         world.auditor.note("I24", f"{world.network.collected} sockets were closed by nobody")
     await _pass(world, 0)
@@ -181,7 +179,7 @@ async def _exit(world: Outside) -> None:
     while not world.ended:
         if world.alive and not world.over():
             world.tell_to_leave("the end")
-        if world.now_ns > until_ns and world.auditor.doubled:
+        if world.now_ns > until_ns and world.auditor.ledger.doubled:
             return  # the exchange contradicts itself for good: the run ends without its proof
         if world.now_ns > until_ns:
             alive = [repr(order) for order in world.engine.orders.unsettled()]

@@ -15,7 +15,12 @@ class Generators:
     """The generators of one world, by what draws from them."""
 
     def __init__(self, seed: int) -> None:
+        self._seed = seed
         # random.Random of a text hashes it with SHA-512: the same in every process.
         generators = [random.Random(f"{seed}:{name}") for name in NAMES]
         self.net, self.disk, self.venue, self.workload = generators[:4]
         self.scheduler, self.strategy, self.faults = generators[4:]
+
+    def of_fault(self, name: str) -> random.Random:
+        """Return the generator of one fault: a new fault leaves the others as they were."""
+        return random.Random(f"{self._seed}:faults:{name}")

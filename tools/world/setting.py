@@ -6,20 +6,25 @@ symbols and the same workload whichever ring it is lived in.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from tools.world.auditor import Auditor, Limits
+from core.units import NS_PER_MS, NS_PER_S
+from tools.world.audit.watch import Limits
+from tools.world.auditor import Auditor
 from tools.world.seeds import Generators
 from tools.world.street import Street
 from tools.world.tank import START_NS
 from tools.world.workload import MISCHIEF
-from venues.sim.fixed import parse
+from venues.sim.fixed import parse, show
 from venues.sim.ledger import DEFAULT_BALANCES, DEFAULT_KEY, DEFAULT_SECRET
 from venues.sim.symbols import SYMBOLS
 from venues.sim.venue import Venue
 
 MAX_ORDER: Final = {"BTCUSDT": "0.003", "ETHUSDT": "0.03", "BNBUSDT": "0.3"}
-MAX_POSITION: Final = {"BTCUSDT": "0.01", "ETHUSDT": "0.1", "BNBUSDT": "1"}
+
+OF_ORDERS: Final = (1.2, 2.0, 3.4)
+"""Largest positions, in largest orders: near a limit it shows who counts what is in doubt."""
 
 
 class WatchedVenue(Venue):
@@ -66,16 +71,24 @@ class Setting:
         self.street = Street(engine, self.draw.venue, START_NS)
         self.street_rate = self.draw.venue.choice((15.0, 40.0, 80.0))
         self.venue.settle(START_NS)
-        self.auditor = Auditor(
-            engine.markets,
-            self.account.number,
-            {n: Limits(parse(MAX_POSITION[n]), parse(MAX_ORDER[n])) for n in self.symbols},
-        )
+        limits = {name: self._draw_limits(name) for name in self.symbols}
+        self.auditor = Auditor(engine.markets, self.account.number, limits)
         self.venue.auditor = self.auditor
         self.auditor.published()
-        self.run = self._draw_run()
+        self.run = self._draw_run(limits)
 
-    def _draw_run(self) -> Run:
+    def _draw_limits(self, symbol: str) -> Limits:
+        order = parse(MAX_ORDER[symbol])
+        return Limits(
+            max_position=int(order * self.draw.workload.choice(OF_ORDERS)),
+            max_order=order,
+            max_open_orders=100,
+            max_orders_per_s=1000,
+            collar_bps=100,
+            max_book_age_ns=60 * NS_PER_S,
+        )
+
+    def _draw_run(self, limits: Mapping[str, Limits]) -> Run:
         workload = self.draw.workload
         mischief = workload.choice(MISCHIEF) if workload.random() < 0.1 else ""
         return Run(
@@ -85,12 +98,22 @@ class Setting:
                 f'mischief = "{mischief}"\nafter = {workload.randint(1, 120)}'
             ),
             symbols=self.symbols,
-            risk="\n".join(
-                f'[risk.{n}]\nmax_order_size = "{MAX_ORDER[n]}"\nmax_position = "{MAX_POSITION[n]}"'
-                for n in self.symbols
-            ),
+            risk="\n".join(_section(name, limits[name]) for name in self.symbols),
             run=(
                 f'on_stale = "{workload.choice(("cancel", "keep"))}"\n'
                 f'on_restart = "{workload.choice(("cancel", "cancel", "adopt"))}"'
             ),
         )
+
+
+def _section(symbol: str, limits: Limits) -> str:
+    """Return what a configuration says of one symbol's limits."""
+    return (
+        f"[risk.{symbol}]\n"
+        f'max_order_size = "{show(limits.max_order)}"\n'
+        f'max_position = "{show(limits.max_position)}"\n'
+        f"max_open_orders = {limits.max_open_orders}\n"
+        f"max_orders_per_second = {limits.max_orders_per_s}\n"
+        f"price_collar_bps = {limits.collar_bps}\n"
+        f"max_book_age_ms = {limits.max_book_age_ns // NS_PER_MS}"
+    )

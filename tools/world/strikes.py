@@ -2,7 +2,8 @@
 
 Each fault is off with probability one half, else has a random weight; those that want messages are
 asked for each, the others strike by themselves. What a fault does, and how its reaction is
-recognised, it brings along; here is only counted.
+recognised, it brings along; here is only counted. Each has a generator of its own, which is
+``draw.faults`` of its world while it strikes.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
 from core.units import NS_PER_S
+from tools.world.seeds import Generators
 
 WATCHED_AT_ONCE: Final = 4
 """Strikes of one fault whose reaction is awaited at once; further ones are only counted."""
@@ -56,6 +58,14 @@ class Watch:
     until_ns: int
 
 
+class Chosen(NamedTuple):
+    """A fault that takes part in a world."""
+
+    fault: Fault
+    weight: float
+    draw: random.Random
+
+
 class Time(Protocol):
     """What a world's time is asked for."""
 
@@ -71,7 +81,7 @@ class Strikes:
         self,
         world: Any,
         faults: Sequence[Fault],
-        draw: random.Random,
+        draw: Generators,
         time: Time,
         alive: Callable[[], bool],
         look_ns: int,
@@ -89,28 +99,29 @@ class Strikes:
         self.injected: Counter[str] = Counter()
         self.reacted: Counter[str] = Counter()
         self._watches: list[Watch] = []
-        self._by_kind: dict[str, list[tuple[Fault, float]]] = {}
-        self._alone: list[tuple[Fault, float]] = []
+        self._by_kind: dict[str, list[Chosen]] = {}
+        self._alone: list[Chosen] = []
         self.storming = False
         self.until_ns = 0
         self._lull_until_ns = 0
         for fault in faults:
-            weight = draw.random() * 2 if draw.random() < 0.5 else 0.0
+            own = draw.of_fault(fault.name)
+            weight = own.random() * 2 if own.random() < 0.5 else 0.0
             if certain or weight:
-                self._choose(fault, 2.0 if certain else weight)
+                self._choose(Chosen(fault, 2.0 if certain else weight, own))
 
-    def _choose(self, fault: Fault, weight: float) -> None:
-        for kind in fault.on:
-            self._by_kind.setdefault(kind, []).append((fault, fault.often * weight))
-        if not fault.on:
-            self._alone.append((fault, weight))
+    def _choose(self, chosen: Chosen) -> None:
+        for kind in chosen.fault.on:
+            self._by_kind.setdefault(kind, []).append(chosen)
+        if not chosen.fault.on:
+            self._alone.append(chosen)
 
     def begin(self, seconds: float) -> None:
         """Let faults strike for so long, or longer where one of them wants to be seen out."""
         self.storming = True
         self.last(seconds)
-        for fault, weight in self._alone:
-            self._plan(fault, weight)
+        for chosen in self._alone:
+            self._plan(chosen)
 
     def end(self) -> None:
         """Nothing strikes any more."""
@@ -130,27 +141,33 @@ class Strikes:
         """Whether faults strike at the moment."""
         return self.storming and self._time.now_ns >= self._lull_until_ns
 
-    def _plan(self, fault: Fault, weight: float) -> None:
-        pause_ns = int(self._draw.expovariate(fault.often * weight) * NS_PER_S)
+    def _plan(self, chosen: Chosen) -> None:
+        rate = chosen.fault.often * chosen.weight
+        pause_ns = int(chosen.draw.expovariate(rate) * NS_PER_S)
 
         def strike() -> None:
             if self.striking and self._alive():
-                self._count(fault, fault.strike(self._world))
+                self._strike(chosen)
             if self.storming:
-                self._plan(fault, weight)
+                self._plan(chosen)
 
         self._time.at(self._time.now_ns + pause_ns + 1, strike)
 
     def on(self, kind: str, *what: Any) -> Struck | None:
         """Let the faults of a kind of message have a go at one."""
         if self.striking:
-            for fault, chance in self._by_kind.get(kind, ()):
-                if self._draw.random() < chance:
-                    struck = fault.strike(self._world, *what)
+            for chosen in self._by_kind.get(kind, ()):
+                if chosen.draw.random() < chosen.fault.often * chosen.weight:
+                    struck = self._strike(chosen, *what)
                     if struck is not None:
-                        self._count(fault, struck)
                         return struck
         return None
+
+    def _strike(self, chosen: Chosen, *what: Any) -> Struck | None:
+        self._world.draw.faults = chosen.draw
+        struck = chosen.fault.strike(self._world, *what)
+        self._count(chosen.fault, struck)
+        return struck
 
     def _count(self, fault: Fault, struck: Struck | None) -> None:
         if struck is None:

@@ -58,7 +58,7 @@ class World(Tank):
             seed=self.draw.strategy.getrandbits(31),
             **setting.run._asdict(),
         )
-        self.auditor.scope = self.house.setup.scope
+        self.auditor.ledger.scope = self.house.setup.scope
         self.latency_ns = int(self.draw.net.choice((0.2, 1, 10, 30)) * NS_PER_MS)
         self.jitter_ns = int(self.latency_ns * self.draw.net.choice((0, 0.3, 2)))
         self.to_engine = self._to_engine
@@ -72,7 +72,7 @@ class World(Tank):
         """Snapshots answered before are of no use: the process did not run for too long since."""
         self.late_ns = 0
         """How much longer the current turn takes."""
-        self.strikes = Strikes(self, faults, self.draw.faults, self, lambda: self.alive, LOOK_NS)
+        self.strikes = Strikes(self, faults, self.draw, self, lambda: self.alive, LOOK_NS)
         self.at(self.now_ns + int(NS_PER_S / self.street_rate), self._act_street)
         self._street_is_open = True
         self.strikes.watch()
@@ -90,16 +90,16 @@ class World(Tank):
             return
         self.die()
         self.stopped_until_ns = self.old_until_ns = self.late_ns = 0
-        self.auditor.on_cut(private=True)
+        self.auditor.line.on_cut(private=True)
         records = self.journal.records
         # What a boot notes first reaches the disk long before a machine is as good as set up.
         first = next((i for i, r in enumerate(records, 1) if r.kind == Kind.NOTE), len(records))
         kept = records[: max(first, len(records) - lost_records)]
         forgotten = self._placed(records[len(kept) :])
-        if any(map(self.auditor.is_known_by_record_alone, forgotten)):
+        if any(map(self.auditor.ledger.is_known_by_record_alone, forgotten)):
             kept = records  # not survived: nothing else tells whose fills these are
         else:
-            self.auditor.forgotten |= forgotten
+            self.auditor.ledger.forgotten |= forgotten
         for record in kept:
             if record.kind == Kind.NOTE:
                 self._notes.read(record.payload)
@@ -212,7 +212,7 @@ class World(Tank):
     def _to_engine(self, message: Message) -> list[Delivery]:
         if message.opcode == TEXT and message.line == TRADE:
             if message.payload.startswith(b'{"id"'):
-                self.auditor.answered(message.payload)
+                self.auditor.line.answered(message.payload)
             if self.tampering.keeps_back(message.payload, self.now_ns):
                 return []
         if self.now_ns < self.tampering.mute_until_ns[message.line]:
@@ -285,15 +285,15 @@ class World(Tank):
         self.auditor.on_read(private, data, self.now_ns, self.skew_ns)
         super()._arrive(link, data)
         if private:
-            self.auditor.on_turn_over()
-            self.auditor.check_orders(self.engine)
+            self.auditor.line.on_turn_over()
+            self.auditor.fills.check(self.engine)
         elif data[2:3] != b"\x89" and self.engine.books:
-            self.auditor.check_books(self.engine, self.now_ns)
+            self.auditor.books.check(self.engine, self.now_ns)
         self._be_late()
 
     def drop(self, line: int, reason: str, *, redial_now: bool) -> None:
         if line == TRADE:
-            self.auditor.on_closed()
+            self.auditor.line.on_closed()
         super().drop(line, reason, redial_now=redial_now)
 
     def cut(self, line: int, reason: str = "connection reset", *, redial: bool = True) -> None:
@@ -302,7 +302,7 @@ class World(Tank):
 
             def told() -> None:
                 if self.alive and engine is self.engine:
-                    self.auditor.on_cut(private=line == TRADE)
+                    self.auditor.line.on_cut(private=line == TRADE)
 
             self.enter(told)
         super().cut(line, reason, redial=redial)
@@ -323,7 +323,7 @@ class World(Tank):
         self, request: RestRequest, status: int, headers: dict[str, str], body: bytes
     ) -> Answer | None:
         if status in (418, 429):
-            self.auditor.answered(b'{"status":%d}' % status)
+            self.auditor.line.answered(b'{"status":%d}' % status)
         if status == 200:
             body = self.tampering.told(request.path, self.engine.setup.boot, body)
         answer: Answer | None = (REST_NS, status, headers, body)
@@ -332,21 +332,21 @@ class World(Tank):
             answer = struck.passes
         symbol = request.query.partition("symbol=")[2].partition("&")[0]
         if answer is not None and answer[1] == 200 and request.path.endswith("/openOrders"):
-            self.at_boot(answer[0], lambda: self.auditor.on_listed(symbol))
+            self.at_boot(answer[0], lambda: self.auditor.line.on_listed(symbol))
         elif (
             answer is not None
             and answer[1] == 200
             and request.path.endswith("/depth")
             and self.now_ns >= self.old_until_ns
         ):
-            self.at_boot(answer[0], lambda: self.auditor.on_snapshot(symbol))
+            self.at_boot(answer[0], lambda: self.auditor.line.on_snapshot(symbol))
         return answer
 
     # -- the door ------------------------------------------------------------------------------
 
     def stop(self, why: str) -> None:
         super().stop(why)
-        self.auditor.closed = self.auditor.closed or f"stopped: {why}"
+        self.auditor.line.closed = self.auditor.line.closed or f"stopped: {why}"
 
     def left(self) -> None:
         """The run is over: the process ends, and can take nothing back any more."""
@@ -357,12 +357,12 @@ class World(Tank):
 
     def leave_soon(self, why: str) -> None:
         """Have the run left, as the outside does when it is told to stop."""
-        self.auditor.closed = self.auditor.closed or f"leaving: {why}"
+        self.auditor.line.closed = self.auditor.line.closed or f"leaving: {why}"
         self.engine.leave(why, self.now_ns)
 
     def log(self, text: str) -> None:
         super().log(text)
-        self.auditor.on_log(text)
+        self.auditor.line.on_log(text)
 
     def said(self, text: str, since: int = 0) -> bool:
         """Whether the log has such a line since an index."""

@@ -1,0 +1,111 @@
+"""Books: a live one is the exchange's at its update, best bid below best ask, counting upwards.
+
+I5, I6 and I9. The exchange's best prices are remembered by update, its whole books by publication.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Any, Final
+
+from core.engine import Engine
+from core.events import Side
+from core.units import NS_PER_S
+from tools.world.audit.watch import Context, Watch
+from venues.sim.engine import BestMoved
+from venues.sim.matching import Best
+
+BOOKS_KEPT: Final = 200
+"""Published books remembered per market: 20 s, more than any message is held up."""
+
+RENUMBERED_NS: Final = 2 * NS_PER_S
+"""How long numbers of before and after may meet in one book, where an exchange starts over: until
+two more changes have come."""
+
+
+class Books(Watch):
+    """The exchange's books, and ours against them."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._bests: dict[str, tuple[list[int], list[Best]]] = {}
+        self._books: dict[str, dict[int, Any]] = {name: {} for name in self.markets}
+        for name, market in self.markets.items():
+            best = market.book.best()
+            self._bests[name] = ([best.update_id], [best])
+        self._seqs: dict[int, int] = {}
+        self.unaware: set[str] = set()
+        """Symbols whose book has not been lost since a fault renumbered it at the exchange."""
+        self._comparable_ns = dict.fromkeys(self.markets, 0)
+
+    def on_boot(self) -> None:
+        self._seqs.clear()
+
+    def moved(self, event: BestMoved) -> None:
+        """The exchange's best prices are others."""
+        ids, bests = self._bests[event.symbol]
+        ids.append(event.best.update_id)
+        bests.append(event.best)
+
+    def published(self) -> None:
+        """The exchange has said its depth: remember the whole books as they are now."""
+        for name, market in self.markets.items():
+            books = self._books[name]
+            update_id = market.book.update_id
+            if update_id not in books:
+                books[update_id] = (market.book.bids.top(5_000), market.book.asks.top(5_000))
+                if len(books) > BOOKS_KEPT:
+                    del books[next(iter(books))]
+
+    def renumbered(self, symbol: str, now_ns: int) -> None:
+        """The exchange counts the updates of a book from the beginning again."""
+        best = self.markets[symbol].book.best()
+        self._bests[symbol] = ([best.update_id], [best])
+        self._books[symbol].clear()
+        self.unaware.add(symbol)
+        self._comparable_ns[symbol] = now_ns + RENUMBERED_NS
+
+    def check(self, engine: Engine, now_ns: int, *, whole: bool = False) -> None:
+        """I5, I6 and I9: a live book is the exchange's at its update, and counts upwards."""
+        for row in engine.table:
+            book = engine.books[row.index]
+            if not book.live:
+                self._seqs.pop(row.index, None)
+                self.unaware.discard(row.symbol)
+                continue
+            if row.symbol in self.unaware or now_ns < self._comparable_ns[row.symbol]:
+                continue
+            if book.seq < self._seqs.get(row.index, -1):
+                self.note("I9", f"{row.symbol} went back to update {book.seq}")
+            self._seqs[row.index] = book.seq
+            if book.bid_lots and book.ask_lots and book.bid_ticks >= book.ask_ticks:
+                self.note("I6", f"{row.symbol}: bid {book.bid_ticks} ask {book.ask_ticks}")
+            symbol = self.markets[row.symbol].symbol
+            tick, step = symbol.tick_size, symbol.step_size
+            ids, bests = self._bests[row.symbol]
+            at = bisect_right(ids, book.seq) - 1
+            if at >= 0:
+                ours = Best(
+                    bests[at].update_id,
+                    book.bid_ticks * tick,
+                    book.bid_lots * step,
+                    book.ask_ticks * tick,
+                    book.ask_lots * step,
+                )
+                if ours != bests[at]:
+                    self.note("I5", f"{row.symbol} at {book.seq}: {ours}, truly {bests[at]}")
+            published = self._books[row.symbol].get(book.seq)
+            if whole and published is not None:
+                for side, true in zip((Side.BUY, Side.SELL), published, strict=True):
+                    levels = [(t * tick, n * step) for t, n in book.levels(side, 10_000)]
+                    if levels != true:
+                        self.note("I5", f"{row.symbol} at {book.seq}: {side.name} levels differ")
+
+    def behind(self, engine: Engine) -> str:
+        """Return which book is behind the exchange's although nothing moves, "" when none is."""
+        for row in engine.table:
+            book, update_id = engine.books[row.index], self.markets[row.symbol].book.update_id
+            # Best prices may be ahead of the levels: a lost last change shows with the next one.
+            if book._chain.seq != update_id:
+                return f"I5: {book!r}, the exchange is at {update_id}"
+        return ""

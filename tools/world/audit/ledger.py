@@ -1,0 +1,159 @@
+"""The ledger: our orders, fills and position, by the exchange's own engine.
+
+Everything here is what the exchange did, taken before anybody was told; that is the truth which all
+other rooms hold the code under test against.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from tools.world.audit.watch import Findings
+from venues.sim.engine import Event, Market, Told
+from venues.sim.fixed import parse
+
+
+class Deal(NamedTuple):
+    """One of our fills, by the exchange: price, size and fee in its units of 1e-8."""
+
+    trade_id: int
+    price: int
+    size: int
+    fee: int
+    fee_asset: str
+
+
+@dataclass(slots=True)
+class Booked:
+    """One of our orders, by the exchange."""
+
+    order_id: int
+    client_id: str
+    symbol: str
+    buy: bool
+    size: int
+    listed_as: str
+    """The name that the venue's lists give it: that of its cancel, where there was one."""
+    status: str = "NEW"
+    prevented: int = 0
+    deals: dict[int, Deal] = field(default_factory=dict)
+
+    @property
+    def filled(self) -> int:
+        return sum(deal.size for deal in self.deals.values())
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in ("NEW", "PARTIALLY_FILLED")
+
+    @property
+    def open_size(self) -> int:
+        return self.size - self.filled - self.prevented if self.is_open else 0
+
+
+class Ledger:
+    """The exchange's word on all that is ours."""
+
+    def __init__(self, markets: Mapping[str, Market], account: int, findings: Findings) -> None:
+        self._account = account
+        self._note = findings.note
+        self.scope = ""
+        """What begins every client id of ours."""
+        self.excused: set[str] = set()
+        """Client ids that a fault made the exchange accept twice."""
+        self.doubled: set[str] = set()
+        """Symbols on which it did: exposure there is beyond anybody's control."""
+        self.orders: dict[tuple[str, int], Booked] = {}
+        self._by_client: dict[str, Booked] = {}
+        self.foreign: dict[tuple[str, int], str] = {}
+        self._open: dict[str, dict[int, Booked]] = {name: {} for name in markets}
+        self.positions: Counter[str] = Counter()
+        self.forgotten: set[str] = set()
+        """Orders whose record a power cut has taken."""
+        self.told: Callable[[Booked, Mapping[str, Any]], None] = lambda order, event: None
+
+    def saw(self, events: Iterable[Event]) -> None:
+        """Take what the exchange's engine did, before anybody is told."""
+        for event in events:
+            if (
+                isinstance(event, Told)
+                and event.account == self._account
+                and event.event["e"] == "executionReport"
+            ):
+                self._report(event.event)
+
+    def _report(self, event: dict[str, Any]) -> None:
+        kind, symbol, order_id = event["x"], event["s"], event["i"]
+        client_id = event["C"] or event["c"]
+        if not client_id.startswith(self.scope):
+            if kind == "NEW":
+                self.foreign[symbol, order_id] = client_id
+            return
+        if kind == "REJECTED":
+            return
+        order = self.orders.get((symbol, order_id))
+        if order is None:
+            order = Booked(order_id, client_id, symbol, event["S"] == "BUY", parse(event["q"]), "")
+            self.orders[symbol, order_id] = order
+            self._open[symbol][order_id] = order
+            if client_id in self._by_client:
+                if client_id not in self.excused:
+                    self._note("I3", f"{client_id} stands for two orders of {symbol}")
+                self.doubled.add(symbol)
+            self._by_client[client_id] = order
+        order.size, order.listed_as = parse(event["q"]), event["c"]
+        order.prevented = parse(event["A"]) if "A" in event else order.prevented
+        order.status = event["X"]
+        if kind == "TRADE":
+            deal = Deal(
+                event["t"], parse(event["L"]), parse(event["l"]), parse(event["n"]), event["N"]
+            )
+            if deal.trade_id not in order.deals:
+                order.deals[deal.trade_id] = deal
+                self.positions[symbol] += deal.size if order.buy else -deal.size
+        if not order.is_open:
+            self._open[symbol].pop(order_id, None)
+        self.told(order, event)
+
+    def open_orders(self, symbol: str) -> dict[int, Booked]:
+        """Return our open orders by the exchange's word."""
+        return self._open[symbol]
+
+    def alive(self) -> list[Booked]:
+        """Return all of them, of all symbols."""
+        return [order for orders in self._open.values() for order in orders.values()]
+
+    def names(self) -> set[str]:
+        """Return the names of all our orders that the exchange has ever taken."""
+        return set(self._by_client)
+
+    def is_known_by_record_alone(self, client_id: str) -> bool:
+        """Whether the venue's lists do not tell that an order was ours: it traded, and somebody
+        else cancelled it, so that it is listed under the name of their cancel.
+        """
+        order = self._by_client.get(client_id)
+        return order is not None and order.filled > 0 and not order.listed_as.startswith(self.scope)
+
+    def may_be_stopped(self, order: Booked) -> bool:
+        """Whether somebody else may cancel an order: not one that has traded, if the record of it
+        is lost. Nothing would tell whose fills these are: not survived.
+        """
+        return not order.filled or order.client_id not in self.forgotten
+
+    def order_of(self, client_id: str) -> Booked | None:
+        """Return the order that a client id stands for at the exchange."""
+        return self._by_client.get(client_id)
+
+    def traded(self, symbol: str) -> tuple[int, int]:
+        """Return what we bought and sold by the exchange's word."""
+        bought = sold = 0
+        for order in self.orders.values():
+            if order.symbol == symbol:
+                if order.buy:
+                    bought += order.filled
+                else:
+                    sold += order.filled
+        return bought, sold

@@ -1,0 +1,199 @@
+"""The wire: nothing leaves during a ban, unjournaled, or before it may. I3, I7, I8, I11, rule 10.
+
+What our side has been told is taken from the bytes that reached it, not from what it says it knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from core.units import NS_PER_MS
+from core.wire.websocket import BINARY
+from tools.world.audit.watch import Context, Sent, Watch
+
+BAN_TOLERANCE_NS: Final = 100 * NS_PER_MS
+"""How far our measure of the venue's clock may be off when a ban ends."""
+
+PLACING: Final = frozenset({"order.place", "order.cancelReplace"})
+
+
+class Ear:
+    """Hears the messages in what a server sends; deaf once it is no legal WebSocket any more."""
+
+    def __init__(self) -> None:
+        self._left = b""
+        self._message = b""
+
+    def hear(self, data: bytes) -> list[bytes]:
+        """Return the data messages that these bytes complete."""
+        heard = []
+        left = self._left + data
+        while len(left) >= 2:
+            opcode, size, at = left[0] & 0x0F, left[1], 2
+            if size >= 126:
+                at = 4 if size == 126 else 10
+                size = int.from_bytes(left[2:at], "big") if size < 128 else 1 << 60
+            if len(left) < at + size:
+                break
+            final = left[0] & 0x80
+            payload, left = left[at : at + size], left[at + size :]
+            if opcode <= BINARY:
+                self._message += payload
+                if final:
+                    heard.append(self._message)
+                    self._message = b""
+        self._left = left
+        return heard
+
+
+class Line(Watch):
+    """What our side was told on its lines, and what it may say by that."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.closed = ""
+        """Why nothing may be placed any more, "" while it may."""
+        self.halted: set[str] = set()
+        """Symbols on which nothing may be placed any more in this boot."""
+        self.stepped_back_ns = 0
+        """How far a fault has set the exchange's clock back: unnoticed until it is measured."""
+        self._used: set[str] = set()
+        self._untold = False
+        """Whether this boot has not been told yet what those before it have spent."""
+        self._journaled: set[bytes] = set()
+        self._journal_failed = False
+        self._subscribed = False
+        self._proved: set[str] = set()
+        self._imaged: set[str] = set()
+        self._banned_until_ns = self._ban_before_ns = 0
+        self._ear = Ear()
+
+    # -- what our side says --------------------------------------------------------------------
+
+    def on_sent(self, method: str, payload: bytes, values: Mapping[str, Any], now_ns: int) -> None:
+        """A request leaves by the private line."""
+        self.check_ban(method, now_ns)
+        name = payload[: payload.find(b",")]
+        if name not in self._journaled and not (self._journal_failed and method not in PLACING):
+            self.note("I11", f"{method} {name.decode()} leaves before it is journaled")
+        if method == "order.cancel":
+            self._check_whose(values)
+
+    def check_ban(self, what: str, now_ns: int) -> None:
+        """Nothing leaves, and nothing is dialled, while a ban lasts."""
+        if now_ns < self._banned_until_ns - BAN_TOLERANCE_NS - self.stepped_back_ns:
+            left_ms = (self._banned_until_ns - now_ns) // NS_PER_MS
+            self.note("I8", f"{what} leaves while a ban has {left_ms} ms to go")
+
+    def _check_whose(self, values: Mapping[str, Any]) -> None:
+        name = values.get("origClientOrderId")
+        order = (values["symbol"], values.get("orderId"))
+        if (name is not None and not name.startswith(self.ledger.scope)) or (
+            order in self.ledger.foreign
+        ):
+            self.note("rule 10", f"an order of others is cancelled: {values}")
+
+    def on_order(self, order: Sent, now_ns: int) -> None:
+        client_id, symbol = order.client_id, order.symbol
+        if client_id in self._used:
+            self.note("I3", f"client id {client_id} is sent twice")
+        self._used.add(client_id)
+        if not client_id.startswith(self.ledger.scope):
+            self.note("I3", f"client id {client_id} is outside our scope")
+        if self.closed:
+            self.note("I7", f"{client_id} is sent although nothing may be: {self.closed}")
+        if symbol in self.halted:
+            self.note("I7", f"{client_id} is sent although {symbol} is halted")
+        if not self._subscribed:
+            self.note("I7", f"{client_id} is sent while the private stream is down")
+        if symbol not in self._imaged:
+            self.note("I7", f"{client_id} is sent without a book of {symbol} on this connection")
+        if symbol not in self._proved:
+            self.note("I7", f"{client_id} is sent before {symbol} is reconciled")
+
+    # -- what our side is told -----------------------------------------------------------------
+
+    def on_banned(self, until_ns: int) -> None:
+        """Our side is told over REST that it is banned."""
+        self._banned_until_ns = max(self._banned_until_ns, until_ns)
+        self._ban_before_ns = self._banned_until_ns
+
+    def on_stopped(self) -> None:
+        """The process does not run for so long that the books it holds are of no use any more."""
+        self._imaged.clear()
+
+    def hear(self, data: bytes) -> list[bytes]:
+        """Bytes of the private line reach our side; what they allow may be done in that turn."""
+        self._ban_before_ns = self._banned_until_ns
+        return self._ear.hear(data)
+
+    def on_told(self, payload: bytes, now_ns: int) -> None:
+        if payload.startswith(b'{"id":"u') and b'"status":200' in payload[:40]:
+            self._subscribed = True
+
+    def on_refused_all(self, payload: bytes, skew_ns: int) -> None:
+        """Our side is told on a line that it is banned."""
+        told = msgspec.json.decode(payload)["error"].get("data", {})
+        until_ns = told.get("retryAfter", 0) * NS_PER_MS - skew_ns
+        self._banned_until_ns = max(self._banned_until_ns, until_ns)
+
+    def on_turn_over(self) -> None:
+        """What was read last has been carried to the end."""
+        self._ban_before_ns = self._banned_until_ns
+
+    def on_closed(self) -> None:
+        """Our side closes the private line: a ban behind what it has refused was not read."""
+        self._banned_until_ns = self._ban_before_ns
+
+    def on_snapshot(self, symbol: str) -> None:
+        """A snapshot of a symbol's book has reached our side."""
+        self._imaged.add(symbol)
+
+    def on_listed(self, symbol: str) -> None:
+        """The list of open orders of a symbol has reached our side."""
+        self._untold = False
+        self._proved.add(symbol)
+
+    def on_cut(self, *, private: bool) -> None:
+        """A line is lost."""
+        if private:
+            self._subscribed = False
+            self._proved.clear()
+            self._ear = Ear()
+        else:
+            self._imaged.clear()
+
+    def on_boot(self) -> None:
+        self._subscribed = False
+        self._proved.clear()
+        self._imaged.clear()
+        self.closed = ""
+        self.halted.clear()
+        self._journal_failed = False
+        self._banned_until_ns = self._ban_before_ns = 0
+        self._untold = True
+
+    def answered(self, payload: bytes) -> None:
+        """The exchange itself, and no fault, answers a request."""
+        refused = b'"status":429' in payload[:40] or b'"status":418' in payload[:40]
+        if refused and not self._untold:
+            self.note("I8", f"the exchange had to refuse: {payload[:200].decode()}")
+
+    def on_log(self, text: str) -> None:
+        """Our side says what it has stopped."""
+        what, _, rest = text.partition(" ")
+        if rest.startswith("halted:"):
+            self.halted.add(what)
+        elif what == "halted:":
+            self.closed = self.closed or text
+
+    def journaled(self, payload: bytes) -> None:
+        """The journal holds a request."""
+        self._journaled.add(payload[: payload.find(b",")])
+
+    def journal_failed(self) -> None:
+        """The journal has refused a record: from here on cancels may leave without one."""
+        self._journal_failed = True

@@ -1,0 +1,109 @@
+"""At rest: sessions, orders, positions, reserves and money are the exchange's; nothing waits.
+
+I13, I15 to I18, and I5 where a book stands still.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from core.engine import Engine
+from core.orders import MAX_UNCLAIMED
+from core.views import OrderState
+from tools.world.audit.books import Books
+from tools.world.audit.watch import ATOMS, Context, Watch
+
+MAX_AT_REST: Final = 100
+"""Requests or timers that may wait while all is at rest: replies that the storm has lost are given
+up only after 10 s."""
+
+
+class Rest(Watch):
+    """What has to be so once nothing strikes and nothing moves."""
+
+    def __init__(self, context: Context, books: Books) -> None:
+        super().__init__(context)
+        self._books = books
+
+    def unrest(self, engine: Engine) -> str:
+        """Return what is not at rest yet, "" when all is: I15, I17, I18 and the sessions."""
+        for session in engine.sessions:
+            if not session.ready:
+                return f"I24: line {session.line.name} is {session.phase}"
+        if not engine.recovery.reconciled:
+            return "I17: not reconciled"
+        if len(engine.proof.doubts) and not self.ledger.doubled:
+            return f"I17: {len(engine.proof.doubts)} orders are in doubt"
+        for order in engine.orders.unsettled():
+            if order.state in (OrderState.UNKNOWN, OrderState.PENDING) or order.cancelling:
+                return f"I17: {order!r}"
+        for row in engine.table:
+            book, update_id = engine.books[row.index], self.markets[row.symbol].book.update_id
+            if not book.live or row.symbol in self._books.unaware:
+                return f"I5: {book!r} {book.why}, the exchange is at {update_id}"
+            found = self._differs(engine, row.index, row.symbol)
+            if found and row.symbol not in self.ledger.doubled:
+                return found
+        return ""
+
+    def _differs(self, engine: Engine, index: int, symbol: str) -> str:
+        step = self.markets[symbol].symbol.step_size
+        position = engine.positions[index]
+        ours = (position.bought_lots * step, position.sold_lots * step)
+        if ours != self.ledger.traded(symbol):
+            return f"I15: {symbol}: booked {ours}, traded {self.ledger.traded(symbol)}"
+        held = {
+            order.client_order_id: (order.size_lots * step, order.filled_lots * step)
+            for order in engine.orders.open()
+            if order.instrument == index
+        }
+        true = {o.client_id: (o.size, o.filled) for o in self.ledger.open_orders(symbol).values()}
+        if held != true:
+            return f"I18: {symbol}: open orders {held}, at the exchange {true}"
+        exposure = engine.orders.exposure(index)
+        reserve = (exposure.open_buy_lots * step, exposure.open_sell_lots * step)
+        left = [
+            sum(o.open_size for o in self.ledger.open_orders(symbol).values() if o.buy is buy)
+            for buy in (True, False)
+        ]
+        if reserve != tuple(left):
+            return f"I18: {symbol}: {reserve} reserved, {left} open"
+        return ""
+
+    def at_rest(self, engine: Engine, now_ns: int) -> None:
+        self._books.check(engine, now_ns, whole=True)
+        self._check_money(engine)
+        self._check_waiting(engine)
+
+    def _check_money(self, engine: Engine) -> None:
+        """I16: money and fees are those of the exchange's trades."""
+        for row in engine.table:
+            if row.symbol in self.ledger.doubled:
+                continue
+            symbol = self.markets[row.symbol].symbol
+            paid = received = 0
+            fees: Counter[str] = Counter()
+            for order in self.ledger.orders.values():
+                if order.symbol != row.symbol:
+                    continue
+                for deal in order.deals.values():
+                    worth = deal.price // symbol.tick_size * (deal.size // symbol.step_size)
+                    paid, received = paid + worth * order.buy, received + worth * (not order.buy)
+                    if deal.fee:
+                        fees[deal.fee_asset] += deal.fee * ATOMS
+            position = engine.positions[row.index]
+            ours = (position.bought_quote_units, position.sold_quote_units, position.fees_atoms)
+            if ours != (paid, received, dict(fees)):
+                self.note("I16", f"{row.symbol}: {ours}, truly {(paid, received, dict(fees))}")
+
+    def _check_waiting(self, engine: Engine) -> None:
+        """I13: nothing waits any more where all is at rest."""
+        waiting = {
+            "requests": (len(engine.outbound.inflight), MAX_AT_REST),
+            "timers": (len(engine.timers), MAX_AT_REST),
+            "unclaimed fills": (len(engine.orders.unclaimed()), MAX_UNCLAIMED),
+        }
+        for what, (count, most) in waiting.items():
+            if count > most:
+                self.note("I13", f"{count} {what} at rest, at most {most}")

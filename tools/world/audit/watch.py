@@ -1,0 +1,105 @@
+"""What every room of the auditor has: what it may hear, and where it says what must not be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from core.engine import Engine
+from core.units import ASSET_DECIMALS
+from venues.sim.engine import Market
+from venues.sim.fixed import DECIMALS
+
+if TYPE_CHECKING:
+    from tools.world.audit.ledger import Booked, Ledger
+
+ATOMS: Final = 10 ** (ASSET_DECIMALS - DECIMALS)
+"""Our atoms in one unit of the exchange."""
+
+
+class Breach(Exception):
+    """An invariant does not hold."""
+
+    def __init__(self, invariant: str, text: str) -> None:
+        super().__init__(f"{invariant}: {text}")
+        self.invariant = invariant
+        self.text = text
+
+
+class Findings:
+    """The first breach of a world, which the world raises between two steps."""
+
+    def __init__(self) -> None:
+        self.breach: Breach | None = None
+
+    def note(self, invariant: str, text: str) -> None:
+        """Say what must not be."""
+        if self.breach is None:
+            self.breach = Breach(invariant, text)
+
+
+class Limits(NamedTuple):
+    """What the configuration allows on one instrument; sizes in units of 1e-8."""
+
+    max_position: int
+    max_order: int
+    max_open_orders: int
+    max_orders_per_s: int
+    collar_bps: int
+    max_book_age_ns: int
+
+
+class Sent(NamedTuple):
+    """An order on its way to the exchange; price and size in units of 1e-8."""
+
+    client_id: str
+    symbol: str
+    buy: bool
+    kind: str
+    """The venue's word for its type."""
+    tif: str
+    """The venue's word for its time in force, "" where it has none."""
+    price: int
+    size: int
+    replaces: str
+    """The client id of the order it replaces, "" where it is a new one."""
+
+
+class Context(NamedTuple):
+    """What all rooms share."""
+
+    markets: Mapping[str, Market]
+    limits: dict[str, Limits]
+    ledger: Ledger
+    findings: Findings
+
+
+class Watch:
+    """One room: override what it has to hear."""
+
+    def __init__(self, context: Context) -> None:
+        self.markets = context.markets
+        self.limits = context.limits
+        self.ledger = context.ledger
+        self.note = context.findings.note
+
+    def on_boot(self) -> None:
+        """A new boot begins, which knows nothing of what the one before was told."""
+
+    def on_report(self, order: Booked, event: Mapping[str, Any]) -> None:
+        """The exchange tells of one of our orders; the ledger has it already."""
+
+    def on_order(self, order: Sent, now_ns: int) -> None:
+        """An order leaves our side."""
+
+    def on_request(self, method: str, values: Mapping[str, Any], now_ns: int) -> None:
+        """Any request leaves our side, orders included."""
+
+    def on_market(self, now_ns: int) -> None:
+        """Market data reaches our side."""
+
+    def on_told(self, payload: bytes, now_ns: int) -> None:
+        """A private message reaches our side."""
+
+    def at_rest(self, engine: Engine, now_ns: int) -> None:
+        """Nothing strikes, nothing moves, nothing is under way: hold all against the exchange."""

@@ -1,0 +1,67 @@
+"""From one boot to the next: what is taken out, asked again and named anew."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from msgspec import structs
+
+from core.events import FillReport
+from core.orders import Orders
+from core.recovery import Recovery
+from core.views import OrderState
+from tools.world.canaries.canary import Canary, Change
+
+
+def _leave_the_live(self: Any, now_ns: int) -> None:
+    live = [order for order in self._orders.open() if order.state is OrderState.LIVE]
+    for order in live:
+        if not order.cancelling:
+            self._desk.send_cancel(order)
+    self.left = not live
+
+
+_begin: Final = Recovery.begin
+
+
+def _ask_for_all(self: Any, now_ns: int) -> None:
+    for index in self._last_trade:
+        self._last_trade[index] = -1
+    _begin(self, now_ns)
+
+
+def _book_what_is_found(self: Any, report: FillReport) -> None:
+    """Take each trade that an answer tells for a new one."""
+    order = self._orders.by_venue_id(report.instrument, report.venue_order_id)
+    if order is not None and report.instrument not in self._baselines:
+        fill = structs.replace(report.fill, trade_id=report.fill.trade_id + 10**9)
+        _on_fill_report(self, structs.replace(report, fill=fill))
+
+
+_on_fill_report: Final = Recovery.on_fill_report
+
+
+_orders: Final = Orders.__init__
+
+
+def _one_boot(self: Any, scope: str, boot: int, seed: int) -> None:
+    _orders(self, scope, 1, 0)
+
+
+CANARIES: Final[dict[str, Canary]] = {
+    "leave_only_the_live": Canary(
+        "on exit only what we believe live is cancelled",
+        (Change(Recovery, "_leave_step", _leave_the_live),),
+    ),
+    "fill_booked_on_reconnect": Canary(
+        "after a reconnect all trades are asked for, and booked again",
+        (
+            Change(Recovery, "begin", _ask_for_all),
+            Change(Recovery, "on_fill_report", _book_what_is_found),
+        ),
+    ),
+    "id_reused": Canary(
+        "client order ids do not tell one boot from the next",
+        (Change(Orders, "__init__", _one_boot),),
+    ),
+}

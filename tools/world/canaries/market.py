@@ -1,0 +1,32 @@
+"""Books: what is applied to them, and when they may be read."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from core.book import Book
+from core.sequence import Admission, Bridged
+from tools.world.canaries.canary import Canary, Change
+
+
+def _apply_all(self: Any, first_seq: int, last_seq: int) -> Admission:
+    if last_seq <= self.seq:
+        return Admission.IGNORE
+    self.seq = last_seq
+    return Admission.APPLY
+
+
+def _stay_live(self: Any, why: str) -> None:
+    self.gaps += 1
+
+
+CANARIES: Final[dict[str, Canary]] = {
+    "gap_ignored": Canary(
+        "a change is applied whatever is missing before it",
+        (Change(Bridged, "admit", _apply_all),),
+    ),
+    "stale_book_read": Canary(
+        "a book stays readable when its proof is gone",
+        (Change(Book, "invalidate", _stay_live),),
+    ),
+}

@@ -1,0 +1,81 @@
+"""Order rules: what a reply, a refusal and a fill prove, and whose an order is."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from core.events import Fill, Verdict
+from core.orders import Evidence, Order, Orders
+from core.position import Position
+from core.proof import Proof
+from core.views import OrderState
+from tools.world.canaries.canary import Canary, Change
+
+
+def _refused(self: Any, order: Order, now_ns: int) -> None:
+    self._settle(self._orders.on_refused(order, "timed out"))
+
+
+def _every_fill_is_new(self: Any, order: Order, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
+    for fill in fills:
+        order.trade_ids[fill.trade_id] = None
+        order.traded_lots += fill.lots
+    order.filled_lots = max(order.filled_lots, order.traded_lots)
+    return fills
+
+
+def _count_every_fill(self: Any, side: int, fill: Fill) -> bool:
+    self.lots += side * fill.lots
+    if side > 0:
+        self.bought_lots += fill.lots
+    else:
+        self.sold_lots += fill.lots
+    return True
+
+
+_cancelled: Final = Proof._cancelled
+
+
+def _reject_is_done(self: Any, cancel: Any, verdict: Verdict, now_ns: int) -> None:
+    order = self._orders.find(cancel.client_order_id)
+    if verdict is Verdict.REFUSED and order is not None:
+        self._settle(self._orders._add_evidence(order, Evidence.CANCELED, ""))
+    else:
+        _cancelled(self, cancel, verdict, now_ns)
+
+
+def _mine(self: Any, client_order_id: str) -> bool:
+    return True
+
+
+def _counted_if_known(order: Order) -> tuple[int, int, int]:
+    filled_lots = order.filled_lots
+    open_lots = 0 if order.state is OrderState.UNKNOWN else order.open_lots
+    return filled_lots, open_lots, open_lots + filled_lots - order.traded_lots
+
+
+CANARIES: Final[dict[str, Canary]] = {
+    "timeout_is_rejection": Canary(
+        "a reply that is overdue or lost means that the order was rejected",
+        (Change(Proof, "_in_doubt", _refused),),
+    ),
+    "fills_not_deduplicated": Canary(
+        "every message about a fill is a fill",
+        (
+            Change(Orders, "_new_fills", _every_fill_is_new),
+            Change(Position, "on_fill", _count_every_fill),
+        ),
+    ),
+    "cancel_reject_is_done": Canary(
+        "an order whose cancel is refused is gone",
+        (Change(Proof, "_cancelled", _reject_is_done),),
+    ),
+    "strangers_cancelled": Canary(
+        "every order on the account is ours",
+        (Change(Orders, "is_ours", _mine),),
+    ),
+    "unknown_frees_exposure": Canary(
+        "an order in doubt keeps no exposure",
+        (Change(Order, "quantities", property(_counted_if_known)),),
+    ),
+}

@@ -1,0 +1,14 @@
+"""The faults that strike in both rings, by theme: a new module of them is listed here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tools.world import exchange_faults, message_faults, order_faults
+from tools.world.strikes import Fault
+
+SHARED: Final[tuple[tuple[Fault, ...], ...]] = (
+    message_faults.FAULTS,
+    order_faults.FAULTS,
+    exchange_faults.FAULTS,
+)
