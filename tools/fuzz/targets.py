@@ -529,15 +529,21 @@ def _http(data: bytes) -> object:
         method, path, query, body.decode("utf-8", "replace"), {"x-mbx-apikey": corpus.API_KEY}
     )
     venue = corpus.exchange()
-    if path == switches.PATH:
-        return switches.answer(venue.faults, request, START_NS)
+    if path in switches.PATHS:
+        return switches.answer(venue, request, START_NS)
     return respond(venue.exchange, request, START_NS)
 
 
 def _http_corpus() -> list[bytes]:
     asked = [f"{one.method} {one.path}?{one.query}\n".encode() for one in said().http]
-    fault = b'{"line":"rest","part":"replies","fault":"drop","hits":1}'
-    return [*asked, f"POST {switches.PATH}\n".encode() + fault, f"GET {switches.PATH}".encode()]
+    fault = b'{"fault":"drop","on":"replies","line":"rest","times":1}'
+    action = b'{"action":"status","symbol":"BTCUSDT","status":"HALT"}'
+    return [
+        *asked,
+        f"POST {switches.FAULTS}\n".encode() + fault,
+        f"GET {switches.FAULTS}".encode(),
+        f"POST {switches.ACTIONS}\n".encode() + action,
+    ]
 
 
 # -- all of them -----------------------------------------------------------------------------

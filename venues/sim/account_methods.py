@@ -1,15 +1,18 @@
 """Requests about one's own account: orders, trades, balances (rest-api.md, Account Endpoints)."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from venues.sim import errors, orders
-from venues.sim.accounts import NO_DISCOUNT
+from venues.sim.accounts import Balance
+from venues.sim.engine import OrderFile
 from venues.sim.exchange import Call, Exchange, page
 from venues.sim.fixed import ONE, show
 from venues.sim.limits import MILLISECOND_NS
-from venues.sim.orders import Execution
+from venues.sim.orders import Execution, Order
 
 LONGEST_LOOKUP_HOURS: Final = 24
+NOTHING: Final = Balance()
 
 
 def order_status(exchange: Exchange, call: Call) -> dict[str, Any]:
@@ -17,10 +20,11 @@ def order_status(exchange: Exchange, call: Call) -> dict[str, Any]:
     order_id, client_id = call.p.order_names()
     call.p.finish()
     file = exchange.engine.file(call.account, market.symbol.name)
-    order = file.find(order_id, client_id, open_only=False)
-    if order is None:
+    order = file.look_up(order_id, client_id)
+    seen = None if order is None else order.at(call.seen_ns)
+    if seen is None:
         raise errors.no_such_order()
-    return orders.queried(order, call.unit_ns)
+    return orders.queried(seen, call.unit_ns)
 
 
 def open_orders(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
@@ -29,8 +33,19 @@ def open_orders(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
     return [
         orders.queried(order, call.unit_ns)
         for market in exchange.choose(name, None)
-        for order in exchange.engine.file(call.account, market.symbol.name).open.values()
+        for order in _open_at(exchange.engine.file(call.account, market.symbol.name), call)
     ]
+
+
+def _open_at(file: OrderFile, call: Call) -> Iterator[Order]:
+    """Yield the orders that were open at the moment the caller is shown."""
+    if call.seen_ns >= call.now_ns:
+        yield from file.open.values()
+        return
+    for order in file.orders.values():
+        seen = order.at(call.seen_ns)
+        if seen is not None and seen.is_open:
+            yield seen
 
 
 def all_orders(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
@@ -41,8 +56,9 @@ def all_orders(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
     p.finish()
     found = [
         order
-        for order in exchange.engine.file(call.account, market.symbol.name).orders.values()
-        if (order_id is None or order.order_id >= order_id)
+        for one in exchange.engine.file(call.account, market.symbol.name).orders.values()
+        if (order := one.at(call.seen_ns)) is not None
+        and (order_id is None or order.order_id >= order_id)
         and (start_ns is None or order.created_ns >= start_ns)
         and (end_ns is None or order.created_ns < end_ns + MILLISECOND_NS)
     ]
@@ -69,6 +85,7 @@ def my_trades(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
         return (
             (order_id is None or one.order_id == order_id)
             and (from_id is None or trade.trade_id >= from_id)
+            and trade.time_ns <= call.seen_ns
             and (start_ns is None or trade.time_ns >= start_ns)
             and (end_ns is None or trade.time_ns < end_ns + MILLISECOND_NS)
         )
@@ -82,17 +99,45 @@ def my_trades(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
     ]
 
 
+def my_allocations(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
+    p = call.p
+    market = exchange.market(p.need_text("symbol"))
+    order_id, from_id = p.integer("orderId"), p.integer("fromAllocationId")
+    limit = p.count("limit", 500, 1_000)
+    start_ns, end_ns = p.span(LONGEST_LOOKUP_HOURS)
+    p.finish()
+    timed = start_ns is not None or end_ns is not None
+    if timed and (order_id is not None or from_id is not None):
+        raise errors.bad_combination()
+    found = [
+        one
+        for one in exchange.engine.file(call.account, market.symbol.name).allocations
+        if one.time_ns <= call.seen_ns
+        and (order_id is None or one.order_id == order_id)
+        and (from_id is None or one.allocation_id >= from_id)
+        and (start_ns is None or one.time_ns >= start_ns)
+        and (end_ns is None or one.time_ns < end_ns + MILLISECOND_NS)
+    ]
+    # Only ``endTime`` alone asks for the newest (rest-api.md, Query Allocations).
+    oldest_first = start_ns is not None or end_ns is None
+    return [
+        orders.allocated(market.symbol.name, one, call.unit_ns)
+        for one in page(found, limit, oldest_first=oldest_first)
+    ]
+
+
 def account_status(exchange: Exchange, call: Call) -> dict[str, Any]:
     omit_zero = call.p.boolean("omitZeroBalances", default=False)
     call.p.finish()
     account = call.account
+    balances = account.balances_at(call.seen_ns)
     return {
         "makerCommission": account.maker_rate * 10_000 // ONE,
         "takerCommission": account.taker_rate * 10_000 // ONE,
         "buyerCommission": 0,
         "sellerCommission": 0,
         "commissionRates": account.rates(),
-        "canTrade": True,
+        "canTrade": account.may_trade,
         "canWithdraw": False,
         "canDeposit": False,
         "brokered": False,
@@ -101,13 +146,10 @@ def account_status(exchange: Exchange, call: Call) -> dict[str, Any]:
         "updateTime": account.updated_ns // call.unit_ns,
         "accountType": "SPOT",
         "balances": [
-            {
-                "asset": asset,
-                "free": show(account.balance(asset).free),
-                "locked": show(account.balance(asset).locked),
-            }
+            {"asset": asset, "free": show(one.free), "locked": show(one.locked)}
             for asset in exchange.assets()
-            if not omit_zero or account.balance(asset).free or account.balance(asset).locked
+            for one in (balances.get(asset, NOTHING),)
+            if not omit_zero or one.free or one.locked
         ],
         "permissions": ["SPOT"],
         "uid": account.number,
@@ -123,7 +165,7 @@ def commission(exchange: Exchange, call: Call) -> dict[str, Any]:
         "standardCommission": call.account.rates(),
         "specialCommission": nothing,
         "taxCommission": nothing,
-        "discount": NO_DISCOUNT,
+        "discount": call.account.discount(),
     }
 
 
@@ -138,7 +180,7 @@ def amendments(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
     from_id, limit = p.integer("fromExecutionId"), p.count("limit", 500, 1_000)
     p.finish()
     file = exchange.engine.file(call.account, market.symbol.name)
-    order = file.find(order_id, None, open_only=False)
+    order = file.look_up(order_id, None)
     if order is None:
         raise errors.no_such_order()
     return [
@@ -153,7 +195,7 @@ def amendments(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
             "time": one.time_ns // call.unit_ns,
         }
         for one in order.amends
-        if from_id is None or one.execution_id >= from_id
+        if one.time_ns <= call.seen_ns and (from_id is None or one.execution_id >= from_id)
     ][:limit]
 
 

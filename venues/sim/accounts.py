@@ -5,23 +5,24 @@ trades for the background, may owe. Every commission is credited to ``fees``, so
 all accounts of each asset changes by deposits alone.
 """
 
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from venues.sim import errors
 from venues.sim.fixed import ONE, show
-from venues.sim.limits import OrderCounter
+from venues.sim.limits import SECOND_NS, OrderCounter
 
 # 0.1 %, the venue's ordinary rate for maker and taker.
 STANDARD_RATE: Final = ONE // 1000
 
-# Paying commission in BNB earns no discount here.
-NO_DISCOUNT: Final[dict[str, Any]] = {
-    "enabledForAccount": False,
-    "enabledForSymbol": False,
-    "discountAsset": "BNB",
-    "discount": show(0),
-}
+# How far back balances are kept: as far as a replica may be behind.
+REPLICA_NS: Final = 60 * SECOND_NS
+
+# What is left of the standard commission when it is paid in this asset (faqs/commission_faq.md).
+DISCOUNT_ASSET: Final = "BNB"
+DISCOUNT: Final = ONE * 3 // 4
 
 
 class Balance:
@@ -36,21 +37,67 @@ class Balance:
 
 @dataclass(slots=True)
 class Account:
-    """One trading account. ``number`` is the owner its resting orders carry in the book."""
+    """One trading account. ``number`` is the owner its resting orders carry in the book.
+
+    ``may_trade`` and ``disabled`` are what the venue's staff may do to an account,
+    ``not_permitted`` and ``restricted`` the symbols it may not trade (errors.md, Messages).
+    """
 
     number: int
     orders: OrderCounter
     maker_rate: int = STANDARD_RATE
     taker_rate: int = STANDARD_RATE
     may_owe: bool = False
+    pays_in_bnb: bool = False
+    may_trade: bool = True
+    disabled: bool = False
+    not_permitted: frozenset[str] = frozenset()
+    restricted: frozenset[str] = frozenset()
+    opening: dict[str, int] = field(default_factory=dict)
     updated_ns: int = 0
     balances: dict[str, Balance] = field(default_factory=dict)
+    # What balances were before each change that a replica may still show, oldest first.
+    _former: deque[tuple[int, str, int, int]] = field(default_factory=deque)
+    _told: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def balance(self, asset: str) -> Balance:
         found = self.balances.get(asset)
         if found is None:
             found = self.balances[asset] = Balance()
         return found
+
+    def begin(self) -> None:
+        """Begin anew with the opening balances and nothing placed."""
+        self.balances = {asset: Balance(amount) for asset, amount in self.opening.items()}
+        self.orders.begin()
+        self._former.clear()
+        self._told.clear()
+        self.remember(self.opening, 0)
+
+    def check_may_trade(self, symbol: str) -> None:
+        """Raise -2010 when the account is kept from placing orders in ``symbol``."""
+        if not self.may_trade:
+            raise errors.rejected("This account may not place or cancel orders.")
+        if self.disabled:
+            raise errors.rejected("This action is disabled on this account.")
+        if symbol in self.not_permitted:
+            raise errors.rejected("This symbol is not permitted for this account.")
+        if symbol in self.restricted:
+            raise errors.rejected("This symbol is restricted for this account.")
+
+    def check_may_cancel(self) -> None:
+        """Raise -2011 when the account is kept from cancelling."""
+        if not self.may_trade:
+            raise errors.cancel_rejected("This account may not place or cancel orders.")
+
+    def discount(self) -> dict[str, Any]:
+        """Return the discount on commission as the venue shows it."""
+        return {
+            "enabledForAccount": self.pays_in_bnb,
+            "enabledForSymbol": True,
+            "discountAsset": DISCOUNT_ASSET,
+            "discount": show(DISCOUNT),
+        }
 
     def rates(self) -> dict[str, str]:
         """Return the commission rates as the venue shows them."""
@@ -60,6 +107,24 @@ class Account:
             "buyer": show(0),
             "seller": show(0),
         }
+
+    def remember(self, assets: Iterable[str], now_ns: int) -> None:
+        """Keep what balances were until now for replicas that are behind."""
+        for asset in assets:
+            balance = self.balance(asset)
+            self._former.append((now_ns, asset, *self._told.get(asset, (0, 0))))
+            self._told[asset] = (balance.free, balance.locked)
+        while self._former and self._former[0][0] < now_ns - REPLICA_NS:
+            self._former.popleft()
+
+    def balances_at(self, seen_ns: int) -> dict[str, Balance]:
+        """Return the balances as they were at a time, as far back as a replica may be."""
+        found = dict(self.balances)
+        for changed_ns, asset, free, locked in reversed(self._former):
+            if changed_ns <= seen_ns:
+                break
+            found[asset] = Balance(free, locked)
+        return found
 
     def lock(self, asset: str, amount: int) -> None:
         """Move ``amount`` from free to locked; raise -2010 when there is less."""
@@ -75,25 +140,42 @@ class Account:
         balance.free += amount
 
 
-class HmacKey:
-    """An API key whose requests are signed by HMAC-SHA256 with a shared secret."""
+# What a key may be allowed (rest-api.md, Request Security).
+PERMISSIONS: Final = frozenset({"TRADE", "USER_DATA", "USER_STREAM"})
 
-    __slots__ = ("account", "api_key", "secret")
 
-    def __init__(self, api_key: str, account: Account, secret: str) -> None:
+class Key:
+    """An API key: what it may do, and the IPs it may come from; none named means any."""
+
+    __slots__ = ("account", "api_key", "ips", "permissions")
+
+    def __init__(self, api_key: str, account: Account) -> None:
         self.api_key = api_key
         self.account = account
+        self.permissions = PERMISSIONS
+        self.ips: frozenset[str] = frozenset()
+
+    def allows(self, permission: str, ip: str) -> bool:
+        return permission in self.permissions and (not self.ips or ip in self.ips)
+
+
+class HmacKey(Key):
+    """An API key whose requests are signed by HMAC-SHA256 with a shared secret."""
+
+    __slots__ = ("secret",)
+
+    def __init__(self, api_key: str, account: Account, secret: str) -> None:
+        super().__init__(api_key, account)
         self.secret = secret.encode()
 
 
-class Ed25519Key:
+class Ed25519Key(Key):
     """An API key whose requests are signed with the private half of ``public_key`` (32 bytes)."""
 
-    __slots__ = ("account", "api_key", "public_key")
+    __slots__ = ("public_key",)
 
     def __init__(self, api_key: str, account: Account, public_key: bytes) -> None:
-        self.api_key = api_key
-        self.account = account
+        super().__init__(api_key, account)
         self.public_key = public_key
 
 

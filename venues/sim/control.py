@@ -1,6 +1,6 @@
-"""The switch panel of ``hotloop sim``: the fault switchboard over REST, for the loopback alone.
+"""The switch panel of ``hotloop sim``: faults and actions over REST, for the loopback alone.
 
-Its path is none of the venue's, so that no client of the venue meets it by accident.
+Its paths are none of the venue's, so that no client of the venue meets them by accident.
 """
 
 import ipaddress
@@ -9,18 +9,40 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from venues.sim.actions import ActionError, AnyAction
 from venues.sim.faults import Fault, FaultError, Switchboard
 from venues.sim.rest import HttpReply, HttpRequest
+from venues.sim.venue import Venue
 
-PATH: Final = "/sim/faults"
+FAULTS: Final = "/sim/faults"
+ACTIONS: Final = "/sim/actions"
+PATHS: Final = frozenset({FAULTS, ACTIONS})
 
 _decode = msgspec.json.Decoder(Fault).decode
+_decode_action = msgspec.json.Decoder(AnyAction).decode
 
 
-def answer(board: Switchboard, request: HttpRequest, now_ns: int) -> HttpReply:
-    """Show the switches, switch a fault on, or switch one or all off."""
+def answer(venue: Venue, request: HttpRequest, now_ns: int) -> HttpReply:
+    """Answer a request for one of the panel's paths."""
     if not _is_near(request.ip):
-        return _reply(403, {"error": f"{PATH} answers on the loopback only"})
+        return _reply(403, {"error": f"{request.path} answers on the loopback only"})
+    if request.path == ACTIONS:
+        return _act(venue, request, now_ns)
+    return _switch(venue.faults, request, now_ns)
+
+
+def _act(venue: Venue, request: HttpRequest, now_ns: int) -> HttpReply:
+    """Have others do something to the exchange."""
+    if request.method != "POST":
+        return _reply(405, {"error": "POST does something"})
+    try:
+        return _reply(200, venue.perform(_decode_action(request.body), now_ns))
+    except (msgspec.DecodeError, RecursionError, ActionError) as error:
+        return _reply(400, {"error": str(error)})
+
+
+def _switch(board: Switchboard, request: HttpRequest, now_ns: int) -> HttpReply:
+    """Show the switches, switch a fault on, or switch one or all off."""
     board.turn(now_ns)
     match request.method:
         case "GET":

@@ -12,16 +12,21 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from venues.sim import errors, orders
-from venues.sim.accounts import Account
+from venues.sim.accounts import DISCOUNT, DISCOUNT_ASSET, Account
 from venues.sim.fixed import ONE, notional, show
 from venues.sim.limits import Limit, OrderCounter
 from venues.sim.matching import BUY, Best, Book, Fill, Prevented, Resting, SelfTrade
-from venues.sim.orders import Amendment, Execution, NewOrder, Order, PreventedMatch
+from venues.sim.orders import Allocation, Amendment, Execution, NewOrder, Order, PreventedMatch
 from venues.sim.symbols import AVERAGE_PRICE_MINUTES, Symbol
 from venues.sim.tape import Aggregate, Tape, Trade
 
 HOUSE: Final = 0
 FEES: Final = -1
+
+TRADING: Final = "TRADING"
+CANCEL_ONLY: Final = "CANCEL_ONLY"
+# The states of a symbol that the venue documents (enums.md, Symbol status).
+STATUSES: Final = frozenset({TRADING, CANCEL_ONLY, "BREAK", "HALT", "END_OF_DAY"})
 
 # Closed orders and executions kept per account and symbol: hours of a busy maker, tens of MB.
 CLOSED_ORDERS_KEPT: Final = 50_000
@@ -75,12 +80,18 @@ class Market:
 
     def __init__(self, symbol: Symbol) -> None:
         self.symbol = symbol
+        self.status = TRADING
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin anew: an empty book, nothing traded, all ids from the first on."""
         self.book = Book()
         self.tape = Tape()
         self._order_id = 0
         self._trade_id = 0
         self._execution_id = 0
         self._prevented_id = -1
+        self._allocation_id = -1
 
     def next_order_id(self) -> int:
         self._order_id += 1
@@ -98,6 +109,19 @@ class Market:
         self._prevented_id += 1
         return self._prevented_id
 
+    def next_allocation_id(self) -> int:
+        self._allocation_id += 1
+        return self._allocation_id
+
+    def published(self) -> dict[str, Any]:
+        """Return the entry of ``exchangeInfo.symbols``."""
+        return self.symbol.published(self.status)
+
+    def last_price(self) -> int:
+        """Return the price of the last trade, the opening price before any."""
+        last = self.tape.last_price
+        return self.symbol.opening_price if last is None else last
+
     def average_price(self, now_ns: int) -> int:
         """Return the price that percent and notional filters use."""
         average = self.tape.average_price(now_ns, AVERAGE_PRICE_MINUTES)
@@ -111,6 +135,7 @@ class OrderFile:
         self.orders: dict[int, Order] = {}
         self.open: dict[int, Order] = {}
         self.executions: deque[Execution] = deque(maxlen=EXECUTIONS_KEPT)
+        self.allocations: deque[Allocation] = deque(maxlen=EXECUTIONS_KEPT)
         self._by_name: dict[str, Order] = {}
         self._closed: deque[Order] = deque()
 
@@ -128,16 +153,21 @@ class OrderFile:
             order if order is not None and order.client_id == client_id and order.is_open else None
         )
 
-    def find(self, order_id: int | None, client_id: str | None, *, open_only: bool) -> Order | None:
-        """Return an order by id, else by client id; raise -2039 when both are sent and differ."""
-        if order_id is not None:
-            order = (self.open if open_only else self.orders).get(order_id)
-            if order is not None and client_id is not None and client_id not in order.names:
-                raise errors.client_id_differs()
-            return order
-        if client_id is None:
-            return None
-        return self.open_named(client_id) if open_only else self.named(client_id)
+    def find(self, order_id: int | None, client_id: str | None) -> Order | None:
+        """Return an open order by id, else by client id; none when both are sent and differ."""
+        if order_id is None:
+            return None if client_id is None else self.open_named(client_id)
+        order = self.open.get(order_id)
+        return order if order is None or client_id in {None, *order.names} else None
+
+    def look_up(self, order_id: int | None, client_id: str | None) -> Order | None:
+        """Return any order by id, else by client id; raise -2039 when both are sent and differ."""
+        if order_id is None:
+            return None if client_id is None else self.named(client_id)
+        order = self.orders.get(order_id)
+        if order is not None and client_id not in {None, *order.names}:
+            raise errors.client_id_differs()
+        return order
 
     def renamed(self, order: Order) -> None:
         self._by_name[order.client_id] = order
@@ -175,7 +205,8 @@ class Engine:
         """Open a trading account with ``deposits`` (asset -> 1e-8)."""
         account = self._add_account(max(self.accounts) + 1)
         for asset, amount in deposits.items():
-            account.balance(asset).free += amount
+            account.opening[asset] = amount
+        account.begin()
         return account
 
     def deposit(self, account: Account, asset: str, amount: int, now_ns: int) -> None:
@@ -190,6 +221,27 @@ class Engine:
             {"e": "balanceUpdate", "E": now_ns, "a": asset, "d": show(amount), "T": now_ns},
         )
         self._tell_balances(account, (asset,), now_ns)
+
+    def lock_outside(self, account: Account, asset: str, amount: int, now_ns: int) -> None:
+        """Another system locks ``amount``, or unlocks it when negative (externalLockUpdate)."""
+        balance = account.balance(asset)
+        if balance.free < amount or balance.locked + amount < 0:
+            raise errors.insufficient_balance()
+        account.lock(asset, amount)
+        account.updated_ns = now_ns
+        self._tell(
+            account.number,
+            {"e": "externalLockUpdate", "E": now_ns, "a": asset, "d": show(amount), "T": now_ns},
+        )
+
+    def begin(self) -> None:
+        """Begin anew, as the venue's test network does: nothing ever placed, ids from the first."""
+        for market in self.markets.values():
+            market.begin()
+        self._files.clear()
+        self.events.clear()
+        for account in self.accounts.values():
+            account.begin()
 
     def file(self, account: Account, symbol: str) -> OrderFile:
         """Return the orders of ``account`` in ``symbol``."""
@@ -241,8 +293,48 @@ class Engine:
         placed = self._match_order(account, market, order, now_ns)
         self._settle_rest(account, market, order, now_ns)
         account.updated_ns = now_ns
-        self._tell_balances(account, (symbol.base, symbol.quote), now_ns)
+        self._tell_balances(account, self._moved(account, symbol), now_ns)
         return placed
+
+    def allocate(
+        self, account: Account, market: Market, request: NewOrder, price: int, now_ns: int
+    ) -> Order:
+        """Fill a new order from other books: one allocation instead of trades."""
+        symbol = market.symbol
+        client_id = request.client_id or self.new_client_id()
+        quote = notional(price, request.quantity)
+        is_buyer = request.side is BUY
+        pays, amount = (symbol.quote, quote) if is_buyer else (symbol.base, request.quantity)
+        account.lock(pays, amount)
+        order = Order(
+            request, symbol.name, market.next_order_id(), account.number, client_id, now_ns
+        )
+        order.locked, order.used_sor = amount, True
+        file = self.file(account, symbol.name)
+        file.add(order)
+        self._report(market, order, "NEW", now_ns)
+        gets, got = (symbol.base, request.quantity) if is_buyer else (symbol.quote, quote)
+        for asset, moved in ((gets, -got), (pays, amount)):
+            self.house.balance(asset).free += moved
+        commission, commission_asset = self._commission(account, symbol, gets, got, is_maker=False)
+        account.balance(gets).free += got
+        account.balance(pays).locked -= amount
+        account.balance(commission_asset).free -= commission
+        order.locked, order.open_quantity = 0, 0
+        order.executed, order.quote_executed = request.quantity, quote
+        one = Allocation(
+            market.next_allocation_id(), order.order_id, is_buyer, price, request.quantity, quote,
+            commission, commission_asset, now_ns,
+        )  # fmt: skip
+        file.allocations.append(one)
+        self._close(account, market, order, "FILLED", now_ns)
+        account.orders.add(account.orders.FIRST_FILL_AS_TAKER, now_ns)
+        order.remember()
+        event = orders.report(order, "TRADE", market.next_execution_id(), now_ns)
+        self._tell(account.number, orders.allocated_report(one, event))
+        account.updated_ns = now_ns
+        self._tell_balances(account, self._moved(account, symbol), now_ns)
+        return order
 
     def cancel(
         self, account: Account, market: Market, order: Order, client_id: str | None, now_ns: int
@@ -396,7 +488,7 @@ class Engine:
             self.events.append(Aggregated(market.symbol.name, aggregate))
         for account in touched.values():
             account.updated_ns = now_ns
-            self._tell_balances(account, (market.symbol.base, market.symbol.quote), now_ns)
+            self._tell_balances(account, self._moved(account, market.symbol), now_ns)
         return executions, prevented
 
     def _trade(self, market: Market, taker: Resting, fill: Fill, now_ns: int) -> Trade:
@@ -429,12 +521,11 @@ class Engine:
             account.balance(gets).free += got
             account.balance(gives).free -= given
             return None
-        rate = account.maker_rate if is_maker else account.taker_rate
-        commission = got * rate // ONE
-        account.balance(gets).free += got - commission
+        account.balance(gets).free += got
         account.balance(gives).locked -= given
         party.locked -= given
-        self.fees.balance(gets).free += commission
+        commission, paid_in = self._commission(account, symbol, gets, got, is_maker=is_maker)
+        account.balance(paid_in).free -= commission
         if not party.executed:
             counter = account.orders
             counter.add(
@@ -444,7 +535,9 @@ class Engine:
         party.executed += trade.quantity
         party.quote_executed += trade.quote
         party.updated_ns = trade.time_ns
-        execution = Execution(trade, party.order_id, party.side is BUY, is_maker, commission, gets)
+        execution = Execution(
+            trade, party.order_id, party.side is BUY, is_maker, commission, paid_in
+        )
         self.file(account, symbol.name).executions.append(execution)
         if not party.open_quantity:
             self._close(account, market, party, "FILLED", trade.time_ns)
@@ -453,6 +546,47 @@ class Engine:
             self._unlock_excess(account, market, party)
         self._report(market, party, "TRADE", trade.time_ns, execution=execution)
         return execution
+
+    def _commission(
+        self, account: Account, symbol: Symbol, asset: str, amount: int, *, is_maker: bool
+    ) -> tuple[int, str]:
+        """Charge the commission on ``amount`` received; return what it is and in which asset.
+
+        In BNB where the account pays so, has enough and BNB has a price; else in what is received
+        (faqs/commission_faq.md).
+        """
+        rate = account.maker_rate if is_maker else account.taker_rate
+        commission = amount * rate // ONE
+        if account.pays_in_bnb and asset != DISCOUNT_ASSET:
+            price = self._price(DISCOUNT_ASSET, asset)
+            discounted = 0 if price is None else commission * DISCOUNT // price
+            if price is not None and discounted <= account.balance(DISCOUNT_ASSET).free:
+                commission, asset = discounted, DISCOUNT_ASSET
+        elif account.pays_in_bnb:
+            commission = commission * DISCOUNT // ONE
+        self.fees.balance(asset).free += commission
+        return commission, asset
+
+    @staticmethod
+    def _moved(account: Account, symbol: Symbol) -> Iterable[str]:
+        """Return the assets that a fill in ``symbol`` may have moved, each once."""
+        pair = (symbol.base, symbol.quote)
+        return (
+            (*pair, DISCOUNT_ASSET) if account.pays_in_bnb and DISCOUNT_ASSET not in pair else pair
+        )
+
+    def _price(self, base: str, quote: str) -> int | None:
+        """Return the price of ``base`` in ``quote`` by a symbol of both, or by a common quote."""
+        prices = {
+            (market.symbol.base, market.symbol.quote): market.last_price()
+            for market in self.markets.values()
+        }
+        if (base, quote) in prices:
+            return prices[base, quote]
+        for (one, common), price in prices.items():
+            if one == base and (quote, common) in prices:
+                return price * ONE // prices[quote, common]
+        return None
 
     def _prevent(
         self, market: Market, taker: Resting, step: Prevented, now_ns: int
@@ -495,6 +629,7 @@ class Engine:
             self._unlock_excess(account, market, order)
         else:
             self._close(account, market, order, "EXPIRED_IN_MATCH", now_ns)
+        order.remember()
         execution_id = market.next_execution_id()
         event = orders.report(order, "TRADE_PREVENTION", execution_id, now_ns)
         self._tell(
@@ -536,6 +671,7 @@ class Engine:
         execution: Execution | None = None,
     ) -> int:
         """Tell the owner about its order; return the execution id."""
+        order.remember()
         execution_id = market.next_execution_id()
         event = orders.report(
             order,
@@ -549,6 +685,7 @@ class Engine:
         return execution_id
 
     def _tell_balances(self, account: Account, assets: Iterable[str], now_ns: int) -> None:
+        account.remember(assets, now_ns)
         self._tell(
             account.number,
             {

@@ -67,13 +67,14 @@ def too_many_requests(limit: int, interval: str, retry_at_ms: int) -> ApiError:
     )
 
 
-def banned(until_ms: int) -> ApiError:
+def banned(until_ms: int, *, only_in_text: bool = False) -> ApiError:
+    """A 418; ``only_in_text`` leaves the end out of header and data, which the venue may do."""
     return ApiError(
         -1003,
         f"Way too much request weight used; IP banned until {until_ms}."
         " Please use WebSocket Streams for live updates to avoid bans.",
         status=418,
-        retry_at_ms=until_ms,
+        retry_at_ms=None if only_in_text else until_ms,
     )
 
 
@@ -98,6 +99,25 @@ def told_to_wait(retry_at_ms: int | None) -> ApiError:
 def internal() -> ApiError:
     """Nothing is said about whether the request was executed."""
     return ApiError(-1000, "An unknown error occurred while processing the request.", status=503)
+
+
+def overloaded() -> ApiError:
+    """The documents give -1008 no status; like any 5xx it proves nothing."""
+    return ApiError(
+        -1008,
+        "Server is currently overloaded with other requests. Please try again in a few minutes.",
+        status=503,
+    )
+
+
+# The firewall in front of the venue answers with a page of HTML over REST.
+FORBIDDEN_STATUS: Final = 403
+
+
+def forbidden() -> ApiError:
+    return ApiError(
+        -1002, "You are not authorized to execute this request.", status=FORBIDDEN_STATUS
+    )
 
 
 def timed_out() -> ApiError:
@@ -267,10 +287,6 @@ def unsupported_operation() -> ApiError:
 
 def filter_failure(name: str) -> ApiError:
     return ApiError(-1013, f"Filter failure: {name}")
-
-
-def self_trade_mode_not_allowed() -> ApiError:
-    return ApiError(-1013, "This symbol does not allow the specified self-trade prevention mode.")
 
 
 def order_type_not_supported(label: str) -> ApiError:

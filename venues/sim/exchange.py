@@ -7,7 +7,7 @@ waits in ``engine.events``. There is no clock here, and no randomness but the ge
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from venues.sim import auth, errors
 from venues.sim.accounts import Account, ApiKey, Ed25519Key, HmacKey
@@ -58,6 +58,22 @@ class Origin:
     unit_ns: int = MILLISECOND_NS
 
 
+class Moment(NamedTuple):
+    """The times of one request, the same unless a fault sets them apart.
+
+    ``received_ns`` is held against the request's window, ``now_ns`` is when it is executed, and
+    ``seen_ns`` is the moment whose state a query shows.
+    """
+
+    now_ns: int
+    received_ns: int
+    seen_ns: int
+
+    @classmethod
+    def at(cls, now_ns: int) -> "Moment":
+        return cls(now_ns, now_ns, now_ns)
+
+
 @dataclass(slots=True)
 class Reply:
     """The answer to one request: a result, or the error that refused it."""
@@ -75,13 +91,18 @@ class Reply:
 class Call:
     """One request while it is handled."""
 
-    __slots__ = ("_account", "now_ns", "p", "unit_ns")
+    __slots__ = ("_account", "free", "now_ns", "p", "seen_ns", "unit_ns")
 
-    def __init__(self, p: Parameters, account: Account | None, now_ns: int, unit_ns: int) -> None:
+    def __init__(
+        self, p: Parameters, account: Account | None, moment: Moment, unit_ns: int
+    ) -> None:
         self.p = p
         self._account = account
-        self.now_ns = now_ns
+        self.now_ns = moment.now_ns
+        self.seen_ns = moment.seen_ns
         self.unit_ns = unit_ns
+        self.free = False
+        """Set by a method whose success happens to cost nothing."""
 
     @property
     def account(self) -> Account:
@@ -106,6 +127,8 @@ class Method:
     handler: Handler
     weight: Weight
     signed: bool = False
+    # The permission that the key of a signed request needs.
+    permission: str = "USER_DATA"
     # Weight is charged for failures only (CHANGELOG 2026-04-02).
     free_on_success: bool = False
     # The reply shows the unfilled order count.
@@ -143,8 +166,16 @@ class Exchange:
 
     # -- requests ------------------------------------------------------------------------------
 
-    def call(self, method: Method, values: Mapping[str, str], origin: Origin, now_ns: int) -> Reply:
-        """Handle one request and return its reply."""
+    def call(
+        self,
+        method: Method,
+        values: Mapping[str, str],
+        origin: Origin,
+        now_ns: int,
+        moment: Moment | None = None,
+    ) -> Reply:
+        """Handle one request and return its reply; ``moment`` sets its times apart."""
+        moment = Moment.at(now_ns) if moment is None else moment
         requests = self.requests_of(origin.ip)
         weight = method.weigh(values)
         account: Account | None = None
@@ -152,10 +183,11 @@ class Exchange:
         try:
             requests.admit(weight, now_ns)
             if method.signed:
-                account = self.authenticate(values, origin, now_ns).account
-            call = Call(Parameters(values), account, now_ns, origin.unit_ns)
+                key = self.authenticate(values, origin, method.permission, moment.received_ns)
+                account = key.account
+            call = Call(Parameters(values), account, moment, origin.unit_ns)
             reply.result = method.handler(self, call)
-            requests.charge(0 if method.free_on_success else weight, now_ns)
+            requests.charge(0 if method.free_on_success or call.free else weight, now_ns)
         except ApiError as error:
             reply.error = error
             requests.charge(0 if error.code == -1003 else weight, now_ns)
@@ -164,14 +196,19 @@ class Exchange:
             reply.order_counts = account.orders.states(now_ns)
         return reply
 
-    def authenticate(self, values: Mapping[str, str], origin: Origin, now_ns: int) -> ApiKey:
+    def authenticate(
+        self, values: Mapping[str, str], origin: Origin, permission: str, now_ns: int
+    ) -> ApiKey:
         """Return the key a signed request is made with; raise what is wrong with it."""
         if origin.api_key is None and origin.session is not None:
+            key = origin.session
             auth.check_time(values, now_ns)
-            return origin.session
-        key = auth.find_key(self.keys, origin.api_key)
-        auth.check_time(values, now_ns)
-        auth.check_signature(key, origin.payload, values.get("signature"))
+        else:
+            key = auth.find_key(self.keys, origin.api_key)
+            auth.check_time(values, now_ns)
+            auth.check_signature(key, origin.payload, values.get("signature"))
+        if not key.allows(permission, origin.ip):
+            raise errors.rejected_key()
         return key
 
     def requests_of(self, ip: str) -> RequestCounter:

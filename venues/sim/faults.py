@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 
 from venues.sim import errors
 from venues.sim.errors import ApiError
-from venues.sim.exchange import Reply
+from venues.sim.exchange import Moment, Reply
 from venues.sim.limits import MILLISECOND_NS, SECOND_NS
 
 # Faults standing at once; a storm has one of each kind on each line.
@@ -28,6 +28,11 @@ MAX_STANDING: Final = 100
 MAX_HELD: Final = 100_000
 # The longest a message waits to be overtaken: long beyond the quietest line's next message.
 OVERTAKEN_NS: Final = SECOND_NS
+
+# After which the venue answers -1007 on its own (web-socket-api.md, General API Information).
+BACKEND_PATIENCE_NS: Final = 10 * SECOND_NS
+# The longest a request is accepted late, and a replica is behind.
+LONGEST_LATE_MS: Final = 60_000
 
 NEVER_NS: Final = 2**63 - 1
 
@@ -43,10 +48,17 @@ class Kind(StrEnum):
     DUPLICATE = "duplicate"
     REORDER = "reorder"
     """A message is overtaken by the next one of its connection."""
+    LATE = "late"
+    """A request is accepted in time and executed late, whatever its window says by then."""
+    LAG = "lag"
+    """A query is answered by a replica that is behind."""
     SERVER_ERROR = "server_error"
     TIMEOUT = "timeout"
     THROTTLED = "throttled"
     BANNED = "banned"
+    OVERLOADED = "overloaded"
+    FORBIDDEN = "forbidden"
+    """The firewall in front of the venue blocks the request: HTML over REST."""
     CLOCK = "clock"
     MAINTENANCE = "maintenance"
     REFUSE_CANCEL = "refuse_cancel"
@@ -75,15 +87,30 @@ class LineName(StrEnum):
 
 _PATH: Final = frozenset({Kind.DELAY, Kind.DROP, Kind.DUPLICATE, Kind.REORDER})
 _LEAVING_ONLY: Final = frozenset({Kind.DUPLICATE, Kind.REORDER})
-_EXECUTION: Final = frozenset(Kind) - _PATH - {Kind.SILENCE}
+_ACCEPTANCE: Final = frozenset({Kind.LATE})
+_REPLICA: Final = frozenset({Kind.LAG})
+_DELAYED: Final = frozenset({Kind.DELAY, Kind.LATE, Kind.LAG})
+_EXECUTION: Final = frozenset(Kind) - _PATH - _ACCEPTANCE - _REPLICA - {Kind.SILENCE}
 _EXECUTED: Final = frozenset({Kind.SERVER_ERROR, Kind.TIMEOUT, Kind.DISCONNECT})
 _TIMED: Final = frozenset({Kind.THROTTLED, Kind.BANNED})
 
 PLACING: Final = ("order.place", "order.cancelReplace", "order.amend")
 CANCELS: Final = ("order.cancel", "openOrders.cancelAll")
+# What the venue answers from memory or its database (rest-api.md, Data Sources).
+QUERIES: Final = (
+    "account.status",
+    "allOrders",
+    "myAllocations",
+    "myTrades",
+    "openOrders.status",
+    "order.amendments",
+    "order.status",
+)
 _DEFAULT_METHODS: Final[dict[Kind, tuple[str, ...]]] = {
     Kind.MAINTENANCE: PLACING,
     Kind.REFUSE_CANCEL: CANCELS,
+    Kind.LATE: PLACING,
+    Kind.LAG: QUERIES,
 }
 
 
@@ -105,6 +132,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     chance: Annotated[float, Meta(gt=0, le=1)] = 1.0
     delay_ms: Annotated[int, Meta(ge=0, le=3_600_000)] = 0
     executed: bool = False
+    in_text: bool = False
     retry_ms: Annotated[int, Meta(ge=0, le=3 * 24 * 3_600_000)] | None = None
 
     def __post_init__(self) -> None:
@@ -113,11 +141,14 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             f"{kind} must say what it is on": kind in _PATH and self.on is None,
             f"{kind} is on no part of its own": kind not in _PATH and self.on is not None,
             f"{kind} is not for requests": kind in _LEAVING_ONLY and self.on is Part.REQUESTS,
-            "delay must say delay_ms": kind is Kind.DELAY and not self.delay_ms,
-            "delay_ms is for delay and duplicate": bool(self.delay_ms)
-            and kind not in (Kind.DELAY, Kind.DUPLICATE),
+            f"{kind} must say delay_ms": kind in _DELAYED and not self.delay_ms,
+            "delay_ms is for delay, duplicate, late and lag": bool(self.delay_ms)
+            and kind not in _DELAYED | {Kind.DUPLICATE},
+            f"{kind} has a delay_ms of at most {LONGEST_LATE_MS}": kind in _ACCEPTANCE | _REPLICA
+            and self.delay_ms > LONGEST_LATE_MS,
             f"{kind} cannot be executed": self.executed and kind not in _EXECUTED,
             f"{kind} has no retry_ms": self.retry_ms is not None and kind not in _TIMED,
+            "in_text is for banned": self.in_text and kind is not Kind.BANNED,
             "banned must say retry_ms": kind is Kind.BANNED and self.retry_ms is None,
             "silence is on everything: no methods, times or chance": kind is Kind.SILENCE
             and bool(self.methods or self.times or self.chance < 1),
@@ -164,6 +195,8 @@ class Switchboard:
         """How often each kind has hit."""
         self.wake: Callable[[int], None] = _nobody
         """Told when something was held back, and until when; then ``release`` is to be called."""
+        self.arriving: Callable[[int], None] = _nobody
+        """Told when a request arrives, before anything is done about it."""
 
     def __bool__(self) -> bool:
         return bool(self._standing)
@@ -257,7 +290,11 @@ class Switchboard:
 
 
 def _nobody(_: int) -> None:
-    """Nobody waits to be woken."""
+    """Nobody wants to be told."""
+
+
+def _unheard(_: Reply, __: int) -> None:
+    """The answer comes too late for anybody to hear it."""
 
 
 class Outlet(Protocol[PayloadIn]):
@@ -278,44 +315,68 @@ class Line(Generic[PayloadT]):
         self._board = board
         self._outlet = outlet
         self._overtaken: list[PayloadT] = []
-        self._open = True
+        self.is_open = True
 
     def request(
         self,
         name: str,
-        execute: Callable[[int], Reply],
+        execute: Callable[[Moment], Reply],
         answer: Callable[[Reply, int], None],
         now_ns: int,
     ) -> None:
         """Take a request: have it executed and answered, as far as the faults let it be."""
         board = self._board
+        board.arriving(now_ns)
         board.turn(now_ns)
         delay_ns = 0
         for fault in board.hit(_PATH, Part.REQUESTS, self.name, name) if board else ():
             if fault.fault is Kind.DROP:
                 return
             delay_ns += fault.delay_ms * MILLISECOND_NS
-        carry_out = partial(self._carry_out, name, execute, answer)
+        accept = partial(self._accept, name, execute, answer)
         if delay_ns:
-            board.hold(delay_ns, carry_out)
+            board.hold(delay_ns, accept)
         else:
-            carry_out(now_ns)
+            accept(now_ns)
+
+    def _accept(
+        self,
+        name: str,
+        execute: Callable[[Moment], Reply],
+        answer: Callable[[Reply, int], None],
+        now_ns: int,
+    ) -> None:
+        """Receive a request, and execute it now or late; the caller waits only so long."""
+        board = self._board
+        hits = board.hit(_ACCEPTANCE, None, self.name, name) if board else []
+        late_ns = sum(fault.delay_ms for fault in hits) * MILLISECOND_NS
+        if not late_ns:
+            self._carry_out(name, execute, answer, now_ns, now_ns)
+            return
+        if late_ns > BACKEND_PATIENCE_NS:
+            board.hold(BACKEND_PATIENCE_NS, partial(answer, Reply(error=errors.timed_out())))
+            answer = _unheard
+        board.hold(late_ns, partial(self._carry_out, name, execute, answer, now_ns))
 
     def _carry_out(
         self,
         name: str,
-        execute: Callable[[int], Reply],
+        execute: Callable[[Moment], Reply],
         answer: Callable[[Reply, int], None],
+        received_ns: int,
         now_ns: int,
     ) -> None:
         board = self._board
+        behind = board.hit(_REPLICA, None, self.name, name) if board else []
+        seen_ns = now_ns - max((fault.delay_ms for fault in behind), default=0) * MILLISECOND_NS
+        moment = Moment(now_ns, received_ns, seen_ns)
         hits = board.hit(_EXECUTION, None, self.name, name) if board else []
         if not hits:
-            answer(execute(now_ns), now_ns)
+            answer(execute(moment), now_ns)
             return
         fault = hits[0]
         if fault.executed:
-            execute(now_ns)
+            execute(moment)
         if fault.fault is Kind.DISCONNECT:
             self.cut()
         else:
@@ -354,7 +415,7 @@ class Line(Generic[PayloadT]):
         self._leave(payload)
 
     def _leave(self, payload: PayloadT) -> None:
-        if not self._open or (self._board and self._board.silent(self.name)):
+        if not self.is_open or (self._board and self._board.silent(self.name)):
             return
         self._outlet.send(payload)
         if self._overtaken:
@@ -373,7 +434,7 @@ class Line(Generic[PayloadT]):
 
     def close(self) -> None:
         """The connection is gone: what is held back for it never leaves."""
-        self._open = False
+        self.is_open = False
 
 
 def _error(fault: Fault, name: str, now_ns: int) -> ApiError:
@@ -387,7 +448,11 @@ def _error(fault: Fault, name: str, now_ns: int) -> ApiError:
         case Kind.THROTTLED:
             return errors.told_to_wait(retry_at_ms)
         case Kind.BANNED:
-            return errors.banned(retry_at_ms or 0)
+            return errors.banned(retry_at_ms or 0, only_in_text=fault.in_text)
+        case Kind.OVERLOADED:
+            return errors.overloaded()
+        case Kind.FORBIDDEN:
+            return errors.forbidden()
         case Kind.CLOCK:
             return errors.outside_recv_window()
         case Kind.REFUSE_CANCEL:

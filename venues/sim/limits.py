@@ -131,6 +131,10 @@ class OrderCounter:
     def __init__(self, limits: tuple[Limit, ...]) -> None:
         self.windows = tuple(Window(limit) for limit in limits)
 
+    def begin(self) -> None:
+        """Forget what was counted."""
+        self.windows = tuple(Window(window.limit) for window in self.windows)
+
     def full(self, now_ns: int) -> errors.ApiError | None:
         """Return the refusal of one more order, or None when there is room."""
         for window in self.windows:

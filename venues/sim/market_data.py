@@ -120,11 +120,15 @@ class MarketData:
 
     def __init__(self, engine: Engine, now_ns: int) -> None:
         self._engine = engine
-        self._depths = [Depth(market) for market in engine.markets.values()]
+        self.begin()
         # Dictionaries as ordered sets: delivery follows the order of subscription.
         self._subscribers: dict[str, dict[Subscriber, None]] = {}
         self._next_fast_ns = _next(now_ns, FAST_NS)
         self._next_slow_ns = _next(now_ns, SLOW_NS)
+
+    def begin(self) -> None:
+        """Take the books as they are for the first diffs."""
+        self._depths = [Depth(market) for market in self._engine.markets.values()]
 
     # -- subscriptions -------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any, Final
 
 from venues.sim import errors
-from venues.sim.engine import Market
+from venues.sim.engine import STATUSES, Market
 from venues.sim.errors import ApiError
 from venues.sim.exchange import Call, Exchange, page
 from venues.sim.fixed import show
@@ -15,7 +15,6 @@ from venues.sim.symbols import AVERAGE_PRICE_MINUTES
 from venues.sim.tape import INTERVALS_NS
 from venues.sim.views import DayStatistics, candle_row, depth_snapshot
 
-SYMBOL_STATUSES: Final = frozenset({"TRADING", "HALT", "BREAK"})
 TICKER_TYPES: Final = frozenset({"FULL", "MINI"})
 
 
@@ -42,9 +41,9 @@ def exchange_info(exchange: Exchange, call: Call) -> dict[str, Any]:
     chosen = exchange.choose(name, names)
     if permissions is not None and "SPOT" not in permissions:
         chosen = []
-    if status not in {None, "TRADING"}:
-        chosen = []
-    listed = [market.symbol.published() for market in chosen]
+    if status is not None:
+        chosen = [market for market in chosen if market.status == status]
+    listed = [market.published() for market in chosen]
     if not show_sets:
         listed = [entry | {"permissionSets": []} for entry in listed]
     return {
@@ -59,7 +58,7 @@ def exchange_info(exchange: Exchange, call: Call) -> dict[str, Any]:
 def depth(exchange: Exchange, call: Call) -> dict[str, Any]:
     market = exchange.market(call.p.need_text("symbol"))
     limit = call.p.count("limit", 100, 5_000)
-    _check_status(call.p)
+    _check_status(call.p, market)
     call.p.finish()
     return depth_snapshot(market, limit)
 
@@ -157,7 +156,7 @@ def ticker_price(exchange: Exchange, call: Call) -> Any:
     return _per_symbol(
         exchange,
         call,
-        lambda market: {"symbol": market.symbol.name, "price": show(_last_price(market))},
+        lambda market: {"symbol": market.symbol.name, "price": show(market.last_price())},
     )
 
 
@@ -185,8 +184,8 @@ def ticker_day(exchange: Exchange, call: Call) -> Any:
     return _per_symbol(exchange, call, shown)
 
 
-def _check_status(p: Parameters) -> None:
-    if _read_status(p) not in {None, "TRADING"}:
+def _check_status(p: Parameters, market: Market) -> None:
+    if _read_status(p) not in {None, market.status}:
         raise errors.symbol_status_differs()
 
 
@@ -199,18 +198,13 @@ def _per_symbol(exchange: Exchange, call: Call, shown: Callable[[Market], dict[s
     if name is not None and names is not None:
         raise errors.bad_combination()
     chosen = exchange.choose(name, names)
-    other_status = status not in {None, "TRADING"}
-    if name is not None:
-        if other_status:
-            raise errors.symbol_status_differs()
-        return shown(chosen[0])
-    return [] if other_status else [shown(market) for market in chosen]
-
-
-def _last_price(market: Market) -> int:
-    last = market.tape.last_price
-    return market.symbol.opening_price if last is None else last
+    fitting = [market for market in chosen if status in {None, market.status}]
+    if name is None:
+        return [shown(market) for market in fitting]
+    if not fitting:
+        raise errors.symbol_status_differs()
+    return shown(fitting[0])
 
 
 def _read_status(p: Parameters) -> str | None:
-    return p.choice("symbolStatus", SYMBOL_STATUSES, errors.bad_symbol_status())
+    return p.choice("symbolStatus", STATUSES, errors.bad_symbol_status())

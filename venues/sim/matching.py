@@ -26,6 +26,8 @@ class SelfTrade(Enum):
     EXPIRE_TAKER = "EXPIRE_TAKER"
     EXPIRE_BOTH = "EXPIRE_BOTH"
     DECREMENT = "DECREMENT"
+    TRANSFER = "TRANSFER"
+    """Of one account the same as DECREMENT; there are no trade groups here."""
 
     @property
     def expires_maker(self) -> bool:
@@ -244,7 +246,7 @@ class Book:
         both = min(taker.open_quantity, maker.open_quantity)
         maker_loses = maker.open_quantity if mode.expires_maker else 0
         taker_loses = taker.open_quantity if mode.expires_taker else 0
-        if mode is SelfTrade.DECREMENT:
+        if mode in {SelfTrade.DECREMENT, SelfTrade.TRANSFER}:
             maker_loses = taker_loses = both
         taker.open_quantity -= taker_loses
         if maker_loses:

@@ -10,7 +10,7 @@ from typing import Final
 from venues.sim import account_methods as account
 from venues.sim import market_methods as market
 from venues.sim import trading_methods as trading
-from venues.sim.exchange import Method, Weight
+from venues.sim.exchange import Handler, Method, Weight
 
 
 def _depth_weight(values: Mapping[str, str]) -> int:
@@ -32,6 +32,23 @@ def _day_weight(values: Mapping[str, str]) -> int:
     return 2 if "symbols" in values else 80  # fewer than 21 symbols exist here
 
 
+def _trade(
+    handler: Handler,
+    weight: Weight = 1,
+    *,
+    free_on_success: bool = True,
+    counts_orders: bool = False,
+) -> Method:
+    return Method(
+        handler,
+        weight,
+        signed=True,
+        permission="TRADE",
+        free_on_success=free_on_success,
+        counts_orders=counts_orders,
+    )
+
+
 METHODS: Final[dict[str, Method]] = {
     "ping": Method(market.ping, 1),
     "time": Method(market.time, 1),
@@ -46,18 +63,17 @@ METHODS: Final[dict[str, Method]] = {
     "ticker.price": Method(market.ticker_price, _symbol_weight(2, 4)),
     "ticker.book": Method(market.ticker_book, _symbol_weight(2, 4)),
     "ticker.24hr": Method(market.ticker_day, _day_weight),
-    "order.place": Method(trading.place, 1, signed=True, free_on_success=True, counts_orders=True),
-    "order.test": Method(
+    "order.place": _trade(trading.place, counts_orders=True),
+    "order.test": _trade(
         trading.test_order,
         lambda values: 20 if values.get("computeCommissionRates") == "true" else 1,
-        signed=True,
+        free_on_success=False,
     ),
-    "order.cancel": Method(trading.cancel, 1, signed=True, free_on_success=True),
-    "openOrders.cancelAll": Method(trading.cancel_all, 1, signed=True, free_on_success=True),
-    "order.cancelReplace": Method(
-        trading.cancel_replace, 1, signed=True, free_on_success=True, counts_orders=True
-    ),
-    "order.amend.keepPriority": Method(trading.amend, 4, signed=True),
+    "order.cancel": _trade(trading.cancel),
+    "openOrders.cancelAll": _trade(trading.cancel_all),
+    "order.cancelReplace": _trade(trading.cancel_replace, counts_orders=True),
+    # An amend is free where it ends the order, which the method says itself.
+    "order.amend.keepPriority": _trade(trading.amend, 4, free_on_success=False),
     "order.amendments": Method(account.amendments, 4, signed=True),
     "order.status": Method(account.order_status, 4, signed=True),
     "openOrders.status": Method(account.open_orders, _symbol_weight(6, 80), signed=True),
@@ -65,6 +81,7 @@ METHODS: Final[dict[str, Method]] = {
     "myTrades": Method(
         account.my_trades, lambda values: 5 if "orderId" in values else 20, signed=True
     ),
+    "myAllocations": Method(account.my_allocations, 20, signed=True),
     "myFilters": Method(account.my_filters, 40, signed=True),
     "account.status": Method(account.account_status, 20, signed=True),
     "account.commission": Method(account.commission, 20, signed=True),

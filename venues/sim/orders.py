@@ -4,15 +4,19 @@ Responses carry time in the caller's unit (``unit_ns``: nanoseconds per unit); r
 nanoseconds and are scaled where they leave (``in_unit``), since each subscriber chooses its own.
 """
 
+import copy
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from venues.sim.fixed import show
+from venues.sim.limits import SECOND_NS
 from venues.sim.matching import BUY, Resting, SelfTrade
 from venues.sim.tape import Trade
 
 NO_LIST: Final = -1
 ZERO: Final = show(0)
+# How far back what an order was is kept: as far as a replica may be behind.
+REPLICA_NS: Final = 60 * SECOND_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,10 @@ class Order(Resting):
 
     __slots__ = (
         "amends", "client_id", "created_ns", "executed", "expiry_reason", "kind", "locked",
-        "names", "prevented", "prevented_id", "quantity", "quote_executed", "quote_quantity",
+        "names", "past", "prevented", "prevented_id", "quantity", "quote_executed",
+        "quote_quantity",
         "self_trade", "status", "strategy_id", "strategy_type", "symbol", "time_in_force",
-        "updated_ns", "working_ns",
+        "updated_ns", "used_sor", "working_ns",
     )  # fmt: skip
 
     def __init__(
@@ -63,10 +68,13 @@ class Order(Resting):
         self.prevented = 0
         self.prevented_id: int | None = None
         self.expiry_reason: str | None = None
+        self.used_sor = False
         self.locked = 0
         self.amends: list[Amendment] = []
         self.created_ns = self.updated_ns = now_ns
         self.working_ns = now_ns
+        # What the order was after each change that a replica may still show, oldest first.
+        self.past: list[Order] = []
 
     @property
     def side_name(self) -> str:
@@ -75,6 +83,19 @@ class Order(Resting):
     @property
     def is_open(self) -> bool:
         return self.status in {"NEW", "PARTIALLY_FILLED"}
+
+    def remember(self) -> None:
+        """Keep what the order is now for replicas that are behind, which reach so far back."""
+        past = self.past
+        past.append(copy.copy(self))
+        while len(past) > 1 and past[1].updated_ns <= self.updated_ns - REPLICA_NS:
+            del past[0]
+
+    def at(self, seen_ns: int) -> "Order | None":
+        """Return the order as it was at a time, None where it was not known by then."""
+        if self.updated_ns <= seen_ns:
+            return self
+        return next((one for one in reversed(self.past) if one.updated_ns <= seen_ns), None)
 
     def rename(self, client_id: str) -> str:
         """Give the order a new client order id and return the former one."""
@@ -103,6 +124,20 @@ class Execution(NamedTuple):
     is_maker: bool
     commission: int
     commission_asset: str
+
+
+class Allocation(NamedTuple):
+    """A fill that the exchange gave an order instead of a trade (faqs/sor_faq.md)."""
+
+    allocation_id: int
+    order_id: int
+    is_buyer: bool
+    price: int
+    quantity: int
+    quote: int
+    commission: int
+    commission_asset: str
+    time_ns: int
 
 
 class PreventedMatch(NamedTuple):
@@ -245,6 +280,26 @@ def traded(symbol: str, one: Execution, unit_ns: int) -> dict[str, Any]:
     }
 
 
+def allocated(symbol: str, one: Allocation, unit_ns: int) -> dict[str, Any]:
+    """Return an allocation as myAllocations shows it."""
+    return {
+        "symbol": symbol,
+        "allocationId": one.allocation_id,
+        "allocationType": "SOR",
+        "orderId": one.order_id,
+        "orderListId": NO_LIST,
+        "price": show(one.price),
+        "qty": show(one.quantity),
+        "quoteQty": show(one.quote),
+        "commission": show(one.commission),
+        "commissionAsset": one.commission_asset,
+        "time": one.time_ns // unit_ns,
+        "isBuyer": one.is_buyer,
+        "isMaker": False,
+        "isAllocator": False,
+    }
+
+
 def _numbers(order: Order) -> dict[str, Any]:
     return {
         "price": show(order.price),
@@ -271,6 +326,8 @@ def _conditional(order: Order) -> dict[str, Any]:
         found["preventedQuantity"] = show(order.prevented)
     if order.expiry_reason is not None:
         found["expiryReason"] = order.expiry_reason
+    if order.used_sor:
+        found |= {"usedSor": True, "workingFloor": "SOR"}
     return found
 
 
@@ -294,6 +351,7 @@ _TIMES: Final = {
     "executionReport": ("E", "T", "O", "W"),
     "outboundAccountPosition": ("E", "u"),
     "balanceUpdate": ("E", "T"),
+    "externalLockUpdate": ("E", "T"),
     "eventStreamTerminated": ("E",),
     "serverShutdown": ("E",),
 }
@@ -361,7 +419,22 @@ def report(
         event["J"] = order.strategy_type
     if order.expiry_reason is not None:
         event["eR"] = order.expiry_reason
+    if order.used_sor:
+        event |= {"uS": True, "k": "SOR"}
     return event
+
+
+def allocated_report(one: Allocation, base: dict[str, Any]) -> dict[str, Any]:
+    """Make a report of a fill tell of an allocation, which has no trade id."""
+    return base | {
+        "l": show(one.quantity),
+        "L": show(one.price),
+        "Y": show(one.quote),
+        "n": show(one.commission),
+        "N": one.commission_asset,
+        "b": "ONE_PARTY_TRADE_REPORT",
+        "a": one.allocation_id,
+    }
 
 
 def prevented_report(

@@ -17,7 +17,7 @@ import msgspec
 from venues.sim import errors
 from venues.sim.auth import rest_payload
 from venues.sim.errors import ApiError
-from venues.sim.exchange import UNITS_NS, Exchange, Method, Origin, Reply
+from venues.sim.exchange import UNITS_NS, Exchange, Method, Moment, Origin, Reply
 from venues.sim.faults import Line, LineName, Outlet, Part
 from venues.sim.limits import MILLISECOND_NS
 from venues.sim.methods import COINS, METHODS, NO_DERIVATIVES, NO_MARGIN_PAIRS
@@ -48,6 +48,7 @@ ENDPOINTS: Final[dict[tuple[str, str], Method]] = {
     ("DELETE", "/api/v3/openOrders"): METHODS["openOrders.cancelAll"],
     ("GET", "/api/v3/allOrders"): METHODS["allOrders"],
     ("GET", "/api/v3/myTrades"): METHODS["myTrades"],
+    ("GET", "/api/v3/myAllocations"): METHODS["myAllocations"],
     ("GET", "/api/v3/myFilters"): METHODS["myFilters"],
     ("GET", "/api/v3/account"): METHODS["account.status"],
     ("GET", "/api/v3/account/commission"): METHODS["account.commission"],
@@ -68,7 +69,11 @@ _NAMES: Final = {
     if method is known
 }
 
-_NOT_FOUND: Final = b"<html><body><h2>404 Not found</h2></body></html>"
+# What the venue's front answers in HTML, without a code.
+_PAGES: Final = {
+    errors.NOT_FOUND_STATUS: b"<html><body><h2>404 Not found</h2></body></html>",
+    errors.FORBIDDEN_STATUS: b"<html><body><h2>403 Forbidden</h2></body></html>",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +112,10 @@ def receive(venue: Venue, request: HttpRequest, outlet: Outlet[HttpReply], now_n
 
 def respond(exchange: Exchange, request: HttpRequest, now_ns: int) -> HttpReply:
     """Answer one request without faults; unknown endpoints get the venue's bare 404."""
-    return _http(_execute(exchange, request, now_ns), now_ns)
+    return _http(_execute(exchange, request, Moment.at(now_ns)), now_ns)
 
 
-def _execute(exchange: Exchange, request: HttpRequest, now_ns: int) -> Reply:
+def _execute(exchange: Exchange, request: HttpRequest, moment: Moment) -> Reply:
     method = ENDPOINTS.get((request.method, request.path))
     if method is None:
         return Reply(error=errors.no_such_endpoint())
@@ -125,7 +130,7 @@ def _execute(exchange: Exchange, request: HttpRequest, now_ns: int) -> Reply:
         payload=rest_payload(request.query, request.body),
         unit_ns=UNITS_NS.get(unit, MILLISECOND_NS),
     )
-    return exchange.call(method, values, origin, now_ns)
+    return exchange.call(method, values, origin, moment.now_ns, moment)
 
 
 def _parameters(request: HttpRequest) -> dict[str, str]:
@@ -152,8 +157,8 @@ def _http(reply: Reply, now_ns: int) -> HttpReply:
     error = reply.error
     if error is None:
         return HttpReply(200, msgspec.json.encode(reply.result), headers)
-    if error.status == errors.NOT_FOUND_STATUS:
-        return HttpReply(error.status, _NOT_FOUND, {}, "text/html")
+    if error.status in _PAGES:
+        return HttpReply(error.status, _PAGES[error.status], {}, "text/html")
     if error.retry_at_ms is not None:
         seconds = (error.retry_at_ms * MILLISECOND_NS - now_ns) / 1e9
         headers["Retry-After"] = str(max(0, math.ceil(seconds)))

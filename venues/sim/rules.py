@@ -16,9 +16,7 @@ from venues.sim.symbols import ORDER_TYPES
 SIDES: Final = {"BUY": BUY, "SELL": SELL}
 TIMES_IN_FORCE: Final = frozenset({"GTC", "IOC", "FOK"})
 RESPONSES: Final = frozenset({"ACK", "RESULT", "FULL"})
-SELF_TRADE_MODES: Final = frozenset(
-    {"NONE", "EXPIRE_MAKER", "EXPIRE_TAKER", "EXPIRE_BOTH", "DECREMENT", "TRANSFER"}
-)
+SELF_TRADE_MODES: Final = frozenset(mode.value for mode in SelfTrade)
 LOWEST_STRATEGY_TYPE: Final = 1_000_000
 
 # Order types of the venue that this exchange does not offer, as its messages name them.
@@ -98,11 +96,7 @@ def _read_response(p: Parameters, kind: str) -> str:
 def _read_self_trade(p: Parameters) -> SelfTrade:
     name = "selfTradePreventionMode"
     chosen = p.choice(name, SELF_TRADE_MODES, errors.invalid_data(name))
-    if chosen is None:
-        return SelfTrade.NONE
-    if chosen == "TRANSFER":
-        raise errors.self_trade_mode_not_allowed()
-    return SelfTrade(chosen)
+    return SelfTrade.NONE if chosen is None else SelfTrade(chosen)
 
 
 def _read_strategy_type(p: Parameters) -> int | None:

@@ -234,8 +234,8 @@ async def _serve_rest(
 ) -> None:
     def take(request: HttpRequest, outlet: http_server.Pending) -> None:
         now_ns = config.clock()
-        if request.path == control.PATH:
-            outlet.send(control.answer(venue.faults, request, now_ns))
+        if request.path in control.PATHS:
+            outlet.send(control.answer(venue, request, now_ns))
         else:
             rest.receive(venue, request, outlet, now_ns)
             venue.settle(now_ns)

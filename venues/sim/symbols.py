@@ -36,11 +36,11 @@ class Symbol:
     ask_down: int = ONE // 5
     ask_up: int = 5 * ONE
 
-    def published(self) -> dict[str, Any]:
+    def published(self, status: str) -> dict[str, Any]:
         """Return the entry of ``exchangeInfo.symbols``."""
         return {
             "symbol": self.name,
-            "status": "TRADING",
+            "status": status,
             "baseAsset": self.base,
             "baseAssetPrecision": 8,
             "quoteAsset": self.quote,

@@ -8,7 +8,7 @@ from ever being empty. No clock: ``step`` plays everything that is due by the ti
 import random
 from typing import Final
 
-from venues.sim.engine import Engine, Market
+from venues.sim.engine import TRADING, Engine, Market
 from venues.sim.fixed import ONE
 from venues.sim.matching import BUY, SELL, Resting
 
@@ -53,7 +53,9 @@ class Crowd:
         self._quotes: dict[bool, list[Resting]] = {BUY: [], SELL: []}
 
     def open(self, now_ns: int) -> None:
-        """Build the first book."""
+        """Build the first book, on an empty one."""
+        self._fair = self._opening
+        self._quotes = {BUY: [], SELL: []}
         self._anchor(BUY, now_ns)
         self._anchor(SELL, now_ns)
         for _ in range(QUOTES_PER_SIDE):
@@ -62,6 +64,8 @@ class Crowd:
 
     def act(self, now_ns: int) -> None:
         """Do one thing, which changes the book at least once but for rare misses."""
+        if self._market.status != TRADING:
+            return
         self._drift()
         for side in (BUY, SELL):
             if self._is_thin(side):
@@ -171,7 +175,7 @@ class Traders:
         self._next_ns: int | None = None
 
     def open(self, now_ns: int) -> None:
-        """Build the first books; to be called once, before any step."""
+        """Build the first books, on empty ones; to be called before any step."""
         for crowd in self._crowds:
             crowd.open(now_ns)
         self._next_ns = self._after(now_ns)

@@ -4,8 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from venues.sim import errors, orders, rules
-from venues.sim.accounts import NO_DISCOUNT
-from venues.sim.engine import Market
+from venues.sim.engine import CANCEL_ONLY, TRADING, Market
 from venues.sim.errors import ApiError
 from venues.sim.exchange import Call, Exchange
 from venues.sim.fixed import show
@@ -41,7 +40,7 @@ def test_order(exchange: Exchange, call: Call) -> dict[str, Any]:
         },
         "specialCommissionForOrder": nothing,
         "taxCommissionForOrder": nothing,
-        "discount": NO_DISCOUNT,
+        "discount": account.discount(),
     }
 
 
@@ -58,6 +57,7 @@ def cancel(exchange: Exchange, call: Call) -> dict[str, Any]:
 def cancel_all(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
     market = exchange.market(call.p.need_text("symbol"))
     call.p.finish()
+    _check_may_cancel(call, market)
     file = exchange.engine.file(call.account, market.symbol.name)
     if not file.open:
         raise errors.cancel_rejected()
@@ -112,8 +112,10 @@ def amend(exchange: Exchange, call: Call) -> dict[str, Any]:
     new_client_id = p.client_id("newClientOrderId")
     quantity = p.need_decimal("newQty")
     p.finish()
+    if market.status != TRADING:
+        raise errors.market_closed("order.amend.keepPriority")
     file = exchange.engine.file(call.account, market.symbol.name)
-    order = file.find(order_id, client_id, open_only=True)
+    order = file.find(order_id, client_id)
     if order is None:
         raise errors.amend_rejected("Unknown order sent.")
     if quantity == order.quantity:
@@ -123,10 +125,12 @@ def amend(exchange: Exchange, call: Call) -> dict[str, Any]:
     rules.check_quantity(quantity, market)
     rules.check_notional(order.price, quantity, market)
     if len(order.amends) >= market.symbol.max_amends:
-        raise errors.filter_failure("MAX_NUM_ORDER_AMENDS")
+        raise errors.amend_rejected("Filter failure: MAX_NUM_ORDER_AMENDS")
     amendment = exchange.engine.amend(
         call.account, market, order, quantity, new_client_id, call.now_ns
     )
+    # CHANGELOG 2026-04-02: free when the order expires because of the amendment.
+    call.free = not order.is_open
     return orders.amended(order, amendment, call.unit_ns)
 
 
@@ -143,6 +147,9 @@ def _read_order(exchange: Exchange, call: Call) -> tuple[Market, NewOrder]:
 
 
 def _place(exchange: Exchange, call: Call, market: Market, request: NewOrder) -> dict[str, Any]:
+    call.account.check_may_trade(market.symbol.name)
+    if market.status != TRADING:
+        raise errors.market_closed("order.place")
     # Counted first: the fills of this very order take it off again.
     call.account.orders.add(1, call.now_ns)
     try:
@@ -164,8 +171,9 @@ def _cancel(
     new_client_id: str | None,
     restriction: str | None,
 ) -> dict[str, Any]:
+    _check_may_cancel(call, market)
     file = exchange.engine.file(call.account, market.symbol.name)
-    order = file.find(order_id, client_id, open_only=True)
+    order = file.find(order_id, client_id)
     if order is None:
         raise errors.cancel_rejected()
     if restriction is not None and restriction != f"ONLY_{order.status}":
@@ -214,6 +222,13 @@ class _CancelReplace:
             "cancelResponse": self.canceled if cancel_error is None else cancel_error.body(),
             "newOrderResponse": placed,
         }
+
+
+def _check_may_cancel(call: Call, market: Market) -> None:
+    """Raise -2011 where neither the account nor the symbol lets a cancel through."""
+    call.account.check_may_cancel()
+    if market.status not in {TRADING, CANCEL_ONLY}:
+        raise errors.market_closed("order.cancel")
 
 
 def _read_restriction(p: Parameters) -> str | None:

@@ -5,8 +5,10 @@ world in tests. After every request ``settle`` distributes what it caused.
 """
 
 import random
-from typing import Final
+from typing import Any, Final
 
+from venues.sim import actions
+from venues.sim.actions import AnyAction
 from venues.sim.engine import Told
 from venues.sim.exchange import LIMITS, Exchange, Limits
 from venues.sim.faults import Line, LineName, Outlet, Switchboard
@@ -40,6 +42,9 @@ class Venue:
         self.exchange.engine.take_events()
         self.market_data = MarketData(self.exchange.engine, now_ns)
         self.faults = Switchboard(random.Random(f"faults {seed}"))
+        self.faults.arriving = self._catch_up
+        self._rate = rate
+        self._stream_lines: list[Line[bytes]] = []
         # A dictionary as an ordered set: events reach sessions in the order they connected.
         self._api_sessions: dict[ApiSession, None] = {}
 
@@ -49,6 +54,11 @@ class Venue:
         self.release(now_ns)
         next_data_ns = min(self.market_data.tick(now_ns), self.faults.next_due_ns)
         return next_data_ns if next_trader_ns is None else min(next_data_ns, next_trader_ns)
+
+    def _catch_up(self, now_ns: int) -> None:
+        """Play the background up to a request, so that what it causes is never older."""
+        self.traders.step(now_ns)
+        self.settle(now_ns)
 
     def release(self, now_ns: int) -> None:
         """Let happen what faults have held back, and distribute what it caused."""
@@ -65,9 +75,29 @@ class Venue:
             else:
                 self.market_data.publish(event, now_ns)
 
+    def perform(self, action: AnyAction, now_ns: int) -> dict[str, Any]:
+        """Have others do something to the exchange. Raises ``ActionError`` that says why not."""
+        self._catch_up(now_ns)
+        done = actions.perform(action, self.exchange, now_ns)
+        if isinstance(action, actions.Reset):
+            self._begin(now_ns)
+        self.settle(now_ns)
+        return done
+
+    def _begin(self, now_ns: int) -> None:
+        """Open the market again after a reset, which no connection survives."""
+        if self._rate > 0:
+            self.traders.open(now_ns)
+        self.exchange.engine.take_events()
+        self.market_data.begin()
+        for line in [*self._stream_lines, *(session.line for session in self._api_sessions)]:
+            line.cut()
+
     def open_stream_session(self, outlet: Outlet[bytes], target: str) -> StreamSession:
         """Connect a client of the market streams; it closes its session itself."""
         line = Line(self.faults, LineName.STREAM, outlet)
+        self._stream_lines = [one for one in self._stream_lines if one.is_open]
+        self._stream_lines.append(line)
         return StreamSession(self.market_data, line, target)
 
     def open_api_session(

@@ -15,7 +15,7 @@ from venues.sim import errors
 from venues.sim.accounts import ApiKey, Ed25519Key
 from venues.sim.auth import sorted_payload
 from venues.sim.errors import ApiError
-from venues.sim.exchange import UNITS_NS, Exchange, Origin, Reply
+from venues.sim.exchange import UNITS_NS, Exchange, Moment, Origin, Reply
 from venues.sim.faults import Line, Part
 from venues.sim.limits import MILLISECOND_NS
 from venues.sim.methods import METHODS
@@ -105,7 +105,8 @@ class ApiSession:
         response = _response(request_id, reply, now_ns, show_limits)
         self.line.send(_encode(response), Part.REPLIES, name)
 
-    def _dispatch(self, name: str, values: dict[str, str], now_ns: int) -> Reply:
+    def _dispatch(self, name: str, values: dict[str, str], moment: Moment) -> Reply:
+        now_ns = moment.now_ns
         origin = Origin(
             ip=self._ip,
             api_key=values.get("apiKey"),
@@ -114,7 +115,7 @@ class ApiSession:
             unit_ns=self.unit_ns,
         )
         if name in METHODS:
-            return self._exchange.call(METHODS[name], values, origin, now_ns)
+            return self._exchange.call(METHODS[name], values, origin, now_ns, moment)
         if name not in self._own_methods:
             return Reply(error=errors.unsupported_operation())
         requests = self._exchange.requests_of(self._ip)
@@ -152,7 +153,7 @@ class ApiSession:
         if origin.api_key is None:
             raise errors.missing("apiKey")
         Parameters(values).finish()
-        key = self._exchange.authenticate(values, origin, now_ns)
+        key = self._exchange.authenticate(values, origin, "USER_DATA", now_ns)
         if not isinstance(key, Ed25519Key):
             raise ApiError(-4056, "HMAC_SHA256 API key is not supported.")
         self._key, self._authorized_ns = key, now_ns
@@ -189,6 +190,8 @@ class ApiSession:
         Parameters(values).finish()
         if self._key is None:
             raise errors.bad_key_format()
+        if not self._key.allows("USER_STREAM", origin.ip):
+            raise errors.rejected_key()
         return self._add_subscription(self._key.account.number, by_logon=True)
 
     def _subscribe_by_signature(
@@ -197,7 +200,7 @@ class ApiSession:
         if origin.api_key is None:
             raise errors.missing("apiKey")
         Parameters(values).finish()
-        key = self._exchange.authenticate(values, origin, now_ns)
+        key = self._exchange.authenticate(values, origin, "USER_STREAM", now_ns)
         return self._add_subscription(key.account.number, by_logon=False)
 
     def _unsubscribe(self, values: Mapping[str, str], origin: Origin, now_ns: int) -> Any:

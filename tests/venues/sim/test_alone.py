@@ -8,7 +8,7 @@ import pytest
 import venues.sim
 
 FOLDER = Path(venues.sim.__file__).parent
-EDGES = {"rest", "sockets", "server"}
+EDGES = {"http_server", "sockets", "server"}
 OUTSIDE_WORLD = {"trio", "time", "socket", "ssl", "httpx", "anyio", "os"}
 
 

@@ -398,27 +398,136 @@ def test_only_so_many_faults_stand_at_once() -> None:
     assert not board
 
 
+# -- acceptance and replicas that are late -------------------------------------------------------
+
+
+def test_a_request_accepted_late_is_executed_long_after_its_window() -> None:
+    client = Client()
+    client.fault("late", delay_ms=30_000, times=1)
+    client.place()
+    client.wait(9_999)
+    assert client.heard() == []
+    client.wait(1)
+    assert client.heard() == ["-1007"]
+    client.wait(19_999)
+    assert client.open_orders() == []
+    client.wait(1)
+    assert client.open_orders() == ["a"]
+    assert client.heard() == ["-1007", *HEARD[1:]]
+
+
+def test_a_request_accepted_a_little_late_is_answered_when_it_is_executed() -> None:
+    client = Client()
+    client.fault("late", delay_ms=8_000, times=1)
+    client.place()
+    client.wait(8_000)
+    assert client.heard() == HEARD
+
+
+def test_a_request_out_of_its_window_is_refused_late_too() -> None:
+    client = Client()
+    client.fault("late", delay_ms=8_000)
+    values = limit("BUY", "60000", "0.01", timestamp=client.now_ns // MS - 6_000)
+    client.ask("order.place", **values)
+    client.wait(8_000)
+    assert client.heard() == ["-1021"]
+
+
+def test_a_replica_shows_what_was_so_much_earlier() -> None:
+    client = Client()
+    client.place(name="early")
+    client.wait(10_000)
+    client.place(name="late")
+    client.cancel("early")
+    client.wait(10_000)
+    client.fault("lag", delay_ms=15_000)
+    seen = _query(client, "openOrders.status", symbol="BTCUSDT")
+    assert [(one["clientOrderId"], one["status"]) for one in seen] == [("early", "NEW")]
+    gone = _query(client, "order.status", symbol="BTCUSDT", origClientOrderId="late")
+    assert gone["code"] == -2013
+    balances = _query(client, "account.status")["balances"]
+    assert next(one["locked"] for one in balances if one["asset"] == "USDT") == "600.00000000"
+    client.wait(15_000)
+    seen = _query(client, "openOrders.status", symbol="BTCUSDT")
+    assert [one["clientOrderId"] for one in seen] == ["late"]
+
+
+def test_a_replica_knows_of_a_trade_only_later() -> None:
+    client = Client()
+    client.account.taker_rate = 0
+    client.ask("order.place", **limit("SELL", "60000", "0.01", timestamp=client.now_ns // MS))
+    client.place()
+    client.fault("lag", delay_ms=5_000)
+    client.wait(4_999)
+    assert _query(client, "myTrades", symbol="BTCUSDT") == []
+    client.wait(1)
+    assert len(_query(client, "myTrades", symbol="BTCUSDT")) == 2
+
+
+def _query(client: Client, method: str, **values: Any) -> Any:
+    client.out.sent.clear()
+    client.ask(method, **values | {"timestamp": client.now_ns // MS})
+    [reply] = client.out.sent
+    return reply.get("result", reply.get("error"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "scope", "code"),
+    [
+        ("overloaded", {}, "-1008"),
+        ("forbidden", {}, "-1002"),
+        ("banned", {"retry_ms": 120_000, "in_text": True}, "-1003"),
+    ],
+)
+def test_more_of_what_a_venue_in_trouble_answers(
+    kind: str, scope: dict[str, Any], code: str
+) -> None:
+    client = Client()
+    client.fault(kind, **scope)
+    client.place()
+    assert client.heard() == [code]
+    assert client.open_orders() == []
+
+
+def test_a_firewall_answers_with_a_page_of_html() -> None:
+    client = Client()
+    client.fault("forbidden")
+    [reply] = client.rest().replies
+    assert (reply.status, reply.content_type) == (403, "text/html")
+
+
+def test_a_ban_may_say_its_end_in_words_alone() -> None:
+    client = Client()
+    client.fault("banned", retry_ms=120_000, in_text=True)
+    [reply] = client.rest().replies
+    assert reply.status == 418
+    assert "Retry-After" not in reply.headers
+    until_ms = client.now_ns // MS + 120_000
+    assert f"IP banned until {until_ms}." in json.loads(reply.body)["msg"]
+
+
 # -- the switch panel --------------------------------------------------------------------------
 
 
-def panel(board: Switchboard, **request: Any) -> tuple[int, Any]:
-    asked = HttpRequest(**{"method": "GET", "path": control.PATH} | request)
-    reply = control.answer(board, asked, START_NS)
+def panel(venue: Venue, **request: Any) -> tuple[int, Any]:
+    asked = HttpRequest(**{"method": "GET", "path": control.FAULTS} | request)
+    reply = control.answer(venue, asked, START_NS)
     return reply.status, json.loads(reply.body)
 
 
 def test_the_panel_switches_on_shows_and_switches_off() -> None:
-    board = Switchboard(random.Random(0))
+    venue = Venue(START_NS, rate=0)
+    board = venue.faults
     body = '{"fault": "drop", "on": "replies", "times": 2}'
-    assert panel(board, method="POST", body=body) == (200, {"number": 1})
-    assert panel(board, method="POST", body='{"fault": "clock"}') == (200, {"number": 2})
-    status, shown = panel(board)
+    assert panel(venue, method="POST", body=body) == (200, {"number": 1})
+    assert panel(venue, method="POST", body='{"fault": "clock"}') == (200, {"number": 2})
+    status, shown = panel(venue)
     assert status == 200
     assert [one["fault"] for one in shown["on"]] == ["drop", "clock"]
     assert shown["on"][0]["left"] == 2
-    assert panel(board, method="DELETE", query="number=1") == (200, {})
+    assert panel(venue, method="DELETE", query="number=1") == (200, {})
     assert [one.number for one in board.standing()] == [2]
-    assert panel(board, method="DELETE") == (200, {})
+    assert panel(venue, method="DELETE") == (200, {})
     assert board.standing() == []
 
 
@@ -433,16 +542,17 @@ def test_the_panel_switches_on_shows_and_switches_off() -> None:
     ],
 )
 def test_the_panel_says_what_is_wrong(request_: dict[str, str]) -> None:
-    status, said = panel(Switchboard(random.Random(0)), **request_)
+    status, said = panel(Venue(START_NS, rate=0), **request_)
     assert status == 400
     assert said["error"]
 
 
 @pytest.mark.parametrize("ip", ["192.0.2.1", "", "::ffff:192.0.2.1"])
 def test_the_panel_answers_on_the_loopback_only(ip: str) -> None:
-    board = Switchboard(random.Random(0))
-    assert panel(board, method="POST", body='{"fault": "clock"}', ip=ip)[0] == 403
-    assert not board
+    venue = Venue(START_NS, rate=0)
+    assert panel(venue, method="POST", body='{"fault": "clock"}', ip=ip)[0] == 403
+    assert panel(venue, method="POST", path=control.ACTIONS, body="{}", ip=ip)[0] == 403
+    assert not venue.faults
 
 
 def test_whoever_drives_the_exchange_is_woken_for_what_is_held_back() -> None:
@@ -469,7 +579,7 @@ def test_every_fault_and_field_is_documented(name: str) -> None:
 
 async def test_a_running_exchange_is_switched_from_outside() -> None:
     async with running_exchange(ServerConfig(rate=0)) as sim, httpx.AsyncClient() as http:
-        switches = sim.rest + control.PATH
+        switches = sim.rest + control.FAULTS
         clock = sim.rest + "/api/v3/time"
         said = await http.post(switches, json={"fault": "throttled", "retry_ms": 1, "times": 1})
         assert said.json() == {"number": 1}

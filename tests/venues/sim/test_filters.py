@@ -128,10 +128,6 @@ REFUSALS: list[tuple[dict[str, Any], tuple[int, str]]] = [
     ({"newClientOrderId": ""}, (-1105, "Parameter 'newClientOrderId' was empty.")),
     ({"strategyType": 999_999}, (-1134, "`strategyType` was less than 1000000.")),
     (
-        {"selfTradePreventionMode": "TRANSFER"},
-        (-1013, "This symbol does not allow the specified self-trade prevention mode."),
-    ),
-    (
         {"icebergQty": "0.001"},
         (-1013, "Iceberg orders are not supported for this symbol."),
     ),

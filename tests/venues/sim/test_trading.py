@@ -323,7 +323,9 @@ def test_order_id_and_client_id_must_agree() -> None:
     party = Desk().party()
     order = party.limit("BUY", "60000", "0.01", newClientOrderId="mine")
     names = {"symbol": "BTCUSDT", "orderId": order["orderId"], "origClientOrderId": "other"}
-    assert party.refused("order.cancel", **names)[0] == -2039
+    assert party.refused("order.cancel", **names) == (-2011, "Unknown order sent.")
+    amended = party.refused("order.amend.keepPriority", newQty="0.005", **names)
+    assert amended == (-2038, "Unknown order sent.")
     assert party.refused("order.status", **names)[0] == -2039
 
 
@@ -422,7 +424,7 @@ def test_an_order_is_amended_ten_times_at_most() -> None:
     for step in range(10):
         party.ok("order.amend.keepPriority", newQty=f"0.{4900 - step:05d}", **names)
     assert party.refused("order.amend.keepPriority", newQty="0.01", **names) == (
-        -1013,
+        -2038,
         "Filter failure: MAX_NUM_ORDER_AMENDS",
     )
 
@@ -449,6 +451,7 @@ def test_amending_down_to_what_is_filled_expires_the_order() -> None:
         ("EXPIRE_MAKER", "NEW", "EXPIRED_IN_MATCH"),
         ("EXPIRE_BOTH", "EXPIRED_IN_MATCH", "EXPIRED_IN_MATCH"),
         ("DECREMENT", "EXPIRED_IN_MATCH", "NEW"),
+        ("TRANSFER", "EXPIRED_IN_MATCH", "NEW"),
     ],
 )
 def test_self_trade_prevention_modes(mode: str, taker_status: str, maker_status: str) -> None:
@@ -625,7 +628,9 @@ commands = st.lists(
         st.sampled_from(["BUY", "SELL"]),
         st.integers(64_990, 65_010),  # price
         st.integers(10, 400),  # quantity in 1e-5
-        st.sampled_from(["NONE", "EXPIRE_MAKER", "EXPIRE_TAKER", "EXPIRE_BOTH", "DECREMENT"]),
+        st.sampled_from(
+            ["NONE", "EXPIRE_MAKER", "EXPIRE_TAKER", "EXPIRE_BOTH", "DECREMENT", "TRANSFER"]
+        ),
         st.sampled_from(["", "cancel", "amend", "replace"]),
     ),
     max_size=30,
