@@ -19,7 +19,7 @@ from core.instrument import Instrument, InstrumentTable
 from core.orders import Order, Orders
 from core.outbound import Outbound
 from core.position import Position
-from core.risk import Risk
+from core.risk import Approved, Risk
 from core.strategy import Quote
 from core.units import NS_PER_MS
 from core.views import OrderState, OrderView, Refusal, RefusalReason, SessionState
@@ -50,6 +50,13 @@ class _Awaited(NamedTuple):
     request_id: int
 
 
+class Refused(NamedTuple):
+    """How often something did not leave for one reason, and the newest text of it."""
+
+    count: int
+    text: str
+
+
 class TradingDesk:
     """``core.strategy.Desk``, as the engine gives it to the strategy."""
 
@@ -71,9 +78,11 @@ class TradingDesk:
         "heard_ns",
         "now_ns",
         "random",
+        "refusals",
         "risk_ns",
         "sent",
         "session",
+        "way_open",
     )
 
     def __init__(
@@ -112,6 +121,10 @@ class TradingDesk:
         self.session = SessionState.STARTING
         self.gate_open = False
         """Whether anything may be placed; ``core.gate`` opens and closes it."""
+        self.way_open = False
+        """Whether our table is proved and the venue takes orders from us, halted or not."""
+        self.refusals: dict[tuple[int, RefusalReason], Refused] = {}
+        """What did not leave, by instrument and reason, since the run started."""
         self.sent = 0
         """New and replacing orders that have left."""
         self.risk_ns = 0
@@ -149,11 +162,22 @@ class TradingDesk:
         tif: TimeInForce = TimeInForce.GTC,
     ) -> Order | Refusal:
         if not self.gate_open:
-            return _NOT_TRADING
-        return self.place_unasked(instrument, side, price_ticks, lots, kind, tif)
+            return self._refused(instrument, _NOT_TRADING)
+        return self._place(
+            self._risk.approve_place, instrument, side, price_ticks, lots, kind, tif
+        )
 
-    def place_unasked(
+    def way_out(
+        self, instrument: int, side: Side, price_ticks: int, lots: int, tif: TimeInForce
+    ) -> Order | Refusal:
+        """Place an order by which the operator gets flat: no halt is in its way, all else is."""
+        return self._place(
+            self._risk.approve_way_out, instrument, side, price_ticks, lots, OrderKind.LIMIT, tif
+        )
+
+    def _place(
         self,
+        approve: Callable[..., Approved | Refusal],
         instrument: int,
         side: Side,
         price_ticks: int,
@@ -161,11 +185,10 @@ class TradingDesk:
         kind: OrderKind,
         tif: TimeInForce,
     ) -> Order | Refusal:
-        """Place whatever the gate says; risk, budgets and journal are asked all the same."""
         began_ns = self._stamp()
         orders, now_ns = self._orders, self.now_ns
         place = Place(instrument, orders.next_id(), side, kind, tif, price_ticks, lots)
-        answer = self._risk.approve_place(
+        answer = approve(
             place,
             self._table[instrument],
             self._books[instrument],
@@ -176,15 +199,25 @@ class TradingDesk:
         )
         if type(answer) is Refusal:
             self.risk_ns += self._stamp() - began_ns
-            return answer
+            return self._refused(instrument, answer)
         order = orders.add(place, now_ns)
         added_ns = self._stamp()
         self.risk_ns += added_ns - began_ns
         if not self._outbound.request(place, now_ns, began_ns=added_ns):
             orders.withdraw(order)
-            return self._outbound.refusal
+            return self._refused(instrument, self._outbound.refusal)
         self.sent += 1
         return order
+
+    def _not_sent(self, order: Order) -> Refusal:
+        return self._refused(order.instrument, self._outbound.refusal)
+
+    def _refused(self, instrument: int, refusal: Refusal) -> Refusal:
+        """Count what did not leave, and keep the newest of its kind."""
+        known = self.refusals.get((instrument, refusal.reason))
+        count = 1 if known is None else known.count + 1
+        self.refusals[instrument, refusal.reason] = Refused(count, refusal.text)
+        return refusal
 
     def cancel(self, order: OrderView) -> Refusal | None:
         own = self._own(order)
@@ -193,7 +226,7 @@ class TradingDesk:
         self._unwanted.raise_(own.client_order_id, self.now_ns)
         if own.cancelling:
             return None
-        return None if self.send_cancel(own) else self._outbound.refusal
+        return None if self.send_cancel(own) else self._not_sent(own)
 
     def send_cancel(self, order: Order) -> bool:
         """Send a cancel; allowed whatever the gate says."""
@@ -211,13 +244,14 @@ class TradingDesk:
         for order in self.open_orders(instrument):
             self.cancel(order)
 
-    def take_out(self, instrument: int) -> None:
-        """Cancel every order on an instrument, and go on until each is gone.
+    def take_out(self, instrument: int, *, but: str = "") -> None:
+        """Cancel every order on an instrument, ``but`` one id, and go on until each is gone.
 
         A cancel may be refused, lost, or find no line: ``step`` sends it again.
         """
         for order in self.open_orders(instrument):
-            self._unwanted.raise_(order.client_order_id, self.now_ns)
+            if order.client_order_id != but:
+                self._unwanted.raise_(order.client_order_id, self.now_ns)
         self.step()
 
     def step(self) -> None:
@@ -255,7 +289,7 @@ class TradingDesk:
 
     def replace(self, order: OrderView, price_ticks: int, lots: int) -> Order | Refusal:
         if not self.gate_open:
-            return _NOT_TRADING
+            return self._refused(order.instrument, _NOT_TRADING)
         old = self._own(order)
         if old.state.terminal:
             return _NOT_OPEN
@@ -276,9 +310,9 @@ class TradingDesk:
         )
         answer = self._risk.approve_amend(amend, order.size_lots, order.filled_lots)
         if type(answer) is Refusal:
-            return answer
+            return self._refused(order.instrument, answer)
         order.cancelling = bool(self._outbound.request(amend, self.now_ns, cancel=True))
-        return order if order.cancelling else self._outbound.refusal
+        return order if order.cancelling else self._not_sent(order)
 
     def _cancel_replace(self, old: Order, price_ticks: int, lots: int) -> Order | Refusal:
         began_ns = self._stamp()
@@ -296,14 +330,14 @@ class TradingDesk:
         )
         if type(answer) is Refusal:
             self.risk_ns += self._stamp() - began_ns
-            return answer
+            return self._refused(instrument, answer)
         new = orders.add(place, now_ns, old)
         added_ns = self._stamp()
         self.risk_ns += added_ns - began_ns
         request_id = self._outbound.request(replace, now_ns, began_ns=added_ns)
         if not request_id:
             orders.withdraw(new)
-            return self._outbound.refusal
+            return self._refused(instrument, self._outbound.refusal)
         self._await(request_id, CANCEL_NS)
         self.sent += 1
         old.cancelling = True

@@ -12,7 +12,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from core.errors import BadConfig
-from core.units import ASSET_DECIMALS, Grid, format_decimal
+from core.units import ASSET_DECIMALS, Grid, format_decimal, plain
 
 _ATOMS = 10**ASSET_DECIMALS
 
@@ -50,6 +50,8 @@ class Instrument(Struct, frozen=True, kw_only=True, eq=False):
     collar_up_bps: int = 0
     collar_down_bps: int = 0
     trading: Trading = Trading.OPEN
+    venue_status: str = ""
+    """The venue's own word for ``trading``, as it spells it."""
 
     @property
     def quote_decimals(self) -> int:
@@ -64,6 +66,28 @@ class Instrument(Struct, frozen=True, kw_only=True, eq=False):
     def money(self, quote_units: int) -> str:
         """Return quote units (profit, notional) as decimal text in the quote asset, exactly."""
         return format_decimal(quote_units * self.quote_unit, self.quote_decimals)
+
+    def size_text(self, lots: int) -> str:
+        """Return a size for people: "0.01000 BTC"."""
+        return f"{self.lot.text(lots)} {self.base}"
+
+    def price_text(self, ticks: int) -> str:
+        """Return a price for people: "65000.10 USDT"."""
+        return f"{self.tick.text(ticks)} {self.quote}"
+
+    def money_text(self, quote_units: int) -> str:
+        """Return quote units for people, exactly: "650.1 USDT"."""
+        return f"{plain(self.money(quote_units))} {self.quote}"
+
+    @property
+    def lot_atoms(self) -> int:
+        """What one lot is in atoms of the base asset."""
+        return self.lot.step_mantissa * int(10 ** (ASSET_DECIMALS - self.lot.decimals))
+
+    @property
+    def quote_unit_atoms(self) -> int:
+        """What one quote unit is in atoms of the quote asset, rounded up: nobody pays less."""
+        return -(-self.quote_unit * _ATOMS // int(10**self.quote_decimals))
 
     def worth(self, quote_atoms: int, base_atoms: int, mark_ticks: int) -> int:
         """Return amounts of both assets in quote units, the base at ``mark_ticks``, rounded up.

@@ -26,6 +26,7 @@ from core.halts import Halt, HaltKind, Halts
 from core.instrument import Instrument, Trading
 from core.units import NS_PER_S
 from core.views import BookView, ExposureView, Refusal, RefusalReason
+from core.wording import seconds_text
 
 _BPS = 10_000
 """Basis points in one whole."""
@@ -227,6 +228,34 @@ class Risk:
         )
         return Approved(place) if refusal is None else refusal
 
+    def approve_way_out(
+        self,
+        place: Place,
+        instrument: Instrument,
+        book: BookView,
+        book_age_ns: int,
+        exposure: ExposureView,
+        position_lots: int,
+        now_ns: int,
+    ) -> Approved | Refusal:
+        """Judge an order by which the operator gets flat: every limit holds, no halt does.
+
+        It may lead towards zero and not beyond, or it is refused like any other while halted.
+        """
+        reduces = place.side * position_lots < 0 and place.lots <= abs(position_lots)
+        refusal = self._refuse(
+            place,
+            instrument,
+            book,
+            book_age_ns,
+            exposure,
+            position_lots,
+            exposure.open_orders + 1,
+            now_ns,
+            heed_halts=not reduces,
+        )
+        return Approved(place) if refusal is None else refusal
+
     def approve_replace(
         self,
         replace: Replace,
@@ -281,18 +310,19 @@ class Risk:
         position_lots: int,
         open_orders: int,
         now_ns: int,
+        *,
+        heed_halts: bool = True,
     ) -> Refusal | None:
         """Return the first objection; ``open_orders`` counts what would be open, this included."""
         row = self._rows[place.instrument]
         limits = row.limits
         if (
-            self._halts.why
-            or row.halts.why
+            ((self._halts.why or row.halts.why) and heed_halts)
             or instrument.trading is not _OPEN
             or not book.live
             or book_age_ns > limits.max_book_age_ns
         ):
-            return self._gate_refusal(row, instrument, book, book_age_ns)
+            return self._gate_refusal(row, instrument, book, book_age_ns, heed_halts)
         touch_ticks = _far_touch(book, place.side)
         if not touch_ticks:
             return Refusal(
@@ -304,8 +334,10 @@ class Risk:
             worth_ticks = -(-touch_ticks * (_BPS + limits.collar_bps) // _BPS)
         refusal = (
             _venue_refusal(place, instrument, touch_ticks, worth_ticks, open_orders)
-            or _size_refusal(place, limits, exposure, position_lots, worth_ticks, open_orders)
-            or _price_refusal(place, limits, book, exposure, touch_ticks)
+            or _size_refusal(
+                place, instrument, limits, exposure, position_lots, worth_ticks, open_orders
+            )
+            or _price_refusal(place, instrument, limits, book, exposure, touch_ticks)
         )
         if refusal is None and not row.rate.take(now_ns):
             return Refusal(
@@ -320,21 +352,27 @@ class Risk:
         return Refusal(reason, halts.why)
 
     def _gate_refusal(
-        self, row: _Row, instrument: Instrument, book: BookView, book_age_ns: int
+        self,
+        row: _Row,
+        instrument: Instrument,
+        book: BookView,
+        book_age_ns: int,
+        heed_halts: bool,
     ) -> Refusal:
-        if self._halts.why or row.halts.why:
+        if (self._halts.why or row.halts.why) and heed_halts:
             return self._halt_refusal(row)
         symbol = instrument.symbol
         if instrument.trading is not _OPEN:
             return Refusal(
-                RefusalReason.NOT_TRADING, f"{symbol} is {instrument.trading} at the venue"
+                RefusalReason.NOT_TRADING,
+                f"{symbol} is {instrument.venue_status or instrument.trading} at the venue",
             )
         if not book.live:
             return Refusal(RefusalReason.BOOK_NOT_LIVE, f"the book of {symbol} is {book.state}")
         return Refusal(
             RefusalReason.BOOK_TOO_OLD,
-            f"the book of {symbol} was silent for {book_age_ns} ns, "
-            f"allowed are {row.limits.max_book_age_ns}",
+            f"the book of {symbol} was silent for {seconds_text(book_age_ns)}, "
+            f"allowed are {seconds_text(row.limits.max_book_age_ns)}",
         )
 
     # -- halts ---------------------------------------------------------------------------------
@@ -388,8 +426,8 @@ class Risk:
         if not row.breaker.trips(code, now_ns) or row.halts.why:
             return ""
         why = (
-            f"more than {row.limits.max_rejects} rejects with code {code} within "
-            f"{row.limits.reject_window_ns} ns"
+            f"more than {row.limits.max_rejects} orders refused by the venue with code {code} "
+            f"within {seconds_text(row.limits.reject_window_ns)}"
         )
         row.halts.add(HaltKind.BREAKER, why)
         return why
@@ -437,30 +475,42 @@ def _venue_refusal(
     ticks, lots = place.price_ticks, place.lots
     market = place.kind is _MARKET
     if type(lots) is not int or type(ticks) is not int:
-        fault = f"size {lots!r} and price {ticks!r} must be whole numbers of lots and ticks"
+        fault = f"size {lots} and price {ticks} must be whole numbers of lots and ticks"
     elif not (
         type(place.side) is Side
         and type(place.kind) is OrderKind
         and type(place.tif) is TimeInForce
     ):
         # A number or text that equals one would be read as another side or kind further on.
-        fault = f"{place.side!r}, {place.kind!r}, {place.tif!r} are no Side, OrderKind, TimeInForce"
+        fault = (
+            f"side {place.side}, kind {place.kind} and time in force {place.tif} have to be a Side, "
+            "an OrderKind and a TimeInForce"
+        )
     elif lots <= 0 or lots < instrument.min_lots:
-        fault = f"{lots} lots are below the venue's {max(1, instrument.min_lots)}"
+        fault = f"{instrument.size_text(lots)} are below the venue's smallest order, {instrument.size_text(max(1, instrument.min_lots))}"
     elif 0 < instrument.max_lots < lots:
-        fault = f"{lots} lots are above the venue's {instrument.max_lots}"
+        fault = f"{instrument.size_text(lots)} are above the venue's largest order, {instrument.size_text(instrument.max_lots)}"
     elif market and 0 < instrument.max_market_lots < lots:
-        fault = f"{lots} lots at market are above the venue's {instrument.max_market_lots}"
+        fault = (
+            f"{instrument.size_text(lots)} at market are above the venue's largest, "
+            f"{instrument.size_text(instrument.max_market_lots)}"
+        )
     elif market and ticks:
-        fault = f"a market order has no price, this one has {ticks} ticks"
+        fault = f"a market order has no price, this one has {instrument.price_text(ticks)}"
     elif not market and (ticks <= 0 or ticks < instrument.min_ticks):
-        fault = f"{ticks} ticks are below the venue's {max(1, instrument.min_ticks)}"
+        fault = f"{instrument.price_text(ticks)} is below the venue's {instrument.price_text(max(1, instrument.min_ticks))}"
     elif 0 < instrument.max_ticks < ticks:
-        fault = f"{ticks} ticks are above the venue's {instrument.max_ticks}"
+        fault = f"{instrument.price_text(ticks)} is above the venue's {instrument.price_text(instrument.max_ticks)}"
     elif worth_ticks * lots < instrument.min_notional:
-        fault = f"{worth_ticks * lots} quote units are below the venue's {instrument.min_notional}"
+        fault = (
+            f"an order worth {instrument.money_text(worth_ticks * lots)} is below the venue's least, "
+            f"{instrument.money_text(instrument.min_notional)}"
+        )
     elif 0 < instrument.max_notional < worth_ticks * lots:
-        fault = f"{worth_ticks * lots} quote units are above the venue's {instrument.max_notional}"
+        fault = (
+            f"an order worth {instrument.money_text(worth_ticks * lots)} is above the venue's most, "
+            f"{instrument.money_text(instrument.max_notional)}"
+        )
     elif 0 < instrument.max_open_orders < open_orders:
         fault = f"{open_orders} open orders are above the venue's {instrument.max_open_orders}"
     elif (instrument.collar_up_bps or instrument.collar_down_bps) and not market:
@@ -473,14 +523,20 @@ def _venue_refusal(
 def _venue_collar_fault(ticks: int, instrument: Instrument, touch_ticks: int) -> str:
     up_bps, down_bps = instrument.collar_up_bps, instrument.collar_down_bps
     if up_bps and ticks * _BPS > touch_ticks * (_BPS + up_bps):
-        return f"{ticks} ticks are over the venue's {up_bps} bps above {touch_ticks}"
+        return _beyond(ticks, instrument, f"{up_bps} bps above", touch_ticks)
     if down_bps and ticks * _BPS < touch_ticks * (_BPS - down_bps):
-        return f"{ticks} ticks are over the venue's {down_bps} bps below {touch_ticks}"
+        return _beyond(ticks, instrument, f"{down_bps} bps below", touch_ticks)
     return ""
+
+
+def _beyond(ticks: int, instrument: Instrument, how_far: str, touch_ticks: int) -> str:
+    price, touch = instrument.price_text(ticks), instrument.price_text(touch_ticks)
+    return f"{price} is over the venue's {how_far} {touch}"
 
 
 def _size_refusal(
     place: Place,
+    instrument: Instrument,
     limits: RiskLimits,
     exposure: ExposureView,
     position_lots: int,
@@ -495,12 +551,15 @@ def _size_refusal(
     lots = place.lots
     if lots > limits.max_order_lots:
         return Refusal(
-            RefusalReason.ORDER_SIZE, f"{lots} lots are above our {limits.max_order_lots}"
+            RefusalReason.ORDER_SIZE,
+            f"{instrument.symbol}: {instrument.size_text(lots)} are above our largest order, "
+            f"{instrument.size_text(limits.max_order_lots)}",
         )
     if worth_ticks * lots > limits.max_order_notional:
         return Refusal(
             RefusalReason.ORDER_NOTIONAL,
-            f"{worth_ticks * lots} quote units are above our {limits.max_order_notional}",
+            f"{instrument.symbol}: an order worth {instrument.money_text(worth_ticks * lots)} is "
+            f"above our most, {instrument.money_text(limits.max_order_notional)}",
         )
     if place.side is _BUY:
         worst_lots = position_lots + exposure.open_buy_lots + lots
@@ -509,19 +568,26 @@ def _size_refusal(
     if worst_lots > limits.max_position_lots:
         return Refusal(
             RefusalReason.POSITION,
-            f"position {position_lots} could become {worst_lots * place.side} lots with all that is"
-            f" open on this side, allowed are {limits.max_position_lots} either way",
+            f"{instrument.symbol}: a position of {instrument.size_text(position_lots)} could become "
+            f"{instrument.size_text(worst_lots * place.side)} with all that is open on this side, "
+            f"allowed are {instrument.size_text(limits.max_position_lots)} either way",
         )
     if open_orders > limits.max_open_orders:
         return Refusal(
             RefusalReason.OPEN_ORDERS,
-            f"{open_orders} open orders are above our {limits.max_open_orders}",
+            f"{instrument.symbol}: {open_orders} open orders are above our "
+            f"{limits.max_open_orders}",
         )
     return None
 
 
 def _price_refusal(
-    place: Place, limits: RiskLimits, book: BookView, exposure: ExposureView, touch_ticks: int
+    place: Place,
+    instrument: Instrument,
+    limits: RiskLimits,
+    book: BookView,
+    exposure: ExposureView,
+    touch_ticks: int,
 ) -> Refusal | None:
     """Check the collar around the opposite best price, then that we do not meet ourselves.
 
@@ -537,10 +603,11 @@ def _price_refusal(
     else:
         outside = ticks * _BPS < touch_ticks * (_BPS - collar_bps)
     if outside:
-        what = f"{place.lots} lots at market" if market else f"{ticks} ticks"
+        size, price = instrument.size_text(place.lots), instrument.price_text(ticks)
         return Refusal(
             RefusalReason.PRICE_COLLAR,
-            f"{what} reach over {collar_bps} bps through the best price {touch_ticks}",
+            f"{instrument.symbol}: {f'{size} at market' if market else price} would reach over "
+            f"{collar_bps} bps through the best price, {instrument.price_text(touch_ticks)}",
         )
     if place.side is _BUY:
         own_ticks = exposure.lowest_sell_ticks()
@@ -551,7 +618,8 @@ def _price_refusal(
     if meets:
         return Refusal(
             RefusalReason.SELF_MATCH,
-            f"it could trade with our own order at {own_ticks} ticks; cancel that one first",
+            f"{instrument.symbol}: it could trade with our own order at "
+            f"{instrument.price_text(own_ticks)}; cancel that one first",
         )
     return None
 

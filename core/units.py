@@ -49,6 +49,11 @@ def format_decimal(mantissa: int, exponent: int) -> str:
     return f"{sign}{whole}.{fraction:0{exponent}d}"
 
 
+def plain(text: str) -> str:
+    """Return a decimal text without the zeros that say nothing: "20000", "0.5"."""
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 class Grid:
     """A step (tick or lot size), and the exact way between decimal text and counts of it.
 
@@ -142,3 +147,8 @@ def atoms(text: str) -> int:
     if not count:
         raise Malformed(f"{text!r} is zero, and has a sign")
     return -count
+
+
+def amount_text(count: int, asset: str) -> str:
+    """Return atoms for people, exactly: "-0.05 BTC"."""
+    return f"{plain(format_decimal(count, ASSET_DECIMALS))} {asset}"

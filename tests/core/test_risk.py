@@ -310,7 +310,9 @@ def test_what_only_equals_a_side_a_kind_or_a_tif_is_refused(changes: dict[str, A
     )
     assert isinstance(answer, Refusal)
     assert answer.reason is RefusalReason.VENUE_FILTER
-    assert f"{next(iter(changes.values()))!r}" in answer.text
+    assert f"{next(iter(changes))} {next(iter(changes.values()))}".replace(
+        "tif", "time in force"
+    ) in (answer.text)
 
 
 @pytest.mark.parametrize(
@@ -616,20 +618,28 @@ def test_a_halt_refuses_amends() -> None:
 @pytest.mark.parametrize(
     ("place", "how", "text"),
     [
-        (order(), {"age_ns": NS_PER_S + 5}, "BTCUSDT was silent for 1000000005 ns, allowed are"),
+        (order(), {"age_ns": NS_PER_S + 5}, "BTCUSDT was silent for 1 s, allowed are"),
         (order(), {"book": STALE}, "the book of BTCUSDT is stale"),
-        (order(lots=0), {"free": True}, "0 lots are below the venue's 1"),
-        (order(ticks=0), {"free": True}, "0 ticks are below the venue's 1"),
-        (order(lots=3), {}, f"BTCUSDT: {3 * BID} quote units are below the venue's 30000"),
-        (order(lots=451), {"wide": True}, f"{451 * BID} quote units are above the venue's 4500000"),
-        (order(lots=251), {}, f"{251 * BID} quote units are above our 2500000"),
+        (
+            order(lots=0),
+            {"free": True},
+            "0.000 BTC are below the venue's smallest order, 0.001 BTC",
+        ),
+        (order(ticks=0), {"free": True}, "0.00 USDT is below the venue's 0.01 USDT"),
+        (
+            order(lots=3),
+            {},
+            "BTCUSDT: an order worth 0.2997 USDT is below the venue's least, 0.3 USDT",
+        ),
+        (order(lots=451), {"wide": True}, "worth 45.0549 USDT is above the venue's most, 45 USDT"),
+        (order(lots=251), {}, "BTCUSDT: an order worth 25.0749 USDT is above our most, 25 USDT"),
         (
             order(Side.SELL, ASK, 10),
             {"position_lots": -391},
-            "position -391 could become -401 lots",
+            "BTCUSDT: a position of -0.391 BTC could become -0.401 BTC",
         ),
-        (order(ticks=10_101), {}, "10101 ticks reach over 100 bps through the best price 10000"),
-        (market(lots=20), {"book": THIN}, "20 lots at market reach over 100 bps"),
+        (order(ticks=10_101), {}, "101.01 USDT would reach over 100 bps through the best price"),
+        (market(lots=20), {"book": THIN}, "BTCUSDT: 0.020 BTC at market would reach over 100 bps"),
     ],
 )
 def test_a_refusal_says_what_was_asked_and_what_is_allowed(

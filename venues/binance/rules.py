@@ -110,6 +110,7 @@ def _instrument(index: int, symbol: schema.Symbol) -> Instrument:
         collar_up_bps=up,
         collar_down_bps=down,
         trading=_trading(symbol),
+        venue_status=symbol.status,
     )
 
 

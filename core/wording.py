@@ -1,0 +1,41 @@
+"""What people read of orders: symbol, side, size and price, in the words of who trades.
+
+Here values become text for logs, for ``status`` and for the last line of a run. Ticks, lots, quote
+units, indexes and names of our own classes never leave through here.
+"""
+
+from __future__ import annotations
+
+from core.events import Side
+from core.instrument import Instrument
+from core.units import NS_PER_S
+from core.views import OrderView
+
+MOST_NAMED = 10
+"""Orders named in one line; a count stands for the rest."""
+
+
+def side_text(side: Side) -> str:
+    return "buy" if side > 0 else "sell"
+
+
+def order_text(row: Instrument, order: OrderView) -> str:
+    """Return one of our orders as a person names it, with the id to find it by at the venue."""
+    at = f"at {row.price_text(order.price_ticks)}" if order.price_ticks else "at market"
+    filled = f", {row.lot.text(order.filled_lots)} filled" if order.filled_lots else ""
+    return (
+        f"{row.symbol} {side_text(order.side)} {row.size_text(order.size_lots)} {at}"
+        f" ({order.state}{filled}, id {order.client_order_id})"
+    )
+
+
+def seconds_text(ns: int) -> str:
+    """Return a length of time for people: "1.5 s"."""
+    return f"{ns / NS_PER_S:.3g} s"
+
+
+def listed(texts: list[str]) -> str:
+    """Join what may be many: the first ones, and how many more there are."""
+    shown = "; ".join(texts[:MOST_NAMED])
+    more = len(texts) - MOST_NAMED
+    return f"{shown}; and {more} more" if more > 0 else shown
