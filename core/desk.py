@@ -53,7 +53,7 @@ class _Awaited(NamedTuple):
 class Refused(NamedTuple):
     """How often something did not leave for one reason, and the newest text of it."""
 
-    count: int
+    times: int
     text: str
 
 
@@ -163,9 +163,7 @@ class TradingDesk:
     ) -> Order | Refusal:
         if not self.gate_open:
             return self._refused(instrument, _NOT_TRADING)
-        return self._place(
-            self._risk.approve_place, instrument, side, price_ticks, lots, kind, tif
-        )
+        return self._place(self._risk.approve_place, instrument, side, price_ticks, lots, kind, tif)
 
     def way_out(
         self, instrument: int, side: Side, price_ticks: int, lots: int, tif: TimeInForce
@@ -215,8 +213,8 @@ class TradingDesk:
     def _refused(self, instrument: int, refusal: Refusal) -> Refusal:
         """Count what did not leave, and keep the newest of its kind."""
         known = self.refusals.get((instrument, refusal.reason))
-        count = 1 if known is None else known.count + 1
-        self.refusals[instrument, refusal.reason] = Refused(count, refusal.text)
+        times = 1 if known is None else known.times + 1
+        self.refusals[instrument, refusal.reason] = Refused(times, refusal.text)
         return refusal
 
     def cancel(self, order: OrderView) -> Refusal | None:

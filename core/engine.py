@@ -209,11 +209,15 @@ class Engine:
             log=door.log,
         )
         self.flattening = Flattening(
-            desk=self.desk,
-            orders=self.orders,
+            table=self.table,
+            books=self.books,
             positions=self.positions,
+            balances=self.balances,
+            orders=self.orders,
+            desk=self.desk,
+            outbound=self.outbound,
             risk=self.risk,
-            limits=lambda index: limits_of(self.table[index]),
+            limits=limits_of,
             log=door.log,
         )
         self.gate = Gate(
@@ -281,6 +285,8 @@ class Engine:
         )
         self.operator = Operator(
             table=self.table,
+            orders=self.orders,
+            desk=self.desk,
             risk=self.risk,
             gate=self.gate,
             flattening=self.flattening,
@@ -325,7 +331,7 @@ class Engine:
             door=door,
         )
         self._handlers[Reply] = self.replies.on_reply
-        self._controls: dict[str, Callable[[str], None]] = {
+        self._controls: dict[str, Callable[[str], str | None]] = {
             "restore": self._restore,
             "start": self._start,
             "leave": self._leave,
@@ -453,8 +459,8 @@ class Engine:
         """Something outside the fold makes it unsafe to go on."""
         self.on_control(b"fail " + why.encode(), now_ns)
 
-    def on_control(self, text: bytes, now_ns: int) -> None:
-        """A word from whoever runs us.
+    def on_control(self, text: bytes, now_ns: int) -> str:
+        """A word from whoever runs us; return what became of it, for people.
 
         ``restore JSON`` (before any other), ``start``, ``leave WHY``, ``fail WHY``, ``halt WHY``,
         ``resume``, ``cancel-all``, ``flatten`` or ``set KEY VALUE``; what it may be is checked by
@@ -463,8 +469,9 @@ class Engine:
         self._record(Kind.CONTROL, 0, now_ns, text)
         self._begin_turn(now_ns)
         verb, _, why = text.decode().partition(" ")
-        self._controls[verb](why)
+        said = self._controls[verb](why)
         self._end_turn()
+        return said or ""
 
     def _start(self, _: str) -> None:
         self.timers.push(self.desk.now_ns + TICK_NS, None)

@@ -35,7 +35,6 @@ class Gate:
         "_flattening",
         "_log",
         "_outbound",
-        "_private",
         "_proof",
         "_recovery",
         "_risk",
@@ -43,6 +42,7 @@ class Gate:
         "_stop",
         "_table",
         "fatal",
+        "private",
     )
 
     def __init__(
@@ -66,7 +66,7 @@ class Gate:
         """``private`` says whether there are keys to trade with, ``stop`` asks for the run to be
         left.
         """
-        self._private = private
+        self.private = private
         self._table = table
         self._sessions = sessions
         self._clock = clock
@@ -87,28 +87,30 @@ class Gate:
 
     def refresh(self, *, leaving: bool = False) -> None:
         """Derive whether anything may be placed, and tell the strategy when that changes."""
-        state = self._state(leaving)
+        ready = self._all_ready()
+        state = self._state(ready, leaving=leaving)
         desk = self._desk
-        desk.gate_open = state is SessionState.TRADING and self._private
+        desk.way_open = ready and self.private
+        desk.gate_open = state is SessionState.TRADING and self.private
         if state is not desk.session:
             desk.session = state
             self._log(f"session: {state}")
             self._callbacks.due.append((self._callbacks.strategy.on_session, state, None))
 
-    def _state(self, leaving: bool) -> SessionState:
+    def _state(self, ready: bool, *, leaving: bool) -> SessionState:
         if leaving or self._recovery.leaving:
             return SessionState.LEAVING
         if self._risk.halted or self._flattening.wanted:
             return SessionState.HALTED
-        if self._all_ready():
+        if ready:
             return SessionState.TRADING
         if self._desk.session is SessionState.STARTING:
             return SessionState.STARTING
         return SessionState.INTERRUPTED
 
     def _all_ready(self) -> bool:
-        needed = [s for s in self._sessions if self._private or not s.line.private]
-        proved = (self._recovery.reconciled and self._continuity.noted) or not self._private
+        needed = [s for s in self._sessions if self.private or not s.line.private]
+        proved = (self._recovery.reconciled and self._continuity.noted) or not self.private
         return proved and self._clock.known and all(session.ready for session in needed)
 
     # -- halts ---------------------------------------------------------------------------------
@@ -149,7 +151,7 @@ class Gate:
         """Take out what stands on what is halted, however late it was accepted or found."""
         for instrument in range(len(self._table)):
             if self._flattening.wanted or self._halted(instrument):
-                self._desk.take_out(instrument)
+                self._desk.take_out(instrument, but=self._flattening.slice_of(instrument))
         self._desk.step()
 
     def _take_back(self) -> None:

@@ -87,7 +87,7 @@ class Instrument(Struct, frozen=True, kw_only=True, eq=False):
     @property
     def quote_unit_atoms(self) -> int:
         """What one quote unit is in atoms of the quote asset, rounded up: nobody pays less."""
-        return -(-self.quote_unit * _ATOMS // int(10**self.quote_decimals))
+        return int(-(-self.quote_unit * _ATOMS // 10**self.quote_decimals))
 
     def worth(self, quote_atoms: int, base_atoms: int, mark_ticks: int) -> int:
         """Return amounts of both assets in quote units, the base at ``mark_ticks``, rounded up.

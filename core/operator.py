@@ -11,11 +11,15 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from core.callbacks import Callbacks
+from core.desk import TradingDesk
 from core.flatten import Flattening
 from core.gate import Gate
-from core.halts import WHOLE_RUN, HaltKind
+from core.halts import WHOLE_RUN, Halt, HaltKind
 from core.instrument import InstrumentTable
+from core.orders import Orders
 from core.risk import Risk
+from core.views import SessionState
+from core.wording import count_text, listed, order_text
 
 
 class Operator:
@@ -25,6 +29,8 @@ class Operator:
         self,
         *,
         table: InstrumentTable,
+        orders: Orders,
+        desk: TradingDesk,
         risk: Risk,
         gate: Gate,
         flattening: Flattening,
@@ -34,49 +40,89 @@ class Operator:
     ) -> None:
         """``parameters_with`` returns parameters of a strategy with one replaced: key, value."""
         self._table = table
+        self._orders = orders
+        self._desk = desk
         self._risk = risk
         self._gate = gate
         self._flattening = flattening
         self._callbacks = callbacks
         self._parameters_with = parameters_with
         self._log = log
-        self.words: Mapping[str, Callable[[str], None]] = {
+        self.words: Mapping[str, Callable[[str], str]] = {
             "halt": self._halt,
             "resume": self._resume,
             "cancel-all": self._cancel_all,
             "flatten": self._flatten,
             "set": self._set,
         }
-        """What to call with the rest of the line, by its first word."""
+        """What to call with the rest of the line, by its first word; it returns what became of it,
+        for whoever has said it."""
 
-    def _halt(self, why: str) -> None:
+    def _halt(self, why: str) -> str:
         why = f"halted by the operator: {why}" if why else "halted by the operator"
+        self._flattening.stop(why)
         self._risk.halt(why, HaltKind.OPERATOR)
         self._gate.refresh()
         self._gate.take_everything_out()
+        return f"nothing more is placed; {self._cancels()}"
 
-    def _resume(self, _: str) -> None:
-        for halt in self._risk.resume():
-            where = (
-                "" if halt.instrument == WHOLE_RUN else f"{self._table[halt.instrument].symbol} "
-            )
-            self._log(f"{where}stays halted: {halt.why}")
+    def _resume(self, _: str) -> str:
+        self._flattening.stop("resumed by the operator")
+        staying = self._risk.resume()
         self._gate.refresh()
+        for halt in staying:
+            self._log(f"{self._where(halt)} stays halted: {halt.why}")
+        whole = [halt.why for halt in staying if halt.instrument == WHOLE_RUN]
+        if whole:
+            return f"nothing may be placed: the run stays halted: {'; '.join(whole)}"
+        alone = [f"{self._where(halt)} stays halted: {halt.why}" for halt in staying]
+        halted = {halt.instrument for halt in staying}
+        free = [row.symbol for row in self._table if row.index not in halted]
+        if not free and alone:
+            return f"nothing may be placed: {'; '.join(alone)}"
+        said = f"{', '.join(free) or 'every symbol'} may be traded"
+        if self._desk.session is not SessionState.TRADING:
+            said = f"{said} once the run is ready; it is {self._desk.session}"
+        return "; ".join([said, *alone])
 
-    def _cancel_all(self, _: str) -> None:
+    def _cancel_all(self, _: str) -> str:
         self._log("the operator cancels all our orders")
         self._gate.take_everything_out()
+        return self._cancels()
 
-    def _flatten(self, _: str) -> None:
-        self._log("the operator flattens: no more placing by the strategy, orders out, then flat")
-        self._flattening.begin(len(self._table))
+    def _flatten(self, _: str) -> str:
+        if not self._gate.private:
+            return "nothing can be traded: this run has no keys"
+        if self._desk.session is SessionState.LEAVING:
+            return "nothing more is traded: the run is being left; hotloop flatten works afterwards"
+        again = ", once more: it is under way" if self._flattening.wanted else ""
+        self._log(f"the operator flattens{again}: the strategy is shut out, orders out, then flat")
+        self._flattening.begin()
         self._gate.refresh()
         self._gate.take_everything_out()
+        self._flattening.step()
+        return self._flattening.verdict or self._flattening.progress()
 
-    def _set(self, text: str) -> None:
+    def _set(self, text: str) -> str:
         """Change a parameter of the strategy; the value was checked by who took it in."""
         key, _, value = text.partition(" ")
         strategy = self._callbacks.strategy
         strategy.parameters = self._parameters_with(strategy.parameters, key, value)
         self._log(f"parameter {key} = {value}")
         self._callbacks.call(strategy.on_parameters)
+        return f"{key} = {value}"
+
+    # -- what became of a word -----------------------------------------------------------------
+
+    def _where(self, halt: Halt) -> str:
+        return "the run" if halt.instrument == WHOLE_RUN else self._table[halt.instrument].symbol
+
+    def _cancels(self) -> str:
+        """Say which orders of ours are open, and whether their cancels have left."""
+        ours = list(self._orders.open())
+        if not ours:
+            return "none of our orders is open"
+        texts = [order_text(self._table[order.instrument], order) for order in ours]
+        waiting = sum(not order.cancelling for order in ours)
+        late = f", {waiting} of them as soon as there is a way to the venue" if waiting else ""
+        return f"{count_text(len(ours), 'order')} of ours being cancelled{late}: {listed(texts)}"

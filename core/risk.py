@@ -15,6 +15,7 @@ limit while a run goes on; which halts an operator may take back, ``core.halts``
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from msgspec.structs import asdict
 
@@ -426,7 +427,7 @@ class Risk:
         if not row.breaker.trips(code, now_ns) or row.halts.why:
             return ""
         why = (
-            f"more than {row.limits.max_rejects} orders refused by the venue with code {code} "
+            f"more than {row.limits.max_rejects} rejects by the venue with code {code} "
             f"within {seconds_text(row.limits.reject_window_ns)}"
         )
         row.halts.add(HaltKind.BREAKER, why)
@@ -483,34 +484,34 @@ def _venue_refusal(
     ):
         # A number or text that equals one would be read as another side or kind further on.
         fault = (
-            f"side {place.side}, kind {place.kind} and time in force {place.tif} have to be a Side, "
-            "an OrderKind and a TimeInForce"
+            f"side {place.side}, kind {place.kind} and time in force {place.tif} have to be a "
+            "Side, an OrderKind and a TimeInForce"
         )
     elif lots <= 0 or lots < instrument.min_lots:
-        fault = f"{instrument.size_text(lots)} are below the venue's smallest order, {instrument.size_text(max(1, instrument.min_lots))}"
+        least = max(1, instrument.min_lots)
+        fault = _off(instrument.size_text, lots, "below the venue's smallest order", least)
     elif 0 < instrument.max_lots < lots:
-        fault = f"{instrument.size_text(lots)} are above the venue's largest order, {instrument.size_text(instrument.max_lots)}"
+        most = instrument.max_lots
+        fault = _off(instrument.size_text, lots, "above the venue's largest order", most)
     elif market and 0 < instrument.max_market_lots < lots:
-        fault = (
-            f"{instrument.size_text(lots)} at market are above the venue's largest, "
-            f"{instrument.size_text(instrument.max_market_lots)}"
-        )
+        most = instrument.max_market_lots
+        fault = _off(instrument.size_text, lots, "above the venue's largest order at market", most)
     elif market and ticks:
         fault = f"a market order has no price, this one has {instrument.price_text(ticks)}"
     elif not market and (ticks <= 0 or ticks < instrument.min_ticks):
-        fault = f"{instrument.price_text(ticks)} is below the venue's {instrument.price_text(max(1, instrument.min_ticks))}"
+        least = max(1, instrument.min_ticks)
+        fault = _off(instrument.price_text, ticks, "below the venue's lowest price", least)
     elif 0 < instrument.max_ticks < ticks:
-        fault = f"{instrument.price_text(ticks)} is above the venue's {instrument.price_text(instrument.max_ticks)}"
+        most = instrument.max_ticks
+        fault = _off(instrument.price_text, ticks, "above the venue's highest price", most)
     elif worth_ticks * lots < instrument.min_notional:
-        fault = (
-            f"an order worth {instrument.money_text(worth_ticks * lots)} is below the venue's least, "
-            f"{instrument.money_text(instrument.min_notional)}"
+        worth, least = worth_ticks * lots, instrument.min_notional
+        fault = _off(
+            instrument.money_text, worth, "below the venue's least worth of an order", least
         )
     elif 0 < instrument.max_notional < worth_ticks * lots:
-        fault = (
-            f"an order worth {instrument.money_text(worth_ticks * lots)} is above the venue's most, "
-            f"{instrument.money_text(instrument.max_notional)}"
-        )
+        worth, most = worth_ticks * lots, instrument.max_notional
+        fault = _off(instrument.money_text, worth, "above the venue's most worth of an order", most)
     elif 0 < instrument.max_open_orders < open_orders:
         fault = f"{open_orders} open orders are above the venue's {instrument.max_open_orders}"
     elif (instrument.collar_up_bps or instrument.collar_down_bps) and not market:
@@ -518,6 +519,10 @@ def _venue_refusal(
     else:
         return None
     return Refusal(RefusalReason.VENUE_FILTER, f"{instrument.symbol}: {fault}") if fault else None
+
+
+def _off(text: Callable[[int], str], count: int, how: str, bound: int) -> str:
+    return f"{text(count)} is {how}, {text(bound)}"
 
 
 def _venue_collar_fault(ticks: int, instrument: Instrument, touch_ticks: int) -> str:
@@ -568,9 +573,9 @@ def _size_refusal(
     if worst_lots > limits.max_position_lots:
         return Refusal(
             RefusalReason.POSITION,
-            f"{instrument.symbol}: a position of {instrument.size_text(position_lots)} could become "
-            f"{instrument.size_text(worst_lots * place.side)} with all that is open on this side, "
-            f"allowed are {instrument.size_text(limits.max_position_lots)} either way",
+            f"{instrument.symbol}: a position of {instrument.size_text(position_lots)} could "
+            f"become {instrument.size_text(worst_lots * place.side)} with all that is open on "
+            f"this side, allowed are {instrument.size_text(limits.max_position_lots)} either way",
         )
     if open_orders > limits.max_open_orders:
         return Refusal(

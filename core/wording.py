@@ -29,6 +29,11 @@ def order_text(row: Instrument, order: OrderView) -> str:
     )
 
 
+def count_text(count: int, noun: str) -> str:
+    """Return "1 order" or "2 orders"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def seconds_text(ns: int) -> str:
     """Return a length of time for people: "1.5 s"."""
     return f"{ns / NS_PER_S:.3g} s"

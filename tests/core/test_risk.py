@@ -623,15 +623,19 @@ def test_a_halt_refuses_amends() -> None:
         (
             order(lots=0),
             {"free": True},
-            "0.000 BTC are below the venue's smallest order, 0.001 BTC",
+            "0.000 BTC is below the venue's smallest order, 0.001 BTC",
         ),
-        (order(ticks=0), {"free": True}, "0.00 USDT is below the venue's 0.01 USDT"),
+        (order(ticks=0), {"free": True}, "0.00 USDT is below the venue's lowest price, 0.01 USDT"),
         (
             order(lots=3),
             {},
-            "BTCUSDT: an order worth 0.2997 USDT is below the venue's least, 0.3 USDT",
+            "BTCUSDT: 0.2997 USDT is below the venue's least worth of an order, 0.3 USDT",
         ),
-        (order(lots=451), {"wide": True}, "worth 45.0549 USDT is above the venue's most, 45 USDT"),
+        (
+            order(lots=451),
+            {"wide": True},
+            "45.0549 USDT is above the venue's most worth of an order, 45 USDT",
+        ),
         (order(lots=251), {}, "BTCUSDT: an order worth 25.0749 USDT is above our most, 25 USDT"),
         (
             order(Side.SELL, ASK, 10),

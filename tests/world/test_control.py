@@ -46,32 +46,6 @@ def test_cancel_all_takes_out_our_orders_and_trading_goes_on():
     assert w.desk.session is SessionState.TRADING
 
 
-def test_flatten_leaves_no_position_and_no_order_and_stays_halted():
-    w = world()
-    w.other("BUY", "64980.00", "5")
-    w.buy(6_501_000, 50_000, tif=TimeInForce.IOC)
-    w.buy(6_480_000)
-    w.run(0.1)
-    assert w.engine.positions[0].lots == 50_000
-    w.engine.on_control(b"flatten", w.now_ns)
-    assert isinstance(w._place(Side.BUY, 6_490_000, 100), Refusal), "the strategy is shut out"
-    w.run_until(lambda: w.engine.positions[0].lots == 0)
-    w.run(0.3)
-    assert w.ledger.open_orders("BTCUSDT") == []
-    assert w.desk.session is SessionState.HALTED
-    assert "flat" in w.engine.risk.halted
-
-
-def test_flatten_gives_up_when_nothing_takes_the_position():
-    w = world()
-    w.buy(6_501_000, 1_000, tif=TimeInForce.IOC)
-    w.run(0.1)
-    w.engine.books[0].invalidate("no market")
-    w.engine.on_control(b"flatten", w.now_ns)
-    w.run_until(lambda: not w.engine.flattening.wanted, 30)
-    assert "look at the venue" in w.engine.risk.halted
-
-
 def test_set_changes_a_checked_parameter():
     tank = Tank(seed=1).run(1)
     tank.engine.on_control(b"set size 0.02", tank.now_ns)

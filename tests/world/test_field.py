@@ -859,7 +859,7 @@ def test_field_11_kill_switch_flattens_exactly_once(fault: dict[str, Any]):
     w.run_until(lambda: not w.engine.flattening.wanted, 60)
     assert "flat" in w.engine.risk.halted
     calm(w)
-    assert (held(w), alive(w)) == (0, [])
+    assert (held(w), alive(w)) == (50, []), "what was paid as fees is not ours to sell"
 
 
 def test_field_11_kill_switch_does_not_depend_on_the_strategy():
