@@ -313,9 +313,9 @@ def test_orders_that_take_nothing_are_given_up_after_some_with_the_venues_word()
     w = long()
     refuse(w, 1_000)
     w.engine.on_control(b"flatten", w.now_ns)
-    for second in range(300):
-        w.other("BUY", f"{60_000 + second}.00", "0.001")  # the market lives
-        w.run(1)
+    for step in range(60):
+        w.other("BUY", f"{60_000 + step}.00", "0.001")  # the market lives
+        w.run(5)
     assert not w.engine.flattening.wanted
     assert w.engine.flattening.legs[0].orders == FRUITLESS
     assert w.engine.flattening.verdict.startswith("not flat")
