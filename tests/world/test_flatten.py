@@ -356,7 +356,7 @@ def test_one_symbols_stuck_cancel_holds_no_other_symbol():
     assert isinstance(stuck, Order)
     w.flush()
     w.run(0.2)
-    w.to_venue = lambda m: [] if b"order.cancel" in m.payload else w.deliver(m)
+    w.fault("refuse_cancel")
     w.engine.on_control(b"flatten", w.now_ns)
     w.run(3)
     assert is_flat(w, 10_000)
