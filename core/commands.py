@@ -35,6 +35,10 @@ class Command(Struct, frozen=True):
     """Root of all commands."""
 
 
+class Riskless(Command, frozen=True, gc=False):
+    """Root of all commands that cannot create risk: they leave without an ``Approved``."""
+
+
 # -- orders ----------------------------------------------------------------------------------
 
 
@@ -50,7 +54,7 @@ class Place(Command, frozen=True, gc=False):
     lots: int
 
 
-class Cancel(Command, frozen=True, gc=False):
+class Cancel(Riskless, frozen=True, gc=False):
     """Take one order out. ``venue_order_id`` is 0 as long as the venue told none."""
 
     instrument: int
@@ -77,7 +81,7 @@ class Amend(Command, frozen=True, gc=False):
     size_lots: int
 
 
-class CancelAll(Command, frozen=True, gc=False):
+class CancelAll(Riskless, frozen=True, gc=False):
     """Take out every open order of the account on one instrument, others' included."""
 
     instrument: int
@@ -86,7 +90,7 @@ class CancelAll(Command, frozen=True, gc=False):
 # -- questions -------------------------------------------------------------------------------
 
 
-class QueryOrder(Command, frozen=True, gc=False):
+class QueryOrder(Riskless, frozen=True, gc=False):
     """Ask how one order stands; by the venue's own id where it is known, which is the surer way.
 
     A venue may give a cancelled order another client order id, and then knows it no more by ours.
@@ -97,7 +101,7 @@ class QueryOrder(Command, frozen=True, gc=False):
     venue_order_id: int = 0
 
 
-class FetchOpenOrders(Command, frozen=True, gc=False):
+class FetchOpenOrders(Riskless, frozen=True, gc=False):
     """Ask for every open order of the account on one instrument."""
 
     instrument: int
@@ -107,7 +111,7 @@ NEWEST_TRADE = -2
 """Stands for a trade id: ask for the newest trade alone."""
 
 
-class FetchTrades(Command, frozen=True, gc=False):
+class FetchTrades(Riskless, frozen=True, gc=False):
     """Ask for our own trades on one instrument from trade id ``from_trade_id`` on.
 
     A venue answers with a page; a full one means that there may be more. ``NEWEST_TRADE`` asks
@@ -118,41 +122,41 @@ class FetchTrades(Command, frozen=True, gc=False):
     from_trade_id: int
 
 
-class FetchOrderTrades(Command, frozen=True, gc=False):
+class FetchOrderTrades(Riskless, frozen=True, gc=False):
     """Ask for our own trades of one order."""
 
     instrument: int
     venue_order_id: int
 
 
-class FetchAccount(Command, frozen=True, gc=False):
+class FetchAccount(Riskless, frozen=True, gc=False):
     """Ask for the account's balances and permissions."""
 
 
-class FetchBook(Command, frozen=True, gc=False):
+class FetchBook(Riskless, frozen=True, gc=False):
     """Ask for a snapshot of one instrument's book."""
 
     instrument: int
 
 
-class FetchInstruments(Command, frozen=True, gc=False):
+class FetchInstruments(Riskless, frozen=True, gc=False):
     """Ask for the rules of the instruments of this run."""
 
 
-class FetchTime(Command, frozen=True, gc=False):
+class FetchTime(Riskless, frozen=True, gc=False):
     """Ask for the venue's clock."""
 
 
 # -- sessions --------------------------------------------------------------------------------
 
 
-class Logon(Command, frozen=True, gc=False):
+class Logon(Riskless, frozen=True, gc=False):
     """Authenticate the connection it is sent on."""
 
 
-class SubscribeMarket(Command, frozen=True, gc=False):
+class SubscribeMarket(Riskless, frozen=True, gc=False):
     """Subscribe to the market data of every instrument of this run."""
 
 
-class SubscribePrivate(Command, frozen=True, gc=False):
+class SubscribePrivate(Riskless, frozen=True, gc=False):
     """Subscribe to the account's own events on the connection it is sent on."""

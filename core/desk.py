@@ -195,13 +195,13 @@ class TradingDesk:
             self._positions[instrument].lots,
             now_ns,
         )
-        if type(answer) is Refusal:
+        if isinstance(answer, Refusal):
             self.risk_ns += self._stamp() - began_ns
             return self._refused(instrument, answer)
         order = orders.add(place, now_ns)
         added_ns = self._stamp()
         self.risk_ns += added_ns - began_ns
-        if not self._outbound.request(place, now_ns, began_ns=added_ns):
+        if not self._outbound.request(answer, now_ns, began_ns=added_ns):
             orders.withdraw(order)
             return self._refused(instrument, self._outbound.refusal)
         self.sent += 1
@@ -228,7 +228,7 @@ class TradingDesk:
 
     def send_cancel(self, order: Order) -> bool:
         """Send a cancel; allowed whatever the gate says."""
-        request_id = self._outbound.request(_cancel_of(order), self.now_ns, cancel=True)
+        request_id = self._outbound.request(_cancel_of(order), self.now_ns)
         self._await(request_id, CANCEL_NS)
         order.cancelling = bool(request_id)
         return order.cancelling
@@ -276,9 +276,7 @@ class TradingDesk:
             self._outbound.ignored(asked)
             order = self._orders.find(_taken_out_by(asked.command))
             if order is not None and not order.state.terminal:
-                again = self._outbound.request(
-                    _cancel_of(order), now_ns, cancel=True, instead=asked
-                )
+                again = self._outbound.request(_cancel_of(order), now_ns, instead=asked)
                 self._await(again or awaited.request_id, 2 * awaited.wait_ns)
 
     def hurry(self) -> None:
@@ -307,9 +305,9 @@ class TradingDesk:
             order.filled_lots + lots,
         )
         answer = self._risk.approve_amend(amend, order.size_lots, order.filled_lots)
-        if type(answer) is Refusal:
+        if isinstance(answer, Refusal):
             return self._refused(order.instrument, answer)
-        order.cancelling = bool(self._outbound.request(amend, self.now_ns, cancel=True))
+        order.cancelling = bool(self._outbound.request(answer, self.now_ns))
         return order if order.cancelling else self._not_sent(order)
 
     def _cancel_replace(self, old: Order, price_ticks: int, lots: int) -> Order | Refusal:
@@ -326,13 +324,13 @@ class TradingDesk:
             self._positions[instrument].lots,
             now_ns,
         )
-        if type(answer) is Refusal:
+        if isinstance(answer, Refusal):
             self.risk_ns += self._stamp() - began_ns
             return self._refused(instrument, answer)
         new = orders.add(place, now_ns, old)
         added_ns = self._stamp()
         self.risk_ns += added_ns - began_ns
-        request_id = self._outbound.request(replace, now_ns, began_ns=added_ns)
+        request_id = self._outbound.request(answer, now_ns, began_ns=added_ns)
         if not request_id:
             orders.withdraw(new)
             return self._refused(instrument, self._outbound.refusal)

@@ -68,7 +68,7 @@ from core.strategy import Strategy
 from core.throttle import Throttle
 from core.timers import Timers
 from core.units import NS_PER_MS, NS_PER_S
-from core.venue import Adapter, Stream
+from core.venue import Adapter, Stream, cancel_kinds
 from core.venue_clock import VenueClock
 
 TICK_NS = 100 * NS_PER_MS
@@ -132,7 +132,7 @@ class Engine:
         self.positions: list[Position] = []
         self.balances: dict[str, int] = {}
         self.clock = VenueClock()
-        self.throttle = Throttle(adapter.limits)
+        self.throttle = Throttle(adapter.limits, cancel_kinds(adapter))
         self.orders = Orders(setup.scope, setup.boot, setup.seed)
         self.risk = Risk()
         self.timers: Timers[str | None] = Timers()
@@ -261,6 +261,7 @@ class Engine:
             orders=self.orders,
             ledger=self.ledger,
             risk=self.risk,
+            outbound=self.outbound,
             desk=self.desk,
             callbacks=self.callbacks,
             proof=self.proof,

@@ -221,8 +221,14 @@ class Limit(Struct, frozen=True):
     """One of the venue's rate limits: ``amount`` per ``interval_ns``, aligned to wall clock."""
 
     name: str
+    """Its kind, and after an underscore its interval: ``weight_1m``, ``orders_10s``."""
     amount: int
     interval_ns: int
+
+    @property
+    def kind(self) -> str:
+        """What it counts: a venue may state several limits of one kind."""
+        return self.name.partition("_")[0]
 
 
 class LimitsReport(Event, frozen=True):
@@ -276,6 +282,8 @@ class Verdict(StrEnum):
     """Not accepted, because the venue knows no such order."""
     UNKNOWN = "unknown"
     """It may have been accepted or not; only asking can tell. Never sent again on its own."""
+    OUT_OF_ORDERS = "out_of_orders"
+    """Not accepted, because the budget for new orders is used up; cancels and questions go on."""
     THROTTLED = "throttled"
     """Not accepted, because of a rate limit; a cool-down applies."""
     BANNED = "banned"

@@ -14,12 +14,13 @@ from core.callbacks import Callbacks
 from core.continuity import Continuity
 from core.counts import Counts
 from core.desk import TradingDesk
-from core.events import NO_INSTRUMENT, OrderReport, UnknownExecution
+from core.events import NO_INSTRUMENT, Fill, OrderReport, UnknownExecution
 from core.gate import Gate
 from core.halts import HaltKind
 from core.instrument import InstrumentTable
 from core.ledger import Ledger
-from core.orders import Folded, Orders
+from core.orders import Folded, Order, Orders
+from core.outbound import Outbound
 from core.position import Position
 from core.proof import Proof
 from core.recovery import Recovery
@@ -42,6 +43,7 @@ class Executions:
         "_gate",
         "_ledger",
         "_orders",
+        "_outbound",
         "_positions",
         "_proof",
         "_recovery",
@@ -58,6 +60,7 @@ class Executions:
         orders: Orders,
         ledger: Ledger,
         risk: Risk,
+        outbound: Outbound,
         desk: TradingDesk,
         callbacks: Callbacks,
         proof: Proof,
@@ -72,6 +75,7 @@ class Executions:
         self._orders = orders
         self._ledger = ledger
         self._risk = risk
+        self._outbound = outbound
         self._desk = desk
         self._callbacks = callbacks
         self._proof = proof
@@ -124,7 +128,16 @@ class Executions:
             if order.unbooked_lots:
                 self._proof.doubt(order.client_order_id, self._desk.now_ns + UNBOOKED_NS)
         if folded.fills:
+            self._refund(order, folded.fills)
             self.watch_profit()
+
+    def _refund(self, order: Order, fills: Sequence[Fill]) -> None:
+        """An order that trades for the first time, while it rests, costs no order any more.
+
+        Of one that traded on arrival the venue's count tells, in the same reply.
+        """
+        if fills[0].maker and order.traded_lots == sum(fill.lots for fill in fills):
+            self._outbound.traded(self._desk.now_ns)
 
     def watch_profit(self) -> None:
         """Hold each instrument's profit against its daily loss."""

@@ -180,7 +180,7 @@ class Lines:
         session = self._sessions[line]
         command = session.next_step()
         if command is not None:
-            session.asked(self._outbound.request(command, self._desk.now_ns, cancel=True))
+            session.asked(self._outbound.request(command, self._desk.now_ns))
 
     def _ready(self, line: int) -> None:
         spec, now_ns = self._adapter.lines[line], self._desk.now_ns

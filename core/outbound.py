@@ -13,12 +13,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from core.commands import Cancel, CancelAll, Command, Place, QueryOrder, Replace
-from core.errors import JournalFailed
+from core.commands import (
+    Cancel,
+    CancelAll,
+    Command,
+    Logon,
+    OrderKind,
+    Place,
+    QueryOrder,
+    Replace,
+    Riskless,
+    SubscribeMarket,
+    SubscribePrivate,
+    TimeInForce,
+)
+from core.errors import JournalFailed, Misuse
+from core.events import Side
 from core.inflight import REST, Asked, Inflight
 from core.journal import Ask, Journal, Kind, pack
+from core.risk import Approved
 from core.session import Session
-from core.throttle import Throttle
+from core.throttle import Share, Throttle
 from core.units import NS_PER_S
 from core.venue import Adapter, RestRequest, WireRequest
 from core.venue_clock import VenueClock
@@ -27,6 +42,18 @@ from core.wire.websocket import PONG, TEXT, ClientCodec
 
 _SEND = int(Kind.SEND)
 _ASK = int(Kind.ASK)
+_ORDER = Share.ORDER
+
+_SHARES: dict[type[Command], Share] = {
+    Cancel: Share.CANCEL,
+    CancelAll: Share.CANCEL,
+    Logon: Share.PROOF,
+    SubscribeMarket: Share.PROOF,
+    SubscribePrivate: Share.PROOF,
+}
+"""On whose account a command leaves that needs no approval; all others are questions."""
+
+_ANY_PLACE = Place(0, "", Side.BUY, OrderKind.LIMIT, TimeInForce.GTC, 0, 0)
 
 REPLY_NS = 10 * NS_PER_S
 """How long a reply is awaited: venues give up after 10 s themselves and say that they do not
@@ -91,10 +118,12 @@ class Outbound:
         "_encode_rest",
         "_frames",
         "_journal",
+        "_order_costs",
         "_placing",
         "_sessions",
         "_stamp",
         "_take",
+        "_throttle",
         "encode_ns",
         "inflight",
         "refusal",
@@ -115,7 +144,9 @@ class Outbound:
         self._encode = adapter.encode
         self._encode_rest = adapter.encode_rest
         self._sessions = sessions
+        self._throttle = throttle
         self._take = throttle.take
+        self._order_costs = adapter.cost(_ANY_PLACE)
         self._journal = journal
         self._clock = clock
         self._door = door
@@ -146,23 +177,31 @@ class Outbound:
 
     def request(
         self,
-        command: Command,
+        what: Approved | Riskless,
         now_ns: int,
         *,
-        cancel: bool = False,
+        share: Share | None = None,
         began_ns: int = 0,
         instead: Asked | None = None,
     ) -> int:
         """Send a command; returns its request id, or 0 when nothing was sent: see ``refusal``.
 
         Nothing is sent when the venue's budget has no token for it, or when no way is open.
-        ``cancel`` commands may use the tokens that are kept back for them. ``began_ns`` is the
-        stamp of this moment where the caller has just taken one. ``instead`` is a request whose
-        way was tried in vain: the other one is taken, if it is open.
+        Whose tokens it may use follows from what it is; a question that the exit waits for takes
+        another ``share``. ``began_ns`` is the stamp of this moment where the caller has just
+        taken one. ``instead`` is a request whose way was tried in vain: the other one is taken, if
+        it is open. Raises ``Misuse`` for a command that would create risk and is not approved.
         """
         began_ns = began_ns or self._stamp()
         venue_ns = now_ns + self._clock.offset_ns
-        if not self._take(self._cost(command), venue_ns, cancel):
+        command: Command
+        if isinstance(what, Approved):
+            command, share = what.command, _ORDER
+        else:
+            command = _riskless(what)
+            share = _SHARES.get(type(command), Share.QUESTION) if share is None else share
+        placing = share is _ORDER
+        if not self._take(self._cost(command), venue_ns, share):
             self.refusal = _NO_TOKEN
             return 0
         request_id = self.inflight.next_id()
@@ -179,12 +218,12 @@ class Outbound:
             if codec is None:
                 self.refusal = _NO_LINE
                 return 0
-            if not self._journaled(_SEND, line, now_ns, request.body) and not cancel:
+            if not self._journaled(_SEND, line, now_ns, request.body) and placing:
                 self.refusal = _NO_JOURNAL
                 return 0
             frame = codec.frame(TEXT, self._door.sign(request))
             self._frames[line].append(frame)
-            if not cancel:
+            if placing:
                 self._placing.append((request_id, frame))
             self.waiting = True
         elif type(request) is RestRequest:
@@ -208,6 +247,10 @@ class Outbound:
         if instead is None:
             return not session.hears
         return instead.line != REST or not session.ready
+
+    def traded(self, now_ns: int) -> None:
+        """An order that rested has traded for the first time: it costs no order any more."""
+        self._throttle.give_back(self._order_costs, now_ns + self._clock.offset_ns)
 
     def pong(self, line: int, payload: bytes, now_ns: int) -> None:
         """Answer a ping."""
@@ -278,3 +321,10 @@ class Outbound:
                 data = frames[0] if len(frames) == 1 else b"".join(frames)
                 frames.clear()
                 self._door.send(line, data)
+
+
+def _riskless(command: object) -> Riskless:
+    """Return a command that needs no approval; anything else is refused, whatever types say."""
+    if not isinstance(command, Riskless):
+        raise Misuse(f"{command!r} is not approved: nothing that creates risk leaves without it")
+    return command

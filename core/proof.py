@@ -19,6 +19,7 @@ from core.commands import (
     Place,
     QueryOrder,
     Replace,
+    Riskless,
 )
 from core.doubts import Doubts
 from core.events import ReplaceOutcome, Reply, Verdict
@@ -26,6 +27,7 @@ from core.inflight import Asked
 from core.orders import Folded, Order, Orders
 from core.outbound import Outbound
 from core.risk import Risk
+from core.throttle import Share
 from core.units import NS_PER_S
 
 SKEW_NS = 2 * NS_PER_S
@@ -85,14 +87,14 @@ class Proof:
         """Ask about an order until the venue proves how it stands."""
         self.doubts.raise_(client_order_id, now_ns)
 
-    def ask(self, now_ns: int) -> None:
-        """Send the questions that are due, as far as the venue's budget allows."""
+    def ask(self, now_ns: int, share: Share) -> None:
+        """Send the questions that are due, as far as that share of the budget allows."""
         for client_order_id in self.doubts.due(now_ns):
             order = self._orders.find(client_order_id)
             if order is None or (order.state.terminal and not order.unbooked_lots):
                 self.doubts.settle(client_order_id)
             else:
-                self._outbound.request(_question(order), now_ns, cancel=True)
+                self._outbound.request(_question(order), now_ns, share=share)
 
     # -- one reader per kind of request --------------------------------------------------------
 
@@ -187,7 +189,7 @@ class Proof:
             self.doubts.settle(order.client_order_id)
 
 
-def _question(order: Order) -> Command:
+def _question(order: Order) -> Riskless:
     if order.unbooked_lots and order.venue_order_id:
         return FetchOrderTrades(order.instrument, order.venue_order_id)
     return QueryOrder(order.instrument, order.client_order_id, order.venue_order_id)

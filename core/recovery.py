@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 
 from core.commands import (
     NEWEST_TRADE,
-    Command,
     FetchAccount,
     FetchOpenOrders,
     FetchTrades,
     QueryOrder,
+    Riskless,
 )
 from core.desk import TradingDesk
 from core.events import FillReport, OpenOrders, Reply, Verdict
@@ -25,6 +25,7 @@ from core.orders import Folded, Orders
 from core.outbound import Outbound
 from core.proof import SKEW_NS, Proof
 from core.reconcile import Pass, compare
+from core.throttle import Share
 from core.units import NS_PER_MS, NS_PER_S
 
 PERIOD_NS = 60 * NS_PER_S
@@ -113,7 +114,7 @@ class Recovery:
 
     def step(self, now_ns: int) -> None:
         """Do what is due: a pass, questions about doubts, the next step of leaving."""
-        self._proof.ask(now_ns)
+        self._proof.ask(now_ns, self._share)
         if self._pass.running and now_ns - self._pass.started_ns > PATIENCE_NS:
             self._pass.stop()
         if now_ns < self._next_ns or self._pass.running:
@@ -125,25 +126,30 @@ class Recovery:
             self._next_ns = now_ns + (PERIOD_NS if self.reconciled else RETRY_NS)
             self._start_pass(now_ns)
 
+    @property
+    def _share(self) -> Share:
+        """Whose tokens questions take: while leaving they are what the exit waits for."""
+        return Share.PROOF if self.leaving else Share.QUESTION
+
     def _start_pass(self, now_ns: int) -> None:
         self._pass.start(now_ns)
         self._fills_before = self.fills
         self._baselines = {row.index for row in self._table if row.index not in self._last_trade}
-        commands: list[Command] = [FetchAccount()]
+        commands: list[Riskless] = [FetchAccount()]
         for row in self._table:
             commands.append(FetchOpenOrders(row.index))
             commands.append(self._trades_since(row.index))
         self._ask_all(commands, now_ns)
 
-    def _trades_since(self, instrument: int) -> Command:
+    def _trades_since(self, instrument: int) -> Riskless:
         """Ask for our trades after the last known, or where none is known for the newest alone."""
         if instrument in self._baselines:
             return FetchTrades(instrument, NEWEST_TRADE)
         return FetchTrades(instrument, self._last_trade[instrument] + 1)
 
-    def _ask_all(self, commands: Sequence[Command], now_ns: int) -> None:
+    def _ask_all(self, commands: Sequence[Riskless], now_ns: int) -> None:
         for command in commands:
-            request_id = self._outbound.request(command, now_ns, cancel=True)
+            request_id = self._outbound.request(command, now_ns, share=self._share)
             if not request_id:
                 self._pass.stop()
                 return
@@ -174,7 +180,7 @@ class Recovery:
         if command.instrument in self._baselines:
             self._baselines.discard(command.instrument)
             return
-        commands: list[Command] = []
+        commands: list[Riskless] = []
         if len(reply.facts) >= TRADES_PAGE:
             commands.append(self._trades_since(command.instrument))
         commands += [

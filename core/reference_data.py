@@ -124,6 +124,4 @@ class ReferenceData:
         return known
 
     def on_limits(self, report: LimitsReport) -> None:
-        stated = {limit.name for limit in report.limits}
-        published = [limit for limit in self._adapter.limits if limit.name not in stated]
-        self._throttle.renew([*report.limits, *published])
+        self._throttle.renew(report.limits)

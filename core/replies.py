@@ -44,6 +44,7 @@ class Replies:
         "_hops",
         "_lines",
         "_market_data",
+        "_newest_id",
         "_outbound",
         "_proof",
         "_recovery",
@@ -84,6 +85,8 @@ class Replies:
         self._hops = hops
         self._counts = counts
         self._door = door
+        self._newest_id = 0
+        """The newest request that was answered with the venue's counts."""
 
     # -- the ways a question ends --------------------------------------------------------------
 
@@ -130,9 +133,9 @@ class Replies:
         now_ns = self._desk.now_ns
         self._counts.replies += 1
         if reply.budgets:
-            self._throttle.learn(reply.budgets, now_ns + self._clock.offset_ns)
+            self._learn(asked, reply)
         if reply.verdict is not Verdict.DONE:
-            self._refused(reply)
+            self._refused(asked, reply)
         if asked is not None and self._market_data.outlived(asked):
             return
         for fact in reply.facts:
@@ -146,6 +149,17 @@ class Replies:
         self._proof.on_reply(asked, reply, now_ns)
         self._recovery.on_reply(asked, reply, now_ns)
 
+    def _learn(self, asked: Asked | None, reply: Reply) -> None:
+        """Take the venue's counts. They may lack what is not answered yet, and in a reply that a
+        later request's has overtaken even what is.
+        """
+        venue_ns = self._desk.now_ns + self._clock.offset_ns
+        overtaken = asked is None or asked.request_id < self._newest_id
+        if asked is not None and not overtaken:
+            self._newest_id = asked.request_id
+        under_way = (self._adapter.cost(other.command) for other in self._outbound.inflight)
+        self._throttle.learn(reply.budgets, venue_ns, None if overtaken else under_way)
+
     def _time(self, asked: Asked) -> None:
         kind = type(asked.command)
         if kind is Place or kind is Replace:
@@ -153,12 +167,15 @@ class Replies:
         elif kind is Cancel or kind is Amend:
             self._hops.record(hop.CANCEL_ACK, self._desk.now_ns - asked.sent_ns)
 
-    def _refused(self, reply: Reply) -> None:
+    def _refused(self, asked: Asked | None, reply: Reply) -> None:
         """Count it, and obey what it says about when to speak again."""
         name = f"{reply.code} {reply.text}"[:80]
         self._counts.refused(name)
         venue_ns = self._desk.now_ns + self._clock.offset_ns
-        if reply.verdict is Verdict.THROTTLED:
+        if reply.verdict is Verdict.OUT_OF_ORDERS:
+            if asked is not None:
+                self._throttle.run_out(self._adapter.cost(asked.command), venue_ns)
+        elif reply.verdict is Verdict.THROTTLED:
             self._throttle.cool_down(reply.retry_ns, venue_ns)
             self._door.log(f"throttled by the venue: {name}")
         elif reply.verdict is Verdict.BANNED:

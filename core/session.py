@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-from core.commands import Command
+from core.commands import Riskless
 from core.errors import Misuse
 from core.venue import Line
 
@@ -82,7 +82,7 @@ class Session:
         self.hears = False
         """Whether the venue takes what we send here: ready, and no cancel waits in vain for its
         answer."""
-        self._script: list[Command] = []
+        self._script: list[Riskless] = []
         self._waits_for = 0
 
     @property
@@ -94,7 +94,7 @@ class Session:
         """Whether bytes can go out at all."""
         return self.phase is not Phase.DOWN
 
-    def up(self, script: Sequence[Command], now_ns: int) -> None:
+    def up(self, script: Sequence[Riskless], now_ns: int) -> None:
         """The line is connected; work off ``script`` with ``next_step``."""
         self._move(Step.UP)
         self._script = list(script)
@@ -102,7 +102,7 @@ class Session:
         self.unanswered = 0
         self.up_ns = self.heard_ns = now_ns
 
-    def next_step(self) -> Command | None:
+    def next_step(self) -> Riskless | None:
         """Return the next command of the script, ``None`` once all of it is done."""
         return self._script[0] if self._script else None
 

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from core.commands import Command, Place
+from core.commands import Cancel, Command, Place, Riskless
 from core.events import Event, Reply
 from core.events import Limit as Limit
 from core.instrument import Instrument
@@ -135,7 +135,7 @@ class Adapter(Protocol):
         """Take the instruments of this run; decoding and encoding use them from here on."""
         ...
 
-    def script(self, line: int) -> Sequence[Command]:
+    def script(self, line: int) -> Sequence[Riskless]:
         """What to send on a new connection, one after the other, each once the last is DONE."""
         ...
 
@@ -173,8 +173,13 @@ class Adapter(Protocol):
         ...
 
     def cost(self, command: Command) -> Sequence[tuple[str, int]]:
-        """What a command takes from the venue's limits, as ``(limit name, tokens)``."""
+        """What a command takes from the venue's limits, as ``(kind of limit, tokens)``."""
         ...
+
+
+def cancel_kinds(adapter: Adapter) -> frozenset[str]:
+    """Return the kinds of limits that a cancel costs."""
+    return frozenset(kind for kind, _ in adapter.cost(Cancel(0, "", 0)))
 
 
 class Endpoints(Struct, frozen=True):

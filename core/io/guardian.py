@@ -40,9 +40,9 @@ from core.events import (
 )
 from core.io.clock import NowNs
 from core.io.rest import Answer
-from core.throttle import Throttle
+from core.throttle import Share, Throttle
 from core.units import NS_PER_MS, NS_PER_S, NS_PER_US
-from core.venue import Adapter, RestRequest, Subscription
+from core.venue import Adapter, RestRequest, Subscription, cancel_kinds
 from core.venue_clock import VenueClock
 
 LOG: Final = "guardian.log"
@@ -142,7 +142,7 @@ class Guardian:
         self._now_ns = now_ns
         self._note = note
         self._taken_over = taken_over
-        self._throttle = Throttle(adapter.limits)
+        self._throttle = Throttle(adapter.limits, cancel_kinds(adapter))
         self._clock = VenueClock()
         self._symbols: dict[int, str] = {}
         self._requests = 0
@@ -284,7 +284,7 @@ class Guardian:
         """Ask; return the venue's answer, ``None`` where there is none that proves anything."""
         sent_ns = self._now_ns()
         venue_ns = sent_ns + self._clock.offset_ns
-        if not self._throttle.take(self._adapter.cost(command), venue_ns, cancel=True):
+        if not self._throttle.take(self._adapter.cost(command), venue_ns, _share(command)):
             self._stumble(command, "the venue's rate limit leaves no token for it")
             return None
         self._requests += 1
@@ -318,7 +318,7 @@ class Guardian:
         """Take from a reply what the next requests need."""
         now_ns = self._now_ns()
         venue_ns = now_ns + self._clock.offset_ns
-        self._throttle.learn(reply.budgets, venue_ns)
+        self._throttle.learn(reply.budgets, venue_ns, None)  # others are on their way
         if reply.verdict is Verdict.THROTTLED:
             self._throttle.ban(reply.retry_ns or venue_ns + THROTTLED_NS, venue_ns)
         elif reply.verdict is Verdict.BANNED:
@@ -334,6 +334,10 @@ class Guardian:
                     self._throttle.renew(limits)
                 case SessionNotice(Notice.CLOCK_OFF):
                     self._clock.forget()
+
+
+def _share(command: Command) -> Share:
+    return Share.CANCEL if isinstance(command, Cancel) else Share.PROOF
 
 
 def _kind(command: Command) -> tuple[type[Command], int]:

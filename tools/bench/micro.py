@@ -27,7 +27,7 @@ from core.hops import Hops
 from core.io.journal_file import JournalFile
 from core.journal import Header, Kind
 from core.orders import Orders
-from core.throttle import Throttle
+from core.throttle import Share, Throttle
 from core.units import NS_PER_MS
 from core.venue import WireRequest
 from core.wire.websocket import TEXT, ClientCodec
@@ -310,7 +310,7 @@ def _take(house: House, _: Path) -> Call:
     throttle: Throttle = house.engine.throttle
     cost = house.adapter.cost(_place())
     now_ns = house.now_ns
-    return lambda: throttle.take(cost, now_ns, False)
+    return lambda: throttle.take(cost, now_ns, Share.ORDER)
 
 
 def _encode(house: House, _: Path) -> Call:

@@ -24,6 +24,7 @@ from core.commands import (
     Place,
     QueryOrder,
     Replace,
+    Riskless,
     SubscribeMarket,
     SubscribePrivate,
 )
@@ -46,7 +47,7 @@ LIFETIME_NS: Final = 84_600 * NS_PER_S
 MARKET_SENDS_PER_S: Final = 5
 """Frames a second the venue takes on the market line, pongs included; more are a disconnect."""
 
-_ORDER: Final = ((rules.WEIGHT, 1), (rules.ORDERS_10S, 1), (rules.ORDERS_1D, 1), (rules.RAW, 1))
+_ORDER: Final = (("weight", 1), ("orders", 1), ("raw", 1))
 _WEIGHTS: Final[dict[type[Command], int]] = {
     Cancel: 1,
     Amend: 4,
@@ -75,7 +76,7 @@ _COSTS: Final[dict[type[Command], tuple[tuple[str, int], ...]]] = {
     Place: _ORDER,
     Replace: _ORDER,
     SubscribeMarket: (),
-    **{kind: ((rules.WEIGHT, weight), (rules.RAW, 1)) for kind, weight in _WEIGHTS.items()},
+    **{kind: (("weight", weight), ("raw", 1)) for kind, weight in _WEIGHTS.items()},
 }
 
 
@@ -111,7 +112,7 @@ class SpotAdapter:
         self._decoder.learn(instruments)
         self._encoder.learn(instruments)
 
-    def script(self, line: int) -> Sequence[Command]:
+    def script(self, line: int) -> Sequence[Riskless]:
         """Return what opens a line; see ``core.venue.Adapter.script``."""
         if line == decode.MARKET:
             return (SubscribeMarket(),)
@@ -142,7 +143,7 @@ class SpotAdapter:
     def cost(self, command: Command) -> Sequence[tuple[str, int]]:
         """Return what a command takes from the limits; see ``core.venue.Adapter.cost``."""
         if isinstance(command, FetchOpenOrders) and command.instrument == NO_INSTRUMENT:
-            return ((rules.WEIGHT, ALL_OPEN_ORDERS_WEIGHT), (rules.RAW, 1))
+            return (("weight", ALL_OPEN_ORDERS_WEIGHT), ("raw", 1))
         return _COSTS[type(command)]
 
 
@@ -162,5 +163,5 @@ def _line(name: str, url: str, *, private: bool) -> Line:
         lifetime_ns=LIFETIME_NS,
         max_message_bytes=decode.MAX_FRAME,
         sends_per_s=0 if private else MARKET_SENDS_PER_S,
-        dial_costs=((rules.WEIGHT, DIAL_WEIGHT),) if private else (),
+        dial_costs=(("weight", DIAL_WEIGHT),) if private else (),
     )

@@ -302,9 +302,14 @@ class Decoder:
             place_code=place_error.code,
             place_text=place_error.msg,
         )
+        error = place_error if place_error.code else cancel_error
         events.append(
             msgspec.structs.replace(
-                reply, verdict=place, facts=(outcome, *cancel_facts, *place_facts)
+                reply,
+                verdict=place,
+                code=error.code or reply.code,
+                text=error.msg or reply.text,
+                facts=(outcome, *cancel_facts, *place_facts),
             )
         )
 

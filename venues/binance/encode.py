@@ -148,7 +148,12 @@ class Forms:
             return Form(letter, method, common | parameters, signed=signed)
 
         orders = [parameters for side, _ in _SIDES for parameters in _orders(side)]
-        old = {"cancelReplaceMode": _text("STOP_ON_FAILURE"), "cancelNewClientOrderId": TEXT}
+        old = {
+            "cancelReplaceMode": _text("STOP_ON_FAILURE"),
+            # Whoever moves an order wants it gone where it stands, whatever the order count says.
+            "orderRateLimitExceededMode": _text("CANCEL_ONLY"),
+            "cancelNewClientOrderId": TEXT,
+        }
         by_name = old | {"cancelOrigClientOrderId": TEXT}
         by_id = old | {"cancelOrderId": NUMBER}
         place, replace = "order.place", "order.cancelReplace"

@@ -18,6 +18,7 @@ DONE: Final = Verdict.DONE
 REFUSED: Final = Verdict.REFUSED
 ABSENT: Final = Verdict.ABSENT
 UNKNOWN: Final = Verdict.UNKNOWN
+OUT_OF_ORDERS: Final = Verdict.OUT_OF_ORDERS
 THROTTLED: Final = Verdict.THROTTLED
 BANNED: Final = Verdict.BANNED
 LOGGED_OUT: Final = Verdict.LOGGED_OUT
@@ -29,6 +30,7 @@ BANNED_STATUS: Final = 418
 LIMITED_STATUS: Final = 429
 SERVER_ERRORS: Final = 500
 
+ORDERS_CODE: Final = -1015
 CLOCK_CODE: Final = -1021
 REPLACE_PARTLY_FAILED: Final = -2021
 REPLACE_FAILED: Final = -2022
@@ -45,7 +47,7 @@ CODES: Final[dict[int, Verdict]] = {
     -1010: REFUSED,  # an error of the matching engine; its messages are those of -2010
     -1013: REFUSED,  # filter failure; never reached the matching engine
     -1014: REFUSED,  # unsupported order combination
-    -1015: THROTTLED,  # too many unfilled orders
+    -1015: OUT_OF_ORDERS,  # too many unfilled orders; cancels cost none
     -1016: UNKNOWN,  # service shutting down
     -1020: FATAL,  # unsupported operation
     -1021: REFUSED,  # timestamp outside of recvWindow: the clock has to be set
@@ -196,7 +198,12 @@ def of_status(status: int) -> Verdict:
 
 
 def of_error(status: int, code: int | None, text: str) -> Verdict:
-    """Return what a failure proves: the status where it says more than the code, else the code."""
+    """Return what a failure proves: the status where it says more than the code, else the code.
+
+    Too many orders come with the status of too many requests, and are another limit.
+    """
+    if code == ORDERS_CODE and status == LIMITED_STATUS:
+        return OUT_OF_ORDERS
     if status >= SERVER_ERRORS or status in (BANNED_STATUS, LIMITED_STATUS, FORBIDDEN_STATUS):
         return of_status(status)
     if code is None:

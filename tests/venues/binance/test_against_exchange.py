@@ -244,13 +244,13 @@ def test_the_halves_of_a_replace_fail_by_themselves(run: Run) -> None:
         Verdict.REFUSED,
         Verdict.REFUSED,
     )
-    assert (reply.code, outcome.cancel_code) == (-2022, -2011)
+    assert (reply.code, outcome.cancel_code) == (-2011, -2011)
     run.tell(run.order("bid"))
     run.tell(run.sell("ask", price_ticks=6_100_000))
     through = run.sell("b", kind=OrderKind.POST_ONLY, price_ticks=5_900_000)
     reply = run.ask(Replace(Cancel(0, "ask", 0), through))
     [outcome] = [fact for fact in reply.facts if isinstance(fact, ReplaceOutcome)]
-    assert (reply.code, reply.verdict) == (-2021, Verdict.REFUSED)
+    assert (reply.code, reply.verdict) == (-2010, Verdict.REFUSED)
     assert (outcome.cancel, outcome.place_code) == (Verdict.DONE, -2010)
     assert reports(reply.facts) == [("ask", *CANCELED)]
 

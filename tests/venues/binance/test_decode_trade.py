@@ -648,18 +648,22 @@ def test_a_half_with_a_word_we_do_not_know_stays_unknown() -> None:
     assert failed("r22", 409, -2021, "partly", data).verdict is Verdict.UNKNOWN
 
 
-def test_a_new_order_over_the_limit_is_throttled_while_the_old_one_is_gone() -> None:
+@pytest.mark.parametrize("status", [409, 429])
+def test_a_replace_over_the_order_limit_takes_the_old_one_out(status: int) -> None:
     many = {"code": -1015, "msg": "Too many new orders; current limit is 50 orders per 10 SECOND."}
     data = halves("SUCCESS", "FAILURE", CANCELED, many)
-    outcome, _ = outcome_of(failed("r22", 409, -2021, "partly", data))
-    assert (outcome.cancel, outcome.place) == (Verdict.DONE, Verdict.THROTTLED)
+    reply = failed("r22", status, -2021, "partly", data)
+    outcome, reports = outcome_of(reply)
+    assert (outcome.cancel, outcome.place) == (Verdict.DONE, Verdict.OUT_OF_ORDERS)
+    assert len(reports) == 1, "the old one, gone"
+    assert (reply.verdict, reply.code) == (Verdict.OUT_OF_ORDERS, -1015)
 
 
 @pytest.mark.parametrize(
     ("status", "code", "verdict"),
     [
         (400, -1013, Verdict.REFUSED),
-        (429, -1015, Verdict.THROTTLED),
+        (429, -1015, Verdict.OUT_OF_ORDERS),
         (500, -1007, Verdict.UNKNOWN),
         (409, -2021, Verdict.UNKNOWN),
     ],

@@ -123,7 +123,11 @@ def test_a_replace_stops_when_the_cancel_fails() -> None:
     message = sent(Replace(OLD_BY_ID, world.place()))
     assert message["id"] == "r17"
     assert message["method"] == "order.cancelReplace"
-    mode = {"cancelReplaceMode": "STOP_ON_FAILURE", "cancelNewClientOrderId": "hl-0-c"}
+    mode = {
+        "cancelReplaceMode": "STOP_ON_FAILURE",
+        "orderRateLimitExceededMode": "CANCEL_ONLY",
+        "cancelNewClientOrderId": "hl-0-c",
+    }
     assert message["params"] == LIMIT | mode | {"cancelOrderId": 12569099453}
     by_name = sent(Replace(OLD, world.place()))["params"]
     assert by_name == LIMIT | mode | {"cancelOrigClientOrderId": "hl-0"}
