@@ -99,6 +99,27 @@ def my_trades(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
     ]
 
 
+def prevented_matches(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
+    p = call.p
+    market = exchange.market(p.need_text("symbol"))
+    match_id, order_id = p.integer("preventedMatchId"), p.integer("orderId")
+    from_id, limit = p.integer("fromPreventedMatchId"), p.count("limit", 500, 1_000)
+    p.finish()
+    if match_id is None and order_id is None:
+        raise errors.missing_both("preventedMatchId", "orderId")
+    if match_id is not None and (order_id is not None or from_id is not None):
+        raise errors.bad_combination()
+    found = [
+        one
+        for one in exchange.engine.file(call.account, market.symbol.name).prevented
+        if one.time_ns <= call.seen_ns
+        and match_id in {None, one.prevented_id}
+        and order_id in {None, one.taker_order_id, one.maker_order_id}
+        and (from_id is None or one.prevented_id >= from_id)
+    ]
+    return [orders.prevented(market.symbol.name, one, call.unit_ns) for one in found[:limit]]
+
+
 def my_allocations(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
     p = call.p
     market = exchange.market(p.need_text("symbol"))
@@ -235,6 +256,26 @@ def coins(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
         }
         for asset in exchange.assets()
     ]
+
+
+def trade_fees(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
+    """Return the commission of one symbol or all, as the wallet service lists it."""
+    name = call.p.text("symbol")
+    call.p.finish()
+    account = call.account
+    return [
+        {
+            "symbol": market.symbol.name,
+            "makerCommission": _short(account.maker_rate),
+            "takerCommission": _short(account.taker_rate),
+        }
+        for market in exchange.choose(name, None)
+    ]
+
+
+def _short(units: int) -> str:
+    """Return a rate without trailing zeros, as that service writes it."""
+    return show(units).rstrip("0").rstrip(".")
 
 
 def no_margin_pairs(exchange: Exchange, call: Call) -> list[Any]:

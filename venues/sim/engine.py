@@ -135,6 +135,7 @@ class OrderFile:
         self.orders: dict[int, Order] = {}
         self.open: dict[int, Order] = {}
         self.executions: deque[Execution] = deque(maxlen=EXECUTIONS_KEPT)
+        self.prevented: deque[PreventedMatch] = deque(maxlen=EXECUTIONS_KEPT)
         self.allocations: deque[Allocation] = deque(maxlen=EXECUTIONS_KEPT)
         self._by_name: dict[str, Order] = {}
         self._closed: deque[Order] = deque()
@@ -600,12 +601,16 @@ class Engine:
         )
         match = PreventedMatch(
             market.next_prevented_id(),
+            taker.order_id,
             maker.order_id,
+            taker.self_trade,
+            now_ns,
             step.price,
             step.taker_quantity,
             step.maker_quantity,
             quantity,
         )
+        self.file(self.accounts[taker.owner], taker.symbol).prevented.append(match)
         if step.maker_quantity:
             self._lose(market, maker, taker, step.maker_quantity, match, now_ns)
         if step.taker_quantity:

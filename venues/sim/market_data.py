@@ -6,17 +6,17 @@ milliseconds or microseconds) and only when somebody subscribed to its stream.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
 import msgspec
 
 from venues.sim.engine import Aggregated, BestMoved, Engine, Event, Market, Printed
 from venues.sim.fixed import show
-from venues.sim.limits import SECOND_NS
+from venues.sim.limits import DAY_NS, HOUR_NS, SECOND_NS
 from venues.sim.symbols import AVERAGE_PRICE_MINUTES
-from venues.sim.tape import INTERVALS_NS, open_of
-from venues.sim.views import DayStatistics, candle_event, depth_snapshot
+from venues.sim.tape import INTERVALS_NS, Candle, open_of
+from venues.sim.views import Statistics, candle_event, depth_snapshot
 
 FAST_NS: Final = 100_000_000
 SLOW_NS: Final = SECOND_NS
@@ -26,10 +26,17 @@ _encode = msgspec.json.Encoder().encode
 # Every stream name this exchange knows; symbols are lower-case in stream names.
 _STREAM: Final = re.compile(
     r"(?P<symbol>[a-z0-9]{1,20})@(?:trade|aggTrade|bookTicker|ticker|miniTicker|avgPrice"
+    r"|blockTrade|ticker_(?:1h|4h|1d)"
     r"|depth(?:5|10|20)?(?:@100ms|@1000ms)?"
-    r"|kline_(?P<interval>[0-9]{1,2}[smhdwM]))"
+    r"|kline_(?P<interval>[0-9]{1,2}[smhdwM])(?:@\+08:00)?)"
 )
 _ALL_MINI: Final = "!miniTicker@arr"
+_WINDOWS_NS: Final = {"1h": HOUR_NS, "4h": 4 * HOUR_NS, "1d": DAY_NS}
+_ALL: Final = (_ALL_MINI, *(f"!ticker_{window}@arr" for window in _WINDOWS_NS))
+# Candles are cut by UTC, or by the one other zone that has streams of its own.
+_ZONES_NS: Final = {"": 0, "@+08:00": 8 * HOUR_NS}
+# Streams of the venue that this exchange does not offer.
+_LEFT_OUT: Final = re.compile(r"[a-z0-9]+@referencePrice|!ticker@arr|!bookTicker")
 
 
 class Subscriber(Protocol):
@@ -136,10 +143,15 @@ class MarketData:
         """Whether such a stream exists here."""
         match = _STREAM.fullmatch(stream)
         if match is None:
-            return stream == _ALL_MINI
+            return stream in _ALL
         interval = match["interval"]
         known = interval is None or interval in INTERVALS_NS
         return known and match["symbol"].upper() in self._engine.markets
+
+    @staticmethod
+    def leaves_out(stream: str) -> bool:
+        """Whether the venue has, or had, such a stream and this exchange does not."""
+        return _LEFT_OUT.fullmatch(stream) is not None
 
     def subscribe(self, stream: str, subscriber: Subscriber) -> None:
         """Subscribe; a stream that does not exist is accepted and stays silent, as at the venue."""
@@ -207,44 +219,49 @@ class MarketData:
         for market in self._engine.markets.values():
             self._publish_market_statistics(market, now_ns)
         if _ALL_MINI in self._subscribers:
-            days = [DayStatistics(market, now_ns) for market in self._engine.markets.values()]
+            days = [Statistics.day(market, now_ns) for market in self._engine.markets.values()]
             self._send(
                 _ALL_MINI, lambda unit_ns: _encode([day.mini_event(unit_ns) for day in days])
             )
+
+        for window, length_ns in _WINDOWS_NS.items():
+            stream = f"!ticker_{window}@arr"
+            if stream in self._subscribers:
+                self._send(stream, self._all_windows(now_ns, window, length_ns))
+
+    def _all_windows(self, now_ns: int, window: str, length_ns: int) -> Callable[[int], bytes]:
+        """Return the rolling statistics of every symbol that has traded."""
+        all_of_them = [
+            Statistics.window(market, now_ns, length_ns)
+            for market in self._engine.markets.values()
+            if market.tape.trades
+        ]
+        return _json(lambda unit: [one.window_event(window, unit) for one in all_of_them])
 
     def _publish_market_statistics(self, market: Market, now_ns: int) -> None:
         name = market.symbol.name.lower()
         if not market.tape.trades:
             return
         self._send_wanted(
-            (f"{name}@ticker",), lambda: _json(DayStatistics(market, now_ns).full_event)
+            (f"{name}@ticker",), lambda: _json(Statistics.day(market, now_ns).full_event)
         )
         self._send_wanted(
-            (f"{name}@miniTicker",), lambda: _json(DayStatistics(market, now_ns).mini_event)
+            (f"{name}@miniTicker",), lambda: _json(Statistics.day(market, now_ns).mini_event)
         )
+        for window, length_ns in _WINDOWS_NS.items():
+            stream = f"{name}@ticker_{window}"
+            if stream in self._subscribers:
+                self._send(stream, _window_payload(market, now_ns, window, length_ns))
         self._send_wanted(
             (f"{name}@avgPrice",),
             lambda: _json(lambda unit_ns: _average_event(market, now_ns, unit_ns)),
         )
         for interval in INTERVALS_NS:
-            stream = f"{name}@kline_{interval}"
-            if stream in self._subscribers:
-                self._publish_candles(stream, market, interval, now_ns)
-
-    def _publish_candles(self, stream: str, market: Market, interval: str, now_ns: int) -> None:
-        """Say the current candle, and before it the one that has closed since the last time."""
-        before_ns = now_ns - SLOW_NS
-        if open_of(interval, before_ns) != open_of(interval, now_ns):
-            closed = market.tape.current(interval, before_ns)
-            if closed is not None:
-                self._send(
-                    stream, _json(lambda unit: candle_event(market, interval, closed, now_ns, unit))
-                )
-        current = market.tape.current(interval, now_ns)
-        if current is not None:
-            self._send(
-                stream, _json(lambda unit: candle_event(market, interval, current, now_ns, unit))
-            )
+            for suffix, zone_ns in _ZONES_NS.items():
+                stream = f"{name}@kline_{interval}{suffix}"
+                if stream in self._subscribers:
+                    for payload in _candle_payloads(market, interval, now_ns, zone_ns):
+                        self._send(stream, payload)
 
     def _send_wanted(
         self, streams: tuple[str, ...], payload: Callable[[], Callable[[int], bytes]]
@@ -261,6 +278,33 @@ class MarketData:
         message = Message(stream, payload)
         for subscriber in self._subscribers[stream]:
             subscriber.deliver(message.form(subscriber.combined, subscriber.unit_ns))
+
+
+def _candle_payloads(
+    market: Market, interval: str, now_ns: int, zone_ns: int
+) -> Iterator[Callable[[int], bytes]]:
+    """Yield the candle that has closed since the last time, if one has, and the current one."""
+    before_ns = now_ns - SLOW_NS
+    moments = [now_ns]
+    if open_of(interval, before_ns, zone_ns) != open_of(interval, now_ns, zone_ns):
+        moments.insert(0, before_ns)
+    for moment_ns in moments:
+        candle = market.tape.current(interval, moment_ns, zone_ns)
+        if candle is not None:
+            yield _candle_payload(market, interval, candle, now_ns, zone_ns)
+
+
+def _candle_payload(
+    market: Market, interval: str, candle: Candle, now_ns: int, zone_ns: int
+) -> Callable[[int], bytes]:
+    return _json(lambda unit: candle_event(market, interval, candle, now_ns, unit, zone_ns))
+
+
+def _window_payload(
+    market: Market, now_ns: int, window: str, length_ns: int
+) -> Callable[[int], bytes]:
+    statistics = Statistics.window(market, now_ns, length_ns)
+    return _json(lambda unit: statistics.window_event(window, unit))
 
 
 def _next(now_ns: int, interval_ns: int) -> int:

@@ -1,5 +1,6 @@
 """Requests about the market, which anybody may ask (rest-api.md, Market Data endpoints)."""
 
+import re
 from collections.abc import Callable
 from itertools import islice
 from typing import Any, Final
@@ -9,13 +10,21 @@ from venues.sim.engine import STATUSES, Market
 from venues.sim.errors import ApiError
 from venues.sim.exchange import Call, Exchange, page
 from venues.sim.fixed import show
-from venues.sim.limits import MILLISECOND_NS
+from venues.sim.limits import DAY_NS, HOUR_NS, MILLISECOND_NS, MINUTE_NS
 from venues.sim.parameters import Parameters
 from venues.sim.symbols import AVERAGE_PRICE_MINUTES
 from venues.sim.tape import INTERVALS_NS
-from venues.sim.views import DayStatistics, candle_row, depth_snapshot
+from venues.sim.views import Statistics, candle_row, depth_snapshot
 
+_WINDOW: Final = re.compile(r"([1-9][0-9]?)([mhd])", re.ASCII)
+_WINDOW_UNITS: Final = {"m": (MINUTE_NS, 59), "h": (HOUR_NS, 23), "d": (DAY_NS, 7)}
 TICKER_TYPES: Final = frozenset({"FULL", "MINI"})
+
+
+def system_status(exchange: Exchange, call: Call) -> dict[str, Any]:
+    """Say that the system is up, as the wallet service does."""
+    call.p.finish()
+    return {"status": 0, "msg": "normal"}
 
 
 def ping(exchange: Exchange, call: Call) -> dict[str, Any]:
@@ -178,10 +187,79 @@ def ticker_day(exchange: Exchange, call: Call) -> Any:
     kind = call.p.choice("type", TICKER_TYPES, ApiError(-1139, "Invalid ticker type."))
 
     def shown(market: Market) -> dict[str, Any]:
-        day = DayStatistics(market, call.now_ns)
-        return day.mini(call.unit_ns) if kind == "MINI" else day.full(call.unit_ns)
+        day = Statistics.day(market, call.now_ns)
+        return day.mini(call.unit_ns) if kind == "MINI" else day.full_day(call.unit_ns)
 
     return _per_symbol(exchange, call, shown)
+
+
+def ticker_window(exchange: Exchange, call: Call) -> Any:
+    window_ns = _read_window(call.p)
+
+    def statistics(market: Market) -> Statistics:
+        return Statistics.window(market, call.now_ns, window_ns)
+
+    return _statistics(exchange, call, statistics)
+
+
+def ticker_trading_day(exchange: Exchange, call: Call) -> Any:
+    zone_ns = call.p.zone_ns()
+
+    def statistics(market: Market) -> Statistics:
+        return Statistics.trading_day(market, call.now_ns, zone_ns)
+
+    return _statistics(exchange, call, statistics)
+
+
+def _statistics(exchange: Exchange, call: Call, over: Callable[[Market], Statistics]) -> Any:
+    """Answer with statistics over a time, for symbols that have to be named."""
+    p = call.p
+    kind = p.choice("type", TICKER_TYPES, ApiError(-1139, "Invalid ticker type."))
+    if not p.has("symbol") and not p.has("symbols"):
+        raise errors.missing_both("symbol", "symbols")
+
+    def shown(market: Market) -> dict[str, Any]:
+        found = over(market)
+        return found.mini(call.unit_ns) if kind == "MINI" else found.full(call.unit_ns)
+
+    return _per_symbol(exchange, call, shown)
+
+
+def _read_window(p: Parameters) -> int:
+    """Return ``windowSize`` in nanoseconds: 1m to 59m, 1h to 23h, 1d to 7d."""
+    match = _WINDOW.fullmatch(p.text("windowSize") or "1d")
+    if match is None:
+        raise errors.invalid_data("windowSize")
+    length_ns, most = _WINDOW_UNITS[match[2]]
+    if int(match[1]) > most:
+        raise errors.invalid_data("windowSize")
+    return int(match[1]) * length_ns
+
+
+def no_block_trades(exchange: Exchange, call: Call) -> list[Any]:
+    """Return the block trades of a venue on which there are none."""
+    exchange.market(call.p.need_text("symbol"))
+    call.p.integer("fromId")
+    call.p.count("limit", 500, 1_000)
+    call.p.finish()
+    return []
+
+
+def no_reference_price(exchange: Exchange, call: Call) -> Any:
+    exchange.market(call.p.need_text("symbol"))
+    _read_status(call.p)
+    call.p.finish()
+    raise ApiError(-2043, "This symbol doesn't have a reference price.")
+
+
+def no_execution_rules(exchange: Exchange, call: Call) -> dict[str, Any]:
+    """Return the rules of symbols that have none."""
+
+    def shown(market: Market) -> dict[str, Any]:
+        return {"symbol": market.symbol.name, "rules": []}
+
+    found = _per_symbol(exchange, call, shown)
+    return {"symbolRules": found if isinstance(found, list) else [found]}
 
 
 def _check_status(p: Parameters, market: Market) -> None:

@@ -32,6 +32,11 @@ def _day_weight(values: Mapping[str, str]) -> int:
     return 2 if "symbols" in values else 80  # fewer than 21 symbols exist here
 
 
+def _each_symbol_weight(values: Mapping[str, str]) -> int:
+    """Return 4 for each symbol that is named, 200 at the most."""
+    return 4 * min(50, 1 + values.get("symbols", "").count(","))
+
+
 def _trade(
     handler: Handler,
     weight: Weight = 1,
@@ -63,6 +68,12 @@ METHODS: Final[dict[str, Method]] = {
     "ticker.price": Method(market.ticker_price, _symbol_weight(2, 4)),
     "ticker.book": Method(market.ticker_book, _symbol_weight(2, 4)),
     "ticker.24hr": Method(market.ticker_day, _day_weight),
+    "ticker": Method(market.ticker_window, _each_symbol_weight),
+    "ticker.tradingDay": Method(market.ticker_trading_day, _each_symbol_weight),
+    "blockTrades.historical": Method(market.no_block_trades, 25),
+    "referencePrice": Method(market.no_reference_price, 2),
+    "referencePrice.calculation": Method(market.no_reference_price, 2),
+    "executionRules": Method(market.no_execution_rules, _symbol_weight(2, 40)),
     "order.place": _trade(trading.place, counts_orders=True),
     "order.test": _trade(
         trading.test_order,
@@ -82,6 +93,11 @@ METHODS: Final[dict[str, Method]] = {
         account.my_trades, lambda values: 5 if "orderId" in values else 20, signed=True
     ),
     "myAllocations": Method(account.my_allocations, 20, signed=True),
+    "myPreventedMatches": Method(
+        account.prevented_matches,
+        lambda values: 2 if "preventedMatchId" in values else 20,
+        signed=True,
+    ),
     "myFilters": Method(account.my_filters, 40, signed=True),
     "account.status": Method(account.account_status, 20, signed=True),
     "account.commission": Method(account.commission, 20, signed=True),
@@ -89,6 +105,8 @@ METHODS: Final[dict[str, Method]] = {
 }
 
 # Endpoints of REST alone.
+SYSTEM_STATUS: Final = Method(market.system_status, 1)
+TRADE_FEES: Final = Method(account.trade_fees, 1, signed=True)
 COINS: Final = Method(account.coins, 10, signed=True)
 NO_MARGIN_PAIRS: Final = Method(account.no_margin_pairs, 1)
 NO_DERIVATIVES: Final = Method(account.no_derivatives, 1)

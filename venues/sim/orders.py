@@ -14,6 +14,8 @@ from venues.sim.matching import BUY, Resting, SelfTrade
 from venues.sim.tape import Trade
 
 NO_LIST: Final = -1
+# Trade groups do not exist here.
+NO_GROUP: Final = -1
 ZERO: Final = show(0)
 # How far back what an order was is kept: as far as a replica may be behind.
 REPLICA_NS: Final = 60 * SECOND_NS
@@ -144,7 +146,10 @@ class PreventedMatch(NamedTuple):
     """A self-trade that was prevented."""
 
     prevented_id: int
+    taker_order_id: int
     maker_order_id: int
+    mode: SelfTrade
+    time_ns: int
     price: int
     taker_quantity: int
     maker_quantity: int
@@ -300,6 +305,31 @@ def allocated(symbol: str, one: Allocation, unit_ns: int) -> dict[str, Any]:
     }
 
 
+def prevented(symbol: str, one: PreventedMatch, unit_ns: int) -> dict[str, Any]:
+    """Return a prevented match as myPreventedMatches shows it."""
+    return {
+        "symbol": symbol,
+        "preventedMatchId": one.prevented_id,
+        "takerOrderId": one.taker_order_id,
+        "makerSymbol": symbol,
+        "makerOrderId": one.maker_order_id,
+        "tradeGroupId": NO_GROUP,
+        "selfTradePreventionMode": one.mode.value,
+        "price": show(one.price),
+        **_prevented_quantities(one),
+        "transactTime": one.time_ns // unit_ns,
+    }
+
+
+def _prevented_quantities(one: PreventedMatch) -> dict[str, str]:
+    """Return what each side lost, where it lost anything."""
+    lost = {
+        "takerPreventedQuantity": one.taker_quantity,
+        "makerPreventedQuantity": one.maker_quantity,
+    }
+    return {name: show(quantity) for name, quantity in lost.items() if quantity}
+
+
 def _numbers(order: Order) -> dict[str, Any]:
     return {
         "price": show(order.price),
@@ -332,17 +362,13 @@ def _conditional(order: Order) -> dict[str, Any]:
 
 
 def _prevented_match(order: Order, one: PreventedMatch) -> dict[str, Any]:
-    answer: dict[str, Any] = {
+    return {
         "preventedMatchId": one.prevented_id,
         "makerSymbol": order.symbol,
         "makerOrderId": one.maker_order_id,
         "price": show(one.price),
+        **_prevented_quantities(one),
     }
-    if one.taker_quantity:
-        answer["takerPreventedQuantity"] = show(one.taker_quantity)
-    if one.maker_quantity:
-        answer["makerPreventedQuantity"] = show(one.maker_quantity)
-    return answer
 
 
 # -- reports -----------------------------------------------------------------------------------
@@ -445,7 +471,7 @@ def prevented_report(
         "v": match.prevented_id,
         "A": show(order.prevented),
         "B": show(lost),
-        "u": -1,
+        "u": NO_GROUP,
         "U": counter_order_id,
         "Cs": order.symbol,
         "pl": show(match.match_quantity),

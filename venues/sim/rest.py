@@ -20,7 +20,14 @@ from venues.sim.errors import ApiError
 from venues.sim.exchange import UNITS_NS, Exchange, Method, Moment, Origin, Reply
 from venues.sim.faults import Line, LineName, Outlet, Part
 from venues.sim.limits import MILLISECOND_NS
-from venues.sim.methods import COINS, METHODS, NO_DERIVATIVES, NO_MARGIN_PAIRS
+from venues.sim.methods import (
+    COINS,
+    METHODS,
+    NO_DERIVATIVES,
+    NO_MARGIN_PAIRS,
+    SYSTEM_STATUS,
+    TRADE_FEES,
+)
 from venues.sim.venue import Venue
 
 ENDPOINTS: Final[dict[tuple[str, str], Method]] = {
@@ -37,6 +44,12 @@ ENDPOINTS: Final[dict[tuple[str, str], Method]] = {
     ("GET", "/api/v3/ticker/price"): METHODS["ticker.price"],
     ("GET", "/api/v3/ticker/bookTicker"): METHODS["ticker.book"],
     ("GET", "/api/v3/ticker/24hr"): METHODS["ticker.24hr"],
+    ("GET", "/api/v3/ticker"): METHODS["ticker"],
+    ("GET", "/api/v3/ticker/tradingDay"): METHODS["ticker.tradingDay"],
+    ("GET", "/api/v3/historicalBlockTrades"): METHODS["blockTrades.historical"],
+    ("GET", "/api/v3/referencePrice"): METHODS["referencePrice"],
+    ("GET", "/api/v3/referencePrice/calculation"): METHODS["referencePrice.calculation"],
+    ("GET", "/api/v3/executionRules"): METHODS["executionRules"],
     ("POST", "/api/v3/order"): METHODS["order.place"],
     ("GET", "/api/v3/order"): METHODS["order.status"],
     ("DELETE", "/api/v3/order"): METHODS["order.cancel"],
@@ -49,11 +62,14 @@ ENDPOINTS: Final[dict[tuple[str, str], Method]] = {
     ("GET", "/api/v3/allOrders"): METHODS["allOrders"],
     ("GET", "/api/v3/myTrades"): METHODS["myTrades"],
     ("GET", "/api/v3/myAllocations"): METHODS["myAllocations"],
+    ("GET", "/api/v3/myPreventedMatches"): METHODS["myPreventedMatches"],
     ("GET", "/api/v3/myFilters"): METHODS["myFilters"],
     ("GET", "/api/v3/account"): METHODS["account.status"],
     ("GET", "/api/v3/account/commission"): METHODS["account.commission"],
     ("GET", "/api/v3/rateLimit/order"): METHODS["account.rateLimits.orders"],
     # Other services of the venue that general clients ask when they load the markets.
+    ("GET", "/sapi/v1/system/status"): SYSTEM_STATUS,
+    ("GET", "/sapi/v1/asset/tradeFee"): TRADE_FEES,
     ("GET", "/sapi/v1/capital/config/getall"): COINS,
     ("GET", "/sapi/v1/margin/allPairs"): NO_MARGIN_PAIRS,
     ("GET", "/sapi/v1/margin/isolated/allPairs"): NO_MARGIN_PAIRS,

@@ -169,10 +169,9 @@ class Tape:
             quote += candle.quote
         return quote * ONE // volume if volume else self.last_price
 
-    def rolling(self, now_ns: int, window_ns: int) -> Candle | None:
-        """Return one candle over the window that ends now, by whole minutes."""
+    def since(self, oldest_ns: int) -> Candle | None:
+        """Return one candle over all minutes that begin at ``oldest_ns`` or later."""
         total: Candle | None = None
-        oldest_ns = now_ns - window_ns
         for candle in self._minutes:
             if candle.open_ns < oldest_ns:
                 continue
@@ -181,10 +180,10 @@ class Tape:
             total.merge(candle)
         return total
 
-    def current(self, interval: str, now_ns: int) -> Candle | None:
+    def current(self, interval: str, now_ns: int, zone_ns: int = 0) -> Candle | None:
         """Return the candle of ``interval`` that ``now_ns`` falls in; None before any trade."""
-        start_ns = open_of(interval, now_ns)
-        bars = list(self.candles(interval, start_ns, now_ns))
+        start_ns = open_of(interval, now_ns, zone_ns)
+        bars = list(self.candles(interval, start_ns, now_ns, zone_ns))
         return bars[-1] if bars else None
 
     def candles(

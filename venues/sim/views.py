@@ -1,13 +1,11 @@
 """What both REST and streams show of a market, in the venue's fields: depth, tickers, candles."""
 
-from typing import Any, Final
+from typing import Any
 
 from venues.sim.engine import Market
 from venues.sim.fixed import ONE, show
-from venues.sim.limits import DAY_NS
-from venues.sim.tape import Candle, next_open
-
-DAY_WINDOW_NS: Final = DAY_NS
+from venues.sim.limits import DAY_NS, MILLISECOND_NS, MINUTE_NS
+from venues.sim.tape import Candle, next_open, open_of
 
 
 def depth_snapshot(market: Market, limit: int) -> dict[str, Any]:
@@ -38,16 +36,34 @@ def candle_row(candle: Candle, interval: str, unit_ns: int, zone_ns: int = 0) ->
     ]
 
 
-class DayStatistics:
-    """The rolling 24 hours of one market, zeros where nothing has traded."""
+class Statistics:
+    """What traded in one market since a time, zeros where nothing has."""
 
-    def __init__(self, market: Market, now_ns: int) -> None:
+    def __init__(self, market: Market, now_ns: int, open_ns: int, close_ns: int) -> None:
         self.market = market
         self.now_ns = now_ns
-        candle = market.tape.rolling(now_ns, DAY_WINDOW_NS)
-        self.candle = Candle(now_ns - DAY_WINDOW_NS, 0) if candle is None else candle
+        self.open_ns = open_ns
+        self.close_ns = close_ns
+        candle = market.tape.since(open_ns)
+        self.candle = Candle(open_ns, 0) if candle is None else candle
         trades = market.tape.trades
         self.last_quantity = trades[-1].quantity if trades else 0
+
+    @classmethod
+    def day(cls, market: Market, now_ns: int) -> "Statistics":
+        """Return those of the last 24 hours."""
+        return cls(market, now_ns, now_ns - DAY_NS, now_ns)
+
+    @classmethod
+    def window(cls, market: Market, now_ns: int, window_ns: int) -> "Statistics":
+        """Return those of a window that opens on a minute, up to one wider than asked for."""
+        return cls(market, now_ns, (now_ns - window_ns) // MINUTE_NS * MINUTE_NS, now_ns)
+
+    @classmethod
+    def trading_day(cls, market: Market, now_ns: int, zone_ns: int) -> "Statistics":
+        """Return those of today in a time zone."""
+        open_ns = open_of("1d", now_ns, zone_ns)
+        return cls(market, now_ns, open_ns, open_ns + DAY_NS - MILLISECOND_NS)
 
     @property
     def change(self) -> int:
@@ -66,7 +82,7 @@ class DayStatistics:
         return self.candle.quote * ONE // self.candle.volume if self.candle.volume else 0
 
     def mini(self, unit_ns: int) -> dict[str, Any]:
-        """Return the MINI form of ticker/24hr."""
+        """Return the MINI form of every ticker over a time."""
         candle = self.candle
         return {
             "symbol": self.market.symbol.name,
@@ -76,20 +92,25 @@ class DayStatistics:
             "lastPrice": show(candle.close),
             "volume": show(candle.volume),
             "quoteVolume": show(candle.quote),
-            "openTime": (self.now_ns - DAY_WINDOW_NS) // unit_ns,
-            "closeTime": self.now_ns // unit_ns,
+            "openTime": self.open_ns // unit_ns,
+            "closeTime": self.close_ns // unit_ns,
             "firstId": candle.first_id,
             "lastId": candle.last_id,
             "count": candle.count,
         }
 
     def full(self, unit_ns: int) -> dict[str, Any]:
-        """Return the FULL form of ticker/24hr."""
-        best = self.market.book.best()
+        """Return the FULL form of ticker and ticker/tradingDay."""
         return self.mini(unit_ns) | {
             "priceChange": show(self.change),
             "priceChangePercent": self.change_percent,
             "weightedAvgPrice": show(self.average),
+        }
+
+    def full_day(self, unit_ns: int) -> dict[str, Any]:
+        """Return the FULL form of ticker/24hr."""
+        best = self.market.book.best()
+        return self.full(unit_ns) | {
             "prevClosePrice": show(self.candle.open),
             "lastQty": show(self.last_quantity),
             "bidPrice": show(best.bid),
@@ -115,28 +136,34 @@ class DayStatistics:
 
     def full_event(self, unit_ns: int) -> dict[str, Any]:
         """Return the payload of <symbol>@ticker."""
-        candle, best = self.candle, self.market.book.best()
-        return {
-            "e": "24hrTicker",
-            "E": self.now_ns // unit_ns,
-            "s": self.market.symbol.name,
-            "p": show(self.change),
-            "P": self.change_percent,
-            "w": show(self.average),
-            "x": show(candle.open),
-            "c": show(candle.close),
+        best = self.market.book.best()
+        return self.window_event("24hr", unit_ns) | {
+            "x": show(self.candle.open),
             "Q": show(self.last_quantity),
             "b": show(best.bid),
             "B": show(best.bid_quantity),
             "a": show(best.ask),
             "A": show(best.ask_quantity),
+        }
+
+    def window_event(self, window: str, unit_ns: int) -> dict[str, Any]:
+        """Return the payload of <symbol>@ticker_<window>."""
+        candle = self.candle
+        return {
+            "e": f"{window}Ticker",
+            "E": self.now_ns // unit_ns,
+            "s": self.market.symbol.name,
+            "p": show(self.change),
+            "P": self.change_percent,
+            "w": show(self.average),
+            "c": show(candle.close),
             "o": show(candle.open),
             "h": show(candle.high),
             "l": show(candle.low),
             "v": show(candle.volume),
             "q": show(candle.quote),
-            "O": (self.now_ns - DAY_WINDOW_NS) // unit_ns,
-            "C": self.now_ns // unit_ns,
+            "O": self.open_ns // unit_ns,
+            "C": self.close_ns // unit_ns,
             "F": candle.first_id,
             "L": candle.last_id,
             "n": candle.count,
@@ -144,10 +171,10 @@ class DayStatistics:
 
 
 def candle_event(
-    market: Market, interval: str, candle: Candle, now_ns: int, unit_ns: int
+    market: Market, interval: str, candle: Candle, now_ns: int, unit_ns: int, zone_ns: int = 0
 ) -> dict[str, Any]:
-    """Return the payload of <symbol>@kline_<interval>."""
-    close_ns = next_open(interval, candle.open_ns)
+    """Return the payload of <symbol>@kline_<interval>, cut at an offset from UTC."""
+    close_ns = next_open(interval, candle.open_ns, zone_ns)
     return {
         "e": "kline",
         "E": now_ns // unit_ns,

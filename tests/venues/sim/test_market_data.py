@@ -11,7 +11,7 @@ from venues.sim.fixed import ONE, parse, show
 from venues.sim.limits import MICROSECOND_NS, MILLISECOND_NS
 from venues.sim.matching import BUY, SELL
 from venues.sim.venue import Venue
-from venues.sim.views import DayStatistics, candle_row, depth_snapshot
+from venues.sim.views import Statistics, candle_row, depth_snapshot
 
 SECOND = 1_000 * MS
 
@@ -261,7 +261,7 @@ def test_candles_and_day_statistics_add_up() -> None:
         "511.00000000",
         "0",
     ]
-    assert DayStatistics(market, START_NS).full(MS) == {
+    assert Statistics.day(market, START_NS).full_day(MS) == {
         "symbol": "BTCUSDT",
         "priceChange": "2.00000000",
         "priceChangePercent": "1.980",
@@ -284,3 +284,70 @@ def test_candles_and_day_statistics_add_up() -> None:
         "lastId": 3,
         "count": 3,
     }
+
+
+@pytest.mark.parametrize(
+    "stream",
+    ["btcusdt@ticker_1h", "btcusdt@ticker_4h", "btcusdt@ticker_1d", "!ticker_1h@arr"],
+)
+def test_rolling_statistics_open_on_a_minute(stream: str) -> None:
+    venue = quiet()
+    assert venue.market_data.knows(stream)
+    listener = Listener(venue, stream)
+    house(venue, SELL, "101", "2")
+    house(venue, BUY, "101", "2")
+    venue.step(START_NS + SECOND)
+    [said] = listener.heard
+    one = said[0] if isinstance(said, list) else said
+    window = stream.removeprefix("btcusdt@").removeprefix("!").removeprefix("ticker_")[:2]
+    hours = {"1h": 1, "4h": 4, "1d": 24}[window]
+    assert (one["e"], one["s"], one["c"], one["n"]) == (
+        f"{window}Ticker",
+        "BTCUSDT",
+        "101.00000000",
+        1,
+    )
+    assert one["O"] % 60_000 == 0
+    assert 0 <= one["C"] - one["O"] - hours * 3_600_000 < 60_000
+
+
+def test_candles_of_another_time_zone_are_cut_by_its_days() -> None:
+    venue = quiet()
+    listener = Listener(venue, "btcusdt@kline_1d@+08:00", "btcusdt@kline_1m@+08:00")
+    house(venue, SELL, "101", "2")
+    house(venue, BUY, "101", "2")
+    venue.step(START_NS + SECOND)
+    opened = {said["k"]["i"]: said["k"]["t"] for said in listener.heard}
+    assert opened["1d"] % 86_400_000 == 16 * 3_600_000
+    assert opened["1m"] % 60_000 == 0
+
+
+def test_what_an_order_causes_is_never_older_than_what_was_said_before() -> None:
+    """The market is stepped up to a request's time before the request is executed."""
+    venue = Venue(START_NS, seed=1, rate=2_000)
+    listener = Listener(venue, "btcusdt@trade", unit_ns=MICROSECOND_NS)
+    account = venue.exchange.engine.open_account({"USDT": 10**9 * ONE, "BTC": 10**6 * ONE})
+    venue.exchange.add_hmac_key("key", "fake", account)
+    session = venue.open_api_session(Silent(), "/ws-api/v3", "ip", START_NS)
+    session._key = venue.exchange.keys["key"]
+    for number in range(1, 200):
+        now_ns = START_NS + number * 7 * MS
+        params = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
+        stamped = params | {"timestamp": now_ns // MS}
+        session.receive(json.dumps({"id": 1, "method": "order.place", "params": stamped}), now_ns)
+        venue.settle(now_ns)
+        if number % 3 == 0:
+            venue.step(now_ns)
+    times = [said["T"] for said in listener.heard]
+    assert len(times) > 200
+    assert times == sorted(times)
+
+
+class Silent:
+    """An outlet that nobody reads."""
+
+    def send(self, payload: bytes) -> None:
+        pass
+
+    def cut(self) -> None:
+        pass

@@ -208,3 +208,61 @@ def test_the_life_of_an_order_over_rest() -> None:
     assert client.signed("POST", "/api/v3/order/test", ORDER).body == b"{}"
     rates = json.loads(client.signed("GET", "/api/v3/account/commission", "symbol=BTCUSDT").body)
     assert rates["standardCommission"]["taker"] == "0.00100000"
+
+
+def test_the_wallet_service_lists_fees_and_says_that_it_is_up() -> None:
+    client = Client()
+    assert client.get("/sapi/v1/system/status") == {"status": 0, "msg": "normal"}
+    fees = json.loads(client.signed("GET", "/sapi/v1/asset/tradeFee").body)
+    assert {one["symbol"] for one in fees} == {"BTCUSDT", "ETHUSDT", "BNBUSDT"}
+    [one] = json.loads(client.signed("GET", "/sapi/v1/asset/tradeFee", "symbol=BNBUSDT").body)
+    assert one == {"symbol": "BNBUSDT", "makerCommission": "0.001", "takerCommission": "0.001"}
+
+
+@pytest.mark.parametrize("path", ["/api/v3/ticker", "/api/v3/ticker/tradingDay"])
+def test_statistics_over_other_times_name_their_symbols(path: str) -> None:
+    client = Client(rate=500)
+    client.venue.step(START_NS)
+    assert client.get(path)["code"] == -1102
+    one = client.get(path, "symbol=BTCUSDT")
+    assert one["symbol"] == "BTCUSDT"
+    assert "bidPrice" not in one
+    assert "priceChange" not in client.get(path, "symbol=BTCUSDT&type=MINI")
+    both = client.get(path, "symbols=%5B%22BTCUSDT%22,%22ETHUSDT%22%5D")
+    assert [found["symbol"] for found in both] == ["BTCUSDT", "ETHUSDT"]
+    weight = client.send("GET", path, "symbols=%5B%22BTCUSDT%22,%22ETHUSDT%22%5D")
+    before = int(weight.headers["X-MBX-USED-WEIGHT-1M"])
+    after = client.send("GET", path, "symbol=BTCUSDT").headers["X-MBX-USED-WEIGHT-1M"]
+    assert int(after) - before == 4
+
+
+@pytest.mark.parametrize(
+    ("window", "hours"), [("1m", 1 / 60), ("59m", 59 / 60), ("23h", 23), ("7d", 168), (None, 24)]
+)
+def test_a_rolling_window_is_at_most_a_minute_wider_than_asked_for(
+    window: str | None, hours: float
+) -> None:
+    query = "symbol=BTCUSDT" + (f"&windowSize={window}" if window else "")
+    found = Client().get("/api/v3/ticker", query)
+    assert found["openTime"] % 60_000 == 0
+    assert 0 <= found["closeTime"] - found["openTime"] - hours * 3_600_000 < 60_000
+
+
+@pytest.mark.parametrize("window", ["0m", "60m", "24h", "8d", "1d2h", "1w", "x"])
+def test_other_windows_are_refused(window: str) -> None:
+    found = Client().get("/api/v3/ticker", f"symbol=BTCUSDT&windowSize={window}")
+    assert found["code"] == -1130
+
+
+def test_a_trading_day_is_cut_by_its_zone() -> None:
+    found = Client().get("/api/v3/ticker/tradingDay", "symbol=BTCUSDT&timeZone=-1:00")
+    assert found["openTime"] % 86_400_000 == 3_600_000
+    assert found["closeTime"] == found["openTime"] + 86_399_999
+
+
+def test_what_does_not_exist_here_is_said_truthfully() -> None:
+    client = Client()
+    assert client.get("/api/v3/historicalBlockTrades", "symbol=BTCUSDT") == []
+    assert client.get("/api/v3/referencePrice", "symbol=BTCUSDT")["code"] == -2043
+    rules = client.get("/api/v3/executionRules", "symbol=BTCUSDT")
+    assert rules == {"symbolRules": [{"symbol": "BTCUSDT", "rules": []}]}

@@ -155,3 +155,23 @@ def test_a_closed_session_hears_nothing() -> None:
 def test_paths_of_market_streams(path: str) -> None:
     assert StreamSession.accepts(path)
     assert not StreamSession.accepts("/elsewhere" + path)
+
+
+@pytest.mark.parametrize(
+    "request_id",
+    ["6c1b5f0e-9a3d-4f7b-8f53-0d6f3f1f9a10", "a b/c.d:e", "", "é" * 36, 2**63 - 1, -(2**63), None],
+)
+def test_a_request_id_is_any_text_of_36_characters_or_a_long(request_id: Any) -> None:
+    client = Client()
+    said = {"method": "SUBSCRIBE", "params": ["btcusdt@trade"], "id": request_id}
+    assert client.say(said) == {"result": None, "id": request_id}
+
+
+@pytest.mark.parametrize("stream", ["btcusdt@referencePrice", "!ticker@arr", "!bookTicker"])
+def test_a_stream_that_is_left_out_is_refused_and_never_silent(stream: str) -> None:
+    client = Client()
+    answer = client.say({"method": "SUBSCRIBE", "params": [stream], "id": 1})
+    assert answer["code"] == 2
+    assert client.say({"method": "LIST_SUBSCRIPTIONS", "id": 2})["result"] == []
+    opened = Client(f"/ws/{stream}")
+    assert opened.say({"method": "LIST_SUBSCRIPTIONS", "id": 2})["result"] == []

@@ -695,3 +695,29 @@ def check_locks(party: Any) -> None:
     for asset, need in needs.items():
         assert party.locked(asset) == need
         assert party.free(asset) >= 0
+
+
+def test_prevented_matches_are_listed_by_their_id_and_by_their_orders() -> None:
+    party = Desk().party()
+    maker = party.limit("SELL", "60000", "0.02")
+    taker = party.limit("BUY", "60000", "0.01", selfTradePreventionMode="DECREMENT")
+    [one] = party.ok("myPreventedMatches", symbol="BTCUSDT", preventedMatchId=0)
+    assert one | {"transactTime": 0} == {
+        "symbol": "BTCUSDT",
+        "preventedMatchId": 0,
+        "takerOrderId": taker["orderId"],
+        "makerSymbol": "BTCUSDT",
+        "makerOrderId": maker["orderId"],
+        "tradeGroupId": -1,
+        "selfTradePreventionMode": "DECREMENT",
+        "price": "60000.00000000",
+        "takerPreventedQuantity": "0.01000000",
+        "makerPreventedQuantity": "0.01000000",
+        "transactTime": 0,
+    }
+    for order in (maker, taker):
+        found = party.ok("myPreventedMatches", symbol="BTCUSDT", orderId=order["orderId"])
+        assert found == [one]
+    assert party.refused("myPreventedMatches", symbol="BTCUSDT")[0] == -1102
+    later = {"symbol": "BTCUSDT", "orderId": maker["orderId"], "fromPreventedMatchId": 1}
+    assert party.ok("myPreventedMatches", **later) == []
