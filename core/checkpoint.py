@@ -8,12 +8,20 @@ strategy or of the code that ran then is needed. Sizes are in the grid the note 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from core.errors import JournalCorrupt, Malformed
+from core.commands import OrderKind, TimeInForce
+from core.errors import JournalCorrupt, Malformed, OffGrid
 from core.events import Side
+from core.halts import HaltKind
+from core.journal import Header, Kind, Record, unpack
+from core.units import Grid
 
 RECENT_IDS = 200
 """Newest trade ids noted a side. Trades are asked for from the oldest of them on, so that one that
@@ -40,6 +48,23 @@ class PositionNote(Struct, frozen=True, kw_only=True):
     recent_buy_ids: list[int]
     recent_sell_ids: list[int]
 
+    @property
+    def lots(self) -> int:
+        """Bought minus sold."""
+        return self.bought_lots - self.sold_lots
+
+
+class HaltNote(Struct, frozen=True, kw_only=True):
+    """A halt that outlives its boot; ``symbol`` is "" where it is the whole run's."""
+
+    kind: HaltKind
+    symbol: str
+    why: str
+
+
+LASTING = (HaltKind.LEDGER, HaltKind.RECORD)
+"""Kinds of halts that stand until a person decides, however often the run is started."""
+
 
 class OrderNote(Struct, frozen=True, kw_only=True):
     """One order that was not settled."""
@@ -54,6 +79,8 @@ class OrderNote(Struct, frozen=True, kw_only=True):
     traded_lots: int
     trade_ids: list[int]
     sent_ns: int
+    kind: OrderKind = OrderKind.LIMIT
+    tif: TimeInForce = TimeInForce.GTC
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True):
@@ -63,6 +90,9 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     time_ns: int
     positions: list[PositionNote]
     orders: list[OrderNote]
+    halts: list[HaltNote] = []
+    clock_offset_ns: int = 0
+    """The venue's clock minus ours, as the boot knew it: its times mean nothing without."""
 
 
 class NumberNote(Struct, frozen=True, kw_only=True):
@@ -79,21 +109,93 @@ class NumberNote(Struct, frozen=True, kw_only=True):
     side: Side
     price_ticks: int
     size_lots: int
+    kind: OrderKind = OrderKind.LIMIT
+    tif: TimeInForce = TimeInForce.GTC
+
+
+class Regrid:
+    """The way from the tick and lot of a note to those of today, in exact fractions."""
+
+    def __init__(self, note: PositionNote, tick: Grid, lot: Grid) -> None:
+        self._lots = _step(Grid(note.lot)) / _step(lot)
+        self._ticks = _step(Grid(note.tick)) / _step(tick)
+        self.needed = self._lots != 1 or self._ticks != 1
+
+    def lots(self, lots: int) -> int:
+        """Return a size in today's lots. Raises ``OffGrid`` where it is none."""
+        found = lots * self._lots
+        if found.denominator != 1:
+            raise OffGrid(f"{lots} lots of before are no whole lots of today")
+        return int(found)
+
+    def ticks(self, ticks: int) -> int:
+        """Return a price in today's ticks, rounded down: an order that stands off the grid is
+        taken out.
+        """
+        return int(ticks * self._ticks)
+
+    def position(self, note: PositionNote) -> tuple[PositionNote, bool]:
+        """Return a position in today's grid, and whether what it has cost is still exact.
+
+        Where it is not, the rounding is against us. Raises ``OffGrid`` where a size is none.
+        """
+        units = self._lots * self._ticks
+        bought, sold = note.bought_quote_units * units, note.sold_quote_units * units
+        moved = replace(
+            note,
+            bought_lots=self.lots(note.bought_lots),
+            sold_lots=self.lots(note.sold_lots),
+            bought_quote_units=-int(-bought // 1),
+            sold_quote_units=int(sold // 1),
+        )
+        return moved, bought.denominator == sold.denominator == 1
+
+    def order(self, note: OrderNote) -> OrderNote:
+        """Return an order in today's grid. Raises ``OffGrid`` where a size is none."""
+        return replace(
+            note,
+            price_ticks=self.ticks(note.price_ticks),
+            size_lots=self.lots(note.size_lots),
+            filled_lots=self.lots(note.filled_lots),
+            traded_lots=self.lots(note.traded_lots),
+        )
+
+    def number(self, note: NumberNote) -> NumberNote:
+        """Return a numbered order in today's grid. Raises ``OffGrid`` where its size is none."""
+        return replace(
+            note, price_ticks=self.ticks(note.price_ticks), size_lots=self.lots(note.size_lots)
+        )
+
+
+def _step(grid: Grid) -> Fraction:
+    return Fraction(grid.step_mantissa, int(10**grid.decimals))
 
 
 class Restored(Struct, frozen=True, kw_only=True):
-    """What a boot starts from: the last note of the one before it, and when that one ended."""
+    """What a boot starts from."""
 
     checkpoint: Checkpoint
     numbers: list[NumberNote] = []
-    """Orders that were given numbers after the checkpoint."""
+    """Told since the checkpoint, oldest first."""
     sent: list[bytes] = []
-    """Requests recorded after the checkpoint: the orders among them may have been taken without a
-    word of it reaching us."""
+    """Requests sent since the checkpoint, oldest first."""
     ended_ns: int
-    """Time of its last record."""
+    """When the boot of the checkpoint was last heard of: the time of its last record."""
     clean: bool
-    """Whether it left with the venue's proof that nothing of ours was alive."""
+    """Whether that boot left with the venue's proof that nothing of ours was alive."""
+    damage: str = ""
+    """What of the journal cannot be read since the checkpoint, "" where all can."""
+
+    def carried(self, symbols: Sequence[str]) -> tuple[str, ...]:
+        """Return what is left on other symbols than these, oldest first.
+
+        Where the boot did not leave cleanly that is every symbol that it could place on.
+        """
+        held = self.checkpoint.positions
+        left = [note.symbol for note in held if note.lots or not self.clean]
+        left += [note.symbol for note in self.checkpoint.orders]
+        left += [note.symbol for note in self.numbers]
+        return tuple(symbol for symbol in dict.fromkeys(left) if symbol not in symbols)
 
 
 PREFIX = b"checkpoint "
@@ -102,61 +204,122 @@ PREFIX = b"checkpoint "
 NUMBER = b"number "
 """How the note of an order's number begins."""
 
+RESTORED = b"restored "
+"""How the note begins of what a boot was told, and has not proved more of yet."""
+
+RESTORE = b"restore "
+"""How the word of control begins that tells a boot what the one before has left."""
+
+LEFT = b"left"
+"""How the last record of a clean end begins: the venue had proved that nothing was alive."""
+
 encode = msgspec.json.Encoder().encode
 
 
-def decode(payload: bytes) -> Checkpoint | NumberNote | None:
+def decode(payload: bytes) -> Checkpoint | NumberNote | Restored | None:
     """Return what a note says, ``None`` for notes of other kinds. Raises ``JournalCorrupt``."""
     for prefix, kind in _KINDS:
         if payload.startswith(prefix):
-            try:
-                return msgspec.json.decode(payload[len(prefix) :], type=kind)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                raise JournalCorrupt(f"a note of the journal cannot be read: {error}") from error
+            return _decoded(payload[len(prefix) :], kind)
     return None
 
 
-_KINDS: tuple[tuple[bytes, type[Checkpoint | NumberNote]], ...] = (
+_Note = TypeVar("_Note", bound=Struct)
+
+
+def _decoded(text: bytes, kind: type[_Note]) -> _Note:
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise JournalCorrupt(f"a note of the journal cannot be read: {error}") from error
+
+
+_KINDS: tuple[tuple[bytes, type[Checkpoint | NumberNote | Restored]], ...] = (
     (PREFIX, Checkpoint),
     (NUMBER, NumberNote),
+    (RESTORED, Restored),
 )
 
 
 class Notes:
-    """Reads notes in the order they were written; ``restored`` is what follows from them."""
+    """Reads a journal's records in the order they were written: what the next boot starts from.
+
+    A boot that is told what the one before has left has that in its own journal, so that each
+    journal stands for itself. Nothing is placed before a boot has noted its first checkpoint: one
+    without changes nothing about how the boot of the last checkpoint ended.
+    """
 
     def __init__(self) -> None:
+        self._boot = 0
         self._checkpoint: Checkpoint | None = None
         self._numbers: list[NumberNote] = []
         self._sent: deque[bytes] = deque(maxlen=MAX_SENT)
+        self._ended_ns = 0
+        self._clean = False
+        self._damage = ""
 
-    def sent(self, payload: bytes) -> None:
-        """Take in a request that was sent over a line."""
-        self._sent.append(payload)
+    def begin(self, boot: int) -> None:
+        """The records that follow are this boot's."""
+        self._boot = boot
 
-    def read(self, payload: bytes) -> None:
-        """Take in the payload of a note."""
+    def damaged(self, where: str) -> None:
+        """Something here cannot be read; only a checkpoint that is written later makes it good."""
+        self._damage = self._damage or where
+
+    def read(self, record: Record) -> None:
+        """Take in the next record."""
+        kind, payload = record.kind, record.payload
+        if kind == Kind.HEADER:
+            self.begin(unpack(payload, Header).boot)
+        elif kind == Kind.NOTE:
+            self._note(payload)
+        elif kind == Kind.SEND:
+            self._sent.append(payload)
+        elif kind == Kind.CONTROL and payload.startswith(RESTORE):
+            self._go_on(_decoded(payload[len(RESTORE) :], Restored))
+        if self._checkpoint is not None and self._checkpoint.boot == self._boot:
+            self._ended_ns = record.time_ns
+            self._clean = kind == Kind.END and payload.startswith(LEFT)
+
+    def _note(self, payload: bytes) -> None:
         note = decode(payload)
         if isinstance(note, Checkpoint):
             self._checkpoint = note
             self._numbers.clear()
             self._sent.clear()
-        elif note is not None:
+            self._damage = ""
+        elif isinstance(note, NumberNote):
             self._numbers.append(note)
+        elif isinstance(note, Restored):
+            self._go_on(note)
 
-    def restored(self, boot: int, ended_ns: int, *, left: bool) -> Restored | None:
-        """Return what to start from, ``None`` without a checkpoint.
+    def _go_on(self, restored: Restored) -> None:
+        """The boot was told what there is, and has not proved more since."""
+        self._checkpoint = restored.checkpoint
+        self._numbers = list(restored.numbers)
+        self._sent = deque(restored.sent, MAX_SENT)
+        self._ended_ns, self._clean = restored.ended_ns, restored.clean
+        self._damage = self._damage or restored.damage
 
-        ``boot`` is the newest, which ended at ``ended_ns``, ``left`` or not. One that was left
-        before it had proved anything says nothing of how the boot of the checkpoint ended.
-        """
+    @property
+    def noted(self) -> bool:
+        """Whether there is anything to start from."""
+        return self._checkpoint is not None
+
+    def restored(self) -> Restored | None:
+        """Return what to start from, ``None`` where nothing was noted and nothing is damaged."""
         found = self._checkpoint
         if found is None:
-            return None
-        clean = left and found.boot == boot
-        sent = [] if clean else list(self._sent)
+            if not self._damage:
+                return None
+            found = Checkpoint(boot=0, time_ns=0, positions=[], orders=[])
         return Restored(
-            checkpoint=found, numbers=self._numbers, sent=sent, ended_ns=ended_ns, clean=clean
+            checkpoint=found,
+            numbers=self._numbers,
+            sent=[] if self._clean else list(self._sent),
+            ended_ns=self._ended_ns,
+            clean=self._clean,
+            damage=self._damage,
         )
 
 

@@ -140,7 +140,12 @@ class FetchBook(Riskless, frozen=True, gc=False):
 
 
 class FetchInstruments(Riskless, frozen=True, gc=False):
-    """Ask for the rules of the instruments of this run."""
+    """Ask for the rules of the instruments of this run.
+
+    ``also`` are symbols that it does not trade, and has to be able to cancel on.
+    """
+
+    also: tuple[str, ...] = ()
 
 
 class FetchTime(Riskless, frozen=True, gc=False):

@@ -221,8 +221,8 @@ class Config(Struct, frozen=True):
     journal: JournalSection
 
     def risk_of(self, symbol: str) -> RiskSection:
-        """Return the limits of a symbol of this run."""
-        return self.risk[symbol]
+        """Return the limits of a symbol; on one that is not of this run nothing is allowed."""
+        return self.risk.get(symbol) or RiskSection()
 
     @property
     def trades(self) -> bool:

@@ -8,17 +8,30 @@ other fact; until then nothing is placed.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from core import checkpoint
-from core.checkpoint import Checkpoint, NumberNote, OrderNote, PositionNote, Restored
-from core.commands import OrderKind, Place, TimeInForce
-from core.halts import HaltKind
+from core.checkpoint import (
+    LASTING,
+    Checkpoint,
+    HaltNote,
+    NumberNote,
+    OrderNote,
+    PositionNote,
+    Regrid,
+    Restored,
+)
+from core.commands import NEWEST_TRADE, Place
+from core.errors import OffGrid
+from core.halts import WHOLE_RUN, Halt, HaltKind
 from core.instrument import Instrument, InstrumentTable
+from core.journal import Journal
 from core.orders import Order, Orders
 from core.position import Position
 from core.proof import Proof
 from core.recovery import Recovery
-from core.units import NS_PER_S
+from core.units import NS_PER_S, Grid
+from core.venue_clock import VenueClock
 
 PERIOD_NS = 10 * NS_PER_S
 """Between two notes. Recovery asks for what happened since, so this bounds a question, not a
@@ -37,9 +50,13 @@ class Continuity:
         orders: Orders,
         proof: Proof,
         recovery: Recovery,
+        clock: VenueClock,
         placed: Callable[[bytes], Place | None],
+        halts: Callable[[], Sequence[Halt]],
+        halt: Callable[[str, HaltKind], None],
         halt_instrument: Callable[[int, str, HaltKind], None],
         note: Callable[[bytes], None],
+        journal: Journal,
         log: Callable[[str], None],
     ) -> None:
         self._boot = boot
@@ -48,11 +65,20 @@ class Continuity:
         self._orders = orders
         self._proof = proof
         self._recovery = recovery
+        self._clock = clock
         self._placed = placed
+        self._halts = halts
+        self._halt = halt
         self._halt_instrument = halt_instrument
         self._note = note
+        self._journal = journal
+        self._segment = 0
+        """Of the journal, in which the last note is."""
         self._log = log
         self._restored: Restored | None = None
+        self._unknown: list[PositionNote] = []
+        """Positions on symbols that are not in the table: handed on as they are."""
+        self._regrids: dict[str, Regrid] = {}
         self.noted = False
         """Whether the next boot has anything to start from; nothing is placed before."""
         self._next_ns = 0
@@ -60,8 +86,11 @@ class Continuity:
     # -- writing -------------------------------------------------------------------------------
 
     def step(self, now_ns: int) -> None:
-        """Write a note when one is due."""
-        if now_ns >= self._next_ns:
+        """Write a note when one is due: in each segment of the journal is one.
+
+        Older segments may be deleted at any time, and what the next boot needs with them.
+        """
+        if now_ns >= self._next_ns or self._journal.segment != self._segment:
             self.write(now_ns)
 
     def write(self, now_ns: int) -> None:
@@ -70,16 +99,27 @@ class Continuity:
         Until then what the boots before have left is all there is, and the next boot needs it.
         """
         if not self._recovery.reconciled_once:
+            if self._restored is not None and self._journal.segment != self._segment:
+                self._keep(checkpoint.RESTORED + checkpoint.encode(self._restored))
             return
+        self._restored = None
         self.noted = True
         self._next_ns = now_ns + PERIOD_NS
         left = Checkpoint(
             boot=self._boot,
             time_ns=now_ns,
-            positions=[self._position(row) for row in self._table],
+            positions=[*(self._position(row) for row in self._table), *self._unknown],
+            halts=[self._lasting(halt) for halt in self._halts() if halt.kind in LASTING],
+            clock_offset_ns=self._clock.offset_ns,
             orders=[self._order(order) for order in self._orders.unsettled()],
         )
-        self._note(checkpoint.PREFIX + checkpoint.encode(left))
+        self._keep(checkpoint.PREFIX + checkpoint.encode(left))
+
+    def _keep(self, note: bytes) -> None:
+        """Write what the next boot starts from, and have it kept."""
+        self._note(note)
+        self._journal.hold()
+        self._segment = self._journal.segment
 
     def numbered(self, order: Order) -> None:
         """Note the number that the venue has given an order."""
@@ -90,6 +130,8 @@ class Continuity:
             side=order.side,
             price_ticks=order.price_ticks,
             size_lots=order.size_lots,
+            kind=order.kind,
+            tif=order.tif,
         )
         self._note(checkpoint.NUMBER + checkpoint.encode(note))
 
@@ -121,39 +163,121 @@ class Continuity:
             traded_lots=order.traded_lots,
             trade_ids=sorted(order.trade_ids),
             sent_ns=order.sent_ns,
+            kind=order.kind,
+            tif=order.tif,
         )
+
+    def _lasting(self, halt: Halt) -> HaltNote:
+        whole = halt.instrument == WHOLE_RUN
+        symbol = "" if whole else self._table[halt.instrument].symbol
+        return HaltNote(kind=halt.kind, symbol=symbol, why=halt.why)
 
     # -- restoring -----------------------------------------------------------------------------
 
     def keep(self, restored: Restored) -> None:
         """Remember what to start from, until the instruments are known."""
         self._restored = restored
-        if not restored.clean:
-            self._recovery.not_before(restored.ended_ns)
+        self._recovery.inherits = not restored.clean
+        # The word that brought it is in our own journal.
+        self._journal.hold()
+        self._segment = self._journal.segment
 
-    def restore(self) -> None:
-        """Start from what was kept: the instruments are known now."""
-        restored, self._restored = self._restored, None
+    def restore(self, now_ns: int) -> None:
+        """Start from what was kept: the instruments are known now.
+
+        It is kept on, for the notes of a boot that proves nothing. What cannot be restored is said
+        here, before anything is placed.
+        """
+        restored = self._restored
         if restored is None:
             return
-        for note in restored.checkpoint.positions:
+        left = restored.checkpoint
+        if not restored.clean:
+            self._wait(restored, now_ns)
+        for note in left.positions:
             row = self._table.find(note.symbol)
             if row is None:
-                self._log(f"{note.symbol} is not traded any more; its position is left alone")
-            elif (row.tick.step, row.lot.step) != (note.tick, note.lot):
-                why = f"tick or lot was {note.tick} and {note.lot} when its position was noted"
-                self._halt_instrument(row.index, why, HaltKind.GRID)
+                self._hand_on(note)
             else:
-                self._restore_position(row.index, note)
-        for order in restored.checkpoint.orders:
-            self._restore_order(order)
+                self._restore_position(row, note)
+        for row in self._table:
+            if row.carried:
+                self._carry(row)
+        for order in left.orders:
+            self._restore_order(order, now_ns)
         for number in restored.numbers:
             self._expect(number)
-        self._doubt_sent(restored)
+        self._doubt_sent(restored, now_ns)
         self._tell(restored)
+        for halt in left.halts:
+            self._halt_again(halt)
+        if restored.damage:
+            why = (
+                f"the journal is damaged since its last checkpoint ({restored.damage}): trades "
+                "that it told of may be missing. Hold the position against the venue's, set it "
+                "(hotloop position), then resume (hotloop ctl resume)"
+            )
+            self._halt(why, HaltKind.RECORD)
 
-    def _restore_position(self, index: int, note: PositionNote) -> None:
-        self._positions[index].restore(
+    def _wait(self, restored: Restored, now_ns: int) -> None:
+        """Have the requests that a dead boot sent last expire before anything is proved.
+
+        Its clock may have been another than ours: what both share is the venue's. Where that is not
+        known, and where its times cannot be, all of the time is waited from now on.
+        """
+        ended_ns = now_ns
+        if self._clock.known and restored.ended_ns:
+            moved_ns = restored.checkpoint.clock_offset_ns - self._clock.offset_ns
+            ended_ns = min(restored.ended_ns + moved_ns, now_ns)
+        wait_ns = self._recovery.not_before(ended_ns) - now_ns
+        if wait_ns > 0:
+            self._log(
+                f"boot {restored.checkpoint.boot} did not leave in order: waiting "
+                f"{wait_ns / NS_PER_S:.1f} s, until what it sent last can no longer be accepted"
+            )
+
+    def _hand_on(self, note: PositionNote) -> None:
+        self._unknown.append(note)
+        if note.lots:
+            self._log(
+                f"{note.symbol} is not in the configuration, and the venue tells no rules of it: "
+                f"its position of {_size(note)} is noted on, and nothing is done about it"
+            )
+
+    def _carry(self, row: Instrument) -> None:
+        """Name what is left on a symbol that we do not trade, and have it taken out."""
+        lots = self._positions[row.index].lots
+        size = f"{'-' if lots < 0 else ''}{row.lot.text(abs(lots))}"
+        why = (
+            f"left out of the configuration: its position of {size} {row.base} is "
+            "counted on, orders on it are taken out, and none are placed"
+        )
+        self._halt_instrument(row.index, why, HaltKind.CARRIED)
+
+    def _halt_again(self, note: HaltNote) -> None:
+        row = self._table.find(note.symbol)
+        if not note.symbol:
+            self._halt(note.why, note.kind)
+        elif row is not None:
+            self._halt_instrument(row.index, note.why, note.kind)
+
+    def _restore_position(self, row: Instrument, note: PositionNote) -> None:
+        regrid = Regrid(note, row.tick, row.lot)
+        if regrid.needed:
+            self._regrids[row.symbol] = regrid
+            grid = (
+                f"{row.symbol} had tick {note.tick} and lot {note.lot} when its position was noted"
+            )
+            try:
+                note, exact = regrid.position(note)
+            except OffGrid:
+                self._unknown_size(row, note, grid)
+                return
+            self._log(f"{grid}: counted in today's {row.tick.step} and {row.lot.step}")
+            if not exact:
+                why = f"{grid}, and what it has cost is no whole number in today's"
+                self._halt_instrument(row.index, why, HaltKind.GRID)
+        self._positions[row.index].restore(
             bought_lots=note.bought_lots,
             sold_lots=note.sold_lots,
             bought_quote_units=note.bought_quote_units,
@@ -163,30 +287,33 @@ class Continuity:
             sell_ids=note.recent_sell_ids,
         )
         ids = [*note.recent_buy_ids, *note.recent_sell_ids, note.last_trade_id + 1]
-        self._recovery.resume_trades(index, min(ids) - 1)
+        if note.last_trade_id != NEWEST_TRADE:
+            self._recovery.resume_trades(row.index, min(ids) - 1)
 
-    def _place(self, note: OrderNote | NumberNote) -> Place | None:
-        """Return the order of a note, as far as that matters now."""
-        row = self._table.find(note.symbol)
-        if row is None:
-            self._log(f"order {note.client_order_id} is on {note.symbol}, which is not traded")
-            return None
-        return Place(
-            row.index,
-            note.client_order_id,
-            note.side,
-            OrderKind.LIMIT,
-            TimeInForce.GTC,
-            note.price_ticks,
-            note.size_lots,
+    def _unknown_size(self, row: Instrument, note: PositionNote, grid: str) -> None:
+        """A position is no whole number of today's lots: only a person can say what is held."""
+        why = (
+            f"{grid}: its position of {_size(note)} is no whole number of today's "
+            f"{row.lot.step}. Set it (hotloop position), and start again"
         )
+        self._halt_instrument(row.index, why, HaltKind.GRID)
+
+    def _row(self, symbol: str, client_order_id: str) -> Instrument | None:
+        row = self._table.find(symbol)
+        if row is None:
+            self._log(f"order {client_order_id} is on {symbol}, of which the venue tells no rules")
+        return row
 
     def _expect(self, note: NumberNote) -> None:
-        place = self._place(note)
-        if place is not None:
-            self._orders.expect(place, note.venue_order_id)
+        row = self._row(note.symbol, note.client_order_id)
+        if row is None:
+            return
+        regrid = self._regrids.get(note.symbol)
+        with suppress(OffGrid):  # its trades are of no whole lots either
+            found = note if regrid is None else regrid.number(note)
+            self._orders.expect(_place(row, found), note.venue_order_id)
 
-    def _doubt_sent(self, restored: Restored) -> None:
+    def _doubt_sent(self, restored: Restored, now_ns: int) -> None:
         """Doubt the orders sent after the checkpoint that nobody has told us the number of.
 
         One may have traded and be over since, under the name of somebody's cancel: it is in no
@@ -197,20 +324,28 @@ class Continuity:
         for request in restored.sent:
             place = self._placed(request)
             if place is not None and place.client_order_id not in known:
-                order = self._orders.resume(place, restored.ended_ns, 0, 0, 0, ())
+                order = self._orders.resume(place, now_ns, 0, 0, 0, ())
                 self._orders.on_doubt(order)
                 self._proof.doubt(place.client_order_id, 0)
 
-    def _restore_order(self, note: OrderNote) -> None:
-        place = self._place(note)
-        if place is None:
+    def _restore_order(self, note: OrderNote, now_ns: int) -> None:
+        row = self._row(note.symbol, note.client_order_id)
+        if row is None:
             return
+        regrid = self._regrids.get(note.symbol)
+        try:
+            found = note if regrid is None else regrid.order(note)
+        except OffGrid as error:
+            # Should it stand, the venue's list shows it, and it is taken out by its name.
+            self._log(f"order {note.client_order_id} is not taken over: {error}")
+            return
+        # When it was sent was told by another boot's clock; it was before now.
         order = self._orders.resume(
-            place,
-            note.sent_ns,
+            _place(row, found),
+            now_ns,
             note.venue_order_id,
-            note.filled_lots,
-            note.traded_lots,
+            found.filled_lots,
+            found.traded_lots,
             note.trade_ids,
         )
         self._orders.on_doubt(order)
@@ -226,3 +361,20 @@ class Continuity:
             f"boot {restored.checkpoint.boot} {'left cleanly' if restored.clean else 'died'}: "
             f"position {held or 'flat'}, {len(restored.checkpoint.orders)} orders in doubt"
         )
+
+
+def _place(row: Instrument, note: OrderNote | NumberNote) -> Place:
+    return Place(
+        row.index,
+        note.client_order_id,
+        note.side,
+        note.kind,
+        note.tif,
+        note.price_ticks,
+        note.size_lots,
+    )
+
+
+def _size(note: PositionNote) -> str:
+    """Return the size of a position as people write it."""
+    return f"{'-' if note.lots < 0 else ''}{Grid(note.lot).text(abs(note.lots))}"

@@ -134,7 +134,7 @@ class TradingDesk:
 
     @property
     def instruments(self) -> Sequence[Instrument]:
-        return tuple(self._table)
+        return tuple(row for row in self._table if not row.carried)
 
     def book(self, instrument: int) -> Book:
         return self._books[instrument]

@@ -17,7 +17,7 @@ from core import hops as hop
 from core.account import Account
 from core.book import Book
 from core.callbacks import Callbacks
-from core.checkpoint import Restored, decode_restored
+from core.checkpoint import RESTORE, Restored, decode_restored
 from core.checkpoint import encode as encode_restored
 from core.continuity import Continuity
 from core.counts import Counts
@@ -203,9 +203,13 @@ class Engine:
             orders=self.orders,
             proof=self.proof,
             recovery=self.recovery,
+            clock=self.clock,
             placed=adapter.placed,
+            halts=self.risk.halts,
+            halt=lambda why, kind: self.gate.halt(why, kind),
             halt_instrument=lambda row, why, kind: self.gate.halt_instrument(row, why, kind),
             note=self._note,
+            journal=journal,
             log=door.log,
         )
         self.flattening = Flattening(
@@ -250,6 +254,7 @@ class Engine:
             desk=self.desk,
             gate=self.gate,
             known=self._on_known,
+            log=door.log,
         )
         self.account = Account(
             balances=self.balances, ledger=self.ledger, gate=self.gate, log=door.log
@@ -450,7 +455,7 @@ class Engine:
 
     def restore(self, restored: Restored, now_ns: int) -> None:
         """Go on from what the boot before has left; to be called before ``start``."""
-        self.on_control(b"restore " + encode_restored(restored), now_ns)
+        self.on_control(RESTORE + encode_restored(restored), now_ns)
 
     def leave(self, why: str, now_ns: int) -> None:
         """Close the gate for good, cancel our own orders, and have it proved."""
@@ -479,7 +484,9 @@ class Engine:
         self.reference_data.step()
 
     def _restore(self, text: str) -> None:
-        self.continuity.keep(decode_restored(text))
+        restored = decode_restored(text)
+        self.continuity.keep(restored)
+        self.reference_data.carry(restored.carried(self.setup.symbols))
 
     def _leave(self, why: str) -> None:
         if not self.recovery.leaving:
@@ -492,13 +499,20 @@ class Engine:
     def left(self) -> bool:
         """Whether the run may end: nothing of ours is alive.
 
-        That is the venue's word, except where nothing can be alive because nothing was ever sent,
-        no earlier boot's orders were adopted, and none died with orders in doubt.
+        That is the venue's word, except where it was never heard, or without a key, and nothing
+        can be alive on our account.
+        """
+        heard = self.setup.private and len(self.table) > 0
+        return self.recovery.left or (self.unsent and not heard)
+
+    @property
+    def unsent(self) -> bool:
+        """Whether this boot has placed and taken over nothing, and none died with orders in doubt.
+
+        That is no word of the venue: an earlier run of the scope may have left orders elsewhere.
         """
         recovery = self.recovery
-        return recovery.left or not (
-            self.orders.used or recovery.reconciled_once or recovery.inherits
-        )
+        return not (self.orders.used or recovery.reconciled_once or recovery.inherits)
 
     # -- a turn --------------------------------------------------------------------------------
 
@@ -577,7 +591,7 @@ class Engine:
 
     def _on_known(self) -> None:
         """The instruments are known: go on from the last boot, start the strategy, open lines."""
-        self.continuity.restore()
+        self.continuity.restore(self.desk.now_ns)
         self.callbacks.call(self.strategy.on_start)
         self._door.open_lines()
 

@@ -95,6 +95,10 @@ class JournalCorrupt(Fatal):
     """A journal cannot be read on although more of it was written; a torn tail is no such thing."""
 
 
+class JournalUnknown(JournalCorrupt):
+    """A journal of a later version: it is not damaged, and nothing in it can be known here."""
+
+
 class Unguarded(Fatal):
     """No guardian could be started; without one nothing is placed."""
 

@@ -102,6 +102,10 @@ class Executions:
         return None
 
     def on_unknown_execution(self, event: UnknownExecution) -> None:
+        if self._orders.is_ours(event.client_order_id):
+            self._recovery.on_stray(event)
+        elif event.instrument == NO_INSTRUMENT:
+            return  # others', on symbols that we know nothing of
         why = f"unknown execution type {event.what!r} for {event.client_order_id}"
         if event.instrument != NO_INSTRUMENT:
             self._gate.halt_instrument(event.instrument, why, HaltKind.CONTRADICTION)

@@ -31,6 +31,12 @@ class HaltKind(StrEnum):
     with the next order, it halts again."""
     BREAKER = "breaker"
     """The same refusal too often."""
+    RECORD = "record"
+    """The journal has a hole since its last checkpoint: what is held may be another thing; also
+    over restarts, until a person decides."""
+    CARRIED = "carried"
+    """The configuration leaves the symbol out: what an earlier boot left on it is taken out and
+    counted, nothing more."""
     GRID = "grid"
     """Tick or lot changed: what is counted in the old ones ends with the run."""
     DAILY_LOSS = "daily_loss"
@@ -44,7 +50,7 @@ class HaltKind(StrEnum):
         return self not in _FOR_THE_RUN
 
 
-_FOR_THE_RUN = (HaltKind.GRID, HaltKind.DAILY_LOSS, HaltKind.FATAL)
+_FOR_THE_RUN = (HaltKind.CARRIED, HaltKind.GRID, HaltKind.DAILY_LOSS, HaltKind.FATAL)
 
 
 class Halt(Frozen, frozen=True):

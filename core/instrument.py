@@ -52,6 +52,9 @@ class Instrument(Struct, frozen=True, kw_only=True, eq=False):
     trading: Trading = Trading.OPEN
     venue_status: str = ""
     """The venue's own word for ``trading``, as it spells it."""
+    carried: bool = False
+    """Whether it is left out of the configuration, and known for what an earlier boot left on it:
+    to list, cancel and count, never to trade."""
 
     @property
     def quote_decimals(self) -> int:

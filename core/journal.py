@@ -137,6 +137,15 @@ class Record(Struct, frozen=True, gc=False):
 class Journal(Protocol):
     """The door out, as the engine sees it."""
 
+    @property
+    def segment(self) -> int:
+        """Number of the segment in use: where it changes, older ones may soon be deleted."""
+        ...
+
+    def hold(self) -> None:
+        """Keep what is in the journal from this segment on: the next boot starts from it."""
+        ...
+
     def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None:
         """Write one record. Raises ``JournalFailed`` when there is no room for it."""
         ...
@@ -145,15 +154,18 @@ class Journal(Protocol):
 class MemoryJournal:
     """A journal that keeps its records, for tests and simulated worlds."""
 
-    __slots__ = ("_offset", "records")
+    __slots__ = ("_offset", "records", "segment")
 
     def __init__(self) -> None:
+        self.segment = 0
         self.records: list[Record] = []
         self._offset = 0
 
     def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None:
         self.records.append(Record(kind, line, time_ns, bytes(payload), 0, self._offset))
         self._offset = following(self._offset, HEAD_BYTES + len(payload))
+
+    def hold(self) -> None: ...
 
 
 _Body = TypeVar("_Body", bound=Struct)

@@ -117,7 +117,8 @@ class MarketData:
     def begin(self) -> None:
         """The feed stands: every book proves itself."""
         for book in self._books:
-            self._begin(book)
+            if not self._table[book.instrument].carried:
+                self._begin(book)
 
     def _begin(self, book: Book) -> None:
         book.begin()

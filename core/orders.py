@@ -368,7 +368,9 @@ class Orders:
             report.price_ticks,
             report.size_lots,
         )
-        order = self.add(place, 0)  # when it was sent, no report of it says
+        order = self._known_by_number(report)
+        if order is None:
+            order = self.add(place, 0)  # when it was sent, no report of it says
         return self._fold(order, report)
 
     def resume(

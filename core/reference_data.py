@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from core.book import Book
 from core.commands import FetchInstruments, FetchTime
 from core.desk import TradingDesk
-from core.events import InstrumentsReport, LimitsReport, Reply, VenueTime
+from core.events import InstrumentsReport, LimitsReport, Reply, VenueTime, Verdict
 from core.gate import Gate
 from core.halts import HaltKind
 from core.inflight import Asked
@@ -31,6 +33,8 @@ meanwhile, and rules change rarely."""
 
 RETRY_NS = NS_PER_S
 """Between two questions that a start cannot go on without."""
+
+_REFUSED = (Verdict.REFUSED, Verdict.ABSENT, Verdict.FATAL)
 
 
 class ReferenceData:
@@ -52,6 +56,7 @@ class ReferenceData:
         desk: TradingDesk,
         gate: Gate,
         known: Callable[[], None],
+        log: Callable[[str], None],
     ) -> None:
         """``known`` is called once, when the instruments have become known."""
         self._adapter = adapter
@@ -67,7 +72,15 @@ class ReferenceData:
         self._desk = desk
         self._gate = gate
         self._known = known
+        self._log = log
         self._next_ns = 0
+        self._carried: tuple[str, ...] = ()
+
+    def carry(self, symbols: tuple[str, ...]) -> None:
+        """Know these as well: an earlier boot has left something on them, and we do not trade
+        them.
+        """
+        self._carried = symbols
 
     def step(self) -> None:
         """Ask for clock and instruments when that is due: a second later until they are known.
@@ -80,7 +93,7 @@ class ReferenceData:
         known = bool(len(self._table)) and self._clock.known
         self._next_ns = now_ns + (PERIOD_NS if known else RETRY_NS)
         self._outbound.request(FetchTime(), now_ns)
-        self._outbound.request(FetchInstruments(), now_ns)
+        self._outbound.request(FetchInstruments(self._carried), now_ns)
 
     def forget_clock(self) -> None:
         """The venue says that our time is wrong: ask for its own with the next tick."""
@@ -89,14 +102,30 @@ class ReferenceData:
 
     def on_reply(self, asked: Asked, reply: Reply) -> None:
         """Measure the venue's clock where it was asked for: only here is known when that was."""
+        if type(asked.command) is FetchInstruments and reply.verdict in _REFUSED:
+            self._on_refused(asked.command, reply)
         if type(asked.command) is FetchTime:
             for fact in reply.facts:
                 if type(fact) is VenueTime:
                     self._clock.measure(asked.sent_ns, self._desk.now_ns, fact.venue_ns)
 
+    def _on_refused(self, command: FetchInstruments, reply: Reply) -> None:
+        """A symbol that we carry may be gone from the venue: what is traded must not wait for it.
+
+        An order that stood on it is in the list of the whole account, where it is found.
+        """
+        if command.also and not len(self._table):
+            self._log(f"not carried, the venue refuses it: {', '.join(command.also)}: {reply.text}")
+            self._carried = ()
+            self._next_ns = self._desk.now_ns
+
     def on_instruments(self, report: InstrumentsReport) -> None:
         first = not len(self._table)
-        instruments = [self._on_its_grid(renewed) for renewed in report.instruments]
+        traded = len(report.instruments) - len(self._carried)
+        instruments = [
+            self._on_its_grid(row if row.index < traded else replace(row, carried=True))
+            for row in report.instruments
+        ]
         for instrument in instruments:
             self._table.put(instrument)
             if instrument.index == len(self._books):

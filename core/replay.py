@@ -60,6 +60,8 @@ class Tally(Struct):
 class _Script:
     """The recorded records, as a journal that takes nothing else."""
 
+    segment = 0
+
     def __init__(self, records: Iterable[Record], tally: Tally) -> None:
         self._records = iter(records)
         self._tally = tally
@@ -105,6 +107,8 @@ class _Script:
                 self._tally.unrecorded += 1
             else:
                 self._differs(expected, Record(kind, line, time_ns, bytes(payload)))
+
+    def hold(self) -> None: ...
 
     def _differs(self, expected: Record | None, actual: Record | None) -> None:
         # Kept, not raised: the engine would take what is raised here for a fault of the strategy.

@@ -148,10 +148,7 @@ class Adapter(Protocol):
         ...
 
     def placed(self, request: bytes) -> Place | None:
-        """Return the new order that a recorded request asks for, ``None`` for any other request.
-
-        Of its kind only side, price and size are told: what matters once it may stand.
-        """
+        """Return the new order that a recorded request asks for, ``None`` for any other request."""
         ...
 
     def encode_rest(self, command: Command, venue_ns: int) -> RestRequest:

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     find_strategies_beside(args.config)
     keys = read_keys(config, args.config)
     ending = trade(config, args.config, keys, seconds=args.seconds)
-    return close(ending)
+    return close(ending, keyless=keys is None)
 
 
 def engine_of_house(house: app.House) -> EngineOf:
@@ -110,8 +110,9 @@ def _guarded(
             ca_file=_ca_file(house.config, path),
             api_key=keys.api_key,
             secret=keys.secret,
+            carried=runtime.carried,
         ),
-        left=lambda: runtime.engine.left,
+        left=lambda: runtime.engine.left or runtime.engine.unsent,
         log=runtime.log,
     )
 
@@ -194,16 +195,30 @@ def _ca_file(config: Config, path: Path) -> str | None:
     return None if name is None else str(beside(path, name))
 
 
-def close(ending: Ending) -> int:
-    """Say how a run ended, and return its exit code. Raises ``OrdersSurvived``."""
-    if not ending.left:
+def close(ending: Ending, *, keyless: bool = False) -> int:
+    """Say how a run ended, and return its exit code. Raises ``OrdersSurvived``.
+
+    ``keyless`` runs can have no orders.
+    """
+    if not ending.left and not ending.unsent:
         orders = "; ".join(ending.survivors) or "none known to us"
         raise OrdersSurvived(
             f"it is not proved that no order of ours is left ({orders}): look at the venue"
         )
-    proof = "the venue lists none of our orders" if ending.proved else "no order was ever sent"
-    print(f"hotloop: left ({ending.why}); {proof}", file=sys.stderr)
+    print(f"hotloop: left ({ending.why}); {_proof(ending, keyless=keyless)}", file=sys.stderr)
     if ending.fatal or ending.halted:
         print(f"hotloop: {ending.fatal or ending.halted}", file=sys.stderr)
         return Exit.FAILED
-    return Exit.OK
+    proved = ending.proved or (keyless and ending.reached)
+    return Exit.OK if proved else Exit.REMOTE
+
+
+def _proof(ending: Ending, *, keyless: bool) -> str:
+    """Say what is known of our orders, and no more."""
+    if ending.proved:
+        return "the venue lists none of our orders"
+    if not ending.reached:
+        return "the venue was not reached: this run sent no order, and nothing is proved of others"
+    if keyless:
+        return "no order was sent: there is no key"
+    return "this run sent no order; the venue did not list what others may have left"

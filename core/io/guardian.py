@@ -61,8 +61,8 @@ SKEW_NS: Final = 2 * NS_PER_S
 """Added to a request's expiry, as in ``core.proof``: venues accept times up to 1 s ahead, and our
 measure of their clock is good to well below the other."""
 
-WATCH_S: Final = 0.5
-"""Between two looks while requests may still be accepted: 6 weight each, of 6,000 a minute."""
+WATCH_S: Final = 1.0
+"""Between two looks while requests may still be accepted: 80 weight each, of 6,000 a minute."""
 
 CLEAN_LISTS: Final = 2
 """How often in a row the venue must list none of our orders before we believe it."""
@@ -102,6 +102,8 @@ class Charge(Struct, frozen=True, kw_only=True):
     ca_file: str | None
     api_key: str
     secret: str
+    carried: tuple[str, ...] = ()
+    """Symbols on which an earlier boot left something, and which this one does not trade."""
 
     def __repr__(self) -> str:
         return f"Charge(scope={self.scope!r}, ...)"
@@ -145,6 +147,7 @@ class Guardian:
         self._throttle = Throttle(adapter.limits, cancel_kinds(adapter))
         self._clock = VenueClock()
         self._symbols: dict[int, str] = {}
+        self._carried = charge.carried
         self._requests = 0
         self._troubles: dict[tuple[type[Command], int], str] = {}
         """What stood in the way last, by kind of request and instrument."""
@@ -253,19 +256,17 @@ class Guardian:
     # -- asking --------------------------------------------------------------------------------
 
     def _lists(self) -> list[Command]:
-        """Return the questions for all our open orders that cost the least."""
-        each: list[Command] = [FetchOpenOrders(index) for index in self._symbols]
-        whole: list[Command] = [FetchOpenOrders(NO_INSTRUMENT)]
-        return min(each, whole, key=self._price)
-
-    def _price(self, commands: list[Command]) -> int:
-        return sum(tokens for command in commands for _, tokens in self._adapter.cost(command))
+        """Return the question for all our open orders, on whatever symbol they stand."""
+        return [FetchOpenOrders(NO_INSTRUMENT)]
 
     async def _prepared(self) -> bool:
         """Have the venue's clock and instruments known."""
         if not self._clock.known and await self._reply(FetchTime()) is None:
             return False
-        return bool(self._symbols) or await self._reply(FetchInstruments()) is not None
+        if self._symbols or await self._reply(FetchInstruments(self._carried)):
+            return True
+        # A symbol that is gone from the venue must not keep us from all others.
+        return bool(self._carried and await self._reply(FetchInstruments()))
 
     async def _replies(self, commands: Sequence[Command]) -> list[Reply | None]:
         """Ask for all at once; the replies are in the order of the commands."""

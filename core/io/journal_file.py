@@ -19,7 +19,8 @@ from zlib import crc32
 
 from msgspec.structs import replace
 
-from core.errors import BadParameter, JournalCorrupt, JournalFailed
+from core.checkpoint import PREFIX, RESTORE, RESTORED
+from core.errors import BadParameter, JournalCorrupt, JournalFailed, JournalUnknown
 from core.io.disk import DISK, Disk
 from core.journal import (
     FACTS,
@@ -63,8 +64,17 @@ at once took 2 and 5 ms."""
 CHUNK_BYTES: Final = 256 * 1024
 """What a reader takes from a file at a time."""
 
+BLANK_BYTES: Final = 1024 * 1024
+"""What is looked through at a time in search of anything but zeros."""
+
 POLL_RECORDS: Final = 4096
 """Records handed out by one poll unless told otherwise: some milliseconds of work."""
+
+SEARCH_SLICE: Final = 1024 * 1024
+"""What is searched at a time for a checkpoint: some 0.3 ms."""
+
+_MARKS: Final = (PREFIX, RESTORED, RESTORE)
+LONGEST_MARK: Final = max(map(len, _MARKS))
 
 _WORD_BYTES: Final = WORD.size
 _pack_facts = FACTS.pack
@@ -115,6 +125,18 @@ def _begun(folder: Path, number: int) -> bool:
             return any(file.read(WORD.size))
     except FileNotFoundError:
         return False
+
+
+def _blank(folder: Path, number: int) -> bool:
+    """Whether there is nothing at all in a segment's file, as in one that was only prepared."""
+    try:
+        with _path(folder, number).open("rb") as file:
+            while chunk := file.read(BLANK_BYTES):
+                if chunk.count(0) != len(chunk):
+                    return False
+    except FileNotFoundError:
+        pass
+    return True
 
 
 def _unlock(mapped: mmap.mmap) -> None:
@@ -196,16 +218,19 @@ class JournalFile:
         "_first",
         "_folder",
         "_header",
+        "_held",
         "_keep",
         "_largest",
         "_limit",
         "_map",
         "_numbers",
         "_retired",
+        "_searched",
         "_segment",
         "_size",
         "_spare",
         "_words",
+        "segment",
     )
 
     def __init__(
@@ -240,7 +265,12 @@ class JournalFile:
         self._ended = ""
         self._failed = False
         self._doomed = -1
+        self._held = 0
+        """From this segment on is what the next boot starts from, 0 while that is not known."""
+        self._searched = 0
+        """How much of the oldest segment was looked through for what a boot starts from."""
         self._at = 0
+        self.segment = 0
         self._retired: deque[_Segment] = deque()
         self._first = number = self._numbers[-1] + 1 if self._numbers else 1
         self._segment = _Segment(self._folder, number, segment_bytes, disk)
@@ -249,9 +279,12 @@ class JournalFile:
         self._spare = _Segment(self._folder, number + 1, segment_bytes, disk)
 
     def _discard_unbegun(self) -> list[int]:
-        """Delete the segments a dead boot had prepared; return the numbers of the others."""
+        """Delete the segments a dead boot had prepared; return the numbers of the others.
+
+        One that has lost its beginning holds records all the same, and stays.
+        """
         numbers = _numbers(self._folder)
-        while numbers and not _begun(self._folder, numbers[-1]):
+        while numbers and _blank(self._folder, numbers[-1]):
             _path(self._folder, numbers.pop()).unlink()
         return numbers
 
@@ -259,6 +292,10 @@ class JournalFile:
     def position(self) -> tuple[int, int]:
         """Number of the segment in use, and the offset of the next record in it."""
         return self._numbers[-1], self._at
+
+    def hold(self) -> None:
+        """Keep this segment and all after it, until called again."""
+        self._held = self.segment
 
     # -- the hot path ------------------------------------------------------------------------
 
@@ -307,6 +344,7 @@ class JournalFile:
         self._map = segment.map
         self._words = segment.words
         self._at = 0
+        self.segment = number
         self._numbers.append(number)
         header = replace(self._header, segment=number, previous_end=previous_end)
         self.append(Kind.HEADER, NO_LINE, time_ns, pack(header))
@@ -342,13 +380,30 @@ class JournalFile:
         """Delete the oldest segment when there are too many, a part at a time."""
         if self._doomed >= 0:
             self._shorten()
-        elif len(self._numbers) > self._keep:
+        elif len(self._numbers) <= self._keep or self._numbers[0] == self._held:
+            return False
+        elif self._numbers[0] < self._held or self._holds_nothing():
             path = _path(self._folder, self._numbers.popleft())
             self._doomed = os.open(path, os.O_WRONLY)
             path.unlink()
-        else:
-            return False
+            self._searched = 0
         return True
+
+    def _holds_nothing(self) -> bool:
+        """Look through a part of the oldest segment; whether it may go as far as that says.
+
+        As long as this boot has not said from where on the next one starts, that may be anywhere:
+        a segment with a checkpoint in it stays, and all after it.
+        """
+        number = self._numbers[0]
+        with _path(self._folder, number).open("rb") as file:
+            file.seek(max(self._searched - LONGEST_MARK, 0))
+            part = file.read(SEARCH_SLICE)
+        if any(mark in part for mark in _MARKS):
+            self._held = number
+            return False
+        self._searched += SEARCH_SLICE - LONGEST_MARK
+        return len(part) < SEARCH_SLICE
 
     def _shorten(self) -> None:
         size = os.fstat(self._doomed).st_size
@@ -444,6 +499,58 @@ class Follower:
                 break
         return records
 
+    def end(self) -> int:
+        """Return how many bytes are left at the end that are no record.
+
+        Ask where nobody writes any more: a segment that was prepared is blank then. Raises
+        ``JournalCorrupt`` where whole records follow that cannot be reached.
+        """
+        left = self.left()
+        for number in _numbers(self._folder):
+            if number > self.segment:
+                left += self._unreached(number)
+        return left
+
+    def _unreached(self, number: int) -> int:
+        """Return the bytes in a segment that has no beginning, none where it was only prepared."""
+        if _blank(self._folder, number):
+            return 0
+        path = _path(self._folder, number)
+        found = tail(path.read_bytes(), 0)
+        if found.resumes >= 0:
+            raise JournalCorrupt(
+                f"{path} has lost its beginning: its first whole record is at offset"
+                f" {found.resumes}"
+            )
+        return found.left
+
+    def skip(self) -> bool:
+        """Go on behind damage that was told of; ``False`` where nothing more can be read.
+
+        What is read then may belong to another boot than what was read before.
+        """
+        if self._file >= 0 and self._resume():
+            return True
+        for number in _numbers(self._folder):
+            if number > self.segment and not _blank(self._folder, number):
+                self.close()
+                self._open(number)
+                if self._resume():
+                    return True
+        return False
+
+    def _resume(self) -> bool:
+        """Go to the next whole record of the present segment, if there is one."""
+        if isinstance(self._look(), Record):
+            return True
+        size = os.fstat(self._file).st_size
+        found = tail(os.pread(self._file, max(size - self.offset, 0), self.offset), 0)
+        if found.resumes < 0:
+            return False
+        self.offset += found.resumes
+        self._data, self._base = b"", self.offset
+        return True
+
     def left(self) -> int:
         """Return how many bytes of the present segment are left that are no record.
 
@@ -500,8 +607,7 @@ class Follower:
             self.torn += self.left()
             self.close()
         before, finished_at = self.header, self.offset
-        self.segment, self.offset, self._data, self._base = number, 0, b"", 0
-        self._file = os.open(_path(self._folder, number), os.O_RDONLY)
+        self._open(number)
         self.header = self._read_header()
         same_boot = before is not None and before.boot == self.header.boot
         if same_boot and self.header.previous_end != finished_at:
@@ -511,14 +617,24 @@ class Follower:
             )
         return True
 
+    def _open(self, number: int) -> None:
+        self.segment, self.offset, self._data, self._base = number, 0, b"", 0
+        self._file = os.open(_path(self._folder, number), os.O_RDONLY)
+
     def _upcoming(self) -> int:
         """Return the number of the segment to read next, or 0 as long as none has begun."""
         if self.segment and _begun(self._folder, self.segment + 1):
             return self.segment + 1
-        begun = (number for number in _numbers(self._folder) if number > self.segment)
-        number = next(begun, 0)
-        if number == 0 or not _begun(self._folder, number):
+        later = [number for number in _numbers(self._folder) if number > self.segment]
+        number = next((number for number in later if _begun(self._folder, number)), 0)
+        if number == 0:
             return 0
+        for lost in later[: later.index(number)]:
+            # Prepared, and never begun: a later one cannot be, unless its records are gone.
+            self.torn += self._unreached(lost)
+            raise JournalCorrupt(
+                f"{_path(self._folder, lost)} is empty, but later segments are not"
+            )
         if self.segment and number > self.segment + 1:
             raise JournalCorrupt(
                 f"{_path(self._folder, self.segment + 1)} is gone, but later segments are there:"
@@ -532,7 +648,7 @@ class Follower:
             raise JournalCorrupt(f"{self._name()} does not begin with a header")
         header = unpack(record.payload, Header)
         if header.format_version > FORMAT_VERSION:
-            raise JournalCorrupt(
+            raise JournalUnknown(
                 f"{self._name()} has format {header.format_version}; this version reads up to"
                 f" {FORMAT_VERSION}: use the hotloop that wrote it, or a newer one"
             )
@@ -557,7 +673,7 @@ class Reader:
         try:
             while records := follower.poll():
                 yield from records
-            self.left = follower.torn + follower.left()
+            self.left = follower.torn + follower.end()
         finally:
             follower.close()
 
@@ -581,9 +697,12 @@ def follow(path: Path) -> Follower:
 
 
 def segments(path: Path) -> list[int]:
-    """Return the numbers of the segments that a run folder holds and that were begun."""
+    """Return the numbers of the segments that a run folder holds, but for those only prepared."""
     folder = _folder_of(path)
-    return [number for number in _numbers(folder) if _begun(folder, number)]
+    found = _numbers(folder)
+    while found and _blank(folder, found[-1]):
+        found.pop()
+    return found
 
 
 def read_from(path: Path, number: int) -> Follower:

@@ -1,7 +1,8 @@
 """What the boot before this one has left in the run folder's journal.
 
 Here the end of a journal is read, newest segment first, until its last checkpoint is found. What
-a checkpoint holds and what is made of it is known in ``core.checkpoint`` and ``core.continuity``.
+a checkpoint holds and what is made of it is known in ``core.checkpoint`` and ``core.continuity``;
+what is damage and what is not, in ``core.io.journal_file``.
 """
 
 from __future__ import annotations
@@ -9,39 +10,46 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.checkpoint import Notes, Restored
+from core.errors import JournalCorrupt, JournalUnknown
 from core.io.journal_file import Follower, read_from, segments
-from core.journal import Kind
-
-LEFT = b"left"
-"""How the last record of a clean end begins: the venue had proved that nothing was alive."""
 
 
 def last_boot(run_dir: Path) -> Restored | None:
     """Return what to start from, or ``None`` in a folder that no boot has traded in.
 
-    Raises ``JournalCorrupt`` where the journal's end cannot be believed.
+    What cannot be read is left as it is, read around, and told in ``Restored.damage`` where no
+    later checkpoint makes it good. Raises ``JournalCorrupt`` where a note can be read and says
+    nothing that is known.
     """
-    for number in reversed(segments(run_dir)):
-        restored = _look(read_from(run_dir, number))
-        if restored is not None:
-            return restored
-    return None
+    numbers = segments(run_dir)
+    start = next((number for number in reversed(numbers) if _noted(run_dir, number)), 1)
+    return _look(read_from(run_dir, start)).restored()
 
 
-def _look(follower: Follower) -> Restored | None:
-    """Return what follows from all that is in the journal from a place on."""
-    notes, last_ns, left = Notes(), 0, False
+def _noted(run_dir: Path, number: int) -> bool:
+    """Whether there is a checkpoint in one segment."""
+    return _look(read_from(run_dir, number), last=number).noted
+
+
+def _look(follower: Follower, *, last: int | None = None) -> Notes:
+    """Read all that is in the journal from a place on, or up to the end of a segment."""
+    notes = Notes()
     try:
-        while records := follower.poll():
-            for record in records:
-                if record.kind == Kind.NOTE:
-                    notes.read(record.payload)
-                elif record.kind == Kind.SEND:
-                    notes.sent(record.payload)
-            last = records[-1]
-            last_ns = last.time_ns
-            left = last.kind == Kind.END and last.payload.startswith(LEFT)
+        while True:
+            try:
+                records = follower.poll()
+                if not records:
+                    follower.end()
+                if not records or (last is not None and records[-1].segment > last):
+                    return notes
+            except JournalUnknown:
+                raise
+            except JournalCorrupt as damage:
+                notes.damaged(str(damage))
+                if not follower.skip():
+                    return notes
+            else:
+                for record in records:
+                    notes.read(record)
     finally:
         follower.close()
-    boot = follower.header.boot if follower.header else 0
-    return notes.restored(boot, last_ns, left=left)

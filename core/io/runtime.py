@@ -17,7 +17,7 @@ from typing import Any
 import trio
 from msgspec import Struct
 
-from core.checkpoint import Restored
+from core.checkpoint import LEFT, Restored
 from core.engine import Engine
 from core.errors import JournalFailed, Untrusted
 from core.hops import FOLD_LIMIT, HOPS, Hops
@@ -26,7 +26,6 @@ from core.io.connection import keep
 from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile
 from core.io.kernel import LINUX, Kernel
-from core.io.last_boot import LEFT
 from core.io.loop import HotLoop
 from core.io.process import Garbage, memory
 from core.io.rest import RestDesk
@@ -66,7 +65,11 @@ class Ending(Struct, frozen=True, kw_only=True):
     survivors: tuple[str, ...]
     """Our orders that could not be proved gone."""
     proved: bool
-    """Whether the venue has listed none of ours; else there was never anything to list."""
+    """Whether the venue has listed none of ours, on any symbol of the account, twice."""
+    unsent: bool
+    """Whether this run has sent nothing, and none before it died with orders in doubt."""
+    reached: bool
+    """Whether the venue was ever heard."""
     fatal: str
     """Why the engine could not go on, "" when it could."""
     halted: str
@@ -131,6 +134,12 @@ class Runtime:
             on_answer=self._on_answer,
             on_untrusted=self._on_untrusted,
         )
+
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """Symbols that an earlier boot has left something on, and that are not traded."""
+        restored = self._restored
+        return () if restored is None else restored.carried(self.engine.setup.symbols)
 
     # -- the door ------------------------------------------------------------------------------
 
@@ -373,6 +382,8 @@ class Runtime:
             left=engine.left,
             survivors=tuple(repr(order) for order in engine.orders.unsettled()),
             proved=engine.recovery.left,
+            unsent=engine.unsent,
+            reached=len(engine.table) > 0,
             fatal=engine.gate.fatal,
             halted=engine.risk.halted,
         )

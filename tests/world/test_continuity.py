@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
-from core.checkpoint import Notes, Restored
-from core.commands import TimeInForce
-from core.journal import Kind
+from core.checkpoint import LEFT, Notes, Restored
+from core.commands import OrderKind, TimeInForce
+from core.events import Side
+from core.halts import HaltKind
+from core.journal import Kind, Record
+from core.recovery import CLEAN_LISTS
 from core.units import NS_PER_S
 from core.views import OrderState, SessionState
 from tests.world.test_recovery import TRADE, World, world
-from tools.world.tank import Delivery, Message
+from tools.world.tank import LATENCY_NS, Delivery, Message
 
 
 def crashed(w: World, *, left: bool = False) -> Restored:
     notes = Notes()
+    notes.begin(w.engine.setup.boot)
     for record in w.journal.records:
-        if record.kind == Kind.NOTE:
-            notes.read(record.payload)
-        elif record.kind == Kind.SEND:
-            notes.sent(record.payload)
-    restored = notes.restored(w.engine.setup.boot, w.now_ns, left=left)
+        notes.read(record)
+    notes.read(Record(Kind.END, 0, w.now_ns, LEFT if left else b"not proved"))
+    restored = notes.restored()
     assert restored is not None
     return restored
 
@@ -148,9 +151,9 @@ def test_an_instrument_whose_grid_has_changed_is_halted():
     w.buy(6_501_000, 500, tif=TimeInForce.IOC)
     w.run(11)
     note = crashed(w).checkpoint
-    note.positions[0] = replace(note.positions[0], lot="0.1")
+    note.positions[0] = replace(note.positions[0], lot="0.0000000007")
     again = trading(next_boot(w, Restored(checkpoint=note, ended_ns=w.now_ns, clean=True)))
-    assert "tick or lot" in again.engine.risk.instrument_halted(0)
+    assert "no whole number" in again.engine.risk.instrument_halted(0)
 
 
 def test_no_id_is_used_twice_across_boots():
@@ -162,3 +165,215 @@ def test_no_id_is_used_twice_across_boots():
     again.run(0.2)
     ids = [order.client_id for order in again.ledger.orders("BTCUSDT")]
     assert len(ids) == len(set(ids)) == 2
+
+
+# -- what the boot before has left elsewhere -------------------------------------------------
+
+TWO = {"symbols": ("BTCUSDT", "ETHUSDT")}
+OWN = "hotloop-sim-key-this-is-not-a-secret"
+
+
+def with_ether(w: World) -> World:
+    """Hold 5 ETH, and an order for one more, on a symbol that the next boot leaves out."""
+    w.other("SELL", "3201.00", "5", symbol="ETHUSDT")
+    w.run_until(lambda: w.engine.books[1].live)
+    for ticks, lots, tif in (
+        (320_100, 5_000, TimeInForce.IOC),
+        (318_000, 1_000, TimeInForce.GTC),
+    ):
+        w.desk.now_ns = w.now_ns
+        w.desk.place(1, Side.BUY, ticks, lots, tif=tif)
+        w.flush()
+        w.run(0.2)
+    w.run(11)
+    assert (w.engine.positions[1].lots, len(w.ledger.open_orders("ETHUSDT"))) == (5_000, 1)
+    return w
+
+
+def test_an_order_on_a_symbol_that_was_left_out_is_taken_out_and_the_symbol_named():
+    again = trading(next_boot(with_ether(World(**TWO).trading())))
+    again.run(0.5)
+    assert again.ledger.open_orders("ETHUSDT") == []
+    assert "left out" in again.engine.risk.instrument_halted(1)
+    assert any(
+        "ETHUSDT halted: left out" in line and " 0.5000 ETH" in line for line in again.log_lines
+    )
+    assert [row.symbol for row in again.desk.instruments] == ["BTCUSDT"]
+
+
+def test_a_position_on_a_symbol_that_was_left_out_is_there_when_it_comes_back():
+    second = trading(next_boot(with_ether(World(**TWO).trading())))
+    second.run(1)
+    second.leave()
+    third = next_boot(second, crashed(second, left=True))
+    trading(third).run(1)
+    third.leave()
+    again = trading(next_boot(third, crashed(third, left=True), **TWO))
+    assert again.engine.positions[1].lots == 5_000
+
+
+def test_a_symbol_that_the_venue_knows_no_more_keeps_no_other_from_trading_and_is_noted_on():
+    w = with_ether(World(**TWO).trading())
+    again = next_boot(w)
+
+    def gone(request, status, headers, body):
+        if request.path.endswith("exchangeInfo") and "ETHUSDT" in request.query:
+            return LATENCY_NS, 400, headers, b'{"code":-1121,"msg":"Invalid symbol."}'
+        return LATENCY_NS, status, headers, body
+
+    again.rest_answer = gone
+    trading(again).run(11)
+    assert any("not carried" in line and "ETHUSDT" in line for line in again.log_lines)
+    noted = crashed(again).checkpoint.positions
+    assert [(note.symbol, note.lots) for note in noted] == [("BTCUSDT", 0), ("ETHUSDT", 5_000)]
+
+
+def test_a_run_is_not_left_while_an_order_of_ours_stands_on_a_symbol_it_knows_nothing_of():
+    w = world()
+    name = f"{w.engine.orders.scope}1-0-99"
+    w.other("BUY", "3000.00", "1", OWN, symbol="ETHUSDT", newClientOrderId=name)
+    w.engine.leave("test", w.now_ns)
+    w.run(10)
+    assert not w.has_left
+    assert any("LOOK AT THE VENUE" in line and "ETHUSDT" in line for line in w.log_lines)
+    lists = [request for request in w.asked if request.path.endswith("openOrders")]
+    assert len(lists) < 12, "and the venue is not asked at every tick"
+    w.request("order.cancel", {"symbol": "ETHUSDT", "origClientOrderId": name}, OWN)
+    w.run_until(lambda: w.has_left)
+
+
+def test_a_run_is_left_once_the_whole_account_was_listed_empty_twice():
+    w = world()
+    w.buy()
+    w.run(0.1)
+    asked = len(w.asked)
+    w.leave()
+    lists = [r.query for r in w.asked[asked:] if r.path.endswith("openOrders")]
+    assert len(lists) == CLEAN_LISTS
+    assert not any("symbol=" in query for query in lists)
+
+
+def test_nothing_is_claimed_of_a_venue_that_was_never_reached():
+    w = World()
+    w.rest_answer = lambda *_: None
+    w.run(3)
+    w.leave()
+    assert w.engine.left
+    assert w.engine.unsent
+    assert not w.engine.recovery.left
+
+
+def test_a_clean_end_stays_clean_over_boots_that_never_reach_the_venue():
+    w = world()
+    w.buy(6_501_000, 500, tif=TimeInForce.IOC)
+    w.run(0.1)
+    w.leave()
+    restored = crashed(w, left=True)
+    for _ in range(2):
+        w = next_boot(w, restored)
+        w.rest_answer = lambda *_: None
+        w.run(3)
+        w.leave()
+        assert w.engine.unsent
+        restored = crashed(w)
+    assert restored.clean
+    assert restored.checkpoint.positions[0].bought_lots == 500
+
+
+def test_a_boot_that_died_with_the_venue_away_since_leaves_nothing_proved():
+    w = world()
+    w.buy()
+    w.run(11)
+    again = next_boot(w)
+    again.rest_answer = lambda *_: None
+    again.run(3)
+    again.engine.leave("test", again.now_ns)
+    again.run(10)
+    assert not again.engine.left
+    assert not again.engine.unsent
+
+
+@pytest.mark.parametrize("ahead_s", [3600, -3600])
+def test_a_clock_that_was_wrong_before_is_waited_for_no_longer_than_a_request_lives(ahead_s: int):
+    w = world()
+    w.buy()
+    w.run(11)
+    told = crashed(w)
+    left = told.checkpoint
+    again = next_boot(
+        w,
+        replace(
+            told,
+            ended_ns=told.ended_ns + ahead_s * NS_PER_S,
+            checkpoint=replace(left, clock_offset_ns=left.clock_offset_ns - ahead_s * NS_PER_S),
+        ),
+    )
+    began_ns = again.now_ns
+    trading(again)
+    assert 6 * NS_PER_S < again.now_ns - began_ns < 8 * NS_PER_S
+    assert any("waiting 7" in line or "waiting 6" in line for line in again.log_lines)
+    again.run(0.5)
+    assert again.ledger.open_orders("BTCUSDT") == []
+
+
+# -- how what was counted is counted now ------------------------------------------------------
+
+
+def test_a_position_is_counted_exactly_in_a_finer_grid():
+    w = world()
+    w.buy(6_501_000, 500, tif=TimeInForce.IOC)
+    w.run(11)
+    told = crashed(w)
+    note = told.checkpoint.positions[0]
+    coarse = replace(
+        note, tick="0.1", lot="0.0001", bought_lots=50, bought_quote_units=50 * 650_100
+    )
+    told.checkpoint.positions[0] = coarse
+    again = trading(next_boot(w, told))
+    assert again.engine.positions[0].lots == 500
+    assert again.engine.positions[0].bought_quote_units == 500 * 6_501_000
+    assert again.engine.risk.instrument_halted(0) == ""
+
+
+def test_an_order_keeps_its_kind_over_boots_noted_numbered_and_only_sent():
+    w = world()
+    noted = w.buy(kind=OrderKind.POST_ONLY)
+    w.run(11)
+    numbered = w.buy(6_480_000, kind=OrderKind.POST_ONLY)
+    w.run(0.1)
+    w.to_engine = lambda m: []
+    sent = w.buy(6_470_000, kind=OrderKind.POST_ONLY)
+    w.run(0.1)
+    again = trading(next_boot(w, run='on_restart = "adopt"'))
+    again.run(0.5)
+    for order in (noted, numbered, sent):
+        found = again.engine.orders.find(order.client_order_id)
+        assert found is not None
+        assert (found.kind, found.state) == (OrderKind.POST_ONLY, OrderState.LIVE)
+
+
+def test_a_ledger_halt_stands_in_the_next_boot_until_the_operator_resumes():
+    w = world()
+    w.engine.gate.halt("the ledgers differ", HaltKind.LEDGER)
+    w.run(11)
+    again = next_boot(w)
+    again.run(12)
+    assert again.engine.risk.halted == "the ledgers differ"
+    again.engine.on_control(b"resume", again.now_ns)
+    again.run(11)
+    third = trading(next_boot(again))
+    assert third.engine.risk.halted == ""
+
+
+def test_what_is_damaged_since_the_last_checkpoint_halts_and_is_told_with_what_to_do():
+    w = world()
+    order = w.buy()
+    w.run(11)
+    again = next_boot(w, replace(crashed(w), damage="000001.journal, offset 4096"))
+    again.run(12)
+    assert "hotloop position" in again.engine.risk.halted
+    assert "offset 4096" in again.engine.risk.halted
+    assert again.ledger.open_orders("BTCUSDT") == [], "and what stands is taken out"
+    assert order.client_order_id
+    again.leave()
+    assert again.engine.recovery.left

@@ -120,14 +120,12 @@ DOWNTIMES: list[Downtime] = [others_trade, somebody_cancels, nothing_happens]
 
 def restored(boots: Boots) -> Restored | None:
     """What ``core.io.last_boot`` finds in the journal of these boots, none of which has left."""
-    notes, ended_ns = Notes(), 0
-    for record in chain(*boots):
-        ended_ns = record.time_ns
-        if record.kind == Kind.NOTE:
-            notes.read(record.payload)
-        elif record.kind == Kind.SEND:
-            notes.sent(record.payload)
-    return notes.restored(len(boots), ended_ns, left=False)
+    notes = Notes()
+    for boot, records in enumerate(boots, 1):
+        notes.begin(boot)
+        for record in records:
+            notes.read(record)
+    return notes.restored()
 
 
 def lives_and_dies(downtime: Downtime, death: Death, *later: Death) -> tuple[World, Boots]:

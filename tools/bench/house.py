@@ -26,7 +26,10 @@ MARKET, TRADE = 0, 1
 class Forgetful:
     """A journal that costs nothing, where something else is measured."""
 
+    segment = 0
+
     def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None: ...
+    def hold(self) -> None: ...
 
 
 def _house(stream: str, *, hmac: bool = False) -> app.House:

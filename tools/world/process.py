@@ -84,6 +84,13 @@ class WatchedJournal:
             raise
         self._watcher.on_journaled(kind, payload)
 
+    @property
+    def segment(self) -> int:
+        return self._file.segment
+
+    def hold(self) -> None:
+        self._file.hold()
+
 
 class Watched(Runtime):
     """A runtime whose door is watched."""

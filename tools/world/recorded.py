@@ -314,4 +314,7 @@ class _Outlet:
 class _NoJournal:
     """Takes everything and keeps nothing: what is simulated is no record of a run."""
 
+    segment = 0
+
     def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None: ...
+    def hold(self) -> None: ...

@@ -100,13 +100,10 @@ class World(Tank):
             kept = records  # not survived: nothing else tells whose fills these are
         else:
             self.auditor.ledger.forgotten |= forgotten
+        self._notes.begin(self.engine.setup.boot)
         for record in kept:
-            if record.kind == Kind.NOTE:
-                self._notes.read(record.payload)
-            elif record.kind == Kind.SEND:
-                self._notes.sent(record.payload)
-        boot = self.engine.setup.boot
-        restored = self._notes.restored(boot, kept[-1].time_ns, left=False)
+            self._notes.read(record)
+        restored = self._notes.restored()
         self.all_log += self.log_lines
         self.log_lines = [f"-- the process died at {self.now_ns}"]
 

@@ -27,6 +27,7 @@ from core.commands import (
 )
 from core.errors import Malformed, Misuse
 from core.events import (
+    NO_INSTRUMENT,
     AccountReport,
     BookSnapshot,
     BudgetUse,
@@ -37,6 +38,7 @@ from core.events import (
     OrderReport,
     Reply,
     Source,
+    UnknownExecution,
     VenueTime,
     Verdict,
 )
@@ -74,6 +76,8 @@ def answer(
     if len(body) > MAX_BODY:
         raise Malformed(f"a body of {len(body)} bytes is longer than {MAX_BODY}")
     budgets = _budgets(headers)
+    if isinstance(command, FetchInstruments):
+        symbols = (*symbols, *command.also)
     if status != verdicts.OK:
         reply = failure(request_id, status, _error(body), budgets, _retry_ns(headers))
         return _name_symbols(reply, symbols) if isinstance(command, FetchInstruments) else reply
@@ -151,11 +155,23 @@ def _snapshot(decode: Decoder, index: int, body: bytes) -> BookSnapshot:
 
 
 def _open_orders(decode: Decoder, index: int, body: bytes) -> tuple[Event, ...]:
-    """Return the open orders; one of a status outside the closed set stands beside them."""
-    found = [facts.order(order, decode.instruments, Source.QUERY) for order in _orders(body)]
+    """Return the open orders.
+
+    One of a status outside the closed set, or on a symbol that was never learned, stands beside
+    them.
+    """
+    found = [_open_order(order, decode) for order in _orders(body)]
     reports = tuple(one for one in found if isinstance(one, OrderReport))
     unknown = tuple(one for one in found if not isinstance(one, OrderReport))
     return (OpenOrders(index, reports), *unknown)
+
+
+def _open_order(order: schema.Order, decode: Decoder) -> OrderReport | UnknownExecution:
+    found = facts.order(order, decode.instruments, Source.QUERY)
+    if found.instrument != NO_INSTRUMENT:
+        return found
+    what = f"an order on {order.symbol}, which this run does not know"
+    return UnknownExecution(NO_INSTRUMENT, found.client_order_id, what)
 
 
 def _account_report(body: bytes) -> AccountReport:

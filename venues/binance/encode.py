@@ -218,13 +218,18 @@ _read_sent: Final = msgspec.json.Decoder(schema.Sent).decode
 _NEW: Final = re.compile(rb'\{"id":"\w+","method":"order\.(?:place|cancelReplace)"')
 
 
+_KIND_OF: Final = {"LIMIT_MAKER": _POST_ONLY, "MARKET": _MARKET_ORDER}
+_TIF_OF: Final = {name: tif for tif, name in _TIFS}
+
+
 def _place_of(order: schema.SentOrder, row: Instrument) -> Place | None:
     side = _BUY if order.side == "BUY" else Side.SELL
     try:
         ticks, lots = row.tick.count(order.price), row.lot.count(order.quantity)
     except (OffGrid, Malformed):
         return None  # the grid has moved since: whoever restores finds that by itself
-    return Place(row.index, order.client_order_id, side, _LIMIT, _GTC, ticks, lots)
+    kind = _KIND_OF.get(order.type, _LIMIT)
+    return Place(row.index, order.client_order_id, side, kind, _TIF_OF[order.tif], ticks, lots)
 
 
 class Encoder:
@@ -382,8 +387,9 @@ class Encoder:
         match command:
             case FetchTime():
                 return RestRequest("GET", "/api/v3/time", "", signed=False)
-            case FetchInstruments():
-                symbols = ",".join(f'"{symbol}"' for symbol in self._subscription.symbols)
+            case FetchInstruments(also):
+                asked = (*self._subscription.symbols, *also)
+                symbols = ",".join(f'"{symbol}"' for symbol in asked)
                 query = f"symbols={quote(f'[{symbols}]', safe='')}"
                 return RestRequest("GET", "/api/v3/exchangeInfo", query, signed=False)
             case FetchBook(index):

@@ -223,6 +223,8 @@ class SentOrder(Struct, frozen=True, gc=False):
     quantity: str
     client_order_id: str = field(name="newClientOrderId")
     price: str = "0"
+    type: str = "LIMIT"
+    tif: Literal["GTC", "IOC", "FOK"] = field(name="timeInForce", default="GTC")
 
 
 class Sent(Struct, frozen=True, gc=False):

@@ -226,7 +226,7 @@ async def test_a_proof_is_two_empty_lists_after_the_last_request_expired(
     lists = [at for at, _, path in world.asked if path.endswith("openOrders")]
     after = [at for at in lists if at >= EXPIRED_S - ROUND_TRIP_S - WATCH_S]
     assert world.now_s >= EXPIRED_S
-    assert len([at for at in lists if at + ROUND_TRIP_S >= EXPIRED_S]) == 2 * CLEAN_LISTS
+    assert len([at for at in lists if at + ROUND_TRIP_S >= EXPIRED_S]) == CLEAN_LISTS
     assert after
     assert world.noted("proved")[0]["after_ms"] >= EXPIRED_S * 1000
 
@@ -259,14 +259,14 @@ async def test_an_order_that_appears_between_two_empty_lists_breaks_the_proof(
     def late(request: RestRequest) -> Answer | None:
         if request.path.endswith("openOrders") and world.now_s >= EXPIRED_S:
             seen[0] += 1
-            if seen[0] == 3:  # the first of the second look
+            if seen[0] == 2:  # the second look
                 world.place(SCOPE + "9-9")
         return None
 
     world.fault = late
     assert await world.clear()
     assert world.open() == []
-    assert seen[0] >= 8
+    assert seen[0] >= 4
 
 
 async def test_an_order_of_an_unknown_condition_is_cancelled_by_our_own_name_for_it(
@@ -363,19 +363,15 @@ async def test_a_cancel_that_comes_too_late_is_no_trouble(
     assert not world.noted("trouble")
 
 
-async def test_one_missing_list_proves_nothing_but_the_others_are_acted_on(
-    world: World, autojump_clock: MockClock
-) -> None:
-    world.place(SCOPE + "1-1", "ETHUSDT")
+async def test_a_missing_list_proves_nothing(world: World, autojump_clock: MockClock) -> None:
     until_s = EXPIRED_S + 3
 
-    def half(request: RestRequest) -> Answer | None:
-        missing = "symbol=BTCUSDT" in request.query and world.now_s < until_s
-        return nothing() if missing else None
+    def missing(request: RestRequest) -> Answer | None:
+        lost = request.path.endswith("openOrders") and world.now_s < until_s
+        return nothing() if lost else None
 
-    world.fault = half
+    world.fault = missing
     assert await world.clear()
-    assert world.open() == []
     assert world.now_s > until_s
 
 
@@ -439,8 +435,8 @@ async def test_a_clock_that_went_off_is_measured_anew(
 
 
 async def test_the_venues_limits_are_kept(autojump_clock: MockClock) -> None:
-    """A look costs 12: with 100 a minute the last ones wait, and none is refused by the venue."""
-    few = dataclasses.replace(LIMITS, weight=Limit("REQUEST_WEIGHT", "MINUTE", 1, 100))
+    """A look costs 80: with 200 a minute the last ones wait, and none is refused by the venue."""
+    few = dataclasses.replace(LIMITS, weight=Limit("REQUEST_WEIGHT", "MINUTE", 1, 200))
     world = World(autojump_clock, limits=few)
     for number in range(20):
         world.place(f"{SCOPE}1-{number}")

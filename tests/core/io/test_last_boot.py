@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from core import checkpoint
-from core.checkpoint import Checkpoint, NumberNote
+from core.checkpoint import LEFT, Checkpoint, NumberNote
 from core.errors import JournalCorrupt
 from core.events import Side
 from core.io.journal_file import JournalFile
-from core.io.last_boot import LEFT, last_boot
+from core.io.last_boot import last_boot
 from core.journal import Header, Kind
 
 
@@ -84,7 +84,7 @@ def test_a_boot_that_proved_nothing_says_nothing_of_the_one_before(tmp_path: Pat
     Boot(tmp_path, 2).leave()
     found = last_boot(tmp_path)
     assert found is not None
-    assert (found.checkpoint.boot, found.ended_ns, found.clean) == (1, 2_001, False)
+    assert (found.checkpoint.boot, found.ended_ns, found.clean) == (1, 1_002, False)
 
 
 def test_numbers_since_the_last_checkpoint_are_found_over_boots_and_segments(

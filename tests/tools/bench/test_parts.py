@@ -28,11 +28,15 @@ def test_a_whole_variant_lacks_nothing() -> None:
 class Noted:
     """A journal that counts."""
 
+    segment = 0
+
     def __init__(self) -> None:
         self.records = 0
 
     def append(self, *_: object) -> None:
         self.records += 1
+
+    def hold(self) -> None: ...
 
 
 @pytest.mark.parametrize("parts", [set(), {"hops"}, {"journal"}, {"hops", "journal"}])

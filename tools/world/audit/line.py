@@ -111,7 +111,7 @@ class Line(Watch):
             self.note("I7", f"{client_id} is sent while the private stream is down")
         if symbol not in self._imaged:
             self.note("I7", f"{client_id} is sent without a book of {symbol} on this connection")
-        if symbol not in self._proved:
+        if not self._proved & {symbol, ""}:
             self.note("I7", f"{client_id} is sent before {symbol} is reconciled")
 
     # -- what our side is told -----------------------------------------------------------------
