@@ -147,7 +147,25 @@ class Book:
         """Whether a snapshot would help now: deltas are kept, and wait for one."""
         return self.state is _BUFFERING and bool(self._buffer)
 
+    @property
+    def levels_seq(self) -> int:
+        """The number of the last change known, applied or kept; -1 for none."""
+        if self.live:
+            return self._chain.seq
+        return self._buffer[-1].last_seq if self._buffer else -1
+
+    @property
+    def top_seq(self) -> int:
+        """The number of the last image of the best two, -1 for none."""
+        return self._images.seq
+
     # -- what may happen -----------------------------------------------------------------------
+
+    def continue_from_another_feed(self) -> None:
+        """What comes next is of another connection, whose changes may end elsewhere."""
+        self._chain.restart()
+        self._images.restart()
+        self._repeated_seq = -1
 
     def begin(self) -> None:
         """The subscription stands: forget all, and start proving anew."""

@@ -136,7 +136,7 @@ class Engine:
         self.orders = Orders(setup.scope, setup.boot, setup.seed)
         self.risk = Risk()
         self.timers: Timers[str | None] = Timers()
-        self.sessions = [Session(line) for line in adapter.lines]
+        self.sessions = [Session(line, link) for link, line in enumerate(adapter.lines)]
         self.outbound = Outbound(
             adapter, self.sessions, self.throttle, journal, self.clock, door, stamp
         )
@@ -283,6 +283,7 @@ class Engine:
             clock=self.clock,
             outbound=self.outbound,
             desk=self.desk,
+            market_data=self.market_data,
             recovery=self.recovery,
             gate=self.gate,
             counts=self.counts,
@@ -355,33 +356,33 @@ class Engine:
         """Ask for what must be known before the lines are opened."""
         self.on_control(b"start", now_ns)
 
-    def on_up(self, line: int, now_ns: int) -> None:
-        """A line is connected, its HTTP upgrade behind it."""
-        self._record(Kind.UP, line, now_ns, b"")
+    def on_up(self, link: int, now_ns: int) -> None:
+        """A connection of a line stands, its HTTP upgrade behind it; ``link`` as in ``Door``."""
+        self._record(Kind.UP, link, now_ns, b"")
         self._begin_turn(now_ns)
-        self.lines.up(line)
-        if not self.sessions[line].line.private:
-            self.market_data.begin()
+        self.lines.up(link)
         self._end_turn()
 
-    def on_bytes(self, line: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int) -> None:
-        """A line was read: carry its bytes to the end.
+    def on_bytes(self, link: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int) -> None:
+        """A connection was read: carry its bytes to the end.
 
         ``kernel_ns`` is the kernel's receive stamp (0: none), the others are the times before and
         after the read.
         """
         try:
-            self._append(_BYTES, line, read_ns, data)
+            self._append(_BYTES, link, read_ns, data)
         except JournalFailed as failure:
             self._journal_failed(failure)
-        codec = self.lines.codecs[line]
+        codec = self.lines.codecs[link]
         if codec is None:
             return
         stamp, desk, outbound = self._stamp, self.desk, self.outbound
         if read_ns - desk.now_ns > STOPPED_NS:
             self._woke(read_ns)
         desk.now_ns = read_ns
-        self.lines.read(line, codec, data, self._events)
+        self.lines.read(link, codec, data, self._events)
+        if self.lines.overlaps:
+            self.lines.merge(link, self._events)
         decoded_ns = stamp()
         self._apply()
         booked_ns = stamp()
@@ -408,16 +409,13 @@ class Engine:
         if told_ns - booked_ns > TURN_BUDGET_NS:
             self._overran(told_ns - booked_ns)
 
-    def on_down(self, line: int, reason: str, now_ns: int) -> None:
-        """A line is gone; what was asked on it will not be answered."""
-        self._record(Kind.DOWN, line, now_ns, reason.encode())
+    def on_down(self, link: int, reason: str, now_ns: int) -> None:
+        """A connection is gone; what was asked on it will not be answered."""
+        self._record(Kind.DOWN, link, now_ns, reason.encode())
         self._begin_turn(now_ns)
-        self.lines.down(line)
-        self.replies.on_line_lost(line)
-        if self.sessions[line].line.private:
-            self.recovery.suspend()
-        else:
-            self.market_data.lose(f"line lost: {reason}")
+        self.lines.down(link, reason, self._events)
+        self.replies.on_line_lost(link)
+        self._apply()
         # At once, not with the next tick: a redial may be faster, and nothing is proved on it yet.
         self.gate.refresh()
         self._end_turn()
@@ -546,9 +544,7 @@ class Engine:
         why = f"not running for {(now_ns - self.desk.now_ns) / NS_PER_S:.1f} s"
         self.desk.now_ns = now_ns
         self._door.log(why)
-        for line, session in enumerate(self.sessions):
-            if session.sendable and not session.line.private:
-                self.lines.drop(line, why, redial_now=True)
+        self.lines.drop_public(why)
         self.market_data.lose(why)
 
     def _overran(self, took_ns: int) -> None:
@@ -577,7 +573,8 @@ class Engine:
         now_ns = self.desk.now_ns
         self.timers.push(now_ns + TICK_NS, None)
         self.replies.step()
-        self.lines.step()
+        self.lines.step(self._events)
+        self._apply()
         self.market_data.step()
         self.reference_data.step()
         self.recovery.step(now_ns)

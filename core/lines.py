@@ -1,14 +1,20 @@
 """The lines: every connection from its opening to its end, and its bytes until they are events.
 
 Here a line works off its opening script, its frames are taken apart and its control frames
-answered, and it is given up when it is silent, unheard, old or faulty. The phases live in
-``core.session``, framing in ``core.wire``, decoding in the venue, dialling in ``core.io``.
+answered, and it is given up when it is silent, unheard or faulty. One that is old, or told to go,
+is replaced before it is closed: a second connection is made beside it, takes over once nothing is
+lost by that, and only then the first one ends. So a line has two places for connections, and each
+place its number, the link: that of the line, and that of the line plus the count of the lines.
+
+The phases live in ``core.session``, what two connections tell together in ``core.overlap``, framing
+in ``core.wire``, decoding in the venue, dialling in ``core.io``.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Final
 
 from core.commands import Logon, SubscribeMarket, SubscribePrivate
 from core.counts import Counts
@@ -18,16 +24,26 @@ from core.events import Event, Notice, Reply, Verdict
 from core.gate import Gate
 from core.inflight import Asked
 from core.journal import Kind
+from core.market_data import MarketData
 from core.outbound import Door, Outbound
+from core.overlap import AccountOverlap, FeedOverlap, Overlap
 from core.recovery import Recovery
-from core.session import Phase, Session
+from core.session import Session
 from core.throttle import Throttle
 from core.units import NS_PER_S
 from core.venue import Adapter
 from core.venue_clock import VenueClock
 from core.wire.websocket import BINARY, CLOSE, PING, TEXT, ClientCodec
 
-CLOSE_NORMAL = 1000
+CLOSE_NORMAL: Final = 1000
+
+APART_NS: Final = 10 * NS_PER_S
+"""Between two lines changing hands: what goes wrong with one is over, or seen, before the next.
+Also how long after that a new feed is still held against what the old one told."""
+
+MEET_NS: Final = 30 * NS_PER_S
+"""How long a new connection may take to continue the old one: the wait for the other lines, and
+ten times what a slow feed is behind. Another one is dialled then."""
 
 _DATA = (TEXT, BINARY)
 _STEPS = (Logon, SubscribeMarket, SubscribePrivate)
@@ -38,12 +54,18 @@ class Lines:
 
     __slots__ = (
         "_adapter",
+        "_changed_ns",
         "_clock",
+        "_count",
         "_counts",
         "_decode",
         "_desk",
         "_door",
         "_gate",
+        "_handed_ns",
+        "_links",
+        "_making",
+        "_market_data",
         "_masks",
         "_outbound",
         "_reading",
@@ -52,93 +74,165 @@ class Lines:
         "_sessions",
         "_throttle",
         "codecs",
+        "overlaps",
     )
 
     def __init__(
         self,
         *,
         adapter: Adapter,
-        sessions: Sequence[Session],
+        sessions: list[Session],
         seed: int,
         throttle: Throttle,
         clock: VenueClock,
         outbound: Outbound,
         desk: TradingDesk,
+        market_data: MarketData,
         recovery: Recovery,
         gate: Gate,
         counts: Counts,
         door: Door,
         record: Callable[[Kind, int, int, bytes], None],
     ) -> None:
-        """``record`` enters something in the journal: kind, line, time and payload."""
+        """``sessions`` are those in use, one of each line: replaced in place when one takes over.
+
+        ``record`` enters something in the journal: kind, link, time and payload.
+        """
         self._adapter = adapter
         self._decode = adapter.decode
         self._sessions = sessions
+        self._count = len(sessions)
+        self._links = [
+            *sessions,
+            *(Session(s.line, self._count + s.link) for s in sessions),
+        ]
+        self._making = [False for _ in sessions]
+        """Whether a second connection of a line is wanted, and has not taken over yet."""
+        self.overlaps: dict[int, Overlap] = {}
+        """What two connections tell together, by line; empty nearly always."""
+        self._handed_ns = 0
+        """When a line last changed hands."""
+        self._changed_ns = [0 for _ in sessions]
+        """When each line last did."""
         self._masks = random.Random(f"masks:{seed}")
         self._throttle = throttle
         self._clock = clock
         self._outbound = outbound
         self._desk = desk
+        self._market_data = market_data
         self._recovery = recovery
         self._gate = gate
         self._counts = counts
         self._door = door
         self._record = record
-        self.codecs: list[ClientCodec | None] = [None for _ in adapter.lines]
-        """What takes each line's bytes apart, ``None`` while it is down."""
+        self.codecs: list[ClientCodec | None] = [None for _ in self._links]
+        """What takes each link's bytes apart, ``None`` while it is down."""
         self._reading = 0
 
     # -- up, read, down ------------------------------------------------------------------------
 
-    def up(self, line: int) -> None:
-        """A line is connected, its HTTP upgrade behind it: begin its script."""
-        spec, now_ns = self._adapter.lines[line], self._desk.now_ns
+    def up(self, link: int) -> None:
+        """A connection stands, its HTTP upgrade behind it: begin its script."""
+        session, line, now_ns = self._links[link], link % self._count, self._desk.now_ns
+        spec = session.line
         self._throttle.charge(spec.dial_costs, now_ns + self._clock.offset_ns)
         codec = ClientCodec(mask_source=self._next_mask, max_message_bytes=spec.max_message_bytes)
-        self.codecs[line] = codec
-        self._outbound.attach(line, codec)
-        self._sessions[line].up(self._adapter.script(line), now_ns)
-        self._next_step(line)
+        self.codecs[link] = codec
+        self._outbound.attach(link, codec)
+        session.up(self._adapter.script(line), now_ns)
+        if session is not self._sessions[line]:
+            self.overlaps[line] = (
+                AccountOverlap() if spec.private else FeedOverlap(self._market_data.books)
+            )
+        elif not spec.private:
+            self._market_data.begin()
+        self._next_step(session)
 
-    def read(self, line: int, codec: ClientCodec, data: bytes, events: list[Event]) -> None:
+    def read(self, link: int, codec: ClientCodec, data: bytes, events: list[Event]) -> None:
         """Turn bytes into events; control frames are answered on the way."""
         counts, decode = self._counts, self._decode
-        self._reading = line
-        self._sessions[line].heard_ns = self._desk.now_ns
+        self._reading = link
+        session = self._links[link]
+        session.heard_ns = self._desk.now_ns
+        line = link if link < self._count else link - self._count
         for opcode, payload in codec.receive(data):
             if opcode in _DATA:
                 counts.messages += 1
                 try:
                     decode(line, payload, events)
                 except RemoteFault as fault:
-                    self._count_fault(line, fault)
-                    self.drop(line, f"message refused: {fault}")
+                    self._count_fault(session, fault)
+                    self.drop(link, f"message refused: {fault}")
                     return
             elif opcode == PING:
-                self._outbound.pong(line, payload, self._desk.now_ns)
+                self._outbound.pong(link, payload, self._desk.now_ns)
             elif opcode == CLOSE:
-                self._outbound.close(line, CLOSE_NORMAL, self._desk.now_ns)
-                self.drop(line, "closed by the venue")
+                self._outbound.close(link, CLOSE_NORMAL, self._desk.now_ns)
+                self.drop(link, _closed(payload))
                 return
         if codec.fault is not None:
-            self._count_fault(line, codec.fault)
-            self._outbound.close(line, codec.fault.close_code, self._desk.now_ns)
-            self.drop(line, f"protocol fault: {codec.fault}")
+            self._count_fault(session, codec.fault)
+            self._outbound.close(link, codec.fault.close_code, self._desk.now_ns)
+            self.drop(link, f"protocol fault: {codec.fault}")
 
-    def down(self, line: int) -> None:
-        """A line is gone."""
-        self.codecs[line] = None
-        self._outbound.detach(line)
-        self._sessions[line].lost()
+    def merge(self, link: int, events: list[Event]) -> None:
+        """Keep of what a read has brought what is to be folded, while two connections tell it."""
+        line = link % self._count
+        overlap = self.overlaps.get(line)
+        if overlap is not None:
+            in_use = self._links[link] is self._sessions[line]
+            events[:] = overlap.merge(events, new=in_use != self._making[line])
 
-    def drop(self, line: int, reason: str, *, redial_now: bool = False) -> None:
-        """Give a line up."""
-        self._record(Kind.DROP, line, self._desk.now_ns, reason.encode())
-        self._door.drop(line, reason, redial_now=redial_now)
+    def down(self, link: int, reason: str, events: list[Event]) -> None:
+        """A connection is gone. ``events`` takes what the one that takes its place has told."""
+        session, line = self._links[link], link % self._count
+        spec = session.line
+        self._door.log(f"line {spec.name} is down: {reason}")
+        self.codecs[link] = None
+        self._outbound.detach(link)
+        session.lost()
+        if session is not self._sessions[line]:
+            if self._making[line]:
+                self.overlaps.pop(line, None)  # another is dialled
+            else:
+                self._door.retire(link, reason)  # it was about to go
+            return
+        if spec.private:
+            self._recovery.suspend()
+        if self._making[line] or self._spare(line).ready:
+            self._door.retire(link, reason)
+            self._take_over_from_lost(line, reason, events)
+        elif not spec.private:
+            self._market_data.lose(f"line lost: {reason}")
 
-    def _count_fault(self, line: int, fault: RemoteFault) -> None:
+    def _take_over_from_lost(self, line: int, reason: str, events: list[Event]) -> None:
+        """The connection in use is gone while another is being made: that one is the line now."""
+        spare, overlap = self._spare(line), self.overlaps.get(line)
+        continuing = overlap.continuing(self._desk.now_ns) if overlap and spare.ready else ()
+        self._use(spare, line)
+        if overlap is not None and spare.ready:
+            events += overlap.take_over()
+        else:
+            self.overlaps.pop(line, None)
+        if not spare.line.private:
+            self._market_data.lose_but(continuing, f"line lost: {reason}")
+        elif spare.ready:
+            self._private_stands()
+
+    def drop(self, link: int, reason: str, *, redial_now: bool = False) -> None:
+        """Give a connection up; it is dialled again."""
+        self._record(Kind.DROP, link, self._desk.now_ns, reason.encode())
+        self._door.drop(link, reason, redial_now=redial_now)
+
+    def drop_public(self, why: str) -> None:
+        """Give every connection with market data up."""
+        for session in self._links:
+            if session.sendable and not session.line.private:
+                self.drop(session.link, why, redial_now=True)
+
+    def _count_fault(self, session: Session, fault: RemoteFault) -> None:
         self._counts.errors += 1
-        self._door.log(f"{self._adapter.lines[line].name}: {fault}")
+        self._door.log(f"{session.line.name}: {fault}")
 
     def _next_mask(self) -> int:
         return self._masks.getrandbits(32)
@@ -146,77 +240,157 @@ class Lines:
     # -- replies, and the opening script -------------------------------------------------------
 
     def heard(self) -> None:
-        """The line that is being read brought a reply: the venue hears us on it."""
-        self._sessions[self._reading].answered()
+        """The connection that is being read brought a reply: the venue hears us on it."""
+        self._links[self._reading].answered()
 
     def on_reply(self, asked: Asked, reply: Reply) -> None:
-        """Take a reply that may be to a step of a line's opening script."""
+        """Take a reply that may be to a step of a connection's opening script."""
         if type(asked.command) not in _STEPS or asked.line < 0:
             return
-        line, session = asked.line, self._sessions[asked.line]
+        session = self._links[asked.line]
         if not session.answers_step(asked.request_id):
             return
         if reply.verdict is not Verdict.DONE:
             what = f"{type(asked.command).__name__} refused: {reply.code} {reply.text}"
             if reply.verdict is Verdict.FATAL:
                 self._gate.fail(what)
-            self.drop(line, what)
+            self.drop(session.link, what)
         elif session.step_done():
-            self._ready(line)
+            self._ready(session)
         else:
-            self._next_step(line)
+            self._next_step(session)
 
     def on_no_reply(self, asked: Asked) -> None:
-        """A reply will not come: without a step of its script a line is of no use."""
-        line = asked.line
-        if line < 0:
+        """A reply will not come: without a step of its script a connection is of no use."""
+        if asked.line < 0:
             return
-        session = self._sessions[line]
+        session = self._links[asked.line]
         session.unanswered += 1
         if session.answers_step(asked.request_id):
-            self.drop(line, f"{type(asked.command).__name__} was not answered")
+            self.drop(session.link, f"{type(asked.command).__name__} was not answered")
 
-    def _next_step(self, line: int) -> None:
-        session = self._sessions[line]
+    def _next_step(self, session: Session) -> None:
         command = session.next_step()
         if command is not None:
-            session.asked(self._outbound.request(command, self._desk.now_ns))
+            now_ns, link = self._desk.now_ns, session.link
+            session.asked(self._outbound.request(command, now_ns, link=link))
 
-    def _ready(self, line: int) -> None:
-        spec, now_ns = self._adapter.lines[line], self._desk.now_ns
-        self._door.log(f"line {spec.name} is ready")
-        if spec.private:
-            self._recovery.begin(now_ns)
-            self._recovery.step(now_ns)
-            self._desk.hurry()
+    def _ready(self, session: Session) -> None:
+        self._door.log(f"line {session.line.name} is ready")
+        if session.line.private and session is self._sessions[session.link % self._count]:
+            self._private_stands()
+
+    def _private_stands(self) -> None:
+        """Orders and the account's events have a way again: prove the table first."""
+        now_ns = self._desk.now_ns
+        self._recovery.begin(now_ns)
+        self._recovery.step(now_ns)
+        self._desk.hurry()
 
     # -- silence, age and notices --------------------------------------------------------------
 
     def on_notice(self, notice: Notice) -> None:
-        """The venue says on the line that is being read that it will soon be of no use."""
+        """The venue says on the connection that is being read that it will be of no use."""
+        session = self._links[self._reading]
+        line = session.link % self._count
         if notice is Notice.SHUTDOWN:
-            self._sessions[self._reading].expire(self._desk.now_ns)
-        else:
-            self.drop(self._reading, f"venue notice: {notice}", redial_now=True)
+            session.expire()
+        elif session is self._sessions[line]:
+            session.relieve(self._desk.now_ns)
+            self._recovery.suspend()
+            self._gate.refresh()
+            self._make(line, f"venue notice: {notice}")
+        elif self._making[line]:
+            self.drop(session.link, f"venue notice: {notice}", redial_now=True)
 
-    def step(self) -> None:
-        """Look at every line: what it waits for, its silence, and its age."""
+    def step(self, events: list[Event]) -> None:
+        """Look at every connection: what it waits for, its silence, its age, its replacement.
+
+        ``events`` takes what one that takes over has told until now.
+        """
+        for session in self._links:
+            self._watch(session)
         for line, session in enumerate(self._sessions):
-            self._watch(line, session)
+            self._replace(line, session, events)
 
-    def _watch(self, line: int, session: Session) -> None:
+    def _watch(self, session: Session) -> None:
         now_ns = self._desk.now_ns
         if session.step_unsent:
-            self._next_step(line)
+            self._next_step(session)
         if session.silent(now_ns):
-            self.drop(line, f"silent for {session.line.silence_ns // NS_PER_S} s")
+            self.drop(session.link, f"silent for {session.line.silence_ns // NS_PER_S} s")
+        elif session.unheard:
+            self.drop(session.link, f"{session.unanswered} requests in a row were not answered")
+
+    # -- one connection after another ----------------------------------------------------------
+
+    def _spare(self, line: int) -> Session:
+        """Return the session in the other place of a line."""
+        link = self._sessions[line].link
+        return self._links[(link + self._count) % len(self._links)]
+
+    def _replace(self, line: int, session: Session, events: list[Event]) -> None:
+        """Go a step on the way from one connection to the next, as far as there is one to go."""
+        now_ns, spare = self._desk.now_ns, self._spare(line)
+        if self._making[line]:
+            self._meet(line, session, spare, events)
+        elif session.expires(now_ns):
+            self._make(line, "is near its age limit")
+        elif spare.drained(now_ns, any(a.line == spare.link for a in self._outbound.inflight)):
+            self._retire(spare)
+        elif line in self.overlaps and now_ns - self._changed_ns[line] >= APART_NS:
+            del self.overlaps[line]
+
+    def _make(self, line: int, why: str) -> None:
+        """Have another connection made beside the one in use."""
+        spare = self._spare(line)
+        self._door.log(f"line {spare.line.name}: {why}: replacing it")
+        if spare.sendable:  # the one before is still listened to
+            self._retire(spare)
+        self._making[line] = True
+        self._door.dial(spare.link)
+
+    def _meet(self, line: int, old: Session, new: Session, events: list[Event]) -> None:
+        """Have the new connection take over once nothing is lost by that."""
+        now_ns, overlap = self._desk.now_ns, self.overlaps.get(line)
+        met = overlap is not None and overlap.met(now_ns)
+        if overlap is None or not new.ready:
             return
-        if session.unheard:
-            self.drop(line, f"{session.unanswered} requests in a row were not answered")
+        if old.ready and now_ns - self._handed_ns < APART_NS:
             return
-        if session.too_old(now_ns) and session.phase is not Phase.DRAINING:
-            self._door.log(f"line {session.line.name} is near its age limit: replacing it")
-            session.expire(now_ns)
-        waiting = any(asked.line == line for asked in self._outbound.inflight)
-        if session.drained(now_ns, waiting):
-            self.drop(line, "planned reconnect", redial_now=True)
+        if met:
+            self._hand_over(line, old, new)
+            events += overlap.take_over()
+        elif now_ns - new.up_ns >= MEET_NS:
+            self.drop(new.link, "its feed does not continue that of the old connection")
+
+    def _hand_over(self, line: int, old: Session, new: Session) -> None:
+        proved = old.ready
+        self._use(new, line)
+        self._door.log(f"line {new.line.name}: a new connection has taken over")
+        old.relieve(self._desk.now_ns)
+        if not new.line.private:
+            self._retire(old)  # whatever it could tell, the new one has told
+        elif not proved:
+            self._private_stands()
+
+    def _use(self, session: Session, line: int) -> None:
+        self._sessions[line] = session
+        self._making[line] = False
+        self._handed_ns = self._changed_ns[line] = self._desk.now_ns
+
+    def _retire(self, session: Session) -> None:
+        """Close a connection that another has replaced."""
+        why = "replaced by a new connection"
+        self._record(Kind.DROP, session.link, self._desk.now_ns, why.encode())
+        self._door.retire(session.link, why)
+        if session.line.private:
+            self._recovery.look_again(self._desk.now_ns)
+
+
+def _closed(payload: bytes) -> str:
+    """Return what a close frame says: its code and the venue's reason."""
+    if len(payload) < 2:
+        return "closed by the venue, without a code"
+    code, reason = int.from_bytes(payload[:2], "big"), payload[2:].decode(errors="replace")
+    return f"closed by the venue: {code} {reason}".rstrip()

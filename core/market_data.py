@@ -6,7 +6,7 @@ orders; levels and the proof that they are whole live in ``core.book``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from core import hops as hop
 from core.book import Book
@@ -32,7 +32,6 @@ class MarketData:
 
     __slots__ = (
         "_begun_ns",
-        "_books",
         "_callbacks",
         "_cancel_when_stale",
         "_clock",
@@ -44,6 +43,7 @@ class MarketData:
         "_sessions",
         "_snapshots",
         "_table",
+        "books",
     )
 
     def __init__(
@@ -62,7 +62,7 @@ class MarketData:
         log: Callable[[str], None],
     ) -> None:
         self._table = table
-        self._books = books
+        self.books = books
         self._sessions = sessions
         self._desk = desk
         self._callbacks = callbacks
@@ -82,7 +82,7 @@ class MarketData:
         if top.instrument < 0:
             return
         self._desk.heard_ns = self._desk.now_ns
-        book = self._books[top.instrument]
+        book = self.books[top.instrument]
         if book.apply_top(top):
             self._callbacks.changed[top.instrument] = book
 
@@ -90,7 +90,7 @@ class MarketData:
         if delta.instrument < 0:
             return
         now_ns = self._desk.heard_ns = self._desk.now_ns
-        book = self._books[delta.instrument]
+        book = self.books[delta.instrument]
         if book.apply_delta(delta):
             self._callbacks.changed[delta.instrument] = book
         elif book.wants_snapshot:
@@ -98,7 +98,7 @@ class MarketData:
         self._hops.record(hop.FEED_AGE, now_ns + self._clock.offset_ns - delta.venue_ns)
 
     def on_snapshot(self, snapshot: BookSnapshot) -> None:
-        book = self._books[snapshot.instrument]
+        book = self.books[snapshot.instrument]
         if book.apply_snapshot(snapshot):
             self._callbacks.changed[snapshot.instrument] = book
             self._snapshots.settle(snapshot.instrument)
@@ -116,7 +116,7 @@ class MarketData:
 
     def begin(self) -> None:
         """The feed stands: every book proves itself."""
-        for book in self._books:
+        for book in self.books:
             if not self._table[book.instrument].carried:
                 self._begin(book)
 
@@ -126,11 +126,25 @@ class MarketData:
 
     def lose(self, why: str) -> None:
         """Nothing is known of the markets any more."""
-        for book in self._books:
-            was_live = book.live
-            book.invalidate(why)
-            if was_live:
-                self._callbacks.changed[book.instrument] = book
+        for book in self.books:
+            self._lose(book, why)
+
+    def _lose(self, book: Book, why: str) -> None:
+        was_live = book.live
+        book.invalidate(why)
+        if was_live:
+            self._callbacks.changed[book.instrument] = book
+
+    def lose_but(self, continuing: Collection[int], why: str) -> None:
+        """Another feed has taken over, and continues these books; the others begin anew."""
+        for book in self.books:
+            if book.live and book.instrument not in continuing:
+                self._lose(book, why)
+            elif not book.live and self._feed_stands():
+                self._begin(book)
+
+    def _feed_stands(self) -> bool:
+        return any(s.sendable and not s.line.private for s in self._sessions)
 
     def resync(self, book: Book) -> None:
         """The strategy knows; take the orders out, and prove the book anew while the feed lives."""
@@ -139,7 +153,7 @@ class MarketData:
         if self._cancel_when_stale:
             self._desk.take_out(book.instrument)
         self._snapshots.settle(book.instrument)
-        if any(s.sendable and not s.line.private for s in self._sessions):
+        if self._feed_stands():
             self._begin(book)
 
     # -- snapshots -----------------------------------------------------------------------------
@@ -153,7 +167,7 @@ class MarketData:
         """Ask for the snapshots that are wanted, as far as they are due."""
         now_ns = self._desk.now_ns
         for instrument in self._snapshots.due(now_ns):
-            if self._books[instrument].wants_snapshot:
+            if self.books[instrument].wants_snapshot:
                 self._outbound.request(FetchBook(instrument), now_ns)
             else:
                 self._snapshots.settle(instrument)

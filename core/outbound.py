@@ -72,20 +72,35 @@ _NO_JOURNAL: Final = Refusal(
 
 
 class Door(Protocol):
-    """What the engine asks of the rooms with I/O in them. Every call returns at once."""
+    """What the engine asks of the rooms with I/O in them. Every call returns at once.
+
+    A connection is named by its link: the number of its line, or that plus the count of the lines.
+    So a line has two, of which one is in use, and the other replaces it when its time has come.
+    """
 
     def open_lines(self) -> None:
         """Start to dial every line, and keep each connected from now on."""
         ...
 
+    def dial(self, link: int) -> None:
+        """Keep this connection too, beside the one in use, from now on."""
+        ...
+
+    def retire(self, link: int, reason: str) -> None:
+        """Close a connection, or give its dialling up, and let it be.
+
+        ``Engine.on_down`` follows in a later turn where it stood.
+        """
+        ...
+
     def sign(self, request: WireRequest) -> bytes: ...
-    def send(self, line: int, data: bytes) -> None: ...
+    def send(self, link: int, data: bytes) -> None: ...
     def ask(self, request_id: int, request: RestRequest) -> None:
         """Send a REST request; the answer comes back as ``Engine.on_answer``."""
         ...
 
-    def drop(self, line: int, reason: str, *, redial_now: bool) -> None:
-        """Close a connection; ``Engine.on_down`` follows in a later turn."""
+    def drop(self, link: int, reason: str, *, redial_now: bool) -> None:
+        """Close a connection, to be dialled again; ``Engine.on_down`` follows in a later turn."""
         ...
 
     def hold_dials(self, until_ns: int) -> None:
@@ -152,8 +167,8 @@ class Outbound:
         self._door = door
         self._stamp = stamp
         self.inflight = Inflight()
-        self._frames: list[list[bytes]] = [[] for _ in adapter.lines]
-        self._codecs: list[ClientCodec | None] = [None for _ in adapter.lines]
+        self._frames: list[list[bytes]] = [[] for _ in range(2 * len(adapter.lines))]
+        self._codecs: list[ClientCodec | None] = [None for _ in self._frames]
         self._placing: list[tuple[int, bytes]] = []
         """Orders framed since the last flush: request and frame."""
         self._asks: list[tuple[int, RestRequest]] = []
@@ -165,15 +180,15 @@ class Outbound:
         self.encode_ns = 0
         """Time spent here since the engine last set it to 0."""
 
-    def attach(self, line: int, codec: ClientCodec) -> None:
-        """A line is up; its frames are made by ``codec``."""
-        self._codecs[line] = codec
-        self._frames[line].clear()
+    def attach(self, link: int, codec: ClientCodec) -> None:
+        """A connection is up; its frames are made by ``codec``."""
+        self._codecs[link] = codec
+        self._frames[link].clear()
 
-    def detach(self, line: int) -> None:
-        """A line is gone, and what waited for it with it."""
-        self._codecs[line] = None
-        self._frames[line].clear()
+    def detach(self, link: int) -> None:
+        """A connection is gone, and what waited for it with it."""
+        self._codecs[link] = None
+        self._frames[link].clear()
 
     def request(
         self,
@@ -183,6 +198,7 @@ class Outbound:
         share: Share | None = None,
         began_ns: int = 0,
         instead: Asked | None = None,
+        link: int | None = None,
     ) -> int:
         """Send a command; returns its request id, or 0 when nothing was sent: see ``refusal``.
 
@@ -190,7 +206,8 @@ class Outbound:
         Whose tokens it may use follows from what it is; a question that the exit waits for takes
         another ``share``. ``began_ns`` is the stamp of this moment where the caller has just
         taken one. ``instead`` is a request whose way was tried in vain: the other one is taken, if
-        it is open. Raises ``Misuse`` for a command that would create risk and is not approved.
+        it is open. ``link`` is the connection that the command is for, where that is not the one
+        in use. Raises ``Misuse`` for a command that would create risk and is not approved.
         """
         began_ns = began_ns or self._stamp()
         venue_ns = now_ns + self._clock.offset_ns
@@ -213,7 +230,7 @@ class Outbound:
         ):
             request = self._encode_rest(command, venue_ns)
         if type(request) is WireRequest:
-            line = request.line
+            line = self._sessions[request.line].link if link is None else link
             codec = self._codecs[line]
             if codec is None:
                 self.refusal = _NO_LINE
@@ -238,8 +255,9 @@ class Outbound:
 
     def ignored(self, asked: Asked) -> None:
         """A cancel was not answered in time."""
-        if asked.line != REST:
-            self._sessions[asked.line].ignored()
+        for session in self._sessions:
+            if session.link == asked.line:
+                session.ignored()
 
     def _by_rest(self, line: int, instead: Asked | None) -> bool:
         """Whether REST is the better of two ways."""
@@ -252,22 +270,22 @@ class Outbound:
         """An order that rested has traded for the first time: it costs no order any more."""
         self._throttle.give_back(self._order_costs, now_ns + self._clock.offset_ns)
 
-    def pong(self, line: int, payload: bytes, now_ns: int) -> None:
+    def pong(self, link: int, payload: bytes, now_ns: int) -> None:
         """Answer a ping."""
-        codec = self._codecs[line]
+        codec = self._codecs[link]
         if codec is not None:
-            self._keep(line, codec.frame(PONG, payload), now_ns)
+            self._keep(link, codec.frame(PONG, payload), now_ns)
 
-    def close(self, line: int, code: int, now_ns: int) -> None:
-        """Send a close frame with this code; nothing follows it on the line."""
-        codec = self._codecs[line]
+    def close(self, link: int, code: int, now_ns: int) -> None:
+        """Send a close frame with this code; nothing follows it on the connection."""
+        codec = self._codecs[link]
         if codec is not None:
-            self._keep(line, codec.close(code), now_ns)
-            self._codecs[line] = None
+            self._keep(link, codec.close(code), now_ns)
+            self._codecs[link] = None
 
-    def _keep(self, line: int, frame: bytes, now_ns: int) -> None:
-        self._journaled(_SEND, line, now_ns, frame)
-        self._frames[line].append(frame)
+    def _keep(self, link: int, frame: bytes, now_ns: int) -> None:
+        self._journaled(_SEND, link, now_ns, frame)
+        self._frames[link].append(frame)
         self.waiting = True
 
     def _journaled(self, kind: int, line: int, now_ns: int, payload: bytes) -> bool:
@@ -309,18 +327,18 @@ class Outbound:
         return taken
 
     def flush(self) -> None:
-        """Hand every line what was framed for it, in one piece each, and REST what was asked."""
+        """Hand every connection what was framed for it, in one piece, and REST what was asked."""
         self.waiting = False
         self._placing.clear()
         if self._asks:
             asks, self._asks = self._asks, []
             for request_id, request in asks:
                 self._door.ask(request_id, request)
-        for line, frames in enumerate(self._frames):
+        for link, frames in enumerate(self._frames):
             if frames:
                 data = frames[0] if len(frames) == 1 else b"".join(frames)
                 frames.clear()
-                self._door.send(line, data)
+                self._door.send(link, data)
 
 
 def _riskless(command: object) -> Riskless:

@@ -123,6 +123,11 @@ class Recovery:
         self._next_ns = max(now_ns, self._earliest_ns)
         self._proof.doubts.ask_now(now_ns)
 
+    def look_again(self, now_ns: int) -> None:
+        """A private stream has taken the place of another: hold the table against the venue."""
+        if self.reconciled and not self.leaving:
+            self._next_ns = min(self._next_ns, now_ns)
+
     def suspend(self) -> None:
         """The private stream is gone: what the table says is no longer proved."""
         self.wanted = False

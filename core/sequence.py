@@ -56,6 +56,10 @@ class Bridged:
         self._first_seq = self._last_seq = self._repeated_seq = -1
         return True
 
+    def restart(self) -> None:
+        """The next change is of another feed: like the first beyond a snapshot it may overlap."""
+        self._first_seq = self._last_seq = self._repeated_seq = -1
+
     def admit(self, first_seq: int, last_seq: int) -> Admission:
         """Judge the next change, and count it when it is to be applied.
 
@@ -94,6 +98,10 @@ class Imaged:
         self.seq = -1
         self._older_seq = -1
         """Number of the image before this one, if that was an older one than ``seq``."""
+
+    def restart(self) -> None:
+        """The next image is of another feed."""
+        self._older_seq = -1
 
     def admit(self, seq: int) -> Admission:
         """Judge the next image; the same number twice is a duplicate.

@@ -22,7 +22,7 @@ class Phase(StrEnum):
     """Connected; the script is being worked off."""
     READY = "ready"
     DRAINING = "draining"
-    """About to be replaced: replies are awaited, nothing new is sent but cancels."""
+    """Another is or will be in its place: replies are awaited, and nothing new is sent."""
 
 
 class Step(StrEnum):
@@ -30,7 +30,8 @@ class Step(StrEnum):
 
     UP = "up"
     SCRIPT_DONE = "script_done"
-    EXPIRING = "expiring"
+    RELIEVED = "relieved"
+    """Another connection has taken over, or has to, since this one is of no use any more."""
     LOST = "lost"
 
 
@@ -39,17 +40,22 @@ TABLE: dict[tuple[Phase, Step], Phase] = {
     (Phase.DOWN, Step.LOST): Phase.DOWN,
     (Phase.OPENING, Step.SCRIPT_DONE): Phase.READY,
     (Phase.OPENING, Step.LOST): Phase.DOWN,
-    (Phase.OPENING, Step.EXPIRING): Phase.DRAINING,
-    (Phase.READY, Step.EXPIRING): Phase.DRAINING,
+    (Phase.OPENING, Step.RELIEVED): Phase.DRAINING,
+    (Phase.READY, Step.RELIEVED): Phase.DRAINING,
     (Phase.READY, Step.LOST): Phase.DOWN,
-    (Phase.DRAINING, Step.EXPIRING): Phase.DRAINING,
+    (Phase.DRAINING, Step.RELIEVED): Phase.DRAINING,
     (Phase.DRAINING, Step.SCRIPT_DONE): Phase.DRAINING,
     (Phase.DRAINING, Step.LOST): Phase.DOWN,
 }
 """Every cell that is not here is an error."""
 
 DRAIN_NS = 2_000_000_000
-"""How long a draining line waits for replies: the slowest ordinary reply is far below it."""
+"""How long a relieved connection still listens: what the venue has told on it alone is there by
+then. Replies that are awaited prolong it up to their own deadline."""
+
+SETTLE_NS = 5_000_000_000
+"""How old a connection has to be before it is replaced: a venue that tells each new one to go is
+dialled 60 times in five minutes, where the strictest known limit is 300."""
 
 MOST_UNANSWERED = 3
 """Requests in a row without a reply: one or two are lost by accident, each after 10 s. What is in
@@ -57,22 +63,25 @@ doubt is asked about on this very line, so that on one that carries nothing out 
 
 
 class Session:
-    """The life of one line."""
+    """The life of one connection of a line; ``link`` is its number among all of them."""
 
     __slots__ = (
+        "_expiring",
         "_script",
         "_waits_for",
         "drain_until_ns",
         "heard_ns",
         "hears",
         "line",
+        "link",
         "phase",
         "unanswered",
         "up_ns",
     )
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, link: int = 0) -> None:
         self.line = line
+        self.link = link
         self.phase = Phase.DOWN
         self.up_ns = 0
         self.heard_ns = 0
@@ -84,6 +93,7 @@ class Session:
         answer."""
         self._script: list[Riskless] = []
         self._waits_for = 0
+        self._expiring = False
 
     @property
     def ready(self) -> bool:
@@ -100,6 +110,7 @@ class Session:
         self._script = list(script)
         self._waits_for = 0
         self.unanswered = 0
+        self._expiring = False
         self.up_ns = self.heard_ns = now_ns
 
     def next_step(self) -> Riskless | None:
@@ -138,11 +149,20 @@ class Session:
         """A cancel was not answered in time: others had better go another way."""
         self.hears = False
 
-    def expire(self, now_ns: int) -> None:
-        """The venue will drop the line soon: let replies come in, then replace it."""
+    def expire(self) -> None:
+        """The venue will drop the connection soon: another has to be made."""
+        self._expiring = True
+
+    def expires(self, now_ns: int) -> bool:
+        """Whether another connection has to be made, and this one is old enough for that."""
+        old_enough = now_ns - self.up_ns >= SETTLE_NS
+        return self.sendable and old_enough and (self._expiring or self.too_old(now_ns))
+
+    def relieve(self, now_ns: int) -> None:
+        """Another connection takes over: let replies come in, then this one may go."""
         if self.phase is not Phase.DRAINING:
             self.drain_until_ns = now_ns + DRAIN_NS
-        self._move(Step.EXPIRING)
+        self._move(Step.RELIEVED)
         self.hears = False
 
     def lost(self) -> None:
@@ -166,8 +186,8 @@ class Session:
         return self.sendable and now_ns - self.up_ns > self.line.lifetime_ns
 
     def drained(self, now_ns: int, waiting: bool) -> bool:
-        """Whether a draining line can go: no reply is awaited, or they took too long."""
-        return self.phase is Phase.DRAINING and (not waiting or now_ns >= self.drain_until_ns)
+        """Whether a relieved connection can go: it has listened on, and no reply is awaited."""
+        return self.phase is Phase.DRAINING and not waiting and now_ns >= self.drain_until_ns
 
     def _move(self, step: Step) -> None:
         phase = TABLE.get((self.phase, step))

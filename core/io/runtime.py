@@ -110,9 +110,13 @@ class Runtime:
         self.engine = engine_of(self, clock.now_ns, journal, self.hops)
         self.on_bytes = self.engine.on_bytes
         self._trusted = trust(plan.ca_file)
-        self._transports: list[Transport | None] = [None for _ in plan.lines]
+        self._links = range(2 * len(plan.lines))
+        self._transports: list[Transport | None] = [None for _ in self._links]
+        self._wanted = [trio.Event() for _ in self._links]
+        """Set while a connection is to be kept."""
+        self._keeping = [trio.CancelScope() for _ in self._links]
+        """What ends the keeping of each."""
         self._held_until_ns = 0
-        self._open = trio.Event()
         self._told = trio.Event()
         self._left = trio.Event()
         self._why = ""
@@ -144,21 +148,32 @@ class Runtime:
     # -- the door ------------------------------------------------------------------------------
 
     def open_lines(self) -> None:
-        self._open.set()
+        for link, _ in enumerate(self._plan.lines):
+            self.dial(link)
+
+    def dial(self, link: int) -> None:
+        self._wanted[link].set()
+
+    def retire(self, link: int, reason: str) -> None:
+        transport = self._transports[link]
+        if transport is not None:
+            transport.close(reason)
+        self._wanted[link] = trio.Event()
+        self._keeping[link].cancel()
 
     def sign(self, request: WireRequest) -> bytes:
         return request.body if self._signer is None else self._signer.wire(request)
 
-    def send(self, line: int, data: bytes) -> None:
-        transport = self._transports[line]
+    def send(self, link: int, data: bytes) -> None:
+        transport = self._transports[link]
         if transport is not None:
             transport.send(data)
 
     def ask(self, request_id: int, request: RestRequest) -> None:
         self._rest.submit(request_id, request)
 
-    def drop(self, line: int, reason: str, *, redial_now: bool) -> None:
-        transport = self._transports[line]
+    def drop(self, link: int, reason: str, *, redial_now: bool) -> None:
+        transport = self._transports[link]
         if transport is not None:
             transport.close(reason, redial_now=redial_now)
 
@@ -197,19 +212,19 @@ class Runtime:
 
     # -- the lines -----------------------------------------------------------------------------
 
-    def on_up(self, line: int, transport: Transport) -> None:
-        self._transports[line] = transport
-        self.engine.on_up(line, self.now_ns())
+    def on_up(self, link: int, transport: Transport) -> None:
+        self._transports[link] = transport
+        self.engine.on_up(link, self.now_ns())
 
-    def on_down(self, line: int, reason: str) -> None:
-        self._transports[line] = None
-        self.log(f"line {self._plan.lines[line].name} is down: {reason}")
-        self.engine.on_down(line, reason, self.now_ns())
+    def on_down(self, link: int, reason: str) -> None:
+        self._transports[link] = None
+        self.engine.on_down(link, reason, self.now_ns())
 
-    def on_dial_failed(self, line: int, reason: str, retry_ns: int) -> None:
-        self.log(
-            f"line {self._plan.lines[line].name}: {reason}; again in {retry_ns / NS_PER_S:.1f} s"
-        )
+    def on_dial_failed(self, link: int, reason: str, retry_ns: int) -> None:
+        self.log(f"line {self._line(link).name}: {reason}; again in {retry_ns / NS_PER_S:.1f} s")
+
+    def _line(self, link: int) -> Line:
+        return self._plan.lines[link % len(self._plan.lines)]
 
     def _on_answer(
         self, request_id: int, status: int, headers: dict[str, str], body: bytes
@@ -266,8 +281,8 @@ class Runtime:
                         nursery.start_soon(self._hear_signals)
                     for task in beside:
                         await nursery.start(task)
-                    for index, line in enumerate(self._plan.lines):
-                        nursery.start_soon(self._keep_line, index, line)
+                    for link in self._links:
+                        nursery.start_soon(self._keep_link, link)
                     self._loop.post(self._begin)
                     with trio.move_on_after(float("inf") if seconds is None else seconds):
                         await self._told.wait()
@@ -313,18 +328,28 @@ class Runtime:
             async for number in received:
                 self.stop(signal.Signals(number).name)
 
-    async def _keep_line(self, index: int, line: Line) -> None:
-        await self._open.wait()
+    async def _keep_link(self, link: int) -> None:
+        line = self._line(link)
         if line.private and self._signer is None:
             return
+        while True:
+            wanted = self._wanted[link]
+            await wanted.wait()
+            if wanted is self._wanted[link]:  # else it was retired meanwhile
+                with trio.CancelScope() as self._keeping[link]:
+                    await self._keep(link, line)
+                    return
+
+    async def _keep(self, link: int, line: Line) -> None:
+        """Keep a connection until it is retired; return where that can never be."""
         try:
             await keep(
-                index,
+                link,
                 line,
                 self,
                 loop=self._loop,
                 trusted=self._trusted,
-                random=Random(f"{self._plan.seed}:{line.name}"),
+                random=Random(f"{self._plan.seed}:{line.name}:{link // len(self._plan.lines)}"),
                 held_s=self._held_s,
                 kernel_stamps=self._plan.kernel_stamps,
                 kernel=self._kernel,

@@ -6,7 +6,7 @@ import pytest
 
 from core.commands import Logon, SubscribePrivate
 from core.errors import Misuse
-from core.session import DRAIN_NS, TABLE, Phase, Session, Step
+from core.session import DRAIN_NS, SETTLE_NS, TABLE, Phase, Session, Step
 from core.venue import Line
 
 LINE = Line(
@@ -14,7 +14,7 @@ LINE = Line(
     url="ws://127.0.0.1/",
     private=True,
     silence_ns=45,
-    lifetime_ns=1_000,
+    lifetime_ns=10 * SETTLE_NS,
     max_message_bytes=1 << 20,
     sends_per_s=0,
 )
@@ -69,24 +69,56 @@ def test_a_line_that_is_down_is_never_silent_nor_too_old():
     assert not session.too_old(10**18)
 
 
-def test_a_line_near_its_age_limit_is_drained_and_then_goes():
+def test_a_connection_near_its_age_limit_goes_on_until_another_has_taken_over():
+    session = Session(LINE)
+    session.up([], now_ns=100)
+    assert not session.expires(100 + 10 * SETTLE_NS)
+    assert session.expires(101 + 10 * SETTLE_NS)
+    assert session.phase is Phase.OPENING
+
+
+def test_a_connection_that_is_told_to_go_is_replaced_once_it_has_settled():
     session = ready()
-    assert not session.too_old(1_100)
-    assert session.too_old(1_101)
-    session.expire(1_101)
+    session.expire()
+    assert session.ready
+    assert not session.expires(99 + SETTLE_NS)
+    assert session.expires(100 + SETTLE_NS)
+
+
+def test_a_new_connection_in_the_same_place_is_not_told_to_go():
+    session = ready()
+    session.expire()
+    session.lost()
+    session.up([], now_ns=200)
+    assert not session.expires(200 + SETTLE_NS)
+
+
+def test_a_relieved_connection_listens_on_for_a_while_and_for_what_is_awaited():
+    session = ready()
+    session.relieve(1_000)
     assert session.phase is Phase.DRAINING
-    assert not session.ready
     assert session.sendable
-    assert not session.drained(1_102, waiting=True)
-    assert session.drained(1_102, waiting=False)
-    assert session.drained(1_101 + DRAIN_NS, waiting=True)
+    assert not session.hears
+    assert not session.drained(999 + DRAIN_NS, waiting=False)
+    assert not session.drained(1_000 + DRAIN_NS, waiting=True)
+    assert session.drained(1_000 + DRAIN_NS, waiting=False)
+    session.relieve(5_000)
+    assert session.drained(1_000 + DRAIN_NS, waiting=False)
 
 
-def test_a_second_notice_does_not_prolong_the_drain():
-    session = ready()
-    session.expire(1_000)
-    session.expire(5_000)
-    assert session.drained(1_000 + DRAIN_NS, waiting=True)
+def test_only_a_ready_connection_that_answers_hears_us():
+    session = opened()
+    assert not session.hears
+    session.step_done()
+    session.step_done()
+    assert session.hears
+    session.ignored()
+    assert not session.hears
+    session.answered()
+    assert session.hears
+    session.lost()
+    session.answered()
+    assert not session.hears
 
 
 @pytest.mark.parametrize(("phase", "step"), list(itertools.product(Phase, Step)))

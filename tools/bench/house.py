@@ -92,6 +92,8 @@ class House:
     def ask(self, request_id: int, request: RestRequest) -> None:
         self._asked.append((request_id, request))
 
+    def dial(self, link: int) -> None: ...
+    def retire(self, link: int, reason: str) -> None: ...
     def drop(self, line: int, reason: str, *, redial_now: bool) -> None:
         raise AssertionError(f"line {line} was dropped: {reason}")
 

@@ -121,13 +121,13 @@ class Auditor:
         """Our side dials a line."""
         self.line.check_ban("a dial", now_ns)
 
-    def on_read(self, private: bool, data: bytes, now_ns: int, skew_ns: int) -> None:
+    def on_read(self, private: bool, data: bytes, now_ns: int, skew_ns: int, link: int) -> None:
         """Bytes reach our side; what they allow may be done within the same turn."""
         if not private:
             for hear in self._on_market:
                 hear(now_ns)
             return
-        for payload in self.line.hear(data):
+        for payload in self.line.hear(link, data):
             if b'"status":418' in payload[:40]:
                 self.line.on_refused_all(payload, skew_ns)
             for hear in self._on_told:

@@ -106,8 +106,11 @@ class Outside:
         )
         self.log_lines: list[str] = []
         self.peers: dict[int, WebSocket] = {}
+        self._open_peers: list[WebSocket] = []
         """The exchange's end of each line that stands, by line."""
         self.links: dict[int, Wire] = {}
+        self._wires: dict[int, Wire] = {}
+        """What stands on our side, by its number there: a line may have two."""
         """Our end of each line, as far as our side knows."""
         self._sent: dict[int, deque[bytes]] = {}
         """What has left on a connection and has not arrived yet."""
@@ -257,6 +260,7 @@ class Outside:
             self.auditor.note("I24", f"{wire.host} is still connected by descriptor {wire.fd}")
         self.network.collected = 0
         self.links.clear()
+        self._wires.clear()
         ending = process.ending
         self.ended = ending is not None and ending.left
         if not self.ended:
@@ -271,13 +275,14 @@ class Outside:
         process = self.process
         if process is None or not self.alive:
             return
-        self.auditor.line.on_cut(private=True)
+        self.auditor.line.on_died()
         process.kill()
         if lost_records is None:
             after_kill(process.folder, self._killed_as)
         else:
             after_power_cut(process.folder, self._killed_as, lost_records)
         self.links.clear()
+        self._wires.clear()
         self._asked.clear()
         self._down_ns = self.now_ns + down_ns
         self.log_lines.append(f"-- the process died at {self.now_ns}")
@@ -346,10 +351,10 @@ class Outside:
     def on_journal_failed(self) -> None:
         self.auditor.line.journal_failed()
 
-    def on_sent(self, line: int, data: bytes) -> None:
+    def on_sent(self, link: int, data: bytes) -> None:
         if self.engine.recovery.leaving:
             self.auditor.line.closed = self.auditor.line.closed or "leaving"
-        wire = self.links[line]
+        wire, line = self._wires[link], link % len(HOSTS)
         number = wire.number
         for opcode, payload in client_frames(data):
             self._sent.setdefault(number, deque()).append(payload)
@@ -370,11 +375,12 @@ class Outside:
         self.asked.append(request)
         self.auditor.on_asked(request.path, self.now_ns)
 
-    def on_read(self, line: int, data: bytes) -> None:
-        self.auditor.on_read(line == TRADE, data, self.now_ns, self.skew_ns)
+    def on_read(self, link: int, data: bytes) -> None:
+        private = link % len(HOSTS) == TRADE
+        self.auditor.on_read(private, data, self.now_ns, self.skew_ns, link)
 
-    def on_turn(self, line: int) -> None:
-        if line == TRADE:
+    def on_turn(self, link: int) -> None:
+        if link % len(HOSTS) == TRADE:
             self.auditor.line.on_turn_over()
             self.auditor.fills.check(self.engine)
         elif self.engine.books:
@@ -392,17 +398,26 @@ class Outside:
         elif request.path.endswith("/depth"):
             self.auditor.line.on_snapshot(symbol)
 
-    def on_up(self, line: int) -> None:
-        wire = self.links[line] = self.network.newest[HOSTS[line]]
+    def on_up(self, link: int) -> None:
+        line = link % len(HOSTS)
+        wire = self._wires[link] = self.network.newest[HOSTS[line]]
+        self.links.setdefault(line, wire)
         wire.forget = partial(self._forget, wire.number)
 
-    def on_drop(self, line: int) -> None:
-        if line == TRADE:
+    def on_drop(self, link: int) -> None:
+        if link % len(HOSTS) == TRADE:
             self.auditor.line.on_closed()
 
-    def on_down(self, line: int) -> None:
-        self.links.pop(line, None)
-        self.auditor.line.on_cut(private=line == TRADE)
+    def on_down(self, link: int) -> None:
+        line = link % len(HOSTS)
+        wire = self._wires.pop(link, None)
+        if self.links.get(line) is wire:
+            self.links.pop(line, None)
+            for other, standing in self._wires.items():
+                if other % len(HOSTS) == line:
+                    self.links[line] = standing
+        in_use = self.engine.sessions[line].link == link
+        self.auditor.line.on_cut(link, private=line == TRADE, in_use=in_use)
 
     def on_stop(self, why: str) -> None:
         self.log_lines.append(f"-- stop: {why}")
@@ -479,11 +494,17 @@ class Outside:
 
     def opened(self, peer: WebSocket) -> None:
         self.peers[TRADE if peer.private else MARKET] = peer
+        self._open_peers.append(peer)
 
     def gone(self, peer: WebSocket) -> None:
         line = TRADE if peer.private else MARKET
+        if peer in self._open_peers:
+            self._open_peers.remove(peer)
         if self.peers.get(line) is peer:
             del self.peers[line]
+            for other in self._open_peers:
+                if other.private == peer.private and other.wire in self._wires.values():
+                    self.peers[line] = other
         self._forget(peer.wire.number)
 
     def received(self, peer: WebSocket, payload: bytes) -> bool:

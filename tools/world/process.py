@@ -36,22 +36,22 @@ class Watcher(Protocol):
 
     def on_journaled(self, kind: int, payload: Payload) -> None: ...
     def on_journal_failed(self) -> None: ...
-    def on_sent(self, line: int, data: bytes) -> None: ...
+    def on_sent(self, link: int, data: bytes) -> None: ...
     def on_asked(self, request_id: int, request: RestRequest) -> None: ...
-    def on_read(self, line: int, data: bytes) -> None: ...
-    def on_turn(self, line: int) -> None:
+    def on_read(self, link: int, data: bytes) -> None: ...
+    def on_turn(self, link: int) -> None:
         """The bytes of one read have been carried to the end."""
         ...
 
     def on_answer(
         self, request_id: int, status: int, headers: dict[str, str], body: bytes
     ) -> None: ...
-    def on_up(self, line: int) -> None: ...
-    def on_drop(self, line: int) -> None:
-        """Our side closes a line itself."""
+    def on_up(self, link: int) -> None: ...
+    def on_drop(self, link: int) -> None:
+        """Our side closes a connection itself."""
         ...
 
-    def on_down(self, line: int) -> None: ...
+    def on_down(self, link: int) -> None: ...
     def on_stop(self, why: str) -> None: ...
     def on_log(self, text: str) -> None: ...
 
@@ -102,36 +102,41 @@ class Watched(Runtime):
         self.on_bytes = self._watched_bytes
 
     def _watched_bytes(
-        self, line: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int
+        self, link: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int
     ) -> None:
         if not self.dead:
-            self.watcher.on_read(line, data)
-            self.engine.on_bytes(line, data, kernel_ns, began_ns, read_ns)
-            self.watcher.on_turn(line)
+            self.watcher.on_read(link, data)
+            self.engine.on_bytes(link, data, kernel_ns, began_ns, read_ns)
+            self.watcher.on_turn(link)
 
-    def send(self, line: int, data: bytes) -> None:
-        transport = self._transports[line]
+    def send(self, link: int, data: bytes) -> None:
+        transport = self._transports[link]
         if not self.dead and transport is not None and transport.lost is None:
-            self.watcher.on_sent(line, data)
-        super().send(line, data)
+            self.watcher.on_sent(link, data)
+        super().send(link, data)
 
     def ask(self, request_id: int, request: RestRequest) -> None:
         self.watcher.on_asked(request_id, request)
         super().ask(request_id, request)
 
-    def drop(self, line: int, reason: str, *, redial_now: bool) -> None:
+    def drop(self, link: int, reason: str, *, redial_now: bool) -> None:
         if not self.dead:
-            self.watcher.on_drop(line)
-        super().drop(line, reason, redial_now=redial_now)
+            self.watcher.on_drop(link)
+        super().drop(link, reason, redial_now=redial_now)
 
-    def on_up(self, line: int, transport: Transport) -> None:
-        self.watcher.on_up(line)
-        super().on_up(line, transport)
-
-    def on_down(self, line: int, reason: str) -> None:
+    def retire(self, link: int, reason: str) -> None:
         if not self.dead:
-            self.watcher.on_down(line)
-        super().on_down(line, reason)
+            self.watcher.on_drop(link)
+        super().retire(link, reason)
+
+    def on_up(self, link: int, transport: Transport) -> None:
+        self.watcher.on_up(link)
+        super().on_up(link, transport)
+
+    def on_down(self, link: int, reason: str) -> None:
+        if not self.dead:
+            self.watcher.on_down(link)
+        super().on_down(link, reason)
 
     def _on_answer(
         self, request_id: int, status: int, headers: dict[str, str], body: bytes

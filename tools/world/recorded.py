@@ -150,7 +150,8 @@ class RecordedWorld:
             self.engine.leave(why, self.now_ns)
 
     def _private(self, line: int) -> bool:
-        return self.house.adapter.lines[line].private
+        lines = self.house.adapter.lines
+        return lines[line % len(lines)].private
 
     def _recorded_answer(self, answer: Answer) -> None:
         ask = self._recorded_asks.pop(answer.request_id, None)
@@ -282,6 +283,10 @@ class RecordedWorld:
         lower = {name.lower(): value for name, value in reply.headers.items()}
         self._answer(request_id, Answer(request_id, reply.status, lower, reply.body))
 
+    def dial(self, link: int) -> None:
+        """The recording knows when another connection stood; the private one never ends."""
+
+    def retire(self, link: int, reason: str) -> None: ...
     def drop(self, line: int, reason: str, *, redial_now: bool) -> None:
         """Close the private line; the recording knows when the others went."""
         if self._private(line):

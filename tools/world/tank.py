@@ -159,6 +159,8 @@ class Link:
 
     line: int
     session: Any
+    number: int = 0
+    """Its number towards the engine."""
     open: bool = True
     arrives_ns: int = 0
     """When the newest message towards the engine arrives: TCP never reorders."""
@@ -203,6 +205,11 @@ class Tank:
         self.stopped = ""
         self.has_left = False
         self.links: dict[int, Link] = {}
+        """The older connection that stands, by line."""
+        self._standing: dict[int, Link] = {}
+        """All of them, by their number."""
+        self._kept: set[int] = set()
+        """Numbers of the connections that are dialled until they stand."""
         self.dials_allowed = True
         self.held_until_ns = 0
         """Until then nothing is dialled, by the engine's wish."""
@@ -212,6 +219,10 @@ class Tank:
         """The exchange's clock minus ours."""
         self.alive = True
         self.sent: list[Message] = []
+        self.sending: Link
+        """The connection that the message on its way to the venue left on."""
+        self.saying: Link
+        """The connection that the message on its way to the engine is for."""
         self.asked: list[RestRequest] = []
         self.to_engine: Callable[[Message], list[Delivery]] = self.deliver
         self.to_venue: Callable[[Message], list[Delivery]] = self.deliver
@@ -313,8 +324,11 @@ class Tank:
     def die(self) -> None:
         """The process is gone between two steps; what it has sent is still under way."""
         self.alive = False
-        for line in list(self.links):
-            self._close_session(self.links.pop(line))
+        for link in self._standing.values():
+            self._close_session(link)
+        self._standing.clear()
+        self.links.clear()
+        self._kept.clear()
 
     def reboot(self, restored: Restored | None) -> None:
         """Start the next boot on the same exchange."""
@@ -360,6 +374,7 @@ class Tank:
         name = LineName.WS_API if private else LineName.STREAM
         if not link.open or self.venue.faults.silent(name):
             return
+        self.saying = link
         for latency_ns, message in self.to_engine(Message(link.line, opcode, payload)):
             link.arrives_ns = max(link.arrives_ns, self.now_ns + latency_ns)
             for pause_ns, data in self.to_wire(message):
@@ -371,7 +386,7 @@ class Tank:
             link.held += data
         elif link.open and not link.dropped:
             now_ns = self.now_ns
-            self.engine.on_bytes(link.line, data, now_ns - 1, now_ns, now_ns)
+            self.engine.on_bytes(link.number, data, now_ns - 1, now_ns, now_ns)
 
     def clog(self, line: int, for_ns: int) -> None:
         """Hold up what arrives on a line; then let it arrive in one read."""
@@ -390,17 +405,27 @@ class Tank:
 
     def cut(self, line: int, reason: str = "connection reset", *, redial: bool = True) -> None:
         """A connection breaks; what was under way towards the engine is lost."""
-        link = self.links.pop(line, None)
-        if link is None:
+        link = self.links.get(line)
+        if link is not None:
+            self._break(link, reason, redial=redial)
+
+    def _break(self, link: Link, reason: str, *, redial: bool = True) -> None:
+        if self._standing.get(link.number) is not link:
             return
+        del self._standing[link.number]
+        if self.links[link.line] is link:
+            del self.links[link.line]
+            for other in self._standing.values():
+                if other.line == link.line:
+                    self.links[link.line] = other
         self._close_session(link)
         engine = self.engine
 
         def down() -> None:
             if self.alive and engine is self.engine:
-                engine.on_down(line, reason, self.now_ns)
+                engine.on_down(link.number, reason, self.now_ns)
                 if redial:
-                    self.at_boot(REDIAL_NS, lambda: self._dial(line))
+                    self.at_boot(REDIAL_NS, lambda: self._dial(link.number))
 
         self.enter(down)
 
@@ -411,32 +436,34 @@ class Tank:
         else:
             link.session.close()
 
-    def _dial(self, line: int) -> None:
+    def _dial(self, number: int) -> None:
         engine = self.engine
 
         def dial() -> None:
             if self.alive and engine is self.engine:
-                self._dial_now(line)
+                self._dial_now(number)
 
         self.enter(dial)
 
-    def _dial_now(self, line: int) -> None:
-        if line in self.links:
+    def _dial_now(self, number: int) -> None:
+        line = number % len(self.house.adapter.lines)
+        if number in self._standing or number not in self._kept:
             return
         wait_ns = self.held_until_ns - self.now_ns
         if wait_ns > 0 or not self.dials_allowed or line in self.closed_lines:
-            self.at_boot(max(wait_ns, REDIAL_NS), lambda: self._dial(line))
+            self.at_boot(max(wait_ns, REDIAL_NS), lambda: self._dial(number))
             return
         spec = self.house.adapter.lines[line]
         target = "/" + spec.url.split("/", 3)[3]
-        link = Link(line, None)
+        link = Link(line, None, number)
         outlet = _Outlet(self, link)
         if spec.private:
             link.session = self.venue.open_api_session(outlet, target, "127.0.0.1", self.venue_ns)
         else:
             link.session = self.venue.open_stream_session(outlet, target)
-        self.links[line] = link
-        self.engine.on_up(line, self.now_ns)
+        self._standing[number] = link
+        self.links.setdefault(line, link)
+        self.engine.on_up(number, self.now_ns)
         self._ping(link)
 
     def _ping(self, link: Link) -> None:
@@ -452,20 +479,37 @@ class Tank:
 
     def open_lines(self) -> None:
         for line in range(len(self.house.adapter.lines)):
-            self.at_boot(LATENCY_NS, partial(self._dial, line))
+            self.dial(line)
+
+    def dial(self, link: int) -> None:
+        self._kept.add(link)
+        self.at_boot(LATENCY_NS, partial(self._dial, link))
+
+    def retire(self, link: int, reason: str) -> None:
+        self._kept.discard(link)
+        self._give_up(link, reason)
+
+    def _give_up(self, number: int, reason: str) -> None:
+        link = self._standing.get(number)
+        if link is not None:
+            link.dropped = True
+            self.at_boot(0, lambda: self._break(link, reason))
 
     def sign(self, request: WireRequest) -> bytes:
         return self.signer.wire(request)
 
-    def send(self, line: int, data: bytes) -> None:
-        link = self.links.get(line)
-        if link is None:
-            return  # lost, and nobody has been told yet
+    def send(self, link: int, data: bytes) -> None:
+        standing = self._standing.get(link)
+        if standing is not None:  # else lost, and nobody has been told yet
+            self._send(standing, data)
+
+    def _send(self, link: Link, data: bytes) -> None:
         for opcode, payload in client_frames(data):
-            message = Message(line, opcode, payload)
+            message = Message(link.line, opcode, payload)
             self.sent.append(message)
             if opcode == CLOSE:
                 continue
+            self.sending = link
             for latency_ns, changed in self.to_venue(message):
                 self.at(self.now_ns + latency_ns, partial(self.receive, link, changed))
 
@@ -518,10 +562,8 @@ class Tank:
         """Enter the engine, which runs."""
         what()
 
-    def drop(self, line: int, reason: str, *, redial_now: bool) -> None:
-        if line in self.links:
-            self.links[line].dropped = True
-        self.at_boot(0, lambda: self.cut(line, reason))
+    def drop(self, link: int, reason: str, *, redial_now: bool) -> None:
+        self._give_up(link, reason)
 
     def hold_dials(self, until_ns: int) -> None:
         self.held_until_ns = until_ns
@@ -550,8 +592,7 @@ class _Outlet:
         tank, link = self._tank, self._link
 
         def cut() -> None:
-            if tank.links.get(link.line) is link:
-                tank.cut(link.line)
+            tank._break(link, "connection reset")
 
         tank.at(tank.now_ns, cut)
 

@@ -90,7 +90,7 @@ class World(Tank):
             return
         self.die()
         self.stopped_until_ns = self.old_until_ns = self.late_ns = 0
-        self.auditor.line.on_cut(private=True)
+        self.auditor.line.on_died()
         records = self.journal.records
         # What a boot notes first reaches the disk long before a machine is as good as set up.
         first = next((i for i, r in enumerate(records, 1) if r.kind == Kind.NOTE), len(records))
@@ -224,7 +224,7 @@ class World(Tank):
         if message.opcode != TEXT:
             return [(self.latency(), message)]
         if message.line == TRADE:
-            number = id(self.links[TRADE])
+            number = id(self.sending)
             self.auditor.on_sent(number, message.payload, self.now_ns)
             struck = self.strikes.on("ask." + chr(message.payload[7]), message)
             if struck is not None:
@@ -279,7 +279,7 @@ class World(Tank):
                 self._arrive(link, data[at : at + READ_BYTES])
             return
         private = link.line == TRADE
-        self.auditor.on_read(private, data, self.now_ns, self.skew_ns)
+        self.auditor.on_read(private, data, self.now_ns, self.skew_ns, link.number)
         super()._arrive(link, data)
         if private:
             self.auditor.line.on_turn_over()
@@ -288,26 +288,30 @@ class World(Tank):
             self.auditor.books.check(self.engine, self.now_ns)
         self._be_late()
 
-    def drop(self, line: int, reason: str, *, redial_now: bool) -> None:
-        if line == TRADE:
+    def _give_up(self, number: int, reason: str) -> None:
+        if self._line_of(number) == TRADE:
             self.auditor.line.on_closed()
-        super().drop(line, reason, redial_now=redial_now)
+        super()._give_up(number, reason)
 
-    def cut(self, line: int, reason: str = "connection reset", *, redial: bool = True) -> None:
-        if line in self.links:
-            engine = self.engine
+    def _line_of(self, number: int) -> int:
+        return number % len(self.house.adapter.lines)
 
-            def told() -> None:
-                if self.alive and engine is self.engine:
-                    self.auditor.line.on_cut(private=line == TRADE)
+    def _break(self, link: Link, reason: str, *, redial: bool = True) -> None:
+        engine, number = self.engine, link.number
 
+        def told() -> None:
+            if self.alive and engine is self.engine:
+                in_use = engine.sessions[link.line].link == number
+                self.auditor.line.on_cut(number, private=link.line == TRADE, in_use=in_use)
+
+        if self._standing.get(number) is link:
             self.enter(told)
-        super().cut(line, reason, redial=redial)
+        super()._break(link, reason, redial=redial)
 
-    def _dial_now(self, line: int) -> None:
-        stood = line in self.links
-        super()._dial_now(line)
-        if line in self.links and not stood:
+    def _dial_now(self, number: int) -> None:
+        stood = number in self._standing
+        super()._dial_now(number)
+        if number in self._standing and not stood:
             self.auditor.on_dialled(self.now_ns)
 
     # -- REST ----------------------------------------------------------------------------------

@@ -69,7 +69,8 @@ class Line(Watch):
         self._proved: set[str] = set()
         self._imaged: set[str] = set()
         self._banned_until_ns = self._ban_before_ns = 0
-        self._ear = Ear()
+        self._ears: dict[int, Ear] = {}
+        """What takes the frames of each private connection apart."""
 
     # -- what our side says --------------------------------------------------------------------
 
@@ -125,10 +126,10 @@ class Line(Watch):
         """The process does not run for so long that the books it holds are of no use any more."""
         self._imaged.clear()
 
-    def hear(self, data: bytes) -> list[bytes]:
+    def hear(self, link: int, data: bytes) -> list[bytes]:
         """Bytes of the private line reach our side; what they allow may be done in that turn."""
         self._ban_before_ns = self._banned_until_ns
-        return self._ear.hear(data)
+        return self._ears.setdefault(link, Ear()).hear(data)
 
     def on_told(self, payload: bytes, now_ns: int) -> None:
         if payload.startswith(b'{"id":"u') and b'"status":200' in payload[:40]:
@@ -157,14 +158,22 @@ class Line(Watch):
         self._untold = False
         self._proved.add(symbol)
 
-    def on_cut(self, *, private: bool) -> None:
-        """A line is lost."""
+    def on_cut(self, link: int, *, private: bool, in_use: bool) -> None:
+        """A connection is lost; where it is not ``in_use``, another has taken its place."""
+        self._ears.pop(link, None)
+        if not in_use:
+            return
         if private:
             self._subscribed = False
             self._proved.clear()
-            self._ear = Ear()
         else:
             self._imaged.clear()
+
+    def on_died(self) -> None:
+        """The process is gone, and every connection with it."""
+        self._ears.clear()
+        self._subscribed = False
+        self._proved.clear()
 
     def on_boot(self) -> None:
         self._subscribed = False
