@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from core.errors import BadConfig, BadParameter
 from core.venue import Environment, Stream
@@ -164,12 +165,16 @@ class LoopSection(Struct, frozen=True, forbid_unknown_fields=True):
         return self.mode is Mode.SPIN or (self.mode is Mode.AUTO and self.cpu is not None)
 
 
+OWN_DIR = "runs/VENUE-ENVIRONMENT-STRATEGY"
+"""The run folder where none is named: a folder is one venue's, environment's and strategy's."""
+
+
 class RunSection(Struct, frozen=True, forbid_unknown_fields=True):
     """Where a run leaves its traces, and how it ends."""
 
-    dir: FileName = "runs/default"
+    dir: FileName = OWN_DIR
     """The run folder: journal, latency log, log, configuration. One process at a time is in it; a
-    restart goes on in it."""
+    restart goes on in it, and nobody else does."""
     on_stale: OnStale = OnStale.CANCEL
     on_restart: OnRestart = OnRestart.CANCEL
     ledger_tolerance_lots: Annotated[
@@ -275,13 +280,21 @@ def load(text: str, name: str) -> Config:
         endpoints=top.endpoints,
         keys=top.keys,
         loop=top.loop,
-        run=top.run,
+        run=_at_home(top),
         session=top.session,
         journal=top.journal,
     )
     if config.trades and config.keys is None:
         raise BadConfig(f'{name}: keys.file: missing; orders need a key: [keys] file = "keys.toml"')
     return config
+
+
+def _at_home(top: _Top) -> RunSection:
+    """Return the run section with a folder of the run's own where none is named."""
+    if top.run.dir != OWN_DIR:
+        return top.run
+    strategy = re.sub(r"[^A-Za-z0-9_.-]+", "-", top.strategy.name)
+    return replace(top.run, dir=f"runs/{top.venue}-{top.environment}-{strategy}")
 
 
 T = TypeVar("T", bound=Struct)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from msgspec.structs import replace
+
 from core import checkpoint
 from core.checkpoint import (
     LASTING,
@@ -79,6 +81,8 @@ class Continuity:
         self._unknown: list[PositionNote] = []
         """Positions on symbols that are not in the table: handed on as they are."""
         self._regrids: dict[str, Regrid] = {}
+        self._set: dict[int, PositionNote] = {}
+        """What the operator has set, until it is known as of which trade."""
         self.noted = False
         """Whether the next boot has anything to start from; nothing is placed before."""
         self._next_ns = 0
@@ -146,7 +150,9 @@ class Continuity:
             bought_quote_units=position.bought_quote_units,
             sold_quote_units=position.sold_quote_units,
             fees_atoms=position.fees_atoms,
-            last_trade_id=self._recovery.last_trade(row.index),
+            last_trade_id=NEWEST_TRADE
+            if row.index in self._set
+            else self._recovery.last_trade(row.index),
             recent_buy_ids=position.recent_ids(True, checkpoint.RECENT_IDS),
             recent_sell_ids=position.recent_ids(False, checkpoint.RECENT_IDS),
         )
@@ -277,7 +283,15 @@ class Continuity:
             if not exact:
                 why = f"{grid}, and what it has cost is no whole number in today's"
                 self._halt_instrument(row.index, why, HaltKind.GRID)
-        self._positions[row.index].restore(
+        self._take_over(row.index, note)
+        if note.last_trade_id == NEWEST_TRADE:
+            self._set[row.index] = note
+            return
+        ids = [*note.recent_buy_ids, *note.recent_sell_ids, note.last_trade_id + 1]
+        self._recovery.resume_trades(row.index, min(ids) - 1)
+
+    def _take_over(self, instrument: int, note: PositionNote) -> None:
+        self._positions[instrument].restore(
             bought_lots=note.bought_lots,
             sold_lots=note.sold_lots,
             bought_quote_units=note.bought_quote_units,
@@ -286,9 +300,16 @@ class Continuity:
             buy_ids=note.recent_buy_ids,
             sell_ids=note.recent_sell_ids,
         )
-        ids = [*note.recent_buy_ids, *note.recent_sell_ids, note.last_trade_id + 1]
-        if note.last_trade_id != NEWEST_TRADE:
-            self._recovery.resume_trades(row.index, min(ids) - 1)
+
+    def on_baseline(self, instrument: int, trade_id: int) -> None:
+        """The newest trade is known from which on trades are counted.
+
+        What the operator has set is as of then: every trade up to it is in it.
+        """
+        note = self._set.pop(instrument, None)
+        if note is not None:
+            known = [trade_id] if trade_id >= 0 else []
+            self._take_over(instrument, replace(note, recent_buy_ids=known, recent_sell_ids=known))
 
     def _unknown_size(self, row: Instrument, note: PositionNote, grid: str) -> None:
         """A position is no whole number of today's lots: only a person can say what is held."""

@@ -194,6 +194,7 @@ class Engine:
             expiry_ns=setup.recv_window_ns,
             cancel_leftovers=setup.cancel_leftovers,
             agree=lambda: self.account.agrees(),
+            baseline=lambda row, trade_id: self.continuity.on_baseline(row, trade_id),
             log=door.log,
         )
         self.continuity = Continuity(

@@ -102,6 +102,8 @@ class Header(Struct, frozen=True, kw_only=True):
     """Wall clock at the start of the boot, since the epoch."""
     key: KeyKind | None = None
     """What the run's key allowed it; ``None`` in format 1, which did not say."""
+    strategy_digest: str = ""
+    """SHA-256 of the strategy's own source, "" where it is not known."""
 
 
 class Answer(Struct, frozen=True, gc=False):

@@ -75,9 +75,12 @@ class Recovery:
         expiry_ns: int,
         cancel_leftovers: bool,
         agree: Callable[[], bool],
+        baseline: Callable[[int, int], None],
         log: Callable[[str], None],
     ) -> None:
-        """``agree`` holds the venue's balances against our fills; ``False`` asks for another pass
+        """``baseline`` is told from which trade on those of an instrument are counted.
+
+        ``agree`` holds the venue's balances against our fills; ``False`` asks for another pass
         soon.
         """
         self._table = table
@@ -89,6 +92,7 @@ class Recovery:
         self._expiry_ns = expiry_ns
         self._cancel_leftovers = cancel_leftovers
         self._agree = agree
+        self._baseline = baseline
         self.fills = 0
         self._fills_before = 0
         self._log = log
@@ -206,6 +210,7 @@ class Recovery:
         self._account_for(command.instrument, max(found, default=-1))
         if command.instrument in self._baselines:
             self._baselines.discard(command.instrument)
+            self._baseline(command.instrument, max(found, default=-1))
             return
         commands: list[Riskless] = []
         if len(reply.facts) >= TRADES_PAGE:

@@ -64,6 +64,10 @@ COMMANDS = {
         "watch and steer a running house",
         "hotloop ctl runs/first status --json",
     ),
+    "position": Command(
+        "show what a run folder holds, or set it",
+        'hotloop position runs/first set BTCUSDT 0.117 65000 --why "counted at the venue"',
+    ),
     "replay": Command(
         "feed a recorded run through the same code, compare each byte",
         "hotloop replay runs/first",

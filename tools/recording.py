@@ -23,6 +23,7 @@ from core.io.run_folder import RunFolder
 from core.journal import Header, Record
 from core.replay import boots
 from tools.files import find_strategies_beside, read_config
+from tools.sources import source_digest
 
 
 class Recording:
@@ -49,6 +50,8 @@ class Recording:
         found = []
         for header, records in boots(self.reader):
             self._first = self._first or header.segment
+            if "run" not in header.seeds:
+                continue  # a word of the operator between two runs
             found.append(header.boot)
             if self._boot in (None, header.boot):
                 self._check_whole(header)
@@ -99,6 +102,11 @@ class Recording:
             seed=header.seeds["run"],
             key=header.key,
         )
+
+    def changed(self, header: Header, house: House) -> bool:
+        """Whether the strategy's source is another than a boot ran with, as far as is known."""
+        now = source_digest(type(house.strategy))
+        return bool(header.strategy_digest and now) and now != header.strategy_digest
 
     @property
     def size(self) -> int:

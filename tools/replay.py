@@ -62,16 +62,23 @@ def _compare(recording: Recording, *, as_json: bool) -> int:
     began_s = time.perf_counter()
     found: dict[str, Any] | None = None
     lines: list[str] = []
+    changed: list[int] = []
     with progress_bar(recording) as show:
         for header, records in recording.boots():
-            engine_of = recording.house(header, recording.config_of(header)).engine
+            house = recording.house(header, recording.config_of(header))
             boot_began_s = time.perf_counter()
-            tally = replay(records, engine_of, show)
+            tally = replay(records, house.engine, show)
             seconds = time.perf_counter() - boot_began_s
             total.inputs += tally.inputs
             total.outputs += tally.outputs
             total.events += tally.events
             lines += _told(header, tally, seconds)
+            if recording.changed(header, house):
+                changed.append(header.boot)
+                lines.append(
+                    f"boot {header.boot}: the source of {header.strategy} has changed since it was "
+                    "recorded"
+                )
             if tally.difference is not None:
                 found = {"boot": header.boot} | _as_json(tally.difference)
                 break
@@ -84,6 +91,7 @@ def _compare(recording: Recording, *, as_json: bool) -> int:
             "events": total.events,
             "seconds": round(time.perf_counter() - began_s, 3),
             "first_difference": found,
+            "strategy_changed_since": changed,
         }
         lines = [json.dumps(result)]
     print("\n".join(lines))

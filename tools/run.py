@@ -26,9 +26,9 @@ from core.io.guarded import Guarded
 from core.io.guardian import Charge
 from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile, next_boot
-from core.io.last_boot import last_boot
+from core.io.last_boot import last_boot, last_header
 from core.io.process import settle
-from core.io.run_folder import RunFolder
+from core.io.run_folder import Owner, RunFolder, account_of
 from core.io.run_log import RunLog
 from core.io.runtime import Ending, EngineOf, Plan, Runtime
 from core.io.scope_lock import ScopeLock
@@ -37,6 +37,7 @@ from core.venue import Environment
 from tools.cli import Exit
 from tools.files import Keys, beside, find_strategies_beside, read_config, read_keys
 from tools.progress import Progress
+from tools.sources import source_digest
 from tools.world.rehearsal import rehearse
 
 MEGABYTE = 1 << 20
@@ -85,12 +86,23 @@ def trade(
     # Without keys nothing can be placed: any number of runs may watch.
     lock = ScopeLock(app.lock_of(config, scope)) if keys else nullcontext()
     with RunFolder(beside(path, config.run.dir)) as folder, lock:
+        folder.bind(_owner(config, keys, scope), last_header(folder.path))
         runtime, house = _runtime(config, path, keys, folder, scope, engine_of)
         show = Progress(runtime.engine, runtime.hops, runtime.now_ns)
         guarded = _guarded(runtime, house, path, keys, folder) if keys else None
         control = _control(runtime, house, folder, guarded)
         beside_it = [guarded.keep, control.serve] if guarded else [control.serve]
         return trio.run(lambda: runtime.run(seconds, watch=show.show, beside=beside_it))
+
+
+def _owner(config: Config, keys: Keys | None, scope: str) -> Owner:
+    return Owner(
+        venue=config.venue,
+        environment=str(config.environment),
+        account=account_of(keys.api_key if keys else None),
+        strategy=config.strategy.name,
+        scope=scope,
+    )
 
 
 def _guarded(
@@ -149,6 +161,13 @@ def _runtime(
         print(f"hotloop: {line}", file=sys.stderr)
     rehearse()
     restored = last_boot(folder.path)
+    if restored is not None and restored.damage:
+        print(
+            f"hotloop: {restored.damage}. Nothing of it is deleted. The run takes its own orders "
+            "out and places none until you have compared the position (hotloop position "
+            f"{folder.path}) with the venue's, and resumed it",
+            file=sys.stderr,
+        )
     boot = next_boot(folder.path)
     folder.keep_config(path.read_text(encoding="utf-8"), boot)
     seed = secrets.randbits(63)
@@ -163,6 +182,7 @@ def _runtime(
         strategy=config.strategy.name,
         start_ns=clock.now_ns(),
         key=key,
+        strategy_digest=source_digest(type(house.strategy)),
     )
     runtime = Runtime(
         Plan(

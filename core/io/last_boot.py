@@ -12,6 +12,7 @@ from pathlib import Path
 from core.checkpoint import Notes, Restored
 from core.errors import JournalCorrupt, JournalUnknown
 from core.io.journal_file import Follower, read_from, segments
+from core.journal import Header
 
 
 def last_boot(run_dir: Path) -> Restored | None:
@@ -24,6 +25,23 @@ def last_boot(run_dir: Path) -> Restored | None:
     numbers = segments(run_dir)
     start = next((number for number in reversed(numbers) if _noted(run_dir, number)), 1)
     return _look(read_from(run_dir, start)).restored()
+
+
+def last_header(run_dir: Path) -> Header | None:
+    """Return the header of the newest segment that has one, ``None`` where there is none."""
+    for number in reversed(segments(run_dir)):
+        follower = read_from(run_dir, number)
+        try:
+            follower.poll(1)
+        except JournalUnknown:
+            raise
+        except JournalCorrupt:
+            continue
+        finally:
+            follower.close()
+        if follower.header is not None:
+            return follower.header
+    return None
 
 
 def _noted(run_dir: Path, number: int) -> bool:

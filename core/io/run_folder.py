@@ -1,20 +1,65 @@
-"""The run folder: everything one run leaves behind, and the lock that keeps it one run's.
+"""The run folder: everything one run leaves behind, whose it is, and the lock that keeps it one's.
 
 Here lives what a folder is called by and who may be in it. What is in the files is known where
 they are written: ``journal/`` and ``boot`` in ``journal_file``, ``hops.hlog`` in ``hlog``,
 ``run.log`` in ``run_log``. ``config.toml`` is the configuration of the last boot, and
-``config-N.toml`` that of boot N, each as it was when the boot started.
+``config-N.toml`` that of boot N, each as it was when the boot started. ``owner.json`` says what
+the folder is bound to: what is held on one account means nothing on another.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
+import stat
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
+
+import msgspec
+from msgspec import Struct
 
 from core.errors import BadConfig
+from core.io.disk import DISK
+from core.journal import Header
+
+FILES: Final = (
+    "lock",
+    "boot",
+    "boot.new",
+    "config.toml",
+    "run.log",
+    "hops.hlog",
+    "hops.1.hlog",
+    "guardian.log",
+    "owner.json",
+    "owner.new",
+)
+"""What is opened by name: a folder there is an error, and a pipe would stop us until it is read."""
+
+ACCOUNT_DIGITS: Final = 12
+"""Hexadecimal digits of the digest that tells one key from another."""
+
+
+class Owner(Struct, frozen=True, kw_only=True):
+    """Whose a run folder is."""
+
+    venue: str
+    environment: str
+    account: str
+    """A digest of the API key, "none" without one. Two keys of one account are two accounts here:
+    nothing tells without asking the venue."""
+    strategy: str
+    scope: str
+    """What every client order id of this account and strategy begins with."""
+
+
+def account_of(api_key: str | None) -> str:
+    """Return what tells an account in ``Owner``: nothing leads back to the key."""
+    if api_key is None:
+        return "none"
+    return hashlib.sha256(f"account:{api_key}".encode()).hexdigest()[:ACCOUNT_DIGITS]
 
 
 class RunFolder:
@@ -25,12 +70,17 @@ class RunFolder:
         self.hop_log = path / "hops.hlog"
         self.log = path / "run.log"
         self.config = path / "config.toml"
+        self._owner = path / "owner.json"
         self._lock = -1
 
     def __enter__(self) -> Self:
-        """Make the folder if need be, and take its lock. Raises ``BadConfig``."""
+        """Make the folder if need be, look what is in it, and take its lock.
+
+        Raises ``BadConfig``.
+        """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._look()
             lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise BadConfig(f"run folder {self.path}: {error.strerror}") from error
@@ -53,11 +103,89 @@ class RunFolder:
     ) -> None:
         os.close(self._lock)
 
+    def _look(self) -> None:
+        """Refuse what is no ordinary file where we write or read one."""
+        journal = self.path / "journal"
+        if journal.exists() and not journal.is_dir():
+            raise BadConfig(f"{journal} is no folder; move it away, or choose another [run] dir")
+        found = [self.path / name for name in FILES]
+        for path in (*found, *self.path.glob("config-*.toml"), *journal.glob("*.journal")):
+            if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+                raise BadConfig(
+                    f"{path} is no ordinary file, and has to be one; move it away, or choose "
+                    "another [run] dir"
+                )
+
+    # -- whose it is ---------------------------------------------------------------------------
+
+    def bind(self, owner: Owner, last: Header | None) -> None:
+        """Bind the folder to whoever is its first, and refuse everybody else.
+
+        ``last`` is the header of the last journal in it: a folder of an older hotloop says no more.
+        Raises ``BadConfig``.
+        """
+        bound = self._bound()
+        if bound is not None:
+            self._compare(bound, owner)
+        elif last is not None and last.run_id not in ("", owner.scope):
+            raise BadConfig(
+                f"run folder {self.path}: it belongs to another venue, environment, account or "
+                f"strategy ({last.venue}, {last.strategy}); {_CHOOSE}"
+            )
+        else:
+            self._write(owner)
+
+    def _bound(self) -> Owner | None:
+        try:
+            return msgspec.json.decode(self._owner.read_bytes(), type=Owner)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise BadConfig(
+                f"{self._owner} does not say whose this run folder is ({error}); put it back as it "
+                "was, or choose another [run] dir"
+            ) from error
+
+    def _compare(self, bound: Owner, owner: Owner) -> None:
+        for what in ("venue", "environment", "account", "strategy"):
+            was, is_now = getattr(bound, what), getattr(owner, what)
+            if was != is_now:
+                raise BadConfig(
+                    f"run folder {self.path}: it belongs to the {what} {was}, and this "
+                    f"configuration's is {is_now}; {_CHOOSE}"
+                )
+
+    def _write(self, owner: Owner) -> None:
+        fresh = self.path / "owner.new"
+        try:
+            with fresh.open("wb") as file:
+                file.write(msgspec.json.encode(owner) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self._owner)
+            DISK.sync(self.path)
+        except OSError as error:
+            raise BadConfig(f"{self._owner} cannot be written: {error.strerror}") from error
+
+    # -- configurations ------------------------------------------------------------------------
+
     def config_of(self, boot: int) -> Path:
         """Return where the configuration of one boot is kept."""
         return self.path / f"config-{boot}.toml"
 
     def keep_config(self, text: str, boot: int) -> None:
-        """Write the configuration as it is now: the folder's, and for good this boot's."""
-        self.config.write_text(text, encoding="utf-8")
-        self.config_of(boot).write_text(text, encoding="utf-8")
+        """Write the configuration as it is now: the folder's, and for good this boot's.
+
+        Raises ``BadConfig``.
+        """
+        try:
+            self.config.write_text(text, encoding="utf-8")
+            self.config_of(boot).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise BadConfig(f"run folder {self.path}: {error.strerror}") from error
+
+
+_CHOOSE: Final = (
+    "what was traded there is none of this run's: choose another [run] dir. To stop for good what "
+    "that folder traded, start it once more as it was, and leave it in order"
+)

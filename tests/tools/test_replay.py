@@ -30,7 +30,9 @@ from venues.sim.server import DEFAULT_KEY, DEFAULT_SECRET, running_exchange
 
 ROOT = Path(__file__).parents[2]
 END = b"left: test"
-KEYS = {"identical", "inputs", "outputs", "events", "seconds", "first_difference"}
+KEYS = {"identical", "inputs", "outputs", "events", "seconds", "first_difference"} | {
+    "strategy_changed_since"
+}
 
 
 def header_of(tank: Tank) -> Header:

@@ -1,0 +1,90 @@
+"""A run folder is one run's, and one venue's, environment's, account's and strategy's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from core.errors import BadConfig
+from core.io.run_folder import FILES, Owner, RunFolder, account_of
+from core.journal import Header
+
+OWNER = Owner(
+    venue="binance",
+    environment="testnet",
+    account=account_of("a-key"),
+    strategy="maker",
+    scope="h123456-",
+)
+
+
+def header(run_id: str) -> Header:
+    return Header(
+        run_id=run_id,
+        boot=1,
+        config_digest="",
+        seeds={},
+        venue="binance",
+        strategy="maker",
+        start_ns=1,
+    )
+
+
+def test_a_folder_is_bound_to_its_first_run_and_takes_it_again(tmp_path: Path) -> None:
+    with RunFolder(tmp_path) as folder:
+        folder.bind(OWNER, None)
+    with RunFolder(tmp_path) as folder:
+        folder.bind(OWNER, header(OWNER.scope))
+
+
+@pytest.mark.parametrize(
+    ("what", "other"),
+    [
+        ("venue", "another"),
+        ("environment", "live"),
+        ("account", account_of("another-key")),
+        ("strategy", "taker"),
+    ],
+)
+def test_another_is_refused_with_what_to_do(tmp_path: Path, what: str, other: str) -> None:
+    with RunFolder(tmp_path) as folder:
+        folder.bind(OWNER, None)
+        with pytest.raises(BadConfig, match=rf"{what}.*choose another \[run\] dir"):
+            folder.bind(replace(OWNER, **{what: other}), None)
+
+
+def test_a_folder_that_names_no_owner_is_told_by_its_journal(tmp_path: Path) -> None:
+    with RunFolder(tmp_path) as folder:
+        with pytest.raises(BadConfig, match="another venue, environment, account or strategy"):
+            folder.bind(OWNER, header("h654321-"))
+        folder.bind(OWNER, header(OWNER.scope))
+
+
+def test_an_owner_that_cannot_be_read_is_no_reason_to_take_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "owner.json").write_text("{}")
+    with RunFolder(tmp_path) as folder, pytest.raises(BadConfig, match="whose this run folder is"):
+        folder.bind(OWNER, None)
+
+
+def test_nothing_of_the_key_is_written(tmp_path: Path) -> None:
+    with RunFolder(tmp_path) as folder:
+        folder.bind(OWNER, None)
+    assert "a-key" not in (tmp_path / "owner.json").read_text()
+
+
+@pytest.mark.parametrize("name", [*FILES, "config-3.toml", "journal/000001.journal"])
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_file_where_one_belongs_is_said_at_once(tmp_path: Path, name: str, make) -> None:
+    (tmp_path / "journal").mkdir()
+    make(tmp_path / name)
+    with pytest.raises(BadConfig, match="no ordinary file"), RunFolder(tmp_path):
+        pass
+
+
+def test_a_journal_that_is_no_folder_is_said_at_once(tmp_path: Path) -> None:
+    (tmp_path / "journal").write_text("")
+    with pytest.raises(BadConfig, match="no folder"), RunFolder(tmp_path):
+        pass

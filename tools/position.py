@@ -1,0 +1,157 @@
+"""``hotloop position``: what a run folder holds, and a person's word on it.
+
+Here is shown what the next start in a folder goes on from, and here it is set: as of the newest
+trade of the account when that start first asks. What was set is in the journal, with its reason,
+like all that the next boot starts from.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from core.checkpoint import RESTORED, Checkpoint, PositionNote, Restored, encode
+from core.commands import NEWEST_TRADE
+from core.errors import BadParameter, Malformed, OffGrid
+from core.io.clock import EngineClock
+from core.io.journal_file import JournalFile, next_boot
+from core.io.last_boot import last_boot, last_header
+from core.io.run_folder import RunFolder
+from core.journal import Header, Kind
+from core.units import Grid, format_decimal, parse_decimal
+from tools.cli import Exit
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``hotloop position``."""
+    parser.add_argument("folder", type=Path, metavar="RUNDIR", help="a run folder")
+    actions = parser.add_subparsers(dest="action", metavar="set")
+    setting = actions.add_parser("set", help="say what is held, as of the next start")
+    setting.add_argument("symbol", metavar="SYMBOL", help="as the venue writes it")
+    setting.add_argument("size", metavar="SIZE", help="in the base asset; below zero: sold short")
+    setting.add_argument("price", metavar="PRICE", help="what it has cost, in the quote asset")
+    setting.add_argument("--why", default="no reason given", help="for the journal")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show or set; return the exit code. Refused while a run lives in the folder."""
+    if not args.folder.is_dir():
+        raise BadParameter(f"{args.folder} is no run folder")
+    with RunFolder(args.folder) as folder:
+        held = last_boot(folder.path)
+        if args.action == "set":
+            held = _set(folder.path, held, args.symbol, args.size, args.price, args.why)
+    print("\n".join(told(held)))
+    return Exit.OK
+
+
+def told(held: Restored | None) -> Iterator[str]:
+    """Tell what the next start goes on from."""
+    if held is None or not (held.checkpoint.positions or held.damage):
+        yield "nothing was traded here, and nothing is held"
+        return
+    for note in held.checkpoint.positions:
+        yield f"{note.symbol}  {size_of(note)}{_cost(note)}{_since(note)}"
+    for order in held.checkpoint.orders:
+        yield f"in doubt: order {order.client_order_id} on {order.symbol}"
+    for halt in held.checkpoint.halts:
+        yield f"halted{f' {halt.symbol}' if halt.symbol else ''}: {halt.why}"
+    if held.damage:
+        yield f"damaged: {held.damage}; the figures above are those of the last checkpoint"
+
+
+def size_of(note: PositionNote) -> str:
+    """Return the size of a position as people write it."""
+    return f"{'-' if note.lots < 0 else ''}{Grid(note.lot).text(abs(note.lots))}"
+
+
+def _cost(note: PositionNote) -> str:
+    """Return what is held at which price on the average, fees aside."""
+    if not note.lots:
+        return ""
+    tick = Grid(note.tick)
+    paid = note.bought_quote_units - note.sold_quote_units
+    hundredths = round(100 * paid / note.lots)
+    return f" at {format_decimal(hundredths * tick.step_mantissa, tick.decimals + 2)}"
+
+
+def _since(note: PositionNote) -> str:
+    if note.last_trade_id == NEWEST_TRADE:
+        return "  (set; trades from the next start on are counted)"
+    return f"  (up to trade {note.last_trade_id})" if note.last_trade_id >= 0 else ""
+
+
+# -- setting ---------------------------------------------------------------------------------
+
+
+def _set(
+    path: Path, held: Restored | None, symbol: str, size: str, price: str, why: str
+) -> Restored:
+    if held is None:
+        nothing = Checkpoint(boot=0, time_ns=0, positions=[], orders=[])
+        held = Restored(checkpoint=nothing, ended_ns=0, clean=True)
+    notes = {note.symbol: note for note in held.checkpoint.positions}
+    before = notes.get(symbol)
+    notes[symbol] = after = set_note(before, symbol, size, price)
+    held = replace(held, checkpoint=replace(held.checkpoint, positions=list(notes.values())))
+    was = "nothing" if before is None else size_of(before)
+    _write(path, held, f"position of {symbol} set from {was} to {size_of(after)}: {why}")
+    return held
+
+
+def set_note(before: PositionNote | None, symbol: str, size: str, price: str) -> PositionNote:
+    """Return a position that was stated. Raises ``BadParameter``."""
+    amount = size.removeprefix("-")
+    try:
+        lot, lots = _counted(amount, before.lot if before else None)
+        tick, ticks = _counted(price, before.tick if before else None)
+    except Malformed as error:
+        raise BadParameter(f"position of {symbol}: {error}") from error
+    short = size.startswith("-")
+    return PositionNote(
+        symbol=symbol,
+        tick=tick,
+        lot=lot,
+        bought_lots=0 if short else lots,
+        sold_lots=lots if short else 0,
+        bought_quote_units=0 if short else lots * ticks,
+        sold_quote_units=lots * ticks if short else 0,
+        fees_atoms={},
+        last_trade_id=NEWEST_TRADE,
+        recent_buy_ids=[],
+        recent_sell_ids=[],
+    )
+
+
+def _counted(text: str, step: str | None) -> tuple[str, int]:
+    """Return a step, the known one where it fits, and how many of it an amount is."""
+    mantissa, decimals = parse_decimal(text)
+    if step is not None:
+        try:
+            return step, Grid(step).count_of(mantissa, decimals, text)
+        except OffGrid:
+            pass  # the next start counts in the venue's own steps, or says that it cannot
+    return format_decimal(1, decimals), mantissa
+
+
+def _write(path: Path, held: Restored, why: str) -> None:
+    """Put what was set into the journal, as a boot that was no run."""
+    now_ns = EngineClock().now_ns()
+    found = last_header(path)
+    header = Header(
+        run_id=found.run_id if found else "",
+        boot=next_boot(path),
+        config_digest="",
+        seeds={},
+        venue=found.venue if found else "",
+        strategy=found.strategy if found else "",
+        start_ns=now_ns,
+    )
+    journal = JournalFile(path, header)
+    journal.append(Kind.NOTE, 0, now_ns, why.encode())
+    journal.append(Kind.NOTE, 0, now_ns, RESTORED + encode(held))
+    journal.append(Kind.END, 0, now_ns, why.encode())
+    journal.close()
