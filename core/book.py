@@ -5,7 +5,12 @@ book asks nobody for anything: it says by its state that it wants a snapshot.
 
 A book is fed by two streams that count the same updates: deltas, which carry every level, and
 tops, which carry the best two at once. Whichever counts further gives the best prices; where both
-have reached the same update they must agree, and where they do not, the book is not whole.
+have reached the same update they must agree, and where they do not, the book is not whole. Nor is
+it where a top stands far off the levels proved last: whoever is right, the next snapshot tells.
+
+A snapshot may hold the best levels of a side alone. What lies beyond its edge is not known and never
+shown; before the market gets there the book is renewed from another snapshot, without losing a
+price meanwhile.
 """
 
 from __future__ import annotations
@@ -27,6 +32,14 @@ _LIVE, _BUFFERING = BookState.LIVE, BookState.BUFFERING
 _BID, _ASK = 1, -1
 """What turns a side's prices into ranks: the best price of either side has the greatest."""
 
+MAX_TICKS = 1 << 63
+"""Above every price."""
+
+_NO_RANK = -MAX_TICKS
+"""Below every rank: a side that is known to its last level has its edge there."""
+
+_BPS = 10_000
+
 MAX_BUFFERED = 10_000
 """Deltas kept while a snapshot is awaited: over 15 minutes at 10 a second, some tens of MB."""
 
@@ -35,23 +48,33 @@ class Book:
     """Price levels of one instrument.
 
     ``with_depth`` says whether deltas are subscribed (the book is then live once a snapshot
-    bridges them); without them the book is the tops alone, live from the first one.
+    bridges them); without them the book is the tops alone, live from the first one. ``far_bps`` is
+    how far a top may stand off the levels proved last; 0 believes every top.
     """
 
     __slots__ = (
+        "_ask_edge",
         "_ask_lots",
         "_ask_ranks",
         "_ask_ticks",
+        "_ask_turn_ticks",
         "_asks",
+        "_bid_edge",
         "_bid_lots",
         "_bid_ranks",
         "_bid_ticks",
+        "_bid_turn_ticks",
         "_bids",
         "_buffer",
         "_chain",
+        "_far_bps",
+        "_highest_ticks",
         "_images",
         "_kept_top",
+        "_lowest_ticks",
+        "_renewing",
         "_repeated_seq",
+        "fresh_ns",
         "gaps",
         "instrument",
         "live",
@@ -61,9 +84,13 @@ class Book:
         "with_depth",
     )
 
-    def __init__(self, instrument: int, *, with_depth: bool) -> None:
+    def __init__(self, instrument: int, *, with_depth: bool, far_bps: int = 0) -> None:
         self.instrument = instrument
         self.with_depth = with_depth
+        self._far_bps = far_bps
+        self.fresh_ns = 0
+        """Up to when the book is the market's: its own feed's last word, or somebody else's who
+        agreed. Kept by whoever hears them."""
         self.state = BookState.EMPTY
         self.live = False
         self.why = "nothing received yet"
@@ -86,6 +113,14 @@ class Book:
         self._kept_top: BookTop | None = None
         self._repeated_seq = -1
         """Where the change before this one ended, if that was one kept already."""
+        self._renewing = False
+        """Whether changes are kept beside a live book, for a snapshot that moves its edges."""
+        self._bid_edge = self._ask_edge = _NO_RANK
+        """Rank of the worst level a side is known down to."""
+        self._bid_turn_ticks, self._ask_turn_ticks = 0, MAX_TICKS
+        """Best prices beyond which the edges are near."""
+        self._lowest_ticks, self._highest_ticks = 0, MAX_TICKS
+        """Between which a top is believed."""
 
     # -- what may be seen ----------------------------------------------------------------------
 
@@ -123,29 +158,29 @@ class Book:
         """Return up to ``depth`` levels ``(ticks, lots)``, best first.
 
         Where the tops are ahead of the deltas the best level is the top's, and levels that it
-        proves gone are left out.
+        proves gone are left out. Levels beyond the edge of the snapshot are left out too.
         """
         if not self.live:
             self._refuse()
         if side is Side.BUY:
             best, lots, sign = self._bid_ticks, self._bid_lots, _BID
-            sizes, ranks = self._bids, self._bid_ranks
+            sizes, ranks, edge = self._bids, self._bid_ranks, self._bid_edge
         else:
             best, lots, sign = self._ask_ticks, self._ask_lots, _ASK
-            sizes, ranks = self._asks, self._ask_ranks
+            sizes, ranks, edge = self._asks, self._ask_ranks, self._ask_edge
         if not lots or depth <= 0:
             return []
         found = [(best, lots)]
         if depth > 1:
             end = bisect_left(ranks, sign * best)
-            worse = ranks[max(end - depth + 1, 0) : end]
+            worse = ranks[max(end - depth + 1, bisect_left(ranks, edge)) : end]
             found += [(sign * rank, sizes[sign * rank]) for rank in reversed(worse)]
         return found
 
     @property
     def wants_snapshot(self) -> bool:
         """Whether a snapshot would help now: deltas are kept, and wait for one."""
-        return self.state is _BUFFERING and bool(self._buffer)
+        return (self.state is _BUFFERING or self._renewing) and bool(self._buffer)
 
     @property
     def levels_seq(self) -> int:
@@ -179,7 +214,7 @@ class Book:
         if self.state is _LIVE:
             self.gaps += 1
         self.state = BookState.STALE
-        self.live = False
+        self.live = self._renewing = False
         self.why = why
 
     def apply_top(self, top: BookTop) -> bool:
@@ -201,6 +236,14 @@ class Book:
         ask_ticks, ask_lots = top.ask_ticks, top.ask_lots
         if bid_ticks >= ask_ticks and bid_lots and ask_lots:
             self.invalidate(f"crossed: bid {bid_ticks} at or above ask {ask_ticks}")
+            return True
+        if not (
+            self._lowest_ticks <= bid_ticks and ask_ticks <= self._highest_ticks
+        ) and self._is_far(top):
+            self.invalidate(
+                f"best prices {bid_ticks} and {ask_ticks} are over {self._far_bps / 100:g} % off"
+                " the levels proved last"
+            )
             return True
         self.seq = top.seq
         if (
@@ -228,29 +271,34 @@ class Book:
                 f"gap: holds update {self._chain.seq}, got {delta.first_seq}..{delta.last_seq}"
             )
             return True
+        if self._renewing:
+            self._keep_beside(delta)
         self._set_levels(delta)
         return self._settle(delta.last_seq)
 
     def apply_snapshot(self, snapshot: BookSnapshot) -> bool:
-        """Bridge a snapshot into the deltas kept; return whether the book is live now.
+        """Bridge a snapshot into the deltas kept; return whether it was taken.
 
         A snapshot older than the first delta kept changes nothing: ask for another.
         """
         if not self.wants_snapshot:
             return False
         if not self._chain.bridge(snapshot.seq, self._buffer[0].first_seq):
-            self.why = "the snapshot is older than the first change kept"
+            if not self.live:
+                self.why = "the snapshot is older than the first change kept"
             return False
         self._bids = {ticks: lots for ticks, lots in snapshot.bids if lots}
         self._asks = {ticks: lots for ticks, lots in snapshot.asks if lots}
         self._bid_ranks = sorted(self._bids)
         self._ask_ranks = sorted([-ticks for ticks in self._asks])
+        self._set_edges(snapshot)
         last_seq = snapshot.seq
         for delta in self._buffer:
             if self._chain.admit(delta.first_seq, delta.last_seq) is _APPLY:
                 self._set_levels(delta)
                 last_seq = delta.last_seq
         self._buffer = []
+        self._renewing = False
         self._go_live()
         self._settle(last_seq)
         if self._kept_top is not None and self.live:
@@ -284,16 +332,69 @@ class Book:
             return
         kept.append(delta)
 
+    def _keep_beside(self, delta: BookDelta) -> None:
+        """Keep a change that a live book has taken, for the snapshot that is to renew it."""
+        if len(self._buffer) >= MAX_BUFFERED:
+            self._buffer = []
+        self._buffer.append(delta)
+
+    def _set_edges(self, snapshot: BookSnapshot) -> None:
+        """Remember how far a snapshot reaches, and half of the way there."""
+        self._bid_edge = self._ask_edge = _NO_RANK
+        self._bid_turn_ticks, self._ask_turn_ticks = 0, MAX_TICKS
+        if snapshot.bids_cut and self._bid_ranks:
+            self._bid_edge = self._bid_ranks[0]
+            self._bid_turn_ticks = (self._bid_edge + self._bid_ranks[-1]) // 2
+        if snapshot.asks_cut and self._ask_ranks:
+            self._ask_edge = self._ask_ranks[0]
+            self._ask_turn_ticks = -(self._ask_edge + self._ask_ranks[-1]) // 2
+
+    def _near_edge(self, bid_ticks: int, ask_ticks: int) -> bool:
+        """Have the book renewed from here on; return whether its best prices are beyond its edges.
+
+        A side that is empty has lost all that was known of it.
+        """
+        if bid_ticks < self._bid_edge or (-ask_ticks if ask_ticks else _NO_RANK) < self._ask_edge:
+            self.invalidate("the market has moved beyond the levels that the snapshot held")
+            return True
+        if self._bid_edge != _NO_RANK or self._ask_edge != _NO_RANK:
+            self._renewing = True
+        return False
+
+    def _set_band(self, bid_ticks: int, ask_ticks: int) -> None:
+        """Say from proved levels between which prices a top is believed."""
+        far_bps = self._far_bps
+        self._lowest_ticks = bid_ticks * (_BPS - far_bps) // _BPS
+        self._highest_ticks = ask_ticks * (_BPS + far_bps) // _BPS if ask_ticks else MAX_TICKS
+
+    def _is_far(self, top: BookTop) -> bool:
+        """Whether a best price lies outside of the band; a side without orders has none."""
+        low, high = self._lowest_ticks, self._highest_ticks
+        return bool(
+            (top.bid_lots and not low <= top.bid_ticks <= high)
+            or (top.ask_lots and not low <= top.ask_ticks <= high)
+        )
+
     def _set_levels(self, delta: BookDelta) -> None:
         _set_side(self._bids, self._bid_ranks, _BID, delta.bids)
         _set_side(self._asks, self._ask_ranks, _ASK, delta.asks)
+        if len(self._bid_ranks) > MAX_LEVELS:
+            self._bid_edge = _drop_worst(self._bids, self._bid_ranks, _BID)
+        if len(self._ask_ranks) > MAX_LEVELS:
+            self._ask_edge = _drop_worst(self._asks, self._ask_ranks, _ASK)
 
     def _settle(self, last_seq: int) -> bool:
         """Take the best two from the levels unless a top has counted further."""
-        if last_seq < self.seq:
-            return True
         bid_ticks = self._bid_ranks[-1] if self._bid_ranks else 0
         ask_ticks = -self._ask_ranks[-1] if self._ask_ranks else 0
+        if (
+            bid_ticks < self._bid_turn_ticks or not 0 < ask_ticks <= self._ask_turn_ticks
+        ) and self._near_edge(bid_ticks, ask_ticks):
+            return True
+        if self._far_bps:
+            self._set_band(bid_ticks, ask_ticks)
+        if last_seq < self.seq:
+            return True
         bid_lots = self._bids[bid_ticks] if bid_ticks else 0
         ask_lots = self._asks[ask_ticks] if ask_ticks else 0
         if bid_ticks >= ask_ticks and bid_lots and ask_lots:
@@ -328,8 +429,12 @@ def _set_side(
             sizes[ticks] = lots
         elif sizes.pop(ticks, 0):
             del ranks[bisect_left(ranks, sign * ticks)]
+
+
+def _drop_worst(sizes: dict[int, int], ranks: list[int], sign: int) -> int:
+    """Drop a side's levels beyond ``MAX_LEVELS``, and return the edge that this makes."""
     beyond = len(ranks) - MAX_LEVELS
-    if beyond > 0:
-        for rank in ranks[:beyond]:
-            del sizes[sign * rank]
-        del ranks[:beyond]
+    for rank in ranks[:beyond]:
+        del sizes[sign * rank]
+    del ranks[:beyond]
+    return ranks[0]

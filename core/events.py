@@ -57,12 +57,15 @@ class BookDelta(Event, frozen=True):
 
 
 class BookSnapshot(Event, frozen=True):
-    """The levels ``(ticks, lots)`` of a whole book as of update ``seq``, in any order."""
+    """The levels ``(ticks, lots)`` of a book as of update ``seq``, in any order."""
 
     instrument: int
     seq: int
     bids: list[tuple[int, int]]
     asks: list[tuple[int, int]]
+    bids_cut: bool = False
+    """Whether there may be worse levels than these: as many came as were asked for."""
+    asks_cut: bool = False
 
 
 class MarketTrade(Event, frozen=True, gc=False):

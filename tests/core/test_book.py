@@ -317,3 +317,125 @@ def test_a_change_that_overlaps_the_one_applied_before_is_a_gap():
     book.apply_delta(delta(11, 12))
     book.apply_delta(delta(12, 13))
     assert book.state is BookState.STALE
+
+
+# -- edges of a snapshot ---------------------------------------------------------------------
+
+
+def cut_book(seq: int = 10) -> Book:
+    """A live book of a snapshot that held three levels a side of more: 90..100 and 101..111."""
+    book = Book(0, with_depth=True)
+    book.begin()
+    book.apply_delta(delta(seq, seq))
+    bids, asks = [(100, 1), (95, 1), (90, 1)], [(101, 1), (106, 1), (111, 1)]
+    assert book.apply_snapshot(BookSnapshot(0, seq, bids, asks, bids_cut=True, asks_cut=True))
+    return book
+
+
+def test_levels_beyond_the_edge_of_a_snapshot_are_not_shown():
+    book = cut_book()
+    book.apply_delta(delta(11, 11, bids=[(80, 5)], asks=[(130, 5)]))
+    assert book.levels(Side.BUY, 10) == [(100, 1), (95, 1), (90, 1)]
+    assert book.levels(Side.SELL, 10) == [(101, 1), (106, 1), (111, 1)]
+
+
+def test_a_book_is_lost_where_its_best_price_leaves_the_snapshot():
+    book = cut_book()
+    assert book.apply_delta(delta(11, 11, bids=[(100, 0), (95, 0), (90, 0), (80, 5)]))
+    assert not book.live
+    assert "beyond the levels" in book.why
+
+
+def test_a_side_whose_known_levels_are_all_gone_is_lost_where_it_had_more():
+    book = cut_book()
+    assert book.apply_delta(delta(11, 11, asks=[(101, 0), (106, 0), (111, 0)]))
+    assert not book.live
+
+
+def test_a_side_that_was_whole_may_be_empty():
+    book = live_book()
+    assert book.apply_delta(delta(11, 11, asks=[(101, 0), (102, 0)]))
+    assert book.live
+    assert not book.ask_lots
+    assert not book.wants_snapshot
+
+
+def test_a_book_near_its_edge_is_renewed_and_stays_live():
+    book = cut_book()
+    assert book.apply_delta(delta(11, 11, bids=[(100, 0), (95, 0), (94, 2)]))
+    assert not book.wants_snapshot, "no change is kept yet that a snapshot could be bridged into"
+    assert book.apply_delta(delta(12, 12, bids=[(93, 3)]))
+    assert book.live
+    assert book.wants_snapshot
+    bids, asks = [(94, 2), (90, 1), (85, 1)], [(101, 1), (106, 1), (111, 1)]
+    assert not book.apply_snapshot(BookSnapshot(0, 11, bids, asks, bids_cut=True)), "too old"
+    assert book.live
+    bids.insert(1, (93, 3))
+    assert book.apply_snapshot(BookSnapshot(0, 12, bids, asks, bids_cut=True, asks_cut=True))
+    assert book.levels(Side.BUY, 10) == [(94, 2), (93, 3), (90, 1), (85, 1)]
+    assert not book.wants_snapshot
+
+
+def test_a_renewal_keeps_what_the_snapshot_does_not_know_yet():
+    book = cut_book()
+    book.apply_delta(delta(11, 11, bids=[(100, 0), (95, 0), (94, 2)]))
+    book.apply_delta(delta(12, 12, bids=[(93, 3)]))
+    book.apply_delta(delta(13, 13, bids=[(94, 7)]))
+    bids = [(94, 2), (93, 3), (90, 1), (85, 1)]
+    assert book.apply_snapshot(BookSnapshot(0, 12, bids, [(101, 1)], bids_cut=True))
+    assert book.levels(Side.BUY, 10) == [(94, 7), (93, 3), (90, 1), (85, 1)]
+    assert book.apply_delta(delta(14, 14, bids=[(94, 0)]))
+    assert book.bid_ticks == 93
+
+
+def test_a_book_that_is_lost_while_it_is_renewed_begins_anew():
+    book = cut_book()
+    book.apply_delta(delta(11, 11, bids=[(100, 0), (95, 0), (94, 2)]))
+    book.apply_delta(delta(12, 12, bids=[(93, 3)]))
+    assert book.apply_delta(delta(15, 15))
+    assert not book.live
+    assert not book.wants_snapshot
+
+
+# -- tops far off ----------------------------------------------------------------------------
+
+
+def watchful_book() -> Book:
+    book = Book(0, with_depth=True, far_bps=100)
+    book.begin()
+    book.apply_delta(delta(10, 10))
+    assert book.apply_snapshot(snapshot(10, bids=[(10_000, 5)], asks=[(10_010, 4)]))
+    return book
+
+
+@pytest.mark.parametrize(
+    ("bid_ticks", "ask_ticks", "believed"),
+    [
+        (9_900, 10_005, True),
+        (9_899, 10_005, False),
+        (10_005, 10_110, True),
+        (10_005, 10_111, False),
+        (10_120, 10_130, False),
+        (9_000, 9_010, False),
+    ],
+)
+def test_a_best_price_far_off_the_proved_levels_is_not_believed(bid_ticks, ask_ticks, believed):
+    book = watchful_book()
+    assert book.apply_top(BookTop(0, 11, bid_ticks, 1, ask_ticks, 1))
+    assert book.live is believed
+    assert believed or "over 1 % off" in book.why
+
+
+def test_a_far_price_of_a_one_sided_top_is_not_believed():
+    book = watchful_book()
+    book.apply_top(BookTop(0, 11, 0, 0, 10_005, 1))
+    assert book.live, "a side without orders has no price to be far off"
+    book.apply_top(BookTop(0, 12, 0, 0, 9_000, 1))
+    assert not book.live
+
+
+def test_levels_that_moved_themselves_move_what_is_believed():
+    book = watchful_book()
+    book.apply_delta(delta(11, 11, bids=[(10_000, 0), (9_000, 5)], asks=[(10_010, 0), (9_010, 4)]))
+    book.apply_top(BookTop(0, 12, 8_990, 1, 9_000, 1))
+    assert book.live
