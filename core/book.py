@@ -8,9 +8,9 @@ tops, which carry the best two at once. Whichever counts further gives the best 
 have reached the same update they must agree, and where they do not, the book is not whole. Nor is
 it where a top stands far off the levels proved last: whoever is right, the next snapshot tells.
 
-A snapshot may hold the best levels of a side alone. What lies beyond its edge is not known and never
-shown; before the market gets there the book is renewed from another snapshot, without losing a
-price meanwhile.
+A snapshot may hold the best levels of a side alone. What lies beyond its edge is not known and
+never shown; before the market gets there the book is renewed from another snapshot, without losing
+a price meanwhile.
 """
 
 from __future__ import annotations

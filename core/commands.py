@@ -139,6 +139,12 @@ class FetchBook(Riskless, frozen=True, gc=False):
     instrument: int
 
 
+class FetchTops(Riskless, frozen=True, gc=False):
+    """Ask for the best prices of some instruments at once, to hold them against their books."""
+
+    instruments: tuple[int, ...]
+
+
 class FetchInstruments(Riskless, frozen=True, gc=False):
     """Ask for the rules of the instruments of this run.
 

@@ -50,7 +50,10 @@ FileName = Annotated[
 ]
 Symbol = Annotated[
     str,
-    Meta(pattern=r"^[A-Z0-9._-]{1,50}\Z", description='a symbol in upper case, as "BTCUSDT"'),
+    Meta(
+        pattern=r"^[^\s\x00-\x1f\x7f\"\\]{1,50}\Z",
+        description='a symbol as the venue writes it: "BTCUSDT"',
+    ),
 ]
 
 
@@ -70,6 +73,15 @@ class OnStale(StrEnum):
 
     CANCEL = "cancel"
     KEEP = "keep"
+
+
+class OnQuiet(StrEnum):
+    """What becomes of a book whose feed is silent for half of its largest age."""
+
+    CONFIRM = "confirm"
+    """REST is asked for its best prices, and where it agrees the book is as fresh."""
+    REFUSE = "refuse"
+    """Nobody is asked: silence is age."""
 
 
 class OnRestart(StrEnum):
@@ -135,6 +147,11 @@ class RiskSection(Struct, frozen=True, forbid_unknown_fields=True):
     max_book_age_ms: Annotated[
         int, Meta(ge=1, le=60_000, description="oldest book to trade on, in milliseconds")
     ] = 5_000
+    max_feed_age_ms: Annotated[
+        int,
+        Meta(ge=10, le=60_000, description="latest feed to trade on, in milliseconds"),
+    ] = 2_000
+    """How far the venue's times in the feed may be behind its clock, or ahead of it."""
     max_orders_per_second: Annotated[
         int, Meta(ge=1, le=10_000, description="new and replaced orders a second")
     ] = 10
@@ -177,6 +194,7 @@ class RunSection(Struct, frozen=True, forbid_unknown_fields=True):
     restart goes on in it, and nobody else does."""
     on_stale: OnStale = OnStale.CANCEL
     on_restart: OnRestart = OnRestart.CANCEL
+    on_quiet: OnQuiet = OnQuiet.CONFIRM
     ledger_tolerance_lots: Annotated[
         int,
         Meta(

@@ -75,7 +75,6 @@ class TradingDesk:
         "_timer",
         "_unwanted",
         "gate_open",
-        "heard_ns",
         "now_ns",
         "random",
         "refusals",
@@ -116,8 +115,6 @@ class TradingDesk:
         self.random = random.Random(seed)
         self.now_ns = 0
         """The time of this turn, for all rooms of the engine."""
-        self.heard_ns = 0
-        """When market data last came: what the age of every book is counted from."""
         self.session = SessionState.STARTING
         self.gate_open = False
         """Whether anything may be placed; ``core.gate`` opens and closes it."""
@@ -190,7 +187,7 @@ class TradingDesk:
             place,
             self._table[instrument],
             self._books[instrument],
-            now_ns - self.heard_ns,
+            now_ns - self._books[instrument].fresh_ns,
             orders.exposure(instrument),
             self._positions[instrument].lots,
             now_ns,
@@ -319,7 +316,7 @@ class TradingDesk:
             replace,
             self._table[instrument],
             self._books[instrument],
-            now_ns - self.heard_ns,
+            now_ns - self._books[instrument].fresh_ns,
             orders.exposure(instrument),
             self._positions[instrument].lots,
             now_ns,

@@ -41,6 +41,7 @@ from core.events import (
     ReplaceOutcome,
     Reply,
     SessionNotice,
+    TopsReport,
     UnknownExecution,
     VenueTime,
 )
@@ -94,6 +95,8 @@ class Setup(Frozen, frozen=True, kw_only=True):
     streams: tuple[Stream, ...]
     recv_window_ns: int
     cancel_when_stale: bool
+    confirms_quiet: bool
+    """Whether REST is asked about books whose feed is silent."""
     cancel_leftovers: bool
     """Whether orders of an earlier boot are cancelled, else they are adopted as they stand."""
     ledger_tolerance_lots: int
@@ -166,6 +169,7 @@ class Engine:
         self.market_data = MarketData(
             table=self.table,
             books=self.books,
+            with_depth=Stream.DEPTH in setup.streams,
             sessions=self.sessions,
             desk=self.desk,
             callbacks=self.callbacks,
@@ -174,6 +178,7 @@ class Engine:
             hops=hops,
             counts=self.counts,
             cancel_when_stale=setup.cancel_when_stale,
+            confirms=setup.confirms_quiet,
             log=door.log,
         )
         self.proof = Proof(
@@ -244,9 +249,8 @@ class Engine:
         self.reference_data = ReferenceData(
             adapter=adapter,
             table=self.table,
-            books=self.books,
             positions=self.positions,
-            with_depth=Stream.DEPTH in setup.streams,
+            market_data=self.market_data,
             limits_of=limits_of,
             risk=self.risk,
             throttle=self.throttle,
@@ -308,6 +312,7 @@ class Engine:
             BookTop: self.market_data.on_top,
             BookDelta: self.market_data.on_delta,
             BookSnapshot: self.market_data.on_snapshot,
+            TopsReport: _on_nothing,
             MarketTrade: self.market_data.on_trade,
             OrderReport: self.executions.on_report,
             FillReport: self.recovery.on_fill_report,
@@ -577,6 +582,9 @@ class Engine:
         self.lines.step(self._events)
         self._apply()
         self.market_data.step()
+        if self.market_data.clock_doubted:
+            self.market_data.clock_doubted = False
+            self.reference_data.forget_clock()
         self.reference_data.step()
         self.recovery.step(now_ns)
         self.gate.step()

@@ -68,6 +68,16 @@ class BookSnapshot(Event, frozen=True):
     asks_cut: bool = False
 
 
+NOT_NUMBERED = -1
+"""The ``seq`` of best prices that an answer tells: only the feed's are numbered."""
+
+
+class TopsReport(Event, frozen=True):
+    """The best prices as the venue answers them: what a silent book is held against."""
+
+    tops: tuple[BookTop, ...]
+
+
 class MarketTrade(Event, frozen=True, gc=False):
     """Somebody's trade. ``venue_ns`` is the venue's time of the trade."""
 

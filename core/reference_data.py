@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from core.book import Book
 from core.commands import FetchInstruments, FetchTime
 from core.desk import TradingDesk
 from core.events import InstrumentsReport, LimitsReport, Reply, VenueTime, Verdict
@@ -19,6 +18,7 @@ from core.gate import Gate
 from core.halts import HaltKind
 from core.inflight import Asked
 from core.instrument import Instrument, InstrumentTable
+from core.market_data import MarketData
 from core.outbound import Outbound
 from core.position import Position
 from core.risk import Risk, RiskLimits
@@ -45,9 +45,8 @@ class ReferenceData:
         *,
         adapter: Adapter,
         table: InstrumentTable,
-        books: list[Book],
         positions: list[Position],
-        with_depth: bool,
+        market_data: MarketData,
         limits_of: Callable[[Instrument], RiskLimits],
         risk: Risk,
         throttle: Throttle,
@@ -61,9 +60,8 @@ class ReferenceData:
         """``known`` is called once, when the instruments have become known."""
         self._adapter = adapter
         self._table = table
-        self._books = books
         self._positions = positions
-        self._with_depth = with_depth
+        self._market_data = market_data
         self._limits_of = limits_of
         self._risk = risk
         self._throttle = throttle
@@ -128,9 +126,10 @@ class ReferenceData:
         ]
         for instrument in instruments:
             self._table.put(instrument)
-            if instrument.index == len(self._books):
-                self._risk.add(instrument.index, self._limits_of(instrument))
-                self._books.append(Book(instrument.index, with_depth=self._with_depth))
+            if instrument.index == len(self._positions):
+                limits = self._limits_of(instrument)
+                self._risk.add(instrument.index, limits)
+                self._market_data.add(limits)
                 self._positions.append(Position())
         self._adapter.learn(instruments)
         if first:

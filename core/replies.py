@@ -124,6 +124,7 @@ class Replies:
 
     def _no_reply(self, asked: Asked) -> None:
         self._lines.on_no_reply(asked)
+        self._market_data.on_no_reply(asked)
         self._proof.on_no_reply(asked, self._desk.now_ns)
         self._recovery.on_no_reply(asked)
 
@@ -137,6 +138,7 @@ class Replies:
         if reply.verdict is not Verdict.DONE:
             self._refused(asked, reply)
         if asked is not None and self._market_data.outlived(asked):
+            self._market_data.on_no_reply(asked)
             return
         for fact in reply.facts:
             named = _named(asked, fact)
@@ -144,6 +146,7 @@ class Replies:
         if asked is None:
             return
         self._time(asked)
+        self._market_data.on_reply(asked, reply)
         self._reference_data.on_reply(asked, reply)
         self._lines.on_reply(asked, reply)
         self._proof.on_reply(asked, reply, now_ns)

@@ -76,6 +76,8 @@ class RiskLimits(Frozen, frozen=True, kw_only=True):
     """How far through the opposite best price an order may reach."""
     max_book_age_ns: int
     """Longest silence of the feed that the order was made from."""
+    max_feed_age_ns: int = 2 * NS_PER_S
+    """How far the venue's times in the feed may be off its clock; beyond it there is no book."""
     max_orders_per_s: int
     """Most new and replacing orders within any one second."""
     max_rejects: int

@@ -50,7 +50,7 @@ def _book(engine: Engine, row: Instrument, now_ns: int) -> dict[str, Any]:
         "symbol": row.symbol,
         "state": str(book.state),
         "why": book.why,
-        "age_ms": (now_ns - engine.desk.heard_ns) // 1_000_000,
+        "age_ms": (now_ns - book.fresh_ns) // 1_000_000,
         "halted": engine.risk.instrument_halted(row.index),
     }
     if book.live:

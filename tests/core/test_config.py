@@ -120,9 +120,9 @@ BREACHES = {
         with_change('"sim"', '"tesnet"'),
         ['environment = "tesnet"', '"sim", "testnet", "live"', 'mean "testnet"?'],
     ),
-    "lower-case symbol": (
-        with_change('"ETHUSDT"]', '"ethusdt"]'),
-        ['symbols[1] = "ethusdt"', "upper case"],
+    "symbol with a blank": (
+        with_change('"ETHUSDT"]', '"ETH USDT"]'),
+        ['symbols[1] = "ETH USDT"', "as the venue writes it"],
     ),
     "symbol twice": (with_change('"ETHUSDT"]', '"BTCUSDT"]'), ["symbols", "more than once"]),
     "no symbol": (with_change('["BTCUSDT", "ETHUSDT"]', "[]"), ["symbols = []", "1 to 100"]),

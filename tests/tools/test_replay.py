@@ -262,7 +262,8 @@ def test_requests_and_answers_are_shown_as_text(
 ) -> None:
     records = list(tank.journal.records)
     ask = next(i for i, r in enumerate(records) if r.kind == Kind.ASK and b"depth" in r.payload)
-    records[ask] = replace(records[ask], payload=records[ask].payload.replace(b"5000", b"1000"))
+    payload = records[ask].payload.replace(b"limit=1000", b"limit=5000")
+    records[ask] = replace(records[ask], payload=payload)
     assert run(save(tmp_path, tank, records=records)) == 1
     out = capsys.readouterr().out
     assert "GET /api/v3/depth?symbol=BTCUSDT&limit=1000" in out

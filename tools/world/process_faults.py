@@ -104,7 +104,8 @@ def cut_tls(w: Outside, line: int, peer: WebSocket) -> Struck | None:
 @on_a_line
 def hang(w: Outside, line: int, peer: WebSocket) -> Struck:
     """The exchange's machine acknowledges what it gets, and nothing lives on it any more."""
-    reaction = both(logged(w, "silent for"), redialled(w, line))
+    silent, dead = logged(w, "silent for"), logged(w, "REST showed another best price")
+    reaction = both(lambda: silent() or dead(), redialled(w, line))
     peer.mute = True
     w.strikes.lull(SILENT_S)
     return Struck(None, reaction, 2 * SILENT_S)

@@ -62,7 +62,6 @@ max_position = "2"
 max_daily_loss = "100000"
 max_open_orders = 100
 max_orders_per_second = 1000
-max_book_age_ms = 60000
 {risk}
 [run]
 {run}

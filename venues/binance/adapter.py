@@ -19,6 +19,7 @@ from core.commands import (
     FetchOpenOrders,
     FetchOrderTrades,
     FetchTime,
+    FetchTops,
     FetchTrades,
     Logon,
     Place,
@@ -57,9 +58,9 @@ _WEIGHTS: Final[dict[type[Command], int]] = {
     FetchTrades: 20,
     FetchOrderTrades: 5,
     FetchAccount: 20,
-    FetchBook: 250,
     FetchInstruments: 20,
     FetchTime: 1,
+    FetchTops: 4,
     Logon: 2,
     SubscribePrivate: 2,
 }
@@ -142,6 +143,9 @@ class SpotAdapter:
 
     def cost(self, command: Command) -> Sequence[tuple[str, int]]:
         """Return what a command takes from the limits; see ``core.venue.Adapter.cost``."""
+        if type(command) is FetchBook:
+            _, weight = rules.snapshot(len(self._subscription.symbols))
+            return ((rules.WEIGHT, weight), (rules.RAW, 1))
         if isinstance(command, FetchOpenOrders) and command.instrument == NO_INSTRUMENT:
             return (("weight", ALL_OPEN_ORDERS_WEIGHT), ("raw", 1))
         return _COSTS[type(command)]

@@ -5,7 +5,7 @@ Source: rest-api.md at a5e0bc3 (2026-07-21).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -22,14 +22,17 @@ from core.commands import (
     FetchOpenOrders,
     FetchOrderTrades,
     FetchTime,
+    FetchTops,
     FetchTrades,
     QueryOrder,
 )
 from core.errors import Malformed, Misuse
 from core.events import (
     NO_INSTRUMENT,
+    NOT_NUMBERED,
     AccountReport,
     BookSnapshot,
+    BookTop,
     BudgetUse,
     Event,
     InstrumentsReport,
@@ -38,6 +41,7 @@ from core.events import (
     OrderReport,
     Reply,
     Source,
+    TopsReport,
     UnknownExecution,
     VenueTime,
     Verdict,
@@ -59,6 +63,7 @@ _account = decoder(schema.Account)
 _time = decoder(schema.ServerTime)
 _info = decoder(schema.ExchangeInfo)
 _orders: Final = msgspec.json.Decoder(list[schema.Order]).decode
+_book_tops: Final = msgspec.json.Decoder(list[schema.BookTop]).decode
 _trades: Final = msgspec.json.Decoder(list[schema.OwnTrade]).decode
 _entries: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -114,7 +119,10 @@ def _facts(
     ours = decode.instruments
     match command:
         case FetchBook(instrument):
-            return (_snapshot(decode, instrument, body),)
+            levels, _ = rules.snapshot(len(symbols))
+            return (_snapshot(decode, instrument, levels, body),)
+        case FetchTops():
+            return (TopsReport(tuple(_tops(decode, body))),)
         case FetchOpenOrders(instrument):
             return _open_orders(decode, instrument, body)
         case FetchTrades() | FetchOrderTrades():
@@ -139,7 +147,7 @@ def _facts(
     raise Misuse(f"{type(command).__name__} is not sent by REST")
 
 
-def _snapshot(decode: Decoder, index: int, body: bytes) -> BookSnapshot:
+def _snapshot(decode: Decoder, index: int, levels: int, body: bytes) -> BookSnapshot:
     instrument = next((one for one in decode.instruments.values() if one.index == index), None)
     if instrument is None:
         raise Misuse(f"instrument {index} was never learned")
@@ -151,7 +159,26 @@ def _snapshot(decode: Decoder, index: int, body: bytes) -> BookSnapshot:
         depth.last_update_id,
         [(tick, sizes[size]) for price, size in depth.bids if (tick := prices[price])],
         [(tick, sizes[size]) for price, size in depth.asks if (tick := prices[price])],
+        bids_cut=len(depth.bids) >= levels,
+        asks_cut=len(depth.asks) >= levels,
     )
+
+
+def _tops(decode: Decoder, body: bytes) -> Iterator[BookTop]:
+    """Return the best prices of the instruments of this run, rounded as their stream's are."""
+    for top in _book_tops(body):
+        instrument = decode.instruments.get(top.symbol)
+        if instrument is not None:
+            bid_lots = facts.RoundedUp(instrument.lot, 0)[top.bid_qty]
+            ask_lots = facts.RoundedUp(instrument.lot, 0)[top.ask_qty]
+            yield BookTop(
+                instrument.index,
+                NOT_NUMBERED,
+                facts.RoundedDown(instrument.tick, 1)[top.bid_price] if bid_lots else 0,
+                bid_lots,
+                facts.RoundedUp(instrument.tick, 1)[top.ask_price] if ask_lots else 0,
+                ask_lots,
+            )
 
 
 def _open_orders(decode: Decoder, index: int, body: bytes) -> tuple[Event, ...]:

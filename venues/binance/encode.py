@@ -32,6 +32,7 @@ from core.commands import (
     FetchOpenOrders,
     FetchOrderTrades,
     FetchTime,
+    FetchTops,
     FetchTrades,
     Logon,
     OrderKind,
@@ -47,12 +48,7 @@ from core.events import NO_INSTRUMENT, Side
 from core.instrument import Instrument
 from core.units import NS_PER_MS
 from core.venue import RestRequest, Stream, Subscription, WireRequest
-from venues.binance import decode, facts, schema
-
-DEPTH_LEVELS: Final = 5_000
-"""Levels of a snapshot: what the venue's own recipe asks for. What lies beyond them is unknown
-until it changes, so fewer would leave holes near the price after a move of some tenths of a
-percent. Costs 250 of 6,000 weight a minute."""
+from venues.binance import decode, facts, rules, schema
 
 TRADES_PAGE: Final = 1_000
 """Most trades the venue gives at once."""
@@ -235,7 +231,15 @@ def _place_of(order: schema.SentOrder, row: Instrument) -> Place | None:
 class Encoder:
     """Encodes the commands of one run; holds nothing but what it learned of the instruments."""
 
-    __slots__ = ("_forms", "_logon", "_private", "_recv_window_ms", "_streams", "_subscription")
+    __slots__ = (
+        "_forms",
+        "_levels",
+        "_logon",
+        "_private",
+        "_recv_window_ms",
+        "_streams",
+        "_subscription",
+    )
 
     def __init__(self, subscription: Subscription) -> None:
         """Raises ``BadConfig`` for symbols or a receive window that the venue does not allow."""
@@ -250,6 +254,7 @@ class Encoder:
                 f"recv_window_ms: {subscription.recv_window_ms} is not in 1..{MAX_RECV_WINDOW_MS}"
             )
         self._subscription = subscription
+        self._levels, _ = rules.snapshot(len(subscription.symbols))
         self._recv_window_ms = subscription.recv_window_ms
         self._streams = [
             f"{symbol.lower()}@{_STREAMS[stream]}"
@@ -387,13 +392,17 @@ class Encoder:
         match command:
             case FetchTime():
                 return RestRequest("GET", "/api/v3/time", "", signed=False)
+            case FetchTops(indexes):
+                symbols = ",".join(f'"{self._of(index).instrument.symbol}"' for index in indexes)
+                query = f"symbols={quote(f'[{symbols}]', safe='')}"
+                return RestRequest("GET", "/api/v3/ticker/bookTicker", query, signed=False)
             case FetchInstruments(also):
                 asked = (*self._subscription.symbols, *also)
                 symbols = ",".join(f'"{symbol}"' for symbol in asked)
                 query = f"symbols={quote(f'[{symbols}]', safe='')}"
                 return RestRequest("GET", "/api/v3/exchangeInfo", query, signed=False)
             case FetchBook(index):
-                query = f"symbol={self._symbol(index)}&limit={DEPTH_LEVELS}"
+                query = f"symbol={self._symbol(index)}&limit={self._levels}"
                 return RestRequest("GET", "/api/v3/depth", query, signed=False)
             case FetchAccount():
                 return self._signed("GET", "account", "omitZeroBalances=true", venue_ns)

@@ -51,6 +51,22 @@ PUBLISHED: Final = (
 exchangeInfo states the account's own."""
 
 
+SNAPSHOTS: Final = ((1_000, 50), (500, 25), (100, 5))
+"""Levels a side of a snapshot, and their weight (rest-api.md "Order book"), the deepest first."""
+
+SNAPSHOTS_WEIGHT: Final = 1_500
+"""What one snapshot of every book of a run may cost: a quarter of a minute, because a start has to
+ask for our orders and trades as well."""
+
+
+def snapshot(symbols: int) -> tuple[int, int]:
+    """Return levels and weight of the snapshots of a run of so many symbols."""
+    for levels, weight in SNAPSHOTS[:-1]:
+        if symbols * weight <= SNAPSHOTS_WEIGHT:
+            return levels, weight
+    return SNAPSHOTS[-1]
+
+
 def limit_name(kind: str, interval: str, number: int) -> str:
     """Return our name of a limit: ``weight_1m``, ``orders_10s``."""
     return f"{_NAMES.get(kind, kind.lower())}_{number}{interval[:1].lower()}"

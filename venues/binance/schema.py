@@ -308,6 +308,14 @@ class Depth(Camel, frozen=True, gc=False):
     asks: list[Level]
 
 
+class BookTop(Camel, frozen=True, gc=False):
+    symbol: str
+    bid_price: str
+    bid_qty: str
+    ask_price: str
+    ask_qty: str
+
+
 class Balance(Struct, frozen=True, gc=False):
     asset: str
     free: str

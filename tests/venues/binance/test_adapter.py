@@ -69,4 +69,4 @@ def test_every_command_has_a_cost_in_known_limits(kind: type[Command]) -> None:
 def test_the_costs_that_differ_by_their_arguments() -> None:
     assert dict(ADAPTER.cost(FetchOpenOrders(0)))["weight"] == 6
     assert dict(ADAPTER.cost(FetchOpenOrders(NO_INSTRUMENT)))["weight"] == 80
-    assert dict(ADAPTER.cost(FetchBook(0)))["weight"] == 250
+    assert dict(ADAPTER.cost(FetchBook(0)))["weight"] == 50

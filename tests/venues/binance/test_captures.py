@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from core.book import Book
 from core.commands import FetchBook, FetchInstruments
@@ -22,6 +23,7 @@ from core.events import (
     InstrumentsReport,
     MarketTrade,
 )
+from core.units import NS_PER_S
 from core.views import BookState
 from tests.venues.binance import world
 from venues.binance import VENUE, decode
@@ -163,6 +165,7 @@ def test_tickers_and_depth_of_2024_count_the_same_updates(
 
 @here
 def test_the_book_machine_stays_whole_through_2024() -> None:
+    """Its one snapshot is taken for all there was, as the venue's recipe does."""
     adapter = world.adapter()
     book = Book(0, with_depth=True)
     book.begin()
@@ -170,7 +173,7 @@ def test_the_book_machine_stays_whole_through_2024() -> None:
     for _, body in lines_of(RAW_2024, b" "):
         events.clear()
         if body.startswith(b'{"lastUpdateId"'):
-            events.extend(adapter.answer(FetchBook(0), 1, 200, {}, body).facts)
+            events.extend(map(uncut, adapter.answer(FetchBook(0), 1, 200, {}, body).facts))
         else:
             adapter.decode(decode.MARKET, body, events)
         for event in events:
@@ -178,6 +181,34 @@ def test_the_book_machine_stays_whole_through_2024() -> None:
         assert book.state is not BookState.STALE, book.why
     assert (book.live, book.gaps) == (True, 0)
     assert (book.bid_ticks, book.ask_ticks) == (6_168_599, 6_168_600)
+
+
+def uncut(fact: Event) -> Event:
+    assert isinstance(fact, BookSnapshot)
+    return replace(fact, bids_cut=False, asks_cut=False)
+
+
+@here
+def test_the_book_of_2024_asks_to_be_renewed_long_before_it_leaves_its_snapshot() -> None:
+    adapter = world.adapter()
+    book = Book(0, with_depth=True)
+    book.begin()
+    wanted_ns = lost_ns = 0
+    for time_ns, body in lines_of(RAW_2024, b" "):
+        events: list[Event] = []
+        if body.startswith(b'{"lastUpdateId"'):
+            events.extend(adapter.answer(FetchBook(0), 1, 200, {}, body).facts)
+        else:
+            adapter.decode(decode.MARKET, body, events)
+        was_live = book.live
+        for event in events:
+            feed(book, event)
+        if book.live and book.wants_snapshot:
+            wanted_ns = wanted_ns or int(time_ns)
+        if was_live and not book.live:
+            lost_ns = lost_ns or int(time_ns)
+    assert "beyond the levels" in book.why
+    assert lost_ns - wanted_ns > 10 * NS_PER_S, "a snapshot takes less than a second"
 
 
 @here

@@ -232,7 +232,7 @@ STAMP_QUERY = "recvWindow=5000&timestamp=1645423376532"
             "symbols=%5B%22BTCUSDT%22%2C%22LTCBNB%22%5D",
             False,
         ),
-        (FetchBook(0), "GET", "depth", "symbol=BTCUSDT&limit=5000", False),
+        (FetchBook(0), "GET", "depth", "symbol=BTCUSDT&limit=1000", False),
         (FetchAccount(), "GET", "account", f"omitZeroBalances=true&{STAMP_QUERY}", True),
         (FetchOpenOrders(1), "GET", "openOrders", f"symbol=LTCBNB&{STAMP_QUERY}", True),
         (FetchOpenOrders(NO_INSTRUMENT), "GET", "openOrders", STAMP_QUERY, True),

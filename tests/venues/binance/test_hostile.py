@@ -17,6 +17,7 @@ from core.commands import (
     FetchInstruments,
     FetchOpenOrders,
     FetchTime,
+    FetchTops,
     FetchTrades,
 )
 from core.errors import Drifted, Malformed
@@ -61,6 +62,10 @@ LINES = [(decode.MARKET, one) for one in MARKET_FRAMES] + [
     (decode.TRADE, one) for one in TRADE_FRAMES
 ]
 BODIES: list[tuple[Command, object]] = [
+    (
+        FetchTops((0,)),
+        [{"symbol": "BTCUSDT", "bidPrice": "4.0", "bidQty": "4.0", "askPrice": "5", "askQty": "1"}],
+    ),
     (FetchBook(0), {"lastUpdateId": 1, "bids": [["4.0", "4.0"]], "asks": []}),
     (FetchOpenOrders(0), [rest.ORDER]),
     (Cancel(0, "a", 1), rest.ORDER),

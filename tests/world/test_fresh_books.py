@@ -1,0 +1,239 @@
+"""Which book is believed: age by symbol, late feeds, quiet and dead ones, best prices far off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from core.events import Side
+from core.units import NS_PER_S
+from core.views import Refusal, RefusalReason, SessionState
+from tests.world.test_recovery import MARKET, World, world
+from tools.world.tank import LATENCY_NS, Delivery, Message
+
+TWO = ("BTCUSDT", "ETHUSDT")
+
+
+def market_only(message: Message, symbol: str) -> bool:
+    """Whether a message is of the market streams of one symbol."""
+    return message.line == MARKET and f'"{symbol.lower()}@'.encode() in message.payload
+
+
+def mute(w: World, symbol: str) -> None:
+    """Let the feed tell nothing of one symbol."""
+    w.to_engine = lambda m: [] if market_only(m, symbol) else w.deliver(m)
+
+
+def no_tops(w: World) -> None:
+    """Let REST answer nothing about best prices."""
+
+    def answer(request: Any, status: int, headers: Any, body: bytes) -> Any:
+        if "bookTicker" in request.path:
+            return LATENCY_NS, 0, {}, b"no answer"
+        return LATENCY_NS, status, headers, body
+
+    w.rest_answer = answer
+
+
+def both() -> World:
+    w = World(symbols=TWO, rate=200.0)
+    w.run_until(lambda: w.desk.session is SessionState.TRADING)
+    w.run_until(lambda: all(book.live for book in w.engine.books))
+    return w
+
+
+def busy(**options: Any) -> World:
+    """A world whose one market moves all the time."""
+    w = World(rate=200.0, **options)
+    w.run_until(lambda: w.desk.session is SessionState.TRADING)
+    w.run_until(lambda: w.engine.books[0].live)
+    return w
+
+
+def asked_tops(w: World) -> int:
+    return sum("bookTicker" in request.path for request in w.asked)
+
+
+def reason(answer: Any) -> RefusalReason | None:
+    return answer.reason if isinstance(answer, Refusal) else None
+
+
+def test_a_busy_symbol_does_not_hide_the_silence_of_another():
+    w = both()
+    no_tops(w)
+    mute(w, "ETHUSDT")
+    w.run(6)
+    now_ns = w.desk.now_ns = w.now_ns
+    assert now_ns - w.engine.books[0].fresh_ns < NS_PER_S
+    assert now_ns - w.engine.books[1].fresh_ns > 5 * NS_PER_S
+    book = w.engine.books[1]
+    placed = w.desk.place(1, Side.BUY, book.bid_ticks - 100, 1_000)
+    assert reason(placed) is RefusalReason.BOOK_TOO_OLD
+
+
+def test_quotes_on_a_silent_feed_are_cancelled_at_the_largest_age_of_a_book():
+    w = world()
+    no_tops(w)
+    order = w.buy(6_490_000, 1_000)
+    w.run(4)
+    assert not order.state.terminal
+    w.run(2)
+    assert order.state.terminal
+    assert any("nothing heard for" in line for line in w.log_lines)
+
+
+def test_a_quiet_symbol_is_kept_fresh_by_rest():
+    w = world()
+    order = w.buy(6_490_000, 1_000)
+    w.run(30)
+    assert not order.state.terminal
+    assert w.now_ns - w.engine.books[0].fresh_ns <= 4 * NS_PER_S
+    assert 5 <= asked_tops(w) <= 15
+
+
+def test_nobody_is_asked_about_silence_where_the_configuration_refuses_it():
+    w = World(run='on_quiet = "refuse"').trading()
+    order = w.buy(6_490_000, 1_000)
+    w.run(10)
+    assert order.state.terminal
+    assert not asked_tops(w)
+
+
+def test_a_feed_that_tells_nothing_of_a_market_that_moves_is_dead():
+    w = both()
+    mute(w, "ETHUSDT")
+    w.run_until(lambda: not w.engine.books[1].live, 20)
+    assert any("REST showed another best price" in line for line in w.log_lines)
+    w.to_engine = w.deliver
+    w.run_until(lambda: all(book.live for book in w.engine.books), 60)
+
+
+def test_one_request_asks_about_every_silent_book():
+    w = World(symbols=TWO).trading()
+    w.request("order.place", limit("ETHUSDT", "BUY", "3000.00", "1"))
+    w.request("order.place", limit("ETHUSDT", "SELL", "3200.00", "1"))
+    w.run_until(lambda: w.engine.books[1].live)
+    w.run(10)
+    queries = [request.query for request in w.asked if "bookTicker" in request.path]
+    assert "BTCUSDT" in queries[-1]
+    assert "ETHUSDT" in queries[-1]
+    assert len(queries) <= 5
+
+
+def limit(symbol: str, side: str, price: str, size: str) -> dict[str, str]:
+    return {
+        "symbol": symbol,
+        "side": side,
+        "type": "LIMIT",
+        "timeInForce": "GTC",
+        "price": price,
+        "quantity": size,
+    }
+
+
+# -- late ------------------------------------------------------------------------------------
+
+
+def behind(w: World, ms: int) -> None:
+    """Let the market line's messages carry times so many milliseconds ago."""
+
+    def late(m: Message) -> list[Delivery]:
+        if m.line != MARKET or b'"depthUpdate"' not in m.payload:
+            return w.deliver(m)
+        body = m.json
+        body["data"]["E"] -= ms
+        return w.deliver(Message(m.line, m.opcode, msgspec.json.encode(body)))
+
+    w.to_engine = late
+
+
+def test_a_late_feed_has_no_live_book_and_leaves_no_order():
+    w = busy()
+    order = w.buy(6_300_000, 1_000)
+    w.run(0.2)
+    behind(w, 12_000)
+    w.run(1)
+    book = w.engine.books[0]
+    assert not book.live
+    assert "12.0 s behind" in book.why
+    assert order.state.terminal
+    logged = len([line for line in w.log_lines if "lost" in line])
+    w.run(5)
+    assert not book.live
+    assert len([line for line in w.log_lines if "lost" in line]) == logged, "said once"
+    w.to_engine = w.deliver
+    w.run_until(lambda: book.live, 10)
+
+
+def test_a_feed_within_its_limit_is_believed():
+    w = busy()
+    behind(w, 1_500)
+    w.run(2)
+    assert w.engine.books[0].live
+
+
+def test_the_limit_of_lateness_is_the_configurations():
+    w = busy(risk="[risk.BTCUSDT]\nmax_feed_age_ms = 1000")
+    behind(w, 1_500)
+    w.run(2)
+    assert not w.engine.books[0].live
+
+
+def test_our_own_clock_that_stepped_is_measured_anew_before_the_feed_is_blamed_for_long():
+    w = busy()
+    w.run(5)
+    w.skew_ns -= 12 * NS_PER_S  # the venue's clock is behind ours by so much from now on
+    w.run(1)
+    w.run_until(lambda: w.engine.books[0].live, 5)
+
+
+@pytest.mark.parametrize("ms", [0, 946_684_800_000, 7_258_118_400_000, 2**63 - 1, -1, -(2**63)])
+def test_an_event_time_that_no_clock_shows_loses_the_book_and_nothing_else(ms: int):
+    w = busy()
+    changed = False
+
+    def wrong(m: Message) -> list[Delivery]:
+        nonlocal changed
+        if changed or m.line != MARKET or b'"depthUpdate"' not in m.payload:
+            return w.deliver(m)
+        changed = True
+        body = m.json
+        body["data"]["E"] = ms
+        return w.deliver(Message(m.line, m.opcode, msgspec.json.encode(body)))
+
+    w.to_engine = wrong
+    w.run(0.5)
+    assert changed
+    w.run_until(lambda: w.engine.books[0].live and w.desk.session is SessionState.TRADING, 20)
+    assert not w.stopped
+
+
+# -- far off ---------------------------------------------------------------------------------
+
+
+def test_a_best_price_far_off_the_proved_levels_waits_for_them():
+    w = world()
+    order = w.buy(6_490_000, 1_000)
+    w.run(0.2)
+    body = {
+        "stream": "btcusdt@bookTicker",
+        "data": {
+            "u": w.engine.books[0].seq + 1,
+            "s": "BTCUSDT",
+            "b": "60000.00",
+            "B": "1.0",
+            "a": "60010.00",
+            "A": "1.0",
+        },
+    }
+    w.say(MARKET, 1, msgspec.json.encode(body))
+    w.run(0.005 + LATENCY_NS / NS_PER_S)
+    assert not w.engine.books[0].live
+    assert "off the levels proved last" in w.engine.books[0].why or not w.engine.books[0].live
+    w.run(1)
+    assert order.state.terminal
+    w.other("BUY", "64001.00", "1")
+    w.run_until(lambda: w.engine.books[0].live)
+    assert w.engine.books[0].ask_ticks == 6_501_000
