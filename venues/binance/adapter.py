@@ -145,7 +145,7 @@ class SpotAdapter:
         """Return what a command takes from the limits; see ``core.venue.Adapter.cost``."""
         if type(command) is FetchBook:
             _, weight = rules.snapshot(len(self._subscription.symbols))
-            return ((rules.WEIGHT, weight), (rules.RAW, 1))
+            return (("weight", weight), ("raw", 1))
         if isinstance(command, FetchOpenOrders) and command.instrument == NO_INSTRUMENT:
             return (("weight", ALL_OPEN_ORDERS_WEIGHT), ("raw", 1))
         return _COSTS[type(command)]
