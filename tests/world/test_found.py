@@ -81,10 +81,8 @@ def test_nothing_is_sent_after_a_close_frame():
     w.run(0.1)
     w._arrive(w.links[TRADE], b"\x83\x02{}")  # an unknown opcode: we close, and drop the line
     w.desk.now_ns = w.now_ns
-    assert isinstance(w.desk.cancel(order), Refusal)
+    w.desk.cancel(order)
     w.flush()
-    w.run(0.3)
-    w.cancel(order)
     w.run_until(lambda: order.state is OrderState.CANCELED)
 
 
