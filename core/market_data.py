@@ -323,7 +323,7 @@ class MarketData:
         self._callbacks.changed[index] = book
         for session in self._sessions:
             if session.phase is Phase.READY and not session.line.private:
-                session.expire(self._desk.now_ns)
+                session.expire()
 
     # -- snapshots -----------------------------------------------------------------------------
 
