@@ -10,9 +10,9 @@ The floors; imports point down only::
     app        wires the house; the one module that names venues and strategies
     io/        await, trio, sockets, TLS, httpx, clocks and files: nowhere else
     engine     engine: the turns, and who takes which fact; around it its rooms: lines, overlap,
-               market_data, callbacks, desk, outbound, replies, proof, executions, account,
-               reference_data, gate, operator, recovery, continuity, flatten, ledger: one question
-               each
+               market_data, callbacks, desk, outbound, replies, proof, remedies, executions,
+               account, reference_data, gate, operator, recovery, continuity, flatten, ledger: one
+               question each
     machines   book, sequence, orders, position, risk, throttle, session, inflight, doubts,
                reconcile, timers, venue_clock, journal, checkpoint, counts, hops, wire/: one noun
                each, synchronous, time is an argument, none imports another

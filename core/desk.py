@@ -30,10 +30,18 @@ if TYPE_CHECKING:
 # Bound once: to look a member up in its Enum costs 50 ns.
 _BUY, _SELL = Side.BUY, Side.SELL
 _LIVE = OrderState.LIVE
+_PENDING = OrderState.PENDING
 _POST_ONLY = OrderKind.POST_ONLY
 
 _NOT_TRADING = Refusal(RefusalReason.NOT_TRADING, "the gate is closed; wait for on_session")
 _NOT_OPEN = Refusal(RefusalReason.ORDER_NOT_OPEN, "the order is not open")
+_NO_ORDER = Refusal(RefusalReason.ORDER_NOT_OPEN, "it is no order of this desk")
+_NO_INSTRUMENT = Refusal(RefusalReason.VENUE_FILTER, "it is no instrument of this run")
+_NO_QUOTE = Refusal(
+    RefusalReason.VENUE_FILTER,
+    "a quote is for an instrument of this run, and each side None or whole numbers of ticks and"
+    " lots",
+)
 _BUSY = Refusal(RefusalReason.ORDER_BUSY, "a change of the order is on its way")
 
 CANCEL_NS: Final = 500 * NS_PER_MS
@@ -158,6 +166,8 @@ class TradingDesk:
         kind: OrderKind = OrderKind.LIMIT,
         tif: TimeInForce = TimeInForce.GTC,
     ) -> Order | Refusal:
+        if not self._has(instrument):
+            return _NO_INSTRUMENT
         if not self.gate_open:
             return self._refused(instrument, _NOT_TRADING)
         return self._place(self._risk.approve_place, instrument, side, price_ticks, lots, kind, tif)
@@ -216,6 +226,8 @@ class TradingDesk:
 
     def cancel(self, order: OrderView) -> Refusal | None:
         own = self._own(order)
+        if own is None:
+            return _NO_ORDER
         if own.state.terminal:
             return _NOT_OPEN
         self._unwanted.raise_(own.client_order_id, self.now_ns)
@@ -236,6 +248,8 @@ class TradingDesk:
             self._awaited.append(_Awaited(self.now_ns + wait_ns, wait_ns, request_id))
 
     def cancel_all(self, instrument: int) -> None:
+        if not self._has(instrument):
+            return
         for order in self.open_orders(instrument):
             self.cancel(order)
 
@@ -281,18 +295,21 @@ class TradingDesk:
         self._unwanted.ask_now(self.now_ns)
 
     def replace(self, order: OrderView, price_ticks: int, lots: int) -> Order | Refusal:
+        own = self._own(order)
+        return _NO_ORDER if own is None else self._move(own, price_ticks, lots, own.kind)
+
+    def _move(self, old: Order, price_ticks: int, lots: int, kind: OrderKind) -> Order | Refusal:
         if not self.gate_open:
-            return self._refused(order.instrument, _NOT_TRADING)
-        old = self._own(order)
+            return self._refused(old.instrument, _NOT_TRADING)
         if old.state.terminal:
             return _NOT_OPEN
         if old.cancelling or old.state is not _LIVE:
             return _BUSY
-        if price_ticks == old.price_ticks and 0 < lots < old.open_lots:
+        if price_ticks == old.price_ticks and type(lots) is int and 0 < lots < old.open_lots:
             return self._amend(old, lots)
         if not _alone(old):
             return _BUSY
-        return self._cancel_replace(old, price_ticks, lots)
+        return self._cancel_replace(old, price_ticks, lots, kind)
 
     def _amend(self, order: Order, lots: int) -> Order | Refusal:
         amend = Amend(
@@ -301,16 +318,18 @@ class TradingDesk:
             order.venue_order_id,
             order.filled_lots + lots,
         )
-        answer = self._risk.approve_amend(amend, order.size_lots, order.filled_lots)
+        answer = self._risk.approve_amend(amend, self._table[order.instrument], order, self.now_ns)
         if isinstance(answer, Refusal):
             return self._refused(order.instrument, answer)
         order.cancelling = bool(self._outbound.request(answer, self.now_ns))
         return order if order.cancelling else self._not_sent(order)
 
-    def _cancel_replace(self, old: Order, price_ticks: int, lots: int) -> Order | Refusal:
+    def _cancel_replace(
+        self, old: Order, price_ticks: int, lots: int, kind: OrderKind
+    ) -> Order | Refusal:
         began_ns = self._stamp()
         orders, now_ns, instrument = self._orders, self.now_ns, old.instrument
-        place = Place(instrument, orders.next_id(), old.side, old.kind, old.tif, price_ticks, lots)
+        place = Place(instrument, orders.next_id(), old.side, kind, old.tif, price_ticks, lots)
         replace = Replace(Cancel(instrument, old.client_order_id, old.venue_order_id), place)
         answer = self._risk.approve_replace(
             replace,
@@ -337,35 +356,71 @@ class TradingDesk:
         return new
 
     def quote(self, instrument: int, bid: Quote | None, ask: Quote | None) -> Refusal | None:
+        if not (self._has(instrument) and _is_quote(bid) and _is_quote(ask)):
+            return _NO_QUOTE
+        standing = self._quotes.get((instrument, _BUY))
+        if bid is not None and standing is not None and bid.price_ticks > standing.price_ticks:
+            # The market rises: the offer makes way first, so that the bid does not meet it.
+            second = self._quote_side(instrument, _SELL, ask)
+            return self._quote_side(instrument, _BUY, bid) or second
         first = self._quote_side(instrument, _BUY, bid)
-        second = self._quote_side(instrument, _SELL, ask)
-        return first or second
+        return self._quote_side(instrument, _SELL, ask) or first
 
     def _quote_side(self, instrument: int, side: Side, wanted: Quote | None) -> Refusal | None:
-        order = self._quotes.get((instrument, side))
-        if order is not None and order.state.terminal:
-            order = self._standing(order)
+        """Have one side stand as wanted; what cannot be moved there does not stay where it is."""
+        order = self._quote_of(instrument, side)
         if order is None:
             if wanted is None:
                 return None
             answer = self.place(instrument, side, wanted.price_ticks, wanted.lots, kind=_POST_ONLY)
-        elif order.cancelling or order.state is not _LIVE:
+        elif order.cancelling:
             return None
         elif wanted is None:
             return self.cancel(order)
-        elif not _alone(order) or _stands_as(order, wanted):
+        elif order.state is _PENDING or _stands_as(order, wanted):
             return None
         else:
-            answer = self.replace(order, wanted.price_ticks, wanted.lots)
+            answer = self._move(order, wanted.price_ticks, wanted.lots, _POST_ONLY)
+            if isinstance(answer, Refusal) and not self._is_in_the_way(answer, instrument, side):
+                self.cancel(order)
         if isinstance(answer, Refusal):
             return answer
         self._quotes[instrument, side] = answer
         return None
 
-    def _standing(self, order: Order) -> Order | None:
-        """Return the order that a failed cancel-replace left standing, if it did."""
-        old = order.replaces
-        return None if old is None or old.state.terminal else old
+    def _is_in_the_way(self, refusal: Refusal, instrument: int, side: Side) -> bool:
+        """Whether a quote only waits for the one opposite, which is on its way out."""
+        if refusal.reason is not RefusalReason.SELF_MATCH:
+            return False
+        opposite = self._quotes.get((instrument, Side(-side)))
+        old = None if opposite is None else opposite.replaces or opposite
+        return old is not None and old.cancelling
+
+    def _quote_of(self, instrument: int, side: Side) -> Order | None:
+        """Return the order that quotes a side: ours, or one that an earlier boot has left there."""
+        order = self._quotes.get((instrument, side))
+        if order is not None and order.state.terminal:
+            # A cancel-replace that failed may have left the old one standing.
+            old = order.replaces
+            order = None if old is None or old.state.terminal else old
+        if order is None:
+            order = self._take_over(instrument, side)
+        return order
+
+    def _take_over(self, instrument: int, side: Side) -> Order | None:
+        """Make an earlier boot's order the quote of its side; others of them there are too many."""
+        marker = self._orders.marker
+        left = [
+            order
+            for order in self.open_orders(instrument)
+            if order.side is side and not order.client_order_id.startswith(marker)
+        ]
+        if not left:
+            return None
+        order = self._quotes[instrument, side] = left[0]
+        for other in left[1:]:
+            self.cancel(other)
+        return order
 
     def timer(self, delay_ns: int, tag: str) -> None:
         if delay_ns < 0:
@@ -375,10 +430,11 @@ class TradingDesk:
     def log(self, text: str) -> None:
         self._log(text)
 
-    def _own(self, order: OrderView) -> Order:
-        if not isinstance(order, Order):
-            raise BadParameter(f"{order!r} is no order of this desk")
-        return order
+    def _has(self, instrument: int) -> bool:
+        return type(instrument) is int and 0 <= instrument < len(self._table)
+
+    def _own(self, order: OrderView) -> Order | None:
+        return order if isinstance(order, Order) else None
 
 
 def _cancel_of(order: Order) -> Cancel:
@@ -389,6 +445,12 @@ def _taken_out_by(command: Command) -> str:
     """Return the client id of the order that a command is to take out."""
     cancel = command.old if isinstance(command, Replace) else command
     return cancel.client_order_id if isinstance(cancel, Cancel) else ""
+
+
+def _is_quote(wanted: Quote | None) -> bool:
+    if wanted is None:
+        return True
+    return type(wanted) is Quote and type(wanted.price_ticks) is type(wanted.lots) is int
 
 
 def _alone(order: Order) -> bool:

@@ -62,6 +62,7 @@ from core.position import Position
 from core.proof import Proof
 from core.recovery import Recovery
 from core.reference_data import ReferenceData
+from core.remedies import Remedies
 from core.replies import Replies
 from core.risk import Risk, RiskLimits
 from core.session import Session
@@ -184,9 +185,7 @@ class Engine:
         self.proof = Proof(
             orders=self.orders,
             outbound=self.outbound,
-            risk=self.risk,
             settle=lambda folded: self.executions.settle(folded),
-            halt_instrument=lambda row, why: self.gate.on_instrument_halted(row, why),
             expiry_ns=setup.recv_window_ns,
         )
         self.recovery = Recovery(
@@ -327,6 +326,9 @@ class Engine:
             Ignored: self.counts.on_ignored,
             ReplaceOutcome: _on_nothing,
         }
+        self.remedies = Remedies(
+            remedy=adapter.remedy, orders=self.orders, risk=self.risk, gate=self.gate
+        )
         self.replies = Replies(
             adapter=adapter,
             handlers=self._handlers,
@@ -338,6 +340,7 @@ class Engine:
             reference_data=self.reference_data,
             lines=self.lines,
             proof=self.proof,
+            remedies=self.remedies,
             recovery=self.recovery,
             hops=hops,
             counts=self.counts,

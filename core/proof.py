@@ -26,7 +26,6 @@ from core.events import ReplaceOutcome, Reply, Verdict
 from core.inflight import Asked
 from core.orders import Folded, Order, Orders
 from core.outbound import Outbound
-from core.risk import Risk
 from core.throttle import Share
 from core.units import NS_PER_S
 
@@ -46,16 +45,12 @@ class Proof:
         *,
         orders: Orders,
         outbound: Outbound,
-        risk: Risk,
         settle: Callable[[Folded], None],
-        halt_instrument: Callable[[int, str], None],
         expiry_ns: int,
     ) -> None:
         self._orders = orders
         self._outbound = outbound
-        self._risk = risk
         self._settle = settle
-        self._halt_instrument = halt_instrument
         self._expiry_ns = expiry_ns
         self.doubts: Doubts[str] = Doubts()
         """Client ids of the orders that have to be asked about."""
@@ -111,10 +106,6 @@ class Proof:
             self._in_doubt(order, now_ns)
         else:
             self._settle(self._orders.on_refused(order, f"{code} {text}"))
-            if verdict is Verdict.REFUSED:
-                why = self._risk.on_rejected(order.instrument, code, now_ns)
-                if why:
-                    self._halt_instrument(order.instrument, why)
 
     def _in_doubt(self, order: Order, now_ns: int) -> None:
         self._settle(self._orders.on_doubt(order))

@@ -26,6 +26,7 @@ from core.outbound import Door, Outbound
 from core.proof import Proof
 from core.recovery import Recovery
 from core.reference_data import ReferenceData
+from core.remedies import Remedies
 from core.throttle import Throttle
 from core.venue import Adapter
 from core.venue_clock import VenueClock
@@ -49,6 +50,7 @@ class Replies:
         "_proof",
         "_recovery",
         "_reference_data",
+        "_remedies",
         "_throttle",
     )
 
@@ -65,6 +67,7 @@ class Replies:
         reference_data: ReferenceData,
         lines: Lines,
         proof: Proof,
+        remedies: Remedies,
         recovery: Recovery,
         hops: Hops,
         counts: Counts,
@@ -81,6 +84,7 @@ class Replies:
         self._reference_data = reference_data
         self._lines = lines
         self._proof = proof
+        self._remedies = remedies
         self._recovery = recovery
         self._hops = hops
         self._counts = counts
@@ -150,6 +154,7 @@ class Replies:
         self._reference_data.on_reply(asked, reply)
         self._lines.on_reply(asked, reply)
         self._proof.on_reply(asked, reply, now_ns)
+        self._remedies.on_reply(asked, reply, now_ns)
         self._recovery.on_reply(asked, reply, now_ns)
 
     def _learn(self, asked: Asked | None, reply: Reply) -> None:

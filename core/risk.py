@@ -25,8 +25,8 @@ from core.events import Side
 from core.frozen import Frozen
 from core.halts import Halt, HaltKind, Halts
 from core.instrument import Instrument, Trading
-from core.units import NS_PER_S
-from core.views import BookView, ExposureView, Refusal, RefusalReason
+from core.units import NS_PER_MS, NS_PER_S
+from core.views import BookView, ExposureView, OrderView, Refusal, RefusalReason
 from core.wording import seconds_text
 
 _BPS = 10_000
@@ -40,9 +40,12 @@ MAX_ORDERS_PER_S = 10_000
 MAX_REJECTS = 10_000
 """Largest number of rejects that can be tolerated: each is remembered by its time."""
 
-MAX_CODES = 64
-"""Reject codes counted apart on one instrument; beyond it all further ones are counted as one, so
-that a venue which makes up codes halts us instead of filling our memory."""
+FIRST_PAUSE_NS = 100 * NS_PER_MS
+"""After the first of ordinary refusals on one side: most are a post-only order that the market has
+overtaken, and are over with the next change of the book."""
+
+LONGEST_PAUSE_NS = 10 * NS_PER_S
+"""Long enough to cost nothing, short enough that funds which are there again are used again."""
 
 MARKET_LEVELS = 100
 """Levels of the book that may cover a market order; one that needs more is refused."""
@@ -55,6 +58,9 @@ _HALT_REASONS = {
 
 _BUY = Side.BUY
 _MARKET = OrderKind.MARKET
+_POST_ONLY = OrderKind.POST_ONLY
+_GTC = TimeInForce.GTC
+_FOK = TimeInForce.FOK
 _OPEN = Trading.OPEN
 
 
@@ -81,8 +87,8 @@ class RiskLimits(Frozen, frozen=True, kw_only=True):
     max_orders_per_s: int
     """Most new and replacing orders within any one second."""
     max_rejects: int
-    """Most rejects by the venue for one and the same reason within ``reject_window_ns``; the next
-    one halts the instrument."""
+    """Most unexpected rejects by the venue within ``reject_window_ns``, or in a row however slowly
+    they come; the next one halts the instrument."""
     reject_window_ns: int
     max_daily_loss: int
     """Largest loss since midnight UTC in quote units; more halts the whole run."""
@@ -126,28 +132,54 @@ class _Rate:
 
 
 class _Breaker:
-    """Rejects by reason code, each in a sliding window."""
+    """Unexpected rejects, whatever their codes: in a sliding window, and in a row."""
 
-    __slots__ = ("_limits", "_times_ns")
+    __slots__ = ("_in_a_row", "_limits", "_times_ns")
 
     def __init__(self, limits: RiskLimits) -> None:
         self._limits = limits
-        self._times_ns: dict[int | None, deque[int]] = {}
+        self._in_a_row = 0
+        self._times_ns: deque[int] = deque(maxlen=limits.max_rejects + 1)
 
     def forget(self) -> None:
         """Begin to count anew."""
         self._times_ns.clear()
+        self._in_a_row = 0
 
-    def trips(self, code: int, now_ns: int) -> bool:
-        """Count a reject; return whether it is one too many for its code."""
-        key = code if code in self._times_ns or len(self._times_ns) < MAX_CODES else None
-        times_ns = self._times_ns.get(key)
-        if times_ns is None:
-            times_ns = self._times_ns[key] = deque(maxlen=self._limits.max_rejects + 1)
-        while times_ns and now_ns - times_ns[0] >= self._limits.reject_window_ns:
+    def accepted(self) -> None:
+        """Something was taken: a row of rejects ends."""
+        self._in_a_row = 0
+
+    def trips(self, now_ns: int) -> str:
+        """Count a reject; return how many were too many, "" where they were not."""
+        limits, times_ns = self._limits, self._times_ns
+        self._in_a_row += 1
+        while times_ns and now_ns - times_ns[0] >= limits.reject_window_ns:
             times_ns.popleft()
         times_ns.append(now_ns)
-        return len(times_ns) > self._limits.max_rejects
+        if len(times_ns) > limits.max_rejects:
+            return f"within {seconds_text(limits.reject_window_ns)}"
+        return "in a row" if self._in_a_row > limits.max_rejects else ""
+
+
+class _Weather:
+    """How long one side of an instrument waits after an ordinary refusal."""
+
+    __slots__ = ("_gap_ns", "until_ns", "why")
+
+    def __init__(self) -> None:
+        self._gap_ns = FIRST_PAUSE_NS
+        self.until_ns = 0
+        self.why = ""
+
+    def refused(self, why: str, now_ns: int) -> None:
+        self.why = why
+        if now_ns >= self.until_ns:  # else it was on its way when the pause began
+            self.until_ns = now_ns + self._gap_ns
+            self._gap_ns = min(2 * self._gap_ns, LONGEST_PAUSE_NS)
+
+    def accepted(self) -> None:
+        self._gap_ns = FIRST_PAUSE_NS
 
 
 class _DailyLoss:
@@ -177,13 +209,16 @@ class _DailyLoss:
 class _Row:
     """One instrument: its limits, its halts and its breakers."""
 
-    __slots__ = ("breaker", "daily", "halts", "limits", "rate")
+    __slots__ = ("breaker", "daily", "halts", "limits", "paused_ns", "rate", "weather")
 
     def __init__(self, instrument: int, limits: RiskLimits) -> None:
         self.limits = limits
         self.halts = Halts(instrument)
         self.rate = _Rate(limits.max_orders_per_s)
         self.breaker = _Breaker(limits)
+        self.paused_ns = 0
+        """Until when one side or the other waits."""
+        self.weather = {Side.BUY: _Weather(), Side.SELL: _Weather()}
         self.daily = _DailyLoss()
 
 
@@ -286,22 +321,51 @@ class Risk:
         )
         return Approved(replace) if refusal is None else refusal
 
-    def approve_amend(self, amend: Amend, size_lots: int, filled_lots: int) -> Approved | Refusal:
-        """Judge an amend of an order of ``size_lots``, of which ``filled_lots`` are filled.
+    def approve_amend(
+        self, amend: Amend, instrument: Instrument, order: OrderView, now_ns: int
+    ) -> Approved | Refusal:
+        """Judge an amend of an order.
 
         It may only make the order smaller, and must leave some of it; that lowers every exposure
-        there is, so that beside the halts no other limit can be broken by it.
+        there is. It is held to the venue's smallest order, to our rate, and to the pause after a
+        refusal, like a new one.
         """
         row = self._rows[amend.instrument]
         if self._halts.why or row.halts.why:
             return self._halt_refusal(row)
-        if not filled_lots < amend.size_lots < size_lots:
+        size_text, lots = instrument.size_text, amend.size_lots
+        if type(lots) is not int or not order.filled_lots < lots < order.size_lots:
             return Refusal(
                 RefusalReason.ORDER_SIZE,
-                f"amend to {amend.size_lots} lots: must be above the {filled_lots} filled"
-                f" and below the present {size_lots}",
+                f"{instrument.symbol}: a size of {lots} lots must be above the "
+                f"{size_text(order.filled_lots)} that are filled and below the present "
+                f"{size_text(order.size_lots)}",
             )
-        return Approved(amend)
+        return (
+            _least_refusal(instrument, lots, order.price_ticks * lots)
+            or self._pause_refusal(row, instrument, order.side, now_ns)
+            or self._rate_refusal(row, instrument, now_ns)
+            or Approved(amend)
+        )
+
+    def _pause_refusal(
+        self, row: _Row, instrument: Instrument, side: Side, now_ns: int
+    ) -> Refusal | None:
+        weather = row.weather[side]
+        if now_ns >= weather.until_ns:
+            return None
+        return Refusal(
+            RefusalReason.BACK_OFF,
+            f"{instrument.symbol}: the venue has just refused a {side.name.lower()}: {weather.why}",
+        )
+
+    def _rate_refusal(self, row: _Row, instrument: Instrument, now_ns: int) -> Refusal | None:
+        if row.rate.take(now_ns):
+            return None
+        return Refusal(
+            RefusalReason.ORDER_RATE,
+            f"{instrument.symbol}: {row.limits.max_orders_per_s} orders within the last second",
+        )
 
     def _refuse(
         self,
@@ -342,12 +406,9 @@ class Risk:
             )
             or _price_refusal(place, instrument, limits, book, exposure, touch_ticks)
         )
-        if refusal is None and not row.rate.take(now_ns):
-            return Refusal(
-                RefusalReason.ORDER_RATE,
-                f"{instrument.symbol}: {limits.max_orders_per_s} orders within the last second",
-            )
-        return refusal
+        if refusal is None and now_ns < row.paused_ns and heed_halts:
+            refusal = self._pause_refusal(row, instrument, place.side, now_ns)
+        return refusal or self._rate_refusal(row, instrument, now_ns)
 
     def _halt_refusal(self, row: _Row) -> Refusal:
         halts = self._halts if self._halts.why else row.halts
@@ -423,17 +484,27 @@ class Risk:
         """Return the kind of ``instrument_halted``; ``None`` while orders may be placed."""
         return self._rows[instrument].halts.kind
 
-    def on_rejected(self, instrument: int, code: int, now_ns: int) -> str:
-        """Count a reject by the venue; return why that halts the instrument, "" if it does not."""
+    def on_rejected(self, instrument: int, words: str, now_ns: int) -> str:
+        """Count an unexpected reject; return why it halts the instrument, "" if it does not."""
         row = self._rows[instrument]
-        if not row.breaker.trips(code, now_ns) or row.halts.why:
+        how = row.breaker.trips(now_ns)
+        if not how or row.halts.why:
             return ""
-        why = (
-            f"more than {row.limits.max_rejects} rejects by the venue with code {code} "
-            f"within {seconds_text(row.limits.reject_window_ns)}"
-        )
+        why = f"more than {row.limits.max_rejects} rejects by the venue {how}, the last: {words}"
         row.halts.add(HaltKind.BREAKER, why)
         return why
+
+    def on_weather(self, instrument: int, side: Side, words: str, now_ns: int) -> None:
+        """Let one side of an instrument wait: the venue has refused what it now and then does."""
+        row = self._rows[instrument]
+        row.weather[side].refused(words, now_ns)
+        row.paused_ns = max(weather.until_ns for weather in row.weather.values())
+
+    def on_accepted(self, instrument: int, side: Side) -> None:
+        """The venue took an order: rows of refusals end."""
+        row = self._rows[instrument]
+        row.weather[side].accepted()
+        row.breaker.accepted()
 
     def on_profit(self, instrument: int, profit_quote_units: int, now_ns: int) -> str:
         """Take the profit of the whole run on an instrument; return why that halts everything.
@@ -489,9 +560,12 @@ def _venue_refusal(
             f"side {place.side}, kind {place.kind} and time in force {place.tif} have to be a "
             "Side, an OrderKind and a TimeInForce"
         )
+    elif place.kind is _POST_ONLY and place.tif is not _GTC:
+        fault = f"an order that is {place.tif} or nothing cannot be post-only: that one stands"
+    elif market and place.tif is _FOK:
+        fault = "a market order takes what there is: all or nothing needs a limit"
     elif lots <= 0 or lots < instrument.min_lots:
-        least = max(1, instrument.min_lots)
-        fault = _off(instrument.size_text, lots, "below the venue's smallest order", least)
+        return _least_refusal(instrument, lots, 0)
     elif 0 < instrument.max_lots < lots:
         most = instrument.max_lots
         fault = _off(instrument.size_text, lots, "above the venue's largest order", most)
@@ -507,10 +581,7 @@ def _venue_refusal(
         most = instrument.max_ticks
         fault = _off(instrument.price_text, ticks, "above the venue's highest price", most)
     elif worth_ticks * lots < instrument.min_notional:
-        worth, least = worth_ticks * lots, instrument.min_notional
-        fault = _off(
-            instrument.money_text, worth, "below the venue's least worth of an order", least
-        )
+        return _least_refusal(instrument, lots, worth_ticks * lots)
     elif 0 < instrument.max_notional < worth_ticks * lots:
         worth, most = worth_ticks * lots, instrument.max_notional
         fault = _off(instrument.money_text, worth, "above the venue's most worth of an order", most)
@@ -521,6 +592,21 @@ def _venue_refusal(
     else:
         return None
     return Refusal(RefusalReason.VENUE_FILTER, f"{instrument.symbol}: {fault}") if fault else None
+
+
+def _least_refusal(instrument: Instrument, lots: int, worth: int) -> Refusal | None:
+    """Check an order's size, and its worth in quote units, against the venue's least."""
+    least = max(1, instrument.min_lots)
+    if lots < least:
+        fault = _off(instrument.size_text, lots, "below the venue's smallest order", least)
+    elif worth < instrument.min_notional:
+        least = instrument.min_notional
+        fault = _off(
+            instrument.money_text, worth, "below the venue's least worth of an order", least
+        )
+    else:
+        return None
+    return Refusal(RefusalReason.VENUE_FILTER, f"{instrument.symbol}: {fault}")
 
 
 def _off(text: Callable[[int], str], count: int, how: str, bound: int) -> str:

@@ -49,6 +49,19 @@ class Stream(StrEnum):
     TRADES = "trades"
 
 
+class Remedy(StrEnum):
+    """What a refusal asks of us, beside what it proves."""
+
+    PAUSE = "pause"
+    """Ordinary weather: that side waits a little, and longer each time."""
+    COUNT = "count"
+    """It should not happen: too many of them are a loop, and halt the instrument."""
+    HALT_INSTRUMENT = "halt_instrument"
+    """No repetition will help on this instrument."""
+    HALT = "halt"
+    """No repetition will help at all: key, permission, account or programme is wrong."""
+
+
 class Line(Struct, frozen=True, kw_only=True):
     """One kind of WebSocket connection of a venue, by its place in ``Adapter.lines``."""
 
@@ -167,6 +180,10 @@ class Adapter(Protocol):
 
         ``headers`` are lower case. ``status`` 0 stands for no answer at all.
         """
+        ...
+
+    def remedy(self, code: int, text: str) -> Remedy:
+        """Return what a refusal of an order or a change of one asks of us."""
         ...
 
     def cost(self, command: Command) -> Sequence[tuple[str, int]]:

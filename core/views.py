@@ -188,6 +188,8 @@ class RefusalReason(StrEnum):
     ORDER_RATE = "order_rate"
     REJECT_RATE = "reject_rate"
     SELF_MATCH = "self_match"
+    BACK_OFF = "back_off"
+    """The venue has just refused an order on this side; it is tried again after a while."""
     DAILY_LOSS = "daily_loss"
     VENUE_LIMIT = "venue_limit"
     """The venue's own budget leaves no token for it."""

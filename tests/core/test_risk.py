@@ -15,8 +15,17 @@ from core.errors import BadConfig, Misuse
 from core.events import Side
 from core.halts import WHOLE_RUN, Halt, HaltKind
 from core.instrument import Instrument, Trading
-from core.risk import DAY_NS, MARKET_LEVELS, MAX_CODES, Approved, Risk, RiskLimits
-from core.units import NS_PER_S, Grid
+from core.orders import Order
+from core.risk import (
+    DAY_NS,
+    FIRST_PAUSE_NS,
+    LONGEST_PAUSE_NS,
+    MARKET_LEVELS,
+    Approved,
+    Risk,
+    RiskLimits,
+)
+from core.units import NS_PER_MS, NS_PER_S, Grid
 from core.views import BookState, BookView, ExposureView, Refusal, RefusalReason, StaleBook
 
 BID, ASK = 9_990, 10_000
@@ -592,14 +601,26 @@ def test_replaces_count_against_the_order_rate() -> None:
     assert answers[1].reason is RefusalReason.ORDER_RATE
 
 
+def standing(size_lots: int, filled_lots: int = 0, side: Side = Side.BUY) -> Order:
+    known = Order.of(order(side, BID, size_lots), NOW_NS)
+    known.filled_lots = filled_lots
+    return known
+
+
+def amended(
+    size_lots: int, of: Order, *, risk: Risk | None = None, now_ns: int = NOW_NS
+) -> Approved | Refusal:
+    amend = Amend(0, "a1", 7, size_lots)
+    return (risk or risk_of()).approve_amend(amend, INSTRUMENT, of, now_ns)
+
+
 @pytest.mark.parametrize(
     ("size_lots", "approved"), [(100, False), (101, False), (99, True), (41, True), (40, False)]
 )
 def test_an_amend_only_makes_smaller_and_leaves_something(size_lots: int, approved: bool) -> None:
-    amend = Amend(0, "a1", 7, size_lots)
-    answer = risk_of().approve_amend(amend, 100, 40)
+    answer = amended(size_lots, standing(100, 40))
     if approved:
-        assert answer == Approved(amend)
+        assert answer == Approved(Amend(0, "a1", 7, size_lots))
     else:
         assert isinstance(answer, Refusal)
         assert answer.reason is RefusalReason.ORDER_SIZE
@@ -608,8 +629,104 @@ def test_an_amend_only_makes_smaller_and_leaves_something(size_lots: int, approv
 def test_a_halt_refuses_amends() -> None:
     risk = risk_of()
     risk.halt_instrument(0, "unknown execution", HaltKind.CONTRADICTION)
-    answer = risk.approve_amend(Amend(0, "a1", 7, 50), 100, 0)
-    assert answer == Refusal(RefusalReason.HALTED, "unknown execution")
+    assert amended(50, standing(100), risk=risk) == Refusal(
+        RefusalReason.HALTED, "unknown execution"
+    )
+
+
+@pytest.mark.parametrize("size_lots", [1, 3])
+def test_an_amend_below_the_venues_least_is_refused_before_it_leaves(size_lots: int) -> None:
+    """Two lots are the smallest order, and 30,000 quote units are worth four of them."""
+    answer = amended(size_lots, standing(100))
+    assert isinstance(answer, Refusal)
+    assert answer.reason is RefusalReason.VENUE_FILTER
+    assert isinstance(amended(4, standing(100)), Approved)
+
+
+def test_amends_count_in_our_own_rate() -> None:
+    risk = risk_of()
+    assert judge(order(), risk=risk) is None
+    assert isinstance(amended(50, standing(100), risk=risk), Approved)
+    assert isinstance(amended(50, standing(100), risk=risk), Approved)
+    answer = amended(50, standing(100), risk=risk)
+    assert isinstance(answer, Refusal)
+    assert answer.reason is RefusalReason.ORDER_RATE
+    assert isinstance(amended(50, standing(100), risk=risk, now_ns=NOW_NS + NS_PER_S), Approved)
+
+
+# -- ordinary weather ----------------------------------------------------------------------------
+
+
+def test_an_ordinary_refusal_lets_its_side_wait_longer_each_time_and_halts_nothing() -> None:
+    risk, now_ns, gaps = risk_of(), NOW_NS, []
+    for _ in range(50):
+        risk.on_weather(0, Side.SELL, "-2010 would match", now_ns)
+        assert judge(order(), risk=risk, now_ns=now_ns) is None, "the other side goes on"
+        began_ns = now_ns
+        while judge(order(Side.SELL, ASK), risk=risk, now_ns=now_ns) is RefusalReason.BACK_OFF:
+            now_ns += 50 * NS_PER_MS
+        gaps.append(now_ns - began_ns)
+        now_ns += NS_PER_S
+    assert gaps[:4] == [FIRST_PAUSE_NS << n for n in range(4)]
+    assert gaps[-1] == LONGEST_PAUSE_NS
+    assert risk.instrument_halted(0) == ""
+
+
+def test_an_order_that_is_taken_makes_the_next_pause_short_again() -> None:
+    risk = risk_of()
+    for number in range(9):
+        risk.on_weather(0, Side.BUY, "-2010 would match", NOW_NS + number * LONGEST_PAUSE_NS)
+    risk.on_accepted(0, Side.BUY)
+    later_ns = NOW_NS + 10 * LONGEST_PAUSE_NS
+    risk.on_weather(0, Side.BUY, "-2010 would match", later_ns)
+    assert judge(order(), risk=risk, now_ns=later_ns) is RefusalReason.BACK_OFF
+    assert judge(order(), risk=risk, now_ns=later_ns + FIRST_PAUSE_NS) is None
+
+
+def test_what_was_on_its_way_when_a_pause_began_makes_it_no_longer() -> None:
+    risk = risk_of()
+    for _ in range(50):
+        risk.on_weather(0, Side.BUY, "-2010 would match", NOW_NS)
+    assert judge(order(), risk=risk, now_ns=NOW_NS + FIRST_PAUSE_NS) is None
+
+
+def test_a_paused_side_amends_nothing_either() -> None:
+    risk = risk_of()
+    risk.on_weather(0, Side.BUY, "-2011 Unknown order sent.", NOW_NS)
+    answer = amended(50, standing(100), risk=risk)
+    assert isinstance(answer, Refusal)
+    assert answer.reason is RefusalReason.BACK_OFF
+    assert isinstance(amended(50, standing(100, side=Side.SELL), risk=risk), Approved)
+
+
+# -- what no venue can take ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "tif", "ticks"),
+    [
+        (OrderKind.POST_ONLY, TimeInForce.IOC, BID),
+        (OrderKind.POST_ONLY, TimeInForce.FOK, BID),
+        (OrderKind.MARKET, TimeInForce.FOK, 0),
+        (OrderKind.MARKET, TimeInForce.GTC, BID),
+        (OrderKind.LIMIT, TimeInForce.GTC, 0),
+        (OrderKind.LIMIT, TimeInForce.IOC, -5),
+    ],
+)
+def test_kinds_that_exclude_each_other_are_refused(
+    kind: OrderKind, tif: TimeInForce, ticks: int
+) -> None:
+    place = Place(0, "a1", Side.BUY, kind, tif, ticks, 10)
+    assert judge(place) is RefusalReason.VENUE_FILTER
+
+
+def test_the_way_out_waits_for_no_weather() -> None:
+    risk = risk_of()
+    risk.on_weather(0, Side.SELL, "-2010 insufficient", NOW_NS)
+    answer = risk.approve_way_out(
+        order(Side.SELL, BID), INSTRUMENT, LIVE, 0, NOTHING_OPEN, 10, NOW_NS
+    )
+    assert isinstance(answer, Approved)
 
 
 # -- what a refusal says -------------------------------------------------------------------------
@@ -664,9 +781,9 @@ def test_a_refusal_says_what_was_asked_and_what_is_allowed(
 
 
 def test_a_refused_amend_says_between_what_it_must_lie() -> None:
-    answer = risk_of().approve_amend(Amend(0, "a1", 7, 40), 100, 40)
+    answer = amended(40, standing(100, 40))
     assert isinstance(answer, Refusal)
-    assert "amend to 40 lots: must be above the 40 filled and below the present 100" in answer.text
+    assert "above the 0.040 BTC that are filled and below the present 0.100 BTC" in answer.text
 
 
 # -- halts ---------------------------------------------------------------------------------------
@@ -748,42 +865,60 @@ def test_a_halted_instrument_leaves_the_others_alone() -> None:
     assert judge(elsewhere, risk=risk, instrument=replace(INSTRUMENT, index=1)) is None
 
 
-def test_too_many_rejects_for_one_reason_halt_the_instrument_once() -> None:
+REJECT = "-2010 Price * QTY is zero or less."
+
+
+def test_too_many_rejects_halt_the_instrument_once() -> None:
     risk = risk_of()
-    assert risk.on_rejected(0, -2010, NOW_NS) == ""
-    assert risk.on_rejected(0, -2010, NOW_NS) == ""
-    why = risk.on_rejected(0, -2010, NOW_NS + 10 * NS_PER_S - 1)
-    assert "-2010" in why
+    assert risk.on_rejected(0, REJECT, NOW_NS) == ""
+    assert risk.on_rejected(0, REJECT, NOW_NS) == ""
+    why = risk.on_rejected(0, REJECT, NOW_NS + 10 * NS_PER_S - 1)
+    assert REJECT in why
     assert risk.instrument_halted(0) == why
-    assert risk.on_rejected(0, -2010, NOW_NS + 10 * NS_PER_S) == ""
+    assert risk.on_rejected(0, REJECT, NOW_NS + 10 * NS_PER_S) == ""
     assert judge(order(), risk=risk) is RefusalReason.REJECT_RATE
 
 
 def test_a_breaker_that_is_cleared_counts_anew() -> None:
     risk = risk_of()
-    assert [risk.on_rejected(0, -2010, NOW_NS) for _ in range(3)][-1] != ""
+    assert [risk.on_rejected(0, REJECT, NOW_NS) for _ in range(3)][-1] != ""
     assert risk.resume() == []
-    assert [risk.on_rejected(0, -2010, NOW_NS) for _ in range(2)] == ["", ""]
-    assert risk.on_rejected(0, -2010, NOW_NS) != ""
+    assert [risk.on_rejected(0, REJECT, NOW_NS) for _ in range(2)] == ["", ""]
+    assert risk.on_rejected(0, REJECT, NOW_NS) != ""
 
 
-def test_rejects_for_different_reasons_or_far_apart_do_not_halt() -> None:
+def test_rejects_count_together_whatever_their_codes_and_texts() -> None:
     risk = risk_of()
-    for code in (-1, -2, -3):
-        assert risk.on_rejected(0, code, NOW_NS) == ""
-        assert risk.on_rejected(0, code, NOW_NS) == ""
-    assert risk.on_rejected(0, -1, NOW_NS + 10 * NS_PER_S) == ""
+    words = ("-1013 Filter failure: NOTIONAL", "-2038 a", "-2010 b")
+    assert [bool(risk.on_rejected(0, each, NOW_NS)) for each in words] == [False, False, True]
 
 
-def test_a_venue_that_makes_up_codes_halts_the_instrument() -> None:
+def test_rejects_in_a_row_halt_however_slowly_they_come() -> None:
     risk = risk_of()
-    answers = [risk.on_rejected(0, code, NOW_NS) for code in range(MAX_CODES + 3)]
-    assert answers[-1] != ""
-    assert not any(answers[:-1])
+    answers = [risk.on_rejected(0, REJECT, NOW_NS + n * DAY_NS) for n in range(3)]
+    assert [bool(answer) for answer in answers] == [False, False, True]
+    assert "in a row" in answers[-1]
+
+
+def test_rejects_far_apart_with_an_order_taken_between_do_not_halt() -> None:
+    risk = risk_of()
+    for hour in range(50):
+        assert risk.on_rejected(0, REJECT, NOW_NS + hour * 3600 * NS_PER_S) == ""
+        risk.on_accepted(0, Side.BUY)
+
+
+def test_an_order_that_is_taken_hides_no_loop_of_rejects() -> None:
+    """As many as are tolerated within the window, however many orders are taken between them."""
+    risk = risk_of()
+    answers = []
+    for _ in range(3):
+        answers.append(risk.on_rejected(0, REJECT, NOW_NS))
+        risk.on_accepted(0, Side.BUY)
+    assert [bool(answer) for answer in answers] == [False, False, True]
 
 
 def test_no_reject_is_tolerated_where_none_is_allowed() -> None:
-    assert risk_of(replace(LIMITS, max_rejects=0)).on_rejected(0, -1, NOW_NS) != ""
+    assert risk_of(replace(LIMITS, max_rejects=0)).on_rejected(0, REJECT, NOW_NS) != ""
 
 
 def test_a_daily_loss_beyond_the_limit_halts_everything_for_good() -> None:
@@ -827,9 +962,8 @@ def test_the_first_day_of_all_begins_at_no_profit() -> None:
 def test_rejects_are_remembered_no_longer_than_they_count() -> None:
     risk = risk_of()
     for _ in range(100):
-        risk.on_rejected(0, -1, NOW_NS)
-    (times_ns,) = risk._rows[0].breaker._times_ns.values()
-    assert len(times_ns) == LIMITS.max_rejects + 1
+        risk.on_rejected(0, REJECT, NOW_NS)
+    assert len(risk._rows[0].breaker._times_ns) == LIMITS.max_rejects + 1
 
 
 def test_gains_of_the_same_day_count_against_its_losses() -> None:
@@ -903,7 +1037,9 @@ def test_no_outcome_of_our_open_orders_breaks_the_position_limit(
                     standing.append(Standing(side, lots))
             case ("amend", int(which), int(lots)) if which < len(standing):
                 one = standing[which]
-                answer = risk.approve_amend(Amend(0, "a1", 7, lots), one.size, one.filled)
+                known = Order.of(order(one.side, BID, one.size), NOW_NS)
+                known.filled_lots = one.filled
+                answer = risk.approve_amend(Amend(0, "a1", 7, lots), free, known, NOW_NS)
                 if isinstance(answer, Approved):
                     one.size = lots
             case ("fill", int(which), int(lots)) if which < len(standing):

@@ -19,7 +19,7 @@ from core.orders import Order
 from core.strategy import Desk
 from core.views import BookView, OrderState, OrderView, Refusal, SessionState
 from tests.world.test_continuity import next_boot, trading
-from tests.world.test_recovery import MARKET, TRADE, Hand, World, world
+from tests.world.test_recovery import MARKET, TRADE, Hand, World, refusing, world
 from tools.world.tank import LATENCY_NS, Message, Tank
 from venues.sim.faults import Kind
 from venues.sim.matching import BUY
@@ -993,13 +993,22 @@ def let_go(w: World, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("cause", ["balance", "maintenance"])
-def test_field_13_runaway_loop_of_refused_orders_trips_the_breaker(cause: str):
+def test_field_13_runaway_loop_of_ordinary_refusals_waits_longer_each_time(cause: str):
     w = runaway("max_rejects = 10\nmax_orders_per_second = 20")
     if cause == "balance":
         for asset, (free, _) in w.ledger.balances().items():
             w.ledger.deposit(asset, -free)
     else:
         w.fault("maintenance")
+    let_go(w, 60)
+    assert w.engine.risk.instrument_halted(0) == "", "who has no funds may have some tomorrow"
+    assert 10 < w.places() <= 12 * 20, "twelve times a minute, twenty each"
+    calm(w)
+
+
+def test_field_13_runaway_loop_of_unexpected_refusals_trips_the_breaker():
+    w = runaway("max_rejects = 10\nmax_orders_per_second = 20")
+    w.to_venue = refusing(w, -2010, "Price * QTY is zero or less.")
     let_go(w, 60)
     assert "rejects" in w.engine.risk.instrument_halted(0)
     assert 10 < w.places() <= 31, "ten are forgiven; what was under way by then may be refused too"

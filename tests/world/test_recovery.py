@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -15,11 +16,13 @@ from core.orders import Order
 from core.strategy import Desk, Strategy
 from core.units import NS_PER_MS, NS_PER_S
 from core.views import BookState, BookView, OrderState, OrderView, Refusal, SessionState
+from core.wire.websocket import TEXT
 from tools.world.tank import LATENCY_NS, Delivery, Message, Tank, server_frame
 from venues.sim.exchange import Origin
 from venues.sim.methods import METHODS
 
 TRADE, MARKET = 1, 0
+PLACING = ("order.place", "order.cancelReplace")
 
 
 class Hand(Strategy[Any]):
@@ -720,10 +723,31 @@ def test_a_post_only_order_that_would_trade_is_refused():
     assert order.reason
 
 
-def test_too_many_rejects_of_one_kind_halt_the_instrument():
+def refusing(
+    w: Tank, code: int, text: str, *, status: int = 400, methods: tuple[str, ...] = PLACING
+) -> Callable[[Message], list[Delivery]]:
+    """Return a ``to_venue`` that answers such requests with an error before the venue sees them."""
+
+    def to_venue(message: Message) -> list[Delivery]:
+        if message.line != TRADE or message.opcode != TEXT:
+            return w.deliver(message)
+        request = message.json
+        if request["method"] not in methods:
+            return w.deliver(message)
+        error = {"code": code, "msg": text}
+        body = {"id": request["id"], "status": status, "error": error, "rateLimits": []}
+        answer = msgspec.json.encode(body)
+        w.at(w.now_ns + 2 * LATENCY_NS, lambda: w.say(TRADE, TEXT, answer))
+        return []
+
+    return to_venue
+
+
+def test_too_many_rejects_halt_the_instrument():
     w = world(risk="max_rejects = 3")
+    w.to_venue = refusing(w, -2010, "Price * QTY is zero or less.")
     for _ in range(4):
-        w.buy(6_501_000, 100, kind=OrderKind.POST_ONLY)
+        w.buy(6_490_000, 100)
         w.run(0.1)
     refusal = w._place(Side.BUY, 6_490_000, 100)
     assert isinstance(refusal, Refusal)

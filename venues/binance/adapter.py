@@ -33,8 +33,8 @@ from core.errors import BadConfig
 from core.events import NO_INSTRUMENT, Reply
 from core.instrument import Instrument
 from core.units import NS_PER_S
-from core.venue import Limit, Line, RestRequest, Subscription
-from venues.binance import answer, decode, encode, rules
+from core.venue import Limit, Line, Remedy, RestRequest, Subscription
+from venues.binance import answer, decode, encode, rules, verdicts
 
 MARKET_LINE: Final = "market"
 TRADE_LINE: Final = "trade"
@@ -140,6 +140,10 @@ class SpotAdapter:
         """Return what a REST answer means; see ``core.venue.Adapter.answer``."""
         symbols = self._subscription.symbols
         return answer.answer(self._decoder, symbols, command, request_id, status, headers, body)
+
+    def remedy(self, code: int, text: str) -> Remedy:
+        """Return what a refusal asks of us; see ``core.venue.Adapter.remedy``."""
+        return verdicts.remedy(code, text)
 
     def cost(self, command: Command) -> Sequence[tuple[str, int]]:
         """Return what a command takes from the limits; see ``core.venue.Adapter.cost``."""

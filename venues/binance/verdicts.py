@@ -2,7 +2,8 @@
 
 A table and one rule for reading it. Whatever is not in the table is ``UNKNOWN``: the request may
 have been accepted. Whether an order stands is never concluded from a message's wording, with two
-exceptions that change the verdict, ``ALIVE`` and ``FORBIDDEN``.
+exceptions that change the verdict, ``ALIVE`` and ``FORBIDDEN``; what to do about a refusal is
+another question, and often only the wording answers it.
 
 Source: errors.md and web-socket-api.md "Status codes", binance-spot-api-docs at a5e0bc3
 (2026-07-21).
@@ -13,6 +14,7 @@ from __future__ import annotations
 from typing import Final
 
 from core.events import Verdict
+from core.venue import Remedy
 
 DONE: Final = Verdict.DONE
 REFUSED: Final = Verdict.REFUSED
@@ -153,33 +155,79 @@ CODES: Final[dict[int, Verdict]] = {
     3: FATAL,
 }
 
-ALIVE: Final = "Duplicate order sent."
+ALIVE: Final = "duplicate order sent"
 """An order with this client order id is open at the venue: whose, only a query can tell."""
 
 FORBIDDEN: Final = frozenset(
     {
-        "This action is disabled on this account.",
-        "This account may not place or cancel orders.",
-        "This symbol is not permitted for this account.",
-        "This symbol is restricted for this account.",
-        "Rest API trading is not enabled.",
-        "WebSocket API trading is not enabled.",
-        "FIX API trading is not enabled.",
+        "this action is disabled on this account",
+        "this action disabled is on this account",  # so it was seen, too
+        "this account may not place or cancel orders",
+        "rest api trading is not enabled",
+        "websocket api trading is not enabled",
+        "fix api trading is not enabled",
     }
 )
-"""Refusals by account or server settings: no repetition will help."""
+"""Refusals by the account's or the server's settings: no repetition will help."""
 
-_ENGINE_CODES: Final = frozenset({-1010, -2010, -2011, -2038})
+FORBIDDEN_SYMBOL: Final = frozenset(
+    {
+        "this symbol is not permitted for this account",
+        "this symbol is restricted for this account",
+    }
+)
+"""Refusals of one symbol alone."""
+
+WEATHER: Final = frozenset(
+    {
+        "order would immediately match and take",
+        "account has insufficient balance for requested action",
+        "unknown order sent",
+        "market is closed",
+        "order book liquidity is less than lot_size filter minimum quantity",
+        "order book liquidity is less than market_lot_size filter minimum quantity",
+        "order book liquidity is less than symbol minimum quantity",
+    }
+)
+"""What the venue says to who does nothing wrong: the market, a fill or a transfer was faster."""
+
+_ENGINE_CODES: Final = frozenset({-1010, -1013, -2010, -2011, -2038})
+"""Codes whose messages say what they mean."""
+
+_SYMBOL_CODES: Final = frozenset({-1121, -1122})
+
+_WAITING_CODES: Final = frozenset(
+    {-1000, -1001, -1006, -1007, -1008, -1016, -1021, -1112, -2013, -2026}
+)
+"""The venue's own trouble, a clock that is being set, and races."""
+
+
+def _plain(text: str) -> str:
+    """Return a message as the tables spell it: in small letters, without its stop and quotes."""
+    return text.strip().rstrip(".").replace("`", "").lower()
 
 
 def of_code(code: int, text: str) -> Verdict:
     """Return what an error code proves; ``text`` matters for the matching engine's codes only."""
     if code in _ENGINE_CODES:
-        if text == ALIVE:
+        words = _plain(text)
+        if words == ALIVE:
             return UNKNOWN
-        if text in FORBIDDEN:
+        if words in FORBIDDEN or words in FORBIDDEN_SYMBOL:
             return FATAL
     return CODES.get(code, UNKNOWN)
+
+
+def remedy(code: int, text: str) -> Remedy:
+    """Return what a refusal of an order, or of a change of one, asks of us."""
+    words = _plain(text)
+    if code in _SYMBOL_CODES or words in FORBIDDEN_SYMBOL:
+        return Remedy.HALT_INSTRUMENT
+    if words in FORBIDDEN or CODES.get(code) in (FATAL, LOGGED_OUT):
+        return Remedy.HALT
+    if words in WEATHER or code in _WAITING_CODES:
+        return Remedy.PAUSE
+    return Remedy.COUNT
 
 
 def of_status(status: int) -> Verdict:
