@@ -53,6 +53,7 @@ class Account:
     disabled: bool = False
     not_permitted: frozenset[str] = frozenset()
     restricted: frozenset[str] = frozenset()
+    locked_outside: dict[str, int] = field(default_factory=dict)
     opening: dict[str, int] = field(default_factory=dict)
     updated_ns: int = 0
     balances: dict[str, Balance] = field(default_factory=dict)
@@ -70,6 +71,7 @@ class Account:
         """Begin anew with the opening balances and nothing placed."""
         self.balances = {asset: Balance(amount) for asset, amount in self.opening.items()}
         self.orders.begin()
+        self.locked_outside.clear()
         self._former.clear()
         self._told.clear()
         self.remember(self.opening, 0)

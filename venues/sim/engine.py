@@ -6,65 +6,45 @@ them away with ``take_events``. The background trades through ``house_order`` an
 ``house_cancel``, without client orders or reports.
 """
 
+import copy
 import random
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from venues.sim import errors, orders
-from venues.sim.accounts import DISCOUNT, DISCOUNT_ASSET, Account
-from venues.sim.fixed import ONE, notional, show
+from venues.sim import contingent, errors, order_lists, orders
+from venues.sim.accounts import Account
+from venues.sim.commissions import assets_moved, commission_on
+from venues.sim.contingent import AT_MARKET, STOPS
+from venues.sim.events import Aggregated, BestMoved, Event, Printed, Told
+from venues.sim.fixed import notional, show
 from venues.sim.limits import Limit, OrderCounter
-from venues.sim.matching import BUY, Best, Book, Fill, Prevented, Resting, SelfTrade
-from venues.sim.orders import Allocation, Amendment, Execution, NewOrder, Order, PreventedMatch
-from venues.sim.symbols import AVERAGE_PRICE_MINUTES, Symbol
-from venues.sim.tape import Aggregate, Tape, Trade
+from venues.sim.market import CANCEL_ONLY, STATUSES, TRADING, Market, OrderFile
+from venues.sim.matching import BUY, Fill, Prevented, Resting, SelfTrade
+from venues.sim.order_lists import OCO, OCO_TRIGGER, OrderList
+from venues.sim.orders import (
+    Allocation,
+    Amendment,
+    Execution,
+    NewOrder,
+    Order,
+    PreventedMatch,
+)
+from venues.sim.symbols import Symbol
+from venues.sim.tape import Trade
+
+__all__ = (
+    "CANCEL_ONLY", "STATUSES", "TRADING", "Aggregated", "BestMoved", "Engine", "Event", "Market",
+    "OrderFile", "Placed", "Printed", "Told",
+)  # fmt: skip
 
 HOUSE: Final = 0
 FEES: Final = -1
 
-TRADING: Final = "TRADING"
-CANCEL_ONLY: Final = "CANCEL_ONLY"
-# The states of a symbol that the venue documents (enums.md, Symbol status).
-STATUSES: Final = frozenset({TRADING, CANCEL_ONLY, "BREAK", "HALT", "END_OF_DAY"})
-
-# Closed orders and executions kept per account and symbol: hours of a busy maker, tens of MB.
-CLOSED_ORDERS_KEPT: Final = 50_000
-EXECUTIONS_KEPT: Final = 50_000
+# Closed order lists kept per account: as many as a day of a busy client.
+LISTS_KEPT: Final = 10_000
 
 _CLIENT_ID_LETTERS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CLIENT_ID_LENGTH: Final = 22
-
-
-class Printed(NamedTuple):
-    """A trade happened."""
-
-    symbol: str
-    trade: Trade
-
-
-class Aggregated(NamedTuple):
-    """A taker order's trades at one price, after its last fill."""
-
-    symbol: str
-    aggregate: Aggregate
-
-
-class BestMoved(NamedTuple):
-    """A best price or its total changed."""
-
-    symbol: str
-    best: Best
-
-
-class Told(NamedTuple):
-    """A private event of one account, times in nanoseconds."""
-
-    account: int
-    event: dict[str, Any]
-
-
-Event = Printed | Aggregated | BestMoved | Told
 
 
 class Placed(NamedTuple):
@@ -73,116 +53,6 @@ class Placed(NamedTuple):
     order: Order
     executions: list[Execution]
     prevented: list[PreventedMatch]
-
-
-class Market:
-    """One symbol: its rules, book, tape and counters."""
-
-    def __init__(self, symbol: Symbol) -> None:
-        self.symbol = symbol
-        self.status = TRADING
-        self.begin()
-
-    def begin(self) -> None:
-        """Begin anew: an empty book, nothing traded, all ids from the first on."""
-        self.book = Book()
-        self.tape = Tape()
-        self._order_id = 0
-        self._trade_id = 0
-        self._execution_id = 0
-        self._prevented_id = -1
-        self._allocation_id = -1
-
-    def next_order_id(self) -> int:
-        self._order_id += 1
-        return self._order_id
-
-    def next_trade_id(self) -> int:
-        self._trade_id += 1
-        return self._trade_id
-
-    def next_execution_id(self) -> int:
-        self._execution_id += 1
-        return self._execution_id
-
-    def next_prevented_id(self) -> int:
-        self._prevented_id += 1
-        return self._prevented_id
-
-    def next_allocation_id(self) -> int:
-        self._allocation_id += 1
-        return self._allocation_id
-
-    def published(self) -> dict[str, Any]:
-        """Return the entry of ``exchangeInfo.symbols``."""
-        return self.symbol.published(self.status)
-
-    def last_price(self) -> int:
-        """Return the price of the last trade, the opening price before any."""
-        last = self.tape.last_price
-        return self.symbol.opening_price if last is None else last
-
-    def average_price(self, now_ns: int) -> int:
-        """Return the price that percent and notional filters use."""
-        average = self.tape.average_price(now_ns, AVERAGE_PRICE_MINUTES)
-        return self.symbol.opening_price if average is None else average
-
-
-class OrderFile:
-    """The orders and executions of one account in one symbol."""
-
-    def __init__(self) -> None:
-        self.orders: dict[int, Order] = {}
-        self.open: dict[int, Order] = {}
-        self.executions: deque[Execution] = deque(maxlen=EXECUTIONS_KEPT)
-        self.prevented: deque[PreventedMatch] = deque(maxlen=EXECUTIONS_KEPT)
-        self.allocations: deque[Allocation] = deque(maxlen=EXECUTIONS_KEPT)
-        self._by_name: dict[str, Order] = {}
-        self._closed: deque[Order] = deque()
-
-    def add(self, order: Order) -> None:
-        self.orders[order.order_id] = self.open[order.order_id] = order
-        self._by_name[order.client_id] = order
-
-    def named(self, client_id: str) -> Order | None:
-        """Return the latest order that ever had this client order id."""
-        return self._by_name.get(client_id)
-
-    def open_named(self, client_id: str) -> Order | None:
-        order = self._by_name.get(client_id)
-        return (
-            order if order is not None and order.client_id == client_id and order.is_open else None
-        )
-
-    def find(self, order_id: int | None, client_id: str | None) -> Order | None:
-        """Return an open order by id, else by client id; none when both are sent and differ."""
-        if order_id is None:
-            return None if client_id is None else self.open_named(client_id)
-        order = self.open.get(order_id)
-        return order if order is None or client_id in {None, *order.names} else None
-
-    def look_up(self, order_id: int | None, client_id: str | None) -> Order | None:
-        """Return any order by id, else by client id; raise -2039 when both are sent and differ."""
-        if order_id is None:
-            return None if client_id is None else self.named(client_id)
-        order = self.orders.get(order_id)
-        if order is not None and client_id not in {None, *order.names}:
-            raise errors.client_id_differs()
-        return order
-
-    def renamed(self, order: Order) -> None:
-        self._by_name[order.client_id] = order
-
-    def close(self, order: Order) -> None:
-        """File ``order`` as closed; the oldest closed orders are forgotten beyond the limit."""
-        del self.open[order.order_id]
-        self._closed.append(order)
-        if len(self._closed) > CLOSED_ORDERS_KEPT:
-            oldest = self._closed.popleft()
-            del self.orders[oldest.order_id]
-            for name in oldest.names:
-                if self._by_name.get(name) is oldest:
-                    del self._by_name[name]
 
 
 class Engine:
@@ -196,6 +66,8 @@ class Engine:
         self._order_limits = order_limits
         self._rng = rng
         self._files: dict[tuple[int, str], OrderFile] = {}
+        self._lists: dict[int, dict[int, OrderList]] = {}
+        self._list_id = -1
         self.accounts: dict[int, Account] = {}
         self.house = self._add_account(HOUSE, may_owe=True)
         self.fees = self._add_account(FEES)
@@ -226,9 +98,12 @@ class Engine:
     def lock_outside(self, account: Account, asset: str, amount: int, now_ns: int) -> None:
         """Another system locks ``amount``, or unlocks it when negative (externalLockUpdate)."""
         balance = account.balance(asset)
-        if balance.free < amount or balance.locked + amount < 0:
+        outside = account.locked_outside.get(asset, 0) + amount
+        if balance.free < amount or outside < 0:
             raise errors.insufficient_balance()
         account.lock(asset, amount)
+        account.locked_outside[asset] = outside
+        account.remember((asset,), now_ns)
         account.updated_ns = now_ns
         self._tell(
             account.number,
@@ -240,6 +115,8 @@ class Engine:
         for market in self.markets.values():
             market.begin()
         self._files.clear()
+        self._lists.clear()
+        self._list_id = -1
         self.events.clear()
         for account in self.accounts.values():
             account.begin()
@@ -264,91 +141,150 @@ class Engine:
 
         Raises ApiError -2010 with nothing changed but the REJECTED report where there is one.
         """
-        symbol = market.symbol
-        file = self.file(account, symbol.name)
-        client_id = request.client_id or self.new_client_id()
-        if file.open_named(client_id) is not None:
-            raise errors.rejected("Duplicate order sent.")
+        client_id = self._free_client_id(account, market, request)
         try:
+            self._check_acceptable(market, request)
             asset, amount = self._needs(account, market, request)
             account.lock(asset, amount)
         except errors.RejectedError as error:
-            self._tell(
-                account.number,
-                orders.rejection(
-                    request,
-                    symbol.name,
-                    client_id,
-                    error.reason,
-                    market.next_execution_id(),
-                    now_ns,
-                ),
-            )
+            self._reject(account, market, request, client_id, error, now_ns)
             raise
-        order = Order(
-            request, symbol.name, market.next_order_id(), account.number, client_id, now_ns
-        )
+        order = self._accept(account, market, request, client_id, now_ns)
         order.locked = amount
-        file.add(order)
         self._report(market, order, "NEW", now_ns)
-        placed = self._match_order(account, market, order, now_ns)
-        self._settle_rest(account, market, order, now_ns)
+        placed = self._begin(account, market, order, now_ns)
         account.updated_ns = now_ns
-        self._tell_balances(account, self._moved(account, symbol), now_ns)
+        self._tell_balances(account, assets_moved(account, market.symbol), now_ns)
+        self._follow_up(market, now_ns)
         return placed
+
+    def place_list(
+        self,
+        account: Account,
+        market: Market,
+        contingency: str,
+        requests: list[NewOrder],
+        client_id: str | None,
+        now_ns: int,
+    ) -> tuple[OrderList, list[Placed]]:
+        """Place an order list; return it and its orders as they were before anything followed.
+
+        Of an OTO the first request is the working order. Raises ApiError -2010 with nothing
+        changed but the REJECTED reports where there are any.
+        """
+        if client_id is not None and self.open_list_named(account, client_id) is not None:
+            raise errors.rejected("Duplicate order sent.")
+        names = [self._free_client_id(account, market, request) for request in requests]
+        if len(set(names)) < len(names):
+            raise errors.rejected("Duplicate order sent.")
+        working = requests if contingency == OCO else requests[:1]
+        try:
+            if contingency == OCO:
+                self._check_pair(market, requests)
+            for request in working:
+                self._check_acceptable(market, request)
+            needs = [self._needs(account, market, request) for request in working]
+            asset, amount = needs[0][0], max(amount for _, amount in needs)
+            account.lock(asset, amount)
+        except errors.RejectedError as error:
+            for request, name in zip(requests, names, strict=True):
+                self._reject(account, market, request, name, error, now_ns)
+            raise
+        one = self._new_list(account, market, contingency, client_id, now_ns)
+        for request, name in zip(requests, names, strict=True):
+            order = self._accept(account, market, request, name, now_ns)
+            order.list_id = one.list_id
+            one.orders.append(order)
+        for order in one.orders[len(working) :]:
+            order.status, order.working_ns = orders.PENDING, None
+        # The first one keeps what both need; whichever begins takes it over.
+        one.orders[0].locked = amount
+        for order in one.orders:
+            self._say(market, order, "NEW", now_ns)
+        self._tell_list(one, "EXEC_STARTED", now_ns)
+        placed = [self._begin(account, market, order, now_ns) for order in one.orders]
+        seen = [each._replace(order=copy.copy(each.order)) for each in placed]
+        account.updated_ns = now_ns
+        self._tell_balances(account, assets_moved(account, market.symbol), now_ns)
+        self._follow_up(market, now_ns)
+        return one, seen
 
     def allocate(
         self, account: Account, market: Market, request: NewOrder, price: int, now_ns: int
     ) -> Order:
         """Fill a new order from other books: one allocation instead of trades."""
         symbol = market.symbol
-        client_id = request.client_id or self.new_client_id()
+        client_id = self._free_client_id(account, market, request)
         quote = notional(price, request.quantity)
         is_buyer = request.side is BUY
         pays, amount = (symbol.quote, quote) if is_buyer else (symbol.base, request.quantity)
         account.lock(pays, amount)
-        order = Order(
-            request, symbol.name, market.next_order_id(), account.number, client_id, now_ns
-        )
+        order = self._accept(account, market, request, client_id, now_ns)
         order.locked, order.used_sor = amount, True
-        file = self.file(account, symbol.name)
-        file.add(order)
         self._report(market, order, "NEW", now_ns)
         gets, got = (symbol.base, request.quantity) if is_buyer else (symbol.quote, quote)
         for asset, moved in ((gets, -got), (pays, amount)):
             self.house.balance(asset).free += moved
-        commission, commission_asset = self._commission(account, symbol, gets, got, is_maker=False)
         account.balance(gets).free += got
         account.balance(pays).locked -= amount
-        account.balance(commission_asset).free -= commission
+        commission, paid_in = self._charge(account, gets, got, is_maker=False)
         order.locked, order.open_quantity = 0, 0
         order.executed, order.quote_executed = request.quantity, quote
         one = Allocation(
             market.next_allocation_id(), order.order_id, is_buyer, price, request.quantity, quote,
-            commission, commission_asset, now_ns,
+            commission, paid_in, now_ns,
         )  # fmt: skip
-        file.allocations.append(one)
+        self.file(account, symbol.name).allocations.append(one)
         self._close(account, market, order, "FILLED", now_ns)
         account.orders.add(account.orders.FIRST_FILL_AS_TAKER, now_ns)
         order.remember()
         event = orders.report(order, "TRADE", market.next_execution_id(), now_ns)
         self._tell(account.number, orders.allocated_report(one, event))
         account.updated_ns = now_ns
-        self._tell_balances(account, self._moved(account, symbol), now_ns)
+        self._tell_balances(account, assets_moved(account, symbol), now_ns)
         return order
 
     def cancel(
         self, account: Account, market: Market, order: Order, client_id: str | None, now_ns: int
     ) -> str:
-        """Take an open order off the book; return the client order id it had."""
-        former = order.rename(client_id or self.new_client_id())
-        self.file(account, order.symbol).renamed(order)
-        market.book.remove(order)
+        """Take an open order off the book; return the client order id it had.
+
+        One that belongs to a list takes the whole list with it.
+        """
+        one = self.list_of(order)
+        self._cancel(account, market, [order] if one is None else one.orders, client_id, now_ns)
+        return order.names[-2]
+
+    def cancel_list(
+        self, account: Account, market: Market, one: OrderList, client_id: str | None, now_ns: int
+    ) -> list[tuple[Order, str]]:
+        """Cancel what is open of a list; return each such order with the client id it had."""
+        canceled = self._cancel(account, market, one.orders, client_id, now_ns)
+        return [(order, order.names[-2]) for order in canceled]
+
+    def _cancel(
+        self,
+        account: Account,
+        market: Market,
+        orders_: list[Order],
+        client_id: str | None,
+        now_ns: int,
+    ) -> list[Order]:
+        file = self.file(account, market.symbol.name)
+        name = client_id or self.new_client_id()
+        canceled = [order for order in orders_ if order.is_open]
+        for order in canceled:
+            order.rename(name)
+            file.renamed(order)
+            self._take_out(market, order)
+            self._close(account, market, order, "CANCELED", now_ns)
         self._publish_best(market)
-        self._close(account, market, order, "CANCELED", now_ns)
-        self._report(market, order, "CANCELED", now_ns, former_client_id=former)
-        self._tell_balances(account, (self._locked_asset(market, order),), now_ns)
-        return former
+        for order in canceled:
+            self._say(market, order, "CANCELED", now_ns, former_client_id=order.names[-2])
+        for order in canceled[:1]:
+            self._progress(market, order, now_ns)
+            self._tell_balances(account, (self._locked_asset(market, order),), now_ns)
+        return canceled
 
     def amend(
         self,
@@ -361,38 +297,199 @@ class Engine:
     ) -> Amendment:
         """Lower an open order to ``quantity``, keeping its place in the queue.
 
-        An order whose executed quantity already reaches ``quantity`` expires.
+        An order whose executed quantity already reaches ``quantity`` expires. The other order of
+        an OCO pair goes along, since both have one quantity.
         """
-        file = self.file(account, order.symbol)
         client_id = client_id or self.new_client_id()
-        named = file.open_named(client_id)
+        named = self.file(account, order.symbol).open_named(client_id)
         if named is not None and named is not order:
             raise errors.amend_rejected("Duplicate order sent.")
+        one = self.list_of(order)
+        rival = None if one is None else one.rival(order)
+        amendment = self._amend(account, market, order, quantity, client_id, now_ns)
+        if rival is not None and rival.is_open:
+            self._amend(account, market, rival, quantity, rival.client_id, now_ns)
+        if one is not None and not one.is_done and amendment.former_client_id != client_id:
+            self._tell_list(one, "UPDATED", now_ns)
+        self._tell_balances(account, (self._locked_asset(market, order),), now_ns)
+        return amendment
+
+    def _amend(
+        self,
+        account: Account,
+        market: Market,
+        order: Order,
+        quantity: int,
+        client_id: str,
+        now_ns: int,
+    ) -> Amendment:
         former_quantity = order.quantity
         former = order.rename(client_id)
-        file.renamed(order)
+        self.file(account, order.symbol).renamed(order)
         order.quantity = quantity
         order.updated_ns = now_ns
         left = quantity - order.executed - order.prevented
         if left > 0:
-            market.book.reduce(order, left)
+            self._lower(market, order, left)
             self._unlock_excess(account, market, order)
             kind = "REPLACED"
         else:
-            market.book.remove(order)
-            order.open_quantity = 0
+            self._take_out(market, order)
+            order.open_quantity = order.hidden = 0
             self._close(account, market, order, "EXPIRED", now_ns)
             kind = "EXPIRED"
         self._publish_best(market)
         execution_id = self._report(market, order, kind, now_ns, former_client_id=former)
-        self._tell_balances(account, (self._locked_asset(market, order),), now_ns)
         amendment = Amendment(execution_id, former, client_id, former_quantity, quantity, now_ns)
         order.amends.append(amendment)
         return amendment
 
+    @staticmethod
+    def _lower(market: Market, order: Order, left: int) -> None:
+        """Lower what may still trade; what shows of an iceberg changes only where it has to."""
+        order.hidden = max(0, left - order.open_quantity)
+        if left >= order.open_quantity:
+            return
+        if order.order_id in market.book.orders:
+            market.book.reduce(order, left)
+        else:
+            order.open_quantity = left
+
     def new_client_id(self) -> str:
         """Return a client order id as the venue makes them up."""
         return "".join(self._rng.choices(_CLIENT_ID_LETTERS, k=_CLIENT_ID_LENGTH))
+
+    # -- order lists ---------------------------------------------------------------------------
+
+    def lists(self, account: Account) -> list[OrderList]:
+        """Return the order lists of an account, oldest first."""
+        return list(self._lists.get(account.number, {}).values())
+
+    def list_of(self, order: Order) -> OrderList | None:
+        """Return the list that an order belongs to."""
+        return self._lists.get(order.owner, {}).get(order.list_id)
+
+    def open_list_named(self, account: Account, client_id: str) -> OrderList | None:
+        found = (one for one in self.lists(account) if one.client_id == client_id)
+        return next((one for one in found if not one.is_done), None)
+
+    def _new_list(
+        self,
+        account: Account,
+        market: Market,
+        contingency: str,
+        client_id: str | None,
+        now_ns: int,
+    ) -> OrderList:
+        self._list_id += 1
+        name = client_id or self.new_client_id()
+        one = OrderList(
+            self._list_id, account.number, market.symbol.name, contingency, name, now_ns
+        )
+        mine = self._lists.setdefault(account.number, {})
+        mine[one.list_id] = one
+        if len(mine) > LISTS_KEPT:
+            oldest = next((each for each in mine.values() if each.is_done), None)
+            if oldest is not None:
+                del mine[oldest.list_id]
+        return one
+
+    def _progress(self, market: Market, order: Order, now_ns: int) -> None:
+        """Carry on with the list of an order that has just ended."""
+        one = self.list_of(order)
+        if one is None or one.is_done:
+            return
+        account = self.accounts[order.owner]
+        if order is one.orders[0] and one.pending:
+            if order.status == "FILLED":
+                market.unleashed.append(one)
+                return
+            for waiting in one.pending:
+                self._expire(account, market, waiting, "OTO_PHASE_ONE_EXPIRED", now_ns)
+        rival = one.rival(order)
+        was_ended_by_it = order.expiry_reason == OCO_TRIGGER
+        if rival is not None and rival.status != orders.PENDING and not was_ended_by_it:
+            self._expire(account, market, rival, OCO_TRIGGER, now_ns)
+        if one.finish():
+            self._tell_list(one, "ALL_DONE", now_ns)
+
+    def _end_rival(self, market: Market, order: Order, now_ns: int) -> None:
+        """An order of a pair begins to work or trade: the other one ends, what it locks passes."""
+        one = self.list_of(order)
+        rival = None if one is None else one.rival(order)
+        if rival is None:
+            return
+        order.locked += rival.locked
+        rival.locked = 0
+        self._expire(self.accounts[order.owner], market, rival, OCO_TRIGGER, now_ns)
+
+    def _unleash(self, market: Market, one: OrderList, now_ns: int) -> None:
+        """Place the orders that waited for the working order of their list."""
+        account = self.accounts[one.owner]
+        pending = one.pending
+        if not pending:
+            return
+        try:
+            if len(pending) > 1:
+                self._check_pair(market, pending)
+            for order in pending:
+                self._check_acceptable(market, order)
+            needs = [self._needs(account, market, order) for order in pending]
+            amount = max(amount for _, amount in needs)
+            account.lock(needs[0][0], amount)
+        except errors.RejectedError:
+            for order in pending:
+                if order.is_open:
+                    self._expire(account, market, order, "REJECTED", now_ns)
+            return
+        pending[0].locked = amount
+        for order in pending:
+            order.status, order.updated_ns = "NEW", now_ns
+            order.working_ns = None if order.kind in STOPS else now_ns
+            self._say(market, order, "NEW", now_ns)
+        one.updated_ns = now_ns
+        self._tell_list(one, "EXEC_STARTED", now_ns)
+        for order in pending:
+            if order.is_open:
+                self._begin(account, market, order, now_ns)
+        self._tell_balances(account, assets_moved(account, market.symbol), now_ns)
+
+    def _tell_list(self, one: OrderList, kind: str, now_ns: int) -> None:
+        one.updated_ns = now_ns
+        self._tell(one.owner, order_lists.event(one, kind, now_ns))
+
+    # -- stop orders ---------------------------------------------------------------------------
+
+    def _follow_up(self, market: Market, now_ns: int) -> None:
+        """Do what the last trades have set off, and what that sets off in turn."""
+        while market.unseen_prices or market.unleashed:
+            if not market.unseen_prices:
+                self._unleash(market, market.unleashed.pop(0), now_ns)
+                continue
+            price = market.unseen_prices.pop(0)
+            for order in list(market.waiting.values()):
+                still = order.order_id in market.waiting
+                if still and contingent.is_triggered(order, price, now_ns):
+                    self._trigger(market, order, now_ns)
+
+    def _trigger(self, market: Market, order: Order, now_ns: int) -> None:
+        """A stop order begins to work, at its limit or at the market."""
+        account = self.accounts[order.owner]
+        self._end_rival(market, order, now_ns)
+        del market.waiting[order.order_id]
+        order.working_ns = order.updated_ns = now_ns
+        if order.kind in AT_MARKET and order.side is BUY:
+            cost = market.book.cost(BUY, order.left, account.number, order.self_trade)
+            try:
+                account.lock(market.symbol.quote, cost - order.locked)
+            except errors.RejectedError:
+                self._expire(account, market, order, "REJECTED", now_ns)
+                return
+            order.locked, order.lock_price = cost, None
+        self._report(market, order, "NEW", now_ns)
+        self._work(account, market, order, now_ns)
+        account.updated_ns = now_ns
+        self._tell_balances(account, assets_moved(account, market.symbol), now_ns)
 
     # -- the background ------------------------------------------------------------------------
 
@@ -403,12 +500,12 @@ class Engine:
         order = Resting(market.next_order_id(), HOUSE, side, price, quantity)
         if market.book.would_match(side, price):
             self._match(market, order, price, SelfTrade.NONE, now_ns)
-        if not rest or not order.open_quantity:
-            self._publish_best(market)
-            return None
-        market.book.add(order)
+        resting = rest and order.open_quantity > 0
+        if resting:
+            market.book.add(order)
         self._publish_best(market)
-        return order
+        self._follow_up(market, now_ns)
+        return order if resting else None
 
     def house_cancel(self, market: Market, order: Resting) -> None:
         """Take a background order off the book."""
@@ -422,46 +519,152 @@ class Engine:
         self.accounts[number] = account
         return account
 
-    def _needs(self, account: Account, market: Market, request: NewOrder) -> tuple[str, int]:
-        """Return what a new order locks; raise the engine's own rejections."""
-        book, symbol = market.book, market.symbol
-        if request.kind == "LIMIT_MAKER" and book.would_match(request.side, request.price):
+    def _free_client_id(self, account: Account, market: Market, request: NewOrder) -> str:
+        """Return the client id of a new order; raise -2010 when an open one has it."""
+        client_id = request.client_id or self.new_client_id()
+        if self.file(account, market.symbol.name).open_named(client_id) is not None:
+            raise errors.rejected("Duplicate order sent.")
+        return client_id
+
+    def _reject(
+        self,
+        account: Account,
+        market: Market,
+        request: NewOrder,
+        client_id: str,
+        error: errors.RejectedError,
+        now_ns: int,
+    ) -> None:
+        """Tell of an order that was not accepted."""
+        name, execution_id = market.symbol.name, market.next_execution_id()
+        event = orders.rejection(request, name, client_id, error.reason, execution_id, now_ns)
+        self._tell(account.number, event)
+
+    def _accept(
+        self, account: Account, market: Market, request: NewOrder, client_id: str, now_ns: int
+    ) -> Order:
+        """Give a new order its id and file it."""
+        name = market.symbol.name
+        order = Order(request, name, market.next_order_id(), account.number, client_id, now_ns)
+        if request.kind in STOPS:
+            order.working_ns = None
+            order.lock_price = request.price or request.stop_price or market.last_price()
+            if request.trailing_delta is not None and not request.stop_price:
+                contingent.follow(order, market.last_price(), now_ns)
+        self.file(account, name).add(order)
+        return order
+
+    @staticmethod
+    def _check_acceptable(market: Market, request: NewOrder | Order) -> None:
+        """Raise the engine's own rejections of an order by the prices there are."""
+        if request.kind == "LIMIT_MAKER" and market.book.would_match(request.side, request.price):
             raise errors.would_take()
+        if request.stop_price and contingent.is_met(request, market.last_price()):
+            raise errors.would_trigger()
+
+    @staticmethod
+    def _check_pair(market: Market, pair: Sequence[NewOrder | Order]) -> None:
+        """Raise -2010 unless the orders of a pair stand on either side of the last price."""
+        last = market.last_price()
+        for one in pair:
+            if one.kind.startswith("STOP_LOSS"):
+                if one.stop_price and contingent.is_met(one, last):
+                    raise errors.bad_oco_prices()
+                continue
+            price = one.price or one.stop_price
+            if price and (price >= last if one.side is BUY else price <= last):
+                raise errors.bad_oco_prices()
+
+    def _needs(
+        self, account: Account, market: Market, request: NewOrder | Order
+    ) -> tuple[str, int]:
+        """Return what a new order locks."""
+        book, symbol = market.book, market.symbol
         if request.side is not BUY:
             return symbol.base, request.quantity
-        if request.kind != "MARKET":
-            return symbol.quote, notional(request.price, request.quantity)
+        price = request.price
+        if request.kind in STOPS:
+            price = request.price or request.stop_price or market.last_price()
+        if price:
+            return symbol.quote, notional(price, request.quantity)
         cost = book.cost(request.side, request.quantity, account.number, request.self_trade)
         return symbol.quote, cost
 
-    def _match_order(self, account: Account, market: Market, order: Order, now_ns: int) -> Placed:
-        limit = None if order.kind == "MARKET" else order.price
-        if order.time_in_force == "FOK":
-            reach = market.book.fillable(
-                order.side, order.quantity, limit, account.number, order.self_trade
-            )
-            if reach < order.quantity:
-                return Placed(order, [], [])
-        executions, prevented = self._match(market, order, limit, order.self_trade, now_ns)
+    def _begin(self, account: Account, market: Market, order: Order, now_ns: int) -> Placed:
+        """Have an accepted order wait for its price, or work at once; neither while pending."""
+        if order.status == orders.PENDING or not order.is_open:
+            return Placed(order, [], [])
+        if order.kind in STOPS:
+            market.waiting[order.order_id] = order
+            return Placed(order, [], [])
+        return self._work(account, market, order, now_ns)
+
+    def _work(self, account: Account, market: Market, order: Order, now_ns: int) -> Placed:
+        """Match an order, then rest, expire or file away what is left."""
+        limit = None if order.kind in AT_MARKET else order.price
+        executions: list[Execution] = []
+        prevented: list[PreventedMatch] = []
+        if order.time_in_force != "FOK" or self._fills(market, order, limit):
+            executions, prevented = self._match(market, order, limit, order.self_trade, now_ns)
+        if order.is_open:
+            self._settle_rest(account, market, order, now_ns)
         return Placed(order, executions, prevented)
 
+    @staticmethod
+    def _fills(market: Market, order: Order, limit: int | None) -> bool:
+        """Whether an order would be filled whole at once."""
+        quantity = order.open_quantity
+        reach = market.book.fillable(order.side, quantity, limit, order.owner, order.self_trade)
+        return reach >= quantity
+
     def _settle_rest(self, account: Account, market: Market, order: Order, now_ns: int) -> None:
-        """Rest, expire or file away what matching left of a new order."""
-        if not order.is_open:
-            return
-        if order.kind == "MARKET":
+        """Rest or expire what matching left of an order."""
+        if order.kind in AT_MARKET:
             reason = "INSUFFICIENT_LIQUIDITY"
         elif order.time_in_force == "IOC":
             reason = "UNFILLED_IOC_QUANTITY_EXPIRED"
         elif order.time_in_force == "FOK":
             reason = "UNFILLED_FOK_ORDER_EXPIRED"
         else:
-            market.book.add(order)
+            self._show(market, order)
             self._publish_best(market)
             return
+        self._expire(account, market, order, reason, now_ns)
+
+    @staticmethod
+    def _show(market: Market, order: Order) -> None:
+        """Rest an order on the book, an iceberg with no more than its tip."""
+        left = order.left
+        order.open_quantity = min(left, order.iceberg or left)
+        order.hidden = left - order.open_quantity
+        market.book.add(order)
+
+    @staticmethod
+    def _take_out(market: Market, order: Order) -> None:
+        """Take an order off the book, or from those that wait for a price."""
+        if order.order_id in market.book.orders:
+            market.book.remove(order)
+        market.waiting.pop(order.order_id, None)
+
+    def _expire(
+        self, account: Account, market: Market, order: Order, reason: str, now_ns: int
+    ) -> None:
         order.expiry_reason = reason
+        self._take_out(market, order)
+        self._publish_best(market)
         self._close(account, market, order, "EXPIRED", now_ns)
         self._report(market, order, "EXPIRED", now_ns)
+
+    def _charge(
+        self, account: Account, asset: str, amount: int, *, is_maker: bool
+    ) -> tuple[int, str]:
+        """Take the commission on ``amount`` received; return what it is and in which asset."""
+        commission, paid_in = commission_on(
+            account, asset, amount, self.markets.values(), is_maker=is_maker
+        )
+        account.balance(paid_in).free -= commission
+        self.fees.balance(paid_in).free += commission
+        return commission, paid_in
 
     def _match(
         self, market: Market, taker: Resting, limit: int | None, mode: SelfTrade, now_ns: int
@@ -489,7 +692,7 @@ class Engine:
             self.events.append(Aggregated(market.symbol.name, aggregate))
         for account in touched.values():
             account.updated_ns = now_ns
-            self._tell_balances(account, self._moved(account, market.symbol), now_ns)
+            self._tell_balances(account, assets_moved(account, market.symbol), now_ns)
         return executions, prevented
 
     def _trade(self, market: Market, taker: Resting, fill: Fill, now_ns: int) -> Trade:
@@ -505,6 +708,8 @@ class Engine:
             buyer is fill.maker,
         )
         market.tape.add(trade)
+        if market.waiting:
+            market.unseen_prices.append(trade.price)
         self.events.append(Printed(market.symbol.name, trade))
         return trade
 
@@ -522,11 +727,12 @@ class Engine:
             account.balance(gets).free += got
             account.balance(gives).free -= given
             return None
+        if is_maker:
+            self._end_rival(market, party, trade.time_ns)
         account.balance(gets).free += got
         account.balance(gives).locked -= given
         party.locked -= given
-        commission, paid_in = self._commission(account, symbol, gets, got, is_maker=is_maker)
-        account.balance(paid_in).free -= commission
+        commission, paid_in = self._charge(account, gets, got, is_maker=is_maker)
         if not party.executed:
             counter = account.orders
             counter.add(
@@ -540,54 +746,15 @@ class Engine:
             trade, party.order_id, party.side is BUY, is_maker, commission, paid_in
         )
         self.file(account, symbol.name).executions.append(execution)
-        if not party.open_quantity:
+        if not party.left:
             self._close(account, market, party, "FILLED", trade.time_ns)
         else:
+            if not party.open_quantity:
+                self._show(market, party)
             party.status = "PARTIALLY_FILLED"
             self._unlock_excess(account, market, party)
         self._report(market, party, "TRADE", trade.time_ns, execution=execution)
         return execution
-
-    def _commission(
-        self, account: Account, symbol: Symbol, asset: str, amount: int, *, is_maker: bool
-    ) -> tuple[int, str]:
-        """Charge the commission on ``amount`` received; return what it is and in which asset.
-
-        In BNB where the account pays so, has enough and BNB has a price; else in what is received
-        (faqs/commission_faq.md).
-        """
-        rate = account.maker_rate if is_maker else account.taker_rate
-        commission = amount * rate // ONE
-        if account.pays_in_bnb and asset != DISCOUNT_ASSET:
-            price = self._price(DISCOUNT_ASSET, asset)
-            discounted = 0 if price is None else commission * DISCOUNT // price
-            if price is not None and discounted <= account.balance(DISCOUNT_ASSET).free:
-                commission, asset = discounted, DISCOUNT_ASSET
-        elif account.pays_in_bnb:
-            commission = commission * DISCOUNT // ONE
-        self.fees.balance(asset).free += commission
-        return commission, asset
-
-    @staticmethod
-    def _moved(account: Account, symbol: Symbol) -> Iterable[str]:
-        """Return the assets that a fill in ``symbol`` may have moved, each once."""
-        pair = (symbol.base, symbol.quote)
-        return (
-            (*pair, DISCOUNT_ASSET) if account.pays_in_bnb and DISCOUNT_ASSET not in pair else pair
-        )
-
-    def _price(self, base: str, quote: str) -> int | None:
-        """Return the price of ``base`` in ``quote`` by a symbol of both, or by a common quote."""
-        prices = {
-            (market.symbol.base, market.symbol.quote): market.last_price()
-            for market in self.markets.values()
-        }
-        if (base, quote) in prices:
-            return prices[base, quote]
-        for (one, common), price in prices.items():
-            if one == base and (quote, common) in prices:
-                return price * ONE // prices[quote, common]
-        return None
 
     def _prevent(
         self, market: Market, taker: Resting, step: Prevented, now_ns: int
@@ -630,7 +797,9 @@ class Engine:
         order.prevented += quantity
         order.prevented_id = match.prevented_id
         order.updated_ns = now_ns
-        if order.open_quantity:
+        if order.left:
+            if not order.open_quantity:
+                self._show(market, order)
             self._unlock_excess(account, market, order)
         else:
             self._close(account, market, order, "EXPIRED_IN_MATCH", now_ns)
@@ -641,6 +810,8 @@ class Engine:
             order.owner,
             orders.prevented_report(order, counter.order_id, quantity, match, event),
         )
+        if not order.is_open:
+            self._progress(market, order, now_ns)
 
     def _close(
         self, account: Account, market: Market, order: Order, status: str, now_ns: int
@@ -652,20 +823,48 @@ class Engine:
         order.locked = 0
 
     def _unlock_excess(self, account: Account, market: Market, order: Order) -> None:
-        """Unlock what an order no longer needs: price improvement, reduction, prevention."""
-        if order.kind == "MARKET":
-            return  # its exact cost was locked; the rest is unlocked when it closes
-        still = order.open_quantity
-        if order.side is BUY:
-            still = notional(order.price, order.open_quantity)
-        account.unlock(self._locked_asset(market, order), order.locked - still)
-        order.locked = still
+        """Unlock what an order no longer needs: price improvement, reduction, prevention.
+
+        The orders of a pair lock together what the one of them that needs more does.
+        """
+        one = self.list_of(order)
+        rival = None if one is None else one.rival(order)
+        keeper = rival if rival is not None and rival.locked else order
+        still = max(self._still_needs(each) for each in (order, rival) if each is not None)
+        if keeper.locked > still >= 0:
+            account.unlock(self._locked_asset(market, order), keeper.locked - still)
+            keeper.locked = still
+
+    @staticmethod
+    def _still_needs(order: Order) -> int:
+        """Return what an order needs; all it has where its exact cost was locked."""
+        if order.side is not BUY:
+            return order.left
+        return order.locked if order.lock_price is None else notional(order.lock_price, order.left)
 
     @staticmethod
     def _locked_asset(market: Market, order: Order) -> str:
         return market.symbol.quote if order.side is BUY else market.symbol.base
 
     def _report(
+        self,
+        market: Market,
+        order: Order,
+        kind: str,
+        now_ns: int,
+        *,
+        former_client_id: str = "",
+        execution: Execution | None = None,
+    ) -> int:
+        """Tell the owner about its order and carry on with its list; return the execution id."""
+        execution_id = self._say(
+            market, order, kind, now_ns, former_client_id=former_client_id, execution=execution
+        )
+        if not order.is_open:
+            self._progress(market, order, now_ns)
+        return execution_id
+
+    def _say(
         self,
         market: Market,
         order: Order,

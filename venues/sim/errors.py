@@ -132,7 +132,12 @@ def timed_out() -> ApiError:
 
 def market_closed(method: str) -> ApiError:
     """Return the matching engine's refusal while a symbol does not trade."""
-    code = {"order.cancel": -2011, "openOrders.cancelAll": -2011, "order.amend.keepPriority": -2038}
+    code = {
+        "order.cancel": -2011,
+        "openOrders.cancelAll": -2011,
+        "orderList.cancel": -2011,
+        "order.amend.keepPriority": -2038,
+    }
     return ApiError(code.get(method, -2010), "Market is closed.")
 
 
@@ -305,6 +310,48 @@ def insufficient_balance() -> RejectedError:
 
 def would_take() -> RejectedError:
     return RejectedError("Order would immediately match and take.", "WOULD_MATCH_IMMEDIATELY")
+
+
+def unsupported_combination() -> ApiError:
+    return ApiError(-1014, "Unsupported order combination.")
+
+
+def no_contingent_order() -> ApiError:
+    return ApiError(-1168, "At least one OCO order must be contingent.")
+
+
+# Code and words for an order of a pair on the wrong side of the price, by whether it buys.
+_MISPLACED: Final = {
+    ("LIMIT", True): (-1165, "A limit order in a buy OCO must be below."),
+    ("LIMIT", False): (-1166, "A limit order in a sell OCO must be above."),
+    ("STOP", True): (-1196, "A stop loss order in a buy OCO must be above."),
+    ("STOP", False): (-1197, "A stop loss order in a sell OCO must be below."),
+    ("TAKE", True): (-1198, "A take profit order in a buy OCO must be below."),
+    ("TAKE", False): (-1199, "A take profit order in a sell OCO must be above."),
+}
+
+
+def misplaced_in_oco(kind: str, *, is_buy: bool) -> ApiError:
+    code, words = _MISPLACED[kind.partition("_")[0], is_buy]
+    return ApiError(code, words)
+
+
+def not_in_lists() -> ApiError:
+    return ApiError(-1158, "Order type not supported in OCO.")
+
+
+def iceberg_exceeds() -> ApiError:
+    return ApiError(-1013, "IcebergQty exceeds QTY.")
+
+
+def would_trigger() -> RejectedError:
+    return RejectedError("Order would trigger immediately.", "STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY")
+
+
+def bad_oco_prices() -> RejectedError:
+    return RejectedError(
+        "The relationship of the prices for the orders is not correct.", "OCO_BAD_PRICES"
+    )
 
 
 def cancel_rejected(msg: str = "Unknown order sent.") -> ApiError:

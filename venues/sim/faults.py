@@ -94,8 +94,8 @@ _EXECUTION: Final = frozenset(Kind) - _PATH - _ACCEPTANCE - _REPLICA - {Kind.SIL
 _EXECUTED: Final = frozenset({Kind.SERVER_ERROR, Kind.TIMEOUT, Kind.DISCONNECT})
 _TIMED: Final = frozenset({Kind.THROTTLED, Kind.BANNED})
 
-PLACING: Final = ("order.place", "order.cancelReplace", "order.amend")
-CANCELS: Final = ("order.cancel", "openOrders.cancelAll")
+PLACING: Final = ("order.place", "order.cancelReplace", "order.amend", "orderList.place")
+CANCELS: Final = ("order.cancel", "openOrders.cancelAll", "orderList.cancel")
 # What the venue answers from memory or its database (rest-api.md, Data Sources).
 QUERIES: Final = (
     "account.status",

@@ -135,10 +135,10 @@ class OrderCounter:
         """Forget what was counted."""
         self.windows = tuple(Window(window.limit) for window in self.windows)
 
-    def full(self, now_ns: int) -> errors.ApiError | None:
-        """Return the refusal of one more order, or None when there is room."""
+    def full(self, now_ns: int, orders: int = 1) -> errors.ApiError | None:
+        """Return the refusal of so many more orders, or None when there is room."""
         for window in self.windows:
-            if not window.has_room(1, now_ns):
+            if not window.has_room(orders, now_ns):
                 limit = window.limit
                 return errors.too_many_orders(limit.limit, limit.label, window.ends_ms(now_ns))
         return None

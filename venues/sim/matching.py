@@ -39,9 +39,9 @@ class SelfTrade(Enum):
 
 
 class Resting:
-    """An order as the book sees it: ``open_quantity`` is what may still trade."""
+    """An order as the book sees it: ``open_quantity`` is what it shows, ``hidden`` comes after."""
 
-    __slots__ = ("open_quantity", "order_id", "owner", "price", "side")
+    __slots__ = ("hidden", "open_quantity", "order_id", "owner", "price", "side")
 
     def __init__(self, order_id: int, owner: int, side: bool, price: int, open_quantity: int):
         self.order_id = order_id
@@ -49,6 +49,12 @@ class Resting:
         self.side = side
         self.price = price
         self.open_quantity = open_quantity
+        self.hidden = 0
+
+    @property
+    def left(self) -> int:
+        """What may still trade, shown or not."""
+        return self.open_quantity + self.hidden
 
 
 class Fill(NamedTuple):
@@ -231,7 +237,7 @@ class Book:
                 if self_trade.expires_taker:
                     return
                 continue
-            yield maker.price, maker.open_quantity
+            yield maker.price, maker.left
 
     def opposite(self, side: bool, limit: int | None = None) -> Iterator[Resting]:
         """Yield what an order of ``side`` would meet, in matching order."""
@@ -244,13 +250,15 @@ class Book:
 
     def _prevent(self, taker: Resting, maker: Resting, price: int, mode: SelfTrade) -> Prevented:
         both = min(taker.open_quantity, maker.open_quantity)
-        maker_loses = maker.open_quantity if mode.expires_maker else 0
+        maker_loses = maker.left if mode.expires_maker else 0
         taker_loses = taker.open_quantity if mode.expires_taker else 0
         if mode in {SelfTrade.DECREMENT, SelfTrade.TRANSFER}:
             maker_loses = taker_loses = both
         taker.open_quantity -= taker_loses
+        if mode.expires_maker:
+            maker.hidden = 0
         if maker_loses:
-            self._take(maker, maker_loses)
+            self._take(maker, min(maker_loses, maker.open_quantity))
         return Prevented(maker, price, taker_loses, maker_loses)
 
     def _take(self, maker: Resting, quantity: int) -> None:

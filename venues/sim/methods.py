@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from venues.sim import account_methods as account
+from venues.sim import list_methods as lists
 from venues.sim import market_methods as market
 from venues.sim import trading_methods as trading
 from venues.sim.exchange import Handler, Method, Weight
@@ -85,6 +86,14 @@ METHODS: Final[dict[str, Method]] = {
     "order.cancelReplace": _trade(trading.cancel_replace, counts_orders=True),
     # An amend is free where it ends the order, which the method says itself.
     "order.amend.keepPriority": _trade(trading.amend, 4, free_on_success=False),
+    "orderList.place": _trade(lists.place_old_oco, counts_orders=True),
+    "orderList.place.oco": _trade(lists.place_oco, counts_orders=True),
+    "orderList.place.oto": _trade(lists.place_oto, counts_orders=True),
+    "orderList.place.otoco": _trade(lists.place_otoco, counts_orders=True),
+    "orderList.cancel": _trade(lists.cancel),
+    "orderList.status": Method(lists.status, 4, signed=True),
+    "openOrderLists.status": Method(lists.open_lists, 6, signed=True),
+    "allOrderLists": Method(lists.all_lists, 20, signed=True),
     "order.amendments": Method(account.amendments, 4, signed=True),
     "order.status": Method(account.order_status, 4, signed=True),
     "openOrders.status": Method(account.open_orders, _symbol_weight(6, 80), signed=True),

@@ -14,6 +14,9 @@ from venues.sim.matching import BUY, Resting, SelfTrade
 from venues.sim.tape import Trade
 
 NO_LIST: Final = -1
+NOT_WORKING: Final = -1
+# An order of a list that is not placed before another one is filled.
+PENDING: Final = "PENDING_NEW"
 # Trade groups do not exist here.
 NO_GROUP: Final = -1
 ZERO: Final = show(0)
@@ -36,17 +39,20 @@ class NewOrder:
     self_trade: SelfTrade
     strategy_id: int | None
     strategy_type: int | None
+    stop_price: int = 0
+    trailing_delta: int | None = None
+    iceberg: int = 0
 
 
 class Order(Resting):
     """An order of an account, from acceptance on."""
 
     __slots__ = (
-        "amends", "client_id", "created_ns", "executed", "expiry_reason", "kind", "locked",
-        "names", "past", "prevented", "prevented_id", "quantity", "quote_executed",
-        "quote_quantity",
-        "self_trade", "status", "strategy_id", "strategy_type", "symbol", "time_in_force",
-        "updated_ns", "used_sor", "working_ns",
+        "amends", "client_id", "created_ns", "executed", "expiry_reason", "extreme", "iceberg",
+        "kind", "list_id", "lock_price", "locked", "names", "past", "prevented", "prevented_id",
+        "quantity", "quote_executed", "quote_quantity",
+        "self_trade", "status", "stop_price", "strategy_id", "strategy_type", "symbol",
+        "time_in_force", "trailing_delta", "trailing_ns", "updated_ns", "used_sor", "working_ns",
     )  # fmt: skip
 
     def __init__(
@@ -72,9 +78,18 @@ class Order(Resting):
         self.expiry_reason: str | None = None
         self.used_sor = False
         self.locked = 0
+        # What a unit of a buy order locks; None where its whole cost is known and locked.
+        self.lock_price: int | None = request.price or None
+        self.list_id = NO_LIST
+        self.stop_price = request.stop_price
+        self.trailing_delta = request.trailing_delta
+        # Since when a trailing order follows the price, and the best price it has seen since.
+        self.trailing_ns: int | None = None
+        self.extreme = 0
+        self.iceberg = request.iceberg
         self.amends: list[Amendment] = []
         self.created_ns = self.updated_ns = now_ns
-        self.working_ns = now_ns
+        self.working_ns: int | None = now_ns
         # What the order was after each change that a replica may still show, oldest first.
         self.past: list[Order] = []
 
@@ -84,7 +99,7 @@ class Order(Resting):
 
     @property
     def is_open(self) -> bool:
-        return self.status in {"NEW", "PARTIALLY_FILLED"}
+        return self.status in {"NEW", "PARTIALLY_FILLED", PENDING}
 
     def remember(self) -> None:
         """Keep what the order is now for replicas that are behind, which reach so far back."""
@@ -163,7 +178,7 @@ def ack(order: Order, unit_ns: int) -> dict[str, Any]:
     return {
         "symbol": order.symbol,
         "orderId": order.order_id,
-        "orderListId": NO_LIST,
+        "orderListId": order.list_id,
         "clientOrderId": order.client_id,
         "transactTime": order.updated_ns // unit_ns,
     }
@@ -181,9 +196,9 @@ def placed(
     if response == "ACK":
         return answer
     answer |= _numbers(order)
-    answer["workingTime"] = order.working_ns // unit_ns
+    answer["workingTime"] = _working_time(order, unit_ns)
     answer["selfTradePreventionMode"] = order.self_trade.value
-    answer |= _conditional(order)
+    answer |= _conditional(order, unit_ns)
     if response == "FULL":
         answer["fills"] = [
             {
@@ -205,13 +220,13 @@ def canceled(order: Order, former_client_id: str, unit_ns: int) -> dict[str, Any
         "symbol": order.symbol,
         "origClientOrderId": former_client_id,
         "orderId": order.order_id,
-        "orderListId": NO_LIST,
+        "orderListId": order.list_id,
         "clientOrderId": order.client_id,
         "transactTime": order.updated_ns // unit_ns,
     }
     answer |= _numbers(order)
     answer["selfTradePreventionMode"] = order.self_trade.value
-    return answer | _conditional(order)
+    return answer | _conditional(order, unit_ns)
 
 
 def amended(order: Order, amendment: Amendment, unit_ns: int) -> dict[str, Any]:
@@ -221,7 +236,7 @@ def amended(order: Order, amendment: Amendment, unit_ns: int) -> dict[str, Any]:
         "amendedOrder": {
             "symbol": order.symbol,
             "orderId": order.order_id,
-            "orderListId": NO_LIST,
+            "orderListId": order.list_id,
             "origClientOrderId": amendment.former_client_id,
             "clientOrderId": order.client_id,
             "price": show(order.price),
@@ -234,7 +249,7 @@ def amended(order: Order, amendment: Amendment, unit_ns: int) -> dict[str, Any]:
             "timeInForce": order.time_in_force,
             "type": order.kind,
             "side": order.side_name,
-            "workingTime": order.working_ns // unit_ns,
+            "workingTime": _working_time(order, unit_ns),
             "selfTradePreventionMode": order.self_trade.value,
         },
     }
@@ -245,7 +260,7 @@ def queried(order: Order, unit_ns: int) -> dict[str, Any]:
     return {
         "symbol": order.symbol,
         "orderId": order.order_id,
-        "orderListId": NO_LIST,
+        "orderListId": order.list_id,
         "clientOrderId": order.client_id,
         "price": show(order.price),
         "origQty": show(order.quantity),
@@ -259,11 +274,11 @@ def queried(order: Order, unit_ns: int) -> dict[str, Any]:
         "icebergQty": ZERO,
         "time": order.created_ns // unit_ns,
         "updateTime": order.updated_ns // unit_ns,
-        "isWorking": True,
-        "workingTime": order.working_ns // unit_ns,
+        "isWorking": order.working_ns is not None,
+        "workingTime": _working_time(order, unit_ns),
         "origQuoteOrderQty": show(order.quote_quantity),
         "selfTradePreventionMode": order.self_trade.value,
-    } | _conditional(order)
+    } | _conditional(order, unit_ns)
 
 
 def traded(symbol: str, one: Execution, unit_ns: int) -> dict[str, Any]:
@@ -344,9 +359,21 @@ def _numbers(order: Order) -> dict[str, Any]:
     }
 
 
-def _conditional(order: Order) -> dict[str, Any]:
+def _working_time(order: Order, unit_ns: int) -> int:
+    return NOT_WORKING if order.working_ns is None else order.working_ns // unit_ns
+
+
+def _conditional(order: Order, unit_ns: int) -> dict[str, Any]:
     """Return the fields that appear only under conditions (rest-api.md, conditional fields)."""
     found: dict[str, Any] = {}
+    if order.stop_price:
+        found["stopPrice"] = show(order.stop_price)
+    if order.trailing_delta is not None:
+        since_ns = order.trailing_ns
+        found["trailingDelta"] = order.trailing_delta
+        found["trailingTime"] = NOT_WORKING if since_ns is None else since_ns // unit_ns
+    if order.iceberg:
+        found["icebergQty"] = show(order.iceberg)
     if order.strategy_id is not None:
         found["strategyId"] = order.strategy_id
     if order.strategy_type is not None:
@@ -374,7 +401,8 @@ def _prevented_match(order: Order, one: PreventedMatch) -> dict[str, Any]:
 # -- reports -----------------------------------------------------------------------------------
 
 _TIMES: Final = {
-    "executionReport": ("E", "T", "O", "W"),
+    "executionReport": ("E", "T", "O", "W", "D"),
+    "listStatus": ("E", "T"),
     "outboundAccountPosition": ("E", "u"),
     "balanceUpdate": ("E", "T"),
     "externalLockUpdate": ("E", "T"),
@@ -387,7 +415,7 @@ def in_unit(event: dict[str, Any], unit_ns: int) -> dict[str, Any]:
     """Return a copy of a private event with its times in units of ``unit_ns``."""
     scaled = dict(event)
     for name in _TIMES[event["e"]]:
-        if name in scaled:
+        if scaled.get(name, NOT_WORKING) != NOT_WORKING:
             scaled[name] //= unit_ns
     return scaled
 
@@ -413,9 +441,9 @@ def report(
         "f": order.time_in_force,
         "q": show(order.quantity),
         "p": show(order.price),
-        "P": ZERO,
-        "F": ZERO,
-        "g": NO_LIST,
+        "P": show(order.stop_price),
+        "F": show(order.iceberg),
+        "g": order.list_id,
         "C": former_client_id,
         "x": execution_type,
         "X": order.status,
@@ -429,16 +457,20 @@ def report(
         "T": now_ns,
         "t": -1 if trade is None else trade.trade_id,
         "I": execution_id,
-        "w": order.is_open and order.kind != "MARKET",
+        "w": order.is_open and order.working_ns is not None and bool(order.price),
         "m": execution is not None and execution.is_maker,
         "M": execution is not None,
         "O": order.created_ns,
         "Z": show(order.quote_executed),
         "Y": ZERO if trade is None else show(trade.quote),
         "Q": show(order.quote_quantity),
-        "W": order.working_ns,
         "V": order.self_trade.value,
     }
+    if order.working_ns is not None:
+        event["W"] = order.working_ns
+    if order.trailing_delta is not None:
+        event["d"] = order.trailing_delta
+        event["D"] = NOT_WORKING if order.trailing_ns is None else order.trailing_ns
     if order.strategy_id is not None:
         event["j"] = order.strategy_id
     if order.strategy_type is not None:
@@ -488,5 +520,5 @@ def rejection(
     order.status = "REJECTED"
     event = report(order, "REJECTED", execution_id, now_ns)
     event["r"] = reason
-    del event["W"]
+    event.pop("W", None)
     return event

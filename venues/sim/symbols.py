@@ -6,7 +6,10 @@ from typing import Any, Final
 from venues.sim.fixed import ONE, show
 from venues.sim.matching import SelfTrade
 
-ORDER_TYPES: Final = ("LIMIT", "LIMIT_MAKER", "MARKET")
+ORDER_TYPES: Final = (
+    "LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT",
+    "TAKE_PROFIT_LIMIT",
+)  # fmt: skip
 AVERAGE_PRICE_MINUTES: Final = 5
 
 
@@ -30,6 +33,13 @@ class Symbol:
     max_notional: int = 9_000_000 * ONE
     max_orders: int = 200
     max_amends: int = 10
+    max_algo_orders: int = 5
+    max_iceberg_orders: int = 10
+    max_order_lists: int = 20
+    iceberg_parts: int = 10
+    # Bounds of TRAILING_DELTA in basis points, above and below the market alike.
+    min_trailing: int = 10
+    max_trailing: int = 2_000
     # Bounds of PERCENT_PRICE_BY_SIDE as fractions of 1e-8 of the average price.
     bid_down: int = ONE // 5
     bid_up: int = 5 * ONE
@@ -49,12 +59,12 @@ class Symbol:
             "baseCommissionPrecision": 8,
             "quoteCommissionPrecision": 8,
             "orderTypes": list(ORDER_TYPES),
-            "icebergAllowed": False,
-            "ocoAllowed": False,
-            "otoAllowed": False,
+            "icebergAllowed": True,
+            "ocoAllowed": True,
+            "otoAllowed": True,
             "opoAllowed": False,
             "quoteOrderQtyMarketAllowed": True,
-            "allowTrailingStop": False,
+            "allowTrailingStop": True,
             "cancelReplaceAllowed": True,
             "amendAllowed": True,
             "pegInstructionsAllowed": False,
@@ -103,7 +113,21 @@ class Symbol:
                 "applyMaxToMarket": False,
                 "avgPriceMins": AVERAGE_PRICE_MINUTES,
             },
+            {"filterType": "ICEBERG_PARTS", "limit": self.iceberg_parts},
+            {
+                "filterType": "TRAILING_DELTA",
+                "minTrailingAboveDelta": self.min_trailing,
+                "maxTrailingAboveDelta": self.max_trailing,
+                "minTrailingBelowDelta": self.min_trailing,
+                "maxTrailingBelowDelta": self.max_trailing,
+            },
             {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": self.max_orders},
+            {"filterType": "MAX_NUM_ORDER_LISTS", "maxNumOrderLists": self.max_order_lists},
+            {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": self.max_algo_orders},
+            {
+                "filterType": "MAX_NUM_ICEBERG_ORDERS",
+                "maxNumIcebergOrders": self.max_iceberg_orders,
+            },
             {"filterType": "MAX_NUM_ORDER_AMENDS", "maxNumOrderAmends": self.max_amends},
         ]
 

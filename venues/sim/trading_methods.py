@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from venues.sim import errors, orders, rules
-from venues.sim.engine import CANCEL_ONLY, TRADING, Market
+from venues.sim import errors, list_methods, order_lists, orders, rules
+from venues.sim.engine import TRADING, Market
 from venues.sim.errors import ApiError
 from venues.sim.exchange import Call, Exchange
 from venues.sim.fixed import show
@@ -57,12 +57,18 @@ def cancel(exchange: Exchange, call: Call) -> dict[str, Any]:
 def cancel_all(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
     market = exchange.market(call.p.need_text("symbol"))
     call.p.finish()
-    _check_may_cancel(call, market)
+    rules.check_may_cancel(call.account, market)
     file = exchange.engine.file(call.account, market.symbol.name)
     if not file.open:
         raise errors.cancel_rejected()
     answers = []
     for order in list(file.open.values()):
+        if not order.is_open:
+            continue  # gone with the list it belongs to
+        one = exchange.engine.list_of(order)
+        if one is not None:
+            answers.append(list_methods.canceled(exchange, call, market, one, None))
+            continue
         former = exchange.engine.cancel(call.account, market, order, None, call.now_ns)
         answers.append(orders.canceled(order, former, call.unit_ns))
     return answers
@@ -131,7 +137,9 @@ def amend(exchange: Exchange, call: Call) -> dict[str, Any]:
     )
     # CHANGELOG 2026-04-02: free when the order expires because of the amendment.
     call.free = not order.is_open
-    return orders.amended(order, amendment, call.unit_ns)
+    answer = orders.amended(order, amendment, call.unit_ns)
+    one = exchange.engine.list_of(order)
+    return answer if one is None else answer | {"listStatus": order_lists.amended_shown(one)}
 
 
 def _read_order(exchange: Exchange, call: Call) -> tuple[Market, NewOrder]:
@@ -141,7 +149,7 @@ def _read_order(exchange: Exchange, call: Call) -> tuple[Market, NewOrder]:
     if request.quote_quantity:
         quantity = rules.quantity_for_quote(request, market)
         request = replace(request, quantity=quantity)
-    open_orders = len(exchange.engine.file(call.account, market.symbol.name).open)
+    open_orders = exchange.engine.file(call.account, market.symbol.name).open.values()
     rules.check_order(request, market, open_orders, call.now_ns)
     return market, request
 
@@ -171,7 +179,7 @@ def _cancel(
     new_client_id: str | None,
     restriction: str | None,
 ) -> dict[str, Any]:
-    _check_may_cancel(call, market)
+    rules.check_may_cancel(call.account, market)
     file = exchange.engine.file(call.account, market.symbol.name)
     order = file.find(order_id, client_id)
     if order is None:
@@ -222,13 +230,6 @@ class _CancelReplace:
             "cancelResponse": self.canceled if cancel_error is None else cancel_error.body(),
             "newOrderResponse": placed,
         }
-
-
-def _check_may_cancel(call: Call, market: Market) -> None:
-    """Raise -2011 where neither the account nor the symbol lets a cancel through."""
-    call.account.check_may_cancel()
-    if market.status not in {TRADING, CANCEL_ONLY}:
-        raise errors.market_closed("order.cancel")
 
 
 def _read_restriction(p: Parameters) -> str | None:

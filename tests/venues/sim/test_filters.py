@@ -91,8 +91,8 @@ REFUSALS: list[tuple[dict[str, Any], tuple[int, str]]] = [
     ({"side": "HOLD"}, (-1117, "Invalid side.")),
     ({"type": "LMT"}, (-1116, "Invalid orderType.")),
     (
-        {"type": "STOP_LOSS"},
-        (-1013, "Stop loss orders are not supported for this symbol."),
+        {"pegPriceType": "PRIMARY_PEG"},
+        (-1013, "Pegged orders are not supported for this symbol."),
     ),
     ({"timeInForce": "DAY"}, (-1115, "Invalid timeInForce.")),
     (
@@ -127,10 +127,6 @@ REFUSALS: list[tuple[dict[str, Any], tuple[int, str]]] = [
     ),
     ({"newClientOrderId": ""}, (-1105, "Parameter 'newClientOrderId' was empty.")),
     ({"strategyType": 999_999}, (-1134, "`strategyType` was less than 1000000.")),
-    (
-        {"icebergQty": "0.001"},
-        (-1013, "Iceberg orders are not supported for this symbol."),
-    ),
     (
         {"surprise": "1"},
         (-1104, "Not all sent parameters were read; read '7' parameter(s) but was sent '8'."),

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.venues.sim.driver import MS, Desk, limit
-from venues.sim import engine
+from venues.sim import market
 from venues.sim.fixed import parse, show
 
 
@@ -587,7 +587,7 @@ def test_all_orders_and_my_trades_page_by_id_and_time() -> None:
 
 
 def test_the_oldest_closed_orders_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "CLOSED_ORDERS_KEPT", 3)
+    monkeypatch.setattr(market, "CLOSED_ORDERS_KEPT", 3)
     party = Desk().party()
     party.limit("BUY", "50000", "0.01", newClientOrderId="stays-open")
     for number in range(5):
