@@ -1,38 +1,63 @@
 """The account, as the venue states it.
 
 Here its balances become what a strategy may see, and are held against our own fills; what has to
-agree, and when a difference is believed, lives in ``core.ledger``.
+agree, and when a difference is believed, lives in ``core.ledger``. On an account of our own a
+difference halts until a person has looked; on a shared one it is somebody else's, and is told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from core.events import AccountReport, BalanceMoved
+from core.events import AccountReport, BalanceLocked, BalanceMoved, TradeElsewhere
 from core.gate import Gate
 from core.halts import HaltKind
 from core.ledger import Ledger
+from core.others import Others, amount, clock
+from core.risk import Risk
+
+WHAT_TO_DO = (
+    "nothing the venue has told explains it. Look at the account; `resume` takes the venue's "
+    'balances for right. Where others trade on it, say account = "shared"'
+)
 
 
 class Account:
     """The account that one run trades on."""
 
-    __slots__ = ("_balances", "_gate", "_ledger", "_log", "_totals")
+    __slots__ = (
+        "_balances",
+        "_gate",
+        "_ledger",
+        "_now",
+        "_others",
+        "_risk",
+        "_shared",
+        "_totals",
+    )
 
     def __init__(
         self,
         *,
+        shared: bool,
         balances: dict[str, int],
         ledger: Ledger,
+        others: Others,
+        risk: Risk,
         gate: Gate,
-        log: Callable[[str], None],
+        now: Callable[[], int],
     ) -> None:
         """``balances`` takes the free amount of each asset, in atoms."""
+        self._shared = shared
         self._balances = balances
         self._ledger = ledger
+        self._others = others
+        self._risk = risk
         self._gate = gate
-        self._log = log
+        self._now = now
         self._totals: dict[str, int] = {}
+
+    # -- what the venue tells ------------------------------------------------------------------
 
     def on_report(self, report: AccountReport) -> None:
         if report.whole:
@@ -45,16 +70,58 @@ class Account:
 
     def on_moved(self, moved: BalanceMoved) -> None:
         # The account update that follows carries the absolute amount.
-        self._ledger.moved(moved.asset, moved.delta_atoms)
-        self._log(f"balance moved: {moved.delta_atoms} atoms of {moved.asset}")
+        self._ledger.moved(moved.asset, moved.delta_atoms, moved.venue_ns)
+        how = "paid in" if moved.delta_atoms > 0 else "paid out"
+        what = f"{amount(abs(moved.delta_atoms))} {moved.asset} {how} at {clock(moved.venue_ns)}"
+        self._others.saw(f"payments of {moved.asset}", what, self._now())
 
-    def agrees(self) -> bool:
-        """Compare the venue's balances with our fills; halt where they stay apart.
+    def on_locked(self, lock: BalanceLocked) -> None:
+        """No account update follows this one: what is free is what was, less the lock."""
+        asset, atoms = lock.asset, lock.delta_atoms
+        self._balances[asset] = max(0, self._balances.get(asset, 0) - atoms)
+        self._ledger.locked(asset, atoms)
+        how = "locked" if atoms > 0 else "unlocked"
+        what = f"{amount(abs(atoms))} {asset} {how} from outside at {clock(lock.venue_ns)}"
+        self._others.saw(f"locks of {asset}", what, self._now())
 
-        ``False`` asks for another look soon.
+    def on_trade_elsewhere(self, trade: TradeElsewhere) -> None:
+        """Which assets it moved shows in the balances."""
+        what = (
+            f"{_did(trade.side)} {trade.size} {trade.symbol} at {trade.price}, "
+            f"which is not traded here, at {clock(trade.venue_ns)}"
+        )
+        self._others.saw(f"trades of {trade.symbol}", what, self._now())
+
+    # -- the two ledgers -----------------------------------------------------------------------
+
+    def agrees(self, asked_ns: int) -> bool:
+        """Compare the venue's balances, asked for at ``asked_ns``, with our fills.
+
+        Halt where they stay apart, or tell on a shared account. ``False`` asks for another look
+        soon.
         """
-        found = self._ledger.compare(self._totals)
-        if found:
-            why = "the ledgers differ: " + "; ".join(map(str, found))
+        found = self._ledger.compare(self._totals, asked_ns)
+        if self._shared:
+            self._ledger.accept(found)
+            for one in found:
+                text = f"a balance that no trade or payment told explains: {one}"
+                self._others.saw(f"balances of {one.asset}", text, self._now())
+            return True
+        if found and not self.in_dispute:
+            why = f"the ledgers differ: {'; '.join(map(str, found))}; {WHAT_TO_DO}"
             self._gate.halt(why, HaltKind.LEDGER)
-        return not self._ledger.in_doubt
+        return self.in_dispute or not self._ledger.in_doubt
+
+    @property
+    def in_dispute(self) -> bool:
+        """Whether the ledgers differ, and nobody has decided yet."""
+        return any(halt.kind is HaltKind.LEDGER for halt in self._risk.halts())
+
+    def on_resume(self, *, was_in_dispute: bool) -> None:
+        """A person has looked: where the ledgers differed, the venue's is right."""
+        if was_in_dispute:
+            self._ledger.reopen()
+
+
+def _did(side: int) -> str:
+    return "bought" if side > 0 else "sold"

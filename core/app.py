@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 import strategies
-from core.config import Config, checked, parameters
+from core.config import AccountUse, Config, checked, parameters
 from core.engine import Engine, Setup
 from core.errors import BadConfig
 from core.hops import Hops
@@ -124,6 +124,7 @@ def house(config: Config, name: str, *, scope: str, boot: int, seed: int, key: K
         confirms_quiet=config.run.on_quiet == "confirm",
         cancel_leftovers=config.run.on_restart == "cancel",
         ledger_tolerance_lots=config.run.ledger_tolerance_lots,
+        shared=config.account is AccountUse.SHARED,
         private=key is not KeyKind.NONE,
     )
     return House(

@@ -47,6 +47,14 @@ class PositionNote(Struct, frozen=True, kw_only=True):
     """Newest trade of the account that is accounted for, -1 for none."""
     recent_buy_ids: list[int]
     recent_sell_ids: list[int]
+    newest_id: int = -1
+    """Our newest trade, -1 for none, and the venue's time of it: a history without it lags, or is
+    another one."""
+    newest_ns: int = 0
+    newest_order_id: int = 0
+    """The highest number that an order of ours was given."""
+    others_ids: list[int] = []
+    """The newest trades of others that the ledger counts."""
 
     @property
     def lots(self) -> int:
@@ -93,6 +101,8 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     halts: list[HaltNote] = []
     clock_offset_ns: int = 0
     """The venue's clock minus ours, as the boot knew it: its times mean nothing without."""
+    ledger: dict[str, int] = {}
+    """What each asset would be without any trade of ours, in atoms; empty on a shared account."""
 
 
 class NumberNote(Struct, frozen=True, kw_only=True):

@@ -123,10 +123,21 @@ class FetchTrades(Riskless, frozen=True, gc=False):
 
 
 class FetchOrderTrades(Riskless, frozen=True, gc=False):
-    """Ask for our own trades of one order."""
+    """Ask for our own trades of one order, from trade id ``from_trade_id`` on, a page at a time."""
 
     instrument: int
     venue_order_id: int
+    from_trade_id: int = 0
+
+
+class FetchOrders(Riskless, frozen=True, gc=False):
+    """Ask for the account's orders on one instrument, finished ones too, from a number on.
+
+    A venue answers with a page; a full one means that there may be more.
+    """
+
+    instrument: int
+    from_order_id: int
 
 
 class FetchAccount(Riskless, frozen=True, gc=False):

@@ -92,6 +92,15 @@ class OnRestart(StrEnum):
     """They stand as they are, and the strategy finds them among its open orders."""
 
 
+class AccountUse(StrEnum):
+    """Who else acts on the account that a run trades on."""
+
+    OWN = "own"
+    """Nobody: what nothing explains halts the run until a person has looked."""
+    SHARED = "shared"
+    """People, other programs, other runs: what they do is told, and halts nothing."""
+
+
 class EndpointsSection(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the venue is; needed in full for ``sim``, and otherwise only to override."""
 
@@ -206,7 +215,7 @@ class RunSection(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 0
     leave_timeout_s: Annotated[
         int, Meta(ge=1, le=300, description="seconds to prove that no order is left")
-    ] = 10
+    ] = 30
 
 
 class SessionSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -233,6 +242,7 @@ class Config(Struct, frozen=True):
     environment: Environment
     symbols: tuple[str, ...]
     streams: tuple[Stream, ...]
+    account: AccountUse
     strategy: StrategySection
     risk: dict[str, RiskSection]
     """The resolved limits of every symbol."""
@@ -268,6 +278,7 @@ class _Top(Struct, frozen=True, forbid_unknown_fields=True):
         Stream.DEPTH,
         Stream.TRADES,
     )
+    account: AccountUse = AccountUse.OWN
     endpoints: EndpointsSection = EndpointsSection()
     keys: KeysSection | None = None
     risk: dict[str, Any] = {}
@@ -293,6 +304,7 @@ def load(text: str, name: str) -> Config:
         environment=top.environment,
         symbols=top.symbols,
         streams=top.streams,
+        account=top.account,
         strategy=top.strategy,
         risk=_limits(top.risk, top.symbols, name),
         endpoints=top.endpoints,

@@ -28,6 +28,7 @@ from core.errors import OffGrid
 from core.halts import WHOLE_RUN, Halt, HaltKind
 from core.instrument import Instrument, InstrumentTable
 from core.journal import Journal
+from core.ledger import Ledger
 from core.orders import Order, Orders
 from core.position import Position
 from core.proof import Proof
@@ -57,6 +58,10 @@ class Continuity:
         halts: Callable[[], Sequence[Halt]],
         halt: Callable[[str, HaltKind], None],
         halt_instrument: Callable[[int, str, HaltKind], None],
+        shared: bool,
+        ledger: Ledger,
+        newest_number: Callable[[int], int],
+        expect_above: Callable[[int, int, int], None],
         note: Callable[[bytes], None],
         journal: Journal,
         log: Callable[[str], None],
@@ -72,6 +77,10 @@ class Continuity:
         self._halts = halts
         self._halt = halt
         self._halt_instrument = halt_instrument
+        self._shared = shared
+        self._ledger = ledger
+        self._newest_number = newest_number
+        self._expect_above = expect_above
         self._note = note
         self._journal = journal
         self._segment = 0
@@ -116,6 +125,7 @@ class Continuity:
             halts=[self._lasting(halt) for halt in self._halts() if halt.kind in LASTING],
             clock_offset_ns=self._clock.offset_ns,
             orders=[self._order(order) for order in self._orders.unsettled()],
+            ledger={} if self._shared else self._ledger.openings(),
         )
         self._keep(checkpoint.PREFIX + checkpoint.encode(left))
 
@@ -155,6 +165,10 @@ class Continuity:
             else self._recovery.last_trade(row.index),
             recent_buy_ids=position.recent_ids(True, checkpoint.RECENT_IDS),
             recent_sell_ids=position.recent_ids(False, checkpoint.RECENT_IDS),
+            newest_id=position.newest_id,
+            newest_ns=position.newest_ns,
+            newest_order_id=self._newest_number(row.index),
+            others_ids=self._ledger.recent_ids(row.index, checkpoint.RECENT_IDS),
         )
 
     def _order(self, order: Order) -> OrderNote:
@@ -206,13 +220,17 @@ class Continuity:
                 self._hand_on(note)
             else:
                 self._restore_position(row, note)
+                self._expect_above(row.index, note.newest_order_id, now_ns)
         for row in self._table:
             if row.carried:
                 self._carry(row)
         for order in left.orders:
             self._restore_order(order, now_ns)
         for number in restored.numbers:
-            self._expect(number)
+            self._restore_number(number, now_ns)
+        # What the operator has set is another position: what there was without it is taken anew.
+        anew = {self._table[index].base for index in self._set}
+        self._ledger.restore({k: atoms for k, atoms in left.ledger.items() if k not in anew})
         self._doubt_sent(restored, now_ns)
         self._tell(restored)
         for halt in left.halts:
@@ -287,8 +305,9 @@ class Continuity:
         if note.last_trade_id == NEWEST_TRADE:
             self._set[row.index] = note
             return
-        ids = [*note.recent_buy_ids, *note.recent_sell_ids, note.last_trade_id + 1]
-        self._recovery.resume_trades(row.index, min(ids) - 1)
+        self._ledger.resume_ids(row.index, note.others_ids)
+        witness = (note.newest_id, note.newest_ns)
+        self._recovery.resume_trades(row.index, note.last_trade_id, witness)
 
     def _take_over(self, instrument: int, note: PositionNote) -> None:
         self._positions[instrument].restore(
@@ -299,6 +318,7 @@ class Continuity:
             fees_atoms=note.fees_atoms,
             buy_ids=note.recent_buy_ids,
             sell_ids=note.recent_sell_ids,
+            newest_ns=note.newest_ns,
         )
 
     def on_baseline(self, instrument: int, trade_id: int) -> None:
@@ -309,7 +329,9 @@ class Continuity:
         note = self._set.pop(instrument, None)
         if note is not None:
             known = [trade_id] if trade_id >= 0 else []
-            self._take_over(instrument, replace(note, recent_buy_ids=known, recent_sell_ids=known))
+            self._take_over(
+                instrument, replace(note, recent_buy_ids=known, recent_sell_ids=known, newest_ns=0)
+            )
 
     def _unknown_size(self, row: Instrument, note: PositionNote, grid: str) -> None:
         """A position is no whole number of today's lots: only a person can say what is held."""
@@ -325,14 +347,22 @@ class Continuity:
             self._log(f"order {client_order_id} is on {symbol}, of which the venue tells no rules")
         return row
 
-    def _expect(self, note: NumberNote) -> None:
+    def _restore_number(self, note: NumberNote, now_ns: int) -> None:
+        """Doubt an order that was placed after the checkpoint, of which the number is noted.
+
+        It may have traded, and a history of trades may lag: it is asked about by its number until
+        what it has filled is what it has traded.
+        """
         row = self._row(note.symbol, note.client_order_id)
         if row is None:
             return
+        self._expect_above(row.index, note.venue_order_id, now_ns)
         regrid = self._regrids.get(note.symbol)
         with suppress(OffGrid):  # its trades are of no whole lots either
             found = note if regrid is None else regrid.number(note)
-            self._orders.expect(_place(row, found), note.venue_order_id)
+            if self._orders.find(note.client_order_id) is None:
+                self._orders.resume(_place(row, found), now_ns, note.venue_order_id, 0, 0, ())
+            self._proof.doubt(note.client_order_id, 0)
 
     def _doubt_sent(self, restored: Restored, now_ns: int) -> None:
         """Doubt the orders sent after the checkpoint that nobody has told us the number of.

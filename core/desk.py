@@ -263,6 +263,11 @@ class TradingDesk:
                 self._unwanted.raise_(order.client_order_id, self.now_ns)
         self.step()
 
+    def take_out_order(self, order: Order) -> None:
+        """Cancel one order, and go on until it is gone."""
+        self._unwanted.raise_(order.client_order_id, self.now_ns)
+        self.step()
+
     def step(self) -> None:
         """Cancel again what was to be taken out and still stands, as far as it is due."""
         self._try_the_other_way()

@@ -25,6 +25,7 @@ from core.desk import TradingDesk
 from core.errors import JournalFailed
 from core.events import (
     AccountReport,
+    BalanceLocked,
     BalanceMoved,
     BookDelta,
     BookSnapshot,
@@ -36,12 +37,15 @@ from core.events import (
     LimitsReport,
     MarketTrade,
     Notice,
+    OffGridTrade,
     OpenOrders,
     OrderReport,
+    OrdersListed,
     ReplaceOutcome,
     Reply,
     SessionNotice,
     TopsReport,
+    TradeElsewhere,
     UnknownExecution,
     VenueTime,
 )
@@ -57,6 +61,7 @@ from core.lines import Lines
 from core.market_data import MarketData
 from core.operator import Operator
 from core.orders import Orders
+from core.others import Others
 from core.outbound import Door, Outbound
 from core.position import Position
 from core.proof import Proof
@@ -102,6 +107,8 @@ class Setup(Frozen, frozen=True, kw_only=True):
     """Whether orders of an earlier boot are cancelled, else they are adopted as they stand."""
     ledger_tolerance_lots: int
     """Largest difference between balances and fills that is borne, in lots of the base asset."""
+    shared: bool
+    """Whether others act on the account, too: what they do is told, and halts nothing."""
     private: bool
     """Whether there are keys: without them nothing is ever placed, and only public lines open."""
 
@@ -144,6 +151,7 @@ class Engine:
         self.outbound = Outbound(
             adapter, self.sessions, self.throttle, journal, self.clock, door, stamp
         )
+        self.others = Others(door.log)
         self.ledger = Ledger(self.table, self.positions, setup.ledger_tolerance_lots)
 
         # The rooms, each on those before it; one that lies higher is looked up when it is needed.
@@ -187,6 +195,9 @@ class Engine:
             outbound=self.outbound,
             settle=lambda folded: self.executions.settle(folded),
             expiry_ns=setup.recv_window_ns,
+            execution_ns=adapter.execution_ns,
+            lag_ns=adapter.lag_ns,
+            log=door.log,
         )
         self.recovery = Recovery(
             table=self.table,
@@ -194,10 +205,16 @@ class Engine:
             outbound=self.outbound,
             desk=self.desk,
             proof=self.proof,
+            clock=self.clock,
             settle=lambda folded: self.executions.settle(folded),
+            whose=lambda report: self._handlers[type(report)](report),
+            off_grid=lambda trade: self.executions.on_off_grid(trade),
+            begun_anew=lambda index: self.executions.numbers_begin_anew(index),
             expiry_ns=setup.recv_window_ns,
+            execution_ns=adapter.execution_ns,
+            lag_ns=adapter.lag_ns,
             cancel_leftovers=setup.cancel_leftovers,
-            agree=lambda: self.account.agrees(),
+            agree=lambda asked_ns: self.account.agrees(asked_ns),
             baseline=lambda row, trade_id: self.continuity.on_baseline(row, trade_id),
             log=door.log,
         )
@@ -213,6 +230,10 @@ class Engine:
             halts=self.risk.halts,
             halt=lambda why, kind: self.gate.halt(why, kind),
             halt_instrument=lambda row, why, kind: self.gate.halt_instrument(row, why, kind),
+            shared=setup.shared,
+            ledger=self.ledger,
+            newest_number=lambda index: self.executions.newest_number(index),
+            expect_above=lambda *known: self.executions.expect_above(*known),
             note=self._note,
             journal=journal,
             log=door.log,
@@ -261,7 +282,13 @@ class Engine:
             log=door.log,
         )
         self.account = Account(
-            balances=self.balances, ledger=self.ledger, gate=self.gate, log=door.log
+            shared=setup.shared,
+            balances=self.balances,
+            ledger=self.ledger,
+            others=self.others,
+            risk=self.risk,
+            gate=self.gate,
+            now=lambda: self.desk.now_ns,
         )
         self.executions = Executions(
             table=self.table,
@@ -269,6 +296,7 @@ class Engine:
             positions=self.positions,
             orders=self.orders,
             ledger=self.ledger,
+            others=self.others,
             risk=self.risk,
             outbound=self.outbound,
             desk=self.desk,
@@ -278,6 +306,7 @@ class Engine:
             continuity=self.continuity,
             gate=self.gate,
             counts=self.counts,
+            log=door.log,
         )
         self.lines = Lines(
             adapter=adapter,
@@ -301,6 +330,7 @@ class Engine:
             risk=self.risk,
             gate=self.gate,
             flattening=self.flattening,
+            account=self.account,
             callbacks=self.callbacks,
             parameters_with=parameters_with,
             log=door.log,
@@ -315,9 +345,13 @@ class Engine:
             MarketTrade: self.market_data.on_trade,
             OrderReport: self.executions.on_report,
             FillReport: self.recovery.on_fill_report,
+            OffGridTrade: self.recovery.on_off_grid,
+            OrdersListed: self.recovery.on_orders,
+            TradeElsewhere: self.account.on_trade_elsewhere,
             UnknownExecution: self.executions.on_unknown_execution,
             AccountReport: self.account.on_report,
             BalanceMoved: self.account.on_moved,
+            BalanceLocked: self.account.on_locked,
             OpenOrders: lambda event: self.recovery.on_open_orders(event, self.desk.now_ns),
             InstrumentsReport: self.reference_data.on_instruments,
             LimitsReport: self.reference_data.on_limits,
@@ -594,6 +628,7 @@ class Engine:
         self.flattening.step()
         self.continuity.step(now_ns)
         self.executions.watch_profit()
+        self.others.step(now_ns)
         self.gate.refresh()
 
     # -- what concerns several rooms -----------------------------------------------------------

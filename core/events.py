@@ -174,12 +174,56 @@ class FillReport(Event, frozen=True):
     fill: Fill
 
 
+class OffGridTrade(Event, frozen=True):
+    """A trade of the account whose price or size the grid of today cannot express.
+
+    It was made on a former grid, by whomever. Amounts are in atoms of the instrument's assets.
+    """
+
+    instrument: int
+    venue_order_id: int
+    trade_id: int
+    side: Side
+    base_atoms: int
+    quote_atoms: int
+    fee_atoms: int
+    fee_asset: str
+    venue_ns: int
+
+
+class TradeElsewhere(Event, frozen=True):
+    """Somebody traded on the account, on a symbol that this run does not watch.
+
+    Amounts are as the venue writes them: what its assets are is not known here.
+    """
+
+    symbol: str
+    side: Side
+    size: str
+    price: str
+    venue_ns: int
+
+
 class UnknownExecution(Event, frozen=True):
-    """An order report of a type outside the closed set: never booked, its instrument halts."""
+    """An order report that cannot be read: of a type outside the closed set, or off today's grid.
+
+    It is never booked; where the order is ours, its instrument halts.
+    """
 
     instrument: int
     client_order_id: str
     what: str
+    venue_order_id: int = 0
+
+
+class OrdersListed(Event, frozen=True):
+    """Orders of the account on one instrument, finished ones too, by ascending number.
+
+    What cannot be read stands among them: whose it is may matter all the same.
+    """
+
+    instrument: int
+    reports: tuple[OrderReport | UnknownExecution, ...]
 
 
 # -- the account -----------------------------------------------------------------------------
@@ -207,6 +251,17 @@ class AccountReport(Event, frozen=True):
 
 class BalanceMoved(Event, frozen=True):
     """A deposit, withdrawal or transfer moved an asset by ``delta_atoms``; no trade did."""
+
+    asset: str
+    delta_atoms: int
+    venue_ns: int
+
+
+class BalanceLocked(Event, frozen=True):
+    """Somebody outside trading has locked ``delta_atoms`` of an asset, as collateral for example.
+
+    Below zero, so much was unlocked. It is not free meanwhile, and remains the account's.
+    """
 
     asset: str
     delta_atoms: int

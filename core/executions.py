@@ -2,24 +2,37 @@
 
 Here a fact that the order table has folded moves the position, is told to the strategy, noted for
 the next boot, doubted where fills are missing, and held against the daily loss. How facts fold
-lives in ``core.orders``, what replies and silence prove in ``core.proof``.
+lives in ``core.orders``, what replies and silence prove in ``core.proof``. What is reported of
+others' orders moves no position of ours: it is counted in the ledger, and told once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from msgspec.structs import replace
 
 from core.book import Book
 from core.callbacks import Callbacks
 from core.continuity import Continuity
 from core.counts import Counts
 from core.desk import TradingDesk
-from core.events import NO_INSTRUMENT, Fill, OrderReport, UnknownExecution
+from core.events import (
+    NO_INSTRUMENT,
+    Change,
+    Fill,
+    Ignored,
+    OffGridTrade,
+    OrderReport,
+    Side,
+    UnknownExecution,
+)
 from core.gate import Gate
 from core.halts import HaltKind
-from core.instrument import InstrumentTable
+from core.instrument import Instrument, InstrumentTable
 from core.ledger import Ledger
 from core.orders import Folded, Order, Orders
+from core.others import Others, amount, clock
 from core.outbound import Outbound
 from core.position import Position
 from core.proof import Proof
@@ -42,7 +55,10 @@ class Executions:
         "_desk",
         "_gate",
         "_ledger",
+        "_log",
+        "_newest",
         "_orders",
+        "_others",
         "_outbound",
         "_positions",
         "_proof",
@@ -59,6 +75,7 @@ class Executions:
         positions: Sequence[Position],
         orders: Orders,
         ledger: Ledger,
+        others: Others,
         risk: Risk,
         outbound: Outbound,
         desk: TradingDesk,
@@ -68,12 +85,17 @@ class Executions:
         continuity: Continuity,
         gate: Gate,
         counts: Counts,
+        log: Callable[[str], None],
     ) -> None:
         self._table = table
         self._books = books
         self._positions = positions
         self._orders = orders
         self._ledger = ledger
+        self._others = others
+        self._log = log
+        self._newest: dict[int, tuple[int, int]] = {}
+        """The highest number an order of ours was given, by instrument, and when we were told."""
         self._risk = risk
         self._outbound = outbound
         self._desk = desk
@@ -96,20 +118,68 @@ class Executions:
     def _on_stranger(self, report: OrderReport) -> Folded | None:
         """An order that the table does not hold: an earlier boot's is ours, all others are not."""
         if self._orders.is_ours(report.client_order_id):
-            return self._orders.adopt(report)
-        fills = self._orders.disown(report.instrument, report.venue_order_id)
-        self._ledger.traded_by_others(self._table[report.instrument], report.side, fills)
+            return self._adopt(report)
+        row = self._table[report.instrument]
+        for trade in self._orders.disown(report.instrument, report.venue_order_id):
+            self._traded_by_others(row, trade.side, trade.fill)
+        for fill in report.fills:
+            if fill.trade_id < 0:
+                # An allocation: no history of trades has it.
+                self._traded_by_others(row, report.side, fill)
+        if report.change is Change.NEW:
+            what = (
+                f"order {report.client_order_id} to {'buy' if report.side > 0 else 'sell'} "
+                f"{row.lot.text(report.size_lots)} {row.symbol} at "
+                f"{row.tick.text(report.price_ticks)}"
+            )
+            self._others.saw(f"orders on {row.symbol}", what, self._desk.now_ns)
         return None
 
+    def _adopt(self, report: OrderReport) -> Folded:
+        folded = self._orders.adopt(report)
+        of_this_boot = report.client_order_id.startswith(self._orders.marker)
+        return replace(folded, reappeared=of_this_boot and not folded.order.state.terminal)
+
+    def _traded_by_others(self, row: Instrument, side: Side, fill: Fill) -> None:
+        if self._ledger.traded_by_others(row, side, fill):
+            size, price = row.lot.text(fill.lots), row.tick.text(fill.price_ticks)
+            self._tell_trade(row, side, f"{size} {row.symbol} at {price}", fill.venue_ns)
+
+    def on_off_grid(self, trade: OffGridTrade) -> None:
+        """A trade was found by asking that today's grid cannot express."""
+        row = self._table[trade.instrument]
+        if self._orders.by_venue_id(trade.instrument, trade.venue_order_id) is not None:
+            why = f"trade {trade.trade_id} of ours is off today's grid: no position counts it"
+            self._gate.halt_instrument(trade.instrument, why, HaltKind.GRID)
+        elif self._ledger.traded_off_grid(row, trade):
+            what = (
+                f"{amount(trade.base_atoms)} {row.base} for {amount(trade.quote_atoms)} "
+                f"{row.quote}, off today's grid of {row.symbol},"
+            )
+            self._tell_trade(row, trade.side, what, trade.venue_ns)
+
+    def _tell_trade(self, row: Instrument, side: Side, what: str, venue_ns: int) -> None:
+        text = f"{'bought' if side > 0 else 'sold'} {what} at {clock(venue_ns)}"
+        self._others.saw(f"trades of {row.symbol}", text, self._desk.now_ns)
+
     def on_unknown_execution(self, event: UnknownExecution) -> None:
-        if self._orders.is_ours(event.client_order_id):
+        name, index, orders = event.client_order_id, event.instrument, self._orders
+        found = orders.find(name) or orders.by_venue_id(index, event.venue_order_id)
+        ours = orders.is_ours(name)
+        why = f"unknown execution type {event.what!r} for {name}"
+        if found is None and not ours:
+            self._counts.on_ignored(Ignored("execution of others that cannot be read"))
+            if index != NO_INSTRUMENT:
+                row = self._table[index]
+                self._others.saw(f"orders on {row.symbol}", why, self._desk.now_ns)
+                for trade in orders.disown(index, event.venue_order_id):
+                    self._traded_by_others(row, trade.side, trade.fill)
+            return
+        if ours:
             self._recovery.on_stray(event)
-        elif event.instrument == NO_INSTRUMENT:
-            return  # others', on symbols that we know nothing of
-        why = f"unknown execution type {event.what!r} for {event.client_order_id}"
-        if event.instrument != NO_INSTRUMENT:
-            self._gate.halt_instrument(event.instrument, why, HaltKind.CONTRADICTION)
-        self._proof.doubt(event.client_order_id, self._desk.now_ns)
+        if index != NO_INSTRUMENT:
+            self._gate.halt_instrument(index, why, HaltKind.CONTRADICTION)
+        self._proof.doubt(name if found is None else found.client_order_id, self._desk.now_ns)
 
     # -- what follows --------------------------------------------------------------------------
 
@@ -117,16 +187,22 @@ class Executions:
         """Move positions by new fills, and tell the strategy what changed."""
         order, callbacks = folded.order, self._callbacks
         if folded.numbered:
-            self._continuity.numbered(order)
+            self._numbered(order)
         if folded.contradiction:
             self._gate.halt_instrument(
                 order.instrument, folded.contradiction, HaltKind.CONTRADICTION
             )
+        if folded.reappeared:
+            self._reappeared(order)
+        position = self._positions[order.instrument]
+        renumbered = position.renumbered
         for fill in folded.fills:
-            if self._positions[order.instrument].on_fill(order.side, fill):
+            if position.on_fill(order.side, fill):
                 self._counts.fills += 1
-                self._recovery.on_fill(order.instrument, fill.trade_id)
+                self._recovery.on_fill(order.instrument, fill)
                 callbacks.due.append((callbacks.strategy.on_fill, order, fill))
+        if position.renumbered != renumbered:
+            self._begun_anew(order.instrument, "trades")
         if folded.changed:
             callbacks.due.append((callbacks.strategy.on_order, order, None))
             if order.unbooked_lots:
@@ -142,6 +218,53 @@ class Executions:
         """
         if fills[0].maker and order.traded_lots == sum(fill.lots for fill in fills):
             self._outbound.traded(self._desk.now_ns)
+
+    def _numbered(self, order: Order) -> None:
+        """The venue gives ascending numbers: one of an order that was sent when a higher one was
+        told already says that they begin anew.
+        """
+        number, now_ns = order.venue_order_id, self._desk.now_ns
+        newest, told_ns = self._newest.get(order.instrument, (0, 0))
+        if number > newest:
+            self._newest[order.instrument] = (number, now_ns)
+        elif order.sent_ns > told_ns:
+            self._positions[order.instrument].begin_anew()
+            self._begun_anew(order.instrument, "orders")
+            self._newest[order.instrument] = (number, now_ns)
+            self._orders.on_number(order, number)
+        self._continuity.numbered(order)
+
+    def _reappeared(self, order: Order) -> None:
+        """An order that was proved absent is there after all: it counts again, and is to go."""
+        self._log(f"ALARM: an order that the venue did not know appears after all: {order!r}")
+        self._desk.take_out_order(order)
+
+    def _begun_anew(self, instrument: int, what: str) -> None:
+        """The venue was set up anew: what is counted from now on has new numbers."""
+        symbol = self._table[instrument].symbol
+        self._newest.pop(instrument, None)
+        self._orders.renumber(instrument)
+        self._ledger.renumber(instrument)
+        self._recovery.begin_anew(instrument)
+        self._gate.halt(
+            f"the venue numbers its {what} on {symbol} from the beginning again, as after a reset: "
+            "what we hold there is to be looked at; `resume` takes the venue's balances for right",
+            HaltKind.LEDGER,
+        )
+
+    def numbers_begin_anew(self, instrument: int) -> None:
+        """The venue's history does not have what it has told us of our trades."""
+        self._positions[instrument].begin_anew()
+        self._begun_anew(instrument, "trades")
+
+    def expect_above(self, instrument: int, number: int, told_ns: int) -> None:
+        """An earlier boot was told this number of an order, by ``told_ns`` at the latest."""
+        if number > self.newest_number(instrument):
+            self._newest[instrument] = (number, told_ns)
+
+    def newest_number(self, instrument: int) -> int:
+        """Return the highest number an order of ours was given."""
+        return self._newest.get(instrument, (0, 0))[0]
 
     def watch_profit(self) -> None:
         """Hold each instrument's profit against its daily loss."""

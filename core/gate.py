@@ -117,8 +117,8 @@ class Gate:
 
     def halt(self, why: str, kind: HaltKind) -> None:
         """Stop placing, and take our orders out."""
-        self._risk.halt(why, kind)
-        self._log(f"halted: {why}")
+        if self._risk.halt(why, kind):
+            self._log(f"halted: {why}")
         self._take_back()
         self.refresh()
         self.take_everything_out()
@@ -133,8 +133,8 @@ class Gate:
 
     def halt_instrument(self, instrument: int, why: str, kind: HaltKind) -> None:
         """Stop placing on one instrument, and take our orders on it out."""
-        self._risk.halt_instrument(instrument, why, kind)
-        self.on_instrument_halted(instrument, why)
+        if self._risk.halt_instrument(instrument, why, kind):
+            self.on_instrument_halted(instrument, why)
 
     def on_instrument_halted(self, instrument: int, why: str) -> None:
         """Risk has stopped one instrument: take our orders on it out."""

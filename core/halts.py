@@ -19,8 +19,6 @@ class HaltKind(StrEnum):
 
     OPERATOR = "operator"
     """A word of the operator: ``halt``, or the end of ``flatten``."""
-    FOREIGN = "foreign"
-    """Somebody else acted on an account that is said to be ours alone."""
     LEDGER = "ledger"
     """The venue's balances and our fills differ; also over restarts, until a person decides."""
     CONTRADICTION = "contradiction"
@@ -76,9 +74,13 @@ class Halts:
         self.why = ""
         """The reason that is told; "" while nothing is halted."""
 
-    def add(self, kind: HaltKind, why: str) -> None:
-        self._by_kind.setdefault(kind, why)
+    def add(self, kind: HaltKind, why: str) -> bool:
+        """Halt; return whether this is the first reason of its kind."""
+        if kind in self._by_kind:
+            return False
+        self._by_kind[kind] = why
         self.why = self._told()
+        return True
 
     def __contains__(self, kind: HaltKind) -> bool:
         return kind in self._by_kind

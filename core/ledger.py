@@ -1,9 +1,12 @@
 """Two ledgers side by side: the venue's balances, and ours from fills alone.
 
 Here our trades are added up by asset, in atoms, and held against what the venue says the account
-has. Between the two lie only what others trade on the account and what is paid in or out, and both
-are told. What remains different, pass after pass, is a fill that one of us has and the other has
-not: that is for a person to look at, and nothing is placed until then.
+has. Between the two lie only what others trade on the account and what is paid in or out, as far
+as the venue tells. What remains different, pass after pass, nobody has explained: a fill that one
+of us has and the other has not, or somebody whom nothing tells of. What follows is not for here.
+
+The opening, what there was before any trade of ours, outlives a boot: one that was contradicted is
+not taken anew because the process was started again.
 """
 
 from __future__ import annotations
@@ -12,14 +15,19 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from core.events import Fill, Side
+from core.events import Fill, OffGridTrade, Side
 from core.instrument import Instrument, InstrumentTable
-from core.position import Position
-from core.units import ASSET_DECIMALS, format_decimal
+from core.others import amount, clock
+from core.position import Position, TradeIds
+from core.units import ASSET_DECIMALS
 
 PASSES = 3
 """How often in a row the same difference has to be seen: an answer may cross a fill once, or twice,
 and then differs otherwise or not at all."""
+
+RESTLESS_PASSES = 8
+"""How often in a row there has to be some difference, another each time: nothing that crosses an
+answer does that; somebody trades whom nothing tells of."""
 
 
 class Mismatch(Struct, frozen=True):
@@ -28,10 +36,25 @@ class Mismatch(Struct, frozen=True):
     asset: str
     ours_atoms: int
     venue_atoms: int
+    agreed_ns: int
+    """The venue's time when they last agreed, 0 for never."""
 
     def __str__(self) -> str:
-        ours, theirs = (_text(n) for n in (self.ours_atoms, self.venue_atoms))
-        return f"{self.asset}: {ours} by our fills, {theirs} by the venue"
+        more = self.venue_atoms - self.ours_atoms
+        since = f" since {clock(self.agreed_ns)}" if self.agreed_ns else ""
+        return (
+            f"{self.asset}: {amount(self.ours_atoms)} by our fills, "
+            f"{amount(self.venue_atoms)} by the venue, {amount(abs(more))} "
+            f"{'more' if more > 0 else 'less'}{since}"
+        )
+
+
+class _Doubt(Struct, frozen=True):
+    """A difference that was seen in the last passes."""
+
+    atoms: int
+    same: int
+    passes: int
 
 
 class Ledger:
@@ -48,59 +71,143 @@ class Ledger:
         self._tolerance_lots = tolerance_lots
         self._opening: dict[str, int] = {}
         self._candidates: dict[str, int] = {}
+        self._opened_ns: dict[str, int] = {}
+        self._agreed_ns: dict[str, int] = {}
         self._others: dict[str, int] = {}
-        self._seen: dict[str, tuple[int, int]] = {}
+        self._locked: dict[str, int] = {}
+        self._doubts: dict[str, _Doubt] = {}
+        self._counted: dict[int, TradeIds] = {}
 
-    def moved(self, asset: str, atoms: int) -> None:
-        """Something was paid in or out."""
-        self._others[asset] = self._others.get(asset, 0) + atoms
+    # -- what others do ------------------------------------------------------------------------
 
-    def traded_by_others(self, row: Instrument, side: Side, fills: Sequence[Fill]) -> None:
-        """Somebody else traded on the account."""
-        for fill in fills:
-            self.moved(row.base, side * _lots(row, fill.lots))
-            self.moved(row.quote, -side * _quote_units(row, fill.price_ticks * fill.lots))
-            self.moved(fill.fee_asset, -fill.fee_atoms)
+    def moved(self, asset: str, atoms: int, venue_ns: int) -> None:
+        """Somebody else changed what there is; before the ledger was opened it is in there."""
+        if venue_ns >= self._opened_ns.get(asset, 0):
+            self._others[asset] = self._others.get(asset, 0) + atoms
 
-    def compare(self, venue: Mapping[str, int]) -> list[Mismatch]:
+    def locked(self, asset: str, atoms: int) -> None:
+        """Something was locked from outside, which may or may not be left in the balance told."""
+        self._locked[asset] = self._locked.get(asset, 0) + atoms
+
+    def traded_by_others(self, row: Instrument, side: Side, fill: Fill) -> bool:
+        """Count a trade of somebody else; ``False`` where it was counted before."""
+        if not self._is_new(row.index, fill.trade_id, fill.venue_ns):
+            return False
+        self.moved(row.base, side * _lots(row, fill.lots), fill.venue_ns)
+        quote_atoms = _quote_units(row, fill.price_ticks * fill.lots)
+        self.moved(row.quote, -side * quote_atoms, fill.venue_ns)
+        self.moved(fill.fee_asset, -fill.fee_atoms, fill.venue_ns)
+        return True
+
+    def traded_off_grid(self, row: Instrument, trade: OffGridTrade) -> bool:
+        """Count a trade of somebody else that the grid of today cannot express, likewise."""
+        if not self._is_new(row.index, trade.trade_id, trade.venue_ns):
+            return False
+        self.moved(row.base, trade.side * trade.base_atoms, trade.venue_ns)
+        self.moved(row.quote, -trade.side * trade.quote_atoms, trade.venue_ns)
+        self.moved(trade.fee_asset, -trade.fee_atoms, trade.venue_ns)
+        return True
+
+    def _is_new(self, instrument: int, trade_id: int, venue_ns: int) -> bool:
+        counted = self._counted.setdefault(instrument, TradeIds())
+        return counted.add(trade_id, venue_ns)
+
+    def renumber(self, instrument: int) -> None:
+        """The venue numbers its trades from the beginning again."""
+        self._counted.pop(instrument, None)
+
+    # -- comparing -----------------------------------------------------------------------------
+
+    def compare(self, venue: Mapping[str, int], asked_ns: int = 0) -> list[Mismatch]:
         """Hold the venue's whole balances (free and locked) against ours.
 
-        To be called where no fill was told between the two. The first calls open the ledgers;
-        differences are returned once they were the same ``PASSES`` times.
+        To be called where no fill was told between the two; ``asked_ns`` is the venue's time when
+        they were asked for. The first calls open the ledgers; a difference is returned once it
+        was the same ``PASSES`` times, or whatever it was ``RESTLESS_PASSES`` times.
         """
         found = []
         for asset, tolerance_atoms in self._bases().items():
             has = venue.get(asset, 0)
             change = self._flow(asset) + self._others.get(asset, 0)
-            opening = self._open(asset, has - change)
+            opening = self._open(asset, has - change, asked_ns)
             if opening is None:
                 continue
             difference = has - change - opening
-            if abs(difference) <= tolerance_atoms:
-                self._seen.pop(asset, None)
+            explained = (0, -self._locked.get(asset, 0))
+            if min(abs(difference - atoms) for atoms in explained) <= tolerance_atoms:
+                self._doubts.pop(asset, None)
+                self._agreed_ns[asset] = asked_ns
                 continue
-            before, times = self._seen.get(asset, (difference, 0))
-            times = times + 1 if before == difference else 1
-            self._seen[asset] = (difference, times)
-            if times >= PASSES:
-                found.append(Mismatch(asset, opening + change, has))
+            before = self._doubts.get(asset, _Doubt(difference, 0, 0))
+            same = before.same + 1 if before.atoms == difference else 1
+            doubt = self._doubts[asset] = _Doubt(difference, same, before.passes + 1)
+            if doubt.same >= PASSES or doubt.passes >= RESTLESS_PASSES:
+                agreed_ns = self._agreed_ns.get(asset, 0)
+                found.append(Mismatch(asset, opening + change, has, agreed_ns))
         return found
 
-    def _open(self, asset: str, rest_atoms: int) -> int | None:
+    def accept(self, found: Sequence[Mismatch]) -> None:
+        """Count what was not explained as somebody else's."""
+        for one in found:
+            self._others[one.asset] = (
+                self._others.get(one.asset, 0) + one.venue_atoms - one.ours_atoms
+            )
+            self._doubts.pop(one.asset, None)
+
+    def reopen(self) -> None:
+        """Take what the venue says from here on for right: a person has looked."""
+        self._opening.clear()
+        self._candidates.clear()
+        self._others.clear()
+        self._locked.clear()
+        self._doubts.clear()
+
+    def _open(self, asset: str, rest_atoms: int, asked_ns: int) -> int | None:
         """Return what there was before any trade of ours, once it was the same twice."""
-        if asset not in self._opening and self._candidates.get(asset) == rest_atoms:
-            self._opening[asset] = rest_atoms
-        self._candidates[asset] = rest_atoms
+        if asset not in self._opening:
+            if self._candidates.get(asset) == rest_atoms:
+                self._opening[asset] = rest_atoms
+            else:
+                self._candidates[asset] = rest_atoms
+                self._opened_ns[asset] = asked_ns
         return self._opening.get(asset)
 
     @property
     def in_doubt(self) -> bool:
         """Whether another look soon would settle something."""
-        return bool(self._seen) or len(self._opening) < len(self._candidates)
+        return bool(self._doubts) or not self._opening.keys() >= self._bases().keys()
+
+    # -- from one boot to the next -------------------------------------------------------------
+
+    def openings(self) -> dict[str, int]:
+        """Return what each asset would be without any trade of ours, by all that is known."""
+        return {
+            asset: opening + self._others.get(asset, 0) for asset, opening in self._opening.items()
+        }
+
+    def restore(self, openings: Mapping[str, int]) -> None:
+        """Go on from what an earlier boot has opened."""
+        self._opening = dict(openings)
+
+    def recent_ids(self, instrument: int, count: int) -> list[int]:
+        """Return the newest trades of others that are counted, ascending."""
+        counted = self._counted.get(instrument)
+        return [] if counted is None else counted.newest(count)
+
+    def resume_ids(self, instrument: int, ids: Sequence[int]) -> None:
+        """Know these trades of others: an earlier boot has counted them."""
+        self._counted[instrument] = counted = TradeIds()
+        for trade_id in ids:
+            counted.add(trade_id, 0)
+
+    # -- sums ----------------------------------------------------------------------------------
 
     def _bases(self) -> dict[str, int]:
-        """Return each base asset, and what is borne of it."""
-        return {row.base: _lots(row, self._tolerance_lots) for row in self._table}
+        """Return each base asset, and what is borne of it: by the largest lot it is traded in."""
+        borne: dict[str, int] = {}
+        for row in self._table:
+            borne[row.base] = max(borne.get(row.base, 0), _lots(row, self._tolerance_lots))
+        return borne
 
     def _flow(self, asset: str) -> int:
         """Return what our own trades have made of an asset, fees taken off."""
@@ -121,8 +228,3 @@ def _lots(row: Instrument, lots: int) -> int:
 
 def _quote_units(row: Instrument, units: int) -> int:
     return units * row.quote_unit * int(10 ** (ASSET_DECIMALS - row.quote_decimals))
-
-
-def _text(atoms: int) -> str:
-    text = format_decimal(atoms, ASSET_DECIMALS)
-    return text.rstrip("0").rstrip(".")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
+from core.account import Account
 from core.callbacks import Callbacks
 from core.desk import TradingDesk
 from core.flatten import Flattening
@@ -34,6 +35,7 @@ class Operator:
         risk: Risk,
         gate: Gate,
         flattening: Flattening,
+        account: Account,
         callbacks: Callbacks,
         parameters_with: Callable[[Struct, str, str], Struct],
         log: Callable[[str], None],
@@ -45,6 +47,7 @@ class Operator:
         self._risk = risk
         self._gate = gate
         self._flattening = flattening
+        self._account = account
         self._callbacks = callbacks
         self._parameters_with = parameters_with
         self._log = log
@@ -68,7 +71,9 @@ class Operator:
 
     def _resume(self, _: str) -> str:
         self._flattening.stop("resumed by the operator")
+        disputed = self._account.in_dispute
         staying = self._risk.resume()
+        self._account.on_resume(was_in_dispute=disputed)
         self._gate.refresh()
         for halt in staying:
             self._log(f"{self._where(halt)} stays halted: {halt.why}")

@@ -33,12 +33,9 @@ SHELVES = 127
 then: for 10,000 orders that took a reply's turn up to 1 ms, every 12,000th, and left holes of half
 a megabyte in the heap. A prime, so that numbers far apart are spread as well."""
 
-MAX_EXPECTED = 10_000
-"""Orders of earlier boots known by number alone: many times what a boot places between two
-checkpoints."""
-
-MAX_UNCLAIMED = 1_000
-"""Orders whose fills are kept before their venue id is known; others' orders among them."""
+MAX_UNCLAIMED = 5_000
+"""Orders whose fills are kept before it is known whose they are: five of the largest pages of
+trades, each trade of another order, while it takes one page of orders to tell of a thousand."""
 
 
 class Evidence(IntFlag):
@@ -53,6 +50,9 @@ class Evidence(IntFlag):
     EXPIRED = 16
     CANCELED = 32
     FILLED = 64
+    FORGOTTEN = 128
+    """The venue knew it once, and by all that can be asked knows it no more. Local knowledge, too:
+    a word of the venue about the order takes it back."""
 
 
 PROOF: dict[VenueStatus, Evidence] = {
@@ -71,6 +71,7 @@ PRECEDENCE: tuple[tuple[Evidence, OrderState], ...] = (
     (Evidence.CANCELED, OrderState.CANCELED),
     (Evidence.EXPIRED, OrderState.EXPIRED),
     (Evidence.REJECTED, OrderState.REJECTED),
+    (Evidence.FORGOTTEN, OrderState.EXPIRED),
     (Evidence.ACCEPTED, OrderState.LIVE),
     (Evidence.REFUSED, OrderState.REJECTED),
     (Evidence.IN_DOUBT, OrderState.UNKNOWN),
@@ -83,7 +84,7 @@ Acceptance is stronger than a refusal: where a venue contradicts itself, the exp
 
 STATES: tuple[OrderState, ...] = tuple(
     next((state for bit, state in PRECEDENCE if bits & bit), OrderState.PENDING)
-    for bits in range(128)
+    for bits in range(256)
 )
 """The state of every set of evidence; ``docs/order-states.md`` is drawn from it."""
 
@@ -93,6 +94,9 @@ _PENDING = OrderState.PENDING
 _PROOF: dict[VenueStatus, int] = {status: int(evidence) for status, evidence in PROOF.items()}
 _FILLED = int(Evidence.FILLED)
 _EXPIRED = int(Evidence.EXPIRED)
+_GONE = int(Evidence.REFUSED | Evidence.FORGOTTEN)
+_FORGOTTEN = int(Evidence.FORGOTTEN)
+_IS_OPEN = (VenueStatus.PENDING, VenueStatus.NEW, VenueStatus.PARTIALLY_FILLED)
 
 
 class Chain(Untracked):
@@ -249,6 +253,9 @@ class Folded(Frozen, frozen=True):
     """Whether this was the first to tell the venue's number of it."""
     contradiction: str = ""
     """What the venue cannot have done: it is not to be traded with until a person has looked."""
+    reappeared: bool = False
+    """Whether the venue had said that it did not take this order, or knew it no more, and now
+    tells of it after all."""
 
 
 class Orders:
@@ -270,8 +277,7 @@ class Orders:
         self._numbered: defaultdict[int, list[dict[int, Order]]] = defaultdict(_shelves)
         """By instrument and the venue's number. No key is a tuple: each would be one more object
         for the collector to look at, for as long as the order is remembered."""
-        self._unclaimed: OrderedDict[tuple[int, int], dict[int, Fill]] = OrderedDict()
-        self._expected: OrderedDict[tuple[int, int], Place] = OrderedDict()
+        self._unclaimed: OrderedDict[tuple[int, int], dict[int, FillReport]] = OrderedDict()
         self._exposures: dict[int, Exposure] = {}
         self.foreign = 0
         """Reports about orders that are not ours."""
@@ -294,8 +300,7 @@ class Orders:
 
     def by_venue_id(self, instrument: int, venue_order_id: int) -> Order | None:
         """Return an order by the venue's number of it."""
-        order = self._numbered[instrument][venue_order_id % SHELVES].get(venue_order_id)
-        return order or self._enter_expected((instrument, venue_order_id))
+        return self._numbered[instrument][venue_order_id % SHELVES].get(venue_order_id)
 
     def is_ours(self, client_order_id: str) -> bool:
         """Whether an id was given by this scope, in this boot or an earlier one."""
@@ -307,6 +312,13 @@ class Orders:
         Orders that are terminal with unbooked fills are not among them.
         """
         return (order for order in list(self._live.values()) if not order.state.terminal)
+
+    def renumber(self, instrument: int) -> None:
+        """The venue numbers its orders from the beginning again: none is known by its number."""
+        self._numbered.pop(instrument, None)
+        for order in self._live.values():
+            if order.instrument == instrument:
+                order.venue_order_id = 0
 
     def unsettled(self) -> Iterator[Order]:
         """Iterate over orders that still keep exposure, unbooked fills included."""
@@ -397,16 +409,6 @@ class Orders:
         self._settle(order, before)
         return order
 
-    def expect(self, place: Place, venue_order_id: int) -> None:
-        """Know an order of an earlier boot by its number, should the venue ever speak of it.
-
-        A cancel may have taken its name, and whose its fills are only the number tells then. One
-        that the venue does not speak of was over, with all its fills known, or lists itself.
-        """
-        self._expected[place.instrument, venue_order_id] = place
-        if len(self._expected) > MAX_EXPECTED:
-            self._expected.popitem(last=False)
-
     # -- what we are told ----------------------------------------------------------------------
 
     def on_report(self, report: OrderReport) -> Folded | None:
@@ -418,9 +420,15 @@ class Orders:
         return self._fold(order, report)
 
     def _fold(self, order: Order, report: OrderReport) -> Folded:
-        if _adds_nothing(order, report):
-            return Folded(order, False, contradiction=_overfilled(order))
+        contradiction = _contradicts(order, report)
+        if contradiction:
+            return Folded(order, False, contradiction=contradiction)
+        gone = bool(order.evidence & _GONE) and order.state.terminal
         looked = (order.state, order.size_lots, order.filled_lots)
+        if gone and report.status in _IS_OPEN:
+            order.evidence &= ~_FORGOTTEN
+        elif _adds_nothing(order, report):
+            return Folded(order, False, contradiction=_overfilled(order))
         before = order.quantities
         claimed: tuple[Fill, ...] = ()
         numbered = bool(report.venue_order_id) and not order.venue_order_id
@@ -439,7 +447,13 @@ class Orders:
         self._settle(order, before)
         changed = looked != (order.state, order.size_lots, order.filled_lots) or bool(fills)
         contradiction = _overfilled(order) or _doubled(order, report.venue_order_id)
-        return Folded(order, changed, fills, numbered, contradiction)
+        reappeared = gone and (bool(fills) or not order.state.terminal)
+        return Folded(order, changed, fills, numbered, contradiction, reappeared)
+
+    def on_number(self, order: Order, number: int) -> None:
+        """Know an order by this number: the venue has given it anew."""
+        order.venue_order_id = number
+        self._number(order)
 
     def _number(self, order: Order) -> None:
         number = order.venue_order_id
@@ -455,16 +469,30 @@ class Orders:
         if order is None:
             self._keep_unclaimed(report)
             return None
+        if report.side is not order.side:
+            what = f"trade {report.fill.trade_id} on the other side is told of {order!r}"
+            return Folded(order, False, contradiction=what)
+        gone = bool(order.evidence & _GONE) and order.state.terminal
         looked, before = (order.state, order.filled_lots), order.quantities
         order.evidence |= int(Evidence.ACCEPTED)
         fills = self._new_fills(order, (report.fill,))
         self._settle(order, before)
         changed = looked != (order.state, order.filled_lots) or bool(fills)
-        return Folded(order, changed, fills, contradiction=_overfilled(order))
+        return Folded(
+            order,
+            changed,
+            fills,
+            contradiction=_overfilled(order),
+            reappeared=gone and bool(fills),
+        )
 
     def on_refused(self, order: Order, reason: str) -> Folded:
         """Fold the venue's proof that it did not take the order, or can no longer take it."""
         return self._add_evidence(order, Evidence.REFUSED, reason)
+
+    def on_forgotten(self, order: Order, reason: str) -> Folded:
+        """Note that the venue, which once knew the order, knows it no more by all we can ask."""
+        return self._add_evidence(order, Evidence.FORGOTTEN, reason)
 
     def on_doubt(self, order: Order) -> Folded:
         """Note that an answer was lost: nothing is proved, nothing is given up."""
@@ -493,14 +521,6 @@ class Orders:
             order.filled_lots = order.traded_lots
         return tuple(new)
 
-    def _enter_expected(self, key: tuple[int, int]) -> Order | None:
-        """Enter an expected order that the venue speaks of; nothing of it is booked yet."""
-        place = self._expected.pop(key, None)
-        if place is None:
-            return None
-        order = self.find(place.client_order_id)
-        return order or self.resume(place, 0, key[1], 0, 0, ())
-
     def _keep_unclaimed(self, report: FillReport) -> None:
         """Keep a fill of an order whose venue id we have not been told yet, or never will be."""
         key = (report.instrument, report.venue_order_id)
@@ -508,19 +528,19 @@ class Orders:
             self.foreign += 1
             if len(self._unclaimed) >= MAX_UNCLAIMED:
                 self._unclaimed.popitem(last=False)
-        self._unclaimed.setdefault(key, {})[report.fill.trade_id] = report.fill
+        self._unclaimed.setdefault(key, {})[report.fill.trade_id] = report
 
     def unclaimed(self) -> list[tuple[int, int]]:
         """Return instrument and venue id of orders we know only by their fills."""
         return list(self._unclaimed)
 
-    def disown(self, instrument: int, venue_order_id: int) -> tuple[Fill, ...]:
+    def disown(self, instrument: int, venue_order_id: int) -> tuple[FillReport, ...]:
         """An order known only by its fills is not ours; returns the fills."""
         return tuple(self._unclaimed.pop((instrument, venue_order_id), {}).values())
 
     def _claim(self, order: Order) -> tuple[Fill, ...]:
         claimed = self._unclaimed.pop((order.instrument, order.venue_order_id), {})
-        return tuple(claimed.values())
+        return tuple(report.fill for report in claimed.values() if report.side is order.side)
 
     def _settle(self, order: Order, before: tuple[int, int, int]) -> None:
         """Derive the state from the evidence, and move sums and places accordingly."""
@@ -565,7 +585,9 @@ class Orders:
     def _forget(self, order: Order) -> None:
         name, number = order.client_order_id, order.venue_order_id
         del self._terminal[hash(name) % SHELVES][name]
-        self._numbered[order.instrument][number % SHELVES].pop(number, None)
+        shelf = self._numbered[order.instrument][number % SHELVES]
+        if shelf.get(number) is order:
+            del shelf[number]
 
     def _revive(self, order: Order) -> None:
         """A finished order turned out not to be: a contradiction, a fill without its trade."""
@@ -599,6 +621,33 @@ def _adds_nothing(order: Order, report: OrderReport) -> bool:
         and not 0 < report.size_lots < order.size_lots
         and report.reason <= order.reason
     )
+
+
+def tells_of(order: Order, report: OrderReport) -> bool:
+    """Return whether an answer to a question about an order tells of this one.
+
+    A cancelled order may be listed under its cancel's id; any other name at its number is another
+    order's: the venue's numbers have begun anew.
+    """
+    named = report.client_order_id == order.client_order_id
+    renamed = report.status is VenueStatus.CANCELED and report.venue_order_id > 0
+    return (named or renamed) and not _contradicts(order, report)
+
+
+def _contradicts(order: Order, report: OrderReport) -> str:
+    """Return in what a report cannot be of the order that it names, "" where it can.
+
+    An order keeps symbol, side and price for its life; one at market has no price to compare.
+    """
+    if report.instrument != order.instrument:
+        what = "symbol"
+    elif report.side is not order.side:
+        what = "side"
+    elif order.price_ticks and report.price_ticks != order.price_ticks:
+        what = "price"
+    else:
+        return ""
+    return f"a report names {order!r} and tells another {what}: it is not ours, and not folded"
 
 
 def _overfilled(order: Order) -> str:

@@ -8,11 +8,13 @@ venue does not list is asked about, an order of ours that the table does not hol
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
 from core.events import OrderReport
+from core.units import NS_PER_S
 from core.views import OrderView
 
 
@@ -94,3 +96,41 @@ class Pass:
         """Give the pass up: the line it ran for is gone."""
         self.running = False
         self._awaited.clear()
+
+
+class Watermark:
+    """Up to which trade of an instrument a history is complete, although it may lag.
+
+    A history may show a newer trade before an older one, for as long as it lags behind. What is
+    older than that is complete, and is not asked for again.
+    """
+
+    __slots__ = ("_recent", "_settled", "newest_id")
+
+    def __init__(self, settled_id: int = -1) -> None:
+        self._settled = settled_id
+        self.newest_id = settled_id
+        """The highest trade that was seen."""
+        self._recent: deque[tuple[int, int]] = deque()
+        """Time and highest id of what is not settled, one entry a second at most."""
+
+    def saw(self, trade_id: int, venue_ns: int) -> None:
+        """A trade of the account was told, by whichever channel."""
+        if trade_id <= self.newest_id:
+            return
+        self.newest_id = trade_id
+        recent = self._recent
+        if recent and venue_ns - recent[-1][0] < NS_PER_S:
+            recent[-1] = (recent[-1][0], trade_id)
+        else:
+            recent.append((venue_ns, trade_id))
+
+    def settled(self, before_ns: int) -> int:
+        """Return the newest trade that nothing older can still appear behind, -1 for none.
+
+        ``before_ns`` is the venue's time from before which a history shows everything by now.
+        """
+        recent = self._recent
+        while recent and recent[0][0] + NS_PER_S < before_ns:
+            self._settled = recent.popleft()[1]
+        return self._settled

@@ -14,6 +14,7 @@ from core.commands import (
     Cancel,
     FetchAccount,
     FetchOpenOrders,
+    FetchOrders,
     FetchTrades,
     QueryOrder,
     Riskless,
@@ -21,8 +22,12 @@ from core.commands import (
 from core.desk import TradingDesk
 from core.events import (
     NO_INSTRUMENT,
+    Fill,
     FillReport,
+    OffGridTrade,
     OpenOrders,
+    OrderReport,
+    OrdersListed,
     Reply,
     UnknownExecution,
     Verdict,
@@ -31,10 +36,11 @@ from core.inflight import Asked
 from core.instrument import InstrumentTable
 from core.orders import Folded, Orders
 from core.outbound import Outbound
-from core.proof import SKEW_NS, Proof
-from core.reconcile import Pass, compare
+from core.proof import SKEW_NS, TRADES_PAGE, Proof, trade_id_of
+from core.reconcile import Pass, Watermark, compare
 from core.throttle import Share
 from core.units import NS_PER_MS, NS_PER_S
+from core.venue_clock import VenueClock
 from core.views import OrderState
 
 PERIOD_NS = 60 * NS_PER_S
@@ -49,8 +55,12 @@ PATIENCE_NS = 15 * NS_PER_S
 LEAVE_STEP_NS = 250 * NS_PER_MS
 """Between two looks while leaving: an ordinary cancel is answered well within."""
 
-TRADES_PAGE = 1_000
-"""Trades in one answer that mean that there may be more; what venues give at most."""
+ORDERS_PAGE = 1_000
+"""Orders in one answer that mean that there may be more; what venues give at most."""
+
+MAX_SINGLE = 20
+"""Orders asked about one by one in a pass, that no page of orders has told of: those that came
+while it was read, or that a lagging history does not show yet. The next pass asks on."""
 
 LIST_AGAIN_NS = 2 * NS_PER_S
 """Before the whole account is listed again where something of ours cannot be taken out: a list
@@ -71,24 +81,37 @@ class Recovery:
         outbound: Outbound,
         desk: TradingDesk,
         proof: Proof,
+        clock: VenueClock,
         settle: Callable[[Folded], None],
+        whose: Callable[[OrderReport | UnknownExecution], None],
+        off_grid: Callable[[OffGridTrade], None],
+        begun_anew: Callable[[int], None],
         expiry_ns: int,
+        execution_ns: int,
+        lag_ns: int,
         cancel_leftovers: bool,
-        agree: Callable[[], bool],
+        agree: Callable[[int], bool],
         baseline: Callable[[int, int], None],
         log: Callable[[str], None],
     ) -> None:
-        """``baseline`` is told from which trade on those of an instrument are counted.
-
-        ``agree`` holds the venue's balances against our fills; ``False`` asks for another pass
-        soon.
+        """``baseline`` is told from which trade on those of an instrument are counted, ``whose`` of
+        an order that was known by its trades alone, ``begun_anew`` of an instrument whose trades
+        the venue does not know any more. ``agree`` holds the venue's balances, as of a time of the
+        venue, against our fills; ``False`` asks for another pass soon. ``execution_ns`` and
+        ``lag_ns`` are as in ``core.venue.Adapter``.
         """
         self._table = table
         self._orders = orders
         self._outbound = outbound
         self._desk = desk
         self._proof = proof
+        self._clock = clock
         self._settle = settle
+        self._whose = whose
+        self._off_grid = off_grid
+        self._begun_anew = begun_anew
+        self._execution_ns = execution_ns
+        self._lag_ns = lag_ns
         self._expiry_ns = expiry_ns
         self._cancel_leftovers = cancel_leftovers
         self._agree = agree
@@ -98,9 +121,15 @@ class Recovery:
         self._log = log
         self._pass = Pass()
         self._next_ns = 0
+        self._look_again_ns = RETRY_NS
         self._earliest_ns = 0
-        self._last_trade: dict[int, int] = {}
+        self._settled_ns = 0
+        """When nothing of a boot that died can be accepted any more, however late."""
+        self._marks: dict[int, Watermark] = {}
         self._baselines: set[int] = set()
+        self._witnesses: dict[int, tuple[int, int]] = {}
+        """A trade of ours that the venue has told an earlier boot, by instrument: id and time.
+        A history without it is none to start from."""
         self.reconciled = False
         """Whether the table is proved since the private stream was last lost."""
         self.reconciled_once = False
@@ -124,6 +153,7 @@ class Recovery:
         """The private stream stands: prove the table before anything is placed."""
         self.wanted = True
         self.reconciled = False
+        self._proof.stream_since_ns = now_ns
         self._next_ns = max(now_ns, self._earliest_ns)
         self._proof.doubts.ask_now(now_ns)
 
@@ -136,6 +166,7 @@ class Recovery:
         """The private stream is gone: what the table says is no longer proved."""
         self.wanted = False
         self.reconciled = False
+        self._proof.stream_since_ns = None
         self._pass.stop()
 
     def step(self, now_ns: int) -> None:
@@ -160,7 +191,7 @@ class Recovery:
     def _start_pass(self, now_ns: int) -> None:
         self._pass.start(now_ns)
         self._fills_before = self.fills
-        self._baselines = {row.index for row in self._table if row.index not in self._last_trade}
+        self._baselines = {row.index for row in self._table if row.index not in self._marks}
         self._strays.clear()
         commands: list[Riskless] = [FetchAccount()]
         if not self.reconciled_once:
@@ -173,10 +204,15 @@ class Recovery:
         self._ask_all(commands, now_ns)
 
     def _trades_since(self, instrument: int) -> Riskless:
-        """Ask for our trades after the last known, or where none is known for the newest alone."""
+        """Ask for all trades that may not be accounted for, or without any for the newest alone."""
         if instrument in self._baselines:
             return FetchTrades(instrument, NEWEST_TRADE)
-        return FetchTrades(instrument, self._last_trade[instrument] + 1)
+        settled_id = self.last_trade(instrument)
+        witness_id, _ = self._witnesses.get(instrument, (settled_id + 1, 0))
+        return FetchTrades(instrument, min(settled_id + 1, witness_id))
+
+    def _venue_ns(self) -> int:
+        return self._desk.now_ns + self._clock.offset_ns
 
     def _ask_all(self, commands: Sequence[Riskless], now_ns: int) -> None:
         for command in commands:
@@ -188,9 +224,12 @@ class Recovery:
 
     def on_reply(self, asked: Asked, reply: Reply, now_ns: int) -> None:
         """Count a reply that may belong to the pass; its facts are folded already."""
-        if reply.verdict is Verdict.DONE and isinstance(asked.command, FetchTrades):
-            self._ask_on(asked.command, reply, now_ns)
-        if not self._pass.answered(asked.request_id, proved=reply.verdict is Verdict.DONE):
+        proved = reply.verdict is Verdict.DONE
+        if proved and isinstance(asked.command, FetchTrades):
+            proved = self._ask_on(asked.command, reply, now_ns)
+        elif proved and isinstance(asked.command, FetchOrders):
+            self._ask_whose(asked.command.instrument, now_ns, reply)
+        if not self._pass.answered(asked.request_id, proved=proved):
             return
         if self.leaving:
             self._listed(now_ns)
@@ -201,26 +240,74 @@ class Recovery:
 
     def _hold_ledgers(self, now_ns: int) -> None:
         """Have balances and fills compared, if no fill was told between them."""
-        if self.fills == self._fills_before and not self._agree():
-            self._next_ns = now_ns + RETRY_NS
-
-    def _ask_on(self, command: FetchTrades, reply: Reply, now_ns: int) -> None:
-        """Ask for the next page of trades, and whose orders those are that nobody knows."""
-        found = [fact.fill.trade_id for fact in reply.facts if isinstance(fact, FillReport)]
-        self._account_for(command.instrument, max(found, default=-1))
-        if command.instrument in self._baselines:
-            self._baselines.discard(command.instrument)
-            self._baseline(command.instrument, max(found, default=-1))
+        if self.fills != self._fills_before:
             return
-        commands: list[Riskless] = []
-        if len(reply.facts) >= TRADES_PAGE:
-            commands.append(self._trades_since(command.instrument))
-        commands += [
-            QueryOrder(instrument, "", venue_order_id)
-            for instrument, venue_order_id in self._orders.unclaimed()
-            if instrument == command.instrument
-        ]
+        if self._agree(self._pass.started_ns + self._clock.offset_ns):
+            self._look_again_ns = RETRY_NS
+        else:
+            self._next_ns = now_ns + self._look_again_ns
+            self._look_again_ns = min(2 * self._look_again_ns, PERIOD_NS)
+
+    def _ask_on(self, command: FetchTrades, reply: Reply, now_ns: int) -> bool:
+        """Ask for the next page of trades, and whose orders those are that nobody knows.
+
+        Returns whether the page is one to go on from.
+        """
+        index = command.instrument
+        first = index in self._baselines
+        mark = self._marks.setdefault(index, Watermark())
+        if first:
+            self._baselines.discard(index)
+            newest_id = max((trade_id_of(fact) for fact in reply.facts), default=-1)
+            self._marks[index] = Watermark(newest_id)
+            self._baseline(index, newest_id)
+            return True
+        for fact in reply.facts:
+            if isinstance(fact, FillReport):
+                mark.saw(fact.fill.trade_id, fact.fill.venue_ns)
+            elif isinstance(fact, OffGridTrade):
+                mark.saw(fact.trade_id, fact.venue_ns)
+        ids = [trade_id_of(fact) for fact in reply.facts]
+        if self._witnesses.get(index, (-1, 0))[0] in ids:
+            del self._witnesses[index]
+        if len(ids) >= TRADES_PAGE:
+            self._ask_all([FetchTrades(index, max(ids) + 1)], now_ns)
+        elif index in self._witnesses:
+            return self._history_is_known_no_more(index)
+        self._ask_whose(index, now_ns)
+        return True
+
+    def _history_is_known_no_more(self, instrument: int) -> bool:
+        """The venue's history lacks a trade that it has told us of: it lags, or begins anew."""
+        _, venue_ns = self._witnesses[instrument]
+        if self._venue_ns() <= venue_ns + self._lag_ns:
+            return False
+        del self._witnesses[instrument]
+        self._begun_anew(instrument)
+        return True
+
+    def _ask_whose(self, instrument: int, now_ns: int, page: Reply | None = None) -> None:
+        """Ask for the orders that are known by their trades alone: a page, then one by one."""
+        unknown = sorted(
+            number for index, number in self._orders.unclaimed() if index == instrument
+        )
+        if not unknown:
+            return
+        last = _last_order(page) if page is not None else -1
+        commands: list[Riskless]
+        if page is None or (last >= 0 and any(number > last for number in unknown)):
+            start = unknown[0] if page is None else last + 1
+            commands = [FetchOrders(instrument, start)]
+        else:
+            commands = [QueryOrder(instrument, "", number) for number in unknown[:MAX_SINGLE]]
         self._ask_all(commands, now_ns)
+
+    def on_orders(self, listed: OrdersListed) -> None:
+        """Orders were listed: say whose those are that were known by their trades alone."""
+        unknown = set(self._orders.unclaimed())
+        for report in listed.reports:
+            if (listed.instrument, report.venue_order_id) in unknown:
+                self._whose(report)
 
     def _reconciled(self, now_ns: int) -> None:
         self.reconciled = self.reconciled_once = True
@@ -247,24 +334,34 @@ class Recovery:
         """An answer will not come: the pass it belongs to proves nothing."""
         self._pass.answered(asked.request_id, proved=False)
 
-    def on_fill(self, instrument: int, trade_id: int) -> None:
-        """A fill was told; where the table is proved, no trade before it is missing."""
+    def on_fill(self, instrument: int, fill: Fill) -> None:
+        """A fill was told."""
         self.fills += 1
-        if self.reconciled:
-            self._account_for(instrument, trade_id)
-
-    def _account_for(self, instrument: int, trade_id: int) -> None:
-        """Remember up to where our trades are known."""
-        if trade_id > self._last_trade.get(instrument, NEWEST_TRADE):
-            self._last_trade[instrument] = trade_id
+        mark = self._marks.get(instrument)
+        if mark is not None and fill.trade_id >= 0:
+            mark.saw(fill.trade_id, fill.venue_ns)
 
     def last_trade(self, instrument: int) -> int:
-        """Return the newest trade that is accounted for, -1 for none."""
-        return self._last_trade.get(instrument, -1)
+        """Return the newest trade up to which all are accounted for, -1 for none.
 
-    def resume_trades(self, instrument: int, trade_id: int) -> None:
-        """An earlier boot has accounted for every trade up to this one."""
-        self._last_trade[instrument] = trade_id
+        A history may lag, so that nothing newer than its lag is settled yet.
+        """
+        mark = self._marks.get(instrument)
+        return -1 if mark is None else mark.settled(self._venue_ns() - self._lag_ns - SKEW_NS)
+
+    def resume_trades(self, instrument: int, trade_id: int, witness: tuple[int, int]) -> None:
+        """An earlier boot has accounted for every trade up to this one.
+
+        ``witness`` is the newest trade of ours that it was told, id and time; (-1, 0) for none.
+        """
+        self._marks[instrument] = Watermark(trade_id)
+        if witness[0] >= 0 and witness[1]:
+            self._witnesses[instrument] = witness
+
+    def begin_anew(self, instrument: int) -> None:
+        """The venue numbers from the beginning: every trade it has was made since."""
+        self._marks[instrument] = Watermark()
+        self._witnesses.pop(instrument, None)
 
     def not_before(self, ended_ns: int) -> int:
         """A boot died at ``ended_ns``: what it sent last may be accepted until it has expired.
@@ -272,6 +369,7 @@ class Recovery:
         Returns when that is.
         """
         self._earliest_ns = ended_ns + self._expiry_ns + SKEW_NS
+        self._settled_ns = self._earliest_ns + self._execution_ns
         return self._earliest_ns
 
     def on_fill_report(self, report: FillReport) -> None:
@@ -284,6 +382,11 @@ class Recovery:
             if folded.fills and not folded.order.state.terminal:
                 # The stream did not tell of this trade: what else did it not tell of its order?
                 self._proof.doubt(folded.order.client_order_id, 0)
+
+    def on_off_grid(self, trade: OffGridTrade) -> None:
+        """A trade was found by asking that today's grid cannot express: it blocks nothing."""
+        if trade.instrument not in self._baselines:
+            self._off_grid(trade)
 
     def on_open_orders(self, event: OpenOrders, now_ns: int) -> None:
         """Fold a list of open orders, and act on how it differs from the table."""
@@ -356,9 +459,17 @@ class Recovery:
         if self._dirty or len(self._orders):
             self._clean = 0
             self._next_ns = now_ns + (LIST_AGAIN_NS if self._strays else 0)
-        elif self._pass.started_ns < self._earliest_ns:
+        elif self._pass.started_ns < self._settled_ns:
             self._clean = 0
-            self._next_ns = self._earliest_ns
+            self._next_ns = self._settled_ns
         else:
             self._clean += 1
             self.left = self._clean >= CLEAN_LISTS
+
+
+def _last_order(page: Reply) -> int:
+    """Return the highest number on a page of orders that is full, -1 where it is the last one."""
+    for fact in page.facts:
+        if isinstance(fact, OrdersListed) and len(fact.reports) >= ORDERS_PAGE:
+            return max(report.venue_order_id for report in fact.reports)
+    return -1

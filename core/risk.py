@@ -456,9 +456,9 @@ class Risk:
         each = [self._halts, *(row.halts for row in self._rows)]
         return [halt for halts in each for halt in halts.standing()]
 
-    def halt(self, why: str, kind: HaltKind) -> None:
-        """Stop placing on every instrument; of each kind the first reason stands."""
-        self._halts.add(kind, why)
+    def halt(self, why: str, kind: HaltKind) -> bool:
+        """Stop placing on every instrument; of each kind the first reason stands, and is new."""
+        return self._halts.add(kind, why)
 
     def resume(self) -> list[Halt]:
         """Clear every halt that an operator may clear; return what stays, with its kind and why.
@@ -472,9 +472,9 @@ class Risk:
             row.halts.resume()
         return self.halts()
 
-    def halt_instrument(self, instrument: int, why: str, kind: HaltKind) -> None:
-        """Stop placing on one instrument; of each kind the first reason stands."""
-        self._rows[instrument].halts.add(kind, why)
+    def halt_instrument(self, instrument: int, why: str, kind: HaltKind) -> bool:
+        """Stop placing on one instrument; of each kind the first reason stands, and is new."""
+        return self._rows[instrument].halts.add(kind, why)
 
     def instrument_halted(self, instrument: int) -> str:
         """Return why nothing may be placed on one instrument alone; "" while it may."""

@@ -144,6 +144,20 @@ class Adapter(Protocol):
         """The venue's published limits; a ``LimitsReport`` renews them."""
         ...
 
+    @property
+    def execution_ns(self) -> int:
+        """How long the venue may still execute a request whose window has closed.
+
+        A window is checked when a request arrives; what waits behind that check is bounded by the
+        venue's own timeout.
+        """
+        ...
+
+    @property
+    def lag_ns(self) -> int:
+        """How far its answers to questions may lie behind what it has executed."""
+        ...
+
     def learn(self, instruments: Sequence[Instrument]) -> None:
         """Take the instruments of this run; decoding and encoding use them from here on."""
         ...

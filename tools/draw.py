@@ -104,6 +104,7 @@ def facts() -> Iterable[Sequence[str]]:
     yield "a fill, by whatever channel", words(Evidence.ACCEPTED)
     yield "filled size reaches the order's size", words(Evidence.FILLED)
     yield "a refusal, or proof that it can no longer be accepted", words(Evidence.REFUSED)
+    yield "proof that the venue knows it no more", words(Evidence.FORGOTTEN)
     yield "an answer is lost", words(Evidence.IN_DOUBT)
 
 

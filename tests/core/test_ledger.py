@@ -1,8 +1,8 @@
 """The venue's balances and our fills are held against each other."""
 
-from core.events import Fill, Side
+from core.events import Fill, OffGridTrade, Side
 from core.instrument import InstrumentTable
-from core.ledger import PASSES, Ledger, Mismatch
+from core.ledger import PASSES, RESTLESS_PASSES, Ledger, Mismatch
 from core.position import Position
 from tests.strategies.desk import instrument
 
@@ -51,7 +51,7 @@ def test_a_fill_that_only_the_venue_has_is_a_mismatch_with_both_ledgers_shown():
     assert looks(ledger, 5 * COIN + LOT, PASSES - 1) == []
     assert ledger.in_doubt
     [found] = looks(ledger, 5 * COIN + LOT, 1)
-    assert str(found) == "BTC: 5 by our fills, 5.001 by the venue"
+    assert str(found) == "BTC: 5 by our fills, 5.001 by the venue, 0.001 more"
 
 
 def test_a_difference_that_changes_is_counted_anew():
@@ -76,6 +76,83 @@ def test_a_difference_within_the_tolerance_is_borne():
 
 def test_what_is_paid_in_and_what_others_trade_is_no_mismatch():
     ledger, _ = opened()
-    ledger.moved("BTC", COIN)
-    ledger.traded_by_others(instrument(), Side.SELL, [bought(4, fee_atoms=3)])
+    ledger.moved("BTC", COIN, 1)
+    ledger.traded_by_others(instrument(), Side.SELL, bought(4, fee_atoms=3))
     assert looks(ledger, 6 * COIN - 4 * LOT - 3, 10) == []
+
+
+def test_a_trade_of_others_counts_once_however_often_it_is_found():
+    ledger, _ = opened()
+    assert ledger.traded_by_others(instrument(), Side.SELL, bought(4))
+    assert not ledger.traded_by_others(instrument(), Side.SELL, bought(4))
+    assert looks(ledger, 5 * COIN - 4 * LOT, 10) == []
+
+
+def test_a_trade_off_todays_grid_moves_balances_all_the_same():
+    ledger, _ = opened()
+    trade = OffGridTrade(0, 9, 7, Side.BUY, LOT // 3, COIN, 5, "BTC", 1)
+    assert ledger.traded_off_grid(instrument(), trade)
+    assert not ledger.traded_off_grid(instrument(), trade)
+    assert looks(ledger, 5 * COIN + LOT // 3 - 5, 10) == []
+
+
+def test_what_happened_before_the_ledgers_were_opened_is_in_the_opening():
+    ledger = Ledger(InstrumentTable([instrument()]), [Position()], 0)
+    for _ in range(2):
+        ledger.compare({"BTC": 5 * COIN}, 100)
+    ledger.moved("BTC", COIN, 99)
+    assert ledger.compare({"BTC": 5 * COIN}, 200) == []
+    assert not ledger.in_doubt
+
+
+def test_differences_that_never_rest_are_a_mismatch_after_a_while():
+    ledger, _ = opened()
+    found = [ledger.compare({"BTC": 5 * COIN + n * LOT}) for n in range(1, RESTLESS_PASSES + 1)]
+    assert not any(found[:-1])
+    assert found[-1]
+
+
+def test_a_lock_from_outside_is_borne_whether_the_balance_shows_it_or_not():
+    ledger, _ = opened()
+    ledger.locked("BTC", COIN)
+    assert looks(ledger, 5 * COIN, 10) == []
+    assert looks(ledger, 4 * COIN, 10) == []
+    assert looks(ledger, 3 * COIN, 10) != []
+
+
+def test_what_is_accepted_differs_no_more():
+    ledger, _ = opened()
+    ledger.accept(looks(ledger, 6 * COIN, PASSES))
+    assert looks(ledger, 6 * COIN, 10) == []
+    assert not ledger.in_doubt
+
+
+def test_the_opening_outlives_a_boot_and_a_person_may_take_it_anew():
+    ledger, position = opened()
+    position.on_fill(Side.BUY, bought(3))
+    ledger.moved("BTC", COIN, 1)
+    again = Ledger(InstrumentTable([instrument()]), [position], 0)
+    again.restore(ledger.openings())
+    assert looks(again, 6 * COIN + 3 * LOT, 10) == []
+    assert looks(again, 7 * COIN, PASSES) != [], "it is not taken anew with the next boot"
+    again.reopen()
+    assert looks(again, 7 * COIN, 10) == []
+
+
+def test_two_symbols_that_share_an_asset_are_one_sum():
+    table = InstrumentTable([instrument(), instrument(1, "BTCEUR", base="BTC", quote="EUR")])
+    positions = [Position(), Position()]
+    ledger = Ledger(table, positions, 0)
+    looks(ledger, 5 * COIN, 2)
+    positions[0].on_fill(Side.BUY, bought(3))
+    positions[1].on_fill(Side.SELL, bought(2))
+    assert looks(ledger, 5 * COIN + LOT, 10) == []
+
+
+def test_a_mismatch_says_since_when():
+    ledger = Ledger(InstrumentTable([instrument()]), [Position()], 0)
+    for _ in range(3):
+        ledger.compare({"BTC": COIN}, 3_600 * 10**9)
+    for _ in range(PASSES):
+        found = ledger.compare({"BTC": 2 * COIN}, 3_700 * 10**9)
+    assert str(found[0]).endswith("1 more since 01:00:00 UTC")

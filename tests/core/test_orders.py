@@ -11,7 +11,7 @@ import core.orders
 from core.commands import OrderKind, Place, TimeInForce
 from core.errors import Misuse
 from core.events import Change, Fill, FillReport, OrderReport, Side, Source, VenueStatus
-from core.orders import MAX_EXPECTED, MAX_TERMINAL, MAX_UNCLAIMED, Order, Orders
+from core.orders import MAX_TERMINAL, MAX_UNCLAIMED, Order, Orders
 from core.position import Position
 from core.views import OrderState
 
@@ -531,11 +531,9 @@ def test_the_oldest_finished_order_is_forgotten_with_its_number():
     assert orders.by_venue_id(0, 78) is second
 
 
-def test_an_expected_order_is_entered_once_the_venue_speaks_of_its_number():
+def test_an_order_known_by_its_number_alone_is_found_by_it():
     orders = Orders("hx-", 2)
-    orders.expect(place("hx-1-9"), 77)
-    assert orders.find("hx-1-9") is None
-    assert len(orders) == 0
+    orders.resume(place("hx-1-9"), 0, 77, 0, 0, ())
     folded = orders.on_fill(FillReport(0, 77, Side.BUY, fill(5, 4)))
     assert folded is not None
     assert [each.trade_id for each in folded.fills] == [5]
@@ -548,32 +546,76 @@ def test_an_expected_order_is_entered_once_the_venue_speaks_of_its_number():
     assert orders.by_venue_id(0, 77) is order
 
 
-def test_of_an_expected_order_nothing_is_booked_before_it_is_told():
-    orders = Orders("hx-", 2)
-    orders.expect(place("hx-1-9"), 77)
-    order = orders.by_venue_id(0, 77)
-    assert order is not None
-    assert (order.filled_lots, order.traded_lots, order.sent_ns) == (0, 0, 0)
-    assert order.state is OrderState.LIVE
-
-
-def test_an_expected_order_that_is_adopted_is_entered_once():
-    orders = Orders("hx-", 2)
-    orders.expect(place("hx-1-9"), 77)
-    adopted = orders.adopt(report(Order.of(place("hx-1-9"), 0), VenueStatus.NEW, venue_order_id=0))
-    folded = orders.on_fill(FillReport(0, 77, Side.BUY, fill(5, 4)))
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"side": Side.SELL}, "side"),
+        ({"price_ticks": 101}, "price"),
+        ({"instrument": 1}, "symbol"),
+    ],
+)
+def test_a_report_that_contradicts_its_order_is_not_folded(change, what):
+    orders, order = table()
+    before = (order.state, order.evidence, order.filled_lots)
+    told = replace(report(order, VenueStatus.FILLED, SIZE, [fill(1, SIZE)]), **change)
+    folded = orders.on_report(told)
     assert folded is not None
-    assert folded.order is adopted.order
-    assert len(orders) == 1
+    assert f"another {what}" in folded.contradiction
+    assert folded.fills == ()
+    assert (order.state, order.evidence, order.filled_lots) == before
 
 
-def test_expected_orders_are_bounded_the_newest_stay():
-    orders = Orders("hx-", 2)
-    for number in range(1, MAX_EXPECTED + 2):
-        orders.expect(place(f"hx-1-{number}"), number)
-    assert orders.by_venue_id(0, 1) is None
-    assert orders.by_venue_id(0, 2) is not None
-    assert orders.by_venue_id(0, MAX_EXPECTED + 1) is not None
+def test_a_trade_on_the_other_side_is_not_booked():
+    orders, order = table()
+    orders.on_report(report(order, VenueStatus.NEW))
+    folded = orders.on_fill(FillReport(0, 77, Side.SELL, fill(5, 4)))
+    assert folded is not None
+    assert (folded.fills, order.traded_lots) == ((), 0)
+    assert "other side" in folded.contradiction
+
+
+def test_an_order_at_market_has_no_price_to_contradict():
+    orders = Orders("hx-", 1)
+    sent = Place(0, orders.next_id(), Side.BUY, OrderKind.MARKET, TimeInForce.GTC, 0, SIZE)
+    order = orders.add(sent, 0)
+    told = replace(report(order, VenueStatus.FILLED, SIZE, [fill(1, SIZE)]), price_ticks=7)
+    folded = orders.on_report(told)
+    assert folded is not None
+    assert folded.contradiction == ""
+
+
+def test_an_order_that_the_venue_forgot_is_over_and_one_it_tells_of_again_counts_again():
+    orders, order = table()
+    orders.on_report(report(order, VenueStatus.NEW))
+    orders.on_forgotten(order, "no such order")
+    assert (order.state, orders.exposure(0).open_buy_lots) == (OrderState.EXPIRED, 0)
+    folded = orders.on_report(report(order, VenueStatus.NEW))
+    assert folded is not None
+    assert folded.reappeared
+    assert (order.state, orders.exposure(0).open_buy_lots) == (OrderState.LIVE, SIZE)
+
+
+def test_an_order_proved_absent_that_appears_after_all_counts_again_and_says_so():
+    orders, order = table()
+    orders.on_refused(order, "no such order")
+    assert orders.exposure(0).open_buy_lots == 0
+    folded = orders.on_report(report(order, VenueStatus.NEW))
+    assert folded is not None
+    assert folded.reappeared
+    assert orders.exposure(0).open_buy_lots == SIZE
+    again = orders.on_report(report(order, VenueStatus.NEW))
+    assert again is not None
+    assert not again.reappeared
+
+
+def test_where_numbers_begin_anew_no_order_is_known_by_its_old_one():
+    orders, order = table()
+    orders.on_report(report(order, VenueStatus.NEW))
+    orders.renumber(0)
+    assert orders.by_venue_id(0, 77) is None
+    assert order.venue_order_id == 0
+    assert orders.on_report(report(order, VenueStatus.NEW, venue_order_id=3)) is not None
+    assert orders.by_venue_id(0, 3) is order
 
 
 def test_an_amended_order_that_stands_is_filled_to_its_new_size_at_most():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import core.position
 from core.events import Fill, Side
-from core.position import Position
+from core.position import BACKWARDS_NS, Position
 from core.views import PositionView
 
 
@@ -40,6 +40,7 @@ def restored(buys: list[int], sells: list[int]) -> Position:
         fees_atoms={"BNB": 5},
         buy_ids=buys,
         sell_ids=sells,
+        newest_ns=0,
     )
     return position
 
@@ -165,6 +166,7 @@ def test_restoring_takes_a_copy_of_the_fees() -> None:
         fees_atoms=fees,
         buy_ids=[],
         sell_ids=[],
+        newest_ns=0,
     )
     position.on_fill(Side.BUY, fill(1, fee=2))
     assert (position.fees_atoms, fees) == ({"BNB": 7}, {"BNB": 5})
@@ -214,3 +216,47 @@ def test_profit_equals_decimal_arithmetic_over_the_trades(
         position.on_fill(side, one)
         expected += int(side) * one.lots * (Decimal(mark_ticks) - Decimal(one.price_ticks))
     assert position.profit(mark_ticks) == expected
+
+
+# -- numbers that begin anew ---------------------------------------------------------------------
+
+
+def at(trade_id: int, venue_ns: int, lots: int = 1) -> Fill:
+    return Fill(trade_id, 100, lots, 0, "", True, venue_ns)
+
+
+def test_a_lower_number_at_a_later_time_is_no_repetition_and_is_counted() -> None:
+    """The venue was set up anew: its ids begin again, those we know among them."""
+    position = Position()
+    for number in (7, 8, 9):
+        position.on_fill(Side.BUY, at(number, number * BACKWARDS_NS))
+    assert position.on_fill(Side.BUY, at(7, 20 * BACKWARDS_NS))
+    assert (position.lots, position.renumbered) == (4, 1)
+    assert position.on_fill(Side.BUY, at(8, 21 * BACKWARDS_NS))
+    assert not position.on_fill(Side.BUY, at(8, 21 * BACKWARDS_NS)), "now that is a repetition"
+    assert not position.on_fill(Side.BUY, at(9, 9 * BACKWARDS_NS)), "told of before the reset"
+    assert (position.lots, position.renumbered) == (5, 1)
+
+
+def test_a_late_fill_is_of_the_same_numbers() -> None:
+    position = Position()
+    position.on_fill(Side.BUY, at(9, 9 * BACKWARDS_NS))
+    assert position.on_fill(Side.BUY, at(8, 9 * BACKWARDS_NS + BACKWARDS_NS))
+    assert not position.on_fill(Side.BUY, at(9, 9 * BACKWARDS_NS + 1))
+    assert position.renumbered == 0
+
+
+def test_numbers_that_begin_anew_are_noticed_after_a_restart_too() -> None:
+    position = Position()
+    position.restore(
+        bought_lots=5,
+        sold_lots=0,
+        bought_quote_units=500,
+        sold_quote_units=0,
+        fees_atoms={},
+        buy_ids=[1_000, 1_001],
+        sell_ids=[],
+        newest_ns=50 * BACKWARDS_NS,
+    )
+    assert position.on_fill(Side.SELL, at(3, 90 * BACKWARDS_NS))
+    assert (position.lots, position.renumbered) == (4, 1)

@@ -3,7 +3,8 @@
 from core.commands import OrderKind, Place, TimeInForce
 from core.events import Change, OrderReport, Side, Source, VenueStatus
 from core.orders import Order, Orders
-from core.reconcile import Pass, compare
+from core.reconcile import Pass, Watermark, compare
+from core.units import NS_PER_S
 
 
 def order(orders: Orders, sent_ns: int) -> Order:
@@ -125,3 +126,24 @@ def test_an_answer_to_an_abandoned_pass_counts_for_nothing():
     one.await_answer(1)
     one.stop()
     assert not one.answered(1, proved=True)
+
+
+# -- up to where a history is complete -----------------------------------------------------------
+
+
+def test_a_trade_is_settled_once_a_lagging_history_has_shown_all_before_it():
+    mark = Watermark(5)
+    mark.saw(8, 100 * NS_PER_S)
+    mark.saw(9, 130 * NS_PER_S)
+    assert (mark.settled(100 * NS_PER_S), mark.newest_id) == (5, 9)
+    assert mark.settled(102 * NS_PER_S) == 8
+    assert mark.settled(131 * NS_PER_S) == 8
+    assert mark.settled(132 * NS_PER_S) == 9
+
+
+def test_a_trade_that_is_shown_late_moves_nothing_back():
+    mark = Watermark()
+    mark.saw(9, 100 * NS_PER_S)
+    mark.saw(7, 50 * NS_PER_S)
+    assert mark.settled(60 * NS_PER_S) == -1
+    assert mark.settled(200 * NS_PER_S) == 9

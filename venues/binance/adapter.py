@@ -17,6 +17,7 @@ from core.commands import (
     FetchBook,
     FetchInstruments,
     FetchOpenOrders,
+    FetchOrders,
     FetchOrderTrades,
     FetchTime,
     FetchTops,
@@ -42,6 +43,15 @@ TRADE_LINE: Final = "trade"
 SILENCE_NS: Final = 45 * NS_PER_S
 """The venue pings every 20 s: two pings missed, and 5 s for the way."""
 
+EXECUTION_NS: Final = 10 * NS_PER_S
+"""The venue's own timeout while it processes a request (rest-api.md "General Information on
+Endpoints", a5e0bc3, 2026-07-21); what became of the request is open for as long (-1007)."""
+
+LAG_NS: Final = 60 * NS_PER_S
+"""How far questions may lie behind the matching engine. Orders and trades are answered from memory,
+then from a database that follows it (rest-api.md "Data Sources"); how closely, the venue does not
+say. In its incidents it was tens of seconds."""
+
 LIFETIME_NS: Final = 84_600 * NS_PER_S
 """23 h 30 min: the venue drops a connection after 24 h, at a time that is its own choice."""
 
@@ -57,6 +67,7 @@ _WEIGHTS: Final[dict[type[Command], int]] = {
     FetchOpenOrders: 6,
     FetchTrades: 20,
     FetchOrderTrades: 5,
+    FetchOrders: 20,
     FetchAccount: 20,
     FetchInstruments: 20,
     FetchTime: 1,
@@ -107,6 +118,14 @@ class SpotAdapter:
     @property
     def limits(self) -> Sequence[Limit]:
         return rules.PUBLISHED
+
+    @property
+    def execution_ns(self) -> int:
+        return EXECUTION_NS
+
+    @property
+    def lag_ns(self) -> int:
+        return LAG_NS
 
     def learn(self, instruments: Sequence[Instrument]) -> None:
         """Take the instruments of this run; see ``core.venue.Adapter.learn``."""

@@ -20,6 +20,7 @@ from core.commands import (
     FetchBook,
     FetchInstruments,
     FetchOpenOrders,
+    FetchOrders,
     FetchOrderTrades,
     FetchTime,
     FetchTops,
@@ -39,6 +40,7 @@ from core.events import (
     LimitsReport,
     OpenOrders,
     OrderReport,
+    OrdersListed,
     Reply,
     Source,
     TopsReport,
@@ -128,6 +130,9 @@ def _facts(
         case FetchTrades() | FetchOrderTrades():
             found = (facts.own_trade(trade, ours) for trade in _trades(body))
             return tuple(fill for fill in found if fill is not None)
+        case FetchOrders(instrument):
+            listed = (facts.order(order, ours, Source.QUERY) for order in _orders(body))
+            return (OrdersListed(instrument, tuple(listed)),)
         case QueryOrder():
             return (facts.order(_order(body), ours, Source.QUERY),)
         case Cancel():

@@ -21,6 +21,7 @@ from core.errors import Drifted, Malformed
 from core.events import (
     NO_REQUEST,
     AccountReport,
+    BalanceLocked,
     BalanceMoved,
     BookDelta,
     BookTop,
@@ -75,6 +76,7 @@ _market_frame = decoder(schema.MarketFrame)
 _private_frame = decoder(schema.PrivateFrame)
 _execution = decoder(schema.ExecutionReportFrame)
 _position = decoder(schema.AccountPositionFrame)
+_lock = decoder(schema.ExternalLockFrame)
 _balance = decoder(schema.BalanceUpdateFrame)
 _answer = decoder(schema.Answer)
 _order_answer = decoder(schema.OrderAnswer)
@@ -111,6 +113,7 @@ class Decoder:
             b"executionReport": self._take_execution,
             b"outboundAccountPosition": _take_position,
             b"balanceUpdate": _take_balance,
+            b"externalLockUpdate": _take_lock,
             b"eventStreamTerminated": _take_terminated,
             b"serverShutdown": _shutdown,
         }
@@ -439,6 +442,11 @@ def _take_position(payload: bytes, events: list[Event]) -> None:
 def _take_balance(payload: bytes, events: list[Event]) -> None:
     update = _balance(payload).event
     events.append(BalanceMoved(update.asset, atoms(update.delta), update.clear_time * NS_PER_MS))
+
+
+def _take_lock(payload: bytes, events: list[Event]) -> None:
+    lock = _lock(payload).event
+    events.append(BalanceLocked(lock.asset, atoms(lock.delta), lock.transact_time * NS_PER_MS))
 
 
 def _take_terminated(payload: bytes, events: list[Event]) -> None:

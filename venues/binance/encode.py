@@ -30,6 +30,7 @@ from core.commands import (
     FetchBook,
     FetchInstruments,
     FetchOpenOrders,
+    FetchOrders,
     FetchOrderTrades,
     FetchTime,
     FetchTops,
@@ -52,6 +53,9 @@ from venues.binance import decode, facts, rules, schema
 
 TRADES_PAGE: Final = 1_000
 """Most trades the venue gives at once."""
+
+ORDERS_PAGE: Final = 1_000
+"""Most orders the venue gives at once."""
 
 MAX_STREAMS: Final = 1_024
 """Most streams the venue takes on one connection."""
@@ -415,9 +419,12 @@ class Encoder:
             case FetchTrades(index, from_id):
                 query = f"symbol={self._symbol(index)}&fromId={from_id}&limit={TRADES_PAGE}"
                 return self._signed("GET", "myTrades", query, venue_ns)
-            case FetchOrderTrades(index, order_id):
-                query = f"symbol={self._symbol(index)}&orderId={order_id}&limit={TRADES_PAGE}"
-                return self._signed("GET", "myTrades", query, venue_ns)
+            case FetchOrderTrades(index, order_id, from_id):
+                which = f"symbol={self._symbol(index)}&orderId={order_id}&fromId={from_id}"
+                return self._signed("GET", "myTrades", f"{which}&limit={TRADES_PAGE}", venue_ns)
+            case FetchOrders(index, order_id):
+                query = f"symbol={self._symbol(index)}&orderId={order_id}&limit={ORDERS_PAGE}"
+                return self._signed("GET", "allOrders", query, venue_ns)
             case QueryOrder(index, name, order_id):
                 return self._signed("GET", "order", self._which(index, name, order_id), venue_ns)
             case Cancel(index, name, order_id):

@@ -20,14 +20,16 @@ from core.events import (
     Change,
     Fill,
     FillReport,
+    OffGridTrade,
     OrderReport,
     Side,
     Source,
+    TradeElsewhere,
     UnknownExecution,
     VenueStatus,
 )
 from core.instrument import Instrument
-from core.units import CACHE_TEXTS, MAX_COUNT, NS_PER_MS, Grid, atoms, parse_decimal
+from core.units import ASSET_DECIMALS, CACHE_TEXTS, MAX_COUNT, NS_PER_MS, Grid, atoms, parse_decimal
 from venues.binance import schema
 
 Instruments = Mapping[str, Instrument]
@@ -72,6 +74,9 @@ _CHANGE_TO: Final[dict[VenueStatus, Change]] = {
 CANCEL_END: Final = "-c"
 """What our cancels add to the client order id of their order. The venue gives a cancelled order its
 cancel's id, and so it is named in every later answer; our own order ids end with a digit."""
+
+ALLOCATION: Final = -10
+"""Number of the allocation 0: below every id of a trade, and every number that stands for one."""
 
 _RENAMING: Final = frozenset({"CANCELED", "REPLACED"})
 """Executions whose ``c`` is the id of the request; the order's own id is ``C``."""
@@ -191,7 +196,7 @@ def positive(grid: Grid, text: str) -> int:
 
 def execution(
     report: schema.ExecutionReport, instruments: Instruments
-) -> OrderReport | UnknownExecution:
+) -> OrderReport | UnknownExecution | TradeElsewhere:
     """Return what an executionReport says.
 
     ``c`` is the id of the cancel or amend request on CANCELED and REPLACED, and the order's own
@@ -206,7 +211,10 @@ def execution(
     side = SIDES.get(report.side)
     if change is None or status is None or side is None:
         what = f"x={report.execution_type} X={report.order_status} S={report.side}"
-        return UnknownExecution(index, client_order_id, what)
+        return UnknownExecution(index, client_order_id, what, max(report.order_id, 0))
+    if instrument is None and change is Change.TRADE:
+        when_ns = report.transact_time * NS_PER_MS
+        return TradeElsewhere(report.symbol, side, report.last_qty, report.last_price, when_ns)
     fills: tuple[Fill, ...] = ()
     price = size = filled = 0
     if instrument is not None:
@@ -218,7 +226,7 @@ def execution(
             if change is Change.TRADE:
                 fills = (_fill(report, instrument),)
         except OffGrid as error:
-            return UnknownExecution(index, client_order_id, str(error))
+            return UnknownExecution(index, client_order_id, str(error), max(report.order_id, 0))
     return OrderReport(
         instrument=index,
         client_order_id=client_order_id,
@@ -249,11 +257,21 @@ def _reject_reason(reason: str) -> str:
     return "" if reason == "NONE" else reason
 
 
+def _trade_id(report: schema.ExecutionReport) -> int:
+    """Return a trade's id; of an allocation, which has none, a number of its own below zero.
+
+    Smart order routing fills by allocation: ``t`` is -1, and ``a`` counts (sor_faq.md).
+    """
+    if report.trade_id >= 0:
+        return report.trade_id
+    if report.allocation_id < 0:
+        raise Malformed("an executionReport of a trade has neither trade id nor allocation id")
+    return ALLOCATION - report.allocation_id
+
+
 def _fill(report: schema.ExecutionReport, instrument: Instrument) -> Fill:
-    if report.trade_id < 0:
-        raise Malformed("an executionReport of a trade has no trade id")
     return Fill(
-        report.trade_id,
+        _trade_id(report),
         positive(instrument.tick, report.last_price),
         positive(instrument.lot, report.last_qty),
         0 if report.commission is None else atoms(report.commission),
@@ -277,7 +295,8 @@ def order(
     status = STATUSES.get(order.status)
     side = SIDES.get(order.side)
     if status is None or side is None:
-        return UnknownExecution(index, client_order_id, f"status={order.status} side={order.side}")
+        what = f"status={order.status} side={order.side}"
+        return UnknownExecution(index, client_order_id, what, max(order.order_id, 0))
     venue_ns = (order.transact_time or order.update_time) * NS_PER_MS
     price = size = filled = 0
     fills: tuple[Fill, ...] = ()
@@ -289,7 +308,7 @@ def order(
             filled = lots(order.executed_qty)
             fills = tuple(_immediate_fill(fill, instrument, venue_ns) for fill in order.fills)
         except OffGrid as error:
-            return UnknownExecution(index, client_order_id, str(error))
+            return UnknownExecution(index, client_order_id, str(error), max(order.order_id, 0))
     return OrderReport(
         instrument=index,
         client_order_id=client_order_id,
@@ -341,23 +360,43 @@ def amended(answer: schema.Amended, instruments: Instruments) -> OrderReport | U
     return msgspec.structs.replace(report, change=Change.REPLACED, execution_id=answer.execution_id)
 
 
-def own_trade(trade: schema.OwnTrade, instruments: Instruments) -> FillReport | None:
+def own_trade(trade: schema.OwnTrade, instruments: Instruments) -> FillReport | OffGridTrade | None:
     """Return one of the account's trades, ``None`` on a symbol that is not ours."""
     instrument = instruments.get(trade.symbol)
     if instrument is None:
         return None
+    side = Side.BUY if trade.is_buyer else Side.SELL
+    fee_atoms, venue_ns = atoms(trade.commission), trade.time * NS_PER_MS
+    try:
+        price_ticks = positive(instrument.tick, trade.price)
+        lots = positive(instrument.lot, trade.qty)
+    except OffGrid:
+        base_atoms, price_atoms = atoms(trade.qty), atoms(trade.price)
+        if base_atoms <= 0 or price_atoms <= 0:
+            raise Malformed(f"{trade.qty!r} at {trade.price!r} is no trade") from None
+        return OffGridTrade(
+            instrument.index,
+            trade.order_id,
+            trade.id,
+            side,
+            base_atoms,
+            base_atoms * price_atoms // 10**ASSET_DECIMALS,
+            fee_atoms,
+            trade.commission_asset,
+            venue_ns,
+        )
     return FillReport(
         instrument.index,
         trade.order_id,
-        Side.BUY if trade.is_buyer else Side.SELL,
+        side,
         Fill(
             trade.id,
-            positive(instrument.tick, trade.price),
-            positive(instrument.lot, trade.qty),
-            atoms(trade.commission),
+            price_ticks,
+            lots,
+            fee_atoms,
             trade.commission_asset,
             trade.is_maker,
-            trade.time * NS_PER_MS,
+            venue_ns,
         ),
     )
 

@@ -254,6 +254,7 @@ class ExecutionReport(Struct, frozen=True, gc=False):
     trade_id: SignedId = field(name="t")
     execution_id: Id = field(name="I")
     maker: bool = field(name="m")
+    allocation_id: SignedId = field(name="a", default=-1)
     prevented_qty: str = field(name="A", default="0")
     expiry_reason: str = field(name="eR", default="")
 
@@ -275,6 +276,16 @@ class AccountPosition(Struct, frozen=True, gc=False):
 
 class AccountPositionFrame(Struct, frozen=True, gc=False):
     event: AccountPosition
+
+
+class ExternalLock(Struct, frozen=True, gc=False):
+    asset: str = field(name="a")
+    delta: str = field(name="d")
+    transact_time: Ms = field(name="T")
+
+
+class ExternalLockFrame(Struct, frozen=True, gc=False):
+    event: ExternalLock
 
 
 class BalanceUpdate(Struct, frozen=True, gc=False):

@@ -11,6 +11,7 @@ from core.events import (
     NO_REQUEST,
     AccountReport,
     Balance,
+    BalanceLocked,
     BalanceMoved,
     BudgetUse,
     Change,
@@ -24,11 +25,13 @@ from core.events import (
     SessionNotice,
     Side,
     Source,
+    TradeElsewhere,
     UnknownExecution,
     VenueStatus,
     Verdict,
 )
 from tests.venues.binance.world import frame, trade
+from venues.binance.facts import ALLOCATION
 
 MS = 1_000_000
 ATOM = 10**18
@@ -210,10 +213,28 @@ def test_more_prevented_than_there_was_is_refused() -> None:
 
 
 def test_an_order_of_an_unwatched_symbol_is_seen_without_numbers() -> None:
-    report = execution(s="DOGEUSDT", x="TRADE", z="123.4567891", l="x", t=9)
+    report = execution(s="DOGEUSDT", z="123.4567891", l="x")
     assert report.instrument == NO_INSTRUMENT
     assert (report.price_ticks, report.size_lots, report.filled_lots) == (0, 0, 0)
     assert report.fills == ()
+
+
+def test_a_trade_of_an_unwatched_symbol_is_told_as_the_venue_writes_it() -> None:
+    told = {"s": "DOGEUSDT", "x": "TRADE", "l": "123.4567891", "L": "0.1", "t": 9, "T": 7}
+    assert event(**(REPORT | told | {"S": "SELL"})) == [
+        TradeElsewhere("DOGEUSDT", Side.SELL, "123.4567891", "0.1", 7 * MS)
+    ]
+
+
+def test_an_allocation_has_a_number_of_its_own_below_every_trade_id() -> None:
+    told = {"x": "TRADE", "t": -1, "l": "1.0", "L": "1.0", "n": "0", "N": None}
+    ids = [execution(**(told | {"a": each})).fills[0].trade_id for each in (0, 1)]
+    assert ids == [ALLOCATION, ALLOCATION - 1]
+
+
+def test_a_lock_from_outside_says_how_much() -> None:
+    lock = {"e": "externalLockUpdate", "E": 1, "a": "BTC", "d": "10.00000000", "T": 5}
+    assert event(**lock) == [BalanceLocked("BTC", 10 * ATOM, 5 * MS)]
 
 
 def test_an_event_for_others_and_without_a_subscription_reads_the_same() -> None:
@@ -275,7 +296,7 @@ def test_a_balance_that_moved_without_a_trade(text: str, atoms: int) -> None:
     assert event(**update) == [BalanceMoved("BTC", atoms, 1573200697068 * MS)]
 
 
-@pytest.mark.parametrize("kind", ["listStatus", "externalLockUpdate", "somethingNew"])
+@pytest.mark.parametrize("kind", ["listStatus", "somethingNew"])
 def test_events_we_have_no_use_for_are_ignored_by_name(kind: str) -> None:
     assert event(e=kind, E=1) == [Ignored(kind)]
 

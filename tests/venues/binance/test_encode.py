@@ -247,7 +247,7 @@ STAMP_QUERY = "recvWindow=5000&timestamp=1645423376532"
             FetchOrderTrades(0, 12),
             "GET",
             "myTrades",
-            f"symbol=BTCUSDT&orderId=12&limit=1000&{STAMP_QUERY}",
+            f"symbol=BTCUSDT&orderId=12&fromId=0&limit=1000&{STAMP_QUERY}",
             True,
         ),
         (

@@ -8,6 +8,7 @@ from msgspec import structs
 
 from core.events import FillReport
 from core.orders import Orders
+from core.reconcile import Watermark
 from core.recovery import Recovery
 from core.views import OrderState
 from tools.world.canaries.canary import Canary, Change
@@ -25,8 +26,8 @@ _begin: Final = Recovery.begin
 
 
 def _ask_for_all(self: Any, now_ns: int) -> None:
-    for index in self._last_trade:
-        self._last_trade[index] = -1
+    for index in self._marks:
+        self._marks[index] = Watermark()
     _begin(self, now_ns)
 
 
