@@ -102,6 +102,9 @@ class Header(Struct, frozen=True, kw_only=True):
     """Wall clock at the start of the boot, since the epoch."""
     key: KeyKind | None = None
     """What the run's key allowed it; ``None`` in format 1, which did not say."""
+    segment_bytes: int = 0
+    """What a segment has as long as it is written to; the writer sets it. One that is shorter was
+    closed at its last record."""
     strategy_digest: str = ""
     """SHA-256 of the strategy's own source, "" where it is not known."""
 

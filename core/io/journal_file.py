@@ -346,7 +346,9 @@ class JournalFile:
         self._at = 0
         self.segment = number
         self._numbers.append(number)
-        header = replace(self._header, segment=number, previous_end=previous_end)
+        header = replace(
+            self._header, segment=number, previous_end=previous_end, segment_bytes=self._size
+        )
         self.append(Kind.HEADER, NO_LINE, time_ns, pack(header))
 
     # -- idle work ---------------------------------------------------------------------------
@@ -568,6 +570,12 @@ class Follower:
             raise JournalCorrupt(
                 f"{self._name()} is damaged: no record at offset {self.offset}, but whole ones from"
                 f" offset {self.offset + found.resumes} on"
+            )
+        closed = self.header is not None and size < self.header.segment_bytes
+        if closed and not found.left and size - self.offset >= HEAD_BYTES:
+            raise JournalCorrupt(
+                f"{self._name()} was closed at {size} bytes, but can be read up to offset"
+                f" {self.offset}: records are lost"
             )
         return found.left
 

@@ -442,13 +442,13 @@ def _record_corpus() -> list[bytes]:
 def _journal_corpus() -> list[bytes]:
     """Return a segment as the writer leaves it, and one that was not ended."""
     with tempfile.TemporaryDirectory() as folder:
-        writer = JournalFile(Path(folder), HEADER, segment_bytes=1 << 16, keep_segments=2)
+        writer = JournalFile(Path(folder), HEADER, segment_bytes=1 << 13, keep_segments=2)
         for kind, payload in _records()[1:]:
             writer.append(kind, 0, START_NS, payload)
         live = next(Path(folder).rglob("*.journal")).read_bytes()
         writer.close()
         ended = next(Path(folder).rglob("*.journal")).read_bytes()
-    return [ended, live[: len(ended) + 512]]
+    return [ended, live]
 
 
 def _hlog(data: bytes) -> object:

@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from core.checkpoint import PREFIX
 from core.errors import BadParameter, JournalCorrupt, JournalFailed
+from core.io import journal_file
+from core.io.disk import Disk
 from core.io.journal_file import CHUNK_BYTES, JournalFile, follow, next_boot, read
 from core.journal import HEAD_BYTES, Header, Kind, Record, encode, pack, unpack
 
@@ -68,7 +71,8 @@ def test_a_segment_is_its_header_and_the_records_as_encoded(tmp_path: Path) -> N
     writer.append(Kind.SEND, -1, 6, memoryview(b""))
     place = writer.position
     writer.close()
-    header = encode(Kind.HEADER, -1, HEADER.start_ns, pack(replace(HEADER, segment=1)))
+    own = replace(HEADER, segment=1, segment_bytes=4 * PAGE)
+    header = encode(Kind.HEADER, -1, HEADER.start_ns, pack(own))
     expected = header + encode(Kind.BYTES, 2, 5, b"tick") + encode(Kind.SEND, -1, 6, b"")
     (path,) = segments(tmp_path)
     assert path.read_bytes() == expected[: path.stat().st_size]
@@ -465,3 +469,196 @@ def test_what_was_appended_survives_kill_minus_nine(tmp_path: Path, wait_for: in
         record.payload == record.time_ns.to_bytes(4, "little") * (record.time_ns % 97)
         for record in records
     )
+
+
+# -- what is on the disk, and when -----------------------------------------------------------
+
+
+class Watchful(Disk):
+    """A disk that notes what it was told to put down."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.synced: list[str] = []
+
+    def sync(self, path: Path) -> None:
+        self.synced.append(path.name)
+        super().sync(path)
+
+
+def test_a_boots_number_is_on_the_disk_before_it_takes_the_old_ones_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    fsync, put = os.fsync, Path.replace
+
+    def noted_fsync(descriptor: int) -> None:
+        steps.append(f"fsync {Path(f'/proc/self/fd/{descriptor}').readlink().name}")
+        fsync(descriptor)
+
+    def noted_replace(path: Path, target: Path) -> Path:
+        steps.append(f"replace {target.name}")
+        return put(path, target)
+
+    disk = Watchful()
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(Path, "replace", noted_replace)
+    monkeypatch.setattr(journal_file, "DISK", disk)
+    next_boot(tmp_path)
+    assert steps[:2] == ["fsync boot.new", "replace boot"]
+    assert disk.synced == [tmp_path.name], "and its name with it"
+
+
+def test_a_close_puts_every_segment_of_the_boot_and_their_folder_on_the_disk(
+    tmp_path: Path,
+) -> None:
+    first = journal(tmp_path)
+    first.close()
+    disk = Watchful()
+    writer = JournalFile(tmp_path, replace(HEADER, boot=2), segment_bytes=4 * PAGE, disk=disk)
+    write_notes(writer, 20)
+    writer.close()
+    own = [path.name for path in segments(tmp_path)[1:]]
+    assert len(own) > 1
+    assert disk.synced == [*own, "journal"]
+
+
+# -- damage is judged alike, and nothing is deleted ------------------------------------------
+
+
+def zeroed(path: Path, page: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(page * PAGE)
+        file.write(bytes(min(PAGE, path.stat().st_size - page * PAGE)))
+
+
+def told(run_dir: Path) -> tuple[list[Record], list[str]]:
+    """Read around all damage; return what could be read, and what was told of it."""
+    follower = follow(run_dir)
+    records: list[Record] = []
+    damage: list[str] = []
+    while True:
+        try:
+            found = follower.poll()
+            records += found
+            if not found:
+                follower.end()
+                return records, damage
+        except JournalCorrupt as error:
+            damage.append(str(error))
+            if not follower.skip():
+                return records, damage
+
+
+def two_boots(run_dir: Path) -> None:
+    """Leave a boot that ended, and one that died, each of several segments and pages."""
+    for boot in (1, 2):
+        writer = journal(run_dir, boot=boot)
+        write_notes(writer, 40, size=700, start=100 * boot)
+        writer.flush()
+        if boot == 1:
+            writer.close()
+
+
+PAGES = 16
+
+
+@pytest.mark.parametrize("number", range(PAGES))
+def test_any_page_that_is_gone_is_damage_to_every_reader_and_read_around(
+    tmp_path: Path, number: int
+) -> None:
+    two_boots(tmp_path)
+    used = [path for path in segments(tmp_path) if any(path.read_bytes()[:8])]
+    places = [
+        (path, page)
+        for path in used
+        for page in range(4)
+        if any(path.read_bytes()[page * PAGE : (page + 1) * PAGE])
+    ]
+    path, page = places[number * (len(places) - 1) // (PAGES - 1)]
+    whole = told(tmp_path)[0]
+    zeroed(path, page)
+    records, damage = told(tmp_path)
+    if damage:
+        with pytest.raises(JournalCorrupt):
+            list(read(tmp_path))
+    else:
+        list(read(tmp_path))
+        assert path == used[-1], "only at the end may it look as if a write was cut off"
+    missing = [record for record in whole if record not in records]
+    assert {record.segment for record in missing} == {int(path.stem)}
+    assert len(missing) <= 8, "a page, and the records across its ends"
+
+
+def test_the_first_page_of_the_newest_segment_is_missed_and_the_segment_stays(
+    tmp_path: Path,
+) -> None:
+    two_boots(tmp_path)
+    newest = [path for path in segments(tmp_path) if any(path.read_bytes()[:8])][-1]
+    zeroed(newest, 0)
+    kept = newest.read_bytes()
+    assert any(kept)
+    assert "has lost its beginning" in told(tmp_path)[1][-1]
+    third = journal(tmp_path, boot=3)
+    third.close()
+    assert newest.read_bytes() == kept
+    with pytest.raises(JournalCorrupt):
+        list(read(tmp_path))
+
+
+def test_a_hole_at_a_records_boundary_is_damage(tmp_path: Path) -> None:
+    writer = journal(tmp_path)
+    write_notes(writer, 10, size=100)
+    places = [record.offset for record in told(tmp_path)[0]]
+    writer.close()
+    data = bytearray(segments(tmp_path)[0].read_bytes())
+    data[places[4] : places[6]] = bytes(places[6] - places[4])
+    segments(tmp_path)[0].write_bytes(data)
+    records, damage = told(tmp_path)
+    assert len(damage) == 1
+    assert [record.time_ns for record in records][1:] == [0, 1, 2, 5, 6, 7, 8, 9]
+    with pytest.raises(JournalCorrupt, match="whole ones from"):
+        list(read(tmp_path))
+
+
+def test_a_prepared_segment_that_a_dead_boot_left_is_no_damage(tmp_path: Path) -> None:
+    two_boots(tmp_path)
+    assert not any(segments(tmp_path)[-1].read_bytes())
+    assert told(tmp_path)[1] == []
+
+
+# -- what the next boot starts from is not deleted -------------------------------------------
+
+
+def test_retention_keeps_what_the_next_boot_starts_from(tmp_path: Path) -> None:
+    first = journal(tmp_path, keep=3)
+    first.append(Kind.NOTE, 0, 7, PREFIX + b"{}")
+    first.close()
+    for boot in range(2, 8):
+        later = journal(tmp_path, boot=boot, keep=3)
+        idle(later)
+        later.close()
+    assert segments(tmp_path)[0].stem == "000001"
+
+
+def test_retention_goes_on_once_a_later_segment_is_held(tmp_path: Path) -> None:
+    first = journal(tmp_path, keep=3)
+    first.append(Kind.NOTE, 0, 7, PREFIX + b"{}")
+    first.close()
+    later = journal(tmp_path, boot=2, keep=3)
+    write_notes(later, 40)
+    later.hold()
+    write_notes(later, 40)
+    held = later.segment
+    later.hold()
+    idle(later)
+    kept = [int(path.stem) for path in segments(tmp_path)]
+    assert 1 not in kept
+    assert held in kept
+
+
+def test_a_segment_that_is_held_stays_however_many_follow(tmp_path: Path) -> None:
+    writer = journal(tmp_path, keep=3)
+    writer.hold()
+    write_notes(writer, 80)
+    assert segments(tmp_path)[0].stem == "000001"

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from core import checkpoint
-from core.checkpoint import LEFT, Checkpoint, NumberNote
+from core.checkpoint import LEFT, RESTORE, Checkpoint, NumberNote
 from core.errors import JournalCorrupt
 from core.events import Side
 from core.io.journal_file import JournalFile
 from core.io.last_boot import last_boot
-from core.journal import Header, Kind
+from core.journal import Header, Kind, pack
+from core.journal import encode as encode_record
 
 
 class Boot:
@@ -123,4 +124,115 @@ def test_a_note_that_says_nothing_is_a_corrupt_journal_and_no_fault_of_the_venue
 ) -> None:
     Boot(tmp_path, 1, segment_bytes=1 << 22).write(Kind.NOTE, note + text)
     with pytest.raises(JournalCorrupt, match="note of the journal"):
+        last_boot(tmp_path)
+
+
+# -- damage ----------------------------------------------------------------------------------
+
+
+def zeroed(run_dir: Path, segment: int, page: int) -> Path:
+    path = run_dir / "journal" / f"{segment:06}.journal"
+    with path.open("r+b") as file:
+        file.seek(page * mmap.PAGESIZE)
+        file.write(bytes(mmap.PAGESIZE))
+    return path
+
+
+def long_boot(run_dir: Path, number: int) -> Boot:
+    """A boot that noted a checkpoint in its first page and in its third, and went on."""
+    boot = Boot(run_dir, number, segment_bytes=8 * mmap.PAGESIZE)
+    for _ in range(2):
+        boot.checkpoint()
+        for _ in range(13):
+            boot.write(Kind.BYTES, bytes(800))
+    boot.file.flush()
+    return boot
+
+
+def test_a_hole_before_the_last_checkpoint_says_nothing_of_what_is_held(tmp_path: Path) -> None:
+    long_boot(tmp_path, 1)
+    zeroed(tmp_path, 1, 1)
+    found = last_boot(tmp_path)
+    assert found is not None
+    assert found.damage == ""
+
+
+def test_a_hole_after_the_last_checkpoint_is_told_and_nothing_is_deleted(tmp_path: Path) -> None:
+    long_boot(tmp_path, 1)
+    path = zeroed(tmp_path, 1, 3)
+    found = last_boot(tmp_path)
+    assert found is not None
+    assert found.checkpoint.boot == 1
+    assert "000001.journal is damaged" in found.damage
+    assert not found.clean
+    long_boot(tmp_path, 2)
+    assert path.exists()
+
+
+def test_a_first_page_that_is_gone_is_told_where_nothing_was_noted_since(tmp_path: Path) -> None:
+    long_boot(tmp_path, 1)
+    Boot(tmp_path, 2, segment_bytes=8 * mmap.PAGESIZE).write(Kind.SEND, bytes(5000)).write(
+        Kind.SEND, b"behind"
+    )
+    zeroed(tmp_path, 2, 0)
+    found = last_boot(tmp_path)
+    assert found is not None
+    assert "has lost its beginning" in found.damage
+
+
+def test_damage_without_any_checkpoint_is_told(tmp_path: Path) -> None:
+    Boot(tmp_path, 1, segment_bytes=8 * mmap.PAGESIZE).write(Kind.SEND, bytes(5000)).write(
+        Kind.SEND, b"behind"
+    )
+    zeroed(tmp_path, 1, 0)
+    found = last_boot(tmp_path)
+    assert found is not None
+    assert found.damage
+    assert found.checkpoint.positions == []
+
+
+def test_damage_is_not_washed_away_by_boots_that_prove_nothing(tmp_path: Path) -> None:
+    long_boot(tmp_path, 1)
+    zeroed(tmp_path, 1, 3)
+    found = last_boot(tmp_path)
+    assert found is not None
+    second = Boot(tmp_path, 2).write(Kind.CONTROL, RESTORE + checkpoint.encode(found))
+    second.die()
+    again = last_boot(tmp_path)
+    assert again is not None
+    assert again.damage == found.damage
+    assert again.checkpoint == found.checkpoint
+
+
+def test_a_boot_that_was_told_what_there_is_stands_for_itself(tmp_path: Path) -> None:
+    first = Boot(tmp_path, 1).checkpoint()
+    first.write(Kind.SEND, b"a").number_of("n").die()
+    found = last_boot(tmp_path)
+    assert found is not None
+    Boot(tmp_path, 2).write(Kind.CONTROL, RESTORE + checkpoint.encode(found)).die()
+    for path in (tmp_path / "journal").glob("000001*"):
+        path.unlink()
+    assert last_boot(tmp_path) == found
+
+
+def test_a_journal_of_a_later_version_is_refused_and_not_read_around(tmp_path: Path) -> None:
+    boot = Boot(tmp_path, 1, segment_bytes=1 << 16)
+    path = tmp_path / "journal" / "000001.journal"
+    data = bytearray(path.read_bytes())
+    later = Header(
+        format_version=99,
+        run_id="x",
+        boot=1,
+        segment=1,
+        config_digest="",
+        seeds={},
+        venue="",
+        strategy="",
+        start_ns=0,
+    )
+    record = encode_record(Kind.HEADER, -1, 0, pack(later))
+    data[: len(record)] = record
+    path.write_bytes(data)
+    assert boot.number == 1
+    with pytest.raises(JournalCorrupt, match="format 99"):
         last_boot(tmp_path)
