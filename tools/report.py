@@ -19,7 +19,7 @@ from rich.table import Table
 
 from core.errors import BadParameter
 from core.hops import HOPS, P50, P90, P99, P999, PATH, Histogram
-from core.io.hlog import Hlog, read_hlog
+from core.io.hlog import Hlog, older, read_hlog
 from core.units import NS_PER_MS, NS_PER_S, NS_PER_US
 
 LOG_NAME = "hops.hlog"
@@ -83,7 +83,8 @@ def _load(path: Path) -> Hlog:
             f"a run folder has {LOG_NAME}" if path.is_dir() else "a run folder or an .hlog file"
         )
         raise BadParameter(f"{file} does not exist; PATH is wrong or the run left none ({wanted})")
-    log = read_hlog(file)
+    before = older(file)
+    log = read_hlog(before, file) if path.is_dir() and before.exists() else read_hlog(file)
     if log.torn:
         _warn(f"{file}: the last line is cut off and was left out")
     if log.lost:

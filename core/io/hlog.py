@@ -32,6 +32,10 @@ MAX_INFLATED: Final = 16 * 1024 * 1024
 SLICE_COUNTS: Final = 100
 """Buckets encoded in a slice of idle work, 0.2 us each: a tick does not wait long for them."""
 
+MAX_BYTES: Final = 64 * 1024 * 1024
+"""Of one file: some six hours of a busy run at 3 kB a second. With the one before it that is as
+much again, and a run of any length leaves no more."""
+
 _ENVELOPE = struct.Struct(">II")
 _PAYLOAD = struct.Struct(">IIIIQQd")
 _V1_PAYLOAD, _V1_PACKED, _V2_PAYLOAD, _V2_PACKED = 0x1C849301, 0x1C849302, 0x1C849303, 0x1C849304
@@ -163,19 +167,39 @@ def _cut_torn_line(path: Path) -> None:
             file.truncate(data.rfind(b"\n") + 1)
 
 
+def older(path: Path) -> Path:
+    """Return where a full log is put aside: ``hops.hlog`` as ``hops.1.hlog``."""
+    return path.with_suffix(f".1{path.suffix}")
+
+
 class HlogFile:
     """Writes the hops of one boot, an interval at a time; an earlier boot's stay before them.
 
+    A file of ``max_bytes`` is put aside as ``older(path)``, in the place of the one before it.
     ``put`` once an interval, ``step`` whenever idle. The log is a witness: when the disk refuses
     it, it ends, ``failure`` says why, and the run goes on.
     """
 
-    __slots__ = ("_file", "_line", "_path", "_pending", "_start_ns", "failure")
+    __slots__ = (
+        "_bytes",
+        "_disk",
+        "_file",
+        "_line",
+        "_max_bytes",
+        "_path",
+        "_pending",
+        "_start_ns",
+        "failure",
+    )
 
-    def __init__(self, path: Path, start_ns: int, *, disk: Disk = DISK) -> None:
+    def __init__(
+        self, path: Path, start_ns: int, *, max_bytes: int = MAX_BYTES, disk: Disk = DISK
+    ) -> None:
         """``start_ns``: wall clock at the start. Raises ``BadParameter`` for an unusable path."""
         self._path = path
         self._start_ns = start_ns
+        self._max_bytes = max_bytes
+        self._disk = disk
         self._pending: deque[tuple[str, Interval, Histogram]] = deque()
         self._line: Iterator[None] | None = None
         """The line that is being written."""
@@ -183,10 +207,25 @@ class HlogFile:
         """Why nothing is written any more; empty as long as all is well."""
         try:
             _cut_torn_line(path)
-            self._file = disk.append(path)
-            self._file.write(_header(start_ns).encode("ascii"))
+            self._open()
         except OSError as error:
             raise BadParameter(f"{path} cannot be written: {error.strerror}") from error
+
+    def _open(self) -> None:
+        self._file = self._disk.append(self._path)
+        self._file.write(_header(self._start_ns).encode("ascii"))
+        self._bytes = self._path.stat().st_size
+
+    def _put_aside(self) -> None:
+        """Begin a new file where the present one is full: between two intervals, never in one."""
+        if self.failure or self._bytes < self._max_bytes:
+            return
+        try:
+            self._file.close()
+            self._path.replace(older(self._path))
+            self._open()
+        except OSError as error:
+            self._fail(error)
 
     def put(self, interval: Interval) -> None:
         """Take an interval; ``step`` writes it.
@@ -196,6 +235,7 @@ class HlogFile:
         """
         while self.step():
             pass
+        self._put_aside()
         if interval.lost:
             self._append(f"#[Lost: {interval.lost} rows]\n")
         self._pending.extend(
@@ -227,7 +267,7 @@ class HlogFile:
         if self.failure:
             return
         try:
-            self._file.write(line.encode("ascii"))
+            self._bytes += self._file.write(line.encode("ascii"))
         except OSError as error:
             self._fail(error)
 
@@ -266,9 +306,17 @@ class Hlog(Struct):
     """Rows that were overwritten before they were counted."""
 
 
-def read_hlog(path: Path) -> Hlog:
-    """Add up a log. Raises ``BadParameter`` that names file and line where it is none."""
+def read_hlog(*paths: Path) -> Hlog:
+    """Add up logs, oldest first. Raises ``BadParameter`` that names file and line."""
     log = Hlog()
+    for path in paths:
+        _read(path, log)
+    if not log.tags:
+        raise BadParameter(f"{paths[-1]} holds no interval")
+    return log
+
+
+def _read(path: Path, log: Hlog) -> None:
     base = _Times()
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
@@ -281,9 +329,6 @@ def read_hlog(path: Path) -> Hlog:
                     log.torn = True
     except OSError as error:
         raise BadParameter(f"{path} cannot be read: {error.strerror}") from error
-    if not log.tags:
-        raise BadParameter(f"{path} holds no interval")
-    return log
 
 
 class _Times(Struct):

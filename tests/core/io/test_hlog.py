@@ -25,6 +25,7 @@ from core.io.hlog import (
     decode_histogram,
     encode_histogram,
     encode_in_slices,
+    older,
     read_hlog,
 )
 
@@ -358,3 +359,17 @@ def test_public_logs_give_what_the_java_reference_gives(name: str, tags: list[st
                 assert f"{found / 1e6:.2f}" == value
                 below = (n for i, n in histogram.counts.items() if histogram.highest(i) <= found)
                 assert sum(below) == int(reached)
+
+
+def test_a_log_of_any_length_is_two_files_of_a_bounded_size(tmp_path: Path) -> None:
+    path = tmp_path / "hops.hlog"
+    log = HlogFile(path, START_NS, max_bytes=2_000)
+    for number in range(1, 200):
+        log.put(second_of(number, {"gc": [number]}))
+    log.close()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["hops.1.hlog", "hops.hlog"]
+    assert all(file.stat().st_size < 3_000 for file in tmp_path.iterdir())
+    newest = read_hlog(older(path), path)
+    assert newest.tags["gc"].max == 199
+    assert newest.tags["gc"].count < 199, "the oldest are gone"
+    assert newest.end_s == START_NS / SECOND + 199
