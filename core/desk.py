@@ -389,7 +389,7 @@ class TradingDesk:
             if isinstance(answer, Refusal) and not self._is_in_the_way(answer, instrument, side):
                 self.cancel(order)
         if isinstance(answer, Refusal):
-            return answer
+            return Refusal(answer.reason, answer.text, side)
         self._quotes[instrument, side] = answer
         return None
 

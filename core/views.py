@@ -205,6 +205,8 @@ class Refusal(Frozen, frozen=True):
 
     reason: RefusalReason
     text: str
+    side: Side | None = None
+    """Which side of a quote it holds for; ``None`` for any other command."""
 
 
 class SessionState(StrEnum):

@@ -1,10 +1,13 @@
 """A two-sided market maker: one post-only bid and one offer around the market's middle.
 
-The middle is that of the market without our own orders, so that our quotes never chase
-themselves. Both quotes lie ``half_spread_bps`` away from it and are shifted against the position
+The middle is that of the market without our own orders, the book's echo of those that have just
+gone included, so that our quotes never chase themselves. Both quotes lie at least
+``half_spread_bps`` away from it, however coarse the ticks are, and are shifted against the position
 by up to ``skew_bps``, so that the side which reduces it trades first; the side that would grow it
-beyond ``max_position`` shrinks and then disappears. A quote is left where it stands, and keeps its
-place in the queue, until it is more than ``requote_bps`` away from where it should be.
+beyond ``max_position`` shrinks and then disappears, as does one that the balance does not pay for.
+A quote is left where it stands, and keeps its place in the queue, until it is more than
+``requote_bps`` away from where it should be; while its side pauses after a refusal, it is taken out
+then.
 
 All arithmetic is on integers; half ticks where a middle is needed.
 """
@@ -12,6 +15,7 @@ All arithmetic is on integers; half ticks where a middle is needed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -19,21 +23,25 @@ from core.errors import BadParameter
 from core.events import Fill, Side
 from core.instrument import Instrument
 from core.strategy import Desk, Quote, Strategy
+from core.units import NS_PER_MS
 from core.views import BookView, OrderState, OrderView, SessionState
 from strategies.refusals import Refusals
-from strategies.sizes import BasisPoints, Fraction, Size, lots_of, order_lots_of
+from strategies.sizes import BasisPoints, Fraction, Sizes, check_sizes, lots_of, order_lots_of
 
 # Bound once: to look a member up in its Enum costs 50 ns, and a quote looks at nine.
 _BUY, _SELL = Side.BUY, Side.SELL
 _TRADING = SessionState.TRADING
 
+ECHO_NS = 300 * NS_PER_MS
+"""How long the book may still show what we had there: depth comes every 100 ms, and has a way."""
+
 
 class MakerParameters(Struct, frozen=True, forbid_unknown_fields=True):
-    """Parameters of ``maker``; they hold for each of its instruments."""
+    """Parameters of ``maker``; they hold for each of its instruments, sizes also one by one."""
 
-    size: Size
+    size: Sizes
     """Size of a full quote, in the base asset."""
-    max_position: Size
+    max_position: Sizes
     """Largest position either way that quotes may lead to, in the base asset."""
     half_spread_bps: BasisPoints = "2"
     """Distance of each quote from the middle."""
@@ -43,7 +51,9 @@ class MakerParameters(Struct, frozen=True, forbid_unknown_fields=True):
     """How far a quote may be from where it should be before it is moved."""
 
     def __post_init__(self) -> None:
-        """Refuse a spread that the threshold for moving quotes would undo."""
+        """Refuse what is no size, and a spread that the threshold for moving quotes would undo."""
+        check_sizes(self.size, "size")
+        check_sizes(self.max_position, "max_position")
         spread, requote = Fraction(self.half_spread_bps), Fraction(self.requote_bps)
         if requote.numerator * spread.denominator > spread.numerator * requote.denominator:
             raise BadParameter(
@@ -52,18 +62,38 @@ class MakerParameters(Struct, frozen=True, forbid_unknown_fields=True):
             )
 
 
+class _Echo(NamedTuple):
+    """What we no longer have in the book, while the book may still show it."""
+
+    until_ns: int
+    side: Side
+    price_ticks: int
+    lots: int
+
+
 class _Market:
     """One instrument that is being quoted."""
 
-    __slots__ = ("instrument", "max_lots", "refusals", "seen", "size_lots")
+    __slots__ = ("echoes", "instrument", "max_lots", "refusals", "seen", "size_lots")
 
     def __init__(self, instrument: Instrument, parameters: MakerParameters) -> None:
         self.instrument = instrument
         self.size_lots = order_lots_of(parameters.size, "size", instrument)
         self.max_lots = lots_of(parameters.max_position, "max_position", instrument)
-        self.refusals = Refusals(instrument.symbol, f"retry {instrument.index}")
+        self.refusals = {
+            side: Refusals(f"{instrument.symbol} {name}", f"retry {instrument.index} {name}")
+            for side, name in ((_BUY, "bid"), (_SELL, "offer"))
+        }
+        self.echoes: list[_Echo] = []
         self.seen = (0, 0)
         """The best prices that were last quoted on; zeros when they must be looked at anew."""
+
+    def affordable_lots(self, desk: Desk, side: Side, price_ticks: int, own_lots: int) -> int:
+        """Return what the balance pays for on a side; ``own_lots`` of ours there are paid for."""
+        row = self.instrument
+        if side is _SELL:
+            return own_lots + desk.balance_atoms(row.base) // row.lot_atoms
+        return own_lots + desk.balance_atoms(row.quote) // (price_ticks * row.quote_unit_atoms)
 
 
 class Maker(Strategy[MakerParameters]):
@@ -100,20 +130,30 @@ class Maker(Strategy[MakerParameters]):
     def on_order(self, desk: Desk, order: OrderView) -> None:
         market = self._markets[order.instrument]
         if order.state is OrderState.LIVE:
-            market.refusals.succeeded()
+            market.refusals[order.side].succeeded()
         elif order.state is OrderState.REJECTED:
-            market.refusals.note(desk, "rejected", "the venue refused an order")
+            market.refusals[order.side].note(desk, "rejected", "the venue refused an order")
+        elif order.state is OrderState.CANCELED or order.state is OrderState.EXPIRED:
+            self._gone(desk, market, order, order.size_lots - order.filled_lots)
         if order.state is not OrderState.PENDING:
             self._look(desk, market)
 
     def on_fill(self, desk: Desk, order: OrderView, fill: Fill) -> None:
-        self._look(desk, self._markets[order.instrument])
+        market = self._markets[order.instrument]
+        self._gone(desk, market, order, fill.lots)
+        self._look(desk, market)
+
+    def _gone(self, desk: Desk, market: _Market, order: OrderView, lots: int) -> None:
+        now_ns = desk.now_ns
+        market.echoes = [echo for echo in market.echoes if echo.until_ns > now_ns]
+        market.echoes.append(_Echo(now_ns + ECHO_NS, order.side, order.price_ticks, lots))
 
     def on_timer(self, desk: Desk, tag: str) -> None:
         for market in self._markets:
-            if market.refusals.tag == tag:
-                market.refusals.resume()
-                self._look(desk, market)
+            for refusals in market.refusals.values():
+                if refusals.tag == tag:
+                    refusals.resume()
+                    self._look(desk, market)
 
     def on_session(self, desk: Desk, session: SessionState) -> None:
         for market in self._markets:
@@ -127,45 +167,55 @@ class Maker(Strategy[MakerParameters]):
             self._quote(desk, market, book)
 
     def _quote(self, desk: Desk, market: _Market, book: BookView) -> None:
-        if desk.session is not _TRADING or market.refusals.paused:
+        if desk.session is not _TRADING:
             return
         market.seen = (book.bid_ticks, book.ask_ticks)
-        index = market.instrument.index
+        index, now_ns = market.instrument.index, desk.now_ns
         orders = desk.open_orders(index)
-        best_bid = _best_of_others(book, _BUY, orders)
-        best_ask = _best_of_others(book, _SELL, orders)
+        echoes = [echo for echo in market.echoes if echo.until_ns > now_ns]
+        best_bid = _best_of_others(book, _BUY, orders, echoes)
+        best_ask = _best_of_others(book, _SELL, orders, echoes)
         if best_bid is None or best_ask is None:
             refusal = desk.quote(index, None, None)  # nobody to make a market against
         else:
             position = desk.position(index).lots
             bid_ticks, ask_ticks = self._prices(market, best_bid, best_ask, position)
             slack = self._requote.of(best_bid)
+            bid_ticks = min(bid_ticks, book.ask_ticks - 1)
+            ask_ticks = max(ask_ticks, book.bid_ticks + 1)
             refusal = desk.quote(
                 index,
-                _side(market, _BUY, min(bid_ticks, book.ask_ticks - 1), position, orders, slack),
-                _side(market, _SELL, max(ask_ticks, book.bid_ticks + 1), position, orders, slack),
+                _side(desk, market, _BUY, bid_ticks, position, orders, slack),
+                _side(desk, market, _SELL, ask_ticks, position, orders, slack),
             )
         if refusal is not None:
-            market.refusals.note(desk, refusal.reason, refusal.text)
+            market.refusals[refusal.side or _BUY].note(desk, refusal.reason, refusal.text)
 
     def _prices(
         self, market: _Market, best_bid: int, best_ask: int, position: int
     ) -> tuple[int, int]:
-        """Return where bid and offer should be; a half tick goes away from the middle."""
+        """Return where bid and offer should be: what is no whole tick goes away from the middle,
+        and no two of them ever meet there.
+        """
         middle = best_bid + best_ask  # in half ticks
         lean = min(abs(position), market.max_lots)
         shift = self._skew.of(middle) * lean // market.max_lots
         centre = middle - shift if position > 0 else middle + shift
-        distance = self._half_spread.of(middle)
+        distance = max(1, self._half_spread.at_least_of(middle))
         return (centre - distance) // 2, -((-centre - distance) // 2)
 
 
-def _best_of_others(book: BookView, side: Side, orders: Sequence[OrderView]) -> int | None:
+def _best_of_others(
+    book: BookView, side: Side, orders: Sequence[OrderView], echoes: Sequence[_Echo]
+) -> int | None:
     """Return the best price of a side at which more stands than our own, in ticks."""
     own: dict[int, int] = {}
     for order in orders:
         if order.side is side:
             own[order.price_ticks] = own.get(order.price_ticks, 0) + order.open_lots
+    for echo in echoes:
+        if echo.side is side:
+            own[echo.price_ticks] = own.get(echo.price_ticks, 0) + echo.lots
     if not own:
         ticks, lots = (
             (book.bid_ticks, book.bid_lots) if side is _BUY else (book.ask_ticks, book.ask_lots)
@@ -178,6 +228,7 @@ def _best_of_others(book: BookView, side: Side, orders: Sequence[OrderView]) -> 
 
 
 def _side(
+    desk: Desk,
     market: _Market,
     side: Side,
     price_ticks: int,
@@ -185,20 +236,25 @@ def _side(
     orders: Sequence[OrderView],
     slack_ticks: int,
 ) -> Quote | None:
-    """Return one side's quote: what stands, if that is near enough, else a new one."""
+    """Return one side's quote: what stands, if that is near enough, else a new one.
+
+    ``None`` where there is nothing to quote, or the side pauses and what stands is too far off.
+    """
     instrument = market.instrument
-    lots = min(market.size_lots, market.max_lots - side * position)
-    if lots < instrument.min_lots or lots <= 0 or price_ticks < max(instrument.min_ticks, 1):
+    if price_ticks < max(instrument.min_ticks, 1):
         return None
-    for order in orders:
-        if (
-            order.side is side
-            and 2 * order.open_lots >= lots
-            and abs(order.price_ticks - price_ticks) <= slack_ticks
-        ):
-            return Quote(order.price_ticks, min(lots, order.open_lots))
+    own = [order for order in orders if order.side is side]
+    own_lots = sum(order.open_lots for order in own)
+    lots = min(
+        market.size_lots,
+        market.max_lots - side * position,
+        market.affordable_lots(desk, side, price_ticks, own_lots),
+    )
+    if lots < instrument.min_lots or lots <= 0:
+        return None
     if lots < market.size_lots and price_ticks * lots < instrument.min_notional:
-        return (
-            None  # what room is left is less than the venue takes; a full size is for risk to say
-        )
-    return Quote(price_ticks, lots)
+        return None  # what is left is less than the venue takes; a full size is for risk to say
+    for order in own:
+        if 2 * order.open_lots >= lots and abs(order.price_ticks - price_ticks) <= slack_ticks:
+            return Quote(order.price_ticks, min(lots, order.open_lots))
+    return None if market.refusals[side].paused else Quote(price_ticks, lots)

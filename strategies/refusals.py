@@ -2,13 +2,15 @@
 
 An order can be refused by our own risk check, by the venue's budget or by the venue; a strategy
 that tries again at every tick would burn its budget and flood its log. One ``Refusals`` stands
-between one instrument and that.
+between one instrument, or one side of it, and that. What is free again soon, and costs nothing to
+try, is tried soon.
 """
 
 from __future__ import annotations
 
 from core.strategy import Desk
 from core.units import NS_PER_MS, NS_PER_S
+from core.views import RefusalReason
 
 FIRST_PAUSE_NS = 100 * NS_PER_MS
 """Short: most refusals are a post-only order that the market has overtaken."""
@@ -16,18 +18,22 @@ FIRST_PAUSE_NS = 100 * NS_PER_MS
 LONGEST_PAUSE_NS = 10 * NS_PER_S
 """Long enough to cost nothing, short enough that a limit which is free again is used again."""
 
+_SOON = frozenset({RefusalReason.ORDER_RATE, RefusalReason.VENUE_LIMIT, RefusalReason.BACK_OFF})
+"""Refusals of our own that end by themselves within seconds: there is room again, or a pause ends.
+"""
+
 LOG_INTERVAL_NS = 60 * NS_PER_S
 """One line a minute for each reason; there are some twenty reasons."""
 
 
 class Refusals:
-    """The pause after refusals on one instrument: doubled by each, ended by a success."""
+    """The pause after refusals: doubled by each, ended by a success."""
 
     __slots__ = ("_counts", "_logged_ns", "_name", "_pause_ns", "paused", "tag")
 
-    def __init__(self, symbol: str, tag: str) -> None:
-        """Count for ``symbol``; ``tag`` is that of the timer which ends a pause."""
-        self._name = symbol
+    def __init__(self, name: str, tag: str) -> None:
+        """Count for ``name``; ``tag`` is that of the timer which ends a pause."""
+        self._name = name
         self.tag = tag
         self.paused = False
         self._pause_ns = FIRST_PAUSE_NS
@@ -43,8 +49,11 @@ class Refusals:
             desk.log(f"{self._name}: {reason}: {text} ({self._counts[reason]} so far)")
         if not self.paused:
             self.paused = True
-            desk.timer(self._pause_ns, self.tag)
-            self._pause_ns = min(2 * self._pause_ns, LONGEST_PAUSE_NS)
+            if reason in _SOON:
+                desk.timer(FIRST_PAUSE_NS, self.tag)
+            else:
+                desk.timer(self._pause_ns, self.tag)
+                self._pause_ns = min(2 * self._pause_ns, LONGEST_PAUSE_NS)
 
     def resume(self) -> None:
         """End the pause: its timer is due."""

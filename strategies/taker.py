@@ -19,15 +19,15 @@ from core.strategy import Desk, Strategy
 from core.units import NS_PER_MS
 from core.views import BookView, OrderState, OrderView, Refusal, SessionState
 from strategies.refusals import Refusals
-from strategies.sizes import Size, lots_of, order_lots_of
+from strategies.sizes import Sizes, check_sizes, lots_of, order_lots_of
 
 
 class TakerParameters(Struct, frozen=True, forbid_unknown_fields=True):
-    """Parameters of ``taker``; they hold for each of its instruments."""
+    """Parameters of ``taker``; they hold for each of its instruments, sizes also one by one."""
 
-    size: Size
+    size: Sizes
     """Size of an order, in the base asset; less where the position or the book leaves less."""
-    max_position: Size
+    max_position: Sizes
     """Largest position either way, in the base asset."""
     levels: Annotated[int, Meta(ge=1, le=20, description="levels of each side weighed")] = 5
     threshold_percent: Annotated[
@@ -39,6 +39,11 @@ class TakerParameters(Struct, frozen=True, forbid_unknown_fields=True):
     cool_down_ms: Annotated[
         int, Meta(ge=1, le=3_600_000, description="milliseconds between two orders")
     ] = 1_000
+
+    def __post_init__(self) -> None:
+        """Refuse what is no size."""
+        check_sizes(self.size, "size")
+        check_sizes(self.max_position, "max_position")
 
 
 class _Market:

@@ -145,6 +145,8 @@ class FakeDesk:
         self.lines: list[str] = []
         self.calls = 0
         self.refuse_with: Refusal | None = None
+        self.balances: dict[str, int] = {}
+        """Free amounts in atoms; an asset that is not among them is there in plenty."""
         strategy.on_start(self)
 
     # -- what a strategy sees and does
@@ -156,7 +158,7 @@ class FakeDesk:
         return self.positions[instrument]
 
     def balance_atoms(self, asset: str) -> int:
-        return 0
+        return self.balances.get(asset, 10**40)
 
     def open_orders(self, instrument: int) -> list[FakeOrder]:
         return [
@@ -222,10 +224,19 @@ class FakeDesk:
                 instrument, side, want.price_ticks, want.lots, kind=OrderKind.POST_ONLY
             )
         elif (standing[0].price_ticks, standing[0].open_lots) != (want.price_ticks, want.lots):
-            placed = self.replace(standing[0], want.price_ticks, want.lots)
+            placed = self._move(standing[0], want)
         else:
             return None
-        return placed if isinstance(placed, Refusal) else None
+        if not isinstance(placed, Refusal):
+            return None
+        for order in standing:  # what cannot be moved does not stay where it is
+            self.cancel(order)
+        return Refusal(placed.reason, placed.text, side)
+
+    def _move(self, order: FakeOrder, want: Quote) -> OrderView | Refusal:
+        if self.refuse_with is not None:
+            return self.refuse_with
+        return self.replace(order, want.price_ticks, want.lots)
 
     def timer(self, delay_ns: int, tag: str) -> None:
         assert delay_ns > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 
 import pytest
@@ -13,9 +14,9 @@ from core.commands import OrderKind
 from core.errors import BadParameter
 from core.events import Side
 from core.strategy import Desk
-from core.units import NS_PER_S
+from core.units import NS_PER_S, Grid
 from core.views import OrderState, Refusal, RefusalReason, SessionState
-from strategies.maker import Maker, MakerParameters
+from strategies.maker import ECHO_NS, Maker, MakerParameters
 from strategies.refusals import FIRST_PAUSE_NS
 from tests.strategies.desk import FakeDesk, FakeOrder, instrument
 
@@ -175,6 +176,91 @@ def test_a_fill_that_comes_late_is_leaned_against_at_once() -> None:
     assert again.price_ticks == bid.price_ticks - 25
 
 
+# -- balances ----------------------------------------------------------------------------------
+
+
+def test_a_side_that_the_balance_does_not_pay_for_is_not_quoted() -> None:
+    desk = trading()
+    desk.balances["BTC"] = 0
+    desk.show(BIDS, ASKS)
+    assert desk.standing(Side.SELL) is None
+    assert desk.standing(Side.BUY) is not None
+
+
+def test_a_quote_is_no_larger_than_the_balance_pays_for() -> None:
+    desk = trading()
+    row = desk.instruments[0]
+    desk.balances["BTC"] = 40 * row.lot_atoms + row.lot_atoms - 1
+    desk.balances["USDT"] = 30 * 999_800 * row.quote_unit_atoms
+    desk.show(BIDS, ASKS)
+    bid, ask = desk.standing(Side.BUY), desk.standing(Side.SELL)
+    assert bid is not None
+    assert ask is not None
+    assert (bid.size_lots, ask.size_lots) == (30, 40)
+
+
+def test_what_our_own_quote_has_locked_is_not_missing() -> None:
+    desk, bid, ask = quoted()
+    desk.balances["BTC"] = desk.balances["USDT"] = 0  # all that is free lies in the quotes
+    calls = desk.calls
+    desk.show([(999_940, 500)], [(1_000_140, 500)])
+    assert desk.calls == calls
+    assert not bid.cancelling
+    assert not ask.cancelling
+
+
+# -- coarse ticks ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spread", ["0", "2", "50"])
+@pytest.mark.parametrize("best", [(9, 10), (9, 11), (1, 2), (99, 101), (100, 101)])
+def test_on_coarse_ticks_quotes_lie_at_least_half_a_spread_from_the_middle(
+    spread: str, best: tuple[int, int]
+) -> None:
+    bid_ticks, ask_ticks = best
+    desk = FakeDesk(
+        Maker(MakerParameters("0.1", "0.4", half_spread_bps=spread, requote_bps="0")),
+        instrument(tick=Grid("1")),
+    )
+    desk.show([(bid_ticks, 500)], [(ask_ticks, 500)])
+    middle = bid_ticks + ask_ticks
+    bid, ask = desk.standing(Side.BUY), desk.standing(Side.SELL)
+    assert ask is not None
+    least = max(1.0, float(spread) * middle / 10_000)
+    assert 2 * ask.price_ticks - middle >= least
+    assert ask.price_ticks > bid_ticks
+    if bid is not None:
+        assert middle - 2 * bid.price_ticks >= least
+        assert bid.price_ticks < ask.price_ticks
+
+
+def test_the_books_echo_of_a_quote_that_is_gone_is_not_the_market() -> None:
+    desk = trading(MakerParameters("0.1", "0.4", half_spread_bps="0.5", requote_bps="0"))
+    desk.show(BIDS, ASKS)
+    desk.accept()
+    bid = desk.standing(Side.BUY)
+    assert bid is not None
+    desk.show([(999_950, 100), *BIDS], ASKS)
+    desk.expire(bid)  # told before the book shows it
+    again = desk.standing(Side.BUY)
+    assert again is not None
+    assert again.price_ticks == bid.price_ticks
+
+
+def test_an_echo_is_the_market_once_the_book_had_time_to_fade_it() -> None:
+    desk = trading(MakerParameters("0.1", "0.4", half_spread_bps="0.5", requote_bps="0"))
+    desk.show(BIDS, ASKS)
+    desk.accept()
+    bid = desk.standing(Side.BUY)
+    assert bid is not None
+    desk.expire(bid)
+    desk.pass_ns(ECHO_NS)
+    desk.show([(999_950, 150), *BIDS], ASKS)  # ours again, and somebody else's
+    ask = desk.standing(Side.SELL)
+    assert ask is not None
+    assert ask.price_ticks > 1_000_050
+
+
 # -- keeping still -----------------------------------------------------------------------------
 
 
@@ -191,7 +277,9 @@ def test_a_large_move_takes_both_quotes_along() -> None:
     bid, ask = desk.standing(Side.BUY), desk.standing(Side.SELL)
     assert bid is not None
     assert ask is not None
-    assert (bid.price_ticks, ask.price_ticks) == (1_000_800, 1_001_200)
+    assert (bid.price_ticks, ask.price_ticks) == (1_000_799, 1_001_201), (
+        "half a tick goes away from the middle"
+    )
 
 
 def test_unchanged_best_prices_are_not_looked_at_again() -> None:
@@ -272,9 +360,10 @@ def test_a_refusal_is_followed_by_a_pause_and_then_another_try() -> None:
     desk = trading()
     desk.refuse_with = Refusal(RefusalReason.ORDER_RATE, "too many")
     desk.show(BIDS, ASKS)
+    desk.show(BIDS, [(1_000_300, 500)])
     calls = desk.calls
     desk.show(BIDS, [(1_000_500, 500)])
-    assert desk.calls == calls
+    assert desk.calls == calls, "either side has been refused"
     desk.refuse_with = None
     desk.pass_ns(NS_PER_S)
     assert desk.standing(Side.BUY) is not None
@@ -286,9 +375,23 @@ def test_lasting_refusal_floods_neither_the_venue_nor_the_log() -> None:
     for step in range(2_000):
         desk.show([(999_900 + step, 500)], [(1_000_100 + step, 500)])
         desk.pass_ns(NS_PER_S // 20)  # 100 seconds in all
-    assert desk.calls < 50
-    assert len(desk.lines) == 2
-    assert "BTCUSDT: position: the limit" in desk.lines[0]
+    assert desk.calls < 100
+    assert len(desk.lines) == 4
+    assert "BTCUSDT bid: position: the limit" in desk.lines[0]
+
+
+@pytest.mark.parametrize("reason", [RefusalReason.ORDER_RATE, RefusalReason.VENUE_LIMIT])
+def test_a_budget_that_is_used_up_is_tried_again_soon_however_long_it_lasts(
+    reason: RefusalReason,
+) -> None:
+    desk = trading()
+    desk.refuse_with = Refusal(reason, "used up")
+    desk.show(BIDS, ASKS)
+    desk.pass_ns(20 * NS_PER_S)
+    desk.refuse_with = None
+    desk.pass_ns(2 * FIRST_PAUSE_NS)
+    assert desk.standing(Side.BUY) is not None
+    assert desk.standing(Side.SELL) is not None
 
 
 def test_the_venues_rejection_is_paused_on_too() -> None:
@@ -302,11 +405,38 @@ def test_the_venues_rejection_is_paused_on_too() -> None:
     assert desk.calls > calls
 
 
-def test_two_rejections_are_one_pause() -> None:
-    desk = trading()
-    desk.show(BIDS, ASKS)
-    desk.reject()
-    assert len(desk.timers) == 1
+def test_a_side_that_pauses_holds_up_the_other_in_nothing() -> None:
+    desk, bid, _ = quoted()
+    desk.refuse_with = Refusal(RefusalReason.POSITION, "the limit", Side.SELL)
+    desk.strategy.on_order(desk, replace_state(bid, OrderState.REJECTED))
+    desk.refuse_with = None
+    desk.show([(1_000_900, 500)], [(1_001_100, 500)])
+    ask = desk.standing(Side.SELL)
+    assert ask is not None
+    assert ask.price_ticks == 1_001_201
+
+
+def test_a_quote_of_a_side_that_pauses_is_taken_out_once_it_is_too_far_off() -> None:
+    desk, bid, ask = quoted()
+    desk.refuse_with = Refusal(RefusalReason.VENUE_LIMIT, "used up")
+    desk.show([(1_000_900, 500)], [(1_001_100, 500)])
+    desk.show([(1_000_905, 500)], [(1_001_105, 500)])
+    assert bid.cancelling
+    assert ask.cancelling
+
+
+def test_a_quote_of_a_side_that_pauses_is_left_where_it_should_be() -> None:
+    desk, bid, _ = quoted()
+    calls = desk.calls
+    desk.strategy.on_order(desk, replace_state(bid, OrderState.REJECTED))
+    desk.show([(999_940, 500)], [(1_000_140, 500)])
+    assert not bid.cancelling
+    assert desk.calls == calls
+
+
+def replace_state(order: FakeOrder, state: OrderState) -> FakeOrder:
+    """Return another order of the same side, as it is told."""
+    return dataclasses.replace(order, client_order_id="another", state=state)
 
 
 def test_an_accepted_order_makes_the_next_pause_a_short_one() -> None:
@@ -322,6 +452,20 @@ def test_an_accepted_order_makes_the_next_pause_a_short_one() -> None:
 
 
 # -- parameters --------------------------------------------------------------------------------
+
+
+def test_sizes_may_be_stated_symbol_by_symbol() -> None:
+    rows = (instrument(), instrument(1, "ETHUSDT"))
+    sizes = {"BTCUSDT": "0.1", "ETHUSDT": "2"}
+    desk = FakeDesk(Maker(MakerParameters(sizes, {"BTCUSDT": "0.4", "ETHUSDT": "8"})), *rows)
+    for row in rows:
+        desk.show(BIDS, ASKS, row.index)
+    assert [order.size_lots for order in desk.orders if order.side is Side.BUY] == [100, 2_000]
+
+
+def test_a_symbol_without_a_size_is_named() -> None:
+    with pytest.raises(BadParameter, match=r"size: there is none for BTCUSDT; state it in \["):
+        trading(MakerParameters({"ETHUSDT": "1"}, "1"))
 
 
 def test_a_size_off_the_lot_grid_is_refused_by_name() -> None:
