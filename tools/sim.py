@@ -8,14 +8,17 @@ import base64
 import binascii
 import json
 import os
+import re
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import trio
 
-from venues.sim.fixed import NotDecimalError, TooPreciseError, parse
+from venues.sim.accounts import STANDARD_RATE
+from venues.sim.fixed import ONE, NotDecimalError, TooPreciseError, parse
 from venues.sim.server import (
     DEFAULT_ACCOUNT,
     ED25519_PREFIX,
@@ -24,12 +27,16 @@ from venues.sim.server import (
     ServerConfig,
     serve,
 )
+from venues.sim.symbols import SYMBOLS, Symbol, symbol_of
+from venues.sim.traders import QUOTES_PER_SIDE, Temper
 from venues.sim.venue import RATE
 
 EXIT_OK: Final = 0
 EXIT_CANNOT_START: Final = 1
 
 _ED25519_BYTES: Final = 32
+# A symbol's letters: no lower case, since streams name it in lower case.
+_SYMBOL_NAME: Final = re.compile(r"(?:(?![a-z])[\w.-]){1,50}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +70,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY:SECRET:ASSET=AMOUNT,..",
         help="add an account; SECRET may be ed25519/ and a raw public key in base64",
     )
+    parser.add_argument(
+        "--fees",
+        type=fees,
+        default=(STANDARD_RATE, STANDARD_RATE),
+        metavar="MAKER:TAKER",
+        help="commission rates of every account (default: 0.001:0.001)",
+    )
+    parser.add_argument(
+        "--pay-in-bnb", action="store_true", help="every account pays its commission in BNB"
+    )
+    parser.add_argument(
+        "--symbol",
+        type=symbol,
+        action="append",
+        default=[],
+        metavar="NAME:BASE:QUOTE:PRICE:TICK:STEP[:MIN_NOTIONAL]",
+        help="a symbol instead of the usual three; may be given again",
+    )
+    parser.add_argument(
+        "--volatility",
+        type=_volatility,
+        default=1.0,
+        metavar="X",
+        help="how fast prices drift, against the usual (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--depth",
+        type=_depth,
+        default=QUOTES_PER_SIDE,
+        metavar="ORDERS",
+        help="about how many orders market makers keep a side (default: %(default)d)",
+    )
     parser.add_argument("--cpu", type=_cpu, metavar="N", help="pin the exchange to this CPU")
 
 
@@ -70,6 +109,11 @@ def run(args: argparse.Namespace) -> int:
     """Run the exchange until SIGINT or SIGTERM; return the exit code."""
     if args.cpu is not None:
         os.sched_setaffinity(0, {args.cpu})
+    maker_rate, taker_rate = args.fees
+    accounts = (
+        replace(one, maker_rate=maker_rate, taker_rate=taker_rate, pays_in_bnb=args.pay_in_bnb)
+        for one in (DEFAULT_ACCOUNT, *args.account)
+    )
     config = ServerConfig(
         host=args.host,
         port=args.port,
@@ -77,7 +121,9 @@ def run(args: argparse.Namespace) -> int:
         rate=args.rate,
         tls=args.tls,
         ca_out=args.ca_out,
-        accounts=(DEFAULT_ACCOUNT, *args.account),
+        accounts=tuple(accounts),
+        symbols=tuple(args.symbol) or SYMBOLS,
+        temper=Temper(args.volatility, args.depth),
     )
     exit_code = EXIT_OK
     try:
@@ -127,6 +173,54 @@ def account(text: str) -> AccountConfig:
                 f"{deposit!r}: expected ASSET=AMOUNT with at most 8 decimals, like USDT=1000.5"
             )
     return AccountConfig(api_key, secret, balances)
+
+
+def fees(text: str) -> tuple[int, int]:
+    """Read ``MAKER:TAKER``; raise ArgumentTypeError that says what was expected."""
+    rates = text.split(":")
+    try:
+        maker, taker = (parse(rate) for rate in rates)
+    except (NotDecimalError, TooPreciseError, ValueError):
+        maker = taker = -1
+    if not (0 <= maker < ONE and 0 <= taker < ONE):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected MAKER:TAKER, like 0.001:0.001")
+    return maker, taker
+
+
+def symbol(text: str) -> Symbol:
+    """Read a symbol; raise ArgumentTypeError that says what was expected."""
+    expected = (
+        "NAME:BASE:QUOTE:PRICE:TICK:STEP[:MIN_NOTIONAL], like ETHBTC:ETH:BTC:0.05:0.00001:0.001"
+    )
+    name, base, quote, *numbers = text.split(":") if text.count(":") in {5, 6} else [""] * 3
+    try:
+        units = [parse(number) for number in numbers]
+    except (NotDecimalError, TooPreciseError):
+        units = []
+    if _SYMBOL_NAME.fullmatch(name) is None or not base or not quote or not units or 0 in units:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected {expected}")
+    price, tick, step = units[:3]
+    if tick * step % ONE or price % tick:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: PRICE has to be many TICKs, and TICK times STEP many 0.00000001"
+        )
+    return symbol_of(name, base, quote, price, tick, step, *units[3:])
+
+
+def _volatility(text: str) -> float:
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = -1.0
+    if not 0 <= factor <= 1_000:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected 0 to 1000")
+    return factor
+
+
+def _depth(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text[:9]) <= 100_000:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected 1 to 100000")
+    return int(text)
 
 
 def _check_public_key(text: str) -> None:

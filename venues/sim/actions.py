@@ -55,6 +55,18 @@ class SetStatus(Action, frozen=True, tag="status"):
         return {}
 
 
+class SetBackground(Action, frozen=True, tag="background"):
+    """The background quotes a symbol on these sides alone; without any the book is left empty."""
+
+    symbol: str
+    sides: frozenset[Literal["BUY", "SELL"]]
+
+    def perform(self, exchange: Exchange, now_ns: int) -> dict[str, Any]:
+        market = _market(exchange, self.symbol)
+        exchange.engine.house_quotes(market, frozenset(SIDES[side] for side in self.sides))
+        return {}
+
+
 class SetFilters(Action, frozen=True, tag="filters"):
     """A symbol's grid or limits change; what stands keeps its price and size."""
 
@@ -209,7 +221,7 @@ class SetKey(Action, frozen=True, tag="key"):
 
 
 AnyAction = (
-    Reset | SetStatus | SetFilters | Deposit | Lock | Allocate | PlaceElsewhere
+    Reset | SetStatus | SetBackground | SetFilters | Deposit | Lock | Allocate | PlaceElsewhere
     | CancelElsewhere | SetAccount | SetKey
 )  # fmt: skip
 ACTIONS: Final[tuple[type[Action], ...]] = get_args(AnyAction)

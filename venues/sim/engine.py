@@ -512,6 +512,14 @@ class Engine:
         market.book.remove(order)
         self._publish_best(market)
 
+    def house_quotes(self, market: Market, sides: frozenset[bool]) -> None:
+        """Have the background quote on these sides alone; what it has on others leaves."""
+        market.quoted_sides = sides
+        for order in list(market.book.orders.values()):
+            if order.owner == HOUSE and order.side not in sides:
+                market.book.remove(order)
+        self._publish_best(market)
+
     # -- inside --------------------------------------------------------------------------------
 
     def _add_account(self, number: int, *, may_owe: bool = False) -> Account:

@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any, Final
 
 from venues.sim import errors
-from venues.sim.matching import Book
+from venues.sim.matching import BUY, SELL, Book
 from venues.sim.order_lists import OrderList
 from venues.sim.orders import Allocation, Execution, Order, PreventedMatch
 from venues.sim.symbols import AVERAGE_PRICE_MINUTES, Symbol
@@ -29,6 +29,8 @@ class Market:
     def __init__(self, symbol: Symbol) -> None:
         self.symbol = symbol
         self.status = TRADING
+        # The sides on which the background quotes.
+        self.quoted_sides = frozenset({BUY, SELL})
         self.begin()
 
     def begin(self) -> None:

@@ -25,7 +25,7 @@ _encode = msgspec.json.Encoder().encode
 
 # Every stream name this exchange knows; symbols are lower-case in stream names.
 _STREAM: Final = re.compile(
-    r"(?P<symbol>[a-z0-9]{1,20})@(?:trade|aggTrade|bookTicker|ticker|miniTicker|avgPrice"
+    r"(?P<symbol>[^@!\s]{1,50})@(?:trade|aggTrade|bookTicker|ticker|miniTicker|avgPrice"
     r"|blockTrade|ticker_(?:1h|4h|1d)"
     r"|depth(?:5|10|20)?(?:@100ms|@1000ms)?"
     r"|kline_(?P<interval>[0-9]{1,2}[smhdwM])(?:@\+08:00)?)"
@@ -36,7 +36,7 @@ _ALL: Final = (_ALL_MINI, *(f"!ticker_{window}@arr" for window in _WINDOWS_NS))
 # Candles are cut by UTC, or by the one other zone that has streams of its own.
 _ZONES_NS: Final = {"": 0, "@+08:00": 8 * HOUR_NS}
 # Streams of the venue that this exchange does not offer.
-_LEFT_OUT: Final = re.compile(r"[a-z0-9]+@referencePrice|!ticker@arr|!bookTicker")
+_LEFT_OUT: Final = re.compile(r"[^@!\s]+@referencePrice|!ticker@arr|!bookTicker")
 
 
 class Subscriber(Protocol):
@@ -146,7 +146,7 @@ class MarketData:
             return stream in _ALL
         interval = match["interval"]
         known = interval is None or interval in INTERVALS_NS
-        return known and match["symbol"].upper() in self._engine.markets
+        return known and match["symbol"] in {name.lower() for name in self._engine.markets}
 
     @staticmethod
     def leaves_out(stream: str) -> bool:

@@ -22,7 +22,7 @@ import trustme
 from hypercorn.config import Config as HypercornConfig
 
 from venues.sim import control, http_server, rest
-from venues.sim.accounts import Account
+from venues.sim.accounts import STANDARD_RATE, Account
 from venues.sim.exchange import LIMITS, Limits
 from venues.sim.ledger import DEFAULT_BALANCES as DEFAULT_BALANCES
 from venues.sim.ledger import DEFAULT_KEY as DEFAULT_KEY
@@ -31,6 +31,7 @@ from venues.sim.ledger import Ledger as Ledger
 from venues.sim.rest import HttpRequest
 from venues.sim.sockets import SocketServer
 from venues.sim.symbols import SYMBOLS, Symbol
+from venues.sim.traders import USUAL, Temper
 from venues.sim.venue import RATE, Venue
 
 ED25519_PREFIX: Final = "ed25519/"
@@ -45,11 +46,17 @@ GRACEFUL_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class AccountConfig:
-    """One account: ``secret`` is an HMAC secret, or ``ed25519/`` and a raw public key in base64."""
+    """One account: ``secret`` is an HMAC secret, or ``ed25519/`` and a raw public key in base64.
+
+    Rates are fractions of 1e-8 of what a fill brings.
+    """
 
     api_key: str
     secret: str
     balances: dict[str, int]
+    maker_rate: int = STANDARD_RATE
+    taker_rate: int = STANDARD_RATE
+    pays_in_bnb: bool = False
 
 
 DEFAULT_ACCOUNT: Final = AccountConfig(DEFAULT_KEY, DEFAULT_SECRET, DEFAULT_BALANCES)
@@ -68,6 +75,7 @@ class ServerConfig:
     accounts: tuple[AccountConfig, ...] = (DEFAULT_ACCOUNT,)
     symbols: tuple[Symbol, ...] = SYMBOLS
     limits: Limits = LIMITS
+    temper: Temper = USUAL
     clock: Callable[[], int] = field(default=time.time_ns)
 
 
@@ -138,7 +146,12 @@ async def _run(
 ) -> None:
     clock = config.clock
     venue = Venue(
-        clock(), seed=config.seed, rate=config.rate, symbols=config.symbols, limits=config.limits
+        clock(),
+        seed=config.seed,
+        rate=config.rate,
+        symbols=config.symbols,
+        limits=config.limits,
+        temper=config.temper,
     )
     for account in config.accounts:
         add_account(venue, account)
@@ -174,6 +187,8 @@ def add_account(venue: Venue, config: AccountConfig) -> Account:
     """Open an account with its key; the secret's form decides how requests are signed."""
     exchange = venue.exchange
     account = exchange.engine.open_account(config.balances)
+    account.maker_rate, account.taker_rate = config.maker_rate, config.taker_rate
+    account.pays_in_bnb = config.pays_in_bnb
     if config.secret.startswith(ED25519_PREFIX):
         raw = base64.b64decode(config.secret.removeprefix(ED25519_PREFIX), validate=True)
         exchange.add_ed25519_key(config.api_key, raw, account)

@@ -136,6 +136,42 @@ def _multiplier(units: int) -> str:
     return show(units).rstrip("0").rstrip(".")
 
 
+# What the usual symbols allow at most, in units of their smallest notional.
+_LARGEST: Final = 1_800_000
+_LARGEST_MARKET: Final = 20_000
+
+
+def symbol_of(
+    name: str,
+    base: str,
+    quote: str,
+    opening_price: int,
+    tick_size: int,
+    step_size: int,
+    min_notional: int = 5 * ONE,
+) -> Symbol:
+    """Return a symbol whose limits suit its price and its quote asset."""
+
+    def worth(many: int) -> int:
+        """Return the quantity worth so many of the smallest notional, in whole steps."""
+        steps = many * min_notional * ONE // opening_price // step_size
+        return max(1, steps) * step_size
+
+    return Symbol(
+        name,
+        base,
+        quote,
+        tick_size=tick_size,
+        step_size=step_size,
+        opening_price=opening_price,
+        max_price=max(1_000_000 * ONE, 100 * opening_price // tick_size * tick_size),
+        max_quantity=worth(_LARGEST),
+        max_market_quantity=worth(_LARGEST_MARKET),
+        min_notional=min_notional,
+        max_notional=_LARGEST * min_notional,
+    )
+
+
 SYMBOLS: Final = (
     Symbol(
         "BTCUSDT",

@@ -6,6 +6,7 @@ from ever being empty. No clock: ``step`` plays everything that is due by the ti
 """
 
 import random
+from dataclasses import dataclass
 from typing import Final
 
 from venues.sim.engine import TRADING, Engine, Market
@@ -23,7 +24,7 @@ PULL_PER_SECOND: Final = 0.000_1
 # Quotes lie this fraction off the fair price on average; one in ten lies DEEP times further out.
 QUOTE_DISTANCE: Final = 0.000_05
 DEEP: Final = 20
-# Market makers keep about this many orders a side.
+# Market makers keep about this many orders a side, unless told otherwise.
 QUOTES_PER_SIDE: Final = 150
 # Noise takers reach this far through the fair price, arbitrageurs to the fair price itself.
 NOISE_REACH: Final = 0.000_3
@@ -31,19 +32,37 @@ NOISE_SHARE: Final = 0.04
 # Anchors begin beyond any reach of the takers above.
 ANCHOR_LEVELS: Final = 200
 ANCHOR_STEP: Final = 0.000_5
-ANCHOR_NOTIONAL: Final = 100_000
 FEWEST_LEVELS: Final = 100
-# Orders are log-normal around this notional, in units of the quote asset.
-TYPICAL_NOTIONAL: Final = 800.0
+# Orders are log-normal around the symbol's smallest notional times this, anchors are larger.
+TYPICAL_SIZE: Final = 160.0
+ANCHOR_SIZE: Final = 20_000
 
 # After a pause (a suspended machine, a debugger) at most this much of it is caught up.
 LONGEST_CATCH_UP_NS: Final = 100_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class Temper:
+    """What the background makes of a market.
+
+    ``volatility`` multiplies how fast prices drift, ``depth`` is about how many orders the market
+    makers keep a side.
+    """
+
+    volatility: float = 1.0
+    depth: int = QUOTES_PER_SIDE
+
+
+USUAL: Final = Temper()
+
+
 class Crowd:
     """The traders of one symbol."""
 
-    def __init__(self, engine: Engine, market: Market, rng: random.Random, rate: float) -> None:
+    def __init__(
+        self, engine: Engine, market: Market, rng: random.Random, rate: float, temper: Temper
+    ) -> None:
+        self._temper = temper
         self._engine = engine
         self._market = market
         self._rng = rng
@@ -58,7 +77,7 @@ class Crowd:
         self._quotes = {BUY: [], SELL: []}
         self._anchor(BUY, now_ns)
         self._anchor(SELL, now_ns)
-        for _ in range(QUOTES_PER_SIDE):
+        for _ in range(self._temper.depth):
             self._quote(BUY, now_ns)
             self._quote(SELL, now_ns)
 
@@ -78,13 +97,13 @@ class Crowd:
         side = self._rng.random() < 0.5
         quotes = self._quotes[side]
         # Cancels become more likely the fuller the side, so that it hovers around its target.
-        if self._rng.random() < len(quotes) / (2 * QUOTES_PER_SIDE):
+        if self._rng.random() < len(quotes) / (2 * self._temper.depth):
             self._cancel(quotes)
         else:
             self._quote(side, now_ns)
 
     def _drift(self) -> None:
-        self._fair *= 1 + self._rng.gauss(0, DRIFT)
+        self._fair *= 1 + self._rng.gauss(0, DRIFT * self._temper.volatility)
         self._fair += (self._opening - self._fair) * PULL_PER_SECOND / self._rate
 
     def _is_thin(self, side: bool) -> bool:
@@ -94,13 +113,17 @@ class Crowd:
     def _anchor(self, side: bool, now_ns: int) -> None:
         """Lay large orders far out; they are never canceled, only taken."""
         symbol = self._market.symbol
+        if side not in self._market.quoted_sides:
+            return
         away = -1 if side is BUY else 1
         for level in range(2, ANCHOR_LEVELS + 2):
             ticks = round(self._fair * (1 + away * level * ANCHOR_STEP))
-            self._rest(side, ticks * symbol.tick_size, ANCHOR_NOTIONAL, now_ns)
+            self._rest(side, ticks * symbol.tick_size, ANCHOR_SIZE * self._unit(), now_ns)
 
     def _quote(self, side: bool, now_ns: int) -> None:
         """Add one quote off the fair price, without crossing."""
+        if side not in self._market.quoted_sides:
+            return
         symbol, book = self._market.symbol, self._market.book
         mean_ticks = self._fair * QUOTE_DISTANCE
         if self._rng.random() < 0.1:
@@ -142,7 +165,12 @@ class Crowd:
     def _take(self, side: bool, reach: float, now_ns: int) -> None:
         symbol = self._market.symbol
         away = 1 if side is BUY else -1
-        price = round(self._fair * (1 + away * reach)) * symbol.tick_size
+        ticks = round(self._fair * (1 + away * reach))
+        if reach:
+            # On a coarse grid too it reaches the nearest quote.
+            nearest = round(self._fair) + away
+            ticks = max(ticks, nearest) if side is BUY else min(ticks, nearest)
+        price = ticks * symbol.tick_size
         quantity = self._quantity(self._size(), price)
         self._engine.house_order(self._market, side, price, quantity, now_ns, rest=False)
 
@@ -151,7 +179,11 @@ class Crowd:
         return self._engine.house_order(self._market, side, price, quantity, now_ns, rest=True)
 
     def _size(self) -> float:
-        return TYPICAL_NOTIONAL * self._rng.lognormvariate(0.0, 0.8)
+        return TYPICAL_SIZE * self._unit() * self._rng.lognormvariate(0.0, 0.8)
+
+    def _unit(self) -> float:
+        """Return the symbol's smallest notional in its quote asset, of which all sizes are many."""
+        return self._market.symbol.min_notional / ONE
 
     def _quantity(self, value: float, price: int) -> int:
         """Return the quantity on the step grid that is worth about ``value``, at least a step."""
@@ -162,14 +194,16 @@ class Crowd:
 class Traders:
     """All crowds, fed from one clock at ``rate`` book events a second."""
 
-    def __init__(self, engine: Engine, rng: random.Random, rate: float) -> None:
+    def __init__(
+        self, engine: Engine, rng: random.Random, rate: float, temper: Temper = USUAL
+    ) -> None:
         self._rng = rng
         self._rate = rate
         names = list(engine.markets)
         shares = [SHARES.get(name, 1 / len(names)) for name in names]
         self._weights = shares
         self._crowds = [
-            Crowd(engine, engine.markets[name], rng, max(rate, 1.0) * share / sum(shares))
+            Crowd(engine, engine.markets[name], rng, max(rate, 1.0) * share / sum(shares), temper)
             for name, share in zip(names, shares, strict=True)
         ]
         self._next_ns: int | None = None

@@ -15,7 +15,7 @@ from venues.sim.faults import Line, LineName, Outlet, Switchboard
 from venues.sim.market_data import MarketData
 from venues.sim.streams import StreamSession
 from venues.sim.symbols import SYMBOLS, Symbol
-from venues.sim.traders import Traders
+from venues.sim.traders import USUAL, Temper, Traders
 from venues.sim.ws_api import CONNECT_WEIGHT, ApiSession
 
 # Book events a second that the background makes unless told otherwise.
@@ -33,10 +33,11 @@ class Venue:
         rate: float = RATE,
         symbols: tuple[Symbol, ...] = SYMBOLS,
         limits: Limits = LIMITS,
+        temper: Temper = USUAL,
     ) -> None:
         # A generator each, so that requests and faults do not change what the background does.
         self.exchange = Exchange(random.Random(f"client ids {seed}"), symbols, limits)
-        self.traders = Traders(self.exchange.engine, random.Random(f"traders {seed}"), rate)
+        self.traders = Traders(self.exchange.engine, random.Random(f"traders {seed}"), rate, temper)
         if rate > 0:
             self.traders.open(now_ns)
         self.exchange.engine.take_events()

@@ -80,6 +80,26 @@ def test_accounts_are_read() -> None:
     assert sim.account(f"key:ed25519/{public}:").secret == f"ed25519/{public}"
 
 
+def test_symbols_and_fees_are_read() -> None:
+    one = sim.symbol("ETHBTC:ETH:BTC:0.05:0.00001:0.001:0.0001")
+    assert (one.name, one.base, one.quote, one.min_notional) == ("ETHBTC", "ETH", "BTC", 10_000)
+    assert (one.tick_size, one.step_size, one.opening_price) == (1_000, 100_000, 5_000_000)
+    assert sim.fees("0.0002:0.001") == (20_000, 100_000)
+    with pytest.raises(argparse.ArgumentTypeError, match="TICK"):
+        sim.symbol("ETHBTC:ETH:BTC:0.05:0.00001:0.0001")
+
+
+def test_settings_reach_the_exchange() -> None:
+    arguments = ("--symbol", "ETHBTC:ETH:BTC:0.05:0.00001:0.001:0.0001", "--fees", "0.0002:0.0003")
+    with command("--rate", "100", *arguments, "--depth", "20", "--volatility", "3") as process:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        assert line["symbols"] == ["ETHBTC"]
+        info = httpx.get(f"{line['rest']}/api/v3/exchangeInfo", timeout=PATIENCE_SECONDS).json()
+        [one] = info["symbols"]
+        assert one["filters"][0]["tickSize"] == "0.00001000"
+
+
 @pytest.mark.parametrize(
     "text",
     ["key", "key:secret", ":secret:USDT=1", "key:secret:USDT", "key:secret:USDT=1e3", "k:s:=1",
@@ -98,6 +118,20 @@ def test_malformed_accounts_are_refused(text: str) -> None:
         ["--rate", "-1"],
         ["--rate", "nan"],
         ["--rate", "x"],
+        ["--fees", "0.001"],
+        ["--fees", "0.001:x"],
+        ["--fees", "1:0"],
+        ["--fees", "-0.1:0"],
+        ["--symbol", "ETHBTC"],
+        ["--symbol", "ETHBTC:ETH:BTC:0.05:0.00001"],
+        ["--symbol", "ETHBTC:ETH:BTC:0.05:0:0.001"],
+        ["--symbol", "ethbtc:ETH:BTC:0.05:0.00001:0.001"],
+        ["--symbol", "A@B:ETH:BTC:0.05:0.00001:0.001"],
+        ["--symbol", ":ETH:BTC:0.05:0.00001:0.001"],
+        ["--volatility", "-1"],
+        ["--volatility", "nan"],
+        ["--depth", "0"],
+        ["--depth", "1.5"],
         ["--cpu", "4096"],
         ["--cpu", "x"],
     ],

@@ -5,9 +5,13 @@ from itertools import pairwise
 import pytest
 
 from tests.venues.sim.driver import MS, START_NS
+from venues.sim.actions import SetBackground
 from venues.sim.engine import Printed
+from venues.sim.fixed import parse
 from venues.sim.limits import SECOND_NS
 from venues.sim.matching import BUY
+from venues.sim.symbols import SYMBOLS, Symbol, symbol_of
+from venues.sim.traders import Temper
 from venues.sim.venue import Venue
 from venues.sim.views import depth_snapshot
 
@@ -89,3 +93,63 @@ def test_rate_zero_leaves_the_books_empty() -> None:
     due = [venue.step(START_NS + step * 50 * MS) for step in range(5)]
     assert all(later - earlier in {0, 100 * MS} for earlier, later in pairwise(due))
     assert all(not market.book.orders for market in venue.exchange.engine.markets.values())
+
+
+# -- what the background makes of a market -------------------------------------------------------
+
+
+def tempered(temper: Temper, symbols: tuple[Symbol, ...] = SYMBOLS) -> Venue:
+    venue = Venue(START_NS, seed=4, rate=2_000, temper=temper, symbols=symbols)
+    for step in range(300):
+        venue.step(START_NS + (step + 1) * 10 * MS)
+    return venue
+
+
+def spread_of_prices(venue: Venue) -> int:
+    trades = venue.exchange.engine.markets["BTCUSDT"].tape.trades
+    return max(one.price for one in trades) - min(one.price for one in trades)
+
+
+def test_prices_move_further_in_a_volatile_market() -> None:
+    calm, wild = (spread_of_prices(tempered(Temper(volatility=factor))) for factor in (1, 20))
+    assert wild > 3 * calm
+
+
+def test_market_makers_keep_as_many_orders_as_the_depth_says() -> None:
+    def quotes(depth: int) -> int:
+        market = tempered(Temper(depth=depth)).exchange.engine.markets["BTCUSDT"]
+        return len(market.book.orders)
+
+    thin, deep = quotes(5), quotes(600)
+    assert deep - thin > 200
+
+
+def test_a_symbol_of_any_price_and_quote_asset_is_lively() -> None:
+    symbols = (
+        symbol_of("ETHBTC", "ETH", "BTC", parse("0.05"), parse("0.00001"), parse("0.001"),
+                  parse("0.0001")),
+        symbol_of("PEPEUSDT", "PEPE", "USDT", parse("0.00001"), parse("0.00000001"), parse("1")),
+        symbol_of("币安人生USDT", "币安人生", "USDT", parse("0.5"), parse("0.1"), parse("0.1")),
+    )  # fmt: skip
+    venue = tempered(Temper(), symbols)
+    for market in venue.exchange.engine.markets.values():
+        best, symbol = market.book.best(), market.symbol
+        assert 0 < best.bid < best.ask
+        assert market.tape.trades
+        assert symbol.min_notional * 1_000_000 < symbol.max_notional
+        assert all(order.price % symbol.tick_size == 0 for order in market.book.orders.values())
+    assert venue.market_data.knows("币安人生usdt@trade")
+
+
+def test_the_background_leaves_a_side_and_comes_back() -> None:
+    venue = play(3, 1_000, 1)
+    market = venue.exchange.engine.markets["BTCUSDT"]
+    venue.perform(SetBackground(symbol="BTCUSDT", sides=frozenset({"BUY"})), START_NS + SECOND_NS)
+    for step in range(100):
+        venue.step(START_NS + SECOND_NS + step * 10 * MS)
+        assert not market.book.asks.levels
+    assert market.book.bids.levels
+    both = SetBackground(symbol="BTCUSDT", sides=frozenset({"BUY", "SELL"}))
+    venue.perform(both, START_NS + 2 * SECOND_NS)
+    venue.step(START_NS + 2 * SECOND_NS + 50 * MS)
+    assert market.book.asks.levels
