@@ -106,7 +106,7 @@ class Account:
             for one in found:
                 text = f"a balance that no trade or payment told explains: {one}"
                 self._others.saw(f"balances of {one.asset}", text, self._now())
-            return True
+            return self._ledger.opened
         if found and not self.in_dispute:
             why = f"the ledgers differ: {'; '.join(map(str, found))}; {WHAT_TO_DO}"
             self._gate.halt(why, HaltKind.LEDGER)

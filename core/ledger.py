@@ -175,7 +175,12 @@ class Ledger:
     @property
     def in_doubt(self) -> bool:
         """Whether another look soon would settle something."""
-        return bool(self._doubts) or not self._opening.keys() >= self._bases().keys()
+        return bool(self._doubts) or not self.opened
+
+    @property
+    def opened(self) -> bool:
+        """Whether what there was before any trade of ours is known of every asset."""
+        return self._opening.keys() >= self._bases().keys()
 
     # -- from one boot to the next -------------------------------------------------------------
 

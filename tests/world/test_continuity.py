@@ -14,10 +14,10 @@ from core.recovery import CLEAN_LISTS
 from core.units import NS_PER_S
 from core.views import OrderState, SessionState
 from tests.world.test_recovery import TRADE, World, world
-from tools.world.tank import LATENCY_NS, Delivery, Message
+from tools.world.tank import LATENCY_NS, Delivery, Message, Tank
 
 
-def crashed(w: World, *, left: bool = False) -> Restored:
+def crashed(w: Tank, *, left: bool = False) -> Restored:
     notes = Notes()
     notes.begin(w.engine.setup.boot)
     for record in w.journal.records:
