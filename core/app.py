@@ -30,6 +30,9 @@ from venues import binance
 
 VENUES = {venue.name: venue for venue in (binance.VENUE,)}
 
+FLATTEN = "flatten"
+"""Stands for the strategy of a run that only flattens; no strategy can be called that."""
+
 SCOPE_DIGITS = 6
 """Hexadecimal digits that tell one account's scope from another's in a client order id."""
 
@@ -94,8 +97,19 @@ class House(Struct, frozen=True, kw_only=True):
         )
 
 
-def house(config: Config, name: str, *, scope: str, boot: int, seed: int, key: KeyKind) -> House:
+def house(
+    config: Config,
+    name: str,
+    *,
+    scope: str,
+    boot: int,
+    seed: int,
+    key: KeyKind,
+    flattens: bool = False,
+) -> House:
     """Wire a run up. ``name`` is the configuration's, for messages.
+
+    One that ``flattens`` is the configuration's in all but its strategy, which does nothing.
 
     Raises ``BadConfig`` for a venue, symbol or strategy that does not exist or does not fit.
     """
@@ -109,11 +123,10 @@ def house(config: Config, name: str, *, scope: str, boot: int, seed: int, key: K
         session_logon=key is KeyKind.LOGS_ON,
         recv_window_ms=config.session.recv_window_ms,
     )
-    kind = strategies.find(config.strategy.name, name)
-    strategy = kind(parameters(config, kind.Parameters, name))
+    strategy = _idle() if flattens else _strategy(config, name)
     setup = Setup(
         venue=config.venue,
-        strategy=config.strategy.name,
+        strategy=FLATTEN if flattens else config.strategy.name,
         scope=scope,
         boot=boot,
         seed=seed,
@@ -135,6 +148,16 @@ def house(config: Config, name: str, *, scope: str, boot: int, seed: int, key: K
         strategy=strategy,
         setup=setup,
     )
+
+
+def _strategy(config: Config, name: str) -> Strategy[Any]:
+    kind = strategies.find(config.strategy.name, name)
+    return kind(parameters(config, kind.Parameters, name))
+
+
+def _idle() -> Strategy[Any]:
+    """Return a strategy that does nothing whatever it is told."""
+    return Strategy(Strategy.Parameters())
 
 
 def venue_of(config: Config, name: str) -> Venue:

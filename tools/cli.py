@@ -68,6 +68,10 @@ COMMANDS = {
         "show what a run folder holds, or set it",
         'hotloop position runs/first set BTCUSDT 0.117 65000 --why "counted at the venue"',
     ),
+    "flatten": Command(
+        "trade every position to zero, where no run does it",
+        "hotloop flatten hotloop.toml",
+    ),
     "replay": Command(
         "feed a recorded run through the same code, compare each byte",
         "hotloop replay runs/first",

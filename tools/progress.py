@@ -38,6 +38,8 @@ class Progress:
         """Return the line as of now."""
         engine = self._engine
         seconds = (self._now_ns() - self._began_ns) // NS_PER_S
+        if engine.flattening.wanted:
+            return f"{seconds:4d} s {engine.desk.session}  flatten: {engine.flattening.progress()}"
         states = Counter(str(book.state) for book in engine.books)
         books = ", ".join(f"{count} {state}" for state, count in states.items()) or "none"
         figures = self._hops.snapshot().get("tick_to_trade")

@@ -101,6 +101,7 @@ class Recording:
             boot=header.boot,
             seed=header.seeds["run"],
             key=header.key,
+            flattens=header.strategy == app.FLATTEN,
         )
 
     def changed(self, header: Header, house: House) -> bool:

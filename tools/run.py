@@ -30,7 +30,7 @@ from core.io.last_boot import last_boot, last_header
 from core.io.process import settle
 from core.io.run_folder import Owner, RunFolder, account_of
 from core.io.run_log import RunLog
-from core.io.runtime import Ending, EngineOf, Plan, Runtime
+from core.io.runtime import Beside, Ending, EngineOf, Plan, Runtime
 from core.io.scope_lock import ScopeLock
 from core.journal import Header
 from core.venue import Environment
@@ -77,21 +77,26 @@ def trade(
     *,
     seconds: float | None,
     engine_of: Callable[[app.House], EngineOf] = engine_of_house,
+    instead: Callable[[Runtime], Beside] | None = None,
 ) -> Ending:
     """Run a checked configuration, ``path`` being where it was read, to its end.
 
     ``engine_of`` is for measuring: it makes the engine of a house otherwise than a run does.
+    ``instead`` makes a task that steers the run in the place of the strategy, which does nothing.
     """
     scope = app.scope_of(config, keys.api_key if keys else None)
     # Without keys nothing can be placed: any number of runs may watch.
     lock = ScopeLock(app.lock_of(config, scope)) if keys else nullcontext()
     with RunFolder(beside(path, config.run.dir)) as folder, lock:
         folder.bind(_owner(config, keys, scope), last_header(folder.path))
-        runtime, house = _runtime(config, path, keys, folder, scope, engine_of)
+        flattens = instead is not None
+        runtime, house = _runtime(config, path, keys, folder, scope, engine_of, flattens=flattens)
         show = Progress(runtime.engine, runtime.hops, runtime.now_ns)
         guarded = _guarded(runtime, house, path, keys, folder) if keys else None
         control = _control(runtime, house, folder, guarded)
-        beside_it = [guarded.keep, control.serve] if guarded else [control.serve]
+        beside_it: list[Beside] = [guarded.keep, control.serve] if guarded else [control.serve]
+        if instead is not None:
+            beside_it.append(instead(runtime))
         return trio.run(lambda: runtime.run(seconds, watch=show.show, beside=beside_it))
 
 
@@ -153,6 +158,8 @@ def _runtime(
     folder: RunFolder,
     scope: str,
     engine_of: Callable[[app.House], EngineOf],
+    *,
+    flattens: bool,
 ) -> tuple[Runtime, app.House]:
     log = RunLog(folder.log)
     clock = EngineClock()
@@ -172,14 +179,16 @@ def _runtime(
     folder.keep_config(path.read_text(encoding="utf-8"), boot)
     seed = secrets.randbits(63)
     key = app.venue_of(config, str(path)).key_kind(keys.secret if keys else None)
-    house = app.house(config, str(path), scope=scope, boot=boot, seed=seed, key=key)
+    house = app.house(
+        config, str(path), scope=scope, boot=boot, seed=seed, key=key, flattens=flattens
+    )
     header = Header(
         run_id=scope,
         boot=boot,
         config_digest=digest(config),
         seeds={"run": seed},
         venue=config.venue,
-        strategy=config.strategy.name,
+        strategy=house.setup.strategy,
         start_ns=clock.now_ns(),
         key=key,
         strategy_digest=source_digest(type(house.strategy)),
