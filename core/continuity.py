@@ -404,7 +404,7 @@ class Continuity:
 
     def _tell(self, restored: Restored) -> None:
         held = ", ".join(
-            f"{row.symbol} {self._positions[row.index].lots} lots"
+            f"{row.symbol} {row.size_text(self._positions[row.index].lots)}"
             for row in self._table
             if self._positions[row.index].lots
         )

@@ -270,7 +270,9 @@ class Executions:
         """Hold each instrument's profit against its daily loss."""
         for index in range(len(self._books)):
             profit = self.profit(index)
-            if profit is not None and self._risk.on_profit(index, profit, self._desk.now_ns):
+            if profit is not None and self._risk.on_profit(
+                self._table[index], profit, self._desk.now_ns
+            ):
                 self._gate.halt(self._risk.halted, HaltKind.DAILY_LOSS)
 
     def profit(self, index: int) -> int | None:

@@ -21,7 +21,7 @@ from core.book import Book
 from core.commands import FetchAccount, TimeInForce
 from core.desk import TradingDesk
 from core.events import Side
-from core.halts import HaltKind
+from core.halts import WHOLE_RUN, HaltKind
 from core.instrument import Instrument, InstrumentTable, Trading
 from core.orders import Order, Orders
 from core.outbound import Outbound
@@ -72,6 +72,10 @@ class State(StrEnum):
 
 
 _ENDED = (State.FLAT, State.NOT_FLAT)
+
+_UNSURE = (HaltKind.LEDGER, HaltKind.RECORD, HaltKind.GRID)
+"""Halts that say that the position itself may be another than we count: what is counted is traded
+away, and whether nothing is left then is for a person to see at the venue."""
 
 
 class Leg(Struct):
@@ -150,6 +154,11 @@ class Flattening:
             self.verdict = f"not flat: {why}; {self._left()}"
             self._log(f"flattening stopped: {self.verdict}")
 
+    @property
+    def flat(self) -> bool:
+        """Whether the last one has ended with nothing left that could be traded."""
+        return bool(self.verdict) and all(leg.state is State.FLAT for leg in self.legs)
+
     def slice_of(self, instrument: int) -> str:
         """Return the client id of the slice that is under way there, "" for none."""
         return self.legs[instrument].slice if instrument < len(self.legs) else ""
@@ -191,7 +200,13 @@ class Flattening:
         side = Side.SELL if position_lots > 0 else Side.BUY
         lots, rest = self._owned(row)
         if not lots:
-            return State.FLAT, rest
+            doubt = self._doubt(leg.instrument)
+            return (State.NOT_FLAT, doubt) if doubt else (State.FLAT, rest)
+        if row.carried:
+            return State.NOT_FLAT, (
+                f"{row.size_text(lots)} are left, and the configuration leaves the symbol out: "
+                "add it to symbols (and its limits), then flatten"
+            )
         if leg.fruitless >= FRUITLESS:
             return State.NOT_FLAT, (
                 f"{FRUITLESS} orders in a row took nothing: {leg.last}; "
@@ -231,6 +246,13 @@ class Flattening:
         if paid_atoms:
             said.append(f"{amount_text(paid_atoms, row.base)} of it went as fees")
         return lots, ", ".join(said)
+
+    def _doubt(self, instrument: int) -> str:
+        """Return why it is not sure that nothing is left where we count nothing."""
+        for halt in self._risk.halts():
+            if halt.kind in _UNSURE and halt.instrument in (WHOLE_RUN, instrument):
+                return f"nothing is left that we count, but hold it against the venue: {halt.why}"
+        return ""
 
     def _obstacle(self, row: Instrument, side: Side) -> str:
         """Return what keeps every order from being sent, "" where nothing does."""
@@ -358,11 +380,11 @@ class Flattening:
 
     def _end(self) -> None:
         self.wanted = False
-        if any(leg.state is State.NOT_FLAT for leg in self.legs):
-            self.verdict = f"not flat: {self._left()}"
-        else:
+        if all(leg.state is State.FLAT for leg in self.legs):
             dust = [f"{self._table[g.instrument].symbol}: {g.why}" for g in self.legs if g.why]
             self.verdict = "; ".join(["flat", *dust])
+        else:
+            self.verdict = f"not flat: {self._left()}"
         self._risk.halt(f"halted by the operator: {self.verdict}", HaltKind.OPERATOR)
         self._log(f"flattening ended: {self.verdict}")
 

@@ -657,11 +657,18 @@ def _overfilled(order: Order) -> str:
     its new size: that is no contradiction as long as it is no more than was placed.
     """
     may_lots = order.placed_lots if order.evidence & _EXPIRED else order.size_lots
-    return f"{order!r} is filled beyond its size" if order.filled_lots > may_lots else ""
+    return (
+        f"order {order.client_order_id} is filled beyond its size"
+        if order.filled_lots > may_lots
+        else ""
+    )
 
 
 def _doubled(order: Order, venue_order_id: int) -> str:
     """Return that the venue holds an order twice, "" where it does not."""
     if venue_order_id in (0, order.venue_order_id):
         return ""
-    return f"{order!r} stands twice, as {order.venue_order_id} and as {venue_order_id}"
+    return (
+        f"order {order.client_order_id} stands twice, as {order.venue_order_id} and as "
+        f"{venue_order_id}"
+    )

@@ -42,6 +42,7 @@ from core.throttle import Share
 from core.units import NS_PER_MS, NS_PER_S
 from core.venue_clock import VenueClock
 from core.views import OrderState
+from core.wording import order_text
 
 PERIOD_NS = 60 * NS_PER_S
 """Between two passes while all is well; they cost weight, and the private stream tells faster."""
@@ -327,7 +328,8 @@ class Recovery:
         for order in self._orders.open():
             ours = order.client_order_id.startswith(self._orders.marker)
             if not ours and not order.cancelling and order.state is OrderState.LIVE:
-                self._log(f"left by an earlier run, cancelling: {order!r}")
+                text = order_text(self._table[order.instrument], order)
+                self._log(f"left by an earlier run, cancelling: {text}")
                 self._desk.send_cancel(order)
 
     def on_no_reply(self, asked: Asked) -> None:

@@ -241,6 +241,10 @@ class Risk:
             raise Misuse(f"limits of instrument {instrument} are stated already, or too early")
         self._rows.append(_Row(instrument, limits))
 
+    def limits(self, instrument: int) -> RiskLimits:
+        """Return the limits that stand for an instrument."""
+        return self._rows[instrument].limits
+
     # -- orders --------------------------------------------------------------------------------
 
     def approve_place(
@@ -506,19 +510,19 @@ class Risk:
         row.weather[side].accepted()
         row.breaker.accepted()
 
-    def on_profit(self, instrument: int, profit_quote_units: int, now_ns: int) -> str:
+    def on_profit(self, instrument: Instrument, profit_quote_units: int, now_ns: int) -> str:
         """Take the profit of the whole run on an instrument; return why that halts everything.
 
         Each instrument has its own largest loss, in its own quote units; the first to exceed it
         stops them all. Fees count as far as the caller has taken them off. "" where nothing halts.
         """
-        row = self._rows[instrument]
+        row = self._rows[instrument.index]
         loss = row.daily.loss(profit_quote_units, now_ns)
         if loss <= row.limits.max_daily_loss or HaltKind.DAILY_LOSS in self._halts:
             return ""
         self.halt(
-            f"lost {loss} quote units on instrument {instrument} since midnight UTC, "
-            f"allowed are {row.limits.max_daily_loss}: halted until the run ends",
+            f"lost {instrument.money_text(loss)} on {instrument.symbol} since midnight UTC, "
+            f"allowed are {instrument.money_text(row.limits.max_daily_loss)} a day",
             HaltKind.DAILY_LOSS,
         )
         return self.halted

@@ -10,6 +10,7 @@ import argparse
 import json
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,18 @@ from core.engine import TURN_BUDGET_NS
 from core.errors import BadParameter, ConnectionLost
 from core.hops import HOPS
 from core.io.control import SOCKET, VERBS, path_to
+from core.io.run_folder import runner
 from core.units import NS_PER_MS
 from tools.cli import Exit
 from tools.report import NARROWEST, duration
+
+SOCKET_S = 3.0
+"""How long a run that is there is given to have a socket: it looks for a lost one each second."""
+
+FOLLOW_S = 60.0
+"""How long a flattening is watched; it goes on after that."""
+
+LOOK_S = 0.5
 
 PATIENCE_S = 5.0
 """How long a reply may take: the socket drops a client after 2 s, and may have others first."""
@@ -38,7 +48,8 @@ verbs:
   halt [WHY]      place nothing more, and cancel our own orders; the run goes on
   resume          let the strategy place again after a halt that a person may judge
   cancel-all      cancel our own orders; the strategy may place new ones
-  flatten         halt, cancel our own orders, then trade every position to zero
+  flatten         halt, cancel our own orders, then trade every position to zero, whatever has
+                  halted the run; shown until it is flat, or why not (Ctrl-C ends the showing)
   set KEY VALUE   change a parameter of the strategy; no risk limit can be set
   stop            leave: cancel our own orders, have it proved, end the process
 """
@@ -71,8 +82,30 @@ def run(args: argparse.Namespace) -> int:
         show(reply)
     else:
         why = reply.get("halted", "")
-        print(f"{args.verb}: done; the run is {reply['state']}{f' ({why})' if why else ''}")
+        print(f"{args.verb}: {reply.get('said') or 'done'}")
+        print(f"the run is {reply['state']}{f' ({why})' if why else ''}", flush=True)
+        if args.verb == "flatten":
+            return follow(args.run_dir)
     return Exit.OK if reply["ok"] else Exit.MISUSE
+
+
+def follow(folder: Path) -> Exit:
+    """Show how a flattening goes on until it has ended: ``OK`` where all is flat then."""
+    said = ""
+    until_s = time.monotonic() + FOLLOW_S
+    while time.monotonic() < until_s:
+        found = json.loads(ask(folder, "status"))["flatten"]
+        if found is None:
+            return Exit.OK  # nothing was begun, and the answer has said why
+        text = found["verdict"] or "; ".join(found["symbols"])
+        if text != said:
+            said = text
+            print(f"flatten: {text}", flush=True)
+        if not found["under_way"]:
+            return Exit.OK if found["flat"] else Exit.FAILED
+        time.sleep(LOOK_S)
+    print("flatten: it goes on; status shows how far it is", flush=True)
+    return Exit.FAILED
 
 
 def ask(folder: Path, verb: str, arguments: Sequence[str] = ()) -> bytes:
@@ -83,18 +116,7 @@ def ask(folder: Path, verb: str, arguments: Sequence[str] = ()) -> bytes:
     """
     place = folder / SOCKET
     request = json.dumps({"verb": verb, "arguments": list(arguments)}).encode() + b"\n"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.settimeout(PATIENCE_S)
-        try:
-            with path_to(folder) as short:
-                client.connect(short)
-        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
-            raise BadParameter(
-                f"{folder}: no process runs there ({SOCKET}: {error.strerror}); RUNDIR is the run "
-                "folder that hotloop run or demo names, and the run may have ended"
-            ) from None
-        except OSError as error:
-            raise BadParameter(f"{place}: {error.strerror or error}") from None
+    with _connected(folder) as client:
         try:
             client.sendall(request)
             reply = _line(client)
@@ -108,6 +130,46 @@ def ask(folder: Path, verb: str, arguments: Sequence[str] = ()) -> bytes:
             "may say why"
         )
     return reply
+
+
+def _connected(folder: Path) -> socket.socket:
+    """Return a connection to the run in a folder.
+
+    One that runs and has lost its socket makes it again: that is waited for.
+    """
+    until_s = time.monotonic() + SOCKET_S
+    while True:
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        client.settimeout(PATIENCE_S)
+        try:
+            with path_to(folder) as short:
+                client.connect(short)
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
+            client.close()
+            pid = runner(folder)
+            if pid and time.monotonic() < until_s:
+                time.sleep(SOCKET_S / 30)
+            elif pid:
+                raise ConnectionLost(_deaf(folder, pid, error)) from None
+            else:
+                raise BadParameter(
+                    f"{folder}: no process runs there ({SOCKET}: {error.strerror}); RUNDIR is the "
+                    "run folder that hotloop run or demo names, and the run may have ended"
+                ) from None
+        except OSError as error:
+            client.close()
+            raise BadParameter(f"{folder / SOCKET}: {error.strerror or error}") from None
+        else:
+            return client
+
+
+def _deaf(folder: Path, pid: int, error: OSError) -> str:
+    who = f"process {pid}" if pid > 0 else "a process"
+    how = f"kill {pid}" if pid > 0 else "SIGTERM"
+    return (
+        f"{folder}: {who} runs there, and its {SOCKET} cannot be reached ({error.strerror}); it is "
+        f"starting, ending or stopped; {how} has it leave in order, its orders cancelled"
+    )
 
 
 def _line(client: socket.socket) -> bytes:
@@ -128,7 +190,8 @@ def show(status: dict[str, Any]) -> None:
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, NARROWEST)
-    for table in (_run(status), _books(status), _orders(status), _hops(status)):
+    for part in (_run, _books, _obstacles, _orders, _refusals, _hops):
+        table = part(status)
         if table.row_count:
             console.print(table)
 
@@ -147,7 +210,8 @@ def _run(status: dict[str, Any]) -> Table:
     why = status["fatal"] or status["halted"]
     journal = status["journal"]
     lines = ", ".join(f"{name} {phase}" for name, phase in status["lines"].items())
-    refusals = sum(status["refusals"].values())
+    own = sum(refusal["count"] for refusal in status["own_refusals"])
+    refusals = f"{sum(status['refusals'].values())} by the venue, {own} by our own limits"
     rows = {
         "state": f"{status['state']}{f': {why}' if why else ''}",
         "trades": f"{status['strategy']} on {status['venue']}",
@@ -157,9 +221,10 @@ def _run(status: dict[str, Any]) -> Table:
         "journal": f"segment {journal['segment']}, byte {journal['offset']}",
         "orders": (
             f"{len(status['open_orders'])} open ({status['unknown_orders']} unknown), "
-            f"{status['orders_sent']} sent, {status['fills']} fills, {refusals} refusals, "
+            f"{status['orders_sent']} sent, {status['fills']} fills, "
             f"{status['orders_of_others']} of others"
         ),
+        "refused": refusals,
         "messages": f"{status['messages']}, {status['errors']} of them not legal",
         "turns": (
             f"{status['slow_turns']} over {TURN_BUDGET_NS // NS_PER_MS} ms, "
@@ -167,6 +232,9 @@ def _run(status: dict[str, Any]) -> Table:
         ),
         "clock": f"venue {status['clock_offset_ns'] / NS_PER_MS:+.3f} ms",
     }
+    flatten = status["flatten"]
+    if flatten is not None:
+        rows["flatten"] = flatten["verdict"] or "; ".join(flatten["symbols"])
     for name, value in rows.items():
         table.add_row(name, value)
     return table
@@ -174,20 +242,28 @@ def _run(status: dict[str, Any]) -> Table:
 
 def _books(status: dict[str, Any]) -> Table:
     table = _table(
-        "symbol", "book", ">age", ">bid", ">ask", ">position", ">profit", "", title="symbols"
+        "symbol",
+        "may be",
+        "book",
+        ">age",
+        ">bid",
+        ">ask",
+        ">position",
+        ">profit",
+        title="symbols",
     )
     positions = {row["symbol"]: row for row in status["positions"]}
     for book in status["books"]:
         held = positions[book["symbol"]]
         table.add_row(
             book["symbol"],
+            book["trading"],
             book["state"],
             f"{book['age_ms']} ms",
             book.get("bid") or "-",
             book.get("ask") or "-",
             held["position"],
             "?" if held["profit"] is None else f"{held['profit']} {held['quote']}",
-            book["halted"] or book["why"],
         )
     return table
 
@@ -204,6 +280,25 @@ def _orders(status: dict[str, Any]) -> Table:
             order["filled"],
             order["state"],
         )
+    return table
+
+
+def _obstacles(status: dict[str, Any]) -> Table:
+    """Why each symbol that may not be traded may not."""
+    table = _table("symbol", "why it is not traded", title="not traded")
+    for book in status["books"]:
+        if book["why_not"]:
+            table.add_row(book["symbol"], book["why_not"])
+    return table
+
+
+def _refusals(status: dict[str, Any]) -> Table:
+    """Every refusal by reason: the venue's, and our own before anything was sent."""
+    table = _table(">times", "by", "symbol", "why", title="refused")
+    for name, count in status["refusals"].items():
+        table.add_row(str(count), "the venue", "", name)
+    for each in status["own_refusals"]:
+        table.add_row(str(each["count"]), "us", each["symbol"], f"{each['reason']}: {each['text']}")
     return table
 
 

@@ -25,6 +25,7 @@ import trio
 from msgspec import Struct
 
 from core.errors import BadConfig, Misuse
+from core.wording import count_text
 
 SOCKET: Final = "control.sock"
 """Name of the socket in the run folder."""
@@ -44,6 +45,9 @@ CLIENT_S: Final = 2.0
 REQUESTS_PER_S: Final = 20
 """Of each kind, watching and acting, within any second: a status takes some 10 us of the loop, and
 as much again to be written."""
+
+LOOK_S: Final = 1.0
+"""Between two looks whether the socket is still there: a deleted one is made again within that."""
 
 PATIENCE_S: Final = 1.0
 """Before the next ``accept`` when the system has no descriptor or memory for one."""
@@ -72,8 +76,8 @@ class House(Protocol):
         """Leave a call for the next pass of the loop."""
         ...
 
-    def control(self, text: str) -> None:
-        """Hand a word to the engine; from a pass of the loop only."""
+    def control(self, text: str) -> str:
+        """Hand a word to the engine, return what became of it; from a pass of the loop only."""
         ...
 
     def status(self) -> dict[str, Any]:
@@ -101,6 +105,8 @@ class Reply(Struct, frozen=True, omit_defaults=True):
     ok: bool
     error: str = ""
     verb: str = ""
+    said: str = ""
+    """What became of the word, for people."""
     state: str = ""
     halted: str = ""
 
@@ -133,15 +139,53 @@ class Control:
         """Serve until cancelled. Raises ``BadConfig`` where the socket cannot be made."""
         if stat.S_IMODE(self._folder.stat().st_mode) & 0o077:
             self._house.log("control: others can enter the run folder; chmod 700 keeps them out")
-        with _listener(self._folder) as listener:
+        listener = _listener(self._folder)
+        try:
+            async with trio.open_nursery() as clients:
+                task_status.started()
+                while True:
+                    with listener:
+                        await self._serve_until_gone(listener, clients)
+                    listener = await self._made_again()
+        finally:
+            listener.close()
+            (self._folder / SOCKET).unlink(missing_ok=True)
+
+    async def _serve_until_gone(
+        self, listener: trio.socket.SocketType, clients: trio.Nursery
+    ) -> None:
+        """Take clients for as long as they can find the socket by its name."""
+        ours = _identity(self._folder)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._take_clients, listener, clients)
+            while ours is not None and _identity(self._folder) == ours:  # noqa: ASYNC110 - no
+                await trio.sleep(LOOK_S)  # event tells of a deleted file
+            nursery.cancel_scope.cancel()
+
+    async def _made_again(self) -> trio.socket.SocketType:
+        """Make the socket anew: somebody has deleted it, and a run is steered by nothing else."""
+        said = ""
+        while True:
             try:
-                async with trio.open_nursery() as nursery:
-                    task_status.started()
-                    while True:
-                        await self._slots.acquire()
-                        nursery.start_soon(self._serve, await self._accept(listener))
-            finally:
-                (self._folder / SOCKET).unlink(missing_ok=True)
+                listener = _listener(self._folder)
+            except (BadConfig, OSError) as error:
+                if str(error) != said:
+                    said = str(error)
+                    self._house.log(f"control: the socket is gone and cannot be made again: {said}")
+                await trio.sleep(LOOK_S)
+            else:
+                self._house.log("control: the socket was gone, and is made again")
+                return listener
+
+    async def _take_clients(self, listener: trio.socket.SocketType, clients: trio.Nursery) -> None:
+        while True:
+            await self._slots.acquire()
+            try:
+                client = await self._accept(listener)
+            except BaseException:
+                self._slots.release()
+                raise
+            clients.start_soon(self._serve, client)
 
     async def _accept(self, listener: trio.socket.SocketType) -> trio.socket.SocketType:
         while True:
@@ -195,16 +239,25 @@ class Control:
         house.log(f"control: {' '.join((verb, *arguments))}")
         if verb == "stop":
             house.stop(STOPPED)
-        else:
-            if verb == "set":
-                try:
-                    self._check(*arguments)
-                except (Misuse, ArithmeticError, TypeError, ValueError) as error:
-                    # A strategy's own checks may stumble over a value in ways of their own.
-                    return Reply(ok=False, error=str(error))
-            house.control(" ".join((verb, *arguments)))
+            return Reply(ok=True, verb=verb, said=_leaving(house.status()), state="leaving")
+        if verb == "set":
+            try:
+                self._check(*arguments)
+            except (Misuse, ArithmeticError, TypeError, ValueError) as error:
+                # A strategy's own checks may stumble over a value in ways of their own.
+                return Reply(ok=False, error=str(error))
+        said = house.control(" ".join((verb, *arguments)))
         now = house.status()
-        return Reply(ok=True, verb=verb, state=now["state"], halted=now["halted"])
+        return Reply(ok=True, verb=verb, said=said, state=now["state"], halted=now["halted"])
+
+
+def _leaving(now: dict[str, Any]) -> str:
+    """Say what a run does that is being left."""
+    count = len(now["open_orders"])
+    orders = (
+        f"{count_text(count, 'order')} of ours being cancelled" if count else "no order is open"
+    )
+    return f"the run is being left: {orders}; it ends once the venue lists none of ours"
 
 
 def allowed(uid: int, own: int) -> bool:
@@ -230,6 +283,15 @@ def path_to(folder: Path) -> Iterator[str]:
         yield f"/proc/self/fd/{descriptor}/{SOCKET}"
     finally:
         os.close(descriptor)
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Return what tells the socket from another one of its name, ``None`` where there is none."""
+    try:
+        found = os.lstat(folder / SOCKET)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _listener(folder: Path) -> trio.socket.SocketType:

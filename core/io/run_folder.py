@@ -189,3 +189,26 @@ _CHOOSE: Final = (
     "what was traded there is none of this run's: choose another [run] dir. To stop for good what "
     "that folder traded, start it once more as it was, and leave it in order"
 )
+
+
+def runner(folder: Path) -> int:
+    """Return the id of the process that runs in a folder, 0 for none, -1 for one not to be told.
+
+    The kernel's list of locks says so (proc_locks(5)); to try the lock would keep a run that is
+    starting right now from having it.
+    """
+    try:
+        file = os.stat(folder / "lock")
+        lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    major, minor = os.major(file.st_dev), os.minor(file.st_dev)
+    for line in lines:
+        fields = line.split()
+        if fields[1] != "FLOCK" or fields[3] != "WRITE":
+            continue
+        device, _, inode = fields[5].rpartition(":")
+        # Devices without a major number of their own (overlays) have another one in the list.
+        if int(inode) == file.st_ino and (not major or device == f"{major:02x}:{minor:02x}"):
+            return int(fields[4]) or -1
+    return 0

@@ -37,6 +37,7 @@ from core.outbound import Door
 from core.status import status
 from core.units import NS_PER_S
 from core.venue import Line, RestRequest, Signer, WireRequest
+from core.wording import order_text
 
 MEMORY_EVERY_S = 60
 
@@ -198,9 +199,9 @@ class Runtime:
         """Leave a call for the next pass of the loop: the engine is entered from there alone."""
         self._loop.post(call)
 
-    def control(self, text: str) -> None:
-        """Hand a word to the engine."""
-        self.engine.on_control(text.encode(), self.now_ns())
+    def control(self, text: str) -> str:
+        """Hand a word to the engine; return what became of it."""
+        return self.engine.on_control(text.encode(), self.now_ns())
 
     def status(self) -> dict[str, Any]:
         """Return the state of the run as plain data."""
@@ -405,7 +406,10 @@ class Runtime:
         return Ending(
             why=self._why,
             left=engine.left,
-            survivors=tuple(repr(order) for order in engine.orders.unsettled()),
+            survivors=tuple(
+                order_text(engine.table[order.instrument], order)
+                for order in engine.orders.unsettled()
+            ),
             proved=engine.recovery.left,
             unsent=engine.unsent,
             reached=len(engine.table) > 0,

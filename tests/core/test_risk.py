@@ -849,7 +849,7 @@ def test_each_kind_of_halt_is_kept_beside_the_others() -> None:
     """What is to outlive the run must not be lost because something else halted, too."""
     risk = risk_of()
     risk.halt("the ledgers differ", HaltKind.LEDGER)
-    assert risk.on_profit(0, -1_001, NOW_NS) != ""
+    assert risk.on_profit(INSTRUMENT, -1_001, NOW_NS) != ""
     assert {halt.kind for halt in risk.halts()} == {HaltKind.LEDGER, HaltKind.DAILY_LOSS}
 
 
@@ -924,12 +924,12 @@ def test_no_reject_is_tolerated_where_none_is_allowed() -> None:
 def test_a_daily_loss_beyond_the_limit_halts_everything_for_good() -> None:
     risk = risk_of()
     risk.add(1, LIMITS)
-    assert risk.on_profit(0, -1_000, NOW_NS) == ""
-    why = risk.on_profit(0, -1_001, NOW_NS)
+    assert risk.on_profit(INSTRUMENT, -1_000, NOW_NS) == ""
+    why = risk.on_profit(INSTRUMENT, -1_001, NOW_NS)
     assert why == risk.halted
     assert "1001" in why
-    assert risk.on_profit(0, -1_002, NOW_NS) == "", "told once"
-    assert risk.on_profit(0, 0, NOW_NS + DAY_NS) == ""
+    assert risk.on_profit(INSTRUMENT, -1_002, NOW_NS) == "", "told once"
+    assert risk.on_profit(INSTRUMENT, 0, NOW_NS + DAY_NS) == ""
     assert [halt.kind for halt in risk.resume()] == [HaltKind.DAILY_LOSS]
     elsewhere = replace(order(), instrument=1)
     assert judge(elsewhere, risk=risk) is RefusalReason.DAILY_LOSS
@@ -938,7 +938,7 @@ def test_a_daily_loss_beyond_the_limit_halts_everything_for_good() -> None:
 def test_a_daily_loss_takes_the_place_of_an_operators_halt() -> None:
     risk = risk_of()
     risk.halt("by hand", HaltKind.OPERATOR)
-    assert risk.on_profit(0, -1_001, NOW_NS) != ""
+    assert risk.on_profit(INSTRUMENT, -1_001, NOW_NS) != ""
     assert [halt.kind for halt in risk.resume()] == [HaltKind.DAILY_LOSS]
 
 
@@ -946,17 +946,17 @@ def test_a_day_begins_at_midnight_utc_with_the_last_profit_of_the_day_before() -
     assert DAY_NS == 24 * 60 * 60 * 10**9
     midnight_ns = 1_700_006_400 * NS_PER_S  # 2023-11-15 00:00 UTC
     risk = risk_of()
-    assert risk.on_profit(0, -900, midnight_ns - 1) == ""
-    assert risk.on_profit(0, -1_900, midnight_ns) == ""
-    assert risk.on_profit(0, -1_901, midnight_ns + 1) != ""
+    assert risk.on_profit(INSTRUMENT, -900, midnight_ns - 1) == ""
+    assert risk.on_profit(INSTRUMENT, -1_900, midnight_ns) == ""
+    assert risk.on_profit(INSTRUMENT, -1_901, midnight_ns + 1) != ""
 
 
 def test_the_first_day_of_all_begins_at_no_profit() -> None:
     risk = risk_of()
-    assert risk.on_profit(0, -900, 0) == ""
-    assert risk.on_profit(0, -1_900, DAY_NS) == "", "of which 900 were lost the day before"
-    assert risk.on_profit(0, -1_901, DAY_NS) != ""
-    assert "lost 1001 " in risk_of().on_profit(0, -1_001, 0)
+    assert risk.on_profit(INSTRUMENT, -900, 0) == ""
+    assert risk.on_profit(INSTRUMENT, -1_900, DAY_NS) == "", "of which 900 were lost the day before"
+    assert risk.on_profit(INSTRUMENT, -1_901, DAY_NS) != ""
+    assert "lost 0.01001 USDT on BTCUSDT" in risk_of().on_profit(INSTRUMENT, -1_001, 0)
 
 
 def test_rejects_are_remembered_no_longer_than_they_count() -> None:
@@ -968,9 +968,9 @@ def test_rejects_are_remembered_no_longer_than_they_count() -> None:
 
 def test_gains_of_the_same_day_count_against_its_losses() -> None:
     risk = risk_of()
-    assert risk.on_profit(0, 5_000, NOW_NS) == ""
-    assert risk.on_profit(0, -1_000, NOW_NS) == ""
-    assert risk.on_profit(0, -1_001, NOW_NS) != ""
+    assert risk.on_profit(INSTRUMENT, 5_000, NOW_NS) == ""
+    assert risk.on_profit(INSTRUMENT, -1_000, NOW_NS) == ""
+    assert risk.on_profit(INSTRUMENT, -1_001, NOW_NS) != ""
 
 
 # -- whatever happens ----------------------------------------------------------------------------

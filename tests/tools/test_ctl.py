@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,11 +16,14 @@ import trio
 
 from core.errors import BadConfig, ConnectionLost
 from core.io.control import SOCKET, Control
+from core.io.run_folder import RunFolder
 from tools import cli, ctl
 
 STATUS: dict[str, Any] = {
     "state": "trading",
     "halted": "",
+    "halts": [],
+    "flatten": None,
     "fatal": "",
     "time_ns": 1,
     "venue": "binance",
@@ -33,10 +37,22 @@ STATUS: dict[str, Any] = {
             "why": "",
             "age_ms": 3,
             "halted": "",
+            "venue_status": "TRADING",
+            "trading": "trading",
+            "why_not": "",
             "bid": "65000.01",
             "ask": None,
         },
-        {"symbol": "ETHUSDT", "state": "stale", "why": "a gap", "age_ms": 9000, "halted": ""},
+        {
+            "symbol": "ETHUSDT",
+            "state": "stale",
+            "why": "a gap",
+            "age_ms": 9000,
+            "halted": "",
+            "venue_status": "BREAK",
+            "trading": "break",
+            "why_not": "the venue has it in BREAK",
+        },
     ],
     "open_orders": [
         {
@@ -62,6 +78,9 @@ STATUS: dict[str, Any] = {
     "slow_turns": 3,
     "slowest_turn_ns": 51_000_000,
     "refusals": {"-2010 no": 3},
+    "own_refusals": [
+        {"symbol": "BTCUSDT", "reason": "position", "count": 1778, "text": "0.1 BTC could become"}
+    ],
     "hops": {"decode": {"count": 9, "p50_ns": 1500, "p99_ns": 2_500_000}},
     "journal": {"segment": 2, "offset": 4096},
 }
@@ -71,16 +90,23 @@ class House:
     def __init__(self) -> None:
         self.said: list[str] = []
         self.state = dict(STATUS)
+        self.answer = "two orders are on their way"
+        self.flattening: list[Any] = [None]
 
     def post(self, call: Callable[[], None]) -> None:
         call()
 
-    def control(self, text: str) -> None:
+    def control(self, text: str) -> str:
         self.said.append(text)
         if text.startswith("halt"):
             self.state |= {"state": "halted", "halted": "halted by the operator"}
+        if text == "flatten":
+            self.state["flatten"] = self.flattening.pop(0)
+        return self.answer
 
     def status(self) -> dict[str, Any]:
+        if self.state["flatten"] and self.flattening:
+            self.state["flatten"] = self.flattening.pop(0)
         return self.state
 
     def stop(self, why: str) -> None:
@@ -130,9 +156,11 @@ async def test_a_person_sees_all_of_the_state(
     for text in (
         *("trading", "maker on binance", "4711, boot 3, in runs/first", "watching"),
         *("market ready, trade ready", "segment 2, byte 4096", "venue -1.500 ms"),
-        "1 open (1 unknown), 7 sent, 2 fills, 3 refusals, 4 of others",
+        "1 open (1 unknown), 7 sent, 2 fills, 4 of others",
+        "3 by the venue, 1778 by our own limits",
+        *("position: 0.1 BTC could become", "-2010 no", "the venue has it in BREAK"),
         "3 over 20 ms, the longest 51 ms",
-        *("65000.01", "-0.02", "1.5 USDT", "stale", "9000 ms", "a gap"),
+        *("65000.01", "-0.02", "1.5 USDT", "stale", "9000 ms", "break"),
         *("habcdef-1-7", "64999.00", "unknown", "1.50 us", "2.50 ms"),
     ):
         assert text in out
@@ -146,7 +174,7 @@ async def test_of_a_halted_run_the_reason_is_shown(
         assert await hotloop(tmp_path, "status") == 0
     assert house.said == ["halt news at nine"]
     out = capsys.readouterr().out
-    assert out.startswith("halt: done; the run is halted (halted by the operator)\n")
+    assert out.startswith("halt: two orders are on their way\nthe run is halted (halted by")
     assert "halted: halted by the operator" in out
 
 
@@ -157,7 +185,74 @@ async def test_a_verb_is_handed_over(
     async with a_house_in(tmp_path) as house:
         assert await hotloop(tmp_path, verb) == 0
     assert house.said == [verb]
-    assert capsys.readouterr().out == f"{verb}: done; the run is trading\n"
+    assert capsys.readouterr().out == f"{verb}: two orders are on their way\nthe run is trading\n"
+
+
+def _far(verdict: str, *symbols: str) -> dict[str, Any]:
+    flat = verdict.startswith("flat")
+    return {"under_way": not verdict, "verdict": verdict, "flat": flat, "symbols": list(symbols)}
+
+
+@pytest.mark.parametrize(("verdict", "code"), [("flat; dust", 0), ("not flat: no bids", 1)])
+async def test_flatten_is_shown_until_it_has_ended(
+    tmp_path: Path,
+    verdict: str,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(ctl, "LOOK_S", 0.01)
+    async with a_house_in(tmp_path) as house:
+        far = [_far("", "BTCUSDT trading: 0.5 BTC left"), _far("", "BTCUSDT trading: 0.1 BTC left")]
+        house.flattening = [far[0], far[0], far[0], far[1], _far(verdict)]
+        assert await hotloop(tmp_path, "flatten") == code
+    out = capsys.readouterr().out
+    assert out.count("0.5 BTC left") == out.count("0.1 BTC left") == 1
+    assert out.endswith(f"flatten: {verdict}\n")
+
+
+async def test_a_flattening_that_takes_long_goes_on_unwatched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ctl, "LOOK_S", 0.01)
+    monkeypatch.setattr(ctl, "FOLLOW_S", 0.05)
+    async with a_house_in(tmp_path) as house:
+        house.flattening = [_far("", "BTCUSDT waiting: its book is stale")]
+        assert await hotloop(tmp_path, "flatten") == 1
+    assert "it goes on" in capsys.readouterr().out
+
+
+async def test_stop_says_that_the_run_is_being_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with a_house_in(tmp_path):
+        assert await hotloop(tmp_path, "stop") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("stop: the run is being left: 1 order of ours being cancelled")
+    assert out.endswith("the run is leaving\n")
+
+
+async def test_a_deleted_socket_of_a_run_is_made_again_and_waited_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with RunFolder(tmp_path):
+        async with a_house_in(tmp_path):
+            (tmp_path / SOCKET).unlink()
+            assert await hotloop(tmp_path, "halt") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_run_without_a_socket_is_told_from_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ctl, "SOCKET_S", 0.03)
+    with RunFolder(tmp_path):
+        assert cli.main(["ctl", str(tmp_path), "status"]) == 3
+    said = capsys.readouterr().err
+    assert f"process {os.getpid()} runs there" in said
+    assert "no process" not in said
+    assert cli.main(["ctl", str(tmp_path), "status"]) == 2
+    assert "no process runs there" in capsys.readouterr().err
 
 
 async def test_a_refusal_is_a_line_on_stderr_and_its_own_code(

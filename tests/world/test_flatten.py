@@ -95,6 +95,19 @@ def test_flatten_works_whatever_has_halted_the_run(kind: HaltKind):
     w.run(0.2)
     flatten(w)
     assert is_flat(w)
+    # Where the position itself is in doubt, it is not said that nothing is left.
+    unsure = kind in (HaltKind.LEDGER, HaltKind.RECORD, HaltKind.GRID)
+    assert w.engine.flattening.flat is not unsure
+    assert ("hold it against the venue: something smells" in w.engine.flattening.verdict) is unsure
+
+
+def test_what_an_earlier_configuration_left_is_named_and_ends_it():
+    w = long()
+    w.engine.table.put(structs.replace(w.engine.table[0], carried=True))
+    flatten(w)
+    assert held(w) == 50_000
+    assert "the configuration leaves the symbol out" in w.engine.flattening.verdict
+    assert not w.engine.flattening.flat
 
 
 def test_flatten_works_where_the_symbol_alone_is_halted():
@@ -289,8 +302,9 @@ def test_an_empty_side_of_the_book_is_named():
     w.run(0.1)
     for price, size in (("64990.00", "1"), ("64000.00", "1")):
         w.other("SELL", price, size, timeInForce="IOC")
-    w.run(0.5)
-    assert not w.engine.books[0].bid_lots
+    w.other("SELL", "65011.00", "1")  # for the depth to show it
+    book = w.engine.books[0]
+    w.run_until(lambda: book.live and not book.bid_lots)
     said = w.engine.on_control(b"flatten", w.now_ns)
     w.run(1)
     assert "nobody buys" in said + w.engine.flattening.progress()

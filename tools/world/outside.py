@@ -307,7 +307,12 @@ class Outside:
         if process is None or not self.alive or self.over():
             return
         if process.house.strategy.parameters.active:
-            process.runtime.post(lambda: process.runtime.control("set active false"))
+            runtime = process.runtime
+
+            def quieten() -> None:
+                runtime.control("set active false")
+
+            runtime.post(quieten)
 
     def calm_down(self) -> None:
         """No more faults, and those that last are over."""

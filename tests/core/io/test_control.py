@@ -17,6 +17,7 @@ from core.errors import BadConfig
 from core.io import control
 from core.io.control import (
     CLIENT_S,
+    LOOK_S,
     MAX_CLIENTS,
     MAX_REQUEST_BYTES,
     REQUESTS_PER_S,
@@ -43,13 +44,14 @@ class House:
             call()
             self.in_pass = False
 
-    def control(self, text: str) -> None:
+    def control(self, text: str) -> str:
         assert self.in_pass
         self.said.append(text)
+        return f"heard {text}"
 
     def status(self) -> dict[str, Any]:
         assert self.in_pass
-        return {"state": "trading", "halted": "", "filler": self.filler}
+        return {"state": "trading", "halted": "", "open_orders": [], "filler": self.filler}
 
     def stop(self, why: str) -> None:
         self.stopped.append(why)
@@ -102,7 +104,8 @@ async def ask(folder: Path, verb: str, *arguments: str) -> dict[str, Any]:
 async def test_status_is_the_houses_own_words(tmp_path: Path) -> None:
     async with serving(tmp_path):
         reply = await ask(tmp_path, "status")
-    assert reply == {"ok": True, "state": "trading", "halted": "", "filler": "", "pid": 7}
+    words = {"state": "trading", "halted": "", "open_orders": [], "filler": ""}
+    assert reply == {"ok": True, **words, "pid": 7}
 
 
 @pytest.mark.parametrize(
@@ -122,12 +125,15 @@ async def test_a_verb_becomes_an_input_of_the_engine(
     async with serving(tmp_path) as house:
         reply = await ask(tmp_path, verb, *arguments)
     assert house.said == [text]
-    assert reply == {"ok": True, "verb": verb, "state": "trading"}
+    assert reply == {"ok": True, "verb": verb, "said": f"heard {text}", "state": "trading"}
 
 
 async def test_stop_has_the_run_left(tmp_path: Path) -> None:
     async with serving(tmp_path) as house:
-        assert (await ask(tmp_path, "stop"))["ok"]
+        reply = await ask(tmp_path, "stop")
+    assert reply["ok"]
+    assert reply["state"] == "leaving"
+    assert "no order is open" in reply["said"]
     assert house.stopped == ["stopped by the operator"]
     assert house.said == []
 
@@ -287,6 +293,41 @@ async def test_a_socket_left_by_a_dead_process_is_taken_over(tmp_path: Path) -> 
         dead.bind(str(tmp_path / SOCKET))
     async with serving(tmp_path):
         assert (await ask(tmp_path, "status"))["ok"]
+
+
+@pytest.mark.parametrize("instead", ["nothing", "another file", "another socket"])
+async def test_a_socket_that_is_gone_is_made_again(
+    tmp_path: Path, instead: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    place = tmp_path / SOCKET
+    async with serving(tmp_path) as house:
+        place.rename(tmp_path / "aside")
+        if instead == "another file":
+            place.write_text("mine")
+        elif instead == "another socket":
+            with socket.socket(socket.AF_UNIX) as other:
+                other.bind(str(place))
+        await trio.sleep(LOOK_S + 0.1)
+        assert (await ask(tmp_path, "halt"))["ok"]
+        assert stat.S_IMODE(place.stat().st_mode) == 0o600
+        assert "control: the socket was gone, and is made again" in house.lines
+        for _ in range(MAX_CLIENTS + 1):  # no place among the clients is lost with it
+            assert (await ask(tmp_path, "status"))["ok"]
+    assert not place.exists()
+
+
+async def test_where_a_socket_cannot_be_made_again_that_is_said_once_and_tried_on(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    place = tmp_path / SOCKET
+    async with serving(tmp_path) as house:
+        place.unlink()
+        place.mkdir()
+        await trio.sleep(10 * LOOK_S)
+        assert sum("cannot be made again" in line for line in house.lines) == 1
+        place.rmdir()
+        await trio.sleep(2 * LOOK_S)
+        assert (await ask(tmp_path, "halt"))["ok"]
 
 
 async def test_a_run_folder_may_be_deeper_than_an_address_is_long(tmp_path: Path) -> None:

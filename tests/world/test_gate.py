@@ -1,0 +1,58 @@
+"""The gate: what a halt reaches, however late it turns up, and whom a failed run calls no more."""
+
+from __future__ import annotations
+
+from core.halts import HaltKind
+from core.views import OrderState
+from tests.world.test_recovery import World, world
+from venues.sim.ledger import DEFAULT_KEY
+
+
+def standing(w: World) -> World:
+    w.buy()
+    w.run(0.1)
+    return w
+
+
+def test_an_order_that_turns_up_late_on_a_halted_symbol_is_taken_out():
+    w = world()
+    w.engine.gate.halt_instrument(0, "test", HaltKind.BREAKER)
+    w.run(1)
+    late = w.engine.orders.scope + "0-0-77"
+    w.other("BUY", "64000.00", "0.01", key=DEFAULT_KEY, newClientOrderId=late)
+    w.run(3)
+    order = w.engine.orders.find(late)
+    assert order is not None
+    assert order.state is OrderState.CANCELED
+    assert w.ledger.open_orders("BTCUSDT") == []
+
+
+def test_a_symbol_that_is_not_halted_is_not_swept():
+    w = standing(world(symbols=("BTCUSDT", "ETHUSDT")))
+    w.engine.gate.halt_instrument(1, "test", HaltKind.BREAKER)
+    w.run(3)
+    assert len(w.ledger.open_orders("BTCUSDT")) == 1
+
+
+def test_a_strategy_that_has_raised_is_called_no_more():
+    w = standing(world())
+    calls: list[str] = []
+
+    def fail(*_: object) -> None:
+        calls.append("book")
+        raise ZeroDivisionError("a strategy may raise anything")
+
+    w.hand.on_book = fail  # type: ignore[assignment, method-assign] # the point of the test
+    w.hand.on_timer = lambda *_: calls.append("timer")  # type: ignore[method-assign]
+    w.hand.on_order = lambda *_: calls.append("order")  # type: ignore[method-assign]
+    w.hand.on_session = lambda *_: calls.append("session")  # type: ignore[method-assign]
+    w.hand.on_stop = lambda *_: calls.append("stop")  # type: ignore[method-assign]
+    w.other("BUY", "64991.00", "1")
+    w.run(1)
+    w.other("BUY", "64992.00", "1")
+    w.run(1)
+    w.engine.leave("test", w.now_ns)
+    w.run(2)
+    assert calls == ["book"]
+    assert "ZeroDivisionError" in w.stopped
+    assert w.ledger.open_orders("BTCUSDT") == []
