@@ -221,10 +221,11 @@ class MarketData:
     def begin(self) -> None:
         """The feed stands: every book proves itself."""
         for book in self.books:
-            if not self._table[book.instrument].carried:
-                self._begin(book)
+            self._begin(book)
 
     def _begin(self, book: Book) -> None:
+        if self._table[book.instrument].carried:
+            return  # nothing is subscribed to, and nothing traded
         book.begin()
         self._snapshots.drop(book.instrument)
         self._begun_ns[book.instrument] = self._desk.now_ns

@@ -20,6 +20,7 @@ from core.journal import Kind, MemoryJournal, Payload, Record
 from tools.world.audit.books import Books
 from tools.world.audit.exposure import Exposure
 from tools.world.audit.fills import Fills
+from tools.world.audit.leaving import Leaving
 from tools.world.audit.ledger import Booked, Ledger
 from tools.world.audit.line import PLACING, Line
 from tools.world.audit.rest import Rest
@@ -48,7 +49,9 @@ class Auditor:
         self.exposure = Exposure(context)
         self.fills = Fills(context)
         self.rest = Rest(context, self.books)
+        self.leaving = Leaving(context)
         own: list[Watch] = [self.books, self.line, self.exposure, self.fills, self.rest]
+        own.append(self.leaving)
         self._watches = [*own, *(watch(context) for watch in WATCHES)]
         self._on_order = self._who_hear("on_order")
         self._on_report = self._who_hear("on_report")

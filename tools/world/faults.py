@@ -16,7 +16,7 @@ from tools.world.anywhere import later_ns, logged, redialled, understood
 from tools.world.everywhere import SHARED
 from tools.world.strikes import Fault, Struck, by_number
 from tools.world.tank import Message, server_frame
-from tools.world.world import World
+from tools.world.world import Change, World
 from venues.binance.decode import MARKET, TRADE
 
 # -- frames ----------------------------------------------------------------------------------
@@ -173,6 +173,74 @@ def crash(w: World) -> Struck | None:
     )
 
 
+def _another(w: World, change: Change, *said: str) -> Struck | None:
+    """Die, and start again with something changed; any of these is said then, or proved since."""
+    boot, before = w.engine.setup.boot, len(w.all_log) + len(w.log_lines)
+    if boot > 3:
+        return None
+    down_ns = later_ns(w.draw.disk, 1, 3000)
+    w.crash(0, down_ns, change)
+    w.strikes.last(down_ns / NS_PER_S + TRADES_AGAIN_S)
+
+    def reacted() -> bool:
+        since = [*w.all_log, *w.log_lines][before:]
+        return any(text in line for line in since for text in said)
+
+    return Struck(None, reacted, 40.0)
+
+
+def leave_out(w: World) -> Struck | None:
+    """The next boot's configuration names all symbols but one."""
+    symbols = w.symbols
+    if len(symbols) < 2 or not w.engine.recovery.reconciled_once:
+        return None
+    out = w.draw.faults.choice(symbols)
+    rest = tuple(symbol for symbol in symbols if symbol != out)
+    return _another(w, Change(symbols=rest), f"{out} halted: left out")
+
+
+def tear_a_hole(w: World) -> Struck | None:
+    """A power cut leaves a hole in the journal; whoever looks into it lets the run go on."""
+    if not w.engine.recovery.reconciled_once:
+        return None
+    hole = Change(hole_records=w.draw.faults.randint(1, 40))
+
+    def resume() -> None:
+        if w.runs and "journal is damaged" in w.engine.risk.halted and not w.ended:
+            w.engine.on_control(b"resume", w.now_ns)
+
+    for seconds in range(10, 60, 5):
+        w.at(w.now_ns + seconds * NS_PER_S, resume)
+    return _another(w, hole, "the journal is damaged", "reconciled")
+
+
+def set_the_clock_right(w: World) -> Struck | None:
+    """The clock was an hour off until the process died."""
+    ahead_ns = w.draw.faults.choice((-3600, 3600)) * NS_PER_S
+    return _another(w, Change(clock_ns=ahead_ns), "did not leave in order: waiting")
+
+
+def start_in_vain(w: World) -> Struck | None:
+    """Two boots in a row die before they have proved anything."""
+    boot = w.engine.setup.boot
+    if boot > 2 or not w.engine.recovery.reconciled_once:
+        return None
+    w.crash(0, NS_PER_MS)
+
+    def again() -> None:
+        if w.alive and not w.engine.recovery.reconciled_once:
+            w.crash(0, NS_PER_MS)
+
+    for ms in (20, 40):
+        w.at(w.now_ns + ms * NS_PER_MS, again)
+    w.strikes.last(TRADES_AGAIN_S)
+    return Struck(
+        None,
+        lambda: w.engine.setup.boot > boot + 1 and w.engine.recovery.reconciled_once,
+        40.0,
+    )
+
+
 OWN: Final = (
     Fault(9, "frame_torn", 0.1, tear, ("frame",)),
     Fault(10, "burst", 0.5, burst),
@@ -185,6 +253,10 @@ OWN: Final = (
     Fault(48, "crash", 0.4, crash),
     Fault(49, "slow_turn", 0.2, slow_strategy),
     Fault(51, "stopped", 0.05, stop_process),
+    Fault(53, "left_out", 0.4, leave_out),
+    Fault(54, "in_vain", 0.05, start_in_vain),
+    Fault(55, "hole", 0.1, tear_a_hole),
+    Fault(56, "clock_was_off", 0.1, set_the_clock_right),
 )
 
 FAULTS: Final = (

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
-from core.checkpoint import Notes
+from msgspec.structs import replace
+
+from core.app import House
+from core.checkpoint import Notes, Restored
 from core.errors import JournalFailed
 from core.journal import Kind, MemoryJournal, Record
 from core.units import NS_PER_MS, NS_PER_S
@@ -36,6 +39,36 @@ GONE_NS: Final = 2 * NS_PER_MS
 """From the word that the run is left to the end of the process."""
 
 
+HOLE_BEFORE: Final = 20
+"""Records behind a hole, which show that it is one and no end that was cut off."""
+
+
+class Change(NamedTuple):
+    """What is another when a process starts again."""
+
+    symbols: tuple[str, ...] = ()
+    """The symbols that its configuration names now, all without a word."""
+    hole_records: int = 0
+    """How many records of the journal cannot be read."""
+    clock_ns: int = 0
+    """How far the clock was ahead before."""
+
+
+SAME: Final = Change()
+
+
+def _by_another_clock(restored: Restored, ahead_ns: int) -> Restored:
+    """Return what is left by a boot whose clock was so far ahead of what it is now."""
+    left = restored.checkpoint
+    orders = [replace(order, sent_ns=order.sent_ns + ahead_ns) for order in left.orders]
+    offset_ns = left.clock_offset_ns - ahead_ns
+    return replace(
+        restored,
+        ended_ns=restored.ended_ns + ahead_ns,
+        checkpoint=replace(left, orders=orders, clock_offset_ns=offset_ns),
+    )
+
+
 class World(Tank):
     """A tank that lives through one seed."""
 
@@ -53,6 +86,10 @@ class World(Tank):
         """Whether the run has been left for good."""
         self.all_log: list[str] = []
         self._notes = Notes()
+        self._traded: dict[int, tuple[str, ...]] = {}
+        """The symbols of each boot."""
+        self._next: tuple[str, ...] = ()
+        """Those of the next, where it leaves some out."""
         super().__init__(
             venue=setting.venue,
             seed=self.draw.strategy.getrandbits(31),
@@ -84,8 +121,11 @@ class World(Tank):
         self.boots.append((len(self.boots) + 1, journal.records))
         return journal
 
-    def crash(self, lost_records: int, down_ns: int) -> None:
-        """Die between two steps, lose the journal's tail, and start the next boot after a while."""
+    def crash(self, lost_records: int, down_ns: int, change: Change = SAME) -> None:
+        """Die between two steps, lose the journal's tail, and start the next boot after a while.
+
+        ``change`` is what is another then than it was.
+        """
         if self.ended:
             return
         self.die()
@@ -95,15 +135,23 @@ class World(Tank):
         # What a boot notes first reaches the disk long before a machine is as good as set up.
         first = next((i for i, r in enumerate(records, 1) if r.kind == Kind.NOTE), len(records))
         kept = records[: max(first, len(records) - lost_records)]
-        forgotten = self._placed(records[len(kept) :])
+        hole = slice(max(first, len(kept) - change.hole_records - HOLE_BEFORE), -HOLE_BEFORE)
+        gone = kept[hole] if change.hole_records else []
+        forgotten = self._placed([*records[len(kept) :], *gone])
         if any(map(self.auditor.ledger.is_known_by_record_alone, forgotten)):
-            kept = records  # not survived: nothing else tells whose fills these are
+            kept, gone = records, []  # not survived: nothing else tells whose fills these are
         else:
             self.auditor.ledger.forgotten |= forgotten
         self._notes.begin(self.engine.setup.boot)
-        for record in kept:
-            self._notes.read(record)
+        for place, record in enumerate(kept):
+            if gone and place in range(*hole.indices(len(kept))):
+                self._notes.damaged("a hole in the journal")
+            else:
+                self._notes.read(record)
         restored = self._notes.restored()
+        if restored is not None and change.clock_ns:
+            restored = _by_another_clock(restored, change.clock_ns)
+        self._next = change.symbols
         self.all_log += self.log_lines
         self.log_lines = [f"-- the process died at {self.now_ns}"]
 
@@ -112,6 +160,17 @@ class World(Tank):
             self.reboot(restored)
 
         self.at(self.now_ns + down_ns, start)
+
+    def house_of(self, boot: int) -> House:
+        """Wire one boot of the run up, with the symbols that it trades."""
+        whole = self._loaded
+        symbols = self._traded.setdefault(boot, self._next or whole.symbols)
+        risk = {name: limits for name, limits in whole.risk.items() if name in symbols}
+        self._loaded = replace(whole, symbols=symbols, risk=risk)
+        try:
+            return super().house_of(boot)
+        finally:
+            self._loaded = whole
 
     def _placed(self, records: Sequence[Record]) -> set[str]:
         """Return the names of the orders that records of requests tell of."""
@@ -333,7 +392,7 @@ class World(Tank):
             answer = struck.passes
         symbol = request.query.partition("symbol=")[2].partition("&")[0]
         if answer is not None and answer[1] == 200 and request.path.endswith("/openOrders"):
-            self.at_boot(answer[0], lambda: self.auditor.line.on_listed(symbol))
+            self.at_boot(answer[0], lambda: self._on_listed(symbol))
         elif (
             answer is not None
             and answer[1] == 200
@@ -342,6 +401,10 @@ class World(Tank):
         ):
             self.at_boot(answer[0], lambda: self.auditor.line.on_snapshot(symbol))
         return answer
+
+    def _on_listed(self, symbol: str) -> None:
+        self.auditor.line.on_listed(symbol)
+        self.auditor.leaving.on_listed(symbol)
 
     # -- the door ------------------------------------------------------------------------------
 
@@ -353,6 +416,8 @@ class World(Tank):
         """The run is over: the process ends, and can take nothing back any more."""
         super().left()
         if not self.ended:
+            if self.engine.recovery.left:
+                self.auditor.leaving.on_left()
             self.ended = True
             self.at_boot(GONE_NS, self.die)
 

@@ -106,6 +106,6 @@ class Books(Watch):
         for row in engine.table:
             book, update_id = engine.books[row.index], self.markets[row.symbol].book.update_id
             # Best prices may be ahead of the levels: a lost last change shows with the next one.
-            if book._chain.seq != update_id:
+            if book._chain.seq != update_id and not row.carried:
                 return f"I5: {book!r}, the exchange is at {update_id}"
         return ""

@@ -38,13 +38,26 @@ class Rest(Watch):
         for order in engine.orders.unsettled():
             if order.state in (OrderState.UNKNOWN, OrderState.PENDING) or order.cancelling:
                 return f"I17: {order!r}"
+        forgotten = self._forgotten(engine)
+        if forgotten:
+            return forgotten
         for row in engine.table:
             book, update_id = engine.books[row.index], self.markets[row.symbol].book.update_id
-            if not book.live or row.symbol in self._books.unaware:
+            heard = not row.carried
+            if heard and (not book.live or row.symbol in self._books.unaware):
                 return f"I5: {book!r} {book.why}, the exchange is at {update_id}"
             found = self._differs(engine, row.index, row.symbol)
             if found and row.symbol not in self.ledger.doubled:
                 return found
+        return ""
+
+    def _forgotten(self, engine: Engine) -> str:
+        """I29: what is held or open on any symbol is known, also where it is left out."""
+        for symbol in self.markets:
+            bought, sold = self.ledger.traded(symbol)
+            held = bought != sold or bool(self.ledger.open_orders(symbol))
+            if held and engine.table.find(symbol) is None:
+                return f"I29: {symbol}: bought {bought}, sold {sold}, and nobody knows of it"
         return ""
 
     def _differs(self, engine: Engine, index: int, symbol: str) -> str:

@@ -6,6 +6,10 @@ from typing import Any, Final
 
 from msgspec import structs
 
+import core.recovery
+from core.checkpoint import Restored
+from core.commands import FetchOpenOrders
+from core.continuity import Continuity
 from core.events import FillReport
 from core.orders import Orders
 from core.reconcile import Watermark
@@ -49,6 +53,24 @@ def _one_boot(self: Any, scope: str, boot: int, seed: int) -> None:
     _orders(self, scope, 1, 0)
 
 
+def _list_the_configured(self: Any, now_ns: int) -> None:
+    for order in self._orders.open():
+        if not order.cancelling:
+            self._desk.send_cancel(order)
+    if len(self._table) and not len(self._orders) and not self.left:
+        self._dirty = False
+        self._pass.start(now_ns)
+        rows = [row.index for row in self._table if not row.carried]
+        self._ask_all([FetchOpenOrders(index) for index in rows], now_ns)
+
+
+def _nobody(self: Any, symbols: Any) -> tuple[str, ...]:
+    return ()
+
+
+def _nothing(self: Any, *_: Any) -> None: ...
+
+
 CANARIES: Final[dict[str, Canary]] = {
     "leave_only_the_live": Canary(
         "on exit only what we believe live is cancelled",
@@ -60,6 +82,22 @@ CANARIES: Final[dict[str, Canary]] = {
             Change(Recovery, "begin", _ask_for_all),
             Change(Recovery, "on_fill_report", _book_what_is_found),
         ),
+    ),
+    "one_list_is_proof": Canary(
+        "one empty list of open orders proves that none is left",
+        (Change(core.recovery, "CLEAN_LISTS", 1),),
+    ),
+    "only_the_configured_listed": Canary(
+        "what is not in the configuration is not asked about when leaving",
+        (Change(Recovery, "_leave_step", _list_the_configured),),
+    ),
+    "left_out_is_forgotten": Canary(
+        "what an earlier boot left on a symbol that is left out is nobody's",
+        (Change(Restored, "carried", _nobody),),
+    ),
+    "position_forgotten": Canary(
+        "a boot begins flat, whatever the one before has held",
+        (Change(Continuity, "_restore_position", _nothing),),
     ),
     "id_reused": Canary(
         "client order ids do not tell one boot from the next",
