@@ -179,7 +179,7 @@ class Book:
 
     @property
     def wants_snapshot(self) -> bool:
-        """Whether a snapshot would help now: deltas are kept, and wait for one."""
+        """Whether a snapshot would help at once: deltas are kept, and wait for one."""
         return (self.state is _BUFFERING or self._renewing) and bool(self._buffer)
 
     @property
@@ -193,6 +193,11 @@ class Book:
     def top_seq(self) -> int:
         """The number of the last image of the best two, -1 for none."""
         return self._images.seq
+
+    @property
+    def takes_snapshot(self) -> bool:
+        """Whether a snapshot may be applied: the book is being proved, or renewed."""
+        return self.state is _BUFFERING or self._renewing
 
     # -- what may happen -----------------------------------------------------------------------
 
@@ -279,11 +284,15 @@ class Book:
     def apply_snapshot(self, snapshot: BookSnapshot) -> bool:
         """Bridge a snapshot into the deltas kept; return whether it was taken.
 
+        Where none is kept, and the feed stood before the snapshot was asked for, nothing has
+        changed since: the next change has to continue it, or is a gap.
+
         A snapshot older than the first delta kept changes nothing: ask for another.
         """
-        if not self.wants_snapshot:
+        if not self.takes_snapshot:
             return False
-        if not self._chain.bridge(snapshot.seq, self._buffer[0].first_seq):
+        first_seq = self._buffer[0].first_seq if self._buffer else snapshot.seq
+        if not self._chain.bridge(snapshot.seq, first_seq):
             if not self.live:
                 self.why = "the snapshot is older than the first change kept"
             return False

@@ -40,6 +40,9 @@ CONFIRM_NS: Final = NS_PER_S
 """Between two requests for the best prices of silent books: on Binance 4 of 6,000 weight a minute,
 so that a run whose symbols are all quiet spends a twenty-fifth of it."""
 
+FIRST_CHANGE_NS: Final = NS_PER_S
+"""How long a first change is awaited once the feed stands: ten times what a busy market takes."""
+
 DENIALS: Final = 3
 """How often in a row REST must show another best price, the feed silent throughout, before the feed
 counts as dead: an answer may be younger than a change that is on its way to us."""
@@ -69,6 +72,7 @@ class MarketData:
         "_log",
         "_most_late_ns",
         "_outbound",
+        "_ready_ns",
         "_sessions",
         "_silent",
         "_snapshots",
@@ -118,6 +122,8 @@ class MarketData:
         """Instruments whose orders were cancelled because nobody tells of their market."""
         self._denials: dict[int, int] = {}
         self._confirm_ns = 0
+        self._ready_ns = 0
+        """When the feed was last not ready."""
         self._doubted_ns = 0
         self.clock_doubted = False
         """Whether the venue's clock is to be measured anew; for whoever does."""
@@ -267,6 +273,7 @@ class MarketData:
 
     def step(self) -> None:
         """Ask for what is due: snapshots, and the best prices of silent books."""
+        self._want_what_does_not_change()
         self._ask_for_snapshots()
         quiet = [book for book in self.books if book.live and self._is_quiet(book)]
         now_ns = self._desk.now_ns
@@ -326,6 +333,16 @@ class MarketData:
             if session.phase is Phase.READY and not session.line.private:
                 session.expire()
 
+    def _want_what_does_not_change(self) -> None:
+        """A market may be quiet from the start: its snapshot is asked for without a change."""
+        now_ns = self._desk.now_ns
+        if not any(s.ready and not s.line.private for s in self._sessions):
+            self._ready_ns = now_ns
+        elif self._with_depth and now_ns - self._ready_ns >= FIRST_CHANGE_NS:
+            for book in self.books:
+                if book.takes_snapshot:
+                    self._snapshots.want(book.instrument, now_ns)
+
     # -- snapshots -----------------------------------------------------------------------------
 
     def _want_snapshot(self, instrument: int) -> None:
@@ -336,7 +353,7 @@ class MarketData:
         """Ask for the snapshots that are wanted, as far as they are due."""
         now_ns = self._desk.now_ns
         for instrument in self._snapshots.due(now_ns, self._matters):
-            if not self.books[instrument].wants_snapshot:
+            if not self.books[instrument].takes_snapshot:
                 self._snapshots.drop(instrument)
             elif self._outbound.request(FetchBook(instrument), now_ns):
                 self._snapshots.asked(instrument)
@@ -350,6 +367,8 @@ class MarketData:
         """Take the answer to a question of this room; its facts are folded already."""
         if type(asked.command) is FetchBook:
             self._snapshots.answered(asked.command.instrument, self._desk.now_ns)
+            book = self.books[asked.command.instrument]
+            book.fresh_ns = max(book.fresh_ns, asked.sent_ns)
         elif type(asked.command) is FetchTops:
             self._confirm(asked, reply)
 

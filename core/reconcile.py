@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
+from core.commands import Riskless
 from core.events import OrderReport
 from core.units import NS_PER_S
 from core.views import OrderView
@@ -60,16 +61,22 @@ def compare(
     return Difference(missing, tuple(leftover), foreign)
 
 
-class Pass:
-    """One reconciliation: which answers are still awaited, and since when."""
+MOST_AT_ONCE = 8
+"""Questions of a pass under way at one time: 100 symbols take some thirty round trips, and REST
+keeps room for cancels and snapshots."""
 
-    __slots__ = ("_awaited", "failed", "running", "started_ns")
+
+class Pass:
+    """One reconciliation: what is still to be asked, which answers are awaited, and since when."""
+
+    __slots__ = ("_awaited", "_waiting", "failed", "running", "started_ns")
 
     def __init__(self) -> None:
         self.running = False
         self.failed = False
         self.started_ns = 0
         self._awaited: set[int] = set()
+        self._waiting: deque[Riskless] = deque()
 
     def start(self, now_ns: int) -> None:
         """Begin a pass; the one before it, if any, is void."""
@@ -77,8 +84,20 @@ class Pass:
         self.failed = False
         self.started_ns = now_ns
         self._awaited.clear()
+        self._waiting.clear()
 
-    def await_answer(self, request_id: int) -> None:
+    def want(self, commands: Iterable[Riskless]) -> None:
+        """Add questions to a pass that runs; one that was given up wants none."""
+        if self.running:
+            self._waiting.extend(commands)
+
+    def next(self) -> Riskless | None:
+        """Return what to ask now, ``None`` while enough is under way or nothing waits."""
+        return self._waiting[0] if self._waiting and len(self._awaited) < MOST_AT_ONCE else None
+
+    def asked(self, request_id: int) -> None:
+        """The next question has left as this request."""
+        self._waiting.popleft()
         self._awaited.add(request_id)
 
     def answered(self, request_id: int, *, proved: bool) -> bool:
@@ -87,7 +106,7 @@ class Pass:
             return False
         self._awaited.discard(request_id)
         self.failed = self.failed or not proved
-        if self._awaited or not self.running:
+        if self._awaited or self._waiting or not self.running:
             return False
         self.running = False
         return not self.failed
@@ -96,6 +115,7 @@ class Pass:
         """Give the pass up: the line it ran for is gone."""
         self.running = False
         self._awaited.clear()
+        self._waiting.clear()
 
 
 class Watermark:

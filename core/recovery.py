@@ -123,6 +123,8 @@ class Recovery:
         self._pass = Pass()
         self._next_ns = 0
         self._look_again_ns = RETRY_NS
+        self._moved_ns = 0
+        """When the pass last asked something."""
         self._earliest_ns = 0
         self._settled_ns = 0
         """When nothing of a boot that died can be accepted any more, however late."""
@@ -173,7 +175,8 @@ class Recovery:
     def step(self, now_ns: int) -> None:
         """Do what is due: a pass, questions about doubts, the next step of leaving."""
         self._proof.ask(now_ns, self._share)
-        if self._pass.running and now_ns - self._pass.started_ns > PATIENCE_NS:
+        self._ask_more(now_ns)
+        if self._pass.running and now_ns - self._moved_ns > PATIENCE_NS:
             self._pass.stop()
         if now_ns < self._next_ns or self._pass.running:
             return
@@ -216,12 +219,21 @@ class Recovery:
         return self._desk.now_ns + self._clock.offset_ns
 
     def _ask_all(self, commands: Sequence[Riskless], now_ns: int) -> None:
-        for command in commands:
+        self._pass.want(commands)
+        self._ask_more(now_ns)
+
+    def _ask_more(self, now_ns: int) -> None:
+        """Ask what waits, a few at once and as fast as the venue's budget lets us.
+
+        Waiting for tokens is no standstill: however many symbols there are, a pass goes on where
+        the next window begins.
+        """
+        while (command := self._pass.next()) is not None:
+            self._moved_ns = now_ns
             request_id = self._outbound.request(command, now_ns, share=self._share)
             if not request_id:
-                self._pass.stop()
                 return
-            self._pass.await_answer(request_id)
+            self._pass.asked(request_id)
 
     def on_reply(self, asked: Asked, reply: Reply, now_ns: int) -> None:
         """Count a reply that may belong to the pass; its facts are folded already."""
@@ -230,7 +242,9 @@ class Recovery:
             proved = self._ask_on(asked.command, reply, now_ns)
         elif proved and isinstance(asked.command, FetchOrders):
             self._ask_whose(asked.command.instrument, now_ns, reply)
-        if not self._pass.answered(asked.request_id, proved=proved):
+        done = self._pass.answered(asked.request_id, proved=proved)
+        self._ask_more(now_ns)
+        if not done:
             return
         if self.leaving:
             self._listed(now_ns)

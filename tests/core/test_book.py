@@ -439,3 +439,31 @@ def test_levels_that_moved_themselves_move_what_is_believed():
     book.apply_delta(delta(11, 11, bids=[(10_000, 0), (9_000, 5)], asks=[(10_010, 0), (9_010, 4)]))
     book.apply_top(BookTop(0, 12, 8_990, 1, 9_000, 1))
     assert book.live
+
+
+# -- quiet from the start --------------------------------------------------------------------
+
+
+def test_a_market_that_does_not_change_is_proved_by_a_snapshot_alone():
+    book = Book(0, with_depth=True)
+    book.begin()
+    assert book.takes_snapshot
+    assert not book.wants_snapshot
+    assert book.apply_snapshot(snapshot(10))
+    assert best(book) == (99, 5, 101, 4)
+    assert book.apply_delta(delta(11, 12, bids=[(100, 3)]))
+    assert book.bid_ticks == 100
+
+
+def test_a_change_missing_behind_such_a_snapshot_is_a_gap():
+    book = Book(0, with_depth=True)
+    book.begin()
+    assert book.apply_snapshot(snapshot(10))
+    assert book.apply_delta(delta(12, 12))
+    assert not book.live
+
+
+def test_a_live_book_takes_no_snapshot_that_nobody_wanted():
+    book = live_book()
+    assert not book.apply_snapshot(snapshot(50))
+    assert book.seq == 10

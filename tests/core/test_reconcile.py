@@ -1,9 +1,9 @@
 """The venue's list of open orders minus our table: what is missing, left over, or not ours."""
 
-from core.commands import OrderKind, Place, TimeInForce
+from core.commands import FetchAccount, FetchOpenOrders, OrderKind, Place, TimeInForce
 from core.events import Change, OrderReport, Side, Source, VenueStatus
 from core.orders import Order, Orders
-from core.reconcile import Pass, Watermark, compare
+from core.reconcile import MOST_AT_ONCE, Pass, Watermark, compare
 from core.units import NS_PER_S
 
 
@@ -78,20 +78,20 @@ def test_a_known_order_in_the_list_hides_none_of_those_after_it():
 def test_a_pass_that_has_not_begun_awaits_nothing():
     one = Pass()
     assert (one.running, one.failed, one.started_ns) == (False, False, 0)
-    one.await_answer(1)
+    ask(one, 1)
     assert not one.answered(1, proved=True)
 
 
 def test_a_new_pass_forgets_the_one_before():
     one = Pass()
     one.start(5)
-    one.await_answer(1)
-    one.await_answer(2)
+    ask(one, 1)
+    ask(one, 2)
     one.answered(1, proved=False)
     one.start(7)
     assert (one.running, one.failed, one.started_ns) == (True, False, 7)
     assert not one.answered(2, proved=True), "an answer to the old pass"
-    one.await_answer(3)
+    ask(one, 3)
     assert one.answered(3, proved=True)
     assert one.running is False
     one.start(9)
@@ -99,11 +99,17 @@ def test_a_new_pass_forgets_the_one_before():
     assert one.running is False
 
 
+def ask(one: Pass, request_id: int) -> None:
+    one.want([FetchAccount()])
+    if one.running:
+        one.asked(request_id)
+
+
 def test_a_pass_is_complete_when_every_answer_proved_something():
     one = Pass()
     one.start(0)
-    one.await_answer(1)
-    one.await_answer(2)
+    ask(one, 1)
+    ask(one, 2)
     assert not one.answered(1, proved=True)
     assert not one.answered(9, proved=True)
     assert one.answered(2, proved=True)
@@ -113,8 +119,8 @@ def test_a_pass_is_complete_when_every_answer_proved_something():
 def test_a_pass_with_an_answer_that_proved_nothing_proves_nothing():
     one = Pass()
     one.start(0)
-    one.await_answer(1)
-    one.await_answer(2)
+    ask(one, 1)
+    ask(one, 2)
     one.answered(1, proved=False)
     assert not one.answered(2, proved=True)
     assert not one.running
@@ -123,9 +129,42 @@ def test_a_pass_with_an_answer_that_proved_nothing_proves_nothing():
 def test_an_answer_to_an_abandoned_pass_counts_for_nothing():
     one = Pass()
     one.start(0)
-    one.await_answer(1)
+    ask(one, 1)
     one.stop()
     assert not one.answered(1, proved=True)
+
+
+def test_few_questions_of_a_pass_are_under_way_at_once():
+    one = Pass()
+    one.start(0)
+    one.want([FetchOpenOrders(n) for n in range(MOST_AT_ONCE + 1)])
+    for n in range(MOST_AT_ONCE):
+        assert one.next() == FetchOpenOrders(n)
+        one.asked(n + 1)
+    assert one.next() is None
+    assert not one.answered(1, proved=True)
+    assert one.next() == FetchOpenOrders(MOST_AT_ONCE)
+
+
+def test_a_pass_is_not_complete_while_something_is_still_to_be_asked():
+    one = Pass()
+    one.start(0)
+    one.want([FetchAccount(), FetchAccount()])
+    one.asked(1)
+    assert not one.answered(1, proved=True)
+    assert one.running
+    one.asked(2)
+    assert one.answered(2, proved=True)
+
+
+def test_a_pass_that_was_given_up_asks_no_more():
+    one = Pass()
+    one.start(0)
+    one.want([FetchAccount()])
+    one.stop()
+    assert one.next() is None
+    one.want([FetchAccount()])
+    assert one.next() is None
 
 
 # -- up to where a history is complete -----------------------------------------------------------

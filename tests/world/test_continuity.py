@@ -176,7 +176,7 @@ OWN = "hotloop-sim-key-this-is-not-a-secret"
 def with_ether(w: World) -> World:
     """Hold 5 ETH, and an order for one more, on a symbol that the next boot leaves out."""
     w.other("SELL", "3201.00", "5", symbol="ETHUSDT")
-    w.run_until(lambda: w.engine.books[1].live)
+    w.run_until(lambda: w.engine.books[1].live and bool(w.engine.books[1].ask_lots))
     for ticks, lots, tif in (
         (320_100, 5_000, TimeInForce.IOC),
         (318_000, 1_000, TimeInForce.GTC),

@@ -12,6 +12,9 @@ from core.units import NS_PER_S
 from core.views import Refusal, RefusalReason, SessionState
 from tests.world.test_recovery import MARKET, World, world
 from tools.world.tank import LATENCY_NS, Delivery, Message
+from venues.sim.ledger import DEFAULT_KEY, DEFAULT_SECRET
+from venues.sim.symbols import Symbol
+from venues.sim.venue import Venue
 
 TWO = ("BTCUSDT", "ETHUSDT")
 
@@ -237,3 +240,61 @@ def test_a_best_price_far_off_the_proved_levels_waits_for_them():
     w.other("BUY", "64001.00", "1")
     w.run_until(lambda: w.engine.books[0].live)
     assert w.engine.books[0].ask_ticks == 6_501_000
+
+
+# -- many symbols ----------------------------------------------------------------------------
+
+
+def test_a_market_that_is_quiet_from_the_start_has_a_live_book():
+    w = World(symbols=TWO)
+    w.make_market()
+    w.request("order.place", limit("ETHUSDT", "BUY", "3000.00", "1"))
+    w.run_until(lambda: w.desk.session is SessionState.TRADING)
+    w.run_until(lambda: all(book.live for book in w.engine.books), 5)
+    assert w.engine.books[1].bid_lots
+
+
+@pytest.mark.parametrize("count", [16, 100])
+def test_all_symbols_trade_within_a_minute_of_a_start_and_within_the_budget(count: int):
+    one = 10**8
+    symbols = tuple(
+        Symbol(f"C{n:03}USDT", f"C{n:03}", "USDT", one // 100, one // 1000, 100 * one)
+        for n in range(count)
+    )
+    venue = Venue(1_790_000_000 * NS_PER_S, seed=1, rate=200.0, symbols=symbols)
+    account = venue.exchange.engine.open_account({"USDT": 10**16})
+    venue.exchange.add_hmac_key(DEFAULT_KEY, DEFAULT_SECRET, account)
+    w = World(venue=venue, symbols=tuple(symbol.name for symbol in symbols))
+    began_ns = w.now_ns
+    w.run_until(lambda: w.desk.session is SessionState.TRADING, 60)
+    w.run_until(lambda: all(book.live for book in w.engine.books), 60)
+    assert w.now_ns - began_ns < 60 * NS_PER_S
+    order = w.desk.place(count - 1, Side.BUY, 9_990, 1_000)
+    assert not isinstance(order, Refusal)
+    w.flush()
+    w.run(0.2)
+    assert not w.engine.counts.refusals
+
+
+def test_the_resync_of_one_symbol_delays_no_cancel_of_another():
+    w = both()
+    order = w.buy(6_300_000, 1_000)
+    w.run(0.2)
+    losing = True
+
+    def lose(m: Message) -> list[Delivery]:
+        """Let every second change of one symbol be lost."""
+        nonlocal losing
+        if market_only(m, "ETHUSDT") and b"depthUpdate" in m.payload:
+            losing = not losing
+            return [] if losing else w.deliver(m)
+        return w.deliver(m)
+
+    w.to_engine = lose
+    w.run(30)
+    before = sum("depth" in request.path for request in w.asked)
+    w.run(30)
+    assert sum("depth" in request.path for request in w.asked) - before <= 12, "it backs off"
+    w.cancel(order)
+    w.run(0.2)
+    assert order.state.terminal
