@@ -157,8 +157,10 @@ class Key:
         self.permissions = PERMISSIONS
         self.ips: frozenset[str] = frozenset()
 
-    def allows(self, permission: str, ip: str) -> bool:
-        return permission in self.permissions and (not self.ips or ip in self.ips)
+    def allows(self, permission: str | None, ip: str) -> bool:
+        """Whether a request from ``ip`` that needs ``permission`` (None: any key) may be made."""
+        permitted = permission is None or permission in self.permissions
+        return permitted and (not self.ips or ip in self.ips)
 
 
 class HmacKey(Key):

@@ -197,7 +197,7 @@ class Exchange:
         return reply
 
     def authenticate(
-        self, values: Mapping[str, str], origin: Origin, permission: str, now_ns: int
+        self, values: Mapping[str, str], origin: Origin, permission: str | None, now_ns: int
     ) -> ApiKey:
         """Return the key a signed request is made with; raise what is wrong with it."""
         if origin.api_key is None and origin.session is not None:

@@ -92,6 +92,9 @@ _REPLICA: Final = frozenset({Kind.LAG})
 _DELAYED: Final = frozenset({Kind.DELAY, Kind.LATE, Kind.LAG})
 _EXECUTION: Final = frozenset(Kind) - _PATH - _ACCEPTANCE - _REPLICA - {Kind.SILENCE}
 _EXECUTED: Final = frozenset({Kind.SERVER_ERROR, Kind.TIMEOUT, Kind.DISCONNECT})
+# The method that stands for opening a WebSocket, and how it may be refused.
+CONNECT: Final = "connect"
+_REFUSALS: Final = {Kind.THROTTLED: 429, Kind.BANNED: 418, Kind.FORBIDDEN: 403}
 _TIMED: Final = frozenset({Kind.THROTTLED, Kind.BANNED})
 
 PLACING: Final = ("order.place", "order.cancelReplace", "order.amend", "orderList.place")
@@ -244,6 +247,19 @@ class Switchboard:
                 self._count(one)
                 found.append(fault)
         return found
+
+    def refuses(self, line: LineName) -> int | None:
+        """Return the status with which a fault refuses a connection, None where none does.
+
+        Only faults that name the method ``connect`` do.
+        """
+        for one in list(self._standing):
+            status = _REFUSALS.get(one.fault.fault)
+            asks = CONNECT in one.fault.methods and one.fault.covers(line, CONNECT)
+            if status is not None and asks:
+                self._count(one)
+                return status
+        return None
 
     def silent(self, line: LineName) -> bool:
         """Whether nothing at all may be said on a line, pings and pongs included."""

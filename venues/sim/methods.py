@@ -30,7 +30,11 @@ def _symbol_weight(one: int, all_symbols: int) -> Weight:
 def _day_weight(values: Mapping[str, str]) -> int:
     if "symbol" in values:
         return 2
-    return 2 if "symbols" in values else 80  # fewer than 21 symbols exist here
+    named = values.get("symbols")
+    if named is None:
+        return 80
+    symbols = 1 + named.count(",")
+    return 2 if symbols <= 20 else 40 if symbols <= 100 else 80
 
 
 def _each_symbol_weight(values: Mapping[str, str]) -> int:

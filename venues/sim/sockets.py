@@ -232,8 +232,10 @@ class SocketServer:
                     nursery.cancel_scope.cancel()
                     return
                 path = request.path.partition("?")[0]
-                if not self._may_connect(ip):
-                    await request.reject(429)
+                line = LineName.WS_API if path == WS_API_PATH else LineName.STREAM
+                refusal = self._venue.faults.refuses(line)
+                if refusal is not None or not self._may_connect(ip):
+                    await request.reject(refusal or 429)
                 elif path == WS_API_PATH or StreamSession.accepts(path):
                     websocket = await request.accept()
                     await self._serve(websocket, shared, request.path, ip)

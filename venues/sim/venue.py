@@ -63,6 +63,7 @@ class Venue:
 
     def release(self, now_ns: int) -> None:
         """Let happen what faults have held back, and distribute what it caused."""
+        self.traders.step(now_ns)
         self.faults.release(now_ns)
         self.settle(now_ns)
 

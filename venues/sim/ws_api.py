@@ -153,7 +153,7 @@ class ApiSession:
         if origin.api_key is None:
             raise errors.missing("apiKey")
         Parameters(values).finish()
-        key = self._exchange.authenticate(values, origin, "USER_DATA", now_ns)
+        key = self._exchange.authenticate(values, origin, None, now_ns)
         if not isinstance(key, Ed25519Key):
             raise ApiError(-4056, "HMAC_SHA256 API key is not supported.")
         self._key, self._authorized_ns = key, now_ns

@@ -1,17 +1,23 @@
 """What others do to the exchange while a client is connected, and what the client sees of it."""
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.venues.sim.driver import MS, START_NS, limit
 from tests.venues.sim.test_faults import Client, panel
+from tests.venues.sim.test_order_lists import OTO
 from venues.sim import actions, control
 from venues.sim.actions import ActionError, AnyAction
+from venues.sim.auth import sorted_payload
+from venues.sim.exchange import Origin
 from venues.sim.fixed import show
+from venues.sim.methods import METHODS
 from venues.sim.venue import Venue
 
 
@@ -42,6 +48,7 @@ def test_a_reset_begins_every_id_anew_and_forgets_everything_but_keys() -> None:
     client.place(name="a")
     client.place(name="b")
     client.act("deposit", api_key="key", asset="USDT", amount="-1000")
+    client.answer("orderList.place.oto", **OTO)
     client.act("reset")
     assert client.out.is_cut
     assert client.venue.exchange.engine.markets["BTCUSDT"].next_order_id() == 1
@@ -49,6 +56,15 @@ def test_a_reset_begins_every_id_anew_and_forgets_everything_but_keys() -> None:
     account = client.venue.exchange.keys["key"].account
     assert show(account.balance("USDT").free) == "1000000.00000000"
     assert account.balance("USDT").locked == 0
+    assert client.venue.exchange.engine.lists(account) == []
+    [*_, one] = client.venue.exchange.call(
+        METHODS["orderList.place.oto"],
+        OTO | {"timestamp": str(client.now_ns // MS)},
+        Origin("ip", session=client.venue.exchange.keys["key"]),
+        client.now_ns,
+    ).result["orders"]
+    assert one["orderId"] == 3
+    assert [each.list_id for each in client.venue.exchange.engine.lists(account)] == [0]
 
 
 def test_a_reset_opens_a_lively_market_again() -> None:
@@ -183,6 +199,20 @@ def test_a_key_does_what_its_permissions_say() -> None:
     assert client.answer("account.status") == REFUSED
     with pytest.raises(ActionError, match="USER_STREAM"):
         client.act("key", api_key="key", permissions=["WITHDRAW"])
+
+
+def test_a_key_that_may_only_trade_logs_on() -> None:
+    client = Watched()
+    private = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    public = private.public_key().public_bytes_raw()
+    exchange = client.venue.exchange
+    exchange.add_ed25519_key("trader", public, client.account)
+    client.act("key", api_key="trader", permissions=["TRADE"], ips=["ip"])
+    values = {"apiKey": "trader", "timestamp": str(client.now_ns // MS)}
+    signed = base64.b64encode(private.sign(sorted_payload(values))).decode()
+    assert client.answer("session.logon", **values, signature=signed)["apiKey"] == "trader"
+    assert client.limit()["status"] == "NEW"
+    assert client.answer("account.status") == REFUSED
 
 
 def test_a_key_comes_from_the_ips_it_names() -> None:

@@ -437,7 +437,7 @@ def test_a_replica_shows_what_was_so_much_earlier() -> None:
     client = Client()
     client.place(name="early")
     client.wait(10_000)
-    client.place(name="late")
+    client.place("50000", name="late")
     client.cancel("early")
     client.wait(10_000)
     client.fault("lag", delay_ms=15_000)
@@ -592,6 +592,36 @@ async def test_a_running_exchange_is_switched_from_outside() -> None:
             await http.get(clock)
         await http.post(switches, json={"fault": "delay", "on": "replies", "delay_ms": 2})
         assert (await http.get(clock)).status_code == 200
+
+
+async def test_a_firewall_refuses_to_open_a_websocket() -> None:
+    async with running_exchange(ServerConfig(rate=0)) as sim:
+        for line, address in (("ws_api", sim.ws_api), ("stream", sim.stream + "/ws")):
+            described = {"fault": "forbidden", "methods": ["connect"], "line": line, "times": 1}
+            sim.venue.faults.switch_on(msgspec.convert(described, Fault), time.time_ns())
+            assert await _handshake(address) == b"HTTP/1.1 403"
+            assert await _handshake(address) == b"HTTP/1.1 101"
+
+
+async def _handshake(address: str) -> bytes:
+    """Ask for a WebSocket, and return how the answer begins."""
+    parts = urlsplit(address)
+    asked = (
+        f"GET {parts.path} HTTP/1.1\r\nHost: sim\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    with trio.fail_after(5):
+        async with await trio.open_tcp_stream("127.0.0.1", parts.port or 0) as stream:
+            await stream.send_all(asked.encode())
+            return bytes(await stream.receive_some(12))
+
+
+def test_only_a_fault_that_names_it_refuses_a_connection() -> None:
+    board = Switchboard(random.Random(0))
+    board.switch_on(Fault(fault=Kind.FORBIDDEN), START_NS)
+    assert board.refuses(LineName.STREAM) is None
+    board.switch_on(Fault(fault=Kind.BANNED, retry_ms=1, methods=("connect",)), START_NS)
+    assert board.refuses(LineName.STREAM) == 418
 
 
 async def test_a_running_connection_is_delayed_silenced_and_cut() -> None:

@@ -176,3 +176,20 @@ def refusal(counter: RequestCounter, now_ns: int) -> int | None:
     except ApiError as error:
         return error.status
     return None
+
+
+def test_an_amend_is_free_only_where_it_ends_the_order() -> None:
+    desk = Desk()
+    maker, taker = desk.party(), desk.party()
+    order = maker.limit("BUY", "60000", "0.1")
+    taker.limit("SELL", "60000", "0.04")
+    names = {"symbol": "BTCUSDT", "orderId": order["orderId"]}
+    before = maker.call("ping").weight["count"]
+    still = maker.call("order.amend.keepPriority", newQty="0.05", **names)
+    assert still.weight["count"] == before + 4
+    ended = maker.call("order.amend.keepPriority", newQty="0.04", **names)
+    assert ended.result["amendedOrder"]["status"] == "EXPIRED"
+    assert ended.weight["count"] == before + 4
+    again = maker.call("order.amend.keepPriority", newQty="0.03", **names)
+    assert again.error is not None
+    assert again.weight["count"] == before + 8
