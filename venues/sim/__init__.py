@@ -5,12 +5,17 @@ against an independent reading of the venue's documentation. Everything below th
 synchronous, takes the time as an argument and draws randomness only from generators passed in::
 
     matching    price-time priority of one symbol
-    accounts    balances, keys, fees
+    accounts    balances, keys
+    records     what each account owns and has placed, and what it is told
+    floor       accepted orders: they work, wait for a price or for one another, trade, end
+    engine      requests of accounts, and the background's
     exchange    the venue's rules: request -> reply, and the events it caused
+    faults      what goes wrong on the way of a message
+    actions     what others do to the exchange while it runs
     traders     seeded background traders
     market_data book changes -> stream payloads
 
-The edges are the only modules with clocks and sockets: ``rest``, ``streams``, ``ws_api`` and
+The edges are the only modules with clocks and sockets: ``http_server``, ``sockets`` and
 ``server``. Numbers inside are integers of 1e-8; outside they are the venue's own text.
 
 Source of every rule: github.com/binance/binance-spot-api-docs at a5e0bc3 (2026-07-21).
