@@ -9,12 +9,14 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from msgspec import Meta, Struct
 
-from venues.sim import errors, rules
+from venues.sim import errors
 from venues.sim.accounts import PERMISSIONS, Account
 from venues.sim.engine import STATUSES, Market
-from venues.sim.exchange import Exchange
+from venues.sim.exchange import Call, Exchange, Moment
 from venues.sim.fixed import NotDecimalError, TooPreciseError, parse
+from venues.sim.limits import MILLISECOND_NS
 from venues.sim.matching import SelfTrade
+from venues.sim.methods import METHODS
 from venues.sim.orders import NewOrder
 from venues.sim.parameters import Parameters
 from venues.sim.rules import SIDES
@@ -141,36 +143,24 @@ class Allocate(Action, frozen=True, tag="allocate"):
         return {"orderId": order.order_id}
 
 
-class PlaceElsewhere(Action, frozen=True, tag="order"):
-    """The account of a key places an order elsewhere, past keys and limits: any of the API's."""
+class AskElsewhere(Action, frozen=True, tag="request"):
+    """The account of a key asks for something elsewhere, past signature, IP and weight.
+
+    ``method`` is any signed one of the WebSocket API: orders, order lists, cancels.
+    """
 
     api_key: str
+    method: str
     parameters: dict[str, str]
 
     def perform(self, exchange: Exchange, now_ns: int) -> dict[str, Any]:
         account = _account(exchange, self.api_key)
-        p = Parameters(self.parameters)
-        market = _market(exchange, p.need_text("symbol"))
-        request = rules.read_order(p)
-        p.finish()
-        placed = exchange.engine.place(account, market, request, now_ns)
-        return {"orderId": placed.order.order_id}
-
-
-class CancelElsewhere(Action, frozen=True, tag="cancel"):
-    """Somebody else cancels an order of the account of a key."""
-
-    api_key: str
-    symbol: str
-    order_id: int
-
-    def perform(self, exchange: Exchange, now_ns: int) -> dict[str, Any]:
-        account, market = _account(exchange, self.api_key), _market(exchange, self.symbol)
-        order = exchange.engine.file(account, self.symbol).open.get(self.order_id)
-        if order is None:
-            raise ActionError(f"no order {self.order_id} is open in {self.symbol}")
-        exchange.engine.cancel(account, market, order, None, now_ns)
-        return {}
+        method = METHODS.get(self.method)
+        if method is None or not method.signed:
+            raise ActionError(f"there is no signed method {self.method!r}")
+        moment = Moment.at(now_ns)
+        call = Call(Parameters(self.parameters), account, moment, MILLISECOND_NS)
+        return {"result": method.handler(exchange, call)}
 
 
 class SetAccount(Action, frozen=True, tag="account"):
@@ -221,8 +211,8 @@ class SetKey(Action, frozen=True, tag="key"):
 
 
 AnyAction = (
-    Reset | SetStatus | SetBackground | SetFilters | Deposit | Lock | Allocate | PlaceElsewhere
-    | CancelElsewhere | SetAccount | SetKey
+    Reset | SetStatus | SetBackground | SetFilters | Deposit | Lock | Allocate | AskElsewhere
+    | SetAccount | SetKey
 )  # fmt: skip
 ACTIONS: Final[tuple[type[Action], ...]] = get_args(AnyAction)
 

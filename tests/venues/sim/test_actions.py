@@ -152,14 +152,26 @@ def test_an_allocation_fills_an_order_without_a_trade_id() -> None:
     assert (order["usedSor"], order["workingFloor"], order["status"]) == (True, "SOR", "FILLED")
 
 
-def test_an_order_placed_elsewhere_is_told_like_any_other() -> None:
+def test_what_the_account_asks_for_elsewhere_is_told_like_anything_else() -> None:
     client = Watched()
-    done = client.act("order", api_key="key", parameters=limit("BUY", "60000", "0.01"))
-    assert client.events()[0]["i"] == done["orderId"]
-    client.act("cancel", api_key="key", symbol="BTCUSDT", order_id=done["orderId"])
+    asked = {"api_key": "key", "method": "order.place", "parameters": limit("BUY", "60000", "0.01")}
+    done = client.act("request", **asked)
+    assert client.events()[0]["i"] == done["result"]["orderId"]
+    names = {"symbol": "BTCUSDT", "orderId": str(done["result"]["orderId"])}
+    client.act("request", api_key="key", method="order.cancel", parameters=names)
     assert client.open_orders() == []
-    with pytest.raises(ActionError, match="no order"):
-        client.act("cancel", api_key="key", symbol="BTCUSDT", order_id=done["orderId"])
+    with pytest.raises(ActionError, match="Unknown order"):
+        client.act("request", api_key="key", method="order.cancel", parameters=names)
+    with pytest.raises(ActionError, match="no signed method"):
+        client.act("request", api_key="key", method="time", parameters={})
+
+
+def test_an_order_list_of_others_is_told_with_its_orders() -> None:
+    client = Watched()
+    client.act("request", api_key="key", method="orderList.place.oto", parameters=OTO)
+    new, pending, one, _ = client.events()
+    assert [new["g"], pending["g"], one["g"]] == [0, 0, 0]
+    assert (one["e"], one["c"], one["l"]) == ("listStatus", "OTO", "EXEC_STARTED")
 
 
 @pytest.mark.parametrize(
@@ -268,7 +280,7 @@ def test_filters_change_while_the_exchange_runs() -> None:
         '{"action": "status", "symbol": "BTCUSDT", "status": "OPEN"}',
         '{"action": "deposit", "api_key": "key", "asset": "BTC", "amount": "1e3"}',
         '{"action": "deposit", "api_key": "nobody", "asset": "BTC", "amount": "1"}',
-        '{"action": "order", "api_key": "nobody", "parameters": {}}',
+        '{"action": "request", "api_key": "nobody", "method": "order.place", "parameters": {}}',
     ],
 )
 def test_the_panel_says_what_is_wrong_with_an_action(body: str) -> None:
