@@ -341,7 +341,7 @@ class Risk:
         if type(lots) is not int or not order.filled_lots < lots < order.size_lots:
             return Refusal(
                 RefusalReason.ORDER_SIZE,
-                f"{instrument.symbol}: a size of {lots} lots must be above the "
+                f"{instrument.symbol}: a new size must be above the "
                 f"{size_text(order.filled_lots)} that are filled and below the present "
                 f"{size_text(order.size_lots)}",
             )
