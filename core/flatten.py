@@ -200,8 +200,7 @@ class Flattening:
         side = Side.SELL if position_lots > 0 else Side.BUY
         lots, rest = self._owned(row)
         if not lots:
-            doubt = self._doubt(leg.instrument)
-            return (State.NOT_FLAT, doubt) if doubt else (State.FLAT, rest)
+            return self._done(row, rest)
         if row.carried:
             return State.NOT_FLAT, (
                 f"{row.size_text(lots)} are left, and the configuration leaves the symbol out: "
@@ -247,12 +246,13 @@ class Flattening:
             said.append(f"{amount_text(paid_atoms, row.base)} of it went as fees")
         return lots, ", ".join(said)
 
-    def _doubt(self, instrument: int) -> str:
-        """Return why it is not sure that nothing is left where we count nothing."""
+    def _done(self, row: Instrument, rest: str) -> tuple[State, str]:
+        """Nothing that we count is left to be traded; where our count is in doubt, say so."""
         for halt in self._risk.halts():
-            if halt.kind in _UNSURE and halt.instrument in (WHOLE_RUN, instrument):
-                return f"nothing is left that we count, but hold it against the venue: {halt.why}"
-        return ""
+            if halt.kind in _UNSURE and halt.instrument in (WHOLE_RUN, row.index):
+                doubt = f"by our own count nothing is left; hold it against the venue: {halt.why}"
+                return State.NOT_FLAT, doubt
+        return State.FLAT, rest
 
     def _obstacle(self, row: Instrument, side: Side) -> str:
         """Return what keeps every order from being sent, "" where nothing does."""
@@ -270,12 +270,16 @@ class Flattening:
     def _trade(self, leg: Leg, row: Instrument, side: Side, lots: int) -> tuple[State, str]:
         limits = self._limits(row)
         ticks = self._worst_price(row, side, limits)
-        least = max(1, row.min_lots, -(-row.min_notional // ticks))
+        least = _least(row, ticks)
+        if lots < least and side is Side.SELL:  # worth enough at the best price, maybe
+            ticks = self._books[row.index].bid_ticks
+            least = _least(row, ticks)
         if lots < least:
-            return State.FLAT, (
+            rest = (
                 f"{row.size_text(lots)} are left, too little to trade: the venue takes orders of "
                 f"at least {row.size_text(least)} at this price"
             )
+            return self._done(row, rest)
         most, narrowest = _most(row, limits, ticks)
         if most < least:
             return State.NOT_FLAT, (
@@ -387,6 +391,11 @@ class Flattening:
             self.verdict = f"not flat: {self._left()}"
         self._risk.halt(f"halted by the operator: {self.verdict}", HaltKind.OPERATOR)
         self._log(f"flattening ended: {self.verdict}")
+
+
+def _least(row: Instrument, ticks: int) -> int:
+    """Return the smallest order in lots that the venue takes at a price."""
+    return max(1, row.min_lots, -(-row.min_notional // ticks))
 
 
 def _most(row: Instrument, limits: RiskLimits, ticks: int) -> tuple[int, str]:

@@ -238,6 +238,25 @@ def test_less_than_the_venue_trades_is_dust_and_named():
     assert verdict.startswith("flat; BTCUSDT: 0.00999 BTC are left, too little to trade")
 
 
+def test_what_is_worth_enough_at_the_best_price_alone_is_sold_there():
+    w = long(1_000)
+    best = w.engine.books[0].bid_ticks
+    w.engine.table.put(structs.replace(w.engine.table[0], min_notional=999 * best))
+    since = len(w.sent)
+    flatten(w)
+    assert is_flat(w, 1_000)
+    assert [round(float(each["price"]) * 100) for each in slices(w, since)] == [best]
+
+
+def test_dust_is_no_proof_where_the_position_is_in_doubt():
+    w = long(1_000)
+    w.engine.table.put(structs.replace(w.engine.table[0], min_notional=2_000 * 6_500_000))
+    w.engine.gate.halt("the ledgers differ", HaltKind.LEDGER)
+    flatten(w)
+    assert not w.engine.flattening.flat
+    assert "hold it against the venue: the ledgers differ" in w.engine.flattening.verdict
+
+
 def test_a_short_position_is_bought_back():
     w = world()
     w.other("BUY", "64995.00", "5")
