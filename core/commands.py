@@ -87,6 +87,14 @@ class CancelAll(Riskless, frozen=True, gc=False):
     instrument: int
 
 
+class TestPlace(Riskless, frozen=True, gc=False):
+    """Have the venue judge a new order without placing it; ``hotloop check`` asks so."""
+
+    __test__ = False  # of ours, not pytest's
+
+    place: Place
+
+
 # -- questions -------------------------------------------------------------------------------
 
 

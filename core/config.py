@@ -216,6 +216,12 @@ class RunSection(Struct, frozen=True, forbid_unknown_fields=True):
     leave_timeout_s: Annotated[
         int, Meta(ge=1, le=300, description="seconds to prove that no order is left")
     ] = 30
+    hang_timeout_s: Annotated[
+        int, Meta(ge=1, le=300, description="seconds without a turn until the guardian cancels")
+    ] = 2
+    start_timeout_s: Annotated[
+        int, Meta(ge=2, le=86_400, description="seconds to reach the venue in, at the start")
+    ] = 60
 
 
 class SessionSection(Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,7 +13,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from core import hops as hop
 from core.account import Account
 from core.book import Book
 from core.callbacks import Callbacks
@@ -174,6 +173,8 @@ class Engine:
             counts=self.counts,
             lost=lambda book: self.market_data.resync(book),
             raised=lambda why: self.gate.fail(why),
+            stamp=stamp,
+            log=door.log,
         )
         self.market_data = MarketData(
             table=self.table,
@@ -429,8 +430,7 @@ class Engine:
         decoded_ns = stamp()
         self._apply()
         booked_ns = stamp()
-        self.callbacks.tell()
-        told_ns = stamp()
+        told_ns = self.callbacks.tell(booked_ns)
         send_began_ns = sent_ns = 0
         if outbound.waiting:
             outbound.flush()
@@ -487,7 +487,6 @@ class Engine:
             if due_ns > now_ns:
                 break
             tag = self.timers.pop_due(now_ns)
-            self.hops.record(hop.TIMER_LAG, now_ns - due_ns)
             if tag is None:
                 self._tick()
             else:
@@ -564,7 +563,7 @@ class Engine:
         self._began_ns = self._stamp()
 
     def _end_turn(self) -> None:
-        self.callbacks.tell()
+        self.callbacks.tell(self._stamp())
         if self.outbound.waiting:
             self.outbound.flush()
         self.desk.risk_ns = self.outbound.encode_ns = 0

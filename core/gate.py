@@ -43,6 +43,7 @@ class Gate:
         "_table",
         "fatal",
         "private",
+        "remote",
     )
 
     def __init__(
@@ -82,6 +83,8 @@ class Gate:
         self._log = log
         self.fatal = ""
         """Why the run cannot go on, "" while it can."""
+        self.remote = False
+        """Whether that is the venue's doing: it has refused us for good."""
 
     # -- the state of the session --------------------------------------------------------------
 
@@ -123,10 +126,14 @@ class Gate:
         self.refresh()
         self.take_everything_out()
 
-    def fail(self, why: str) -> None:
-        """The run cannot go on: stop placing, call the strategy no more, and have it left."""
+    def fail(self, why: str, *, remote: bool = False) -> None:
+        """The run cannot go on: stop placing, call the strategy no more, and have it left.
+
+        ``remote`` says that the venue has refused us for good.
+        """
         if not self.fatal:
             self.fatal = why
+            self.remote = remote
             self._callbacks.silent = True
             self.halt(why, HaltKind.FATAL)
             self._stop(why)

@@ -253,7 +253,7 @@ class Lines:
         if reply.verdict is not Verdict.DONE:
             what = f"{type(asked.command).__name__} refused: {reply.code} {reply.text}"
             if reply.verdict is Verdict.FATAL:
-                self._gate.fail(what)
+                self._gate.fail(what, remote=True)
             self.drop(session.link, what)
         elif session.step_done():
             self._ready(session)

@@ -26,6 +26,7 @@ from core.throttle import Throttle
 from core.units import NS_PER_S
 from core.venue import Adapter
 from core.venue_clock import VenueClock
+from core.views import SessionState
 
 PERIOD_NS = 30 * NS_PER_S
 """Between two questions for the venue's clock and rules: a drift of 30 ppm moves it 1 ms
@@ -99,23 +100,37 @@ class ReferenceData:
         self._next_ns = self._desk.now_ns
 
     def on_reply(self, asked: Asked, reply: Reply) -> None:
-        """Measure the venue's clock where it was asked for: only here is known when that was."""
-        if type(asked.command) is FetchInstruments and reply.verdict in _REFUSED:
-            self._on_refused(asked.command, reply)
+        """Measure the venue's clock where it was asked for: only here is known when that was.
+
+        A start that the venue refuses for good is given up: asking again cannot help.
+        """
+        if (
+            not self._leave_out_carried(asked, reply)
+            and reply.verdict is Verdict.FATAL
+            and self._desk.session is SessionState.STARTING
+        ):
+            what = f"{type(asked.command).__name__}: {reply.code} {reply.text}"
+            self._gate.fail(f"the venue refuses the start: {what}", remote=True)
         if type(asked.command) is FetchTime:
             for fact in reply.facts:
                 if type(fact) is VenueTime:
                     self._clock.measure(asked.sent_ns, self._desk.now_ns, fact.venue_ns)
 
-    def _on_refused(self, command: FetchInstruments, reply: Reply) -> None:
+    def _leave_out_carried(self, asked: Asked, reply: Reply) -> bool:
         """A symbol that we carry may be gone from the venue: what is traded must not wait for it.
 
-        An order that stood on it is in the list of the whole account, where it is found.
+        An order that stood on it is in the list of the whole account, where it is found. Returns
+        whether a refusal is down to that.
         """
-        if command.also and not len(self._table):
-            self._log(f"not carried, the venue refuses it: {', '.join(command.also)}: {reply.text}")
-            self._carried = ()
-            self._next_ns = self._desk.now_ns
+        command = asked.command
+        if type(command) is not FetchInstruments or reply.verdict not in _REFUSED:
+            return False
+        if not command.also or len(self._table):
+            return False
+        self._log(f"not carried, the venue refuses it: {', '.join(command.also)}: {reply.text}")
+        self._carried = ()
+        self._next_ns = self._desk.now_ns
+        return True
 
     def on_instruments(self, report: InstrumentsReport) -> None:
         first = not len(self._table)

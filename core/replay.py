@@ -118,7 +118,7 @@ class _Script:
             )
 
 
-class _ClosedDoor:
+class ClosedDoor:
     """A door behind which there is nothing."""
 
     def open_lines(self) -> None: ...
@@ -169,7 +169,7 @@ def replay(
     """
     tally = Tally()
     script = _Script(records, tally)
-    engine = engine_of(_ClosedDoor(), _no_stamp, script, Untimed())
+    engine = engine_of(ClosedDoor(), _no_stamp, script, Untimed())
     while tally.difference is None:
         record = script.next
         if record is None or not script.begin_turn(record):

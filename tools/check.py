@@ -1,8 +1,10 @@
 """``hotloop check``: everything that can be verified without an order, one line each.
 
 Here lives what is asked and what to do about each answer. The questions go out over the same rooms
-that a run uses (``core.io.rest``, ``core.io.connection``), so that what is ok here is ok there.
-Neither an order nor a logon nor a subscription is ever sent.
+that a run uses (``core.io.rest``, ``core.io.connection``), so that what is ok here is ok there. The
+strategy is started and shown the market (``tools.trial``); what it would place, the venue is asked
+to judge. Neither an order nor a logon nor a subscription is ever sent. What is wrong gives the exit
+code that a run would end with.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import argparse
 import os
 import ssl
 import statistics
+import tempfile
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -22,22 +25,41 @@ import trio
 
 from core import app
 from core.app import House
-from core.commands import Command, FetchAccount, FetchInstruments, FetchTime
-from core.config import Config
+from core.commands import (
+    Command,
+    FetchAccount,
+    FetchBook,
+    FetchInstruments,
+    FetchTime,
+    Place,
+    TestPlace,
+)
+from core.config import AMOUNTS, Config
 from core.errors import BadConfig, Misuse, RemoteFault, Untrusted
-from core.events import AccountReport, InstrumentsReport, VenueTime
+from core.events import (
+    AccountReport,
+    BookSnapshot,
+    InstrumentsReport,
+    Reply,
+    VenueTime,
+    Verdict,
+)
 from core.instrument import Instrument, Trading
 from core.io.clock import EngineClock, NowNs
 from core.io.connection import DIAL_S, keep
 from core.io.loop import HotLoop
 from core.io.process import settle
 from core.io.rest import RestClient
+from core.io.run_folder import RunFolder
 from core.io.tls import distrust, trust
 from core.io.transport import Transport
+from core.orders import Order
 from core.units import NS_PER_MS
-from core.venue import Line, RestRequest, Signed, Signer
-from tools.cli import Exit
+from core.venue import Line, RestRequest, Signed, Signer, Stream
+from core.views import RefusalReason
+from tools.cli import Exit, worst
 from tools.files import Keys, beside, find_strategies_beside, read_config, read_keys
+from tools.trial import Trial
 
 CLOCK_SAMPLES = 5
 """Times asked for the venue's clock: the median of five stands two that were held up."""
@@ -56,25 +78,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Verify what can be; return ``OK``, ``FAILED``, or ``MISUSE`` before the venue was asked."""
+    """Verify what can be; return the exit code that a run would end with."""
     findings = Findings()
     try:
         subject = _subject(findings, args.config)
     except BadConfig as error:
-        findings.fail("configuration", str(error))
+        findings.fail("configuration", str(error), code=Exit.MISUSE)
         return Exit.MISUSE
     trio.run(_ask_venue, findings, subject)
-    return Exit.FAILED if findings.failed else Exit.OK
+    return findings.code
 
 
 T = TypeVar("T")
 
 
 class Findings:
-    """Prints each finding as it comes, and remembers whether one was bad."""
+    """Prints each finding as it comes, and remembers how bad it was."""
 
     def __init__(self) -> None:
-        self.failed = False
+        self._codes: set[Exit] = set()
+
+    @property
+    def code(self) -> Exit:
+        """What a run would end with: the code of the worst that was found."""
+        return worst(self._codes) if self._codes else Exit.OK
 
     def ok(self, what: str, text: str) -> None:
         print(f"ok    {what:<13} {text}", flush=True)
@@ -83,9 +110,9 @@ class Findings:
         """Print what a run goes on without, and how to have it."""
         print(f"note  {what:<13} {text}", flush=True)
 
-    def fail(self, what: str, text: str, todo: str = "") -> None:
+    def fail(self, what: str, text: str, todo: str = "", *, code: Exit = Exit.FAILED) -> None:
         """Print what is wrong and what to do, where ``text`` does not say that itself."""
-        self.failed = True
+        self._codes.add(code)
         print(f"FAIL  {what:<13} {text}" + (f" -> {todo}" if todo else ""), flush=True)
 
 
@@ -110,15 +137,15 @@ def _subject(findings: Findings, path: Path) -> Subject:
     key = app.venue_of(config, str(path)).key_kind(keys.secret if keys else None)
     house = app.house(config, str(path), scope="", boot=0, seed=0, key=key)
     findings.ok("strategy", f"{config.strategy.name}: {house.strategy.parameters}")
-    if not config.trades:
-        findings.ok("risk", "no amounts are stated, so nothing can be placed")
+    _check_trading(findings, config, keyed=config.keys is not None)
+    _check_folder(findings, beside(path, config.run.dir))
     _check_process(findings, config)
     signer = None
     if keys is not None:
         try:
             signer = house.venue.signer(keys.api_key, keys.secret)
         except BadConfig as error:
-            findings.fail("keys", str(error))
+            findings.fail("keys", str(error), code=Exit.MISUSE)
     ca_file = config.endpoints.ca_file
     trusted = trust(None if ca_file is None else str(beside(path, ca_file)))
     return Subject(config, house, signer, trusted)
@@ -128,13 +155,48 @@ def _keys(findings: Findings, config: Config, path: Path) -> Keys | None:
     try:
         keys = read_keys(config, path)
     except BadConfig as error:
-        findings.fail("keys", str(error))
+        findings.fail("keys", str(error), code=Exit.MISUSE)
         return None
     if config.keys is None or keys is None:
         findings.ok("keys", "none, so this run can only watch")
     else:
         findings.ok("keys", f"{beside(path, config.keys.file)}: private to its owner")
     return keys
+
+
+def _check_trading(findings: Findings, config: Config, *, keyed: bool) -> None:
+    """Check that there is something to trade with, and prices to trade on."""
+    if not keyed:
+        findings.note("risk", "without keys nothing can be placed: this run only watches")
+        return
+    unlimited = [symbol for symbol, risk in config.risk.items() if not risk.trades]
+    if unlimited:
+        findings.fail(
+            "risk",
+            f"no amounts are stated for {', '.join(unlimited)}, so nothing can be placed there",
+            f"state {', '.join(AMOUNTS)} under [risk]",
+        )
+    if not {Stream.TOP, Stream.DEPTH} & set(config.streams):
+        findings.fail(
+            "streams",
+            "no book without top or depth, and nothing is placed without a book",
+            'add "top" or "depth" to streams',
+        )
+
+
+def _check_folder(findings: Findings, path: Path) -> None:
+    """Check that a run could write there; a folder that is not there yet is not made."""
+    try:
+        if path.exists():
+            with RunFolder(path):
+                pass
+        else:
+            above = next(parent for parent in path.absolute().parents if parent.exists())
+            os.rmdir(tempfile.mkdtemp(dir=above))
+    except (BadConfig, OSError) as error:
+        findings.fail("run folder", str(error), code=Exit.MISUSE)
+    else:
+        findings.ok("run folder", str(path))
 
 
 def _check_process(findings: Findings, config: Config) -> None:
@@ -169,10 +231,16 @@ async def _ask_venue(findings: Findings, subject: Subject) -> None:
     async with RestClient(house.subscription.rest_url, subject.trusted) as client:
         question = Questions(subject, client, now_ns)
         offset_ns = await _check_clock(findings, question)
-        if offset_ns is not None:
-            await _check_symbols(findings, question, subject)
-            if subject.signer is not None:
-                await _check_account(findings, question, offset_ns)
+        if offset_ns is None:
+            return
+        report = await _check_symbols(findings, question, subject)
+        account = None
+        if subject.signer is not None:
+            account = await _check_account(findings, question, offset_ns)
+        if report is not None:
+            trial = _try_start(findings, question, subject, report)
+            if trial is not None and account is not None and subject.config.trades:
+                await _try_orders(findings, question, trial, report, account, offset_ns)
 
 
 async def _check_certificate(
@@ -187,11 +255,14 @@ async def _check_certificate(
         with trio.fail_after(DIAL_S):
             ends = await _certificate_end(host, parts.port or 443, trusted)
     except trio.TooSlowError:
-        findings.fail("certificate", f"{name}: no answer within {DIAL_S:g} s", "check the network")
+        text = f"{name}: no answer within {DIAL_S:g} s"
+        findings.fail("certificate", text, "check the network", code=Exit.REMOTE)
     except (OSError, trio.BrokenResourceError) as error:
         cause = error.__cause__
-        told = (distrust(cause) if isinstance(cause, ssl.SSLError) else None) or cause or error
-        findings.fail("certificate", f"{name}: {host}: {told}", "check the address")
+        distrusted = distrust(cause) if isinstance(cause, ssl.SSLError) else None
+        told = distrusted or cause or error
+        code = Exit.FAILED if distrusted else Exit.REMOTE
+        findings.fail("certificate", f"{name}: {host}: {told}", "check the address", code=code)
     else:
         days = (ends - datetime.now(UTC)).days
         text = f"{name}: {host}: valid until {ends:%Y-%m-%d} ({days} days)"
@@ -228,6 +299,7 @@ class _Dialled:
     def __init__(self) -> None:
         self.told = trio.Event()
         self.failure = ""
+        self.distrusted = False
 
     def on_up(self, line: int, transport: Transport) -> None:
         self.told.set()
@@ -255,6 +327,7 @@ async def _check_line(
             )
         except Untrusted as error:
             dialled.failure = str(error)
+            dialled.distrusted = True
             dialled.told.set()
 
     async with trio.open_nursery() as nursery:
@@ -263,7 +336,9 @@ async def _check_line(
         nursery.cancel_scope.cancel()
     what = f"line {line.name}"
     if dialled.failure:
-        findings.fail(what, f"{line.url}: {dialled.failure}", "check the address and the network")
+        text = f"{line.url}: {dialled.failure}"
+        code = Exit.FAILED if dialled.distrusted else Exit.REMOTE
+        findings.fail(what, text, "check the address and the network", code=code)
     else:
         findings.ok(what, f"{line.url}: the session opens")
 
@@ -280,6 +355,28 @@ class Questions:
 
     async def ask(self, command: Command, kind: type[T], offset_ns: int = 0) -> T:
         """Return the fact of a kind that a command is answered with. Raises ``RemoteFault``."""
+        reply, status = await self._reply(command, offset_ns)
+        for fact in reply.facts:
+            if isinstance(fact, kind):
+                return fact
+        raise _refusal(reply, status)
+
+    async def test(self, order: Order, offset_ns: int) -> None:
+        """Have the venue judge an order without placing it. Raises ``RemoteFault``."""
+        place = Place(
+            instrument=order.instrument,
+            client_order_id=order.client_order_id,
+            side=order.side,
+            kind=order.kind,
+            tif=order.tif,
+            price_ticks=order.price_ticks,
+            lots=order.size_lots,
+        )
+        reply, status = await self._reply(TestPlace(place), offset_ns)
+        if reply.verdict is not Verdict.DONE:
+            raise _refusal(reply, status)
+
+    async def _reply(self, command: Command, offset_ns: int) -> tuple[Reply, int]:
         request_id = next(self._ids)
         request = self._adapter.encode(command, request_id, self.now_ns() + offset_ns)
         if not isinstance(request, RestRequest):
@@ -287,17 +384,17 @@ class Questions:
         answer = await self._client.ask(self._signed(request), request.method)
         if answer.status == 0:
             raise RemoteFault(answer.body.decode())
-        reply = self._adapter.answer(command, request_id, *answer)
-        for fact in reply.facts:
-            if isinstance(fact, kind):
-                return fact
-        error = f": {reply.code} {reply.text}" if reply.code or reply.text else ""
-        raise RemoteFault(f"HTTP {answer.status}, {reply.verdict}{error}")
+        return self._adapter.answer(command, request_id, *answer), answer.status
 
     def _signed(self, request: RestRequest) -> Signed:
         if self._signer is not None:
             return self._signer.rest(request)
         return Signed(f"{request.path}?{request.query}" if request.query else request.path, {})
+
+
+def _refusal(reply: Reply, status: int) -> RemoteFault:
+    error = f": {reply.code} {reply.text}" if reply.code or reply.text else ""
+    return RemoteFault(f"HTTP {status}, {reply.verdict}{error}")
 
 
 async def _check_clock(findings: Findings, question: Questions) -> int | None:
@@ -311,7 +408,8 @@ async def _check_clock(findings: Findings, question: Questions) -> int | None:
             round_trips_ns.append(heard_ns - sent_ns)
             offsets_ns.append(venue_time.venue_ns - (sent_ns + heard_ns) // 2)
     except RemoteFault as error:
-        findings.fail("REST", str(error), "check endpoints.rest and the network")
+        code = Exit.FAILED if isinstance(error, Untrusted) else Exit.REMOTE
+        findings.fail("REST", str(error), "check endpoints.rest and the network", code=code)
         return None
     offset_ns = round(statistics.median(offsets_ns))
     round_trip_ns = round(statistics.median(round_trips_ns))
@@ -327,12 +425,14 @@ async def _check_clock(findings: Findings, question: Questions) -> int | None:
     return offset_ns
 
 
-async def _check_symbols(findings: Findings, question: Questions, subject: Subject) -> None:
+async def _check_symbols(
+    findings: Findings, question: Questions, subject: Subject
+) -> InstrumentsReport | None:
     try:
         report = await question.ask(FetchInstruments(), InstrumentsReport)
     except RemoteFault as error:
-        findings.fail("symbols", str(error), "correct symbols")
-        return
+        findings.fail("symbols", str(error), "correct symbols", code=Exit.REMOTE)
+        return None
     for instrument in report.instruments:
         trouble = _trouble(instrument, subject)
         if trouble:
@@ -343,6 +443,7 @@ async def _check_symbols(findings: Findings, question: Questions, subject: Subje
                 f"open; tick {instrument.tick.step} {instrument.quote}, "
                 f"lot {instrument.lot.step} {instrument.base}",
             )
+    return report
 
 
 def _trouble(instrument: Instrument, subject: Subject) -> str:
@@ -358,17 +459,104 @@ def _trouble(instrument: Instrument, subject: Subject) -> str:
         ):
             if lots < max(instrument.min_lots, 1):
                 return f"risk.{key} is below the smallest order of {smallest} {instrument.base}"
+        if limits.max_order_notional < instrument.min_notional:
+            smallest = instrument.money_text(instrument.min_notional)
+            return f"risk.max_order_notional is below the smallest order of {smallest}"
     return ""
 
 
-async def _check_account(findings: Findings, question: Questions, offset_ns: int) -> None:
+async def _check_account(
+    findings: Findings, question: Questions, offset_ns: int
+) -> AccountReport | None:
     try:
         report = await question.ask(FetchAccount(), AccountReport, offset_ns)
     except RemoteFault as error:
-        findings.fail("account", str(error), "check the key, its permissions and its addresses")
-        return
+        todo = "check the key, its permissions and its addresses"
+        findings.fail("account", str(error), todo, code=Exit.REMOTE)
+        return None
     assets = ", ".join(sorted(balance.asset for balance in report.balances)) or "none"
     if report.can_trade:
         findings.ok("account", f"may trade; balances: {assets}")
-    else:
-        findings.fail("account", "may not trade", "give the key the permission to trade")
+        return report
+    findings.fail("account", "may not trade", "give the key the permission to trade")
+    return None
+
+
+# -- what the strategy would do ----------------------------------------------------------------
+
+MOST_BOOKS = 8
+"""Symbols whose books are asked for: a whole one costs 250 of 6,000 weight a minute, which a run
+from the same address may need meanwhile."""
+
+TELLING = frozenset(
+    {
+        RefusalReason.VENUE_FILTER,
+        RefusalReason.ORDER_SIZE,
+        RefusalReason.ORDER_NOTIONAL,
+        RefusalReason.POSITION,
+        RefusalReason.PRICE_COLLAR,
+        RefusalReason.SELF_MATCH,
+    }
+)
+"""Refusals that a run would meet as well: they follow from configuration and market alone."""
+
+
+def _try_start(
+    findings: Findings, question: Questions, subject: Subject, report: InstrumentsReport
+) -> Trial | None:
+    """Start the strategy on the venue's instruments; ``None`` where it raises."""
+    trial = Trial(subject.house, report, question.now_ns())
+    if trial.broken:
+        findings.fail("on_start", trial.broken)
+        print(trial.traceback, end="", flush=True)
+        return None
+    findings.ok("on_start", "returns")
+    return trial
+
+
+async def _try_orders(
+    findings: Findings,
+    question: Questions,
+    trial: Trial,
+    report: InstrumentsReport,
+    account: AccountReport,
+    offset_ns: int,
+) -> None:
+    """Show the strategy the market, and have the venue judge what it would place."""
+    books = []
+    for row in report.instruments[:MOST_BOOKS]:
+        try:
+            books.append(await question.ask(FetchBook(row.index), BookSnapshot))
+        except RemoteFault as error:
+            findings.fail(row.symbol, f"no book: {error}", code=Exit.REMOTE)
+    trial.look(books, {each.asset: each.free_atoms for each in account.balances})
+    if trial.broken:
+        findings.fail("strategy", trial.broken)
+        print(trial.traceback, end="", flush=True)
+        return
+    for book in books:
+        await _judge(findings, question, trial, report.instruments[book.instrument], offset_ns)
+    for row in report.instruments[MOST_BOOKS:]:
+        findings.note(row.symbol, "its orders were not tried: too many symbols for one look")
+
+
+async def _judge(
+    findings: Findings, question: Questions, trial: Trial, row: Instrument, offset_ns: int
+) -> None:
+    """Check what the strategy would place on one symbol."""
+    refused = [text for why, text in trial.refusals(row.index).items() if why in TELLING]
+    for text in refused:
+        findings.fail(row.symbol, f"an order of the strategy is refused: {text}")
+    orders = trial.orders(row.index)
+    for order in orders:
+        what = f"{order.side.name.lower()} {row.size_text(order.size_lots)}"
+        if order.price_ticks:
+            what += f" at {row.price_text(order.price_ticks)}"
+        try:
+            await question.test(order, offset_ns)
+        except RemoteFault as error:
+            findings.fail(row.symbol, f"the venue refuses {what}: {error}", code=Exit.REMOTE)
+        else:
+            findings.ok(row.symbol, f"the venue would take {what}")
+    if not orders and not refused:
+        findings.note(row.symbol, "the strategy places nothing in its first look at the market")

@@ -12,7 +12,8 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -88,6 +89,10 @@ COMMANDS = {
 }
 
 
+TRADING = ("demo", "flatten", "run")
+"""The commands whose output must never hold them up."""
+
+
 class CommandModule(Protocol):
     """What the module ``tools.<command>`` offers."""
 
@@ -103,8 +108,22 @@ class CommandModule(Protocol):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that ``argv`` names, and return its exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
+    if not arguments or arguments[0] not in TRADING:
+        return _ended(arguments)
+    terminal = importlib.import_module("tools.terminal")
+    with terminal.Terminal():
+        try:
+            return _ended(arguments)
+        except Exception:  # noqa: BLE001 - it is raised on, as an exit
+            traceback.print_exc()  # as Python would show it, but without waiting for a reader
+            raise SystemExit(Exit.FAILED) from None
+
+
+def _ended(arguments: Sequence[str]) -> int:
+    """Run a command; turn what it raises into an exit code."""
     try:
-        return _run(arguments)
+        code = _run(arguments)
+        sys.stdout.flush()  # here, where a reader that has gone is no surprise
     except HotloopError as error:
         return _tell([error])
     except KeyboardInterrupt:
@@ -113,6 +132,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # What is still buffered goes nowhere, or the interpreter would stumble over it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.NO_READER
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"hotloop: {error.filename}: {error.strerror}", file=sys.stderr)
+        return Exit.MISUSE
     except BaseExceptionGroup as group:
         errors = leaves(group)
         typed = [error for error in errors if isinstance(error, HotloopError)]
@@ -121,6 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if all(isinstance(error, KeyboardInterrupt) for error in errors):
             return Exit.INTERRUPTED
         raise
+    return code
 
 
 def leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
@@ -147,8 +172,13 @@ def _tell(errors: Sequence[HotloopError]) -> Exit:
     """Say each error once; return the exit code of the worst."""
     for text in dict.fromkeys(str(error) for error in errors):
         print(f"hotloop: {text}", file=sys.stderr)
-    codes = {exit_code(error) for error in errors}
-    return next(code for code in _WORST_FIRST if code in codes)
+    return worst(exit_code(error) for error in errors)
+
+
+def worst(codes: Iterable[Exit]) -> Exit:
+    """Return the exit code that says most of several."""
+    found = set(codes)
+    return next(code for code in _WORST_FIRST if code in found)
 
 
 def _run(arguments: Sequence[str]) -> int:

@@ -1,11 +1,13 @@
-"""``python -m tools.crash_test``: kill -9 a trading run again and again, and hold it to the ledger.
+"""``python -m tools.crash_test``: strike a trading run again and again, and hold it to the ledger.
 
 The built-in exchange runs in a process of its own and sees only its clients come and go. Each round
-starts ``hotloop run`` on the same folder and kills it at a random moment: while it starts, while it
-recovers, or while it trades; every other round its guardian is killed first. Before a run that
-trades is killed, it is halted for an instant and its position compared with the exchange's own
-ledger, asked over REST. At the end the last run is stopped, and every order ever placed is looked
-at: no id twice, none left.
+starts ``hotloop run`` on the same folder and strikes: kills it while it starts, recovers or trades,
+with its guardian or without, stops it, stops or kills the guardian, or stops the exchange. Before a
+run that trades is struck, it is halted for an instant and its position compared with the
+exchange's own ledger, asked over REST. At the end the last run is stopped, and every order ever
+placed is looked at: no id twice, none left. What would be shown by nothing having happened is
+refused: a round without a guardian has to have killed one, and some strikes have to have met open
+orders.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 import httpx
@@ -42,6 +44,16 @@ PATIENCE_S = 40.0
 
 VANISH_S = 2.0
 """Within which a guardian has to take out what a dead run left."""
+
+HANG_S = 2.0
+"""A run's own default: so long may it make no turn before its guardian cancels."""
+
+STAYS_S = 0.5
+"""Without a guardian, what a dead run left is still there after so long: nobody else takes it out.
+A guardian that had been overlooked would need a tenth of it."""
+
+AWAY_S = 3.0
+"""How long the exchange is away."""
 
 LOOK_S = 0.1
 """Between two looks: the run and we share the venue's limits."""
@@ -96,8 +108,14 @@ class Wrong(Exception):
 class Exchange:
     """The exchange's own ledger, asked over REST with the account's key."""
 
-    def __init__(self, announcement: dict[str, Any], client: httpx.Client) -> None:
+    def __init__(
+        self,
+        announcement: dict[str, Any],
+        client: httpx.Client,
+        process: subprocess.Popen[bytes],
+    ) -> None:
         self.announcement = announcement
+        self.process = process
         self._signer = VENUE.signer(announcement["api_key"], announcement["api_secret"])
         self._client = client
         self._lots = 0
@@ -172,26 +190,29 @@ class Run:
         self.process.kill()
         self.process.wait()
 
-    def kill_guardian(self) -> bool:
-        """Kill what guards the run; return whether there was one."""
-        found = False
-        for pid in _children(self.process.pid):
+    def guardians(self) -> list[int]:
+        """Return the processes that guard it: one, or none yet. Whichever thread has made them."""
+        found = []
+        for thread in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
             with suppress(OSError):
-                if b"tools.guardian" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    _kill(pid)
-                    found = True
-        return found
+                found += [int(word) for word in thread.read_text(encoding="ascii").split()]
+        return [pid for pid in found if _is_guardian(pid)]
+
+    def guardian(self) -> int:
+        """Return the process that guards it. Raises ``Wrong`` where there is none."""
+        found = self.guardians()
+        if not found:
+            raise Wrong("it trades, and nobody guards it")
+        return found[0]
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
 
 
-def _children(pid: int) -> list[int]:
+def _is_guardian(pid: int) -> bool:
     with suppress(OSError):
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-        return [int(word) for word in text.split()]
-    return []
-
-
-def _kill(pid: int) -> None:
-    os.kill(pid, signal.SIGKILL)
+        return b"tools.guardian" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
 
 
 T = TypeVar("T")
@@ -224,30 +245,130 @@ def compare(run: Run, exchange: Exchange) -> None:
     until("it trades again", run.trading)
 
 
-def rounds(folder: Path, exchange: Exchange, moments: int, chance: random.Random) -> Iterator[str]:
-    """Kill that often; yield a line for each."""
-    for moment in range(1, moments + 1):
+# -- strikes ---------------------------------------------------------------------------------
+
+
+class Struck(NamedTuple):
+    """What a strike met and what was seen to follow."""
+
+    open: int
+    """Orders that were open when it struck."""
+    text: str
+
+
+Strike = Callable[[Run, Exchange, random.Random], Struck]
+"""Strikes a run; it is dead afterwards, and what has to follow has been seen. Raises ``Wrong``."""
+
+
+def taken_out(exchange: Exchange, by: str, within_s: float = VANISH_S) -> None:
+    """Wait until no order is open. Raises ``Wrong`` where one stays."""
+    until(f"{by} takes all out", lambda: not exchange.open_orders(), within_s)
+
+
+def stays(exchange: Exchange, left: list[str]) -> None:
+    """See that what is left stays: nobody is there to take it out. Raises ``Wrong``."""
+    time.sleep(STAYS_S)
+    if left and not exchange.open_orders():
+        raise Wrong("somebody took out what a run without a guardian left")
+
+
+def kill(run: Run, exchange: Exchange, _: random.Random) -> Struck:
+    run.kill()
+    left = exchange.open_orders()
+    taken_out(exchange, "the guardian")
+    return Struck(len(left), "killed while it traded")
+
+
+def kill_starting(run: Run, exchange: Exchange, chance: random.Random) -> Struck:
+    time.sleep(chance.uniform(0, STARTING_S))
+    run.kill()
+    left = exchange.open_orders()
+    taken_out(exchange, "the guardian, or that of the boot before,")
+    return Struck(len(left), "killed while it started or recovered")
+
+
+def kill_both(run: Run, exchange: Exchange, _: random.Random) -> Struck:
+    """Kill the guardian first; the run is stopped, so that it starts no other."""
+    run.send(signal.SIGSTOP)
+    guardian = run.guardian()
+    os.kill(guardian, signal.SIGKILL)
+    until("the guardian is dead", lambda: not _is_guardian(guardian))
+    run.kill()
+    left = exchange.open_orders()
+    stays(exchange, left)
+    return Struck(len(left), "killed while it traded, its guardian first")
+
+
+def stop(run: Run, exchange: Exchange, chance: random.Random) -> Struck:
+    left = exchange.open_orders()
+    run.send(signal.SIGSTOP)
+    taken_out(exchange, "the guardian of a stopped run", HANG_S + VANISH_S)
+    run.send(signal.SIGCONT)
+    until("it trades after it was stopped", run.trading)
+    compare(run, exchange)
+    kill(run, exchange, chance)
+    return Struck(len(left), "stopped, continued, then killed")
+
+
+def another_guardian(run: Run, first: int) -> None:
+    """Wait until another process guards the run. Raises ``Wrong``."""
+    until(
+        "another guardian watches",
+        lambda: first not in run.guardians() and run.status().get("guardian") == "watching",
+    )
+
+
+def kill_guardian(run: Run, exchange: Exchange, chance: random.Random) -> Struck:
+    first = run.guardian()
+    os.kill(first, signal.SIGKILL)
+    another_guardian(run, first)
+    return Struck(kill(run, exchange, chance).open, "its guardian killed, then itself")
+
+
+def stop_guardian(run: Run, exchange: Exchange, chance: random.Random) -> Struck:
+    first = run.guardian()
+    os.kill(first, signal.SIGSTOP)
+    another_guardian(run, first)
+    return Struck(kill(run, exchange, chance).open, "its guardian stopped, then itself killed")
+
+
+def stop_exchange(run: Run, exchange: Exchange, chance: random.Random) -> Struck:
+    left = exchange.open_orders()
+    exchange.process.send_signal(signal.SIGSTOP)
+    time.sleep(AWAY_S)
+    exchange.process.send_signal(signal.SIGCONT)
+    until("it trades after the exchange was away", run.trading)
+    compare(run, exchange)
+    kill(run, exchange, chance)
+    return Struck(len(left), "the exchange stopped and continued, then killed")
+
+
+TRADING: tuple[Strike, ...] = (kill, kill_both, stop, kill_guardian, stop_guardian, stop_exchange)
+
+STARTING = (1, 2)
+"""Of each ten rounds these strike a start; the round before them leaves a guardian to clear up."""
+
+
+def rounds(
+    folder: Path, exchange: Exchange, moments: int, chance: random.Random
+) -> Iterator[Struck]:
+    """Strike that often; yield what each strike met. Every one of ``TRADING`` has its turn."""
+    for moment in range(moments):
         next_s = time.monotonic() + ROUND_S
         run = Run(folder)
-        guarded = moment % 2 == 0
         try:
-            if chance.random() < 0.4:
-                time.sleep(chance.uniform(0, STARTING_S))
-                where = "while it started or recovered"
+            if moment % 10 in STARTING:
+                struck = kill_starting(run, exchange, chance)
             else:
                 until("it trades", run.trading)
                 compare(run, exchange)
+                until("it has orders again", exchange.open_orders)
                 time.sleep(chance.uniform(0, TRADING_S))
-                where = "while it traded"
-            if not guarded:
-                run.kill_guardian()
+                struck = TRADING[moment % len(TRADING)](run, exchange, chance)
         finally:
+            exchange.process.send_signal(signal.SIGCONT)
             run.kill()
-        left = exchange.open_orders()
-        if guarded:
-            until("the guardian takes all out", lambda: not exchange.open_orders(), VANISH_S)
-        guard = "guarded" if guarded else "guardian killed first"
-        yield f"{moment}: killed {where}, {len(left)} orders open then, {guard}"
+        yield struck
         time.sleep(max(0.0, next_s - time.monotonic()))
 
 
@@ -257,19 +378,33 @@ def finish(folder: Path, exchange: Exchange) -> int:
     try:
         until("the last run trades", run.trading)
         compare(run, exchange)
-        run.process.send_signal(signal.SIGTERM)
+        run.send(signal.SIGTERM)
         code = run.process.wait(PATIENCE_S)
     finally:
         run.kill()
+    check_end(code, exchange.open_orders(), exchange.orders())
+    return len(exchange.orders())
+
+
+def check_end(code: int, left: list[str], names: list[str]) -> None:
+    """Hold the last run's exit code and all orders ever placed to the rules. Raises ``Wrong``."""
     if code:
         raise Wrong(f"the last run ended with {code}")
-    if left := exchange.open_orders():
+    if left:
         raise Wrong(f"left open: {left}")
-    names = exchange.orders()
+    if not names:
+        raise Wrong("no order was ever placed, so nothing was shown")
     if len(names) != len(set(names)):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise Wrong(f"placed twice: {twice}")
-    return len(names)
+
+
+def check_met(struck: list[Struck]) -> int:
+    """Return how many strikes met open orders. Raises ``Wrong`` where none did."""
+    met = sum(each.open > 0 for each in struck)
+    if not met:
+        raise Wrong("no strike met an open order, so nothing was shown")
+    return met
 
 
 @contextmanager
@@ -281,7 +416,7 @@ def running_exchange() -> Iterator[Exchange]:
             line = process.stdout.readline() if process.stdout else b""
             announcement = json.loads(line)
             with httpx.Client(base_url=announcement["rest"], timeout=PATIENCE_S) as client:
-                yield Exchange(announcement, client)
+                yield Exchange(announcement, client, process)
         finally:
             process.kill()
 
@@ -305,13 +440,16 @@ def crash(moments: int, seed: int, tell: Callable[[str], None]) -> str:
         folder = Path(temporary) / "run"
         write_folder(folder, exchange.announcement)
         began_s = time.monotonic()
-        for line in rounds(folder, exchange, moments, chance):
-            tell(line)
+        struck = []
+        for number, each in enumerate(rounds(folder, exchange, moments, chance), 1):
+            struck.append(each)
+            tell(f"{number}: {each.text}, {each.open} orders open then")
+        met = check_met(struck)
         orders = finish(folder, exchange)
         return (
-            f"killed {moments} times in {time.monotonic() - began_s:.0f} s (seed {seed}): "
-            f"{orders} orders, no id twice, none left, position {exchange.position()} "
-            "by both ledgers"
+            f"struck {moments} times in {time.monotonic() - began_s:.0f} s (seed {seed}), {met} "
+            f"times with open orders: {orders} orders, no id twice, none left, position "
+            f"{exchange.position()} by both ledgers"
         )
 
 

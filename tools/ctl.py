@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from core.engine import TURN_BUDGET_NS
@@ -26,7 +25,8 @@ from core.io.control import SOCKET, VERBS, path_to
 from core.io.run_folder import runner
 from core.units import NS_PER_MS
 from tools.cli import Exit
-from tools.report import NARROWEST, duration
+from tools.report import duration
+from tools.screen import Screen
 
 SOCKET_S = 3.0
 """How long a run that is there is given to have a socket: it looks for a lost one each second."""
@@ -187,9 +187,7 @@ def _line(client: socket.socket) -> bytes:
 
 def show(status: dict[str, Any]) -> None:
     """Print a state as tables."""
-    console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, NARROWEST)
+    console = Screen()
     for part in (_run, _books, _obstacles, _orders, _refusals, _hops):
         table = part(status)
         if table.row_count:

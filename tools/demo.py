@@ -14,11 +14,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from core.errors import BadConfig
 from tools import report
+from tools.arguments import seconds
 from tools.files import read_config, read_keys
 from tools.run import close, trade
 
@@ -26,6 +28,8 @@ READY_S = 20.0
 """How long the exchange may take until it is ready; an interpreter and its imports take one."""
 
 STOP_S = 10.0
+
+KEYS = "keys.toml"
 
 CONFIG = """\
 # Written by hotloop demo: the maker strategy against the built-in exchange.
@@ -68,7 +72,7 @@ dir = "."
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``hotloop demo``."""
-    parser.add_argument("--seconds", type=float, default=20.0, metavar="N", help="default: 20")
+    parser.add_argument("--seconds", type=seconds, default=20.0, metavar="N", help="default: 20")
     parser.add_argument(
         "--dir",
         type=Path,
@@ -79,10 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; return the exit code."""
-    folder: Path = args.dir or Path("runs") / f"demo-{datetime.now(tz=UTC):%Y%m%d-%H%M%S}"
-    if folder.exists() and any(folder.iterdir()):
-        raise BadConfig(f"--dir {folder}: is not empty; choose another, or remove it")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = _folder(args.dir)
     cpus = sorted(os.sched_getaffinity(0))
     with _exchange(cpus[0] if len(cpus) > 1 else None) as exchange:
         config_path = _write_config(folder, exchange, cpus[-1] if len(cpus) > 1 else None)
@@ -96,6 +97,34 @@ def run(args: argparse.Namespace) -> int:
     print(f"\nrun folder: {folder}\njournal:    {folder / 'journal'}")
     print(f"again:      hotloop report {folder}")
     return code
+
+
+def _folder(wanted: Path | None) -> Path:
+    """Make a folder that is this demo's alone, whoever else begins one at the same time."""
+    if wanted is None:
+        now = f"{datetime.now(tz=UTC):%Y%m%d-%H%M%S}"
+        names = chain([f"demo-{now}"], (f"demo-{now}-{n}" for n in count(2)))
+        places = (Path("runs") / name for name in names)
+        return next(place for place in places if _claim(place))
+    if not _claim(wanted):
+        raise BadConfig(f"--dir {wanted}: is not empty; choose another, or remove it")
+    return wanted
+
+
+def _claim(folder: Path) -> bool:
+    """Make a folder, or take an empty one; the key file in it says whose it is."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            return False
+        (folder / KEYS).touch(mode=0o600, exist_ok=False)
+    except FileExistsError as error:
+        if folder.is_dir():
+            return False
+        raise BadConfig(f"--dir {folder}: {error.strerror}") from error
+    except OSError as error:
+        raise BadConfig(f"--dir {folder}: {error.strerror}") from error
+    return True
 
 
 @contextmanager
@@ -125,9 +154,7 @@ def _announcement(process: subprocess.Popen[bytes]) -> dict[str, Any]:
 
 
 def _write_config(folder: Path, exchange: dict[str, Any], cpu: int | None) -> Path:
-    keys = folder / "keys.toml"
-    keys.touch(mode=0o600)
-    keys.write_text(
+    (folder / KEYS).write_text(
         f'api_key = "{exchange["api_key"]}"\napi_secret = "{exchange["api_secret"]}"\n',
         encoding="utf-8",
     )

@@ -15,6 +15,7 @@ from typing import Final
 
 import trio
 
+from tools.arguments import minutes
 from tools.cli import Exit
 from tools.world import batch
 from tools.world.canaries import CANARIES, chosen
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--seeds", type=_count, metavar="N", help=f"live N seeds (default: {SEEDS})")
     which.add_argument("--seed", type=int, metavar="S", help="live this one seed, and show it")
-    which.add_argument("--minutes", type=float, metavar="M", help="live seeds for M minutes")
+    which.add_argument("--minutes", type=minutes, metavar="M", help="live seeds for M minutes")
     which.add_argument(
         "--canary",
         metavar="NAME",

@@ -49,7 +49,9 @@ def read_keys(loaded: Config, path: Path) -> Keys | None:
     if keys.api_secret is not None:
         return Keys(keys.api_key, keys.api_secret)
     pem = beside(place, keys.private_key or "")
-    return Keys(keys.api_key, _private_key(pem))
+    # Whoever has written the key itself in place of its file's name must not see it in a log.
+    shown = str(pem) if os.path.lexists(pem) else f"{place}: private_key"
+    return Keys(keys.api_key, _private_key(pem, shown))
 
 
 def beside(path: Path, name: str) -> Path:
@@ -64,29 +66,31 @@ def find_strategies_beside(path: Path) -> None:
         sys.path.insert(0, folder)
 
 
-def _private_key(path: Path) -> str:
-    text = _read(path, "the private key", secret=True)
+def _private_key(path: Path, shown: str) -> str:
+    """Return the key in a file that messages call ``shown``."""
+    text = _read(path, "the private key's file", secret=True, shown=shown)
     if "PRIVATE KEY-----" not in text:
-        raise BadConfig(f"{path}: no private key in PEM (-----BEGIN PRIVATE KEY-----)")
+        raise BadConfig(f"{shown}: no private key in PEM (-----BEGIN PRIVATE KEY-----)")
     if "ENCRYPTED" in text:
         raise BadConfig(
-            f"{path}: the private key has a passphrase, which nobody can enter here; take it off: "
+            f"{shown}: the private key has a passphrase, which nobody can enter here; take it off: "
             "openssl pkey -in OLD.pem -out NEW.pem, then chmod 600 NEW.pem"
         )
     return text
 
 
-def _read(path: Path, what: str, *, secret: bool) -> str:
+def _read(path: Path, what: str, *, secret: bool, shown: str = "") -> str:
+    shown = shown or str(path)
     try:
         # Without O_NONBLOCK opening a pipe would wait for its writer, for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise BadConfig(f"{path}: {what} cannot be read: {reason}") from error
+        raise BadConfig(f"{shown}: {what} cannot be read: {reason}") from error
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise BadConfig(f"{path}: {what} has to be a regular file")
+            raise BadConfig(f"{shown}: {what} has to be a regular file")
         if secret:
             _check_private(path, status)
         with open(descriptor, "rb", closefd=False) as file:
@@ -94,11 +98,11 @@ def _read(path: Path, what: str, *, secret: bool) -> str:
     finally:
         os.close(descriptor)
     if len(data) > MAX_BYTES:
-        raise BadConfig(f"{path}: {what} is longer than {MAX_BYTES} bytes")
+        raise BadConfig(f"{shown}: {what} is longer than {MAX_BYTES} bytes")
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise BadConfig(f"{path}: {what} is not UTF-8 (byte {error.start})") from None
+        raise BadConfig(f"{shown}: {what} is not UTF-8 (byte {error.start})") from None
 
 
 def _check_private(path: Path, status: os.stat_result) -> None:

@@ -18,6 +18,7 @@ import trio
 from core.app import VENUES
 from core.io.clock import EngineClock, NowNs
 from core.io.guardian import (
+    GRACE_S,
     REQUEST_S,
     Charge,
     Guardian,
@@ -25,6 +26,7 @@ from core.io.guardian import (
     Lifeline,
     parent_pidfd,
 )
+from core.io.hang import ASK, hung_in, read_stack
 from core.io.rest import Answer, RestClient
 from core.io.scope_lock import holder
 from core.io.tls import trust
@@ -35,6 +37,14 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 
 MAX_CHARGE_BYTES = 65_536
 """Longest charge; one of 100 symbols and a private key has 6 kB."""
+
+LIVE_S = 0.5
+"""Between two signs of life."""
+
+STACK_S = 0.2
+"""Until a process that hangs has written its stack: it takes under a millisecond."""
+
+STOPPED = "T"
 
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Meant for the trading process, or for the whole of its service or terminal: while that process
@@ -57,6 +67,8 @@ def main() -> int:
     except BaseException as error:
         log.note("crashed", error=repr(error)[:1_000])
         raise
+    finally:
+        log.close()
 
 
 async def _guard(charge: Charge, log: GuardianLog, now_ns: NowNs) -> int:
@@ -85,6 +97,8 @@ async def _guard(charge: Charge, log: GuardianLog, now_ns: NowNs) -> int:
         _let_go_of_stderr()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(guardian.keep_ready)
+            nursery.start_soon(_live, log)
+            nursery.start_soon(_watch, charge, guardian, lifeline, log, now_ns)
             left = await lifeline.end()
             nursery.cancel_scope.cancel()
         died_ns = now_ns()
@@ -93,6 +107,60 @@ async def _guard(charge: Charge, log: GuardianLog, now_ns: NowNs) -> int:
             return Exit.OK
         log.note("died", why=f"process {charge.pid} ended without goodbye")
         return Exit.OK if await guardian.clear(died_ns) else Exit.ORDERS_SURVIVED
+
+
+async def _live(log: GuardianLog) -> None:
+    """Tell the trading process now and then that we live."""
+    while True:
+        log.live()
+        await trio.sleep(LIVE_S)
+
+
+async def _watch(
+    charge: Charge, guardian: Guardian, lifeline: Lifeline, log: GuardianLog, now_ns: NowNs
+) -> None:
+    """Cancel while the trading process makes no turn; it may go on afterwards."""
+    while True:
+        await lifeline.silence(charge.hang_timeout_s)
+        hung_ns = now_ns()
+        async with trio.open_nursery() as hung:
+            hung.start_soon(_show, charge, log)
+            hung.start_soon(guardian.clear, hung_ns)
+            hung.start_soon(_end_if_told, charge, lifeline, log)
+            await lifeline.beat()
+            hung.cancel_scope.cancel()
+        log.note("turns", why="the trading process makes turns again")
+
+
+async def _show(charge: Charge, log: GuardianLog) -> None:
+    """Say that the trading process hangs, and where."""
+    state = _state(charge.pid)
+    if state != STOPPED:
+        with suppress(OSError):
+            os.kill(charge.pid, ASK)
+        await trio.sleep(STACK_S)
+    stack = "it is stopped" if state == STOPPED else hung_in(read_stack(Path(charge.stacks)))
+    where = f"in {stack}" if stack and state != STOPPED else stack or "nothing shows where"
+    why = f"process {charge.pid} has made no turn for {charge.hang_timeout_s:g} s: {where}"
+    log.note("hung", why=why)
+    log.speak_for_the_run(f"{why}; its orders are being cancelled")
+
+
+async def _end_if_told(charge: Charge, lifeline: Lifeline, log: GuardianLog) -> None:
+    """End a process that was asked to end, and hangs where it hears no signal."""
+    await lifeline.told.wait()
+    await trio.sleep(charge.hang_timeout_s + GRACE_S)
+    log.note("ended", why="it was asked to end, and hangs where it hears no signal")
+    log.speak_for_the_run("ended it: it was asked to, and hung where it heard no signal")
+    if os.getppid() == charge.pid:
+        os.kill(charge.pid, signal.SIGKILL)
+
+
+def _state(pid: int) -> str:
+    """Return the state of a process as proc(5) has it: R, S, D, T ..., "" for none."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return ""
 
 
 def _line(descriptor: int) -> bytes:

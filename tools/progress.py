@@ -6,33 +6,56 @@ terminal the line is renewed in place, elsewhere lines follow one another.
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable
 
-from core.engine import Engine
-from core.hops import Hops
+from core.io.runtime import Runtime
 from core.units import NS_PER_S, NS_PER_US
+from tools.terminal import why_unread, width
 
 
 class Progress:
-    """Shows a run's time, ticks, books, orders, fills, position, profit and tick_to_trade."""
+    """Shows a run's time, ticks, books, orders, fills, position, profit and tick_to_trade.
 
-    def __init__(self, engine: Engine, hops: Hops, now_ns: Callable[[], int]) -> None:
-        self._engine = engine
-        self._hops = hops
-        self._now_ns = now_ns
-        self._began_ns = now_ns()
+    While the venue is not reached it says why, and once it was said only that it is so still.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._engine = runtime.engine
+        self._hops = runtime.hops
+        self._now_ns = runtime.now_ns
+        self._began_ns = runtime.now_ns()
         self._end = "\r" if sys.stderr.isatty() else "\n"
+        self._said: dict[str, str] = {}
+        self._unread = ""
 
     def show(self) -> None:
-        """Write the line as of now."""
+        """Write the line as of now, and what keeps us from the venue where that is new."""
+        troubles = dict(self._runtime.troubles)
+        if not troubles and not len(self._engine.table):
+            troubles["the venue"] = "no answer yet"
+        for name, why in troubles.items():
+            if self._said.get(name) != why:
+                self._say(f"{name} is not reached: {why}")
+        self._said = troubles
+        self._tell_log()
         line = self.line()
         if self._end == "\r":
             # A line that wraps could not be renewed in place.
-            line = line[: shutil.get_terminal_size().columns - 1] + "\x1b[K"
+            line = line[: width() - 1] + "\x1b[K"
         print(line, end=self._end, file=sys.stderr, flush=True)
+
+    def _say(self, text: str) -> None:
+        clear = "\x1b[K" if self._end == "\r" else ""
+        print(f"hotloop: {text}{clear}", file=sys.stderr, flush=True)
+
+    def _tell_log(self) -> None:
+        """Note in the run's log when nobody reads any more what we write here."""
+        unread = why_unread()
+        if unread != self._unread:
+            self._unread = unread
+            self._runtime.log(unread or "the output is being read again")
 
     def line(self) -> str:
         """Return the line as of now."""

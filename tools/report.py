@@ -14,21 +14,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from core.errors import BadParameter
 from core.hops import HOPS, P50, P90, P99, P999, PATH, Histogram
 from core.io.hlog import Hlog, older, read_hlog
 from core.units import NS_PER_MS, NS_PER_S, NS_PER_US
+from tools.screen import Screen
 
 LOG_NAME = "hops.hlog"
 
 UNTAGGED = "untagged"
 """What the lines without a tag are called: other programs' logs have such."""
-
-NARROWEST = 100
-"""Columns to write where the output is no terminal: the table is not to be cut in a file."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,9 +46,7 @@ def run(args: argparse.Namespace) -> int:
 def show(path: Path) -> None:
     """Print the table of a run folder or log. Raises ``BadParameter``."""
     log = _load(path)
-    console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, NARROWEST)
+    console = Screen()
     console.print(_table(log))
     console.print("share: of the time that the hops from kernel to send took together", style="dim")
 

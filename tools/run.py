@@ -12,6 +12,7 @@ import secrets
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from core.io.clock import EngineClock
 from core.io.control import Control
 from core.io.guarded import Guarded
 from core.io.guardian import Charge
+from core.io.hang import Stacks
 from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile, next_boot
 from core.io.last_boot import last_boot, last_header
@@ -34,6 +36,7 @@ from core.io.runtime import Beside, Ending, EngineOf, Plan, Runtime
 from core.io.scope_lock import ScopeLock
 from core.journal import Header
 from core.venue import Environment
+from tools.arguments import seconds
 from tools.cli import Exit
 from tools.files import Keys, beside, find_strategies_beside, read_config, read_keys
 from tools.progress import Progress
@@ -46,7 +49,7 @@ MEGABYTE = 1 << 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``hotloop run``."""
     parser.add_argument("config", type=Path, metavar="CONFIG.toml")
-    parser.add_argument("--seconds", type=float, metavar="N", help="stop after so many seconds")
+    parser.add_argument("--seconds", type=seconds, metavar="N", help="stop after so many seconds")
     parser.add_argument(
         "--live", action="store_true", help='needed where environment = "live": real money'
     )
@@ -87,17 +90,25 @@ def trade(
     scope = app.scope_of(config, keys.api_key if keys else None)
     # Without keys nothing can be placed: any number of runs may watch.
     lock = ScopeLock(app.lock_of(config, scope)) if keys else nullcontext()
-    with RunFolder(beside(path, config.run.dir)) as folder, lock:
+    with RunFolder(beside(path, config.run.dir)) as folder, lock, Stacks(folder.stacks) as stacks:
         folder.bind(_owner(config, keys, scope), last_header(folder.path))
         flattens = instead is not None
         runtime, house = _runtime(config, path, keys, folder, scope, engine_of, flattens=flattens)
-        show = Progress(runtime.engine, runtime.hops, runtime.now_ns)
+        show = Progress(runtime)
         guarded = _guarded(runtime, house, path, keys, folder) if keys else None
         control = _control(runtime, house, folder, guarded)
         beside_it: list[Beside] = [guarded.keep, control.serve] if guarded else [control.serve]
         if instead is not None:
             beside_it.append(instead(runtime))
-        return trio.run(lambda: runtime.run(seconds, watch=show.show, beside=beside_it))
+        hung = partial(_say_hung, runtime, stacks)
+        return trio.run(lambda: runtime.run(seconds, watch=show.show, beside=beside_it, hung=hung))
+
+
+def _say_hung(runtime: Runtime, stacks: Stacks, told: str) -> None:
+    """Say that the process ends although nothing is proved: its loop makes no turn."""
+    why = f"{told}: the loop hangs in {stacks.write()}, so the process ends where it is"
+    runtime.log(why)
+    print(f"hotloop: {why}; the guardian cancels: LOOK AT THE VENUE", file=sys.stderr, flush=True)
 
 
 def _owner(config: Config, keys: Keys | None, scope: str) -> Owner:
@@ -125,6 +136,8 @@ def _guarded(
             venue=house.config.venue,
             subscription=house.subscription,
             ca_file=_ca_file(house.config, path),
+            stacks=str(folder.stacks.resolve()),
+            hang_timeout_s=house.config.run.hang_timeout_s,
             api_key=keys.api_key,
             secret=keys.secret,
             carried=runtime.carried,
@@ -202,6 +215,8 @@ def _runtime(
             kernel_stamps=config.loop.kernel_stamps,
             seed=seed,
             leave_timeout_s=config.run.leave_timeout_s,
+            hang_timeout_s=config.run.hang_timeout_s,
+            start_timeout_s=config.run.start_timeout_s,
         ),
         engine_of(house),
         clock=clock,
@@ -235,9 +250,11 @@ def close(ending: Ending, *, keyless: bool = False) -> int:
             f"it is not proved that no order of ours is left ({orders}): look at the venue"
         )
     print(f"hotloop: left ({ending.why}); {_proof(ending, keyless=keyless)}", file=sys.stderr)
+    if ending.traceback:
+        print(ending.traceback, end="", file=sys.stderr)
     if ending.fatal or ending.halted:
         print(f"hotloop: {ending.fatal or ending.halted}", file=sys.stderr)
-        return Exit.FAILED
+        return Exit.REMOTE if ending.remote else Exit.FAILED
     proved = ending.proved or (keyless and ending.reached)
     return Exit.OK if proved else Exit.REMOTE
 

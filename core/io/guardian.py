@@ -13,6 +13,9 @@ run of the same scope reconciles by itself; once it holds the scope's lock the g
 from __future__ import annotations
 
 import os
+import queue
+import stat
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -39,6 +42,7 @@ from core.events import (
     Verdict,
 )
 from core.io.clock import NowNs
+from core.io.hang import LEAVE
 from core.io.rest import Answer
 from core.throttle import Share, Throttle
 from core.units import NS_PER_MS, NS_PER_S, NS_PER_US
@@ -50,6 +54,19 @@ LOG: Final = "guardian.log"
 
 LEFT: Final = b"left\n"
 """What the trading process says once the venue has proved that none of its orders is left."""
+
+BEAT: Final = b"~"
+"""What the trading process says as long as its loop turns; no signal has this number (126)."""
+
+BEAT_S: Final = 0.25
+"""Between two beats: eight in the shortest time after which they are missed."""
+
+OVERSLEPT_S: Final = 0.5
+"""A sleep of ours that lasts so much longer says that we were stopped or starved ourselves: then
+the silence before it proves nothing."""
+
+GRACE_S: Final = 1.0
+"""After a process that hangs should have ended by itself: its own look comes every patience."""
 
 REQUEST_S: Final = 1.5
 """How long one answer may take: one that is lost leaves time for another within 2 s of a death."""
@@ -83,6 +100,19 @@ READY_EVERY_S: Final = 600.0
 READY_WAIT_S: Final = 30.0
 """Longest wait between two tries to become ready."""
 
+RUN_LOG: Final = "run.log"
+"""Name of the trading process's own log in the run folder."""
+
+MAX_LOG_BYTES: Final = 4 << 20
+"""A log that is longer is kept as ``guardian.log.1``, in place of the one before: some 20,000
+notes each, and an ordinary run has five."""
+
+MAX_WAITING: Final = 1_000
+"""Lines that wait for a disk that does not answer."""
+
+LAST_LINES_S: Final = 1.0
+"""How long the disk has for what was noted last."""
+
 MAX_TEXT: Final = 300
 """Characters kept of what a venue or the network says."""
 
@@ -100,6 +130,10 @@ class Charge(Struct, frozen=True, kw_only=True):
     venue: str
     subscription: Subscription
     ca_file: str | None
+    stacks: str
+    """The file into which the trading process writes its stack when it is asked to."""
+    hang_timeout_s: float
+    """How long the trading process may make no turn before its orders are cancelled."""
     api_key: str
     secret: str
     carried: tuple[str, ...] = ()
@@ -362,15 +396,21 @@ class Lifeline:
     def __init__(self, pipe: int, pidfd: int) -> None:
         self._pipe = trio.lowlevel.FdStream(pipe)
         self._pidfd = pidfd
+        self._heard_s = 0.0
+        self._beaten = trio.Event()
+        self.told = trio.Event()
+        """Whether the trading process has got a signal that asks it to end."""
 
     async def end(self) -> bool:
         """Wait for the end of the trading process; return whether it has said that it has left."""
-        said = bytearray()
+        said = b""
 
         async def listen() -> None:
+            nonlocal said
             async for piece in self._pipe:
-                said.extend(piece)
-                if said.endswith(LEFT):
+                self._hear(bytes(piece))
+                said = (said + bytes(piece).replace(BEAT, b""))[-len(LEFT) :]
+                if said == LEFT:
                     break
             nursery.cancel_scope.cancel()
 
@@ -380,7 +420,28 @@ class Lifeline:
                 await trio.lowlevel.wait_readable(self._pidfd)
                 # What it said last may be in the pipe still.
                 nursery.cancel_scope.deadline = trio.current_time() + LAST_WORD_S
-        return said.endswith(LEFT)
+        return said == LEFT
+
+    def _hear(self, piece: bytes) -> None:
+        if BEAT in piece:
+            self._heard_s = trio.current_time()
+            self._beaten.set()
+            self._beaten = trio.Event()
+        if any(number in piece for number in LEAVE):
+            self.told.set()
+
+    async def silence(self, patience_s: float) -> None:
+        """Wait until no beat has been heard for so long, while we ourselves were running."""
+        self._heard_s = trio.current_time()
+        while (left_s := self._heard_s + patience_s - trio.current_time()) > 0:
+            before_s, nap_s = trio.current_time(), min(left_s, BEAT_S)
+            await trio.sleep(nap_s)
+            if trio.current_time() - before_s > nap_s + OVERSLEPT_S:
+                self._heard_s = trio.current_time()
+
+    async def beat(self) -> None:
+        """Wait for the next beat."""
+        await self._beaten.wait()
 
 
 LAST_WORD_S: Final = 0.1
@@ -403,23 +464,75 @@ def parent_pidfd(pid: int) -> int:
 class GuardianLog:
     """Notes as lines of JSON: into the run folder, and to the trading process while it lives.
 
-    A full disk or a broken pipe stops no cancel: what cannot be written is lost.
+    A full disk or a broken pipe stops no cancel, and neither does a disk that does not answer: the
+    file is written by a thread of its own, and what cannot be written is lost.
     """
 
     def __init__(self, folder: Path, now_ns: NowNs, tell: int) -> None:
         """``tell`` is a descriptor that the trading process reads."""
         self._now_ns = now_ns
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        self._file = os.open(folder / LOG, flags, 0o600)
+        self._folder = folder
         self._tell = tell
         os.set_blocking(tell, False)
+        self._lines: queue.Queue[tuple[str, bytes] | None] = queue.Queue(MAX_WAITING)
+        self._writer = threading.Thread(target=self._write, daemon=True)
+        self._writer.start()
 
     def note(self, action: str, **details: Any) -> None:
         """Write one line, with the time."""
+        line = msgspec.json.encode({"time": self._time(), "action": action, **details}) + b"\n"
+        self._put(LOG, line)
+        with suppress(OSError):
+            os.write(self._tell, line)
+
+    def live(self) -> None:
+        """Tell the trading process that we live."""
+        with suppress(OSError):
+            os.write(self._tell, b"\n")
+
+    def speak_for_the_run(self, text: str) -> None:
+        """Write a line into the run's own log, which the run cannot do itself."""
+        self._put(RUN_LOG, f"{self._time()} guardian: {text}\n".encode())
+
+    def close(self) -> None:
+        """Have all written that the disk takes now."""
+        self._put("", None)
+        self._writer.join(LAST_LINES_S)
+
+    @property
+    def writing(self) -> bool:
+        """Whether there is anything that the disk has not taken."""
+        return self._writer.is_alive()
+
+    def _time(self) -> str:
         now_ns = self._now_ns()
         at = datetime.fromtimestamp(now_ns // NS_PER_S, tz=UTC)
-        time = f"{at:%Y-%m-%dT%H:%M:%S}.{now_ns % NS_PER_S // NS_PER_US:06d}Z"
-        line = msgspec.json.encode({"time": time, "action": action, **details}) + b"\n"
-        for descriptor in (self._file, self._tell):
+        return f"{at:%Y-%m-%dT%H:%M:%S}.{now_ns % NS_PER_S // NS_PER_US:06d}Z"
+
+    def _put(self, name: str, line: bytes | None) -> None:
+        with suppress(queue.Full):
+            self._lines.put_nowait(None if line is None else (name, line))
+
+    def _write(self) -> None:
+        while (waiting := self._lines.get()) is not None:
+            name, line = waiting
             with suppress(OSError):
-                os.write(descriptor, line)
+                append(self._folder / name, line)
+
+
+def append(path: Path, line: bytes) -> None:
+    """Append a line to a log; one that has grown too long becomes the log before this one.
+
+    Raises ``OSError``.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+    file = os.open(path, flags, 0o600)
+    try:
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode):
+            return  # a pipe would have us wait for its reader
+        os.write(file, line)
+    finally:
+        os.close(file)
+    if path.name == LOG and status.st_size + len(line) > MAX_LOG_BYTES:
+        path.replace(path.with_name(f"{path.name}.1"))

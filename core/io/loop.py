@@ -90,6 +90,11 @@ class HotLoop:
         self._idle_left = 0
         self._yielded_ns = 0
 
+    @property
+    def turned_ns(self) -> int:
+        """When trio last had its turn: at least every ``IDLE_TICK_NS`` where there is idle work."""
+        return self._yielded_ns
+
     def __enter__(self) -> Self:
         return self
 

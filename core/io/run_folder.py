@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from core.errors import BadConfig
 from core.io.disk import DISK
+from core.io.hang import STACKS
 from core.journal import Header
 
 FILES: Final = (
@@ -33,6 +34,7 @@ FILES: Final = (
     "hops.hlog",
     "hops.1.hlog",
     "guardian.log",
+    STACKS,
     "owner.json",
     "owner.new",
 )
@@ -70,6 +72,7 @@ class RunFolder:
         self.hop_log = path / "hops.hlog"
         self.log = path / "run.log"
         self.config = path / "config.toml"
+        self.stacks = path / STACKS
         self._owner = path / "owner.json"
         self._lock = -1
 

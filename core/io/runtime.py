@@ -9,8 +9,9 @@ and flushes the journal. What trading means is not known here.
 from __future__ import annotations
 
 import itertools
-import signal
+import os
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from random import Random
 from typing import Any
 
@@ -23,6 +24,7 @@ from core.errors import JournalFailed, Untrusted
 from core.hops import FOLD_LIMIT, HOPS, Hops
 from core.io.clock import Clock
 from core.io.connection import keep
+from core.io.hang import Signals
 from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile
 from core.io.kernel import LINUX, Kernel
@@ -37,12 +39,16 @@ from core.outbound import Door
 from core.status import status
 from core.units import NS_PER_S
 from core.venue import Line, RestRequest, Signer, WireRequest
+from core.views import SessionState
 from core.wording import order_text
 
 MEMORY_EVERY_S = 60
 
 INTERVAL_S = 1.0
 """Between two intervals of the hop log, and two looks of whoever watches."""
+
+HUNG_STATUS = 4
+"""A process that ends while its loop hangs has proved nothing: the exit code for that."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -55,6 +61,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     kernel_stamps: bool
     seed: int
     leave_timeout_s: float
+    hang_timeout_s: float
+    """How long the loop may make no turn before that counts as a hang."""
+    start_timeout_s: float
+    """How long a start may be kept from trading by a venue that cannot be reached."""
 
 
 class Ending(Struct, frozen=True, kw_only=True):
@@ -73,8 +83,15 @@ class Ending(Struct, frozen=True, kw_only=True):
     """Whether the venue was ever heard."""
     fatal: str
     """Why the engine could not go on, "" when it could."""
+    remote: bool
+    """Whether that was the venue's doing: it refused us, or could not be reached."""
     halted: str
+    traceback: str
+    """Where the strategy raised, "" when it did not."""
 
+
+REST = "REST"
+"""What the trouble with it is filed under, beside the lines' names."""
 
 Beside = Callable[..., Awaitable[None]]
 """A task beside the loop, for ``trio.Nursery.start``."""
@@ -121,6 +138,9 @@ class Runtime:
         self._told = trio.Event()
         self._left = trio.Event()
         self._why = ""
+        self.troubles: dict[str, str] = {}
+        """What keeps us from the venue now, by line or as REST's: why it was not reached."""
+        self._unreached = ""
         self._garbage = Garbage(clock.now_ns, self._record_hop)
         self._loop = HotLoop(
             spin=plan.spin,
@@ -215,6 +235,7 @@ class Runtime:
 
     def on_up(self, link: int, transport: Transport) -> None:
         self._transports[link] = transport
+        self.troubles.pop(self._name(link), None)
         self.engine.on_up(link, self.now_ns())
 
     def on_down(self, link: int, reason: str) -> None:
@@ -222,7 +243,11 @@ class Runtime:
         self.engine.on_down(link, reason, self.now_ns())
 
     def on_dial_failed(self, link: int, reason: str, retry_ns: int) -> None:
-        self.log(f"line {self._line(link).name}: {reason}; again in {retry_ns / NS_PER_S:.1f} s")
+        self.troubles[self._name(link)] = reason
+        self.log(f"{self._name(link)}: {reason}; again in {retry_ns / NS_PER_S:.1f} s")
+
+    def _name(self, link: int) -> str:
+        return f"line {self._line(link).name}"
 
     def _line(self, link: int) -> Line:
         return self._plan.lines[link % len(self._plan.lines)]
@@ -230,7 +255,16 @@ class Runtime:
     def _on_answer(
         self, request_id: int, status: int, headers: dict[str, str], body: bytes
     ) -> None:
+        if status:
+            self.troubles.pop(REST, None)
+        else:
+            self._rest_unreached(body.decode(errors="replace"))
         self.engine.on_answer(request_id, status, headers, body, self.now_ns())
+
+    def _rest_unreached(self, why: str) -> None:
+        if self.troubles.get(REST) != why:
+            self.troubles[REST] = why
+            self.log(f"{REST}: {why}")
 
     def _on_untrusted(self, why: str) -> None:
         self.engine.fail(f"REST: {why}", self.now_ns())
@@ -244,18 +278,20 @@ class Runtime:
         watch: Callable[[], None] | None = None,
         beside: Sequence[Beside] = (),
         signals: bool = True,
+        hung: Callable[[str], object] | None = None,
     ) -> Ending:
         """Trade until told to leave, leave, and say how it ended.
 
         Each of ``beside`` is alive from before the first thing is sent until the run is left.
         ``watch`` is called about once a second, between turns. ``signals`` makes SIGINT and
-        SIGTERM ways to leave; that wants the main thread. Cancelling this call is one as well:
-        it returns only when the run has been left.
+        SIGTERM ways to leave; that wants the main thread. Where the loop does not turn, they end
+        the process: ``hung`` is told their name and writes what there is to say. Cancelling this
+        call is a way to leave as well: it returns only when the run has been left.
         """
         async with trio.open_nursery() as outside:
             outside.start_soon(self._hear_cancellation)
             with trio.CancelScope(shield=True):
-                await self._live(seconds, watch, beside, signals)
+                await self._live(seconds, watch, beside, self._signals(hung) if signals else None)
             outside.cancel_scope.cancel()
         return self.ending()
 
@@ -270,16 +306,15 @@ class Runtime:
         seconds: float | None,
         watch: Callable[[], None] | None,
         beside: Sequence[Beside],
-        signals: bool,
+        signals: Signals | None,
     ) -> None:
         try:
-            with self._loop:
+            with self._loop, signals or nullcontext():
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._loop.run)
                     await nursery.start(self._rest.serve)
                     nursery.start_soon(self._keep_intervals, watch)
-                    if signals:
-                        nursery.start_soon(self._hear_signals)
+                    nursery.start_soon(self._keep_patience)
                     for task in beside:
                         await nursery.start(task)
                     for link in self._links:
@@ -324,10 +359,31 @@ class Runtime:
         else:
             self.log(f"not proved gone within {self._plan.leave_timeout_s:g} s")
 
-    async def _hear_signals(self) -> None:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
-            async for number in received:
-                self.stop(signal.Signals(number).name)
+    def _signals(self, hung: Callable[[str], object] | None) -> Signals:
+        def end(name: str) -> None:
+            if hung is not None:
+                hung(name)
+            self._log.close()
+            os._exit(HUNG_STATUS)
+
+        return Signals(
+            patience_s=self._plan.hang_timeout_s,
+            turned=lambda: self._loop.turned_ns,
+            stop=self.stop,
+            hung=end,
+        )
+
+    async def _keep_patience(self) -> None:
+        """Give a start up that cannot reach the venue; what has once traded tries for ever."""
+        await trio.sleep(self._plan.start_timeout_s)
+        while not self.troubles:
+            if self.engine.desk.session is not SessionState.STARTING:
+                return
+            await trio.sleep(INTERVAL_S)
+        if self.engine.desk.session is SessionState.STARTING and not self._told.is_set():
+            troubles = "; ".join(f"{name}: {why}" for name, why in self.troubles.items())
+            self._unreached = f"not started within {self._plan.start_timeout_s:g} s: {troubles}"
+            self._loop.post(lambda: self.engine.fail(self._unreached, self.now_ns()))
 
     async def _keep_link(self, link: int) -> None:
         line = self._line(link)
@@ -414,5 +470,7 @@ class Runtime:
             unsent=engine.unsent,
             reached=len(engine.table) > 0,
             fatal=engine.gate.fatal,
+            remote=engine.gate.remote or bool(self._unreached),
             halted=engine.risk.halted,
+            traceback=engine.callbacks.traceback,
         )

@@ -8,22 +8,27 @@ from __future__ import annotations
 import pathlib
 import re
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
+from core.events import AccountReport
 from tests.core.test_config import SECRET
 from tools import check as command
 from tools import cli
 from venues.sim.server import DEFAULT_ACCOUNT, RunningExchange, ServerConfig, running_exchange
 
-QUIET = ServerConfig(rate=0)
+QUIET = ServerConfig(rate=50)
+"""A market with a book, and not much more."""
 
 CONFIG = """
 venue = "binance"
 environment = "sim"
 symbols = ["{symbol}"]
+{top}
 
 [endpoints]
 rest = "{rest}"
@@ -37,17 +42,22 @@ file = "keys.toml"
 name = "{strategy}"
 
 [strategy.parameters]
-size = "0.01"
-max_position = "0.05"
-
-[risk]
-max_order_size = "{size}"
-max_order_notional = "10000"
-max_position = "0.2"
-max_daily_loss = "1000"
+{parameters}
+{risk}
 
 [loop]
 {loop}
+
+[run]
+dir = "{dir}"
+"""
+
+RISK = """
+[risk]
+max_order_size = "{size}"
+max_order_notional = "{notional}"
+max_position = "{position}"
+max_daily_loss = "1000"
 """
 
 
@@ -79,11 +89,15 @@ def write(
         "ca": f'ca_file = "{ca}"' if ca else "",
         "symbol": "BTCUSDT",
         "strategy": "maker",
-        "size": "0.05",
         "loop": "",
+        "top": "",
+        "dir": "run",
+        "parameters": 'size = "0.01"\nmax_position = "0.05"',
     }
+    limits = {"size": "0.05", "notional": "10000", "position": "0.2"}
+    risk = RISK.format(**{key: changes.pop(key, value) for key, value in limits.items()})
     path = folder / "hotloop.toml"
-    path.write_text(CONFIG.format(**{**values, **changes}))
+    path.write_text(CONFIG.format(**{"risk": risk, **values, **changes}))
     return path
 
 
@@ -95,10 +109,12 @@ async def check(path: pathlib.Path) -> int:
 def findings(capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, str], list[str]]:
     """Return the ok lines by what they are about, and the others."""
     lines = capsys.readouterr().out.splitlines()
-    good = [line.removeprefix("ok    ") for line in lines if line.startswith("ok    ")]
-    return {line[:13].rstrip(): line[14:] for line in good}, [
-        line for line in lines if not line.startswith("ok    ")
-    ]
+    good: dict[str, str] = {}
+    for line in lines:
+        if line.startswith("ok    "):
+            what, text = line[6:19].rstrip(), line[20:]
+            good[what] = f"{good[what]}\n{text}" if what in good else text
+    return good, [line for line in lines if not line.startswith("ok    ")]
 
 
 async def test_all_is_well_with_the_built_in_exchange(
@@ -112,14 +128,20 @@ async def test_all_is_well_with_the_built_in_exchange(
     assert good["REST"].startswith("answers within")
     assert good["line market"].endswith("the session opens")
     assert good["line trade"].endswith("the session opens")
-    assert good["BTCUSDT"] == "open; tick 0.01 USDT, lot 0.00001 BTC"
+    rules, bid, ask = good["BTCUSDT"].splitlines()
+    assert rules == "open; tick 0.01 USDT, lot 0.00001 BTC"
+    assert re.fullmatch(r"the venue would take buy 0\.01000 BTC at [0-9.]+ USDT", bid)
+    assert re.fullmatch(r"the venue would take sell 0\.01000 BTC at [0-9.]+ USDT", ask)
     assert good["account"].startswith("may trade; balances: ")
+    assert good["on_start"] == "returns"
+    assert good["run folder"].endswith("run")
+    assert not (tmp_path / "run").exists()
 
 
 async def test_a_certificate_is_verified_and_its_end_shown(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with running_exchange(ServerConfig(rate=0, tls=True)) as exchange:
+    async with running_exchange(ServerConfig(rate=50, tls=True)) as exchange:
         assert exchange.ca is not None
         code = await check(write(tmp_path, exchange, ca=exchange.ca))
     good, bad = findings(capsys)
@@ -145,7 +167,7 @@ async def test_a_wrong_secret_is_found_out_and_not_shown(
     async with running_exchange(QUIET) as exchange:
         code = await check(write(tmp_path, exchange, secret=SECRET))
     _, bad = findings(capsys)
-    assert code == 1
+    assert code == 3
     assert len(bad) == 1
     assert bad[0].startswith("FAIL  account")
     assert "-1022" in bad[0]
@@ -158,7 +180,7 @@ async def test_a_key_file_that_others_can_read_is_not_used(
     async with running_exchange(QUIET) as exchange:
         code = await check(write(tmp_path, exchange, mode=0o644))
     good, bad = findings(capsys)
-    assert code == 1
+    assert code == 2
     assert len(bad) == 1
     assert bad[0].startswith("FAIL  keys")
     assert "chmod 600" in bad[0]
@@ -172,7 +194,7 @@ async def test_a_symbol_that_the_venue_does_not_know_is_named(
     async with running_exchange(QUIET) as exchange:
         code = await check(write(tmp_path, exchange, symbol="NOSUCH"))
     _, bad = findings(capsys)
-    assert code == 1
+    assert code == 3
     assert bad[0].startswith("FAIL  symbols")
     assert "-1121" in bad[0]
 
@@ -184,15 +206,15 @@ async def test_limits_below_the_smallest_order_are_named(
         code = await check(write(tmp_path, exchange, size="0.000001"))
     _, bad = findings(capsys)
     assert code == 1
-    assert bad == [
+    assert bad[0] == (
         "FAIL  BTCUSDT       risk.max_order_size is below the smallest order of 0.00001 BTC"
-    ]
+    )
 
 
 async def test_a_clock_that_nobody_sets_is_pointed_out(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ahead = ServerConfig(rate=0, clock=lambda: time.time_ns() + 5_000_000_000)
+    ahead = ServerConfig(rate=50, clock=lambda: time.time_ns() + 5_000_000_000)
     async with running_exchange(ahead) as exchange:
         code = await check(write(tmp_path, exchange))
     good, bad = findings(capsys)
@@ -212,7 +234,7 @@ async def test_nobody_at_the_address_is_said_once_for_each_place(
         path = write(tmp_path, exchange)
     code = await check(path)
     _, bad = findings(capsys)
-    assert code == 1
+    assert code == 3
     assert [line[6:20].strip() for line in bad] == ["line market", "line trade", "REST"]
 
 
@@ -255,3 +277,122 @@ async def test_a_configuration_that_cannot_be_used_ends_the_check(
     assert len(bad) == 1
     assert bad[0].startswith("FAIL  configuration")
     assert needle in bad[0]
+
+
+# -- what cannot trade -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "says", "code"),
+    [
+        ({"size": "0.005"}, "FAIL  BTCUSDT       an order of the strategy is refused: ", 1),
+        ({"notional": "1"}, "below the smallest order of 5 USDT", 1),
+        ({"position": "0.000001"}, "risk.max_position is below the smallest order", 1),
+        ({"parameters": 'size = "0.00002"\nmax_position = "1"'}, "is refused: ", 1),
+        ({"parameters": 'size = "0.000012"\nmax_position = "1"'}, "FAIL  on_start", 1),
+        ({"risk": ""}, "FAIL  risk          no amounts are stated for BTCUSDT", 1),
+        ({"top": 'streams = ["trades"]'}, "FAIL  streams       no book without top or depth", 1),
+        ({"dir": "hotloop.toml"}, "FAIL  run folder", 2),
+        ({"dir": "/proc/nothing/here"}, "FAIL  run folder", 2),
+    ],
+)
+async def test_what_cannot_trade_is_found_and_gives_the_code_of_a_run(
+    changes: dict[str, Any],
+    says: str,
+    code: int,
+    tmp_path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async with running_exchange(QUIET) as exchange:
+        found = await check(write(tmp_path, exchange, **changes))
+    _, bad = findings(capsys)
+    assert any(says in line for line in bad), bad
+    assert found == code
+
+
+OWN = """
+from core.strategy import Strategy
+
+class Breaks(Strategy):
+    def on_start(self, desk):
+        self.{callback}(desk)
+
+    def broken(self, desk):
+        raise ValueError("broken")
+
+    def fine(self, desk):
+        pass
+
+    def on_session(self, desk, session):
+        desk.place(0, 1, 1, 1)
+"""
+
+
+async def test_a_strategy_that_raises_in_on_start_is_shown_with_its_place(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "breaking.py").write_text(OWN.replace("{callback}", "broken"))
+    async with running_exchange(QUIET) as exchange:
+        path = write(tmp_path, exchange, strategy="breaking:Breaks", parameters="")
+        code = await check(path)
+    _, bad = findings(capsys)
+    assert code == 1
+    assert bad[0].startswith("FAIL  on_start      strategy raised ValueError: broken in on_start")
+    assert any('breaking.py", line 9, in broken' in line for line in bad)
+
+
+# -- what was trusted before real money, each held by its own fault ---------------------------
+
+
+async def test_an_account_that_may_not_trade_fails(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = command.Questions.ask
+
+    async def forbidden(self: Any, asked: Any, kind: Any, offset_ns: int = 0) -> Any:
+        fact = await ask(self, asked, kind, offset_ns)
+        if kind is AccountReport:
+            return msgspec.structs.replace(fact, can_trade=False)
+        return fact
+
+    monkeypatch.setattr(command.Questions, "ask", forbidden)
+    async with running_exchange(QUIET) as exchange:
+        code = await check(write(tmp_path, exchange))
+    good, bad = findings(capsys)
+    assert code == 1
+    assert bad == ["FAIL  account       may not trade -> give the key the permission to trade"]
+    assert "account" not in good
+
+
+@pytest.mark.parametrize(("days", "code"), [(command.SOON_DAYS - 1, 1), (command.SOON_DAYS + 1, 0)])
+async def test_a_certificate_that_ends_soon_fails(
+    days: int,
+    code: int,
+    tmp_path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ends = datetime.now(UTC) + timedelta(days=days, hours=1)
+
+    async def certificate_end(*_: Any) -> datetime:
+        return ends
+
+    monkeypatch.setattr(command, "_certificate_end", certificate_end)
+    async with running_exchange(ServerConfig(rate=50, tls=True)) as exchange:
+        assert exchange.ca is not None
+        found = await check(write(tmp_path, exchange, ca=exchange.ca))
+    _, bad = findings(capsys)
+    assert found == code
+    assert any("renewed before it ends" in line for line in bad) == bool(code)
+
+
+@pytest.mark.parametrize(("ahead_s", "code"), [(0.5, 0), (1.5, 1), (-1.5, 1)])
+async def test_the_clock_may_be_a_second_off_and_no_more(
+    ahead_s: float, code: int, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shifted = ServerConfig(rate=50, clock=lambda: time.time_ns() + int(ahead_s * 1e9))
+    async with running_exchange(shifted) as exchange:
+        found = await check(write(tmp_path, exchange))
+    _, bad = findings(capsys)
+    assert found == code, bad
+    assert any(line.startswith("FAIL  clock") for line in bad) == bool(code)

@@ -192,6 +192,8 @@ async def test_a_run_over_real_sockets_replays_identically(
                     kernel_stamps=True,
                     seed=9,
                     leave_timeout_s=5,
+                    hang_timeout_s=2,
+                    start_timeout_s=60,
                 ),
                 house.engine,
                 clock=clock,

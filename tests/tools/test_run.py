@@ -1,14 +1,40 @@
-"""What ``hotloop run`` is made of, and what it says before and after."""
+"""What ``hotloop run`` is made of, and how a start ends that does not become a run."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import pytest
+import trio
+
+from venues.sim.server import ServerConfig, running_exchange
 
 ROOT = Path(__file__).parents[2]
 
 EXCHANGE_ONLY = ("hypercorn", "starlette", "trustme", "trio_websocket", "h2", "venues.sim.server")
+
+CONFIG = """
+venue = "binance"
+environment = "sim"
+symbols = ["{symbol}"]
+[endpoints]
+rest = "{rest}"
+stream = "{stream}"
+ws_api = "{ws_api}"
+[keys]
+file = "keys.toml"
+[strategy]
+name = "observer"
+[run]
+dir = "run"
+start_timeout_s = 2
+"""
+
+NOBODY = "127.0.0.1:9"
+"""The discard port, on which nothing listens."""
 
 
 def test_the_trading_process_loads_nothing_that_only_the_exchange_needs() -> None:
@@ -21,3 +47,57 @@ def test_the_trading_process_loads_nothing_that_only_the_exchange_needs() -> Non
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert done.stdout == "[]\n"
+
+
+def write(folder: Path, *, rest: str, stream: str, symbol: str = "BTCUSDT", secret: str) -> Path:
+    keys = folder / "keys.toml"
+    keys.touch(mode=0o600)
+    keys.write_text(f'api_key = "hotloop-sim-key-this-is-not-a-secret"\napi_secret = "{secret}"\n')
+    path = folder / "run.toml"
+    ws_api = f"{stream}/ws-api/v3"
+    path.write_text(CONFIG.format(rest=rest, stream=stream, ws_api=ws_api, symbol=symbol))
+    return path
+
+
+def command(path: Path) -> list[str]:
+    return [sys.executable, "-m", "tools", "run", str(path)]
+
+
+def test_a_start_that_does_not_reach_the_venue_says_why_at_once_and_is_given_up(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path, rest=f"http://{NOBODY}", stream=f"ws://{NOBODY}", secret="fake")
+    began_s = time.monotonic()
+    with subprocess.Popen(command(path), stderr=subprocess.PIPE, text=True, cwd=ROOT) as run:
+        assert run.stderr is not None
+        first = next(line for line in run.stderr if "REST is not reached: " in line)
+        assert NOBODY in first
+        rest = run.stderr.read()
+        assert run.wait(20) == 3
+    assert "not started within 2 s: REST: " in rest
+    assert time.monotonic() - began_s < 20
+    assert "REST: " in (tmp_path / "run" / "run.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("symbol", "secret", "says"),
+    [
+        ("BTCUSDX", "hotloop-sim-secret-this-is-not-a-secret", "-1121 Invalid symbol."),
+        ("BTCUSDT", "fake", "-1022 Signature for this request is not valid."),
+    ],
+)
+async def test_a_start_that_the_venue_refuses_for_good_ends_at_once_with_its_words(
+    tmp_path: Path, symbol: str, secret: str, says: str
+) -> None:
+    async with running_exchange(ServerConfig(rate=50)) as exchange:
+        path = write(
+            tmp_path, rest=exchange.rest, stream=exchange.stream, symbol=symbol, secret=secret
+        )
+        with trio.fail_after(30):
+            done = await trio.run_process(command(path), capture_stderr=True, check=False, cwd=ROOT)
+    assert done.returncode == 3
+    assert f"the venue refuses the start: {'' if secret == 'fake' else 'FetchInstruments'}" in (
+        done.stderr.decode()
+    )
+    assert says in done.stderr.decode()
+    assert "Traceback" not in done.stderr.decode()

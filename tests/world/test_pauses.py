@@ -70,7 +70,7 @@ def test_a_turn_over_its_budget_is_counted_and_the_worst_one_said(monkeypatch: A
         nonlocal late_ns
         late_ns += TURN_BUDGET_NS + NS_PER_MS
 
-    w.engine._stamp = w._stamp
+    w.engine._stamp = w.engine.callbacks._stamp = w._stamp
     monkeypatch.setattr(w.hand, "on_book", slow)
     for price in ("64003.00", "64004.00"):
         w.other("BUY", price, "1")

@@ -19,7 +19,7 @@ from core.io.guardian import LOG
 from core.io.journal_file import read
 from core.journal import Kind, Record
 from core.units import NS_PER_MS
-from tools.crash_test import Exchange, Run, write_folder
+from tools.crash_test import CONFIG, Exchange, Run, write_folder
 from venues.binance.decode import MARKET, TRADE
 
 PATIENCE_S = 30.0
@@ -39,12 +39,31 @@ async def until(look: Callable[[], T]) -> T:
             await trio.sleep(0.05)
 
 
+PARAMETERS = CONFIG[CONFIG.index("[strategy.parameters]") : CONFIG.index("[risk]")]
+
+
+def write_own(folder: Path, endpoints: dict[str, Any], strategy: str) -> None:
+    """Write what a run of a strategy in a module beside its configuration needs."""
+    write_folder(folder, endpoints)
+    config = folder / "run.toml"
+    text = config.read_text(encoding="utf-8").replace(PARAMETERS, "")
+    config.write_text(text.replace('"maker"', f'"{strategy}"'), encoding="utf-8")
+
+
 @asynccontextmanager
 async def run_at(
-    folder: Path, endpoints: dict[str, Any], *, segment_mb: int = 4, ca_file: str = ""
+    folder: Path,
+    endpoints: dict[str, Any],
+    *,
+    segment_mb: int = 4,
+    ca_file: str = "",
+    strategy: str = "",
 ) -> AsyncIterator[Run]:
     """Run in ``folder`` until the block is left, never longer."""
-    write_folder(folder, endpoints)
+    if strategy:
+        write_own(folder, endpoints, strategy)
+    else:
+        write_folder(folder, endpoints)
     config = folder / "run.toml"
     text = config.read_text(encoding="utf-8").replace(
         "segment_mb = 4", f"segment_mb = {segment_mb}"
@@ -155,4 +174,4 @@ def a_pair(folder: Path, rate: int = 100) -> Iterator[Pair]:
         exchange_process("--rate", str(rate)) as (announcement, process),
         httpx.Client(base_url=announcement["rest"], timeout=PATIENCE_S) as client,
     ):
-        yield Pair(folder / "run", Exchange(announcement, client), process)
+        yield Pair(folder / "run", Exchange(announcement, client, process), process)

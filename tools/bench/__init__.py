@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from core.errors import BadParameter
+from tools.arguments import seconds
 from tools.bench import docs, install, micro, page, race, replaying, soak, variants
 
 ROUNDS = 5
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "hotloop without kernel stamps, hops, journal, and all three",
     )
     parser.add_argument(
-        "--seconds", type=float, default=2.0, metavar="N", help="length of each cell (default: 2)"
+        "--seconds", type=seconds, default=2.0, metavar="N", help="length of each cell (default: 2)"
     )
     parser.add_argument(
         "--rounds", type=int, default=ROUNDS, metavar="N", help=f"default: {ROUNDS}"

@@ -22,6 +22,7 @@ from typing import Final, NoReturn
 
 from msgspec import Struct
 
+from tools.arguments import seconds
 from tools.fuzz.mutation import case
 from tools.fuzz.targets import TARGETS, Target
 
@@ -132,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     names = [target.name for target in TARGETS]
     parser.add_argument("--target", choices=names, default="", help="this reader alone")
-    parser.add_argument("--seconds", type=float, metavar="N", help="go on for N seconds")
+    parser.add_argument("--seconds", type=seconds, metavar="N", help="go on for N seconds")
     parser.add_argument("--seeds", type=int, default=1_000, metavar="N", help="default: 1000")
     parser.add_argument("--first", type=int, default=0, metavar="S", help="seed to begin with")
     parser.add_argument("--seed", metavar="S", help="this case alone")

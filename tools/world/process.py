@@ -222,6 +222,8 @@ class Process:
                 kernel_stamps=False,
                 seed=seed,
                 leave_timeout_s=config.run.leave_timeout_s,
+                hang_timeout_s=config.run.hang_timeout_s,
+                start_timeout_s=config.run.start_timeout_s,
             ),
             self.house.engine,
             clock=clock,

@@ -29,6 +29,7 @@ from core.commands import (
     Riskless,
     SubscribeMarket,
     SubscribePrivate,
+    TestPlace,
 )
 from core.errors import BadConfig
 from core.events import NO_INSTRUMENT, Reply
@@ -74,6 +75,7 @@ _WEIGHTS: Final[dict[type[Command], int]] = {
     FetchTops: 4,
     Logon: 2,
     SubscribePrivate: 2,
+    TestPlace: 1,
 }
 """Documented request weights. Since 2026-04-02 orders and cancels that succeed are charged
 nothing; which ones will, nobody knows before, and the venue's own counts correct ours."""

@@ -26,6 +26,7 @@ from core.commands import (
     FetchTops,
     FetchTrades,
     QueryOrder,
+    TestPlace,
 )
 from core.errors import Malformed, Misuse
 from core.events import (
@@ -147,6 +148,8 @@ def _facts(
                 InstrumentsReport(rules.instruments(info.symbols, symbols)),
                 LimitsReport(rules.limits(info.rate_limits)),
             )
+        case TestPlace():
+            return ()
         case FetchTime():
             return (VenueTime(_time(body).server_time * NS_PER_MS),)
     raise Misuse(f"{type(command).__name__} is not sent by REST")

@@ -42,6 +42,7 @@ from core.commands import (
     Replace,
     SubscribeMarket,
     SubscribePrivate,
+    TestPlace,
     TimeInForce,
 )
 from core.errors import BadConfig, BadParameter, Malformed, Misuse, OffGrid
@@ -434,10 +435,23 @@ class Encoder:
             case CancelAll(index):
                 query = f"symbol={self._symbol(index)}"
                 return self._signed("DELETE", "openOrders", query, venue_ns)
+            case TestPlace(place):
+                return self._signed("POST", "order/test", self._order(place), venue_ns)
         raise Misuse(f"{type(command).__name__} is not sent by REST")
 
     def _symbol(self, index: int) -> str:
         return quote(self._of(index).instrument.symbol, safe="")
+
+    def _order(self, place: Place) -> str:
+        """Return an order's parameters as a query, the very same as over the trade line."""
+        forms = self._of(place.instrument)
+        _, *values = _values(place, forms)
+        parameters = _orders(place.side)[_shape(place) % _SHAPES]
+        holes = {"price": values[0], "quantity": values[-1]}
+        fixed = {name: text.strip('"') for name, text in parameters.items()}
+        fixed["newClientOrderId"] = quote(_name(place.client_order_id), safe="")
+        query = "&".join(f"{name}={holes.get(name, text)}" for name, text in fixed.items())
+        return f"symbol={self._symbol(place.instrument)}&{query}"
 
     def _which(self, index: int, client_order_id: str, venue_order_id: int) -> str:
         symbol = self._symbol(index)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ import trio
 
 from core.errors import Unguarded
 from core.io import guarded
-from core.io.guarded import RESTARTS, Guarded, Watch
+from core.io.guarded import Guarded, Watch
 from tests.core.io.test_guardian import CHARGE
 
 WATCHES = """
@@ -23,8 +24,19 @@ assert "fake-secret" in charge
 print('{"time": "now", "action": "watching", "pid": %d}' % __import__("os").getpid(), flush=True)
 """
 WAITS = """
-word = sys.stdin.readline()
+word = sys.stdin.readline().replace("~", "")
 open(sys.argv[1], "a").write("word:" + word)
+"""
+LIVES = """
+import time
+while True:
+    print(flush=True)
+    time.sleep(0.05)
+"""
+ECHOES = """
+import os
+while data := os.read(0, 1):
+    print('{"time": "now", "action": "got", "what": %d}' % data[0], flush=True)
 """
 DIES = """
 open(sys.argv[1], "a").write("died ")
@@ -54,9 +66,14 @@ class Run:
                 yield
                 nursery.cancel_scope.cancel()
 
-    async def until(self, text: str) -> None:
+    async def until(self, text: str, since: int = 0) -> None:
         with trio.fail_after(20):
-            while not any(text in line for line in self.lines):  # noqa: ASYNC110 - not ours to tell
+            while not any(text in line for line in self.lines[since:]):  # noqa: ASYNC110 - not ours
+                await trio.sleep(0.01)
+
+    async def until_process_is_not(self, process: trio.Process) -> None:
+        with trio.fail_after(20):
+            while self.guarded.process is process:  # noqa: ASYNC110 - not ours to tell
                 await trio.sleep(0.01)
 
 
@@ -80,18 +97,49 @@ async def test_where_orders_may_be_alive_the_last_word_is_not_said(tmp_path: Pat
     assert any("goes on" in line for line in run.lines)
 
 
-async def test_a_guardian_that_dies_is_missed_and_replaced_once(tmp_path: Path) -> None:
+async def test_a_guardian_that_dies_is_replaced_at_once_and_then_ever_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarded, "FIRST_WAIT_S", 0.01)
     run = Run(tmp_path, WATCHES + DIES)
     async with run.alive():
-        await run.until("NO GUARDIAN")
-        assert run.guarded.state is Watch.GONE
-    assert run.traces.read_text() == "died " * (1 + RESTARTS)
-    assert [line.partition(",")[0] for line in run.lines] == [
-        "guardian: watching",
+        await run.until("NO GUARDIAN for 0.02 s")
+    said = [line.partition(",")[0].partition(":")[0] for line in run.lines]
+    assert said[: said.index("the guardian has died; NO GUARDIAN for 0.02 s")] == [
+        "guardian",
         "the guardian has died; starting another",
-        "guardian: watching",
-        "NO GUARDIAN any more: should this process die",
+        "guardian",
+        "the guardian has died; NO GUARDIAN for 0.01 s",
+        "guardian",
     ]
+
+
+async def test_a_guardian_that_is_stopped_is_missed_and_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarded, "SILENT_S", 0.5)
+    run = Run(tmp_path, WATCHES + LIVES)
+    async with run.alive():
+        first = run.guarded.process
+        assert first is not None
+        os.kill(first.pid, signal.SIGSTOP)
+        await run.until("has been silent for 0.5 s")
+        await run.until_process_is_not(first)
+        assert first.returncode == -signal.SIGKILL
+        second = len(run.lines)
+        await run.until("guardian: watching", since=second - 1)
+
+
+async def test_the_loops_beat_and_each_signal_are_told_to_the_guardian(tmp_path: Path) -> None:
+    run = Run(tmp_path, WATCHES + ECHOES)
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        async with run.alive():
+            await run.until("guardian: got, 126")
+            os.kill(os.getpid(), signal.SIGTERM)
+            await run.until("guardian: got, 15")
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.parametrize("script", ["", "import sys; sys.stdin.readline()", "raise SystemExit(3)"])
@@ -128,11 +176,12 @@ async def test_one_that_speaks_no_more_is_ended_before_it_takes_us_for_dead(
     tmp_path: Path,
 ) -> None:
     run = Run(tmp_path, WATCHES + "import os; os.close(1)" + WAITS)
-    run.left = False
     async with run.alive():
-        await run.until("NO GUARDIAN")
-    assert not run.traces.exists()
-    assert not any("goes on" in line for line in run.lines)
+        first = run.guarded.process
+        assert first is not None
+        await run.until("the guardian has died; starting another")
+        assert first.returncode == -signal.SIGKILL
+        assert not run.traces.exists()
 
 
 async def test_its_notes_are_in_the_log(tmp_path: Path) -> None:

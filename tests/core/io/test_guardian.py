@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,11 +20,16 @@ from trio.testing import MockClock
 
 from core.commands import Command, FetchOpenOrders
 from core.errors import Untrusted
+from core.io import guardian
 from core.io.guardian import (
+    BEAT,
+    BEAT_S,
     CLEAN_LISTS,
     GIVE_UP_NS,
+    LEFT,
     LOG,
     REQUEST_S,
+    RUN_LOG,
     SKEW_NS,
     WATCH_S,
     Charge,
@@ -64,6 +70,8 @@ CHARGE = Charge(
         recv_window_ms=RECV_WINDOW_MS,
     ),
     ca_file=None,
+    stacks="",
+    hang_timeout_s=2.0,
     api_key="fake-key",
     secret="fake-secret",
 )
@@ -650,6 +658,84 @@ def test_only_our_own_parent_is_watched() -> None:
     assert parent_pidfd(2**22 + 1) == -1
 
 
+# -- a trading process that hangs ------------------------------------------------------------
+
+
+async def test_a_process_that_beats_is_not_silent_and_one_that_does_not_is(
+    pipe: dict[str, int], autojump_clock: MockClock
+) -> None:
+    lifeline = Lifeline(pipe["ours"], -1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lifeline.end)
+        with trio.move_on_after(10) as patience:
+            async with trio.open_nursery() as beating:
+
+                async def beat() -> None:
+                    while True:
+                        os.write(pipe["theirs"], BEAT)
+                        await trio.sleep(1.9)
+
+                beating.start_soon(beat)
+                await lifeline.silence(2)
+        assert patience.cancelled_caught
+        began_s = trio.current_time()
+        await lifeline.silence(2)
+        assert 2 <= trio.current_time() - began_s < 2.1
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_beat_after_a_silence_is_heard(pipe: dict[str, int]) -> None:
+    lifeline = Lifeline(pipe["ours"], -1)
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(lifeline.end)
+            nursery.start_soon(lifeline.beat)
+            await trio.testing.wait_all_tasks_blocked()
+            os.write(pipe["theirs"], BEAT)
+            await trio.testing.wait_all_tasks_blocked()
+            assert len(nursery.child_tasks) == 1
+            nursery.cancel_scope.cancel()
+
+
+async def test_who_was_stopped_himself_takes_nobody_for_silent(
+    pipe: dict[str, int], mock_clock: MockClock
+) -> None:
+    lifeline = Lifeline(pipe["ours"], -1)
+    silent = trio.Event()
+
+    async def watch() -> None:
+        await lifeline.silence(2)
+        silent.set()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(watch)
+        await trio.testing.wait_all_tasks_blocked()
+        mock_clock.jump(10)
+        await trio.testing.wait_all_tasks_blocked()
+        assert not silent.is_set()
+        for _ in range(9):
+            mock_clock.jump(BEAT_S)
+            await trio.testing.wait_all_tasks_blocked()
+        assert silent.is_set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_that_the_trading_process_got_is_known(
+    pipe: dict[str, int], number: signal.Signals
+) -> None:
+    lifeline = Lifeline(pipe["ours"], -1)
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(lifeline.end)
+            os.write(pipe["theirs"], BEAT + bytes([number]) + BEAT)
+            await lifeline.told.wait()
+            nursery.cancel_scope.cancel()
+
+
+async def test_a_last_word_between_beats_is_a_good_end(pipe: dict[str, int]) -> None:
+    assert await end_of(pipe, -1, lambda: os.write(pipe["theirs"], BEAT * 3 + LEFT))
+
+
 # -- the log ---------------------------------------------------------------------------------
 
 
@@ -660,18 +746,23 @@ def test_a_note_is_a_line_of_json_in_the_run_folder_and_for_the_trading_process(
     log = GuardianLog(tmp_path, lambda: START_NS, told)
     log.note("cancel", order="x", result="done")
     line = os.read(heard, 1000)
-    assert (tmp_path / LOG).read_bytes() == line
+    os.close(heard)
+    log.note("died")
+    log.speak_for_the_run("it hangs")
+    log.close()
+    os.close(told)
+    first, second = (tmp_path / LOG).read_bytes().splitlines(keepends=True)
+    assert first == line
     assert json.loads(line) == {
         "time": "2026-01-01T00:00:00.500000Z",
         "action": "cancel",
         "order": "x",
         "result": "done",
     }
+    assert b"died" in second
     assert (tmp_path / LOG).stat().st_mode & 0o777 == 0o600
-    os.close(heard)
-    log.note("died")
-    assert b"died" in (tmp_path / LOG).read_bytes()
-    os.close(told)
+    said = (tmp_path / RUN_LOG).read_text()
+    assert said == "2026-01-01T00:00:00.500000Z guardian: it hangs\n"
 
 
 def test_a_note_that_cannot_be_written_stops_nothing(
@@ -684,13 +775,37 @@ def test_a_note_that_cannot_be_written_stops_nothing(
 
     monkeypatch.setattr(os, "write", full)
     log.note("cancel")
+    log.close()
 
 
 def test_a_trading_process_that_does_not_read_stops_nothing(tmp_path: Path) -> None:
-    heard, told = os.pipe()
+    _, told = os.pipe()
     log = GuardianLog(tmp_path, lambda: START_NS, told)
     for _ in range(100):
         log.note("trouble", why="x" * 2_000)
+    log.close()
     assert (tmp_path / LOG).read_bytes().count(b"\n") == 100
-    os.close(heard)
-    os.close(told)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder"])
+def test_a_log_that_is_no_file_stops_nothing(tmp_path: Path, kind: str) -> None:
+    if kind == "fifo":
+        os.mkfifo(tmp_path / LOG)
+    else:
+        (tmp_path / LOG).mkdir()
+    log = GuardianLog(tmp_path, lambda: START_NS, os.open(os.devnull, os.O_WRONLY))
+    log.note("cancel")
+    log.close()
+    assert not log.writing
+
+
+def test_the_log_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guardian, "MAX_LOG_BYTES", 1_000)
+    log = GuardianLog(tmp_path, lambda: START_NS, os.open(os.devnull, os.O_WRONLY))
+    for number in range(100):
+        log.note("trouble", why=str(number))
+    log.close()
+    logs = sorted(path.name for path in tmp_path.iterdir())
+    assert set(logs) <= {LOG, f"{LOG}.1"}
+    assert f"{LOG}.1" in logs
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 2_200

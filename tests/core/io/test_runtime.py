@@ -104,6 +104,8 @@ def runtime_on(exchange: RunningExchange, folder: Path, strategy: str, *, spin: 
         kernel_stamps=True,
         seed=1,
         leave_timeout_s=2,
+        hang_timeout_s=2,
+        start_timeout_s=60,
     )
     return Runtime(
         plan,
