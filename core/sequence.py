@@ -32,7 +32,7 @@ class Bridged:
     >>> rule = Bridged()
     >>> rule.bridge(snapshot_seq=160, first_seq=157)
     True
-    >>> rule.admit(157, 160), rule.admit(158, 163), rule.admit(165, 166)
+    >>> rule.admit(157, 160), rule.admit(161, 163), rule.admit(165, 166)
     (<Admission.IGNORE: 'ignore'>, <Admission.APPLY: 'apply'>, <Admission.GAP: 'gap'>)
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import pathlib
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from core.errors import (
     JournalFailed,
     OrdersSurvived,
 )
+from core.hops import HOPS, Hops
+from core.io.hlog import HlogFile
 from tools import cli
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -171,3 +174,49 @@ def test_the_page_on_exit_codes_says_what_help_says() -> None:
     page = (ROOT / "docs" / "exit-codes.md").read_text()
     for code, meaning in cli.MEANINGS.items():
         assert f"| {code.value} | {meaning} |" in page
+
+
+# -- what a user types and does ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["run x.toml", "demo"])
+@pytest.mark.parametrize("seconds", ["-1", "0", "nan", "inf", "1e99", "soon"])
+def test_a_time_that_is_none_is_refused(
+    command: str, seconds: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli._run([*command.split(), "--seconds", seconds])
+    assert caught.value.code == 2
+    assert "must be a number above 0" in capsys.readouterr().err
+
+
+def test_a_file_that_the_system_refuses_is_a_line_and_no_traceback(
+    ends_with: Callable[[int | BaseException], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ends_with(PermissionError(13, "Permission denied", "/somebody/else")) == 2
+    assert capsys.readouterr().err == "hotloop: /somebody/else: Permission denied\n"
+
+
+@pytest.mark.parametrize("extra", [[], ["--json"]])
+def test_a_table_or_json_whose_reader_has_gone_ends_with_141(
+    tmp_path: pathlib.Path, extra: list[str]
+) -> None:
+    hops, start_ns = Hops(), 1_790_000_000_000_000_000
+    hops.record(HOPS.index("gc"), 1_000)
+    while hops.fold():
+        pass
+    log = HlogFile(tmp_path / "hops.hlog", start_ns)
+    log.put(hops.interval(start_ns, start_ns + 1_000_000_000))
+    log.close()
+    reading, writing = os.pipe()
+    os.close(reading)  # gone before the first byte
+    done = subprocess.run(
+        [sys.executable, "-m", "tools", "report", str(tmp_path), *extra],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        check=False,
+    )
+    os.close(writing)
+    assert done.stderr == b""
+    assert done.returncode == 141

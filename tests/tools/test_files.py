@@ -109,3 +109,25 @@ def test_a_file_that_is_too_long_is_not_read_whole(place: pathlib.Path) -> None:
 def test_what_is_not_text_is_refused_without_showing_it(place: pathlib.Path) -> None:
     write(place.with_name("keys.toml"), "").write_bytes(SECRET.encode() + b"\xff")
     assert f"not UTF-8 (byte {len(SECRET)})" in refused(place)
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "-----BEGIN PRIVATE KEY-----" + SECRET + "-----END PRIVATE KEY-----",
+        SECRET,
+        SECRET * 100,
+        "../" + SECRET,
+    ],
+)
+def test_a_private_key_in_place_of_its_files_name_is_not_repeated(
+    place: pathlib.Path, pasted: str
+) -> None:
+    write(place.with_name("keys.toml"), f'api_key = "FAKE-KEY"\nprivate_key = "{pasted}"')
+    assert f"{place.with_name('keys.toml')}: private_key" in refused(place)
+
+
+def test_a_private_keys_file_that_is_there_is_named(place: pathlib.Path) -> None:
+    write(place.with_name("keys.toml"), 'api_key = "FAKE-KEY"\nprivate_key = "key.pem"')
+    write(place.with_name("key.pem"), "nonsense")
+    assert "key.pem: no private key in PEM" in refused(place)

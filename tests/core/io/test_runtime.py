@@ -15,8 +15,9 @@ import trio
 
 from core import app, config
 from core.events import Side
+from core.hops import HOPS
 from core.io.clock import EngineClock
-from core.io.hlog import HlogFile
+from core.io.hlog import HlogFile, read_hlog
 from core.io.journal_file import JournalFile, read
 from core.io.run_log import RunLog
 from core.io.runtime import Ending, Plan, Runtime
@@ -156,6 +157,24 @@ async def test_when_its_time_is_over(tmp_path: Path, spin: bool):
         assert ending.why == "time is over"
         check_left(running, ending, tmp_path)
     assert descriptors() == before, "no socket and no file is left"
+
+
+async def test_the_last_hops_are_in_the_log(tmp_path: Path):
+    """What waits in the ring when the run ends is counted and written, too."""
+    took_ns = 123_456_789
+    async with exchange() as running:
+        runtime = runtime_on(running, tmp_path, "Rests", spin=False)
+        runtime._loop._idle.clear()  # a loop that is never idle counts nothing meanwhile
+        async with trio.open_nursery() as nursery:
+
+            async def end() -> None:
+                await standing(runtime)
+                runtime.hops.record(HOPS.index("gc"), took_ns)
+                runtime.stop("enough")
+
+            nursery.start_soon(end)
+            await runtime.run(None, signals=False)
+    assert read_hlog(tmp_path / "hops.hlog").tags["gc"].max >= took_ns
 
 
 async def test_when_it_is_cancelled(tmp_path: Path):

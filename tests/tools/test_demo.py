@@ -1,0 +1,43 @@
+"""Two demos never share a folder, however close to each other they begin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import BadConfig
+from tools import demo
+
+
+def test_two_demos_of_the_same_second_have_a_folder_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folders = {demo._folder(None) for _ in range(5)}
+    assert len(folders) == 5
+    assert all((folder / demo.KEYS).stat().st_mode & 0o777 == 0o600 for folder in folders)
+
+
+def test_a_folder_of_ones_own_is_taken_by_the_first(tmp_path: Path) -> None:
+    wanted = tmp_path / "mine"
+    wanted.mkdir()
+    assert demo._folder(wanted) == wanted
+    with pytest.raises(BadConfig, match="is not empty"):
+        demo._folder(wanted)
+
+
+def test_a_race_for_one_empty_folder_has_one_winner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have seen it empty: the key file tells whose it is."""
+    monkeypatch.setattr(demo, "any", lambda _: False, raising=False)
+    assert demo._claim(tmp_path)
+    assert not demo._claim(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_folder_that_cannot_be_made_is_a_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BadConfig, match="--dir"):
+        demo._folder(tmp_path / name)
