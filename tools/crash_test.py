@@ -52,6 +52,9 @@ STAYS_S = 0.5
 """Without a guardian, what a dead run left is still there after so long: nobody else takes it out.
 A guardian that had been overlooked would need a tenth of it."""
 
+DOUBT_S = 120.0
+"""Within which the absence of an order has to be proved: no venue may delay one for so long."""
+
 AWAY_S = 3.0
 """How long the exchange is away."""
 
@@ -234,7 +237,9 @@ def compare(run: Run, exchange: Exchange) -> None:
 
     def quiet() -> dict[str, Any]:
         status = run.status()
-        return {} if not status or status["open_orders"] or exchange.open_orders() else status
+        # One whose absence is not proved yet is told apart: that takes longer than any delay may.
+        alive = [each for each in status.get("open_orders", []) if each["state"] != "unknown"]
+        return {} if not status or alive or exchange.open_orders() else status
 
     status = until("no order is left after a halt", quiet)
     believed = status["positions"][0]["position"]
@@ -273,16 +278,16 @@ def stays(exchange: Exchange, left: list[str]) -> None:
 
 
 def kill(run: Run, exchange: Exchange, _: random.Random) -> Struck:
+    left = exchange.open_orders()  # before: a guardian needs less than an answer takes
     run.kill()
-    left = exchange.open_orders()
     taken_out(exchange, "the guardian")
     return Struck(len(left), "killed while it traded")
 
 
 def kill_starting(run: Run, exchange: Exchange, chance: random.Random) -> Struck:
     time.sleep(chance.uniform(0, STARTING_S))
-    run.kill()
     left = exchange.open_orders()
+    run.kill()
     taken_out(exchange, "the guardian, or that of the boot before,")
     return Struck(len(left), "killed while it started or recovered")
 
@@ -378,6 +383,7 @@ def finish(folder: Path, exchange: Exchange) -> int:
     try:
         until("the last run trades", run.trading)
         compare(run, exchange)
+        until("no order is in doubt", lambda: not run.status()["unknown_orders"], DOUBT_S)
         run.send(signal.SIGTERM)
         code = run.process.wait(PATIENCE_S)
     finally:

@@ -47,6 +47,9 @@ MEMORY_EVERY_S = 60
 INTERVAL_S = 1.0
 """Between two intervals of the hop log, and two looks of whoever watches."""
 
+REFUSED_S = 1.0
+"""How long a run that the venue has refused, and that has sent nothing, tries to prove that."""
+
 HUNG_STATUS = 4
 """A process that ends while its loop hangs has proved nothing: the exit code for that."""
 
@@ -351,7 +354,10 @@ class Runtime:
 
     async def _leave(self) -> None:
         self._loop.post(lambda: self.engine.leave(self._why, self.now_ns()))
-        with trio.move_on_after(self._plan.leave_timeout_s):
+        # Whoever was refused before anything was sent will be told nothing that proves anything.
+        refused = self.engine.gate.remote and self.engine.unsent
+        timeout_s = REFUSED_S if refused else self._plan.leave_timeout_s
+        with trio.move_on_after(timeout_s):
             await self._left.wait()
         if self.engine.left:
             proved = self.engine.recovery.left

@@ -131,7 +131,7 @@ def compare(run: Any, exchange: Any, _: random.Random) -> Struck:
         (crash_test.stop, FakeRun(), FakeExchange(ONE), "the guardian of a stopped run takes"),
         (crash_test.stop, FakeRun(state="interrupted"), FakeExchange(), "after it was stopped"),
         (crash_test.stop, FakeRun(), FakeExchange([], [], position="1"), "the run holds"),
-        (crash_test.stop, FakeRun(), FakeExchange([], [], [], ONE), "the guardian takes all out"),
+        (crash_test.stop, FakeRun(), FakeExchange([], [], [], [], ONE), "guardian takes all"),
         (crash_test.kill_guardian, FakeRun(), FakeExchange(), "nobody guards it"),
         (crash_test.kill_guardian, FakeRun(GUARDED), FakeExchange(), "another guardian watches"),
         (crash_test.kill_guardian, FakeRun([[7], []], guardian="gone"), FakeExchange(), "another"),
@@ -141,7 +141,7 @@ def compare(run: Any, exchange: Any, _: random.Random) -> Struck:
         (crash_test.stop_guardian, FakeRun(REPLACED), FakeExchange(ONE), "takes all out"),
         (crash_test.stop_exchange, FakeRun(state="interrupted"), FakeExchange(), "was away"),
         (crash_test.stop_exchange, FakeRun(), FakeExchange(position="1"), "the run holds"),
-        (crash_test.stop_exchange, FakeRun(), FakeExchange([], [], ONE), "takes all out"),
+        (crash_test.stop_exchange, FakeRun(), FakeExchange([], [], [], ONE), "takes all out"),
     ],
 )
 def test_each_check_of_a_strike_was_seen_to_fail(

@@ -30,7 +30,7 @@ file = "keys.toml"
 name = "observer"
 [run]
 dir = "run"
-start_timeout_s = 2
+start_timeout_s = 5
 """
 
 NOBODY = "127.0.0.1:9"
@@ -73,9 +73,9 @@ def test_a_start_that_does_not_reach_the_venue_says_why_at_once_and_is_given_up(
         first = next(line for line in run.stderr if "REST is not reached: " in line)
         assert NOBODY in first
         rest = run.stderr.read()
-        assert run.wait(20) == 3
-    assert "not started within 2 s: REST: " in rest
-    assert time.monotonic() - began_s < 20
+        assert run.wait(30) == 3
+    assert "not started within 5 s: REST: " in rest
+    assert time.monotonic() - began_s < 30
     assert "REST: " in (tmp_path / "run" / "run.log").read_text()
 
 
@@ -93,7 +93,7 @@ async def test_a_start_that_the_venue_refuses_for_good_ends_at_once_with_its_wor
         path = write(
             tmp_path, rest=exchange.rest, stream=exchange.stream, symbol=symbol, secret=secret
         )
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             done = await trio.run_process(command(path), capture_stderr=True, check=False, cwd=ROOT)
     assert done.returncode == 3
     assert f"the venue refuses the start: {'' if secret == 'fake' else 'FetchInstruments'}" in (
