@@ -68,6 +68,10 @@ def interrupts() -> None:
 
 
 def deepens() -> None:
+    deeper()
+
+
+def deeper() -> None:
     deepens()
 
 

@@ -677,6 +677,7 @@ async def test_a_process_that_beats_is_not_silent_and_one_that_does_not_is(
 
                 beating.start_soon(beat)
                 await lifeline.silence(2)
+                beating.cancel_scope.cancel()
         assert patience.cancelled_caught
         began_s = trio.current_time()
         await lifeline.silence(2)
