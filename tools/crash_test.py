@@ -53,7 +53,8 @@ STAYS_S = 0.5
 A guardian that had been overlooked would need a tenth of it."""
 
 DOUBT_S = 120.0
-"""Within which the absence of an order has to be proved: no venue may delay one for so long."""
+"""Within which the absence of an order has to be proved, and its side of the market be quoted
+again: no venue may delay one for so long."""
 
 AWAY_S = 3.0
 """How long the exchange is away."""
@@ -317,10 +318,12 @@ def stop(run: Run, exchange: Exchange, chance: random.Random) -> Struck:
 
 def another_guardian(run: Run, first: int) -> None:
     """Wait until another process guards the run. Raises ``Wrong``."""
-    until(
-        "another guardian watches",
-        lambda: first not in run.guardians() and run.status().get("guardian") == "watching",
-    )
+
+    def watches() -> bool:
+        others = [pid for pid in run.guardians() if pid != first]
+        return bool(others) and run.status().get("guardian") == "watching"
+
+    until("another guardian watches", watches)
 
 
 def kill_guardian(run: Run, exchange: Exchange, chance: random.Random) -> Struck:
@@ -367,7 +370,7 @@ def rounds(
             else:
                 until("it trades", run.trading)
                 compare(run, exchange)
-                until("it has orders again", exchange.open_orders)
+                until("it has orders again", exchange.open_orders, DOUBT_S)
                 time.sleep(chance.uniform(0, TRADING_S))
                 struck = TRADING[moment % len(TRADING)](run, exchange, chance)
         finally:
