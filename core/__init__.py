@@ -14,8 +14,8 @@ The floors; imports point down only::
                account, reference_data, gate, operator, recovery, continuity, flatten, ledger: one
                question each
     machines   book, sequence, orders, position, risk, throttle, session, inflight, doubts,
-               reconcile, timers, venue_clock, journal, checkpoint, counts, hops, wire/: one noun
-               each, synchronous, time is an argument, none imports another
+               reconcile, timers, venue_clock, journal, checkpoint, counts, chatter, hops, wire/:
+               one noun each, synchronous, time is an argument, none imports another
     words      units, instrument, events, commands, errors, views, strategy, venue, config:
                values and what may be said
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from core.book import Book
+from core.chatter import Flow
 from core.commands import Amend, Cancel, Command, OrderKind, Place, Replace, TimeInForce
 from core.doubts import Doubts
 from core.errors import BadParameter
@@ -72,6 +73,7 @@ class TradingDesk:
         "_awaited",
         "_balances",
         "_books",
+        "_flow",
         "_log",
         "_orders",
         "_outbound",
@@ -117,6 +119,7 @@ class TradingDesk:
         self._stamp = stamp
         self._timer = timer
         self._log = log
+        self._flow = Flow()
         self._quotes: dict[tuple[int, Side], Order] = {}
         self._unwanted: Doubts[str] = Doubts()
         self._awaited: list[_Awaited] = []
@@ -433,7 +436,8 @@ class TradingDesk:
         self._timer(self.now_ns + delay_ns, tag)
 
     def log(self, text: str) -> None:
-        self._log(text)
+        for line in self._flow.lines(text, self.now_ns):
+            self._log(line)
 
     def _has(self, instrument: int) -> bool:
         return type(instrument) is int and 0 <= instrument < len(self._table)

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from core import hops as hop
+from core.chatter import Kinds
 from core.commands import Amend, Cancel, Place, QueryOrder, Replace
 from core.counts import Counts
 from core.desk import TradingDesk
@@ -43,6 +44,7 @@ class Replies:
         "_door",
         "_handlers",
         "_hops",
+        "_kinds",
         "_lines",
         "_market_data",
         "_newest_id",
@@ -89,6 +91,7 @@ class Replies:
         self._hops = hops
         self._counts = counts
         self._door = door
+        self._kinds = Kinds()
         self._newest_id = 0
         """The newest request that was answered with the venue's counts."""
 
@@ -111,7 +114,8 @@ class Replies:
             reply = self._adapter.answer(asked.command, request_id, status, headers, body)
         except RemoteFault as fault:
             self._counts.errors += 1
-            self._door.log(f"answer to {type(asked.command).__name__}: {fault}")
+            kind = type(asked.command).__name__
+            self._say(kind, f"answer to {kind}: {fault}")
             self._no_reply(asked)
         else:
             self._take(asked, reply)
@@ -185,14 +189,19 @@ class Replies:
                 self._throttle.run_out(self._adapter.cost(asked.command), venue_ns)
         elif reply.verdict is Verdict.THROTTLED:
             self._throttle.cool_down(reply.retry_ns, venue_ns)
-            self._door.log(f"throttled by the venue: {name}")
+            self._say(name, f"throttled by the venue: {name}")
         elif reply.verdict is Verdict.BANNED:
             self._throttle.ban(reply.retry_ns, venue_ns)
             self._outbound.withhold()
             self._door.hold_dials(self._throttle.banned_until_ns - self._clock.offset_ns)
-            self._door.log(f"banned by the venue: {name}")
+            self._say(name, f"banned by the venue: {name}")
         elif reply.verdict is Verdict.FATAL:
-            self._door.log(f"refused for good: {name}")
+            self._say(name, f"refused for good: {name}")
+
+    def _say(self, kind: str, text: str) -> None:
+        line = self._kinds.line(kind, text, self._desk.now_ns)
+        if line:
+            self._door.log(line)
 
 
 def _named(asked: Asked | None, fact: Event) -> Event:
