@@ -23,6 +23,7 @@ from tools.world.audit.fills import Fills
 from tools.world.audit.leaving import Leaving
 from tools.world.audit.ledger import Booked, Ledger
 from tools.world.audit.line import PLACING, Line
+from tools.world.audit.quotes import Quotes
 from tools.world.audit.rest import Rest
 from tools.world.audit.watch import Breach, Context, Findings, Limits, Sent, Watch
 from venues.sim.engine import BestMoved, Event, Market
@@ -31,7 +32,7 @@ from venues.sim.ledger import DEFAULT_SECRET
 
 SECRET: Final = DEFAULT_SECRET.encode()
 
-WATCHES: Final[tuple[type[Watch], ...]] = ()
+WATCHES: Final[tuple[type[Watch], ...]] = (Quotes,)
 """The rooms that need nothing but what every room hears: to watch one thing more, add one here."""
 
 

@@ -211,6 +211,33 @@ def throttle(w: Anywhere, message: Message) -> Struck:
     return Struck([], lambda: w.engine.throttle.cooling_until_ns > w.venue_ns)
 
 
+def spend_orders(w: Anywhere, message: Message) -> Struck:
+    """Somebody else on the account has used the order budget up: nothing but orders has to wait."""
+    text = "Too many new orders; current limit is 50 orders per 10 SECOND."
+    _refuse(w, message, 429, -1015, text, None)
+
+    def reaction() -> bool:
+        return w.engine.throttle.free("orders_10s", w.venue_ns) == 0
+
+    return Struck([], reaction)
+
+
+FORBIDDEN: Final = (
+    (401, -2015, "Invalid API-key, IP, or permissions for action."),
+    (400, -2010, "This account may not place or cancel orders."),
+    (400, -2010, "This action is disabled on this account."),
+    (400, -2010, "This symbol is not permitted for this account."),
+    (400, -1121, "Invalid symbol."),
+)
+
+
+def forbid(w: Anywhere, message: Message) -> Struck:
+    """The venue refuses for good: it halts the symbol or everything, in the venue's words."""
+    status, code, text = w.draw.faults.choice(FORBIDDEN)
+    _refuse(w, message, status, code, text, None)
+    return Struck([], lambda: any(text in halt.why for halt in w.engine.risk.halts()))
+
+
 def ban(w: Anywhere, message: Message) -> Struck:
     """Nothing may be sent for a while, and nothing dialled where a line is lost meanwhile."""
     line = w.draw.faults.choice((MARKET, TRADE, None))
@@ -379,4 +406,6 @@ FAULTS: Final = (
     Fault(41, "answer_spoiled", 0.1, spoil_answer, REST),
     Fault(45, "market_closed", 0.03, closed_market, ORDERS),
     Fault(45, "grid_moved", 0.05, move_grid),
+    Fault(61, "forbidden", 0.004, forbid, ORDERS),
+    Fault(62, "orders_spent", 0.02, spend_orders, ("ask.p",)),
 )

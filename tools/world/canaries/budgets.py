@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from core.desk import TradingDesk
 from core.throttle import Throttle
 from tools.world.canaries.canary import Canary, Change
 
@@ -12,9 +13,17 @@ def _always(self: Any, *_: Any) -> bool:
     return True
 
 
+def _leave_it(self: Any, *_: Any) -> bool:
+    return True
+
+
 CANARIES: Final[dict[str, Canary]] = {
     "throttle_off": Canary(
         "requests leave whatever the venue's budgets and bans say",
         (Change(Throttle, "take", _always),),
+    ),
+    "quote_frozen": Canary(
+        "a quote that cannot be moved stands where it was",
+        (Change(TradingDesk, "_is_in_the_way", _leave_it),),
     ),
 }
