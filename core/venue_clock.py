@@ -6,9 +6,16 @@ answer times. Whoever reads it adds the offset to the time of the turn; nothing 
 
 from __future__ import annotations
 
+from core.units import NS_PER_MS
+
 SAMPLES = 8
 """Samples kept: the one with the shortest round trip is trusted, and is soon replaced when clocks
 drift, because the oldest leaves."""
+
+DRIFT_NS = 20 * NS_PER_MS
+"""How far two measurements may lie apart beyond what their round trips explain: a drift of 80 ppm
+over as many samples, half a minute apart. What lies further apart was measured on clocks of which
+one has been set since: only the newest tells how they stand now."""
 
 
 class VenueClock:
@@ -30,6 +37,11 @@ class VenueClock:
         """Take one answer: the venue said ``venue_ns`` between our two times."""
         round_trip_ns = received_ns - sent_ns
         offset_ns = venue_ns - (sent_ns + round_trip_ns // 2)
+        self._samples = [
+            (trip_ns, old_ns)
+            for trip_ns, old_ns in self._samples
+            if abs(offset_ns - old_ns) <= (trip_ns + round_trip_ns) // 2 + DRIFT_NS
+        ]
         self._samples.append((round_trip_ns, offset_ns))
         del self._samples[:-SAMPLES]
         self.round_trip_ns, self.offset_ns = min(self._samples)

@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.units import NS_PER_MS, NS_PER_S
 from core.venue_clock import SAMPLES, VenueClock
 
 
@@ -27,6 +28,14 @@ def test_old_samples_leave_so_that_drift_is_followed():
     for _ in range(SAMPLES):
         clock.measure(0, 100, 5_050)
     assert clock.offset_ns == 5_000
+
+
+def test_a_clock_that_was_set_since_is_not_judged_by_older_samples():
+    clock = VenueClock()
+    for start_ns in range(0, 3 * NS_PER_S, NS_PER_S):
+        clock.measure(start_ns, start_ns + 1_000, start_ns + 500)
+    clock.measure(4 * NS_PER_S, 4 * NS_PER_S + 40 * NS_PER_MS, 8 * NS_PER_S)
+    assert abs(clock.offset_ns - 4 * NS_PER_S) <= 20 * NS_PER_MS
 
 
 def test_forgetting_makes_the_offset_unknown():

@@ -16,19 +16,28 @@ from typing import Any, Final
 import msgspec
 
 from core.engine import Engine
+from core.events import Side
 from core.journal import Kind, MemoryJournal, Payload, Record
+from core.strategy import Quote
 from tools.world.audit.books import Books
+from tools.world.audit.callbacks import Callbacks
 from tools.world.audit.exposure import Exposure
 from tools.world.audit.fills import Fills
+from tools.world.audit.halts import Halts
+from tools.world.audit.intents import Intents
 from tools.world.audit.leaving import Leaving
 from tools.world.audit.ledger import Booked, Ledger
+from tools.world.audit.limits import Limits as LimitsKept
 from tools.world.audit.line import PLACING, Line
 from tools.world.audit.quotes import Quotes
 from tools.world.audit.rest import Rest
 from tools.world.audit.watch import Breach, Context, Findings, Limits, Sent, Watch
+from tools.world.witness import Asked
 from venues.sim.engine import BestMoved, Event, Market
 from venues.sim.fixed import parse
 from venues.sim.ledger import DEFAULT_SECRET
+
+PING_HEAD: Final = b"\x89"
 
 SECRET: Final = DEFAULT_SECRET.encode()
 
@@ -44,21 +53,39 @@ class Auditor:
     ) -> None:
         self.findings = Findings()
         self.ledger = Ledger(markets, account, self.findings)
-        context = Context(markets, dict(limits), self.ledger, self.findings)
+        self.markets = markets
+        self.allowed = dict(limits)
+        context = Context(markets, self.allowed, self.ledger, self.findings)
         self.books = Books(context)
         self.line = Line(context)
         self.exposure = Exposure(context)
         self.fills = Fills(context)
         self.rest = Rest(context, self.books)
         self.leaving = Leaving(context)
-        own: list[Watch] = [self.books, self.line, self.exposure, self.fills, self.rest]
-        own.append(self.leaving)
+        self.intents = Intents(context)
+        self.limits = LimitsKept(context, self.exposure)
+        self.halts = Halts(context)
+        self.callbacks = Callbacks(context)
+        own: list[Watch] = [
+            self.books,
+            self.line,
+            self.exposure,
+            self.fills,
+            self.rest,
+            self.intents,
+            self.limits,
+            self.halts,
+            self.callbacks,
+            self.leaving,
+        ]
         self._watches = [*own, *(watch(context) for watch in WATCHES)]
         self._on_order = self._who_hear("on_order")
         self._on_report = self._who_hear("on_report")
         self._on_request = self._who_hear("on_request")
         self._on_market = self._who_hear("on_market")
         self._on_told = self._who_hear("on_told")
+        self._on_asked = self._who_hear("on_asked")
+        self._on_callback = self._who_hear("on_callback")
         self.ledger.told = self._told
         self.foreign_cancels = 0
         self.sent = Counter[str]()
@@ -81,12 +108,13 @@ class Auditor:
 
     # -- what the exchange does ----------------------------------------------------------------
 
-    def saw(self, events: Iterable[Event]) -> None:
+    def saw(self, events: Iterable[Event], now_ns: int) -> None:
         """Take what the exchange's engine did, before anybody is told."""
         events = list(events)
         for event in events:
             if isinstance(event, BestMoved):
                 self.books.moved(event)
+                self.limits.moved(event, now_ns)
         self.ledger.saw(events)
 
     def published(self) -> None:
@@ -109,6 +137,7 @@ class Auditor:
             hear(method, values, now_ns)
         if method in PLACING:
             order = _order(values)
+            self.halts.on_request_id(request["id"], order.symbol)
             for hear in self._on_order:
                 hear(order, now_ns)
             self.exposure.left(link, request["id"], order)
@@ -117,7 +146,7 @@ class Auditor:
         """The exchange has handled a request, or nobody ever will."""
         self.exposure.arrived(link, payload[7 : payload.find(b'"', 7)].decode())
 
-    def on_asked(self, path: str, now_ns: int) -> None:
+    def on_rest(self, path: str, now_ns: int) -> None:
         """Our side sends a request over REST."""
         self.line.check_ban(path, now_ns)
 
@@ -128,8 +157,9 @@ class Auditor:
     def on_read(self, private: bool, data: bytes, now_ns: int, skew_ns: int, link: int) -> None:
         """Bytes reach our side; what they allow may be done within the same turn."""
         if not private:
-            for hear in self._on_market:
-                hear(now_ns)
+            if data[:1] != PING_HEAD:
+                for hear in self._on_market:
+                    hear(now_ns)
             return
         for payload in self.line.hear(link, data):
             if b'"status":418' in payload[:40]:
@@ -137,10 +167,57 @@ class Auditor:
             for hear in self._on_told:
                 hear(payload, now_ns)
 
+    def on_word(self, text: str) -> None:
+        """The operator says something to the run."""
+        verb = text.partition(" ")[0]
+        if verb == "halt":
+            self.halts.halt("", "the operator has said so")
+        elif verb == "resume":
+            self.halts.resume()
+        elif verb == "flatten":
+            self.intents.flattens = True
+
+    def may_trade(self, symbol: str, now_ns: int) -> bool:
+        """Whether nothing is known that may keep our side from trading a symbol."""
+        allowed, profit = self.allowed, self.ledger.profit
+        return not (
+            self.ledger.others_traded
+            or symbol in self.ledger.doubled
+            or not self.halts.trades(symbol)
+            or self.line.is_slow(now_ns)
+            or any(-profit(name) * 2 > allowed[name].max_daily_loss for name in self.markets)
+        )
+
     def on_boot(self) -> None:
         """A new boot begins, which knows nothing of what the one before was told."""
         for watch in self._watches:
             watch.on_boot()
+
+    def journal_failed(self) -> None:
+        """The journal has refused a record: nothing is placed, the strategy is called no more."""
+        self.line.journal_failed()
+        self.callbacks.on_raised()
+
+    # -- what passes between strategy and desk: Hearer ------------------------------------------
+
+    def on_asked(self, asked: Asked) -> None:
+        """The desk has taken an order of the strategy's."""
+        for hear in self._on_asked:
+            hear(asked)
+
+    def on_quoted(self, symbol: str, side: Side, wanted: Quote | None) -> None:
+        """The strategy wants a side quoted like that, or not at all."""
+        self.intents.on_quoted(symbol, side, wanted)
+
+    def on_callback(self, name: str, arguments: tuple[Any, ...]) -> None:
+        """The strategy is called."""
+        for hear in self._on_callback:
+            hear(name, arguments)
+
+    def on_raised(self) -> None:
+        """The strategy has raised something out of a callback."""
+        for watch in self._watches:
+            watch.on_raised()
 
     # -- at rest -------------------------------------------------------------------------------
 
@@ -158,8 +235,9 @@ class Auditor:
             if SECRET.decode() in line:
                 self.note("I12", f"a secret is logged: {line}")
 
-    def check_left(self) -> None:
-        """I19: nothing of ours is alive at the exchange."""
+    def at_end(self) -> None:
+        """I19: the run has been left, and nothing of ours is alive at the exchange."""
+        self.callbacks.at_end()
         for order in self.ledger.alive():
             self.note("I19", f"{order.client_id} is alive on {order.symbol} after the exit")
 
@@ -174,7 +252,7 @@ def _order(values: Mapping[str, Any]) -> Sent:
         tif=values.get("timeInForce", ""),
         price=parse(values["price"]) if "price" in values else 0,
         size=parse(values["quantity"]),
-        replaces=values.get("cancelOrigClientOrderId", ""),
+        replaces=values.get("cancelOrigClientOrderId") or str(values.get("cancelOrderId", "")),
     )
 
 
@@ -191,7 +269,7 @@ class AuditedJournal(MemoryJournal):
 
     def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None:
         if self.failing:
-            self._auditor.line.journal_failed()
+            self._auditor.journal_failed()
             raise self.fail("no space left on the simulated disk")
         super().append(kind, line, time_ns, payload)
         if kind == Kind.SEND:

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from core.replay import replay
 from core.units import NS_PER_S
+from tools.world import drills
 from tools.world.audit.watch import Breach
 from tools.world.faults import FAULTS
 from tools.world.tank import START_NS
@@ -88,6 +89,7 @@ def _go_through(world: World) -> None:
     try:
         _storm(world)
         _calm(world)
+        _drill(world)
         _exit(world)
         _replay(world)
     except Breach:
@@ -130,6 +132,16 @@ def _calm(world: World) -> None:
     world.run(0)
 
 
+def _drill(world: World) -> None:
+    """Trade in peace, and hold the drills of this world."""
+    if world.over():
+        return
+    for seconds in drills.hold(world, drills.drawn(world.draw.drills)):
+        world.run(seconds)
+    if not world.over():
+        _calm(world)
+
+
 def _settle(world: World, until_ns: int) -> None:
     """Run until all is at rest, or the run is being left."""
     world.street_opens(STREET_RATE)
@@ -159,6 +171,8 @@ def _restless(unrest: str) -> Breach:
 
 
 def _exit(world: World) -> None:
+    for seconds in drills.leave(world):
+        world.run(seconds)
     world.street_rate = 0.0
     if not (world.ended or world.engine.recovery.leaving):
         world.leave_soon("the end")
@@ -171,7 +185,7 @@ def _exit(world: World) -> None:
             raise Breach("I19", f"not left within {EXIT_S:g} s; ours: {alive}")
         world.run(0.1)
     world.run(AFTER_S)
-    world.auditor.check_left()
+    world.auditor.at_end()
     world.run(0)
 
 

@@ -228,6 +228,7 @@ def unknown_execution(w: Anywhere, message: Message) -> Struck:
     body = decode(message.payload)
     body["event"]["x"] = "FUNDING"
     symbol = body["event"]["s"]
+    w.auditor.halts.may_halt(symbol)
 
     def reaction() -> bool:
         row = w.engine.table.find(symbol)

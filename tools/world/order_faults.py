@@ -314,6 +314,8 @@ def differ_balance(w: Anywhere) -> Struck | None:
         return encode(account)
 
     w.tampering.lies[path] = (engine.setup.boot, lie)
+    w.auditor.halts.may_halt("")
+    w.auditor.rest.lied_about_balances = True
     w.cut(TRADE)
     w.strikes.lull(LEDGER_S)
     halted, again = logged(w, "halted: the ledgers differ"), asked_again(w, path, 2)
@@ -342,6 +344,7 @@ def move_grid(w: Anywhere) -> Struck | None:
         return encode(info)
 
     w.tampering.lies[path] = (engine.setup.boot, lie)
+    w.auditor.halts.may_halt(row.symbol)
     error = {"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}
     said = encode({"id": "q0", "status": 400, "error": error})
     w.say_past(Message(TRADE, TEXT, said))
@@ -353,6 +356,8 @@ def spoil_answer(w: Anywhere, request: RestRequest | HttpRequest, answer: Answer
     draw = w.draw.faults
     latency_ns, status, headers, body = answer
     reaction = asked_again(w, request.path)
+    if request.path.endswith("/account"):
+        w.auditor.rest.lied_about_balances = True  # it may be overtaken by what is pushed
     html = b"<html><head><title>Attention Required!</title></head></html>"
     spoiled: Answer | None = draw.choice(
         (

@@ -354,7 +354,7 @@ class Outside:
                 self.agenda.pass_time(slow_ns)
 
     def on_journal_failed(self) -> None:
-        self.auditor.line.journal_failed()
+        self.auditor.journal_failed()
 
     def on_sent(self, link: int, data: bytes) -> None:
         if self.engine.recovery.leaving:
@@ -378,7 +378,7 @@ class Outside:
     def on_asked(self, request_id: int, request: RestRequest) -> None:
         self._asked[request_id] = request
         self.asked.append(request)
-        self.auditor.on_asked(request.path, self.now_ns)
+        self.auditor.on_rest(request.path, self.now_ns)
 
     def on_read(self, link: int, data: bytes) -> None:
         private = link % len(HOSTS) == TRADE
@@ -433,7 +433,6 @@ class Outside:
         if text.startswith("resident memory"):
             return  # says something of this machine, not of this world
         self.log_lines.append(text)
-        self.auditor.line.on_log(text)
 
     def said(self, text: str, since: int = 0) -> bool:
         """Whether the log has such a line since an index."""

@@ -186,7 +186,7 @@ async def _exit(world: Outside) -> None:
             raise Breach("I19", f"not left within {EXIT_S:g} s; ours: {alive}")
         await _pass(world, 0.1)
     await _pass(world, AFTER_S)
-    world.auditor.check_left()
+    world.auditor.at_end()
     await _pass(world, 0)
 
 

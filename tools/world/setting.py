@@ -16,7 +16,7 @@ from tools.world.seeds import Generators
 from tools.world.street import Street
 from tools.world.tank import START_NS
 from tools.world.workload import MISCHIEF
-from venues.sim.fixed import parse, show
+from venues.sim.fixed import ONE, parse, show
 from venues.sim.ledger import DEFAULT_BALANCES, DEFAULT_KEY, DEFAULT_SECRET
 from venues.sim.symbols import SYMBOLS
 from venues.sim.venue import Venue
@@ -40,7 +40,7 @@ class WatchedVenue(Venue):
 
     def settle(self, now_ns: int) -> None:
         if self.auditor is not None:
-            self.auditor.saw(self.exchange.engine.events)
+            self.auditor.saw(self.exchange.engine.events, now_ns)
         super().settle(now_ns)
 
 
@@ -73,19 +73,27 @@ class Setting:
         self.venue.settle(START_NS)
         limits = {name: self._draw_limits(name) for name in self.symbols}
         self.auditor = Auditor(engine.markets, self.account.number, limits)
+        self.auditor.rest.balances = lambda: {
+            asset: balance.free for asset, balance in self.account.balances.items()
+        }
         self.venue.auditor = self.auditor
         self.auditor.published()
+        self.cancels_when_stale = self.draw.workload.random() < 0.5
         self.run = self._draw_run(limits)
 
     def _draw_limits(self, symbol: str) -> Limits:
         order = parse(MAX_ORDER[symbol])
+        draw = self.draw.workload
         return Limits(
-            max_position=int(order * self.draw.workload.choice(OF_ORDERS)),
+            max_position=int(order * draw.choice(OF_ORDERS)),
             max_order=order,
-            max_open_orders=100,
-            max_orders_per_s=1000,
-            collar_bps=100,
-            max_book_age_ns=60 * NS_PER_S,
+            max_open_orders=draw.choice((3, 8, 100)),
+            max_orders_per_s=draw.choice((4, 20, 1_000)),
+            collar_bps=draw.choice((5, 20, 100)),
+            max_book_age_ns=draw.choice((1, 5, 60)) * NS_PER_S,
+            max_rejects=draw.choice((3, 20)),
+            reject_window_ns=10 * NS_PER_S,
+            max_daily_loss=draw.choice((10, 100_000)) * ONE,
         )
 
     def _draw_run(self, limits: Mapping[str, Limits]) -> Run:
@@ -95,12 +103,13 @@ class Setting:
             strategy="tools.world.workload:Workload",
             parameters=(
                 f"eager = {workload.choice((0.1, 0.3, 0.6))}\n"
+                f"wild_bps = {workload.choice((0, 300))}\n"
                 f'mischief = "{mischief}"\nafter = {workload.randint(1, 120)}'
             ),
             symbols=self.symbols,
             risk="\n".join(_section(name, limits[name]) for name in self.symbols),
             run=(
-                f'on_stale = "{workload.choice(("cancel", "keep"))}"\n'
+                f'on_stale = "{"cancel" if self.cancels_when_stale else "keep"}"\n'
                 f'on_restart = "{workload.choice(("cancel", "cancel", "adopt"))}"'
             ),
         )
@@ -115,5 +124,8 @@ def _section(symbol: str, limits: Limits) -> str:
         f"max_open_orders = {limits.max_open_orders}\n"
         f"max_orders_per_second = {limits.max_orders_per_s}\n"
         f"price_collar_bps = {limits.collar_bps}\n"
-        f"max_book_age_ms = {limits.max_book_age_ns // NS_PER_MS}"
+        f"max_book_age_ms = {limits.max_book_age_ns // NS_PER_MS}\n"
+        f"max_rejects = {limits.max_rejects}\n"
+        f"reject_window_s = {limits.reject_window_ns // NS_PER_S}\n"
+        f'max_daily_loss = "{show(limits.max_daily_loss)}"'
     )

@@ -56,6 +56,21 @@ class Corner:
             self._quote(draw.random() < 0.5, now_ns)
         self.refill(now_ns)
 
+    def move(self, ticks: int, now_ns: int) -> None:
+        """Take everything back, and quote at other prices."""
+        self._middle = max(self._middle + ticks, 2 * REACH_TICKS)
+        for quote in self._alive():
+            self._engine.house_cancel(self._market, quote)
+        self.refill(now_ns)
+
+    @property
+    def symbol(self) -> str:
+        return self._market.symbol.name
+
+    @property
+    def middle(self) -> int:
+        return self._middle
+
     def _alive(self) -> list[Resting]:
         orders = self._market.book.orders
         self._quotes = [quote for quote in self._quotes if quote.order_id in orders]
@@ -87,3 +102,8 @@ class Street:
     def act(self, now_ns: int) -> None:
         """Do one thing somewhere."""
         self._draw.choice(self._corners).act(now_ns)
+
+    def move(self, symbol: str, bps: int, now_ns: int) -> None:
+        """Have a market jump."""
+        corner = next(corner for corner in self._corners if corner.symbol == symbol)
+        corner.move(corner.middle * bps // 10_000, now_ns)

@@ -104,6 +104,7 @@ class Strikes:
         self.storming = False
         self.until_ns = 0
         self._lull_until_ns = 0
+        self._held: dict[str, Callable[..., Struck]] = {}
         for fault in faults:
             own = draw.of_fault(fault.name)
             weight = own.random() * 2 if own.random() < 0.5 else 0.0
@@ -153,8 +154,17 @@ class Strikes:
 
         self._time.at(self._time.now_ns + pause_ns + 1, strike)
 
+    def hold(self, kinds: Sequence[str], strike: Callable[..., Struck]) -> None:
+        """Have every message of some kinds struck, storm or not, until it is let go."""
+        self._held = dict.fromkeys(kinds, strike)
+
+    def let_go(self) -> None:
+        self._held.clear()
+
     def on(self, kind: str, *what: Any) -> Struck | None:
         """Let the faults of a kind of message have a go at one."""
+        if kind in self._held:
+            return self._held[kind](self._world, *what)
         if self.striking:
             for chosen in self._by_kind.get(kind, ()):
                 if chosen.draw.random() < chosen.fault.often * chosen.weight:

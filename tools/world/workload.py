@@ -19,6 +19,10 @@ from core.views import BookView, OrderState, OrderView, Refusal, RefusalReason, 
 
 REACH_TICKS: Final = 50
 LOTS: Final = (20, 300)
+
+WILD: Final = 0.05
+"""Share of the prices that are far off, where any are."""
+
 FLOOD: Final = 10_000
 """Orders of a strategy that has lost its mind."""
 
@@ -31,6 +35,7 @@ class WorkloadParameters(Struct, frozen=True, forbid_unknown_fields=True):
 
     active: bool = True
     eager: Annotated[float, Meta(ge=0, le=1, description="share of callbacks it acts in")] = 0.3
+    wild_bps: Annotated[int, Meta(ge=0, le=1_000, description="how far off it is at times")] = 0
     mischief: Annotated[str, Meta(pattern="^(|raise|flood|nonsense)$")] = ""
     after: Annotated[int, Meta(ge=1, description="acts before the mischief")] = 40
 
@@ -95,7 +100,10 @@ class Workload(Strategy[WorkloadParameters]):
 
     def _price(self, desk: Desk, instrument: int) -> int:
         middle = self._middles.get(instrument, 1)
-        return max(1, middle + desk.random.randint(-REACH_TICKS, REACH_TICKS))
+        reach = REACH_TICKS
+        if self.parameters.wild_bps and desk.random.random() < WILD:
+            reach += middle * self.parameters.wild_bps // 10_000
+        return max(1, middle + desk.random.randint(-reach, reach))
 
     def _place(self, desk: Desk, instrument: int) -> OrderView | Refusal:
         draw = desk.random

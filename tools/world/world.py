@@ -25,7 +25,8 @@ from tools.world.auditor import AuditedJournal
 from tools.world.setting import Setting
 from tools.world.strikes import Fault, Strikes
 from tools.world.tank import Delivery, Link, Message, Tank, server_frame
-from venues.binance.decode import TRADE
+from tools.world.witness import Witness
+from venues.binance.decode import MARKET, TRADE
 
 LOOK_NS: Final = 20 * NS_PER_MS
 """Between two looks whether a fault had its reaction."""
@@ -34,6 +35,9 @@ REST_NS: Final = 2 * NS_PER_MS
 
 READ_BYTES: Final = 4096
 """Read at once of what has waited for a process that was stopped: less than all of it."""
+
+TOPS: Final = "/ticker/bookTicker"
+"""Where best prices are asked for, of markets that are quiet."""
 
 GONE_NS: Final = 2 * NS_PER_MS
 """From the word that the run is left to the end of the process."""
@@ -81,6 +85,7 @@ class World(Tank):
         self.symbols = setting.symbols
         self.street = setting.street
         self.street_rate = setting.street_rate
+        self.cancels_when_stale = setting.cancels_when_stale
         self.boots: list[tuple[int, list[Record]]] = []
         self.ended = False
         """Whether the run has been left for good."""
@@ -120,6 +125,9 @@ class World(Tank):
         journal = AuditedJournal(self.auditor, JournalFailed)
         self.boots.append((len(self.boots) + 1, journal.records))
         return journal
+
+    def _watched(self, house: House) -> House:
+        return replace(house, strategy=Witness(house.strategy, self.auditor))
 
     def crash(self, lost_records: int, down_ns: int, change: Change = SAME) -> None:
         """Die between two steps, lose the journal's tail, and start the next boot after a while.
@@ -361,6 +369,8 @@ class World(Tank):
         def told() -> None:
             if self.alive and engine is self.engine:
                 in_use = engine.sessions[link.line].link == number
+                if link.line == MARKET and link.line in self.links:
+                    in_use = False  # the other one continues the books
                 self.auditor.line.on_cut(number, private=link.line == TRADE, in_use=in_use)
 
         if self._standing.get(number) is link:
@@ -376,7 +386,7 @@ class World(Tank):
     # -- REST ----------------------------------------------------------------------------------
 
     def ask(self, request_id: int, request: RestRequest) -> None:
-        self.auditor.on_asked(request.path, self.now_ns)
+        self.auditor.on_rest(request.path, self.now_ns)
         super().ask(request_id, request)
 
     def _rest_answer(
@@ -390,6 +400,10 @@ class World(Tank):
         struck = self.strikes.on("rest." + request.path.rsplit("/", 1)[1], request, answer)
         if struck is not None:
             answer = struck.passes
+        if answer is not None and answer[1] in (403, 429):
+            self.at_boot(answer[0], lambda: self.auditor.line.on_throttled(self.now_ns))
+        if answer is not None and request.path.endswith(TOPS):
+            self.at_boot(answer[0], lambda: self.auditor.limits.on_market(self.now_ns))
         symbol = request.query.partition("symbol=")[2].partition("&")[0]
         if answer is not None and answer[1] == 200 and request.path.endswith("/openOrders"):
             self.at_boot(answer[0], lambda: self._on_listed(symbol))
@@ -412,6 +426,26 @@ class World(Tank):
         super().stop(why)
         self.auditor.line.closed = self.auditor.line.closed or f"stopped: {why}"
 
+    @property
+    def traded(self) -> tuple[str, ...]:
+        """The symbols of this boot's configuration."""
+        return self.house.config.symbols
+
+    def word(self, text: str) -> None:
+        if self.alive and not self.over():
+            self.auditor.on_word(text)
+            self.engine.on_control(text.encode(), self.now_ns)
+
+    def over(self) -> bool:
+        return self.ended or not self.alive or self.engine.recovery.leaving or bool(self.stopped)
+
+    def close_line(self, line: int) -> None:
+        self.closed_lines.add(line)
+        self.cut(line)
+
+    def open_line(self, line: int) -> None:
+        self.closed_lines.discard(line)
+
     def left(self) -> None:
         """The run is over: the process ends, and can take nothing back any more."""
         super().left()
@@ -428,7 +462,6 @@ class World(Tank):
 
     def log(self, text: str) -> None:
         super().log(text)
-        self.auditor.line.on_log(text)
 
     def said(self, text: str, since: int = 0) -> bool:
         """Whether the log has such a line since an index."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from tools.world.audit.watch import Findings
 from venues.sim.engine import Event, Market, Told
-from venues.sim.fixed import parse
+from venues.sim.fixed import ONE, parse
 
 
 class Deal(NamedTuple):
@@ -35,6 +35,8 @@ class Booked:
     symbol: str
     buy: bool
     size: int
+    price: int
+    """0 where it is at market."""
     listed_as: str
     """The name that the venue's lists give it: that of its cancel, where there was one."""
     status: str = "NEW"
@@ -58,6 +60,7 @@ class Ledger:
     """The exchange's word on all that is ours."""
 
     def __init__(self, markets: Mapping[str, Market], account: int, findings: Findings) -> None:
+        self._markets = markets
         self._account = account
         self._note = findings.note
         self.scope = ""
@@ -69,8 +72,12 @@ class Ledger:
         self.orders: dict[tuple[str, int], Booked] = {}
         self._by_client: dict[str, Booked] = {}
         self.foreign: dict[tuple[str, int], str] = {}
+        self.others_traded = False
+        """Whether somebody else has traded on the account."""
         self._open: dict[str, dict[int, Booked]] = {name: {} for name in markets}
         self.positions: Counter[str] = Counter()
+        self.accepted: Counter[str] = Counter()
+        """How many of our orders the exchange has ever taken, by symbol."""
         self.forgotten: set[str] = set()
         """Orders whose record a power cut has taken."""
         self.told: Callable[[Booked, Mapping[str, Any]], None] = lambda order, event: None
@@ -91,14 +98,24 @@ class Ledger:
         if not client_id.startswith(self.scope):
             if kind == "NEW":
                 self.foreign[symbol, order_id] = client_id
+            self.others_traded |= kind == "TRADE"
             return
         if kind == "REJECTED":
             return
         order = self.orders.get((symbol, order_id))
         if order is None:
-            order = Booked(order_id, client_id, symbol, event["S"] == "BUY", parse(event["q"]), "")
+            order = Booked(
+                order_id,
+                client_id,
+                symbol,
+                event["S"] == "BUY",
+                parse(event["q"]),
+                parse(event["p"]),
+                "",
+            )
             self.orders[symbol, order_id] = order
             self._open[symbol][order_id] = order
+            self.accepted[symbol] += 1
             if client_id in self._by_client:
                 if client_id not in self.excused:
                     self._note("I3", f"{client_id} stands for two orders of {symbol}")
@@ -157,3 +174,22 @@ class Ledger:
                 else:
                     sold += order.filled
         return bought, sold
+
+    def profit(self, symbol: str) -> int:
+        """Return what our trades on a symbol have made, fees in its two assets taken off.
+
+        In units of 1e-8 of the quote asset, the position valued in the middle of the best prices.
+        """
+        market = self._markets[symbol]
+        best = market.book.best()
+        middle = (best.bid + best.ask) // 2
+        made = 0
+        for order in self.orders.values():
+            for deal in order.deals.values() if order.symbol == symbol else ():
+                sign = 1 if order.buy else -1
+                made += sign * deal.size * (middle - deal.price) // ONE
+                if deal.fee_asset == market.symbol.quote:
+                    made -= deal.fee
+                elif deal.fee_asset == market.symbol.base:
+                    made -= deal.fee * middle // ONE
+        return made

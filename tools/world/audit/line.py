@@ -10,12 +10,15 @@ from typing import Any, Final
 
 import msgspec
 
-from core.units import NS_PER_MS
+from core.units import NS_PER_MS, NS_PER_S
 from core.wire.websocket import BINARY
 from tools.world.audit.watch import Context, Sent, Watch
 
 BAN_TOLERANCE_NS: Final = 100 * NS_PER_MS
 """How far our measure of the venue's clock may be off when a ban ends."""
+
+SLOW_NS: Final = 65 * NS_PER_S
+"""How long a 429 that names no time is obeyed at most: until the venue's minute is over."""
 
 PLACING: Final = frozenset({"order.place", "order.cancelReplace"})
 
@@ -56,8 +59,6 @@ class Line(Watch):
         super().__init__(context)
         self.closed = ""
         """Why nothing may be placed any more, "" while it may."""
-        self.halted: set[str] = set()
-        """Symbols on which nothing may be placed any more in this boot."""
         self.stepped_back_ns = 0
         """How far a fault has set the exchange's clock back: unnoticed until it is measured."""
         self._used: set[str] = set()
@@ -65,12 +66,15 @@ class Line(Watch):
         """Whether this boot has not been told yet what those before it have spent."""
         self._journaled: set[bytes] = set()
         self._journal_failed = False
-        self._subscribed = False
+        self._subscribed: set[int] = set()
+        """Private connections that are told what becomes of our orders."""
+        self._heard_on = 0
         self._proved: set[str] = set()
         self._imaged: set[str] = set()
         self._banned_until_ns = self._ban_before_ns = 0
         self._ears: dict[int, Ear] = {}
         """What takes the frames of each private connection apart."""
+        self._slow_until_ns = 0
 
     # -- what our side says --------------------------------------------------------------------
 
@@ -106,8 +110,6 @@ class Line(Watch):
             self.note("I3", f"client id {client_id} is outside our scope")
         if self.closed:
             self.note("I7", f"{client_id} is sent although nothing may be: {self.closed}")
-        if symbol in self.halted:
-            self.note("I7", f"{client_id} is sent although {symbol} is halted")
         if not self._subscribed:
             self.note("I7", f"{client_id} is sent while the private stream is down")
         if symbol not in self._imaged:
@@ -129,11 +131,22 @@ class Line(Watch):
     def hear(self, link: int, data: bytes) -> list[bytes]:
         """Bytes of the private line reach our side; what they allow may be done in that turn."""
         self._ban_before_ns = self._banned_until_ns
+        self._heard_on = link
         return self._ears.setdefault(link, Ear()).hear(data)
 
+    def on_throttled(self, now_ns: int) -> None:
+        """Our side is told over REST to be slower."""
+        self._slow_until_ns = now_ns + SLOW_NS
+
+    def is_slow(self, now_ns: int) -> bool:
+        """Whether our side has good reason to ask for nothing."""
+        return now_ns < max(self._slow_until_ns, self._banned_until_ns)
+
     def on_told(self, payload: bytes, now_ns: int) -> None:
+        if b'"status":429' in payload[:40]:
+            self.on_throttled(now_ns)
         if payload.startswith(b'{"id":"u') and b'"status":200' in payload[:40]:
-            self._subscribed = True
+            self._subscribed.add(self._heard_on)
 
     def on_refused_all(self, payload: bytes, skew_ns: int) -> None:
         """Our side is told on a line that it is banned."""
@@ -161,10 +174,10 @@ class Line(Watch):
     def on_cut(self, link: int, *, private: bool, in_use: bool) -> None:
         """A connection is lost; where it is not ``in_use``, another has taken its place."""
         self._ears.pop(link, None)
+        self._subscribed.discard(link)
         if not in_use:
             return
         if private:
-            self._subscribed = False
             self._proved.clear()
         else:
             self._imaged.clear()
@@ -172,15 +185,14 @@ class Line(Watch):
     def on_died(self) -> None:
         """The process is gone, and every connection with it."""
         self._ears.clear()
-        self._subscribed = False
+        self._subscribed.clear()
         self._proved.clear()
 
     def on_boot(self) -> None:
-        self._subscribed = False
+        self._subscribed.clear()
         self._proved.clear()
         self._imaged.clear()
         self.closed = ""
-        self.halted.clear()
         self._journal_failed = False
         self._banned_until_ns = self._ban_before_ns = 0
         self._untold = True
@@ -190,14 +202,6 @@ class Line(Watch):
         refused = b'"status":429' in payload[:40] or b'"status":418' in payload[:40]
         if refused and not self._untold:
             self.note("I8", f"the exchange had to refuse: {payload[:200].decode()}")
-
-    def on_log(self, text: str) -> None:
-        """Our side says what it has stopped."""
-        what, _, rest = text.partition(" ")
-        if rest.startswith("halted:"):
-            self.halted.add(what)
-        elif what == "halted:":
-            self.closed = self.closed or text
 
     def journaled(self, payload: bytes) -> None:
         """The journal holds a request."""

@@ -6,6 +6,7 @@ I13, I15 to I18, and I5 where a book stands still.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from core.engine import Engine
@@ -13,6 +14,7 @@ from core.orders import MAX_UNCLAIMED
 from core.views import OrderState
 from tools.world.audit.books import Books
 from tools.world.audit.watch import ATOMS, Context, Watch
+from venues.sim.fixed import ONE
 
 MAX_AT_REST: Final = 100
 """Requests or timers that may wait while all is at rest: replies that the storm has lost are given
@@ -25,6 +27,10 @@ class Rest(Watch):
     def __init__(self, context: Context, books: Books) -> None:
         super().__init__(context)
         self._books = books
+        self.balances: Callable[[], Mapping[str, int]] = dict
+        """What is free at the exchange, by asset, in units of 1e-8."""
+        self.lied_about_balances = False
+        """Whether a fault has had the exchange say something else."""
 
     def unrest(self, engine: Engine) -> str:
         """Return what is not at rest yet, "" when all is: I15, I17, I18 and the sessions."""
@@ -88,6 +94,8 @@ class Rest(Watch):
         self._books.check(engine, now_ns, whole=True)
         self._check_money(engine)
         self._check_waiting(engine)
+        self._check_profit(engine)
+        self._check_balances(engine)
 
     def _check_money(self, engine: Engine) -> None:
         """I16: money and fees are those of the exchange's trades."""
@@ -120,3 +128,33 @@ class Rest(Watch):
         for what, (count, most) in waiting.items():
             if count > most:
                 self.note("I13", f"{count} {what} at rest, at most {most}")
+
+    def _check_profit(self, engine: Engine) -> None:
+        """I16: what a run says it has made is what its trades have made, with their sign."""
+        for row in engine.table:
+            if row.symbol in self.ledger.doubled:
+                continue
+            market = self.markets[row.symbol]
+            units = engine.executions.profit(row.index)
+            best, made = market.book.best(), self.ledger.profit(row.symbol)
+            if units is None or not (best.bid and best.ask):
+                continue
+            ours = units * market.symbol.tick_size * market.symbol.step_size // ONE
+            # Ours is valued at a whole tick, and each fee is rounded.
+            tick = abs(self.ledger.positions[row.symbol]) * market.symbol.tick_size // ONE
+            fills = sum(len(o.deals) for o in self.ledger.orders.values())
+            if abs(ours - made) > tick + fills + market.symbol.tick_size:
+                self.note("I16", f"{row.symbol}: a profit of {ours} is told, truly {made}")
+
+    def _check_balances(self, engine: Engine) -> None:
+        """What a strategy sees of its account is what is there."""
+        if self.lied_about_balances or not engine.balances:
+            return
+        symbols = [market.symbol for market in self.markets.values()]
+        traded = {asset for symbol in symbols for asset in (symbol.base, symbol.quote)}
+        for asset, held in self.balances().items():
+            if asset not in traded:
+                continue
+            told = engine.desk.balance_atoms(asset)
+            if told != held * ATOMS:
+                self.note("I16", f"{told} atoms of {asset} are told, free are {held} of 1e-8")

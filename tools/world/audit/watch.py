@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from core.engine import Engine
+from core.events import Side
+from core.strategy import Quote
 from core.units import ASSET_DECIMALS
+from tools.world.witness import Asked
 from venues.sim.engine import Market
 from venues.sim.fixed import DECIMALS
 
@@ -47,6 +50,10 @@ class Limits(NamedTuple):
     max_orders_per_s: int
     collar_bps: int
     max_book_age_ns: int
+    max_rejects: int
+    reject_window_ns: int
+    max_daily_loss: int
+    """In units of 1e-8 of the quote asset."""
 
 
 class Sent(NamedTuple):
@@ -62,7 +69,7 @@ class Sent(NamedTuple):
     price: int
     size: int
     replaces: str
-    """The client id of the order it replaces, "" where it is a new one."""
+    """Name or number of the order it replaces, "" where it is a new one."""
 
 
 class Context(NamedTuple):
@@ -100,6 +107,18 @@ class Watch:
 
     def on_told(self, payload: bytes, now_ns: int) -> None:
         """A private message reaches our side."""
+
+    def on_asked(self, asked: Asked) -> None:
+        """The strategy has asked for an order, and the desk has taken it."""
+
+    def on_quoted(self, symbol: str, side: Side, wanted: Quote | None) -> None:
+        """The strategy wants a side quoted like that, or not at all."""
+
+    def on_callback(self, name: str, arguments: tuple[Any, ...]) -> None:
+        """The strategy is called."""
+
+    def on_raised(self) -> None:
+        """The strategy has raised something."""
 
     def at_rest(self, engine: Engine, now_ns: int) -> None:
         """Nothing strikes, nothing moves, nothing is under way: hold all against the exchange."""

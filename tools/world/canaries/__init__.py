@@ -14,12 +14,13 @@ from typing import Final
 
 import core.orders
 from core.errors import Misuse
-from tools.world.canaries import boots, budgets, market, orders, risk
+from tools.world.canaries import boots, budgets, market, orders, risk, strategy
 from tools.world.canaries.canary import Canary
 
 BY_THEME: Final = (
     orders.CANARIES,
     risk.CANARIES,
+    strategy.CANARIES,
     market.CANARIES,
     budgets.CANARIES,
     boots.CANARIES,

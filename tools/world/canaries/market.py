@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from core.book import Book
+from core.market_data import MarketData
 from core.sequence import Admission, Bridged
 from tools.world.canaries.canary import Canary, Change
 
@@ -20,7 +21,19 @@ def _stay_live(self: Any, why: str) -> None:
     self.gaps += 1
 
 
+_resync: Final = MarketData.resync
+
+
+def _leave_orders(self: MarketData, book: Book) -> None:
+    cancels, self._cancel_when_stale = self._cancel_when_stale, False
+    _resync(self, book)
+    self._cancel_when_stale = cancels
+
+
 CANARIES: Final[dict[str, Canary]] = {
+    "stale_keeps_orders": Canary(
+        "orders stand on a book that is lost", (Change(MarketData, "resync", _leave_orders),)
+    ),
     "gap_ignored": Canary(
         "a change is applied whatever is missing before it",
         (Change(Bridged, "admit", _apply_all),),

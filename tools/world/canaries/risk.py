@@ -4,16 +4,88 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from core.risk import Risk
+from msgspec import structs
+
+from core.desk import TradingDesk
+from core.ledger import Ledger
+from core.orders import Exposure
+from core.position import Position
+from core.risk import MAX_ORDERS_PER_S, MAX_REJECTS, Risk, RiskLimits
+from core.views import Refusal, RefusalReason
 from tools.world.canaries.canary import Canary, Change
+
+NEVER: Final = 10**18
+"""No limit."""
 
 
 def _nothing(self: Any, *_: Any, **__: Any) -> None: ...
 
 
+def _refuse_all(self: Any, *_: Any) -> Refusal:
+    return Refusal(RefusalReason.HALTED, "for no reason at all")
+
+
+_add: Final = Risk.add
+
+
+def _without(**limits: int) -> Change:
+    """Return what has limits of a run stated as if there were none."""
+
+    def add(self: Risk, instrument: int, stated: RiskLimits) -> None:
+        _add(self, instrument, structs.replace(stated, **limits))
+
+    return Change(Risk, "add", add)
+
+
+def _no_price(self: Any) -> int:
+    return 0
+
+
+def _agree(self: Any, *_: Any) -> list[Any]:
+    return []
+
+
+_profit: Final = Position.profit
+
+
+def _wrong_way(self: Position, mark_ticks: int) -> int:
+    return -_profit(self, mark_ticks)
+
+
 CANARIES: Final[dict[str, Canary]] = {
+    "nothing_placed": Canary(
+        "risk refuses everything",
+        (
+            Change(Risk, "approve_place", _refuse_all),
+            Change(Risk, "approve_replace", _refuse_all),
+        ),
+    ),
     "order_after_halt": Canary(
         "a halt stops nothing",
         (Change(Risk, "halt", _nothing), Change(Risk, "halt_instrument", _nothing)),
+    ),
+    "halt_cancels_nothing": Canary(
+        "what stands on what is halted stays", (Change(TradingDesk, "take_out", _nothing),)
+    ),
+    "collar_off": Canary("any price will do", (_without(collar_bps=NEVER),)),
+    "self_match_off": Canary(
+        "an order may meet our own",
+        (
+            Change(Exposure, "lowest_sell_ticks", _no_price),
+            Change(Exposure, "highest_buy_ticks", _no_price),
+        ),
+    ),
+    "book_age_off": Canary("a book is never too old", (_without(max_book_age_ns=NEVER),)),
+    "open_orders_off": Canary("any number of orders may stand", (_without(max_open_orders=NEVER),)),
+    "own_rate_off": Canary(
+        "any number of orders may leave", (_without(max_orders_per_s=MAX_ORDERS_PER_S),)
+    ),
+    "daily_loss_off": Canary("any loss will do", (_without(max_daily_loss=NEVER),)),
+    "breaker_off": Canary("any number of rejects will do", (_without(max_rejects=MAX_REJECTS),)),
+    "profit_wrong_way": Canary(
+        "a loss is told as a profit", (Change(Position, "profit", _wrong_way),)
+    ),
+    "ledgers_agree": Canary(
+        "balances are never held against our fills", (Change(Ledger, "compare", _agree),)
     ),
 }

@@ -1,0 +1,94 @@
+"""Halts: what has to stop placing stops it, by the auditor's own reckoning. I7, I28.
+
+It knows by itself when a halt is due: the operator's word, a strategy that raised, rejects of one
+code told to us, the day's loss in the exchange's ledger. What our side says of halts is not heard.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from typing import Final
+
+from core.units import NS_PER_S
+from tools.world.audit.watch import Context, Sent, Watch
+
+BREAKER_CODE: Final = -1013
+BREAKER_TEXT: Final = b'"msg":"Filter failure'
+"""The reject whose repetition halts a symbol whatever else is going on: a filter was not kept."""
+
+
+CODE: Final = re.compile(rb'"code":(-\d+)')
+"""A code in a reply; of a refused replacement the last one is the new order's."""
+
+
+class Halts(Watch):
+    """What may not be traded, and why."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.halted: dict[str, str] = {}
+        """Why nothing may be placed, by symbol; by "" where that is so of all."""
+        self.allowed: set[str] = set()
+        """Symbols that faults give reason to halt, "" for all: these need not trade again."""
+        self._placed: dict[str, str] = {}
+        self._rejects_ns: dict[tuple[str, int, bool], deque[int]] = {}
+
+    def on_boot(self) -> None:
+        self.halted.clear()
+        self.allowed.clear()
+        self._placed.clear()
+        self._rejects_ns.clear()
+
+    def halt(self, symbol: str, why: str) -> None:
+        """Nothing may be placed on a symbol, or on any with "", from now on."""
+        self.halted.setdefault(symbol, why)
+        self.allowed.add(symbol)
+
+    def may_halt(self, symbol: str) -> None:
+        """A fault gives reason to halt a symbol, or all with ""."""
+        self.allowed.add(symbol)
+
+    def resume(self) -> None:
+        """The operator takes his own halt back."""
+        self.halted.pop("", None)
+        self.allowed.discard("")
+
+    def on_raised(self) -> None:
+        self.halt("", "the strategy raised")
+
+    def trades(self, symbol: str) -> bool:
+        """Whether nothing is known that may keep a symbol from being traded."""
+        return not self.allowed & {symbol, ""}
+
+    def on_order(self, order: Sent, now_ns: int) -> None:
+        for symbol in ("", order.symbol):
+            if symbol in self.halted:
+                why = self.halted[symbol]
+                self.note("I7", f"{order.client_id} leaves on {order.symbol}, halted for: {why}")
+
+    def on_request_id(self, request_id: str, symbol: str) -> None:
+        """An order is asked for by this request."""
+        self._placed[request_id] = symbol
+
+    def on_told(self, payload: bytes, now_ns: int) -> None:
+        if not payload.startswith(b'{"id":"') or b'"error":{' not in payload[:60]:
+            return
+        symbol = self._placed.pop(payload[7 : payload.find(b'"', 7)].decode(), "")
+        codes = CODE.findall(payload)
+        if symbol and codes:
+            self._rejected(symbol, int(codes[-1]), BREAKER_TEXT in payload, now_ns)
+
+    def _rejected(self, symbol: str, code: int, must: bool, now_ns: int) -> None:
+        limits = self.limits[symbol]
+        times_ns = self._rejects_ns.setdefault((symbol, code, must), deque())
+        times_ns.append(now_ns)
+        while now_ns - times_ns[0] >= limits.reject_window_ns:
+            times_ns.popleft()
+        if len(times_ns) <= limits.max_rejects:
+            return
+        if must:
+            seconds = limits.reject_window_ns // NS_PER_S
+            self.halt(symbol, f"{len(times_ns)} rejects of one code within {seconds} s")
+        else:
+            self.may_halt(symbol)

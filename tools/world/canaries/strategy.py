@@ -1,0 +1,78 @@
+"""Between strategy and venue: what an order asks for, and what the strategy is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec import structs
+
+from core.callbacks import Callbacks
+from core.commands import OrderKind, Place, Replace, TimeInForce
+from core.desk import TradingDesk
+from tools.world.canaries.canary import Canary, Change
+from venues.binance.encode import Encoder
+
+_encode: Final = Encoder.encode
+
+
+def _altered(alter: Callable[[Place], Place]) -> Change:
+    """Return what has every order leave otherwise than it was approved."""
+
+    def encode(self: Encoder, command: Any, *rest: Any) -> Any:
+        if type(command) is Place:
+            command = alter(command)
+        elif type(command) is Replace:
+            command = structs.replace(command, new=alter(command.new))
+        return _encode(self, command, *rest)
+
+    return Change(Encoder, "encode", encode)
+
+
+OFF_TICKS: Final = 3
+
+
+def _off(place: Place) -> Place:
+    ticks = place.price_ticks
+    return structs.replace(place, price_ticks=ticks + OFF_TICKS) if ticks else place
+
+
+def _good_till_cancelled(place: Place) -> Place:
+    return structs.replace(place, tif=TimeInForce.GTC)
+
+
+def _taking(place: Place) -> Place:
+    limit = place.kind is OrderKind.POST_ONLY
+    return structs.replace(place, kind=OrderKind.LIMIT) if limit else place
+
+
+_call: Final = Callbacks.call
+
+
+def _told(name: str, times: int) -> Change:
+    """Return what has one callback called so many times each."""
+
+    def call(self: Callbacks, callback: Callable[..., None], *arguments: Any) -> None:
+        for _ in range(times if callback.__name__ == name else 1):
+            _call(self, callback, *arguments)
+
+    return Change(Callbacks, "call", call)
+
+
+def _nothing_free(self: Any, asset: str) -> int:
+    return 0
+
+
+CANARIES: Final[dict[str, Canary]] = {
+    "price_off": Canary("an order leaves three ticks above what was approved", (_altered(_off),)),
+    "tif_forgotten": Canary("IOC and FOK leave as GTC", (_altered(_good_till_cancelled),)),
+    "post_only_takes": Canary("post-only leaves as a limit order", (_altered(_taking),)),
+    "fill_untold": Canary("the strategy never hears of a fill", (_told("on_fill", 0),)),
+    "fill_told_twice": Canary("each fill is told twice", (_told("on_fill", 2),)),
+    "order_untold": Canary("the strategy never hears of its orders", (_told("on_order", 0),)),
+    "session_untold": Canary("the strategy never hears of a halt", (_told("on_session", 0),)),
+    "stop_untold": Canary("the strategy is not told that it is over", (_told("on_stop", 0),)),
+    "balances_zero": Canary(
+        "the strategy sees no balance", (Change(TradingDesk, "balance_atoms", _nothing_free),)
+    ),
+}

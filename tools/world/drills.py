@@ -1,0 +1,352 @@
+"""Drills: what nothing strikes, and yet has to be done right, at a time that the world chooses.
+
+Held in the calm, each on its own: the operator's words, a lost or silent feed, a day's loss,
+rejects without end, balances that differ. There a reaction has its bound, and is held against the
+exchange's ledger: what has to be gone is gone, what has to stop stops, what may trade trades again.
+
+A drill is a generator of seconds to let pass, so that a world without tasks and a whole process may
+be drilled alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+import msgspec
+
+from core.units import NS_PER_S
+from core.views import SessionState
+from core.wire.websocket import TEXT
+from tools.world.anywhere import Anywhere
+from tools.world.audit.halts import BREAKER_CODE
+from tools.world.audit.ledger import Booked
+from tools.world.street import Street
+from tools.world.strikes import Struck
+from tools.world.tank import Message
+from venues.binance.decode import MARKET, TRADE
+from venues.sim.fixed import parse, show
+
+STEP_S: Final = 0.1
+
+LIVELY_S: Final = 20.0
+"""Within which every symbol that may trade does: questions for a book that was lost back off,
+and the laziest workload acts every second."""
+
+STANDING_S: Final = 4.0
+"""How long a drill waits for something to be there that it is about."""
+
+TRIES: Final = 5
+"""How often it is tried to have an order stand that was not on its way out."""
+
+GONE_S: Final = 3.0
+"""Within which what has to be gone is gone, where nothing is in its way: some travel times, and a
+cancel sent again."""
+
+STREET_RATE: Final = 20.0
+
+AWAY_S: Final = 1.5
+"""How long the market line cannot be had."""
+
+SILENT_S: Final = 6.0
+"""How long the feed says nothing: more than the smaller of the largest book ages, and not long
+enough for the line to be given up."""
+
+NOTICED_S: Final = 8.0
+"""Within which a loss is noticed: a price that jumps is not believed before depth confirms it."""
+
+LARGE_LOSS: Final = 1_000 * 10**8
+"""A daily loss that no move of a market in here reaches."""
+
+MOVE_BPS: Final = 1_500
+"""How far a market moves at most in one blow."""
+
+RECONCILED_S: Final = 60.0
+
+BUSY_TO_THE_END: Final = 0.6
+"""Share of the worlds that trade when they are left."""
+
+BUSY_S: Final = 1.0
+MOMENT_S: Final = 0.002
+"""How often it is looked for an order that is on its way, and for how long."""
+
+DIFFERS_S: Final = 15.0
+"""Within which balances that differ are asked for again, and believed."""
+
+
+class Drilled(Anywhere, Protocol):
+    """What a drill needs beyond what a fault does."""
+
+    street: Street
+    street_rate: float
+    cancels_when_stale: bool
+
+    @property
+    def traded(self) -> tuple[str, ...]:
+        """The symbols of this boot's configuration."""
+        ...
+
+    def word(self, text: str) -> None:
+        """Say a word to the run, as its operator does."""
+        ...
+
+    def street_opens(self, rate: float) -> None: ...
+    def over(self) -> bool:
+        """Whether the run is on its way out, or gone."""
+        ...
+
+    def close_line(self, line: int) -> None:
+        """Break a line, and have it refuse to be dialled."""
+        ...
+
+    def open_line(self, line: int) -> None: ...
+
+
+Drill = Callable[[Drilled], Iterator[float]]
+
+
+# -- what all are made of --------------------------------------------------------------------
+
+
+def until(w: Drilled, so: Callable[[], bool], seconds: float) -> Iterator[float]:
+    """Let time pass until something is so, at most so long."""
+    left_s = seconds
+    while left_s > 0 and not so() and not w.over():
+        yield STEP_S
+        left_s -= STEP_S
+
+
+def trade(w: Drilled) -> Iterator[float]:
+    """The market is calm: every symbol that nothing is known to halt trades within its bound."""
+    ledger = w.auditor.ledger
+    before = {symbol: ledger.accepted[symbol] for symbol in w.traded}
+    w.street_opens(STREET_RATE)
+    w.word("set active true")
+
+    def idle() -> list[str]:
+        return [
+            symbol
+            for symbol, count in before.items()
+            if ledger.accepted[symbol] == count and w.auditor.may_trade(symbol, w.now_ns)
+        ]
+
+    yield from until(w, lambda: not idle(), LIVELY_S)
+    if idle() and not w.over():
+        w.auditor.note("I27", f"nothing was placed on {', '.join(idle())} for {LIVELY_S:g} s")
+
+
+def standing(w: Drilled) -> Iterator[float]:
+    """Wait until some order of ours stands."""
+    yield from until(w, lambda: bool(w.auditor.ledger.alive()), STANDING_S)
+
+
+def quiet(w: Drilled) -> Iterator[float]:
+    """Wait until some order of ours stands that neither strategy nor street does anything about."""
+    for _ in range(TRIES):
+        w.street_opens(STREET_RATE)
+        w.word("set active true")
+        yield from standing(w)
+        w.word("set active false")
+        w.street_rate = 0.0
+        yield STEP_S
+        if w.auditor.ledger.alive() or w.over():
+            return
+
+
+def gone(w: Drilled, orders: Callable[[], Sequence[Booked]], why: str) -> Iterator[float]:
+    """What has to be gone is gone within its bound. I25."""
+    yield from until(w, lambda: not orders(), GONE_S)
+    if orders() and not w.over():
+        names = ", ".join(order.client_id for order in orders())
+        w.auditor.note("I25", f"{names} still stand {GONE_S:g} s after {why}")
+
+
+def told(w: Drilled, session: SessionState, why: str) -> None:
+    """The strategy knows how the session is."""
+    callbacks = w.auditor.callbacks
+    if callbacks.session is not session and not callbacks.raised and not w.over():
+        w.auditor.note("callbacks", f"{why}, and on_session said {callbacks.session}")
+
+
+# -- the drills ------------------------------------------------------------------------------
+
+
+def operator_halts(w: Drilled) -> Iterator[float]:
+    """Halt, and resume."""
+    yield from quiet(w)
+    w.word("halt drill")
+    yield from gone(w, w.auditor.ledger.alive, "the operator's halt")
+    w.street_opens(STREET_RATE)
+    w.word("set active true")
+    yield 0.5  # in which it tries what it can
+    told(w, SessionState.HALTED, "the operator has halted the run")
+    w.word("resume")
+    yield from trade(w)
+    told(w, SessionState.TRADING, "the run trades")
+
+
+def operator_cancels(w: Drilled) -> Iterator[float]:
+    """Cancel all; the strategy goes on."""
+    yield from quiet(w)
+    there = w.auditor.ledger.alive()
+    w.word("cancel-all")
+    yield from gone(w, lambda: [o for o in there if o.is_open], "the operator's cancel-all")
+
+
+def feed_lost(w: Drilled) -> Iterator[float]:
+    """The market line is lost, and cannot be had for a while."""
+    yield from quiet(w)
+    w.close_line(MARKET)
+    if w.cancels_when_stale:
+        yield from gone(w, w.auditor.ledger.alive, "the loss of every book")
+    yield AWAY_S
+    w.open_line(MARKET)
+
+
+def feed_silent(w: Drilled) -> Iterator[float]:
+    """The market line stands, and says nothing; nor do the best prices, when they are asked for."""
+    yield from standing(w)
+    w.strikes.hold(("rest.bookTicker",), lambda *_: Struck(None, lambda: True))
+    w.tampering.mute_until_ns[MARKET] = w.now_ns + int(SILENT_S * NS_PER_S)
+    yield SILENT_S
+    w.tampering.mute_until_ns[MARKET] = 0
+    w.strikes.let_go()
+
+
+def loss(w: Drilled) -> Iterator[float]:
+    """The market moves against us by more than a day may cost. I28."""
+    auditor = w.auditor
+
+    def worst_move(symbol: str) -> int:
+        """Return by how much of its price the market has to move, in bps; more than any where we
+        hold nothing.
+        """
+        size = abs(auditor.ledger.positions[symbol])
+        best = auditor.markets[symbol].book.best()
+        worth = size * best.bid // 10**8
+        needed = 2 * auditor.allowed[symbol].max_daily_loss + max(0, auditor.ledger.profit(symbol))
+        return needed * 10_000 // worth + 1 if worth else MOVE_BPS + 1
+
+    small = [s for s in w.traded if auditor.allowed[s].max_daily_loss < LARGE_LOSS]
+    if not small:
+        return
+    yield from until(w, lambda: min(map(worst_move, small)) <= MOVE_BPS, STANDING_S)
+    symbol = min(small, key=worst_move)
+    if worst_move(symbol) > MOVE_BPS or not auditor.may_trade(symbol, w.now_ns) or w.over():
+        return
+    bps = -worst_move(symbol) if auditor.ledger.positions[symbol] > 0 else worst_move(symbol)
+    w.street.move(symbol, bps, w.venue_ns)
+    w.venue.settle(w.venue_ns)
+    yield NOTICED_S
+    limit = auditor.allowed[symbol].max_daily_loss
+    lost = -auditor.ledger.profit(symbol)
+    if lost < limit * 3 // 2 or w.over():
+        return  # what was traded on the way has made up for it
+    auditor.halts.halt("", f"{lost} lost on {symbol} today, allowed are {limit}")
+    yield from gone(w, auditor.ledger.alive, "the day's loss")
+    told(w, SessionState.HALTED, f"{lost} lost on {symbol} today, allowed are {limit}")
+
+
+def rejects(w: Drilled) -> Iterator[float]:
+    """The exchange refuses every order for the same reason."""
+
+    def refuse(_: Any, message: Message) -> Struck:
+        error = {"code": BREAKER_CODE, "msg": "Filter failure: PERCENT_PRICE_BY_SIDE"}
+        request = msgspec.json.decode(message.payload)
+        said = msgspec.json.encode({"id": request["id"], "status": 400, "error": error})
+        w.hold(Message(TRADE, TEXT, said), w.latency())
+        return Struck([], lambda: True)
+
+    halted = w.auditor.halts.halted
+    w.strikes.hold(("ask.p",), refuse)
+    yield from until(w, lambda: bool(halted), STANDING_S)
+    yield 1.0
+    w.strikes.let_go()
+    symbols = set(halted)
+    alive = w.auditor.ledger.alive
+    yield from gone(w, lambda: [o for o in alive() if o.symbol in symbols], "too many rejects")
+
+
+def balances_differ(w: Drilled) -> Iterator[float]:
+    """The account does not hold what our fills make of it, and goes on not to."""
+    engine, path = w.engine, "/api/v3/account"
+    if path in w.tampering.lies:
+        return
+    asset = w.auditor.markets[w.traded[0]].symbol.base
+
+    def lie(body: bytes) -> bytes:
+        account = msgspec.json.decode(body)
+        for balance in account["balances"]:
+            if balance["asset"] == asset:
+                balance["free"] = show(parse(balance["free"]) + 10**8)
+        return msgspec.json.encode(account)
+
+    # Fills that cross an answer make it differ otherwise each time; what is right is seen first.
+    w.word("set active false")
+    w.word("cancel-all")
+    yield GONE_S
+    w.cut(TRADE)
+    yield GONE_S
+    w.tampering.lies[path] = (engine.setup.boot, lie)
+    w.auditor.rest.lied_about_balances = True
+    w.cut(TRADE)
+    callbacks = w.auditor.callbacks
+    yield AWAY_S
+    # Nothing trades until the private line stands and is reconciled, whatever that takes.
+    yield from until(w, lambda: callbacks.session is not SessionState.INTERRUPTED, RECONCILED_S)
+    yield from until(w, lambda: callbacks.session is SessionState.HALTED, DIFFERS_S)
+    if callbacks.session is SessionState.INTERRUPTED or w.over():
+        return
+    w.auditor.halts.halt("", f"the account holds 1 {asset} more than our fills make of it")
+    told(w, SessionState.HALTED, "balances differ")
+    w.word("set active true")
+    yield AWAY_S
+
+
+def leave(w: Drilled) -> Iterator[float]:
+    """Trade up to the moment in which the run is left, with an order on its way that may rest."""
+    if w.draw.drills.random() > BUSY_TO_THE_END:
+        return
+    w.street_opens(STREET_RATE)
+    w.word("set active true")
+    yield STEP_S
+    travelling = w.auditor.exposure.travelling
+    left = int(BUSY_S / MOMENT_S)
+    while left > 0 and not w.over():
+        if any(
+            order.tif in ("", "GTC") and order.price for s in w.symbols for order in travelling(s)
+        ):
+            return
+        yield MOMENT_S
+        left -= 1
+
+
+class Plan(NamedTuple):
+    """The drills of one world."""
+
+    passing: Sequence[Drill]
+    """After which the run trades on."""
+    last: Drill | None
+    """After which it may be halted for good."""
+
+
+PASSING: Final[tuple[Drill, ...]] = (operator_halts, operator_cancels, feed_lost, feed_silent)
+LASTING: Final[tuple[Drill, ...]] = (loss, rejects, balances_differ)
+
+
+def drawn(draw: Any) -> Plan:
+    """Draw the drills of one world."""
+    passing = draw.sample(PASSING, draw.choice((0, 1, 1, 2)))
+    return Plan(passing, draw.choice((None, *LASTING)))
+
+
+def hold(w: Drilled, plan: Plan) -> Iterator[float]:
+    """Trade, and hold the drills of a plan, for as long as the run goes on."""
+    for drill in plan.passing:
+        yield from trade(w)
+        if w.over():
+            return
+        yield from drill(w)
+    yield from trade(w)
+    if plan.last is not None and not w.over():
+        yield from plan.last(w)
