@@ -147,6 +147,8 @@ class Recovery:
         """Whether a boot that died may have left orders alive."""
         self._clean = 0
         self._dirty = False
+        self._ours_listed = 0
+        """Orders of ours that the lists of the present pass show."""
         self._strays: set[str] = set()
         """Orders of ours in the last list that the table cannot hold."""
 
@@ -196,6 +198,7 @@ class Recovery:
         self._pass.start(now_ns)
         self._fills_before = self.fills
         self._baselines = {row.index for row in self._table if row.index not in self._marks}
+        self._ours_listed = 0
         self._strays.clear()
         commands: list[Riskless] = [FetchAccount()]
         if not self.reconciled_once:
@@ -330,7 +333,7 @@ class Recovery:
         # By now what a dead boot sent last has expired: the venue's next word on it is proof.
         self._proof.doubts.ask_now(now_ns)
         self._log(
-            f"reconciled: {len(self._orders)} of our orders open, "
+            f"reconciled: {self._ours_listed} of our orders open, "
             f"{sum(self.foreign_orders.values())} of others"
         )
         self._cancel_left()
@@ -411,6 +414,7 @@ class Recovery:
             if folded is not None:
                 self._settle(folded)
                 self._dirty = True
+        self._ours_listed += sum(self._orders.is_ours(r.client_order_id) for r in event.reports)
         whole = event.instrument == NO_INSTRUMENT
         here = [o for o in self._orders.open() if whole or o.instrument == event.instrument]
         difference = compare(

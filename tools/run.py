@@ -29,7 +29,7 @@ from core.io.hang import Stacks
 from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile, next_boot
 from core.io.last_boot import last_boot, last_header
-from core.io.process import settle
+from core.io.process import check_descriptors, settle
 from core.io.run_folder import Owner, RunFolder, account_of
 from core.io.run_log import RunLog
 from core.io.runtime import Beside, Ending, EngineOf, Plan, Runtime
@@ -87,6 +87,7 @@ def trade(
     ``engine_of`` is for measuring: it makes the engine of a house otherwise than a run does.
     ``instead`` makes a task that steers the run in the place of the strategy, which does nothing.
     """
+    check_descriptors()
     scope = app.scope_of(config, keys.api_key if keys else None)
     # Without keys nothing can be placed: any number of runs may watch.
     lock = ScopeLock(app.lock_of(config, scope)) if keys else nullcontext()

@@ -15,6 +15,7 @@ import socket
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from core.errors import BadConfig
 from core.io.clock import NowNs
 from core.io.loop import Record
 from core.io.transport import allow_busy_poll
@@ -33,6 +34,10 @@ YOUNG_ROUNDS: Final = 10
 
 FULL_EVERY_NS: Final = 60 * NS_PER_S
 """Between two full collections: what one minute left behind is small enough for an idle moment."""
+
+FEWEST_FILES: Final = 64
+"""Descriptors that a run needs: some 25 for itself, its lines and its REST connections, and as many
+again while lines are replaced and clients watch."""
 
 _MCL_ALL_ON_FAULT: Final = 1 | 2 | 4  # MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT: include/uapi mman.h
 _CAP_IPC_LOCK: Final = 14  # include/uapi/linux/capability.h
@@ -167,3 +172,18 @@ def _has_capability(number: int) -> bool:
         if line.startswith("CapEff:"):
             return bool(int(line.split()[1], 16) >> number & 1)
     return False
+
+
+def check_descriptors() -> None:
+    """Take as many descriptors as a run needs. Raises ``BadConfig`` where there are fewer.
+
+    Found out later it would be a line that cannot be dialled, or a guardian that cannot be started.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= soft < FEWEST_FILES:
+        if 0 <= hard < FEWEST_FILES:
+            raise BadConfig(
+                f"only {hard} files may be open at once, and a run needs {FEWEST_FILES}: raise the "
+                f"limit (ulimit -n {4 * FEWEST_FILES}; LimitNOFILE= for systemd)"
+            )
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FEWEST_FILES, hard))

@@ -377,3 +377,16 @@ def test_what_is_damaged_since_the_last_checkpoint_halts_and_is_told_with_what_t
     assert order.client_order_id
     again.leave()
     assert again.engine.recovery.left
+
+
+def test_the_log_counts_the_orders_that_the_venue_lists_and_not_those_long_dead():
+    w = world()
+    w.buy()
+    w.buy(6_480_000)
+    w.run(11)
+    again = next_boot(w)
+    for order in again.ledger.open_orders("BTCUSDT")[:1]:
+        number = str(order.order_id)
+        w.request("order.cancel", {"symbol": "BTCUSDT", "orderId": number}, OWN)
+    trading(again)
+    assert any("reconciled: 1 of our orders open" in line for line in again.log_lines)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from core.errors import BadConfig
 from core.io import process
 from core.io.process import FULL_EVERY_NS, Garbage, memory, settle
 from tests.core.io.steps import Lags, StepClock
@@ -193,3 +194,14 @@ def test_survivors_of_a_full_collection_are_left_alone(garbage: Made) -> None:
     clock.time_ns += FULL_EVERY_NS
     made.collect()
     assert gc.get_freeze_count() >= before + len(kept)
+
+
+def test_few_descriptors_are_raised_and_too_few_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: taken.append(limits))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (16, 4096))
+    process.check_descriptors()
+    assert taken == [(process.FEWEST_FILES, 4096)]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (16, 16))
+    with pytest.raises(BadConfig, match="only 16 files"):
+        process.check_descriptors()
