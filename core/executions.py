@@ -196,15 +196,19 @@ class Executions:
             self._reappeared(order)
         position = self._positions[order.instrument]
         renumbered = position.renumbered
+        # A strategy knows nothing of a symbol that its configuration leaves out.
+        tells = not self._table[order.instrument].carried
         for fill in folded.fills:
             if position.on_fill(order.side, fill):
                 self._counts.fills += 1
                 self._recovery.on_fill(order.instrument, fill)
-                callbacks.due.append((callbacks.strategy.on_fill, order, fill))
+                if tells:
+                    callbacks.due.append((callbacks.strategy.on_fill, order, fill))
         if position.renumbered != renumbered:
             self._begun_anew(order.instrument, "trades")
         if folded.changed:
-            callbacks.due.append((callbacks.strategy.on_order, order, None))
+            if tells:
+                callbacks.due.append((callbacks.strategy.on_order, order, None))
             if order.unbooked_lots:
                 self._proof.doubt(order.client_order_id, self._desk.now_ns + UNBOOKED_NS)
         if folded.fills:

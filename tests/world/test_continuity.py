@@ -199,6 +199,7 @@ def test_an_order_on_a_symbol_that_was_left_out_is_taken_out_and_the_symbol_name
         "ETHUSDT halted: left out" in line and " 0.5000 ETH" in line for line in again.log_lines
     )
     assert [row.symbol for row in again.desk.instruments] == ["BTCUSDT"]
+    assert again.hand.states == [], "and the strategy is not told of what it knows nothing of"
 
 
 def test_a_position_on_a_symbol_that_was_left_out_is_there_when_it_comes_back():
