@@ -539,11 +539,12 @@ class Engine:
     def left(self) -> bool:
         """Whether the run may end: nothing of ours is alive.
 
-        That is the venue's word, except where it was never heard, or without a key, and nothing
-        can be alive on our account.
+        That is the venue's word, except where it was never heard, where it refuses it for good, or
+        where there is no key, and nothing can be alive on our account.
         """
-        heard = self.setup.private and len(self.table) > 0
-        return self.recovery.left or (self.unsent and not heard)
+        recovery = self.recovery
+        heard = self.setup.private and len(self.table) > 0 and not recovery.unlisted
+        return recovery.left or (self.unsent and not heard)
 
     @property
     def unsent(self) -> bool:

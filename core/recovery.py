@@ -143,6 +143,8 @@ class Recovery:
         self.leaving = False
         self.left = False
         """Whether the venue has proved that none of our orders is alive."""
+        self.unlisted = False
+        """Whether the venue has refused to list our orders for good: no proof will come."""
         self.inherits = False
         """Whether a boot that died may have left orders alive."""
         self._clean = 0
@@ -245,6 +247,8 @@ class Recovery:
             proved = self._ask_on(asked.command, reply, now_ns)
         elif proved and isinstance(asked.command, FetchOrders):
             self._ask_whose(asked.command.instrument, now_ns, reply)
+        if type(asked.command) is FetchOpenOrders and reply.verdict is Verdict.FATAL:
+            self.unlisted = True
         done = self._pass.answered(asked.request_id, proved=proved)
         self._ask_more(now_ns)
         if not done:

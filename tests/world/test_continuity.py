@@ -391,3 +391,18 @@ def test_the_log_counts_the_orders_that_the_venue_lists_and_not_those_long_dead(
         w.request("order.cancel", {"symbol": "BTCUSDT", "orderId": number}, OWN)
     trading(again)
     assert any("reconciled: 1 of our orders open" in line for line in again.log_lines)
+
+
+def test_a_run_that_sent_nothing_does_not_wait_for_a_list_that_is_refused_for_good():
+    w = World()
+
+    def refuse(request, status, headers, body):
+        if request.path.endswith("openOrders"):
+            return LATENCY_NS, 401, headers, b'{"code":-2015,"msg":"Invalid API-key."}'
+        return LATENCY_NS, status, headers, body
+
+    w.rest_answer = refuse
+    w.run(0.5)
+    w.leave(2)
+    assert w.engine.unsent
+    assert not w.engine.recovery.left
