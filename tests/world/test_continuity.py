@@ -406,3 +406,26 @@ def test_a_run_that_sent_nothing_does_not_wait_for_a_list_that_is_refused_for_go
     w.leave(2)
     assert w.engine.unsent
     assert not w.engine.recovery.left
+
+
+def test_the_last_note_of_a_boot_is_of_its_end_and_not_ten_seconds_old():
+    w = world()
+    w.run(11)
+    w.buy(6_501_000, 300, tif=TimeInForce.IOC)
+    w.run(0.1)
+    w.leave()
+    left = crashed(w, left=True).checkpoint
+    assert left.positions[0].bought_lots == 300
+    assert left.orders == []
+
+
+def test_a_loss_that_comes_without_a_fill_halts_too():
+    w = world(risk='[risk.BTCUSDT]\nmax_daily_loss = "1"')
+    w.buy(6_501_000, 500, tif=TimeInForce.IOC)
+    w.run(0.5)
+    assert w.engine.risk.halted == ""
+    w.request("openOrders.cancelAll", {"symbol": "BTCUSDT"})  # the bids at 64990 go: it falls
+    w.other("BUY", "64000.00", "1")
+    w.other("SELL", "64100.00", "1")
+    w.run(2)
+    assert "lost" in w.engine.risk.halted
