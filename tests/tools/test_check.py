@@ -15,7 +15,8 @@ import msgspec
 import pytest
 import trio
 
-from core.events import AccountReport
+from core.commands import TestPlace
+from core.events import AccountReport, Verdict
 from tests.core.test_config import SECRET
 from tools import check as command
 from tools import cli
@@ -396,3 +397,23 @@ async def test_the_clock_may_be_a_second_off_and_no_more(
     _, bad = findings(capsys)
     assert found == code, bad
     assert any(line.startswith("FAIL  clock") for line in bad) == bool(code)
+
+
+async def test_an_order_that_the_venue_would_refuse_fails_with_its_words(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reply = command.Questions._reply
+
+    async def refusing(self: Any, asked: Any, offset_ns: int) -> Any:
+        told, status = await reply(self, asked, offset_ns)
+        if isinstance(asked, TestPlace):
+            told = msgspec.structs.replace(told, verdict=Verdict.REFUSED, code=-1013, text="odd")
+        return told, status
+
+    monkeypatch.setattr(command.Questions, "_reply", refusing)
+    async with running_exchange(QUIET) as exchange:
+        code = await check(write(tmp_path, exchange))
+    _, bad = findings(capsys)
+    assert code == 3
+    assert len(bad) == 2
+    assert all("the venue refuses " in line and "-1013 odd" in line for line in bad)

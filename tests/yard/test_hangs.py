@@ -145,7 +145,8 @@ async def test_a_guardian_that_is_stopped_is_missed_and_another_does_its_work(
             await pair.trading(run)
             os.kill(noted(pair, "watching")[0]["pid"], signal.SIGSTOP)
             await until(lambda: len(noted(pair, "watching")) == 2)
-            assert "has been silent for 3 s" in (pair.folder / "run.log").read_text()
+            said = "has been silent for 3 s"
+            await until(lambda: said in (pair.folder / "run.log").read_text())
             run.kill()
             await until(lambda: noted(pair, "proved"))
         assert pair.exchange.open_orders() == []
