@@ -8,13 +8,14 @@ from collections.abc import Callable
 import pytest
 
 from core.commands import TimeInForce
+from core.events import UnknownExecution
 from core.halts import HaltKind
 from core.units import NS_PER_S
 from core.views import SessionState
 from tests.world.test_continuity import crashed, next_boot, trading
 from tests.world.test_recovery import World, world
 from tools.world.tank import MAKER, Tank
-from venues.sim.actions import Allocate, AnyAction, Deposit, Lock, perform
+from venues.sim.actions import Allocate, AnyAction, Deposit, Lock, SetAccount, perform
 from venues.sim.matching import BUY
 from venues.sim.server import DEFAULT_KEY
 
@@ -222,6 +223,28 @@ def test_an_execution_of_others_that_cannot_be_read_halts_nothing():
     )
     w.run(1)
     assert not w.engine.risk.halts()
+
+
+def test_an_account_that_may_not_trade_is_halted_with_the_venues_word():
+    w = world()
+    perform(SetAccount(api_key=DEFAULT_KEY, may_trade=False), w.venue.exchange, w.venue_ns)
+    w.run(70)
+    assert w.engine.risk.halt_kind is HaltKind.REFUSED
+    assert "may not trade" in w.engine.risk.halted
+    assert sum("halted: " in line for line in w.log_lines) == 1, "once, not with every pass"
+
+
+def test_an_execution_of_ours_that_cannot_be_read_halts_and_is_asked_about():
+    w = world()
+    order = w.buy()
+    w.run(0.2)
+    asked = w.methods().count("order.status")
+    w.engine.executions.on_unknown_execution(
+        UnknownExecution(0, order.client_order_id, "x=RESTATED", order.venue_order_id)
+    )
+    w.run(0.5)
+    assert w.engine.risk.instrument_halt_kind(0) is HaltKind.CONTRADICTION
+    assert w.methods().count("order.status") > asked
 
 
 # -- two processes -------------------------------------------------------------------------------

@@ -8,10 +8,13 @@ from __future__ import annotations
 from typing import Final
 
 from core.units import NS_PER_MS
+from core.views import OrderState
 from tools.world.anywhere import Anywhere, later_ns
 from tools.world.strikes import Fault, Struck
 from tools.world.workload import SAID
 from venues.sim.exchange import Origin
+from venues.sim.faults import Fault as SimFault
+from venues.sim.faults import Kind as SimKind
 from venues.sim.fixed import show
 from venues.sim.ledger import DEFAULT_KEY
 from venues.sim.methods import METHODS
@@ -59,6 +62,34 @@ def stranger(w: Anywhere) -> Struck | None:
     if reply.error is not None:
         return None
     return Struck(None, lambda: w.engine.orders.foreign > before)
+
+
+def lag_answers(w: Anywhere) -> Struck:
+    """Questions about orders and trades are answered from a replica that is behind."""
+    draw = w.draw.faults
+    lag = SimFault(
+        fault=SimKind.LAG,
+        methods=(draw.choice(("order.status", "openOrders.status", "myTrades", "allOrders")),),
+        delay_ms=draw.randint(200, 60_000),
+        seconds=draw.uniform(0.5, 10.0),
+    )
+    w.venue.faults.switch_on(lag, w.venue_ns)
+    before = w.venue.faults.hits[SimKind.LAG]
+    return Struck(None, lambda: w.venue.faults.hits[SimKind.LAG] > before, 60.0)
+
+
+def accept_late(w: Anywhere) -> Struck:
+    """The next order is taken in time and executed long after its window has closed."""
+    late_ms = w.draw.faults.randint(11_000, 60_000)
+    late = SimFault(fault=SimKind.LATE, methods=("order.place",), delay_ms=late_ms, times=1)
+    w.venue.faults.switch_on(late, w.venue_ns)
+    before = w.venue.faults.hits[SimKind.LATE]
+
+    def reaction() -> bool:
+        doubted = any(o.state is OrderState.UNKNOWN for o in w.engine.orders.open())
+        return w.venue.faults.hits[SimKind.LATE] > before and doubted
+
+    return Struck(None, reaction, 60.0)
 
 
 def step_clock(w: Anywhere) -> Struck:
@@ -123,6 +154,8 @@ FAULTS: Final = (
     Fault(36, "stranger", 0.5, stranger),
     Fault(44, "clock_stepped", 0.1, step_clock),
     Fault(44, "clock_drifts", 0.3, drift_clock),
+    Fault(57, "answers_lag", 0.2, lag_answers),
+    Fault(58, "accepted_late", 0.1, accept_late),
 )
 
 MISCHIEF: Final = Fault(50, "mischief", 5.0, strategy_fails)

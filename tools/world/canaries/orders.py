@@ -44,6 +44,12 @@ def _reject_is_done(self: Any, cancel: Any, verdict: Verdict, now_ns: int) -> No
         _cancelled(self, cancel, verdict, now_ns)
 
 
+def _absent_at_once(self: Any, order: Order, asked: Any) -> None:
+    if not order.proved:
+        self._settle(self._orders.on_refused(order, "the venue knows no such order"))
+        self._settled(order.client_order_id)
+
+
 def _mine(self: Any, client_order_id: str) -> bool:
     return True
 
@@ -69,6 +75,10 @@ CANARIES: Final[dict[str, Canary]] = {
     "cancel_reject_is_done": Canary(
         "an order whose cancel is refused is gone",
         (Change(Proof, "_cancelled", _reject_is_done),),
+    ),
+    "absent_at_once": Canary(
+        "one answer that there is no such order proves it, whenever it comes",
+        (Change(Proof, "_not_found", _absent_at_once),),
     ),
     "strangers_cancelled": Canary(
         "every order on the account is ours",
