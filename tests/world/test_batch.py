@@ -56,3 +56,11 @@ async def test_a_violation_is_told_when_it_happens(started: list[Worker]) -> Non
         iter(range(1, 7)), jobs=1, told=lambda s: told.append((s.seeds, len(s.violations)))
     )
     assert told == [(1, 0), (2, 0), (2, 1), (3, 1), (4, 1), (5, 1)]
+
+
+def test_a_fault_that_never_has_its_reaction_is_a_violation() -> None:
+    summary = batch.Summary(TANK)
+    for seed in range(batch.OFTEN):
+        summary.take(Life(seed=seed, simulated_s=1.0, digest="", injected={"reset": 1}, reacted={}))
+    summary.take_census()
+    assert [(v.invariant, v.text.split()[0]) for v in summary.violations] == [("I23", "reset")]

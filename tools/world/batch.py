@@ -30,6 +30,9 @@ LONGEST_S: Final = 120.0
 MAX_LINE_BYTES: Final = 1 << 20
 """Longest result of a worker: some tens of lines of a log."""
 
+OFTEN: Final = 40
+"""Strikes after which a fault that was never answered is no accident."""
+
 HASH_SEEDS: Final = ("1", "2")
 
 
@@ -67,6 +70,15 @@ class Summary:
         ring = "" if self._ring == TANK else f"--ring {self._ring} "
         repeat = f"hotloop dst {ring}--seed {seed}"
         self.violations.append(Violation(seed, invariant, text, repeat, events))
+
+    def take_census(self) -> None:
+        """I23: a fault that struck often and never had its reaction is a violation."""
+        for name, struck in self.injected.items():
+            if struck >= OFTEN and not self.reacted[name]:
+                text = f"{name} struck {struck} times and never had its reaction"
+                ring = "" if self._ring == TANK else f" --ring {self._ring}"
+                repeat = f"hotloop dst{ring} --seeds {self.seeds} --json"
+                self.violations.append(Violation(-1, "I23", text, repeat))
 
     def line(self) -> str:
         """Return where the batch stands, for people."""
@@ -184,6 +196,7 @@ async def run(
     async with trio.open_nursery() as nursery:
         for _ in range(jobs):
             nursery.start_soon(work)
+    summary.take_census()
     return summary
 
 
