@@ -171,11 +171,14 @@ class Auditor:
         """The operator says something to the run."""
         verb = text.partition(" ")[0]
         if verb == "halt":
+            self.halts.flattens = self.intents.flattens = False
             self.halts.halt("", "the operator has said so")
         elif verb == "resume":
+            self.halts.flattens = self.intents.flattens = False
             self.halts.resume()
         elif verb == "flatten":
-            self.intents.flattens = True
+            self.halts.flattens = self.intents.flattens = True
+            self.halts.halt("", "the operator flattens")
 
     def may_trade(self, symbol: str, now_ns: int) -> bool:
         """Whether nothing is known that may keep our side from trading a symbol."""

@@ -74,6 +74,14 @@ DIFFERS_S: Final = 15.0
 """Within which balances that differ are asked for again, and believed."""
 
 
+FLAT_S: Final = 30.0
+"""Within which a flattening in a calm market is over: two dozen slices, and the pauses after some
+that took nothing."""
+
+HALTED_BEFORE: Final = 0.3
+"""Share of the flattenings before which the operator has halted the run himself."""
+
+
 class Drilled(Anywhere, Protocol):
     """What a drill needs beyond what a fault does."""
 
@@ -303,6 +311,29 @@ def balances_differ(w: Drilled) -> Iterator[float]:
     yield AWAY_S
 
 
+def flattens(w: Drilled) -> Iterator[float]:
+    """The operator says flatten, whatever has halted the run: all that the venue takes is traded
+    away within its bound, or it is said why not. I32, I33.
+    """
+    flattening, ledger, line = w.engine.flattening, w.auditor.ledger, w.auditor.line
+    if w.draw.drills.random() < HALTED_BEFORE:
+        w.word("halt drill")
+    w.street_opens(STREET_RATE)
+    w.word("flatten")
+    held_up = line.is_slow(w.now_ns)
+    yield from until(w, lambda: bool(flattening.verdict), FLAT_S)
+    if w.over() or w.engine.flattening is not flattening:
+        return
+    held_up |= line.is_slow(w.now_ns) or bool(ledger.doubled) or ledger.others_traded
+    said = flattening.verdict or flattening.progress()
+    left = [symbol for symbol in w.symbols if ledger.tradable(symbol)]
+    untold = [symbol for symbol in left if symbol not in said]
+    if left and flattening.flat:
+        w.auditor.note("I32", f"{', '.join(left)} not flat, and {said!r} was told")
+    elif untold or (left and not held_up):
+        w.auditor.note("I33", f"{', '.join(left)} not flat {FLAT_S:g} s after the word: {said!r}")
+
+
 def leave(w: Drilled) -> Iterator[float]:
     """Trade up to the moment in which the run is left, with an order on its way that may rest."""
     if w.draw.drills.random() > BUSY_TO_THE_END:
@@ -321,6 +352,10 @@ def leave(w: Drilled) -> Iterator[float]:
         left -= 1
 
 
+FLATTENED: Final = 0.5
+"""Share of the worlds that end flat."""
+
+
 class Plan(NamedTuple):
     """The drills of one world."""
 
@@ -328,6 +363,8 @@ class Plan(NamedTuple):
     """After which the run trades on."""
     last: Drill | None
     """After which it may be halted for good."""
+    flattens: bool
+    """Whether the operator has it flattened then, whatever has halted it."""
 
 
 PASSING: Final[tuple[Drill, ...]] = (operator_halts, operator_cancels, feed_lost, feed_silent)
@@ -337,7 +374,7 @@ LASTING: Final[tuple[Drill, ...]] = (loss, rejects, balances_differ)
 def drawn(draw: Any) -> Plan:
     """Draw the drills of one world."""
     passing = draw.sample(PASSING, draw.choice((0, 1, 1, 2)))
-    return Plan(passing, draw.choice((None, *LASTING)))
+    return Plan(passing, draw.choice((None, *LASTING)), draw.random() < FLATTENED)
 
 
 def hold(w: Drilled, plan: Plan) -> Iterator[float]:
@@ -350,3 +387,5 @@ def hold(w: Drilled, plan: Plan) -> Iterator[float]:
     yield from trade(w)
     if plan.last is not None and not w.over():
         yield from plan.last(w)
+    if plan.flattens and not w.over():
+        yield from flattens(w)

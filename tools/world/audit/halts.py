@@ -31,12 +31,15 @@ class Halts(Watch):
         """Why nothing may be placed, by symbol; by "" where that is so of all."""
         self.allowed: set[str] = set()
         """Symbols that faults give reason to halt, "" for all: these need not trade again."""
+        self.flattens = False
+        """Whether the operator wants all flattened: no halt is in the way of that."""
         self._placed: dict[str, str] = {}
         self._rejects_ns: dict[tuple[str, int, bool], deque[int]] = {}
 
     def on_boot(self) -> None:
         self.halted.clear()
         self.allowed.clear()
+        self.flattens = False
         self._placed.clear()
         self._rejects_ns.clear()
 
@@ -62,10 +65,18 @@ class Halts(Watch):
         return not self.allowed & {symbol, ""}
 
     def on_order(self, order: Sent, now_ns: int) -> None:
+        if self.flattens and self._leads_out(order):
+            return
         for symbol in ("", order.symbol):
             if symbol in self.halted:
                 why = self.halted[symbol]
                 self.note("I7", f"{order.client_id} leaves on {order.symbol}, halted for: {why}")
+
+    def _leads_out(self, order: Sent) -> bool:
+        """Whether an order takes what stands, makes the position smaller, and leaves nothing."""
+        position = self.ledger.positions[order.symbol]
+        reduces = order.size <= abs(position) and order.buy is (position < 0)
+        return reduces and order.tif == "IOC" and not order.replaces
 
     def on_request_id(self, request_id: str, symbol: str) -> None:
         """An order is asked for by this request."""

@@ -55,6 +55,9 @@ class Intents(Watch):
 
     def on_order(self, order: Sent, now_ns: int) -> None:
         asked = self._asked.get(order.client_id)
+        if self.flattens and asked is None:
+            self._check_flattening(order)
+            return
         wanted = self._of_quotes(order) if asked is None else [self._as_sent(asked, order)]
         if not wanted:
             self._check_flattening(order)

@@ -175,6 +175,22 @@ class Ledger:
                     sold += order.filled
         return bought, sold
 
+    def tradable(self, symbol: str) -> bool:
+        """Whether more is left of our trades on a symbol than the venue takes no order for.
+
+        A long position is less by the fees that were taken from what was bought.
+        """
+        market = self._markets[symbol]
+        terms, best = market.symbol, market.book.best()
+        owned = self.positions[symbol]
+        if owned > 0:
+            deals = (
+                d for o in self.orders.values() if o.symbol == symbol for d in o.deals.values()
+            )
+            owned = max(0, owned - sum(d.fee for d in deals if d.fee_asset == terms.base))
+        size = abs(owned) // terms.step_size * terms.step_size
+        return size > 0 and size * best.bid // ONE > terms.min_notional * 21 // 20
+
     def profit(self, symbol: str) -> int:
         """Return what our trades on a symbol have made, fees in its two assets taken off.
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from msgspec import structs
 
 from core.desk import TradingDesk
+from core.flatten import Flattening, State
 from core.ledger import Ledger
 from core.orders import Exposure
 from core.position import Position
@@ -43,6 +44,18 @@ def _no_price(self: Any) -> int:
 
 def _agree(self: Any, *_: Any) -> list[Any]:
     return []
+
+
+def _no_way_out(self: Any, *asked: Any) -> Any:
+    return self.approve_place(*asked)
+
+
+def _give_up(self: Any, *_: Any) -> str:
+    """Say that all is done before anything is."""
+    self.wanted, self.verdict = False, "flat"
+    for leg in self.legs:
+        leg.state = State.FLAT
+    return "flat"
 
 
 _profit: Final = Position.profit
@@ -82,6 +95,13 @@ CANARIES: Final[dict[str, Canary]] = {
     ),
     "daily_loss_off": Canary("any loss will do", (_without(max_daily_loss=NEVER),)),
     "breaker_off": Canary("any number of rejects will do", (_without(max_rejects=MAX_REJECTS),)),
+    "halt_refuses_flatten": Canary(
+        "a halt refuses the operator's way out, too",
+        (Change(Risk, "approve_way_out", _no_way_out),),
+    ),
+    "flat_too_early": Canary(
+        "what was begun is told as done", (Change(Flattening, "step", _give_up),)
+    ),
     "profit_wrong_way": Canary(
         "a loss is told as a profit", (Change(Position, "profit", _wrong_way),)
     ),
