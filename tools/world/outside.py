@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import trio
+from msgspec.structs import replace
 
-from core import config
+from core import app, config
 from core.engine import Engine
 from core.errors import BadParameter, JournalFailed, Misuse
 from core.journal import Kind, Payload
@@ -51,6 +52,8 @@ from tools.world.tank import (
     client_frames,
     configuration,
 )
+from tools.world.witness import Witness
+from tools.world.world import TOPS
 from venues.binance.decode import MARKET, TRADE
 from venues.sim.ledger import DEFAULT_SECRET
 from venues.sim.rest import HttpReply, HttpRequest
@@ -72,6 +75,9 @@ LOOK_NS: Final = 50 * NS_PER_MS
 """Between two looks whether a fault had its reaction: each wakes the world's clock."""
 
 SEGMENT_BYTES: Final = (256 * 1024, 1024 * 1024)
+
+SLOW_NS: Final = 500 * NS_PER_MS
+"""How much later than it was made an order may leave: the clock runs within a turn here."""
 
 AGAIN_NS: Final = 2 * NS_PER_S
 """Before somebody starts a process again that could not prove how it left."""
@@ -98,6 +104,7 @@ class Outside:
         self.skew_ns = 0
         """The exchange's clock minus ours."""
         self.network.looking_up = self._looking_up
+        self.auditor.limits.slow_ns = SLOW_NS
         self.network.held_up = self.auditor.line.on_stopped
         self._open_exchange()
         self.config = self._configured(setting.run)
@@ -346,6 +353,9 @@ class Outside:
 
     # -- what crosses the door: Watcher --------------------------------------------------------
 
+    def watched(self, house: app.House) -> app.House:
+        return replace(house, strategy=Witness(house.strategy, self.auditor))
+
     def on_journaled(self, kind: int, payload: Payload) -> None:
         if kind == Kind.SEND:
             self.auditor.line.journaled(bytes(payload))
@@ -397,6 +407,8 @@ class Outside:
             self.auditor.line.on_banned(self.now_ns + int(headers["retry-after"]) * NS_PER_S)
         if request is None or status != 200:
             return
+        if request.path.endswith(TOPS):
+            self.auditor.limits.on_market(self.now_ns)
         symbol = request.query.partition("symbol=")[2].partition("&")[0]
         if request.path.endswith("/openOrders"):
             self.auditor.line.on_listed(symbol)
@@ -427,6 +439,8 @@ class Outside:
     def on_stop(self, why: str) -> None:
         self.log_lines.append(f"-- stop: {why}")
         self.stopped = self.stopped or why
+        if why.startswith("not started"):
+            self.auditor.callbacks.on_raised()  # whoever could not start is not called any more
         self.auditor.line.closed = self.auditor.line.closed or f"stopped: {why}"
 
     def on_log(self, text: str) -> None:

@@ -34,6 +34,10 @@ from venues.sim.ledger import DEFAULT_KEY, DEFAULT_SECRET
 class Watcher(Protocol):
     """Who is told what crosses the engine's door."""
 
+    def watched(self, house: app.House) -> app.House:
+        """Return the house with a witness beside its strategy."""
+        ...
+
     def on_journaled(self, kind: int, payload: Payload) -> None: ...
     def on_journal_failed(self) -> None: ...
     def on_sent(self, link: int, data: bytes) -> None: ...
@@ -199,7 +203,7 @@ class Process:
         restored = last_boot(folder)
         self.boot = next_boot(folder)
         scope = app.scope_of(config, DEFAULT_KEY)
-        self.house = house_of(config, self.boot, seed)
+        self.house = watcher.watched(house_of(config, self.boot, seed))
         clock = Ticking(agenda)
         header = Header(
             run_id=scope,
