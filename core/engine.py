@@ -621,7 +621,7 @@ class Engine:
         self.market_data.step()
         if self.market_data.clock_doubted:
             self.market_data.clock_doubted = False
-            self.reference_data.forget_clock()
+            self.reference_data.look_again()
         self.reference_data.step()
         self.recovery.step(now_ns)
         self.gate.step()

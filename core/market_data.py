@@ -47,9 +47,9 @@ DENIALS: Final = 3
 """How often in a row REST must show another best price, the feed silent throughout, before the feed
 counts as dead: an answer may be younger than a change that is on its way to us."""
 
-DOUBT_NS: Final = 60 * NS_PER_S
-"""Between two times that a late feed has the venue's clock measured anew: it may be ours that is
-off, but a feed that stays late must not interrupt the other books again and again."""
+DOUBT_NS: Final = 10 * NS_PER_S
+"""Between two times that a late feed has the venue's clock measured at once: it may be a clock that
+was set. A start's questions, 21 weight, are asked for it."""
 
 
 class MarketData:
@@ -204,9 +204,8 @@ class MarketData:
         if not self._clock.known and index not in self._late:
             return True
         self._hops.record(hop.FEED_AGE, min(max(late_ns, -hop.MAX_NS), hop.MAX_NS))
-        if index not in self._late:
-            self._late.add(index)
-            self._doubt_clock()
+        self._late.add(index)
+        self._doubt_clock()
         if book.state is not _STALE:
             book.invalidate(_how_late(late_ns, most_ns))
             self._callbacks.changed[index] = book

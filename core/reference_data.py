@@ -94,6 +94,10 @@ class ReferenceData:
         self._outbound.request(FetchTime(), now_ns)
         self._outbound.request(FetchInstruments(self._carried), now_ns)
 
+    def look_again(self) -> None:
+        """Something does not fit what is known: ask with the next housekeeping."""
+        self._next_ns = self._desk.now_ns
+
     def forget_clock(self) -> None:
         """The venue says that our time is wrong: ask for its own with the next tick."""
         self._clock.forget()

@@ -54,3 +54,20 @@ def test_the_error_is_at_most_half_the_shortest_round_trip(offset_ns, ways):
     for there_ns, back_ns in ways:
         clock.measure(0, there_ns + back_ns, there_ns + offset_ns)
     assert abs(clock.offset_ns - offset_ns) <= min(sum(way) for way in ways) // 2 + 1
+
+
+def test_samples_of_before_a_clock_was_set_are_dropped():
+    clock = VenueClock()
+    for n in range(SAMPLES):
+        clock.measure(n * NS_PER_S, n * NS_PER_S + 2 * NS_PER_MS, n * NS_PER_S + NS_PER_MS)
+    assert clock.offset_ns == 0
+    at_ns = 20 * NS_PER_S
+    clock.measure(at_ns, at_ns + 80 * NS_PER_MS, at_ns + 12 * NS_PER_S + 40 * NS_PER_MS)
+    assert clock.offset_ns == 12 * NS_PER_S
+
+
+def test_a_slow_answer_that_fits_what_is_known_moves_nothing():
+    clock = VenueClock()
+    clock.measure(0, 2 * NS_PER_MS, NS_PER_MS)
+    clock.measure(NS_PER_S, NS_PER_S + 900 * NS_PER_MS, NS_PER_S + 800 * NS_PER_MS)
+    assert clock.offset_ns == 0

@@ -102,6 +102,40 @@ def renumber_delta(w: Anywhere, message: Message) -> Struck:
     return Struck(altered(w, message, body), lambda: resync() or refusal())
 
 
+TIMES_MS: Final = (0, 946_684_800_000, 7_258_118_400_000, 2**53, 2**63 - 1, -1, -(2**63))
+"""Event times that no clock shows: the epoch, the years 2000 and 2200, the ends of integers."""
+
+
+def misdate_delta(w: Anywhere, message: Message) -> Struck:
+    """A change carries a time from long ago, from far ahead, or from nowhere."""
+    body = decode(message.payload)
+    draw = w.draw.faults
+    if draw.random() < 0.5:
+        body["data"]["E"] -= draw.randrange(3_000, 60_000)
+    else:
+        body["data"]["E"] = draw.choice(TIMES_MS)
+    resync, refusal = resynced(w), refused(w)
+    return Struck(altered(w, message, body), lambda: resync() or refusal())
+
+
+def misprice_top(w: Anywhere, message: Message) -> Struck | None:
+    """Best prices far off the market, at the next update of a live book."""
+    body = decode(message.payload)
+    data = body["data"]
+    row = w.engine.table.find(data["s"])
+    if (
+        row is None
+        or not w.engine.books[row.index].live
+        or data["u"] <= w.engine.books[row.index].seq
+    ):
+        return None
+    part = w.draw.faults.choice((50, 90, 110, 150))
+    for key in ("b", "a"):
+        ticks = row.tick.count(data[key]) * part // 100
+        data[key] = row.tick.text(ticks + (key == "a"))
+    return Struck(altered(w, message, body), resynced(w))
+
+
 def cross_top(w: Anywhere, message: Message) -> Struck:
     body = decode(message.payload)
     data = body["data"]
@@ -322,8 +356,10 @@ FAULTS: Final = (
     Fault(2, "delta_twice", 0.05, repeat_delta, ("delta",)),
     Fault(3, "deltas_swapped", 0.02, swap_deltas, ("delta",)),
     Fault(6, "top_crossed", 0.005, cross_top, ("top",)),
+    Fault(6, "top_far", 0.005, misprice_top, ("top",)),
     Fault(6, "top_negative", 0.002, negate_top, ("top",)),
     Fault(7, "delta_renumbered", 0.01, renumber_delta, ("delta",)),
+    Fault(24, "delta_misdated", 0.01, misdate_delta, ("delta",)),
     Fault(8, "market_silent", 0.015, silence_market),
     Fault(11, "frame_fragmented", 0.03, fragment, ("frame",)),
     Fault(12, "framing_broken", 0.1, break_framing),

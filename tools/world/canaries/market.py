@@ -30,6 +30,10 @@ def _leave_orders(self: MarketData, book: Book) -> None:
     self._cancel_when_stale = cancels
 
 
+def _believe(self: Any, top: Any) -> bool:
+    return False
+
+
 CANARIES: Final[dict[str, Canary]] = {
     "stale_keeps_orders": Canary(
         "orders stand on a book that is lost", (Change(MarketData, "resync", _leave_orders),)
@@ -37,6 +41,10 @@ CANARIES: Final[dict[str, Canary]] = {
     "gap_ignored": Canary(
         "a change is applied whatever is missing before it",
         (Change(Bridged, "admit", _apply_all),),
+    ),
+    "far_price_believed": Canary(
+        "a best price is believed however far it stands off the proved levels",
+        (Change(Book, "_is_far", _believe),),
     ),
     "stale_book_read": Canary(
         "a book stays readable when its proof is gone",
