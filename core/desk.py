@@ -282,7 +282,10 @@ class TradingDesk:
                 self.send_cancel(order)
 
     def _try_the_other_way(self) -> None:
-        """Send again what should have taken an order out, where its answer takes too long."""
+        """Send again what should have taken an order out, where its answer takes too long.
+
+        Nor does an amend without an answer keep an order from going.
+        """
         now_ns = self.now_ns
         late = [awaited for awaited in self._awaited if awaited.due_ns <= now_ns]
         if not late:
@@ -293,8 +296,12 @@ class TradingDesk:
             if asked is None:
                 continue
             self._outbound.ignored(asked)
-            order = self._orders.find(_taken_out_by(asked.command))
-            if order is not None and not order.state.terminal:
+            order = self._orders.find(_changed_by(asked.command))
+            if order is None or order.state.terminal:
+                continue
+            if isinstance(asked.command, Amend) and order.client_order_id not in self._unwanted:
+                self._await(awaited.request_id, awaited.wait_ns)
+            else:
                 again = self._outbound.request(_cancel_of(order), now_ns, instead=asked)
                 self._await(again or awaited.request_id, 2 * awaited.wait_ns)
 
@@ -329,7 +336,9 @@ class TradingDesk:
         answer = self._risk.approve_amend(amend, self._table[order.instrument], order, self.now_ns)
         if isinstance(answer, Refusal):
             return self._refused(order.instrument, answer)
-        order.cancelling = bool(self._outbound.request(answer, self.now_ns))
+        request_id = self._outbound.request(answer, self.now_ns)
+        self._await(request_id, CANCEL_NS)
+        order.cancelling = bool(request_id)
         return order if order.cancelling else self._not_sent(order)
 
     def _cancel_replace(
@@ -450,10 +459,10 @@ def _cancel_of(order: Order) -> Cancel:
     return Cancel(order.instrument, order.client_order_id, order.venue_order_id)
 
 
-def _taken_out_by(command: Command) -> str:
-    """Return the client id of the order that a command is to take out."""
-    cancel = command.old if isinstance(command, Replace) else command
-    return cancel.client_order_id if isinstance(cancel, Cancel) else ""
+def _changed_by(command: Command) -> str:
+    """Return the client id of the order that a command takes out or makes smaller."""
+    change = command.old if isinstance(command, Replace) else command
+    return change.client_order_id if isinstance(change, Cancel | Amend) else ""
 
 
 def _is_quote(wanted: Quote | None) -> bool:

@@ -277,7 +277,8 @@ class Lines:
 
     def _ready(self, session: Session) -> None:
         self._door.log(f"line {session.line.name} is ready")
-        if session.line.private and session is self._sessions[session.link % self._count]:
+        in_use = session is self._sessions[session.link % self._count]
+        if session.line.private and in_use and session.ready:  # else it has ended meanwhile
             self._private_stands()
 
     def _private_stands(self) -> None:

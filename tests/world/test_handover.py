@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from core.events import BalanceMoved
 from core.journal import Kind
 from core.lines import APART_NS
 from core.replay import replay
@@ -227,12 +228,13 @@ def test_a_deposit_that_both_connections_tell_moves_the_ledger_once():
         "subscriptionId": 0,
         "event": {"e": "balanceUpdate", "E": 1, "a": "BTC", "d": "1.00000000", "T": 1},
     }
-    before = sum("balance moved" in line for line in w.log_lines)
+    told: list[BalanceMoved] = []
+    w.engine._handlers[BalanceMoved] = told.append
     for link in list(w._standing.values()):
         if link.line == TRADE:
             w._say(link, 1, msgspec.json.encode(moved))
     w.run(0.1)
-    assert sum("balance moved" in line for line in w.log_lines) == before + 1
+    assert len(told) == 1
 
 
 def test_an_ended_private_stream_stops_trading_until_the_new_one_is_proved():
@@ -352,3 +354,18 @@ def test_a_run_whose_connections_were_replaced_replays_identically():
     assert replaced(w, MARKET)
     w.leave()
     assert replay(w.journal.records, w.house_again().engine).difference is None
+
+
+def test_a_private_stream_that_ends_before_it_stands_is_no_ground_to_trade_on():
+    w = world()
+    w.cut(TRADE)
+    w.to_venue = lambda m: [(50 * NS_PER_MS, m)] if b"subscribe" in m.payload else w.deliver(m)
+    w.run_until(lambda: TRADE in w.links)
+    ended = {"subscriptionId": 0, "event": {"e": "eventStreamTerminated", "E": 1}}
+    w.say(TRADE, 1, msgspec.json.encode(ended))
+    w.closed_lines = {TRADE}
+    w.run(5)
+    assert not w.engine.recovery.reconciled
+    w.closed_lines.clear()
+    w.run_until(lambda: w.desk.session is SessionState.TRADING)
+    assert replaced(w, TRADE)

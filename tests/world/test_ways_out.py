@@ -209,6 +209,21 @@ def test_while_rest_is_down_a_cancel_goes_over_the_line() -> None:
     assert order.state is OrderState.CANCELED
 
 
+def test_an_amend_without_an_answer_does_not_keep_an_order_from_going() -> None:
+    w = world()
+    order = w.buy()
+    w.run(0.1)
+    deaf_trade_line(w)
+    w.desk.now_ns = w.now_ns
+    assert w.desk.replace(order, order.price_ticks, 500) is order
+    w.flush()
+    w.run(2)
+    assert rest_cancels(w) == 0
+    w.engine.on_control(b"cancel-all", w.now_ns)
+    w.run(ANSWERED_S + SOON_S)
+    assert order.state is OrderState.CANCELED
+
+
 # -- what still holds ------------------------------------------------------------------------
 
 

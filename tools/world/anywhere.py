@@ -122,6 +122,23 @@ class Anywhere(Protocol):
         """Break a connection."""
         ...
 
+    def shut(self, line: int, for_ns: int) -> None:
+        """Break all connections of a line, and refuse every dial for a while."""
+        ...
+
+    def refuse_dials(self, line: int, for_ns: int) -> None: ...
+    def shut_rest(self, for_ns: int) -> None:
+        """Let nothing through by REST for a while."""
+        ...
+
+    def announce_end(self, line: int) -> None:
+        """Have the exchange say that the connections of a line will end."""
+        ...
+
+    def operate(self, word: str) -> None:
+        """Say a word as the operator."""
+        ...
+
 
 def kind_of(message: Message) -> str:
     """Return what kind of message the exchange sends, for faults to choose by."""

@@ -31,6 +31,7 @@ from tools.world.audit.limits import Limits as LimitsKept
 from tools.world.audit.line import PLACING, Line
 from tools.world.audit.quotes import Quotes
 from tools.world.audit.rest import Rest
+from tools.world.audit.wanted import Wanted
 from tools.world.audit.watch import Breach, Context, Findings, Limits, Sent, Watch
 from tools.world.witness import Asked
 from venues.sim.engine import BestMoved, Event, Market
@@ -66,6 +67,7 @@ class Auditor:
         self.limits = LimitsKept(context, self.exposure)
         self.halts = Halts(context)
         self.callbacks = Callbacks(context)
+        self.wanted = Wanted(context)
         own: list[Watch] = [
             self.books,
             self.line,
@@ -77,6 +79,7 @@ class Auditor:
             self.halts,
             self.callbacks,
             self.leaving,
+            self.wanted,
         ]
         self._watches = [*own, *(watch(context) for watch in WATCHES)]
         self._on_order = self._who_hear("on_order")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from tools.world import exchange_faults, message_faults, order_faults
+from tools.world import connection_faults, exchange_faults, message_faults, order_faults
 from tools.world.strikes import Fault
 
 SHARED: Final[tuple[tuple[Fault, ...], ...]] = (
     message_faults.FAULTS,
     order_faults.FAULTS,
     exchange_faults.FAULTS,
+    connection_faults.FAULTS,
 )

@@ -422,6 +422,9 @@ class Outside:
         wire.forget = partial(self._forget, wire.number)
 
     def on_drop(self, link: int) -> None:
+        line = link % len(HOSTS)
+        others = any(n != link and n % len(HOSTS) == line for n in self._wires)
+        self.auditor.wanted.on_closing(line, self.now_ns, others=others)
         if link % len(HOSTS) == TRADE:
             self.auditor.line.on_closed()
 
@@ -605,3 +608,35 @@ class Outside:
     def cut(self, line: int) -> None:
         if line in self.links:
             self.links[line].reset(lost=False)
+
+    def shut(self, line: int, for_ns: int) -> None:
+        self.refuse_dials(line, for_ns)
+        for link, wire in list(self._wires.items()):
+            if link % len(HOSTS) == line:
+                wire.reset(lost=False)
+
+    def refuse_dials(self, line: int, for_ns: int) -> None:
+        self._refuse(HOSTS[line], for_ns)
+
+    def shut_rest(self, for_ns: int) -> None:
+        self._refuse(REST_HOST, for_ns)
+        for wire in self.network.unclosed():
+            if wire.host == REST_HOST:
+                wire.reset(lost=False)
+
+    def _refuse(self, host: str, for_ns: int) -> None:
+        self.network.refusing.add(host)
+        self.agenda.later(for_ns, lambda: self.network.refusing.discard(host))
+
+    def announce_end(self, line: int) -> None:
+        self.peers[line].session.announce_shutdown(self.venue_ns)
+
+    def operate(self, word: str) -> None:
+        process = self.process
+        if process is None:
+            return
+
+        def say() -> None:
+            process.runtime.control(word)
+
+        process.runtime.post(say)

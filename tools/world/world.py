@@ -110,6 +110,8 @@ class World(Tank):
         self.tampering = Tampering()
         self.stopped_until_ns = 0
         """Until when the process does not run; the world around it does."""
+        self.rest_shut_until_ns = 0
+        """Until when nothing gets through by REST."""
         self.old_until_ns = 0
         """Snapshots answered before are of no use: the process did not run for too long since."""
         self.late_ns = 0
@@ -265,6 +267,7 @@ class World(Tank):
         self.strikes.end()
         self.tampering.end()
         self.closed_lines.clear()
+        self.rest_shut_until_ns = 0
 
     # -- messages ------------------------------------------------------------------------------
 
@@ -355,8 +358,32 @@ class World(Tank):
             self.auditor.books.check(self.engine, self.now_ns)
         self._be_late()
 
+    def shut(self, line: int, for_ns: int) -> None:
+        self.refuse_dials(line, for_ns)
+        while line in self.links:
+            self.cut(line)
+
+    def refuse_dials(self, line: int, for_ns: int) -> None:
+        self.closed_lines.add(line)
+        self.at(self.now_ns + for_ns, lambda: self.closed_lines.discard(line))
+
+    def shut_rest(self, for_ns: int) -> None:
+        self.rest_shut_until_ns = self.now_ns + for_ns
+
+    def announce_end(self, line: int) -> None:
+        self.links[line].session.announce_shutdown(self.venue_ns)
+
+    def operate(self, word: str) -> None:
+        def say() -> None:
+            self.engine.on_control(word.encode(), self.now_ns)
+
+        self.enter(say)
+
     def _give_up(self, number: int, reason: str) -> None:
-        if self._line_of(number) == TRADE:
+        line = self._line_of(number)
+        others = any(n != number and self._line_of(n) == line for n in self._standing)
+        self.auditor.wanted.on_closing(line, self.now_ns, others=others)
+        if line == TRADE:
             self.auditor.line.on_closed()
         super()._give_up(number, reason)
 
@@ -386,6 +413,9 @@ class World(Tank):
     # -- REST ----------------------------------------------------------------------------------
 
     def ask(self, request_id: int, request: RestRequest) -> None:
+        if self.now_ns < self.rest_shut_until_ns:
+            self.not_replied(self.engine, request_id)
+            return
         self.auditor.on_rest(request.path, self.now_ns)
         super().ask(request_id, request)
 

@@ -14,7 +14,7 @@ from typing import Final
 
 import core.orders
 from core.errors import Misuse
-from tools.world.canaries import boots, budgets, market, orders, risk, strategy
+from tools.world.canaries import boots, budgets, connections, market, orders, risk, strategy
 from tools.world.canaries.canary import Canary
 
 BY_THEME: Final = (
@@ -24,6 +24,7 @@ BY_THEME: Final = (
     market.CANARIES,
     budgets.CANARIES,
     boots.CANARIES,
+    connections.CANARIES,
 )
 
 CANARIES: Final[dict[str, Canary]] = dict(

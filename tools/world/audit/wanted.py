@@ -1,0 +1,57 @@
+"""What is wanted gone goes by the fastest way that is open, and a line ends after another begins.
+
+I25 and I33. Which ways are shut is known to whoever has shut them, and so is when the operator has
+said what; how long an order stood is the exchange's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from core.units import NS_PER_S
+from tools.world.audit.watch import Context, Watch
+
+OPEN_WAY_NS: Final = 3 * NS_PER_S
+"""What the fastest open way may need, other ways shut: a tick, a cancel that finds out that its
+way is shut (0.5 s), the next repetition (0.5 s), and three journeys of a slow network."""
+
+
+class Wanted(Watch):
+    """Orders that somebody wants gone, and lines that are about to end."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.until_ns = 0
+        self._names: set[str] = set()
+        self._ending: frozenset[int] = frozenset()
+        self._ending_until_ns = 0
+
+    def on_boot(self) -> None:
+        self._names.clear()
+        self._ending = frozenset()
+
+    # -- orders --------------------------------------------------------------------------------
+
+    def out(self, now_ns: int) -> None:
+        """Somebody wants every order gone that stands now, and a way is open."""
+        self._names = {order.client_id for order in self.ledger.alive()}
+        self.until_ns = now_ns + OPEN_WAY_NS
+
+    def look(self) -> None:
+        """By now they are gone."""
+        for order in self.ledger.alive():
+            if order.client_id in self._names and order.symbol not in self.ledger.doubled:
+                waited_s = OPEN_WAY_NS / NS_PER_S
+                self.note("I25", f"{order.client_id} stands {waited_s:g} s after it should go")
+
+    # -- lines ---------------------------------------------------------------------------------
+
+    def ends_within(self, lines: Collection[int], until_ns: int) -> None:
+        """The exchange has told these lines that they will end at a time."""
+        self._ending, self._ending_until_ns = frozenset(lines), until_ns
+
+    def on_closing(self, line: int, now_ns: int, *, others: bool) -> None:
+        """Our side closes a connection of a line; ``others`` says whether it has another."""
+        if line in self._ending and now_ns < self._ending_until_ns and not others:
+            self.note("I33", f"line {line} is closed before another connection stands")

@@ -1,0 +1,123 @@
+"""Faults of whole ways to the exchange, the same in both rings: one is shut, or both lines end.
+
+Nothing else strikes meanwhile: what is watched is which way our side takes, and how long it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from core.units import NS_PER_S
+from tools.world.anywhere import Anywhere, later_ns
+from tools.world.strikes import Fault, Struck
+from venues.binance.decode import MARKET, TRADE
+
+WANTED_AFTER_NS: Final = NS_PER_S // 10
+"""After a way was shut the operator wants everything out: by then our side may have noticed."""
+
+LINES: Final = (MARKET, TRADE)
+
+ARRIVED_NS: Final = NS_PER_S
+"""After which nothing is under way any more that another fault has spoiled."""
+
+ANNOUNCED_NS: Final = 25 * NS_PER_S
+"""Between the notice that a line will end and its end."""
+
+
+def trade_shut(w: Anywhere) -> Struck | None:
+    """The trade line is gone, and cannot be dialled for a while; REST works."""
+    if not _all_up(w) or not w.auditor.ledger.alive():
+        return None
+    for_ns = _shut_ns(w)
+    w.shut(TRADE, for_ns)
+    return _want_all_out(w, for_ns)
+
+
+def rest_shut(w: Anywhere) -> Struck | None:
+    """REST cannot be reached for a while; the lines stand."""
+    if not _all_up(w) or not w.auditor.ledger.alive():
+        return None
+    for_ns = _shut_ns(w)
+    w.shut_rest(for_ns)
+    return _want_all_out(w, for_ns)
+
+
+def _shut_ns(w: Anywhere) -> int:
+    """Return for how long a way is shut: longer than the other may need, at times minutes."""
+    draw = w.draw.faults
+    return later_ns(draw, 5_000, 15_000) if draw.random() < 0.9 else later_ns(draw, 90_000, 180_000)
+
+
+def _all_up(w: Anywhere) -> bool:
+    """Whether both lines have stood for long enough to know our side's orders."""
+    up = all(line in w.links and w.line_up(line) for line in LINES)
+    return up and w.engine.recovery.reconciled and not w.engine.recovery.leaving
+
+
+def _want_all_out(w: Anywhere, shut_ns: int) -> Struck:
+    """Have the operator want every order of ours gone, and the auditor watch that they go."""
+    boot, wanted = w.engine.setup.boot, w.auditor.wanted
+    gone: list[bool] = []
+    w.strikes.lull(shut_ns / NS_PER_S)
+
+    def same() -> bool:
+        return w.alive and w.engine.setup.boot == boot and not w.engine.recovery.leaving
+
+    def say() -> None:
+        if same():
+            w.operate("cancel-all")
+            wanted.out(w.now_ns)
+            w.at(wanted.until_ns, look)
+        else:
+            gone.append(True)
+
+    def look() -> None:
+        if same():
+            wanted.look()
+        gone.append(True)
+
+    w.at(w.now_ns + WANTED_AFTER_NS, say)
+    return Struck(None, lambda: bool(gone), 10.0)
+
+
+def both_end(w: Anywhere) -> Struck | None:
+    """Both lines are told that they will end; for a while none can be dialled."""
+    if not _all_up(w):
+        return None
+    boot, ended, replaced = w.engine.setup.boot, [False], [False]
+    refused_ns = later_ns(w.draw.faults, 0, 8_000)
+    w.strikes.lull((ARRIVED_NS + ANNOUNCED_NS) / NS_PER_S)
+
+    def announce() -> None:
+        if not (w.alive and w.engine.setup.boot == boot and _all_up(w)):
+            ended[0] = True
+            return
+        before = {line: w.links[line] for line in LINES}
+        for line in LINES:
+            w.refuse_dials(line, refused_ns)
+            w.announce_end(line)
+        w.auditor.wanted.ends_within(LINES, w.now_ns + ANNOUNCED_NS)
+        w.at(w.now_ns + ANNOUNCED_NS, lambda: force(before))
+
+    def force(before: Mapping[int, Any]) -> None:
+        ended[0] = True
+        if w.alive and w.engine.setup.boot == boot:
+            replaced[0] = all(w.links.get(line) not in (None, before[line]) for line in LINES)
+            for line in LINES:
+                if w.links.get(line) is before[line]:
+                    w.cut(line)
+
+    def reacted() -> bool:
+        over = not w.alive or w.engine.setup.boot != boot or w.engine.recovery.leaving
+        return ended[0] and (replaced[0] or over)
+
+    w.at(w.now_ns + ARRIVED_NS, announce)
+    return Struck(None, reacted, 40.0)
+
+
+FAULTS: Final = (
+    Fault(63, "trade_shut", 0.4, trade_shut),
+    Fault(63, "rest_shut", 0.2, rest_shut),
+    Fault(64, "both_end", 0.15, both_end),
+)
