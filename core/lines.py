@@ -309,6 +309,7 @@ class Lines:
 
         ``events`` takes what one that takes over has told until now.
         """
+        self._outbound.step(self._desk.now_ns)
         for session in self._links:
             self._watch(session)
         for line, session in enumerate(self._sessions):

@@ -10,6 +10,7 @@ and REST where that one is down, not ready, or has left a cancel without an answ
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
@@ -120,6 +121,22 @@ class Door(Protocol):
         ...
 
 
+class _Pace:
+    """Frames on a connection whose venue takes only so many a second, pongs included."""
+
+    def __init__(self, most: int) -> None:
+        self._sent_ns: deque[int] = deque(maxlen=most)
+        self.pong: bytes | None = None
+        """The newest ping's payload, where it could not be answered at once (RFC 6455, 5.5.3)."""
+
+    def has_room(self, now_ns: int) -> bool:
+        sent_ns = self._sent_ns
+        return len(sent_ns) < (sent_ns.maxlen or 0) or now_ns - sent_ns[0] >= NS_PER_S
+
+    def sent(self, now_ns: int) -> None:
+        self._sent_ns.append(now_ns)
+
+
 class Outbound:
     """Requests on their way out of the engine."""
 
@@ -134,6 +151,7 @@ class Outbound:
         "_frames",
         "_journal",
         "_order_costs",
+        "_paces",
         "_placing",
         "_sessions",
         "_stamp",
@@ -169,6 +187,7 @@ class Outbound:
         self.inflight = Inflight()
         self._frames: list[list[bytes]] = [[] for _ in range(2 * len(adapter.lines))]
         self._codecs: list[ClientCodec | None] = [None for _ in self._frames]
+        self._paces: list[_Pace | None] = [None for _ in self._frames]
         self._placing: list[tuple[int, bytes]] = []
         """Orders framed since the last flush: request and frame."""
         self._asks: list[tuple[int, RestRequest]] = []
@@ -184,10 +203,13 @@ class Outbound:
         """A connection is up; its frames are made by ``codec``."""
         self._codecs[link] = codec
         self._frames[link].clear()
+        most = self._sessions[link % len(self._sessions)].line.sends_per_s
+        self._paces[link] = _Pace(most) if most else None
 
     def detach(self, link: int) -> None:
         """A connection is gone, and what waited for it with it."""
         self._codecs[link] = None
+        self._paces[link] = None
         self._frames[link].clear()
 
     def request(
@@ -240,6 +262,8 @@ class Outbound:
                 return 0
             frame = codec.frame(TEXT, self._door.sign(request))
             self._frames[line].append(frame)
+            if link is not None:  # a step of its script: all that a paced connection is asked
+                self._count_frame(link, now_ns)
             if placing:
                 self._placing.append((request_id, frame))
             self.waiting = True
@@ -271,10 +295,28 @@ class Outbound:
         self._throttle.give_back(self._order_costs, now_ns + self._clock.offset_ns)
 
     def pong(self, link: int, payload: bytes, now_ns: int) -> None:
-        """Answer a ping."""
-        codec = self._codecs[link]
-        if codec is not None:
-            self._keep(link, codec.frame(PONG, payload), now_ns)
+        """Answer a ping; where the venue takes no more frames now, the newest one, once it does."""
+        codec, pace = self._codecs[link], self._paces[link]
+        if codec is None:
+            return
+        if pace is not None:
+            if not pace.has_room(now_ns):
+                pace.pong = payload
+                return
+            pace.pong = None
+            pace.sent(now_ns)
+        self._keep(link, codec.frame(PONG, payload), now_ns)
+
+    def _count_frame(self, link: int, now_ns: int) -> None:
+        pace = self._paces[link]
+        if pace is not None:
+            pace.sent(now_ns)
+
+    def step(self, now_ns: int) -> None:
+        """Answer the pings that had to wait."""
+        for link, pace in enumerate(self._paces):
+            if pace is not None and pace.pong is not None:
+                self.pong(link, pace.pong, now_ns)
 
     def close(self, link: int, code: int, now_ns: int) -> None:
         """Send a close frame with this code; nothing follows it on the connection."""

@@ -76,7 +76,10 @@ class Line(Struct, frozen=True, kw_only=True):
     """We reconnect by ourselves after this long, before the venue forces it."""
     max_message_bytes: int
     sends_per_s: int
-    """How many frames the venue takes a second, control frames included; 0: no such limit."""
+    """How many frames the venue takes a second, control frames included; 0: no such limit.
+
+    One script must fit into it. Pings beyond it are answered with the newest one's pong.
+    """
     dial_costs: tuple[tuple[str, int], ...] = ()
     """What a connection takes from the venue's limits, as ``Adapter.cost`` states it."""
 

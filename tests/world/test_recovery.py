@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from email.utils import formatdate
 from typing import Any
 
 import msgspec
@@ -454,6 +455,92 @@ def test_a_ping_is_answered_with_its_payload():
     w.say(TRADE, 9, b"1770123456789")
     w.run(0.01)
     assert Message(TRADE, 10, b"1770123456789") in w.sent
+
+
+def test_a_key_that_is_refused_for_good_ends_the_run_and_is_not_tried_again():
+    w = World()
+    error = {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}
+
+    def refused(message: Message) -> list[Delivery]:
+        if message.payload.startswith(b'{"id":"u'):
+            request_id = msgspec.json.decode(message.payload)["id"]
+            said = {"id": request_id, "status": 401, "error": error}
+            return [(LATENCY_NS, Message(TRADE, 1, msgspec.json.encode(said)))]
+        return w.deliver(message)
+
+    w.to_engine = refused
+    w.run(5)
+    assert "Invalid API-key" in w.stopped
+    assert "Invalid API-key" in w.engine.gate.fatal
+
+
+def test_a_close_is_answered_and_its_code_and_reason_are_said():
+    w = world()
+    w.say(TRADE, 8, (1008).to_bytes(2, "big") + b"Pong timeout")
+    w.run(0.01)
+    assert Message(TRADE, 8, (1000).to_bytes(2, "big")) in w.sent
+    assert any("closed by the venue: 1008 Pong timeout" in line for line in w.log_lines)
+    drops = [r.payload for r in w.journal.records if r.kind == Kind.DROP]
+    assert drops == [b"closed by the venue: 1008 Pong timeout"]
+
+
+@pytest.mark.parametrize("skew_s", [-20, 20])
+def test_dials_are_held_until_the_ban_ends_by_our_own_clock(skew_s: int):
+    w = World()
+    w.skew_ns = skew_s * NS_PER_S
+    w.trading()
+    date = formatdate(w.venue_ns / NS_PER_S, usegmt=True)
+    headers = {"retry-after": "60", "date": date}
+    w.rest_answer = lambda request, *_: (LATENCY_NS, 418, headers, b"{}")
+    banned_ns = w.now_ns
+    w.run_until(lambda: bool(w.held_until_ns), 70)
+    assert abs(w.held_until_ns - banned_ns - 60 * NS_PER_S) < 3 * NS_PER_S
+
+
+def test_the_venues_own_counts_are_learnt_from_its_answers():
+    w = world()
+    assert w.engine.throttle.free("raw_5m", w.now_ns) > 0
+    free = w.engine.throttle.free("weight_1m", w.now_ns)
+    used = {"x-mbx-used-weight-1m": "4000"}
+    w.rest_answer = lambda request, status, headers, body: (
+        LATENCY_NS,
+        status,
+        headers | used,
+        body,
+    )
+    w.run_until(lambda: w.engine.throttle.free("weight_1m", w.now_ns) < free - 2_000, 35)
+
+
+def pongs(w: World, line: int) -> list[bytes]:
+    return [m.payload for m in w.sent if m.line == line and m.opcode == 10]
+
+
+def test_no_more_frames_leave_a_second_than_the_venue_takes():
+    w = world()
+    w.run(2)
+    answered = {line: len(pongs(w, line)) for line in (MARKET, TRADE)}
+    most = w.engine.sessions[MARKET].line.sends_per_s
+    for number in range(20):
+        w.say(MARKET, 9, b"%d" % number)
+        w.say(TRADE, 9, b"%d" % number)
+    w.run(0.9)
+    assert len(pongs(w, MARKET)) - answered[MARKET] <= most
+    assert len(pongs(w, TRADE)) - answered[TRADE] >= 20
+    w.run(1.2)
+    assert pongs(w, MARKET)[-1] == b"19", "the newest ping is answered"
+    assert len(pongs(w, MARKET)) - answered[MARKET] <= most + 1
+
+
+def test_a_subscription_counts_as_a_frame_that_the_venue_takes():
+    w = world()
+    w.cut(MARKET)
+    w.run_until(lambda: MARKET in w.links)
+    w.run(0.05)
+    before = len(pongs(w, MARKET))
+    for number in range(20):
+        w.say(MARKET, 9, b"%d" % number)
+    w.run(0.5)
+    assert len(pongs(w, MARKET)) - before < w.engine.sessions[MARKET].line.sends_per_s
 
 
 def test_an_ended_private_stream_is_subscribed_anew():

@@ -11,6 +11,7 @@ whole frame and takes the instrument from it, never from the name that chose it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Final, NoReturn, TypeVar
 
@@ -507,6 +508,7 @@ def failure(
         return Reply(request_id=request, verdict=verdict, retry_ns=retry_ns, budgets=budgets)
     if error.data is not UNSET:
         retry_ns = _retry_at_ns(error.data) or retry_ns
+    retry_ns = retry_ns or _banned_until_ns(error.msg)
     clock_off = error.code == verdicts.CLOCK_CODE
     return Reply(
         request_id=request,
@@ -517,6 +519,16 @@ def failure(
         facts=(SessionNotice(Notice.CLOCK_OFF, error.msg),) if clock_off else (),
         budgets=budgets,
     )
+
+
+_BANNED_UNTIL: Final = re.compile(r"banned until (\d{13})\b", re.ASCII)
+"""Where the text of a ban names its end, in milliseconds: at times nothing else does."""
+
+
+def _banned_until_ns(text: str) -> int:
+    """Return the end of a ban that its text names, 0 where it names none."""
+    found = _BANNED_UNTIL.search(text)
+    return int(found[1]) * NS_PER_MS if found else 0
 
 
 def _retry_at_ns(data: Raw) -> int:

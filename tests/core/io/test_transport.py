@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -152,6 +153,33 @@ async def test_what_the_kernel_does_not_take_follows_in_order(line: Line) -> Non
     assert line.ears.losses == []
 
 
+def fill(line: Line) -> bytes:
+    """Send until something waits; return all that was sent."""
+    line.transport._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+    sent = b""
+    while not line.transport._backlog:
+        piece = len(sent).to_bytes(8, "big") * 1024
+        line.transport.send(piece)
+        sent += piece
+    return sent
+
+
+async def test_an_order_does_not_overtake_what_waits_though_there_is_room_by_now(
+    line: Line,
+) -> None:
+    sent = fill(line)
+    received = line.peer.receive()  # no pass of the loop has noticed the room
+    line.transport.send(b"a later order")
+
+    def all_there() -> bool:
+        nonlocal received
+        received += line.peer.receive()
+        return len(received) >= len(sent) + len(b"a later order")
+
+    await until(all_there)
+    assert received == sent + b"a later order"
+
+
 async def test_room_is_watched_for_only_while_something_waits(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,6 +303,24 @@ async def test_tls_says_that_we_end_the_connection(tls: Line) -> None:
     assert isinstance(peer, TlsPeer)
     peer._incoming.write(peer.sock.recv(1 << 16))
     assert peer.tls.read(100) == b""  # a clean end, not an SSLEOFError
+
+
+async def test_our_farewell_does_not_overtake_what_waits(tls: Line) -> None:
+    fill(tls)
+    peer = tls.peer
+    assert isinstance(peer, TlsPeer)
+    sent = peer.sock.recv(1 << 20)  # room for a farewell, which would cut a record in two
+    tls.transport.close("enough")
+    while piece := peer.sock.recv(1 << 20):
+        sent += piece
+    peer._incoming.write(sent)
+
+    def read_all() -> None:
+        while peer.tls.read(1 << 16):
+            pass
+
+    with pytest.raises(ssl.SSLWantReadError):
+        read_all()
 
 
 async def test_tls_records_torn_at_every_byte_bring_the_same(tls: Line) -> None:

@@ -254,6 +254,18 @@ def test_the_errors_own_time_is_better_than_the_header() -> None:
     assert answered(FetchTime(), body, 429, headers).retry_ns == 1659146400000 * MS
 
 
+def test_the_end_of_a_ban_that_only_its_text_names_is_believed() -> None:
+    text = "Way too much request weight used; IP banned until 1659146400000. Please use streams."
+    body = b'{"code":-1003,"msg":"%s"}' % text.encode()
+    reply = answered(FetchTime(), body, 418, {})
+    assert (reply.verdict, reply.retry_ns) == (Verdict.BANNED, 1659146400000 * MS)
+    known = {"retry-after": "30", "date": DATE}
+    assert answered(FetchTime(), body, 418, known).retry_ns == DATE_NS + 31 * 10**9
+    for odd in (b"banned until tomorrow", b"banned until 9", b"banned until " + b"9" * 20):
+        body = b'{"code":-1003,"msg":"%s"}' % odd
+        assert answered(FetchTime(), body, 418, {}).retry_ns == 0
+
+
 @pytest.mark.parametrize(
     "headers",
     [
