@@ -337,7 +337,7 @@ class Lines:
         if self._making[line]:
             self._meet(line, session, spare, events)
         elif session.expires(now_ns):
-            self._make(line, "is near its age limit")
+            self._make(line, "will end, by its age limit or the venue's word")
         elif spare.drained(now_ns, any(a.line == spare.link for a in self._outbound.inflight)):
             self._retire(spare)
         elif line in self.overlaps and now_ns - self._changed_ns[line] >= APART_NS:
