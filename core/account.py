@@ -70,7 +70,7 @@ class Account:
 
     def on_moved(self, moved: BalanceMoved) -> None:
         # The account update that follows carries the absolute amount.
-        self._ledger.moved(moved.asset, moved.delta_atoms, moved.venue_ns)
+        self._ledger.paid(moved.asset, moved.delta_atoms, moved.venue_ns)
         how = "paid in" if moved.delta_atoms > 0 else "paid out"
         what = f"{amount(abs(moved.delta_atoms))} {moved.asset} {how} at {clock(moved.venue_ns)}"
         self._others.saw(f"payments of {moved.asset}", what, self._now())

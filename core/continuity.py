@@ -40,6 +40,9 @@ PERIOD_NS = 10 * NS_PER_S
 """Between two notes. Recovery asks for what happened since, so this bounds a question, not a
 loss."""
 
+SOON_NS = NS_PER_S
+"""From one note to the next where something was told that nobody tells again."""
+
 
 class Continuity:
     """Notes of this boot, and what the boot before has left."""
@@ -94,15 +97,18 @@ class Continuity:
         """What the operator has set, until it is known as of which trade."""
         self.noted = False
         """Whether the next boot has anything to start from; nothing is placed before."""
-        self._next_ns = 0
+        self._next_ns = self._noted_ns = 0
 
     # -- writing -------------------------------------------------------------------------------
 
     def step(self, now_ns: int) -> None:
         """Write a note when one is due: in each segment of the journal is one.
 
-        Older segments may be deleted at any time, and what the next boot needs with them.
+        Older segments may be deleted at any time, and what the next boot needs with them. What
+        nobody tells again, a payment, does not wait for its turn.
         """
+        if self._ledger.unnoted:
+            self._next_ns = min(self._next_ns, self._noted_ns + SOON_NS)
         if now_ns >= self._next_ns or self._journal.segment != self._segment:
             self.write(now_ns)
 
@@ -117,7 +123,7 @@ class Continuity:
             return
         self._restored = None
         self.noted = True
-        self._next_ns = now_ns + PERIOD_NS
+        self._noted_ns, self._next_ns = now_ns, now_ns + PERIOD_NS
         left = Checkpoint(
             boot=self._boot,
             time_ns=now_ns,
@@ -127,6 +133,7 @@ class Continuity:
             orders=[self._order(order) for order in self._orders.unsettled()],
             ledger={} if self._shared else self._ledger.openings(),
         )
+        self._ledger.unnoted = False
         self._keep(checkpoint.PREFIX + checkpoint.encode(left))
 
     def _keep(self, note: bytes) -> None:

@@ -77,6 +77,8 @@ class Ledger:
         self._locked: dict[str, int] = {}
         self._doubts: dict[str, _Doubt] = {}
         self._counted: dict[int, TradeIds] = {}
+        self.unnoted = False
+        """Whether something was told, since the last note, that no question brings back."""
 
     # -- what others do ------------------------------------------------------------------------
 
@@ -84,6 +86,11 @@ class Ledger:
         """Somebody else changed what there is; before the ledger was opened it is in there."""
         if venue_ns >= self._opened_ns.get(asset, 0):
             self._others[asset] = self._others.get(asset, 0) + atoms
+
+    def paid(self, asset: str, atoms: int, venue_ns: int) -> None:
+        """Something was paid in or out: told once, and in no history that is asked for."""
+        self.moved(asset, atoms, venue_ns)
+        self.unnoted = True
 
     def locked(self, asset: str, atoms: int) -> None:
         """Something was locked from outside, which may or may not be left in the balance told."""
@@ -97,6 +104,7 @@ class Ledger:
         quote_atoms = _quote_units(row, fill.price_ticks * fill.lots)
         self.moved(row.quote, -side * quote_atoms, fill.venue_ns)
         self.moved(fill.fee_asset, -fill.fee_atoms, fill.venue_ns)
+        self.unnoted |= fill.trade_id < 0  # an allocation: no history of trades has it
         return True
 
     def traded_off_grid(self, row: Instrument, trade: OffGridTrade) -> bool:

@@ -165,6 +165,18 @@ def test_trades_of_others_before_a_restart_are_counted_once():
     assert not again.engine.risk.halts(), again.engine.risk.halted
 
 
+@pytest.mark.parametrize("what", WHAT)
+def test_what_others_did_in_the_last_seconds_of_a_boot_is_known_to_the_next(what):
+    """No history tells of a payment or an allocation again: the next boot has it from this one."""
+    w = world()
+    w.run(75)
+    what(w)
+    w.run(2)
+    again = trading(next_boot(w))
+    again.run(300)
+    assert not again.engine.risk.halts(), again.engine.risk.halted
+
+
 def test_trades_off_todays_grid_block_no_start():
     w = World()
     w.make_market()
