@@ -34,6 +34,7 @@ _NOT_TAKEN = frozenset(
 )
 """Verdicts that may ask for something; limits are obeyed by the throttle, and silence is doubt."""
 
+_DONE = Verdict.DONE
 _FOR_GOOD = frozenset({Verdict.LOGGED_OUT, Verdict.FATAL, Verdict.REFUSED})
 
 _OPENING = (FetchInstruments, FetchTime, Logon, SubscribeMarket, SubscribePrivate)
@@ -71,7 +72,9 @@ class Remedies:
     def on_reply(self, asked: Asked, reply: Reply, now_ns: int) -> None:
         """Do what a reply asks for; what it proves is folded already."""
         command = asked.command
-        if isinstance(command, Place):
+        if type(command) is Place and reply.verdict is _DONE:
+            self._risk.on_accepted(command.instrument, command.side)
+        elif isinstance(command, Place):
             self._heed(_whole(command.instrument, command.side, reply), now_ns)
         elif isinstance(command, Replace):
             self._heed(_new_half(command, reply), now_ns)

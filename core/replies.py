@@ -32,6 +32,9 @@ from core.throttle import Throttle
 from core.venue import Adapter
 from core.venue_clock import VenueClock
 
+_OF_ORDERS = frozenset((Place, Replace, Amend, Cancel))
+"""What changes one order: nobody but those who keep orders waits for the replies to it."""
+
 
 class Replies:
     """The replies of one run."""
@@ -145,6 +148,13 @@ class Replies:
             self._learn(asked, reply)
         if reply.verdict is not Verdict.DONE:
             self._refused(asked, reply)
+        if asked is not None and type(asked.command) in _OF_ORDERS:
+            for fact in reply.facts:
+                self._handlers[type(fact)](fact)
+            self._time(asked)
+            self._proof.on_reply(asked, reply, now_ns)
+            self._remedies.on_reply(asked, reply, now_ns)
+            return
         if asked is not None and self._market_data.outlived(asked):
             self._market_data.on_no_reply(asked)
             return
@@ -153,7 +163,6 @@ class Replies:
             self._handlers[type(named)](named)
         if asked is None:
             return
-        self._time(asked)
         self._market_data.on_reply(asked, reply)
         self._reference_data.on_reply(asked, reply)
         self._lines.on_reply(asked, reply)

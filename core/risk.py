@@ -348,7 +348,7 @@ class Risk:
         return (
             _least_refusal(instrument, lots, order.price_ticks * lots)
             or self._pause_refusal(row, instrument, order.side, now_ns)
-            or self._rate_refusal(row, instrument, now_ns)
+            or (None if row.rate.take(now_ns) else _too_fast(row, instrument))
             or Approved(amend)
         )
 
@@ -361,14 +361,6 @@ class Risk:
         return Refusal(
             RefusalReason.BACK_OFF,
             f"{instrument.symbol}: the venue has just refused a {side.name.lower()}: {weather.why}",
-        )
-
-    def _rate_refusal(self, row: _Row, instrument: Instrument, now_ns: int) -> Refusal | None:
-        if row.rate.take(now_ns):
-            return None
-        return Refusal(
-            RefusalReason.ORDER_RATE,
-            f"{instrument.symbol}: {row.limits.max_orders_per_s} orders within the last second",
         )
 
     def _refuse(
@@ -412,7 +404,9 @@ class Risk:
         )
         if refusal is None and now_ns < row.paused_ns and heed_halts:
             refusal = self._pause_refusal(row, instrument, place.side, now_ns)
-        return refusal or self._rate_refusal(row, instrument, now_ns)
+        if refusal is None and not row.rate.take(now_ns):
+            refusal = _too_fast(row, instrument)
+        return refusal
 
     def _halt_refusal(self, row: _Row) -> Refusal:
         halts = self._halts if self._halts.why else row.halts
@@ -542,6 +536,13 @@ def _far_touch(book: BookView, side: Side) -> int:
     return book.ask_ticks if book.ask_lots else 0
 
 
+def _too_fast(row: _Row, instrument: Instrument) -> Refusal:
+    return Refusal(
+        RefusalReason.ORDER_RATE,
+        f"{instrument.symbol}: {row.limits.max_orders_per_s} orders within the last second",
+    )
+
+
 def _venue_refusal(
     place: Place, instrument: Instrument, touch_ticks: int, worth_ticks: int, open_orders: int
 ) -> Refusal | None:
@@ -566,18 +567,11 @@ def _venue_refusal(
         )
     elif place.kind is _POST_ONLY and place.tif is not _GTC:
         fault = f"an order that is {place.tif} or nothing cannot be post-only: that one stands"
-    elif market and place.tif is _FOK:
-        fault = "a market order takes what there is: all or nothing needs a limit"
     elif lots <= 0 or lots < instrument.min_lots:
         return _least_refusal(instrument, lots, 0)
     elif 0 < instrument.max_lots < lots:
         most = instrument.max_lots
         fault = _off(instrument.size_text, lots, "above the venue's largest order", most)
-    elif market and 0 < instrument.max_market_lots < lots:
-        most = instrument.max_market_lots
-        fault = _off(instrument.size_text, lots, "above the venue's largest order at market", most)
-    elif market and ticks:
-        fault = f"a market order has no price, this one has {instrument.price_text(ticks)}"
     elif not market and (ticks <= 0 or ticks < instrument.min_ticks):
         least = max(1, instrument.min_ticks)
         fault = _off(instrument.price_text, ticks, "below the venue's lowest price", least)
@@ -591,11 +585,27 @@ def _venue_refusal(
         fault = _off(instrument.money_text, worth, "above the venue's most worth of an order", most)
     elif 0 < instrument.max_open_orders < open_orders:
         fault = f"{open_orders} open orders are above the venue's {instrument.max_open_orders}"
-    elif (instrument.collar_up_bps or instrument.collar_down_bps) and not market:
+    elif market:
+        fault = _market_fault(place, instrument)
+    elif instrument.collar_up_bps or instrument.collar_down_bps:
         fault = _venue_collar_fault(ticks, instrument, touch_ticks)
     else:
         return None
     return Refusal(RefusalReason.VENUE_FILTER, f"{instrument.symbol}: {fault}") if fault else None
+
+
+def _market_fault(place: Place, instrument: Instrument) -> str:
+    """Return what a market order alone must not be, "" where it is all right."""
+    if place.tif is _FOK:
+        return "a market order takes what there is: all or nothing needs a limit"
+    if place.price_ticks:
+        return (
+            f"a market order has no price, this one has {instrument.price_text(place.price_ticks)}"
+        )
+    if 0 < instrument.max_market_lots < place.lots:
+        size, most = instrument.size_text, instrument.max_market_lots
+        return _off(size, place.lots, "above the venue's largest order at market", most)
+    return ""
 
 
 def _least_refusal(instrument: Instrument, lots: int, worth: int) -> Refusal | None:

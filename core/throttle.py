@@ -24,7 +24,7 @@ from core.events import BudgetUse
 from core.units import NS_PER_MS, NS_PER_S
 from core.venue import Limit
 
-Costs = Sequence[tuple[str, int]]
+Costs = tuple[tuple[str, int], ...]
 """What a command takes: kinds of limits, and tokens of each limit of that kind."""
 
 RESERVE_DIVISOR = 10
@@ -82,6 +82,7 @@ class _Window:
         "kind",
         "levels",
         "most_asked",
+        "own_ns",
         "used",
     )
 
@@ -119,6 +120,8 @@ class _Window:
         self._start_ns = now_ns - now_ns % self._interval_ns
         self.early_ns = self._start_ns - self._guard_ns
         self.edge_ns = self._start_ns + self._interval_ns - self._guard_ns
+        self.own_ns = self._start_ns + self._guard_ns
+        """From then until ``edge_ns`` the venue's count is surely of this window."""
 
     def used_at(self, now_ns: int) -> int:
         """Return what counts against the limit at ``now_ns``, changing nothing."""
@@ -142,10 +145,21 @@ class _Window:
             self.carried = self.asked = 0
         self._open(now_ns)
 
-    def lower(self, counted: int, now_ns: int) -> None:
-        """Take a lower count than ours; near an edge it may be of either window, and is none."""
-        if self._start_ns + self._guard_ns <= now_ns < self.edge_ns:
-            self.used = min(self.used, counted)
+
+def _may_ask(charged: Sequence[tuple[_Window, int]]) -> bool:
+    """Count a question where the questions' own part of every limit has room for it."""
+    if any(window.asked + tokens > window.most_asked for window, tokens in charged):
+        return False
+    for window, tokens in charged:
+        window.asked += tokens
+    return True
+
+
+def _spend(charged: Sequence[tuple[_Window, int]], now_ns: int) -> None:
+    for window, tokens in charged:
+        window.used += tokens
+        if now_ns >= window.edge_ns:
+            window.carried += tokens
 
 
 class Throttle:
@@ -157,6 +171,7 @@ class Throttle:
 
     __slots__ = (
         "_cancel_kinds",
+        "_charged",
         "_kinds",
         "_published",
         "_windows",
@@ -173,6 +188,8 @@ class Throttle:
         self._published = tuple(limits)
         self._windows: dict[str, _Window] = {}
         self._kinds: dict[str, tuple[_Window, ...]] = {}
+        self._charged: dict[Costs, tuple[tuple[_Window, int], ...]] = {}
+        """Which windows each command's costs are charged to: looked up for every order."""
         self.renew(limits)
 
     def renew(self, limits: Sequence[Limit]) -> None:
@@ -195,6 +212,7 @@ class Throttle:
             self._windows[limit.name] = window
             kinds.setdefault(limit.kind, []).append(window)
         self._kinds = {kind: tuple(windows) for kind, windows in kinds.items()}
+        self._charged = {}
 
     def take(self, costs: Costs, now_ns: int, share: Share) -> bool:
         """Take the tokens of one command on the account of ``share``, all or none.
@@ -205,34 +223,29 @@ class Throttle:
             share is not _CANCEL or now_ns < self.banned_until_ns
         ):
             return False
-        kinds = self._kinds
-        try:
-            for kind, tokens in costs:
-                for window in kinds[kind]:
-                    if not window.early_ns <= now_ns < window.edge_ns:
-                        window.turn(now_ns)
-                    if window.used + tokens > window.levels[share]:
-                        return False
-                    if share is _QUESTION and window.asked + tokens > window.most_asked:
-                        return False
-        except KeyError as unknown:
-            raise Misuse(f"a command costs limit {unknown}, which the venue lacks") from None
-        self._spend(costs, now_ns, share is _QUESTION)
+        charged = self._charged.get(costs) or self._charge(costs)
+        for window, tokens in charged:
+            if not window.early_ns <= now_ns < window.edge_ns:
+                window.turn(now_ns)
+            if window.used + tokens > window.levels[share]:
+                return False
+        if share is _QUESTION and not _may_ask(charged):
+            return False
+        _spend(charged, now_ns)
         return True
 
     def charge(self, costs: Costs, now_ns: int) -> None:
         """Count what was spent already, whatever is left of it."""
-        self._costing(costs, now_ns)
-        self._spend(costs, now_ns, False)
+        _spend(self._costing(costs, now_ns), now_ns)
 
-    def _spend(self, costs: Costs, now_ns: int, asked: bool) -> None:
-        for kind, tokens in costs:
-            for window in self._kinds[kind]:
-                window.used += tokens
-                if asked:
-                    window.asked += tokens
-                if now_ns >= window.edge_ns:
-                    window.carried += tokens
+    def _charge(self, costs: Costs) -> tuple[tuple[_Window, int], ...]:
+        """Return each window that costs are charged to, and with how much; they are few."""
+        try:
+            charged = tuple((window, n) for kind, n in costs for window in self._kinds[kind])
+        except KeyError as unknown:
+            raise Misuse(f"a command costs limit {unknown}, which the venue lacks") from None
+        self._charged[costs] = charged
+        return charged
 
     def give_back(self, costs: Costs, now_ns: int) -> None:
         """An order of these costs has traded: limits on orders alone count it no more."""
@@ -249,12 +262,12 @@ class Throttle:
             shortest.used = shortest.amount
 
     def _on_orders(self, costs: Costs, now_ns: int) -> list[tuple[_Window, int]]:
-        orders = [cost for cost in costs if cost[0] not in self._cancel_kinds]
+        orders = tuple(cost for cost in costs if cost[0] not in self._cancel_kinds)
         return self._costing(orders, now_ns)
 
     def _costing(self, costs: Costs, now_ns: int) -> list[tuple[_Window, int]]:
         """Return each window that is charged, at ``now_ns``, and with how much."""
-        found = [(window, tokens) for kind, tokens in costs for window in self._kinds[kind]]
+        found = list(self._charged.get(costs) or self._charge(costs))
         for window, _ in found:
             if not window.early_ns <= now_ns < window.edge_ns:
                 window.turn(now_ns)
@@ -278,16 +291,25 @@ class Throttle:
         for costs in under_way or ():
             for kind, tokens in costs:
                 unanswered[kind] = unanswered.get(kind, 0) + tokens
+        windows = self._windows
         for use in uses:
-            window = self._windows.get(use.name)
+            window = windows.get(use.name)
             if window is None:
                 continue
             if not window.early_ns <= now_ns < window.edge_ns:
                 window.turn(now_ns)
-            if use.used > window.used:
-                window.used = use.used
-            elif under_way is not None:
-                window.lower(use.used + unanswered.get(window.kind, 0), now_ns)
+            counted, ours = use.used, window.used
+            if counted > ours:
+                window.used = counted
+            elif (
+                counted < ours
+                and under_way is not None
+                and window.own_ns <= now_ns < window.edge_ns
+            ):
+                if unanswered:
+                    counted += unanswered.get(window.kind, 0)
+                if counted < ours:
+                    window.used = counted
 
     def cool_down(self, until_ns: int, now_ns: int) -> None:
         """Send nothing but cancels until ``until_ns``; 0 where the venue states no time."""

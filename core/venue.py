@@ -203,7 +203,7 @@ class Adapter(Protocol):
         """Return what a refusal of an order or a change of one asks of us."""
         ...
 
-    def cost(self, command: Command) -> Sequence[tuple[str, int]]:
+    def cost(self, command: Command) -> tuple[tuple[str, int], ...]:
         """What a command takes from the venue's limits, as ``(kind of limit, tokens)``."""
         ...
 

@@ -166,7 +166,7 @@ class SpotAdapter:
         """Return what a refusal asks of us; see ``core.venue.Adapter.remedy``."""
         return verdicts.remedy(code, text)
 
-    def cost(self, command: Command) -> Sequence[tuple[str, int]]:
+    def cost(self, command: Command) -> tuple[tuple[str, int], ...]:
         """Return what a command takes from the limits; see ``core.venue.Adapter.cost``."""
         if type(command) is FetchBook:
             _, weight = rules.snapshot(len(self._subscription.symbols))

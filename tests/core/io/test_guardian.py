@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -519,7 +519,7 @@ class ManySymbols(SpotAdapter):
 
     __slots__ = ()
 
-    def cost(self, command: Command) -> Sequence[tuple[str, int]]:
+    def cost(self, command: Command) -> tuple[tuple[str, int], ...]:
         if isinstance(command, FetchOpenOrders) and command.instrument >= 0:
             return (("weight_1m", 50),)
         return super().cost(command)
