@@ -245,6 +245,8 @@ class Auditor:
         """I19: the run has been left, and nothing of ours is alive at the exchange."""
         self.callbacks.at_end()
         for order in self.ledger.alive():
+            if order.client_id in self.ledger.beyond:
+                continue
             self.note("I19", f"{order.client_id} is alive on {order.symbol} after the exit")
 
 

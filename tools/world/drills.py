@@ -70,8 +70,9 @@ BUSY_S: Final = 1.0
 MOMENT_S: Final = 0.002
 """How often it is looked for an order that is on its way, and for how long."""
 
-DIFFERS_S: Final = 15.0
-"""Within which balances that differ are asked for again, and believed."""
+DIFFERS_S: Final = 150.0
+"""Within which balances that differ are asked for thrice, and believed: where they differed otherwise
+before, the questions are some periods of reconciliation apart."""
 
 
 FLAT_S: Final = 30.0
@@ -190,7 +191,9 @@ def operator_halts(w: Drilled) -> Iterator[float]:
     told(w, SessionState.HALTED, "the operator has halted the run")
     w.word("resume")
     yield from trade(w)
-    told(w, SessionState.TRADING, "the run trades")
+    callbacks = w.auditor.callbacks
+    yield from until(w, lambda: callbacks.session is SessionState.TRADING, RECONCILED_S)
+    told(w, SessionState.TRADING, "the operator has resumed the run")
 
 
 def operator_cancels(w: Drilled) -> Iterator[float]:
@@ -330,7 +333,7 @@ def flattens(w: Drilled) -> Iterator[float]:
     untold = [symbol for symbol in left if symbol not in said]
     if left and flattening.flat:
         w.auditor.note("I32", f"{', '.join(left)} not flat, and {said!r} was told")
-    elif untold or (left and not held_up):
+    elif untold or ({*left} & {*w.traded} and not held_up):
         w.auditor.note("I33", f"{', '.join(left)} not flat {FLAT_S:g} s after the word: {said!r}")
 
 

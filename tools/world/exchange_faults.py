@@ -84,6 +84,7 @@ def accept_late(w: Anywhere) -> Struck:
     late = SimFault(fault=SimKind.LATE, methods=("order.place",), delay_ms=late_ms, times=1)
     w.venue.faults.switch_on(late, w.venue_ns)
     before = w.venue.faults.hits[SimKind.LATE]
+    w.auditor.ledger.accepts_late = True
 
     def reaction() -> bool:
         doubted = any(o.state is OrderState.UNKNOWN for o in w.engine.orders.open())

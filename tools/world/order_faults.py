@@ -235,6 +235,7 @@ def forbid(w: Anywhere, message: Message) -> Struck:
     """The venue refuses for good: it halts the symbol or everything, in the venue's words."""
     status, code, text = w.draw.faults.choice(FORBIDDEN)
     _refuse(w, message, status, code, text, None)
+    w.auditor.halts.may_halt("")
     return Struck([], lambda: any(text in halt.why for halt in w.engine.risk.halts()))
 
 

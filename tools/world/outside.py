@@ -53,7 +53,7 @@ from tools.world.tank import (
     configuration,
 )
 from tools.world.witness import Witness
-from tools.world.world import TOPS
+from tools.world.world import PRICES
 from venues.binance.decode import MARKET, TRADE
 from venues.sim.ledger import DEFAULT_SECRET
 from venues.sim.rest import HttpReply, HttpRequest
@@ -407,7 +407,7 @@ class Outside:
             self.auditor.line.on_banned(self.now_ns + int(headers["retry-after"]) * NS_PER_S)
         if request is None or status != 200:
             return
-        if request.path.endswith(TOPS):
+        if request.path.endswith(PRICES):
             self.auditor.limits.on_market(self.now_ns)
         symbol = request.query.partition("symbol=")[2].partition("&")[0]
         if request.path.endswith("/openOrders"):

@@ -36,8 +36,8 @@ REST_NS: Final = 2 * NS_PER_MS
 READ_BYTES: Final = 4096
 """Read at once of what has waited for a process that was stopped: less than all of it."""
 
-TOPS: Final = "/ticker/bookTicker"
-"""Where best prices are asked for, of markets that are quiet."""
+PRICES: Final = ("/ticker/bookTicker", "/depth")
+"""Where prices are asked for, of markets that are quiet."""
 
 GONE_NS: Final = 2 * NS_PER_MS
 """From the word that the run is left to the end of the process."""
@@ -167,6 +167,8 @@ class World(Tank):
 
         def start() -> None:
             self.auditor.on_boot()
+            if change.symbols:
+                self.auditor.callbacks.untold.update({*self.symbols}.difference(change.symbols))
             self.reboot(restored)
 
         self.at(self.now_ns + down_ns, start)
@@ -432,7 +434,7 @@ class World(Tank):
             answer = struck.passes
         if answer is not None and answer[1] in (403, 429):
             self.at_boot(answer[0], lambda: self.auditor.line.on_throttled(self.now_ns))
-        if answer is not None and request.path.endswith(TOPS):
+        if answer is not None and answer[1] == 200 and request.path.endswith(PRICES):
             self.at_boot(answer[0], lambda: self.auditor.limits.on_market(self.now_ns))
         symbol = request.query.partition("symbol=")[2].partition("&")[0]
         if answer is not None and answer[1] == 200 and request.path.endswith("/openOrders"):

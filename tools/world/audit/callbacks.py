@@ -32,6 +32,8 @@ class Callbacks(Watch):
         self.raised = False
         self.excused: bool = False
         """Whether a strategy raised in some boot: fills that came later were told to nobody."""
+        self.untold: set[str] = set()
+        """Symbols that some boot's configuration left out: it is told nothing of them."""
 
     def on_boot(self) -> None:
         self._fills_of_boot.clear()
@@ -78,7 +80,7 @@ class Callbacks(Watch):
         if self.excused:
             return
         for order in self.ledger.orders.values():
-            if order.symbol in self.ledger.doubled:
+            if order.symbol in self.ledger.doubled or order.symbol in self.untold:
                 continue
             for trade_id in order.deals:
                 if (order.client_id, trade_id) not in self._fills:

@@ -32,6 +32,7 @@ class Leaving(Watch):
 
     def on_left(self) -> None:
         """Our side says that the venue lists none of its orders."""
+        self.ledger.over = True
         for order in self.ledger.alive():
             self.note(
                 "I26", f"{order.client_id} is alive on {order.symbol} when none is said to be"

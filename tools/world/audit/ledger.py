@@ -78,6 +78,12 @@ class Ledger:
         self.positions: Counter[str] = Counter()
         self.accepted: Counter[str] = Counter()
         """How many of our orders the exchange has ever taken, by symbol."""
+        self.accepts_late = False
+        """Whether a fault has the exchange take orders up to a minute late."""
+        self.over = False
+        """Whether our side has left for good."""
+        self.beyond: set[str] = set()
+        """Orders that it took so late that our side had left: nobody is there to take them out."""
         self.forgotten: set[str] = set()
         """Orders whose record a power cut has taken."""
         self.told: Callable[[Booked, Mapping[str, Any]], None] = lambda order, event: None
@@ -116,6 +122,8 @@ class Ledger:
             self.orders[symbol, order_id] = order
             self._open[symbol][order_id] = order
             self.accepted[symbol] += 1
+            if self.over and self.accepts_late:
+                self.beyond.add(client_id)
             if client_id in self._by_client:
                 if client_id not in self.excused:
                     self._note("I3", f"{client_id} stands for two orders of {symbol}")
