@@ -71,8 +71,8 @@ MOMENT_S: Final = 0.002
 """How often it is looked for an order that is on its way, and for how long."""
 
 DIFFERS_S: Final = 150.0
-"""Within which balances that differ are asked for thrice, and believed: where they differed otherwise
-before, the questions are some periods of reconciliation apart."""
+"""Within which balances that differ are asked for thrice, and believed: where they differed
+otherwise before, the questions are some periods of reconciliation apart."""
 
 
 FLAT_S: Final = 30.0
@@ -298,6 +298,10 @@ def balances_differ(w: Drilled) -> Iterator[float]:
     yield GONE_S
     w.cut(TRADE)
     yield GONE_S
+    # What a boot is told first is what it goes by: it is to be right.
+    yield from until(w, lambda: w.engine.ledger.opened, RECONCILED_S)
+    if w.over() or not w.engine.ledger.opened:
+        return
     w.tampering.lies[path] = (engine.setup.boot, lie)
     w.auditor.rest.lied_about_balances = True
     w.cut(TRADE)
