@@ -15,16 +15,17 @@ import msgspec
 from msgspec import Struct
 
 import strategies
-from core.config import AccountUse, Config, checked, parameters
+from core.config import AccountUse, Config, checked, parameters, tells
+from core.daily_loss import Price, Told
 from core.engine import Engine, Setup
 from core.errors import BadConfig
 from core.hops import Hops
 from core.instrument import Instrument
 from core.journal import Journal
 from core.outbound import Door
-from core.risk import RiskLimits
+from core.risk import RiskLimits, TotalLimits
 from core.strategy import Strategy
-from core.units import NS_PER_MS, NS_PER_S, parse_decimal
+from core.units import NS_PER_MS, NS_PER_S, atoms, parse_decimal
 from core.venue import Adapter, Endpoints, Environment, KeyKind, Subscription, Venue
 from venues import binance
 
@@ -137,6 +138,14 @@ def house(
         confirms_quiet=config.run.on_quiet == "confirm",
         cancel_leftovers=config.run.on_restart == "cancel",
         ledger_tolerance_lots=config.run.ledger_tolerance_lots,
+        totals={
+            asset: TotalLimits(_atoms(section.max_daily_loss), _atoms(section.max_notional))
+            for asset, section in config.totals.items()
+        },
+        prices={
+            quote: {asset: _stated(text, asset, quote) for asset, text in stated.items()}
+            for quote, stated in config.prices.items()
+        },
         shared=config.account is AccountUse.SHARED,
         private=key is not KeyKind.NONE,
     )
@@ -207,3 +216,17 @@ def _quote_units(text: str, instrument: Instrument) -> int:
     mantissa, exponent = parse_decimal(text)
     scale = 10**instrument.quote_decimals
     return int(mantissa * scale // (10**exponent * instrument.quote_unit))
+
+
+def _atoms(text: str | None) -> int:
+    """Return an amount of an asset in atoms, 0 where none is stated."""
+    return 0 if text is None else atoms(text)
+
+
+def _stated(text: str, asset: str, quote: str) -> Price | Told:
+    """Return what the configuration says an asset is worth in another."""
+    direct = tells(text, asset, quote)
+    if direct is not None:
+        return Told(text, not direct)
+    mantissa, decimals = parse_decimal(text)
+    return Price(mantissa, int(10**decimals))

@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.commands import OrderKind, TimeInForce
+from core.daily_loss import Begun
 from core.errors import JournalCorrupt, Malformed, OffGrid
 from core.events import Side
 from core.halts import HaltKind
@@ -62,6 +63,49 @@ class PositionNote(Struct, frozen=True, kw_only=True):
         return self.bought_lots - self.sold_lots
 
 
+class DayNote(Struct, frozen=True, kw_only=True):
+    """The day's result on one symbol, as of the note."""
+
+    symbol: str
+    quote: str
+    begun: Begun
+    fees: dict[str, int]
+    """Fees paid in assets that are not the symbol's own, in atoms, of all boots."""
+    result_atoms: int
+    """What was made today, those fees valued, a loss below zero."""
+
+    def rebased(self) -> DayNote:
+        """Return the note for another position: what was made remains, the next price marks the
+        rest.
+        """
+        begun = Begun(self.begun.day, self.result_atoms, None, {}, 0)
+        return replace(self, begun=begun, fees={})
+
+
+class Day(Struct, frozen=True, kw_only=True):
+    """The day's results in one run folder."""
+
+    book_id: str
+    """What tells one folder's from others'."""
+    symbols: list[DayNote]
+    halted_day: int = 0
+    """The day whose loss has halted the run, 0 for none, and the words."""
+    halted: str = ""
+
+
+class Elsewhere(Struct, frozen=True, kw_only=True):
+    """What the runs in one folder have made on a day, for those in other folders."""
+
+    book_id: str
+    """What tells one folder from others."""
+    day: int
+    """Days since 1970-01-01 UTC."""
+    results: dict[str, tuple[str, int]]
+    """By symbol: its quote asset, and how many atoms of it."""
+    halted: str = ""
+    """The words, where the day's loss has halted them."""
+
+
 class HaltNote(Struct, frozen=True, kw_only=True):
     """A halt that outlives its boot; ``symbol`` is "" where it is the whole run's."""
 
@@ -103,6 +147,7 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     """The venue's clock minus ours, as the boot knew it: its times mean nothing without."""
     ledger: dict[str, int] = {}
     """What each asset would be without any trade of ours, in atoms; empty on a shared account."""
+    day: Day | None = None
 
 
 class NumberNote(Struct, frozen=True, kw_only=True):
@@ -216,6 +261,9 @@ NUMBER = b"number "
 
 RESTORED = b"restored "
 """How the note begins of what a boot was told, and has not proved more of yet."""
+
+LOSSES = b"losses "
+"""How the word of control begins that tells a boot what was made today in other folders."""
 
 RESTORE = b"restore "
 """How the word of control begins that tells a boot what the one before has left."""
@@ -339,3 +387,19 @@ def decode_restored(text: str) -> Restored:
         return msgspec.json.decode(text, type=Restored)
     except (msgspec.DecodeError, RecursionError) as error:
         raise Malformed(f"what is to be restored cannot be read: {error}") from error
+
+
+class Losses(Struct, frozen=True, kw_only=True):
+    """What the word ``losses`` carries."""
+
+    books: list[Elsewhere] = []
+    unknown: str = ""
+    """Why it is not known what was lost today in other folders, "" where it is."""
+
+
+def decode_losses(text: str) -> Losses:
+    """Return what the control word ``losses`` carries."""
+    try:
+        return msgspec.json.decode(text, type=Losses)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Malformed(f"what was lost today cannot be read: {error}") from error

@@ -164,6 +164,12 @@ class FetchTops(Riskless, frozen=True, gc=False):
     instruments: tuple[int, ...]
 
 
+class FetchPrice(Riskless, frozen=True, gc=False):
+    """Ask for the last price of a symbol, of this run or not."""
+
+    symbol: str
+
+
 class FetchInstruments(Riskless, frozen=True, gc=False):
     """Ask for the rules of the instruments of this run.
 

@@ -48,6 +48,9 @@ Amount = Annotated[
 FileName = Annotated[
     str, Meta(pattern=r"^[^\x00-\x1f]{1,255}\Z", description="the name of a file or folder")
 ]
+ASSET = r"[^\s\x00-\x1f\x7f\"\\]{1,30}"
+"""An asset as a venue writes it."""
+
 Symbol = Annotated[
     str,
     Meta(
@@ -178,6 +181,18 @@ class RiskSection(Struct, frozen=True, forbid_unknown_fields=True):
 AMOUNTS = ("max_order_size", "max_order_notional", "max_position", "max_daily_loss")
 
 
+class TotalSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """The limits over all symbols in one quote asset, ``[risk.total.ASSET]``, in that asset.
+
+    Symbols of another quote asset count where ``[risk.prices.ASSET]`` says what that is worth.
+    """
+
+    max_daily_loss: Amount | None = None
+    """Loss of all symbols since midnight UTC that halts the run."""
+    max_notional: Amount | None = None
+    """Largest worth of all positions, with all open orders of one side counted as if filled."""
+
+
 class LoopSection(Struct, frozen=True, forbid_unknown_fields=True):
     """How the hot loop uses its CPU."""
 
@@ -252,6 +267,10 @@ class Config(Struct, frozen=True):
     strategy: StrategySection
     risk: dict[str, RiskSection]
     """The resolved limits of every symbol."""
+    totals: dict[str, TotalSection]
+    """The limits over all symbols, by quote asset."""
+    prices: dict[str, dict[str, str]]
+    """How assets count in others, by quote asset and asset: a decimal, or a symbol."""
     endpoints: EndpointsSection
     keys: KeysSection | None
     loop: LoopSection
@@ -305,6 +324,7 @@ def load(text: str, name: str) -> Config:
     _once(top.symbols, "symbols", name)
     _once(top.streams, "streams", name)
     _check_endpoints(top.endpoints, top.environment, name)
+    risk, totals, prices = _risk(top.risk, top.symbols, name)
     config = Config(
         venue=top.venue,
         environment=top.environment,
@@ -312,7 +332,9 @@ def load(text: str, name: str) -> Config:
         streams=top.streams,
         account=top.account,
         strategy=top.strategy,
-        risk=_limits(top.risk, top.symbols, name),
+        risk=risk,
+        totals=totals,
+        prices=prices,
         endpoints=top.endpoints,
         keys=top.keys,
         loop=top.loop,
@@ -596,6 +618,62 @@ def _check_url(url: str, plain: str, path: str, environment: Environment, name: 
     if parts.scheme not in schemes or not host or port == 0 or parts.query or parts.fragment:
         allowed = " or ".join(f"{scheme}://HOST[:PORT][/PATH]" for scheme in schemes)
         raise BadConfig(f"{name}: {path} = {_shown(url)}: must be {allowed}")
+
+
+def _risk(
+    raw: Mapping[str, Any], symbols: tuple[str, ...], name: str
+) -> tuple[dict[str, RiskSection], dict[str, TotalSection], dict[str, dict[str, str]]]:
+    """Return the limits of every symbol, those over all of them, and the prices that are stated."""
+    totals = {
+        asset: checked(_table(found, f"risk.total.{asset}", name), TotalSection, path, name)
+        for asset, found in _table(raw.get("total", {}), "risk.total", name).items()
+        if (path := _asset(asset, "risk.total", name))
+    }
+    prices = {
+        asset: _prices(_table(found, f"risk.prices.{asset}", name), asset, name)
+        for asset, found in _table(raw.get("prices", {}), "risk.prices", name).items()
+        if _asset(asset, "risk.prices", name)
+    }
+    of_symbols = {key: value for key, value in raw.items() if key not in ("total", "prices")}
+    return _limits(of_symbols, symbols, name), totals, prices
+
+
+def _table(value: Any, path: str, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise BadConfig(f"{name}: {path} = {_shown(value)}: must be a table, by asset")
+    return value
+
+
+def _asset(asset: str, where: str, name: str) -> str:
+    """Return the path of an asset's table."""
+    path = _path(where, asset)
+    if not re.fullmatch(ASSET, asset):
+        raise BadConfig(f"{name}: {path}: must be an asset as the venue writes it: USDT")
+    return path
+
+
+def _prices(raw: Mapping[str, Any], quote: str, name: str) -> dict[str, str]:
+    """Return what assets are worth in one: a decimal above zero, or a symbol that tells it."""
+    for asset, value in raw.items():
+        path = _asset(asset, f"risk.prices.{quote}", name)
+        symbol = isinstance(value, str) and tells(value, asset, quote) is not None
+        decimal = isinstance(value, str) and re.fullmatch(DECIMAL, value)
+        if asset == quote or not (symbol or decimal):
+            raise BadConfig(
+                f"{name}: {path} = {_shown(value)}: must be what one {asset} is worth in {quote}: "
+                f'a decimal above zero, in quotes, or the symbol that tells it, as "{asset}{quote}"'
+            )
+    return dict(raw)
+
+
+def tells(symbol: str, asset: str, quote: str) -> bool | None:
+    """Return whether the price of a symbol is that of an asset in another, not the inverse.
+
+    ``None`` where it is neither: a symbol begins with what is priced, and ends with what in.
+    """
+    if symbol.startswith(asset) and symbol.endswith(quote):
+        return True
+    return False if symbol.startswith(quote) and symbol.endswith(asset) else None
 
 
 def _limits(raw: Mapping[str, Any], symbols: tuple[str, ...], name: str) -> dict[str, RiskSection]:

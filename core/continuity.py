@@ -16,6 +16,7 @@ from core import checkpoint
 from core.checkpoint import (
     LASTING,
     Checkpoint,
+    Day,
     HaltNote,
     NumberNote,
     OrderNote,
@@ -63,6 +64,8 @@ class Continuity:
         halt_instrument: Callable[[int, str, HaltKind], None],
         shared: bool,
         ledger: Ledger,
+        day: Callable[[], Day],
+        resume_day: Callable[[Day | None], None],
         newest_number: Callable[[int], int],
         expect_above: Callable[[int, int, int], None],
         note: Callable[[bytes], None],
@@ -82,6 +85,8 @@ class Continuity:
         self._halt_instrument = halt_instrument
         self._shared = shared
         self._ledger = ledger
+        self._day = day
+        self._resume_day = resume_day
         self._newest_number = newest_number
         self._expect_above = expect_above
         self._note = note
@@ -132,6 +137,7 @@ class Continuity:
             clock_offset_ns=self._clock.offset_ns,
             orders=[self._order(order) for order in self._orders.unsettled()],
             ledger={} if self._shared else self._ledger.openings(),
+            day=self._day(),
         )
         self._ledger.unnoted = False
         self._keep(checkpoint.PREFIX + checkpoint.encode(left))
@@ -228,6 +234,7 @@ class Continuity:
             else:
                 self._restore_position(row, note)
                 self._expect_above(row.index, note.newest_order_id, now_ns)
+        self._resume_day(left.day)
         for row in self._table:
             if row.carried:
                 self._carry(row)

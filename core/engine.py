@@ -16,10 +16,11 @@ from msgspec import Struct
 from core.account import Account
 from core.book import Book
 from core.callbacks import Callbacks
-from core.checkpoint import RESTORE, Restored, decode_restored
-from core.checkpoint import encode as encode_restored
+from core.checkpoint import LOSSES, RESTORE, Losses, Restored, decode_losses, decode_restored
+from core.checkpoint import encode as encode_note
 from core.continuity import Continuity
 from core.counts import Counts
+from core.daily_loss import Price, Told
 from core.desk import TradingDesk
 from core.errors import JournalFailed
 from core.events import (
@@ -40,6 +41,7 @@ from core.events import (
     OpenOrders,
     OrderReport,
     OrdersListed,
+    PriceTold,
     ReplaceOutcome,
     Reply,
     SessionNotice,
@@ -52,6 +54,7 @@ from core.executions import Executions
 from core.flatten import Flattening
 from core.frozen import Frozen
 from core.gate import Gate
+from core.halts import HaltKind
 from core.hops import Hops
 from core.instrument import Instrument, InstrumentTable
 from core.journal import Answer, Journal, Kind, pack
@@ -63,12 +66,14 @@ from core.orders import Orders
 from core.others import Others
 from core.outbound import Door, Outbound
 from core.position import Position
+from core.prices import Prices
+from core.profits import Profits
 from core.proof import Proof
 from core.recovery import Recovery
 from core.reference_data import ReferenceData
 from core.remedies import Remedies
 from core.replies import Replies
-from core.risk import Risk, RiskLimits
+from core.risk import Risk, RiskLimits, TotalLimits
 from core.session import Session
 from core.strategy import Strategy
 from core.throttle import Throttle
@@ -106,6 +111,11 @@ class Setup(Frozen, frozen=True, kw_only=True):
     """Whether orders of an earlier boot are cancelled, else they are adopted as they stand."""
     ledger_tolerance_lots: int
     """Largest difference between balances and fills that is borne, in lots of the base asset."""
+    totals: Mapping[str, TotalLimits]
+    """What is allowed over all symbols, by quote asset."""
+    prices: Mapping[str, Mapping[str, Price | Told]]
+    """How assets count in others: a price, or the symbol that tells one, by quote asset and asset.
+    """
     shared: bool
     """Whether others act on the account, too: what they do is told, and halts nothing."""
     private: bool
@@ -144,7 +154,7 @@ class Engine:
         self.clock = VenueClock()
         self.throttle = Throttle(adapter.limits, cancel_kinds(adapter))
         self.orders = Orders(setup.scope, setup.boot, setup.seed)
-        self.risk = Risk()
+        self.risk = Risk(setup.totals)
         self.timers: Timers[str | None] = Timers()
         self.sessions = [Session(line, link) for link, line in enumerate(adapter.lines)]
         self.outbound = Outbound(
@@ -233,6 +243,8 @@ class Engine:
             halt_instrument=lambda row, why, kind: self.gate.halt_instrument(row, why, kind),
             shared=setup.shared,
             ledger=self.ledger,
+            day=lambda: self.profits.note(),
+            resume_day=lambda left: self.profits.restore(left),
             newest_number=lambda index: self.executions.newest_number(index),
             expect_above=lambda *known: self.executions.expect_above(*known),
             note=self._note,
@@ -267,6 +279,29 @@ class Engine:
             stop=door.stop,
             log=door.log,
         )
+        self.prices = Prices(
+            table=self.table,
+            books=self.books,
+            outbound=self.outbound,
+            stated=setup.prices,
+            symbol_of=adapter.symbol_of,
+            now=lambda: self.desk.now_ns,
+        )
+        self.profits = Profits(
+            book_id=f"{setup.seed:016x}",
+            table=self.table,
+            books=self.books,
+            positions=self.positions,
+            orders=self.orders,
+            risk=self.risk,
+            desk=self.desk,
+            clock=self.clock,
+            gate=self.gate,
+            prices=self.prices,
+            totals=setup.totals,
+            write=self.continuity.write,
+            log=door.log,
+        )
         self.reference_data = ReferenceData(
             adapter=adapter,
             table=self.table,
@@ -293,12 +328,11 @@ class Engine:
         )
         self.executions = Executions(
             table=self.table,
-            books=self.books,
             positions=self.positions,
             orders=self.orders,
             ledger=self.ledger,
             others=self.others,
-            risk=self.risk,
+            profits=self.profits,
             outbound=self.outbound,
             desk=self.desk,
             callbacks=self.callbacks,
@@ -356,6 +390,7 @@ class Engine:
             OpenOrders: lambda event: self.recovery.on_open_orders(event, self.desk.now_ns),
             InstrumentsReport: self.reference_data.on_instruments,
             LimitsReport: self.reference_data.on_limits,
+            PriceTold: self.prices.on_told,
             VenueTime: _on_nothing,
             SessionNotice: self._on_notice,
             Ignored: self.counts.on_ignored,
@@ -373,6 +408,7 @@ class Engine:
             desk=self.desk,
             market_data=self.market_data,
             reference_data=self.reference_data,
+            prices=self.prices,
             lines=self.lines,
             proof=self.proof,
             remedies=self.remedies,
@@ -384,6 +420,7 @@ class Engine:
         self._handlers[Reply] = self.replies.on_reply
         self._controls: dict[str, Callable[[str], str | None]] = {
             "restore": self._restore,
+            "losses": self._losses,
             "start": self._start,
             "leave": self._leave,
             "fail": self.gate.fail,
@@ -495,7 +532,11 @@ class Engine:
 
     def restore(self, restored: Restored, now_ns: int) -> None:
         """Go on from what the boot before has left; to be called before ``start``."""
-        self.on_control(RESTORE + encode_restored(restored), now_ns)
+        self.on_control(RESTORE + encode_note(restored), now_ns)
+
+    def lost(self, losses: Losses, now_ns: int) -> None:
+        """Count what was made today in other run folders; to be called before ``start``."""
+        self.on_control(LOSSES + encode_note(losses), now_ns)
 
     def leave(self, why: str, now_ns: int) -> None:
         """Close the gate for good, cancel our own orders, and have it proved."""
@@ -508,9 +549,9 @@ class Engine:
     def on_control(self, text: bytes, now_ns: int) -> str:
         """A word from whoever runs us; return what became of it, for people.
 
-        ``restore JSON`` (before any other), ``start``, ``leave WHY``, ``fail WHY``, ``halt WHY``,
-        ``resume``, ``cancel-all``, ``flatten`` or ``set KEY VALUE``; what it may be is checked by
-        who takes it in.
+        ``restore JSON`` and ``losses JSON`` (before any other), ``start``, ``leave WHY``,
+        ``fail WHY``, ``halt WHY``, ``resume``, ``cancel-all``, ``flatten`` or ``set KEY VALUE``;
+        what it may be is checked by who takes it in.
         """
         self._record(Kind.CONTROL, 0, now_ns, text)
         self._begin_turn(now_ns)
@@ -527,6 +568,12 @@ class Engine:
         restored = decode_restored(text)
         self.continuity.keep(restored)
         self.reference_data.carry(restored.carried(self.setup.symbols))
+
+    def _losses(self, text: str) -> None:
+        losses = decode_losses(text)
+        self.profits.keep(losses.books)
+        if losses.unknown:
+            self.gate.halt(losses.unknown, HaltKind.RECORD)
 
     def _leave(self, why: str) -> None:
         if not self.recovery.leaving:
@@ -627,7 +674,7 @@ class Engine:
         self.gate.step()
         self.flattening.step()
         self.continuity.step(now_ns)
-        self.executions.watch_profit()
+        self.profits.step()
         self.others.step(now_ns)
         self.gate.refresh()
 

@@ -305,6 +305,14 @@ class LimitsReport(Event, frozen=True):
     limits: tuple[Limit, ...]
 
 
+class PriceTold(Event, frozen=True, gc=False):
+    """The last price of a symbol, ``mantissa`` at ``decimals``; 0 where it has none."""
+
+    symbol: str
+    mantissa: int
+    decimals: int
+
+
 class VenueTime(Event, frozen=True, gc=False):
     """The venue's clock when it answered."""
 

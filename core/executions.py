@@ -1,7 +1,7 @@
 """Executions: what the venue reports of our orders, and what follows from it.
 
 Here a fact that the order table has folded moves the position, is told to the strategy, noted for
-the next boot, doubted where fills are missing, and held against the daily loss. How facts fold
+the next boot, doubted where fills are missing, and held against the day's loss. How facts fold
 lives in ``core.orders``, what replies and silence prove in ``core.proof``. What is reported of
 others' orders moves no position of ours: it is counted in the ledger, and told once.
 """
@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from core.book import Book
 from core.callbacks import Callbacks
 from core.continuity import Continuity
 from core.counts import Counts
@@ -35,9 +34,9 @@ from core.orders import Folded, Order, Orders
 from core.others import Others, amount, clock
 from core.outbound import Outbound
 from core.position import Position
+from core.profits import Profits
 from core.proof import Proof
 from core.recovery import Recovery
-from core.risk import Risk
 from core.units import NS_PER_MS
 
 UNBOOKED_NS = 500 * NS_PER_MS
@@ -48,7 +47,6 @@ class Executions:
     """The executions of one run."""
 
     __slots__ = (
-        "_books",
         "_callbacks",
         "_continuity",
         "_counts",
@@ -61,9 +59,9 @@ class Executions:
         "_others",
         "_outbound",
         "_positions",
+        "_profits",
         "_proof",
         "_recovery",
-        "_risk",
         "_table",
     )
 
@@ -71,12 +69,11 @@ class Executions:
         self,
         *,
         table: InstrumentTable,
-        books: Sequence[Book],
         positions: Sequence[Position],
         orders: Orders,
         ledger: Ledger,
         others: Others,
-        risk: Risk,
+        profits: Profits,
         outbound: Outbound,
         desk: TradingDesk,
         callbacks: Callbacks,
@@ -88,7 +85,6 @@ class Executions:
         log: Callable[[str], None],
     ) -> None:
         self._table = table
-        self._books = books
         self._positions = positions
         self._orders = orders
         self._ledger = ledger
@@ -96,7 +92,7 @@ class Executions:
         self._log = log
         self._newest: dict[int, tuple[int, int]] = {}
         """The highest number an order of ours was given, by instrument, and when we were told."""
-        self._risk = risk
+        self._profits = profits
         self._outbound = outbound
         self._desk = desk
         self._callbacks = callbacks
@@ -213,7 +209,7 @@ class Executions:
                 self._proof.doubt(order.client_order_id, self._desk.now_ns + UNBOOKED_NS)
         if folded.fills:
             self._refund(order, folded.fills)
-            self.watch_profit()
+            self._profits.on_fill(order.instrument)
 
     def _refund(self, order: Order, fills: Sequence[Fill]) -> None:
         """An order that trades for the first time, while it rests, costs no order any more.
@@ -270,26 +266,6 @@ class Executions:
         """Return the highest number an order of ours was given."""
         return self._newest.get(instrument, (0, 0))[0]
 
-    def watch_profit(self) -> None:
-        """Hold each instrument's profit against its daily loss."""
-        for index in range(len(self._books)):
-            profit = self.profit(index)
-            if profit is not None and self._risk.on_profit(
-                self._table[index], profit, self._desk.now_ns
-            ):
-                self._gate.halt(self._risk.halted, HaltKind.DAILY_LOSS)
-
     def profit(self, index: int) -> int | None:
-        """Return an instrument's profit in quote units, less fees in its own two assets.
-
-        ``None`` while there is no price to value the position at.
-        """
-        book, instrument, position = self._books[index], self._table[index], self._positions[index]
-        if not (book.live and book.bid_lots and book.ask_lots):
-            return None
-        mark_ticks = (book.bid_ticks + book.ask_ticks) // 2
-        fees = position.fees_atoms
-        paid = instrument.worth(
-            fees.get(instrument.quote, 0), fees.get(instrument.base, 0), mark_ticks
-        )
-        return position.profit(mark_ticks) - paid
+        """Return an instrument's profit: see ``Profits.profit``."""
+        return self._profits.profit(index)

@@ -38,7 +38,11 @@ class HaltKind(StrEnum):
     GRID = "grid"
     """Tick or lot changed: what is counted in the old ones ends with the run."""
     DAILY_LOSS = "daily_loss"
-    """The largest loss of a day; also over restarts, until the day is over."""
+    """The largest loss of a day, of a symbol or in all; also over restarts, in whatever folder,
+    until the day is over."""
+    NOT_VALUED = "not_valued"
+    """What the day has lost is not known: something held or paid has no price. It ends by itself
+    as soon as there is one."""
     FATAL = "fatal"
     """The run cannot go on and is being left: its journal, its strategy, its process."""
 
@@ -48,7 +52,13 @@ class HaltKind(StrEnum):
         return self not in _FOR_THE_RUN
 
 
-_FOR_THE_RUN = (HaltKind.CARRIED, HaltKind.GRID, HaltKind.DAILY_LOSS, HaltKind.FATAL)
+_FOR_THE_RUN = (
+    HaltKind.CARRIED,
+    HaltKind.GRID,
+    HaltKind.DAILY_LOSS,
+    HaltKind.NOT_VALUED,
+    HaltKind.FATAL,
+)
 
 
 class Halt(Frozen, frozen=True):
@@ -84,6 +94,13 @@ class Halts:
 
     def __contains__(self, kind: HaltKind) -> bool:
         return kind in self._by_kind
+
+    def lift(self, kind: HaltKind) -> bool:
+        """Clear one kind, whose reason is gone; return whether it stood."""
+        if self._by_kind.pop(kind, None) is None:
+            return False
+        self.why = self._told()
+        return True
 
     def resume(self) -> None:
         """Clear what an operator may clear."""

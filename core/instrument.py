@@ -87,6 +87,10 @@ class Instrument(Struct, frozen=True, kw_only=True, eq=False):
         """What one lot is in atoms of the base asset."""
         return self.lot.step_mantissa * int(10 ** (ASSET_DECIMALS - self.lot.decimals))
 
+    def money_atoms(self, quote_units: int) -> int:
+        """Return quote units (profit, notional) in atoms of the quote asset, rounded down."""
+        return int(quote_units * self.quote_unit * _ATOMS // 10**self.quote_decimals)
+
     @property
     def quote_unit_atoms(self) -> int:
         """What one quote unit is in atoms of the quote asset, rounded up: nobody pays less."""

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from core.commands import (
     Amend,
     FetchInstruments,
+    FetchPrice,
     FetchTime,
     Logon,
     Place,
@@ -37,8 +38,8 @@ _NOT_TAKEN = frozenset(
 _DONE = Verdict.DONE
 _FOR_GOOD = frozenset({Verdict.LOGGED_OUT, Verdict.FATAL, Verdict.REFUSED})
 
-_OPENING = (FetchInstruments, FetchTime, Logon, SubscribeMarket, SubscribePrivate)
-"""What a start and its lines ask by themselves, and give up by themselves."""
+_OPENING = (FetchInstruments, FetchPrice, FetchTime, Logon, SubscribeMarket, SubscribePrivate)
+"""What a start, its lines and prices ask by themselves, and give up by themselves."""
 
 
 class _Half(NamedTuple):

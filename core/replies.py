@@ -24,6 +24,7 @@ from core.inflight import Asked
 from core.lines import Lines
 from core.market_data import MarketData
 from core.outbound import Door, Outbound
+from core.prices import Prices
 from core.proof import Proof
 from core.recovery import Recovery
 from core.reference_data import ReferenceData
@@ -52,6 +53,7 @@ class Replies:
         "_market_data",
         "_newest_id",
         "_outbound",
+        "_prices",
         "_proof",
         "_recovery",
         "_reference_data",
@@ -70,6 +72,7 @@ class Replies:
         desk: TradingDesk,
         market_data: MarketData,
         reference_data: ReferenceData,
+        prices: Prices,
         lines: Lines,
         proof: Proof,
         remedies: Remedies,
@@ -87,6 +90,7 @@ class Replies:
         self._desk = desk
         self._market_data = market_data
         self._reference_data = reference_data
+        self._prices = prices
         self._lines = lines
         self._proof = proof
         self._remedies = remedies
@@ -165,6 +169,7 @@ class Replies:
             return
         self._market_data.on_reply(asked, reply)
         self._reference_data.on_reply(asked, reply)
+        self._prices.on_reply(asked, reply)
         self._lines.on_reply(asked, reply)
         self._proof.on_reply(asked, reply, now_ns)
         self._remedies.on_reply(asked, reply, now_ns)

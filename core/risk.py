@@ -15,7 +15,7 @@ limit while a run goes on; which halts an operator may take back, ``core.halts``
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from msgspec.structs import asdict
 
@@ -25,14 +25,12 @@ from core.events import Side
 from core.frozen import Frozen
 from core.halts import Halt, HaltKind, Halts
 from core.instrument import Instrument, Trading
-from core.units import NS_PER_MS, NS_PER_S
+from core.units import NS_PER_MS, NS_PER_S, amount_text
 from core.views import BookView, ExposureView, OrderView, Refusal, RefusalReason
 from core.wording import seconds_text
 
 _BPS = 10_000
 """Basis points in one whole."""
-
-DAY_NS = 86_400 * NS_PER_S
 
 MAX_ORDERS_PER_S = 10_000
 """Largest own rate that can be stated: each order of the last second is remembered by its time."""
@@ -53,6 +51,7 @@ MARKET_LEVELS = 100
 _HALT_REASONS = {
     HaltKind.BREAKER: RefusalReason.REJECT_RATE,
     HaltKind.DAILY_LOSS: RefusalReason.DAILY_LOSS,
+    HaltKind.NOT_VALUED: RefusalReason.NOT_VALUED,
 }
 """What a refusal says of a halt where it is more than ``HALTED``."""
 
@@ -91,7 +90,8 @@ class RiskLimits(Frozen, frozen=True, kw_only=True):
     they come; the next one halts the instrument."""
     reject_window_ns: int
     max_daily_loss: int
-    """Largest loss since midnight UTC in quote units; more halts the whole run."""
+    """Largest loss since midnight UTC in quote units; more halts the whole run (``core.profits``).
+    """
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -101,6 +101,13 @@ class RiskLimits(Frozen, frozen=True, kw_only=True):
             raise BadConfig(f"risk limit max_orders_per_s: at most {MAX_ORDERS_PER_S}")
         if self.max_rejects > MAX_REJECTS:
             raise BadConfig(f"risk limit max_rejects: at most {MAX_REJECTS}")
+
+
+class TotalLimits(Frozen, frozen=True):
+    """What we allow ourselves in one quote asset, over all symbols, in its atoms; 0: not stated."""
+
+    max_daily_loss_atoms: int
+    max_notional_atoms: int
 
 
 class Approved(Frozen, frozen=True):
@@ -182,34 +189,50 @@ class _Weather:
         self._gap_ns = FIRST_PAUSE_NS
 
 
-class _DailyLoss:
-    """Profit since midnight UTC, from the profit of the whole run.
+class _Total:
+    """All that is held and open in one quote asset, worst case, in atoms of it."""
 
-    A day begins with the last profit told on the day before, so that a move over midnight counts
-    for the new day. A run begins at 0: what an earlier run lost on the same day is not known here.
-    """
+    __slots__ = ("most_atoms", "quote", "worst_atoms")
 
-    __slots__ = ("_base", "_day", "_last")
+    def __init__(self, quote: str, most_atoms: int) -> None:
+        self.quote = quote
+        self.most_atoms = most_atoms
+        self.worst_atoms = 0
 
-    def __init__(self) -> None:
-        self._base = 0
-        self._last = 0
-        self._day = 0
 
-    def loss(self, profit_quote_units: int, now_ns: int) -> int:
-        """Return how much was lost today; below zero it is a gain."""
-        day = now_ns // DAY_NS
-        if day > self._day:
-            self._day = day
-            self._base = self._last
-        self._last = profit_quote_units
-        return self._base - profit_quote_units
+class _Share:
+    """What one instrument adds to a total."""
+
+    __slots__ = ("denominator", "numerator", "total", "worst_atoms")
+
+    def __init__(self, total: _Total) -> None:
+        self.total = total
+        self.numerator = 0
+        """The factor from quote units to atoms of the total, over ``denominator``; 0 while it is
+        not known."""
+        self.denominator = 1
+        self.worst_atoms = 0
+
+    def put(self, worst_units: int) -> None:
+        """Count this much from now on, in quote units of the instrument."""
+        worst_atoms = worst_units * self.numerator // self.denominator
+        self.total.worst_atoms += worst_atoms - self.worst_atoms
+        self.worst_atoms = worst_atoms
 
 
 class _Row:
     """One instrument: its limits, its halts and its breakers."""
 
-    __slots__ = ("breaker", "daily", "halts", "limits", "paused_ns", "rate", "weather")
+    __slots__ = (
+        "breaker",
+        "halts",
+        "limits",
+        "mark_ticks",
+        "paused_ns",
+        "rate",
+        "shares",
+        "weather",
+    )
 
     def __init__(self, instrument: int, limits: RiskLimits) -> None:
         self.limits = limits
@@ -219,7 +242,9 @@ class _Row:
         self.paused_ns = 0
         """Until when one side or the other waits."""
         self.weather = {Side.BUY: _Weather(), Side.SELL: _Weather()}
-        self.daily = _DailyLoss()
+        self.mark_ticks = 0
+        """The last price that is known, 0 for none."""
+        self.shares: tuple[_Share, ...] = ()
 
 
 class Risk:
@@ -229,11 +254,20 @@ class Risk:
     and can cancel. A halt stops new orders only: cancels need no approval.
     """
 
-    __slots__ = ("_halts", "_rows")
+    __slots__ = ("_halts", "_rows", "_totals", "not_valued")
 
-    def __init__(self) -> None:
+    def __init__(self, totals: Mapping[str, TotalLimits] | None = None) -> None:
+        """``totals`` are by quote asset."""
         self._halts = Halts()
         self._rows: list[_Row] = []
+        self._totals = [
+            _Total(quote, limits.max_notional_atoms)
+            for quote, limits in (totals or {}).items()
+            if limits.max_notional_atoms
+        ]
+        self.not_valued = ""
+        """What has no price, so that nobody knows what the day has lost: nothing is placed
+        meanwhile. "" where all has."""
 
     def add(self, instrument: int, limits: RiskLimits) -> None:
         """State the limits of the next instrument; they stand for the whole run."""
@@ -380,7 +414,7 @@ class Risk:
         row = self._rows[place.instrument]
         limits = row.limits
         if (
-            ((self._halts.why or row.halts.why) and heed_halts)
+            ((self._halts.why or row.halts.why or self.not_valued) and heed_halts)
             or instrument.trading is not _OPEN
             or not book.live
             or book_age_ns > limits.max_book_age_ns
@@ -402,6 +436,10 @@ class Risk:
             )
             or _price_refusal(place, instrument, limits, book, exposure, touch_ticks)
         )
+        if refusal is None and row.shares:
+            refusal = self._total_refusal(
+                row, place, instrument, exposure, position_lots, worth_ticks
+            )
         if refusal is None and now_ns < row.paused_ns and heed_halts:
             refusal = self._pause_refusal(row, instrument, place.side, now_ns)
         if refusal is None and not row.rate.take(now_ns):
@@ -423,6 +461,8 @@ class Risk:
     ) -> Refusal:
         if (self._halts.why or row.halts.why) and heed_halts:
             return self._halt_refusal(row)
+        if self.not_valued and heed_halts:
+            return Refusal(RefusalReason.NOT_VALUED, self.not_valued)
         symbol = instrument.symbol
         if instrument.trading is not _OPEN:
             return Refusal(
@@ -457,6 +497,14 @@ class Risk:
     def halt(self, why: str, kind: HaltKind) -> bool:
         """Stop placing on every instrument; of each kind the first reason stands, and is new."""
         return self._halts.add(kind, why)
+
+    def has(self, kind: HaltKind) -> bool:
+        """Return whether the whole run is halted for this."""
+        return kind in self._halts
+
+    def lift(self, kind: HaltKind) -> bool:
+        """Clear a halt of the whole run whose reason is gone; return whether it stood."""
+        return self._halts.lift(kind)
 
     def resume(self) -> list[Halt]:
         """Clear every halt that an operator may clear; return what stays, with its kind and why.
@@ -504,25 +552,91 @@ class Risk:
         row.weather[side].accepted()
         row.breaker.accepted()
 
-    def on_profit(self, instrument: Instrument, profit_quote_units: int, now_ns: int) -> str:
-        """Take the profit of the whole run on an instrument; return why that halts everything.
+    # -- totals --------------------------------------------------------------------------------
 
-        Each instrument has its own largest loss, in its own quote units; the first to exceed it
-        stops them all. Fees count as far as the caller has taken them off. "" where nothing halts.
+    def totals(self) -> list[tuple[str, int, int]]:
+        """Return each total by quote asset: what is held and open, and what is allowed."""
+        return [(total.quote, total.worst_atoms, total.most_atoms) for total in self._totals]
+
+    def weigh(
+        self,
+        instrument: int,
+        exposure: ExposureView,
+        position_lots: int,
+        mark_ticks: int,
+        factors: Mapping[str, tuple[int, int]],
+    ) -> None:
+        """Take an instrument's price, and count what it holds and has open.
+
+        ``factors`` lead from its quote units to atoms of every total's asset that it counts in;
+        ``(0, 1)`` where there is no price for that. Where nothing is limited, nothing is counted.
         """
-        row = self._rows[instrument.index]
-        loss = row.daily.loss(profit_quote_units, now_ns)
-        if loss <= row.limits.max_daily_loss or HaltKind.DAILY_LOSS in self._halts:
-            return ""
-        self.halt(
-            f"lost {instrument.money_text(loss)} on {instrument.symbol} since midnight UTC, "
-            f"allowed are {instrument.money_text(row.limits.max_daily_loss)} a day",
-            HaltKind.DAILY_LOSS,
+        if not self._totals:
+            return
+        row = self._rows[instrument]
+        row.mark_ticks = mark_ticks
+        if not row.shares:
+            row.shares = tuple(_Share(t) for t in self._totals if t.quote in factors)
+        worst_units = _worst_lots(exposure, position_lots) * mark_ticks
+        for share in row.shares:
+            share.numerator, share.denominator = factors[share.total.quote]
+            share.put(worst_units)
+
+    def _total_refusal(
+        self,
+        row: _Row,
+        place: Place,
+        instrument: Instrument,
+        exposure: ExposureView,
+        position_lots: int,
+        worth_ticks: int,
+    ) -> Refusal | None:
+        """Check what all symbols would hold in a quote asset, and count the order in.
+
+        What was open and is gone is counted until it is weighed again. An order that does not
+        enlarge the worst case of its instrument is never refused.
+        """
+        lots = place.lots
+        before_lots = _worst_lots(exposure, position_lots)
+        side_lots = (
+            position_lots + exposure.open_buy_lots
+            if place.side is _BUY
+            else exposure.open_sell_lots - position_lots
         )
-        return self.halted
+        if side_lots + lots <= before_lots:
+            return None
+        worst_units = (side_lots + lots) * max(worth_ticks, row.mark_ticks)
+        for share in row.shares:
+            total = share.total
+            if not share.numerator:
+                return Refusal(
+                    RefusalReason.NOT_VALUED,
+                    f"{instrument.symbol}: what {instrument.quote} is worth in {total.quote} is "
+                    "not known",
+                )
+            others_atoms = total.worst_atoms - share.worst_atoms
+            worst_atoms = others_atoms + worst_units * share.numerator // share.denominator
+            if worst_atoms > total.most_atoms:
+                return Refusal(
+                    RefusalReason.TOTAL,
+                    f"{instrument.symbol}: all symbols could hold "
+                    f"{amount_text(worst_atoms, total.quote)} with all that is open, allowed are "
+                    f"{amount_text(total.most_atoms, total.quote)}",
+                )
+        for share in row.shares:
+            share.put(worst_units)
+        return None
 
 
 # -- the single checks ---------------------------------------------------------------------------
+
+
+def _worst_lots(exposure: ExposureView, position_lots: int) -> int:
+    """Return the largest size either way if everything open on one side were to trade.
+
+    Never below 0: what is held, bought less sold, counts on one of the two sides.
+    """
+    return max(position_lots + exposure.open_buy_lots, exposure.open_sell_lots - position_lots)
 
 
 def _far_touch(book: BookView, side: Side) -> int:

@@ -177,6 +177,10 @@ class Adapter(Protocol):
         """Return the request for a command; ``venue_ns`` is the venue's time it is sent at."""
         ...
 
+    def symbol_of(self, base: str, quote: str) -> str:
+        """Return what the venue calls the pair of two assets, if it has it."""
+        ...
+
     def placed(self, request: bytes) -> Place | None:
         """Return the new order that a recorded request asks for, ``None`` for any other request."""
         ...

@@ -17,7 +17,6 @@ from core.halts import WHOLE_RUN, Halt, HaltKind
 from core.instrument import Instrument, Trading
 from core.orders import Order
 from core.risk import (
-    DAY_NS,
     FIRST_PAUSE_NS,
     LONGEST_PAUSE_NS,
     MARKET_LEVELS,
@@ -849,7 +848,7 @@ def test_each_kind_of_halt_is_kept_beside_the_others() -> None:
     """What is to outlive the run must not be lost because something else halted, too."""
     risk = risk_of()
     risk.halt("the ledgers differ", HaltKind.LEDGER)
-    assert risk.on_profit(INSTRUMENT, -1_001, NOW_NS) != ""
+    risk.halt("lost too much", HaltKind.DAILY_LOSS)
     assert {halt.kind for halt in risk.halts()} == {HaltKind.LEDGER, HaltKind.DAILY_LOSS}
 
 
@@ -895,7 +894,7 @@ def test_rejects_count_together_whatever_their_codes_and_texts() -> None:
 
 def test_rejects_in_a_row_halt_however_slowly_they_come() -> None:
     risk = risk_of()
-    answers = [risk.on_rejected(0, REJECT, NOW_NS + n * DAY_NS) for n in range(3)]
+    answers = [risk.on_rejected(0, REJECT, NOW_NS + n * 86_400 * NS_PER_S) for n in range(3)]
     assert [bool(answer) for answer in answers] == [False, False, True]
     assert "in a row" in answers[-1]
 
@@ -921,56 +920,11 @@ def test_no_reject_is_tolerated_where_none_is_allowed() -> None:
     assert risk_of(replace(LIMITS, max_rejects=0)).on_rejected(0, REJECT, NOW_NS) != ""
 
 
-def test_a_daily_loss_beyond_the_limit_halts_everything_for_good() -> None:
-    risk = risk_of()
-    risk.add(1, LIMITS)
-    assert risk.on_profit(INSTRUMENT, -1_000, NOW_NS) == ""
-    why = risk.on_profit(INSTRUMENT, -1_001, NOW_NS)
-    assert why == risk.halted
-    assert "1001" in why
-    assert risk.on_profit(INSTRUMENT, -1_002, NOW_NS) == "", "told once"
-    assert risk.on_profit(INSTRUMENT, 0, NOW_NS + DAY_NS) == ""
-    assert [halt.kind for halt in risk.resume()] == [HaltKind.DAILY_LOSS]
-    elsewhere = replace(order(), instrument=1)
-    assert judge(elsewhere, risk=risk) is RefusalReason.DAILY_LOSS
-
-
-def test_a_daily_loss_takes_the_place_of_an_operators_halt() -> None:
-    risk = risk_of()
-    risk.halt("by hand", HaltKind.OPERATOR)
-    assert risk.on_profit(INSTRUMENT, -1_001, NOW_NS) != ""
-    assert [halt.kind for halt in risk.resume()] == [HaltKind.DAILY_LOSS]
-
-
-def test_a_day_begins_at_midnight_utc_with_the_last_profit_of_the_day_before() -> None:
-    assert DAY_NS == 24 * 60 * 60 * 10**9
-    midnight_ns = 1_700_006_400 * NS_PER_S  # 2023-11-15 00:00 UTC
-    risk = risk_of()
-    assert risk.on_profit(INSTRUMENT, -900, midnight_ns - 1) == ""
-    assert risk.on_profit(INSTRUMENT, -1_900, midnight_ns) == ""
-    assert risk.on_profit(INSTRUMENT, -1_901, midnight_ns + 1) != ""
-
-
-def test_the_first_day_of_all_begins_at_no_profit() -> None:
-    risk = risk_of()
-    assert risk.on_profit(INSTRUMENT, -900, 0) == ""
-    assert risk.on_profit(INSTRUMENT, -1_900, DAY_NS) == "", "of which 900 were lost the day before"
-    assert risk.on_profit(INSTRUMENT, -1_901, DAY_NS) != ""
-    assert "lost 0.01001 USDT on BTCUSDT" in risk_of().on_profit(INSTRUMENT, -1_001, 0)
-
-
 def test_rejects_are_remembered_no_longer_than_they_count() -> None:
     risk = risk_of()
     for _ in range(100):
         risk.on_rejected(0, REJECT, NOW_NS)
     assert len(risk._rows[0].breaker._times_ns) == LIMITS.max_rejects + 1
-
-
-def test_gains_of_the_same_day_count_against_its_losses() -> None:
-    risk = risk_of()
-    assert risk.on_profit(INSTRUMENT, 5_000, NOW_NS) == ""
-    assert risk.on_profit(INSTRUMENT, -1_000, NOW_NS) == ""
-    assert risk.on_profit(INSTRUMENT, -1_001, NOW_NS) != ""
 
 
 # -- whatever happens ----------------------------------------------------------------------------

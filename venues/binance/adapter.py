@@ -19,6 +19,7 @@ from core.commands import (
     FetchOpenOrders,
     FetchOrders,
     FetchOrderTrades,
+    FetchPrice,
     FetchTime,
     FetchTops,
     FetchTrades,
@@ -71,6 +72,7 @@ _WEIGHTS: Final[dict[type[Command], int]] = {
     FetchOrders: 20,
     FetchAccount: 20,
     FetchInstruments: 20,
+    FetchPrice: 2,
     FetchTime: 1,
     FetchTops: 4,
     Logon: 2,
@@ -141,6 +143,10 @@ class SpotAdapter:
         if self._subscription.session_logon:
             return (Logon(), SubscribePrivate())
         return (SubscribePrivate(),)
+
+    def symbol_of(self, base: str, quote: str) -> str:
+        """Return the name of a pair: both assets, one after the other."""
+        return base + quote
 
     def placed(self, request: bytes) -> Place | None:
         """Return the order that a request asks for; see ``core.venue.Adapter.placed``."""

@@ -22,6 +22,7 @@ from core.commands import (
     FetchOpenOrders,
     FetchOrders,
     FetchOrderTrades,
+    FetchPrice,
     FetchTime,
     FetchTops,
     FetchTrades,
@@ -42,6 +43,7 @@ from core.events import (
     OpenOrders,
     OrderReport,
     OrdersListed,
+    PriceTold,
     Reply,
     Source,
     TopsReport,
@@ -49,7 +51,7 @@ from core.events import (
     VenueTime,
     Verdict,
 )
-from core.units import NS_PER_MS, NS_PER_S
+from core.units import NS_PER_MS, NS_PER_S, parse_decimal
 from venues.binance import facts, rules, schema, verdicts
 from venues.binance.decode import MAX_REQUEST_DIGITS, Decoder, decoder, failure, refuse
 
@@ -64,6 +66,7 @@ _order = decoder(schema.Order)
 _depth = decoder(schema.Depth)
 _account = decoder(schema.Account)
 _time = decoder(schema.ServerTime)
+_price = decoder(schema.TickerPrice)
 _info = decoder(schema.ExchangeInfo)
 _orders: Final = msgspec.json.Decoder(list[schema.Order]).decode
 _book_tops: Final = msgspec.json.Decoder(list[schema.BookTop]).decode
@@ -150,6 +153,8 @@ def _facts(
             )
         case TestPlace():
             return ()
+        case FetchPrice(symbol):
+            return (PriceTold(symbol, *parse_decimal(_price(body).price)),)
         case FetchTime():
             return (VenueTime(_time(body).server_time * NS_PER_MS),)
     raise Misuse(f"{type(command).__name__} is not sent by REST")

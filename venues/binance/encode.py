@@ -32,6 +32,7 @@ from core.commands import (
     FetchOpenOrders,
     FetchOrders,
     FetchOrderTrades,
+    FetchPrice,
     FetchTime,
     FetchTops,
     FetchTrades,
@@ -401,6 +402,9 @@ class Encoder:
                 symbols = ",".join(f'"{self._of(index).instrument.symbol}"' for index in indexes)
                 query = f"symbols={quote(f'[{symbols}]', safe='')}"
                 return RestRequest("GET", "/api/v3/ticker/bookTicker", query, signed=False)
+            case FetchPrice(symbol):
+                query = f"symbol={quote(symbol, safe='')}"
+                return RestRequest("GET", "/api/v3/ticker/price", query, signed=False)
             case FetchInstruments(also):
                 asked = (*self._subscription.symbols, *also)
                 symbols = ",".join(f'"{symbol}"' for symbol in asked)

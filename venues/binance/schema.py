@@ -327,6 +327,11 @@ class BookTop(Camel, frozen=True, gc=False):
     ask_qty: str
 
 
+class TickerPrice(Camel, frozen=True, gc=False):
+    symbol: str
+    price: str
+
+
 class Balance(Struct, frozen=True, gc=False):
     asset: str
     free: str

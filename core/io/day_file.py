@@ -1,0 +1,120 @@
+"""The day's losses of one account scope, whatever run folder they were made in.
+
+Here lives a small file under the user's state folder: what the runs in each folder have made today,
+and whether that has halted them. It is read before a start, which counts it, and written beside the
+loop while a run goes on. A day that is over is forgotten. What the figures mean is known in
+``core.profits``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from core.checkpoint import Elsewhere, Losses
+from core.daily_loss import DAY_NS
+from core.io.disk import DISK
+from core.units import NS_PER_S
+
+MAX_BYTES: Final = 1 << 20
+"""Longest file that is read: some thousand folders on one day."""
+
+OLD_S: Final = 3 * DAY_NS // NS_PER_S
+"""Files of scopes that nobody has traded for so long are removed: nothing of them counts."""
+
+
+class _Content(Struct, frozen=True, kw_only=True):
+    version: int
+    books: list[Elsewhere]
+
+
+def state_folder(environment: Mapping[str, str]) -> Path:
+    """Return where the user's state is kept (XDG Base Directory Specification 0.8)."""
+    state = environment.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(state):
+        state = os.path.join(environment.get("HOME") or os.path.expanduser("~"), ".local", "state")
+    return Path(state) / "hotloop"
+
+
+class DayFile:
+    """The file of one scope. One process at a time has it: who holds the scope's lock."""
+
+    def __init__(self, folder: Path, scope: str) -> None:
+        self.path = folder / f"day-{scope}.json"
+        self._books: list[Elsewhere] = []
+        self._written: Elsewhere | None = None
+
+    def open(self) -> Losses:
+        """Read what there is, and see that it can be written.
+
+        What is wrong is told in ``Losses.unknown``: then nothing is placed until a person has
+        looked.
+        """
+        try:
+            self._books = self._read()
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            return Losses(
+                unknown=f"what was lost today in other run folders is not known: {self.path}: "
+                f"{_words(error)}. Look at it, remove it if nothing else was traded today, then "
+                "resume (hotloop ctl resume)"
+            )
+        try:
+            self._put(self._books)
+        except OSError as error:
+            return Losses(
+                books=self._books,
+                unknown=f"what is lost here would not be known in other run folders: {self.path} "
+                f"cannot be written: {_words(error)}. Set XDG_STATE_HOME to a folder that can, or "
+                "resume (hotloop ctl resume)",
+            )
+        return Losses(books=self._books)
+
+    def write(self, own: Elsewhere) -> None:
+        """Write what was made here, beside what others have made today. Raises ``OSError``."""
+        if own == self._written:
+            return
+        others = [b for b in self._books if b.book_id != own.book_id and b.day >= own.day]
+        self._put([*others, own])
+        self._written = own
+
+    def _read(self) -> list[Elsewhere]:
+        try:
+            data = self.path.read_bytes()
+        except FileNotFoundError:
+            return []
+        if len(data) > MAX_BYTES:
+            raise OSError(f"{len(data)} bytes are too many")
+        content = msgspec.json.decode(data, type=_Content)
+        if content.version != 1:
+            raise OSError(f"it is of version {content.version}, and this hotloop knows 1")
+        return content.books
+
+    def _put(self, books: list[Elsewhere]) -> None:
+        folder = self.path.parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = self.path.with_suffix(".new")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(_Content(version=1, books=books)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self.path)
+        DISK.sync(folder)
+
+    def sweep(self, now_s: float) -> None:
+        """Remove the files of scopes that nobody has traded for days; what cannot be is left."""
+        for path in self.path.parent.glob("day-*.json"):
+            try:
+                if now_s - path.stat().st_mtime > OLD_S:
+                    path.unlink()
+            except OSError:
+                continue
+
+
+def _words(error: Exception) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
