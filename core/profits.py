@@ -137,7 +137,8 @@ class Profits:
             for symbol, (quote, atoms) in book.results.items():
                 self._add_elsewhere(symbol, quote, atoms)
             if book.halted and self._halted_day < day:
-                self._halted_day, self._halted = book.day, book.halted
+                self._halted_day = book.day
+                self._halted = f"{book.halted} (in another run folder)"
         if self._halted_day >= day:
             self._gate.halt(self._halted, HaltKind.DAILY_LOSS)
 
@@ -404,10 +405,11 @@ class Profits:
         most = row.money_atoms(self._risk.limits(row.index).max_daily_loss)
         prices = self._fee_prices(row)
         base, result = held.result.base_atoms, held.result.result(prices)
+        known = base is not None and (held.mark_ticks or not self._positions[row.index].lots)
         return {
             "symbol": row.symbol,
             "quote": row.quote,
-            "result": _text(result),
+            "result": _text(result) if known else None,
             "elsewhere": _text(held.result.elsewhere_atoms),
             "base": None if base is None else _text(base),
             "max_loss": _text(most),

@@ -38,6 +38,7 @@ def status(engine: Engine, figures: dict[str, Figures], now_ns: int) -> dict[str
         "orders_sent": engine.desk.sent,
         "fills": engine.counts.fills,
         "positions": [_position(engine, row) for row in engine.table],
+        "day": engine.profits.told(),
         "messages": engine.counts.messages,
         "errors": engine.counts.errors,
         "slow_turns": engine.counts.slow_turns,

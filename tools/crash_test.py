@@ -173,6 +173,7 @@ class Run:
                 [sys.executable, "-m", "tools", "run", str(folder / "run.toml")],
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
+                env=os.environ | {"XDG_STATE_HOME": str(folder / "state")},
                 start_new_session=True,
             )
 

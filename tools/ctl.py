@@ -188,7 +188,7 @@ def _line(client: socket.socket) -> bytes:
 def show(status: dict[str, Any]) -> None:
     """Print a state as tables."""
     console = Screen()
-    for part in (_run, _books, _obstacles, _orders, _refusals, _hops):
+    for part in (_run, _books, _day, _obstacles, _orders, _refusals, _hops):
         table = part(status)
         if table.row_count:
             console.print(table)
@@ -263,6 +263,51 @@ def _books(status: dict[str, Any]) -> Table:
             held["position"],
             "?" if held["profit"] is None else f"{held['profit']} {held['quote']}",
         )
+    return table
+
+
+def _day(status: dict[str, Any]) -> Table:
+    """What was made since midnight UTC, by symbol and in all, and how much of it is allowed."""
+    table = _table(
+        "symbol",
+        ">today",
+        ">largest loss",
+        ">used",
+        ">counted from",
+        ">other folders",
+        "fees in other assets",
+        title="since midnight UTC",
+    )
+    day = status["day"]
+    for row in day["symbols"]:
+        quote = row["quote"]
+        result = "not known" if row["result"] is None else f"{row['result']} {quote}"
+        table.add_row(
+            row["symbol"],
+            result,
+            f"{row['max_loss']} {quote}",
+            row["used"],
+            "not known" if row["base"] is None else f"{row['base']} {quote}",
+            "" if row["elsewhere"] == "0" else f"{row['elsewhere']} {quote}",
+            ", ".join(
+                f"{fee['paid']} {asset} ({fee['worth'] or 'price not known: ? '} {quote})"
+                for asset, fee in row["fees"].items()
+            ),
+        )
+    for row in day["totals"]:
+        most = f"{row['max_loss']} {row['quote']}" if row["max_loss"] else "as by symbol"
+        held = row["max_notional"]
+        table.add_row(
+            f"all in {row['quote']}",
+            f"{row['result']} {row['quote']}",
+            most,
+            row["used"] or "",
+            "",
+            "",
+            f"held and open: {row['notional']} of {held} {row['quote']}" if held else "",
+        )
+    if day["not_valued"]:
+        table.add_row("nothing placed", day["not_valued"], "", "", "", "", "")
     return table
 
 

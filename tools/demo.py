@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         config = read_config(config_path)
         keys = read_keys(config, config_path)
         print(f"trading on {exchange['rest']} for {args.seconds:g} s", file=sys.stderr)
-        ending = trade(config, config_path, keys, seconds=args.seconds)
+        ending = trade(config, config_path, keys, seconds=args.seconds, state=folder / "state")
         print(file=sys.stderr)
         code = close(ending)
     report.show(folder)

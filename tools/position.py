@@ -96,7 +96,13 @@ def _set(
     notes = {note.symbol: note for note in held.checkpoint.positions}
     before = notes.get(symbol)
     notes[symbol] = after = set_note(before, symbol, size, price)
-    held = replace(held, checkpoint=replace(held.checkpoint, positions=list(notes.values())))
+    day = held.checkpoint.day
+    if day is not None:
+        # What was made today remains; what is stated now counts from the next price on.
+        days = [each.rebased() if each.symbol == symbol else each for each in day.symbols]
+        day = replace(day, symbols=days)
+    left = replace(held.checkpoint, positions=list(notes.values()), day=day)
+    held = replace(held, checkpoint=left)
     was = "nothing" if before is None else size_of(before)
     _write(path, held, f"position of {symbol} set from {was} to {size_of(after)}: {why}")
     return held

@@ -10,6 +10,7 @@ import argparse
 import os
 import secrets
 import sys
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
@@ -19,10 +20,12 @@ from typing import Any
 import trio
 
 from core import app
+from core.checkpoint import Losses
 from core.config import Config, digest
 from core.errors import BadConfig, OrdersSurvived
 from core.io.clock import EngineClock
 from core.io.control import Control
+from core.io.day_file import DayFile, state_folder
 from core.io.guarded import Guarded
 from core.io.guardian import Charge
 from core.io.hang import Stacks
@@ -81,11 +84,14 @@ def trade(
     seconds: float | None,
     engine_of: Callable[[app.House], EngineOf] = engine_of_house,
     instead: Callable[[Runtime], Beside] | None = None,
+    state: Path | None = None,
 ) -> Ending:
     """Run a checked configuration, ``path`` being where it was read, to its end.
 
     ``engine_of`` is for measuring: it makes the engine of a house otherwise than a run does.
     ``instead`` makes a task that steers the run in the place of the strategy, which does nothing.
+    ``state`` is where the day's losses of the account are kept, the user's own state folder if it
+    is not said.
     """
     check_descriptors()
     scope = app.scope_of(config, keys.api_key if keys else None)
@@ -94,15 +100,41 @@ def trade(
     with RunFolder(beside(path, config.run.dir)) as folder, lock, Stacks(folder.stacks) as stacks:
         folder.bind(_owner(config, keys, scope), last_header(folder.path))
         flattens = instead is not None
-        runtime, house = _runtime(config, path, keys, folder, scope, engine_of, flattens=flattens)
+        day = (
+            DayFile(state or state_folder(os.environ), app.lock_of(config, scope)) if keys else None
+        )
+        losses = day.open() if day else Losses()
+        if losses.unknown:
+            print(f"hotloop: {losses.unknown}", file=sys.stderr)
+        runtime, house = _runtime(
+            config, path, keys, folder, scope, engine_of, losses, flattens=flattens
+        )
         show = Progress(runtime)
         guarded = _guarded(runtime, house, path, keys, folder) if keys else None
         control = _control(runtime, house, folder, guarded)
         beside_it: list[Beside] = [guarded.keep, control.serve] if guarded else [control.serve]
         if instead is not None:
             beside_it.append(instead(runtime))
+        if day is not None:
+            beside_it.append(day.keeper(runtime.engine.profits.own, runtime.log))
         hung = partial(_say_hung, runtime, stacks)
-        return trio.run(lambda: runtime.run(seconds, watch=show.show, beside=beside_it, hung=hung))
+        ending = trio.run(
+            lambda: runtime.run(seconds, watch=show.show, beside=beside_it, hung=hung)
+        )
+        if day is not None:
+            _keep_day(day, runtime)
+        return ending
+
+
+def _keep_day(day: DayFile, runtime: Runtime) -> None:
+    """Note what was made here for runs in other folders, and forget what is long over."""
+    own = runtime.engine.profits.own()
+    try:
+        if own.day:
+            day.write(own)
+        day.sweep(time.time())
+    except OSError as error:
+        print(f"hotloop: {day.path}: {error.strerror or error}", file=sys.stderr)
 
 
 def _say_hung(runtime: Runtime, stacks: Stacks, told: str) -> None:
@@ -172,6 +204,7 @@ def _runtime(
     folder: RunFolder,
     scope: str,
     engine_of: Callable[[app.House], EngineOf],
+    losses: Losses,
     *,
     flattens: bool,
 ) -> tuple[Runtime, app.House]:
@@ -223,6 +256,7 @@ def _runtime(
         clock=clock,
         signer=house.venue.signer(keys.api_key, keys.secret) if keys else None,
         restored=restored,
+        losses=losses,
         journal=JournalFile(
             folder.path,
             header,

@@ -9,11 +9,13 @@ loop while a run goes on. A day that is over is forgotten. What the figures mean
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import msgspec
+import trio
 from msgspec import Struct
 
 from core.checkpoint import Elsewhere, Losses
@@ -23,6 +25,14 @@ from core.units import NS_PER_S
 
 MAX_BYTES: Final = 1 << 20
 """Longest file that is read: some thousand folders on one day."""
+
+LOOK_S: Final = 1.0
+"""Between two looks whether the run was halted."""
+
+EVERY_S: Final = 5.0
+"""Between two writes of what is made meanwhile."""
+
+Beside = Callable[..., Awaitable[None]]
 
 OLD_S: Final = 3 * DAY_NS // NS_PER_S
 """Files of scopes that nobody has traded for so long are removed: nothing of them counts."""
@@ -109,11 +119,38 @@ class DayFile:
     def sweep(self, now_s: float) -> None:
         """Remove the files of scopes that nobody has traded for days; what cannot be is left."""
         for path in self.path.parent.glob("day-*.json"):
-            try:
+            with suppress(OSError):
                 if now_s - path.stat().st_mtime > OLD_S:
                     path.unlink()
-            except OSError:
-                continue
+
+    # -- beside a run --------------------------------------------------------------------------
+
+    def keeper(self, own: Callable[[], Elsewhere], log: Callable[[str], None]) -> Beside:
+        """Return the task that writes what is made here: a halt within a second, else every few."""
+
+        async def keep(*, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+            task_status.started()
+            said, due_s = "", 0.0
+            while True:
+                await trio.sleep(LOOK_S)
+                now = own()
+                if not now.day or (now.halted == self._halted and trio.current_time() < due_s):
+                    continue
+                due_s = trio.current_time() + EVERY_S
+                try:
+                    # A disk may be slow: the loop has no part in it.
+                    await trio.to_thread.run_sync(self.write, now)
+                    said = ""
+                except OSError as error:
+                    if str(error) != said:
+                        said = str(error)
+                        log(f"what was lost today is not noted for other run folders: {error}")
+
+        return keep
+
+    @property
+    def _halted(self) -> str:
+        return "" if self._written is None else self._written.halted
 
 
 def _words(error: Exception) -> str:

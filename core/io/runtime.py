@@ -18,7 +18,7 @@ from typing import Any
 import trio
 from msgspec import Struct
 
-from core.checkpoint import LEFT, Restored
+from core.checkpoint import LEFT, Losses, Restored
 from core.engine import Engine
 from core.errors import JournalFailed, Untrusted
 from core.hops import FOLD_LIMIT, HOPS, Hops
@@ -113,6 +113,7 @@ class Runtime:
         clock: Clock,
         signer: Signer | None,
         restored: Restored | None,
+        losses: Losses | None = None,
         journal: JournalFile,
         hop_log: HlogFile,
         log: RunLog,
@@ -121,6 +122,7 @@ class Runtime:
         self._plan = plan
         self._signer = signer
         self._restored = restored
+        self._losses = losses
         self._journal = journal
         self._hop_log = hop_log
         self._log = log
@@ -350,6 +352,8 @@ class Runtime:
         self._garbage.freeze()
         if self._restored is not None:
             self.engine.restore(self._restored, self.now_ns())
+        if self._losses is not None and (self._losses.books or self._losses.unknown):
+            self.engine.lost(self._losses, self.now_ns())
         self.engine.start(self.now_ns())
 
     async def _leave(self) -> None:

@@ -131,6 +131,26 @@ BREACHES = {
         with_change("[endpoints]", 'streams = ["dept"]\n[endpoints]'),
         ['streams[0] = "dept"', 'mean "depth"?'],
     ),
+    "total as a number": (
+        with_change("[risk.ETHUSDT]", "[risk.total.USDT]\nmax_daily_loss = 5\n[risk.ETHUSDT]"),
+        ["risk.total.USDT.max_daily_loss = 5", "in quotes"],
+    ),
+    "unknown limit of a total": (
+        with_change("[risk.ETHUSDT]", '[risk.total.USDT]\nmax_position = "5"\n[risk.ETHUSDT]'),
+        ["risk.total.USDT.max_position: no such key", "max_daily_loss, max_notional"],
+    ),
+    "total without an asset": (
+        with_change("[risk.ETHUSDT]", '[risk.total]\nmax_daily_loss = "5"\n[risk.ETHUSDT]'),
+        ["risk.total.max_daily_loss", "must be a table"],
+    ),
+    "price of zero": (
+        with_change("[risk.ETHUSDT]", '[risk.prices.USDT]\nBNB = "0"\n[risk.ETHUSDT]'),
+        ['risk.prices.USDT.BNB = "0"', "above zero", '"BNBUSDT"'],
+    ),
+    "price of another pair": (
+        with_change("[risk.ETHUSDT]", '[risk.prices.USDT]\nBNB = "ETHUSDT"\n[risk.ETHUSDT]'),
+        ['risk.prices.USDT.BNB = "ETHUSDT"', "one BNB is worth in USDT"],
+    ),
     "amount as a number": (
         with_change('max_daily_loss = "500"', "max_daily_loss = 500"),
         ["risk.max_daily_loss = 500", "in quotes"],

@@ -73,6 +73,31 @@ STATUS: dict[str, Any] = {
         {"symbol": "BTCUSDT", "position": "-0.02", "profit": "1.5", "quote": "USDT"},
         {"symbol": "ETHUSDT", "position": "0", "profit": None, "quote": "USDT"},
     ],
+    "day": {
+        "not_valued": "",
+        "symbols": [
+            {
+                "symbol": "BTCUSDT",
+                "quote": "USDT",
+                "result": "-12.5",
+                "elsewhere": "-2",
+                "base": "1000",
+                "max_loss": "20",
+                "used": "63 %",
+                "fees": {"BNB": {"paid": "0.01", "worth": "6", "price_from": "BNBUSDT"}},
+            },
+        ],
+        "totals": [
+            {
+                "quote": "USDT",
+                "result": "-12.5",
+                "max_loss": "40",
+                "used": "32 %",
+                "notional": "900",
+                "max_notional": "5000",
+            }
+        ],
+    },
     "messages": 1000,
     "errors": 0,
     "slow_turns": 3,
@@ -158,6 +183,11 @@ async def test_a_person_sees_all_of_the_state(
         *("market ready, trade ready", "segment 2, byte 4096", "venue -1.500 ms"),
         "1 open (1 unknown), 7 sent, 2 fills, 4 of others",
         "3 by the venue, 1778 by our own limits",
+        "-12.5 USDT",
+        "63 %",
+        "0.01 BNB (6 USDT)",
+        "all in USDT",
+        "held and open: 900 of 5000 USDT",
         *("position: 0.1 BTC could become", "-2010 no", "the venue has it in BREAK"),
         "3 over 20 ms, the longest 51 ms",
         *("65000.01", "-0.02", "1.5 USDT", "stale", "9000 ms", "break"),

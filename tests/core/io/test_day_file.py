@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import trio
+
+from core.checkpoint import Elsewhere
+from core.io.day_file import MAX_BYTES, OLD_S, DayFile, state_folder
+
+DAY = 20_000
+
+
+def book(book_id: str, atoms: int, day: int = DAY, halted: str = "") -> Elsewhere:
+    results = {"BTCUSDT": ("USDT", atoms)}
+    return Elsewhere(book_id=book_id, day=day, results=results, halted=halted)
+
+
+def opened(folder: Path) -> DayFile:
+    found = DayFile(folder, "h1-")
+    assert not found.open().unknown
+    return found
+
+
+def test_the_state_folder_is_the_users_own() -> None:
+    assert state_folder({"XDG_STATE_HOME": "/s"}) == Path("/s/hotloop")
+    assert state_folder({"HOME": "/home/me"}) == Path("/home/me/.local/state/hotloop")
+    relative = {"XDG_STATE_HOME": "s", "HOME": "/home/me"}
+    assert state_folder(relative) == Path("/home/me/.local/state/hotloop"), "as XDG wants it"
+
+
+def test_what_one_folder_has_lost_is_read_in_another(tmp_path: Path) -> None:
+    opened(tmp_path).write(book("one", -(10**21), halted="lost"))
+    assert DayFile(tmp_path, "h1-").open().books == [book("one", -(10**21), halted="lost")]
+    assert DayFile(tmp_path, "h2-").open().books == [], "another scope has its own"
+
+
+def test_a_folder_replaces_its_own_result_and_keeps_those_of_others(tmp_path: Path) -> None:
+    opened(tmp_path).write(book("one", -1))
+    two = opened(tmp_path)
+    two.write(book("two", -2))
+    two.write(book("two", -3))
+    assert DayFile(tmp_path, "h1-").open().books == [book("one", -1), book("two", -3)]
+
+
+def test_a_day_that_is_over_is_forgotten(tmp_path: Path) -> None:
+    opened(tmp_path).write(book("one", -1))
+    opened(tmp_path).write(book("two", -2, DAY + 1))
+    assert DayFile(tmp_path, "h1-").open().books == [book("two", -2, DAY + 1)]
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b'{"version":2,"books":[]}', b"\xff", b" " * MAX_BYTES + b"1"]
+)
+def test_a_file_that_cannot_be_read_is_told_and_left(tmp_path: Path, text: bytes) -> None:
+    found = DayFile(tmp_path, "h1-")
+    found.path.write_bytes(text)
+    losses = found.open()
+    assert losses.books == []
+    assert str(found.path) in losses.unknown
+    assert "resume" in losses.unknown
+    assert found.path.read_bytes() == text
+
+
+def test_a_file_that_cannot_be_written_is_told_with_what_was_read(tmp_path: Path) -> None:
+    opened(tmp_path).write(book("one", -1))
+    (tmp_path / "day-h1-.new").mkdir()
+    losses = DayFile(tmp_path, "h1-").open()
+    assert losses.books == [book("one", -1)]
+    assert "cannot be written" in losses.unknown
+    assert "XDG_STATE_HOME" in losses.unknown
+
+
+def test_the_file_is_the_users_alone(tmp_path: Path) -> None:
+    found = opened(tmp_path / "new")
+    assert found.path.stat().st_mode & 0o777 == 0o600
+    assert found.path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_files_of_long_ago_are_removed(tmp_path: Path) -> None:
+    old, new = DayFile(tmp_path, "h0-"), opened(tmp_path)
+    old.open()
+    now_s = new.path.stat().st_mtime
+    os.utime(old.path, (now_s - OLD_S - 10, now_s - OLD_S - 10))
+    new.sweep(now_s)
+    assert (old.path.exists(), new.path.exists()) == (False, True)
+
+
+async def test_a_halt_is_written_at_once_and_the_rest_every_few_seconds(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    found = opened(tmp_path)
+    now = [book("one", -1)]
+    log: list[str] = []
+
+    def read() -> Elsewhere:
+        return DayFile(tmp_path, "h1-").open().books[0]
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(found.keeper(lambda: now[0], log.append))
+        await trio.sleep(1.5)
+        now[0] = book("one", -2)
+        await trio.sleep(1.0)
+        assert read() == book("one", -1), "not yet"
+        now[0] = book("one", -3, halted="lost")
+        await trio.sleep(1.2)
+        assert read() == book("one", -3, halted="lost")
+        (tmp_path / "day-h1-.new").mkdir()
+        now[0] = book("one", -4)
+        await trio.sleep(20)
+        assert len(log) == 1, "said once"
+        nursery.cancel_scope.cancel()

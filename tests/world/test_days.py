@@ -1,0 +1,452 @@
+"""The day's loss: over boots and folders, with fees in other assets, and over all symbols."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from core.checkpoint import Elsewhere, Losses
+from core.commands import TimeInForce
+from core.daily_loss import DAY_NS
+from core.events import Side
+from core.halts import HaltKind
+from core.orders import Order
+from core.replay import replay
+from core.status import status
+from core.units import NS_PER_S
+from core.venue import RestRequest
+from core.views import Refusal, RefusalReason
+from tests.world.test_continuity import crashed, next_boot, trading
+from tests.world.test_recovery import World, world
+from tools.position import set_note
+from tools.world.tank import LATENCY_NS, START_NS
+
+IOC = TimeInForce.IOC
+ATOM = 10**18
+LIMIT = '[risk.BTCUSDT]\nmax_daily_loss = "{}"'
+TWO = ("BTCUSDT", "ETHUSDT")
+
+
+def limited(amount: str, more: str = "") -> str:
+    return f"{LIMIT.format(amount)}\n{more}"
+
+
+def result(w: World, index: int = 0) -> Any:
+    """Return the day's result of a symbol as ``status`` tells it, in its quote asset."""
+    told = status(w.engine, {}, w.now_ns)["day"]["symbols"][index]["result"]
+    return None if told is None else float(told)
+
+
+def fall(w: World, to: int = 64_000) -> None:
+    """Let the market fall to around a price."""
+    w.request("openOrders.cancelAll", {"symbol": "BTCUSDT"})
+    w.other("BUY", f"{to}.00", "5")
+    w.other("SELL", f"{to + 20}.00", "5")
+    w.run(3)
+
+
+def dead(w: World, seconds: float) -> World:
+    """Let time pass without a boot."""
+    w.engine.continuity.write(w.now_ns)
+    w.alive = False
+    for link in list(w.links.values()):
+        w._close_session(link)
+    w.links.clear()
+    w.now_ns += int(seconds * NS_PER_S)
+    return w
+
+
+def elsewhere(
+    atoms: int, *, symbol: str = "BTCUSDT", day: int | None = None, **more: Any
+) -> Losses:
+    day = START_NS // DAY_NS if day is None else day
+    return Losses(
+        books=[Elsewhere(book_id="another", day=day, results={symbol: ("USDT", atoms)}, **more)]
+    )
+
+
+def told_of(losses: Losses, **options: Any) -> World:
+    """Return a world whose engine is told what was lost in other folders before it starts."""
+    w = World(**options)
+    w.engine.lost(losses, w.now_ns)
+    return w
+
+
+# -- over boots ----------------------------------------------------------------------------------
+
+
+def test_profit_of_the_days_before_is_the_base_and_not_todays_result() -> None:
+    w = world()
+    w.buy(6_501_000, 10_000, tif=IOC)
+    w.run(0.5)
+    fall(w, 66_000)  # up, in truth: + 99 USDT
+    assert result(w) > 90
+    later = dead(w, 3 * 86_400)
+    again = trading(next_boot(later, crashed(w), risk=limited("20")))
+    again.run(1)
+    assert result(again) == 0
+    assert again.engine.risk.halted == ""
+    fall(again, 65_000)
+    assert "lost" in again.engine.risk.halted
+    assert "lost 99.9 USDT on BTCUSDT" in again.engine.risk.halted
+
+
+def test_a_loss_of_the_days_before_is_not_todays() -> None:
+    w = world()
+    w.buy(6_501_000, 10_000, tif=IOC)
+    w.run(0.5)
+    fall(w)
+    again = trading(next_boot(dead(w, 2 * 86_400), crashed(w), risk=limited("20")))
+    again.run(1)
+    assert (result(again), again.engine.risk.halted) == (0, "")
+
+
+def test_a_loss_of_the_same_day_counts_on_after_a_restart() -> None:
+    w = world()
+    w.buy(6_501_000, 1_000, tif=IOC)
+    w.run(0.5)
+    fall(w)
+    before = result(w)
+    assert before < -9
+    again = trading(next_boot(dead(w, 60), crashed(w)))
+    again.run(1)
+    assert result(again) == pytest.approx(before)
+
+
+def test_the_daily_halt_outlives_its_boot_until_midnight() -> None:
+    w = world(risk=limited("5"))
+    w.buy(6_501_000, 1_000, tif=IOC)
+    w.run(0.5)
+    fall(w)
+    words = w.engine.risk.halted
+    assert "lost" in words
+    note = crashed(w)  # at once: nobody waits for the next note
+    again = next_boot(dead(w, 1), note, risk=limited("1000"))
+    again.run(5)
+    assert again.engine.risk.halted == words
+    assert again.engine.risk.halt_kind is HaltKind.DAILY_LOSS
+    assert again.engine.risk.resume()
+    next_day = trading(next_boot(dead(again, 86_400), crashed(again), risk=limited("5")))
+    assert next_day.engine.risk.halted == ""
+
+
+def test_a_halt_stays_although_the_market_comes_back_while_nothing_runs() -> None:
+    w = world(risk=limited("5"))
+    w.buy(6_501_000, 1_000, tif=IOC)
+    w.run(0.5)
+    fall(w)
+    note = crashed(w)
+    fall(dead(w, 0), 66_000)
+    again = next_boot(w, note, risk=limited("5"))
+    again.run(5)
+    assert result(again) > 0
+    assert "lost" in again.engine.risk.halted
+
+
+def test_a_midnight_within_a_run_begins_a_day_at_its_last_price() -> None:
+    w = World(now_ns=START_NS - START_NS % DAY_NS + DAY_NS - 20 * NS_PER_S)
+    w.trading()
+    w.buy(6_501_000, 1_000, tif=IOC)
+    w.run(0.5)
+    fall(w)
+    assert result(w) < -9
+    w.run(30)
+    assert result(w) == 0
+    fall(w, 63_000)
+    assert result(w) == pytest.approx(-9.99)
+
+
+def test_what_was_set_by_hand_leaves_the_days_result_as_it_was() -> None:
+    w = world()
+    w.buy(6_501_000, 1_000, tif=IOC)
+    w.run(0.5)
+    fall(w)
+    before = result(w)
+    note = crashed(dead(w, 1))
+    left = note.checkpoint
+    assert left.day is not None
+    stated = set_note(left.positions[0], "BTCUSDT", "0.5", "60000")
+    days = [each.rebased() for each in left.day.symbols]
+    left = replace(left, positions=[stated], day=replace(left.day, symbols=days))
+    again = trading(next_boot(w, replace(note, checkpoint=left)))
+    again.run(1)
+    assert result(again) == pytest.approx(before, abs=1e-9)
+
+
+# -- in another folder ---------------------------------------------------------------------------
+
+
+def test_a_loss_in_another_folder_counts_here() -> None:
+    w = told_of(elsewhere(-15 * ATOM), risk=limited("20"))
+    w.trading().run(1)
+    assert (result(w), w.engine.risk.halted) == (-15, "")
+    w.buy(6_501_000, 1_000, tif=IOC)
+    w.run(0.5)
+    fall(w)
+    assert "lost 25" in w.engine.risk.halted
+
+
+def test_a_halt_in_another_folder_stands_here() -> None:
+    w = told_of(elsewhere(-1 * ATOM, halted="lost 9 USDT on BTCUSDT"))
+    w.make_market()
+    w.run(5)
+    assert w.engine.risk.halted == "lost 9 USDT on BTCUSDT (in another run folder)"
+    assert w.engine.risk.halt_kind is HaltKind.DAILY_LOSS
+
+
+def test_another_folders_loss_of_the_day_before_does_not_count() -> None:
+    yesterday = START_NS // DAY_NS - 1
+    w = told_of(elsewhere(-15 * ATOM, day=yesterday, halted="lost"), risk=limited("5"))
+    w.trading().run(1)
+    assert (result(w), w.engine.risk.halted) == (0, "")
+
+
+def test_a_folder_does_not_count_its_own_result_twice() -> None:
+    w = world()
+    w.buy(6_501_000, 1_000, tif=IOC)
+    w.run(0.5)
+    fall(w)
+    before, own = result(w), w.engine.profits.own()
+    note = crashed(dead(w, 1))
+    again = World(boot=2, venue=w.venue, now_ns=w.now_ns, restored=note)
+    again.engine.lost(Losses(books=[own]), again.now_ns)
+    trading(again).run(1)
+    assert result(again) == pytest.approx(before)
+
+
+def test_where_the_losses_of_other_folders_are_not_known_nothing_is_placed() -> None:
+    w = told_of(Losses(unknown="day.json is not JSON"))
+    w.make_market()
+    w.run(5)
+    assert w.engine.risk.halted == "day.json is not JSON"
+    assert w.engine.on_control(b"resume", w.now_ns)
+    assert w.engine.risk.halted == ""
+
+
+def test_a_run_that_was_told_of_other_folders_replays_the_same() -> None:
+    w = told_of(elsewhere(-15 * ATOM), risk=limited("20"))
+    w.trading()
+    w.run(1)
+    assert replay(w.journal.records, w.house_again().engine).difference is None
+
+
+# -- fees in other assets ------------------------------------------------------------------------
+
+
+def pay_in(w: World, asset: str, fee: str) -> None:
+    """Have fills pay their fees in an asset."""
+
+    def to_engine(message: Any) -> Any:
+        if b'"x":"TRADE"' in message.payload or b'"fills":[{' in message.payload:
+            body = message.json
+            event = body.get("event", {})
+            if event.get("x") == "TRADE":
+                event["N"], event["n"] = asset, fee
+            found = body.get("result")
+            for fill in found.get("fills", []) if isinstance(found, dict) else []:
+                fill["commissionAsset"], fill["commission"] = asset, fee
+            message = type(message)(message.line, message.opcode, _encoded(body))
+        return w.deliver(message)
+
+    w.to_engine = to_engine
+
+
+def _encoded(body: Any) -> bytes:
+    return msgspec.json.encode(body)
+
+
+def without(w: World, *symbols: str) -> None:
+    """The venue does not know these symbols."""
+
+    def answer(request: RestRequest, code: int, headers: dict[str, str], body: bytes) -> Any:
+        if "ticker/price" in request.path and any(s in request.query for s in symbols):
+            code, body = 400, b'{"code":-1121,"msg":"Invalid symbol."}'
+        return LATENCY_NS, code, headers, body
+
+    w.rest_answer = answer
+
+
+def test_fees_in_another_asset_count_at_the_venues_price() -> None:
+    w = world(risk=limited("50"))
+    pay_in(w, "BNB", "0.20000000")
+    w.buy(6_501_000, 1_000, tif=IOC)
+    w.run(1)
+    assert "on BTCUSDT" in w.engine.risk.halted
+    assert result(w) == pytest.approx(-120.1)
+    assert w.engine.risk.halt_kind is HaltKind.DAILY_LOSS
+
+
+def test_fees_in_another_asset_count_at_a_stated_price() -> None:
+    w = world(risk=limited("500", '[risk.prices.USDT]\nBNB = "1000"'))
+    pay_in(w, "BNB", "0.20000000")
+    w.buy(6_501_000, 1_000, tif=IOC)
+    w.run(1)
+    assert result(w) == pytest.approx(-200.1)
+    assert not [r for r in w.asked if "ticker/price" in r.path], "it needs no other"
+
+
+def test_fees_in_another_asset_count_at_the_price_of_a_named_symbol() -> None:
+    w = world(risk=limited("500", '[risk.prices.USDT]\nBNB = "BNBUSDT"'))
+    pay_in(w, "BNB", "0.20000000")
+    w.buy(6_501_000, 1_000, tif=IOC)
+    w.run(1)
+    assert result(w) == pytest.approx(-120.1)
+
+
+def test_a_fee_that_nobody_can_value_halts_until_somebody_can() -> None:
+    w = world()
+    without(w, "XYZ")
+    pay_in(w, "XYZ", "0.20000000")
+    w.buy(6_501_000, 1_000, tif=IOC)
+    order = w.buy(6_490_000, 1_000)
+    w.run(1)
+    assert "no price of XYZ in USDT" in w.engine.risk.halted
+    assert w.engine.risk.halt_kind is HaltKind.NOT_VALUED
+    assert order.state.terminal
+    assert w.engine.on_control(b"resume", w.now_ns)
+    assert w.engine.risk.halted, "a word does not value it"
+    told = status(w.engine, {}, w.now_ns)["day"]
+    assert "XYZ" in told["not_valued"]
+    assert told["symbols"][0]["fees"]["XYZ"]["worth"] is None
+
+
+def test_nothing_is_placed_while_a_fee_waits_for_its_price() -> None:
+    w = world()
+    w.rest_answer = lambda request, code, headers, body: (
+        None if "ticker/price" in request.path else (LATENCY_NS, code, headers, body)
+    )
+    pay_in(w, "BNB", "0.00010000")
+    w.buy(6_501_000, 1_000, tif=IOC)
+    w.run(1)
+    assert w.engine.risk.halted == ""
+    refused = w._place(Side.BUY, 6_490_000, 1_000)
+    assert isinstance(refused, Refusal)
+    assert refused.reason is RefusalReason.NOT_VALUED
+    w.run(15)
+    assert w.engine.risk.halt_kind is HaltKind.NOT_VALUED
+    w.rest_answer = lambda request, code, headers, body: (LATENCY_NS, code, headers, body)
+    w.run(25)
+    assert w.engine.risk.halted == ""
+    assert isinstance(w._place(Side.BUY, 6_490_000, 1_000), Order)
+
+
+def test_a_rebate_in_an_asset_without_a_price_stops_nobody() -> None:
+    w = world()
+    without(w, "XYZ")
+    pay_in(w, "XYZ", "-0.20000000")
+    w.buy(6_501_000, 1_000, tif=IOC)
+    w.run(1)
+    assert w.engine.risk.halted == ""
+
+
+# -- without a price -----------------------------------------------------------------------------
+
+
+def test_a_position_without_a_book_is_valued_by_asking_the_venue() -> None:
+    w = world(risk=limited("5"))
+    w.buy(6_501_000, 1_000, tif=IOC)
+    w.run(0.5)
+    w.closed_lines.add(0)
+    w.cut(0)
+    w.request("openOrders.cancelAll", {"symbol": "BTCUSDT"})
+    w.other("BUY", "64000.00", "5")
+    w.other("SELL", "64000.00", "0.001")  # it trades there: nobody tells us
+    w.run(30)
+    assert not w.engine.books[0].live
+    assert "lost" in w.engine.risk.halted
+
+
+def test_a_position_without_any_price_halts_until_there_is_one() -> None:
+    w = world()
+    w.buy(6_501_000, 1_000, tif=IOC)
+    w.run(0.5)
+    w.closed_lines.add(0)
+    w.cut(0)
+    without(w, "BTCUSDT")
+    w.run(55)
+    assert w.engine.risk.halted == ""
+    w.run(20)
+    assert "no price of BTCUSDT" in w.engine.risk.halted
+    w.closed_lines.clear()
+    w.run(20)
+    assert w.engine.risk.halted == ""
+
+
+# -- over all symbols ----------------------------------------------------------------------------
+
+
+def two(more: str = "", **options: Any) -> World:
+    w = World(symbols=TWO, risk=more, **options).trading()
+    eth = {"symbol": "ETHUSDT"}
+    w.other("BUY", "3499.00", "10", **eth)
+    w.other("SELL", "3501.00", "10", **eth)
+    w.run_until(lambda: w.engine.books[1].live)
+    w.run(0.5)
+    return w
+
+
+def place(w: World, index: int, side: Side, ticks: int, lots: int, **how: Any) -> Order | Refusal:
+    w.desk.now_ns = w.now_ns
+    answer = w.desk.place(index, side, ticks, lots, **how)
+    w.flush()
+    return answer
+
+
+def test_the_loss_over_all_symbols_has_a_limit_of_its_own() -> None:
+    w = two(
+        '[risk.BTCUSDT]\nmax_daily_loss = "100"\n[risk.ETHUSDT]\nmax_daily_loss = "100"\n'
+        '[risk.total.USDT]\nmax_daily_loss = "5"'
+    )
+    place(w, 0, Side.BUY, 6_501_000, 5_000, tif=IOC)
+    w.run(0.5)
+    assert (result(w), w.engine.risk.halted) == (-3.75, "")
+    place(w, 1, Side.BUY, 350_100, 7_000, tif=IOC)
+    w.run(0.5)
+    assert w.engine.risk.halted.startswith("lost ")
+    assert "USDT in all since midnight UTC, allowed are 5 USDT a day" in w.engine.risk.halted
+    assert w.engine.risk.halt_kind is HaltKind.DAILY_LOSS
+
+
+def test_what_is_held_and_open_over_all_symbols_has_a_limit() -> None:
+    w = two('[risk.total.USDT]\nmax_notional = "1000"')
+    assert isinstance(place(w, 0, Side.BUY, 6_501_000, 1_000, tif=IOC), Order)  # 650
+    w.run(0.5)
+    refused = place(w, 1, Side.BUY, 349_000, 1_100)  # 384
+    assert isinstance(refused, Refusal)
+    assert (refused.reason, "allowed are 1000 USDT" in refused.text) == (RefusalReason.TOTAL, True)
+    assert isinstance(place(w, 1, Side.BUY, 349_000, 900), Order)  # 314
+    again = place(w, 1, Side.BUY, 349_000, 900)
+    assert isinstance(again, Refusal), "open orders count, within the same turn as well"
+    assert isinstance(place(w, 0, Side.SELL, 6_520_000, 1_000), Order), "the way back is free"
+    told = status(w.engine, {}, w.now_ns)["day"]["totals"][0]
+    assert told["max_notional"] == "1000"
+
+
+def test_what_is_gone_counts_no_more() -> None:
+    w = two('[risk.total.USDT]\nmax_notional = "1000"')
+    order = place(w, 1, Side.BUY, 349_000, 2_800)  # 977
+    assert isinstance(order, Order)
+    assert isinstance(place(w, 0, Side.BUY, 6_490_000, 1_000), Refusal)
+    w.cancel(order)
+    w.run(0.3)
+    assert isinstance(place(w, 0, Side.BUY, 6_490_000, 1_000), Order)
+
+
+def test_symbols_of_another_quote_asset_count_only_where_a_price_is_stated() -> None:
+    w = two('[risk.total.EUR]\nmax_notional = "1000"')
+    assert isinstance(place(w, 0, Side.BUY, 6_490_000, 5_000), Order)
+    w = two('[risk.total.EUR]\nmax_notional = "1000"\n[risk.prices.EUR]\nUSDT = "0.9"')
+    refused = place(w, 0, Side.BUY, 6_490_000, 5_000)
+    assert isinstance(refused, Refusal)
+    assert "EUR" in refused.text
+    assert isinstance(place(w, 0, Side.BUY, 6_490_000, 1_600), Order)  # 934.6
+
+
+def test_a_symbol_that_cannot_be_counted_in_a_total_is_not_traded() -> None:
+    w = two('[risk.total.EUR]\nmax_notional = "1000"\n[risk.prices.EUR]\nUSDT = "EURUSDT"')
+    refused = place(w, 0, Side.BUY, 6_490_000, 100)
+    assert isinstance(refused, Refusal)
+    assert refused.reason is RefusalReason.NOT_VALUED
