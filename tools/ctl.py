@@ -271,11 +271,11 @@ def _day(status: dict[str, Any]) -> Table:
     table = _table(
         "symbol",
         ">today",
-        ">largest loss",
+        ">allowed",
         ">used",
-        ">counted from",
-        ">other folders",
-        "fees in other assets",
+        ">from",
+        ">elsewhere",
+        "other fees",
         title="since midnight UTC",
     )
     day = status["day"]
@@ -302,12 +302,12 @@ def _day(status: dict[str, Any]) -> Table:
             f"{row['result']} {row['quote']}",
             most,
             row["used"] or "",
-            "",
-            "",
-            f"held and open: {row['notional']} of {held} {row['quote']}" if held else "",
         )
+        if held:
+            held_most = f"{held} {row['quote']}"
+            table.add_row("held and open", f"{row['notional']} {row['quote']}", held_most)
     if day["not_valued"]:
-        table.add_row("nothing placed", day["not_valued"], "", "", "", "", "")
+        table.add_row("nothing placed", day["not_valued"])
     return table
 
 

@@ -58,6 +58,7 @@ class DayFile:
         self.path = folder / f"day-{scope}.json"
         self._books: list[Elsewhere] = []
         self._written: Elsewhere | None = None
+        self._due_s = 0.0
 
     def open(self) -> Losses:
         """Read what there is, and see that it can be written.
@@ -130,13 +131,12 @@ class DayFile:
 
         async def keep(*, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
             task_status.started()
-            said, due_s = "", 0.0
+            said = ""
             while True:
                 await trio.sleep(LOOK_S)
                 now = own()
-                if not now.day or (now.halted == self._halted and trio.current_time() < due_s):
+                if not self.is_due(now, trio.current_time()):
                     continue
-                due_s = trio.current_time() + EVERY_S
                 try:
                     # A disk may be slow: the loop has no part in it.
                     await trio.to_thread.run_sync(self.write, now)
@@ -148,9 +148,13 @@ class DayFile:
 
         return keep
 
-    @property
-    def _halted(self) -> str:
-        return "" if self._written is None else self._written.halted
+    def is_due(self, own: Elsewhere, now_s: float) -> bool:
+        """Return whether to write this now: a halt at once, all else every few seconds."""
+        halted = "" if self._written is None else self._written.halted
+        if not own.day or (own.halted == halted and now_s < self._due_s):
+            return False
+        self._due_s = now_s + EVERY_S
+        return True
 
 
 def _words(error: Exception) -> str:

@@ -187,7 +187,7 @@ async def test_a_person_sees_all_of_the_state(
         "63 %",
         "0.01 BNB (6 USDT)",
         "all in USDT",
-        "held and open: 900 of 5000 USDT",
+        "5000 USDT",
         *("position: 0.1 BTC could become", "-2010 no", "the venue has it in BREAK"),
         "3 over 20 ms, the longest 51 ms",
         *("65000.01", "-0.02", "1.5 USDT", "stale", "9000 ms", "break"),

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from core.checkpoint import Elsewhere
-from core.io.day_file import MAX_BYTES, OLD_S, DayFile, state_folder
+from core.io.day_file import EVERY_S, MAX_BYTES, OLD_S, DayFile, state_folder
 
 DAY = 20_000
 
@@ -87,27 +89,38 @@ def test_files_of_long_ago_are_removed(tmp_path: Path) -> None:
     assert (old.path.exists(), new.path.exists()) == (False, True)
 
 
-async def test_a_halt_is_written_at_once_and_the_rest_every_few_seconds(
+def test_a_halt_is_written_at_once_and_the_rest_every_few_seconds(tmp_path: Path) -> None:
+    found = opened(tmp_path)
+    nothing = book("one", 0, day=0)
+    assert not found.is_due(nothing, 100.0), "which day it is is not known yet"
+    assert found.is_due(book("one", -1), 100.0)
+    found.write(book("one", -1))
+    assert not found.is_due(book("one", -2), 100.0 + EVERY_S - 0.1)
+    assert found.is_due(book("one", -2, halted="lost"), 101.0)
+    found.write(book("one", -2, halted="lost"))
+    assert not found.is_due(book("one", -3, halted="lost"), 102.0)
+    assert found.is_due(book("one", -3, halted="lost"), 101.0 + EVERY_S)
+
+
+async def test_beside_a_run_it_is_written_and_a_failure_is_said_once(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     found = opened(tmp_path)
-    now = [book("one", -1)]
     log: list[str] = []
+    said = trio.Event()
 
-    def read() -> Elsewhere:
-        return DayFile(tmp_path, "h1-").open().books[0]
+    def say(text: str) -> None:
+        log.append(text)
+        said.set()
 
+    made = itertools.count(-1, -1)
     async with trio.open_nursery() as nursery:
-        await nursery.start(found.keeper(lambda: now[0], log.append))
-        await trio.sleep(1.5)
-        now[0] = book("one", -2)
-        await trio.sleep(1.0)
-        assert read() == book("one", -1), "not yet"
-        now[0] = book("one", -3, halted="lost")
-        await trio.sleep(1.2)
-        assert read() == book("one", -3, halted="lost")
         (tmp_path / "day-h1-.new").mkdir()
-        now[0] = book("one", -4)
-        await trio.sleep(20)
-        assert len(log) == 1, "said once"
+        await nursery.start(found.keeper(lambda: book("one", next(made)), say))
+        await said.wait()
+        await trio.sleep(60)
+        (tmp_path / "day-h1-.new").rmdir()
+        await trio.sleep(60)
         nursery.cancel_scope.cancel()
+    assert len(log) == 1
+    assert DayFile(tmp_path, "h1-").open().books
