@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from core.commands import FetchInstruments, FetchTime
+from core.commands import FetchInstruments, FetchPrice, FetchTime
 from core.desk import TradingDesk
 from core.events import InstrumentsReport, LimitsReport, Reply, VenueTime, Verdict
 from core.gate import Gate
@@ -106,11 +106,13 @@ class ReferenceData:
     def on_reply(self, asked: Asked, reply: Reply) -> None:
         """Measure the venue's clock where it was asked for: only here is known when that was.
 
-        A start that the venue refuses for good is given up: asking again cannot help.
+        A start that the venue refuses for good is given up: asking again cannot help. It does not
+        hang on the price of a pair that the venue does not have.
         """
         if (
             not self._leave_out_carried(asked, reply)
             and reply.verdict is Verdict.FATAL
+            and type(asked.command) is not FetchPrice
             and self._desk.session is SessionState.STARTING
         ):
             what = f"{type(asked.command).__name__}: {reply.code} {reply.text}"

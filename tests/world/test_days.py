@@ -333,6 +333,20 @@ def test_nothing_is_placed_while_a_fee_waits_for_its_price() -> None:
     assert isinstance(w._place(Side.BUY, 6_490_000, 1_000), Order)
 
 
+def test_a_start_does_not_hang_on_a_pair_that_the_venue_does_not_have() -> None:
+    w = world(run="ledger_tolerance_lots = 1000")
+    without(w, "XYZ")
+    pay_in(w, "XYZ", "0.20000000")
+    w.buy(6_501_000, 1_000, tif=IOC)
+    w.run(1)
+    note = crashed(dead(w, 1))
+    again = World(boot=2, venue=w.venue, now_ns=w.now_ns, restored=note)
+    without(again, "XYZ")
+    again.run(10)
+    assert again.stopped == ""
+    assert again.engine.risk.halt_kind is HaltKind.NOT_VALUED
+
+
 def test_a_rebate_in_an_asset_without_a_price_stops_nobody() -> None:
     w = world()
     without(w, "XYZ")

@@ -21,6 +21,7 @@ from core.journal import Kind, MemoryJournal, Payload, Record
 from core.strategy import Quote
 from tools.world.audit.books import Books
 from tools.world.audit.callbacks import Callbacks
+from tools.world.audit.days import Days
 from tools.world.audit.exposure import Exposure
 from tools.world.audit.fills import Fills
 from tools.world.audit.halts import Halts
@@ -42,7 +43,7 @@ PING_HEAD: Final = b"\x89"
 
 SECRET: Final = DEFAULT_SECRET.encode()
 
-WATCHES: Final[tuple[type[Watch], ...]] = (Quotes,)
+WATCHES: Final[tuple[type[Watch], ...]] = (Quotes, Days)
 """The rooms that need nothing but what every room hears: to watch one thing more, add one here."""
 
 

@@ -19,7 +19,6 @@ from core.units import NS_PER_S
 from tools.world import drills
 from tools.world.audit.watch import Breach
 from tools.world.faults import FAULTS
-from tools.world.tank import START_NS
 from tools.world.world import World
 
 STORM_S: Final = (1.0, 4.0)
@@ -74,7 +73,7 @@ def live(seed: int) -> Life:
             trace = traceback.format_exception(breach.__cause__)[-LAST_CALLS:]
     return Life(
         seed=seed,
-        simulated_s=(world.now_ns - START_NS) / NS_PER_S,
+        simulated_s=(world.now_ns - world.start_ns) / NS_PER_S,
         digest=_digest(world),
         injected=dict(world.strikes.injected),
         reacted=dict(world.strikes.reacted),

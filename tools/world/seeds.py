@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-NAMES = ("net", "disk", "venue", "workload", "scheduler", "strategy", "faults", "drills")
+NAMES = ("net", "disk", "venue", "workload", "scheduler", "strategy", "faults", "drills", "days")
 
 
 class Generators:
@@ -19,7 +19,7 @@ class Generators:
         # random.Random of a text hashes it with SHA-512: the same in every process.
         generators = [random.Random(f"{seed}:{name}") for name in NAMES]
         self.net, self.disk, self.venue, self.workload = generators[:4]
-        self.scheduler, self.strategy, self.faults, self.drills = generators[4:]
+        self.scheduler, self.strategy, self.faults, self.drills, self.days = generators[4:]
 
     def of_fault(self, name: str) -> random.Random:
         """Return the generator of one fault: a new fault leaves the others as they were."""

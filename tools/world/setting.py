@@ -6,9 +6,11 @@ symbols and the same workload whichever ring it is lived in.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from core.daily_loss import DAY_NS
 from core.units import NS_PER_MS, NS_PER_S
 from tools.world.audit.watch import Limits
 from tools.world.auditor import Auditor
@@ -22,6 +24,10 @@ from venues.sim.symbols import SYMBOLS
 from venues.sim.venue import Venue
 
 MAX_ORDER: Final = {"BTCUSDT": "0.003", "ETHUSDT": "0.03", "BNBUSDT": "0.3"}
+
+BEFORE_MIDNIGHT: Final = 0.25
+"""Share of the worlds that begin before a midnight, and so long before it."""
+BEFORE_MIDNIGHT_S: Final = (0.7, 4.0)
 
 OF_ORDERS: Final = (1.2, 2.0, 3.4)
 """Largest positions, in largest orders: near a limit it shows who counts what is in doubt."""
@@ -57,20 +63,25 @@ class Run(NamedTuple):
 class Setting:
     """The exchange of one seed, who is on it, and the run that is tried there."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, days: bool = False) -> None:
+        """``days`` may have the world begin shortly before midnight, and fees be paid in BNB."""
         self.draw = Generators(seed)
+        self.start_ns = _start(self.draw.days) if days else START_NS
         workload = self.draw.workload
         names = [symbol.name for symbol in SYMBOLS]
         count = workload.choice((1, 2, 2, 3))
         self.symbols = tuple(sorted(workload.sample(names, count)))
         traded = tuple(symbol for symbol in SYMBOLS if symbol.name in self.symbols)
-        self.venue = WatchedVenue(START_NS, seed=seed, rate=0.0, symbols=traded)
+        self.venue = WatchedVenue(self.start_ns, seed=seed, rate=0.0, symbols=traded)
         engine = self.venue.exchange.engine
         self.account = engine.open_account(DEFAULT_BALANCES)
         self.venue.exchange.add_hmac_key(DEFAULT_KEY, DEFAULT_SECRET, self.account)
-        self.street = Street(engine, self.draw.venue, START_NS)
+        self.account.pays_in_bnb = (
+            days and "BNBUSDT" in self.symbols and self.draw.days.random() < 0.4
+        )
+        self.street = Street(engine, self.draw.venue, self.start_ns)
         self.street_rate = self.draw.venue.choice((15.0, 40.0, 80.0))
-        self.venue.settle(START_NS)
+        self.venue.settle(self.start_ns)
         limits = {name: self._draw_limits(name) for name in self.symbols}
         self.auditor = Auditor(engine.markets, self.account.number, limits)
         self.auditor.rest.balances = lambda: {
@@ -113,6 +124,14 @@ class Setting:
                 f'on_restart = "{workload.choice(("cancel", "cancel", "adopt"))}"'
             ),
         )
+
+
+def _start(draw: random.Random) -> int:
+    """Return when a world begins: one of four some seconds before a midnight."""
+    if draw.random() > BEFORE_MIDNIGHT:
+        return START_NS
+    before_ns = int(draw.uniform(*BEFORE_MIDNIGHT_S) * NS_PER_S)
+    return START_NS - START_NS % DAY_NS + DAY_NS - before_ns
 
 
 def _section(symbol: str, limits: Limits) -> str:

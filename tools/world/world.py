@@ -78,7 +78,8 @@ class World(Tank):
 
     def __init__(self, seed: int, faults: tuple[Fault, ...]) -> None:
         self.seed = seed
-        setting = Setting(seed)
+        setting = Setting(seed, days=True)
+        self.start_ns = setting.start_ns
         self.draw = setting.draw
         self.auditor = setting.auditor
         self.account = setting.account
@@ -97,6 +98,7 @@ class World(Tank):
         """Those of the next, where it leaves some out."""
         super().__init__(
             venue=setting.venue,
+            now_ns=setting.start_ns,
             seed=self.draw.strategy.getrandbits(31),
             **setting.run._asdict(),
         )

@@ -7,7 +7,7 @@ other rooms hold the code under test against.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -199,21 +199,37 @@ class Ledger:
         size = abs(owned) // terms.step_size * terms.step_size
         return size > 0 and size * best.bid // ONE > terms.min_notional * 21 // 20
 
-    def profit(self, symbol: str) -> int:
-        """Return what our trades on a symbol have made, fees in its two assets taken off.
+    def deals(self, symbol: str) -> Iterator[Deal]:
+        """Return our fills on a symbol."""
+        for order in self.orders.values():
+            if order.symbol == symbol:
+                yield from order.deals.values()
+
+    def worth(self, asset: str, amount: int, quote: str) -> int:
+        """Return what an amount of an asset is worth in another, by the market of both."""
+        market = self._markets.get(asset + quote)
+        if market is None:
+            return 0
+        best = market.book.best()
+        return amount * ((best.bid + best.ask) // 2) // ONE
+
+    def profit(self, symbol: str, *, own_fees: bool = False) -> int:
+        """Return what our trades on a symbol have made, all fees taken off, or its own alone.
 
         In units of 1e-8 of the quote asset, the position valued in the middle of the best prices.
         """
         market = self._markets[symbol]
-        best = market.book.best()
+        terms, best = market.symbol, market.book.best()
         middle = (best.bid + best.ask) // 2
         made = 0
         for order in self.orders.values():
             for deal in order.deals.values() if order.symbol == symbol else ():
                 sign = 1 if order.buy else -1
                 made += sign * deal.size * (middle - deal.price) // ONE
-                if deal.fee_asset == market.symbol.quote:
+                if deal.fee_asset == terms.quote:
                     made -= deal.fee
-                elif deal.fee_asset == market.symbol.base:
+                elif deal.fee_asset == terms.base:
                     made -= deal.fee * middle // ONE
+                elif not own_fees:
+                    made -= self.worth(deal.fee_asset, deal.fee, terms.quote)
         return made

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import structs
 
+from core.daily_loss import Begun, DayResult
 from core.desk import TradingDesk
 from core.flatten import Flattening, State
 from core.ledger import Ledger
@@ -65,6 +67,20 @@ def _wrong_way(self: Position, mark_ticks: int) -> int:
     return -_profit(self, mark_ticks)
 
 
+def _forget_the_day(self: DayResult, begun: Begun, fees: Mapping[str, int]) -> None:
+    self.day = begun.day
+    self.forget_base(fees)
+
+
+def _no_midnight(self: DayResult, day: int) -> bool:
+    self.day = day
+    return False
+
+
+def _no_fees(self: DayResult) -> dict[str, int]:
+    return {}
+
+
 CANARIES: Final[dict[str, Canary]] = {
     "nothing_placed": Canary(
         "risk refuses everything",
@@ -94,6 +110,15 @@ CANARIES: Final[dict[str, Canary]] = {
         "any number of orders may leave", (_without(max_orders_per_s=MAX_ORDERS_PER_S),)
     ),
     "daily_loss_off": Canary("any loss will do", (_without(max_daily_loss=NEVER),)),
+    "day_forgotten": Canary(
+        "a restart begins the day anew", (Change(DayResult, "restore", _forget_the_day),)
+    ),
+    "midnight_missed": Canary(
+        "no midnight begins a day", (Change(DayResult, "turn", _no_midnight),)
+    ),
+    "other_fees_ignored": Canary(
+        "fees in other assets cost nothing", (Change(DayResult, "fees_today", _no_fees),)
+    ),
     "breaker_off": Canary("any number of rejects will do", (_without(max_rejects=MAX_REJECTS),)),
     "halt_refuses_flatten": Canary(
         "a halt refuses the operator's way out, too",
