@@ -83,7 +83,7 @@ def test_an_order_is_not_replaced_while_the_one_before_it_may_still_trade():
     assert isinstance(replaced(w, new, 6_499_300, 500), Order)
 
 
-def test_a_quote_waits_until_the_one_before_it_is_proved_gone():
+def test_a_quote_that_cannot_move_before_the_one_before_it_is_proved_gone_is_taken_out():
     w = world()
     w.desk.now_ns = w.now_ns
     assert w.desk.quote(0, Quote(6_499_500, 1_000), None) is None
@@ -91,13 +91,15 @@ def test_a_quote_waits_until_the_one_before_it_is_proved_gone():
     w.run(0.1)
     w.to_engine = without_the_end_of_the_old
     w.desk.now_ns = w.now_ns
-    for ticks in (6_499_400, 6_499_300):
-        assert w.desk.quote(0, Quote(ticks, 1_000), None) is None
-        w.flush()
-        w.run(0.1)
-    assert w.methods().count("order.cancelReplace") == 1
-    assert w.desk.quote(0, None, None) is None
+    assert w.desk.quote(0, Quote(6_499_400, 1_000), None) is None
     w.flush()
+    w.run(0.1)
+    w.desk.now_ns = w.now_ns
+    refused = w.desk.quote(0, Quote(6_499_300, 1_000), None)
+    assert refused is not None
+    assert refused.reason is RefusalReason.ORDER_BUSY
+    w.flush()
+    assert w.methods().count("order.cancelReplace") == 1
     assert w.methods()[-1] == "order.cancel", "taking out needs no proof"
 
 

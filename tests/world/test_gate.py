@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+
+from core.events import Side
 from core.halts import HaltKind
-from core.views import OrderState
-from tests.world.test_recovery import World, world
+from core.views import OrderState, Refusal, SessionState
+from tests.world.test_recovery import MARKET, World, world
 from venues.sim.ledger import DEFAULT_KEY
 
 
@@ -56,3 +61,40 @@ def test_a_strategy_that_has_raised_is_called_no_more():
     assert calls == ["book"]
     assert "ZeroDivisionError" in w.stopped
     assert w.ledger.open_orders("BTCUSDT") == []
+
+
+def test_a_halt_sends_its_cancels_in_the_same_turn():
+    w = standing(world())
+    w.desk.now_ns = w.now_ns
+    w.engine.gate.halt("test", HaltKind.BREAKER)
+    w.flush()
+    assert w.methods()[-1] == "order.cancel"
+
+
+def _clock_unknown(w: World) -> None:
+    w.engine.clock.forget()
+
+
+def _nothing_to_start_from(w: World) -> None:
+    w.engine.continuity.noted = False
+
+
+def _table_unproved(w: World) -> None:
+    w.engine.recovery.reconciled = False
+
+
+def _market_line_not_ready(w: World) -> None:
+    w.engine.sessions[MARKET].relieve(w.now_ns)
+
+
+@pytest.mark.parametrize(
+    "lacking", [_clock_unknown, _nothing_to_start_from, _table_unproved, _market_line_not_ready]
+)
+def test_each_thing_that_trading_needs_closes_the_gate_alone(lacking: Callable[[World], None]):
+    w = world()
+    assert w.desk.session is SessionState.TRADING
+    lacking(w)
+    w.engine.gate.refresh()
+    assert w.desk.session is SessionState.INTERRUPTED
+    assert not w.desk.gate_open
+    assert isinstance(w._place(Side.BUY, 6_490_000, 1_000), Refusal)

@@ -1,0 +1,131 @@
+"""The replies: what of an answer is obeyed, learnt, counted and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from core import hops as hop
+from core.events import BudgetUse, Reply, Side, Verdict
+from core.orders import Order
+from core.throttle import Costs
+from core.units import NS_PER_MS, NS_PER_S
+from core.views import Refusal, RefusalReason
+from tests.world.test_recovery import TRADE, World, refusing, world
+from tools.world.tank import LATENCY_NS
+
+
+def refused(answer: Order | Refusal) -> RefusalReason:
+    assert isinstance(answer, Refusal)
+    return answer.reason
+
+
+def test_dials_are_held_until_a_ban_is_over_by_our_own_clock():
+    w = World()
+    w.skew_ns = 7 * NS_PER_S
+    w.trading()
+    until_ns = w.now_ns + 3 * NS_PER_S
+    theirs_ms = (until_ns + w.skew_ns) // NS_PER_MS
+    error = {"code": -1003, "msg": "banned", "data": {"retryAfter": theirs_ms}}
+    w.say(TRADE, 1, msgspec.json.encode({"id": "q999", "status": 418, "error": error}))
+    w.run(0.1)
+    assert abs(w.held_until_ns - until_ns) < 10 * NS_PER_MS
+
+
+class Learning:
+    """Notes what a throttle is told."""
+
+    def __init__(self) -> None:
+        self.under_way: list[list[Costs] | None] = []
+
+    def learn(
+        self, uses: Sequence[BudgetUse], now_ns: int, under_way: Iterable[Costs] | None
+    ) -> None:
+        self.under_way.append(None if under_way is None else list(under_way))
+
+
+def test_a_count_is_taken_less_what_is_under_way_and_of_an_overtaken_reply_lowers_nothing():
+    w = world()
+    w.buy()
+    w.buy(6_489_000)
+    asked = {each.request_id: each.command for each in w.engine.outbound.inflight}
+    older, newer = sorted(asked)
+    learning = Learning()
+    w.engine.replies._throttle = learning  # type: ignore[assignment] # notes, counts not
+    uses = (BudgetUse("orders_10s", 1),)
+    w.engine.replies.on_reply(Reply(request_id=newer, verdict=Verdict.DONE, budgets=uses))
+    w.engine.replies.on_reply(Reply(request_id=older, verdict=Verdict.DONE, budgets=uses))
+    cost = w.house.adapter.cost(asked[older])
+    assert learning.under_way == [[cost], None]
+
+
+def test_an_answer_that_cannot_be_read_proves_nothing_and_is_counted():
+    w = world()
+    order = w.buy()
+    w.run(0.1)
+    w.engine.sessions[TRADE].ignored()
+    w.desk.now_ns = w.now_ns
+    assert w.desk.cancel(order) is None
+    request_id = max(asked.request_id for asked in w.engine.outbound.inflight)
+    before = w.engine.counts.errors
+    w.engine.replies.on_answer(request_id, 200, {}, b"{")
+    assert w.engine.counts.errors == before + 1
+    assert order.client_order_id in w.engine.proof.doubts
+    assert not order.cancelling
+
+
+def test_out_of_orders_is_obeyed_by_orders_and_holds_up_no_cancel():
+    w = world()
+    order = w.buy()
+    w.run(0.1)
+    text = "Too many new orders; current limit is 50 orders per 10 SECOND."
+    w.to_venue = refusing(w, -1015, text, status=429)
+    w.buy(6_489_000)
+    w.run(0.1)
+    assert refused(w._place(Side.BUY, 6_488_000, 1_000)) is RefusalReason.VENUE_LIMIT
+    w.cancel(order)
+    assert w.methods()[-1] == "order.cancel"
+
+
+def test_a_throttled_run_places_nothing_until_the_venues_time_and_cancels():
+    w = world()
+    order = w.buy()
+    w.run(0.1)
+    w.to_venue = refusing(w, -1003, "Too many requests.", status=429)
+    w.buy(6_489_000)
+    w.run(0.1)
+    w.to_venue = w.deliver
+    assert refused(w._place(Side.BUY, 6_488_000, 1_000)) is RefusalReason.VENUE_LIMIT
+    w.cancel(order)
+    assert w.methods()[-1] == "order.cancel"
+
+
+def test_what_the_venue_refuses_is_counted_in_its_own_words():
+    w = world()
+    w.to_venue = refusing(w, -2010, "Order would immediately match and take.")
+    w.buy()
+    w.run(0.1)
+    assert w.engine.counts.refusals == {"-2010 Order would immediately match and take.": 1}
+
+
+class Measuring:
+    """Notes what is measured."""
+
+    def __init__(self) -> None:
+        self.noted: list[tuple[int, int]] = []
+
+    def record(self, hop: int, ns: int) -> None:
+        self.noted.append((hop, ns))
+
+
+def test_the_time_to_an_answer_is_measured_for_orders_and_for_cancels_apart():
+    w = world()
+    measuring = Measuring()
+    w.engine.replies._hops = measuring  # type: ignore[assignment] # notes, counts not
+    order = w.buy()
+    w.run(0.1)
+    w.cancel(order)
+    w.run(0.1)
+    round_trip_ns = 2 * LATENCY_NS
+    assert measuring.noted == [(hop.ORDER_ACK, round_trip_ns), (hop.CANCEL_ACK, round_trip_ns)]
