@@ -25,6 +25,7 @@ from core.journal import Header, Kind, Record
 from core.venue import KeyKind
 from tools import cli
 from tools.recording import Recording
+from tools.sources import source_digest
 from tools.world.tank import MAKER, Tank
 from venues.sim.server import DEFAULT_KEY, DEFAULT_SECRET, running_exchange
 
@@ -117,6 +118,20 @@ def test_json_has_exactly_the_promised_keys(
     assert found["outputs"] == sum(r.kind >= 32 for r in records)
     assert found["events"] == tank.engine.counts.messages
     assert found["seconds"] > 0
+
+
+def test_a_strategy_whose_source_has_changed_since_is_named_whatever_else_is_found(
+    tmp_path: Path, tank: Tank, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind = type(tank.house.strategy)
+    for digest, changed in ((source_digest(kind), []), ("0" * 64, [1])):
+        folder = tmp_path / digest[:4]
+        folder.mkdir()
+        save(folder, tank, header=replace(header_of(tank), strategy_digest=digest))
+        assert run(folder) == 0
+        said = "the source of maker has changed since it was recorded"
+        assert (said in capsys.readouterr().out) is bool(changed)
+        assert as_json(capsys, folder)["strategy_changed_since"] == changed
 
 
 @pytest.mark.parametrize("place", ["", "journal", "journal/000001.journal"])

@@ -1,0 +1,65 @@
+"""Executions: what is noted, what halts, and what a position is worth."""
+
+from __future__ import annotations
+
+import pytest
+
+from core import checkpoint
+from core.events import OffGridTrade, Side
+from core.halts import HaltKind
+from core.journal import Kind
+from core.orders import Order
+from tests.world.test_recovery import World, world
+
+
+def standing(w: World) -> Order:
+    order = w.buy()
+    w.run(0.1)
+    return order
+
+
+def test_the_number_that_the_venue_gives_an_order_is_noted_at_once():
+    w = world()
+    before = len(w.journal.records)
+    order = standing(w)
+    notes = [r for r in w.journal.records[before:] if r.kind == Kind.NOTE]
+    numbers = [r for r in notes if bytes(r.payload).startswith(checkpoint.NUMBER)]
+    assert len(numbers) == 1
+    assert str(order.venue_order_id).encode() in bytes(numbers[0].payload)
+
+
+def off_grid(number: int) -> OffGridTrade:
+    return OffGridTrade(
+        instrument=0,
+        venue_order_id=number,
+        trade_id=77,
+        side=Side.BUY,
+        base_atoms=1,
+        quote_atoms=1,
+        fee_atoms=0,
+        fee_asset="BNB",
+        venue_ns=1,
+    )
+
+
+def test_a_trade_of_ours_off_todays_grid_halts_its_symbol_and_one_of_others_does_not():
+    w = world()
+    order = standing(w)
+    w.engine.executions.on_off_grid(off_grid(order.venue_order_id + 1))
+    assert not w.engine.risk.halts()
+    w.engine.executions.on_off_grid(off_grid(order.venue_order_id))
+    assert w.engine.risk.instrument_halt_kind(0) is HaltKind.GRID
+
+
+@pytest.mark.parametrize("side", ["_bid_lots", "_ask_lots"])
+def test_there_is_no_profit_where_a_side_of_the_book_is_empty(side: str):
+    w = world()
+    assert w.engine.executions.profit(0) is not None
+    setattr(w.engine.books[0], side, 0)
+    assert w.engine.executions.profit(0) is None
+
+
+def test_there_is_no_profit_where_the_book_is_not_live():
+    w = world()
+    w.engine.books[0].invalidate("lost")
+    assert w.engine.executions.profit(0) is None
