@@ -40,6 +40,8 @@ _NO_RANK = -MAX_TICKS
 
 _BPS = 10_000
 
+_CROSSED = "crossed: the best bid is at or above the best ask"
+
 MAX_BUFFERED = 10_000
 """Deltas kept while a snapshot is awaited: over 15 minutes at 10 a second, some tens of MB."""
 
@@ -240,14 +242,13 @@ class Book:
         bid_ticks, bid_lots = top.bid_ticks, top.bid_lots
         ask_ticks, ask_lots = top.ask_ticks, top.ask_lots
         if bid_ticks >= ask_ticks and bid_lots and ask_lots:
-            self.invalidate(f"crossed: bid {bid_ticks} at or above ask {ask_ticks}")
+            self.invalidate(_CROSSED)
             return True
         if not (
             self._lowest_ticks <= bid_ticks and ask_ticks <= self._highest_ticks
         ) and self._is_far(top):
             self.invalidate(
-                f"best prices {bid_ticks} and {ask_ticks} are over {self._far_bps / 100:g} % off"
-                " the levels proved last"
+                f"the best prices are over {self._far_bps / 100:g} % off the levels proved last"
             )
             return True
         self.seq = top.seq
@@ -407,7 +408,7 @@ class Book:
         bid_lots = self._bids[bid_ticks] if bid_ticks else 0
         ask_lots = self._asks[ask_ticks] if ask_ticks else 0
         if bid_ticks >= ask_ticks and bid_lots and ask_lots:
-            self.invalidate(f"crossed: bid {bid_ticks} at or above ask {ask_ticks}")
+            self.invalidate(_CROSSED)
             return True
         if last_seq == self.seq and (
             bid_ticks != self._bid_ticks

@@ -38,6 +38,7 @@ from core.profits import Profits
 from core.proof import Proof
 from core.recovery import Recovery
 from core.units import NS_PER_MS
+from core.wording import order_text
 
 UNBOOKED_NS = 500 * NS_PER_MS
 """How long the fills behind a cumulative count may take, before we ask for them."""
@@ -143,7 +144,9 @@ class Executions:
 
     def on_off_grid(self, trade: OffGridTrade) -> None:
         """A trade was found by asking that today's grid cannot express."""
-        row = self._table[trade.instrument]
+        row, position = self._table[trade.instrument], self._positions[trade.instrument]
+        if position.knows(trade.side, trade.trade_id):
+            return  # an earlier boot has counted it, on the grid of then
         if self._orders.by_venue_id(trade.instrument, trade.venue_order_id) is not None:
             why = f"trade {trade.trade_id} of ours is off today's grid: no position counts it"
             self._gate.halt_instrument(trade.instrument, why, HaltKind.GRID)
@@ -185,9 +188,8 @@ class Executions:
         if folded.numbered:
             self._numbered(order)
         if folded.contradiction:
-            self._gate.halt_instrument(
-                order.instrument, folded.contradiction, HaltKind.CONTRADICTION
-            )
+            why = f"{order_text(self._table[order.instrument], order)}: {folded.contradiction}"
+            self._gate.halt_instrument(order.instrument, why, HaltKind.CONTRADICTION)
         if folded.reappeared:
             self._reappeared(order)
         position = self._positions[order.instrument]
@@ -236,7 +238,8 @@ class Executions:
 
     def _reappeared(self, order: Order) -> None:
         """An order that was proved absent is there after all: it counts again, and is to go."""
-        self._log(f"ALARM: an order that the venue did not know appears after all: {order!r}")
+        text = order_text(self._table[order.instrument], order)
+        self._log(f"ALARM: an order that the venue did not know appears after all: {text}")
         self._desk.take_out_order(order)
 
     def _begun_anew(self, instrument: int, what: str) -> None:

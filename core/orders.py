@@ -470,7 +470,7 @@ class Orders:
             self._keep_unclaimed(report)
             return None
         if report.side is not order.side:
-            what = f"trade {report.fill.trade_id} on the other side is told of {order!r}"
+            what = f"trade {report.fill.trade_id} on the other side is told of it"
             return Folded(order, False, contradiction=what)
         gone = bool(order.evidence & _GONE) and order.state.terminal
         looked, before = (order.state, order.filled_lots), order.quantities
@@ -647,7 +647,7 @@ def _contradicts(order: Order, report: OrderReport) -> str:
         what = "price"
     else:
         return ""
-    return f"a report names {order!r} and tells another {what}: it is not ours, and not folded"
+    return f"a report that names it tells another {what}: it is not ours, and not folded"
 
 
 def _overfilled(order: Order) -> str:

@@ -82,6 +82,12 @@ class TradeIds:
         self._former, self._anew_ns = former, after_ns
         self._ids, self._floor = array("q"), _LOWEST
 
+    def knows(self, trade_id: int) -> bool:
+        """Whether an id is remembered, or lies under the floor."""
+        ids = self._ids
+        place = bisect_left(ids, trade_id)
+        return trade_id <= self._floor or (place < len(ids) and ids[place] == trade_id)
+
     def newest(self, count: int) -> list[int]:
         """Return up to ``count`` of the highest ids, ascending."""
         return list(self._ids[-count:])
@@ -162,6 +168,10 @@ class Position:
         self._sells.begin_anew(self.newest_ns)
         self.newest_id, self.newest_ns = -1, 0
         self.renumbered += 1
+
+    def knows(self, side: Side, trade_id: int) -> bool:
+        """Whether a trade is counted already, by its number alone."""
+        return (self._buys if side > 0 else self._sells).knows(trade_id)
 
     def recent_ids(self, bought: bool, count: int) -> list[int]:
         """Return the newest trade ids of one side, ascending."""

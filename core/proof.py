@@ -279,7 +279,8 @@ class Proof:
         """Two sources agree, late enough: there is no such order."""
         known = order.proved
         if known:
-            self._log(f"the venue no longer knows an order of ours, it has ended: {order!r}")
+            name = order.client_order_id
+            self._log(f"the venue no longer knows an order of ours, it has ended: id {name}")
             self._settle(self._orders.on_forgotten(order, "the venue knows it no more"))
         else:
             self._settle(self._orders.on_refused(order, "the venue knows no such order"))

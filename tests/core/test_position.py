@@ -260,3 +260,11 @@ def test_numbers_that_begin_anew_are_noticed_after_a_restart_too() -> None:
     )
     assert position.on_fill(Side.SELL, at(3, 90 * BACKWARDS_NS))
     assert (position.lots, position.renumbered) == (4, 1)
+
+
+def test_a_trade_that_is_counted_is_known_by_its_number_on_its_own_side():
+    position = Position()
+    position.on_fill(Side.BUY, fill(trade_id=7))
+    assert position.knows(Side.BUY, 7)
+    assert not position.knows(Side.SELL, 7)
+    assert not position.knows(Side.BUY, 8)

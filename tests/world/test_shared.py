@@ -196,6 +196,25 @@ def test_trades_off_todays_grid_block_no_start():
     assert any("off today's grid" in line for line in told(w))
 
 
+def test_a_trade_of_ours_that_an_earlier_boot_has_counted_is_no_others_off_todays_grid():
+    w = World().trading()
+    w.buy(6_501_000, 500, tif=TimeInForce.IOC)
+    w.run(11)
+    again = next_boot(w)
+
+    def off_grid(request, status, headers, body):
+        if "myTrades" in request.path:
+            body = body.replace(b'"price":"65010.00000000"', b'"price":"65010.00500000"')
+        return (10**6, status, headers, body)
+
+    again.rest_answer = off_grid
+    trading(again)
+    again.run(200)
+    assert again.engine.positions[0].lots == 500
+    assert not again.engine.risk.halts(), again.engine.risk.halted
+    assert not any("others on the account" in line for line in again.log_lines)
+
+
 def test_many_trades_of_others_while_we_were_away_delay_no_start():
     """Pages of trades and of orders: neither one question for each, nor any lost."""
     w = world(top=SHARED)

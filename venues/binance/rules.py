@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+import msgspec
+
 from core.errors import Drifted
 from core.events import Limit
 from core.instrument import Instrument, Trading
@@ -19,6 +21,21 @@ from core.units import MAX_COUNT, NS_PER_S, Grid, format_decimal, parse_decimal
 from venues.binance import schema
 
 BPS: Final = 10_000
+
+_USED: Final = frozenset(
+    (
+        "PRICE_FILTER",
+        "LOT_SIZE",
+        "MARKET_LOT_SIZE",
+        "NOTIONAL",
+        "MIN_NOTIONAL",
+        "MAX_NUM_ORDERS",
+        "PERCENT_PRICE",
+        "PERCENT_PRICE_BY_SIDE",
+    )
+)
+_filter_type: Final = msgspec.json.Decoder(schema.FilterType).decode
+_filter: Final = msgspec.json.Decoder(schema.Filter).decode
 
 _NONE: Final = schema.Filter(filter_type="")
 
@@ -99,7 +116,7 @@ def instruments(found: Sequence[schema.Symbol], symbols: Sequence[str]) -> tuple
 
 
 def _instrument(index: int, symbol: schema.Symbol) -> Instrument:
-    filters = {one.filter_type: one for one in symbol.filters}
+    filters = _filters(symbol)
     prices = filters.get("PRICE_FILTER", _NONE)
     sizes = filters.get("LOT_SIZE", _NONE)
     market = filters.get("MARKET_LOT_SIZE", _NONE)
@@ -128,6 +145,12 @@ def _instrument(index: int, symbol: schema.Symbol) -> Instrument:
         trading=_trading(symbol),
         venue_status=symbol.status,
     )
+
+
+def _filters(symbol: schema.Symbol) -> dict[str, schema.Filter]:
+    """Return the filters that we use, by type; others may write their fields as they like."""
+    kinds = ((_filter_type(raw).filter_type, raw) for raw in symbol.filters)
+    return {kind: _filter(raw) for kind, raw in kinds if kind in _USED}
 
 
 def _trading(symbol: schema.Symbol) -> Trading:

@@ -362,7 +362,7 @@ class ServerTime(Camel, frozen=True, gc=False):
 
 
 class Filter(Camel, frozen=True, gc=False, kw_only=True):
-    """Any filter: the fields of those we use; a filter we do not know has none of them."""
+    """Any filter that we use, with the fields of all of these."""
 
     filter_type: str
     min_price: str = "0"
@@ -383,6 +383,12 @@ class Filter(Camel, frozen=True, gc=False, kw_only=True):
     limit: Id = 0
 
 
+class FilterType(Camel, frozen=True, gc=False):
+    """What a filter is: all that is read of one that we do not use."""
+
+    filter_type: str
+
+
 class Symbol(Camel, frozen=True, gc=False, kw_only=True):
     symbol: str
     status: str
@@ -391,7 +397,7 @@ class Symbol(Camel, frozen=True, gc=False, kw_only=True):
     quote_asset: str
     quote_asset_precision: Annotated[int, Meta(ge=0, le=18)]
     is_spot_trading_allowed: bool = True
-    filters: list[Filter]
+    filters: list[Raw]
 
 
 class ExchangeInfo(Camel, frozen=True, gc=False):

@@ -215,3 +215,14 @@ def test_published_and_learnt_limits_have_the_same_names() -> None:
 def test_a_limit_we_cannot_keep_is_drift(change: dict[str, Any]) -> None:
     with pytest.raises(Drifted, match="rateLimits"):
         asked(symbol(), rates=[RATES[0] | change])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"filterType": "MAX_ASSET", "asset": "USDC", "limit": "42.00000000"},
+        {"filterType": "OF_NEXT_YEAR", "limit": 0.5, "minPrice": 7, "maxNumOrders": [1]},
+    ],
+)
+def test_a_filter_that_we_do_not_use_may_write_its_fields_as_it_likes(other: dict[str, Any]):
+    assert read(filters=[*FILTERS, other]) == read()
