@@ -225,4 +225,4 @@ def test_a_limit_we_cannot_keep_is_drift(change: dict[str, Any]) -> None:
     ],
 )
 def test_a_filter_that_we_do_not_use_may_write_its_fields_as_it_likes(other: dict[str, Any]):
-    assert read(filters=[*FILTERS, other]) == read()
+    assert repr(read(filters=[*FILTERS, other])) == repr(read())
