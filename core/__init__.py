@@ -11,11 +11,11 @@ The floors; imports point down only::
     io/        await, trio, sockets, TLS, httpx, clocks and files: nowhere else
     engine     engine: the turns, and who takes which fact; around it its rooms: lines, overlap,
                market_data, callbacks, desk, outbound, replies, proof, remedies, executions,
-               account, reference_data, gate, operator, recovery, continuity, flatten, ledger: one
-               question each
-    machines   book, sequence, orders, position, risk, throttle, session, inflight, doubts,
-               reconcile, timers, venue_clock, journal, checkpoint, counts, chatter, hops, wire/:
-               one noun each, synchronous, time is an argument, none imports another
+               account, reference_data, profits, prices, gate, operator, recovery, continuity,
+               flatten, ledger: one question each
+    machines   book, sequence, orders, position, risk, daily_loss, throttle, session, inflight,
+               doubts, reconcile, timers, venue_clock, journal, checkpoint, counts, chatter, hops,
+               wire/: one noun each, synchronous, time is an argument, none imports another
     words      units, instrument, events, commands, errors, views, strategy, venue, config:
                values and what may be said
 

@@ -41,6 +41,9 @@ fee in another asset is valued within one answer of the venue."""
 
 _ATOMS = 10**ASSET_DECIMALS
 
+_IN_ANOTHER = " (in another run folder)"
+"""Said after the words of a halt that was not this folder's."""
+
 
 class _Row:
     """One instrument."""
@@ -138,7 +141,7 @@ class Profits:
                 self._add_elsewhere(symbol, quote, atoms)
             if book.halted and self._halted_day < day:
                 self._halted_day = book.day
-                self._halted = f"{book.halted} (in another run folder)"
+                self._halted = book.halted.removesuffix(_IN_ANOTHER) + _IN_ANOTHER
         if self._halted_day >= day:
             self._gate.halt(self._halted, HaltKind.DAILY_LOSS)
 

@@ -194,6 +194,11 @@ def test_a_halt_in_another_folder_stands_here() -> None:
     w.make_market()
     w.run(5)
     assert w.engine.risk.halted == "lost 9 USDT on BTCUSDT (in another run folder)"
+    second = replace(w.engine.profits.own(), book_id="second")
+    third = told_of(Losses(books=[second]))
+    third.make_market()
+    third.run(5)
+    assert third.engine.risk.halted == w.engine.risk.halted, "said once, in whatever folder"
     assert w.engine.risk.halt_kind is HaltKind.DAILY_LOSS
 
 
