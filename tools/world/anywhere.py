@@ -7,6 +7,7 @@ lives in ``message_faults`` and ``order_faults``, to the exchange in ``exchange_
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
@@ -32,6 +33,10 @@ broken connection."""
 Lie = Callable[[bytes], bytes]
 
 
+_TIME: Final = re.compile(rb'("E":)(\d{1,15})\b')
+"""The venue's time in a message of the market."""
+
+
 class Tampering:
     """What some faults have the exchange do for a while."""
 
@@ -39,6 +44,9 @@ class Tampering:
         self.deaf: dict[bytes, int] = {}
         """Texts of messages that never reach us, until when."""
         self.mute_until_ns = {MARKET: 0, TRADE: 0}
+        self.dated_until_ns = 0
+        """Until when all of the market line carries times that are off."""
+        self.dated_ms = 0
         self.lies: dict[str, tuple[int, Lie]] = {}
         """What answers of a path say instead, while a boot lasts."""
 
@@ -51,6 +59,13 @@ class Tampering:
                 return True
         return False
 
+    def dated(self, message: Message) -> Message:
+        """Return a message of the market line with a time that is off."""
+        payload = _TIME.sub(
+            lambda found: b"%s%d" % (found[1], int(found[2]) + self.dated_ms), message.payload, 1
+        )
+        return Message(message.line, message.opcode, payload)
+
     def told(self, path: str, boot: int, body: bytes) -> bytes:
         """Return what an answer says."""
         lying_boot, lie = self.lies.get(path, (0, bytes))
@@ -59,6 +74,7 @@ class Tampering:
     def end(self) -> None:
         """Say everything again; what was a lie stays one."""
         self.deaf.clear()
+        self.dated_until_ns = 0
         self.mute_until_ns = {MARKET: 0, TRADE: 0}
 
 

@@ -23,6 +23,7 @@ from tools.world.audit.books import Books
 from tools.world.audit.callbacks import Callbacks
 from tools.world.audit.days import Days
 from tools.world.audit.exposure import Exposure
+from tools.world.audit.feed import Feed
 from tools.world.audit.fills import Fills
 from tools.world.audit.halts import Halts
 from tools.world.audit.intents import Intents
@@ -66,6 +67,7 @@ class Auditor:
         self.leaving = Leaving(context)
         self.intents = Intents(context)
         self.limits = LimitsKept(context, self.exposure)
+        self.feed = Feed(context)
         self.halts = Halts(context)
         self.callbacks = Callbacks(context)
         self.wanted = Wanted(context)
@@ -77,6 +79,7 @@ class Auditor:
             self.rest,
             self.intents,
             self.limits,
+            self.feed,
             self.halts,
             self.callbacks,
             self.leaving,
@@ -161,6 +164,7 @@ class Auditor:
     def on_read(self, private: bool, data: bytes, now_ns: int, skew_ns: int, link: int) -> None:
         """Bytes reach our side; what they allow may be done within the same turn."""
         if not private:
+            self.feed.on_feed(link, data, now_ns, skew_ns)
             if data[:1] != PING_HEAD:
                 for hear in self._on_market:
                     hear(now_ns)

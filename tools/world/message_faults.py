@@ -118,6 +118,37 @@ def misdate_delta(w: Anywhere, message: Message) -> Struck:
     return Struck(altered(w, message, body), lambda: resync() or refusal())
 
 
+def misdate_feed(w: Anywhere) -> Struck | None:
+    """All that the market line says carries times from seconds ago, or ahead, for a while."""
+    draw = w.draw.faults
+    if MARKET not in w.links or w.now_ns < w.tampering.dated_until_ns:
+        return None
+    seconds = draw.uniform(1.0, 4.0)
+    w.tampering.dated_ms = draw.choice((-1, -1, -1, 1)) * draw.randint(3_000, 15_000)
+    w.tampering.dated_until_ns = w.now_ns + int(seconds * NS_PER_S)
+    w.strikes.last(seconds)
+    before = w.engine.counts.resyncs
+    return Struck(None, lambda: w.engine.counts.resyncs > before)
+
+
+def contradict(w: Anywhere, message: Message) -> Struck | None:
+    """A report names an order of ours, and tells another side, price or symbol."""
+    body, draw = decode(message.payload), w.draw.faults
+    event = body["event"]
+    order = w.engine.orders.find(event["C"]) or w.engine.orders.find(event["c"])
+    if order is None or not w.auditor.halts.trades(event["s"]):
+        return None
+    row = w.engine.table[order.instrument]
+    w.auditor.halts.may_halt(row.symbol)
+    key = draw.choice(("S", "p") if order.price_ticks else ("S",))
+    if key == "S":
+        event["S"] = "SELL" if event["S"] == "BUY" else "BUY"
+    else:
+        event["p"] = row.tick.text(order.price_ticks + draw.choice((-1, 1)))
+    index = row.index
+    return Struck(altered(w, message, body), lambda: bool(w.engine.risk.instrument_halted(index)))
+
+
 def misprice_top(w: Anywhere, message: Message) -> Struck | None:
     """Best prices far off the market, at the next update of a live book."""
     body = decode(message.payload)
@@ -372,6 +403,8 @@ FAULTS: Final = (
     Fault(16, "field_retyped", 0.002, changed_type, (*MARKET_DATA, *REPORTS)),
     Fault(17, "message_unknown", 0.2, unknown_message),
     Fault(18, "private_silent", 0.015, silence_trade),
+    Fault(67, "feed_misdated", 0.2, misdate_feed),
+    Fault(70, "report_contradicts", 0.01, contradict, REPORTS),
     Fault(42, "stream_ended", 0.1, end_stream),
     Fault(42, "logged_out", 0.1, log_out),
 )

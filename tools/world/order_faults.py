@@ -290,8 +290,9 @@ def closed_market(w: Anywhere, message: Message) -> Struck:
 
 def age_snapshot(w: Anywhere, request: RestRequest | HttpRequest, answer: Answer) -> Struck | None:
     latency_ns, status, headers, body = answer
-    if status != 200:
-        return None
+    row = w.engine.table.find(request.query.partition("symbol=")[2].partition("&")[0])
+    if status != 200 or row is None or not w.engine.books[row.index].wants_snapshot:
+        return None  # without a change kept nothing tells how old it is
     depth = decode(body)
     depth["lastUpdateId"] = 0
     return Struck((latency_ns, status, headers, encode(depth)), asked_again(w, request.path))

@@ -437,6 +437,7 @@ class Outside:
                 if other % len(HOSTS) == line:
                     self.links[line] = standing
         in_use = self.engine.sessions[line].link == link
+        self.auditor.feed.on_cut(link)
         self.auditor.line.on_cut(link, private=line == TRADE, in_use=in_use)
 
     def on_stop(self, why: str) -> None:
@@ -557,6 +558,8 @@ class Outside:
                 self.auditor.line.answered(payload)
             if self.tampering.keeps_back(payload, self.now_ns):
                 return
+        elif self.now_ns < self.tampering.dated_until_ns:
+            message = self.tampering.dated(message)
         struck = self._strike_on(peer, kind_of(message), message)
         passes: list[Delivery] = [(0, message)] if struck is None else struck.passes
         for after_ns, each in passes:

@@ -102,6 +102,7 @@ class Setting:
             max_orders_per_s=draw.choice((4, 20, 1_000)),
             collar_bps=draw.choice((5, 20, 100)),
             max_book_age_ns=draw.choice((1, 5, 60)) * NS_PER_S,
+            max_feed_age_ns=2 * NS_PER_S,
             max_rejects=draw.choice((3, 20)),
             reject_window_ns=10 * NS_PER_S,
             max_daily_loss=draw.choice((10, 100_000)) * ONE,
@@ -144,6 +145,7 @@ def _section(symbol: str, limits: Limits) -> str:
         f"max_orders_per_second = {limits.max_orders_per_s}\n"
         f"price_collar_bps = {limits.collar_bps}\n"
         f"max_book_age_ms = {limits.max_book_age_ns // NS_PER_MS}\n"
+        f"max_feed_age_ms = {limits.max_feed_age_ns // NS_PER_MS}\n"
         f"max_rejects = {limits.max_rejects}\n"
         f"reject_window_s = {limits.reject_window_ns // NS_PER_S}\n"
         f'max_daily_loss = "{show(limits.max_daily_loss)}"'

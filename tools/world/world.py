@@ -288,6 +288,8 @@ class World(Tank):
                 return []
         if self.now_ns < self.tampering.mute_until_ns[message.line]:
             return []
+        if message.line == MARKET and self.now_ns < self.tampering.dated_until_ns:
+            message = self.tampering.dated(message)
         struck = self.strikes.on(kind_of(message), message)
         if struck is not None:
             passes: list[Delivery] = struck.passes
@@ -402,6 +404,7 @@ class World(Tank):
                 in_use = engine.sessions[link.line].link == number
                 if link.line == MARKET and link.line in self.links:
                     in_use = False  # the other one continues the books
+                self.auditor.feed.on_cut(number)
                 self.auditor.line.on_cut(number, private=link.line == TRADE, in_use=in_use)
 
         if self._standing.get(number) is link:

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
 
 from core.units import NS_PER_S
 from tools.world.audit.watch import Context, Sent, Watch
+from venues.sim.fixed import parse
 
 BREAKER_CODE: Final = -1013
 BREAKER_TEXT: Final = b'"msg":"Filter failure'
@@ -20,6 +24,13 @@ BREAKER_TEXT: Final = b'"msg":"Filter failure'
 
 CODE: Final = re.compile(rb'"code":(-\d+)')
 """A code in a reply; of a refused replacement the last one is the new order's."""
+
+
+EXECUTIONS: Final = frozenset({"NEW", "CANCELED", "REPLACED", "REJECTED", "TRADE", "EXPIRED"})
+"""What may be read of a report at all."""
+
+PLAIN: Final = re.compile(r"[1-9]\d{0,6}\.\d{8}")
+"""A price that nobody can take for a mistake in its writing."""
 
 
 class Halts(Watch):
@@ -35,12 +46,15 @@ class Halts(Watch):
         """Whether the operator wants all flattened: no halt is in the way of that."""
         self._placed: dict[str, str] = {}
         self._rejects_ns: dict[tuple[str, int, bool], deque[int]] = {}
+        self._left: set[str] = set()
+        """Names of the orders that this boot has sent."""
 
     def on_boot(self) -> None:
         self.halted.clear()
         self.allowed.clear()
         self.flattens = False
         self._placed.clear()
+        self._left.clear()
         self._rejects_ns.clear()
 
     def halt(self, symbol: str, why: str) -> None:
@@ -65,6 +79,7 @@ class Halts(Watch):
         return not self.allowed & {symbol, ""}
 
     def on_order(self, order: Sent, now_ns: int) -> None:
+        self._left.add(order.client_id)
         if self.flattens and self._leads_out(order):
             return
         for symbol in ("", order.symbol):
@@ -83,12 +98,30 @@ class Halts(Watch):
         self._placed[request_id] = symbol
 
     def on_told(self, payload: bytes, now_ns: int) -> None:
+        if b'"e":"executionReport"' in payload:
+            self._check_report(msgspec.json.decode(payload)["event"])
         if not payload.startswith(b'{"id":"') or b'"error":{' not in payload[:60]:
             return
-        symbol = self._placed.pop(payload[7 : payload.find(b'"', 7)].decode(), "")
+        symbol = self._placed.pop(payload[7 : payload.find(b'"', 7)].decode(errors="replace"), "")
         codes = CODE.findall(payload)
         if symbol and codes:
             self._rejected(symbol, int(codes[-1]), BREAKER_TEXT in payload, now_ns)
+
+    def _check_report(self, event: Mapping[str, Any]) -> None:
+        """A report of another side or price than its order has is not of it: nothing goes on."""
+        name, side, price = (event.get(key) for key in ("c", "S", "p"))
+        name = event.get("C") or name
+        booked = self.ledger.order_of(name) if name in self._left else None
+        if booked is None or event.get("x") not in EXECUTIONS:
+            return
+        other_side = side in ("BUY", "SELL") and (side == "BUY") is not booked.buy
+        other_price = (
+            isinstance(price, str)
+            and PLAIN.fullmatch(price) is not None
+            and booked.price not in (0, parse(price))
+        )
+        if other_side or other_price:
+            self.halt(booked.symbol, f"a report of {name} tells side {side} and price {price}")
 
     def _rejected(self, symbol: str, code: int, must: bool, now_ns: int) -> None:
         limits = self.limits[symbol]

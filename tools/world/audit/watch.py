@@ -50,6 +50,7 @@ class Limits(NamedTuple):
     max_orders_per_s: int
     collar_bps: int
     max_book_age_ns: int
+    max_feed_age_ns: int
     max_rejects: int
     reject_window_ns: int
     max_daily_loss: int

@@ -34,9 +34,16 @@ def _believe(self: Any, top: Any) -> bool:
     return False
 
 
+def _in_time(self: Any, *_: Any) -> bool:
+    return True
+
+
 CANARIES: Final[dict[str, Canary]] = {
     "stale_keeps_orders": Canary(
         "orders stand on a book that is lost", (Change(MarketData, "resync", _leave_orders),)
+    ),
+    "late_feed_believed": Canary(
+        "a feed may be as late as it likes", (Change(MarketData, "_in_time", _in_time),)
     ),
     "gap_ignored": Canary(
         "a change is applied whatever is missing before it",

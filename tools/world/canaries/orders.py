@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import core.orders
 from core.events import Fill, Verdict
 from core.orders import Evidence, Order, Orders
 from core.position import Position
@@ -60,6 +61,10 @@ def _counted_if_known(order: Order) -> tuple[int, int, int]:
     return filled_lots, open_lots, open_lots + filled_lots - order.traded_lots
 
 
+def _no_contradiction(order: Order, report: Any) -> str:
+    return ""
+
+
 CANARIES: Final[dict[str, Canary]] = {
     "timeout_is_rejection": Canary(
         "a reply that is overdue or lost means that the order was rejected",
@@ -75,6 +80,10 @@ CANARIES: Final[dict[str, Canary]] = {
     "cancel_reject_is_done": Canary(
         "an order whose cancel is refused is gone",
         (Change(Proof, "_cancelled", _reject_is_done),),
+    ),
+    "contradiction_folded": Canary(
+        "a report is of the order that it names, whatever else it tells",
+        (Change(core.orders, "_contradicts", _no_contradiction),),
     ),
     "absent_at_once": Canary(
         "one answer that there is no such order proves it, whenever it comes",
