@@ -3,12 +3,12 @@ PYTHON ?= python3
 SECONDS ?= 20
 BIN := .venv/bin
 
-.PHONY: demo test test-compiled lint lock clean
+.PHONY: demo test test-compiled lint lock peers clean
 
 demo: .venv/run.stamp
 	$(BIN)/hotloop demo --seconds $(SECONDS)
 
-test: .venv/dev.stamp
+test: .venv/dev.stamp peers
 	$(BIN)/python -m pytest
 
 # All tests on the compiled build too, and each build's run replayed by the other: some minutes.
@@ -20,6 +20,12 @@ lint: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The public clients that the exchange is tested with, each in an environment of its own (docs/peers.md
+# names more).
+peers: .peers/clients/ccxt/installed.stamp .peers/clients/python-binance/installed.stamp
+.peers/clients/%/installed.stamp: tools/peers/%/requirements.txt .venv/run.stamp
+	$(BIN)/python -m tools.peer_clients --install --client $*
 
 # Rules broken on purpose, each of which has to be noticed.
 canaries: .venv/dev.stamp
