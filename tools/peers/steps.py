@@ -6,10 +6,9 @@ alone. Every step is one line of JSON on standard output, for ``tools.peer_clien
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 SYMBOL = "BTCUSDT"
@@ -17,7 +16,50 @@ SIZE = "0.01"
 STEP_SECONDS = 20
 """Any single step of a client takes milliseconds on the loopback; some back off for seconds."""
 
-Seen = Callable[..., None]
+
+class Step:
+    """One step: it succeeds when it was ``seen`` last with conditions that all hold.
+
+    An error that leaves it is what was seen, and no success: each client has kinds of its own, and
+    the day goes on.
+    """
+
+    def __init__(self, day: Day, name: str) -> None:
+        self._day = day
+        self._name = name
+        self._seen: tuple[object, bool] = ("said nothing", False)
+
+    def __enter__(self) -> Callable[..., None]:
+        return self._see
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        if error is not None:
+            self._seen = (words(error), False)
+        self._day.say(self._name, *self._seen)
+        return error is None or isinstance(error, Exception)
+
+    def _see(self, value: object, *conditions: object) -> None:
+        self._seen = (value, all(conditions))
+
+
+class Refusal:
+    """A step that has to end with an error which says these words: a code of the venue."""
+
+    def __init__(self, day: Day, name: str, expected: object) -> None:
+        self._day = day
+        self._name = name
+        self._expected = str(expected)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        if error is None:
+            self._day.say(self._name, "accepted", False)
+            return True
+        known = f"{words(error)} {getattr(error, '__dict__', '')}"
+        self._day.say(self._name, words(error), self._expected in known)
+        return isinstance(error, Exception)
 
 
 class Day:
@@ -27,36 +69,27 @@ class Day:
         self.where: dict[str, Any] = json.loads(sys.argv[1])
         self._failed = False
 
-    @contextlib.contextmanager
-    def step(self, name: str) -> Iterator[Seen]:
-        """Give ``seen(value, *conditions)``; a false condition, or an error, fails the step."""
-        heard: list[tuple[object, bool]] = []
-        try:
-            yield lambda value, *conditions: heard.append((value, all(conditions)))
-        except Exception as error:  # noqa: BLE001 - whatever a client raises, the day goes on
-            heard.append((f"{type(error).__name__}: {error}", False))
-        value, succeeded = heard[-1] if heard else ("said nothing", False)
-        self._say(name, succeeded, value)
+    def step(self, name: str) -> Step:
+        """Return a step; ``with`` it gives ``seen(value, *conditions)``."""
+        return Step(self, name)
 
-    @contextlib.contextmanager
-    def refusal(self, name: str, words: object) -> Iterator[None]:
-        """Hold that what happens inside is refused with these words (a code) of the venue."""
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 - each client has errors of its own
-            text = f"{type(error).__name__}: {error}"
-            self._say(name, str(words) in f"{text} {vars(error)}", text)
-        else:
-            self._say(name, False, "accepted")
+    def refusal(self, name: str, expected: object) -> Refusal:
+        """Return a step that has to be refused with these words."""
+        return Refusal(self, name, expected)
 
     def end(self) -> None:
         """Exit with 1 when a step failed."""
-        sys.stdout.flush()
         sys.exit(1 if self._failed else 0)
 
-    def _say(self, name: str, succeeded: bool, value: object) -> None:
+    def say(self, name: str, value: object, succeeded: bool) -> None:
+        """Print what a step saw."""
         self._failed |= not succeeded
-        print(json.dumps([name, succeeded, str(value)]), flush=True)
+        print(json.dumps([name, bool(succeeded), str(value)]), flush=True)
+
+
+def words(error: BaseException) -> str:
+    """Return an error's kind and message."""
+    return f"{type(error).__name__}: {error}"
 
 
 def below(best: object) -> str:
