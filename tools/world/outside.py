@@ -324,6 +324,7 @@ class Outside:
     def calm_down(self) -> None:
         """No more faults, and those that last are over."""
         self.strikes.end()
+        self.venue.faults.clear()
         self.tampering.end()
         self.network.unknown.clear()
         self.network.refusing.clear()

@@ -269,6 +269,7 @@ class World(Tank):
     def calm_down(self) -> None:
         """No more faults, and those that last are over."""
         self.strikes.end()
+        self.venue.faults.clear()
         self.tampering.end()
         self.closed_lines.clear()
         self.rest_shut_until_ns = 0
