@@ -33,6 +33,7 @@ class Account:
         "_others",
         "_risk",
         "_shared",
+        "_told_ns",
         "_totals",
     )
 
@@ -56,17 +57,35 @@ class Account:
         self._gate = gate
         self._now = now
         self._totals: dict[str, int] = {}
+        self._told_ns: dict[str, int] = {}
+        """When the venue last told an asset's balance of itself."""
 
     # -- what the venue tells ------------------------------------------------------------------
 
     def on_report(self, report: AccountReport) -> None:
         if report.whole:
-            self._balances.clear()
-            self._totals = {b.asset: b.free_atoms + b.locked_atoms for b in report.balances}
-        for balance in report.balances:
-            self._balances[balance.asset] = balance.free_atoms
+            self._take_whole(report)
+        else:
+            for balance in report.balances:
+                self._tell(balance.asset, balance.free_atoms)
         if report.can_trade is False:
             self._gate.halt("the venue says that this account may not trade", HaltKind.REFUSED)
+
+    def _take_whole(self, report: AccountReport) -> None:
+        """Take an answer; what was told after it was asked for may be newer, and stays."""
+        asked_ns = report.asked_ns
+        newer = {
+            asset: self._balances[asset]
+            for asset, told_ns in self._told_ns.items()
+            if told_ns >= asked_ns and asset in self._balances
+        }
+        self._totals = {b.asset: b.free_atoms + b.locked_atoms for b in report.balances}
+        self._balances.clear()
+        self._balances.update({b.asset: b.free_atoms for b in report.balances} | newer)
+
+    def _tell(self, asset: str, free_atoms: int) -> None:
+        self._balances[asset] = free_atoms
+        self._told_ns[asset] = self._now()
 
     def on_moved(self, moved: BalanceMoved) -> None:
         # The account update that follows carries the absolute amount.
@@ -78,7 +97,7 @@ class Account:
     def on_locked(self, lock: BalanceLocked) -> None:
         """No account update follows this one: what is free is what was, less the lock."""
         asset, atoms = lock.asset, lock.delta_atoms
-        self._balances[asset] = max(0, self._balances.get(asset, 0) - atoms)
+        self._tell(asset, max(0, self._balances.get(asset, 0) - atoms))
         self._ledger.locked(asset, atoms)
         how = "locked" if atoms > 0 else "unlocked"
         what = f"{amount(abs(atoms))} {asset} {how} from outside at {clock(lock.venue_ns)}"

@@ -247,6 +247,8 @@ class AccountReport(Event, frozen=True):
     whole: bool
     can_trade: bool | None
     venue_ns: int
+    asked_ns: int = 0
+    """When an answer was asked for, by our clock; 0 where nobody asked."""
 
 
 class BalanceMoved(Event, frozen=True):

@@ -18,7 +18,7 @@ from core.commands import Amend, Cancel, Place, QueryOrder, Replace
 from core.counts import Counts
 from core.desk import TradingDesk
 from core.errors import RemoteFault
-from core.events import Event, OrderReport, Reply, VenueStatus, Verdict
+from core.events import AccountReport, Event, OrderReport, Reply, VenueStatus, Verdict
 from core.hops import Hops
 from core.inflight import Asked
 from core.lines import Lines
@@ -219,8 +219,15 @@ class Replies:
 
 
 def _named(asked: Asked | None, fact: Event) -> Event:
-    """A venue may list a cancelled order under its cancel's id: it is the one we asked about."""
-    if asked is None or type(fact) is not OrderReport or type(asked.command) is not QueryOrder:
+    """Add what only the question tells: which order it was about, and when it was asked.
+
+    A venue may list a cancelled order under its cancel's id: it is the one we asked about.
+    """
+    if asked is None:
+        return fact
+    if type(fact) is AccountReport:
+        return replace(fact, asked_ns=asked.sent_ns)
+    if type(fact) is not OrderReport or type(asked.command) is not QueryOrder:
         return fact
     if fact.status is not VenueStatus.CANCELED:
         return fact

@@ -216,3 +216,40 @@ def test_an_order_does_not_leave_where_its_instrument_is_halted_in_the_same_turn
     acting(w, act)
     assert placed[0].state is OrderState.REJECTED
     assert w.ledger.orders("BTCUSDT") == []
+
+
+def test_a_late_answer_about_the_account_takes_back_nothing_that_was_told_since_it_was_asked():
+    w = world()
+    w.run(11)
+    before = w.desk.balance_atoms("ETH")
+
+    def late(request: Any, status: int, headers: dict[str, str], body: bytes) -> Any:
+        account = request.path.endswith("/account")
+        return (9 * NS_PER_S if account else NS_PER_MS), status, headers, body
+
+    w.rest_answer = late
+    w.cut(TRADE)
+    w.run(1)
+    w.ledger.deposit("ETH", 2_000_000)
+    w.run(1)
+    assert w.desk.balance_atoms("ETH") > before
+    told = w.desk.balance_atoms("ETH")
+    w.run(10)
+    assert w.desk.balance_atoms("ETH") == told
+    w.ledger.account().balance("ETH").free += 1_000_000
+    w.cut(TRADE)
+    w.run(12)
+    assert w.desk.balance_atoms("ETH") > told, "what was asked for later counts"
+
+
+def test_an_answer_that_is_not_behind_shows_what_was_before_the_venues_clock_was_set_back():
+    w = world()
+    w.run(11)
+    w.ledger.deposit("ETH", 2_000_000)
+    w.skew_ns -= 500 * NS_PER_MS
+    w.run(0.1)
+    free = w.ledger.balances()["ETH"][0]
+    w.engine.balances.clear()
+    w.cut(TRADE)
+    w.run(0.35)
+    assert w.desk.balance_atoms("ETH") == free * 10**10

@@ -18,9 +18,10 @@ import msgspec
 from core.units import NS_PER_S
 from core.views import SessionState
 from core.wire.websocket import TEXT
-from tools.world.anywhere import Anywhere
+from tools.world.anywhere import Answer, Anywhere
 from tools.world.audit.halts import BREAKER_CODE
 from tools.world.audit.ledger import Booked
+from tools.world.audit.watch import ATOMS
 from tools.world.street import Street
 from tools.world.strikes import Struck
 from tools.world.tank import Message
@@ -81,6 +82,13 @@ that took nothing."""
 
 HALTED_BEFORE: Final = 0.3
 """Share of the flattenings before which the operator has halted the run himself."""
+
+
+ANSWERED_LATE_S: Final = 3.0
+"""How late the account is told when it is asked for: less than it is waited for."""
+
+PAID: Final = 10**6
+"""What is paid in meanwhile, in units of 1e-8: less than any order."""
 
 
 class Drilled(Anywhere, Protocol):
@@ -222,6 +230,34 @@ def feed_silent(w: Drilled) -> Iterator[float]:
     yield SILENT_S
     w.tampering.mute_until_ns[MARKET] = 0
     w.strikes.let_go()
+
+
+def account_late(w: Drilled) -> Iterator[float]:
+    """The account's answer comes late, and something is paid in before it does. I16."""
+    late_ns = int(ANSWERED_LATE_S * NS_PER_S)
+
+    def late(_: Any, __: Any, answer: Answer) -> Struck:
+        return Struck((answer[0] + late_ns, *answer[1:]), lambda: True)
+
+    asset = w.auditor.markets[w.traded[0]].symbol.base
+    w.word("set active false")
+    w.word("cancel-all")
+    yield GONE_S
+    w.strikes.hold(("rest.account",), late)
+    w.cut(TRADE)
+    yield ANSWERED_LATE_S / 2
+    w.venue.exchange.engine.deposit(w.account, asset, PAID, w.venue_ns)
+    w.venue.settle(w.venue_ns)
+    told = w.engine.balances.get(asset)
+    yield ANSWERED_LATE_S / 6
+    heard = w.engine.balances.get(asset) != told
+    yield ANSWERED_LATE_S
+    w.strikes.let_go()
+    free = w.account.balances[asset].free * ATOMS
+    if heard and w.engine.balances.get(asset) != free and not w.over():
+        w.auditor.note(
+            "I16", f"{w.engine.balances.get(asset)} atoms of {asset} are told, free are {free}"
+        )
 
 
 def loss(w: Drilled) -> Iterator[float]:
@@ -374,7 +410,13 @@ class Plan(NamedTuple):
     """Whether the operator has it flattened then, whatever has halted it."""
 
 
-PASSING: Final[tuple[Drill, ...]] = (operator_halts, operator_cancels, feed_lost, feed_silent)
+PASSING: Final[tuple[Drill, ...]] = (
+    operator_halts,
+    operator_cancels,
+    feed_lost,
+    feed_silent,
+    account_late,
+)
 LASTING: Final[tuple[Drill, ...]] = (loss, rejects, balances_differ)
 
 

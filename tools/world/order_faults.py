@@ -358,8 +358,6 @@ def spoil_answer(w: Anywhere, request: RestRequest | HttpRequest, answer: Answer
     draw = w.draw.faults
     latency_ns, status, headers, body = answer
     reaction = asked_again(w, request.path)
-    if request.path.endswith("/account"):
-        w.auditor.rest.lied_about_balances = True  # it may be overtaken by what is pushed
     html = b"<html><head><title>Attention Required!</title></head></html>"
     spoiled: Answer | None = draw.choice(
         (

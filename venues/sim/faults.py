@@ -305,6 +305,10 @@ class Switchboard:
         return self._held[0][0] if self._held else NEVER_NS
 
 
+ALL_NS: Final = 1 << 63
+"""What an answer that is not behind shows: all, also what was before a clock set back."""
+
+
 def _nobody(_: int) -> None:
     """Nobody wants to be told."""
 
@@ -384,7 +388,9 @@ class Line(Generic[PayloadT]):
     ) -> None:
         board = self._board
         behind = board.hit(_REPLICA, None, self.name, name) if board else []
-        seen_ns = now_ns - max((fault.delay_ms for fault in behind), default=0) * MILLISECOND_NS
+        seen_ns = ALL_NS
+        if behind:
+            seen_ns = now_ns - max(fault.delay_ms for fault in behind) * MILLISECOND_NS
         moment = Moment(now_ns, received_ns, seen_ns)
         hits = board.hit(_EXECUTION, None, self.name, name) if board else []
         if not hits:

@@ -7,9 +7,11 @@ from typing import Any, Final
 
 from msgspec import structs
 
+from core.account import Account
 from core.callbacks import Callbacks
 from core.commands import OrderKind, Place, Replace, TimeInForce
 from core.desk import TradingDesk
+from core.events import AccountReport
 from tools.world.canaries.canary import Canary, Change
 from venues.binance.encode import Encoder
 
@@ -63,6 +65,14 @@ def _nothing_free(self: Any, asset: str) -> int:
     return 0
 
 
+_whole: Final = Account._take_whole
+
+
+def _the_answer_counts(self: Account, report: AccountReport) -> None:
+    self._told_ns.clear()
+    _whole(self, report)
+
+
 CANARIES: Final[dict[str, Canary]] = {
     "price_off": Canary("an order leaves three ticks above what was approved", (_altered(_off),)),
     "tif_forgotten": Canary("IOC and FOK leave as GTC", (_altered(_good_till_cancelled),)),
@@ -72,6 +82,10 @@ CANARIES: Final[dict[str, Canary]] = {
     "order_untold": Canary("the strategy never hears of its orders", (_told("on_order", 0),)),
     "session_untold": Canary("the strategy never hears of a halt", (_told("on_session", 0),)),
     "stop_untold": Canary("the strategy is not told that it is over", (_told("on_stop", 0),)),
+    "answer_over_news": Canary(
+        "a late answer about the account takes back what was told since",
+        (Change(Account, "_take_whole", _the_answer_counts),),
+    ),
     "balances_zero": Canary(
         "the strategy sees no balance", (Change(TradingDesk, "balance_atoms", _nothing_free),)
     ),
