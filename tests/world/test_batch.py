@@ -25,7 +25,7 @@ class Worker(batch.Worker):
         if seed == HANGS:
             self.failed = True
             raise batch.WorkerFailed("nothing came of it")
-        return Life(seed=seed, simulated_s=1.0, digest="", injected={}, reacted={})
+        return Life(seed=seed, simulated_s=1.0, digest="", injected={}, reacted={}, settings={})
 
     async def stop(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -61,6 +61,9 @@ async def test_a_violation_is_told_when_it_happens(started: list[Worker]) -> Non
 def test_a_fault_that_never_has_its_reaction_is_a_violation() -> None:
     summary = batch.Summary(TANK)
     for seed in range(batch.OFTEN):
-        summary.take(Life(seed=seed, simulated_s=1.0, digest="", injected={"reset": 1}, reacted={}))
+        life = Life(
+            seed=seed, simulated_s=1.0, digest="", injected={"reset": 1}, reacted={}, settings={}
+        )
+        summary.take(life)
     summary.take_census()
     assert [(v.invariant, v.text.split()[0]) for v in summary.violations] == [("I23", "reset")]

@@ -18,6 +18,7 @@ from core.views import OrderState
 from core.wire.websocket import TEXT
 from tools.world.auditor import Auditor
 from tools.world.seeds import Generators
+from tools.world.street import Street
 from tools.world.strikes import Strikes
 from tools.world.tank import Message
 from venues.binance.decode import MARKET, TRADE
@@ -86,6 +87,7 @@ class Anywhere(Protocol):
     auditor: Auditor
     strikes: Strikes
     tampering: Tampering
+    street: Street
     symbols: tuple[str, ...]
     log_lines: list[str]
     sent: list[Message]

@@ -33,6 +33,7 @@ from tools.world.audit.limits import Limits as LimitsKept
 from tools.world.audit.line import PLACING, Line
 from tools.world.audit.quotes import Quotes
 from tools.world.audit.rest import Rest
+from tools.world.audit.seen import Seen
 from tools.world.audit.wanted import Wanted
 from tools.world.audit.watch import Breach, Context, Findings, Limits, Sent, Watch
 from tools.world.witness import Asked
@@ -52,15 +53,21 @@ class Auditor:
     """The ledger of one world, and the invariants."""
 
     def __init__(
-        self, markets: Mapping[str, Market], account: int, limits: Mapping[str, Limits]
+        self,
+        markets: Mapping[str, Market],
+        account: int,
+        limits: Mapping[str, Limits],
+        *,
+        with_depth: bool = True,
     ) -> None:
         self.findings = Findings()
         self.ledger = Ledger(markets, account, self.findings)
         self.markets = markets
         self.allowed = dict(limits)
         context = Context(markets, self.allowed, self.ledger, self.findings)
-        self.books = Books(context)
-        self.line = Line(context)
+        self.seen = Seen(context)
+        self.books = Books(context, self.seen, with_depth=with_depth)
+        self.line = Line(context, with_depth=with_depth)
         self.exposure = Exposure(context)
         self.fills = Fills(context)
         self.rest = Rest(context, self.books)
@@ -84,6 +91,7 @@ class Auditor:
             self.callbacks,
             self.leaving,
             self.wanted,
+            self.seen,
         ]
         self._watches = [*own, *(watch(context) for watch in WATCHES)]
         self._on_order = self._who_hear("on_order")
@@ -95,6 +103,10 @@ class Auditor:
         self._on_callback = self._who_hear("on_callback")
         self.ledger.told = self._told
         self.foreign_cancels = 0
+        self.poor = False
+        """Whether the account has too little for most orders."""
+        self.called: Callable[[], None] = lambda: None
+        """What happens when the strategy is called."""
         self.sent = Counter[str]()
 
     def _who_hear(self, what: str) -> list[Callable[..., None]]:
@@ -192,7 +204,8 @@ class Auditor:
         """Whether nothing is known that may keep our side from trading a symbol."""
         allowed, profit = self.allowed, self.ledger.profit
         return not (
-            self.ledger.others_traded
+            self.poor
+            or self.ledger.others_traded
             or symbol in self.ledger.doubled
             or not self.halts.trades(symbol)
             or self.line.is_slow(now_ns)
@@ -222,6 +235,7 @@ class Auditor:
 
     def on_callback(self, name: str, arguments: tuple[Any, ...]) -> None:
         """The strategy is called."""
+        self.called()
         for hear in self._on_callback:
             hear(name, arguments)
 

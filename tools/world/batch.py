@@ -20,6 +20,7 @@ from msgspec import Struct, structs
 from core.errors import HotloopError
 from tools.world.life import Life
 from tools.world.rings import RINGS, TANK
+from tools.world.variety import NAMES
 from tools.world.worker import Task
 
 TWICE_EVERY: Final = 20
@@ -32,6 +33,9 @@ MAX_LINE_BYTES: Final = 1 << 20
 
 OFTEN: Final = 40
 """Strikes after which a fault that was never answered is no accident."""
+
+WORLDS: Final = 15
+"""Worlds after which a setting that never mattered is no accident."""
 
 HASH_SEEDS: Final = ("1", "2")
 
@@ -55,6 +59,8 @@ class Summary:
         self.simulated_s = 0.0
         self.injected: Counter[str] = Counter({fault.name: 0 for fault in RINGS[ring].faults})
         self.reacted: Counter[str] = Counter({fault.name: 0 for fault in RINGS[ring].faults})
+        self.settings: Counter[str] = Counter(dict.fromkeys(NAMES, 0))
+        self.mattered: Counter[str] = Counter(dict.fromkeys(NAMES, 0))
         self.violations: list[Violation] = []
 
     def take(self, life: Life) -> None:
@@ -63,6 +69,8 @@ class Summary:
         self.simulated_s += life.simulated_s
         self.injected.update(life.injected)
         self.reacted.update(life.reacted)
+        self.settings.update(life.settings.keys())
+        self.mattered.update(name for name, matters in life.settings.items() if matters)
         if life.failed:
             self.violate(life.seed, life.invariant, life.text, life.events)
 
@@ -72,11 +80,19 @@ class Summary:
         self.violations.append(Violation(seed, invariant, text, repeat, events))
 
     def take_census(self) -> None:
-        """I23: a fault that struck often and never had its reaction is a violation."""
+        """I23: a fault that struck often and never had its reaction is a violation, and so is a
+        setting that often was and never mattered.
+        """
         for name, struck in self.injected.items():
             if struck >= OFTEN and not self.reacted[name]:
                 text = f"{name} struck {struck} times and never had its reaction"
                 ring = "" if self._ring == TANK else f" --ring {self._ring}"
+                repeat = f"hotloop dst{ring} --seeds {self.seeds} --json"
+                self.violations.append(Violation(-1, "I23", text, repeat))
+        for name, worlds in self.settings.items():
+            if worlds >= WORLDS and not self.mattered[name]:
+                ring = "" if self._ring == TANK else f" --ring {self._ring}"
+                text = f"{worlds} worlds had {name}, and it mattered in none"
                 repeat = f"hotloop dst{ring} --seeds {self.seeds} --json"
                 self.violations.append(Violation(-1, "I23", text, repeat))
 
@@ -96,6 +112,10 @@ class Summary:
                 "simulated_seconds": round(self.simulated_s, 3),
                 "faults": {
                     name: {"injected": names[name], "reacted": self.reacted[name]} for name in names
+                },
+                "settings": {
+                    name: {"worlds": worlds, "mattered": self.mattered[name]}
+                    for name, worlds in self.settings.items()
                 },
                 "violations": self.violations,
             }

@@ -22,7 +22,6 @@ from tools.world.anywhere import Answer, Anywhere
 from tools.world.audit.halts import BREAKER_CODE
 from tools.world.audit.ledger import Booked
 from tools.world.audit.watch import ATOMS
-from tools.world.street import Street
 from tools.world.strikes import Struck
 from tools.world.tank import Message
 from venues.binance.decode import MARKET, TRADE
@@ -94,7 +93,6 @@ PAID: Final = 10**6
 class Drilled(Anywhere, Protocol):
     """What a drill needs beyond what a fault does."""
 
-    street: Street
     street_rate: float
     cancels_when_stale: bool
 
@@ -105,6 +103,10 @@ class Drilled(Anywhere, Protocol):
 
     def word(self, text: str) -> None:
         """Say a word to the run, as its operator does."""
+        ...
+
+    def leave_soon(self, why: str) -> None:
+        """Have the run left, as ``stop`` does."""
         ...
 
     def street_opens(self, rate: float) -> None: ...
@@ -210,6 +212,32 @@ def operator_cancels(w: Drilled) -> Iterator[float]:
     there = w.auditor.ledger.alive()
     w.word("cancel-all")
     yield from gone(w, lambda: [o for o in there if o.is_open], "the operator's cancel-all")
+
+
+def operator_sets(w: Drilled) -> Iterator[float]:
+    """Set a parameter: it holds from then on. I34."""
+    strategy = w.engine.strategy
+    before = strategy.parameters
+    eager = 0.2 if before.eager != 0.2 else 0.4
+    w.word(f"set eager {eager}")
+    yield STEP_S
+    if strategy.parameters.eager != eager and not w.over():
+        w.auditor.note("I34", f"eager is {strategy.parameters.eager}, set was {eager}")
+    w.word(f"set eager {before.eager}")
+
+
+def operator_stops(w: Drilled) -> Iterator[float]:
+    """Stop the run while it trades: what stands goes at once. I25."""
+    yield from standing(w)
+    if w.over():
+        return
+    slow = w.auditor.line.is_slow(w.now_ns)
+    w.leave_soon("the operator stops it")
+    yield GONE_S
+    left = [] if slow or w.auditor.line.is_slow(w.now_ns) else w.auditor.ledger.alive()
+    if left:
+        names = ", ".join(order.client_id for order in left)
+        w.auditor.note("I25", f"{names} still stand {GONE_S:g} s after the operator's stop")
 
 
 def feed_lost(w: Drilled) -> Iterator[float]:
@@ -371,6 +399,7 @@ def flattens(w: Drilled) -> Iterator[float]:
     said = flattening.verdict or flattening.progress()
     left = [symbol for symbol in w.symbols if ledger.tradable(symbol)]
     untold = [symbol for symbol in left if symbol not in said]
+    held_up |= w.auditor.poor
     if left and flattening.flat:
         w.auditor.note("I32", f"{', '.join(left)} not flat, and {said!r} was told")
     elif untold or ({*left} & {*w.traded} and not held_up):
@@ -413,11 +442,12 @@ class Plan(NamedTuple):
 PASSING: Final[tuple[Drill, ...]] = (
     operator_halts,
     operator_cancels,
+    operator_sets,
     feed_lost,
     feed_silent,
     account_late,
 )
-LASTING: Final[tuple[Drill, ...]] = (loss, rejects, balances_differ)
+LASTING: Final[tuple[Drill, ...]] = (loss, rejects, balances_differ, operator_stops)
 
 
 def drawn(draw: Any) -> Plan:

@@ -139,6 +139,55 @@ def restart_numbers(w: Anywhere) -> Struck:
     return Struck(None, reaction, 10.0)
 
 
+def empty_side(w: Anywhere) -> Struck | None:
+    """Nobody quotes on one side of a market for a while, or on neither."""
+    draw = w.draw.faults
+    symbol = draw.choice(w.symbols)
+    row = w.engine.table.find(symbol)
+    if row is None or not w.engine.books[row.index].live:
+        return None
+    engine, index = w.engine, row.index
+    sides = draw.choice((frozenset({True}), frozenset({False}), frozenset({True, False})))
+    w.street.empty(symbol, sides, w.venue_ns)
+    w.venue.settle(w.venue_ns)
+
+    def refill() -> None:
+        w.street.empty(symbol, frozenset(), w.venue_ns)
+        w.venue.settle(w.venue_ns)
+
+    w.at(w.now_ns + later_ns(draw, 100, 3_000), refill)
+
+    def reaction() -> bool:
+        """Return whether the book has shown it: only our own orders stand there, or nobody's."""
+        book = engine.books[index]
+        best = w.venue.exchange.engine.markets[symbol].book.best()
+        return book.live and (bool(book.bid_lots), bool(book.ask_lots)) == (
+            bool(best.bid),
+            bool(best.ask),
+        )
+
+    return Struck(None, reaction)
+
+
+def jump(w: Anywhere) -> Struck | None:
+    """A market jumps by up to more than what a snapshot of a deep book holds."""
+    draw = w.draw.faults
+    symbol = draw.choice(w.symbols)
+    row = w.engine.table.find(symbol)
+    if row is None or not w.engine.books[row.index].live:
+        return None
+    engine, index, before = w.engine, row.index, w.engine.books[row.index].bid_ticks
+    ticks = draw.choice((-1, 1)) * draw.randint(300, 1_500)
+    w.street.jump(symbol, ticks, w.venue_ns)
+    w.venue.settle(w.venue_ns)
+
+    def reaction() -> bool:
+        book = engine.books[index]
+        return book.live and abs(book.bid_ticks - before) > abs(ticks) // 4
+
+    return Struck(None, reaction)
+
+
 def strategy_fails(w: Anywhere) -> Struck | None:
     """Said by the strategy itself: see ``tools.world.workload``."""
     told = [line for line in w.log_lines if line.startswith(SAID)]
@@ -157,6 +206,8 @@ FAULTS: Final = (
     Fault(44, "clock_drifts", 0.3, drift_clock),
     Fault(57, "answers_lag", 0.2, lag_answers),
     Fault(58, "accepted_late", 0.1, accept_late),
+    Fault(72, "side_emptied", 0.15, empty_side),
+    Fault(73, "market_jumps", 0.15, jump),
 )
 
 MISCHIEF: Final = Fault(50, "mischief", 5.0, strategy_fails)

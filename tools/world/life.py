@@ -51,6 +51,8 @@ class Life(Struct, frozen=True, kw_only=True):
     digest: str
     injected: dict[str, int]
     reacted: dict[str, int]
+    settings: dict[str, bool]
+    """What was not as usual, and whether that was seen to matter."""
     invariant: str = ""
     text: str = ""
     events: tuple[str, ...] = ()
@@ -77,6 +79,7 @@ def live(seed: int) -> Life:
         digest=_digest(world),
         injected=dict(world.strikes.injected),
         reacted=dict(world.strikes.reacted),
+        settings={name: world.auditor.seen.matters(name) for name in world.variety.names},
         invariant=invariant,
         text=text,
         events=(*(world.all_log + world.log_lines)[-LAST_EVENTS:], *trace) if invariant else (),

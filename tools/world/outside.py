@@ -45,13 +45,13 @@ from tools.world.process import Process
 from tools.world.setting import Run, Setting
 from tools.world.strikes import Fault, Strikes, Struck
 from tools.world.tank import (
-    START_NS,
     Delivery,
     Endpoints,
     Message,
     client_frames,
     configuration,
 )
+from tools.world.variety import MIDNIGHT_NS
 from tools.world.witness import Witness
 from tools.world.world import PRICES
 from venues.binance.decode import MARKET, TRADE
@@ -96,12 +96,13 @@ class Outside:
         self.venue = setting.venue
         self.street = setting.street
         self.street_rate = setting.street_rate
-        self.agenda = Agenda(START_NS)
+        self.variety = setting.variety
+        self.agenda = Agenda(self.variety.start_ns)
         self.network = Network(self.agenda, Weather(draw.net))
         self.disk = SimulatedDisk(self.agenda)
         self.tls = draw.net.random() < UNDER_TLS
         self.network.spins = draw.scheduler.random() < SPINNING
-        self.skew_ns = 0
+        self.skew_ns = self.variety.skew_ns
         """The exchange's clock minus ours."""
         self.network.looking_up = self._looking_up
         self.auditor.limits.slow_ns = SLOW_NS
@@ -182,8 +183,16 @@ class Outside:
     def begin(self) -> None:
         """Let the exchange and its street live."""
         self.network.install()
+        self.auditor.called = self._on_called
+        self.at(MIDNIGHT_NS, lambda: self.auditor.seen.note_seen("midnight"))
         self._step_venue()
         self._act_street()
+
+    def _on_called(self) -> None:
+        """The strategy takes its time over each callback, where this world has it so."""
+        if self.variety.turn_ns:
+            self.auditor.seen.note_seen("late")
+            self.agenda.pass_time(self.variety.turn_ns)
 
     def _step_venue(self) -> None:
         next_ns = self.venue.step(self.venue_ns) - self.skew_ns
@@ -252,6 +261,7 @@ class Outside:
                 disk=self.disk,
                 ca_file=certificates().ca_file if self.tls else None,
                 segment_bytes=self._segment_bytes,
+                secret=self.variety.secret,
                 watcher=self,
             )
         except (JournalFailed, BadParameter) as error:

@@ -24,11 +24,11 @@ from core.io.run_log import RunLog
 from core.io.runtime import Ending, Plan, Runtime
 from core.io.transport import Transport
 from core.journal import Header, Payload
-from core.venue import KeyKind, RestRequest
+from core.venue import RestRequest
 from tools.world.agenda import Agenda
 from tools.world.disk import SimulatedDisk
 from tools.world.net import Killed, Network
-from venues.sim.ledger import DEFAULT_KEY, DEFAULT_SECRET
+from venues.sim.ledger import DEFAULT_KEY
 
 
 class Watcher(Protocol):
@@ -173,6 +173,7 @@ class Process:
         disk: SimulatedDisk,
         ca_file: str | None,
         segment_bytes: int,
+        secret: str,
         watcher: Watcher,
     ) -> None:
         self.folder = folder
@@ -183,7 +184,7 @@ class Process:
         self._lock = RunFolder(folder)
         self._lock.__enter__()
         try:
-            self._open(config, seed, agenda, network, disk, ca_file, segment_bytes, watcher)
+            self._open(config, seed, agenda, network, disk, ca_file, segment_bytes, secret, watcher)
         except BaseException:
             self._lock.__exit__(None, None, None)
             raise
@@ -197,13 +198,14 @@ class Process:
         disk: SimulatedDisk,
         ca_file: str | None,
         segment_bytes: int,
+        secret: str,
         watcher: Watcher,
     ) -> None:
         folder = self.folder
         restored = last_boot(folder)
         self.boot = next_boot(folder)
         scope = app.scope_of(config, DEFAULT_KEY)
-        self.house = watcher.watched(house_of(config, self.boot, seed))
+        self.house = watcher.watched(house_of(config, self.boot, seed, secret))
         clock = Ticking(agenda)
         header = Header(
             run_id=scope,
@@ -213,7 +215,7 @@ class Process:
             venue=config.venue,
             strategy=config.strategy.name,
             start_ns=clock.now_ns(),
-            key=KeyKind.SIGNS,
+            key=self.house.venue.key_kind(secret),
         )
         file = JournalFile(folder, header, segment_bytes=segment_bytes, disk=disk)
         self.runtime = Watched(
@@ -231,7 +233,7 @@ class Process:
             ),
             self.house.engine,
             clock=clock,
-            signer=self.house.venue.signer(DEFAULT_KEY, DEFAULT_SECRET),
+            signer=self.house.venue.signer(DEFAULT_KEY, secret),
             restored=restored,
             journal=cast(JournalFile, WatchedJournal(watcher, file)),
             hop_log=HlogFile(folder / "hops.hlog", clock.now_ns(), disk=disk),
@@ -275,7 +277,7 @@ class Process:
             self.poller.wake()
 
 
-def house_of(config: Config, boot: int, seed: int) -> app.House:
+def house_of(config: Config, boot: int, seed: int, secret: str) -> app.House:
     """Wire one boot's run up, as a replay does too."""
     return app.house(
         config,
@@ -283,5 +285,5 @@ def house_of(config: Config, boot: int, seed: int) -> app.House:
         scope=app.scope_of(config, DEFAULT_KEY),
         boot=boot,
         seed=seed,
-        key=KeyKind.SIGNS,
+        key=app.venue_of(config, "world.toml").key_kind(secret),
     )

@@ -36,7 +36,6 @@ from tools.world.process import house_of
 from tools.world.process_faults import faults_of
 from tools.world.scheduler import seeded
 from tools.world.strikes import Fault
-from tools.world.tank import START_NS
 
 FAIR_S: Final = (0.001, 0.3, 2.0, 2.0)
 """How long nothing strikes at first: half of the worlds trade by the time the storm begins."""
@@ -61,10 +60,11 @@ def live(seed: int, faults: tuple[Fault, ...] = (), *, certain: bool = False) ->
         world.clean_up()
     return Life(
         seed=seed,
-        simulated_s=(world.now_ns - START_NS) / NS_PER_S,
+        simulated_s=(world.now_ns - world.variety.start_ns) / NS_PER_S,
         digest=_digest(world, records),
         injected=dict(world.strikes.injected),
         reacted=dict(world.strikes.reacted),
+        settings={name: world.auditor.seen.matters(name) for name in world.variety.names},
         invariant=invariant,
         text=text,
         events=(*world.log_lines[-LAST_EVENTS:], *trace) if invariant else (),
@@ -195,7 +195,8 @@ def _replay(world: Outside) -> list[Record]:
     kept = []
     for header, journal in boots(read(world.folder)):
         records = list(journal)
-        tally = replay(records, house_of(world.config, header.boot, header.seeds["run"]).engine)
+        house = house_of(world.config, header.boot, header.seeds["run"], world.variety.secret)
+        tally = replay(records, house.engine)
         if tally.difference is not None:
             raise Breach("I20", f"boot {header.boot}: {tally.difference}")
         world.auditor.check_secrets(records, world.log_lines)

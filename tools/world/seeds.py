@@ -21,6 +21,10 @@ class Generators:
         self.net, self.disk, self.venue, self.workload = generators[:4]
         self.scheduler, self.strategy, self.faults, self.drills, self.days = generators[4:]
 
+    def of_setting(self, name: str) -> random.Random:
+        """Return the generator of one setting, likewise."""
+        return random.Random(f"{self._seed}:settings:{name}")
+
     def of_fault(self, name: str) -> random.Random:
         """Return the generator of one fault: a new fault leaves the others as they were."""
         return random.Random(f"{self._seed}:faults:{name}")

@@ -10,6 +10,8 @@ import random
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+import msgspec
+
 from core.daily_loss import DAY_NS
 from core.units import NS_PER_MS, NS_PER_S
 from tools.world.audit.watch import Limits
@@ -17,13 +19,17 @@ from tools.world.auditor import Auditor
 from tools.world.seeds import Generators
 from tools.world.street import Street
 from tools.world.tank import START_NS
+from tools.world.variety import DEEP_LEVELS, PUBLIC_KEY, drawn
 from tools.world.workload import MISCHIEF
 from venues.sim.fixed import ONE, parse, show
-from venues.sim.ledger import DEFAULT_BALANCES, DEFAULT_KEY, DEFAULT_SECRET
+from venues.sim.ledger import DEFAULT_KEY, DEFAULT_SECRET
 from venues.sim.symbols import SYMBOLS
 from venues.sim.venue import Venue
 
-MAX_ORDER: Final = {"BTCUSDT": "0.003", "ETHUSDT": "0.03", "BNBUSDT": "0.3"}
+MAX_ORDER: Final = {"BTCUSDT": "0.003", "ETHUSDT": "0.03", "BNBUSDT": "0.3", "ETHBTC": "0.03"}
+
+LOSSES: Final = {"USDT": (10 * ONE, 100_000 * ONE), "BTC": (20_000, 2 * ONE)}
+"""What a day may cost, by quote asset: little, or more than any market here makes one lose."""
 
 BEFORE_MIDNIGHT: Final = 0.25
 """Share of the worlds that begin before a midnight, and so long before it."""
@@ -56,6 +62,7 @@ class Run(NamedTuple):
     strategy: str
     parameters: str
     symbols: tuple[str, ...]
+    top: str
     risk: str
     run: str
 
@@ -68,22 +75,31 @@ class Setting:
         self.draw = Generators(seed)
         self.start_ns = _start(self.draw.days) if days else START_NS
         workload = self.draw.workload
+        variety = drawn(self.draw, self.start_ns)
         names = [symbol.name for symbol in SYMBOLS]
-        count = workload.choice((1, 2, 2, 3))
-        self.symbols = tuple(sorted(workload.sample(names, count)))
-        traded = tuple(symbol for symbol in SYMBOLS if symbol.name in self.symbols)
-        self.venue = WatchedVenue(self.start_ns, seed=seed, rate=0.0, symbols=traded)
+        chosen = workload.sample(names, workload.choice((1, 2, 2, 3)))
+        usual = tuple(symbol for symbol in SYMBOLS if symbol.name in chosen)
+        traded = variety.symbols(usual)
+        self.symbols = tuple(sorted(symbol.name for symbol in traded))
+        pays_in_bnb = days and "BNBUSDT" in self.symbols and self.draw.days.random() < 0.4
+        self.variety = variety = variety._replace(pays_in_bnb=pays_in_bnb)
+        began_ns = self.start_ns + variety.skew_ns
+        self.venue = WatchedVenue(began_ns, seed=seed, rate=0.0, symbols=traded)
         engine = self.venue.exchange.engine
-        self.account = engine.open_account(DEFAULT_BALANCES)
-        self.venue.exchange.add_hmac_key(DEFAULT_KEY, DEFAULT_SECRET, self.account)
-        self.account.pays_in_bnb = (
-            days and "BNBUSDT" in self.symbols and self.draw.days.random() < 0.4
-        )
-        self.street = Street(engine, self.draw.venue, self.start_ns)
+        self.account = engine.open_account(variety.balances(traded))
+        self.account.pays_in_bnb = variety.pays_in_bnb
+        if variety.logs_on:
+            self.venue.exchange.add_ed25519_key(DEFAULT_KEY, PUBLIC_KEY, self.account)
+        else:
+            self.venue.exchange.add_hmac_key(DEFAULT_KEY, DEFAULT_SECRET, self.account)
+        self.street = Street(engine, self.draw.venue, began_ns, DEEP_LEVELS if variety.deep else 0)
         self.street_rate = self.draw.venue.choice((15.0, 40.0, 80.0))
-        self.venue.settle(self.start_ns)
-        limits = {name: self._draw_limits(name) for name in self.symbols}
-        self.auditor = Auditor(engine.markets, self.account.number, limits)
+        self.venue.settle(began_ns)
+        limits = {symbol.name: self._draw_limits(symbol.name, symbol.quote) for symbol in traded}
+        self.auditor = Auditor(
+            engine.markets, self.account.number, limits, with_depth=variety.with_depth
+        )
+        self.auditor.poor = bool(variety.poor)
         self.auditor.rest.balances = lambda: {
             asset: balance.free for asset, balance in self.account.balances.items()
         }
@@ -92,7 +108,7 @@ class Setting:
         self.cancels_when_stale = self.draw.workload.random() < 0.5
         self.run = self._draw_run(limits)
 
-    def _draw_limits(self, symbol: str) -> Limits:
+    def _draw_limits(self, symbol: str, quote: str) -> Limits:
         order = parse(MAX_ORDER[symbol])
         draw = self.draw.workload
         return Limits(
@@ -105,7 +121,7 @@ class Setting:
             max_feed_age_ns=2 * NS_PER_S,
             max_rejects=draw.choice((3, 20)),
             reject_window_ns=10 * NS_PER_S,
-            max_daily_loss=draw.choice((10, 100_000)) * ONE,
+            max_daily_loss=draw.choice(LOSSES[quote]),
         )
 
     def _draw_run(self, limits: Mapping[str, Limits]) -> Run:
@@ -119,6 +135,7 @@ class Setting:
                 f'mischief = "{mischief}"\nafter = {workload.randint(1, 120)}'
             ),
             symbols=self.symbols,
+            top=f"streams = {msgspec.json.encode(self.variety.streams).decode()}\n",
             risk="\n".join(_section(name, limits[name]) for name in self.symbols),
             run=(
                 f'on_stale = "{"cancel" if self.cancels_when_stale else "keep"}"\n'

@@ -25,19 +25,55 @@ LOTS: Final = (20, 400)
 """Smallest and largest order, in steps of the symbol."""
 
 
-class Corner:
-    """The street in one market."""
+JUMPS: Final = 0.01
+"""Share of the acts in a deep market with which it goes far at once: steps take too long to get to
+the edge of what a snapshot holds."""
 
-    def __init__(self, engine: Engine, market: Market, draw: random.Random) -> None:
+FAR_TICKS: Final = (400, 1_500)
+"""How far: to half of what a snapshot holds, and beyond all of it."""
+
+
+class Corner:
+    """The street in one market, with so many levels behind what moves."""
+
+    def __init__(self, engine: Engine, market: Market, draw: random.Random, deep: int) -> None:
         self._engine = engine
         self._market = market
         self._draw = draw
         self._middle = market.symbol.opening_price // market.symbol.tick_size
         self._quotes: list[Resting] = []
+        self._deep = deep
+        self._levels: list[Resting] = []
+        self._absent: frozenset[bool] = frozenset()
+        """Sides that nobody of the street quotes on at the moment."""
+
+    def lay(self, now_ns: int) -> None:
+        """Lay the levels behind what moves, one a tick."""
+        symbol = self._market.symbol
+        size = LOTS[0] * symbol.step_size
+        for away in range(REACH_TICKS + 1, REACH_TICKS + 1 + self._deep):
+            for side, ticks in ((True, self._middle - away), (False, self._middle + away)):
+                level = self._engine.house_order(
+                    self._market, side, ticks * symbol.tick_size, size, now_ns, rest=True
+                )
+                if level is not None:
+                    self._levels.append(level)
+
+    def _clear(self) -> None:
+        """Take back the levels that the middle has come near to."""
+        tick, alive = self._market.symbol.tick_size, self._market.book.orders
+        kept = []
+        for level in self._levels:
+            away = self._middle - level.price // tick
+            if (away if level.side else -away) > REACH_TICKS:
+                kept.append(level)
+            elif level.order_id in alive:
+                self._engine.house_cancel(self._market, level)
+        self._levels = kept
 
     def refill(self, now_ns: int) -> None:
         """Quote until both sides are there."""
-        for side in (True, False):
+        for side in {True, False} - self._absent:
             while sum(quote.side is side for quote in self._alive()) < LEVELS:
                 self._quote(side, now_ns)
 
@@ -45,6 +81,8 @@ class Corner:
         """Do one thing that changes the book."""
         draw = self._draw
         self._middle += draw.randint(-STEP_TICKS, STEP_TICKS)
+        if self._deep and draw.random() < JUMPS:
+            self.move(draw.choice((-1, 1)) * draw.randint(*FAR_TICKS), now_ns)
         roll = draw.random()
         if roll < 0.35:
             self._order(draw.random() < 0.5, REACH_TICKS, now_ns, rest=False)
@@ -52,8 +90,16 @@ class Corner:
             quotes = self._alive()
             if quotes:
                 self._engine.house_cancel(self._market, draw.choice(quotes))
-        else:
-            self._quote(draw.random() < 0.5, now_ns)
+        elif (side := draw.random() < 0.5) not in self._absent:
+            self._quote(side, now_ns)
+        self.refill(now_ns)
+
+    def empty(self, sides: frozenset[bool], now_ns: int) -> None:
+        """Quote on these sides no more, until others are named."""
+        self._absent = sides
+        for quote in (*self._alive(), *self._levels):
+            if quote.side in sides and quote.order_id in self._market.book.orders:
+                self._engine.house_cancel(self._market, quote)
         self.refill(now_ns)
 
     def move(self, ticks: int, now_ns: int) -> None:
@@ -61,6 +107,7 @@ class Corner:
         self._middle = max(self._middle + ticks, 2 * REACH_TICKS)
         for quote in self._alive():
             self._engine.house_cancel(self._market, quote)
+        self._clear()
         self.refill(now_ns)
 
     @property
@@ -93,17 +140,29 @@ class Corner:
 class Street:
     """The street in all markets."""
 
-    def __init__(self, engine: Engine, draw: random.Random, now_ns: int) -> None:
+    def __init__(self, engine: Engine, draw: random.Random, now_ns: int, deep: int = 0) -> None:
         self._draw = draw
-        self._corners = [Corner(engine, market, draw) for market in engine.markets.values()]
+        self._corners = [Corner(engine, market, draw, deep) for market in engine.markets.values()]
         for corner in self._corners:
+            corner.lay(now_ns)
             corner.refill(now_ns)
 
     def act(self, now_ns: int) -> None:
         """Do one thing somewhere."""
         self._draw.choice(self._corners).act(now_ns)
 
+    def empty(self, symbol: str, sides: frozenset[bool], now_ns: int) -> None:
+        """Have nobody quote on some sides of a market; on no side is as usual."""
+        self._corner(symbol).empty(sides, now_ns)
+
+    def jump(self, symbol: str, ticks: int, now_ns: int) -> None:
+        """Have a market jump by so many ticks."""
+        self._corner(symbol).move(ticks, now_ns)
+
+    def _corner(self, symbol: str) -> Corner:
+        return next(corner for corner in self._corners if corner.symbol == symbol)
+
     def move(self, symbol: str, bps: int, now_ns: int) -> None:
-        """Have a market jump."""
-        corner = next(corner for corner in self._corners if corner.symbol == symbol)
+        """Have a market jump by a share of its price."""
+        corner = self._corner(symbol)
         corner.move(corner.middle * bps // 10_000, now_ns)

@@ -188,7 +188,10 @@ class Tank:
         boot: int = 1,
         venue: Venue | None = None,
         now_ns: int = START_NS,
+        skew_ns: int = 0,
+        secret: str = DEFAULT_SECRET,
     ) -> None:
+        self._secret = secret
         self.now_ns = now_ns
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -214,7 +217,7 @@ class Tank:
         """Until then nothing is dialled, by the engine's wish."""
         self.closed_lines: set[int] = set()
         """Lines that cannot be dialled for now."""
-        self.skew_ns = 0
+        self.skew_ns = skew_ns
         """The exchange's clock minus ours."""
         self.alive = True
         self.sent: list[Message] = []
@@ -243,7 +246,7 @@ class Tank:
     def _start(self, boot: int, restored: Restored | None) -> None:
         self._boot = boot
         self.house = self._watched(self.house_again())
-        self.signer = self.house.venue.signer(DEFAULT_KEY, DEFAULT_SECRET)
+        self.signer = self.house.venue.signer(DEFAULT_KEY, self._secret)
         self.journal = self._new_journal()
         self.engine: Engine = self.house.engine(self, self._stamp, self.journal, Hops())
         if restored is not None:
@@ -269,8 +272,13 @@ class Tank:
             scope=app.scope_of(self._loaded, DEFAULT_KEY),
             boot=boot,
             seed=self._seed,
-            key=KeyKind.SIGNS,
+            key=self.key_kind,
         )
+
+    @property
+    def key_kind(self) -> KeyKind:
+        """What the key of the run allows it."""
+        return app.venue_of(self._loaded, "tank.toml").key_kind(self._secret)
 
     # -- time ----------------------------------------------------------------------------------
 

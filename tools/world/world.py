@@ -25,6 +25,7 @@ from tools.world.auditor import AuditedJournal
 from tools.world.setting import Setting
 from tools.world.strikes import Fault, Strikes
 from tools.world.tank import Delivery, Link, Message, Tank, server_frame
+from tools.world.variety import MIDNIGHT_NS
 from tools.world.witness import Witness
 from venues.binance.decode import MARKET, TRADE
 
@@ -87,6 +88,7 @@ class World(Tank):
         self.street = setting.street
         self.street_rate = setting.street_rate
         self.cancels_when_stale = setting.cancels_when_stale
+        self.variety = setting.variety
         self.boots: list[tuple[int, list[Record]]] = []
         self.ended = False
         """Whether the run has been left for good."""
@@ -100,6 +102,8 @@ class World(Tank):
             venue=setting.venue,
             now_ns=setting.start_ns,
             seed=self.draw.strategy.getrandbits(31),
+            skew_ns=self.variety.skew_ns,
+            secret=self.variety.secret,
             **setting.run._asdict(),
         )
         self.auditor.ledger.scope = self.house.setup.scope
@@ -122,6 +126,12 @@ class World(Tank):
         self.at(self.now_ns + int(NS_PER_S / self.street_rate), self._act_street)
         self._street_is_open = True
         self.strikes.watch()
+        self.auditor.called = self._on_called
+        self.at(MIDNIGHT_NS, lambda: self.auditor.seen.note_seen("midnight"))
+
+    def _on_called(self) -> None:
+        """The strategy takes its time over each callback, where this world has it so."""
+        self.late_ns += self.variety.turn_ns
 
     # -- boots ---------------------------------------------------------------------------------
 
@@ -221,6 +231,7 @@ class World(Tank):
         """Have what comes next wait for a turn that took its time."""
         if self.late_ns:
             late_ns, self.late_ns = self.late_ns, 0
+            self.auditor.seen.note_seen("late")
             self.stop_process(late_ns)
 
     def _stamp(self) -> int:

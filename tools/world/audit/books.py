@@ -11,6 +11,7 @@ from typing import Any, Final
 from core.engine import Engine
 from core.events import Side
 from core.units import NS_PER_S
+from tools.world.audit.seen import Seen
 from tools.world.audit.watch import Context, Watch
 from venues.sim.engine import BestMoved
 from venues.sim.matching import Best
@@ -26,8 +27,11 @@ two more changes have come."""
 class Books(Watch):
     """The exchange's books, and ours against them."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, seen: Seen, *, with_depth: bool) -> None:
+        """Without depth a book is its best prices: nothing more is there to be compared."""
         super().__init__(context)
+        self._seen = seen
+        self._with_depth = with_depth
         self._bests: dict[str, tuple[list[int], list[Best]]] = {}
         self._books: dict[str, dict[int, Any]] = {name: {} for name in self.markets}
         for name, market in self.markets.items():
@@ -67,6 +71,7 @@ class Books(Watch):
 
     def check(self, engine: Engine, now_ns: int, *, whole: bool = False) -> None:
         """I5, I6 and I9: a live book is the exchange's at its update, and counts upwards."""
+        self._seen.check(engine)
         for row in engine.table:
             book = engine.books[row.index]
             if not book.live:
@@ -95,15 +100,16 @@ class Books(Watch):
                 if ours != bests[at]:
                     self.note("I5", f"{row.symbol} at {book.seq}: {ours}, truly {bests[at]}")
             published = self._books[row.symbol].get(book.seq)
-            if whole and published is not None:
+            if whole and published is not None and self._with_depth:
                 for side, true in zip((Side.BUY, Side.SELL), published, strict=True):
                     levels = [(t * tick, n * step) for t, n in book.levels(side, 10_000)]
-                    if levels != true:
+                    # What lies beyond the edge of a snapshot is not known, and not shown.
+                    if levels != true[: len(levels)] or bool(levels) != bool(true):
                         self.note("I5", f"{row.symbol} at {book.seq}: {side.name} levels differ")
 
     def behind(self, engine: Engine) -> str:
         """Return which book is behind the exchange's although nothing moves, "" when none is."""
-        for row in engine.table:
+        for row in engine.table if self._with_depth else ():
             book, update_id = engine.books[row.index], self.markets[row.symbol].book.update_id
             # Best prices may be ahead of the levels: a lost last change shows with the next one.
             if book._chain.seq != update_id and not row.carried:

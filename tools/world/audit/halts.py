@@ -91,6 +91,7 @@ class Halts(Watch):
         """Whether an order takes what stands, makes the position smaller, and leaves nothing."""
         position = self.ledger.positions[order.symbol]
         reduces = order.size <= abs(position) and order.buy is (position < 0)
+        reduces |= order.symbol in self.ledger.doubled  # nobody can know what is held there
         return reduces and order.tif == "IOC" and not order.replaces
 
     def on_request_id(self, request_id: str, symbol: str) -> None:

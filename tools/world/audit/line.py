@@ -55,8 +55,9 @@ class Ear:
 class Line(Watch):
     """What our side was told on its lines, and what it may say by that."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, with_depth: bool) -> None:
         super().__init__(context)
+        self._with_depth = with_depth
         self.closed = ""
         """Why nothing may be placed any more, "" while it may."""
         self.stepped_back_ns = 0
@@ -112,7 +113,7 @@ class Line(Watch):
             self.note("I7", f"{client_id} is sent although nothing may be: {self.closed}")
         if not self._subscribed:
             self.note("I7", f"{client_id} is sent while the private stream is down")
-        if symbol not in self._imaged:
+        if self._with_depth and symbol not in self._imaged:
             self.note("I7", f"{client_id} is sent without a book of {symbol} on this connection")
         if not self._proved & {symbol, ""}:
             self.note("I7", f"{client_id} is sent before {symbol} is reconciled")

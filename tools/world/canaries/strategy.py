@@ -12,6 +12,7 @@ from core.callbacks import Callbacks
 from core.commands import OrderKind, Place, Replace, TimeInForce
 from core.desk import TradingDesk
 from core.events import AccountReport
+from core.operator import Operator
 from tools.world.canaries.canary import Canary, Change
 from venues.binance.encode import Encoder
 
@@ -71,6 +72,10 @@ _whole: Final = Account._take_whole
 def _the_answer_counts(self: Account, report: AccountReport) -> None:
     self._told_ns.clear()
     _whole(self, report)
+
+
+def _set_nothing(self: Operator, text: str) -> str:
+    return f"set: {text}"
 
 
 CANARIES: Final[dict[str, Canary]] = {

@@ -1,0 +1,68 @@
+"""Seen: whether what a world was given has mattered, for the census of a batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from core.engine import Engine
+from tools.world.audit.ledger import Booked
+from tools.world.audit.line import PLACING
+from tools.world.audit.watch import Context, Watch
+
+INSUFFICIENT: Final = b"insufficient balance"
+
+
+class Seen(Watch):
+    """What was seen at least once."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._seen: Counter[str] = Counter()
+
+    def note_seen(self, what: str) -> None:
+        self._seen[what] += 1
+
+    def on_request(self, method: str, values: Mapping[str, Any], now_ns: int) -> None:
+        if method in PLACING:
+            self._seen["unsigned"] += "signature" not in values
+
+    def on_told(self, payload: bytes, now_ns: int) -> None:
+        self._seen["insufficient"] += INSUFFICIENT in payload
+
+    def on_report(self, order: Booked, event: Mapping[str, Any]) -> None:
+        self._seen["order"] += 1
+        self._seen[order.symbol] += 1
+        asset = event["N"]
+        symbol = self.markets[order.symbol].symbol
+        self._seen["fee elsewhere"] += asset not in (None, symbol.base, symbol.quote)
+
+    def check(self, engine: Engine) -> None:
+        """Look at the books: whether one is being renewed for the edges of its snapshot."""
+        self._seen["renewing"] += any(book._renewing for book in engine.books)
+
+    def matters(self, setting: str) -> bool:
+        """Whether a setting was seen to matter."""
+        return _MATTERS[setting](self._seen)
+
+
+def _traded(seen: Counter[str]) -> bool:
+    return bool(seen["order"])
+
+
+_MATTERS: Final[dict[str, Callable[[Counter[str]], bool]]] = {
+    "logs_on": lambda seen: bool(seen["unsigned"]),
+    "no_base": lambda seen: bool(seen["insufficient"]),
+    "no_quote": lambda seen: bool(seen["insufficient"]),
+    "dust": lambda seen: bool(seen["insufficient"]),
+    "fees_in_bnb": lambda seen: bool(seen["fee elsewhere"]),
+    "triangle": lambda seen: all(seen[name] for name in ("BTCUSDT", "ETHUSDT", "ETHBTC")),
+    "top_alone": _traded,
+    "no_top": _traded,
+    "no_depth": _traded,
+    "deep": lambda seen: bool(seen["renewing"]),
+    "midnight": lambda seen: bool(seen["midnight"]),
+    "clock_off": _traded,
+    "turns_take_time": lambda seen: bool(seen["late"]),
+}
