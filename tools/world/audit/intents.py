@@ -101,5 +101,7 @@ class Intents(Watch):
     def _check_flattening(self, order: Sent) -> None:
         if not self.flattens:
             self.note("I2", f"{order} leaves, and nobody asked for it")
+        elif order.symbol in self.ledger.doubled:
+            return  # what is held there is beyond anybody's knowledge
         elif order.buy is (self.ledger.positions[order.symbol] > 0):
             self.note("I2", f"{order} makes a position larger that is to be flat")
