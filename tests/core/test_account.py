@@ -58,8 +58,13 @@ class House:
         return self
 
 
-def report(*balances: Balance, whole: bool = True, can_trade: bool | None = True) -> AccountReport:
-    return AccountReport(whole=whole, balances=balances, can_trade=can_trade, venue_ns=1)
+def report(
+    *balances: Balance, whole: bool = True, can_trade: bool | None = True, asked_ns: int = 1
+) -> AccountReport:
+    """Return a report; what is told comes at 0, so that an answer was asked for after it."""
+    return AccountReport(
+        whole=whole, balances=balances, can_trade=can_trade, venue_ns=1, asked_ns=asked_ns
+    )
 
 
 def test_an_account_that_may_not_trade_halts() -> None:
@@ -78,6 +83,13 @@ def test_a_whole_report_is_all_there_is_and_another_adds_to_it() -> None:
     assert house.balances == {"BTC": 1, "ETH": 2, "USDT": 3}
     house.account.on_report(report(Balance("BTC", 4, 0)))
     assert house.balances == {"BTC": 4}
+
+
+def test_an_answer_takes_back_nothing_that_was_told_since_it_was_asked_for() -> None:
+    house = House()
+    house.account.on_report(report(Balance("USDT", 3, 0), whole=False, can_trade=None))
+    house.account.on_report(report(Balance("USDT", 2, 0), Balance("BTC", 4, 0), asked_ns=-1))
+    assert house.balances == {"BTC": 4, "USDT": 3}
 
 
 def test_what_our_orders_lock_is_part_of_what_the_account_holds() -> None:
