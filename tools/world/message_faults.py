@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from core.units import NS_PER_S
+from core.venue import Stream
 from core.wire.websocket import PING, PONG, TEXT
 from tools.world.anywhere import (
     Anywhere,
@@ -151,6 +152,8 @@ def contradict(w: Anywhere, message: Message) -> Struck | None:
 
 def misprice_top(w: Anywhere, message: Message) -> Struck | None:
     """Best prices far off the market, at the next update of a live book."""
+    if Stream.DEPTH not in w.engine.setup.streams:
+        return None  # best prices alone have nothing to be held against
     body = decode(message.payload)
     data = body["data"]
     row = w.engine.table.find(data["s"])
