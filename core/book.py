@@ -245,7 +245,7 @@ class Book:
             self.invalidate(_CROSSED)
             return True
         if not (
-            self._lowest_ticks <= bid_ticks and ask_ticks <= self._highest_ticks
+            self._lowest_ticks <= bid_ticks and 0 < ask_ticks <= self._highest_ticks
         ) and self._is_far(top):
             self.invalidate(
                 f"the best prices are over {self._far_bps / 100:g} % off the levels proved last"
@@ -288,11 +288,15 @@ class Book:
         Where none is kept, and the feed stood before the snapshot was asked for, nothing has
         changed since: the next change has to continue it, or is a gap.
 
-        A snapshot older than the first delta kept changes nothing: ask for another.
+        A snapshot older than the first delta kept, or than a book that is live, changes nothing:
+        ask for another.
         """
         if not self.takes_snapshot:
             return False
-        first_seq = self._buffer[0].first_seq if self._buffer else snapshot.seq
+        if self._buffer:
+            first_seq = self._buffer[0].first_seq
+        else:
+            first_seq = self._chain.seq if self.live else snapshot.seq
         if not self._chain.bridge(snapshot.seq, first_seq):
             if not self.live:
                 self.why = "the snapshot is older than the first change kept"

@@ -120,7 +120,8 @@ class MarketData:
         """Instruments whose feed is too late to be believed."""
         self._silent: set[int] = set()
         """Instruments whose orders were cancelled because nobody tells of their market."""
-        self._denials: dict[int, int] = {}
+        self._denials: dict[int, tuple[int, int]] = {}
+        """How often REST has denied a book in a row, and the age of the book that was denied."""
         self._confirm_ns = 0
         self._ready_ns = 0
         """When the feed was last not ready."""
@@ -318,8 +319,10 @@ class MarketData:
             self._denials.pop(index, None)
             book.fresh_ns = asked_ns
         else:
-            self._denials[index] = self._denials.get(index, 0) + 1
-            if self._denials[index] >= DENIALS:
+            denied_ns, denials = self._denials.get(index, (book.fresh_ns, 0))
+            denials = denials + 1 if denied_ns == book.fresh_ns else 1  # else the feed has spoken
+            self._denials[index] = (book.fresh_ns, denials)
+            if denials >= DENIALS:
                 self._declare_dead(book)
 
     def _declare_dead(self, book: Book) -> None:
@@ -365,9 +368,11 @@ class MarketData:
     def on_reply(self, asked: Asked, reply: Reply) -> None:
         """Take the answer to a question of this room; its facts are folded already."""
         if type(asked.command) is FetchBook:
-            self._snapshots.answered(asked.command.instrument, self._desk.now_ns)
-            book = self.books[asked.command.instrument]
-            book.fresh_ns = max(book.fresh_ns, asked.sent_ns)
+            index, now_ns = asked.command.instrument, self._desk.now_ns
+            self._snapshots.answered(index, now_ns)
+            if self._snapshots.was_taken(index, now_ns):  # a refusal proves nothing
+                book = self.books[index]
+                book.fresh_ns = max(book.fresh_ns, asked.sent_ns)
         elif type(asked.command) is FetchTops:
             self._confirm(asked, reply)
 

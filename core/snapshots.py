@@ -80,6 +80,11 @@ class Snapshots:
         book.wanted = False
         book.taken_ns = now_ns
 
+    def was_taken(self, instrument: int, now_ns: int) -> bool:
+        """Whether the book has taken a snapshot in this turn."""
+        book = self._books.get(instrument)
+        return book is not None and book.taken_ns == now_ns
+
     def drop(self, instrument: int) -> None:
         """Nothing is wanted any more until it is again, and what is under way comes too late."""
         book = self._books.get(instrument)

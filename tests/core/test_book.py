@@ -376,6 +376,17 @@ def test_a_book_near_its_edge_is_renewed_and_stays_live():
     assert not book.wants_snapshot
 
 
+def test_a_renewal_never_takes_a_live_book_back():
+    """REST may lag behind the feed, and a market that is quiet keeps no change meanwhile."""
+    book = cut_book()
+    book.apply_delta(delta(11, 11, bids=[(100, 0), (95, 0), (94, 2)]))
+    bids, asks = [(100, 1), (95, 1), (90, 1)], [(101, 1), (106, 1), (111, 1)]
+    assert not book.apply_snapshot(BookSnapshot(0, 10, bids, asks, bids_cut=True))
+    assert book.levels(Side.BUY, 1) == [(94, 2)]
+    assert book.apply_delta(delta(12, 12, bids=[(93, 3)]))
+    assert book.live
+
+
 def test_a_renewal_keeps_what_the_snapshot_does_not_know_yet():
     book = cut_book()
     book.apply_delta(delta(11, 11, bids=[(100, 0), (95, 0), (94, 2)]))
@@ -431,6 +442,14 @@ def test_a_far_price_of_a_one_sided_top_is_not_believed():
     book.apply_top(BookTop(0, 11, 0, 0, 10_005, 1))
     assert book.live, "a side without orders has no price to be far off"
     book.apply_top(BookTop(0, 12, 0, 0, 9_000, 1))
+    assert not book.live
+
+
+def test_a_far_bid_is_not_believed_because_the_asks_are_gone():
+    book = watchful_book()
+    book.apply_top(BookTop(0, 11, 10_005, 1, 0, 0))
+    assert book.live
+    book.apply_top(BookTop(0, 12, 20_000, 1, 0, 0))
     assert not book.live
 
 

@@ -157,10 +157,20 @@ def test_a_delta_makes_a_book_fresh_though_it_changes_nothing() -> None:
 
 def test_a_snapshot_makes_a_book_as_fresh_as_its_question() -> None:
     house = House().after(2 * NS_PER_S)
+    house.data.begin()
     asked_ns = house.desk.now_ns - NS_PER_S
     asked = Asked(1, FetchBook(0), REST, asked_ns, asked_ns + 10 * NS_PER_S)
+    house.data.on_snapshot(BookSnapshot(0, 20, [(100, 5)], [(102, 5)]))
     house.data.on_reply(asked, Reply(request_id=1, verdict=Verdict.DONE))
     assert house.book.fresh_ns == asked_ns
+
+
+@pytest.mark.parametrize("verdict", [Verdict.THROTTLED, Verdict.UNKNOWN, Verdict.DONE])
+def test_a_snapshot_that_was_not_taken_makes_no_book_fresh(verdict: Verdict) -> None:
+    house = House().after(2 * NS_PER_S)
+    asked = Asked(1, FetchBook(0), REST, house.desk.now_ns, house.desk.now_ns + 10 * NS_PER_S)
+    house.data.on_reply(asked, Reply(request_id=1, verdict=verdict))
+    assert house.book.fresh_ns == NOW_NS
 
 
 @pytest.mark.parametrize("cancels", [True, False])
@@ -216,6 +226,15 @@ def test_a_word_of_the_feed_begins_the_denials_anew() -> None:
         house.after(NS_PER_S)
         house.delta(seq)
         house.tops(99, asked_ns=house.desk.now_ns - 1)
+    assert house.book.live
+
+
+def test_denials_count_only_while_the_feed_stays_silent() -> None:
+    house = House()
+    for seq in range(11, 11 + 2 * DENIALS):
+        house.after(3 * NS_PER_S)
+        house.tops(99)
+        house.delta(seq)
     assert house.book.live
 
 
