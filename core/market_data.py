@@ -43,6 +43,10 @@ so that a run whose symbols are all quiet spends a twenty-fifth of it."""
 FIRST_CHANGE_NS: Final = NS_PER_S
 """How long a first change is awaited once the feed stands: ten times what a busy market takes."""
 
+LEAST_FAR_BPS: Final = 50
+"""How far off the proved levels a best price is believed at least, however tight the collar is: a
+lively market moves by some hundredths of a percent within the 100 ms between two changes."""
+
 DENIALS: Final = 3
 """How often in a row REST must show another best price, the feed silent throughout, before the feed
 counts as dead: an answer may be younger than a change that is on its way to us."""
@@ -134,7 +138,11 @@ class MarketData:
 
     def add(self, limits: RiskLimits) -> None:
         """Open the book of the next instrument."""
-        book = Book(len(self.books), with_depth=self._with_depth, far_bps=limits.collar_bps)
+        book = Book(
+            len(self.books),
+            with_depth=self._with_depth,
+            far_bps=max(limits.collar_bps, LEAST_FAR_BPS),
+        )
         self.books.append(book)
         self._limits.append(limits)
         self._most_late_ns.append(limits.max_feed_age_ns)

@@ -298,3 +298,23 @@ def test_the_resync_of_one_symbol_delays_no_cancel_of_another():
     w.cancel(order)
     w.run(0.2)
     assert order.state.terminal
+
+
+def test_a_tight_collar_does_not_lose_the_book_where_the_market_is_lively():
+    w = world(risk="[risk.BTCUSDT]\nprice_collar_bps = 5")
+    book = w.engine.books[0]
+    body = {
+        "stream": "btcusdt@bookTicker",
+        "data": {
+            "u": book.seq + 1,
+            "s": "BTCUSDT",
+            "b": "65110.00",
+            "B": "1.0",
+            "a": "65120.00",
+            "A": "1.0",
+        },
+    }
+    w.say(MARKET, 1, msgspec.json.encode(body))
+    w.run(0.005)
+    assert book.live
+    assert book.bid_ticks == 6_511_000
