@@ -87,6 +87,10 @@ CANARIES: Final[dict[str, Canary]] = {
     "order_untold": Canary("the strategy never hears of its orders", (_told("on_order", 0),)),
     "session_untold": Canary("the strategy never hears of a halt", (_told("on_session", 0),)),
     "stop_untold": Canary("the strategy is not told that it is over", (_told("on_stop", 0),)),
+    "set_is_lost": Canary(
+        "what the operator sets is told as set, and is not",
+        (Change(Operator, "_set", _set_nothing),),
+    ),
     "answer_over_news": Canary(
         "a late answer about the account takes back what was told since",
         (Change(Account, "_take_whole", _the_answer_counts),),
