@@ -1,4 +1,4 @@
-"""At rest: sessions, orders, positions, reserves and money are the exchange's; nothing waits.
+"""At rest: sessions, orders, positions, reserves and money are the exchange's.
 
 I13, I15 to I18, and I5 where a book stands still.
 """
@@ -119,7 +119,7 @@ class Rest(Watch):
                 self.note("I16", f"{row.symbol}: {ours}, truly {(paid, received, dict(fees))}")
 
     def _check_waiting(self, engine: Engine) -> None:
-        """I13: nothing waits any more where all is at rest."""
+        """I13: no more requests, timers and unclaimed fills wait than may at rest."""
         waiting = {
             "requests": (len(engine.outbound.inflight), MAX_AT_REST),
             "timers": (len(engine.timers), MAX_AT_REST),
