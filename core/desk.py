@@ -51,6 +51,11 @@ takes a tenth of that across the world. Doubled each time, so that a venue that 
 all gets five of them in the 10 s after which an answer is given up."""
 
 
+CANCEL_AGAIN_NS: Final = 250 * NS_PER_MS
+"""Between two cancels of an order that stands by proof, as a strategy asks for them: a refusal and
+the venue's word on how the order stands are heard by then."""
+
+
 class _Awaited(NamedTuple):
     """A cancel on its way, and when it is to be sent by the other way as well."""
 
@@ -70,6 +75,7 @@ class TradingDesk:
     """``core.strategy.Desk``, as the engine gives it to the strategy."""
 
     __slots__ = (
+        "_asked_ns",
         "_awaited",
         "_balances",
         "_books",
@@ -122,6 +128,8 @@ class TradingDesk:
         self._flow = Flow()
         self._quotes: dict[tuple[int, Side], Order] = {}
         self._unwanted: Doubts[str] = Doubts()
+        self._asked_ns: dict[str, int] = {}
+        """When the strategy last had an order's cancel sent, by client id; as long as it stands."""
         self._awaited: list[_Awaited] = []
         self.random = random.Random(seed)
         self.now_ns = 0
@@ -233,9 +241,17 @@ class TradingDesk:
             return _NO_ORDER
         if own.state.terminal:
             return _NOT_OPEN
-        self._unwanted.raise_(own.client_order_id, self.now_ns)
+        name, now_ns = own.client_order_id, self.now_ns
+        if name in self._unwanted and (
+            own.state is not _LIVE or now_ns - self._asked_ns.get(name, 0) < CANCEL_AGAIN_NS
+        ):
+            # ``step`` goes on with it, less often each time: whoever asks again whenever an order
+            # changes would, where the venue refuses that, cancel as fast as the network is.
+            return None
+        self._unwanted.raise_(name, now_ns)
         if own.cancelling:
             return None
+        self._asked_ns[name] = now_ns
         return None if self.send_cancel(own) else self._not_sent(own)
 
     def send_cancel(self, order: Order) -> bool:
@@ -278,6 +294,7 @@ class TradingDesk:
             order = self._orders.find(client_order_id)
             if order is None or order.state.terminal:
                 self._unwanted.settle(client_order_id)
+                self._asked_ns.pop(client_order_id, None)
             elif not order.cancelling:
                 self.send_cancel(order)
 

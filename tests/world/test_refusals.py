@@ -14,6 +14,7 @@ from core.strategy import Quote
 from core.units import NS_PER_S
 from core.views import OrderState, Refusal
 from tests.world.test_recovery import refusing, world
+from tools.world.tank import LATENCY_NS, Message
 
 PROGRAMME = (-1100, -1101, -1102, -1103, -1104, -1105, -1106, -1108, -1130, -1135)
 ACCOUNT = [
@@ -232,3 +233,36 @@ def test_nonsense_is_refused_and_the_run_goes_on(nonsense: Any) -> None:
     assert list(w.engine.orders.open()) == [order]
     assert not order.cancelling
     assert not w.stopped
+
+
+def test_a_strategy_that_cancels_what_the_venue_does_not_know_does_so_with_back_off():
+    """Whenever the order changes: each refused cancel is such a change, so that cancel would follow
+    upon cancel as fast as the network is.
+    """
+    w = world()
+    w.fault("timeout", methods=["order.place"], times=1)
+    order = w.buy()
+    w.run_until(lambda: order.state is OrderState.UNKNOWN)
+    w.hand.on_order = lambda desk, order: desk.cancel(order)  # type: ignore[assignment, method-assign]
+    before = w.methods().count("order.cancel")
+    w.cancel(order)
+    w.run(10)
+    assert order.state is OrderState.UNKNOWN
+    assert 3 <= w.methods().count("order.cancel") - before <= 8
+
+
+def test_a_strategy_that_cancels_what_the_venue_does_not_cancel_does_so_four_times_a_second():
+    w = world()
+    order = w.buy()
+    w.run(0.1)
+    w.to_venue = lambda m: (
+        [(LATENCY_NS, Message(m.line, m.opcode, m.payload.replace(b'"orderId":', b'"orderId":9')))]
+        if b"order.cancel" in m.payload
+        else w.deliver(m)
+    )
+    w.hand.on_order = lambda desk, order: desk.cancel(order)  # type: ignore[assignment, method-assign]
+    before = w.methods().count("order.cancel")
+    w.cancel(order)
+    w.run(5)
+    assert order.state is OrderState.LIVE
+    assert 5 <= w.methods().count("order.cancel") - before <= 5 * 4 + 8
