@@ -37,15 +37,15 @@ class Mismatch(Struct, frozen=True):
     ours_atoms: int
     venue_atoms: int
     agreed_ns: int
-    """The venue's time when they last agreed, 0 for never."""
+    """The venue's time when they last agreed, 0 for in an earlier boot."""
 
     def __str__(self) -> str:
         more = self.venue_atoms - self.ours_atoms
-        since = f" since {clock(self.agreed_ns)}" if self.agreed_ns else ""
+        since = clock(self.agreed_ns) if self.agreed_ns else "before this start"
         return (
             f"{self.asset}: {amount(self.ours_atoms)} by our fills, "
             f"{amount(self.venue_atoms)} by the venue, {amount(abs(more))} "
-            f"{'more' if more > 0 else 'less'}{since}"
+            f"{'more' if more > 0 else 'less'} since {since}"
         )
 
 
@@ -123,6 +123,7 @@ class Ledger:
     def renumber(self, instrument: int) -> None:
         """The venue numbers its trades from the beginning again."""
         self._counted.pop(instrument, None)
+        self.unnoted = True
 
     # -- comparing -----------------------------------------------------------------------------
 
@@ -150,7 +151,7 @@ class Ledger:
             same = before.same + 1 if before.atoms == difference else 1
             doubt = self._doubts[asset] = _Doubt(difference, same, before.passes + 1)
             if doubt.same >= PASSES or doubt.passes >= RESTLESS_PASSES:
-                agreed_ns = self._agreed_ns.get(asset, 0)
+                agreed_ns = self._agreed_ns.get(asset, self._opened_ns.get(asset, 0))
                 found.append(Mismatch(asset, opening + change, has, agreed_ns))
         return found
 
@@ -169,6 +170,7 @@ class Ledger:
         self._others.clear()
         self._locked.clear()
         self._doubts.clear()
+        self.unnoted = True
 
     def _open(self, asset: str, rest_atoms: int, asked_ns: int) -> int | None:
         """Return what there was before any trade of ours, once it was the same twice."""

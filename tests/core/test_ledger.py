@@ -51,7 +51,9 @@ def test_a_fill_that_only_the_venue_has_is_a_mismatch_with_both_ledgers_shown():
     assert looks(ledger, 5 * COIN + LOT, PASSES - 1) == []
     assert ledger.in_doubt
     [found] = looks(ledger, 5 * COIN + LOT, 1)
-    assert str(found) == "BTC: 5 by our fills, 5.001 by the venue, 0.001 more"
+    assert (
+        str(found) == "BTC: 5 by our fills, 5.001 by the venue, 0.001 more since before this start"
+    )
 
 
 def test_a_difference_that_changes_is_counted_anew():

@@ -217,3 +217,25 @@ def test_no_fill_is_lost_at_a_restart_because_the_history_lags():
     again.run_until(lambda: again.engine.positions[0].lots == 400, 100)
     again.run(0.1)
     assert again.engine.positions[0].lots == 400
+
+
+def test_a_reset_that_a_person_has_resumed_is_not_met_again_by_the_next_boot():
+    """Also where that boot dies long before its next note were due."""
+    w = world()
+    for _ in range(5):
+        w.buy(6_501_000, 100, tif=TimeInForce.IOC)
+        w.run(0.5)
+    w.run(80)
+    reset(w)
+    noted_ns = w.engine.continuity._noted_ns
+    w.run_until(lambda: w.engine.continuity._noted_ns > noted_ns, 20)
+    see_the_book(w)
+    w.buy(6_501_000, 100, tif=TimeInForce.IOC)
+    w.run(0.2)
+    assert "from the beginning again" in w.engine.risk.halted
+    w.engine.on_control(b"resume", w.now_ns)
+    w.run(1.5)
+    again = next_boot(w)
+    again.run(200)
+    assert not again.engine.risk.halts(), again.engine.risk.halted
+    assert again.engine.positions[0].lots == 600

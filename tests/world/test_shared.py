@@ -155,6 +155,27 @@ def test_what_changed_between_two_boots_is_held_against_the_opening_of_the_first
     assert "the ledgers differ" in again.engine.risk.halted
 
 
+def test_a_deposit_made_while_no_run_was_there_is_named_and_can_be_resumed():
+    """The venue tells of it to nobody later: the balance alone says so."""
+    w = world()
+    w.buy(6_501_000, 500, tif=TimeInForce.IOC)
+    w.run(75)
+    note = crashed(w)
+    w.die()
+    deposit(w)
+    again = next_boot(w, note)
+    again.run_until(lambda: again.desk.session is SessionState.HALTED, 100)
+    [halt] = again.engine.risk.halts()
+    assert (halt.kind, halt.kind.resumable) == (HaltKind.LEDGER, True)
+    for said in ("BTC: 100.00", "101.50", "1.5 more since before this start", "resume"):
+        assert said in halt.why
+    again.engine.on_control(b"resume", again.now_ns)
+    again.run(200)
+    assert again.desk.session is SessionState.TRADING
+    assert again.engine.positions[0].lots == 500
+    assert not again.engine.risk.halts()
+
+
 def test_trades_of_others_before_a_restart_are_counted_once():
     w = world()
     w.run(3)
