@@ -33,7 +33,9 @@ PERIOD_NS = 30 * NS_PER_S
 meanwhile, and rules change rarely."""
 
 RETRY_NS = NS_PER_S
-"""Between two questions that a start cannot go on without."""
+LONGEST_RETRY_NS = 8 * NS_PER_S
+"""Between two questions that a start cannot go on without: twice as long each time, as long as that
+is less than a person who has mended the way would mind."""
 
 _REFUSED = (Verdict.REFUSED, Verdict.ABSENT, Verdict.FATAL)
 
@@ -73,6 +75,7 @@ class ReferenceData:
         self._known = known
         self._log = log
         self._next_ns = 0
+        self._retry_ns = RETRY_NS
         self._carried: tuple[str, ...] = ()
 
     def carry(self, symbols: tuple[str, ...]) -> None:
@@ -82,15 +85,18 @@ class ReferenceData:
         self._carried = symbols
 
     def step(self) -> None:
-        """Ask for clock and instruments when that is due: a second later until they are known.
+        """Ask for clock and instruments when that is due: with back-off until they are known.
 
         A venue halts a symbol, or moves its grid, without a word on any line.
         """
         now_ns = self._desk.now_ns
         if now_ns < self._next_ns:
             return
-        known = bool(len(self._table)) and self._clock.known
-        self._next_ns = now_ns + (PERIOD_NS if known else RETRY_NS)
+        if len(self._table) and self._clock.known:
+            self._next_ns, self._retry_ns = now_ns + PERIOD_NS, RETRY_NS
+        else:
+            self._next_ns = now_ns + self._retry_ns
+            self._retry_ns = min(2 * self._retry_ns, LONGEST_RETRY_NS)
         self._outbound.request(FetchTime(), now_ns)
         self._outbound.request(FetchInstruments(self._carried), now_ns)
 

@@ -3,7 +3,7 @@
 Here live the table of commands, the exit codes and the one place where a typed error becomes a
 line on stderr. What a command does lives in the module of its name, imported only when it is the
 one that was asked for, so that ``hotloop --help`` is instant. An error outside the typed tree is a
-defect of ours and comes out with its traceback.
+defect of ours and comes out with its traceback, but for files that the system refuses.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Exit(IntEnum):
 MEANINGS = {
     Exit.OK: "done; stopped on request (Ctrl-C, SIGTERM) counts, once no order of ours is left",
     Exit.FAILED: "ended early: a limit halted it, a check failed, or an error of ours",
-    Exit.MISUSE: "wrong arguments, configuration or key file; nothing was sent",
+    Exit.MISUSE: "wrong arguments, configuration or files; nothing was sent",
     Exit.REMOTE: "the venue could not be reached, refused us, or broke its protocol",
     Exit.ORDERS_SURVIVED: "it is not proved that none of our orders is left: LOOK AT THE VENUE",
     Exit.INTERRUPTED: "stopped by Ctrl-C with nothing to finish",
@@ -109,18 +109,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that ``argv`` names, and return its exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     if not arguments or arguments[0] not in TRADING:
-        return _ended(arguments)
+        return ended(arguments)
     terminal = importlib.import_module("tools.terminal")
     with terminal.Terminal():
         try:
-            return _ended(arguments)
+            return ended(arguments)
         except Exception:  # noqa: BLE001 - it is raised on, as an exit
             traceback.print_exc()  # as Python would show it, but without waiting for a reader
             raise SystemExit(Exit.FAILED) from None
 
 
-def _ended(arguments: Sequence[str]) -> int:
-    """Run a command; turn what it raises into an exit code."""
+def ended(arguments: Sequence[str]) -> int:
+    """Run a command in this process's own output; turn what it raises into an exit code."""
     try:
         code = _run(arguments)
         sys.stdout.flush()  # here, where a reader that has gone is no surprise
@@ -133,6 +133,7 @@ def _ended(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.NO_READER
     except OSError as error:
+        # Before a run trades: what fails from then on comes in a group, and with a traceback.
         if error.filename is None:
             raise
         print(f"hotloop: {error.filename}: {error.strerror}", file=sys.stderr)

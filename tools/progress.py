@@ -32,12 +32,10 @@ class Progress:
 
     def show(self) -> None:
         """Write the line as of now, and what keeps us from the venue where that is new."""
-        troubles = dict(self._runtime.troubles)
-        if not troubles and not len(self._engine.table):
-            troubles["the venue"] = "no answer yet"
-        for name, why in troubles.items():
-            if self._said.get(name) != why:
-                self._say(f"{name} is not reached: {why}")
+        troubles = self._troubles()
+        for name, how in troubles.items():
+            if self._said.get(name) != how:
+                self._say(f"{name} {how}")
         self._said = troubles
         self._tell_log()
         line = self.line()
@@ -45,6 +43,16 @@ class Progress:
             # A line that wraps could not be renewed in place.
             line = line[: width() - 1] + "\x1b[K"
         print(line, end=self._end, file=sys.stderr, flush=True)
+
+    def _troubles(self) -> dict[str, str]:
+        """Return what keeps us from the venue; a refusal for good is told when the run ends."""
+        if self._engine.gate.fatal:
+            return {}
+        if self._runtime.troubles or len(self._engine.table):
+            return dict(self._runtime.troubles)
+        if self._runtime.heard:
+            return {"the venue": "gives no answer to start with yet"}
+        return {"the venue": "has not answered yet"}
 
     def _say(self, text: str) -> None:
         clear = "\x1b[K" if self._end == "\r" else ""

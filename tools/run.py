@@ -298,7 +298,7 @@ def _proof(ending: Ending, *, keyless: bool) -> str:
     """Say what is known of our orders, and no more."""
     if ending.proved:
         return "the venue lists none of our orders"
-    if not ending.reached:
+    if not ending.heard:
         return "the venue was not reached: this run sent no order, and nothing is proved of others"
     if keyless:
         return "no order was sent: there is no key"

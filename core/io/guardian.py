@@ -6,7 +6,8 @@ proved that none is left. It places nothing, has no strategy and no line, and ne
 whose client id is not of its scope. How it is started and watched is in ``core.io.guarded``.
 
 Requests that were on their way when the process died may be accepted later. So the proof counts
-only from when the last of them has expired: until then it looks, and cancels what appears. A new
+only from when the last of them has expired, and what the venue takes to execute one that it has let
+in is over: until then it looks, and cancels what appears. A new
 run of the same scope reconciles by itself; once it holds the scope's lock the guardian stops.
 """
 
@@ -172,7 +173,9 @@ class Guardian:
         taken_over: Callable[[], bool],
     ) -> None:
         self._scope = charge.scope
-        self._expiry_ns = charge.subscription.recv_window_ms * NS_PER_MS + SKEW_NS
+        window_ns = charge.subscription.recv_window_ms * NS_PER_MS
+        self._settled_ns = window_ns + adapter.execution_ns + SKEW_NS
+        """So long after a death nothing that was on its way can be accepted any more."""
         self._adapter = adapter
         self._ask = ask
         self._now_ns = now_ns
@@ -212,7 +215,7 @@ class Guardian:
 
         Also returns, with ``False``, when a new run has taken over, and after ``GIVE_UP_NS``.
         """
-        expired_ns = died_ns + self._expiry_ns
+        settled_ns = died_ns + self._settled_ns
         clean, wait_s = 0, FIRST_WAIT_S
         while self._now_ns() < self._until_ns(died_ns):
             ours = await self._look()
@@ -226,7 +229,7 @@ class Guardian:
                 wait_s = min(2 * wait_s, LONGEST_WAIT_S)
                 continue
             wait_s = FIRST_WAIT_S
-            clean = clean + 1 if not ours and self._now_ns() >= expired_ns else 0
+            clean = clean + 1 if not ours and self._now_ns() >= settled_ns else 0
             if clean == CLEAN_LISTS:
                 self._note("proved", empty_lists=clean, after_ms=self._since_ms(died_ns))
                 return True

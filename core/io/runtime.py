@@ -82,8 +82,10 @@ class Ending(Struct, frozen=True, kw_only=True):
     """Whether the venue has listed none of ours, on any symbol of the account, twice."""
     unsent: bool
     """Whether this run has sent nothing, and none before it died with orders in doubt."""
+    heard: bool
+    """Whether the venue has ever answered, be it with a refusal."""
     reached: bool
-    """Whether the venue was ever heard."""
+    """Whether it has told what is traded there, so that orders were possible at all."""
     fatal: str
     """Why the engine could not go on, "" when it could."""
     remote: bool
@@ -92,6 +94,9 @@ class Ending(Struct, frozen=True, kw_only=True):
     traceback: str
     """Where the strategy raised, "" when it did not."""
 
+
+_NOT_THE_VENUE = 500
+"""From this HTTP status on it is something before the venue that answers."""
 
 REST = "REST"
 """What the trouble with it is filed under, beside the lines' names."""
@@ -144,7 +149,9 @@ class Runtime:
         self._left = trio.Event()
         self._why = ""
         self.troubles: dict[str, str] = {}
-        """What keeps us from the venue now, by line or as REST's: why it was not reached."""
+        """What keeps us from the venue now, by line or as REST's: "is not reached: WHY"."""
+        self.heard = False
+        """Whether the venue has ever answered, whatever it said."""
         self._unreached = ""
         self._garbage = Garbage(clock.now_ns, self._record_hop)
         self._loop = HotLoop(
@@ -248,7 +255,7 @@ class Runtime:
         self.engine.on_down(link, reason, self.now_ns())
 
     def on_dial_failed(self, link: int, reason: str, retry_ns: int) -> None:
-        self.troubles[self._name(link)] = reason
+        self.troubles[self._name(link)] = f"is not reached: {reason}"
         self.log(f"{self._name(link)}: {reason}; again in {retry_ns / NS_PER_S:.1f} s")
 
     def _name(self, link: int) -> str:
@@ -260,16 +267,19 @@ class Runtime:
     def _on_answer(
         self, request_id: int, status: int, headers: dict[str, str], body: bytes
     ) -> None:
-        if status:
-            self.troubles.pop(REST, None)
+        self.heard = self.heard or bool(status)
+        if not status:
+            self._rest_fails(f"is not reached: {body.decode(errors='replace')}")
+        elif status >= _NOT_THE_VENUE and not len(self.engine.table):
+            self._rest_fails(f"answers HTTP {status}")
         else:
-            self._rest_unreached(body.decode(errors="replace"))
+            self.troubles.pop(REST, None)
         self.engine.on_answer(request_id, status, headers, body, self.now_ns())
 
-    def _rest_unreached(self, why: str) -> None:
-        if self.troubles.get(REST) != why:
-            self.troubles[REST] = why
-            self.log(f"{REST}: {why}")
+    def _rest_fails(self, how: str) -> None:
+        if self.troubles.get(REST) != how:
+            self.troubles[REST] = how
+            self.log(f"{REST} {how}")
 
     def _on_untrusted(self, why: str) -> None:
         self.engine.fail(f"REST: {why}", self.now_ns())
@@ -367,7 +377,8 @@ class Runtime:
             proved = self.engine.recovery.left
             self.log("left: the venue lists none of our orders" if proved else "left")
         else:
-            self.log(f"not proved gone within {self._plan.leave_timeout_s:g} s")
+            left = "; ".join(self.ending().survivors) or "none known to us"
+            self.log(f"not proved gone within {self._plan.leave_timeout_s:g} s: {left}")
 
     def _signals(self, hung: Callable[[str], object] | None) -> Signals:
         def end(name: str) -> None:
@@ -386,12 +397,13 @@ class Runtime:
     async def _keep_patience(self) -> None:
         """Give a start up that cannot reach the venue; what has once traded tries for ever."""
         await trio.sleep(self._plan.start_timeout_s)
-        while not self.troubles:
+        while not self.troubles and len(self.engine.table):
             if self.engine.desk.session is not SessionState.STARTING:
                 return
             await trio.sleep(INTERVAL_S)
         if self.engine.desk.session is SessionState.STARTING and not self._told.is_set():
-            troubles = "; ".join(f"{name}: {why}" for name, why in self.troubles.items())
+            known = self.troubles or {"the venue": "gives no answer to start with"}
+            troubles = "; ".join(f"{name} {how}" for name, how in known.items())
             self._unreached = f"not started within {self._plan.start_timeout_s:g} s: {troubles}"
             self._loop.post(lambda: self.engine.fail(self._unreached, self.now_ns()))
 
@@ -478,6 +490,7 @@ class Runtime:
             ),
             proved=engine.recovery.left,
             unsent=engine.unsent,
+            heard=self.heard,
             reached=len(engine.table) > 0,
             fatal=engine.gate.fatal,
             remote=engine.gate.remote or bool(self._unreached),

@@ -78,7 +78,13 @@ def test_of_a_group_each_error_is_said_and_the_worst_decides(
     assert capsys.readouterr().err == "hotloop: reset\nhotloop: two are left\n"
 
 
-@pytest.mark.parametrize("error", [KeyError("x"), ExceptionGroup("", [BadConfig("x"), KeyError()])])
+WHILE_TRADING = ExceptionGroup("", [OSError(5, "Input/output error", "/run/folder/run.log")])
+"""A file that failed in a task: orders may stand, so that this is no wrong argument."""
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), ExceptionGroup("", [BadConfig("x"), KeyError()]), WHILE_TRADING]
+)
 def test_an_error_outside_the_tree_comes_out_as_it_is(
     error: Exception, ends_with: Callable[..., int]
 ) -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -84,8 +88,48 @@ def test_a_start_that_does_not_reach_the_venue_says_why_at_once_and_is_given_up(
     assert done.returncode == 3, done.stderr
     said = done.stderr.splitlines()
     assert any(f"REST is not reached: all attempts to connect to {NOBODY}" in s for s in said), said
-    assert said[-1].startswith("hotloop: not started within 5 s: REST: ")
-    assert "REST: " in (tmp_path / "run" / "run.log").read_text()
+    assert said[-1].startswith("hotloop: not started within 5 s: REST is not reached: ")
+    assert "REST is not reached: " in (tmp_path / "run" / "run.log").read_text()
+
+
+@contextmanager
+def answering(status: int) -> Iterator[str]:
+    """Answer every request with this status and a page of HTML."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(b"<html>not the venue</html>")
+
+        def log_message(self, *_: object) -> None:
+            """Nobody is to read it."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [(503, "REST answers HTTP 503"), (200, "the venue gives no answer to start with")],
+)
+def test_a_page_of_html_is_no_start_and_is_given_up_with_what_came(
+    tmp_path: Path, status: int, says: str
+) -> None:
+    key = f"fake-{os.getpid()}-{status}"
+    with answering(status) as place:
+        path = write(tmp_path, rest=f"http://{place}", stream=f"ws://{place}", key=key, secret="x")
+        done = subprocess.run(
+            command(path), capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
+        )
+    assert done.returncode == 3, done.stderr
+    said = done.stderr.splitlines()
+    assert any(line.startswith(f"hotloop: {says}") for line in said[:-1]), said
+    assert said[-1].startswith(f"hotloop: not started within 5 s: {says}")
+    assert "not reached" not in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -109,4 +153,5 @@ async def test_a_start_that_the_venue_refuses_for_good_ends_at_once_with_its_wor
         done.stderr.decode()
     )
     assert says in done.stderr.decode()
+    assert "not reached" not in done.stderr.decode()
     assert "Traceback" not in done.stderr.decode()

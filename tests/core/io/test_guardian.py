@@ -42,7 +42,7 @@ from core.io.rest import Answer
 from core.units import NS_PER_MS, NS_PER_S
 from core.venue import RestRequest, Stream, Subscription
 from venues.binance import VENUE
-from venues.binance.adapter import SpotAdapter
+from venues.binance.adapter import EXECUTION_NS, SpotAdapter
 from venues.sim.exchange import LIMITS, Limits
 from venues.sim.fixed import ONE
 from venues.sim.limits import Limit
@@ -53,7 +53,7 @@ START_NS = 1_767_225_600_500_000_000
 SCOPE = "habcdef-"
 RECV_WINDOW_MS = 5_000
 ROUND_TRIP_S = 0.02
-EXPIRED_S = (RECV_WINDOW_MS * NS_PER_MS + SKEW_NS) / NS_PER_S
+EXPIRED_S = (RECV_WINDOW_MS * NS_PER_MS + EXECUTION_NS + SKEW_NS) / NS_PER_S
 
 CHARGE = Charge(
     pid=4711,
