@@ -19,7 +19,8 @@ from core.io.guardian import LOG
 from core.io.journal_file import read
 from core.journal import Kind, Record
 from core.units import NS_PER_MS
-from tools.crash_test import CONFIG, Exchange, Run, write_folder
+from tools.crash_test.exchange import Exchange
+from tools.crash_test.house import CONFIG, Run, write_folder
 from venues.binance.decode import MARKET, TRADE
 
 PATIENCE_S = 30.0
@@ -150,6 +151,7 @@ def assert_every_order_was_fresh(records: list[Record]) -> None:
 def assert_ledgers_agree(pair: Pair, records: list[Record]) -> None:
     """Every order the exchange had was journaled before, none twice, and none is left."""
     names = pair.exchange.orders()
+    assert names, "no order was ever placed, so nothing is shown"
     assert len(names) == len(set(names))
     assert set(names) <= {name for _, name in placements(records)}
     assert pair.exchange.open_orders() == []

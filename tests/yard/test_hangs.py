@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from tests.yard.house import Pair, a_pair, end, run_at, until, write_own
-from tools.crash_test import Run
+from tools.crash_test.house import Run
 
 pytestmark = pytest.mark.yard
 

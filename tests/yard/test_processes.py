@@ -22,7 +22,7 @@ from tests.yard.house import (
     until,
 )
 from tests.yard.relay import Relay
-from tools.crash_test import compare
+from tools.crash_test.checks import compare
 from venues.binance.decode import MARKET, TRADE
 
 pytestmark = pytest.mark.yard
