@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import secrets
 import sys
+import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -113,7 +114,8 @@ def _answers(codec: ClientCodec, messages: list[tuple[int, bytes]], *, echo: boo
     return answers
 
 
-async def run_cases(port: int, only: range | None) -> None:
+async def run_cases(port: int, only: range | None) -> int:
+    """Have the suite try each case; return how many those were."""
     count = int(await converse(port, "/getCaseCount", echo=False))
     cases = only or range(1, count + 1)
     for case in cases:
@@ -121,6 +123,21 @@ async def run_cases(port: int, only: range | None) -> None:
         await converse(port, f"/runCase?case={case}&agent={AGENT}", echo=True)
     print(file=sys.stderr)
     await converse(port, f"/updateReports?agent={AGENT}", echo=False)
+    return len(cases)
+
+
+def report_of(path: Path, cases: int, began_ns: int) -> dict[str, Result]:
+    """Return what the suite says of the cases that were run.
+
+    A report of another time, or of fewer cases, would pass for this one. Raises ``SystemExit``.
+    """
+    if not path.exists() or path.stat().st_mtime_ns < began_ns:
+        raise SystemExit(f"{path}: the suite has not written it in this run")
+    reports = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, Result]])
+    results = reports.get(AGENT, {})
+    if not cases or len(results) < cases:
+        raise SystemExit(f"{path}: tells of {len(results)} cases, and {cases} were run")
+    return results
 
 
 def summary(results: dict[str, Result]) -> tuple[str, list[str]]:
@@ -161,9 +178,9 @@ def main() -> None:
     parser.add_argument("--cases", type=int, nargs=2, metavar=("FIRST", "LAST"), help="only these")
     args = parser.parse_args()
     only = range(args.cases[0], args.cases[1] + 1) if args.cases else None
-    trio.run(run_cases, args.port, only)
-    reports = msgspec.json.decode(args.report.read_bytes(), type=dict[str, dict[str, Result]])
-    table, failed = summary(reports[AGENT])
+    began_ns = time.time_ns()
+    cases = trio.run(run_cases, args.port, only)
+    table, failed = summary(report_of(args.report, cases, began_ns))
     print(table)
     print(*failed, sep="\n")
     if args.write:

@@ -10,6 +10,8 @@ import contextlib
 import io
 import itertools
 import os
+import re
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -19,7 +21,7 @@ from core.errors import HotloopError, Malformed
 from core.events import Event
 from core.units import Grid
 from core.wire.websocket import ClientCodec
-from tools.cli import main
+from tools.cli import ended
 from tools.world.tank import Tank
 
 GOOD = """\
@@ -146,7 +148,7 @@ def run(path: Path) -> str:
     """Return what ``hotloop run`` says about a configuration."""
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
-        code = main(["run", str(path), "--seconds", "1"])
+        code = ended(["run", str(path), "--seconds", "1"])
     text = said.getvalue().replace(str(path.parent) + os.sep, "").strip()
     return f"exit {code}: {text}"
 
@@ -194,6 +196,14 @@ def counted(text: str, _: Path) -> str:
         return f"{type(error).__name__}: {error}"
 
 
+_NO_ANSWER = re.compile(r"\| (accepted.*|exit 0.*|exit \d+:)? \|$")
+
+
+def taken(text: str) -> list[str]:
+    """Return the rows of a page whose bad input was taken for good, or refused without a word."""
+    return [line for line in text.splitlines() if _NO_ANSWER.search(line)]
+
+
 def page() -> str:
     """Return the page."""
     lines = [
@@ -213,5 +223,14 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def write(path: Path) -> int:
+    """Write the page; return 1 where anything bad was taken."""
+    text = page()
+    path.write_text(text, encoding="utf-8")
+    found = taken(text)
+    print(*found, sep="\n", file=sys.stderr)
+    return 1 if found else 0
+
+
 if __name__ == "__main__":
-    Path("docs/bad-input.md").write_text(page(), encoding="utf-8")
+    sys.exit(write(Path("docs/bad-input.md")))

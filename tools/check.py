@@ -433,6 +433,11 @@ async def _check_symbols(
     except RemoteFault as error:
         findings.fail("symbols", str(error), "correct symbols", code=Exit.REMOTE)
         return None
+    told = {instrument.symbol for instrument in report.instruments}
+    if missing := [symbol for symbol in subject.config.symbols if symbol not in told]:
+        text = f"the venue says nothing of {', '.join(missing)}"
+        findings.fail("symbols", text, "correct symbols", code=Exit.REMOTE)
+        return None
     for instrument in report.instruments:
         trouble = _trouble(instrument, subject)
         if trouble:

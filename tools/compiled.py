@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Final
 
@@ -106,11 +107,22 @@ class BuildsDiffer(HotloopError):
     """A compiled hotloop does something else than its source."""
 
 
+def pure(folder: Path = FOLDER) -> list[str]:
+    """Return the modules that Python would load from their source in a copy; none is to be."""
+    return [
+        module
+        for module in MODULES
+        if not any((folder / module).with_suffix(suffix).exists() for suffix in EXTENSION_SUFFIXES)
+    ]
+
+
 def check(folder: Path = FOLDER) -> str:
     """Run all tests in the copy, and replay with each build what the other has recorded.
 
     Returns the tests' closing line. Raises ``BuildsDiffer``.
     """
+    if uncompiled := pure(folder):
+        raise BuildsDiffer(f"these are not compiled, so nothing would be shown: {uncompiled}")
     closing = _run([sys.executable, "-m", "pytest"], folder)
     with tempfile.TemporaryDirectory(prefix="hotloop-compiled-") as runs:
         for recorder, replayer in ((ROOT, folder), (folder, ROOT)):

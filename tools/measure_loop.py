@@ -114,6 +114,8 @@ def _peer(target: Callable[..., None], *args: object) -> Iterator[socket.socket]
                 yield ours
         finally:
             process.join(DEADLINE_S)
+        if process.exitcode:
+            raise RuntimeError(f"the peer ended with {process.exitcode}: nothing was measured")
 
 
 # -- round trips -----------------------------------------------------------------------------
@@ -199,6 +201,8 @@ def _trips_ns(options: dict[str, bool], trips: int) -> list[int]:
                 await _hot(ours, spin=options["spin"], stamps=options["stamps"], tls=tls)
 
             trio.run(run)
+    if not results.poll(DEADLINE_S):
+        raise RuntimeError("the peer reports no round trips")
     trips_ns: list[int] = results.recv()
     return trips_ns
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from core.errors import BadParameter
 from core.journal import OUTPUTS, Answer, Ask, Header, Kind, Record, unpack
 from core.replay import Difference, Tally, name, replay
 from core.units import NS_PER_MS, NS_PER_S
@@ -83,6 +84,8 @@ def _compare(recording: Recording, *, as_json: bool) -> int:
                 found = {"boot": header.boot} | _as_json(tally.difference)
                 break
     recording.warn_of_torn()
+    if not lines:
+        raise BadParameter(f"{recording.folder}: the journal holds no run, so nothing was replayed")
     if as_json:
         result = {
             "identical": found is None,

@@ -423,3 +423,9 @@ def test_progress_is_counted_in_bytes_of_the_journal(tank: Tank, tmp_path: Path)
     assert positions[0] == 0
     assert positions == sorted(positions)
     assert recording.size - 200 < positions[-1] < recording.size
+
+
+def test_a_journal_without_a_run_is_no_successful_replay(tmp_path: Path, tank: Tank) -> None:
+    """A word of the operator between two runs is a boot of its own, and nothing to replay."""
+    folder = save(tmp_path, tank, records=[], header=replace(header_of(tank), seeds={}))
+    assert cli.main(["replay", str(folder)]) == 2

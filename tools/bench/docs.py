@@ -86,9 +86,8 @@ def write(result: dict[str, Any], target: Path) -> None:
             picture=PICTURE,
         )
     ]
-    held = goals(result)
-    if held:
-        parts.append(_table(Table("Goals", ("goal", "limit", "seen", "reached"), _lines(held))))
+    lines = _lines(goals(result))
+    parts.append(_table(Table("Goals", ("goal", "limit", "seen", "reached"), lines)))
     parts += [_table(table) for table in page.tables(result)]
     if "compiled" in result:
         parts.append(_compiled(result["compiled"]))
@@ -102,11 +101,17 @@ def _lines(held: list[Goal]) -> list[list[str]]:
         [
             goal.what,
             f"{'at least' if goal.at_least else 'at most'} {_number(goal.limit)}",
-            f"{goal.seen:,.0f}" if goal.seen >= 1000 else f"{goal.seen:.2f}",
+            _seen(goal.seen),
             "yes" if goal.reached else "**no**",
         ]
         for goal in held
     ]
+
+
+def _seen(figure: float | None) -> str:
+    if figure is None:
+        return "not measured"
+    return f"{figure:,.0f}" if figure >= 1000 else f"{figure:.2f}"
 
 
 def _number(limit: float) -> str:

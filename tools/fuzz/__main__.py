@@ -134,11 +134,18 @@ def _parser() -> argparse.ArgumentParser:
     names = [target.name for target in TARGETS]
     parser.add_argument("--target", choices=names, default="", help="this reader alone")
     parser.add_argument("--seconds", type=seconds, metavar="N", help="go on for N seconds")
-    parser.add_argument("--seeds", type=int, default=1_000, metavar="N", help="default: 1000")
+    parser.add_argument("--seeds", type=_count, default=1_000, metavar="N", help="default: 1000")
     parser.add_argument("--first", type=int, default=0, metavar="S", help="seed to begin with")
     parser.add_argument("--seed", metavar="S", help="this case alone")
     parser.add_argument("--input", type=_bytes, metavar="BASE64", help="these bytes alone")
     return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more: no case shows nothing")
+    return number
 
 
 def _bytes(text: str) -> bytes:
