@@ -12,7 +12,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -208,7 +208,26 @@ def _runtime(
     *,
     flattens: bool,
 ) -> tuple[Runtime, app.House]:
-    log = RunLog(folder.log)
+    with ExitStack() as unless_built:
+        log = RunLog(folder.log)
+        unless_built.callback(log.close)
+        built = _built(config, path, keys, folder, scope, engine_of, losses, log, flattens=flattens)
+        unless_built.pop_all()
+    return built
+
+
+def _built(
+    config: Config,
+    path: Path,
+    keys: Keys | None,
+    folder: RunFolder,
+    scope: str,
+    engine_of: Callable[[app.House], EngineOf],
+    losses: Losses,
+    log: RunLog,
+    *,
+    flattens: bool,
+) -> tuple[Runtime, app.House]:
     clock = EngineClock()
     for line in settle(config.loop.cpu):
         log.write(clock.now_ns(), line)

@@ -8,10 +8,12 @@ import socket
 import subprocess
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from tools import autobahn, bad_input, compiled, fuzz, measure_loop
+from tools import autobahn, bad_input, check, compiled, fuzz, measure_loop
 from tools.bench.goals import goals
 from tools.fuzz.__main__ import main as fuzzed
 
@@ -86,6 +88,24 @@ def test_bad_input_that_is_taken_or_refused_without_a_word_is_found_out(
     cases = [("Prices", [("NaN", lambda _: answer)])]
     monkeypatch.setattr(bad_input, "cases", lambda: iter(cases))
     assert bad_input.write(tmp_path / "page.md") == 1
+
+
+# -- hotloop check ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("told", [(), ("BTCUSDT",)])
+async def test_a_symbol_that_the_venue_says_nothing_of_is_no_success(
+    told: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def ask(*_: object) -> Any:
+        return SimpleNamespace(instruments=[SimpleNamespace(symbol=symbol) for symbol in told])
+
+    findings = check.Findings()
+    question: Any = SimpleNamespace(ask=ask)
+    subject: Any = SimpleNamespace(config=SimpleNamespace(symbols=("BTCUSDT", "ETHUSDT")))
+    assert await check._check_symbols(findings, question, subject) is None
+    assert findings.code == 3
+    assert "the venue says nothing of" in capsys.readouterr().out
 
 
 # -- fuzzing, and measuring ------------------------------------------------------------------

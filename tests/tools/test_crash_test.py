@@ -189,7 +189,7 @@ def killed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(os, "kill", lambda pid, _: found.append(pid))
     monkeypatch.setattr(strikes, "is_guardian", lambda _: False)
     monkeypatch.setattr("resource.prlimit", lambda *_: None)
-    for name in ("STAYS_S", "AWAY_S", "STARTING_S", "LEAVING_S", "LEAVE_S"):
+    for name in ("STAYS_S", "AWAY_S", "STARTING_S", "LEAVING_S", "LEAVE_S", "NOTED_S"):
         monkeypatch.setattr(strikes, name, 0.0)
     return found
 

@@ -28,7 +28,8 @@ PAGE: Final = 1_000
 TRIES: Final = 5
 _CLOCK_OFF: Final = "-1021"
 """One that was stopped for a while, or waits for its CPU, takes our time for one of the future or
-of the past until it has caught up."""
+of the past until it has caught up; and its HTTP server refuses a connection that is too old for it
+with a 400 without a word."""
 
 ENDPOINTS: Final = ("rest", "stream", "ws_api")
 
@@ -63,7 +64,7 @@ class Exchange:
             answer = self._answer(what, **parameters)
             if answer.is_success:
                 return answer.json()
-            if _CLOCK_OFF not in answer.text:
+            if answer.text and _CLOCK_OFF not in answer.text:
                 break
             time.sleep(1.0)
         raise Wrong(f"the exchange refuses {what}: {answer.status_code} {answer.text}")

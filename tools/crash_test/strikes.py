@@ -53,6 +53,9 @@ LEAVING_S: Final = 0.5
 SAID_S: Final = 15.0
 """Within which the terminal says that the venue is not reached: 2 s, and the start of Python."""
 
+NOTED_S: Final = 2.0
+"""A person's word on a dispute is kept for the next boot within one second."""
+
 SLICE_S: Final = 0.03
 STARVED_S: Final = 0.27
 """Of a CPU a starved run gets a tenth, in slices that are shorter than a turn's budget."""
@@ -314,6 +317,7 @@ def set_up_anew(run: Watched, exchange: Relayed, chance: random.Random) -> Struc
         return "from the beginning" in run.logged() and run.trading()
 
     until("it notices new numbers, and trades on", goes_on_with_new_numbers, DOUBT_S)
+    time.sleep(NOTED_S)
     compare(run, exchange)
     kill(run, exchange, chance)
     return Struck(len(left), "the exchange killed and set up anew, then killed")
