@@ -483,11 +483,13 @@ def met(name: str, orders: int, replayed: int = 1) -> Round:
 
 
 def test_strikes_that_meet_nothing_show_nothing() -> None:
-    check_met([met("kill", 0), met("kill", 2), met("kill_starting", 0)])
+    check_met([met("kill", 0), met("kill", 2), met("kill_starting", 0), met("leave", 0)])
     with pytest.raises(Wrong, match="nothing was struck"):
         check_met([])
+    with pytest.raises(Wrong, match="no strike met an open order"):
+        check_met([met("kill", 0), met("leave", 0), met("kill_starting", 1)])
     with pytest.raises(Wrong, match="none of these strikes met an open order: leave, stop"):
-        check_met([met("kill", 1), met("stop", 0), met("leave", 0)])
+        check_met([met("kill", 1), *[met("stop", 0)] * 3, *[met("leave", 0)] * 3])
     with pytest.raises(Wrong, match="no journal was replayed"):
         check_met([met("kill", 1, replayed=0)])
 

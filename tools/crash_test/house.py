@@ -60,8 +60,9 @@ recv_window_ms = 500
 segment_mb = 4
 """
 
-LEAVE_S: Final = 5
-"""How long a run of ours tries to prove that nothing is left, where the exchange is away."""
+LEAVE_S: Final = 16
+"""How long a run of ours tries to prove that nothing is left: after a boot that died it has to wait
+for its window, the venue's own timeout and the skew, 12.5 s in all."""
 
 LOUD: Final = '''\
 """The maker, printing as much as it is told to with every look at a book."""
