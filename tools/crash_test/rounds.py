@@ -156,7 +156,9 @@ def crash(
 ) -> str:
     """Run the whole test; return what it has shown. Raises ``Wrong``."""
     chance = random.Random(seed)
-    with tempfile.TemporaryDirectory() as temporary, running_exchange() as exchange:
+    # A guardian may be noting what it does there until its proof is complete.
+    temporary_folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    with temporary_folder as temporary, running_exchange() as exchange:
         folder = Path(temporary) / "run"
         write_loud_folder(folder, exchange.announcement)
         began_s = time.monotonic()
