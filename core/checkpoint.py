@@ -56,6 +56,14 @@ class PositionNote(Struct, frozen=True, kw_only=True):
     """The highest number that an order of ours was given."""
     others_ids: list[int] = []
     """The newest trades of others that the ledger counts."""
+    buy_floor: int | None = None
+    """Up to which trade all count as known beside the newest: below the first of all none does.
+    ``None``, as in notes of before: just under the oldest of those that are noted."""
+    sell_floor: int | None = None
+    others_floor: int | None = None
+    flow_atoms: dict[str, int] = {}
+    """What its trades have made of each asset, fees taken off: what the account holds has that in
+    it also where a boot leaves the symbol out."""
 
     @property
     def lots(self) -> int:

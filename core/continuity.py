@@ -97,6 +97,8 @@ class Continuity:
         self._restored: Restored | None = None
         self._unknown: list[PositionNote] = []
         """Positions on symbols that are not in the table: handed on as they are."""
+        self._uncounted: dict[int, PositionNote] = {}
+        """Positions of which today's grid cannot tell the size: handed on as they are, too."""
         self._regrids: dict[str, Regrid] = {}
         self._set: dict[int, PositionNote] = {}
         """What the operator has set, until it is known as of which trade."""
@@ -136,11 +138,25 @@ class Continuity:
             halts=[self._lasting(halt) for halt in self._halts() if halt.kind in LASTING],
             clock_offset_ns=self._clock.offset_ns,
             orders=[self._order(order) for order in self._orders.unsettled()],
-            ledger={} if self._shared else self._ledger.openings(),
+            ledger={} if self._shared else self._openings(),
             day=self._day(),
         )
         self._ledger.unnoted = False
         self._keep(checkpoint.PREFIX + checkpoint.encode(left))
+
+    def _openings(self) -> dict[str, int]:
+        """Return the ledger's openings, without what was traded on symbols that are handed on."""
+        handed_on = self._handed_on_flow()
+        openings = self._ledger.openings()
+        return {asset: atoms - handed_on.get(asset, 0) for asset, atoms in openings.items()}
+
+    def _handed_on_flow(self) -> dict[str, int]:
+        """Return what positions that are handed on as they are have made of each asset."""
+        flows: dict[str, int] = {}
+        for note in [*self._unknown, *self._uncounted.values()]:
+            for asset, atoms in note.flow_atoms.items():
+                flows[asset] = flows.get(asset, 0) + atoms
+        return flows
 
     def _keep(self, note: bytes) -> None:
         """Write what the next boot starts from, and have it kept."""
@@ -163,6 +179,8 @@ class Continuity:
         self._note(checkpoint.NUMBER + checkpoint.encode(note))
 
     def _position(self, row: Instrument) -> PositionNote:
+        if row.index in self._uncounted:
+            return self._uncounted[row.index]
         position = self._positions[row.index]
         return PositionNote(
             symbol=row.symbol,
@@ -182,6 +200,10 @@ class Continuity:
             newest_ns=position.newest_ns,
             newest_order_id=self._newest_number(row.index),
             others_ids=self._ledger.recent_ids(row.index, checkpoint.RECENT_IDS),
+            buy_floor=position.floor_under(True, checkpoint.RECENT_IDS),
+            sell_floor=position.floor_under(False, checkpoint.RECENT_IDS),
+            others_floor=self._ledger.floor_under(row.index, checkpoint.RECENT_IDS),
+            flow_atoms={} if self._shared else self._ledger.flow(row),
         )
 
     def _order(self, order: Order) -> OrderNote:
@@ -244,7 +266,10 @@ class Continuity:
             self._restore_number(number, now_ns)
         # What the operator has set is another position: what there was without it is taken anew.
         anew = {self._table[index].base for index in self._set}
-        self._ledger.restore({k: atoms for k, atoms in left.ledger.items() if k not in anew})
+        there = self._handed_on_flow()  # for this boot it was always there
+        self._ledger.restore(
+            {k: atoms + there.get(k, 0) for k, atoms in left.ledger.items() if k not in anew}
+        )
         self._doubt_sent(restored, now_ns)
         self._tell(restored)
         for halt in left.halts:
@@ -319,7 +344,7 @@ class Continuity:
         if note.last_trade_id == NEWEST_TRADE:
             self._set[row.index] = note
             return
-        self._ledger.resume_ids(row.index, note.others_ids)
+        self._ledger.resume_ids(row.index, note.others_ids, note.others_floor)
         witness = (note.newest_id, note.newest_ns)
         self._recovery.resume_trades(row.index, note.last_trade_id, witness)
 
@@ -333,6 +358,8 @@ class Continuity:
             buy_ids=note.recent_buy_ids,
             sell_ids=note.recent_sell_ids,
             newest_ns=note.newest_ns,
+            buy_floor=note.buy_floor,
+            sell_floor=note.sell_floor,
         )
 
     def on_baseline(self, instrument: int, trade_id: int) -> None:
@@ -343,12 +370,22 @@ class Continuity:
         note = self._set.pop(instrument, None)
         if note is not None:
             known = [trade_id] if trade_id >= 0 else []
-            self._take_over(
-                instrument, replace(note, recent_buy_ids=known, recent_sell_ids=known, newest_ns=0)
+            as_of = replace(
+                note,
+                recent_buy_ids=known,
+                recent_sell_ids=known,
+                newest_ns=0,
+                buy_floor=None,
+                sell_floor=None,
             )
+            self._take_over(instrument, as_of)
 
     def _unknown_size(self, row: Instrument, note: PositionNote, grid: str) -> None:
-        """A position is no whole number of today's lots: only a person can say what is held."""
+        """A position is no whole number of today's lots: only a person can say what is held.
+
+        Until then it is noted on as it is, so that every start says so, or counts it again.
+        """
+        self._uncounted[row.index] = note
         why = (
             f"{grid}: its position of {_size(note)} is no whole number of today's "
             f"{row.lot.step}. Set it (hotloop position), and start again"

@@ -135,9 +135,10 @@ class Ledger:
         was the same ``PASSES`` times, or whatever it was ``RESTLESS_PASSES`` times.
         """
         found = []
+        flows = self._flows()
         for asset, tolerance_atoms in self._bases().items():
             has = venue.get(asset, 0)
-            change = self._flow(asset) + self._others.get(asset, 0)
+            change = flows.get(asset, 0) + self._others.get(asset, 0)
             opening = self._open(asset, has - change, asked_ns)
             if opening is None:
                 continue
@@ -209,11 +210,15 @@ class Ledger:
         counted = self._counted.get(instrument)
         return [] if counted is None else counted.newest(count)
 
-    def resume_ids(self, instrument: int, ids: Sequence[int]) -> None:
-        """Know these trades of others: an earlier boot has counted them."""
+    def floor_under(self, instrument: int, count: int) -> int | None:
+        """Return up to which trade of others all are counted beside the newest ``count``."""
+        counted = self._counted.get(instrument)
+        return None if counted is None else counted.floor_under(count)
+
+    def resume_ids(self, instrument: int, ids: Sequence[int], floor: int | None) -> None:
+        """Know these trades of others, and all up to ``floor``: an earlier boot counted them."""
         self._counted[instrument] = counted = TradeIds()
-        for trade_id in ids:
-            counted.add(trade_id, 0)
+        counted.restore(ids, floor)
 
     # -- sums ----------------------------------------------------------------------------------
 
@@ -224,17 +229,22 @@ class Ledger:
             borne[row.base] = max(borne.get(row.base, 0), _lots(row, self._tolerance_lots))
         return borne
 
-    def _flow(self, asset: str) -> int:
-        """Return what our own trades have made of an asset, fees taken off."""
-        atoms = 0
+    def flow(self, row: Instrument) -> dict[str, int]:
+        """Return what our own trades on one instrument have made of each asset, fees taken off."""
+        position = self._positions[row.index]
+        flow = {row.base: _lots(row, position.lots)}
+        flow[row.quote] = flow.get(row.quote, 0) - _quote_units(row, position.cost_quote_units)
+        for asset, atoms in position.fees_atoms.items():
+            flow[asset] = flow.get(asset, 0) - atoms
+        return flow
+
+    def _flows(self) -> dict[str, int]:
+        """Return what all our trades have made of each asset."""
+        flows: dict[str, int] = {}
         for row in self._table:
-            position = self._positions[row.index]
-            if row.base == asset:
-                atoms += _lots(row, position.lots)
-            if row.quote == asset:
-                atoms -= _quote_units(row, position.cost_quote_units)
-            atoms -= position.fees_atoms.get(asset, 0)
-        return atoms
+            for asset, atoms in self.flow(row).items():
+                flows[asset] = flows.get(asset, 0) + atoms
+        return flows
 
 
 def _lots(row: Instrument, lots: int) -> int:

@@ -92,10 +92,20 @@ class TradeIds:
         """Return up to ``count`` of the highest ids, ascending."""
         return list(self._ids[-count:])
 
-    def restore(self, ids: Sequence[int]) -> None:
-        """Know these, and count everything below them as known."""
+    def floor_under(self, count: int) -> int:
+        """Return the id up to which all count as known to who knows the ``newest`` alone.
+
+        Where all ids fit in there it is our own: below the first fill of all nothing is known.
+        """
+        ids = self._ids
+        return ids[-count] - 1 if len(ids) > count else self._floor
+
+    def restore(self, ids: Sequence[int], floor: int | None) -> None:
+        """Know these, and everything up to ``floor``; ``None`` is just under the lowest of them."""
         self._ids = array("q", sorted(ids))
-        self._floor = self._ids[0] - 1 if ids else _LOWEST
+        if floor is None:
+            floor = self._ids[0] - 1 if ids else _LOWEST
+        self._floor = floor
 
 
 class Position:
@@ -177,6 +187,10 @@ class Position:
         """Return the newest trade ids of one side, ascending."""
         return (self._buys if bought else self._sells).newest(count)
 
+    def floor_under(self, bought: bool, count: int) -> int:
+        """Return up to which id of one side all count as known beside its newest ``count``."""
+        return (self._buys if bought else self._sells).floor_under(count)
+
     def restore(
         self,
         *,
@@ -188,9 +202,12 @@ class Position:
         buy_ids: Sequence[int],
         sell_ids: Sequence[int],
         newest_ns: int,
+        buy_floor: int | None = None,
+        sell_floor: int | None = None,
     ) -> None:
         """Go on from what an earlier boot has counted; ``*_ids`` are its newest fills.
 
+        All up to ``*_floor`` count as known, too; ``None`` is just under the oldest of those.
         ``newest_ns`` is the venue's time of the last of them, 0 where it is not known.
         """
         self.newest_id = max([-1, *buy_ids, *sell_ids])
@@ -201,8 +218,8 @@ class Position:
         self.bought_quote_units = bought_quote_units
         self.sold_quote_units = sold_quote_units
         self.fees_atoms = dict(fees_atoms)
-        self._buys.restore(buy_ids)
-        self._sells.restore(sell_ids)
+        self._buys.restore(buy_ids, buy_floor)
+        self._sells.restore(sell_ids, sell_floor)
 
     @property
     def cost_quote_units(self) -> int:

@@ -268,3 +268,29 @@ def test_a_trade_that_is_counted_is_known_by_its_number_on_its_own_side():
     assert position.knows(Side.BUY, 7)
     assert not position.knows(Side.SELL, 7)
     assert not position.knows(Side.BUY, 8)
+
+
+def test_below_the_first_of_all_fills_nothing_counts_as_known_to_the_next_boot():
+    position = Position()
+    position.on_fill(Side.BUY, fill(trade_id=105))
+    again = Position()
+    again.restore(
+        bought_lots=1,
+        sold_lots=0,
+        bought_quote_units=1,
+        sold_quote_units=0,
+        fees_atoms={},
+        buy_ids=position.recent_ids(True, 2),
+        sell_ids=[],
+        newest_ns=0,
+        buy_floor=position.floor_under(True, 2),
+    )
+    assert again.on_fill(Side.BUY, fill(trade_id=100))
+    assert not again.on_fill(Side.BUY, fill(trade_id=105))
+
+
+def test_below_the_newest_that_are_noted_all_count_as_known_to_the_next_boot():
+    position = Position()
+    for trade_id in (5, 7, 9):
+        position.on_fill(Side.BUY, fill(trade_id=trade_id))
+    assert position.floor_under(True, 2) == 6

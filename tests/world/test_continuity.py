@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from core.checkpoint import LEFT, Notes, Restored
+from core.checkpoint import LEFT, RECENT_IDS, Notes, Restored
 from core.commands import OrderKind, TimeInForce
 from core.events import Side
 from core.halts import HaltKind
@@ -15,6 +15,7 @@ from core.units import NS_PER_S
 from core.views import OrderState, SessionState
 from tests.world.test_recovery import TRADE, World, world
 from tools.world.tank import LATENCY_NS, Delivery, Message, Tank
+from venues.sim.actions import SetAccount, perform
 
 
 def crashed(w: Tank, *, left: bool = False) -> Restored:
@@ -429,3 +430,71 @@ def test_a_loss_that_comes_without_a_fill_halts_too():
     w.other("SELL", "64100.00", "1")
     w.run(2)
     assert "lost" in w.engine.risk.halted
+
+
+# -- what no later boot may forget ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("account", ["own", "shared"])
+def test_a_fill_that_is_older_than_all_that_were_counted_is_found_by_the_next_boot(account: str):
+    top = f'account = "{account}"'
+    w = world(top=top)
+    w.buy(6_499_500, 1_000)
+    w.run(0.1)
+    w.to_engine = lambda m: [] if b'"event"' in m.payload else w.deliver(m)
+    w.other("SELL", "64995.00", "0.004")  # nobody tells us
+    w.run(0.1)
+    w.to_engine = w.deliver
+    w.buy(6_501_000, 500, tif=TimeInForce.IOC)
+    w.run(11)
+    again = trading(next_boot(w, top=top))
+    again.run(10)
+    assert again.engine.positions[0].lots == 900
+    assert again.engine.risk.halted == ""
+
+
+def test_trades_of_others_that_an_earlier_boot_counted_move_no_balance_again_however_many():
+    w = world()
+    w.buy(6_501_000, 100, tif=TimeInForce.IOC)
+    w.run(1)
+    for _ in range(RECENT_IDS + 50):  # all of them newer than the newest of ours
+        w.other("BUY", "65010.00", "0.0002", OWN)
+        w.run(0.3)
+    w.run(70)
+    again = trading(next_boot(w))
+    again.run(10)
+    assert again.engine.risk.halted == ""
+
+
+@pytest.mark.parametrize("account", ["own", "shared"])
+def test_a_position_of_no_whole_lots_is_noted_on_and_halts_every_boot_until_it_is_set(account: str):
+    top = f'account = "{account}"'
+    w = world(top=top)
+    w.buy(6_501_000, 500, tif=TimeInForce.IOC)
+    w.run(11)
+    left = crashed(w)
+    noted = left.checkpoint.positions[0] = replace(left.checkpoint.positions[0], lot="0.0000000007")
+    for _ in range(3):
+        w = trading(next_boot(w, left, top=top))
+        w.run(12)
+        assert "no whole number" in w.engine.risk.instrument_halted(0)
+        assert w.engine.risk.halted == "", "and the balances are not blamed for it"
+        left = crashed(w)
+        assert left.checkpoint.positions == [noted]
+
+
+def test_what_was_paid_on_a_symbol_that_was_left_out_is_no_difference_of_balances():
+    both = ("BTCUSDT", "BNBUSDT")
+    w = World(symbols=both).trading()
+    perform(SetAccount(api_key=OWN, pays_in_bnb=True), w.venue.exchange, w.venue_ns)
+    w.run(5)
+    w.buy(6_501_000, 10_000, tif=TimeInForce.IOC)
+    w.run(0.5)
+    w._place(Side.SELL, 6_499_000, 10_000, tif=TimeInForce.IOC)
+    w.run(10)
+    for symbols in (("BNBUSDT",), both):
+        w.leave()
+        w = trading(next_boot(w, crashed(w, left=True), symbols=symbols))
+        w.run(10)
+        assert w.engine.risk.halted == ""
+    assert w.engine.positions[0].fees_atoms["BNB"] > 0
