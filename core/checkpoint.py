@@ -332,6 +332,11 @@ class Notes:
         """Something here cannot be read; only a checkpoint that is written later makes it good."""
         self._damage = self._damage or where
 
+    def unrecorded(self) -> None:
+        """A boot has begun since, of which there is no record: how it ended is not known."""
+        self._clean = False
+        self._ended_ns = 0
+
     def read(self, record: Record) -> None:
         """Take in the next record."""
         kind, payload = record.kind, record.payload
@@ -351,6 +356,7 @@ class Notes:
         note = decode(payload)
         if isinstance(note, Checkpoint):
             self._checkpoint = note
+            self._boot = note.boot  # its header may be what cannot be read
             self._numbers.clear()
             self._sent.clear()
             self._damage = ""

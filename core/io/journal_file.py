@@ -108,6 +108,14 @@ def next_boot(run_dir: Path) -> int:
     return boot
 
 
+def boots_begun(run_dir: Path) -> int:
+    """Return how often a run was begun in a folder, 0 where that is not known."""
+    try:
+        return int((run_dir / "boot").read_text("ascii"))
+    except (OSError, ValueError):
+        return 0  # ``next_boot`` says what is wrong with it
+
+
 def _path(folder: Path, number: int) -> Path:
     return folder / f"{number:06}.journal"
 
@@ -711,6 +719,14 @@ def segments(path: Path) -> list[int]:
     while found and _blank(folder, found[-1]):
         found.pop()
     return found
+
+
+def lost_whole(path: Path) -> bool:
+    """Whether segments are there and all of them are blank.
+
+    Ask where a boot is known to have begun: what it wrote has never reached the disk.
+    """
+    return bool(_numbers(_folder_of(path))) and not segments(path)
 
 
 def read_from(path: Path, number: int) -> Follower:

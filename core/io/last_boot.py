@@ -11,7 +11,7 @@ from pathlib import Path
 
 from core.checkpoint import Notes, Restored
 from core.errors import JournalCorrupt, JournalUnknown
-from core.io.journal_file import Follower, read_from, segments
+from core.io.journal_file import Follower, boots_begun, lost_whole, read_from, segments
 from core.journal import Header
 
 
@@ -19,12 +19,19 @@ def last_boot(run_dir: Path) -> Restored | None:
     """Return what to start from, or ``None`` in a folder that no boot has traded in.
 
     What cannot be read is left as it is, read around, and told in ``Restored.damage`` where no
-    later checkpoint makes it good. Raises ``JournalCorrupt`` where a note can be read and says
-    nothing that is known.
+    later checkpoint makes it good. To be asked before this start is counted. Raises
+    ``JournalCorrupt`` where a note can be read and says nothing that is known.
     """
     numbers = segments(run_dir)
     start = next((number for number in reversed(numbers) if _noted(run_dir, number)), 1)
-    return _look(read_from(run_dir, start)).restored()
+    notes = _look(read_from(run_dir, start))
+    header = last_header(run_dir)
+    if boots_begun(run_dir) > (header.boot if header is not None else 0):
+        # Counted on the disk before it wrote anything: a power cut may have taken its segment.
+        notes.unrecorded()
+        if lost_whole(run_dir):
+            notes.damaged(f"{run_dir}: a run was begun there, and its journal is blank")
+    return notes.restored()
 
 
 def last_header(run_dir: Path) -> Header | None:

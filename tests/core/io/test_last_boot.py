@@ -11,9 +11,9 @@ from core import checkpoint
 from core.checkpoint import LEFT, RESTORE, Checkpoint, NumberNote
 from core.errors import JournalCorrupt
 from core.events import Side
-from core.io.journal_file import JournalFile
+from core.io.journal_file import JournalFile, next_boot
 from core.io.last_boot import last_boot
-from core.journal import Header, Kind, pack
+from core.journal import Header, Kind, Record, pack
 from core.journal import encode as encode_record
 
 
@@ -236,3 +236,53 @@ def test_a_journal_of_a_later_version_is_refused_and_not_read_around(tmp_path: P
     assert boot.number == 1
     with pytest.raises(JournalCorrupt, match="format 99"):
         last_boot(tmp_path)
+
+
+# -- a boot whose beginning is lost ------------------------------------------------------------
+
+
+def test_a_boot_that_lost_its_header_did_not_leave_because_the_one_before_had() -> None:
+    notes = checkpoint.Notes()
+    notes.begin(2)
+    notes.read(Record(Kind.NOTE, 0, 10, checkpoint.PREFIX + checkpoint.encode(_left_by(2))))
+    notes.read(Record(Kind.END, 0, 11, LEFT))
+    notes.damaged("the first page of the third boot")
+    notes.read(Record(Kind.NOTE, 0, 100, checkpoint.PREFIX + checkpoint.encode(_left_by(3))))
+    notes.read(Record(Kind.SEND, 0, 110, b"an order"))
+    found = notes.restored()
+    assert found is not None
+    assert (found.clean, found.ended_ns, found.sent) == (False, 110, [b"an order"])
+
+
+def _left_by(boot: int) -> Checkpoint:
+    return Checkpoint(boot=boot, time_ns=0, positions=[], orders=[])
+
+
+def test_after_a_boot_of_which_nothing_reached_the_disk_the_one_before_proves_nothing(
+    tmp_path: Path,
+) -> None:
+    Boot(tmp_path, next_boot(tmp_path)).checkpoint().leave()
+    before = last_boot(tmp_path)
+    assert before is not None
+    assert before.clean
+    second = Boot(tmp_path, next_boot(tmp_path))
+    second.checkpoint()
+    segment = second.file.position[0]
+    second.die()
+    (tmp_path / "journal" / f"{segment:06}.journal").write_bytes(b"")
+    found = last_boot(tmp_path)
+    assert found is not None
+    assert (found.clean, found.ended_ns, found.damage) == (False, 0, "")
+
+
+def test_a_first_boot_of_which_nothing_reached_the_disk_is_told(tmp_path: Path) -> None:
+    Boot(tmp_path, next_boot(tmp_path)).checkpoint().die()
+    (tmp_path / "journal" / "000001.journal").write_bytes(bytes(mmap.PAGESIZE))
+    found = last_boot(tmp_path)
+    assert found is not None
+    assert "blank" in found.damage
+
+
+def test_a_start_that_never_got_to_its_journal_is_no_damage(tmp_path: Path) -> None:
+    next_boot(tmp_path)
+    assert last_boot(tmp_path) is None
