@@ -114,6 +114,9 @@ MAX_WAITING: Final = 1_000
 LAST_LINES_S: Final = 1.0
 """How long the disk has for what was noted last."""
 
+EVERY_OPEN_ORDER: Final = FetchOpenOrders(NO_INSTRUMENT)
+"""One question, on whatever symbols they stand."""
+
 MAX_TEXT: Final = 300
 """Characters kept of what a venue or the network says."""
 
@@ -200,7 +203,7 @@ class Guardian:
         wait_s = FIRST_WAIT_S
         while True:
             self._clock.forget()
-            if await self._prepared() and await self._reply(self._lists()[0]):
+            if await self._prepared() and await self._reply(EVERY_OPEN_ORDER):
                 if wait_s < READY_EVERY_S:
                     self._note("ready", clock_offset_ms=self._clock.offset_ns / NS_PER_MS)
                 wait_s = READY_EVERY_S
@@ -246,17 +249,16 @@ class Guardian:
         return (self._now_ns() - from_ns) // NS_PER_MS
 
     async def _look(self) -> list[Own] | None:
-        """Return those of our orders that the venue lists, ``None`` where a list is missing."""
+        """Return those of our orders that the venue lists, ``None`` where there is no list."""
         if not await self._prepared():
             return None
-        replies = await self._replies(self._lists())
-        ours = [own for reply in replies if reply for own in self._own(reply)]
-        others = sum(len(fact.reports) for reply in replies if reply for fact in _lists_in(reply))
-        if None in replies:
-            # What the others list is cancelled all the same; only a proof needs them all.
-            return ours or None
+        reply = await self._reply(EVERY_OPEN_ORDER)
+        if reply is None:
+            return None
+        ours = list(self._own(reply))
         if ours:
-            self._note("listed", ours=len(ours), open=others)
+            lists = (fact for fact in reply.facts if isinstance(fact, OpenOrders))
+            self._note("listed", ours=len(ours), open=sum(len(each.reports) for each in lists))
         return ours
 
     def _own(self, reply: Reply) -> Iterator[Own]:
@@ -291,10 +293,6 @@ class Guardian:
         return None not in replies and not stuck
 
     # -- asking --------------------------------------------------------------------------------
-
-    def _lists(self) -> list[Command]:
-        """Return the question for all our open orders, on whatever symbol they stand."""
-        return [FetchOpenOrders(NO_INSTRUMENT)]
 
     async def _prepared(self) -> bool:
         """Have the venue's clock and instruments known."""
@@ -380,10 +378,6 @@ def _share(command: Command) -> Share:
 
 def _kind(command: Command) -> tuple[type[Command], int]:
     return type(command), getattr(command, "instrument", NO_INSTRUMENT)
-
-
-def _lists_in(reply: Reply) -> Iterator[OpenOrders]:
-    return (fact for fact in reply.facts if isinstance(fact, OpenOrders))
 
 
 # -- the trading process, as seen from here --------------------------------------------------

@@ -158,3 +158,16 @@ def test_a_mismatch_says_since_when():
     for _ in range(PASSES):
         found = ledger.compare({"BTC": 2 * COIN}, 3_700 * 10**9)
     assert str(found[0]).endswith("1 more since 01:00:00 UTC")
+
+
+def test_what_pays_for_another_asset_leaves_the_account():
+    """Where the quote asset of one symbol is the base of another."""
+    table = InstrumentTable([instrument(), instrument(1, "ETHBTC", base="ETH", quote="BTC")])
+    position = Position()
+    ledger = Ledger(table, [Position(), position], 0)
+    for _ in range(2):
+        ledger.compare({"BTC": 5 * COIN, "ETH": 0})
+    position.on_fill(Side.BUY, Fill(1, 4, 1_000, 0, "BNB", True, 0))  # 1 ETH at 0.04 BTC
+    for _ in range(2 * PASSES):
+        assert ledger.compare({"BTC": 496 * COIN // 100, "ETH": COIN}) == []
+    assert not ledger.in_doubt

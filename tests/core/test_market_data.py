@@ -23,7 +23,7 @@ from core.events import (
 )
 from core.inflight import REST, Asked
 from core.instrument import InstrumentTable
-from core.market_data import DENIALS, MarketData
+from core.market_data import DENIALS, DOUBT_NS, MarketData
 from core.risk import RiskLimits
 from core.session import Phase, Session
 from core.units import NS_PER_MS, NS_PER_S
@@ -256,7 +256,14 @@ def test_a_feed_behind_or_ahead_of_its_limit_has_no_book_and_doubts_the_clock(la
     assert house.book.state is BookState.STALE
     assert house.data.late(0)
     assert house.data.clock_doubted
-    house.delta(12)
+    house.data.clock_doubted = False
+    house.after(DOUBT_NS - 1)
+    house.delta(12, late_ns)
+    assert not house.data.clock_doubted, "not again and again"
+    house.after(1)
+    house.delta(13, late_ns)
+    assert house.data.clock_doubted
+    house.delta(14)
     assert not house.data.late(0)
     assert house.book.takes_snapshot, "it proves itself anew"
 
@@ -306,3 +313,13 @@ def test_a_market_that_is_quiet_from_the_start_is_asked_for_its_snapshot() -> No
     house.after(NS_PER_S)
     house.data.step()
     assert house.asked == [FetchBook(0)]
+
+
+def test_a_book_on_which_something_is_ours_matters_more_than_others() -> None:
+    house = House()
+    assert not house.data._matters(0)
+    house.desk.open_orders = lambda index: ("an order",)
+    assert house.data._matters(0)
+    house.desk.open_orders = lambda index: ()
+    house.desk.position = lambda index: SimpleNamespace(lots=-1)
+    assert house.data._matters(0)

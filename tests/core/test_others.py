@@ -24,6 +24,12 @@ def test_what_is_seen_again_soon_is_told_together():
     assert lines[1:] == ["others on the account: 5 more of trades of BTCUSDT, the last: trade 50"]
     seen.step(3 * QUIET_NS)
     assert len(lines) == 2, "nothing is told twice"
+    for second in (0, 1, 2):
+        seen.saw("trades of BTCUSDT", f"trade {second}", 3 * QUIET_NS + second)
+    seen.step(4 * QUIET_NS)
+    assert lines[-1] == ("others on the account: 2 more of trades of BTCUSDT, the last: trade 2"), (
+        "counted anew"
+    )
 
 
 def test_subjects_are_told_apart_and_bounded():

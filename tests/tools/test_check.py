@@ -17,7 +17,9 @@ import trio
 
 from core.commands import TestPlace
 from core.events import AccountReport, Verdict
+from core.instrument import Trading
 from tests.core.test_config import SECRET
+from tests.strategies.desk import instrument
 from tools import check as command
 from tools import cli
 from venues.sim.server import DEFAULT_ACCOUNT, RunningExchange, ServerConfig, running_exchange
@@ -329,6 +331,10 @@ class Breaks(Strategy):
 """
 
 
+AT_BOOK = """def on_book(self, desk, book):
+        self.broken(desk)"""
+
+
 async def test_a_strategy_that_raises_in_on_start_is_shown_with_its_place(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -340,6 +346,20 @@ async def test_a_strategy_that_raises_in_on_start_is_shown_with_its_place(
     assert code == 1
     assert bad[0].startswith("FAIL  on_start      strategy raised ValueError: broken in on_start")
     assert any('breaking.py", line 9, in broken' in line for line in bad)
+
+
+async def test_a_strategy_that_raises_when_it_sees_the_market_fails(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = OWN.replace("{callback}", "fine").replace("def on_session(self, desk, session):", AT_BOOK)
+    (tmp_path / "breaking_late.py").write_text(own)
+    async with running_exchange(QUIET) as exchange:
+        code = await check(
+            write(tmp_path, exchange, strategy="breaking_late:Breaks", parameters="")
+        )
+    _, bad = findings(capsys)
+    assert code == 1
+    assert any(line.startswith("FAIL  strategy") and "broken in on_book" in line for line in bad)
 
 
 # -- what was trusted before real money, each held by its own fault ---------------------------
@@ -417,3 +437,10 @@ async def test_an_order_that_the_venue_would_refuse_fails_with_its_words(
     assert code == 3
     assert len(bad) == 2
     assert all("the venue refuses " in line and "-1013 odd" in line for line in bad)
+
+
+@pytest.mark.parametrize("trading", [Trading.CANCEL_ONLY, Trading.HALTED])
+def test_a_symbol_that_does_not_trade_is_trouble_and_says_what_to_do(trading: Trading) -> None:
+    subject: Any = None  # what is said of it needs no configuration
+    said = command._trouble(instrument(trading=trading), subject)
+    assert said == f"trading is {trading}: wait, or take it out of symbols"

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from core.checkpoint import Checkpoint, HaltNote, OrderNote, Restored
 from core.commands import NEWEST_TRADE
 from core.errors import BadConfig, BadParameter
+from core.events import Side
+from core.halts import HaltKind
 from core.io.journal_file import next_boot as next_boot_number
 from core.io.journal_file import read
 from core.io.last_boot import last_boot
@@ -17,7 +20,7 @@ from tests.core.io.test_last_boot import Boot
 from tests.world.test_continuity import crashed, next_boot, trading
 from tests.world.test_recovery import world
 from tools.cli import main
-from tools.position import set_note
+from tools.position import set_note, told
 
 
 def position(*words: str) -> int:
@@ -94,3 +97,37 @@ def test_a_folder_of_files_that_are_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "lock").mkdir()
     with pytest.raises(BadConfig), RunFolder(tmp_path):
         pass
+
+
+def test_orders_in_doubt_halts_and_damage_are_told_beside_what_is_held() -> None:
+    order = OrderNote(
+        symbol="BTCUSDT",
+        client_order_id="h-1-1",
+        venue_order_id=7,
+        side=Side.BUY,
+        price_ticks=100,
+        size_lots=1,
+        filled_lots=0,
+        traded_lots=0,
+        trade_ids=[],
+        sent_ns=1,
+    )
+    halts = [
+        HaltNote(kind=HaltKind.LEDGER, symbol="", why="the ledgers differ"),
+        HaltNote(kind=HaltKind.LEDGER, symbol="ETHUSDT", why="so do these"),
+    ]
+    held = Checkpoint(
+        boot=1,
+        time_ns=1,
+        positions=[set_note(None, "BTCUSDT", "0.117", "65000")],
+        orders=[order],
+        halts=halts,
+    )
+    lines = list(told(Restored(checkpoint=held, ended_ns=1, clean=False, damage="a hole")))
+    assert lines[0].startswith("BTCUSDT  0.117 at 65000")
+    assert lines[1:] == [
+        "in doubt: order h-1-1 on BTCUSDT",
+        "halted: the ledgers differ",
+        "halted ETHUSDT: so do these",
+        "damaged: a hole; the figures above are those of the last checkpoint",
+    ]

@@ -315,6 +315,29 @@ def test_each_boot_is_replayed_in_its_own_house(
     assert two.startswith("boot 2: identical")
 
 
+def test_what_was_compared_is_the_sum_of_all_boots(
+    two_boots: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = as_json(capsys, two_boots)
+    parts = [as_json(capsys, two_boots, "--boot", boot) for boot in (1, 2)]
+    for what in ("inputs", "outputs", "events"):
+        assert whole[what] == sum(part[what] for part in parts) > parts[0][what]
+
+
+def test_nothing_is_compared_after_the_first_difference(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = Tank(seed=6).run(2)
+    records = [r for r in first.journal.records if b"order.place" not in r.payload]
+    save(tmp_path, first, records=records, end=False)
+    second = Tank(seed=6, boot=2, venue=first.venue, now_ns=first.now_ns).run(2).leave()
+    save(tmp_path, second)
+    assert run(tmp_path) == 1
+    out = capsys.readouterr().out
+    assert "boot 1: DIFFERENT" in out
+    assert "boot 2" not in out
+
+
 def test_one_boot_alone_can_be_asked_for(
     two_boots: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from core import hops as hop
+from core.events import Fill, Side
 from core.journal import Kind
+from core.position import Position
+from core.strategy import Desk, Strategy
+from core.units import NS_PER_S
 from core.venue import KeyKind
+from tests.strategies.desk import instrument
 from tests.tools.test_replay import header_of, run, save
+from tools import whatif
+from tools.recording import Recording
 from tools.whatif import LATENCY_NS
 from tools.world.tank import LATENCY_NS as TANK_LATENCY_NS
 from tools.world.tank import Tank
@@ -165,3 +174,92 @@ def test_what_no_strategy_takes_is_refused(
     said = capsys.readouterr()
     assert message in said.err
     assert said.out == ""
+
+
+# -- what is told ----------------------------------------------------------------------------
+
+
+class Breaks(Strategy[Any]):
+    """Raises as soon as it is started."""
+
+    def on_start(self, desk: Desk) -> None:
+        raise ZeroDivisionError("it breaks")
+
+
+def test_a_strategy_that_raises_fails_and_is_told_why(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(recorded, "--strategy", "tests.tools.test_whatif:Breaks") == 1
+    out = capsys.readouterr().out
+    assert "  fatal     strategy raised ZeroDivisionError: it breaks" in out
+    assert "  halted    " in out
+
+
+def test_only_answers_to_orders_tell_the_latency() -> None:
+    acks = whatif._Acks()
+    acks.record(hop.ORDER_ACK, 5)
+    acks.record(hop.CANCEL_ACK, 7)
+    assert acks.taken_ns == [5]
+
+
+def test_the_venues_clock_is_as_far_from_ours_as_it_was_in_the_recording(tmp_path: Path) -> None:
+    tank = Tank(seed=5)
+    tank.skew_ns = 3 * NS_PER_S
+    tank.run(2).leave()
+    measured = whatif._measure(Recording(save(tmp_path, tank), 1))
+    assert measured.offset_ns == tank.engine.clock.offset_ns != 0
+
+
+def symbol_of(lots: int, profit: int | None) -> dict[str, Any]:
+    position = Position()
+    side = Side.BUY if lots > 0 else Side.SELL
+    position.on_fill(side, Fill(1, 100, abs(lots), 10**15, "BNB", True, 1))
+    engine = SimpleNamespace(
+        positions=[position], executions=SimpleNamespace(profit=lambda index: profit)
+    )
+    world: Any = SimpleNamespace(engine=engine, exchange=None)
+    return whatif._symbol(world, instrument())
+
+
+def test_what_is_held_has_its_sign_and_fees_and_a_profit_where_there_is_a_price() -> None:
+    short = symbol_of(-3, None)
+    assert short["position"] == "-0.003"
+    assert short["fees"] == {"BNB": "0.001"}
+    assert short["profit"] is None
+    assert symbol_of(3, 200)["position"] == "0.003"
+    assert symbol_of(3, 200)["profit"] is not None
+
+
+def test_refusals_are_told_and_that_nothing_can_be_placed_without_amounts(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    boot = {
+        "boot": 1,
+        "seconds": 1.0,
+        "latency_ns": 5_000_000,
+        "latency_measured_on": 0,
+        "events": 1,
+        "refusals": {"-2010 Market is closed.": 4},
+        "halted": "",
+        "fatal": "",
+        "symbols": [],
+    }
+    result = {"strategy": "maker", "parameters": {}, "fee_bps": 10, "boots": [boot]}
+    whatif._tell(result, trades=False)
+    out = capsys.readouterr().out
+    assert "  refused   4 times: -2010 Market is closed." in out
+    assert "(assumed, none was recorded)" in out
+    assert "states no risk amounts, so nothing can be placed" in out
+    whatif._tell(result, trades=True)
+    assert "states no risk amounts" not in capsys.readouterr().out
+
+
+def test_a_torn_tail_is_told(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    segment = sorted((recorded / "journal").glob("*.journal"))[-1]
+    whole = segment.read_bytes()
+    try:
+        segment.write_bytes(whole + b"\x01" * 11)
+        run(recorded, "--strategy", "maker")
+    finally:
+        segment.write_bytes(whole)
+    assert "11 bytes were torn" in capsys.readouterr().err

@@ -14,6 +14,7 @@ import pytest
 import trio
 
 from core import app, config
+from core.errors import Untrusted
 from core.events import Side
 from core.hops import HOPS
 from core.io.clock import EngineClock
@@ -23,6 +24,7 @@ from core.io.run_log import RunLog
 from core.io.runtime import Ending, Plan, Runtime
 from core.journal import Header, Kind
 from core.strategy import Desk, Strategy
+from core.units import NS_PER_S
 from core.views import BookView, OrderState, OrderView
 from venues.sim.server import DEFAULT_KEY, DEFAULT_SECRET, RunningExchange, running_exchange
 
@@ -235,3 +237,27 @@ async def test_when_the_venue_refuses_to_prove_it_the_survivors_are_named(tmp_pa
         assert not ending.left
         assert len(ending.survivors) == 1
         assert list(read(tmp_path))[-1].payload.startswith(b"not proved")
+
+
+async def test_no_line_is_dialled_before_a_ban_is_over(tmp_path: Path) -> None:
+    async with exchange() as running:
+        runtime = runtime_on(running, tmp_path, "Rests", spin=False)
+        runtime.hold_dials(runtime.now_ns() + 30 * NS_PER_S)
+        assert 29 < runtime._held_s() <= 30
+        runtime.hold_dials(0)
+        assert runtime._held_s() == 0
+        await runtime.run(0)
+
+
+async def test_who_does_not_prove_who_he_is_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def distrusts(*_: object, **__: object) -> None:
+        raise Untrusted("the certificate is somebody else's")
+
+    monkeypatch.setattr("core.io.runtime.keep", distrusts)
+    async with exchange() as running:
+        runtime = runtime_on(running, tmp_path, "Rests", spin=False)
+        ending = await runtime.run(None)
+    assert ending.fatal.startswith("line ")
+    assert ending.fatal.endswith(": the certificate is somebody else's")
