@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core import checkpoint
-from core.events import OffGridTrade, Side
+from core.events import Change, OffGridTrade, OrderReport, Side, Source, VenueStatus
 from core.halts import HaltKind
 from core.journal import Kind
 from core.orders import Order
@@ -63,3 +63,26 @@ def test_there_is_no_profit_where_the_book_is_not_live():
     w = world()
     w.engine.books[0].invalidate("lost")
     assert w.engine.executions.profit(0) is None
+
+
+def test_a_number_below_one_that_was_told_before_the_order_left_is_of_numbers_begun_anew():
+    w = world()
+    first = standing(w)
+    w.run(1)
+    second = w.buy(6_489_000)
+    told = OrderReport(
+        instrument=0,
+        client_order_id=second.client_order_id,
+        venue_order_id=first.venue_order_id - 1,
+        source=Source.STREAM,
+        change=Change.NEW,
+        status=VenueStatus.NEW,
+        side=second.side,
+        price_ticks=second.price_ticks,
+        size_lots=second.size_lots,
+        filled_lots=0,
+    )
+    w.desk.now_ns = w.now_ns
+    w.engine.executions.on_report(told)
+    assert "numbers its orders on BTCUSDT from the beginning again" in w.engine.risk.halted
+    assert w.engine.risk.halt_kind is HaltKind.LEDGER

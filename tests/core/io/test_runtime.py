@@ -261,3 +261,13 @@ async def test_who_does_not_prove_who_he_is_ends_the_run(
         ending = await runtime.run(None)
     assert ending.fatal.startswith("line ")
     assert ending.fatal.endswith(": the certificate is somebody else's")
+
+
+async def test_without_keys_no_private_line_is_kept(tmp_path: Path) -> None:
+    async with exchange() as running:
+        runtime = runtime_on(running, tmp_path, "Rests", spin=False)
+        signer, runtime._signer = runtime._signer, None
+        with trio.fail_after(5):
+            await runtime._keep_link(1)  # returns, and waits for nobody who wants it
+        runtime._signer = signer
+        await runtime.run(0)
