@@ -19,6 +19,7 @@ from core.engine import Engine
 from core.events import Side
 from core.journal import Kind, MemoryJournal, Payload, Record
 from core.strategy import Quote
+from core.venue import RestRequest
 from tools.world.audit.books import Books
 from tools.world.audit.callbacks import Callbacks
 from tools.world.audit.days import Days
@@ -36,6 +37,7 @@ from tools.world.audit.rest import Rest
 from tools.world.audit.seen import Seen
 from tools.world.audit.wanted import Wanted
 from tools.world.audit.watch import Breach, Context, Findings, Limits, Sent, Watch
+from tools.world.audit.weight import Weight
 from tools.world.witness import Asked
 from venues.sim.engine import BestMoved, Event, Market
 from venues.sim.fixed import parse
@@ -78,6 +80,7 @@ class Auditor:
         self.halts = Halts(context)
         self.callbacks = Callbacks(context)
         self.wanted = Wanted(context)
+        self.weight = Weight(context)
         own: list[Watch] = [
             self.books,
             self.line,
@@ -91,6 +94,7 @@ class Auditor:
             self.callbacks,
             self.leaving,
             self.wanted,
+            self.weight,
             self.seen,
         ]
         self._watches = [*own, *(watch(context) for watch in WATCHES)]
@@ -165,9 +169,10 @@ class Auditor:
         """The exchange has handled a request, or nobody ever will."""
         self.exposure.arrived(link, payload[7 : payload.find(b'"', 7)].decode())
 
-    def on_rest(self, path: str, now_ns: int) -> None:
+    def on_rest(self, request: RestRequest, now_ns: int) -> None:
         """Our side sends a request over REST."""
-        self.line.check_ban(path, now_ns)
+        self.line.check_ban(request.path, now_ns)
+        self.weight.on_rest(request, now_ns)
 
     def on_dialled(self, now_ns: int) -> None:
         """Our side dials a line."""
@@ -181,6 +186,7 @@ class Auditor:
                 for hear in self._on_market:
                     hear(now_ns)
             return
+        self.weight.on_clock(now_ns, skew_ns)
         for payload in self.line.hear(link, data):
             if b'"status":418' in payload[:40]:
                 self.line.on_refused_all(payload, skew_ns)

@@ -10,14 +10,19 @@ from typing import Final
 from core.units import NS_PER_MS
 from core.views import OrderState
 from tools.world.anywhere import Anywhere, later_ns
+from tools.world.setting import IP
 from tools.world.strikes import Fault, Struck
 from tools.world.workload import SAID
+from venues.binance.rules import WEIGHT
 from venues.sim.exchange import Origin
 from venues.sim.faults import Fault as SimFault
 from venues.sim.faults import Kind as SimKind
 from venues.sim.fixed import show
 from venues.sim.ledger import DEFAULT_KEY
 from venues.sim.methods import METHODS
+
+SPENT: Final = (0.91, 0.96)
+"""How much of a minute's weight others use up: what is left is of what is kept for cancels."""
 
 
 def stop_order(w: Anywhere) -> Struck | None:
@@ -76,6 +81,17 @@ def lag_answers(w: Anywhere) -> Struck:
     w.venue.faults.switch_on(lag, w.venue_ns)
     before = w.venue.faults.hits[SimKind.LAG]
     return Struck(None, lambda: w.venue.faults.hits[SimKind.LAG] > before, 60.0)
+
+
+def spend_weight(w: Anywhere) -> Struck | None:
+    """Others on our address use up the weight of a minute, but for the cancels' share of it."""
+    used = w.venue.exchange.requests_of(IP).weight
+    most = int(used.limit.limit * w.draw.faults.uniform(*SPENT))
+    if used.count(w.venue_ns) >= most:
+        return None
+    used.add(most - used.count(w.venue_ns), w.venue_ns)
+    w.auditor.line.others_spend(w.now_ns)
+    return Struck(None, lambda: not w.engine.throttle.free(WEIGHT, w.venue_ns), 10.0)
 
 
 def accept_late(w: Anywhere) -> Struck:
@@ -202,6 +218,7 @@ FAULTS: Final = (
     Fault(7, "book_renumbered", 0.05, restart_numbers),
     Fault(33, "order_stopped", 0.5, stop_order),
     Fault(36, "stranger", 0.5, stranger),
+    Fault(38, "weight_spent", 0.25, spend_weight),
     Fault(44, "clock_stepped", 0.1, step_clock),
     Fault(44, "clock_drifts", 0.3, drift_clock),
     Fault(57, "answers_lag", 0.2, lag_answers),

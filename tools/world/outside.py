@@ -42,7 +42,7 @@ from tools.world.peers import (
     under_tls,
 )
 from tools.world.process import Process
-from tools.world.setting import Run, Setting
+from tools.world.setting import IP, Run, Setting
 from tools.world.strikes import Fault, Strikes, Struck
 from tools.world.tank import (
     Delivery,
@@ -63,7 +63,6 @@ HOSTS: Final = ("stream.exchange.test", "api.exchange.test")
 """The hosts of the lines, by line."""
 
 REST_HOST: Final = "rest.exchange.test"
-IP: Final = "10.9.9.9"
 
 UNDER_TLS: Final = 0.3
 """Share of the worlds whose connections are encrypted: a handshake costs milliseconds of CPU."""
@@ -399,7 +398,7 @@ class Outside:
     def on_asked(self, request_id: int, request: RestRequest) -> None:
         self._asked[request_id] = request
         self.asked.append(request)
-        self.auditor.on_rest(request.path, self.now_ns)
+        self.auditor.on_rest(request, self.now_ns)
 
     def on_read(self, link: int, data: bytes) -> None:
         private = link % len(HOSTS) == TRADE
@@ -416,6 +415,7 @@ class Outside:
         request = self._asked.pop(request_id, None)
         if status == 418:
             self.auditor.line.on_banned(self.now_ns + int(headers["retry-after"]) * NS_PER_S)
+        self.auditor.weight.on_answer(headers, self.now_ns)
         if request is None or status != 200:
             return
         if request.path.endswith(PRICES):

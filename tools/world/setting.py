@@ -39,6 +39,10 @@ OF_ORDERS: Final = (1.2, 2.0, 3.4)
 """Largest positions, in largest orders: near a limit it shows who counts what is in doubt."""
 
 
+IP: Final = "127.0.0.1"
+"""Where our side comes from, in the eyes of the exchange, whatever way a request takes."""
+
+
 class WatchedVenue(Venue):
     """An exchange that tells the auditor what it did before it tells anybody else."""
 
@@ -103,6 +107,9 @@ class Setting:
         self.auditor.rest.balances = lambda: {
             asset: balance.free for asset, balance in self.account.balances.items()
         }
+        requests = self.venue.exchange.requests_of(IP)
+        self.auditor.weight.limit = requests.weight.limit.limit
+        self.auditor.weight.counted = requests.weight.count
         self.venue.auditor = self.auditor
         self.auditor.published()
         self.cancels_when_stale = self.draw.workload.random() < 0.5

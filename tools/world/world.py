@@ -435,7 +435,7 @@ class World(Tank):
         if self.now_ns < self.rest_shut_until_ns:
             self.not_replied(self.engine, request_id)
             return
-        self.auditor.on_rest(request.path, self.now_ns)
+        self.auditor.on_rest(request, self.now_ns)
         super().ask(request_id, request)
 
     def _rest_answer(
@@ -449,6 +449,9 @@ class World(Tank):
         struck = self.strikes.on("rest." + request.path.rsplit("/", 1)[1], request, answer)
         if struck is not None:
             answer = struck.passes
+        if answer is not None:
+            told = answer[2]
+            self.at_boot(answer[0], lambda: self.auditor.weight.on_answer(told, self.now_ns))
         if answer is not None and answer[1] in (403, 429):
             self.at_boot(answer[0], lambda: self.auditor.line.on_throttled(self.now_ns))
         if answer is not None and answer[1] == 200 and request.path.endswith(PRICES):

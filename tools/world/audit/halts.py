@@ -100,7 +100,7 @@ class Halts(Watch):
 
     def on_told(self, payload: bytes, now_ns: int) -> None:
         if b'"e":"executionReport"' in payload:
-            self._check_report(msgspec.json.decode(payload)["event"])
+            self._check_report(payload)
         if not payload.startswith(b'{"id":"') or b'"error":{' not in payload[:60]:
             return
         symbol = self._placed.pop(payload[7 : payload.find(b'"', 7)].decode(errors="replace"), "")
@@ -108,11 +108,19 @@ class Halts(Watch):
         if symbol and codes:
             self._rejected(symbol, int(codes[-1]), BREAKER_TEXT in payload, now_ns)
 
-    def _check_report(self, event: Mapping[str, Any]) -> None:
-        """A report of another side or price than its order has is not of it: nothing goes on."""
+    def _check_report(self, payload: bytes) -> None:
+        """A report of another side or price than its order has is not of it: nothing goes on.
+
+        One that cannot be read, or names nothing, is of no order.
+        """
+        try:
+            event: Mapping[str, Any] = msgspec.json.decode(payload)["event"]
+        except msgspec.DecodeError:
+            return
         name, side, price = (event.get(key) for key in ("c", "S", "p"))
         name = event.get("C") or name
-        booked = self.ledger.order_of(name) if name in self._left else None
+        known = isinstance(name, str) and name in self._left
+        booked = self.ledger.order_of(str(name)) if known else None
         if booked is None or event.get("x") not in EXECUTIONS:
             return
         other_side = side in ("BUY", "SELL") and (side == "BUY") is not booked.buy

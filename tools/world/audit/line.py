@@ -64,7 +64,7 @@ class Line(Watch):
         """How far a fault has set the exchange's clock back: unnoticed until it is measured."""
         self._used: set[str] = set()
         self._untold = False
-        """Whether this boot has not been told yet what those before it have spent."""
+        """Whether our side has not been told yet what those before it, or others, have spent."""
         self._journaled: set[bytes] = set()
         self._journal_failed = False
         self._subscribed: set[int] = set()
@@ -138,6 +138,11 @@ class Line(Watch):
     def on_throttled(self, now_ns: int) -> None:
         """Our side is told over REST to be slower."""
         self._slow_until_ns = now_ns + SLOW_NS
+
+    def others_spend(self, now_ns: int) -> None:
+        """Others on our address use weight up, and nobody tells our side before its next reply."""
+        self._untold = True
+        self.on_throttled(now_ns)
 
     def is_slow(self, now_ns: int) -> bool:
         """Whether our side has good reason to ask for nothing."""

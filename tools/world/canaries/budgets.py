@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from core import throttle
 from core.desk import TradingDesk
 from core.throttle import Throttle
 from tools.world.canaries.canary import Canary, Change
@@ -17,10 +18,21 @@ def _leave_it(self: Any, *_: Any) -> bool:
     return True
 
 
+_resize: Final = throttle._Window.resize
+
+
+def _share_all(self: Any, limit: Any, *, shared: bool) -> None:
+    _resize(self, limit, shared=False)
+
+
 CANARIES: Final[dict[str, Canary]] = {
     "throttle_off": Canary(
         "requests leave whatever the venue's budgets and bans say",
         (Change(Throttle, "take", _always),),
+    ),
+    "cancels_share_spent": Canary(
+        "anything may spend what is kept for cancels",
+        (Change(throttle._Window, "resize", _share_all),),
     ),
     "quote_frozen": Canary(
         "a quote that cannot be moved stands where it was",
