@@ -22,7 +22,7 @@ from core.callbacks import Callbacks
 from core.commands import FetchBook, FetchTops
 from core.counts import Counts
 from core.desk import TradingDesk
-from core.events import BookDelta, BookSnapshot, BookTop, MarketTrade, Reply, TopsReport
+from core.events import BookDelta, BookSnapshot, BookTop, MarketTrade, Reply, TopsReport, Verdict
 from core.hops import Hops
 from core.inflight import Asked
 from core.instrument import InstrumentTable
@@ -81,6 +81,7 @@ class MarketData:
         "_silent",
         "_snapshots",
         "_table",
+        "_unlisted",
         "_with_depth",
         "books",
         "clock_doubted",
@@ -126,6 +127,8 @@ class MarketData:
         """Instruments whose orders were cancelled because nobody tells of their market."""
         self._denials: dict[int, tuple[int, int]] = {}
         """How often REST has denied a book in a row, and the age of the book that was denied."""
+        self._unlisted: set[int] = set()
+        """Instruments of which the venue refuses to tell the best prices: asked for no more."""
         self._confirm_ns = 0
         self._ready_ns = 0
         """When the feed was last not ready."""
@@ -289,8 +292,9 @@ class MarketData:
             self._confirm_ns = now_ns + CONFIRM_NS
             # Who is nearly quiet goes along: a request costs the same for one book and for all.
             silent = [b for b in self.books if b.live and now_ns - b.fresh_ns >= CONFIRM_NS]
-            asked = {book.instrument for book in (*quiet, *silent)}
-            self._outbound.request(FetchTops(tuple(sorted(asked))), now_ns)
+            asked = {book.instrument for book in (*quiet, *silent)} - self._unlisted
+            if asked:
+                self._outbound.request(FetchTops(tuple(sorted(asked))), now_ns)
 
     def _is_quiet(self, book: Book) -> bool:
         """Whether a live book was silent for half its largest age; over it its orders go."""
@@ -307,11 +311,22 @@ class MarketData:
         return True
 
     def _confirm(self, asked: Asked, reply: Reply) -> None:
+        if reply.verdict is Verdict.FATAL and isinstance(asked.command, FetchTops):
+            self._find_unlisted(asked.command.instruments)
         for fact in reply.facts:
             if type(fact) is TopsReport:
                 for top in fact.tops:
                     if top.instrument >= 0 and self.books[top.instrument].live:
                         self._hold_against(self.books[top.instrument], top, asked.sent_ns)
+
+    def _find_unlisted(self, instruments: tuple[int, ...]) -> None:
+        """One of these is no longer the venue's, which refuses all of them: ask for halves."""
+        middle = len(instruments) // 2
+        if middle:
+            for half in (instruments[:middle], instruments[middle:]):
+                self._outbound.request(FetchTops(half), self._desk.now_ns)
+        else:
+            self._unlisted.update(instruments)
 
     def _hold_against(self, book: Book, top: BookTop, asked_ns: int) -> None:
         """Hold a silent book against what REST says of its best prices."""

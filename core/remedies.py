@@ -16,6 +16,7 @@ from core.commands import (
     FetchInstruments,
     FetchPrice,
     FetchTime,
+    FetchTops,
     Logon,
     Place,
     Replace,
@@ -83,8 +84,12 @@ class Remedies:
             self._on_amend(command, reply, now_ns)
         elif reply.verdict in _FOR_GOOD and not isinstance(command, _OPENING):
             remedy = self._remedy(reply.code, reply.text)
+            instrument = getattr(command, "instrument", NO_INSTRUMENT)
+            if type(command) is FetchTops and remedy is Remedy.HALT_INSTRUMENT:
+                if len(command.instruments) > 1:
+                    return  # which of them it is core.market_data finds out
+                (instrument,) = command.instruments
             if remedy in (Remedy.HALT, Remedy.HALT_INSTRUMENT):
-                instrument = getattr(command, "instrument", NO_INSTRUMENT)
                 self._stop(instrument, remedy, f"{reply.code} {reply.text}")
 
     def _on_amend(self, amend: Amend, reply: Reply, now_ns: int) -> None:

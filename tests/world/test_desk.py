@@ -12,8 +12,10 @@ from core.orders import Order
 from core.strategy import Quote
 from core.units import NS_PER_S
 from core.venue import RestRequest
-from core.views import OrderState, Refusal, RefusalReason
-from tests.world.test_recovery import World, world
+from core.views import OrderState, Refusal, RefusalReason, SessionState
+from core.wire.websocket import TEXT
+from tests.world.test_recovery import TRADE, World, refusing, world
+from tools.world.tank import Tank
 
 
 def standing(w: World) -> Order:
@@ -92,6 +94,16 @@ def test_a_cancel_that_nobody_answers_is_sent_ever_more_seldom():
     w.run(9)
     assert order.state is OrderState.LIVE
     assert cancels(w) == 5, "after 0.5, 1, 2 and 4 s more"
+
+
+def test_quotes_of_which_nobody_knows_what_became_do_not_eat_the_budget():
+    """A maker wants them elsewhere with every tick of the market; the venue is overloaded."""
+    w = Tank(rate=20.0)
+    w.run_until(lambda: w.engine.desk.session is SessionState.TRADING)
+    w.to_venue = refusing(w, -1007, "Timeout waiting for response from backend server.")
+    w.run(20)
+    sent = [m.json.get("method") for m in w.sent if m.line == TRADE and m.opcode == TEXT]
+    assert sent.count("order.cancel") < 60
 
 
 def test_what_is_to_go_is_cancelled_at_once_when_the_way_is_open_again():

@@ -318,3 +318,21 @@ def test_a_tight_collar_does_not_lose_the_book_where_the_market_is_lively():
     w.run(0.005)
     assert book.live
     assert book.bid_ticks == 6_511_000
+
+
+def test_a_symbol_that_the_venue_lists_no_more_halts_itself_and_confirms_the_others():
+    w = both()
+
+    def answer(request: Any, status: int, headers: Any, body: bytes) -> Any:
+        if "bookTicker" in request.path and "ETHUSDT" in request.query:
+            return LATENCY_NS, 400, {}, b'{"code":-1121,"msg":"Invalid symbol."}'
+        return LATENCY_NS, status, headers, body
+
+    w.rest_answer = answer
+    w.to_engine = lambda m: [] if m.line == MARKET else w.deliver(m)
+    w.run(20)
+    assert w.engine.risk.halted == ""
+    assert "-1121" in w.engine.risk.instrument_halted(1)
+    assert not w.engine.risk.instrument_halted(0)
+    told = [request.query for request in w.asked if "bookTicker" in request.path]
+    assert sum("ETHUSDT" in query for query in told) == 2, "together, and alone"
