@@ -125,6 +125,10 @@ class HaltNote(Struct, frozen=True, kw_only=True):
 LASTING = (HaltKind.LEDGER, HaltKind.RECORD)
 """Kinds of halts that stand until a person decides, however often the run is started."""
 
+UNLESS_LEFT = (HaltKind.OPERATOR,)
+"""Kinds that stand in the boot after one that died, too: what has started it was no person, maybe.
+"""
+
 
 class OrderNote(Struct, frozen=True, kw_only=True):
     """One order that was not settled."""

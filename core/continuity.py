@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from core import checkpoint
 from core.checkpoint import (
     LASTING,
+    UNLESS_LEFT,
     Checkpoint,
     Day,
     HaltNote,
@@ -43,6 +44,8 @@ loss."""
 
 SOON_NS = NS_PER_S
 """From one note to the next where something was told that nobody tells again."""
+
+NOTED = LASTING + UNLESS_LEFT
 
 
 class Continuity:
@@ -135,7 +138,7 @@ class Continuity:
             boot=self._boot,
             time_ns=now_ns,
             positions=[*(self._position(row) for row in self._table), *self._unknown],
-            halts=[self._lasting(halt) for halt in self._halts() if halt.kind in LASTING],
+            halts=[self._lasting(halt) for halt in self._halts() if halt.kind in NOTED],
             clock_offset_ns=self._clock.offset_ns,
             orders=[self._order(order) for order in self._orders.unsettled()],
             ledger={} if self._shared else self._openings(),
@@ -273,7 +276,8 @@ class Continuity:
         self._doubt_sent(restored, now_ns)
         self._tell(restored)
         for halt in left.halts:
-            self._halt_again(halt)
+            if halt.kind not in UNLESS_LEFT or not restored.clean:
+                self._halt_again(halt)
         if restored.damage:
             why = (
                 f"the journal is damaged since its last checkpoint ({restored.damage}): trades "

@@ -54,7 +54,7 @@ from core.executions import Executions
 from core.flatten import Flattening
 from core.frozen import Frozen
 from core.gate import Gate
-from core.halts import HaltKind
+from core.halts import WHOLE_RUN, Halt, HaltKind
 from core.hops import Hops
 from core.instrument import Instrument, InstrumentTable
 from core.journal import Answer, Journal, Kind, pack
@@ -238,7 +238,7 @@ class Engine:
             recovery=self.recovery,
             clock=self.clock,
             placed=adapter.placed,
-            halts=self.risk.halts,
+            halts=self._halts,
             halt=lambda why, kind: self.gate.halt(why, kind),
             halt_instrument=lambda row, why, kind: self.gate.halt_instrument(row, why, kind),
             shared=setup.shared,
@@ -557,8 +557,18 @@ class Engine:
         self._begin_turn(now_ns)
         verb, _, why = text.decode().partition(" ")
         said = self._controls[verb](why)
+        if verb in self.operator.words:
+            self.continuity.write(now_ns)  # what a person has said outlives whatever kills us
         self._end_turn()
         return said or ""
+
+    def _halts(self) -> list[Halt]:
+        """Return what halts the run; while it is being flattened that is the operator's doing."""
+        halts = self.risk.halts()
+        if self.flattening.wanted:
+            why = "halted by the operator: the run ended while it was being flattened"
+            halts.append(Halt(WHOLE_RUN, HaltKind.OPERATOR, why))
+        return halts
 
     def _start(self, _: str) -> None:
         self.timers.push(self.desk.now_ns + TICK_NS, None)

@@ -498,3 +498,41 @@ def test_what_was_paid_on_a_symbol_that_was_left_out_is_no_difference_of_balance
         w.run(10)
         assert w.engine.risk.halted == ""
     assert w.engine.positions[0].fees_atoms["BNB"] > 0
+
+
+def test_what_the_operator_has_said_stands_in_the_boot_after_one_that_died():
+    w = world()
+    w.run(11)
+    w.engine.on_control(b"halt the news", w.now_ns)
+    again = next_boot(w)
+    again.run(10)
+    assert again.engine.risk.halted == "halted by the operator: the news"
+    again.engine.on_control(b"resume", again.now_ns)
+    assert trading(next_boot(again)).engine.risk.halted == ""
+
+
+def test_a_run_that_died_while_it_was_flattened_trades_no_more_until_it_is_resumed():
+    w = world()
+    w.buy(6_501_000, 500, tif=TimeInForce.IOC)
+    w.run(11)
+    w.request("openOrders.cancelAll", {"symbol": "BTCUSDT"})  # nobody to sell to
+    w.run(0.1)
+    w.engine.on_control(b"flatten", w.now_ns)
+    w.run(0.1)
+    assert w.engine.flattening.wanted
+    again = next_boot(w)
+    again.run(10)
+    assert again.desk.session is SessionState.HALTED
+    assert "while it was being flattened" in again.engine.risk.halted
+    again.other("BUY", "64990.00", "1")
+    again.run(3)
+    again.engine.on_control(b"flatten", again.now_ns)
+    again.run(3)
+    assert again.engine.flattening.verdict.startswith("flat")
+
+
+def test_a_run_that_was_halted_and_left_in_order_trades_when_it_is_started_again():
+    w = world()
+    w.engine.on_control(b"halt the news", w.now_ns)
+    w.leave()
+    assert trading(next_boot(w, crashed(w, left=True))).engine.risk.halted == ""
