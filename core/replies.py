@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from core import hops as hop
 from core.chatter import Kinds
-from core.commands import Amend, Cancel, Place, QueryOrder, Replace
+from core.commands import Amend, Cancel, CancelAll, Place, QueryOrder, Replace
 from core.counts import Counts
 from core.desk import TradingDesk
 from core.errors import RemoteFault
@@ -35,6 +35,8 @@ from core.venue_clock import VenueClock
 
 _OF_ORDERS = frozenset((Place, Replace, Amend, Cancel))
 """What changes one order: nobody but those who keep orders waits for the replies to it."""
+
+_CANCELS = frozenset((Cancel, CancelAll))
 
 
 class Replies:
@@ -203,6 +205,9 @@ class Replies:
                 self._throttle.run_out(self._adapter.cost(asked.command), venue_ns)
         elif reply.verdict is Verdict.THROTTLED:
             self._throttle.cool_down(reply.retry_ns, venue_ns)
+            # Without a code it is the firewall of one way: cancels have another.
+            if reply.code and asked is not None and type(asked.command) in _CANCELS:
+                self._throttle.hold_cancels(venue_ns)
             self._say(name, f"throttled by the venue: {name}")
         elif reply.verdict is Verdict.BANNED:
             self._throttle.ban(reply.retry_ns, venue_ns)

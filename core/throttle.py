@@ -43,6 +43,10 @@ A 10 s window loses a tenth of its throughput to it, a minute less than a fiftie
 COOL_DOWN_NS = 60 * NS_PER_S
 """Back-off where the venue states no time: Binance's weight window, so that it is fresh after."""
 
+CANCELS_NS = 5 * NS_PER_S
+"""How long cancels wait once the venue has throttled one: they are not taken for now, and who goes
+on asking is banned, when nothing can be taken out at all. As long as an order's own back-off."""
+
 BAN_NS = 600 * NS_PER_S
 """Silence where the venue states no end of a ban: bans begin at 2 minutes and every request
 during one makes it longer."""
@@ -176,12 +180,15 @@ class Throttle:
         "_published",
         "_windows",
         "banned_until_ns",
+        "cancels_from_ns",
         "cooling_until_ns",
     )
 
     def __init__(self, limits: Sequence[Limit], cancel_kinds: Collection[str] = ()) -> None:
         self.cooling_until_ns = 0
         """Until then nothing but cancels is sent."""
+        self.cancels_from_ns = 0
+        """From then on cancels are sent while nothing else is: the venue has throttled them too."""
         self.banned_until_ns = 0
         """Until then nothing at all is sent."""
         self._cancel_kinds = frozenset(cancel_kinds)
@@ -220,7 +227,7 @@ class Throttle:
         ``costs`` name each kind at most once. Raises ``Misuse`` for a kind that does not exist.
         """
         if now_ns < self.cooling_until_ns and (
-            share is not _CANCEL or now_ns < self.banned_until_ns
+            share is not _CANCEL or now_ns < self.cancels_from_ns or now_ns < self.banned_until_ns
         ):
             return False
         charged = self._charged.get(costs) or self._charge(costs)
@@ -314,6 +321,10 @@ class Throttle:
     def cool_down(self, until_ns: int, now_ns: int) -> None:
         """Send nothing but cancels until ``until_ns``; 0 where the venue states no time."""
         self.cooling_until_ns = max(self.cooling_until_ns, until_ns or now_ns + COOL_DOWN_NS)
+
+    def hold_cancels(self, now_ns: int) -> None:
+        """The venue has throttled a cancel: send no other for a while."""
+        self.cancels_from_ns = now_ns + CANCELS_NS
 
     def ban(self, until_ns: int, now_ns: int) -> None:
         """Send nothing at all until ``until_ns``; 0 where the venue states no time."""

@@ -205,6 +205,16 @@ def test_a_cool_down_lets_only_cancels_through() -> None:
     assert throttle.take(CANCEL, at(20), Share.ORDER)
 
 
+def test_cancels_that_are_throttled_too_wait_until_they_are_tried_again() -> None:
+    throttle = Throttle([WEIGHT], SHARED)
+    throttle.cool_down(at(20), at(1))
+    throttle.hold_cancels(at(1))
+    assert not throttle.take(CANCEL, at(5.9), Share.CANCEL)
+    assert throttle.take(CANCEL, at(6), Share.CANCEL)
+    throttle.hold_cancels(at(19))
+    assert throttle.take(CANCEL, at(20), Share.CANCEL), "no longer than the cool-down"
+
+
 def test_a_cool_down_without_a_time_lasts_a_minute() -> None:
     throttle = Throttle([WEIGHT], SHARED)
     throttle.cool_down(0, at(1))

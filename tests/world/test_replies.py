@@ -101,6 +101,23 @@ def test_a_throttled_run_places_nothing_until_the_venues_time_and_cancels():
     assert w.methods()[-1] == "order.cancel"
 
 
+def test_cancels_that_the_venue_throttles_too_bring_no_ban_nearer():
+    w = world()
+    orders = [w.buy(6_480_000 + each) for each in range(5)]
+    w.run(0.1)
+    w.to_venue = refusing(w, -1003, "Too many.", status=429, methods=("order.cancel",))
+    before = w.methods().count("order.cancel")
+    for _ in range(300):
+        w.desk.now_ns = w.now_ns
+        w.desk.cancel_all(0)
+        w.flush()
+        w.run(0.1)
+    assert w.methods().count("order.cancel") - before <= 7 * len(orders), "a round in 5 s"
+    w.to_venue = w.deliver
+    w.run(11)
+    assert all(order.state.terminal for order in orders)
+
+
 def test_what_the_venue_refuses_is_counted_in_its_own_words():
     w = world()
     w.to_venue = refusing(w, -2010, "Order would immediately match and take.")
