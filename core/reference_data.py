@@ -76,6 +76,8 @@ class ReferenceData:
         self._log = log
         self._next_ns = 0
         self._retry_ns = RETRY_NS
+        self._clock_asked_ns = 0
+        """When the venue's clock was last asked for."""
         self._carried: tuple[str, ...] = ()
 
     def carry(self, symbols: tuple[str, ...]) -> None:
@@ -91,7 +93,12 @@ class ReferenceData:
         """
         now_ns = self._desk.now_ns
         if now_ns < self._next_ns:
+            again = now_ns - self._clock_asked_ns >= RETRY_NS
+            if len(self._table) and not self._clock.known and again:
+                self._clock_asked_ns = now_ns
+                self._outbound.request(FetchTime(), now_ns)
             return
+        self._clock_asked_ns = now_ns
         if len(self._table) and self._clock.known:
             self._next_ns, self._retry_ns = now_ns + PERIOD_NS, RETRY_NS
         else:
@@ -105,9 +112,11 @@ class ReferenceData:
         self._next_ns = self._desk.now_ns
 
     def forget_clock(self) -> None:
-        """The venue says that our time is wrong: ask for its own with the next tick."""
+        """The venue says that our time is wrong: ask for its own, once a second at most.
+
+        It may say so of each of many requests, and go on where our requests are slow to arrive.
+        """
         self._clock.forget()
-        self._next_ns = self._desk.now_ns
 
     def on_reply(self, asked: Asked, reply: Reply) -> None:
         """Measure the venue's clock where it was asked for: only here is known when that was.

@@ -118,6 +118,27 @@ def test_cancels_that_the_venue_throttles_too_bring_no_ban_nearer():
     assert all(order.state.terminal for order in orders)
 
 
+def test_a_venue_that_takes_no_time_of_ours_is_asked_for_its_own_once_a_second():
+    w = world()
+    order = w.buy()
+    w.run(2)
+    every = ("order.place", "order.cancel", "order.status")
+    w.to_venue = refusing(w, -1021, "Timestamp for this request is outside.", methods=every)
+    before = len(w.asked)
+    for _ in range(300):
+        w.desk.now_ns = w.now_ns
+        w.desk.cancel(order)
+        w.flush()
+        w.run(0.1)
+    paths = [request.path.rpartition("/")[2] for request in w.asked[before:]]
+    assert 8 < paths.count("time") <= 31
+    assert paths.count("exchangeInfo") <= 2
+    w.to_venue = w.deliver
+    w.run(6)
+    assert order.state.terminal
+    assert w.engine.clock.known
+
+
 def test_what_the_venue_refuses_is_counted_in_its_own_words():
     w = world()
     w.to_venue = refusing(w, -2010, "Order would immediately match and take.")
