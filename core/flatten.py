@@ -89,6 +89,8 @@ class Leg(Struct):
     """Slices sent."""
     start_lots: int | None = None
     """The position when it began; ``None`` until our table is proved."""
+    left_lots: int = 0
+    """The position when it was last looked at."""
     slice: str = ""
     """Client id of the newest slice."""
     before_lots: int = 0
@@ -176,8 +178,12 @@ class Flattening:
         for row in list(self._table)[len(self.legs) :]:
             self.legs.append(Leg(row.index, moved_ns=now_ns))
         for leg in self.legs:
+            lots = self._positions[leg.instrument].lots
+            if leg.state is State.FLAT and lots != leg.left_lots:
+                leg.state = State.WAITING  # an order was found that has traded since
             if leg.state not in _ENDED:
                 leg.state, leg.why = self._go_on(leg, now_ns)
+                leg.left_lots = lots
                 self._say(leg)
         if self.legs and all(leg.state in _ENDED for leg in self.legs):
             self._end()

@@ -59,6 +59,12 @@ def told(held: Restored | None) -> Iterator[str]:
         yield f"in doubt: order {order.client_order_id} on {order.symbol}"
     for halt in held.checkpoint.halts:
         yield f"halted{f' {halt.symbol}' if halt.symbol else ''}: {halt.why}"
+    if not held.clean and any(n.last_trade_id == NEWEST_TRADE for n in held.checkpoint.positions):
+        yield (
+            "the last run did not leave in order: orders of it may stand, and what they trade "
+            "before the next start is taken to be in the size that was set. Cancel them at the "
+            "venue, and set it again if it is another then"
+        )
     if held.damage:
         yield f"damaged: {held.damage}; the figures above are those of the last checkpoint"
 

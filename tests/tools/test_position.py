@@ -129,5 +129,12 @@ def test_orders_in_doubt_halts_and_damage_are_told_beside_what_is_held() -> None
         "in doubt: order h-1-1 on BTCUSDT",
         "halted: the ledgers differ",
         "halted ETHUSDT: so do these",
+        lines[4],  # that orders may stand which trade before the next start
         "damaged: a hole; the figures above are those of the last checkpoint",
     ]
+
+
+def test_orders_that_may_stand_are_told_to_who_sets_a_position(tmp_path: Path, capsys) -> None:
+    died(tmp_path)
+    position(str(tmp_path), "set", "BTCUSDT", "1", "65000")
+    assert "did not leave in order" in capsys.readouterr().out

@@ -464,3 +464,26 @@ def test_flatten_is_replayed_as_it_was():
     assert tank.engine.flattening.verdict.startswith("flat")
     assert tank.engine.flattening.legs[0].orders
     assert replay(tank.journal.records, tank.house_again().engine).difference is None
+
+
+def test_what_was_flat_is_traded_again_where_an_order_is_found_that_has_traded_since():
+    w = World(symbols=("BTCUSDT", "ETHUSDT")).trading()
+    w.other("BUY", "3190.00", "5", symbol="ETHUSDT")
+    w.other("SELL", "3201.00", "5", symbol="ETHUSDT")
+    w.run_until(lambda: w.engine.books[1].live and bool(w.engine.books[1].ask_lots))
+    w.desk.now_ns = w.now_ns
+    w.desk.place(1, Side.BUY, 320_100, 1_000, tif=TimeInForce.IOC)
+    w.flush()
+    w.run(0.5)
+    w.request("openOrders.cancelAll", {"symbol": "ETHUSDT"})  # nobody to sell to
+    w.run(0.5)
+    w.engine.on_control(b"flatten", w.now_ns)
+    w.run(2)
+    assert [leg.state for leg in w.engine.flattening.legs] == [State.FLAT, State.WAITING]
+    late = f"{w.engine.orders.marker}99"  # proved absent, and accepted after all
+    w.other("BUY", "65010.00", "0.1", DEFAULT_KEY, newClientOrderId=late)
+    w.run(2)
+    w.other("BUY", "3190.00", "5", symbol="ETHUSDT")
+    w.run_until(lambda: not w.engine.flattening.wanted)
+    assert w.engine.flattening.verdict.startswith("flat")
+    assert [held(w), held(w, 1)] == [10, 1], "what went as fees"
