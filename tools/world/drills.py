@@ -48,9 +48,12 @@ STREET_RATE: Final = 20.0
 AWAY_S: Final = 1.5
 """How long the market line cannot be had."""
 
-SILENT_S: Final = 6.0
-"""How long the feed says nothing: more than the smaller of the largest book ages, and not long
-enough for the line to be given up."""
+SILENT_S: Final = 8.0
+"""How long the feed says nothing: the smaller of the largest book ages and what it takes to have
+orders gone; not long enough for the line to be given up."""
+
+TRIED_S: Final = 1.0
+"""How long the strategy then tries to place on what it has."""
 
 NOTICED_S: Final = 8.0
 """Within which a loss is noticed: a price that jumps is not believed before depth confirms it."""
@@ -251,11 +254,24 @@ def feed_lost(w: Drilled) -> Iterator[float]:
 
 
 def feed_silent(w: Drilled) -> Iterator[float]:
-    """The market line stands, and says nothing; nor do the best prices, when they are asked for."""
-    yield from standing(w)
+    """The market line stands, and says nothing; nor do the best prices, when they are asked for.
+
+    What stood on a book that has grown older than it may is gone. I25.
+    """
+    yield from quiet(w)
     w.strikes.hold(("rest.bookTicker",), lambda *_: Struck(None, lambda: True))
-    w.tampering.mute_until_ns[MARKET] = w.now_ns + int(SILENT_S * NS_PER_S)
+    w.tampering.mute_until_ns[MARKET] = w.now_ns + int((SILENT_S + TRIED_S) * NS_PER_S)
     yield SILENT_S
+    ages_ns = {symbol: w.auditor.allowed[symbol].max_book_age_ns for symbol in w.traded}
+    aged = [s for s, age_ns in ages_ns.items() if age_ns <= (SILENT_S - GONE_S) * NS_PER_S]
+    if w.cancels_when_stale:
+        for order in w.auditor.ledger.alive():
+            if order.symbol in aged and not w.over():
+                age_s = ages_ns[order.symbol] // NS_PER_S
+                text = f"{order.client_id} stands after {SILENT_S:g} s of silence, allowed {age_s}"
+                w.auditor.note("I25", text)
+    w.word("set active true")
+    yield TRIED_S
     w.tampering.mute_until_ns[MARKET] = 0
     w.strikes.let_go()
 

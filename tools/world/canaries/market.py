@@ -30,6 +30,16 @@ def _leave_orders(self: MarketData, book: Book) -> None:
     self._cancel_when_stale = cancels
 
 
+_is_quiet: Final = MarketData._is_quiet
+
+
+def _look_on(self: MarketData, book: Book) -> bool:
+    cancels, self._cancel_when_stale = self._cancel_when_stale, False
+    quiet = _is_quiet(self, book)
+    self._cancel_when_stale = cancels
+    return quiet
+
+
 def _believe(self: Any, top: Any) -> bool:
     return False
 
@@ -41,6 +51,10 @@ def _in_time(self: Any, *_: Any) -> bool:
 CANARIES: Final[dict[str, Canary]] = {
     "stale_keeps_orders": Canary(
         "orders stand on a book that is lost", (Change(MarketData, "resync", _leave_orders),)
+    ),
+    "silence_borne": Canary(
+        "orders stand on a feed that has long been silent",
+        (Change(MarketData, "_is_quiet", _look_on),),
     ),
     "late_feed_believed": Canary(
         "a feed may be as late as it likes", (Change(MarketData, "_in_time", _in_time),)
