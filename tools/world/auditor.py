@@ -107,6 +107,8 @@ class Auditor:
         self._on_callback = self._who_hear("on_callback")
         self.ledger.told = self._told
         self.foreign_cancels = 0
+        self.shared = False
+        """Whether our side knows that others act on the account."""
         self.poor = False
         """Whether the account has too little for most orders."""
         self.called: Callable[[], None] = lambda: None
@@ -211,7 +213,7 @@ class Auditor:
         allowed, profit = self.allowed, self.ledger.profit
         return not (
             self.poor
-            or self.ledger.others_traded
+            or (self.ledger.others_traded and not self.shared)
             or symbol in self.ledger.doubled
             or not self.halts.trades(symbol)
             or self.line.is_slow(now_ns)

@@ -25,7 +25,9 @@ from tools.world.audit.watch import ATOMS
 from tools.world.strikes import Struck
 from tools.world.tank import Message
 from venues.binance.decode import MARKET, TRADE
+from venues.sim.actions import Deposit, perform
 from venues.sim.fixed import parse, show
+from venues.sim.ledger import DEFAULT_KEY
 
 STEP_S: Final = 0.1
 
@@ -77,6 +79,9 @@ DIFFERS_S: Final = 150.0
 """Within which balances that differ are asked for thrice, and believed: where they differed
 otherwise before, the questions are some periods of reconciliation apart."""
 
+
+PAID_S: Final = 30.0
+"""Within which balances are held against our fills thrice once a line is proved anew."""
 
 FLAT_S: Final = 30.0
 """Within which a flattening in a calm market is over: two dozen slices, and the pauses after some
@@ -361,7 +366,7 @@ def rejects(w: Drilled) -> Iterator[float]:
 def balances_differ(w: Drilled) -> Iterator[float]:
     """The account does not hold what our fills make of it, and goes on not to."""
     engine, path = w.engine, "/api/v3/account"
-    if path in w.tampering.lies:
+    if path in w.tampering.lies or w.auditor.shared:
         return
     asset = w.auditor.markets[w.traded[0]].symbol.base
 
@@ -396,6 +401,29 @@ def balances_differ(w: Drilled) -> Iterator[float]:
     told(w, SessionState.HALTED, "balances differ")
     w.word("set active true")
     yield AWAY_S
+
+
+def paid_in(w: Drilled) -> Iterator[float]:
+    """Somebody pays in, and the venue tells of it: both ledgers agree on what there is."""
+    engine, callbacks = w.engine, w.auditor.callbacks
+    w.word("set active false")
+    w.word("cancel-all")
+    yield GONE_S
+    yield from until(w, lambda: engine.ledger.opened and not engine.ledger.in_doubt, RECONCILED_S)
+    line = w.links.get(TRADE)
+    if w.over() or engine.ledger.in_doubt or callbacks.session is not SessionState.TRADING:
+        return
+    asset = w.auditor.markets[w.traded[0]].symbol.base
+    perform(Deposit(DEFAULT_KEY, asset, "1"), w.venue.exchange, w.venue_ns)
+    w.venue.settle(w.venue_ns)
+    yield AWAY_S
+    if w.links.get(TRADE) is not line or w.over():
+        return  # nobody may have been told
+    w.cut(TRADE)
+    halted = SessionState.HALTED
+    yield from until(w, lambda: callbacks.session is halted, PAID_S)
+    if callbacks.session is halted and w.auditor.may_trade(w.traded[0], w.now_ns):
+        w.auditor.note("I7", f"halted {engine.risk.halted!r}, and 1 {asset} was paid in and told")
 
 
 def flattens(w: Drilled) -> Iterator[float]:
@@ -440,6 +468,9 @@ def leave(w: Drilled) -> Iterator[float]:
         left -= 1
 
 
+PAYING: Final = 0.2
+"""Share of the worlds in which somebody pays in."""
+
 FLATTENED: Final = 0.5
 """Share of the worlds that end flat."""
 
@@ -469,7 +500,8 @@ LASTING: Final[tuple[Drill, ...]] = (loss, rejects, balances_differ, operator_st
 def drawn(draw: Any) -> Plan:
     """Draw the drills of one world."""
     passing = draw.sample(PASSING, draw.choice((0, 1, 1, 2)))
-    return Plan(passing, draw.choice((None, *LASTING)), draw.random() < FLATTENED)
+    plan = Plan(passing, draw.choice((None, *LASTING)), draw.random() < FLATTENED)
+    return plan._replace(passing=[*passing, paid_in]) if draw.random() < PAYING else plan
 
 
 def hold(w: Drilled, plan: Plan) -> Iterator[float]:

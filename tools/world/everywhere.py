@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from tools.world import connection_faults, exchange_faults, message_faults, order_faults
+from tools.world import (
+    connection_faults,
+    exchange_faults,
+    message_faults,
+    order_faults,
+    others_faults,
+)
 from tools.world.strikes import Fault
 
 SHARED: Final[tuple[tuple[Fault, ...], ...]] = (
@@ -12,4 +18,5 @@ SHARED: Final[tuple[tuple[Fault, ...], ...]] = (
     order_faults.FAULTS,
     exchange_faults.FAULTS,
     connection_faults.FAULTS,
+    others_faults.FAULTS,
 )

@@ -320,7 +320,8 @@ def differ_balance(w: Anywhere) -> Struck | None:
     w.auditor.rest.lied_about_balances = True
     w.cut(TRADE)
     w.strikes.lull(LEDGER_S)
-    halted, again = logged(w, "halted: the ledgers differ"), asked_again(w, path, 2)
+    noticed = "others on the account" if w.auditor.shared else "halted: the ledgers differ"
+    halted, again = logged(w, noticed), asked_again(w, path, 2)
     return Struck(None, lambda: again() if once else halted(), 2 * LEDGER_S)
 
 

@@ -104,6 +104,7 @@ class Setting:
             engine.markets, self.account.number, limits, with_depth=variety.with_depth
         )
         self.auditor.poor = bool(variety.poor)
+        self.auditor.shared = variety.shared
         self.auditor.rest.balances = lambda: {
             asset: balance.free for asset, balance in self.account.balances.items()
         }
@@ -142,7 +143,10 @@ class Setting:
                 f'mischief = "{mischief}"\nafter = {workload.randint(1, 120)}'
             ),
             symbols=self.symbols,
-            top=f"streams = {msgspec.json.encode(self.variety.streams).decode()}\n",
+            top=(
+                f"streams = {msgspec.json.encode(self.variety.streams).decode()}\n"
+                f'account = "{"shared" if self.variety.shared else "own"}"\n'
+            ),
             risk="\n".join(_section(name, limits[name]) for name in self.symbols),
             run=(
                 f'on_stale = "{"cancel" if self.cancels_when_stale else "keep"}"\n'

@@ -63,6 +63,8 @@ class Variety(NamedTuple):
     """Which side has too little for most orders: ``base``, ``quote``, ``dust`` for both."""
     pays_in_bnb: bool = False
     """Fees are paid in BNB."""
+    shared: bool = False
+    """Our side is told that others act on the account."""
     triangle: bool = False
     """Three pairs of three assets are traded."""
     streams: tuple[str, ...] = ("top", "depth", "trades")
@@ -109,6 +111,7 @@ _IS_SET: Final[dict[str, Callable[[Variety], bool]]] = {
     "no_quote": lambda v: v.poor == "quote",
     "dust": lambda v: v.poor == "dust",
     "fees_in_bnb": lambda v: v.pays_in_bnb,
+    "shared": lambda v: v.shared,
     "triangle": lambda v: v.triangle,
     "top_alone": lambda v: v.streams == ("top",),
     "no_top": lambda v: "top" not in v.streams,
@@ -133,6 +136,7 @@ def drawn(draw: Generators, start_ns: int) -> Variety:
     return Variety(
         logs_on=is_so("logs_on", 0.3),
         poor=poor.choice(("base", "quote", "dust")) if poor.random() < 0.12 else "",
+        shared=is_so("shared", 0.3),
         triangle=is_so("triangle", 0.15),
         streams=streams.choice(STREAMS) if streams.random() < 0.3 else Variety().streams,
         deep=is_so("deep", 0.06),

@@ -57,6 +57,7 @@ _MATTERS: Final[dict[str, Callable[[Counter[str]], bool]]] = {
     "no_quote": lambda seen: bool(seen["insufficient"]),
     "dust": lambda seen: bool(seen["insufficient"]),
     "fees_in_bnb": lambda seen: bool(seen["fee elsewhere"]),
+    "shared": lambda seen: bool(seen["others"]),
     "triangle": lambda seen: all(seen[name] for name in ("BTCUSDT", "ETHUSDT", "ETHBTC")),
     "top_alone": _traded,
     "no_top": _traded,

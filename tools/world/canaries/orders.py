@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import core.orders
 from core.events import Fill, Verdict
+from core.ledger import Ledger
 from core.orders import Evidence, Order, Orders
 from core.position import Position
 from core.proof import Proof
@@ -65,7 +66,23 @@ def _no_contradiction(order: Order, report: Any) -> str:
     return ""
 
 
+def _forget_it(self: Any, asset: str, atoms: int, venue_ns: int) -> None:
+    """What is paid in or out is nobody's."""
+
+
+def _anybodys(self: Any, client_order_id: str) -> bool:
+    return True
+
+
 CANARIES: Final[dict[str, Canary]] = {
+    "payment_forgotten": Canary(
+        "what is paid in is not counted in what the account should hold",
+        (Change(Ledger, "paid", _forget_it),),
+    ),
+    "others_are_ours": Canary(
+        "what others trade on the account is taken for ours",
+        (Change(Orders, "is_ours", _anybodys),),
+    ),
     "timeout_is_rejection": Canary(
         "a reply that is overdue or lost means that the order was rejected",
         (Change(Proof, "_in_doubt", _refused),),
