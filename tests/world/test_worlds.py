@@ -100,7 +100,8 @@ def test_the_command_says_which_canary_there_is_not(capsys: pytest.CaptureFixtur
 def test_every_fault_is_on_its_page() -> None:
     page = (ROOT / "docs" / "faults.md").read_text()
     rows = re.findall(r"^\| (\d+) \|", page, re.MULTILINE)
-    assert sorted(map(int, rows)) == list(NUMBERS)
+    assert len(set(rows)) == len(rows)
+    assert {*map(str, NUMBERS)} <= {*rows}
     for fault in FAULTS:
         row = re.search(rf"^\| {fault.number} \|.*$", page, re.MULTILINE)
         assert row is not None

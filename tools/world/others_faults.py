@@ -1,7 +1,8 @@
 """Others on our account: what they pay in, lock, trade and list.
 
-The exchange tells of all of it. Here lives what leaves our orders alone. Somebody who trades with us in the market, and orders of
-others that rest beside ours, are the stranger's in ``exchange_faults``.
+The exchange tells of all of it. Here lives what leaves our orders alone. Somebody who trades with
+us in the market, and orders of others that rest beside ours, are the stranger's in
+``exchange_faults``.
 """
 
 from __future__ import annotations

@@ -45,9 +45,10 @@ class Feed(Watch):
         self._skew_ns = skew_ns
         for payload in self._ears.setdefault(link, Ear()).hear(data):
             change = DEPTH.search(payload, 0, 200)
-            if change is not None and change[2].decode() in self._late_ns:
+            symbol = "" if change is None else change[2].decode(errors="replace")
+            if change is not None and symbol in self._late_ns:
                 late_ns = now_ns + skew_ns - int(change[1]) * NS_PER_MS
-                self._late_ns[change[2].decode()][link] = late_ns
+                self._late_ns[symbol][link] = late_ns
 
     def on_cut(self, link: int) -> None:
         """A connection is lost, or closed."""
