@@ -414,6 +414,7 @@ def paid_in(w: Drilled) -> Iterator[float]:
     if w.over() or engine.ledger.in_doubt or callbacks.session is not SessionState.TRADING:
         return
     asset = w.auditor.markets[w.traded[0]].symbol.base
+    w.auditor.seen.note_seen("others")
     perform(Deposit(DEFAULT_KEY, asset, "1"), w.venue.exchange, w.venue_ns)
     w.venue.settle(w.venue_ns)
     yield AWAY_S

@@ -62,6 +62,7 @@ def stranger(w: Anywhere) -> Struck | None:
     }
     origin = Origin("10.0.0.9", session=w.venue.exchange.keys[DEFAULT_KEY])
     before = w.engine.orders.foreign
+    w.auditor.seen.note_seen("others")
     reply = w.venue.exchange.call(METHODS["order.place"], values, origin, w.venue_ns)
     w.venue.settle(w.venue_ns)
     if reply.error is not None:

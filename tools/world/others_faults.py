@@ -102,4 +102,4 @@ def others_act(w: Anywhere) -> Struck | None:
     return Struck(None, named, TOLD_S) if act(w, draw.choice(ACTS)(w, market)) else None
 
 
-FAULTS: Final = (Fault(60, "others_act", 0.3, others_act),)
+FAULTS: Final = (Fault(60, "others_act", 0.6, others_act),)
