@@ -102,6 +102,9 @@ class Continuity:
         """Positions on symbols that are not in the table: handed on as they are."""
         self._uncounted: dict[int, PositionNote] = {}
         """Positions of which today's grid cannot tell the size: handed on as they are, too."""
+        self._off_grid: set[tuple[int, int]] = set()
+        """Orders of an earlier boot whose size today's grid cannot tell: by instrument and number.
+        They are not in the table, and what they trade is ours all the same."""
         self._regrids: dict[str, Regrid] = {}
         self._set: dict[int, PositionNote] = {}
         """What the operator has set, until it is known as of which trade."""
@@ -413,8 +416,10 @@ class Continuity:
             return
         self._expect_above(row.index, note.venue_order_id, now_ns)
         regrid = self._regrids.get(note.symbol)
+        self._off_grid.add((row.index, note.venue_order_id))
         with suppress(OffGrid):  # its trades are of no whole lots either
             found = note if regrid is None else regrid.number(note)
+            self._off_grid.discard((row.index, note.venue_order_id))
             if self._orders.find(note.client_order_id) is None:
                 self._orders.resume(_place(row, found), now_ns, note.venue_order_id, 0, 0, ())
             self._proof.doubt(note.client_order_id, 0)
@@ -444,6 +449,7 @@ class Continuity:
         except OffGrid as error:
             # Should it stand, the venue's list shows it, and it is taken out by its name.
             self._log(f"order {note.client_order_id} is not taken over: {error}")
+            self._off_grid.add((row.index, note.venue_order_id))
             return
         # When it was sent was told by another boot's clock; it was before now.
         order = self._orders.resume(
@@ -456,6 +462,10 @@ class Continuity:
         )
         self._orders.on_doubt(order)
         self._proof.doubt(note.client_order_id, 0)
+
+    def was_ours(self, instrument: int, number: int) -> bool:
+        """Whether an earlier boot had an order of this number that could not be taken over."""
+        return (instrument, number) in self._off_grid
 
     def _tell(self, restored: Restored) -> None:
         held = ", ".join(

@@ -147,9 +147,14 @@ class Executions:
         row, position = self._table[trade.instrument], self._positions[trade.instrument]
         if position.knows(trade.side, trade.trade_id):
             return  # an earlier boot has counted it, on the grid of then
-        if self._orders.by_venue_id(trade.instrument, trade.venue_order_id) is not None:
-            why = f"trade {trade.trade_id} of ours is off today's grid: no position counts it"
-            self._gate.halt_instrument(trade.instrument, why, HaltKind.GRID)
+        index, number = trade.instrument, trade.venue_order_id
+        known = self._orders.by_venue_id(index, number) is not None
+        if known or self._continuity.was_ours(index, number):
+            why = (
+                f"trade {trade.trade_id} of ours is off today's grid: no position counts it. Set "
+                "what is held (hotloop position), then resume"
+            )
+            self._gate.halt_instrument(index, why, HaltKind.RECORD)
         elif self._ledger.traded_off_grid(row, trade):
             what = (
                 f"{amount(trade.base_atoms)} {row.base} for {amount(trade.quote_atoms)} "

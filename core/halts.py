@@ -30,8 +30,8 @@ class HaltKind(StrEnum):
     BREAKER = "breaker"
     """The same refusal too often."""
     RECORD = "record"
-    """The journal has a hole since its last checkpoint: what is held may be another thing; also
-    over restarts, until a person decides."""
+    """What is held may be another thing than we count: the journal has a hole since its last
+    checkpoint, or a trade of ours cannot be counted; also over restarts, until a person decides."""
     CARRIED = "carried"
     """The configuration leaves the symbol out: what an earlier boot left on it is taken out and
     counted, nothing more."""

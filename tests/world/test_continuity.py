@@ -15,7 +15,7 @@ from core.units import NS_PER_S
 from core.views import OrderState, SessionState
 from tests.world.test_recovery import TRADE, World, world
 from tools.world.tank import LATENCY_NS, Delivery, Message, Tank
-from venues.sim.actions import SetAccount, perform
+from venues.sim.actions import SetAccount, SetFilters, perform
 
 
 def crashed(w: Tank, *, left: bool = False) -> Restored:
@@ -536,3 +536,22 @@ def test_a_run_that_was_halted_and_left_in_order_trades_when_it_is_started_again
     w.engine.on_control(b"halt the news", w.now_ns)
     w.leave()
     assert trading(next_boot(w, crashed(w, left=True))).engine.risk.halted == ""
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_a_trade_of_ours_that_todays_lots_cannot_express_is_nobody_elses(noted: bool):
+    top = 'account = "shared"'
+    w = world(top=top)
+    if not noted:
+        w.run(11)
+    w.buy(6_499_500, 1_050)
+    w.run(11 if noted else 0.1)  # an order since the last note is known by its number alone
+    left = crashed(w)
+    w.other("SELL", "64995.00", "0.0105")
+    coarser = SetFilters(symbol="BTCUSDT", step_size="0.001")
+    perform(coarser, w.venue.exchange, w.venue_ns)
+    for _ in range(2):
+        w = next_boot(w, left, top=top)
+        w.run(20)
+        assert "trade 1 of ours is off today's grid" in w.engine.risk.instrument_halted(0)
+        left = crashed(w)
