@@ -76,6 +76,7 @@ class Book:
         "_lowest_ticks",
         "_renewing",
         "_repeated_seq",
+        "_rounded",
         "fresh_ns",
         "gaps",
         "instrument",
@@ -113,6 +114,8 @@ class Book:
         self._images = Imaged()
         self._buffer: list[BookDelta] = []
         self._kept_top: BookTop | None = None
+        self._rounded = False
+        """Whether the last top has a price between two ticks, which no level tells of."""
         self._repeated_seq = -1
         """Where the change before this one ended, if that was one kept already."""
         self._renewing = False
@@ -252,6 +255,7 @@ class Book:
             )
             return True
         self.seq = top.seq
+        self._rounded = top.rounded
         if (
             bid_ticks == self._bid_ticks
             and ask_ticks == self._ask_ticks
@@ -408,6 +412,9 @@ class Book:
         if self._far_bps:
             self._set_band(bid_ticks, ask_ticks)
         if last_seq < self.seq:
+            return True
+        if self._rounded:  # the levels lack that price: the tops alone tell of it
+            self.seq = last_seq
             return True
         bid_lots = self._bids[bid_ticks] if bid_ticks else 0
         ask_lots = self._asks[ask_ticks] if ask_ticks else 0

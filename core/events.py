@@ -35,7 +35,10 @@ class Event(Struct, frozen=True, gc=False):
 
 
 class BookTop(Event, frozen=True, gc=False):
-    """An image of the best bid and ask as of book update ``seq``. Size 0: that side is empty."""
+    """An image of the best bid and ask as of book update ``seq``. Size 0: that side is empty.
+
+    ``rounded`` where a price lies between two ticks, and stands here as the next worse one.
+    """
 
     instrument: int
     seq: int
@@ -43,6 +46,7 @@ class BookTop(Event, frozen=True, gc=False):
     bid_lots: int
     ask_ticks: int
     ask_lots: int
+    rounded: bool = False
 
 
 class BookDelta(Event, frozen=True):

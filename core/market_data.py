@@ -341,7 +341,7 @@ class MarketData:
         ):
             self._denials.pop(index, None)
             book.fresh_ns = asked_ns
-        else:
+        elif not top.rounded:  # a price between two ticks no level tells of: no fault of the feed
             denied_ns, denials = self._denials.get(index, (book.fresh_ns, 0))
             denials = denials + 1 if denied_ns == book.fresh_ns else 1  # else the feed has spoken
             self._denials[index] = (book.fresh_ns, denials)

@@ -229,6 +229,19 @@ def test_levels_and_top_of_the_same_update_must_agree():
     assert "contradict" in book.why
 
 
+def test_a_best_price_between_two_ticks_is_the_tops_alone_to_tell():
+    """An order from before the ticks were made larger: no level says that it is there."""
+    book = live_book()
+    book.apply_top(BookTop(0, 11, 100, 3, 101, 4, rounded=True))
+    book.apply_delta(delta(11, 11))
+    assert best(book) == (100, 3, 101, 4), "of the same update, and no contradiction"
+    book.apply_delta(delta(12, 12, bids=[(98, 1)]))
+    assert best(book) == (100, 3, 101, 4), "it stands until the tops say otherwise"
+    book.apply_top(BookTop(0, 13, 99, 5, 101, 4))
+    book.apply_delta(delta(13, 14, bids=[(99, 6)]))
+    assert best(book) == (99, 6, 101, 4)
+
+
 def test_a_top_seen_before_the_snapshot_leads_once_live():
     book = Book(0, with_depth=True)
     book.begin()

@@ -133,10 +133,10 @@ class House:
         venue_ns = self.desk.now_ns + OFFSET_NS - late_ns
         self.data.on_trade(MarketTrade(0, 1, 100, 1, Side.BUY, venue_ns))
 
-    def tops(self, bid_ticks: int, asked_ns: int = 0) -> None:
+    def tops(self, bid_ticks: int, asked_ns: int = 0, *, rounded: bool = False) -> None:
         asked_ns = asked_ns or self.desk.now_ns
         asked = Asked(1, FetchTops((0,)), REST, asked_ns, asked_ns + 10 * NS_PER_S)
-        fact = TopsReport((BookTop(0, 0, bid_ticks, 5, 102, 5),))
+        fact = TopsReport((BookTop(0, 0, bid_ticks, 5, 102, 5, rounded),))
         self.data.on_reply(asked, Reply(request_id=1, verdict=Verdict.DONE, facts=(fact,)))
 
 
@@ -227,6 +227,14 @@ def test_a_word_of_the_feed_begins_the_denials_anew() -> None:
         house.delta(seq)
         house.tops(99, asked_ns=house.desk.now_ns - 1)
     assert house.book.live
+
+
+def test_a_best_price_between_two_ticks_neither_denies_nor_confirms_a_book() -> None:
+    house = House().after(10 * NS_PER_S)
+    for _ in range(2 * DENIALS):
+        house.tops(99, rounded=True)
+    assert house.book.live
+    assert house.book.fresh_ns == NOW_NS
 
 
 def test_denials_count_only_while_the_feed_stays_silent() -> None:

@@ -184,13 +184,12 @@ def _tops(decode: Decoder, body: bytes) -> Iterator[BookTop]:
         if instrument is not None:
             bid_lots = facts.RoundedUp(instrument.lot, 0)[top.bid_qty]
             ask_lots = facts.RoundedUp(instrument.lot, 0)[top.ask_qty]
+            bids, asks = facts.RoundedDown(instrument.tick, 1), facts.RoundedUp(instrument.tick, 1)
+            bid_ticks = bids[top.bid_price] if bid_lots else 0
+            ask_ticks = asks[top.ask_price] if ask_lots else 0
+            rounded = bool(bids.between or asks.between)
             yield BookTop(
-                instrument.index,
-                NOT_NUMBERED,
-                facts.RoundedDown(instrument.tick, 1)[top.bid_price] if bid_lots else 0,
-                bid_lots,
-                facts.RoundedUp(instrument.tick, 1)[top.ask_price] if ask_lots else 0,
-                ask_lots,
+                instrument.index, NOT_NUMBERED, bid_ticks, bid_lots, ask_ticks, ask_lots, rounded
             )
 
 

@@ -358,6 +358,7 @@ def _tops(instrument: Instrument) -> Take:
                 bid_lots,
                 asks[top.ask_price] if ask_lots else 0,
                 ask_lots,
+                top.bid_price in bids.between or top.ask_price in asks.between,
             )
         )
 

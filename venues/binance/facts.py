@@ -101,12 +101,14 @@ class Counts(dict[str, int]):
     do with those is said by the subclasses; everything of our own is exact or refused.
     """
 
-    __slots__ = ("_grid", "_least", "_unit")
+    __slots__ = ("_grid", "_least", "_unit", "between")
 
     def __init__(self, grid: Grid, least: int) -> None:
         super().__init__()
         self._grid = grid
         self._least = least
+        self.between: set[str] = set()
+        """Texts that lie between two steps; empty nearly always."""
         shift = WIRE_DECIMALS - grid.decimals
         self._unit = grid.step_mantissa * int(10**shift) if shift >= 0 else 0
 
@@ -131,6 +133,9 @@ class Counts(dict[str, int]):
             count = self._grid.count_of(mantissa, exponent, text)
         except OffGrid as error:
             count = self._between(mantissa, exponent, error)
+            if len(self.between) >= CACHE_TEXTS:
+                self.between.clear()
+            self.between.add(text)
         else:
             if count < self._least:
                 raise Malformed(f"{text!r} is no price or size here: it must be above zero")

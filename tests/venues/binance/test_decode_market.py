@@ -148,6 +148,10 @@ def test_a_best_price_from_before_larger_ticks_is_no_better_than_it_is() -> None
     [top] = market(changed(TOP, b="25.359", a="25.361"))
     assert isinstance(top, BookTop)
     assert (top.bid_ticks, top.ask_ticks) == (2535, 2537)
+    assert top.rounded
+    [exact] = market(changed(TOP))
+    assert isinstance(exact, BookTop)
+    assert not exact.rounded
     with pytest.raises(Malformed):
         market(changed(TOP, b="0.001"))
 
