@@ -161,7 +161,8 @@ def house(
 
 def _strategy(config: Config, name: str) -> Strategy[Any]:
     kind = strategies.find(config.strategy.name, name)
-    return kind(parameters(config, kind.Parameters, name))
+    with strategies.foreign(config.strategy.name, name):
+        return kind(parameters(config, kind.Parameters, name))
 
 
 def _idle() -> Strategy[Any]:

@@ -119,7 +119,9 @@ class KeysSection(Struct, frozen=True, forbid_unknown_fields=True):
 
     file: Annotated[
         str,
-        Meta(pattern=r"^[^\x00-\x1f]{1,250}\.toml\Z", description='a file name as "keys.toml"'),
+        Meta(
+            pattern=r"^[^\x00-\x1f]{1,250}\.toml\Z", description="a file name that ends with .toml"
+        ),
     ]
 
 

@@ -39,6 +39,24 @@ def seconds_text(ns: int) -> str:
     return f"{ns / NS_PER_S:.3g} s"
 
 
+def plain(text: str) -> str:
+    """Return a text of anybody's as one line that no terminal obeys and every file takes.
+
+    A line's end becomes a space; what else cannot be printed (escape sequences, halves of a
+    character that never was one) is shown as Python writes it.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else _as_written(letter)
+        for letter in text.replace("\n", " ")
+    )
+
+
+def _as_written(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
+
+
 def listed(texts: list[str]) -> str:
     """Join what may be many: the first ones, and how many more there are."""
     shown = "; ".join(texts[:MOST_NAMED])

@@ -7,12 +7,16 @@ it does through its desk: no await, no clock, no file, no socket, no random sour
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
-from core.errors import BadConfig
+from core.errors import BadConfig, HotloopError
 from core.strategy import Strategy
 
 BUILT_IN = MappingProxyType(
@@ -24,13 +28,15 @@ BUILT_IN = MappingProxyType(
 )
 """Where each built-in strategy lives, by its name."""
 
+_HOUSE: Final = f"{Path(__file__).parents[1]}/core/"
+"""Where core lies: a strategy's own line is in none of its files."""
+
 
 def find(name: str, file: str) -> type[Strategy[Any]]:
     """Return the strategy class of a built-in name or of ``module:Class``.
 
     ``file`` is the configuration that names it, for messages. Raises ``BadConfig`` when there is
-    none. What else goes wrong while a foreign module is being imported is its author's to see, and
-    comes out as it is.
+    none, or when its module cannot be imported.
     """
     reference = BUILT_IN.get(name, name)
     module_name, colon, class_name = reference.partition(":")
@@ -42,7 +48,8 @@ def find(name: str, file: str) -> type[Strategy[Any]]:
             f'(built in: {", ".join(BUILT_IN)}; your own: "module:Class")'
         )
     try:
-        module = importlib.import_module(module_name)
+        with foreign(name, file):
+            module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise BadConfig(
             f'{file}: strategy.name = "{name}": no module {error.name}; it has to lie beside the '
@@ -55,3 +62,41 @@ def find(name: str, file: str) -> type[Strategy[Any]]:
             "derived from core.strategy.Strategy"
         )
     return found
+
+
+@contextlib.contextmanager
+def foreign(name: str, file: str) -> Iterator[None]:
+    """Turn what a strategy's own code raises before it trades into a ``BadConfig`` with its line.
+
+    An exit is none there: a command that ended with 0 because a module asked for it would have
+    said that all is well.
+    """
+    try:
+        yield
+    except (HotloopError, KeyboardInterrupt, ModuleNotFoundError):
+        raise
+    except BaseException as error:
+        what = traceback.format_exception_only(error)[-1].strip()
+        raise BadConfig(
+            f'{file}: strategy.name = "{name}": it raised {what} ({_place(error)}) before it could '
+            "start"
+        ) from error
+
+
+def _place(error: BaseException) -> str:
+    """Return the strategy's own line: what stands there counts, not what it has called."""
+    if isinstance(error, SyntaxError):
+        return f"{_short(error.filename or 'no file')}, line {error.lineno}"
+    ours = (__file__, importlib.__file__)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename not in ours and not frame.filename.startswith("<frozen importlib")
+    ]
+    own = [frame for frame in frames if not frame.filename.startswith(_HOUSE)]
+    frame = next(iter(own or frames), None)
+    return f"{_short(frame.filename)}, line {frame.lineno}" if frame else "no source"
+
+
+def _short(path: str) -> str:
+    return path.rpartition("/")[2]

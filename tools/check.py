@@ -47,10 +47,11 @@ from core.events import (
 from core.instrument import Instrument, Trading
 from core.io.clock import EngineClock, NowNs
 from core.io.connection import DIAL_S, keep
+from core.io.last_boot import last_header
 from core.io.loop import HotLoop
 from core.io.process import settle
 from core.io.rest import RestClient
-from core.io.run_folder import RunFolder
+from core.io.run_folder import Owner, RunFolder
 from core.io.tls import distrust, trust
 from core.io.transport import Transport
 from core.orders import Order
@@ -58,7 +59,14 @@ from core.units import NS_PER_MS
 from core.venue import Line, RestRequest, Signed, Signer, Stream
 from core.views import RefusalReason
 from tools.cli import Exit, worst
-from tools.files import Keys, beside, find_strategies_beside, read_config, read_keys
+from tools.files import (
+    Keys,
+    beside,
+    find_strategies_beside,
+    owner_of,
+    read_config,
+    read_keys,
+)
 from tools.trial import Trial
 
 CLOCK_SAMPLES = 5
@@ -138,7 +146,8 @@ def _subject(findings: Findings, path: Path) -> Subject:
     house = app.house(config, str(path), scope="", boot=0, seed=0, key=key)
     findings.ok("strategy", f"{config.strategy.name}: {house.strategy.parameters}")
     _check_trading(findings, config, keyed=config.keys is not None)
-    _check_folder(findings, beside(path, config.run.dir))
+    owner = owner_of(config, keys, app.scope_of(config, keys.api_key if keys else None))
+    _check_folder(findings, beside(path, config.run.dir), owner)
     _check_process(findings, config)
     signer = None
     if keys is not None:
@@ -184,12 +193,15 @@ def _check_trading(findings: Findings, config: Config, *, keyed: bool) -> None:
         )
 
 
-def _check_folder(findings: Findings, path: Path) -> None:
-    """Check that a run could write there; a folder that is not there yet is not made."""
+def _check_folder(findings: Findings, path: Path, owner: Owner) -> None:
+    """Check that a run could write there, and that it is nobody else's.
+
+    A folder that is not there yet is not made, and none is bound.
+    """
     try:
-        if path.exists():
-            with RunFolder(path):
-                pass
+        if os.path.lexists(path):
+            with RunFolder(path) as folder:
+                folder.belongs(owner, last_header(path))
         else:
             above = next(parent for parent in path.absolute().parents if parent.exists())
             os.rmdir(tempfile.mkdtemp(dir=above))

@@ -90,13 +90,24 @@ def run(args: argparse.Namespace) -> int:
 
 
 def follow(folder: Path) -> Exit:
-    """Show how a flattening goes on until it has ended: ``OK`` where all is flat then."""
+    """Show how a flattening goes on until it has ended: ``OK`` where all is flat then.
+
+    Anything else is none: nothing was begun, as the answer has said, or the run has ended first.
+    """
     said = ""
     until_s = time.monotonic() + FOLLOW_S
     while time.monotonic() < until_s:
-        found = json.loads(ask(folder, "status"))["flatten"]
+        try:
+            reply = json.loads(ask(folder, "status"))
+        except BadParameter:
+            print("flatten: the run has ended first; hotloop flatten CONFIG.toml takes over")
+            return Exit.FAILED
+        if not reply["ok"]:  # others watch it, too, and more than it answers
+            time.sleep(LOOK_S)
+            continue
+        found = reply["flatten"]
         if found is None:
-            return Exit.OK  # nothing was begun, and the answer has said why
+            return Exit.FAILED
         text = found["verdict"] or "; ".join(found["symbols"])
         if text != said:
             said = text

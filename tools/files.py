@@ -17,6 +17,7 @@ from msgspec import Struct
 from core import config
 from core.config import Config
 from core.errors import BadConfig
+from core.io.run_folder import Owner, account_of
 
 MAX_BYTES = 4 * config.MAX_CHARACTERS
 """Longest file that is read: the longest text, in UTF-8's longest characters."""
@@ -111,3 +112,14 @@ def _check_private(path: Path, status: os.stat_result) -> None:
         raise BadConfig(f"{path}: mode {mode:04o}, must be 0600 or 0400: chmod 600 {path}")
     if status.st_uid != os.geteuid():
         raise BadConfig(f"{path}: belongs to user {status.st_uid}, must be our own: chown")
+
+
+def owner_of(config: Config, keys: Keys | None, scope: str) -> Owner:
+    """Return whose a run folder is that this configuration trades in."""
+    return Owner(
+        venue=config.venue,
+        environment=str(config.environment),
+        account=account_of(keys.api_key if keys else None),
+        strategy=config.strategy.name,
+        scope=scope,
+    )

@@ -33,7 +33,7 @@ from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile, next_boot
 from core.io.last_boot import last_boot, last_header
 from core.io.process import check_descriptors, settle
-from core.io.run_folder import Owner, RunFolder, account_of
+from core.io.run_folder import RunFolder
 from core.io.run_log import RunLog
 from core.io.runtime import Beside, Ending, EngineOf, Plan, Runtime
 from core.io.scope_lock import ScopeLock
@@ -41,7 +41,14 @@ from core.journal import Header
 from core.venue import Environment
 from tools.arguments import seconds
 from tools.cli import Exit
-from tools.files import Keys, beside, find_strategies_beside, read_config, read_keys
+from tools.files import (
+    Keys,
+    beside,
+    find_strategies_beside,
+    owner_of,
+    read_config,
+    read_keys,
+)
 from tools.progress import Progress
 from tools.sources import source_digest
 from tools.world.rehearsal import rehearse
@@ -98,7 +105,7 @@ def trade(
     # Without keys nothing can be placed: any number of runs may watch.
     lock = ScopeLock(app.lock_of(config, scope)) if keys else nullcontext()
     with RunFolder(beside(path, config.run.dir)) as folder, lock, Stacks(folder.stacks) as stacks:
-        folder.bind(_owner(config, keys, scope), last_header(folder.path))
+        folder.bind(owner_of(config, keys, scope), last_header(folder.path))
         flattens = instead is not None
         day = (
             DayFile(state or state_folder(os.environ), app.lock_of(config, scope)) if keys else None
@@ -142,16 +149,6 @@ def _say_hung(runtime: Runtime, stacks: Stacks, told: str) -> None:
     why = f"{told}: the loop hangs in {stacks.write()}, so the process ends where it is"
     runtime.log(why)
     print(f"hotloop: {why}; the guardian cancels: LOOK AT THE VENUE", file=sys.stderr, flush=True)
-
-
-def _owner(config: Config, keys: Keys | None, scope: str) -> Owner:
-    return Owner(
-        venue=config.venue,
-        environment=str(config.environment),
-        account=account_of(keys.api_key if keys else None),
-        strategy=config.strategy.name,
-        scope=scope,
-    )
 
 
 def _guarded(

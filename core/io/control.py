@@ -14,6 +14,7 @@ import os
 import socket
 import stat
 import struct
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -149,7 +150,8 @@ class Control:
                     listener = await self._made_again()
         finally:
             listener.close()
-            (self._folder / SOCKET).unlink(missing_ok=True)
+            with suppress(OSError):  # a folder of its name, say: no reason for a run to end badly
+                (self._folder / SOCKET).unlink(missing_ok=True)
 
     async def _serve_until_gone(
         self, listener: trio.socket.SocketType, clients: trio.Nursery
@@ -243,9 +245,13 @@ class Control:
         if verb == "set":
             try:
                 self._check(*arguments)
-            except (Misuse, ArithmeticError, TypeError, ValueError) as error:
-                # A strategy's own checks may stumble over a value in ways of their own.
+            except Misuse as error:
                 return Reply(ok=False, error=str(error))
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a strategy's own checks
+                what = traceback.format_exception_only(error)[-1].strip()
+                return Reply(
+                    ok=False, error=f"the strategy's check of {arguments[0]} raised {what}"
+                )
         said = house.control(" ".join((verb, *arguments)))
         now = house.status()
         return Reply(ok=True, verb=verb, said=said, state=now["state"], halted=now["halted"])

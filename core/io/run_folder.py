@@ -12,7 +12,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import stat
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -81,6 +80,8 @@ class RunFolder:
 
         Raises ``BadConfig``.
         """
+        if os.path.lexists(self.path) and not self.path.is_dir():
+            raise BadConfig(f"run folder {self.path} is no folder; choose another [run] dir")
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._look()
@@ -109,11 +110,17 @@ class RunFolder:
     def _look(self) -> None:
         """Refuse what is no ordinary file where we write or read one."""
         journal = self.path / "journal"
-        if journal.exists() and not journal.is_dir():
+        if os.path.lexists(journal) and not journal.is_dir():
             raise BadConfig(f"{journal} is no folder; move it away, or choose another [run] dir")
+        control = self.path / "control.sock"
+        if os.path.lexists(control) and not control.is_socket():
+            raise BadConfig(
+                f"{control} is no socket, and a run makes one there; move it away, or choose "
+                "another [run] dir"
+            )
         found = [self.path / name for name in FILES]
         for path in (*found, *self.path.glob("config-*.toml"), *journal.glob("*.journal")):
-            if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            if os.path.lexists(path) and not path.is_file():  # nor a link that leads nowhere
                 raise BadConfig(
                     f"{path} is no ordinary file, and has to be one; move it away, or choose "
                     "another [run] dir"
@@ -122,10 +129,15 @@ class RunFolder:
     # -- whose it is ---------------------------------------------------------------------------
 
     def bind(self, owner: Owner, last: Header | None) -> None:
-        """Bind the folder to whoever is its first, and refuse everybody else.
+        """Bind the folder to whoever is its first; raise ``BadConfig`` for everybody else."""
+        if not self.belongs(owner, last):
+            self._write(owner)
+
+    def belongs(self, owner: Owner, last: Header | None) -> bool:
+        """Return whether the folder is bound already, and that to this owner.
 
         ``last`` is the header of the last journal in it: a folder of an older hotloop says no more.
-        Raises ``BadConfig``.
+        Raises ``BadConfig`` where it is somebody else's.
         """
         bound = self._bound()
         if bound is not None:
@@ -135,8 +147,7 @@ class RunFolder:
                 f"run folder {self.path}: it belongs to another venue, environment, account or "
                 f"strategy ({last.venue}, {last.strategy}); {_CHOOSE}"
             )
-        else:
-            self._write(owner)
+        return bound is not None
 
     def _bound(self) -> Owner | None:
         try:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from core.io.disk import DISK, Disk
 from core.units import NS_PER_S, NS_PER_US
+from core.wording import plain
 
 MAX_LINES = 10_000
 """Lines that wait to be written; beyond it the oldest are lost, and the log says how many."""
@@ -36,7 +37,7 @@ class RunLog:
             self._lost += 1
         at = datetime.fromtimestamp(now_ns // NS_PER_S, tz=UTC)
         micros = now_ns % NS_PER_S // NS_PER_US
-        line = text[:MAX_TEXT].replace("\n", " ")
+        line = plain(text[:MAX_TEXT])
         self._lines.append(f"{at:%Y-%m-%dT%H:%M:%S}.{micros:06d}Z {line}\n".encode())
 
     def flush(self) -> None:

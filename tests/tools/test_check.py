@@ -18,6 +18,7 @@ import trio
 from core.commands import TestPlace
 from core.events import AccountReport, Verdict
 from core.instrument import Trading
+from core.io.run_folder import Owner, RunFolder
 from tests.core.test_config import SECRET
 from tests.strategies.desk import instrument
 from tools import check as command
@@ -280,6 +281,21 @@ async def test_a_configuration_that_cannot_be_used_ends_the_check(
     assert len(bad) == 1
     assert bad[0].startswith("FAIL  configuration")
     assert needle in bad[0]
+
+
+async def test_a_run_folder_of_somebody_else_is_refused_as_a_run_refuses_it(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = Owner(
+        venue="binance", environment="live", account="another", strategy="maker", scope="hx-"
+    )
+    with RunFolder(tmp_path / "run") as folder:
+        folder.bind(others, None)
+    async with running_exchange(QUIET) as exchange:
+        code = await check(write(tmp_path, exchange))
+    _, bad = findings(capsys)
+    assert code == 2
+    assert any("belongs to the environment live" in line for line in bad), bad
 
 
 # -- what cannot trade -------------------------------------------------------------------------

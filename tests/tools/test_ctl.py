@@ -10,11 +10,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import trio
 
-from core.errors import BadConfig, ConnectionLost
+from core.errors import BadConfig, BadParameter, ConnectionLost
 from core.io.control import SOCKET, Control
 from core.io.run_folder import RunFolder
 from tools import cli, ctl
@@ -208,7 +209,7 @@ async def test_of_a_halted_run_the_reason_is_shown(
     assert "halted: halted by the operator" in out
 
 
-@pytest.mark.parametrize("verb", ["resume", "cancel-all", "flatten"])
+@pytest.mark.parametrize("verb", ["resume", "cancel-all"])
 async def test_a_verb_is_handed_over(
     tmp_path: Path, verb: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -250,6 +251,30 @@ async def test_a_flattening_that_takes_long_goes_on_unwatched(
         house.flattening = [_far("", "BTCUSDT waiting: its book is stale")]
         assert await hotloop(tmp_path, "flatten") == 1
     assert "it goes on" in capsys.readouterr().out
+
+
+async def test_a_flattening_that_was_not_begun_is_none_that_is_done(tmp_path: Path) -> None:
+    async with a_house_in(tmp_path) as house:
+        house.answer = "nothing can be traded: this run has no keys"
+        assert await hotloop(tmp_path, "flatten") == 1
+
+
+def test_a_run_that_ends_before_it_is_flat_is_not_flat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ctl, "ask", Mock(side_effect=BadParameter("no process runs there")))
+    assert ctl.follow(tmp_path) == 1
+    assert "the run has ended first" in capsys.readouterr().out
+
+
+def test_a_status_that_is_refused_for_now_does_not_end_the_showing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ctl, "LOOK_S", 0.0)
+    busy = b'{"ok": false, "error": "too many requests"}'
+    flat = json.dumps({"ok": True, "flatten": _far("flat")}).encode()
+    monkeypatch.setattr(ctl, "ask", Mock(side_effect=[busy, busy, flat]))
+    assert ctl.follow(tmp_path) == 0
 
 
 async def test_stop_says_that_the_run_is_being_left(

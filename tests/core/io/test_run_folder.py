@@ -75,8 +75,12 @@ def test_nothing_of_the_key_is_written(tmp_path: Path) -> None:
     assert "a-key" not in (tmp_path / "owner.json").read_text()
 
 
+def loop(path: Path) -> None:
+    path.symlink_to(path)
+
+
 @pytest.mark.parametrize("name", [*FILES, "config-3.toml", "journal/000001.journal"])
-@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, loop])
 def test_what_is_no_file_where_one_belongs_is_said_at_once(tmp_path: Path, name: str, make) -> None:
     (tmp_path / "journal").mkdir()
     make(tmp_path / name)
@@ -88,3 +92,27 @@ def test_a_journal_that_is_no_folder_is_said_at_once(tmp_path: Path) -> None:
     (tmp_path / "journal").write_text("")
     with pytest.raises(BadConfig, match="no folder"), RunFolder(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, loop])
+def test_what_is_no_socket_where_the_control_socket_belongs_is_said_at_once(
+    tmp_path: Path, make
+) -> None:
+    make(tmp_path / "control.sock")
+    with pytest.raises(BadConfig, match="no socket"), RunFolder(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("make", [loop, Path.touch])
+def test_a_run_folder_that_is_no_folder_is_said_to_be_none(tmp_path: Path, make) -> None:
+    make(tmp_path / "run")
+    with pytest.raises(BadConfig, match="is no folder"), RunFolder(tmp_path / "run"):
+        pass
+
+
+def test_looking_whose_a_folder_is_binds_nothing(tmp_path: Path) -> None:
+    with RunFolder(tmp_path) as folder:
+        assert not folder.belongs(OWNER, None)
+        assert not (tmp_path / "owner.json").exists()
+        folder.bind(OWNER, None)
+        assert folder.belongs(OWNER, None)

@@ -51,3 +51,12 @@ def test_lines_beyond_the_bound_are_counted_as_lost(tmp_path: Path) -> None:
     lines = (tmp_path / "run.log").read_text().splitlines()
     assert lines[0] == "3 lines were lost here"
     assert len(lines) == MAX_LINES + 1
+
+
+def test_whatever_text_is_logged_is_one_line_that_no_terminal_obeys(tmp_path: Path) -> None:
+    log = RunLog(tmp_path / "run.log")
+    log.write(0, "half a letter \udcff, a\nbreak, \x1b[2Jcleared\r, ä stays")
+    log.close()
+    assert (tmp_path / "run.log").read_text() == (
+        "1970-01-01T00:00:00.000000Z half a letter \\udcff, a break, \\x1b[2Jcleared\\r, ä stays\n"
+    )
