@@ -78,7 +78,8 @@ class House(Struct, frozen=True, kw_only=True):
         elif isinstance(old, int | float) and _NUMBER.fullmatch(value):
             new = float(value) if "." in value else int(value)
         raw = msgspec.to_builtins(kept) | {key: new}
-        return checked(raw, type(parameters), "strategy.parameters", "ctl set")
+        with strategies.foreign(self.config.strategy.name, "ctl set"):
+            return checked(raw, type(parameters), "strategy.parameters", "ctl set")
 
     def limits(self, instrument: Instrument) -> RiskLimits:
         """Return the configured limits of an instrument in its own ticks, lots and quote units."""

@@ -386,8 +386,17 @@ class KeyFile(Struct, frozen=True, forbid_unknown_fields=True):
 
 def load_keys(text: str, name: str) -> KeyFile:
     """Return what a key file holds; a ``BadConfig`` never repeats a value of it."""
+    raw = _toml(text, name)
+    fields = KeyFile.__struct_fields__
+    unknown = [key for key in raw if key not in fields]
+    if unknown:  # it may be a secret that stands where a name belongs
+        hints = [hint for key in unknown if (hint := _hint(key, fields))]
+        raise BadConfig(
+            f"{name}: it holds a key that does not belong there (it is not shown)"
+            f"{hints[0] if hints else ''}; allowed: api_key, and one of api_secret and private_key"
+        )
     try:
-        keys = msgspec.convert(_toml(text, name), KeyFile)
+        keys = msgspec.convert(raw, KeyFile)
     except msgspec.ValidationError as error:
         raise BadConfig(
             f"{name}: {error}; allowed: api_key, and one of api_secret and private_key"

@@ -70,6 +70,8 @@ class Operator:
         return f"nothing more is placed; {self._cancels()}"
 
     def _resume(self, _: str) -> str:
+        if self._desk.session is SessionState.LEAVING:
+            return "nothing is placed any more: the run is being left"
         self._flattening.stop("resumed by the operator")
         disputed = self._account.in_dispute
         staying = self._risk.resume()

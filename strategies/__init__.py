@@ -12,10 +12,10 @@ import difflib
 import importlib
 import traceback
 from collections.abc import Iterator
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from core import strategy
 from core.errors import BadConfig, HotloopError
 from core.strategy import Strategy
 
@@ -28,7 +28,7 @@ BUILT_IN = MappingProxyType(
 )
 """Where each built-in strategy lives, by its name."""
 
-_HOUSE: Final = f"{Path(__file__).parents[1]}/core/"
+_HOUSE: Final = strategy.__file__.removesuffix("strategy.py")
 """Where core lies: a strategy's own line is in none of its files."""
 
 
@@ -66,10 +66,11 @@ def find(name: str, file: str) -> type[Strategy[Any]]:
 
 @contextlib.contextmanager
 def foreign(name: str, file: str) -> Iterator[None]:
-    """Turn what a strategy's own code raises before it trades into a ``BadConfig`` with its line.
+    """Turn what a strategy's own code raises outside of its callbacks into a ``BadConfig``.
 
-    An exit is none there: a command that ended with 0 because a module asked for it would have
-    said that all is well.
+    That is where it is imported and made, and where its parameters are checked. An exit is none
+    there: a command that ended with 0 because a module asked for it would have said that all is
+    well, and a run would have ended because a parameter was set.
     """
     try:
         yield
@@ -78,8 +79,7 @@ def foreign(name: str, file: str) -> Iterator[None]:
     except BaseException as error:
         what = traceback.format_exception_only(error)[-1].strip()
         raise BadConfig(
-            f'{file}: strategy.name = "{name}": it raised {what} ({_place(error)}) before it could '
-            "start"
+            f'{file}: strategy.name = "{name}": it raised {what} ({_place(error)})'
         ) from error
 
 

@@ -9,6 +9,7 @@ defect of ours and comes out with its traceback, but for files that the system r
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -107,6 +108,7 @@ class CommandModule(Protocol):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that ``argv`` names, and return its exit code."""
+    _open_standard_descriptors()
     arguments = sys.argv[1:] if argv is None else list(argv)
     if not arguments or arguments[0] not in TRADING:
         return ended(arguments)
@@ -117,6 +119,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         except Exception:  # noqa: BLE001 - it is raised on, as an exit
             traceback.print_exc()  # as Python would show it, but without waiting for a reader
             raise SystemExit(Exit.FAILED) from None
+
+
+def _open_standard_descriptors() -> None:
+    """Open to nowhere what we were started without.
+
+    Where a process is started with its output closed (``>&-``, some service managers), the first
+    file that it opens, the journal say, would be what everything is printed into.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def ended(arguments: Sequence[str]) -> int:
@@ -135,7 +152,11 @@ def ended(arguments: Sequence[str]) -> int:
     except OSError as error:
         # Before a run trades: what fails from then on comes in a group, and with a traceback.
         if error.filename is None:
-            raise
+            if error.errno not in _NO_ROOM:
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            print(f"hotloop: the output cannot be written: {error.strerror}", file=sys.stderr)
+            return Exit.FAILED
         print(f"hotloop: {error.filename}: {error.strerror}", file=sys.stderr)
         return Exit.MISUSE
     except BaseExceptionGroup as group:
@@ -147,6 +168,10 @@ def ended(arguments: Sequence[str]) -> int:
             return Exit.INTERRUPTED
         raise
     return code
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a print meets on a disk that is full; where a file of ours is one, its error names it."""
 
 
 def leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

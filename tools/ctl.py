@@ -24,6 +24,7 @@ from core.hops import HOPS
 from core.io.control import SOCKET, VERBS, path_to
 from core.io.run_folder import runner
 from core.units import NS_PER_MS
+from core.wording import plain
 from tools.cli import Exit
 from tools.report import duration
 from tools.screen import Screen
@@ -55,6 +56,10 @@ verbs:
 """
 
 
+MAX_REASON = 500
+"""Characters of a reason for a halt that are sent: a request has room for them in any script."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``hotloop ctl``."""
     parser.description = f"{parser.description}\n\n{_ABOUT}"
@@ -67,8 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Send the verb and show the reply. Raises ``BadParameter`` or ``ConnectionLost``."""
     arguments: list[str] = args.arguments
-    if args.verb == "halt" and arguments:
-        arguments = [" ".join(arguments)]
+    if args.verb == "halt":
+        arguments = reason(arguments)
     line = ask(args.run_dir, args.verb, arguments)
     try:
         reply: dict[str, Any] = json.loads(line)
@@ -87,6 +92,12 @@ def run(args: argparse.Namespace) -> int:
         if args.verb == "flatten":
             return follow(args.run_dir)
     return Exit.OK if reply["ok"] else Exit.MISUSE
+
+
+def reason(words: Sequence[str]) -> list[str]:
+    """Return why a run is halted, in letters that it takes: no reason keeps one from halting."""
+    why = plain(" ".join(words)).strip()[:MAX_REASON]
+    return [why] if why else []
 
 
 def follow(folder: Path) -> Exit:

@@ -355,3 +355,12 @@ def test_a_bad_key_file_is_refused_without_a_value_of_it(text: str, needle: str)
         load_keys(text, "keys.toml")
     assert needle in str(caught.value)
     assert SECRET not in str(caught.value)
+
+
+def test_a_secret_that_stands_where_a_key_belongs_is_not_shown() -> None:
+    with pytest.raises(BadConfig) as caught:
+        load_keys(f'api_key = "FAKE-KEY"\n{SECRET.replace("/", "")} = "api_secret"', "keys.toml")
+    assert SECRET.replace("/", "") not in str(caught.value)
+    assert "allowed: api_key" in str(caught.value)
+    with pytest.raises(BadConfig, match="did you mean api_secret"):
+        load_keys('api_key = "FAKE-KEY"\napi_secrt = "FAKE-SECRET"', "keys.toml")

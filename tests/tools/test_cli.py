@@ -226,3 +226,49 @@ def test_a_table_or_json_whose_reader_has_gone_ends_with_141(
     os.close(writing)
     assert done.stderr == b""
     assert done.returncode == 141
+
+
+CLOSED = (
+    "import os, sys; os.closerange(0, 3); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+)
+"""Starts Python as some service managers do: without any standard descriptor."""
+
+
+def test_who_starts_us_without_output_has_no_file_of_ours_take_its_place(
+    tmp_path: pathlib.Path,
+) -> None:
+    script = (
+        "import sys; from types import SimpleNamespace; from tools import cli\n"
+        "def run(args):\n"
+        "    with open(args.x, 'w') as file:\n"
+        "        print('to nobody'); print('to nobody', file=sys.stderr)\n"
+        "        file.write(f'{file.fileno()} {sys.stdin.read()}')\n"
+        "    return 0\n"
+        "add = lambda parser: parser.add_argument('x')\n"
+        "sys.modules['tools.report'] = SimpleNamespace(add_arguments=add, run=run)\n"
+        "sys.exit(cli.main(['report', sys.argv[1]]))\n"
+    )
+    place = tmp_path / "written"
+    command = [sys.executable, "-c", CLOSED, "-c", script, str(place)]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+    descriptor, _ = place.read_text().split(" ")
+    assert int(descriptor) > 2
+
+
+def test_output_without_room_is_a_line_and_no_traceback() -> None:
+    with pathlib.Path("/dev/full").open("wb") as full:
+        script = (
+            "import sys; from types import SimpleNamespace; from tools import cli\n"
+            "def run(_): print('a line'); return 0\n"
+            "sys.modules['tools.report'] = SimpleNamespace(add_arguments=lambda _: None, run=run)\n"
+            "sys.exit(cli.main(['report']))\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == b"hotloop: the output cannot be written: No space left on device\n"

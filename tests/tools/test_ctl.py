@@ -219,6 +219,24 @@ async def test_a_verb_is_handed_over(
     assert capsys.readouterr().out == f"{verb}: two orders are on their way\nthe run is trading\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "heard"),
+    [
+        ((), "halt"),
+        (("",), "halt"),
+        ((" ", "\n"), "halt"),
+        (("two\nlines \x1b[2J", "\udcff"), "halt two lines \\x1b[2J \\udcff"),
+        (("x" * 5_000,), f"halt {'x' * 500}"),
+    ],
+)
+async def test_no_reason_keeps_a_run_from_being_halted(
+    tmp_path: Path, words: tuple[str, ...], heard: str
+) -> None:
+    async with a_house_in(tmp_path) as house:
+        assert await hotloop(tmp_path, "halt", *words) == 0
+    assert house.said == [heard]
+
+
 def _far(verdict: str, *symbols: str) -> dict[str, Any]:
     flat = verdict.startswith("flat")
     return {"under_way": not verdict, "verdict": verdict, "flat": flat, "symbols": list(symbols)}

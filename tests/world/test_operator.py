@@ -74,3 +74,9 @@ def test_flatten_says_what_is_to_be_done():
 def test_set_says_what_it_set():
     tank = Tank(seed=1).run(1)
     assert tank.engine.on_control(b"set size 0.02", tank.now_ns) == "size = 0.02"
+
+
+def test_resume_of_a_run_that_is_being_left_says_that_nothing_is_placed_any_more():
+    w = world()
+    w.engine.leave("time is over", w.now_ns)
+    assert say(w, "resume") == "nothing is placed any more: the run is being left"

@@ -60,25 +60,10 @@ class House:
         self.lines.append(text)
 
 
-class Odd(Exception):
-    """An error of the strategy's own."""
-
-
 def check(key: str, value: str) -> None:
     if key != "size":
         raise BadConfig(f"no such key: {key}")
-    if value in STUMBLES:
-        raise STUMBLES[value]
     float(value)
-
-
-STUMBLES = {
-    "exit": SystemExit(0),
-    "odd": Odd("not to my taste"),
-    "key": KeyError("size"),
-    "deep": RecursionError(),
-}
-"""What a strategy's own check may raise."""
 
 
 @asynccontextmanager
@@ -343,18 +328,6 @@ async def test_where_a_socket_cannot_be_made_again_that_is_said_once_and_tried_o
         place.rmdir()
         await trio.sleep(2 * LOOK_S)
         assert (await ask(tmp_path, "halt"))["ok"]
-
-
-@pytest.mark.parametrize("value", STUMBLES)
-async def test_whatever_a_strategys_check_raises_the_run_goes_on(
-    tmp_path: Path, value: str
-) -> None:
-    async with serving(tmp_path) as house:
-        reply = await ask(tmp_path, "set", "size", value)
-        assert not reply["ok"]
-        assert type(STUMBLES[value]).__name__ in reply["error"]
-        assert (await ask(tmp_path, "status"))["ok"]
-    assert not house.said
 
 
 async def test_a_folder_in_the_place_of_the_socket_is_no_bad_end(tmp_path: Path) -> None:
