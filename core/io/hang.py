@@ -30,8 +30,8 @@ STACKS: Final = "stacks.log"
 ASK: Final = signal.SIGUSR1
 """The signal that has a process write its stack into that file."""
 
-LEAVE: Final = (signal.SIGINT, signal.SIGTERM)
-"""The signals that a run is left by."""
+LEAVE: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals that a run is left by: the last one tells that its terminal or its ssh has gone."""
 
 MAX_STACK_BYTES: Final = 65_536
 """So much of the file's end is read; a stack of a hundred frames has 10 kB."""
@@ -134,6 +134,8 @@ class Signals:
     def __enter__(self) -> Self:
         self._token = trio.lowlevel.current_trio_token()
         for number in LEAVE:
+            if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # nohup: it is to outlive its terminal
             self._before[number] = signal.signal(number, self._on_signal)
         self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._on_alarm)
         return self

@@ -720,7 +720,7 @@ async def test_who_was_stopped_himself_takes_nobody_for_silent(
         assert silent.is_set()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_a_signal_that_the_trading_process_got_is_known(
     pipe: dict[str, int], number: signal.Signals
 ) -> None:

@@ -18,6 +18,7 @@ from core.errors import Untrusted
 from core.events import Side
 from core.hops import HOPS
 from core.io.clock import EngineClock
+from core.io.hang import Signals
 from core.io.hlog import HlogFile, read_hlog
 from core.io.journal_file import JournalFile, read
 from core.io.run_log import RunLog
@@ -206,8 +207,10 @@ async def test_when_the_strategy_raises(tmp_path: Path):
         check_left(running, ending, tmp_path)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_on_a_signal(tmp_path: Path, number: signal.Signals):
+    if number is signal.SIGHUP:
+        signal.signal(number, signal.SIG_DFL)  # whatever the tests themselves were started with
     async with exchange() as running:
         runtime = runtime_on(running, tmp_path, "Rests", spin=False)
         async with trio.open_nursery() as nursery:
@@ -271,3 +274,15 @@ async def test_without_keys_no_private_line_is_kept(tmp_path: Path) -> None:
             await runtime._keep_link(1)  # returns, and waits for nobody who wants it
         runtime._signer = signer
         await runtime.run(0)
+
+
+async def test_a_run_that_is_to_outlive_its_terminal_does() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        told: list[str] = []
+        with Signals(patience_s=1, turned=lambda: 0, stop=told.append, hung=told.append):
+            os.kill(os.getpid(), signal.SIGHUP)
+            await trio.lowlevel.checkpoint()
+        assert not told
+    finally:
+        signal.signal(signal.SIGHUP, before)
