@@ -30,6 +30,10 @@ RESTLESS_PASSES = 8
 answer does that; somebody trades whom nothing tells of."""
 
 
+PAID_ATOMS = 10 ** (ASSET_DECIMALS - 8)
+"""Venues pay in whole units of 1e-8 of an asset (Binance: quoteAssetPrecision 8)."""
+
+
 class Mismatch(Struct, frozen=True):
     """One asset on which the ledgers differ."""
 
@@ -223,10 +227,17 @@ class Ledger:
     # -- sums ----------------------------------------------------------------------------------
 
     def _bases(self) -> dict[str, int]:
-        """Return each base asset, and what is borne of it: by the largest lot it is traded in."""
+        """Return each base asset, and what is borne of it: by the largest lot it is traded in.
+
+        Where it is paid for a pair of so fine a grid that the venue rounds each payment, less than
+        a lot is borne at least: no fill is as small.
+        """
         borne: dict[str, int] = {}
+        rounded = {row.quote for row in self._table if _quote_units(row, 1) % PAID_ATOMS}
         for row in self._table:
-            borne[row.base] = max(borne.get(row.base, 0), _lots(row, self._tolerance_lots))
+            least = _lots(row, 1) - 1 if row.base in rounded else 0
+            atoms = max(_lots(row, self._tolerance_lots), least)
+            borne[row.base] = max(borne.get(row.base, 0), atoms)
         return borne
 
     def flow(self, row: Instrument) -> dict[str, int]:

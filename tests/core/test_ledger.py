@@ -4,6 +4,7 @@ from core.events import Fill, OffGridTrade, Side
 from core.instrument import InstrumentTable
 from core.ledger import PASSES, RESTLESS_PASSES, Ledger, Mismatch
 from core.position import Position
+from core.units import Grid
 from tests.strategies.desk import instrument
 
 COIN = 10**18
@@ -171,3 +172,18 @@ def test_what_pays_for_another_asset_leaves_the_account():
     for _ in range(2 * PASSES):
         assert ledger.compare({"BTC": 496 * COIN // 100, "ETH": COIN}) == []
     assert not ledger.in_doubt
+
+
+def test_payments_that_the_venue_rounds_are_borne_up_to_a_lot():
+    """A tick of a lot of ETHBTC is worth 1e-9 BTC, and the venue pays in 1e-8."""
+    fine = instrument(
+        1, "ETHBTC", base="ETH", quote="BTC", tick=Grid("0.00001"), lot=Grid("0.0001")
+    )
+    ledger = Ledger(InstrumentTable([instrument(), fine]), [Position(), Position()], 0)
+    for _ in range(2):
+        ledger.compare({"BTC": 5 * COIN, "ETH": 0})
+    for _ in range(PASSES):
+        assert ledger.compare({"BTC": 5 * COIN + LOT - 1, "ETH": 0}) == []
+    for _ in range(PASSES):
+        found = ledger.compare({"BTC": 5 * COIN + LOT, "ETH": 0})
+    assert [one.asset for one in found] == ["BTC"]
