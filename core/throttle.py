@@ -43,6 +43,10 @@ A 10 s window loses a tenth of its throughput to it, a minute less than a fiftie
 COOL_DOWN_NS = 60 * NS_PER_S
 """Back-off where the venue states no time: Binance's weight window, so that it is fresh after."""
 
+LONGEST_NS = 7 * 86_400 * NS_PER_S
+"""Longest end of a ban or a back-off that is believed: bans last three days at most, and a number
+gone wrong would keep us from cancelling for good."""
+
 CANCELS_NS = 5 * NS_PER_S
 """How long cancels wait once the venue has throttled one: they are not taken for now, and who goes
 on asking is banned, when nothing can be taken out at all. As long as an order's own back-off."""
@@ -320,7 +324,8 @@ class Throttle:
 
     def cool_down(self, until_ns: int, now_ns: int) -> None:
         """Send nothing but cancels until ``until_ns``; 0 where the venue states no time."""
-        self.cooling_until_ns = max(self.cooling_until_ns, until_ns or now_ns + COOL_DOWN_NS)
+        until_ns = min(until_ns, now_ns + LONGEST_NS) or now_ns + COOL_DOWN_NS
+        self.cooling_until_ns = max(self.cooling_until_ns, until_ns)
 
     def hold_cancels(self, now_ns: int) -> None:
         """The venue has throttled a cancel: send no other for a while."""
@@ -328,5 +333,6 @@ class Throttle:
 
     def ban(self, until_ns: int, now_ns: int) -> None:
         """Send nothing at all until ``until_ns``; 0 where the venue states no time."""
-        self.banned_until_ns = max(self.banned_until_ns, until_ns or now_ns + BAN_NS)
+        until_ns = min(until_ns, now_ns + LONGEST_NS) or now_ns + BAN_NS
+        self.banned_until_ns = max(self.banned_until_ns, until_ns)
         self.cooling_until_ns = max(self.cooling_until_ns, self.banned_until_ns)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from core.errors import Misuse
 from core.events import BudgetUse
-from core.throttle import BAN_NS, COOL_DOWN_NS, GUARD_NS, Share, Throttle
+from core.throttle import BAN_NS, COOL_DOWN_NS, GUARD_NS, LONGEST_NS, Share, Throttle
 from core.units import NS_PER_S
 from core.venue import Limit
 
@@ -203,6 +203,13 @@ def test_a_cool_down_lets_only_cancels_through() -> None:
     assert not throttle.take(CANCEL, at(19), Share.ORDER)
     assert throttle.take(CANCEL, at(19), Share.CANCEL)
     assert throttle.take(CANCEL, at(20), Share.ORDER)
+
+
+def test_no_end_of_a_ban_is_believed_that_lies_more_than_a_week_ahead() -> None:
+    throttle = Throttle([WEIGHT], SHARED)
+    throttle.ban(at(1e9), at(1))
+    throttle.cool_down(at(1e9), at(1))
+    assert throttle.banned_until_ns == throttle.cooling_until_ns == at(1) + LONGEST_NS
 
 
 def test_cancels_that_are_throttled_too_wait_until_they_are_tried_again() -> None:

@@ -509,11 +509,15 @@ def failure(
         return Reply(request_id=request, verdict=verdict, retry_ns=retry_ns, budgets=budgets)
     if error.data is not UNSET:
         retry_ns = _retry_at_ns(error.data) or retry_ns
-    retry_ns = retry_ns or _banned_until_ns(error.msg)
+    verdict = verdicts.of_error(status, error.code, error.msg)
+    banned_ns = _banned_until_ns(error.msg)
+    if banned_ns and verdict is Verdict.THROTTLED:
+        verdict = Verdict.BANNED  # whatever the status: not even a cancel would be taken
+    retry_ns = max(retry_ns, banned_ns)
     clock_off = error.code == verdicts.CLOCK_CODE
     return Reply(
         request_id=request,
-        verdict=verdicts.of_error(status, error.code, error.msg),
+        verdict=verdict,
         code=error.code,
         text=error.msg,
         retry_ns=retry_ns,

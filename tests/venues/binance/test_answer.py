@@ -254,6 +254,14 @@ def test_the_errors_own_time_is_better_than_the_header() -> None:
     assert answered(FetchTime(), body, 429, headers).retry_ns == 1659146400000 * MS
 
 
+@pytest.mark.parametrize("status", [400, 418, 429])
+def test_a_text_that_names_a_ban_is_one_whatever_the_status(status: int) -> None:
+    body = b'{"code":-1003,"msg":"Way too much; IP banned until 1959146400000."}'
+    for headers in ({}, {"retry-after": "30", "date": DATE}):
+        reply = answered(FetchTime(), body, status, headers)
+        assert (reply.verdict, reply.retry_ns) == (Verdict.BANNED, 1959146400000 * MS)
+
+
 def test_the_end_of_a_ban_that_only_its_text_names_is_believed() -> None:
     text = "Way too much request weight used; IP banned until 1659146400000. Please use streams."
     body = b'{"code":-1003,"msg":"%s"}' % text.encode()
