@@ -343,6 +343,7 @@ def _tops(instrument: Instrument) -> Take:
     bids = facts.RoundedDown(instrument.tick, 1)
     asks = facts.RoundedUp(instrument.tick, 1)
     sizes = facts.RoundedUp(instrument.lot, 0)
+    odd_bids, odd_asks = bids.between, asks.between
 
     def take(payload: bytes, events: list[Event]) -> None:
         top = decode(payload).data
@@ -350,16 +351,13 @@ def _tops(instrument: Instrument) -> Take:
             raise Drifted(f"the bookTicker stream of {symbol} tells of {top.symbol}")
         bid_lots = sizes[top.bid_qty]
         ask_lots = sizes[top.ask_qty]
+        bid_ticks = bids[top.bid_price] if bid_lots else 0
+        ask_ticks = asks[top.ask_price] if ask_lots else 0
+        rounded = False
+        if odd_bids or odd_asks:  # nearly never
+            rounded = top.bid_price in odd_bids or top.ask_price in odd_asks
         events.append(
-            BookTop(
-                index,
-                top.update_id,
-                bids[top.bid_price] if bid_lots else 0,
-                bid_lots,
-                asks[top.ask_price] if ask_lots else 0,
-                ask_lots,
-                top.bid_price in bids.between or top.ask_price in asks.between,
-            )
+            BookTop(index, top.update_id, bid_ticks, bid_lots, ask_ticks, ask_lots, rounded)
         )
 
     return take
