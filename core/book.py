@@ -40,6 +40,9 @@ _NO_RANK = -MAX_TICKS
 
 _BPS = 10_000
 
+NEAR_TICKS = 3
+"""So many ticks are never far off, however much of the price each of them is."""
+
 _CROSSED = "crossed: the best bid is at or above the best ask"
 
 MAX_BUFFERED = 10_000
@@ -382,8 +385,10 @@ class Book:
     def _set_band(self, bid_ticks: int, ask_ticks: int) -> None:
         """Say from proved levels between which prices a top is believed."""
         far_bps = self._far_bps
-        self._lowest_ticks = bid_ticks * (_BPS - far_bps) // _BPS
-        self._highest_ticks = ask_ticks * (_BPS + far_bps) // _BPS if ask_ticks else MAX_TICKS
+        low_ticks = bid_ticks * (_BPS - far_bps) // _BPS
+        high_ticks = ask_ticks * (_BPS + far_bps) // _BPS
+        self._lowest_ticks = min(low_ticks, bid_ticks - NEAR_TICKS)
+        self._highest_ticks = max(high_ticks, ask_ticks + NEAR_TICKS) if ask_ticks else MAX_TICKS
 
     def _is_far(self, top: BookTop) -> bool:
         """Whether a best price lies outside of the band; a side without orders has none."""

@@ -466,6 +466,17 @@ def test_a_far_bid_is_not_believed_because_the_asks_are_gone():
     assert not book.live
 
 
+def test_a_few_coarse_ticks_are_not_far_off():
+    book = Book(0, with_depth=True, far_bps=100)
+    book.begin()
+    book.apply_delta(delta(10, 10))
+    assert book.apply_snapshot(snapshot(10, bids=[(8, 5)], asks=[(9, 4)]))
+    book.apply_top(BookTop(0, 11, 11, 1, 12, 1))
+    assert book.live
+    book.apply_top(BookTop(0, 12, 12, 1, 13, 1))
+    assert not book.live
+
+
 def test_levels_that_moved_themselves_move_what_is_believed():
     book = watchful_book()
     book.apply_delta(delta(11, 11, bids=[(10_000, 0), (9_000, 5)], asks=[(10_010, 0), (9_010, 4)]))
