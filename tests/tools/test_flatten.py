@@ -27,50 +27,50 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-def said(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+def said(capfd: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
     assert cli.main(["flatten", *map(str, arguments)]) == cli.Exit.MISUSE
-    return capsys.readouterr().err
+    return capfd.readouterr().err
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
 def test_a_patience_that_is_none_is_refused(
-    config: Path, seconds: str, capsys: pytest.CaptureFixture[str]
+    config: Path, seconds: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert "--patience" in said(capsys, config, f"--patience={seconds}")
+    assert "--patience" in said(capfd, config, f"--patience={seconds}")
 
 
-def test_real_money_wants_its_flag(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_real_money_wants_its_flag(config: Path, capfd: pytest.CaptureFixture[str]) -> None:
     text = config.read_text(encoding="utf-8").replace('"sim"', '"live"')
     begin, end = text.index("[endpoints]"), text.index("[keys]")
     config.write_text(text[:begin] + text[end:], encoding="utf-8")
-    assert "add --live" in said(capsys, config)
+    assert "add --live" in said(capfd, config)
 
 
 def test_without_keys_nothing_can_be_traded(
-    config: Path, capsys: pytest.CaptureFixture[str]
+    config: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     text = config.read_text(encoding="utf-8")
     begin, end = text.index("[risk]"), text.index("[run]")
     text = (text[:begin] + text[end:]).replace('[keys]\nfile = "keys.toml"\n', "")
     config.write_text(text, encoding="utf-8")
-    assert "no [keys]" in said(capsys, config)
+    assert "no [keys]" in said(capfd, config)
 
 
 def test_a_run_in_the_folder_is_pointed_to(
-    config: Path, capsys: pytest.CaptureFixture[str]
+    config: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = config.parent / "run"
     with RunFolder(folder):
-        text = said(capsys, config)
+        text = said(capfd, config)
     assert f"pid {os.getpid()}" in text
     assert f"hotloop ctl {folder} flatten" in text
 
 
 def test_a_run_of_the_same_scope_in_another_folder_is_pointed_to(
-    config: Path, capsys: pytest.CaptureFixture[str]
+    config: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     loaded = read_config(config)
     with ScopeLock(app.lock_of(loaded, app.scope_of(loaded, "visibly-fake"))):
-        text = said(capsys, config)
+        text = said(capfd, config)
     assert f"pid {os.getpid()}" in text
     assert "another run folder" in text

@@ -48,7 +48,7 @@ def test_a_trade_of_ours_off_todays_grid_halts_its_symbol_and_one_of_others_does
     w.engine.executions.on_off_grid(off_grid(order.venue_order_id + 1))
     assert not w.engine.risk.halts()
     w.engine.executions.on_off_grid(off_grid(order.venue_order_id))
-    assert w.engine.risk.instrument_halt_kind(0) is HaltKind.GRID
+    assert w.engine.risk.instrument_halt_kind(0) is HaltKind.RECORD
 
 
 @pytest.mark.parametrize("side", ["_bid_lots", "_ask_lots"])

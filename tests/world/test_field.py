@@ -175,7 +175,7 @@ def test_field_01_unknown_outcome_a_wrong_clock_is_a_refusal_and_the_clock_is_me
     asked = sum("time" in request.path for request in w.asked)
     w.fault("clock", methods=["order.place"], times=1)
     order = w.buy()
-    w.run(0.5)
+    w.run(1.5)
     assert order.state is OrderState.REJECTED
     assert sum("time" in request.path for request in w.asked) > asked
     calm(w)

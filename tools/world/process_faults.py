@@ -273,6 +273,8 @@ def _distrust(proof: str) -> Callable[[Outside], Struck | None]:
         w.proofs[host] = proof
         for wire in wires:
             wire.reset(lost=False)
+        # Such a run cannot go on: its strategy is called no more, not for its end either.
+        w.auditor.callbacks.on_raised()
         engine = w.engine
         return Struck(None, lambda: "certificate" in engine.gate.fatal, 90.0)
 
