@@ -56,9 +56,7 @@ def test_without_keys_nothing_can_be_traded(
     assert "no [keys]" in said(capfd, config)
 
 
-def test_a_run_in_the_folder_is_pointed_to(
-    config: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_in_the_folder_is_pointed_to(config: Path, capfd: pytest.CaptureFixture[str]) -> None:
     folder = config.parent / "run"
     with RunFolder(folder):
         text = said(capfd, config)
