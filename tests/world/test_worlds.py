@@ -1,4 +1,4 @@
-"""Whole worlds by seed: those that ever failed, some that never did, and rules broken on purpose."""
+"""Worlds by seed: those that ever failed, some that never did, and rules broken on purpose."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[1]
 
 SEEN_TO_LIVE = range(70_000, 70_024)
-"""Seeds of worlds that were seen to live. Fresh ones, other ones for each commit, are `make dst`'s."""
+"""Seeds of worlds that were seen to live. `make dst` lives fresh ones, others for each commit."""
 
 NUMBERS = range(1, 71)
 """The faults that were promised to be survived."""

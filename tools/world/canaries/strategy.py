@@ -49,17 +49,18 @@ def _taking(place: Place) -> Place:
     return structs.replace(place, kind=OrderKind.LIMIT) if limit else place
 
 
-_call: Final = Callbacks.call
+_call: Final = Callbacks._call
 
 
 def _told(name: str, times: int) -> Change:
     """Return what has one callback called so many times each."""
 
-    def call(self: Callbacks, callback: Callable[..., None], *arguments: Any) -> None:
+    def call(self: Callbacks, began_ns: int, callback: Callable[..., None], *arguments: Any) -> int:
         for _ in range(times if callback.__name__ == name else 1):
-            _call(self, callback, *arguments)
+            began_ns = _call(self, began_ns, callback, *arguments)
+        return began_ns
 
-    return Change(Callbacks, "call", call)
+    return Change(Callbacks, "_call", call)
 
 
 def _nothing_free(self: Any, asset: str) -> int:
