@@ -181,8 +181,15 @@ class Session:
 
     @property
     def unheard(self) -> bool:
-        """Whether the venue talks but does not seem to hear us: what we ask is never answered."""
-        return self.sendable and self.unanswered >= MOST_UNANSWERED
+        """Whether the venue talks but does not seem to hear us: what we ask is never answered.
+
+        Where a cancel was not answered either, and all else goes another way, one request is
+        enough: there will be no third.
+        """
+        most = MOST_UNANSWERED if self.hears else 1
+        return (self.phase is _READY and self.unanswered >= most) or (
+            self.sendable and self.unanswered >= MOST_UNANSWERED
+        )
 
     def too_old(self, now_ns: int) -> bool:
         """Whether the venue will soon drop the line for its age."""

@@ -131,3 +131,13 @@ def test_an_empty_cell_of_the_table_is_an_error(phase: Phase, step: Step):
     else:
         with pytest.raises(Misuse, match="cannot happen"):
             session._move(step)
+
+
+def test_one_request_without_a_reply_is_enough_where_a_cancel_had_none_either():
+    session = ready()
+    session.unanswered = 1
+    assert not session.unheard
+    session.ignored()
+    assert session.unheard
+    session.answered()
+    assert not session.unheard
