@@ -141,7 +141,7 @@ async def test_an_exchange_that_stops_reading_is_dialled_again_and_asked(tmp_pat
                 await until(lambda: len(trade.carried) > 1)
                 await until(run.trading)
                 await trio.to_thread.run_sync(compare, run, pair.exchange)
-        # What was lost with the old connection is in doubt for longer than a leave waits: the run is
-        # ended here, and its guardian takes out what it left.
+        # What was lost with the old connection is in doubt for longer than a leave waits: the run
+        # is ended here, and its guardian takes out what it left.
         records = pair.records()
         assert [r for r in records if r.kind == Kind.DOWN and r.line == TRADE]

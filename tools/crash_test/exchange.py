@@ -148,8 +148,7 @@ class Relayed(Exchange):
     def restart(self, away_s: float) -> None:
         """Kill it, and set another up in its place, which knows nothing of before."""
         self.refuse()
-        self.process.kill()
-        self.process.wait()
+        _end(self.process)
         time.sleep(away_s)
         self.process, announcement = start_exchange(EVENTS_PER_SECOND)
         for name in ENDPOINTS:
@@ -188,6 +187,13 @@ def start_exchange(rate: int) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
     return process, announcement
 
 
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
 @contextmanager
 def running_exchange() -> Iterator[Relayed]:
     """Run the exchange, behind relays, until the block is left."""
@@ -201,5 +207,4 @@ def running_exchange() -> Iterator[Relayed]:
                 exchange.refuse()
                 process = exchange.process
     finally:
-        process.kill()
-        process.wait()
+        _end(process)
