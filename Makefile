@@ -3,7 +3,7 @@ PYTHON ?= python3
 SECONDS ?= 20
 BIN := .venv/bin
 
-.PHONY: demo test test-compiled lint lock peers clean
+.PHONY: demo test test-compiled lint lock peers canaries worlds dst micro clean
 
 demo: .venv/run.stamp
 	$(BIN)/hotloop demo --seconds $(SECONDS)
@@ -30,6 +30,10 @@ peers: .peers/clients/ccxt/installed.stamp .peers/clients/python-binance/install
 # Rules broken on purpose, each of which has to be noticed.
 canaries: .venv/dev.stamp
 	$(BIN)/hotloop dst --canary all
+
+# Simulated worlds that were seen to live: they stay so.
+worlds: .venv/dev.stamp
+	$(BIN)/hotloop dst --first 70000 --seeds 60
 
 # Simulated worlds for MINUTES, and a few of the whole process, with seeds that follow from the commit
 # (fixed ones without git).
