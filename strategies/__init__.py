@@ -1,8 +1,9 @@
 """Strategies: what to trade, and nothing about how.
 
 Here live the built-in strategies and the one way to find a strategy by its name. A strategy sees
-``core.strategy`` and the words of core (units, instruments, events, commands, views), and does all
-it does through its desk: no await, no clock, no file, no socket, no random source of its own.
+``core.model.strategy`` and the words of core (units, instruments, events, commands, views), and
+does all it does through its desk: no await, no clock, no file, no socket, no random source of its
+own.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any, Final
 
-from core import strategy
-from core.errors import BadConfig, HotloopError
-from core.strategy import Strategy
+from core.model import strategy
+from core.model.errors import BadConfig, HotloopError
+from core.model.strategy import Strategy
 
 BUILT_IN = MappingProxyType(
     {
@@ -59,7 +60,7 @@ def find(name: str, file: str) -> type[Strategy[Any]]:
     if not (isinstance(found, type) and issubclass(found, Strategy)):
         raise BadConfig(
             f'{file}: strategy.name = "{name}": {module_name} has no class {class_name} '
-            "derived from core.strategy.Strategy"
+            "derived from core.model.strategy.Strategy"
         )
     return found
 

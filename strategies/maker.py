@@ -19,12 +19,12 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from core.errors import BadParameter
-from core.events import Fill, Side
-from core.instrument import Instrument
-from core.strategy import Desk, Quote, Strategy
-from core.units import NS_PER_MS
-from core.views import BookView, OrderState, OrderView, SessionState
+from core.model.errors import BadParameter
+from core.model.events import Fill, Side
+from core.model.instrument import Instrument
+from core.model.strategy import Desk, Quote, Strategy
+from core.model.units import NS_PER_MS
+from core.model.views import BookView, OrderState, OrderView, SessionState
 from strategies.refusals import Refusals
 from strategies.sizes import BasisPoints, Fraction, Sizes, check_sizes, lots_of, order_lots_of
 

@@ -9,11 +9,11 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from core.events import MarketTrade, Side
-from core.instrument import Instrument
-from core.strategy import Desk, Strategy
-from core.units import NS_PER_S
-from core.views import BookView, SessionState
+from core.model.events import MarketTrade, Side
+from core.model.instrument import Instrument
+from core.model.strategy import Desk, Strategy
+from core.model.units import NS_PER_S
+from core.model.views import BookView, SessionState
 
 TICK = "observe"
 

@@ -8,9 +8,9 @@ try, is tried soon.
 
 from __future__ import annotations
 
-from core.strategy import Desk
-from core.units import NS_PER_MS, NS_PER_S
-from core.views import RefusalReason
+from core.model.strategy import Desk
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.views import RefusalReason
 
 FIRST_PAUSE_NS = 100 * NS_PER_MS
 """Short: most refusals are a post-only order that the market has overtaken."""

@@ -11,9 +11,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from core.errors import BadParameter, Malformed
-from core.instrument import Instrument
-from core.units import parse_decimal
+from core.model.errors import BadParameter, Malformed
+from core.model.instrument import Instrument
+from core.model.units import parse_decimal
 
 _AMOUNT = 'an amount of the base asset above zero, in quotes: "0.25"'
 _SIZE = re.compile(r"^(?=.*[1-9])[0-9]{1,20}(\.[0-9]{1,18})?\Z", re.ASCII)

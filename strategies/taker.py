@@ -12,12 +12,12 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from core.commands import TimeInForce
-from core.events import Side
-from core.instrument import Instrument
-from core.strategy import Desk, Strategy
-from core.units import NS_PER_MS
-from core.views import BookView, OrderState, OrderView, Refusal, SessionState
+from core.model.commands import TimeInForce
+from core.model.events import Side
+from core.model.instrument import Instrument
+from core.model.strategy import Desk, Strategy
+from core.model.units import NS_PER_MS
+from core.model.views import BookView, OrderState, OrderView, Refusal, SessionState
 from strategies.refusals import Refusals
 from strategies.sizes import Sizes, check_sizes, lots_of, order_lots_of
 

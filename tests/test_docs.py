@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 import strategies
-from core import config
-from core.strategy import Strategy
+from core.model import config
+from core.model.strategy import Strategy
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "configuration.md").read_text()

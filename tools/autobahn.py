@@ -1,6 +1,6 @@
 """Run our WebSocket codec through the Autobahn suite's fuzzing server, and write down the result.
 
-Here lives the client under test, an echo over ``core.wire``, and the summary of the suite's
+Here lives the client under test, an echo over ``core.protocols``, and the summary of the suite's
 report. The suite itself is not ours and stays outside: ``docs/autobahn.md`` says how to get it.
 
     python -m tools.autobahn --report reports/clients/index.json --write docs/autobahn.md
@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 import trio
 
-from core.wire.websocket import (
+from core.protocols.websocket import (
     BINARY,
     CLOSE,
     PING,
@@ -31,7 +31,7 @@ from core.wire.websocket import (
     State,
     parse_close,
 )
-from core.wire.websocket_handshake import ClientHandshake
+from core.protocols.websocket_handshake import ClientHandshake
 
 AGENT = "hotloop"
 HOST = "127.0.0.1"

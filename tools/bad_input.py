@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from core.errors import HotloopError, Malformed
-from core.events import Event
-from core.units import Grid
-from core.wire.websocket import ClientCodec
+from core.model.errors import HotloopError, Malformed
+from core.model.events import Event
+from core.model.units import Grid
+from core.protocols.websocket import ClientCodec
 from tools.cli import ended
 from tools.world.tank import Tank
 

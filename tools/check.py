@@ -23,28 +23,6 @@ from urllib.parse import urlsplit
 
 import trio
 
-from core import app
-from core.app import House
-from core.commands import (
-    Command,
-    FetchAccount,
-    FetchBook,
-    FetchInstruments,
-    FetchTime,
-    Place,
-    TestPlace,
-)
-from core.config import AMOUNTS, Config
-from core.errors import BadConfig, Misuse, RemoteFault, Untrusted
-from core.events import (
-    AccountReport,
-    BookSnapshot,
-    InstrumentsReport,
-    Reply,
-    VenueTime,
-    Verdict,
-)
-from core.instrument import Instrument, Trading
 from core.io.clock import EngineClock, NowNs
 from core.io.connection import DIAL_S, keep
 from core.io.last_boot import last_header
@@ -54,10 +32,32 @@ from core.io.rest import RestClient
 from core.io.run_folder import Owner, RunFolder
 from core.io.tls import distrust, trust
 from core.io.transport import Transport
-from core.orders import Order
-from core.units import NS_PER_MS
-from core.venue import Line, RestRequest, Signed, Signer, Stream
-from core.views import RefusalReason
+from core.model.commands import (
+    Command,
+    FetchAccount,
+    FetchBook,
+    FetchInstruments,
+    FetchTime,
+    Place,
+    TestPlace,
+)
+from core.model.config import AMOUNTS, Config
+from core.model.errors import BadConfig, Misuse, RemoteFault, Untrusted
+from core.model.events import (
+    AccountReport,
+    BookSnapshot,
+    InstrumentsReport,
+    Reply,
+    VenueTime,
+    Verdict,
+)
+from core.model.instrument import Instrument, Trading
+from core.model.units import NS_PER_MS
+from core.model.venue import Line, RestRequest, Signed, Signer, Stream
+from core.model.views import RefusalReason
+from core.state.orders import Order
+from tools import app
+from tools.app import House
 from tools.cli import Exit, worst
 from tools.files import (
     Keys,

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol, cast
 
-from core.errors import HotloopError, Misuse, OrdersSurvived, RemoteFault
+from core.model.errors import HotloopError, Misuse, OrdersSurvived, RemoteFault
 
 
 class Exit(IntEnum):

@@ -19,7 +19,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Final
 
-from core.errors import HotloopError, Misuse
+from core.model.errors import HotloopError, Misuse
 
 ROOT: Final = Path(__file__).parents[1]
 FOLDER: Final = ROOT / ".compiled"
@@ -29,14 +29,36 @@ COPIED: Final = (*SOURCES, "tests", "docs")
 FILES: Final = ("pyproject.toml", "README.md", "LICENSE")
 
 MODULES: Final = (
-    *("core/book.py", "core/callbacks.py", "core/counts.py", "core/desk.py", "core/doubts.py"),
-    *("core/engine.py", "core/executions.py", "core/gate.py", "core/inflight.py"),
-    *("core/lines.py", "core/market_data.py", "core/orders.py", "core/outbound.py"),
-    *("core/position.py", "core/proof.py", "core/recovery.py", "core/replies.py", "core/risk.py"),
-    *("core/sequence.py", "core/session.py", "core/throttle.py", "core/timers.py"),
-    *("core/units.py", "core/views.py"),
-    *("core/wire/websocket.py", "core/io/journal_file.py", "core/io/loop.py"),
-    *("venues/binance/decode.py", "venues/binance/encode.py", "venues/binance/facts.py"),
+    "core/engine/callbacks.py",
+    "core/engine/desk.py",
+    "core/engine/engine.py",
+    "core/engine/executions.py",
+    "core/engine/gate.py",
+    "core/engine/lines.py",
+    "core/engine/market_data.py",
+    "core/engine/outbound.py",
+    "core/engine/proof.py",
+    "core/engine/recovery.py",
+    "core/engine/replies.py",
+    "core/io/journal_file.py",
+    "core/io/loop.py",
+    "core/model/units.py",
+    "core/model/views.py",
+    "core/protocols/websocket.py",
+    "core/state/book.py",
+    "core/state/counts.py",
+    "core/state/doubts.py",
+    "core/state/inflight.py",
+    "core/state/orders.py",
+    "core/state/position.py",
+    "core/state/risk.py",
+    "core/state/sequence.py",
+    "core/state/session.py",
+    "core/state/throttle.py",
+    "core/state/timers.py",
+    "venues/binance/decode.py",
+    "venues/binance/encode.py",
+    "venues/binance/facts.py",
 )
 """All that a tick passes on its way, but what others derive classes from: the hop stamps, the
 venue's adapter, the transports."""

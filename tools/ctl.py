@@ -18,13 +18,13 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from core.engine import TURN_BUDGET_NS
-from core.errors import BadParameter, ConnectionLost
-from core.hops import HOPS
+from core.engine.engine import TURN_BUDGET_NS
 from core.io.control import SOCKET, VERBS, path_to
 from core.io.run_folder import runner
-from core.units import NS_PER_MS
-from core.wording import plain
+from core.model.errors import BadParameter, ConnectionLost
+from core.model.units import NS_PER_MS
+from core.model.wording import plain
+from core.state.hops import HOPS
 from tools.cli import Exit
 from tools.report import duration
 from tools.screen import Screen

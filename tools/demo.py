@@ -18,7 +18,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from core.errors import BadConfig
+from core.model.errors import BadConfig
 from tools import report
 from tools.arguments import seconds
 from tools.files import read_config, read_keys

@@ -1,7 +1,7 @@
 """``python -m tools.draw``: draw the state tables of ``docs`` from the code that runs.
 
-Here two tables become pages; nothing is said in them that is not read from ``core.orders`` and
-``core.session``. A test holds the pages to what is drawn, so that neither can move alone.
+Here two tables become pages; nothing is said in them that is not read from ``core.state.orders``
+and ``core.state.session``. A test holds the pages to what is drawn, so that neither can move alone.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from core.events import VenueStatus
-from core.orders import PRECEDENCE, PROOF, STATES, Evidence
-from core.session import TABLE, Phase, Step
-from core.views import OrderState
+from core.model.events import VenueStatus
+from core.model.views import OrderState
+from core.state.orders import PRECEDENCE, PROOF, STATES, Evidence
+from core.state.session import TABLE, Phase, Step
 
 DOCS = Path(__file__).parents[1] / "docs"
 
 ORDERS = """\
 # The states of an order
 
-Drawn from `core/orders.py` by `python -m tools.draw`; a test keeps this page equal to the code.
+Drawn from `core/state/orders.py` by `python -m tools.draw`; a test keeps this page equal to the
+code.
 
 An order's state is not moved from one to the next. Every fact adds evidence, evidence is never
 taken away, and the state is read from the whole set of it. So any order and any number of the same
@@ -57,7 +58,8 @@ has accepted is `live` again, with its exposure, unless the venue itself had rep
 SESSIONS = """\
 # The phases of a line
 
-Drawn from `core/session.py` by `python -m tools.draw`; a test keeps this page equal to the code.
+Drawn from `core/state/session.py` by `python -m tools.draw`; a test keeps this page equal to the
+code.
 
 A line is one connection to the venue. Rows: where it stands. Columns: what happens. An empty cell
 cannot happen; that it did is an error of ours, and ends the run.

@@ -1,8 +1,8 @@
 """The files that a command is given: configuration, key file, private key.
 
 Here is where they are read, with a limit on their size, and where the permissions of secrets are
-checked. What they mean is checked in ``core.config``. Names in a configuration are relative to the
-folder it lies in.
+checked. What they mean is checked in ``core.model.config``. Names in a configuration are relative
+to the folder it lies in.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from core import config
-from core.config import Config
-from core.errors import BadConfig
 from core.io.run_folder import Owner, account_of
+from core.model import config
+from core.model.config import Config
+from core.model.errors import BadConfig
 
 MAX_BYTES = 4 * config.MAX_CHARACTERS
 """Longest file that is read: the longest text, in UTF-8's longest characters."""

@@ -2,8 +2,8 @@
 
 Here a run is started like any other, with a strategy that does nothing, and steered: once the
 instruments are known the word ``flatten`` is said, how far it is is shown, and when it has ended
-the run is left, its orders proved gone. What flattening is lives in ``core.flatten``; a run that
-lives is told by ``hotloop ctl RUNDIR flatten``.
+the run is left, its orders proved gone. What flattening is lives in ``core.engine.flatten``; a run
+that lives is told by ``hotloop ctl RUNDIR flatten``.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pathlib import Path
 import trio
 from msgspec.structs import replace
 
-from core import app
-from core.config import Config
-from core.errors import BadConfig, BadParameter
 from core.io.run_folder import runner
 from core.io.runtime import Ending, Runtime
 from core.io.scope_lock import holder
-from core.venue import Environment
+from core.model.config import Config
+from core.model.errors import BadConfig, BadParameter
+from core.model.venue import Environment
+from tools import app
 from tools.cli import Exit
 from tools.files import Keys, beside, read_config, read_keys
 from tools.run import close, trade

@@ -15,7 +15,6 @@ from pathlib import Path
 import msgspec
 import trio
 
-from core.app import VENUES
 from core.io.clock import EngineClock, NowNs
 from core.io.guardian import (
     GRACE_S,
@@ -30,7 +29,8 @@ from core.io.hang import ASK, hung_in, read_stack
 from core.io.rest import Answer, RestClient
 from core.io.scope_lock import holder
 from core.io.tls import trust
-from core.venue import RestRequest, Signed
+from core.model.venue import RestRequest, Signed
+from tools.app import VENUES
 from tools.cli import Exit
 
 STDIN, STDOUT, STDERR = 0, 1, 2

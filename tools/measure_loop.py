@@ -23,11 +23,11 @@ from statistics import median
 import trio
 import trustme
 
-from core.errors import ConnectionLost
 from core.io.clock import EngineClock
 from core.io.loop import HotLoop
 from core.io.tls import TlsClient, trust
 from core.io.transport import READ_BYTES, TcpTransport, TlsTransport, Transport
+from core.model.errors import ConnectionLost
 
 HOST = "venue.test"
 TICK = bytes(200)

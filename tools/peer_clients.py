@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from core.errors import BadParameter
+from core.model.errors import BadParameter
 
 ROOT: Final = Path(__file__).parents[1]
 DRIVERS: Final = Path(__file__).parent / "peers"

@@ -13,15 +13,15 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from core.checkpoint import RESTORED, Checkpoint, PositionNote, Restored, encode
-from core.commands import NEWEST_TRADE
-from core.errors import BadParameter, Malformed, OffGrid
+from core.engine.checkpoint import RESTORED, Checkpoint, PositionNote, Restored, encode
 from core.io.clock import EngineClock
 from core.io.journal_file import JournalFile, next_boot
 from core.io.last_boot import last_boot, last_header
 from core.io.run_folder import RunFolder
-from core.journal import Header, Kind
-from core.units import Grid, format_decimal, parse_decimal
+from core.model.commands import NEWEST_TRADE
+from core.model.errors import BadParameter, Malformed, OffGrid
+from core.model.units import Grid, format_decimal, parse_decimal
+from core.state.journal import Header, Kind
 from tools.cli import Exit
 
 

@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 
 from core.io.runtime import Runtime
-from core.units import NS_PER_S, NS_PER_US
+from core.model.units import NS_PER_S, NS_PER_US
 from tools.terminal import why_unread, width
 
 

@@ -14,14 +14,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from core import app
-from core.app import House
-from core.config import Config, digest
-from core.errors import BadConfig, BadParameter
+from core.engine.replay import boots
 from core.io.journal_file import Reader, read
 from core.io.run_folder import RunFolder
-from core.journal import Header, Record
-from core.replay import boots
+from core.model.config import Config, digest
+from core.model.errors import BadConfig, BadParameter
+from core.state.journal import Header, Record
+from tools import app
+from tools.app import House
 from tools.files import find_strategies_beside, read_config
 from tools.sources import source_digest
 

@@ -1,7 +1,8 @@
 """``hotloop replay``: feed a recorded run through the same code and compare every outgoing byte.
 
-Here what a replay finds is told to people and programs. The comparison itself is ``core.replay``;
-what another strategy would have done is ``tools.whatif``. ``docs/replay.md`` states the promise.
+Here what a replay finds is told to people and programs. The comparison itself is
+``core.engine.replay``; what another strategy would have done is ``tools.whatif``.
+``docs/replay.md`` states the promise.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from core.errors import BadParameter
-from core.journal import OUTPUTS, Answer, Ask, Header, Kind, Record, unpack
-from core.replay import Difference, Tally, name, replay
-from core.units import NS_PER_MS, NS_PER_S
+from core.engine.replay import Difference, Tally, name, replay
+from core.model.errors import BadParameter
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.state.journal import OUTPUTS, Answer, Ask, Header, Kind, Record, unpack
 from tools import whatif
 from tools.cli import Exit
 from tools.recording import Recording, progress_bar

@@ -1,7 +1,7 @@
 """``hotloop report``: where the time of a run went, hop by hop.
 
 Reads a run's hop log, or any HdrHistogram interval log, adds its intervals up and prints a table
-or JSON. Nothing here measures; ``core.hops`` says what each hop is.
+or JSON. Nothing here measures; ``core.state.hops`` says what each hop is.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from pathlib import Path
 from rich import box
 from rich.table import Table
 
-from core.errors import BadParameter
-from core.hops import HOPS, P50, P90, P99, P999, PATH, Histogram
 from core.io.hlog import Hlog, older, read_hlog
-from core.units import NS_PER_MS, NS_PER_S, NS_PER_US
+from core.model.errors import BadParameter
+from core.model.units import NS_PER_MS, NS_PER_S, NS_PER_US
+from core.state.hops import HOPS, P50, P90, P99, P999, PATH, Histogram
 from tools.screen import Screen
 
 LOG_NAME = "hops.hlog"

@@ -19,10 +19,7 @@ from typing import Any
 
 import trio
 
-from core import app
-from core.checkpoint import Losses
-from core.config import Config, digest
-from core.errors import BadConfig, OrdersSurvived
+from core.engine.checkpoint import Losses
 from core.io.clock import EngineClock
 from core.io.control import Control
 from core.io.day_file import DayFile, state_folder
@@ -37,8 +34,11 @@ from core.io.run_folder import RunFolder
 from core.io.run_log import RunLog
 from core.io.runtime import Beside, Ending, EngineOf, Plan, Runtime
 from core.io.scope_lock import ScopeLock
-from core.journal import Header
-from core.venue import Environment
+from core.model.config import Config, digest
+from core.model.errors import BadConfig, OrdersSurvived
+from core.model.venue import Environment
+from core.state.journal import Header
+from tools import app
 from tools.arguments import seconds
 from tools.cli import Exit
 from tools.files import (

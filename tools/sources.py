@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from core.strategy import Strategy
+from core.model.strategy import Strategy
 
 
 def source_digest(kind: type[Strategy[Any]]) -> str:

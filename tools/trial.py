@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from core.app import House
-from core.events import BookDelta, BookSnapshot, BookTop, InstrumentsReport
-from core.journal import MemoryJournal
-from core.orders import Order
-from core.replay import ClosedDoor, Untimed
-from core.views import RefusalReason, SessionState
+from core.engine.replay import ClosedDoor, Untimed
+from core.model.events import BookDelta, BookSnapshot, BookTop, InstrumentsReport
+from core.model.views import RefusalReason, SessionState
+from core.state.journal import MemoryJournal
+from core.state.orders import Order
+from tools.app import House
 
 
 class Trial:

@@ -17,18 +17,18 @@ import msgspec
 from msgspec.structs import replace
 
 import strategies
-from core import config
-from core.app import House
-from core.config import Config, StrategySection
-from core.engine import Engine
-from core.errors import BadConfig, BadParameter
-from core.hops import ORDER_ACK, Hops
-from core.instrument import Instrument
-from core.journal import Header, Journal
-from core.outbound import Door
-from core.replay import WATCH_EVERY, Untimed, replay
-from core.units import ASSET_DECIMALS, NS_PER_MS, NS_PER_S, format_decimal
-from core.venue import KeyKind
+from core.engine.engine import Engine
+from core.engine.outbound import Door
+from core.engine.replay import WATCH_EVERY, Untimed, replay
+from core.model import config
+from core.model.config import Config, StrategySection
+from core.model.errors import BadConfig, BadParameter
+from core.model.instrument import Instrument
+from core.model.units import ASSET_DECIMALS, NS_PER_MS, NS_PER_S, format_decimal
+from core.model.venue import KeyKind
+from core.state.hops import ORDER_ACK, Hops
+from core.state.journal import Header, Journal
+from tools.app import House
 from tools.cli import Exit
 from tools.recording import Recording, progress_bar
 from tools.world.recorded import Measured, RecordedWorld

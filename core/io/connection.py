@@ -21,13 +21,13 @@ from urllib.parse import urlsplit
 
 import trio
 
-from core.errors import ConnectionLost, HandshakeRefused, Misuse, RemoteFault, Untrusted
 from core.io.kernel import LINUX, Kernel
 from core.io.loop import HotLoop
 from core.io.tls import TlsClient, distrust
 from core.io.transport import READ_BYTES, TcpTransport, TlsTransport, Transport
-from core.venue import Line
-from core.wire.websocket_handshake import ClientHandshake, Upgraded
+from core.model.errors import ConnectionLost, HandshakeRefused, Misuse, RemoteFault, Untrusted
+from core.model.venue import Line
+from core.protocols.websocket_handshake import ClientHandshake, Upgraded
 
 DIAL_S: Final = 10.0
 """Name, TCP, TLS and upgrade together: five round trips around the world, and a slow resolver."""

@@ -24,8 +24,8 @@ import msgspec
 import trio
 from msgspec import Struct
 
-from core.errors import BadConfig, Misuse
-from core.wording import count_text
+from core.model.errors import BadConfig, Misuse
+from core.model.wording import count_text
 
 SOCKET: Final = "control.sock"
 """Name of the socket in the run folder."""

@@ -3,7 +3,7 @@
 Here lives a small file under the user's state folder: what the runs in each folder have made today,
 and whether that has halted them. It is read before a start, which counts it, and written beside the
 loop while a run goes on. A day that is over is forgotten. What the figures mean is known in
-``core.profits``.
+``core.engine.profits``.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import msgspec
 import trio
 from msgspec import Struct
 
-from core.checkpoint import Elsewhere, Losses
-from core.daily_loss import DAY_NS
+from core.engine.checkpoint import Elsewhere, Losses
 from core.io.disk import DISK
-from core.units import NS_PER_S
+from core.model.units import NS_PER_S
+from core.state.daily_loss import DAY_NS
 
 MAX_BYTES: Final = 1 << 20
 """Longest file that is read: some thousand folders on one day."""

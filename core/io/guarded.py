@@ -18,8 +18,8 @@ from typing import Any, Final, cast
 import msgspec
 import trio
 
-from core.errors import Unguarded
 from core.io.guardian import BEAT, BEAT_S, LEFT, LOG, Charge
+from core.model.errors import Unguarded
 
 START_S: Final = 15.0
 """How long it may take until it watches: an interpreter and its imports take one second, and ten

@@ -27,9 +27,12 @@ import msgspec
 import trio
 from msgspec import Struct
 
-from core.commands import Cancel, Command, FetchInstruments, FetchOpenOrders, FetchTime
-from core.errors import RemoteFault
-from core.events import (
+from core.io.clock import NowNs
+from core.io.hang import LEAVE
+from core.io.rest import Answer
+from core.model.commands import Cancel, Command, FetchInstruments, FetchOpenOrders, FetchTime
+from core.model.errors import RemoteFault
+from core.model.events import (
     NO_INSTRUMENT,
     InstrumentsReport,
     LimitsReport,
@@ -42,13 +45,10 @@ from core.events import (
     VenueTime,
     Verdict,
 )
-from core.io.clock import NowNs
-from core.io.hang import LEAVE
-from core.io.rest import Answer
-from core.throttle import Share, Throttle
-from core.units import NS_PER_MS, NS_PER_S, NS_PER_US
-from core.venue import Adapter, RestRequest, Subscription, cancel_kinds
-from core.venue_clock import VenueClock
+from core.model.units import NS_PER_MS, NS_PER_S, NS_PER_US
+from core.model.venue import Adapter, RestRequest, Subscription, cancel_kinds
+from core.state.throttle import Share, Throttle
+from core.state.venue_clock import VenueClock
 
 LOG: Final = "guardian.log"
 """Name of the log in the run folder: one JSON object a line."""
@@ -76,8 +76,9 @@ MAX_AT_ONCE: Final = 8
 """Requests under way at one time: ten orders take two round trips, and no venue minds eight."""
 
 SKEW_NS: Final = 2 * NS_PER_S
-"""Added to a request's expiry, as in ``core.proof``: venues accept times up to 1 s ahead, and our
-measure of their clock is good to well below the other."""
+"""Added to a request's expiry, as in ``core.engine.proof``: venues accept times up to 1 s ahead,
+and our measure of their clock is good to well below the other.
+"""
 
 WATCH_S: Final = 1.0
 """Between two looks while requests may still be accepted: 80 weight each, of 6,000 a minute."""

@@ -22,7 +22,7 @@ from typing import Any, Final, Self
 
 import trio
 
-from core.errors import BadConfig
+from core.model.errors import BadConfig
 
 STACKS: Final = "stacks.log"
 """Name of the file in the run folder that shows where a run has hung."""
@@ -37,7 +37,7 @@ MAX_STACK_BYTES: Final = 65_536
 """So much of the file's end is read; a stack of a hundred frames has 10 kB."""
 
 _FRAME: Final = re.compile(r'File "([^"]*)", line (\d+|\?\?\?) in (.*)')
-_CALLBACKS: Final = "core/callbacks.py"
+_CALLBACKS: Final = "core/engine/callbacks.py"
 """What called the strategy: the frame before it, which is nearer to the end, is the callback."""
 
 

@@ -21,10 +21,10 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from core.errors import BadParameter, Malformed
-from core.hops import DIGITS, HOPS, MAX_NS, Histogram, Interval
 from core.io.disk import DISK, Disk
-from core.units import NS_PER_MS, NS_PER_S
+from core.model.errors import BadParameter, Malformed
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.state.hops import DIGITS, HOPS, MAX_NS, Histogram, Interval
 
 MAX_INFLATED: Final = 16 * 1024 * 1024
 """Largest histogram that is unpacked: with 3 digits the full range of 64 bits takes 0.5 MB."""

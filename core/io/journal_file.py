@@ -3,7 +3,7 @@
 Appending is a copy into mapped memory and makes no system call, so what was appended survives the
 process however it dies. All that costs a system call (allocating the next segment, touching its
 pages, giving back old ones) is ``prepare``, idle work in slices. What the records mean lives in
-``core.journal``; nothing here reads a clock. ``docs/journal.md`` states what survives what.
+``core.state.journal``; nothing here reads a clock. ``docs/journal.md`` states what survives what.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from zlib import crc32
 
 from msgspec.structs import replace
 
-from core.checkpoint import PREFIX, RESTORE, RESTORED
-from core.errors import BadParameter, JournalCorrupt, JournalFailed, JournalUnknown
+from core.engine.checkpoint import PREFIX, RESTORE, RESTORED
 from core.io.disk import DISK, Disk
-from core.journal import (
+from core.model.errors import BadParameter, JournalCorrupt, JournalFailed, JournalUnknown
+from core.state.journal import (
     FACTS,
     FORMAT_VERSION,
     HEAD_BYTES,

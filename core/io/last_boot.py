@@ -1,18 +1,18 @@
 """What the boot before this one has left in the run folder's journal.
 
 Here the end of a journal is read, newest segment first, until its last checkpoint is found. What
-a checkpoint holds and what is made of it is known in ``core.checkpoint`` and ``core.continuity``;
-what is damage and what is not, in ``core.io.journal_file``.
+a checkpoint holds and what is made of it is known in ``core.engine.checkpoint`` and
+``core.engine.continuity``; what is damage and what is not, in ``core.io.journal_file``.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from core.checkpoint import Notes, Restored
-from core.errors import JournalCorrupt, JournalUnknown
+from core.engine.checkpoint import Notes, Restored
 from core.io.journal_file import Follower, boots_begun, lost_whole, read_from, segments
-from core.journal import Header
+from core.model.errors import JournalCorrupt, JournalUnknown
+from core.state.journal import Header
 
 
 def last_boot(run_dir: Path) -> Restored | None:

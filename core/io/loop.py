@@ -26,7 +26,7 @@ import trio
 
 from core.io.clock import NowNs
 from core.io.kernel import Epoll, Poller
-from core.units import NS_PER_S
+from core.model.units import NS_PER_S
 
 READABLE: Final = select.EPOLLIN
 WRITABLE: Final = select.EPOLLOUT

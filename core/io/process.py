@@ -15,11 +15,11 @@ import socket
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from core.errors import BadConfig
 from core.io.clock import NowNs
 from core.io.loop import Record
 from core.io.transport import allow_busy_poll
-from core.units import NS_PER_S
+from core.model.errors import BadConfig
+from core.model.units import NS_PER_S
 
 HIGHEST_PRIORITY: Final = -20
 """The nicest to ourselves. Not SCHED_FIFO: the kernel stops a spinning real-time thread for 50 ms

@@ -18,10 +18,10 @@ from typing import Final, NamedTuple, Self
 import httpx
 import trio
 
-from core.errors import Untrusted
 from core.io.loop import HotLoop
 from core.io.tls import distrust
-from core.venue import RestRequest, Signed, Signer
+from core.model.errors import Untrusted
+from core.model.venue import RestRequest, Signed, Signer
 
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 """Most of a body that is taken: the largest known, all of a big venue's symbols with their

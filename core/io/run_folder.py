@@ -19,10 +19,10 @@ from typing import Final, Self
 import msgspec
 from msgspec import Struct
 
-from core.errors import BadConfig
 from core.io.disk import DISK
 from core.io.hang import STACKS
-from core.journal import Header
+from core.model.errors import BadConfig
+from core.state.journal import Header
 
 FILES: Final = (
     "lock",

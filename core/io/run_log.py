@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.io.disk import DISK, Disk
-from core.units import NS_PER_S, NS_PER_US
-from core.wording import plain
+from core.model.units import NS_PER_S, NS_PER_US
+from core.model.wording import plain
 
 MAX_LINES = 10_000
 """Lines that wait to be written; beyond it the oldest are lost, and the log says how many."""

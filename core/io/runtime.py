@@ -18,10 +18,10 @@ from typing import Any
 import trio
 from msgspec import Struct
 
-from core.checkpoint import LEFT, Losses, Restored
-from core.engine import Engine
-from core.errors import JournalFailed, Untrusted
-from core.hops import FOLD_LIMIT, HOPS, Hops
+from core.engine.checkpoint import LEFT, Losses, Restored
+from core.engine.engine import Engine
+from core.engine.outbound import Door
+from core.engine.status import status
 from core.io.clock import Clock
 from core.io.connection import keep
 from core.io.hang import Signals
@@ -34,13 +34,13 @@ from core.io.rest import RestDesk
 from core.io.run_log import RunLog
 from core.io.tls import trust
 from core.io.transport import Transport
-from core.journal import Kind
-from core.outbound import Door
-from core.status import status
-from core.units import NS_PER_S
-from core.venue import Line, RestRequest, Signer, WireRequest
-from core.views import SessionState
-from core.wording import order_text
+from core.model.errors import JournalFailed, Untrusted
+from core.model.units import NS_PER_S
+from core.model.venue import Line, RestRequest, Signer, WireRequest
+from core.model.views import SessionState
+from core.model.wording import order_text
+from core.state.hops import FOLD_LIMIT, HOPS, Hops
+from core.state.journal import Kind
 
 MEMORY_EVERY_S = 60
 
@@ -108,7 +108,7 @@ EngineOf = Callable[[Door, Callable[[], int], JournalFile, Hops], Engine]
 
 
 class Runtime:
-    """The outside of one run; a ``core.outbound.Door`` and a ``core.io.connection.Lines``."""
+    """The outside of one run; an ``outbound.Door`` and a ``connection.Lines``."""
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ import struct
 from types import TracebackType
 from typing import Final, Self
 
-from core.errors import BadConfig
+from core.model.errors import BadConfig
 
 _CREDENTIALS: Final = struct.Struct("3i")
 """Linux ``struct ucred``: pid, uid, gid."""

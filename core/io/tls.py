@@ -11,7 +11,7 @@ import contextlib
 import ssl
 from typing import Final
 
-from core.errors import BadConfig, Untrusted
+from core.model.errors import BadConfig, Untrusted
 
 RECORD_BYTES: Final = 16 * 1024
 """The largest record of TLS (RFC 8446, 5.1): all that one read of OpenSSL's returns."""

@@ -19,10 +19,10 @@ import struct
 from abc import ABC, abstractmethod
 from typing import Final, Protocol
 
-from core.errors import ConnectionLost
 from core.io.clock import since_realtime_ns
 from core.io.loop import READABLE, WRITABLE, HotLoop
 from core.io.tls import TlsClient
+from core.model.errors import ConnectionLost
 
 READ_BYTES: Final = 16 * 1024
 """Most that one turn reads: 80 messages of 200 bytes, 0.8 ms even at 10 us each, so that with the

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from core.units import NS_PER_S
+from core.model.units import NS_PER_S
 from tools.bench import wire
 from tools.fuzz import __main__ as command
 from tools.fuzz.__main__ import attempt, of

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.commands import OrderKind, TimeInForce
-from core.events import Fill, MarketTrade, Side
-from core.instrument import Instrument
-from core.strategy import Quote, Strategy
-from core.units import Grid
-from core.views import (
+from core.model.commands import OrderKind, TimeInForce
+from core.model.events import Fill, MarketTrade, Side
+from core.model.instrument import Instrument
+from core.model.strategy import Quote, Strategy
+from core.model.units import Grid
+from core.model.views import (
     BookState,
     OrderState,
     OrderView,
@@ -130,7 +130,7 @@ class FakeOrder:
 
 
 class FakeDesk:
-    """A ``core.strategy.Desk`` under a test's hands; ``calls`` counts what changed anything."""
+    """A strategy's ``Desk`` under a test's hands; ``calls`` counts what changed anything."""
 
     def __init__(self, strategy: Strategy[Any], *instruments: Instrument) -> None:
         self.strategy = strategy

@@ -7,8 +7,8 @@ import pathlib
 import pytest
 
 import strategies
-from core.errors import BadConfig
-from core.strategy import Strategy
+from core.model.errors import BadConfig
+from core.model.strategy import Strategy
 
 
 @pytest.mark.parametrize("name", strategies.BUILT_IN)
@@ -22,7 +22,7 @@ def test_a_strategy_outside_the_repository_is_found_by_module_and_class(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "outside_strategy.py").write_text(
-        "from core.strategy import Strategy\nclass Mine(Strategy):\n    pass\n"
+        "from core.model.strategy import Strategy\nclass Mine(Strategy):\n    pass\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert strategies.find("outside_strategy:Mine", "hotloop.toml").__name__ == "Mine"
@@ -34,8 +34,8 @@ def test_a_strategy_outside_the_repository_is_found_by_module_and_class(
         ("makr", "did you mean maker?"),
         ("nothing", 'your own: "module:Class"'),
         ("no_such_module:Mine", "no module no_such_module; it has to lie beside"),
-        ("strategies.maker:Makr", "has no class Makr derived from core.strategy.Strategy"),
-        ("core.units:Grid", "has no class Grid derived from"),
+        ("strategies.maker:Makr", "has no class Makr derived from core.model.strategy.Strategy"),
+        ("core.model.units:Grid", "has no class Grid derived from"),
     ],
 )
 def test_a_name_that_finds_nothing_is_refused_with_what_to_do(name: str, needle: str) -> None:

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from core.commands import OrderKind
-from core.errors import BadParameter
-from core.events import Side
-from core.strategy import Desk
-from core.units import NS_PER_S, Grid
-from core.views import OrderState, Refusal, RefusalReason, SessionState
+from core.model.commands import OrderKind
+from core.model.errors import BadParameter
+from core.model.events import Side
+from core.model.strategy import Desk
+from core.model.units import NS_PER_S, Grid
+from core.model.views import OrderState, Refusal, RefusalReason, SessionState
 from strategies.maker import ECHO_NS, Maker, MakerParameters
 from strategies.refusals import FIRST_PAUSE_NS
 from tests.strategies.desk import FakeDesk, FakeOrder, instrument

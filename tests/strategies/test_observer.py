@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from core.events import Side
-from core.units import NS_PER_S
-from core.views import SessionState
+from core.model.events import Side
+from core.model.units import NS_PER_S
+from core.model.views import SessionState
 from strategies.observer import Observer, ObserverParameters
 from tests.strategies.desk import FakeDesk
 

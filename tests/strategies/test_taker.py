@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from core.commands import OrderKind, TimeInForce
-from core.errors import BadParameter
-from core.events import Side
-from core.units import NS_PER_S
-from core.views import OrderState, Refusal, RefusalReason, SessionState
+from core.model.commands import OrderKind, TimeInForce
+from core.model.errors import BadParameter
+from core.model.events import Side
+from core.model.units import NS_PER_S
+from core.model.views import OrderState, Refusal, RefusalReason, SessionState
 from strategies.refusals import FIRST_PAUSE_NS
 from strategies.taker import Taker, TakerParameters
 from tests.strategies.desk import FakeDesk, instrument

@@ -15,11 +15,11 @@ import msgspec
 import pytest
 import trio
 
-from core.commands import TestPlace
-from core.events import AccountReport, Verdict
-from core.instrument import Trading
 from core.io.run_folder import Owner, RunFolder
-from tests.core.test_config import SECRET
+from core.model.commands import TestPlace
+from core.model.events import AccountReport, Verdict
+from core.model.instrument import Trading
+from tests.core.model.test_config import SECRET
 from tests.strategies.desk import instrument
 from tools import check as command
 from tools import cli
@@ -330,7 +330,7 @@ async def test_what_cannot_trade_is_found_and_gives_the_code_of_a_run(
 
 
 OWN = """
-from core.strategy import Strategy
+from core.model.strategy import Strategy
 
 class Breaks(Strategy):
     def on_start(self, desk):

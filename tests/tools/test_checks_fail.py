@@ -64,8 +64,8 @@ def test_a_copy_in_which_a_module_is_not_compiled_shows_nothing(tmp_path: Path) 
         (tmp_path / module).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / module).with_suffix(EXTENSION_SUFFIXES[0]).touch()
     assert compiled.pure(tmp_path) == []
-    (tmp_path / "core/book.py").with_suffix(EXTENSION_SUFFIXES[0]).unlink()
-    assert compiled.pure(tmp_path) == ["core/book.py"]
+    (tmp_path / "core/state/book.py").with_suffix(EXTENSION_SUFFIXES[0]).unlink()
+    assert compiled.pure(tmp_path) == ["core/state/book.py"]
     with pytest.raises(compiled.BuildsDiffer, match="not compiled"):
         compiled.check(tmp_path)
 

@@ -12,7 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from core.errors import (
+from core.io.hlog import HlogFile
+from core.model.errors import (
     BadConfig,
     BadParameter,
     ConnectionLost,
@@ -20,8 +21,7 @@ from core.errors import (
     JournalFailed,
     OrdersSurvived,
 )
-from core.hops import HOPS, Hops
-from core.io.hlog import HlogFile
+from core.state.hops import HOPS, Hops
 from tools import cli
 
 ROOT = pathlib.Path(__file__).parents[2]

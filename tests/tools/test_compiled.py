@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import Misuse
-from core.frozen import Frozen
+from core.model.errors import Misuse
+from core.model.frozen import Frozen
 from tools import compiled
 
 DERIVED_FROM = {

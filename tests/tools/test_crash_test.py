@@ -21,9 +21,9 @@ from typing import Any
 import pytest
 import trio
 
-from core.errors import BadParameter
 from core.io.journal_file import JournalFile
-from core.journal import Header, Kind
+from core.model.errors import BadParameter
+from core.state.journal import Header, Kind
 from tools import ctl
 from tools.crash_test import checks, rounds, strikes
 from tools.crash_test.checks import NONE_LEFT, NOT_PROVED

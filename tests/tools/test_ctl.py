@@ -15,9 +15,9 @@ from unittest.mock import Mock
 import pytest
 import trio
 
-from core.errors import BadConfig, BadParameter, ConnectionLost
 from core.io.control import SOCKET, Control
 from core.io.run_folder import RunFolder
+from core.model.errors import BadConfig, BadParameter, ConnectionLost
 from tools import cli, ctl
 
 STATUS: dict[str, Any] = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import BadConfig
+from core.model.errors import BadConfig
 from tools import demo
 
 

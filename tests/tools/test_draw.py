@@ -6,11 +6,11 @@ import itertools
 
 import pytest
 
-from core.errors import Misuse
-from core.events import VenueStatus
-from core.orders import PRECEDENCE, PROOF, STATES, Evidence
-from core.session import TABLE, Phase, Session, Step
-from core.venue import Line
+from core.model.errors import Misuse
+from core.model.events import VenueStatus
+from core.model.venue import Line
+from core.state.orders import PRECEDENCE, PROOF, STATES, Evidence
+from core.state.session import TABLE, Phase, Session, Step
 from tools import draw
 
 

@@ -7,8 +7,8 @@ import pathlib
 
 import pytest
 
-from core.errors import BadConfig
-from tests.core.test_config import SECRET, WHOLE
+from core.model.errors import BadConfig
+from tests.core.model.test_config import SECRET, WHOLE
 from tools import files
 
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from core import app
 from core.io.run_folder import RunFolder
 from core.io.scope_lock import ScopeLock
-from tools import cli
+from tools import app, cli
 from tools.files import read_config
 from tools.world.tank import configuration
 

@@ -18,7 +18,7 @@ import trio
 
 from core.io.control import SOCKET
 from core.io.guardian import LOG
-from core.venue import RestRequest
+from core.model.venue import RestRequest
 from tools import ctl
 from venues.binance import VENUE
 from venues.sim.server import (

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from core.checkpoint import Checkpoint, HaltNote, OrderNote, Restored
-from core.commands import NEWEST_TRADE
-from core.errors import BadConfig, BadParameter
-from core.events import Side
-from core.halts import HaltKind
+from core.engine.checkpoint import Checkpoint, HaltNote, OrderNote, Restored
 from core.io.journal_file import next_boot as next_boot_number
 from core.io.journal_file import read
 from core.io.last_boot import last_boot
 from core.io.run_folder import RunFolder
-from core.journal import Kind
+from core.model.commands import NEWEST_TRADE
+from core.model.errors import BadConfig, BadParameter
+from core.model.events import Side
+from core.model.halts import HaltKind
+from core.state.journal import Kind
 from tests.core.io.test_last_boot import Boot
 from tests.world.test_continuity import crashed, next_boot, trading
 from tests.world.test_recovery import world

@@ -15,15 +15,15 @@ import pytest
 import trio
 from msgspec.structs import replace
 
-from core import app, config
 from core.io.clock import EngineClock
 from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile
 from core.io.run_log import RunLog
 from core.io.runtime import Plan, Runtime
-from core.journal import Header, Kind, Record
-from core.venue import KeyKind
-from tools import cli
+from core.model import config
+from core.model.venue import KeyKind
+from core.state.journal import Header, Kind, Record
+from tools import app, cli
 from tools.recording import Recording
 from tools.sources import source_digest
 from tools.world.tank import MAKER, Tank

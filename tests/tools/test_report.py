@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import BadParameter
-from core.hops import INDEX, Hops
 from core.io.hlog import HlogFile
+from core.model.errors import BadParameter
+from core.state.hops import INDEX, Hops
 from tools import report
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "data" / "hdrhistogram"

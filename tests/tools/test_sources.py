@@ -11,7 +11,7 @@ import pytest
 from tools.sources import source_digest
 
 STRATEGY = """
-from core.strategy import Strategy
+from core.model.strategy import Strategy
 from {helper} import edge
 class Mine(Strategy): ...
 """

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from core import hops as hop
-from core.events import Fill, Side
-from core.journal import Kind
-from core.position import Position
-from core.strategy import Desk, Strategy
-from core.units import NS_PER_S
-from core.venue import KeyKind
+from core.model.events import Fill, Side
+from core.model.strategy import Desk, Strategy
+from core.model.units import NS_PER_S
+from core.model.venue import KeyKind
+from core.state import hops as hop
+from core.state.journal import Kind
+from core.state.position import Position
 from tests.strategies.desk import instrument
 from tests.tools.test_replay import header_of, run, save
 from tools import whatif

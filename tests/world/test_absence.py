@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from core.commands import TimeInForce
-from core.events import Side
-from core.proof import APART_NS, SKEW_NS
-from core.units import NS_PER_S
-from core.views import OrderState, Refusal, SessionState
+from core.engine.proof import APART_NS, SKEW_NS
+from core.model.commands import TimeInForce
+from core.model.events import Side
+from core.model.units import NS_PER_S
+from core.model.views import OrderState, Refusal, SessionState
 from tests.world.test_continuity import next_boot
 from tests.world.test_recovery import TRADE, World, world
 from tools.world.tank import Delivery, Message

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from core.commands import Amend, Cancel, OrderKind, Place, QueryOrder, Replace, TimeInForce
-from core.errors import Misuse
-from core.events import Side
-from core.orders import Order
-from core.throttle import Share
-from core.units import NS_PER_S
-from core.views import OrderState, Refusal
+from core.model.commands import Amend, Cancel, OrderKind, Place, QueryOrder, Replace, TimeInForce
+from core.model.errors import Misuse
+from core.model.events import Side
+from core.model.units import NS_PER_S
+from core.model.views import OrderState, Refusal
+from core.state.orders import Order
+from core.state.throttle import Share
 from tests.world.test_recovery import World
 from venues.sim.ledger import DEFAULT_KEY
 

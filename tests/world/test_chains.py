@@ -7,9 +7,9 @@ import random
 
 import pytest
 
-from core.orders import Order
-from core.strategy import Quote
-from core.views import OrderState, Refusal, RefusalReason
+from core.model.strategy import Quote
+from core.model.views import OrderState, Refusal, RefusalReason
+from core.state.orders import Order
 from tests.world.test_recovery import World, lose, world
 from tools.world.tank import LATENCY_NS, Delivery, Message
 

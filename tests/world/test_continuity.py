@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from core.checkpoint import LEFT, RECENT_IDS, Notes, Restored
-from core.commands import OrderKind, TimeInForce
-from core.events import Side
-from core.halts import HaltKind
-from core.journal import Kind, Record
-from core.recovery import CLEAN_LISTS
-from core.units import NS_PER_S
-from core.views import OrderState, SessionState
+from core.engine.checkpoint import LEFT, RECENT_IDS, Notes, Restored
+from core.engine.recovery import CLEAN_LISTS
+from core.model.commands import OrderKind, TimeInForce
+from core.model.events import Side
+from core.model.halts import HaltKind
+from core.model.units import NS_PER_S
+from core.model.views import OrderState, SessionState
+from core.state.journal import Kind, Record
 from tests.world.test_recovery import TRADE, World, world
 from tools.world.tank import LATENCY_NS, Delivery, Message, Tank
 from venues.sim.actions import SetAccount, SetFilters, perform

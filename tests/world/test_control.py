@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from core.commands import TimeInForce
-from core.errors import BadConfig
-from core.events import Side
-from core.orders import Order
-from core.status import status
-from core.views import OrderState, Refusal, SessionState
+from core.engine.status import status
+from core.model.commands import TimeInForce
+from core.model.errors import BadConfig
+from core.model.events import Side
+from core.model.views import OrderState, Refusal, SessionState
+from core.state.orders import Order
 from tests.world.test_recovery import world
 from tools.world.tank import Tank
 

@@ -17,12 +17,12 @@ from itertools import chain
 
 import pytest
 
-from core.checkpoint import Notes, Restored
-from core.commands import TimeInForce
-from core.events import Side
-from core.journal import INPUTS, Kind, Record
-from core.orders import Order
-from core.views import OrderState, SessionState
+from core.engine.checkpoint import Notes, Restored
+from core.model.commands import TimeInForce
+from core.model.events import Side
+from core.model.views import OrderState, SessionState
+from core.state.journal import INPUTS, Kind, Record
+from core.state.orders import Order
 from tests.world.test_recovery import TRADE, World
 from venues.sim.matching import BUY
 from venues.sim.server import DEFAULT_KEY

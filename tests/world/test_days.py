@@ -8,17 +8,17 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from core.checkpoint import Elsewhere, Losses
-from core.commands import TimeInForce
-from core.daily_loss import DAY_NS
-from core.events import Side
-from core.halts import HaltKind
-from core.orders import Order
-from core.replay import replay
-from core.status import status
-from core.units import NS_PER_S
-from core.venue import RestRequest
-from core.views import Refusal, RefusalReason
+from core.engine.checkpoint import Elsewhere, Losses
+from core.engine.replay import replay
+from core.engine.status import status
+from core.model.commands import TimeInForce
+from core.model.events import Side
+from core.model.halts import HaltKind
+from core.model.units import NS_PER_S
+from core.model.venue import RestRequest
+from core.model.views import Refusal, RefusalReason
+from core.state.daily_loss import DAY_NS
+from core.state.orders import Order
 from tests.world.test_continuity import crashed, next_boot, trading
 from tests.world.test_recovery import World, world
 from tools.position import set_note

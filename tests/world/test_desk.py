@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from core.chatter import LINES_PER_S
-from core.commands import OrderKind
-from core.errors import BadParameter
-from core.events import Side
-from core.orders import Order
-from core.strategy import Quote
-from core.units import NS_PER_S
-from core.venue import RestRequest
-from core.views import OrderState, Refusal, RefusalReason, SessionState
-from core.wire.websocket import TEXT
+from core.model.commands import OrderKind
+from core.model.errors import BadParameter
+from core.model.events import Side
+from core.model.strategy import Quote
+from core.model.units import NS_PER_S
+from core.model.venue import RestRequest
+from core.model.views import OrderState, Refusal, RefusalReason, SessionState
+from core.protocols.websocket import TEXT
+from core.state.chatter import LINES_PER_S
+from core.state.orders import Order
 from tests.world.test_recovery import TRADE, World, refusing, world
 from tools.world.tank import Tank
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from core import checkpoint
-from core.events import Change, OffGridTrade, OrderReport, Side, Source, VenueStatus
-from core.halts import HaltKind
-from core.journal import Kind
-from core.orders import Order
+from core.engine import checkpoint
+from core.model.events import Change, OffGridTrade, OrderReport, Side, Source, VenueStatus
+from core.model.halts import HaltKind
+from core.state.journal import Kind
+from core.state.orders import Order
 from tests.world.test_recovery import World, world
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from core.units import NS_PER_S
-from core.views import SessionState
+from core.model.units import NS_PER_S
+from core.model.views import SessionState
 from tests.world.test_recovery import MARKET, TRADE, World, world
 from tools.world.tank import LATENCY_NS, Delivery, Message
 

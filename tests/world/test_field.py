@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from core.commands import FetchAccount, OrderKind, TimeInForce
-from core.events import Side
-from core.halts import HaltKind
-from core.orders import Order
-from core.strategy import Desk
-from core.views import BookView, OrderState, OrderView, Refusal, SessionState
+from core.model.commands import FetchAccount, OrderKind, TimeInForce
+from core.model.events import Side
+from core.model.halts import HaltKind
+from core.model.strategy import Desk
+from core.model.views import BookView, OrderState, OrderView, Refusal, SessionState
+from core.state.orders import Order
 from tests.world.test_continuity import next_boot, trading
 from tests.world.test_recovery import MARKET, TRADE, Hand, World, refusing, world
 from tools.world.tank import LATENCY_NS, Message, Tank

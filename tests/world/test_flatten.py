@@ -8,14 +8,14 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from core.commands import TimeInForce
-from core.events import Side
-from core.flatten import FRUITLESS, State
-from core.halts import HaltKind
-from core.instrument import Trading
-from core.orders import Order
-from core.replay import replay
-from core.views import OrderState, Refusal, SessionState
+from core.engine.flatten import FRUITLESS, State
+from core.engine.replay import replay
+from core.model.commands import TimeInForce
+from core.model.events import Side
+from core.model.halts import HaltKind
+from core.model.instrument import Trading
+from core.model.views import OrderState, Refusal, SessionState
+from core.state.orders import Order
 from tests.world.test_recovery import TRADE, World, world
 from tools.world.tank import LATENCY_NS, Delivery, Message, Tank
 from venues.sim.server import DEFAULT_KEY

@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from core.events import Side
-from core.halts import HaltKind
-from core.orders import Order
-from core.strategy import Desk
-from core.units import NS_PER_MS, NS_PER_S
-from core.views import OrderState, Refusal, SessionState
+from core.model.events import Side
+from core.model.halts import HaltKind
+from core.model.strategy import Desk
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.views import OrderState, Refusal, SessionState
+from core.state.orders import Order
 from tests.world.test_continuity import next_boot, trading
 from tests.world.test_recovery import TRADE, World, world
 from venues.sim.server import DEFAULT_KEY

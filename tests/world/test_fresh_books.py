@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from core.events import Side
-from core.units import NS_PER_S
-from core.views import Refusal, RefusalReason, SessionState
+from core.model.events import Side
+from core.model.units import NS_PER_S
+from core.model.views import Refusal, RefusalReason, SessionState
 from tests.world.test_recovery import MARKET, World, world
 from tools.world.tank import LATENCY_NS, Delivery, Message
 from venues.sim.ledger import DEFAULT_KEY, DEFAULT_SECRET

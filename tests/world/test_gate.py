@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from core.events import Side
-from core.halts import HaltKind
-from core.views import OrderState, Refusal, SessionState
+from core.model.events import Side
+from core.model.halts import HaltKind
+from core.model.views import OrderState, Refusal, SessionState
 from tests.world.test_recovery import MARKET, World, world
 from venues.sim.ledger import DEFAULT_KEY
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from core.events import BalanceMoved
-from core.journal import Kind
-from core.lines import APART_NS
-from core.replay import replay
-from core.session import SETTLE_NS
-from core.units import NS_PER_MS, NS_PER_S
-from core.views import BookState, OrderState, SessionState
+from core.engine.lines import APART_NS
+from core.engine.replay import replay
+from core.model.events import BalanceMoved
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.views import BookState, OrderState, SessionState
+from core.state.journal import Kind
+from core.state.session import SETTLE_NS
 from tests.world.test_recovery import MARKET, TRADE, World, world
 from tools.world.tank import LATENCY_NS, Delivery, Message, Tank
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from core.journal import Kind
-from core.units import NS_PER_S
-from core.views import BookState, SessionState
-from core.wire.websocket import CLOSE, TEXT
+from core.model.units import NS_PER_S
+from core.model.views import BookState, SessionState
+from core.protocols.websocket import CLOSE, TEXT
+from core.state.journal import Kind
 from tests.world.test_recovery import MARKET, TRADE, World, refusing, world
 
 LOGON = ("userDataStream.subscribe.signature",)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.halts import HaltKind
-from core.views import SessionState
+from core.model.halts import HaltKind
+from core.model.views import SessionState
 from tests.world.test_recovery import TRADE, World, world
 from tools.world.tank import Tank
 

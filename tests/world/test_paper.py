@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from core.book import Book
-from core.commands import Cancel, Command, OrderKind, Place, TimeInForce
-from core.events import BookDelta, BookSnapshot, MarketTrade, Side
-from core.instrument import Instrument, InstrumentTable
-from core.units import Grid
-from core.venue import WireRequest
+from core.model.commands import Cancel, Command, OrderKind, Place, TimeInForce
+from core.model.events import BookDelta, BookSnapshot, MarketTrade, Side
+from core.model.instrument import Instrument, InstrumentTable
+from core.model.units import Grid
+from core.model.venue import WireRequest
+from core.state.book import Book
 from tools.world.paper import API_KEY, SECRET, PaperExchange
 from tools.world.tank import START_NS, Tank
 

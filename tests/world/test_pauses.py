@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from core.engine import STOPPED_NS, TURN_BUDGET_NS
-from core.events import Side
-from core.units import NS_PER_MS, NS_PER_S
-from core.views import BookState, Refusal, SessionState
+from core.engine.engine import STOPPED_NS, TURN_BUDGET_NS
+from core.model.events import Side
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.views import BookState, Refusal, SessionState
 from tests.world.test_recovery import MARKET, TRADE, World, world
 
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from core.commands import OrderKind
-from core.events import Side
-from core.orders import Order
-from core.strategy import Quote
-from core.throttle import Share
-from core.units import NS_PER_S
-from core.views import OrderState, Refusal, RefusalReason
+from core.model.commands import OrderKind
+from core.model.events import Side
+from core.model.strategy import Quote
+from core.model.units import NS_PER_S
+from core.model.views import OrderState, Refusal, RefusalReason
+from core.state.orders import Order
+from core.state.throttle import Share
 from tests.world.test_budgets import fresh
 from tests.world.test_recovery import World, world
 from venues.sim.ledger import DEFAULT_KEY

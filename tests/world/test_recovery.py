@@ -9,15 +9,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from core.commands import FetchBook, OrderKind, TimeInForce
-from core.errors import JournalFailed
-from core.events import Fill, Side
-from core.journal import Kind, MemoryJournal, Payload
-from core.orders import Order
-from core.strategy import Desk, Strategy
-from core.units import NS_PER_MS, NS_PER_S
-from core.views import BookState, BookView, OrderState, OrderView, Refusal, SessionState
-from core.wire.websocket import TEXT
+from core.model.commands import FetchBook, OrderKind, TimeInForce
+from core.model.errors import JournalFailed
+from core.model.events import Fill, Side
+from core.model.strategy import Desk, Strategy
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.views import BookState, BookView, OrderState, OrderView, Refusal, SessionState
+from core.protocols.websocket import TEXT
+from core.state.journal import Kind, MemoryJournal, Payload
+from core.state.orders import Order
 from tools.world.tank import LATENCY_NS, Delivery, Message, Tank, server_frame
 from venues.sim.exchange import Origin
 from venues.sim.methods import METHODS

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from core.commands import OrderKind, TimeInForce
-from core.events import Side
-from core.halts import HaltKind
-from core.orders import Order
-from core.strategy import Quote
-from core.units import NS_PER_S
-from core.views import OrderState, Refusal
+from core.model.commands import OrderKind, TimeInForce
+from core.model.events import Side
+from core.model.halts import HaltKind
+from core.model.strategy import Quote
+from core.model.units import NS_PER_S
+from core.model.views import OrderState, Refusal
+from core.state.orders import Order
 from tests.world.test_recovery import refusing, world
 from tools.world.tank import LATENCY_NS, Message
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from core.errors import JournalCorrupt
-from core.events import Side
-from core.journal import OUTPUTS, Header, Kind, Record, pack
-from core.replay import CONTEXT, Difference, Tally, boots, replay
-from core.strategy import Desk, Strategy
-from core.views import BookView
+from core.engine.replay import CONTEXT, Difference, Tally, boots, replay
+from core.model.errors import JournalCorrupt
+from core.model.events import Side
+from core.model.strategy import Desk, Strategy
+from core.model.views import BookView
+from core.state.journal import OUTPUTS, Header, Kind, Record, pack
 from tools.world.tank import Tank
 
 TAKER = 'size = "0.01"\nmax_position = "1"\nthreshold_percent = 100\ncool_down_ms = 100'

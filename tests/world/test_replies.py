@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from core import hops as hop
-from core.events import BudgetUse, Reply, Side, Verdict
-from core.orders import Order
-from core.throttle import Costs
-from core.units import NS_PER_MS, NS_PER_S
-from core.views import Refusal, RefusalReason
+from core.model.events import BudgetUse, Reply, Side, Verdict
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.views import Refusal, RefusalReason
+from core.state import hops as hop
+from core.state.orders import Order
+from core.state.throttle import Costs
 from tests.world.test_recovery import TRADE, World, refusing, world
 from tools.world.tank import LATENCY_NS
 

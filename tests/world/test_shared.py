@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from core.commands import TimeInForce
-from core.events import UnknownExecution
-from core.halts import HaltKind
-from core.units import NS_PER_S
-from core.views import SessionState
+from core.model.commands import TimeInForce
+from core.model.events import UnknownExecution
+from core.model.halts import HaltKind
+from core.model.units import NS_PER_S
+from core.model.views import SessionState
 from tests.world.test_continuity import crashed, next_boot, trading
 from tests.world.test_recovery import World, world
 from tools.world.tank import MAKER, Tank

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from core.reference_data import LONGEST_RETRY_NS, RETRY_NS
-from core.units import NS_PER_MS, NS_PER_S
-from core.views import SessionState
+from core.engine.reference_data import LONGEST_RETRY_NS, RETRY_NS
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.views import SessionState
 from tests.world.test_recovery import World
 
 TICK_S = 0.1

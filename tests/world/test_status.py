@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from core.commands import TimeInForce
-from core.events import Side
-from core.halts import HaltKind
-from core.instrument import Trading
-from core.orders import Order
-from core.status import status
-from core.units import NS_PER_S
-from core.views import Refusal
-from core.wording import order_text
+from core.engine.status import status
+from core.model.commands import TimeInForce
+from core.model.events import Side
+from core.model.halts import HaltKind
+from core.model.instrument import Trading
+from core.model.units import NS_PER_S
+from core.model.views import Refusal
+from core.model.wording import order_text
+from core.state.orders import Order
 from tests.world.test_recovery import TRADE, World, world
 
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from core.desk import CANCEL_NS
-from core.events import Side
-from core.journal import Ask, Kind, unpack
-from core.orders import Order
-from core.replay import replay
-from core.units import NS_PER_S
-from core.views import OrderState, Refusal, RefusalReason
+from core.engine.desk import CANCEL_NS
+from core.engine.replay import replay
+from core.model.events import Side
+from core.model.units import NS_PER_S
+from core.model.views import OrderState, Refusal, RefusalReason
+from core.state.journal import Ask, Kind, unpack
+from core.state.orders import Order
 from tests.world.test_recovery import TRADE, World, world
 from tools.world.tank import Tank
 

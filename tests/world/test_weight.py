@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.venue import RestRequest
+from core.model.venue import RestRequest
 from tools.world.audit.ledger import Ledger
 from tools.world.audit.watch import Context, Findings
 from tools.world.audit.weight import MINUTE_NS, Weight

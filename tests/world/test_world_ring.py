@@ -12,7 +12,7 @@ import pytest
 import trio
 from trio._core import _run
 
-from core.errors import Misuse
+from core.model.errors import Misuse
 from tools import cli
 from tools.world import batch, scheduler
 from tools.world.canaries import BREAKABLE, released

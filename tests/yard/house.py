@@ -17,8 +17,8 @@ import trio
 
 from core.io.guardian import LOG
 from core.io.journal_file import read
-from core.journal import Kind, Record
-from core.units import NS_PER_MS
+from core.model.units import NS_PER_MS
+from core.state.journal import Kind, Record
 from tools.crash_test.exchange import Exchange
 from tools.crash_test.house import CONFIG, Run, write_folder
 from venues.binance.decode import MARKET, TRADE

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from core.replay import replay
+from core.engine.replay import replay
 from tests.yard.house import Pair, a_pair, run_at, until
 from tools import cli
 from tools.recording import Recording

@@ -27,8 +27,8 @@ pytestmark = pytest.mark.yard
 RESTS = '''
 import re, sys, time
 from pathlib import Path
-from core.events import Side
-from core.strategy import Strategy
+from core.model.events import Side
+from core.model.strategy import Strategy
 
 class Rests(Strategy):
     """Rests a bid, and as soon as the file is there that says so, does what it is made for."""

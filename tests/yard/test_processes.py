@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from core.journal import Kind
+from core.state.journal import Kind
 from tests.yard.house import (
     a_pair,
     assert_every_order_was_fresh,

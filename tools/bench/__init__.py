@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from core.errors import BadParameter
+from core.model.errors import BadParameter
 from tools.arguments import seconds
 from tools.bench import docs, install, micro, page, race, replaying, soak, variants
 

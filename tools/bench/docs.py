@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from core.errors import BadParameter
+from core.model.errors import BadParameter
 from tools.bench import page
 from tools.bench.goals import Goal, goals
 from tools.bench.page import Table

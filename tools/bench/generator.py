@@ -26,7 +26,7 @@ from typing import Any, Final
 
 import trustme
 
-from core.hops import Histogram
+from core.state.hops import Histogram
 from tools.bench import wire
 
 READ_BYTES: Final = 1 << 18

@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from core import app, config
-from core.hops import Hops
-from core.journal import Journal, Payload
-from core.replay import EngineOf
-from core.units import NS_PER_MS
-from core.venue import KeyKind, RestRequest, WireRequest
+from core.engine.replay import EngineOf
+from core.model import config
+from core.model.units import NS_PER_MS
+from core.model.venue import KeyKind, RestRequest, WireRequest
+from core.state.hops import Hops
+from core.state.journal import Journal, Payload
+from tools import app
 from tools.bench import variants, wire
 from venues.binance.signer import KeySigner
 
@@ -52,7 +53,7 @@ def engine_of(stream: str) -> EngineOf:
 
 
 class House:
-    """One house, logged on and trading; also its own ``core.outbound.Door``."""
+    """One house, logged on and trading; also its own ``core.engine.outbound.Door``."""
 
     def __init__(
         self,

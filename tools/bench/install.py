@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from core.errors import BadParameter
+from core.model.errors import BadParameter
 from tools.bench import variants
 
 

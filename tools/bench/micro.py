@@ -19,18 +19,18 @@ from typing import Any, Final, cast
 import msgspec
 from msgspec import Struct
 
-from core.book import Book
-from core.commands import OrderKind, Place, TimeInForce
-from core.errors import BadParameter
-from core.events import BookDelta, BookTop, Event, Side
-from core.hops import Hops
 from core.io.journal_file import JournalFile
-from core.journal import Header, Kind
-from core.orders import Orders
-from core.throttle import Share, Throttle
-from core.units import NS_PER_MS
-from core.venue import WireRequest
-from core.wire.websocket import TEXT, ClientCodec
+from core.model.commands import OrderKind, Place, TimeInForce
+from core.model.errors import BadParameter
+from core.model.events import BookDelta, BookTop, Event, Side
+from core.model.units import NS_PER_MS
+from core.model.venue import WireRequest
+from core.protocols.websocket import TEXT, ClientCodec
+from core.state.book import Book
+from core.state.hops import Hops
+from core.state.journal import Header, Kind
+from core.state.orders import Orders
+from core.state.throttle import Share, Throttle
 from tools.bench import race, wire
 from tools.bench.house import House
 

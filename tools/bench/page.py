@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from core.errors import BadParameter
+from core.model.errors import BadParameter
 from tools.bench.race import CURVE
 from tools.bench.variants import parts_without
 

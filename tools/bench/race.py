@@ -25,9 +25,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from core.errors import HotloopError
-from core.hops import P50, P90, P99, P999, Histogram
 from core.io.process import HIGHEST_PRIORITY
+from core.model.errors import HotloopError
+from core.state.hops import P50, P90, P99, P999, Histogram
 from tools.bench import hops, variants
 
 READY_S: Final = 25.0

@@ -3,7 +3,7 @@
 A journal of a house that trades on nothing but the load generator's ticks is written, read and
 replayed with every output compared, as ``hotloop replay`` does it; in source, and compiled where
 ``python -m tools.compiled`` has made a copy of this very source. Here live the making of that
-journal and the timing; the replay is ``core.replay``.
+journal and the timing; the replay is ``core.engine.replay``.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from core.errors import HotloopError
+from core.engine.replay import boots, replay
 from core.io.journal_file import JournalFile, read
-from core.journal import Header
-from core.replay import boots, replay
+from core.model.errors import HotloopError
+from core.state.journal import Header
 from tools import compiled
 from tools.bench import race
 from tools.bench.house import House, engine_of

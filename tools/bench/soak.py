@@ -21,7 +21,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from core.hops import P50, P99, P999, Histogram
+from core.state.hops import P50, P99, P999, Histogram
 from tools.bench import race, variants
 from tools.bench.hops import Tail, figures, in_order
 

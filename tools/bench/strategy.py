@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from core.commands import TimeInForce
-from core.events import Side
-from core.strategy import Desk, Strategy
-from core.views import BookView, OrderView, Refusal
+from core.model.commands import TimeInForce
+from core.model.events import Side
+from core.model.strategy import Desk, Strategy
+from core.model.views import BookView, OrderView, Refusal
 
 _BUY = Side.BUY
 _IOC = TimeInForce.IOC

@@ -12,13 +12,13 @@ import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from core.app import House
-from core.engine import Engine
-from core.hops import Hops
-from core.journal import Journal
-from core.outbound import Door
-from core.replay import EngineOf, Untimed
+from core.engine.engine import Engine
+from core.engine.outbound import Door
+from core.engine.replay import EngineOf, Untimed
+from core.state.hops import Hops
+from core.state.journal import Journal
 from tools import run
+from tools.app import House
 from tools.bench.house import Forgetful
 from tools.files import read_config, read_keys
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from msgspec import Struct
 
-from core.errors import BadParameter
+from core.model.errors import BadParameter
 from tools import compiled
 from tools.bench import wire
 

@@ -10,7 +10,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Final
 
-from core.errors import HotloopError
+from core.model.errors import HotloopError
 from tools import replay
 from tools.cli import Exit
 from tools.crash_test.exchange import Exchange

@@ -14,8 +14,8 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import httpx
 
-from core.units import NS_PER_MS, Grid
-from core.venue import RestRequest
+from core.model.units import NS_PER_MS, Grid
+from core.model.venue import RestRequest
 from tools.crash_test.patience import PATIENCE_S, Wrong
 from tools.crash_test.relay import Relay
 from venues.binance import VENUE

@@ -20,9 +20,9 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any, Final
 
-from core.errors import HotloopError
 from core.io.journal_file import Reader, read_from, segments
-from core.journal import Header, Kind, Record, unpack
+from core.model.errors import HotloopError
+from core.state.journal import Header, Kind, Record, unpack
 from tools import ctl
 from tools.crash_test.exchange import SYMBOL
 from tools.crash_test.patience import Wrong

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, cast
 
-from core.commands import (
+from core.model.commands import (
     Amend,
     Cancel,
     CancelAll,
@@ -29,9 +29,9 @@ from core.commands import (
     Replace,
     TimeInForce,
 )
-from core.events import InstrumentsReport, Side
-from core.units import NS_PER_MS, NS_PER_S
-from core.venue import Stream, Subscription, WireRequest
+from core.model.events import InstrumentsReport, Side
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.venue import Stream, Subscription, WireRequest
 from venues.binance import VENUE, decode
 from venues.binance.adapter import SpotAdapter
 from venues.sim.fixed import ONE

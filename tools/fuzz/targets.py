@@ -22,8 +22,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from msgspec import Struct
 
-from core import app, checkpoint, config, journal
-from core.errors import (
+from core.engine import checkpoint
+from core.io import control
+from core.io.hlog import HlogFile, decode_histogram, encode_histogram, read_hlog
+from core.io.journal_file import JournalFile, read
+from core.io.last_boot import last_boot
+from core.model import config
+from core.model.errors import (
     BadConfig,
     BadParameter,
     ConnectionLost,
@@ -32,18 +37,15 @@ from core.errors import (
     JournalCorrupt,
     Malformed,
 )
-from core.events import Event, Side
-from core.hops import INDEX, Histogram, Hops
-from core.io import control
-from core.io.hlog import HlogFile, decode_histogram, encode_histogram, read_hlog
-from core.io.journal_file import JournalFile, read
-from core.io.last_boot import last_boot
-from core.journal import Answer, Ask, Header, Kind, Record
-from core.units import NS_PER_S
-from core.venue import KeyKind
-from core.wire.websocket import ClientCodec, DeflateParams
-from core.wire.websocket_handshake import ClientHandshake
-from tools import files
+from core.model.events import Event, Side
+from core.model.units import NS_PER_S
+from core.model.venue import KeyKind
+from core.protocols.websocket import ClientCodec, DeflateParams
+from core.protocols.websocket_handshake import ClientHandshake
+from core.state import journal
+from core.state.hops import INDEX, Histogram, Hops
+from core.state.journal import Answer, Ask, Header, Kind, Record
+from tools import app, files
 from tools.bad_input import GOOD, KEYS
 from tools.bench import wire
 from tools.fuzz import corpus

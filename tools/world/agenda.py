@@ -15,7 +15,7 @@ from typing import NoReturn
 import trio
 import trio.testing
 
-from core.units import NS_PER_S
+from core.model.units import NS_PER_S
 
 
 class Agenda:

@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-from core.engine import Engine
-from core.units import NS_PER_MS
-from core.venue import RestRequest
-from core.views import OrderState
-from core.wire.websocket import TEXT
+from core.engine.engine import Engine
+from core.model.units import NS_PER_MS
+from core.model.venue import RestRequest
+from core.model.views import OrderState
+from core.protocols.websocket import TEXT
 from tools.world.auditor import Auditor
 from tools.world.seeds import Generators
 from tools.world.street import Street

@@ -15,11 +15,11 @@ from typing import Any, Final
 
 import msgspec
 
-from core.engine import Engine
-from core.events import Side
-from core.journal import Kind, MemoryJournal, Payload, Record
-from core.strategy import Quote
-from core.venue import RestRequest
+from core.engine.engine import Engine
+from core.model.events import Side
+from core.model.strategy import Quote
+from core.model.venue import RestRequest
+from core.state.journal import Kind, MemoryJournal, Payload, Record
 from tools.world.audit.books import Books
 from tools.world.audit.callbacks import Callbacks
 from tools.world.audit.days import Days

@@ -17,7 +17,7 @@ import msgspec
 import trio
 from msgspec import Struct, structs
 
-from core.errors import HotloopError
+from core.model.errors import HotloopError
 from tools.world.life import Life
 from tools.world.rings import RINGS, TANK
 from tools.world.variety import NAMES

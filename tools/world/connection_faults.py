@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from core.units import NS_PER_S
+from core.model.units import NS_PER_S
 from tools.world.anywhere import Anywhere, later_ns
 from tools.world.strikes import Fault, Struck
 from venues.binance.decode import MARKET, TRADE

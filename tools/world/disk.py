@@ -13,10 +13,10 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from core.errors import Misuse
 from core.io.disk import Appended, Disk
 from core.io.journal_file import Follower, segments
-from core.journal import HEAD_BYTES, Kind, following
+from core.model.errors import Misuse
+from core.state.journal import HEAD_BYTES, Kind, following
 from tools.world.agenda import Agenda
 
 SLOW_NS: Final = 300_000_000

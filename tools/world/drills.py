@@ -15,9 +15,9 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
-from core.units import NS_PER_S
-from core.views import SessionState
-from core.wire.websocket import TEXT
+from core.model.units import NS_PER_S
+from core.model.views import SessionState
+from core.protocols.websocket import TEXT
 from tools.world.anywhere import Answer, Anywhere
 from tools.world.audit.halts import BREAKER_CODE
 from tools.world.audit.ledger import Booked

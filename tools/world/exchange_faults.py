@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from core.units import NS_PER_MS
-from core.views import OrderState
+from core.model.units import NS_PER_MS
+from core.model.views import OrderState
 from tools.world.anywhere import Anywhere, later_ns
 from tools.world.setting import IP
 from tools.world.strikes import Fault, Struck

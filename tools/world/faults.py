@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from core.units import NS_PER_MS, NS_PER_S
-from core.wire.websocket import CLOSE
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.protocols.websocket import CLOSE
 from tools.world import exchange_faults
 from tools.world.anywhere import later_ns, logged, redialled, understood
 from tools.world.everywhere import SHARED

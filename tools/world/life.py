@@ -14,8 +14,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from core.replay import replay
-from core.units import NS_PER_S
+from core.engine.replay import replay
+from core.model.units import NS_PER_S
 from tools.world import drills
 from tools.world.audit.watch import Breach
 from tools.world.faults import FAULTS

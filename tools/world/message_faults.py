@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
-from core.units import NS_PER_S
-from core.venue import Stream
-from core.wire.websocket import PING, PONG, TEXT
+from core.model.units import NS_PER_S
+from core.model.venue import Stream
+from core.protocols.websocket import PING, PONG, TEXT
 from tools.world.anywhere import (
     Anywhere,
     ignored,

@@ -21,9 +21,9 @@ from typing import Any, Final, NoReturn, Protocol, cast
 
 import trio
 
-from core.errors import Misuse
 from core.io.kernel import Kernel, Poller
-from core.units import NS_PER_MS, NS_PER_S
+from core.model.errors import Misuse
+from core.model.units import NS_PER_MS, NS_PER_S
 from tools.world.agenda import Agenda
 
 NAME_NS: Final = NS_PER_MS

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
-from core.units import NS_PER_MS, NS_PER_S
-from core.venue import RestRequest
-from core.views import OrderState
-from core.wire.websocket import TEXT
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.venue import RestRequest
+from core.model.views import OrderState
+from core.protocols.websocket import TEXT
 from tools.world.anywhere import (
     Answer,
     Anywhere,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from core.units import NS_PER_MS
+from core.model.units import NS_PER_MS
 from tools.world.anywhere import Anywhere, logged
 from tools.world.strikes import Fault, Struck
 from venues.sim.actions import (

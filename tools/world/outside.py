@@ -17,13 +17,14 @@ from typing import Any, Final
 import trio
 from msgspec.structs import replace
 
-from core import app, config
-from core.engine import Engine
-from core.errors import BadParameter, JournalFailed, Misuse
-from core.journal import Kind, Payload
-from core.units import NS_PER_MS, NS_PER_S
-from core.venue import RestRequest
-from core.wire.websocket import TEXT
+from core.engine.engine import Engine
+from core.model import config
+from core.model.errors import BadParameter, JournalFailed, Misuse
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.venue import RestRequest
+from core.protocols.websocket import TEXT
+from core.state.journal import Kind, Payload
+from tools import app
 from tools.scratch import scratch
 from tools.world.agenda import Agenda
 from tools.world.anywhere import Answer, Tampering, kind_of

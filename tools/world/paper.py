@@ -21,10 +21,10 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from core.book import Book
-from core.events import MarketTrade, Side
-from core.instrument import Instrument, InstrumentTable
-from core.units import Grid
+from core.model.events import MarketTrade, Side
+from core.model.instrument import Instrument, InstrumentTable
+from core.model.units import Grid
+from core.state.book import Book
 from venues.sim.fixed import DECIMALS, ONE
 from venues.sim.matching import Resting
 from venues.sim.orders import Order

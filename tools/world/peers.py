@@ -18,8 +18,8 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import h11
 
-from core.units import NS_PER_S
-from core.wire.websocket import CLOSE, PING, PONG, TEXT
+from core.model.units import NS_PER_S
+from core.protocols.websocket import CLOSE, PING, PONG, TEXT
 from tools.world.agenda import Agenda
 from tools.world.net import Peer, Wire
 from tools.world.tank import client_frames, server_frame

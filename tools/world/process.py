@@ -13,9 +13,6 @@ from typing import Any, Protocol, cast
 
 import trio
 
-from core import app
-from core.config import Config, digest
-from core.errors import HotloopError
 from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile, next_boot
 from core.io.last_boot import last_boot
@@ -23,8 +20,11 @@ from core.io.run_folder import RunFolder
 from core.io.run_log import RunLog
 from core.io.runtime import Ending, Plan, Runtime
 from core.io.transport import Transport
-from core.journal import Header, Payload
-from core.venue import RestRequest
+from core.model.config import Config, digest
+from core.model.errors import HotloopError
+from core.model.venue import RestRequest
+from core.state.journal import Header, Payload
+from tools import app
 from tools.world.agenda import Agenda
 from tools.world.disk import SimulatedDisk
 from tools.world.net import Killed, Network

@@ -13,8 +13,8 @@ from email.utils import formatdate
 from functools import partial
 from typing import Final
 
-from core.units import NS_PER_S
-from core.wire.websocket import CLOSE, TEXT
+from core.model.units import NS_PER_S
+from core.protocols.websocket import CLOSE, TEXT
 from tools.world import exchange_faults, order_faults
 from tools.world.anywhere import Reaction, asked_again, later_ns, logged, redialled
 from tools.world.everywhere import SHARED

@@ -13,10 +13,10 @@ from typing import Final
 
 import trio
 
+from core.engine.replay import boots, replay
 from core.io.journal_file import read
-from core.journal import Kind, Record
-from core.replay import boots, replay
-from core.units import NS_PER_S
+from core.model.units import NS_PER_S
+from core.state.journal import Kind, Record
 from tools.world.audit.watch import Breach
 from tools.world.life import (
     AFTER_S,

@@ -18,14 +18,14 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 from msgspec.structs import replace
 
-from core.app import House
-from core.commands import Command, FetchTime, SubscribeMarket
-from core.events import Event, MarketTrade, Reply
-from core.journal import Answer, Ask, Kind, Payload, Record, unpack
-from core.replay import Untimed
-from core.units import NS_PER_MS, NS_PER_S
-from core.venue import Adapter, RestRequest, WireRequest
-from core.wire.websocket import PING, TEXT
+from core.engine.replay import Untimed
+from core.model.commands import Command, FetchTime, SubscribeMarket
+from core.model.events import Event, MarketTrade, Reply
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.venue import Adapter, RestRequest, WireRequest
+from core.protocols.websocket import PING, TEXT
+from core.state.journal import Answer, Ask, Kind, Payload, Record, unpack
+from tools.app import House
 from tools.world.paper import API_KEY, SECRET, PaperExchange
 from tools.world.tank import client_frames, server_frame
 from venues.sim.exchange import Exchange
@@ -81,7 +81,8 @@ class _Listening:
 
 
 class RecordedWorld:
-    """An engine between a recorded market and the paper exchange; its ``core.outbound.Door``.
+    """An engine between a recorded market and the paper exchange; its
+    ``core.engine.outbound.Door``.
 
     What is sent meets the market ``latency_ns`` later and is answered at that moment: the answer
     to a real order takes as long, and so does the news of the market that it met.

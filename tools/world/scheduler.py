@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from trio._core import _run
 
-from core.errors import Misuse
+from core.model.errors import Misuse
 
 _SWITCH: Final = "_ALLOW_DETERMINISTIC_SCHEDULING"
 _GENERATOR: Final = "_r"

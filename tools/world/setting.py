@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from core.daily_loss import DAY_NS
-from core.units import NS_PER_MS, NS_PER_S
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.state.daily_loss import DAY_NS
 from tools.world.audit.watch import Limits
 from tools.world.auditor import Auditor
 from tools.world.seeds import Generators

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
-from core.units import NS_PER_S
+from core.model.units import NS_PER_S
 from tools.world.seeds import Generators
 
 WATCHED_AT_ONCE: Final = 4

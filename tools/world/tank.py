@@ -21,15 +21,16 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from core import app, config
-from core.checkpoint import Restored
-from core.engine import Engine
-from core.errors import Misuse
-from core.hops import Hops
-from core.journal import MemoryJournal
-from core.units import NS_PER_MS, NS_PER_S
-from core.venue import KeyKind, RestRequest, WireRequest
-from core.wire.websocket import CLOSE, PING, PONG, TEXT
+from core.engine.checkpoint import Restored
+from core.engine.engine import Engine
+from core.model import config
+from core.model.errors import Misuse
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.venue import KeyKind, RestRequest, WireRequest
+from core.protocols.websocket import CLOSE, PING, PONG, TEXT
+from core.state.hops import Hops
+from core.state.journal import MemoryJournal
+from tools import app
 from venues.sim.faults import Fault, LineName
 from venues.sim.ledger import DEFAULT_BALANCES, DEFAULT_KEY, DEFAULT_SECRET, Ledger
 from venues.sim.rest import HttpReply, HttpRequest, receive

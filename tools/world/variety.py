@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from core.units import NS_PER_MS, NS_PER_S
+from core.model.units import NS_PER_MS, NS_PER_S
 from tools.world.seeds import Generators
 from tools.world.tank import START_NS
 from venues.sim.fixed import ONE

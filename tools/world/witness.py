@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from core.commands import OrderKind, TimeInForce
-from core.events import Fill, MarketTrade, Side
-from core.strategy import Desk, Quote, Strategy
-from core.views import BookView, OrderView, Refusal, SessionState
+from core.model.commands import OrderKind, TimeInForce
+from core.model.events import Fill, MarketTrade, Side
+from core.model.strategy import Desk, Quote, Strategy
+from core.model.views import BookView, OrderView, Refusal, SessionState
 
 
 class Asked(NamedTuple):

@@ -11,11 +11,11 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
-from core.commands import OrderKind, TimeInForce
-from core.events import Fill, MarketTrade, Side
-from core.strategy import Desk, Quote, Strategy
-from core.units import NS_PER_MS
-from core.views import BookView, OrderState, OrderView, Refusal, RefusalReason, SessionState
+from core.model.commands import OrderKind, TimeInForce
+from core.model.events import Fill, MarketTrade, Side
+from core.model.strategy import Desk, Quote, Strategy
+from core.model.units import NS_PER_MS
+from core.model.views import BookView, OrderState, OrderView, Refusal, RefusalReason, SessionState
 
 REACH_TICKS: Final = 50
 LOTS: Final = (20, 300)

@@ -13,13 +13,13 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from core.app import House
-from core.checkpoint import Notes, Restored
-from core.errors import JournalFailed
-from core.journal import Kind, MemoryJournal, Record
-from core.units import NS_PER_MS, NS_PER_S
-from core.venue import RestRequest
-from core.wire.websocket import TEXT
+from core.engine.checkpoint import Notes, Restored
+from core.model.errors import JournalFailed
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.venue import RestRequest
+from core.protocols.websocket import TEXT
+from core.state.journal import Kind, MemoryJournal, Record
+from tools.app import House
 from tools.world.anywhere import Answer, Tampering, kind_of
 from tools.world.auditor import AuditedJournal
 from tools.world.setting import Setting

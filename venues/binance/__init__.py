@@ -3,7 +3,7 @@
 ``VENUE`` is all that the house needs to know of this package. Quirks and sources: NOTES.md.
 """
 
-from core.venue import Endpoints, Environment, Venue
+from core.model.venue import Endpoints, Environment, Venue
 from venues.binance.adapter import MARKET_LINE, TRADE_LINE, SpotAdapter
 from venues.binance.signer import KeySigner, logs_on
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from core.commands import (
+from core.model.commands import (
     Amend,
     Cancel,
     CancelAll,
@@ -32,11 +32,11 @@ from core.commands import (
     SubscribePrivate,
     TestPlace,
 )
-from core.errors import BadConfig
-from core.events import NO_INSTRUMENT, Reply
-from core.instrument import Instrument
-from core.units import NS_PER_S
-from core.venue import Limit, Line, Remedy, RestRequest, Subscription
+from core.model.errors import BadConfig
+from core.model.events import NO_INSTRUMENT, Reply
+from core.model.instrument import Instrument
+from core.model.units import NS_PER_S
+from core.model.venue import Limit, Line, Remedy, RestRequest, Subscription
 from venues.binance import answer, decode, encode, rules, verdicts
 
 MARKET_LINE: Final = "market"
@@ -97,7 +97,7 @@ _COSTS: Final[dict[type[Command], tuple[tuple[str, int], ...]]] = {
 
 
 class SpotAdapter:
-    """Implements ``core.venue.Adapter`` for Binance Spot."""
+    """Implements ``core.model.venue.Adapter`` for Binance Spot."""
 
     __slots__ = ("_decoder", "_encoder", "_lines", "_subscription", "decode", "encode")
 
@@ -107,9 +107,9 @@ class SpotAdapter:
         self._decoder = decode.Decoder()
         self._encoder = encode.Encoder(subscription)
         self.decode = self._decoder.decode
-        """See ``core.venue.Adapter.decode``; bound once, as it runs for every frame."""
+        """See ``core.model.venue.Adapter.decode``; bound once, as it runs for every frame."""
         self.encode = self._encoder.encode
-        """See ``core.venue.Adapter.encode``; bound once, like ``decode``."""
+        """See ``core.model.venue.Adapter.encode``; bound once, like ``decode``."""
         self._lines = (
             _line(MARKET_LINE, f"{_url(subscription, MARKET_LINE)}/stream", private=False),
             _line(TRADE_LINE, _url(subscription, TRADE_LINE), private=True),
@@ -132,12 +132,12 @@ class SpotAdapter:
         return LAG_NS
 
     def learn(self, instruments: Sequence[Instrument]) -> None:
-        """Take the instruments of this run; see ``core.venue.Adapter.learn``."""
+        """Take the instruments of this run; see ``core.model.venue.Adapter.learn``."""
         self._decoder.learn(instruments)
         self._encoder.learn(instruments)
 
     def script(self, line: int) -> Sequence[Riskless]:
-        """Return what opens a line; see ``core.venue.Adapter.script``."""
+        """Return what opens a line; see ``core.model.venue.Adapter.script``."""
         if line == decode.MARKET:
             return (SubscribeMarket(),)
         if self._subscription.session_logon:
@@ -149,7 +149,7 @@ class SpotAdapter:
         return base + quote
 
     def placed(self, request: bytes) -> Place | None:
-        """Return the order that a request asks for; see ``core.venue.Adapter.placed``."""
+        """Return the order that a request asks for; see ``core.model.venue.Adapter.placed``."""
         return self._encoder.placed(request)
 
     def encode_rest(self, command: Command, venue_ns: int) -> RestRequest:
@@ -164,16 +164,16 @@ class SpotAdapter:
         headers: Mapping[str, str],
         body: bytes,
     ) -> Reply:
-        """Return what a REST answer means; see ``core.venue.Adapter.answer``."""
+        """Return what a REST answer means; see ``core.model.venue.Adapter.answer``."""
         symbols = self._subscription.symbols
         return answer.answer(self._decoder, symbols, command, request_id, status, headers, body)
 
     def remedy(self, code: int, text: str) -> Remedy:
-        """Return what a refusal asks of us; see ``core.venue.Adapter.remedy``."""
+        """Return what a refusal asks of us; see ``core.model.venue.Adapter.remedy``."""
         return verdicts.remedy(code, text)
 
     def cost(self, command: Command) -> tuple[tuple[str, int], ...]:
-        """Return what a command takes from the limits; see ``core.venue.Adapter.cost``."""
+        """Return what a command takes from the limits; see ``core.model.venue.Adapter.cost``."""
         if type(command) is FetchBook:
             _, weight = rules.snapshot(len(self._subscription.symbols))
             return (("weight", weight), ("raw", 1))

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from core.commands import (
+from core.model.commands import (
     Cancel,
     CancelAll,
     Command,
@@ -29,8 +29,8 @@ from core.commands import (
     QueryOrder,
     TestPlace,
 )
-from core.errors import Malformed, Misuse
-from core.events import (
+from core.model.errors import Malformed, Misuse
+from core.model.events import (
     NO_INSTRUMENT,
     NOT_NUMBERED,
     AccountReport,
@@ -51,7 +51,7 @@ from core.events import (
     VenueTime,
     Verdict,
 )
-from core.units import NS_PER_MS, NS_PER_S, parse_decimal
+from core.model.units import NS_PER_MS, NS_PER_S, parse_decimal
 from venues.binance import facts, rules, schema, verdicts
 from venues.binance.decode import MAX_REQUEST_DIGITS, Decoder, decoder, failure, refuse
 
@@ -83,7 +83,7 @@ def answer(
     headers: Mapping[str, str],
     body: bytes,
 ) -> Reply:
-    """Return what a REST answer means; see ``core.venue.Adapter.answer``."""
+    """Return what a REST answer means; see ``core.model.venue.Adapter.answer``."""
     if len(body) > MAX_BODY:
         raise Malformed(f"a body of {len(body)} bytes is longer than {MAX_BODY}")
     budgets = _budgets(headers)

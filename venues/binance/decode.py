@@ -18,8 +18,8 @@ from typing import Final, NoReturn, TypeVar
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
-from core.errors import Drifted, Malformed
-from core.events import (
+from core.model.errors import Drifted, Malformed
+from core.model.events import (
     NO_REQUEST,
     AccountReport,
     BalanceLocked,
@@ -38,8 +38,8 @@ from core.events import (
     Source,
     Verdict,
 )
-from core.instrument import Instrument
-from core.units import NS_PER_MS, atoms
+from core.model.instrument import Instrument
+from core.model.units import NS_PER_MS, atoms
 from venues.binance import facts, rules, schema, verdicts
 
 MARKET: Final = 0

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from core.commands import (
+from core.model.commands import (
     NEWEST_TRADE,
     Amend,
     Cancel,
@@ -46,11 +46,11 @@ from core.commands import (
     TestPlace,
     TimeInForce,
 )
-from core.errors import BadConfig, BadParameter, Malformed, Misuse, OffGrid
-from core.events import NO_INSTRUMENT, Side
-from core.instrument import Instrument
-from core.units import NS_PER_MS
-from core.venue import RestRequest, Stream, Subscription, WireRequest
+from core.model.errors import BadConfig, BadParameter, Malformed, Misuse, OffGrid
+from core.model.events import NO_INSTRUMENT, Side
+from core.model.instrument import Instrument
+from core.model.units import NS_PER_MS
+from core.model.venue import RestRequest, Stream, Subscription, WireRequest
 from venues.binance import decode, facts, rules, schema
 
 TRADES_PAGE: Final = 1_000
@@ -286,7 +286,7 @@ class Encoder:
             self._forms[instrument.index] = Forms(instrument, self._recv_window_ms, signed=signed)
 
     def placed(self, request: bytes) -> Place | None:
-        """Return the order that a request asks for; see ``core.venue.Adapter.placed``."""
+        """Return the order that a request asks for; see ``core.model.venue.Adapter.placed``."""
         if not _NEW.match(request):
             return None
         try:
@@ -299,7 +299,7 @@ class Encoder:
         return None
 
     def encode(self, command: Command, request_id: int, venue_ns: int) -> WireRequest | RestRequest:
-        """Return the request for a command; see ``core.venue.Adapter.encode``."""
+        """Return the request for a command; see ``core.model.venue.Adapter.encode``."""
         match command:
             case Place():
                 return self._place(command, request_id, venue_ns // NS_PER_MS)

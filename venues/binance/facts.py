@@ -13,8 +13,8 @@ from typing import Final
 
 import msgspec
 
-from core.errors import Malformed, OffGrid
-from core.events import (
+from core.model.errors import Malformed, OffGrid
+from core.model.events import (
     NO_INSTRUMENT,
     Balance,
     Change,
@@ -28,8 +28,16 @@ from core.events import (
     UnknownExecution,
     VenueStatus,
 )
-from core.instrument import Instrument
-from core.units import ASSET_DECIMALS, CACHE_TEXTS, MAX_COUNT, NS_PER_MS, Grid, atoms, parse_decimal
+from core.model.instrument import Instrument
+from core.model.units import (
+    ASSET_DECIMALS,
+    CACHE_TEXTS,
+    MAX_COUNT,
+    NS_PER_MS,
+    Grid,
+    atoms,
+    parse_decimal,
+)
 from venues.binance import schema
 
 Instruments = Mapping[str, Instrument]

@@ -14,10 +14,10 @@ from typing import Final
 
 import msgspec
 
-from core.errors import Drifted
-from core.events import Limit
-from core.instrument import Instrument, Trading
-from core.units import MAX_COUNT, NS_PER_S, Grid, format_decimal, parse_decimal
+from core.model.errors import Drifted
+from core.model.events import Limit
+from core.model.instrument import Instrument, Trading
+from core.model.units import MAX_COUNT, NS_PER_S, Grid, format_decimal, parse_decimal
 from venues.binance import schema
 
 BPS: Final = 10_000

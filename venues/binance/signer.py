@@ -21,8 +21,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from core.errors import BadConfig
-from core.venue import RestRequest, Signed, WireRequest
+from core.model.errors import BadConfig
+from core.model.venue import RestRequest, Signed, WireRequest
 
 _PEM: Final = "-----BEGIN"
 _BLOCK: Final = 64

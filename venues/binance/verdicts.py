@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from core.events import Verdict
-from core.venue import Remedy
+from core.model.events import Verdict
+from core.model.venue import Remedy
 
 DONE: Final = Verdict.DONE
 REFUSED: Final = Verdict.REFUSED

@@ -11,10 +11,10 @@ from collections.abc import Callable
 import trio
 import trustme
 
-from core.errors import ConnectionLost
 from core.io.loop import HotLoop
 from core.io.tls import TlsClient, trust
 from core.io.transport import TcpTransport, TlsTransport, Transport
+from core.model.errors import ConnectionLost
 
 HOST = "venue.test"
 AUTHORITY = trustme.CA()

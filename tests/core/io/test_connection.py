@@ -16,13 +16,13 @@ import trio
 import trustme
 from trio.testing import MockClock
 
-from core.errors import Misuse, Untrusted
 from core.io import connection
 from core.io.connection import Backoff, Dial, keep
 from core.io.loop import HotLoop
 from core.io.tls import trust
 from core.io.transport import TlsTransport, Transport
-from core.venue import Line
+from core.model.errors import Misuse, Untrusted
+from core.model.venue import Line
 from tests.core.io.peers import AUTHORITY, HOST, served, trusted
 from tests.core.io.steps import TrioClock, make_loop
 

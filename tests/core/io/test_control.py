@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import trio
 
-from core.errors import BadConfig
 from core.io import control
 from core.io.control import (
     CLIENT_S,
@@ -25,6 +24,7 @@ from core.io.control import (
     Control,
     allowed,
 )
+from core.model.errors import BadConfig
 
 
 class House:

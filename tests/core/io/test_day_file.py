@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from core.checkpoint import Elsewhere
+from core.engine.checkpoint import Elsewhere
 from core.io.day_file import EVERY_S, MAX_BYTES, OLD_S, DayFile, state_folder
 
 DAY = 20_000

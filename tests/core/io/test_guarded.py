@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from core.errors import Unguarded
 from core.io import guarded
 from core.io.guarded import Guarded, Watch
+from core.model.errors import Unguarded
 from tests.core.io.test_guardian import CHARGE
 
 WATCHES = """

@@ -18,8 +18,6 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from core.commands import Command, FetchOpenOrders
-from core.errors import Untrusted
 from core.io import guardian
 from core.io.guardian import (
     BEAT,
@@ -39,8 +37,10 @@ from core.io.guardian import (
     parent_pidfd,
 )
 from core.io.rest import Answer
-from core.units import NS_PER_MS, NS_PER_S
-from core.venue import RestRequest, Stream, Subscription
+from core.model.commands import Command, FetchOpenOrders
+from core.model.errors import Untrusted
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.venue import RestRequest, Stream, Subscription
 from venues.binance import VENUE
 from venues.binance.adapter import EXECUTION_NS, SpotAdapter
 from venues.sim.exchange import LIMITS, Limits

@@ -17,8 +17,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from core.errors import BadParameter, Malformed
-from core.hops import INDEX, MAX_NS, ROWS, Histogram, Hops, Interval
 from core.io.hlog import (
     SLICE_COUNTS,
     HlogFile,
@@ -28,6 +26,8 @@ from core.io.hlog import (
     older,
     read_hlog,
 )
+from core.model.errors import BadParameter, Malformed
+from core.state.hops import INDEX, MAX_NS, ROWS, Histogram, Hops, Interval
 
 SAMPLES = Path(__file__).parents[4] / "shared" / "data" / "hdrhistogram"
 needs_samples = pytest.mark.skipif(

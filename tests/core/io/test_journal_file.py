@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from core.checkpoint import PREFIX
-from core.errors import BadParameter, JournalCorrupt, JournalFailed
+from core.engine.checkpoint import PREFIX
 from core.io import journal_file
 from core.io.disk import Disk
 from core.io.journal_file import CHUNK_BYTES, JournalFile, follow, next_boot, read
-from core.journal import HEAD_BYTES, Header, Kind, Record, encode, pack, unpack
+from core.model.errors import BadParameter, JournalCorrupt, JournalFailed
+from core.state.journal import HEAD_BYTES, Header, Kind, Record, encode, pack, unpack
 
 PAGE = mmap.PAGESIZE
 HEADER = Header(
@@ -429,7 +429,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from core.io.journal_file import JournalFile
-from core.journal import Header, Kind
+from core.state.journal import Header, Kind
 
 header = Header(
     run_id="child", boot=1, config_digest="", seeds={}, venue="", strategy="", start_ns=0

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from core import checkpoint
-from core.checkpoint import LEFT, RESTORE, Checkpoint, NumberNote
-from core.errors import JournalCorrupt
-from core.events import Side
+from core.engine import checkpoint
+from core.engine.checkpoint import LEFT, RESTORE, Checkpoint, NumberNote
 from core.io.journal_file import JournalFile, next_boot
 from core.io.last_boot import last_boot
-from core.journal import Header, Kind, Record, pack
-from core.journal import encode as encode_record
+from core.model.errors import JournalCorrupt
+from core.model.events import Side
+from core.state.journal import Header, Kind, Record, pack
+from core.state.journal import encode as encode_record
 
 
 class Boot:

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.errors import BadConfig
 from core.io import process
 from core.io.process import FULL_EVERY_NS, Garbage, memory, settle
+from core.model.errors import BadConfig
 from tests.core.io.steps import Lags, StepClock
 
 

@@ -11,11 +11,11 @@ import trio
 import trustme
 from trio.testing import MockClock
 
-from core.errors import Untrusted
 from core.io import rest
 from core.io.loop import HotLoop
 from core.io.rest import Answer, RestClient, RestDesk
-from core.venue import RestRequest, Signed, WireRequest
+from core.model.errors import Untrusted
+from core.model.venue import RestRequest, Signed, WireRequest
 from tests.core.io.peers import AUTHORITY, served, trusted
 from tests.core.io.steps import TrioClock, make_loop
 

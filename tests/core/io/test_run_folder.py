@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from core.errors import BadConfig
 from core.io.run_folder import FILES, Owner, RunFolder, account_of
-from core.journal import Header
+from core.model.errors import BadConfig
+from core.state.journal import Header
 
 OWNER = Owner(
     venue="binance",

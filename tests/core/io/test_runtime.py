@@ -13,20 +13,21 @@ from typing import Any
 import pytest
 import trio
 
-from core import app, config
-from core.errors import Untrusted
-from core.events import Side
-from core.hops import HOPS
 from core.io.clock import EngineClock
 from core.io.hang import Signals
 from core.io.hlog import HlogFile, read_hlog
 from core.io.journal_file import JournalFile, read
 from core.io.run_log import RunLog
 from core.io.runtime import Ending, Plan, Runtime
-from core.journal import Header, Kind
-from core.strategy import Desk, Strategy
-from core.units import NS_PER_S
-from core.views import BookView, OrderState, OrderView
+from core.model import config
+from core.model.errors import Untrusted
+from core.model.events import Side
+from core.model.strategy import Desk, Strategy
+from core.model.units import NS_PER_S
+from core.model.views import BookView, OrderState, OrderView
+from core.state.hops import HOPS
+from core.state.journal import Header, Kind
+from tools import app
 from venues.sim.server import DEFAULT_KEY, DEFAULT_SECRET, RunningExchange, running_exchange
 
 CONFIG = """

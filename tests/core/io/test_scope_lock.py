@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import BadConfig
 from core.io.scope_lock import BACKLOG, ScopeLock, holder
+from core.model.errors import BadConfig
 
 ROOT = Path(__file__).parents[3]
 SCOPE = f"test-{os.getpid()}-"

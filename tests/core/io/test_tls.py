@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import BadConfig
 from core.io.tls import TlsClient, distrust, trust
+from core.model.errors import BadConfig
 from tests.core.io.peers import AUTHORITY, HOST, TlsPeer, connected, trusted
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-import core.orders
+import core.state.orders
 from tools.bench.house import House
 
 OURS = ("core", "venues", "strategies", "tools")
@@ -68,7 +68,7 @@ def test_the_walk_sees_what_grows() -> None:
 
 
 def test_no_container_of_the_engine_grows_with_the_orders(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core.orders, "MAX_TERMINAL", 50)
+    monkeypatch.setattr(core.state.orders, "MAX_TERMINAL", 50)
     house = House()
     trade = house.trader()
     for _ in range(100):
@@ -87,7 +87,7 @@ def test_no_dict_of_the_engine_is_so_large_that_copying_it_stops_a_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A dict whose entries come and go is copied whole now and then, at 40 ns and more for each."""
-    monkeypatch.setattr(core.orders, "MAX_TERMINAL", 2_500)
+    monkeypatch.setattr(core.state.orders, "MAX_TERMINAL", 2_500)
     house = House()
     trade = house.trader()
     for _ in range(2_600):

@@ -7,7 +7,7 @@ import pathlib
 import msgspec
 import pytest
 
-from core.errors import BadParameter
+from core.model.errors import BadParameter
 from tools.bench import micro
 
 COMMITTED = pathlib.Path(micro.__file__).with_name("budgets.json")

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from core.errors import BadParameter
+from core.model.errors import BadParameter
 from tools import cli
 from tools.bench import docs, page
 from tools.bench.race import CURVE

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.hops import Hops
-from core.replay import Untimed
+from core.engine.replay import Untimed
+from core.state.hops import Hops
 from tools.bench import replaying, variants, wire
 from tools.bench.house import House
 from tools.bench.stripped import engine_without

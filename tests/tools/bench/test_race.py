@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from core.errors import BadParameter
-from core.hops import Histogram
+from core.model.errors import BadParameter
+from core.state.hops import Histogram
 from tools import cli
 from tools.bench import race, variants
 

@@ -6,9 +6,9 @@ import pathlib
 
 import pytest
 
-from core.hops import DECODE, TICK_TO_TRADE, Hops
 from core.io.hlog import HlogFile
-from core.units import NS_PER_S
+from core.model.units import NS_PER_S
+from core.state.hops import DECODE, TICK_TO_TRADE, Hops
 from tools.bench import hops, soak
 
 START_NS = 1_780_000_000 * NS_PER_S

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.book import Book
-from core.events import BookDelta, BookSnapshot, BookTop, Event, OrderReport, Reply, Verdict
-from core.wire.websocket import TEXT, ClientCodec
+from core.model.events import BookDelta, BookSnapshot, BookTop, Event, OrderReport, Reply, Verdict
+from core.protocols.websocket import TEXT, ClientCodec
+from core.state.book import Book
 from tools.bench import wire
 from tools.bench.house import House
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from core import commands
-from core.commands import Command, FetchBook, FetchOpenOrders, Place, Replace, SubscribeMarket
-from core.events import NO_INSTRUMENT
-from core.units import NS_PER_S
-from core.venue import Adapter, Environment, Signer
+from core.model import commands
+from core.model.commands import Command, FetchBook, FetchOpenOrders, Place, Replace, SubscribeMarket
+from core.model.events import NO_INSTRUMENT
+from core.model.units import NS_PER_S
+from core.model.venue import Adapter, Environment, Signer
 from tests.venues.binance import world
 from venues.binance import VENUE, decode
 

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from core.commands import (
+from core.model.commands import (
     Amend,
     Cancel,
     CancelAll,
@@ -27,7 +27,7 @@ from core.commands import (
     Replace,
     TimeInForce,
 )
-from core.events import (
+from core.model.events import (
     AccountReport,
     BookDelta,
     BookSnapshot,
@@ -50,7 +50,7 @@ from core.events import (
     VenueTime,
     Verdict,
 )
-from core.venue import Stream, Subscription, WireRequest
+from core.model.venue import Stream, Subscription, WireRequest
 from venues.binance import VENUE, decode
 from venues.binance.adapter import SpotAdapter
 from venues.sim.fixed import ONE

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from core.commands import (
+from core.model.commands import (
     Cancel,
     CancelAll,
     Command,
@@ -17,8 +17,8 @@ from core.commands import (
     FetchTrades,
     QueryOrder,
 )
-from core.errors import Drifted, Malformed, Misuse
-from core.events import (
+from core.model.errors import Drifted, Malformed, Misuse
+from core.model.events import (
     AccountReport,
     Balance,
     BookSnapshot,

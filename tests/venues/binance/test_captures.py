@@ -11,10 +11,9 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
-from core.book import Book
-from core.commands import FetchBook, FetchInstruments
-from core.errors import OffGrid
-from core.events import (
+from core.model.commands import FetchBook, FetchInstruments
+from core.model.errors import OffGrid
+from core.model.events import (
     BookDelta,
     BookSnapshot,
     BookTop,
@@ -23,8 +22,9 @@ from core.events import (
     InstrumentsReport,
     MarketTrade,
 )
-from core.units import NS_PER_S
-from core.views import BookState
+from core.model.units import NS_PER_S
+from core.model.views import BookState
+from core.state.book import Book
 from tests.venues.binance import world
 from venues.binance import VENUE, decode
 from venues.binance.adapter import SpotAdapter

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from core.errors import Drifted, Malformed
-from core.events import (
+from core.model.errors import Drifted, Malformed
+from core.model.events import (
     NO_REQUEST,
     BookDelta,
     BookTop,

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from core.commands import (
+from core.model.commands import (
     Amend,
     Cancel,
     CancelAll,
@@ -28,9 +28,9 @@ from core.commands import (
     SubscribePrivate,
     TimeInForce,
 )
-from core.errors import BadConfig, BadParameter, Misuse
-from core.events import NO_INSTRUMENT, Side
-from core.venue import RestRequest, Stream, WireRequest
+from core.model.errors import BadConfig, BadParameter, Misuse
+from core.model.events import NO_INSTRUMENT, Side
+from core.model.venue import RestRequest, Stream, WireRequest
 from tests.venues.binance import world
 from venues.binance import VENUE, decode
 

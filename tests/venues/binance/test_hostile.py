@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core.commands import (
+from core.model.commands import (
     Cancel,
     Command,
     FetchAccount,
@@ -20,9 +20,9 @@ from core.commands import (
     FetchTops,
     FetchTrades,
 )
-from core.errors import Drifted, Malformed
-from core.events import Event, MarketTrade, Reply
-from core.units import MAX_COUNT, Grid
+from core.model.errors import Drifted, Malformed
+from core.model.events import Event, MarketTrade, Reply
+from core.model.units import MAX_COUNT, Grid
 from tests.venues.binance import test_answer as rest
 from tests.venues.binance import test_decode_market as public
 from tests.venues.binance import test_decode_trade as private

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from core.commands import FetchInstruments
-from core.errors import Drifted, Malformed
-from core.events import InstrumentsReport, Limit, LimitsReport, Reply
-from core.instrument import Instrument, Trading
-from core.units import NS_PER_S
+from core.model.commands import FetchInstruments
+from core.model.errors import Drifted, Malformed
+from core.model.events import InstrumentsReport, Limit, LimitsReport, Reply
+from core.model.instrument import Instrument, Trading
+from core.model.units import NS_PER_S
 from tests.venues.binance import world
 from venues.binance import VENUE, rules
 from venues.binance.adapter import SpotAdapter

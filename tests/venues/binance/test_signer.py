@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import BadConfig
-from core.venue import RestRequest, WireRequest
+from core.model.errors import BadConfig
+from core.model.venue import RestRequest, WireRequest
 from tests.venues.binance import world
 from venues.binance import VENUE
 from venues.binance.signer import KeySigner

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.events import Verdict
+from core.model.events import Verdict
 from venues.binance import verdicts
 
 DOCUMENTED = """

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from core.commands import OrderKind, Place, TimeInForce
-from core.events import Event, Side
-from core.instrument import Instrument
-from core.units import Grid
-from core.venue import Stream, Subscription
+from core.model.commands import OrderKind, Place, TimeInForce
+from core.model.events import Event, Side
+from core.model.instrument import Instrument
+from core.model.units import Grid
+from core.model.venue import Stream, Subscription
 from venues.binance import VENUE, decode
 from venues.binance.adapter import SpotAdapter
 

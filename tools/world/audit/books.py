@@ -8,9 +8,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Any, Final
 
-from core.engine import Engine
-from core.events import Side
-from core.units import NS_PER_S
+from core.engine.engine import Engine
+from core.model.events import Side
+from core.model.units import NS_PER_S
 from tools.world.audit.seen import Seen
 from tools.world.audit.watch import Context, Watch
 from venues.sim.engine import BestMoved

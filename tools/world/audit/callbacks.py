@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from core.engine import Engine
-from core.views import OrderState, SessionState
+from core.engine.engine import Engine
+from core.model.views import OrderState, SessionState
 from tools.world.audit.watch import Context, Watch
 from tools.world.witness import Asked
 

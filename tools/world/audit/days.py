@@ -11,9 +11,9 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from core.daily_loss import DAY_NS
-from core.engine import Engine
-from core.units import NS_PER_MS, NS_PER_S
+from core.engine.engine import Engine
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.state.daily_loss import DAY_NS
 from tools.world.audit.ledger import Booked
 from tools.world.audit.watch import Context, Watch
 from venues.sim.fixed import ONE, parse

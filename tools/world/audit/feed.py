@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from core.units import NS_PER_MS, NS_PER_S
+from core.model.units import NS_PER_MS, NS_PER_S
 from tools.world.audit.line import Ear
 from tools.world.audit.watch import Context, Sent, Watch
 

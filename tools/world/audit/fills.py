@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core.engine import Engine
-from core.orders import Order
+from core.engine.engine import Engine
+from core.state.orders import Order
 from tools.world.audit.watch import Context, Watch
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from core.units import NS_PER_S
+from core.model.units import NS_PER_S
 from tools.world.audit.watch import Context, Sent, Watch
 from venues.sim.fixed import parse
 

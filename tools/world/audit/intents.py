@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from core.commands import OrderKind, TimeInForce
-from core.events import Side
-from core.strategy import Quote
+from core.model.commands import OrderKind, TimeInForce
+from core.model.events import Side
+from core.model.strategy import Quote
 from tools.world.audit.watch import Context, Sent, Watch
 from tools.world.witness import Asked
 

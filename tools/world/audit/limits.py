@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from core.units import NS_PER_MS, NS_PER_S
+from core.model.units import NS_PER_MS, NS_PER_S
 from tools.world.audit.exposure import Exposure
 from tools.world.audit.watch import Context, Sent, Watch
 from venues.sim.engine import BestMoved

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from core.units import NS_PER_MS, NS_PER_S
-from core.wire.websocket import BINARY
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.protocols.websocket import BINARY
 from tools.world.audit.watch import Context, Sent, Watch
 
 BAN_TOLERANCE_NS: Final = 100 * NS_PER_MS

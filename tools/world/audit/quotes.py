@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.engine import Engine
+from core.engine.engine import Engine
 from tools.world.audit.watch import Watch
 from tools.world.workload import Workload
 

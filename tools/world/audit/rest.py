@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from core.engine import Engine
-from core.orders import MAX_UNCLAIMED
-from core.views import OrderState
+from core.engine.engine import Engine
+from core.model.views import OrderState
+from core.state.orders import MAX_UNCLAIMED
 from tools.world.audit.books import Books
 from tools.world.audit.watch import ATOMS, Context, Watch
 from venues.sim.fixed import ONE

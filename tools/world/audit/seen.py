@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from core.engine import Engine
+from core.engine.engine import Engine
 from tools.world.audit.ledger import Booked
 from tools.world.audit.line import PLACING
 from tools.world.audit.watch import Context, Watch

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from core.units import NS_PER_S
+from core.model.units import NS_PER_S
 from tools.world.audit.watch import Context, Watch
 
 OPEN_WAY_NS: Final = 3 * NS_PER_S

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from core.engine import Engine
-from core.events import Side
-from core.strategy import Quote
-from core.units import ASSET_DECIMALS
+from core.engine.engine import Engine
+from core.model.events import Side
+from core.model.strategy import Quote
+from core.model.units import ASSET_DECIMALS
 from tools.world.witness import Asked
 from venues.sim.engine import Market
 from venues.sim.fixed import DECIMALS

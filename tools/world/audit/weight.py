@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from core.units import NS_PER_MS, NS_PER_S
-from core.venue import RestRequest
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.venue import RestRequest
 from tools.world.audit.watch import Context, Watch
 
 KEPT: Final = 10

@@ -12,8 +12,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-import core.orders
-from core.errors import Misuse
+import core.state.orders
+from core.model.errors import Misuse
 from tools.world.canaries import boots, budgets, connections, market, orders, risk, strategy
 from tools.world.canaries.canary import Canary
 
@@ -31,7 +31,7 @@ CANARIES: Final[dict[str, Canary]] = dict(
     itertools.chain.from_iterable(theme.items() for theme in BY_THEME)
 )
 
-BREAKABLE: Final = core.orders.__file__.endswith(".py")
+BREAKABLE: Final = core.state.orders.__file__.endswith(".py")
 """Whether rules can be broken at all: in a compiled hotloop no function can be replaced."""
 
 

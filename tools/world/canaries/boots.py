@@ -6,15 +6,15 @@ from typing import Any, Final
 
 from msgspec import structs
 
-import core.recovery
-from core.checkpoint import Restored
-from core.commands import FetchOpenOrders
-from core.continuity import Continuity
-from core.events import FillReport
-from core.orders import Orders
-from core.reconcile import Watermark
-from core.recovery import Recovery
-from core.views import OrderState
+import core.engine.recovery
+from core.engine.checkpoint import Restored
+from core.engine.continuity import Continuity
+from core.engine.recovery import Recovery
+from core.model.commands import FetchOpenOrders
+from core.model.events import FillReport
+from core.model.views import OrderState
+from core.state.orders import Orders
+from core.state.reconcile import Watermark
 from tools.world.canaries.canary import Canary, Change
 
 
@@ -85,7 +85,7 @@ CANARIES: Final[dict[str, Canary]] = {
     ),
     "one_list_is_proof": Canary(
         "one empty list of open orders proves that none is left",
-        (Change(core.recovery, "CLEAN_LISTS", 1),),
+        (Change(core.engine.recovery, "CLEAN_LISTS", 1),),
     ),
     "only_the_configured_listed": Canary(
         "what is not in the configuration is not asked about when leaving",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from core import throttle
-from core.desk import TradingDesk
-from core.throttle import Throttle
+from core.engine.desk import TradingDesk
+from core.state import throttle
+from core.state.throttle import Throttle
 from tools.world.canaries.canary import Canary, Change
 
 

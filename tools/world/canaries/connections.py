@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from core.lines import Lines
-from core.outbound import Outbound
+from core.engine.lines import Lines
+from core.engine.outbound import Outbound
 from tools.world.canaries.canary import Canary, Change
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from core.book import Book
-from core.market_data import MarketData
-from core.sequence import Admission, Bridged
+from core.engine.market_data import MarketData
+from core.state.book import Book
+from core.state.sequence import Admission, Bridged
 from tools.world.canaries.canary import Canary, Change
 
 

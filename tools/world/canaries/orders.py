@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import core.orders
-from core.events import Fill, Verdict
-from core.ledger import Ledger
-from core.orders import Evidence, Order, Orders
-from core.position import Position
-from core.proof import Proof
-from core.views import OrderState
+import core.state.orders
+from core.engine.ledger import Ledger
+from core.engine.proof import Proof
+from core.model.events import Fill, Verdict
+from core.model.views import OrderState
+from core.state.orders import Evidence, Order, Orders
+from core.state.position import Position
 from tools.world.canaries.canary import Canary, Change
 
 
@@ -100,7 +100,7 @@ CANARIES: Final[dict[str, Canary]] = {
     ),
     "contradiction_folded": Canary(
         "a report is of the order that it names, whatever else it tells",
-        (Change(core.orders, "_contradicts", _no_contradiction),),
+        (Change(core.state.orders, "_contradicts", _no_contradiction),),
     ),
     "absent_at_once": Canary(
         "one answer that there is no such order proves it, whenever it comes",

@@ -7,14 +7,14 @@ from typing import Any, Final
 
 from msgspec import structs
 
-from core.daily_loss import Begun, DayResult
-from core.desk import TradingDesk
-from core.flatten import Flattening, State
-from core.ledger import Ledger
-from core.orders import Exposure
-from core.position import Position
-from core.risk import MAX_ORDERS_PER_S, MAX_REJECTS, Risk, RiskLimits
-from core.views import Refusal, RefusalReason
+from core.engine.desk import TradingDesk
+from core.engine.flatten import Flattening, State
+from core.engine.ledger import Ledger
+from core.model.views import Refusal, RefusalReason
+from core.state.daily_loss import Begun, DayResult
+from core.state.orders import Exposure
+from core.state.position import Position
+from core.state.risk import MAX_ORDERS_PER_S, MAX_REJECTS, Risk, RiskLimits
 from tools.world.canaries.canary import Canary, Change
 
 NEVER: Final = 10**18

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from msgspec import structs
 
-from core.account import Account
-from core.callbacks import Callbacks
-from core.commands import OrderKind, Place, Replace, TimeInForce
-from core.desk import TradingDesk
-from core.events import AccountReport
-from core.operator import Operator
+from core.engine.account import Account
+from core.engine.callbacks import Callbacks
+from core.engine.desk import TradingDesk
+from core.engine.operator import Operator
+from core.model.commands import OrderKind, Place, Replace, TimeInForce
+from core.model.events import AccountReport
 from tools.world.canaries.canary import Canary, Change
 from venues.binance.encode import Encoder
 

@@ -1,0 +1,423 @@
+"""What a boot leaves to the next one: positions, and orders that may still be alive.
+
+Here live the notes that the engine writes into its journal now and then, as structures. A boot
+that follows starts from the last note and asks the venue for everything since; nothing of the
+strategy or of the code that ran then is needed. Sizes are in the grid the note names.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from core.model.commands import OrderKind, TimeInForce
+from core.model.errors import JournalCorrupt, Malformed, OffGrid
+from core.model.events import Side
+from core.model.halts import HaltKind
+from core.model.units import Grid
+from core.state.daily_loss import Begun
+from core.state.journal import Header, Kind, Record, unpack
+
+RECENT_IDS = 200
+"""Newest trade ids noted a side. Trades are asked for from the oldest of them on, so that one that
+overtook another is not missed; a report overtakes others by a handful."""
+
+
+MAX_SENT = 2_000
+"""Newest requests kept since a checkpoint: 200 a second, twice what venues take."""
+
+
+class PositionNote(Struct, frozen=True, kw_only=True):
+    """One instrument's position, and the newest fills it counts."""
+
+    symbol: str
+    tick: str
+    lot: str
+    bought_lots: int
+    sold_lots: int
+    bought_quote_units: int
+    sold_quote_units: int
+    fees_atoms: dict[str, int]
+    last_trade_id: int
+    """Newest trade of the account that is accounted for, -1 for none."""
+    recent_buy_ids: list[int]
+    recent_sell_ids: list[int]
+    newest_id: int = -1
+    """Our newest trade, -1 for none, and the venue's time of it: a history without it lags, or is
+    another one."""
+    newest_ns: int = 0
+    newest_order_id: int = 0
+    """The highest number that an order of ours was given."""
+    others_ids: list[int] = []
+    """The newest trades of others that the ledger counts."""
+    buy_floor: int | None = None
+    """Up to which trade all count as known beside the newest: below the first of all none does.
+    ``None``, as in notes of before: just under the oldest of those that are noted."""
+    sell_floor: int | None = None
+    others_floor: int | None = None
+    flow_atoms: dict[str, int] = {}
+    """What its trades have made of each asset, fees taken off: what the account holds has that in
+    it also where a boot leaves the symbol out."""
+
+    @property
+    def lots(self) -> int:
+        """Bought minus sold."""
+        return self.bought_lots - self.sold_lots
+
+
+class DayNote(Struct, frozen=True, kw_only=True):
+    """The day's result on one symbol, as of the note."""
+
+    symbol: str
+    quote: str
+    begun: Begun
+    fees: dict[str, int]
+    """Fees paid in assets that are not the symbol's own, in atoms, of all boots."""
+    result_atoms: int
+    """What was made today, those fees valued, a loss below zero."""
+
+    def rebased(self) -> DayNote:
+        """Return the note for another position: what was made remains, the next price marks the
+        rest.
+        """
+        begun = Begun(self.begun.day, self.result_atoms, None, {}, 0)
+        return replace(self, begun=begun, fees={})
+
+
+class Day(Struct, frozen=True, kw_only=True):
+    """The day's results in one run folder."""
+
+    book_id: str
+    """What tells one folder's from others'."""
+    symbols: list[DayNote]
+    halted_day: int = 0
+    """The day whose loss has halted the run, 0 for none, and the words."""
+    halted: str = ""
+
+
+class Elsewhere(Struct, frozen=True, kw_only=True):
+    """What the runs in one folder have made on a day, for those in other folders."""
+
+    book_id: str
+    """What tells one folder from others."""
+    day: int
+    """Days since 1970-01-01 UTC."""
+    results: dict[str, tuple[str, int]]
+    """By symbol: its quote asset, and how many atoms of it."""
+    halted: str = ""
+    """The words, where the day's loss has halted them."""
+
+
+class HaltNote(Struct, frozen=True, kw_only=True):
+    """A halt that outlives its boot; ``symbol`` is "" where it is the whole run's."""
+
+    kind: HaltKind
+    symbol: str
+    why: str
+
+
+LASTING = (HaltKind.LEDGER, HaltKind.RECORD)
+"""Kinds of halts that stand until a person decides, however often the run is started."""
+
+UNLESS_LEFT = (HaltKind.OPERATOR,)
+"""Kinds that stand in the boot after one that died, too: what has started it was no person, maybe.
+"""
+
+
+class OrderNote(Struct, frozen=True, kw_only=True):
+    """One order that was not settled."""
+
+    symbol: str
+    client_order_id: str
+    venue_order_id: int
+    side: Side
+    price_ticks: int
+    size_lots: int
+    filled_lots: int
+    traded_lots: int
+    trade_ids: list[int]
+    sent_ns: int
+    kind: OrderKind = OrderKind.LIMIT
+    tif: TimeInForce = TimeInForce.GTC
+
+
+class Checkpoint(Struct, frozen=True, kw_only=True):
+    """All that a boot leaves, as of ``time_ns``."""
+
+    boot: int
+    time_ns: int
+    positions: list[PositionNote]
+    orders: list[OrderNote]
+    halts: list[HaltNote] = []
+    clock_offset_ns: int = 0
+    """The venue's clock minus ours, as the boot knew it: its times mean nothing without."""
+    ledger: dict[str, int] = {}
+    """What each asset would be without any trade of ours, in atoms; empty on a shared account."""
+    day: Day | None = None
+
+
+class NumberNote(Struct, frozen=True, kw_only=True):
+    """The venue has given one of our orders a number.
+
+    A checkpoint does not have the orders placed after it. Those that are open list themselves, but
+    one that was cancelled since may be listed under the cancel's name: only the number tells that
+    its fills are ours.
+    """
+
+    symbol: str
+    client_order_id: str
+    venue_order_id: int
+    side: Side
+    price_ticks: int
+    size_lots: int
+    kind: OrderKind = OrderKind.LIMIT
+    tif: TimeInForce = TimeInForce.GTC
+
+
+class Regrid:
+    """The way from the tick and lot of a note to those of today, in exact fractions."""
+
+    def __init__(self, note: PositionNote, tick: Grid, lot: Grid) -> None:
+        self._lots = _step(Grid(note.lot)) / _step(lot)
+        self._ticks = _step(Grid(note.tick)) / _step(tick)
+        self.needed = self._lots != 1 or self._ticks != 1
+
+    def lots(self, lots: int) -> int:
+        """Return a size in today's lots. Raises ``OffGrid`` where it is none."""
+        found = lots * self._lots
+        if found.denominator != 1:
+            raise OffGrid(f"{lots} lots of before are no whole lots of today")
+        return int(found)
+
+    def ticks(self, ticks: int) -> int:
+        """Return a price in today's ticks, rounded down: an order that stands off the grid is
+        taken out.
+        """
+        return int(ticks * self._ticks)
+
+    def position(self, note: PositionNote) -> tuple[PositionNote, bool]:
+        """Return a position in today's grid, and whether what it has cost is still exact.
+
+        Where it is not, the rounding is against us. Raises ``OffGrid`` where a size is none.
+        """
+        units = self._lots * self._ticks
+        bought, sold = note.bought_quote_units * units, note.sold_quote_units * units
+        moved = replace(
+            note,
+            bought_lots=self.lots(note.bought_lots),
+            sold_lots=self.lots(note.sold_lots),
+            bought_quote_units=-int(-bought // 1),
+            sold_quote_units=int(sold // 1),
+        )
+        return moved, bought.denominator == sold.denominator == 1
+
+    def order(self, note: OrderNote) -> OrderNote:
+        """Return an order in today's grid. Raises ``OffGrid`` where a size is none."""
+        return replace(
+            note,
+            price_ticks=self.ticks(note.price_ticks),
+            size_lots=self.lots(note.size_lots),
+            filled_lots=self.lots(note.filled_lots),
+            traded_lots=self.lots(note.traded_lots),
+        )
+
+    def number(self, note: NumberNote) -> NumberNote:
+        """Return a numbered order in today's grid. Raises ``OffGrid`` where its size is none."""
+        return replace(
+            note, price_ticks=self.ticks(note.price_ticks), size_lots=self.lots(note.size_lots)
+        )
+
+
+def _step(grid: Grid) -> Fraction:
+    return Fraction(grid.step_mantissa, int(10**grid.decimals))
+
+
+class Restored(Struct, frozen=True, kw_only=True):
+    """What a boot starts from."""
+
+    checkpoint: Checkpoint
+    numbers: list[NumberNote] = []
+    """Told since the checkpoint, oldest first."""
+    sent: list[bytes] = []
+    """Requests sent since the checkpoint, oldest first."""
+    ended_ns: int
+    """When the boot of the checkpoint was last heard of: the time of its last record."""
+    clean: bool
+    """Whether that boot left with the venue's proof that nothing of ours was alive."""
+    damage: str = ""
+    """What of the journal cannot be read since the checkpoint, "" where all can."""
+
+    def carried(self, symbols: Sequence[str]) -> tuple[str, ...]:
+        """Return what is left on other symbols than these, oldest first.
+
+        Where the boot did not leave cleanly that is every symbol that it could place on.
+        """
+        held = self.checkpoint.positions
+        left = [note.symbol for note in held if note.lots or not self.clean]
+        left += [note.symbol for note in self.checkpoint.orders]
+        left += [note.symbol for note in self.numbers]
+        return tuple(symbol for symbol in dict.fromkeys(left) if symbol not in symbols)
+
+
+PREFIX = b"checkpoint "
+"""How the note of a checkpoint begins."""
+
+NUMBER = b"number "
+"""How the note of an order's number begins."""
+
+RESTORED = b"restored "
+"""How the note begins of what a boot was told, and has not proved more of yet."""
+
+LOSSES = b"losses "
+"""How the word of control begins that tells a boot what was made today in other folders."""
+
+RESTORE = b"restore "
+"""How the word of control begins that tells a boot what the one before has left."""
+
+LEFT = b"left"
+"""How the last record of a clean end begins: the venue had proved that nothing was alive."""
+
+encode = msgspec.json.Encoder().encode
+
+
+def decode(payload: bytes) -> Checkpoint | NumberNote | Restored | None:
+    """Return what a note says, ``None`` for notes of other kinds. Raises ``JournalCorrupt``."""
+    for prefix, kind in _KINDS:
+        if payload.startswith(prefix):
+            return _decoded(payload[len(prefix) :], kind)
+    return None
+
+
+_Note = TypeVar("_Note", bound=Struct)
+
+
+def _decoded(text: bytes, kind: type[_Note]) -> _Note:
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise JournalCorrupt(f"a note of the journal cannot be read: {error}") from error
+
+
+_KINDS: tuple[tuple[bytes, type[Checkpoint | NumberNote | Restored]], ...] = (
+    (PREFIX, Checkpoint),
+    (NUMBER, NumberNote),
+    (RESTORED, Restored),
+)
+
+
+class Notes:
+    """Reads a journal's records in the order they were written: what the next boot starts from.
+
+    A boot that is told what the one before has left has that in its own journal, so that each
+    journal stands for itself. Nothing is placed before a boot has noted its first checkpoint: one
+    without changes nothing about how the boot of the last checkpoint ended.
+    """
+
+    def __init__(self) -> None:
+        self._boot = 0
+        self._checkpoint: Checkpoint | None = None
+        self._numbers: list[NumberNote] = []
+        self._sent: deque[bytes] = deque(maxlen=MAX_SENT)
+        self._ended_ns = 0
+        self._clean = False
+        self._damage = ""
+
+    def begin(self, boot: int) -> None:
+        """The records that follow are this boot's."""
+        self._boot = boot
+
+    def damaged(self, where: str) -> None:
+        """Something here cannot be read; only a checkpoint that is written later makes it good."""
+        self._damage = self._damage or where
+
+    def unrecorded(self) -> None:
+        """A boot has begun since, of which there is no record: how it ended is not known."""
+        self._clean = False
+        self._ended_ns = 0
+
+    def read(self, record: Record) -> None:
+        """Take in the next record."""
+        kind, payload = record.kind, record.payload
+        if kind == Kind.HEADER:
+            self.begin(unpack(payload, Header).boot)
+        elif kind == Kind.NOTE:
+            self._note(payload)
+        elif kind == Kind.SEND:
+            self._sent.append(payload)
+        elif kind == Kind.CONTROL and payload.startswith(RESTORE):
+            self._go_on(_decoded(payload[len(RESTORE) :], Restored))
+        if self._checkpoint is not None and self._checkpoint.boot == self._boot:
+            self._ended_ns = record.time_ns
+            self._clean = kind == Kind.END and payload.startswith(LEFT)
+
+    def _note(self, payload: bytes) -> None:
+        note = decode(payload)
+        if isinstance(note, Checkpoint):
+            self._checkpoint = note
+            self._boot = note.boot  # its header may be what cannot be read
+            self._numbers.clear()
+            self._sent.clear()
+            self._damage = ""
+        elif isinstance(note, NumberNote):
+            self._numbers.append(note)
+        elif isinstance(note, Restored):
+            self._go_on(note)
+
+    def _go_on(self, restored: Restored) -> None:
+        """The boot was told what there is, and has not proved more since."""
+        self._checkpoint = restored.checkpoint
+        self._numbers = list(restored.numbers)
+        self._sent = deque(restored.sent, MAX_SENT)
+        self._ended_ns, self._clean = restored.ended_ns, restored.clean
+        self._damage = self._damage or restored.damage
+
+    @property
+    def noted(self) -> bool:
+        """Whether there is anything to start from."""
+        return self._checkpoint is not None
+
+    def restored(self) -> Restored | None:
+        """Return what to start from, ``None`` where nothing was noted and nothing is damaged."""
+        found = self._checkpoint
+        if found is None:
+            if not self._damage:
+                return None
+            found = Checkpoint(boot=0, time_ns=0, positions=[], orders=[])
+        return Restored(
+            checkpoint=found,
+            numbers=self._numbers,
+            sent=[] if self._clean else list(self._sent),
+            ended_ns=self._ended_ns,
+            clean=self._clean,
+            damage=self._damage,
+        )
+
+
+def decode_restored(text: str) -> Restored:
+    """Return what the control word ``restore`` carries."""
+    try:
+        return msgspec.json.decode(text, type=Restored)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Malformed(f"what is to be restored cannot be read: {error}") from error
+
+
+class Losses(Struct, frozen=True, kw_only=True):
+    """What the word ``losses`` carries."""
+
+    books: list[Elsewhere] = []
+    unknown: str = ""
+    """Why it is not known what was lost today in other folders, "" where it is."""
+
+
+def decode_losses(text: str) -> Losses:
+    """Return what the control word ``losses`` carries."""
+    try:
+        return msgspec.json.decode(text, type=Losses)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Malformed(f"what was lost today cannot be read: {error}") from error

@@ -1,0 +1,496 @@
+"""From one boot to the next: writing checkpoints, and starting from the last one.
+
+Here an engine's positions and unsettled orders become a note in the journal, and a note becomes
+positions and doubted orders again. What the venue says of the time between is folded like any
+other fact; until then nothing is placed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from msgspec.structs import replace
+
+from core.engine import checkpoint
+from core.engine.checkpoint import (
+    LASTING,
+    UNLESS_LEFT,
+    Checkpoint,
+    Day,
+    HaltNote,
+    NumberNote,
+    OrderNote,
+    PositionNote,
+    Regrid,
+    Restored,
+)
+from core.engine.ledger import Ledger
+from core.engine.proof import Proof
+from core.engine.recovery import Recovery
+from core.model.commands import NEWEST_TRADE, Place
+from core.model.errors import OffGrid
+from core.model.halts import WHOLE_RUN, Halt, HaltKind
+from core.model.instrument import Instrument, InstrumentTable
+from core.model.units import NS_PER_S, Grid
+from core.state.journal import Journal
+from core.state.orders import Order, Orders
+from core.state.position import Position
+from core.state.venue_clock import VenueClock
+
+PERIOD_NS = 10 * NS_PER_S
+"""Between two notes. Recovery asks for what happened since, so this bounds a question, not a
+loss."""
+
+SOON_NS = NS_PER_S
+"""From one note to the next where something was told that nobody tells again."""
+
+NOTED = LASTING + UNLESS_LEFT
+
+
+class Continuity:
+    """Notes of this boot, and what the boot before has left."""
+
+    def __init__(
+        self,
+        *,
+        boot: int,
+        table: InstrumentTable,
+        positions: Sequence[Position],
+        orders: Orders,
+        proof: Proof,
+        recovery: Recovery,
+        clock: VenueClock,
+        placed: Callable[[bytes], Place | None],
+        halts: Callable[[], Sequence[Halt]],
+        halt: Callable[[str, HaltKind], None],
+        halt_instrument: Callable[[int, str, HaltKind], None],
+        shared: bool,
+        ledger: Ledger,
+        day: Callable[[], Day],
+        resume_day: Callable[[Day | None], None],
+        newest_number: Callable[[int], int],
+        expect_above: Callable[[int, int, int], None],
+        note: Callable[[bytes], None],
+        journal: Journal,
+        log: Callable[[str], None],
+    ) -> None:
+        self._boot = boot
+        self._table = table
+        self._positions = positions
+        self._orders = orders
+        self._proof = proof
+        self._recovery = recovery
+        self._clock = clock
+        self._placed = placed
+        self._halts = halts
+        self._halt = halt
+        self._halt_instrument = halt_instrument
+        self._shared = shared
+        self._ledger = ledger
+        self._day = day
+        self._resume_day = resume_day
+        self._newest_number = newest_number
+        self._expect_above = expect_above
+        self._note = note
+        self._journal = journal
+        self._segment = 0
+        """Of the journal, in which the last note is."""
+        self._log = log
+        self._restored: Restored | None = None
+        self._unknown: list[PositionNote] = []
+        """Positions on symbols that are not in the table: handed on as they are."""
+        self._uncounted: dict[int, PositionNote] = {}
+        """Positions of which today's grid cannot tell the size: handed on as they are, too."""
+        self._off_grid: set[tuple[int, int]] = set()
+        """Orders of an earlier boot whose size today's grid cannot tell: by instrument and number.
+        They are not in the table, and what they trade is ours all the same."""
+        self._regrids: dict[str, Regrid] = {}
+        self._set: dict[int, PositionNote] = {}
+        """What the operator has set, until it is known as of which trade."""
+        self.noted = False
+        """Whether the next boot has anything to start from; nothing is placed before."""
+        self._next_ns = self._noted_ns = 0
+
+    # -- writing -------------------------------------------------------------------------------
+
+    def step(self, now_ns: int) -> None:
+        """Write a note when one is due: in each segment of the journal is one.
+
+        Older segments may be deleted at any time, and what the next boot needs with them. What
+        nobody tells again, a payment, does not wait for its turn.
+        """
+        if self._ledger.unnoted:
+            self._next_ns = min(self._next_ns, self._noted_ns + SOON_NS)
+        if now_ns >= self._next_ns or self._journal.segment != self._segment:
+            self.write(now_ns)
+
+    def write(self, now_ns: int) -> None:
+        """Write a note now, if this boot has proved anything yet.
+
+        Until then what the boots before have left is all there is, and the next boot needs it.
+        """
+        if not self._recovery.reconciled_once:
+            if self._restored is not None and self._journal.segment != self._segment:
+                self._keep(checkpoint.RESTORED + checkpoint.encode(self._restored))
+            return
+        self._restored = None
+        self.noted = True
+        self._noted_ns, self._next_ns = now_ns, now_ns + PERIOD_NS
+        left = Checkpoint(
+            boot=self._boot,
+            time_ns=now_ns,
+            positions=[*(self._position(row) for row in self._table), *self._unknown],
+            halts=[self._lasting(halt) for halt in self._halts() if halt.kind in NOTED],
+            clock_offset_ns=self._clock.offset_ns,
+            orders=[self._order(order) for order in self._orders.unsettled()],
+            ledger={} if self._shared else self._openings(),
+            day=self._day(),
+        )
+        self._ledger.unnoted = False
+        self._keep(checkpoint.PREFIX + checkpoint.encode(left))
+
+    def _openings(self) -> dict[str, int]:
+        """Return the ledger's openings, without what was traded on symbols that are handed on."""
+        handed_on = self._handed_on_flow()
+        openings = self._ledger.openings()
+        return {asset: atoms - handed_on.get(asset, 0) for asset, atoms in openings.items()}
+
+    def _handed_on_flow(self) -> dict[str, int]:
+        """Return what positions that are handed on as they are have made of each asset."""
+        flows: dict[str, int] = {}
+        for note in [*self._unknown, *self._uncounted.values()]:
+            for asset, atoms in note.flow_atoms.items():
+                flows[asset] = flows.get(asset, 0) + atoms
+        return flows
+
+    def _keep(self, note: bytes) -> None:
+        """Write what the next boot starts from, and have it kept."""
+        self._note(note)
+        self._journal.hold()
+        self._segment = self._journal.segment
+
+    def numbered(self, order: Order) -> None:
+        """Note the number that the venue has given an order."""
+        note = NumberNote(
+            symbol=self._table[order.instrument].symbol,
+            client_order_id=order.client_order_id,
+            venue_order_id=order.venue_order_id,
+            side=order.side,
+            price_ticks=order.price_ticks,
+            size_lots=order.size_lots,
+            kind=order.kind,
+            tif=order.tif,
+        )
+        self._note(checkpoint.NUMBER + checkpoint.encode(note))
+
+    def _position(self, row: Instrument) -> PositionNote:
+        if row.index in self._uncounted:
+            return self._uncounted[row.index]
+        position = self._positions[row.index]
+        return PositionNote(
+            symbol=row.symbol,
+            tick=row.tick.step,
+            lot=row.lot.step,
+            bought_lots=position.bought_lots,
+            sold_lots=position.sold_lots,
+            bought_quote_units=position.bought_quote_units,
+            sold_quote_units=position.sold_quote_units,
+            fees_atoms=position.fees_atoms,
+            last_trade_id=NEWEST_TRADE
+            if row.index in self._set
+            else self._recovery.last_trade(row.index),
+            recent_buy_ids=position.recent_ids(True, checkpoint.RECENT_IDS),
+            recent_sell_ids=position.recent_ids(False, checkpoint.RECENT_IDS),
+            newest_id=position.newest_id,
+            newest_ns=position.newest_ns,
+            newest_order_id=self._newest_number(row.index),
+            others_ids=self._ledger.recent_ids(row.index, checkpoint.RECENT_IDS),
+            buy_floor=position.floor_under(True, checkpoint.RECENT_IDS),
+            sell_floor=position.floor_under(False, checkpoint.RECENT_IDS),
+            others_floor=self._ledger.floor_under(row.index, checkpoint.RECENT_IDS),
+            flow_atoms={} if self._shared else self._ledger.flow(row),
+        )
+
+    def _order(self, order: Order) -> OrderNote:
+        return OrderNote(
+            symbol=self._table[order.instrument].symbol,
+            client_order_id=order.client_order_id,
+            venue_order_id=order.venue_order_id,
+            side=order.side,
+            price_ticks=order.price_ticks,
+            size_lots=order.size_lots,
+            filled_lots=order.filled_lots,
+            traded_lots=order.traded_lots,
+            trade_ids=sorted(order.trade_ids),
+            sent_ns=order.sent_ns,
+            kind=order.kind,
+            tif=order.tif,
+        )
+
+    def _lasting(self, halt: Halt) -> HaltNote:
+        whole = halt.instrument == WHOLE_RUN
+        symbol = "" if whole else self._table[halt.instrument].symbol
+        return HaltNote(kind=halt.kind, symbol=symbol, why=halt.why)
+
+    # -- restoring -----------------------------------------------------------------------------
+
+    def keep(self, restored: Restored) -> None:
+        """Remember what to start from, until the instruments are known."""
+        self._restored = restored
+        self._recovery.inherits = not restored.clean
+        # The word that brought it is in our own journal.
+        self._journal.hold()
+        self._segment = self._journal.segment
+
+    def restore(self, now_ns: int) -> None:
+        """Start from what was kept: the instruments are known now.
+
+        It is kept on, for the notes of a boot that proves nothing. What cannot be restored is said
+        here, before anything is placed.
+        """
+        restored = self._restored
+        if restored is None:
+            return
+        left = restored.checkpoint
+        if not restored.clean:
+            self._wait(restored, now_ns)
+        for note in left.positions:
+            row = self._table.find(note.symbol)
+            if row is None:
+                self._hand_on(note)
+            else:
+                self._restore_position(row, note)
+                self._expect_above(row.index, note.newest_order_id, now_ns)
+        self._resume_day(left.day)
+        for row in self._table:
+            if row.carried:
+                self._carry(row)
+        for order in left.orders:
+            self._restore_order(order, now_ns)
+        for number in restored.numbers:
+            self._restore_number(number, now_ns)
+        # What the operator has set is another position: what there was without it is taken anew.
+        anew = {self._table[index].base for index in self._set}
+        there = self._handed_on_flow()  # for this boot it was always there
+        self._ledger.restore(
+            {k: atoms + there.get(k, 0) for k, atoms in left.ledger.items() if k not in anew}
+        )
+        self._doubt_sent(restored, now_ns)
+        self._tell(restored)
+        for halt in left.halts:
+            if halt.kind not in UNLESS_LEFT or not restored.clean:
+                self._halt_again(halt)
+        if restored.damage:
+            why = (
+                f"the journal is damaged since its last checkpoint ({restored.damage}): trades "
+                "that it told of may be missing. Hold the position against the venue's, set it "
+                "(hotloop position), then resume (hotloop ctl resume)"
+            )
+            self._halt(why, HaltKind.RECORD)
+
+    def _wait(self, restored: Restored, now_ns: int) -> None:
+        """Have the requests that a dead boot sent last expire before anything is proved.
+
+        Its clock may have been another than ours: what both share is the venue's. Where that is not
+        known, and where its times cannot be, all of the time is waited from now on.
+        """
+        ended_ns = now_ns
+        if self._clock.known and restored.ended_ns:
+            moved_ns = restored.checkpoint.clock_offset_ns - self._clock.offset_ns
+            ended_ns = min(restored.ended_ns + moved_ns, now_ns)
+        wait_ns = self._recovery.not_before(ended_ns) - now_ns
+        if wait_ns > 0:
+            self._log(
+                f"boot {restored.checkpoint.boot} did not leave in order: waiting "
+                f"{wait_ns / NS_PER_S:.1f} s, until what it sent last can no longer be accepted"
+            )
+
+    def _hand_on(self, note: PositionNote) -> None:
+        self._unknown.append(note)
+        if note.lots:
+            self._log(
+                f"{note.symbol} is not in the configuration, and the venue tells no rules of it: "
+                f"its position of {_size(note)} is noted on, and nothing is done about it"
+            )
+
+    def _carry(self, row: Instrument) -> None:
+        """Name what is left on a symbol that we do not trade, and have it taken out."""
+        lots = self._positions[row.index].lots
+        size = f"{'-' if lots < 0 else ''}{row.lot.text(abs(lots))}"
+        why = (
+            f"left out of the configuration: its position of {size} {row.base} is "
+            "counted on, orders on it are taken out, and none are placed"
+        )
+        self._halt_instrument(row.index, why, HaltKind.CARRIED)
+
+    def _halt_again(self, note: HaltNote) -> None:
+        row = self._table.find(note.symbol)
+        if not note.symbol:
+            self._halt(note.why, note.kind)
+        elif row is not None:
+            self._halt_instrument(row.index, note.why, note.kind)
+
+    def _restore_position(self, row: Instrument, note: PositionNote) -> None:
+        regrid = Regrid(note, row.tick, row.lot)
+        if regrid.needed:
+            self._regrids[row.symbol] = regrid
+            grid = (
+                f"{row.symbol} had tick {note.tick} and lot {note.lot} when its position was noted"
+            )
+            try:
+                note, exact = regrid.position(note)
+            except OffGrid:
+                self._unknown_size(row, note, grid)
+                return
+            self._log(f"{grid}: counted in today's {row.tick.step} and {row.lot.step}")
+            if not exact:
+                why = f"{grid}, and what it has cost is no whole number in today's"
+                self._halt_instrument(row.index, why, HaltKind.GRID)
+        self._take_over(row.index, note)
+        if note.last_trade_id == NEWEST_TRADE:
+            self._set[row.index] = note
+            return
+        self._ledger.resume_ids(row.index, note.others_ids, note.others_floor)
+        witness = (note.newest_id, note.newest_ns)
+        self._recovery.resume_trades(row.index, note.last_trade_id, witness)
+
+    def _take_over(self, instrument: int, note: PositionNote) -> None:
+        self._positions[instrument].restore(
+            bought_lots=note.bought_lots,
+            sold_lots=note.sold_lots,
+            bought_quote_units=note.bought_quote_units,
+            sold_quote_units=note.sold_quote_units,
+            fees_atoms=note.fees_atoms,
+            buy_ids=note.recent_buy_ids,
+            sell_ids=note.recent_sell_ids,
+            newest_ns=note.newest_ns,
+            buy_floor=note.buy_floor,
+            sell_floor=note.sell_floor,
+        )
+
+    def on_baseline(self, instrument: int, trade_id: int) -> None:
+        """The newest trade is known from which on trades are counted.
+
+        What the operator has set is as of then: every trade up to it is in it.
+        """
+        note = self._set.pop(instrument, None)
+        if note is not None:
+            known = [trade_id] if trade_id >= 0 else []
+            as_of = replace(
+                note,
+                recent_buy_ids=known,
+                recent_sell_ids=known,
+                newest_ns=0,
+                buy_floor=None,
+                sell_floor=None,
+            )
+            self._take_over(instrument, as_of)
+
+    def _unknown_size(self, row: Instrument, note: PositionNote, grid: str) -> None:
+        """A position is no whole number of today's lots: only a person can say what is held.
+
+        Until then it is noted on as it is, so that every start says so, or counts it again.
+        """
+        self._uncounted[row.index] = note
+        why = (
+            f"{grid}: its position of {_size(note)} is no whole number of today's "
+            f"{row.lot.step}. Set it (hotloop position), and start again"
+        )
+        self._halt_instrument(row.index, why, HaltKind.GRID)
+
+    def _row(self, symbol: str, client_order_id: str) -> Instrument | None:
+        row = self._table.find(symbol)
+        if row is None:
+            self._log(f"order {client_order_id} is on {symbol}, of which the venue tells no rules")
+        return row
+
+    def _restore_number(self, note: NumberNote, now_ns: int) -> None:
+        """Doubt an order that was placed after the checkpoint, of which the number is noted.
+
+        It may have traded, and a history of trades may lag: it is asked about by its number until
+        what it has filled is what it has traded.
+        """
+        row = self._row(note.symbol, note.client_order_id)
+        if row is None:
+            return
+        self._expect_above(row.index, note.venue_order_id, now_ns)
+        regrid = self._regrids.get(note.symbol)
+        self._off_grid.add((row.index, note.venue_order_id))
+        with suppress(OffGrid):  # its trades are of no whole lots either
+            found = note if regrid is None else regrid.number(note)
+            self._off_grid.discard((row.index, note.venue_order_id))
+            if self._orders.find(note.client_order_id) is None:
+                self._orders.resume(_place(row, found), now_ns, note.venue_order_id, 0, 0, ())
+            self._proof.doubt(note.client_order_id, 0)
+
+    def _doubt_sent(self, restored: Restored, now_ns: int) -> None:
+        """Doubt the orders sent after the checkpoint that nobody has told us the number of.
+
+        One may have traded and be over since, under the name of somebody's cancel: it is in no
+        list then, and only its own name finds it.
+        """
+        known = {note.client_order_id for note in restored.checkpoint.orders}
+        known.update(note.client_order_id for note in restored.numbers)
+        for request in restored.sent:
+            place = self._placed(request)
+            if place is not None and place.client_order_id not in known:
+                order = self._orders.resume(place, now_ns, 0, 0, 0, ())
+                self._orders.on_doubt(order)
+                self._proof.doubt(place.client_order_id, 0)
+
+    def _restore_order(self, note: OrderNote, now_ns: int) -> None:
+        row = self._row(note.symbol, note.client_order_id)
+        if row is None:
+            return
+        regrid = self._regrids.get(note.symbol)
+        try:
+            found = note if regrid is None else regrid.order(note)
+        except OffGrid as error:
+            # Should it stand, the venue's list shows it, and it is taken out by its name.
+            self._log(f"order {note.client_order_id} is not taken over: {error}")
+            self._off_grid.add((row.index, note.venue_order_id))
+            return
+        # When it was sent was told by another boot's clock; it was before now.
+        order = self._orders.resume(
+            _place(row, found),
+            now_ns,
+            note.venue_order_id,
+            found.filled_lots,
+            found.traded_lots,
+            note.trade_ids,
+        )
+        self._orders.on_doubt(order)
+        self._proof.doubt(note.client_order_id, 0)
+
+    def was_ours(self, instrument: int, number: int) -> bool:
+        """Whether an earlier boot had an order of this number that could not be taken over."""
+        return (instrument, number) in self._off_grid
+
+    def _tell(self, restored: Restored) -> None:
+        held = ", ".join(
+            f"{row.symbol} {row.size_text(self._positions[row.index].lots)}"
+            for row in self._table
+            if self._positions[row.index].lots
+        )
+        self._log(
+            f"boot {restored.checkpoint.boot} {'left cleanly' if restored.clean else 'died'}: "
+            f"position {held or 'flat'}, {len(restored.checkpoint.orders)} orders in doubt"
+        )
+
+
+def _place(row: Instrument, note: OrderNote | NumberNote) -> Place:
+    return Place(
+        row.index,
+        note.client_order_id,
+        note.side,
+        note.kind,
+        note.tif,
+        note.price_ticks,
+        note.size_lots,
+    )
+
+
+def _size(note: PositionNote) -> str:
+    """Return the size of a position as people write it."""
+    return f"{'-' if note.lots < 0 else ''}{Grid(note.lot).text(abs(note.lots))}"

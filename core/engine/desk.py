@@ -1,0 +1,506 @@
+"""The desk: the one object through which a strategy sees and acts.
+
+Here an intent of the strategy meets risk, the order table and the way out, in that order; a
+refusal at any of them leaves nothing behind. Nothing here decides on its own to trade.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from core.engine.outbound import Outbound
+from core.model.commands import Amend, Cancel, Command, OrderKind, Place, Replace, TimeInForce
+from core.model.errors import BadParameter
+from core.model.events import Side
+from core.model.instrument import Instrument, InstrumentTable
+from core.model.strategy import Quote
+from core.model.units import NS_PER_MS
+from core.model.views import OrderState, OrderView, Refusal, RefusalReason, SessionState
+from core.state.book import Book
+from core.state.chatter import Flow
+from core.state.doubts import Doubts
+from core.state.orders import Order, Orders
+from core.state.position import Position
+from core.state.risk import Approved, Risk
+
+if TYPE_CHECKING:
+    from core.model.strategy import Desk
+
+# Bound once: to look a member up in its Enum costs 50 ns.
+_BUY, _SELL = Side.BUY, Side.SELL
+_LIVE = OrderState.LIVE
+_PENDING = OrderState.PENDING
+_POST_ONLY = OrderKind.POST_ONLY
+
+_NOT_TRADING = Refusal(RefusalReason.NOT_TRADING, "the gate is closed; wait for on_session")
+_NOT_OPEN = Refusal(RefusalReason.ORDER_NOT_OPEN, "the order is not open")
+_NO_ORDER = Refusal(RefusalReason.ORDER_NOT_OPEN, "it is no order of this desk")
+_NO_INSTRUMENT = Refusal(RefusalReason.VENUE_FILTER, "it is no instrument of this run")
+_NO_QUOTE = Refusal(
+    RefusalReason.VENUE_FILTER,
+    "a quote is for an instrument of this run, and each side None or whole numbers of ticks and"
+    " lots",
+)
+_BUSY = Refusal(RefusalReason.ORDER_BUSY, "a change of the order is on its way")
+
+CANCEL_NS: Final = 500 * NS_PER_MS
+"""How long a cancel's answer is awaited before it is sent again by the other way: an ordinary one
+takes a tenth of that across the world. Doubled each time, so that a venue that answers nothing at
+all gets five of them in the 10 s after which an answer is given up."""
+
+
+CANCEL_AGAIN_NS: Final = 250 * NS_PER_MS
+"""Between two cancels of an order that stands by proof, as a strategy asks for them: a refusal and
+the venue's word on how the order stands are heard by then."""
+
+
+class _Awaited(NamedTuple):
+    """A cancel on its way, and when it is to be sent by the other way as well."""
+
+    due_ns: int
+    wait_ns: int
+    request_id: int
+
+
+class Refused(NamedTuple):
+    """How often something did not leave for one reason, and the newest text of it."""
+
+    times: int
+    text: str
+
+
+class TradingDesk:
+    """``core.model.strategy.Desk``, as the engine gives it to the strategy."""
+
+    __slots__ = (
+        "_asked_ns",
+        "_awaited",
+        "_balances",
+        "_books",
+        "_flow",
+        "_log",
+        "_orders",
+        "_outbound",
+        "_positions",
+        "_quotes",
+        "_risk",
+        "_stamp",
+        "_table",
+        "_timer",
+        "_unwanted",
+        "gate_open",
+        "now_ns",
+        "random",
+        "refusals",
+        "risk_ns",
+        "sent",
+        "session",
+        "way_open",
+    )
+
+    def __init__(
+        self,
+        *,
+        table: InstrumentTable,
+        books: list[Book],
+        positions: list[Position],
+        balances: dict[str, int],
+        orders: Orders,
+        risk: Risk,
+        outbound: Outbound,
+        seed: int,
+        stamp: Callable[[], int],
+        timer: Callable[[int, str], object],
+        log: Callable[[str], None],
+    ) -> None:
+        self._table = table
+        self._books = books
+        self._positions = positions
+        self._balances = balances
+        self._orders = orders
+        self._risk = risk
+        self._outbound = outbound
+        self._stamp = stamp
+        self._timer = timer
+        self._log = log
+        self._flow = Flow()
+        self._quotes: dict[tuple[int, Side], Order] = {}
+        self._unwanted: Doubts[str] = Doubts()
+        self._asked_ns: dict[str, int] = {}
+        """When the strategy last had an order's cancel sent, by client id; as long as it stands."""
+        self._awaited: list[_Awaited] = []
+        self.random = random.Random(seed)
+        self.now_ns = 0
+        """The time of this turn, for all rooms of the engine."""
+        self.session = SessionState.STARTING
+        self.gate_open = False
+        """Whether anything may be placed; ``core.engine.gate`` opens and closes it."""
+        self.way_open = False
+        """Whether our table is proved and the venue takes orders from us, halted or not."""
+        self.refusals: dict[tuple[int, RefusalReason], Refused] = {}
+        """What did not leave, by instrument and reason, since the run started."""
+        self.sent = 0
+        """New and replacing orders that have left."""
+        self.risk_ns = 0
+        """Time spent on risk and order table since the engine last set it to 0."""
+
+    # -- what may be seen ----------------------------------------------------------------------
+
+    @property
+    def instruments(self) -> Sequence[Instrument]:
+        return tuple(row for row in self._table if not row.carried)
+
+    def book(self, instrument: int) -> Book:
+        return self._books[instrument]
+
+    def position(self, instrument: int) -> Position:
+        return self._positions[instrument]
+
+    def balance_atoms(self, asset: str) -> int:
+        return self._balances.get(asset, 0)
+
+    def open_orders(self, instrument: int) -> Sequence[Order]:
+        orders = self._orders.exposure(instrument).orders.values()
+        return [order for order in orders if not order.state.terminal]
+
+    # -- what may be done ----------------------------------------------------------------------
+
+    def place(
+        self,
+        instrument: int,
+        side: Side,
+        price_ticks: int,
+        lots: int,
+        *,
+        kind: OrderKind = OrderKind.LIMIT,
+        tif: TimeInForce = TimeInForce.GTC,
+    ) -> Order | Refusal:
+        if not self._has(instrument):
+            return _NO_INSTRUMENT
+        if not self.gate_open:
+            return self._refused(instrument, _NOT_TRADING)
+        return self._place(self._risk.approve_place, instrument, side, price_ticks, lots, kind, tif)
+
+    def way_out(
+        self, instrument: int, side: Side, price_ticks: int, lots: int, tif: TimeInForce
+    ) -> Order | Refusal:
+        """Place an order by which the operator gets flat: no halt is in its way, all else is."""
+        return self._place(
+            self._risk.approve_way_out, instrument, side, price_ticks, lots, OrderKind.LIMIT, tif
+        )
+
+    def _place(
+        self,
+        approve: Callable[..., Approved | Refusal],
+        instrument: int,
+        side: Side,
+        price_ticks: int,
+        lots: int,
+        kind: OrderKind,
+        tif: TimeInForce,
+    ) -> Order | Refusal:
+        began_ns = self._stamp()
+        orders, now_ns = self._orders, self.now_ns
+        place = Place(instrument, orders.next_id(), side, kind, tif, price_ticks, lots)
+        answer = approve(
+            place,
+            self._table[instrument],
+            self._books[instrument],
+            now_ns - self._books[instrument].fresh_ns,
+            orders.exposure(instrument),
+            self._positions[instrument].lots,
+            now_ns,
+        )
+        if isinstance(answer, Refusal):
+            self.risk_ns += self._stamp() - began_ns
+            return self._refused(instrument, answer)
+        order = orders.add(place, now_ns)
+        added_ns = self._stamp()
+        self.risk_ns += added_ns - began_ns
+        if not self._outbound.request(answer, now_ns, began_ns=added_ns):
+            orders.withdraw(order)
+            return self._refused(instrument, self._outbound.refusal)
+        self.sent += 1
+        return order
+
+    def _not_sent(self, order: Order) -> Refusal:
+        return self._refused(order.instrument, self._outbound.refusal)
+
+    def _refused(self, instrument: int, refusal: Refusal) -> Refusal:
+        """Count what did not leave, and keep the newest of its kind."""
+        known = self.refusals.get((instrument, refusal.reason))
+        times = 1 if known is None else known.times + 1
+        self.refusals[instrument, refusal.reason] = Refused(times, refusal.text)
+        return refusal
+
+    def cancel(self, order: OrderView) -> Refusal | None:
+        own = self._own(order)
+        if own is None:
+            return _NO_ORDER
+        if own.state.terminal:
+            return _NOT_OPEN
+        name, now_ns = own.client_order_id, self.now_ns
+        if name in self._unwanted and (
+            own.state is not _LIVE or now_ns - self._asked_ns.get(name, 0) < CANCEL_AGAIN_NS
+        ):
+            # ``step`` goes on with it, less often each time: whoever asks again whenever an order
+            # changes would, where the venue refuses that, cancel as fast as the network is.
+            return None
+        self._unwanted.raise_(name, now_ns)
+        if own.cancelling:
+            return None
+        self._asked_ns[name] = now_ns
+        return None if self.send_cancel(own) else self._not_sent(own)
+
+    def send_cancel(self, order: Order) -> bool:
+        """Send a cancel; allowed whatever the gate says."""
+        request_id = self._outbound.request(_cancel_of(order), self.now_ns)
+        self._await(request_id, CANCEL_NS)
+        order.cancelling = bool(request_id)
+        return order.cancelling
+
+    def _await(self, request_id: int, wait_ns: int) -> None:
+        """Have the other way tried where this is not answered in time."""
+        if request_id:
+            self._awaited.append(_Awaited(self.now_ns + wait_ns, wait_ns, request_id))
+
+    def cancel_all(self, instrument: int) -> None:
+        if not self._has(instrument):
+            return
+        for order in self.open_orders(instrument):
+            self.cancel(order)
+
+    def take_out(self, instrument: int, *, but: str = "") -> None:
+        """Cancel every order on an instrument, ``but`` one id, and go on until each is gone.
+
+        A cancel may be refused, lost, or find no line: ``step`` sends it again.
+        """
+        for order in self.open_orders(instrument):
+            if order.client_order_id != but:
+                self._unwanted.raise_(order.client_order_id, self.now_ns)
+        self.step()
+
+    def take_out_order(self, order: Order) -> None:
+        """Cancel one order, and go on until it is gone."""
+        self._unwanted.raise_(order.client_order_id, self.now_ns)
+        self.step()
+
+    def step(self) -> None:
+        """Cancel again what was to be taken out and still stands, as far as it is due."""
+        self._try_the_other_way()
+        for client_order_id in self._unwanted.due(self.now_ns):
+            order = self._orders.find(client_order_id)
+            if order is None or order.state.terminal:
+                self._unwanted.settle(client_order_id)
+                self._asked_ns.pop(client_order_id, None)
+            elif not order.cancelling:
+                self.send_cancel(order)
+
+    def _try_the_other_way(self) -> None:
+        """Send again what should have taken an order out, where its answer takes too long.
+
+        Nor does an amend without an answer keep an order from going.
+        """
+        now_ns = self.now_ns
+        late = [awaited for awaited in self._awaited if awaited.due_ns <= now_ns]
+        if not late:
+            return
+        self._awaited = [awaited for awaited in self._awaited if awaited.due_ns > now_ns]
+        for awaited in late:
+            asked = self._outbound.inflight.find(awaited.request_id)
+            if asked is None:
+                continue
+            self._outbound.ignored(asked)
+            order = self._orders.find(_changed_by(asked.command))
+            if order is None or order.state.terminal:
+                continue
+            if isinstance(asked.command, Amend) and order.client_order_id not in self._unwanted:
+                self._await(awaited.request_id, awaited.wait_ns)
+            else:
+                again = self._outbound.request(_cancel_of(order), now_ns, instead=asked)
+                self._await(again or awaited.request_id, 2 * awaited.wait_ns)
+
+    def hurry(self) -> None:
+        """The way to the venue is open again: what is to be taken out is due now."""
+        self._unwanted.ask_now(self.now_ns)
+
+    def replace(self, order: OrderView, price_ticks: int, lots: int) -> Order | Refusal:
+        own = self._own(order)
+        return _NO_ORDER if own is None else self._move(own, price_ticks, lots, own.kind)
+
+    def _move(self, old: Order, price_ticks: int, lots: int, kind: OrderKind) -> Order | Refusal:
+        if not self.gate_open:
+            return self._refused(old.instrument, _NOT_TRADING)
+        if old.state.terminal:
+            return _NOT_OPEN
+        if old.cancelling or old.state is not _LIVE:
+            return _BUSY
+        if price_ticks == old.price_ticks and type(lots) is int and 0 < lots < old.open_lots:
+            return self._amend(old, lots)
+        if not _alone(old):
+            return _BUSY
+        return self._cancel_replace(old, price_ticks, lots, kind)
+
+    def _amend(self, order: Order, lots: int) -> Order | Refusal:
+        amend = Amend(
+            order.instrument,
+            order.client_order_id,
+            order.venue_order_id,
+            order.filled_lots + lots,
+        )
+        answer = self._risk.approve_amend(amend, self._table[order.instrument], order, self.now_ns)
+        if isinstance(answer, Refusal):
+            return self._refused(order.instrument, answer)
+        request_id = self._outbound.request(answer, self.now_ns)
+        self._await(request_id, CANCEL_NS)
+        order.cancelling = bool(request_id)
+        return order if order.cancelling else self._not_sent(order)
+
+    def _cancel_replace(
+        self, old: Order, price_ticks: int, lots: int, kind: OrderKind
+    ) -> Order | Refusal:
+        began_ns = self._stamp()
+        orders, now_ns, instrument = self._orders, self.now_ns, old.instrument
+        place = Place(instrument, orders.next_id(), old.side, kind, old.tif, price_ticks, lots)
+        replace = Replace(Cancel(instrument, old.client_order_id, old.venue_order_id), place)
+        answer = self._risk.approve_replace(
+            replace,
+            self._table[instrument],
+            self._books[instrument],
+            now_ns - self._books[instrument].fresh_ns,
+            orders.exposure(instrument),
+            self._positions[instrument].lots,
+            now_ns,
+        )
+        if isinstance(answer, Refusal):
+            self.risk_ns += self._stamp() - began_ns
+            return self._refused(instrument, answer)
+        new = orders.add(place, now_ns, old)
+        added_ns = self._stamp()
+        self.risk_ns += added_ns - began_ns
+        request_id = self._outbound.request(answer, now_ns, began_ns=added_ns)
+        if not request_id:
+            orders.withdraw(new)
+            return self._refused(instrument, self._outbound.refusal)
+        self._await(request_id, CANCEL_NS)
+        self.sent += 1
+        old.cancelling = True
+        return new
+
+    def quote(self, instrument: int, bid: Quote | None, ask: Quote | None) -> Refusal | None:
+        if not (self._has(instrument) and _is_quote(bid) and _is_quote(ask)):
+            return _NO_QUOTE
+        standing = self._quotes.get((instrument, _BUY))
+        if bid is not None and standing is not None and bid.price_ticks > standing.price_ticks:
+            # The market rises: the offer makes way first, so that the bid does not meet it.
+            second = self._quote_side(instrument, _SELL, ask)
+            return self._quote_side(instrument, _BUY, bid) or second
+        first = self._quote_side(instrument, _BUY, bid)
+        return self._quote_side(instrument, _SELL, ask) or first
+
+    def _quote_side(self, instrument: int, side: Side, wanted: Quote | None) -> Refusal | None:
+        """Have one side stand as wanted; what cannot be moved there does not stay where it is."""
+        order = self._quote_of(instrument, side)
+        if order is None:
+            if wanted is None:
+                return None
+            answer = self.place(instrument, side, wanted.price_ticks, wanted.lots, kind=_POST_ONLY)
+        elif order.cancelling:
+            return None
+        elif wanted is None:
+            return self.cancel(order)
+        elif order.state is _PENDING or _stands_as(order, wanted):
+            return None
+        else:
+            answer = self._move(order, wanted.price_ticks, wanted.lots, _POST_ONLY)
+            if isinstance(answer, Refusal) and not self._is_in_the_way(answer, instrument, side):
+                self.cancel(order)
+        if isinstance(answer, Refusal):
+            return Refusal(answer.reason, answer.text, side)
+        self._quotes[instrument, side] = answer
+        return None
+
+    def _is_in_the_way(self, refusal: Refusal, instrument: int, side: Side) -> bool:
+        """Whether a quote only waits for the one opposite, which is on its way out."""
+        if refusal.reason is not RefusalReason.SELF_MATCH:
+            return False
+        opposite = self._quotes.get((instrument, Side(-side)))
+        old = None if opposite is None else opposite.replaces or opposite
+        return old is not None and old.cancelling
+
+    def _quote_of(self, instrument: int, side: Side) -> Order | None:
+        """Return the order that quotes a side: ours, or one that an earlier boot has left there."""
+        order = self._quotes.get((instrument, side))
+        if order is not None and order.state.terminal:
+            # A cancel-replace that failed may have left the old one standing.
+            old = order.replaces
+            order = None if old is None or old.state.terminal else old
+        if order is None:
+            order = self._take_over(instrument, side)
+        return order
+
+    def _take_over(self, instrument: int, side: Side) -> Order | None:
+        """Make an earlier boot's order the quote of its side; others of them there are too many."""
+        marker = self._orders.marker
+        left = [
+            order
+            for order in self.open_orders(instrument)
+            if order.side is side and not order.client_order_id.startswith(marker)
+        ]
+        if not left:
+            return None
+        order = self._quotes[instrument, side] = left[0]
+        for other in left[1:]:
+            self.cancel(other)
+        return order
+
+    def timer(self, delay_ns: int, tag: str) -> None:
+        if delay_ns < 0:
+            raise BadParameter(f"timer {tag!r}: a delay of {delay_ns} ns lies in the past")
+        self._timer(self.now_ns + delay_ns, tag)
+
+    def log(self, text: str) -> None:
+        for line in self._flow.lines(text, self.now_ns):
+            self._log(line)
+
+    def _has(self, instrument: int) -> bool:
+        return type(instrument) is int and 0 <= instrument < len(self._table)
+
+    def _own(self, order: OrderView) -> Order | None:
+        return order if isinstance(order, Order) else None
+
+
+def _cancel_of(order: Order) -> Cancel:
+    return Cancel(order.instrument, order.client_order_id, order.venue_order_id)
+
+
+def _changed_by(command: Command) -> str:
+    """Return the client id of the order that a command takes out or makes smaller."""
+    change = command.old if isinstance(command, Replace) else command
+    return change.client_order_id if isinstance(change, Cancel | Amend) else ""
+
+
+def _is_quote(wanted: Quote | None) -> bool:
+    if wanted is None:
+        return True
+    return type(wanted) is Quote and type(wanted.price_ticks) is type(wanted.lots) is int
+
+
+def _alone(order: Order) -> bool:
+    """Whether nothing else of an order's chain may still trade.
+
+    So a chain has two orders at most that may be alive: one being cancelled, and its successor.
+    """
+    return order.chain_open_lots == order.open_lots
+
+
+def _stands_as(order: Order, wanted: Quote) -> bool:
+    return order.price_ticks == wanted.price_ticks and order.open_lots == wanted.lots
+
+
+if TYPE_CHECKING:
+
+    def _is_a_desk(desk: TradingDesk) -> Desk:
+        return desk

@@ -1,0 +1,726 @@
+"""The engine introduces machines and rooms to each other, and carries every turn to its end.
+
+It is a deterministic fold: bytes of a read, a connection up or down, a REST answer, a due timer, a
+word from the control socket, each with its time, become commands. Every input is journaled before
+it is acted on. Here is who exists, who takes which fact, and in which order all are asked; what
+follows from a fact is the rooms' own. No arithmetic on prices, no clock, no I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from core.engine.account import Account
+from core.engine.callbacks import Callbacks
+from core.engine.checkpoint import LOSSES, RESTORE, Losses, Restored, decode_losses, decode_restored
+from core.engine.checkpoint import encode as encode_note
+from core.engine.continuity import Continuity
+from core.engine.desk import TradingDesk
+from core.engine.executions import Executions
+from core.engine.flatten import Flattening
+from core.engine.gate import Gate
+from core.engine.ledger import Ledger
+from core.engine.lines import Lines
+from core.engine.market_data import MarketData
+from core.engine.operator import Operator
+from core.engine.outbound import Door, Outbound
+from core.engine.prices import Prices
+from core.engine.profits import Profits
+from core.engine.proof import Proof
+from core.engine.recovery import Recovery
+from core.engine.reference_data import ReferenceData
+from core.engine.remedies import Remedies
+from core.engine.replies import Replies
+from core.model.errors import JournalFailed
+from core.model.events import (
+    AccountReport,
+    BalanceLocked,
+    BalanceMoved,
+    BookDelta,
+    BookSnapshot,
+    BookTop,
+    Event,
+    FillReport,
+    Ignored,
+    InstrumentsReport,
+    LimitsReport,
+    MarketTrade,
+    Notice,
+    OffGridTrade,
+    OpenOrders,
+    OrderReport,
+    OrdersListed,
+    PriceTold,
+    ReplaceOutcome,
+    Reply,
+    SessionNotice,
+    TopsReport,
+    TradeElsewhere,
+    UnknownExecution,
+    VenueTime,
+)
+from core.model.frozen import Frozen
+from core.model.halts import WHOLE_RUN, Halt, HaltKind
+from core.model.instrument import Instrument, InstrumentTable
+from core.model.strategy import Strategy
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.venue import Adapter, Stream, cancel_kinds
+from core.state.book import Book
+from core.state.counts import Counts
+from core.state.daily_loss import Price, Told
+from core.state.hops import Hops
+from core.state.journal import Answer, Journal, Kind, pack
+from core.state.orders import Orders
+from core.state.others import Others
+from core.state.position import Position
+from core.state.risk import Risk, RiskLimits, TotalLimits
+from core.state.session import Session
+from core.state.throttle import Throttle
+from core.state.timers import Timers
+from core.state.venue_clock import VenueClock
+
+TICK_NS = 100 * NS_PER_MS
+"""Between two looks at deadlines that need no better: replies, silence, doubts, expiry."""
+
+STOPPED_NS = NS_PER_S
+"""A gap between two turns, ten ticks long, that says that the process did not run: stopped,
+suspended, or without a CPU. What lies in the sockets then is as old."""
+
+TURN_BUDGET_NS = 20 * NS_PER_MS
+"""What a turn may take: a fifth of a tick, and more than a venue's feed leaves between messages."""
+
+
+class Setup(Frozen, frozen=True, kw_only=True):
+    """What a run is made of; all of it is in the journal's header or its configuration."""
+
+    venue: str
+    strategy: str
+    scope: str
+    boot: int
+    seed: int
+    symbols: tuple[str, ...]
+    streams: tuple[Stream, ...]
+    recv_window_ns: int
+    cancel_when_stale: bool
+    confirms_quiet: bool
+    """Whether REST is asked about books whose feed is silent."""
+    cancel_leftovers: bool
+    """Whether orders of an earlier boot are cancelled, else they are adopted as they stand."""
+    ledger_tolerance_lots: int
+    """Largest difference between balances and fills that is borne, in lots of the base asset."""
+    totals: Mapping[str, TotalLimits]
+    """What is allowed over all symbols, by quote asset."""
+    prices: Mapping[str, Mapping[str, Price | Told]]
+    """How assets count in others: a price, or the symbol that tells one, by quote asset and asset.
+    """
+    shared: bool
+    """Whether others act on the account, too: what they do is told, and halts nothing."""
+    private: bool
+    """Whether there are keys: without them nothing is ever placed, and only public lines open."""
+
+
+class Engine:
+    """One strategy on one venue: facts in, commands out."""
+
+    def __init__(
+        self,
+        *,
+        setup: Setup,
+        adapter: Adapter,
+        strategy: Strategy[Any],
+        limits_of: Callable[[Instrument], RiskLimits],
+        parameters_with: Callable[[Struct, str, str], Struct],
+        journal: Journal,
+        hops: Hops,
+        door: Door,
+        stamp: Callable[[], int],
+    ) -> None:
+        self.setup = setup
+        self.strategy = strategy
+        self._append = journal.append
+        self.hops = hops
+        self._door = door
+        self._stamp = stamp
+
+        # The machines.
+        self.counts = Counts()
+        self.table = InstrumentTable()
+        self.books: list[Book] = []
+        self.positions: list[Position] = []
+        self.balances: dict[str, int] = {}
+        self.clock = VenueClock()
+        self.throttle = Throttle(adapter.limits, cancel_kinds(adapter))
+        self.orders = Orders(setup.scope, setup.boot, setup.seed)
+        self.risk = Risk(setup.totals)
+        self.timers: Timers[str | None] = Timers()
+        self.sessions = [Session(line, link) for link, line in enumerate(adapter.lines)]
+        self.outbound = Outbound(
+            adapter, self.sessions, self.throttle, journal, self.clock, door, stamp
+        )
+        self.others = Others(door.log)
+        self.ledger = Ledger(self.table, self.positions, setup.ledger_tolerance_lots)
+
+        # The rooms, each on those before it; one that lies higher is looked up when it is needed.
+        self.desk = TradingDesk(
+            table=self.table,
+            books=self.books,
+            positions=self.positions,
+            balances=self.balances,
+            orders=self.orders,
+            risk=self.risk,
+            outbound=self.outbound,
+            seed=setup.seed,
+            stamp=stamp,
+            timer=self.timers.push,
+            log=door.log,
+        )
+        self.callbacks = Callbacks(
+            strategy,
+            desk=self.desk,
+            counts=self.counts,
+            lost=lambda book: self.market_data.resync(book),
+            raised=lambda why: self.gate.fail(why),
+            stamp=stamp,
+            log=door.log,
+        )
+        self.market_data = MarketData(
+            table=self.table,
+            books=self.books,
+            with_depth=Stream.DEPTH in setup.streams,
+            sessions=self.sessions,
+            desk=self.desk,
+            callbacks=self.callbacks,
+            outbound=self.outbound,
+            clock=self.clock,
+            hops=hops,
+            counts=self.counts,
+            cancel_when_stale=setup.cancel_when_stale,
+            confirms=setup.confirms_quiet,
+            log=door.log,
+        )
+        self.proof = Proof(
+            orders=self.orders,
+            outbound=self.outbound,
+            settle=lambda folded: self.executions.settle(folded),
+            expiry_ns=setup.recv_window_ns,
+            execution_ns=adapter.execution_ns,
+            lag_ns=adapter.lag_ns,
+            log=door.log,
+        )
+        self.recovery = Recovery(
+            table=self.table,
+            orders=self.orders,
+            outbound=self.outbound,
+            desk=self.desk,
+            proof=self.proof,
+            clock=self.clock,
+            settle=lambda folded: self.executions.settle(folded),
+            whose=lambda report: self._handlers[type(report)](report),
+            off_grid=lambda trade: self.executions.on_off_grid(trade),
+            begun_anew=lambda index: self.executions.numbers_begin_anew(index),
+            expiry_ns=setup.recv_window_ns,
+            execution_ns=adapter.execution_ns,
+            lag_ns=adapter.lag_ns,
+            cancel_leftovers=setup.cancel_leftovers,
+            agree=lambda asked_ns: self.account.agrees(asked_ns),
+            baseline=lambda row, trade_id: self.continuity.on_baseline(row, trade_id),
+            log=door.log,
+        )
+        self.continuity = Continuity(
+            boot=setup.boot,
+            table=self.table,
+            positions=self.positions,
+            orders=self.orders,
+            proof=self.proof,
+            recovery=self.recovery,
+            clock=self.clock,
+            placed=adapter.placed,
+            halts=self._halts,
+            halt=lambda why, kind: self.gate.halt(why, kind),
+            halt_instrument=lambda row, why, kind: self.gate.halt_instrument(row, why, kind),
+            shared=setup.shared,
+            ledger=self.ledger,
+            day=lambda: self.profits.note(),
+            resume_day=lambda left: self.profits.restore(left),
+            newest_number=lambda index: self.executions.newest_number(index),
+            expect_above=lambda *known: self.executions.expect_above(*known),
+            note=self._note,
+            journal=journal,
+            log=door.log,
+        )
+        self.flattening = Flattening(
+            table=self.table,
+            books=self.books,
+            positions=self.positions,
+            balances=self.balances,
+            orders=self.orders,
+            desk=self.desk,
+            outbound=self.outbound,
+            risk=self.risk,
+            limits=limits_of,
+            log=door.log,
+        )
+        self.gate = Gate(
+            private=setup.private,
+            table=self.table,
+            sessions=self.sessions,
+            clock=self.clock,
+            risk=self.risk,
+            outbound=self.outbound,
+            desk=self.desk,
+            callbacks=self.callbacks,
+            proof=self.proof,
+            recovery=self.recovery,
+            continuity=self.continuity,
+            flattening=self.flattening,
+            stop=door.stop,
+            log=door.log,
+        )
+        self.prices = Prices(
+            table=self.table,
+            books=self.books,
+            outbound=self.outbound,
+            stated=setup.prices,
+            symbol_of=adapter.symbol_of,
+            now=lambda: self.desk.now_ns,
+        )
+        self.profits = Profits(
+            book_id=f"{setup.seed:016x}",
+            table=self.table,
+            books=self.books,
+            positions=self.positions,
+            orders=self.orders,
+            risk=self.risk,
+            desk=self.desk,
+            clock=self.clock,
+            gate=self.gate,
+            prices=self.prices,
+            totals=setup.totals,
+            write=self.continuity.write,
+            log=door.log,
+        )
+        self.reference_data = ReferenceData(
+            adapter=adapter,
+            table=self.table,
+            positions=self.positions,
+            market_data=self.market_data,
+            limits_of=limits_of,
+            risk=self.risk,
+            throttle=self.throttle,
+            clock=self.clock,
+            outbound=self.outbound,
+            desk=self.desk,
+            gate=self.gate,
+            known=self._on_known,
+            log=door.log,
+        )
+        self.account = Account(
+            shared=setup.shared,
+            balances=self.balances,
+            ledger=self.ledger,
+            others=self.others,
+            risk=self.risk,
+            gate=self.gate,
+            now=lambda: self.desk.now_ns,
+        )
+        self.executions = Executions(
+            table=self.table,
+            positions=self.positions,
+            orders=self.orders,
+            ledger=self.ledger,
+            others=self.others,
+            profits=self.profits,
+            outbound=self.outbound,
+            desk=self.desk,
+            callbacks=self.callbacks,
+            proof=self.proof,
+            recovery=self.recovery,
+            continuity=self.continuity,
+            gate=self.gate,
+            counts=self.counts,
+            log=door.log,
+        )
+        self.lines = Lines(
+            adapter=adapter,
+            sessions=self.sessions,
+            seed=setup.seed,
+            throttle=self.throttle,
+            clock=self.clock,
+            outbound=self.outbound,
+            desk=self.desk,
+            market_data=self.market_data,
+            recovery=self.recovery,
+            gate=self.gate,
+            counts=self.counts,
+            door=door,
+            record=self._record,
+        )
+        self.operator = Operator(
+            table=self.table,
+            orders=self.orders,
+            desk=self.desk,
+            risk=self.risk,
+            gate=self.gate,
+            flattening=self.flattening,
+            account=self.account,
+            callbacks=self.callbacks,
+            parameters_with=parameters_with,
+            log=door.log,
+        )
+
+        # Who takes each fact, and each word.
+        self._handlers: dict[type[Event], Callable[[Any], None]] = {
+            BookTop: self.market_data.on_top,
+            BookDelta: self.market_data.on_delta,
+            BookSnapshot: self.market_data.on_snapshot,
+            TopsReport: _on_nothing,
+            MarketTrade: self.market_data.on_trade,
+            OrderReport: self.executions.on_report,
+            FillReport: self.recovery.on_fill_report,
+            OffGridTrade: self.recovery.on_off_grid,
+            OrdersListed: self.recovery.on_orders,
+            TradeElsewhere: self.account.on_trade_elsewhere,
+            UnknownExecution: self.executions.on_unknown_execution,
+            AccountReport: self.account.on_report,
+            BalanceMoved: self.account.on_moved,
+            BalanceLocked: self.account.on_locked,
+            OpenOrders: lambda event: self.recovery.on_open_orders(event, self.desk.now_ns),
+            InstrumentsReport: self.reference_data.on_instruments,
+            LimitsReport: self.reference_data.on_limits,
+            PriceTold: self.prices.on_told,
+            VenueTime: _on_nothing,
+            SessionNotice: self._on_notice,
+            Ignored: self.counts.on_ignored,
+            ReplaceOutcome: _on_nothing,
+        }
+        self.remedies = Remedies(
+            remedy=adapter.remedy, orders=self.orders, risk=self.risk, gate=self.gate
+        )
+        self.replies = Replies(
+            adapter=adapter,
+            handlers=self._handlers,
+            throttle=self.throttle,
+            clock=self.clock,
+            outbound=self.outbound,
+            desk=self.desk,
+            market_data=self.market_data,
+            reference_data=self.reference_data,
+            prices=self.prices,
+            lines=self.lines,
+            proof=self.proof,
+            remedies=self.remedies,
+            recovery=self.recovery,
+            hops=hops,
+            counts=self.counts,
+            door=door,
+        )
+        self._handlers[Reply] = self.replies.on_reply
+        self._controls: dict[str, Callable[[str], str | None]] = {
+            "restore": self._restore,
+            "losses": self._losses,
+            "start": self._start,
+            "leave": self._leave,
+            "fail": self.gate.fail,
+            **self.operator.words,
+        }
+
+        self._said_left = False
+        self._began_ns = 0
+        self._events: list[Event] = []
+
+    # -- inputs --------------------------------------------------------------------------------
+
+    def start(self, now_ns: int) -> None:
+        """Ask for what must be known before the lines are opened."""
+        self.on_control(b"start", now_ns)
+
+    def on_up(self, link: int, now_ns: int) -> None:
+        """A connection of a line stands, its HTTP upgrade behind it; ``link`` as in ``Door``."""
+        self._record(Kind.UP, link, now_ns, b"")
+        self._begin_turn(now_ns)
+        self.lines.up(link)
+        self._end_turn()
+
+    def on_bytes(self, link: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int) -> None:
+        """A connection was read: carry its bytes to the end.
+
+        ``kernel_ns`` is the kernel's receive stamp (0: none), the others are the times before and
+        after the read.
+        """
+        try:
+            self._append(_BYTES, link, read_ns, data)
+        except JournalFailed as failure:
+            self._journal_failed(failure)
+        codec = self.lines.codecs[link]
+        if codec is None:
+            return
+        stamp, desk, outbound = self._stamp, self.desk, self.outbound
+        if read_ns - desk.now_ns > STOPPED_NS:
+            self._woke(read_ns)
+        desk.now_ns = read_ns
+        self.lines.read(link, codec, data, self._events)
+        if self.lines.overlaps:
+            self.lines.merge(link, self._events)
+        decoded_ns = stamp()
+        self._apply()
+        booked_ns = stamp()
+        told_ns = self.callbacks.tell(booked_ns)
+        send_began_ns = sent_ns = 0
+        if outbound.waiting:
+            outbound.flush()
+            send_began_ns, sent_ns = told_ns, stamp()
+        risk_ns, encode_ns = desk.risk_ns, outbound.encode_ns
+        self.hops.turn(
+            kernel_ns,
+            began_ns,
+            read_ns,
+            decoded_ns,
+            booked_ns,
+            told_ns - booked_ns - risk_ns - encode_ns,
+            risk_ns,
+            encode_ns,
+            send_began_ns,
+            sent_ns,
+        )
+        desk.risk_ns = outbound.encode_ns = 0
+        if told_ns - booked_ns > TURN_BUDGET_NS:
+            self._overran(told_ns - booked_ns)
+
+    def on_down(self, link: int, reason: str, now_ns: int) -> None:
+        """A connection is gone; what was asked on it will not be answered."""
+        self._record(Kind.DOWN, link, now_ns, reason.encode())
+        self._begin_turn(now_ns)
+        self.lines.down(link, reason, self._events)
+        self.replies.on_line_lost(link)
+        self._apply()
+        # At once, not with the next tick: a redial may be faster, and nothing is proved on it yet.
+        self.gate.refresh()
+        self._end_turn()
+
+    def on_answer(
+        self,
+        request_id: int,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        now_ns: int,
+    ) -> None:
+        """A REST request was answered; ``status`` 0 says that it was not, and ``body`` why."""
+        answer = Answer(request_id, status, dict(headers), body)
+        self._record(Kind.ANSWER, 0, now_ns, pack(answer))
+        self._begin_turn(now_ns)
+        self.replies.on_answer(request_id, status, headers, body)
+        self._end_turn()
+
+    def on_due(self, now_ns: int) -> None:
+        """The time of at least one timer has come."""
+        self._record(Kind.DUE, 0, now_ns, b"")
+        self._begin_turn(now_ns)
+        while True:
+            due_ns = self.timers.next_due_ns
+            if due_ns > now_ns:
+                break
+            tag = self.timers.pop_due(now_ns)
+            if tag is None:
+                self._tick()
+            else:
+                self.callbacks.call(self.strategy.on_timer, tag)
+        self._end_turn()
+
+    def restore(self, restored: Restored, now_ns: int) -> None:
+        """Go on from what the boot before has left; to be called before ``start``."""
+        self.on_control(RESTORE + encode_note(restored), now_ns)
+
+    def lost(self, losses: Losses, now_ns: int) -> None:
+        """Count what was made today in other run folders; to be called before ``start``."""
+        self.on_control(LOSSES + encode_note(losses), now_ns)
+
+    def leave(self, why: str, now_ns: int) -> None:
+        """Close the gate for good, cancel our own orders, and have it proved."""
+        self.on_control(b"leave " + why.encode(), now_ns)
+
+    def fail(self, why: str, now_ns: int) -> None:
+        """Something outside the fold makes it unsafe to go on."""
+        self.on_control(b"fail " + why.encode(), now_ns)
+
+    def on_control(self, text: bytes, now_ns: int) -> str:
+        """A word from whoever runs us; return what became of it, for people.
+
+        ``restore JSON`` and ``losses JSON`` (before any other), ``start``, ``leave WHY``,
+        ``fail WHY``, ``halt WHY``, ``resume``, ``cancel-all``, ``flatten`` or ``set KEY VALUE``;
+        what it may be is checked by who takes it in.
+        """
+        self._record(Kind.CONTROL, 0, now_ns, text)
+        self._begin_turn(now_ns)
+        verb, _, why = text.decode().partition(" ")
+        said = self._controls[verb](why)
+        if verb in self.operator.words:
+            self.continuity.write(now_ns)  # what a person has said outlives whatever kills us
+        self._end_turn()
+        return said or ""
+
+    def _halts(self) -> list[Halt]:
+        """Return what halts the run; while it is being flattened that is the operator's doing."""
+        halts = self.risk.halts()
+        if self.flattening.wanted:
+            why = "halted by the operator: the run ended while it was being flattened"
+            halts.append(Halt(WHOLE_RUN, HaltKind.OPERATOR, why))
+        return halts
+
+    def _start(self, _: str) -> None:
+        self.timers.push(self.desk.now_ns + TICK_NS, None)
+        self.reference_data.step()
+
+    def _restore(self, text: str) -> None:
+        restored = decode_restored(text)
+        self.continuity.keep(restored)
+        self.reference_data.carry(restored.carried(self.setup.symbols))
+
+    def _losses(self, text: str) -> None:
+        losses = decode_losses(text)
+        self.profits.keep(losses.books)
+        if losses.unknown:
+            self.gate.halt(losses.unknown, HaltKind.RECORD)
+
+    def _leave(self, why: str) -> None:
+        if not self.recovery.leaving:
+            self._door.log(f"leaving: {why}")
+            self.gate.refresh(leaving=True)
+            self.callbacks.call(self.strategy.on_stop)
+            self.recovery.leave(self.desk.now_ns)
+
+    @property
+    def left(self) -> bool:
+        """Whether the run may end: nothing of ours is alive.
+
+        That is the venue's word, except where it was never heard, where it refuses it for good, or
+        where there is no key, and nothing can be alive on our account.
+        """
+        recovery = self.recovery
+        heard = self.setup.private and len(self.table) > 0 and not recovery.unlisted
+        return recovery.left or (self.unsent and not heard)
+
+    @property
+    def unsent(self) -> bool:
+        """Whether this boot has placed and taken over nothing, and none died with orders in doubt.
+
+        That is no word of the venue: an earlier run of the scope may have left orders elsewhere.
+        """
+        recovery = self.recovery
+        return not (self.orders.used or recovery.reconciled_once or recovery.inherits)
+
+    # -- a turn --------------------------------------------------------------------------------
+
+    def _begin_turn(self, now_ns: int) -> None:
+        if now_ns - self.desk.now_ns > STOPPED_NS:
+            self._woke(now_ns)
+        self.desk.now_ns = now_ns
+        self._began_ns = self._stamp()
+
+    def _end_turn(self) -> None:
+        self.callbacks.tell(self._stamp())
+        if self.outbound.waiting:
+            self.outbound.flush()
+        self.desk.risk_ns = self.outbound.encode_ns = 0
+        if self.recovery.leaving and self.left and not self._said_left:
+            self._said_left = True
+            self.continuity.write(self.desk.now_ns)
+            self._door.left()
+        took_ns = self._stamp() - self._began_ns
+        if took_ns > TURN_BUDGET_NS:
+            self._overran(took_ns)
+
+    def _woke(self, now_ns: int) -> None:
+        """The process did not run for a while: what waits in the sockets shows markets of then.
+
+        A book is read from its connection again, and until then nothing is placed on it. Our own
+        orders' news is not older for having waited, and is taken as it comes.
+        """
+        if not self.desk.now_ns:
+            return  # the first turn of all
+        why = f"not running for {(now_ns - self.desk.now_ns) / NS_PER_S:.1f} s"
+        self.desk.now_ns = now_ns
+        self._door.log(why)
+        self.lines.drop_public(why)
+        self.market_data.lose(why)
+
+    def _overran(self, took_ns: int) -> None:
+        """A turn was longer than its budget, which delays everything else: count it, say a worst.
+
+        That is measured, not recorded: nothing may follow from it but words.
+        """
+        counts = self.counts
+        counts.slow_turns += 1
+        if took_ns > counts.slowest_turn_ns:
+            counts.slowest_turn_ns = took_ns
+            self._door.log(f"a turn took {took_ns / NS_PER_MS:.0f} ms, the longest so far")
+
+    def _apply(self) -> None:
+        """Fold everything the read brought, before the strategy sees any of it."""
+        events = self._events
+        if not events:
+            return
+        handlers = self._handlers
+        for event in events:
+            handlers[type(event)](event)
+        events.clear()
+
+    def _tick(self) -> None:
+        """Look at every deadline that needs no better than a tick."""
+        now_ns = self.desk.now_ns
+        self.timers.push(now_ns + TICK_NS, None)
+        self.replies.step()
+        self.lines.step(self._events)
+        self._apply()
+        self.market_data.step()
+        if self.market_data.clock_doubted:
+            self.market_data.clock_doubted = False
+            self.reference_data.look_again()
+        self.reference_data.step()
+        self.recovery.step(now_ns)
+        self.gate.step()
+        self.flattening.step()
+        self.continuity.step(now_ns)
+        self.profits.step()
+        self.others.step(now_ns)
+        self.gate.refresh()
+
+    # -- what concerns several rooms -----------------------------------------------------------
+
+    def _on_known(self) -> None:
+        """The instruments are known: go on from the last boot, start the strategy, open lines."""
+        self.continuity.restore(self.desk.now_ns)
+        self.callbacks.call(self.strategy.on_start)
+        self._door.open_lines()
+
+    def _on_notice(self, event: SessionNotice) -> None:
+        self._door.log(f"the venue says: {event.notice} {event.text}".rstrip())
+        if event.notice is Notice.CLOCK_OFF:
+            self.reference_data.forget_clock()
+        else:
+            self.lines.on_notice(event.notice)
+
+    # -- the journal ---------------------------------------------------------------------------
+
+    def _record(self, kind: Kind, line: int, now_ns: int, payload: bytes) -> None:
+        try:
+            self._append(kind, line, now_ns, payload)
+        except JournalFailed as failure:
+            self._journal_failed(failure)
+
+    def _note(self, payload: bytes) -> None:
+        self._record(Kind.NOTE, 0, self.desk.now_ns, payload)
+
+    def _journal_failed(self, failure: JournalFailed) -> None:
+        """Not everything can be recorded any more: place nothing, and leave; cancels go out."""
+        self.gate.fail(str(failure))
+
+
+def _on_nothing(fact: Event) -> None:
+    """A fact that is read with the reply that carries it."""
+
+
+_BYTES = int(Kind.BYTES)

@@ -1,0 +1,279 @@
+"""Executions: what the venue reports of our orders, and what follows from it.
+
+Here a fact that the order table has folded moves the position, is told to the strategy, noted for
+the next boot, doubted where fills are missing, and held against the day's loss. How facts fold
+lives in ``core.state.orders``, what replies and silence prove in ``core.engine.proof``. What is
+reported of others' orders moves no position of ours: it is counted in the ledger, and told once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from msgspec.structs import replace
+
+from core.engine.callbacks import Callbacks
+from core.engine.continuity import Continuity
+from core.engine.desk import TradingDesk
+from core.engine.gate import Gate
+from core.engine.ledger import Ledger
+from core.engine.outbound import Outbound
+from core.engine.profits import Profits
+from core.engine.proof import Proof
+from core.engine.recovery import Recovery
+from core.model.events import (
+    NO_INSTRUMENT,
+    Change,
+    Fill,
+    Ignored,
+    OffGridTrade,
+    OrderReport,
+    Side,
+    UnknownExecution,
+)
+from core.model.halts import HaltKind
+from core.model.instrument import Instrument, InstrumentTable
+from core.model.units import NS_PER_MS
+from core.model.wording import order_text
+from core.state.counts import Counts
+from core.state.orders import Folded, Order, Orders
+from core.state.others import Others, amount, clock
+from core.state.position import Position
+
+UNBOOKED_NS = 500 * NS_PER_MS
+"""How long the fills behind a cumulative count may take, before we ask for them."""
+
+
+class Executions:
+    """The executions of one run."""
+
+    __slots__ = (
+        "_callbacks",
+        "_continuity",
+        "_counts",
+        "_desk",
+        "_gate",
+        "_ledger",
+        "_log",
+        "_newest",
+        "_orders",
+        "_others",
+        "_outbound",
+        "_positions",
+        "_profits",
+        "_proof",
+        "_recovery",
+        "_table",
+    )
+
+    def __init__(
+        self,
+        *,
+        table: InstrumentTable,
+        positions: Sequence[Position],
+        orders: Orders,
+        ledger: Ledger,
+        others: Others,
+        profits: Profits,
+        outbound: Outbound,
+        desk: TradingDesk,
+        callbacks: Callbacks,
+        proof: Proof,
+        recovery: Recovery,
+        continuity: Continuity,
+        gate: Gate,
+        counts: Counts,
+        log: Callable[[str], None],
+    ) -> None:
+        self._table = table
+        self._positions = positions
+        self._orders = orders
+        self._ledger = ledger
+        self._others = others
+        self._log = log
+        self._newest: dict[int, tuple[int, int]] = {}
+        """The highest number an order of ours was given, by instrument, and when we were told."""
+        self._profits = profits
+        self._outbound = outbound
+        self._desk = desk
+        self._callbacks = callbacks
+        self._proof = proof
+        self._recovery = recovery
+        self._continuity = continuity
+        self._gate = gate
+        self._counts = counts
+
+    # -- facts ---------------------------------------------------------------------------------
+
+    def on_report(self, report: OrderReport) -> None:
+        folded = self._orders.on_report(report)
+        if folded is None and report.instrument >= 0:
+            folded = self._on_stranger(report)
+        if folded is not None:
+            self.settle(folded)
+
+    def _on_stranger(self, report: OrderReport) -> Folded | None:
+        """An order that the table does not hold: an earlier boot's is ours, all others are not."""
+        if self._orders.is_ours(report.client_order_id):
+            return self._adopt(report)
+        row = self._table[report.instrument]
+        for trade in self._orders.disown(report.instrument, report.venue_order_id):
+            self._traded_by_others(row, trade.side, trade.fill)
+        for fill in report.fills:
+            if fill.trade_id < 0:
+                # An allocation: no history of trades has it.
+                self._traded_by_others(row, report.side, fill)
+        if report.change is Change.NEW:
+            what = (
+                f"order {report.client_order_id} to {'buy' if report.side > 0 else 'sell'} "
+                f"{row.lot.text(report.size_lots)} {row.symbol} at "
+                f"{row.tick.text(report.price_ticks)}"
+            )
+            self._others.saw(f"orders on {row.symbol}", what, self._desk.now_ns)
+        return None
+
+    def _adopt(self, report: OrderReport) -> Folded:
+        folded = self._orders.adopt(report)
+        of_this_boot = report.client_order_id.startswith(self._orders.marker)
+        return replace(folded, reappeared=of_this_boot and not folded.order.state.terminal)
+
+    def _traded_by_others(self, row: Instrument, side: Side, fill: Fill) -> None:
+        if self._ledger.traded_by_others(row, side, fill):
+            size, price = row.lot.text(fill.lots), row.tick.text(fill.price_ticks)
+            self._tell_trade(row, side, f"{size} {row.symbol} at {price}", fill.venue_ns)
+
+    def on_off_grid(self, trade: OffGridTrade) -> None:
+        """A trade was found by asking that today's grid cannot express."""
+        row, position = self._table[trade.instrument], self._positions[trade.instrument]
+        if position.knows(trade.side, trade.trade_id):
+            return  # an earlier boot has counted it, on the grid of then
+        index, number = trade.instrument, trade.venue_order_id
+        known = self._orders.by_venue_id(index, number) is not None
+        if known or self._continuity.was_ours(index, number):
+            why = (
+                f"trade {trade.trade_id} of ours is off today's grid: no position counts it. Set "
+                "what is held (hotloop position), then resume"
+            )
+            self._gate.halt_instrument(index, why, HaltKind.RECORD)
+        elif self._ledger.traded_off_grid(row, trade):
+            what = (
+                f"{amount(trade.base_atoms)} {row.base} for {amount(trade.quote_atoms)} "
+                f"{row.quote}, off today's grid of {row.symbol},"
+            )
+            self._tell_trade(row, trade.side, what, trade.venue_ns)
+
+    def _tell_trade(self, row: Instrument, side: Side, what: str, venue_ns: int) -> None:
+        text = f"{'bought' if side > 0 else 'sold'} {what} at {clock(venue_ns)}"
+        self._others.saw(f"trades of {row.symbol}", text, self._desk.now_ns)
+
+    def on_unknown_execution(self, event: UnknownExecution) -> None:
+        name, index, orders = event.client_order_id, event.instrument, self._orders
+        found = orders.find(name) or orders.by_venue_id(index, event.venue_order_id)
+        ours = orders.is_ours(name)
+        why = f"unknown execution type {event.what!r} for {name}"
+        if found is None and not ours:
+            self._counts.on_ignored(Ignored("execution of others that cannot be read"))
+            if index != NO_INSTRUMENT:
+                row = self._table[index]
+                self._others.saw(f"orders on {row.symbol}", why, self._desk.now_ns)
+                for trade in orders.disown(index, event.venue_order_id):
+                    self._traded_by_others(row, trade.side, trade.fill)
+            return
+        if ours:
+            self._recovery.on_stray(event)
+        if index != NO_INSTRUMENT:
+            self._gate.halt_instrument(index, why, HaltKind.CONTRADICTION)
+        self._proof.doubt(name if found is None else found.client_order_id, self._desk.now_ns)
+
+    # -- what follows --------------------------------------------------------------------------
+
+    def settle(self, folded: Folded) -> None:
+        """Move positions by new fills, and tell the strategy what changed."""
+        order, callbacks = folded.order, self._callbacks
+        if folded.numbered:
+            self._numbered(order)
+        if folded.contradiction:
+            why = f"{order_text(self._table[order.instrument], order)}: {folded.contradiction}"
+            self._gate.halt_instrument(order.instrument, why, HaltKind.CONTRADICTION)
+        if folded.reappeared:
+            self._reappeared(order)
+        position = self._positions[order.instrument]
+        renumbered = position.renumbered
+        # A strategy knows nothing of a symbol that its configuration leaves out.
+        tells = not self._table[order.instrument].carried
+        for fill in folded.fills:
+            if position.on_fill(order.side, fill):
+                self._counts.fills += 1
+                self._recovery.on_fill(order.instrument, fill)
+                if tells:
+                    callbacks.due.append((callbacks.strategy.on_fill, order, fill))
+        if position.renumbered != renumbered:
+            self._begun_anew(order.instrument, "trades")
+        if folded.changed:
+            if tells:
+                callbacks.due.append((callbacks.strategy.on_order, order, None))
+            if order.unbooked_lots:
+                self._proof.doubt(order.client_order_id, self._desk.now_ns + UNBOOKED_NS)
+        if folded.fills:
+            self._refund(order, folded.fills)
+            self._profits.on_fill(order.instrument)
+
+    def _refund(self, order: Order, fills: Sequence[Fill]) -> None:
+        """An order that trades for the first time, while it rests, costs no order any more.
+
+        Of one that traded on arrival the venue's count tells, in the same reply.
+        """
+        if fills[0].maker and order.traded_lots == sum(fill.lots for fill in fills):
+            self._outbound.traded(self._desk.now_ns)
+
+    def _numbered(self, order: Order) -> None:
+        """The venue gives ascending numbers: one of an order that was sent when a higher one was
+        told already says that they begin anew.
+        """
+        number, now_ns = order.venue_order_id, self._desk.now_ns
+        newest, told_ns = self._newest.get(order.instrument, (0, 0))
+        if number > newest:
+            self._newest[order.instrument] = (number, now_ns)
+        elif order.sent_ns > told_ns:
+            self._positions[order.instrument].begin_anew()
+            self._begun_anew(order.instrument, "orders")
+            self._newest[order.instrument] = (number, now_ns)
+            self._orders.on_number(order, number)
+        self._continuity.numbered(order)
+
+    def _reappeared(self, order: Order) -> None:
+        """An order that was proved absent is there after all: it counts again, and is to go."""
+        text = order_text(self._table[order.instrument], order)
+        self._log(f"ALARM: an order that the venue did not know appears after all: {text}")
+        self._desk.take_out_order(order)
+
+    def _begun_anew(self, instrument: int, what: str) -> None:
+        """The venue was set up anew: what is counted from now on has new numbers."""
+        symbol = self._table[instrument].symbol
+        self._newest.pop(instrument, None)
+        self._orders.renumber(instrument)
+        self._ledger.renumber(instrument)
+        self._recovery.begin_anew(instrument)
+        self._gate.halt(
+            f"the venue numbers its {what} on {symbol} from the beginning again, as after a reset: "
+            "what we hold there is to be looked at; `resume` takes the venue's balances for right",
+            HaltKind.LEDGER,
+        )
+
+    def numbers_begin_anew(self, instrument: int) -> None:
+        """The venue's history does not have what it has told us of our trades."""
+        self._positions[instrument].begin_anew()
+        self._begun_anew(instrument, "trades")
+
+    def expect_above(self, instrument: int, number: int, told_ns: int) -> None:
+        """An earlier boot was told this number of an order, by ``told_ns`` at the latest."""
+        if number > self.newest_number(instrument):
+            self._newest[instrument] = (number, told_ns)
+
+    def newest_number(self, instrument: int) -> int:
+        """Return the highest number an order of ours was given."""
+        return self._newest.get(instrument, (0, 0))[0]
+
+    def profit(self, index: int) -> int | None:
+        """Return an instrument's profit: see ``Profits.profit``."""
+        return self._profits.profit(index)

@@ -1,0 +1,170 @@
+"""The gate: whether anything may be placed, and that nothing stands on what is halted.
+
+Here all that has to be true for trading comes together in one state of the session, and a halt,
+whoever asks for it, reaches the strategy and our orders. Which reject or loss is one too many is
+for ``core.state.risk`` to say; cancels pass whatever the gate says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from core.engine.callbacks import Callbacks
+from core.engine.continuity import Continuity
+from core.engine.desk import TradingDesk
+from core.engine.flatten import Flattening
+from core.engine.outbound import Outbound
+from core.engine.proof import Proof
+from core.engine.recovery import Recovery
+from core.model.halts import HaltKind
+from core.model.instrument import InstrumentTable
+from core.model.views import SessionState
+from core.state.risk import Risk
+from core.state.session import Session
+from core.state.venue_clock import VenueClock
+
+
+class Gate:
+    """The gate of one run."""
+
+    __slots__ = (
+        "_callbacks",
+        "_clock",
+        "_continuity",
+        "_desk",
+        "_flattening",
+        "_log",
+        "_outbound",
+        "_proof",
+        "_recovery",
+        "_risk",
+        "_sessions",
+        "_stop",
+        "_table",
+        "fatal",
+        "private",
+        "remote",
+    )
+
+    def __init__(
+        self,
+        *,
+        private: bool,
+        table: InstrumentTable,
+        sessions: Sequence[Session],
+        clock: VenueClock,
+        risk: Risk,
+        outbound: Outbound,
+        desk: TradingDesk,
+        callbacks: Callbacks,
+        proof: Proof,
+        recovery: Recovery,
+        continuity: Continuity,
+        flattening: Flattening,
+        stop: Callable[[str], None],
+        log: Callable[[str], None],
+    ) -> None:
+        """``private`` says whether there are keys to trade with, ``stop`` asks for the run to be
+        left.
+        """
+        self.private = private
+        self._table = table
+        self._sessions = sessions
+        self._clock = clock
+        self._risk = risk
+        self._outbound = outbound
+        self._desk = desk
+        self._callbacks = callbacks
+        self._proof = proof
+        self._recovery = recovery
+        self._continuity = continuity
+        self._flattening = flattening
+        self._stop = stop
+        self._log = log
+        self.fatal = ""
+        """Why the run cannot go on, "" while it can."""
+        self.remote = False
+        """Whether that is the venue's doing: it has refused us for good."""
+
+    # -- the state of the session --------------------------------------------------------------
+
+    def refresh(self, *, leaving: bool = False) -> None:
+        """Derive whether anything may be placed, and tell the strategy when that changes."""
+        ready = self._all_ready()
+        state = self._state(ready, leaving=leaving)
+        desk = self._desk
+        desk.way_open = ready and self.private
+        desk.gate_open = state is SessionState.TRADING and self.private
+        if state is not desk.session:
+            desk.session = state
+            self._log(f"session: {state}")
+            self._callbacks.due.append((self._callbacks.strategy.on_session, state, None))
+
+    def _state(self, ready: bool, *, leaving: bool) -> SessionState:
+        if leaving or self._recovery.leaving:
+            return SessionState.LEAVING
+        if self._risk.halted or self._flattening.wanted:
+            return SessionState.HALTED
+        if ready:
+            return SessionState.TRADING
+        if self._desk.session is SessionState.STARTING:
+            return SessionState.STARTING
+        return SessionState.INTERRUPTED
+
+    def _all_ready(self) -> bool:
+        needed = [s for s in self._sessions if self.private or not s.line.private]
+        proved = (self._recovery.reconciled and self._continuity.noted) or not self.private
+        return proved and self._clock.known and all(session.ready for session in needed)
+
+    # -- halts ---------------------------------------------------------------------------------
+
+    def halt(self, why: str, kind: HaltKind) -> None:
+        """Stop placing, and take our orders out."""
+        if self._risk.halt(why, kind):
+            self._log(f"halted: {why}")
+        self._take_back()
+        self.refresh()
+        self.take_everything_out()
+
+    def fail(self, why: str, *, remote: bool = False) -> None:
+        """The run cannot go on: stop placing, call the strategy no more, and have it left.
+
+        ``remote`` says that the venue has refused us for good.
+        """
+        if not self.fatal:
+            self.fatal = why
+            self.remote = remote
+            self._callbacks.silent = True
+            self.halt(why, HaltKind.FATAL)
+            self._stop(why)
+
+    def halt_instrument(self, instrument: int, why: str, kind: HaltKind) -> None:
+        """Stop placing on one instrument, and take our orders on it out."""
+        if self._risk.halt_instrument(instrument, why, kind):
+            self.on_instrument_halted(instrument, why)
+
+    def on_instrument_halted(self, instrument: int, why: str) -> None:
+        """Risk has stopped one instrument: take our orders on it out."""
+        self._log(f"{self._table[instrument].symbol} halted: {why}")
+        self._take_back()
+        self._desk.take_out(instrument)
+
+    def take_everything_out(self) -> None:
+        """Cancel every order of ours, and go on until each is gone."""
+        for instrument in range(len(self._table)):
+            self._desk.take_out(instrument)
+
+    def step(self) -> None:
+        """Take out what stands on what is halted, however late it was accepted or found."""
+        for instrument in range(len(self._table)):
+            if self._flattening.wanted or self._halted(instrument):
+                self._desk.take_out(instrument, but=self._flattening.slice_of(instrument))
+        self._desk.step()
+
+    def _take_back(self) -> None:
+        """Keep from leaving what this turn has placed on what is halted by now."""
+        for asked in self._outbound.take_back(self._halted):
+            self._proof.on_withheld(asked, self._desk.now_ns)
+
+    def _halted(self, instrument: int) -> bool:
+        return bool(self._risk.halted or self._risk.instrument_halted(instrument))

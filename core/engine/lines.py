@@ -1,0 +1,399 @@
+"""The lines: every connection from its opening to its end, and its bytes until they are events.
+
+Here a line works off its opening script, its frames are taken apart and its control frames
+answered, and it is given up when it is silent, unheard or faulty. One that is old, or told to go,
+is replaced before it is closed: a second connection is made beside it, takes over once nothing is
+lost by that, and only then the first one ends. So a line has two places for connections, and each
+place its number, the link: that of the line, and that of the line plus the count of the lines.
+
+The phases live in ``core.state.session``, what two connections tell together in
+``core.engine.overlap``, framing in ``core.protocols``, decoding in the venue, dialling in
+``core.io``.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Final
+
+from core.engine.desk import TradingDesk
+from core.engine.gate import Gate
+from core.engine.market_data import MarketData
+from core.engine.outbound import Door, Outbound
+from core.engine.overlap import AccountOverlap, FeedOverlap, Overlap
+from core.engine.recovery import Recovery
+from core.model.commands import Logon, SubscribeMarket, SubscribePrivate
+from core.model.errors import RemoteFault
+from core.model.events import Event, Notice, Reply, Verdict
+from core.model.units import NS_PER_S
+from core.model.venue import Adapter
+from core.protocols.websocket import BINARY, CLOSE, PING, TEXT, ClientCodec
+from core.state.counts import Counts
+from core.state.inflight import Asked
+from core.state.journal import Kind
+from core.state.session import Session
+from core.state.throttle import Throttle
+from core.state.venue_clock import VenueClock
+
+CLOSE_NORMAL: Final = 1000
+
+APART_NS: Final = 10 * NS_PER_S
+"""Between two lines changing hands: what goes wrong with one is over, or seen, before the next.
+Also how long after that a new feed is still held against what the old one told."""
+
+MEET_NS: Final = 30 * NS_PER_S
+"""How long a new connection may take to continue the old one: the wait for the other lines, and
+ten times what a slow feed is behind. Another one is dialled then."""
+
+_DATA = (TEXT, BINARY)
+_STEPS = (Logon, SubscribeMarket, SubscribePrivate)
+
+
+class Lines:
+    """The lines of one run."""
+
+    __slots__ = (
+        "_adapter",
+        "_changed_ns",
+        "_clock",
+        "_count",
+        "_counts",
+        "_decode",
+        "_desk",
+        "_door",
+        "_gate",
+        "_handed_ns",
+        "_links",
+        "_making",
+        "_market_data",
+        "_masks",
+        "_outbound",
+        "_reading",
+        "_record",
+        "_recovery",
+        "_sessions",
+        "_throttle",
+        "codecs",
+        "overlaps",
+    )
+
+    def __init__(
+        self,
+        *,
+        adapter: Adapter,
+        sessions: list[Session],
+        seed: int,
+        throttle: Throttle,
+        clock: VenueClock,
+        outbound: Outbound,
+        desk: TradingDesk,
+        market_data: MarketData,
+        recovery: Recovery,
+        gate: Gate,
+        counts: Counts,
+        door: Door,
+        record: Callable[[Kind, int, int, bytes], None],
+    ) -> None:
+        """``sessions`` are those in use, one of each line: replaced in place when one takes over.
+
+        ``record`` enters something in the journal: kind, link, time and payload.
+        """
+        self._adapter = adapter
+        self._decode = adapter.decode
+        self._sessions = sessions
+        self._count = len(sessions)
+        self._links = [
+            *sessions,
+            *(Session(s.line, self._count + s.link) for s in sessions),
+        ]
+        self._making = [False for _ in sessions]
+        """Whether a second connection of a line is wanted, and has not taken over yet."""
+        self.overlaps: dict[int, Overlap] = {}
+        """What two connections tell together, by line; empty nearly always."""
+        self._handed_ns = 0
+        """When a line last changed hands."""
+        self._changed_ns = [0 for _ in sessions]
+        """When each line last did."""
+        self._masks = random.Random(f"masks:{seed}")
+        self._throttle = throttle
+        self._clock = clock
+        self._outbound = outbound
+        self._desk = desk
+        self._market_data = market_data
+        self._recovery = recovery
+        self._gate = gate
+        self._counts = counts
+        self._door = door
+        self._record = record
+        self.codecs: list[ClientCodec | None] = [None for _ in self._links]
+        """What takes each link's bytes apart, ``None`` while it is down."""
+        self._reading = 0
+
+    # -- up, read, down ------------------------------------------------------------------------
+
+    def up(self, link: int) -> None:
+        """A connection stands, its HTTP upgrade behind it: begin its script."""
+        session, line, now_ns = self._links[link], link % self._count, self._desk.now_ns
+        spec = session.line
+        self._throttle.charge(spec.dial_costs, now_ns + self._clock.offset_ns)
+        codec = ClientCodec(mask_source=self._next_mask, max_message_bytes=spec.max_message_bytes)
+        self.codecs[link] = codec
+        self._outbound.attach(link, codec)
+        session.up(self._adapter.script(line), now_ns)
+        if session is not self._sessions[line]:
+            self.overlaps[line] = (
+                AccountOverlap() if spec.private else FeedOverlap(self._market_data.books)
+            )
+        elif not spec.private:
+            self._market_data.begin()
+        self._next_step(session)
+
+    def read(self, link: int, codec: ClientCodec, data: bytes, events: list[Event]) -> None:
+        """Turn bytes into events; control frames are answered on the way."""
+        counts, decode = self._counts, self._decode
+        self._reading = link
+        session = self._links[link]
+        session.heard_ns = self._desk.now_ns
+        line = link if link < self._count else link - self._count
+        for opcode, payload in codec.receive(data):
+            if opcode in _DATA:
+                counts.messages += 1
+                try:
+                    decode(line, payload, events)
+                except RemoteFault as fault:
+                    self._count_fault(session, fault)
+                    self.drop(link, f"message refused: {fault}")
+                    return
+            elif opcode == PING:
+                self._outbound.pong(link, payload, self._desk.now_ns)
+            elif opcode == CLOSE:
+                self._outbound.close(link, CLOSE_NORMAL, self._desk.now_ns)
+                self.drop(link, _closed(payload))
+                return
+        if codec.fault is not None:
+            self._count_fault(session, codec.fault)
+            self._outbound.close(link, codec.fault.close_code, self._desk.now_ns)
+            self.drop(link, f"protocol fault: {codec.fault}")
+
+    def merge(self, link: int, events: list[Event]) -> None:
+        """Keep of what a read has brought what is to be folded, while two connections tell it."""
+        line = link % self._count
+        overlap = self.overlaps.get(line)
+        if overlap is not None:
+            in_use = self._links[link] is self._sessions[line]
+            events[:] = overlap.merge(events, new=in_use != self._making[line])
+
+    def down(self, link: int, reason: str, events: list[Event]) -> None:
+        """A connection is gone. ``events`` takes what the one that takes its place has told."""
+        session, line = self._links[link], link % self._count
+        spec = session.line
+        self._door.log(f"line {spec.name} is down: {reason}")
+        self.codecs[link] = None
+        self._outbound.detach(link)
+        session.lost()
+        if session is not self._sessions[line]:
+            if self._making[line]:
+                self.overlaps.pop(line, None)  # another is dialled
+            else:
+                self._door.retire(link, reason)  # it was about to go
+            return
+        if spec.private:
+            self._recovery.suspend()
+        if self._making[line] or self._spare(line).ready:
+            self._door.retire(link, reason)
+            self._take_over_from_lost(line, reason, events)
+        elif not spec.private:
+            self._market_data.lose(f"line lost: {reason}")
+
+    def _take_over_from_lost(self, line: int, reason: str, events: list[Event]) -> None:
+        """The connection in use is gone while another is being made: that one is the line now."""
+        spare, overlap = self._spare(line), self.overlaps.get(line)
+        continuing = overlap.continuing(self._desk.now_ns) if overlap and spare.ready else ()
+        self._use(spare, line)
+        if overlap is not None and spare.ready:
+            events += overlap.take_over()
+        else:
+            self.overlaps.pop(line, None)
+        if not spare.line.private:
+            self._market_data.lose_but(continuing, f"line lost: {reason}")
+        elif spare.ready:
+            self._private_stands()
+
+    def drop(self, link: int, reason: str, *, redial_now: bool = False) -> None:
+        """Give a connection up; it is dialled again."""
+        self._record(Kind.DROP, link, self._desk.now_ns, reason.encode())
+        self._door.drop(link, reason, redial_now=redial_now)
+
+    def drop_public(self, why: str) -> None:
+        """Give every connection with market data up."""
+        for session in self._links:
+            if session.sendable and not session.line.private:
+                self.drop(session.link, why, redial_now=True)
+
+    def _count_fault(self, session: Session, fault: RemoteFault) -> None:
+        self._counts.errors += 1
+        self._door.log(f"{session.line.name}: {fault}")
+
+    def _next_mask(self) -> int:
+        return self._masks.getrandbits(32)
+
+    # -- replies, and the opening script -------------------------------------------------------
+
+    def heard(self) -> None:
+        """The connection that is being read brought a reply: the venue hears us on it."""
+        self._links[self._reading].answered()
+
+    def on_reply(self, asked: Asked, reply: Reply) -> None:
+        """Take a reply that may be to a step of a connection's opening script."""
+        if type(asked.command) not in _STEPS or asked.line < 0:
+            return
+        session = self._links[asked.line]
+        if not session.answers_step(asked.request_id):
+            return
+        if reply.verdict is not Verdict.DONE:
+            what = f"{type(asked.command).__name__} refused: {reply.code} {reply.text}"
+            if reply.verdict is Verdict.FATAL:
+                self._gate.fail(what, remote=True)
+            self.drop(session.link, what)
+        elif session.step_done():
+            self._ready(session)
+        else:
+            self._next_step(session)
+
+    def on_no_reply(self, asked: Asked) -> None:
+        """A reply will not come: without a step of its script a connection is of no use."""
+        if asked.line < 0:
+            return
+        session = self._links[asked.line]
+        session.unanswered += 1
+        if session.answers_step(asked.request_id):
+            self.drop(session.link, f"{type(asked.command).__name__} was not answered")
+
+    def _next_step(self, session: Session) -> None:
+        command = session.next_step()
+        if command is not None:
+            now_ns, link = self._desk.now_ns, session.link
+            session.asked(self._outbound.request(command, now_ns, link=link))
+
+    def _ready(self, session: Session) -> None:
+        self._door.log(f"line {session.line.name} is ready")
+        in_use = session is self._sessions[session.link % self._count]
+        if session.line.private and in_use and session.ready:  # else it has ended meanwhile
+            self._private_stands()
+
+    def _private_stands(self) -> None:
+        """Orders and the account's events have a way again: prove the table first."""
+        now_ns = self._desk.now_ns
+        self._recovery.begin(now_ns)
+        self._recovery.step(now_ns)
+        self._desk.hurry()
+
+    # -- silence, age and notices --------------------------------------------------------------
+
+    def on_notice(self, notice: Notice) -> None:
+        """The venue says on the connection that is being read that it will be of no use."""
+        session = self._links[self._reading]
+        line = session.link % self._count
+        if notice is Notice.SHUTDOWN:
+            session.expire()
+        elif session is self._sessions[line]:
+            session.relieve(self._desk.now_ns)
+            self._recovery.suspend()
+            self._gate.refresh()
+            self._make(line, f"venue notice: {notice}")
+        elif self._making[line]:
+            self.drop(session.link, f"venue notice: {notice}", redial_now=True)
+
+    def step(self, events: list[Event]) -> None:
+        """Look at every connection: what it waits for, its silence, its age, its replacement.
+
+        ``events`` takes what one that takes over has told until now.
+        """
+        self._outbound.step(self._desk.now_ns)
+        for session in self._links:
+            self._watch(session)
+        for line, session in enumerate(self._sessions):
+            self._replace(line, session, events)
+
+    def _watch(self, session: Session) -> None:
+        now_ns = self._desk.now_ns
+        if session.step_unsent:
+            self._next_step(session)
+        if session.silent(now_ns):
+            self.drop(session.link, f"silent for {session.line.silence_ns // NS_PER_S} s")
+        elif session.unheard:
+            self.drop(session.link, f"{session.unanswered} requests in a row were not answered")
+
+    # -- one connection after another ----------------------------------------------------------
+
+    def _spare(self, line: int) -> Session:
+        """Return the session in the other place of a line."""
+        link = self._sessions[line].link
+        return self._links[(link + self._count) % len(self._links)]
+
+    def _replace(self, line: int, session: Session, events: list[Event]) -> None:
+        """Go a step on the way from one connection to the next, as far as there is one to go."""
+        now_ns, spare = self._desk.now_ns, self._spare(line)
+        if self._making[line]:
+            self._meet(line, session, spare, events)
+        elif session.expires(now_ns):
+            self._make(line, "will end, by its age limit or the venue's word")
+        elif spare.drained(now_ns, any(a.line == spare.link for a in self._outbound.inflight)):
+            self._retire(spare)
+        elif line in self.overlaps and now_ns - self._changed_ns[line] >= APART_NS:
+            del self.overlaps[line]
+
+    def _make(self, line: int, why: str) -> None:
+        """Have another connection made beside the one in use."""
+        spare = self._spare(line)
+        self._door.log(f"line {spare.line.name}: {why}: replacing it")
+        if spare.sendable:  # the one before is still listened to
+            self._retire(spare)
+        self._making[line] = True
+        self._door.dial(spare.link)
+
+    def _meet(self, line: int, old: Session, new: Session, events: list[Event]) -> None:
+        """Have the new connection take over once nothing is lost by that."""
+        now_ns, overlap = self._desk.now_ns, self.overlaps.get(line)
+        met = overlap is not None and overlap.met(now_ns)
+        if overlap is None or not new.ready:
+            return
+        if old.ready and now_ns - self._handed_ns < APART_NS:
+            return
+        if met:
+            self._hand_over(line, old, new)
+            events += overlap.take_over()
+        elif now_ns - new.up_ns >= MEET_NS:
+            self.drop(new.link, "its feed does not continue that of the old connection")
+
+    def _hand_over(self, line: int, old: Session, new: Session) -> None:
+        proved = old.ready
+        self._use(new, line)
+        self._door.log(f"line {new.line.name}: a new connection has taken over")
+        old.relieve(self._desk.now_ns)
+        if not new.line.private:
+            self._retire(old)  # whatever it could tell, the new one has told
+        elif not proved:
+            self._private_stands()
+
+    def _use(self, session: Session, line: int) -> None:
+        self._sessions[line] = session
+        self._making[line] = False
+        self._handed_ns = self._changed_ns[line] = self._desk.now_ns
+
+    def _retire(self, session: Session) -> None:
+        """Close a connection that another has replaced."""
+        why = "replaced by a new connection"
+        self._record(Kind.DROP, session.link, self._desk.now_ns, why.encode())
+        self._door.retire(session.link, why)
+        if session.line.private:
+            self._recovery.look_again(self._desk.now_ns)
+
+
+def _closed(payload: bytes) -> str:
+    """Return what a close frame says: its code and the venue's reason."""
+    if len(payload) < 2:
+        return "closed by the venue, without a code"
+    code, reason = int.from_bytes(payload[:2], "big"), payload[2:].decode(errors="replace")
+    return f"closed by the venue: {code} {reason}".rstrip()

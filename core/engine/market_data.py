@@ -1,0 +1,429 @@
+"""Market data: the feed's facts become books, and a book that is lost is proved anew.
+
+Here live when a book begins, which feed is too late or too silent to be believed, and what its loss
+means for our orders; levels and the proof that they are whole live in ``core.state.book``, when to
+ask for a snapshot in ``core.state.snapshots``.
+
+A feed that tells of times long gone is late: its books are not live, however whole they are. One
+that says nothing is quiet or dead, and only somebody else's word tells which: REST is asked for the
+best prices of every silent book at once. Where it agrees the book is as fresh as the question;
+where it disagrees again and again while the feed stays silent, the feed is dead. A book of which
+nobody has said anything for its largest age keeps its prices, and our orders on it are cancelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
+
+from core.engine.callbacks import Callbacks
+from core.engine.desk import TradingDesk
+from core.engine.outbound import Outbound
+from core.model.commands import FetchBook, FetchTops
+from core.model.events import (
+    BookDelta,
+    BookSnapshot,
+    BookTop,
+    MarketTrade,
+    Reply,
+    TopsReport,
+    Verdict,
+)
+from core.model.instrument import InstrumentTable
+from core.model.units import NS_PER_S
+from core.model.views import BookState
+from core.state import hops as hop
+from core.state.book import Book
+from core.state.counts import Counts
+from core.state.hops import Hops
+from core.state.inflight import Asked
+from core.state.risk import RiskLimits
+from core.state.session import Phase, Session
+from core.state.snapshots import Snapshots
+from core.state.venue_clock import VenueClock
+
+_STALE = BookState.STALE
+
+CONFIRM_NS: Final = NS_PER_S
+"""Between two requests for the best prices of silent books: on Binance 4 of 6,000 weight a minute,
+so that a run whose symbols are all quiet spends a twenty-fifth of it."""
+
+FIRST_CHANGE_NS: Final = NS_PER_S
+"""How long a first change is awaited once the feed stands: ten times what a busy market takes."""
+
+LEAST_FAR_BPS: Final = 50
+"""How far off the proved levels a best price is believed at least, however tight the collar is: a
+lively market moves by some hundredths of a percent within the 100 ms between two changes."""
+
+DENIALS: Final = 3
+"""How often in a row REST must show another best price, the feed silent throughout, before the feed
+counts as dead: an answer may be younger than a change that is on its way to us."""
+
+DOUBT_NS: Final = 10 * NS_PER_S
+"""Between two times that a late feed has the venue's clock measured at once: it may be a clock that
+was set. A start's questions, 21 weight, are asked for it."""
+
+
+class MarketData:
+    """The books of one run, and the feed they share."""
+
+    __slots__ = (
+        "_begun_ns",
+        "_callbacks",
+        "_cancel_when_stale",
+        "_clock",
+        "_confirm_ns",
+        "_confirms",
+        "_counts",
+        "_denials",
+        "_desk",
+        "_doubted_ns",
+        "_hops",
+        "_late",
+        "_limits",
+        "_log",
+        "_most_late_ns",
+        "_outbound",
+        "_ready_ns",
+        "_sessions",
+        "_silent",
+        "_snapshots",
+        "_table",
+        "_unlisted",
+        "_with_depth",
+        "books",
+        "clock_doubted",
+    )
+
+    def __init__(
+        self,
+        *,
+        table: InstrumentTable,
+        books: list[Book],
+        with_depth: bool,
+        sessions: Sequence[Session],
+        desk: TradingDesk,
+        callbacks: Callbacks,
+        outbound: Outbound,
+        clock: VenueClock,
+        hops: Hops,
+        counts: Counts,
+        cancel_when_stale: bool,
+        confirms: bool,
+        log: Callable[[str], None],
+    ) -> None:
+        """``confirms`` says whether REST is asked about silent books."""
+        self._table = table
+        self.books = books
+        self._sessions = sessions
+        self._desk = desk
+        self._callbacks = callbacks
+        self._outbound = outbound
+        self._clock = clock
+        self._hops = hops
+        self._counts = counts
+        self._cancel_when_stale = cancel_when_stale
+        self._log = log
+        self._with_depth = with_depth
+        self._confirms = confirms
+        self._limits: list[RiskLimits] = []
+        self._most_late_ns: list[int] = []
+        """How late the feed of each instrument may be."""
+        self._late: set[int] = set()
+        """Instruments whose feed is too late to be believed."""
+        self._silent: set[int] = set()
+        """Instruments whose orders were cancelled because nobody tells of their market."""
+        self._denials: dict[int, tuple[int, int]] = {}
+        """How often REST has denied a book in a row, and the age of the book that was denied."""
+        self._unlisted: set[int] = set()
+        """Instruments of which the venue refuses to tell the best prices: asked for no more."""
+        self._confirm_ns = 0
+        self._ready_ns = 0
+        """When the feed was last not ready."""
+        self._doubted_ns = 0
+        self.clock_doubted = False
+        """Whether the venue's clock is to be measured anew; for whoever does."""
+        self._snapshots = Snapshots()
+        self._begun_ns: dict[int, int] = {}
+        """When each book began to prove itself, by instrument."""
+
+    def add(self, limits: RiskLimits) -> None:
+        """Open the book of the next instrument."""
+        book = Book(
+            len(self.books),
+            with_depth=self._with_depth,
+            far_bps=max(limits.collar_bps, LEAST_FAR_BPS),
+        )
+        self.books.append(book)
+        self._limits.append(limits)
+        self._most_late_ns.append(limits.max_feed_age_ns)
+
+    # -- facts ---------------------------------------------------------------------------------
+
+    def on_top(self, top: BookTop) -> None:
+        if top.instrument < 0:
+            return
+        book = self.books[top.instrument]
+        book.fresh_ns = self._desk.now_ns
+        if book.apply_top(top):
+            self._callbacks.changed[top.instrument] = book
+
+    def on_delta(self, delta: BookDelta) -> None:
+        index = delta.instrument
+        if index < 0:
+            return
+        book = self.books[index]
+        now_ns = book.fresh_ns = self._desk.now_ns
+        late_ns = now_ns + self._clock.offset_ns - delta.venue_ns
+        most_ns = self._most_late_ns[index]
+        if not -most_ns <= late_ns <= most_ns or index in self._late:
+            if not self._in_time(book, late_ns):
+                return
+            late_ns = min(max(late_ns, -hop.MAX_NS), hop.MAX_NS)
+        if book.apply_delta(delta):
+            self._callbacks.changed[index] = book
+        elif book.wants_snapshot:
+            self._want_snapshot(index)
+        self._hops.record(hop.FEED_AGE, late_ns)
+
+    def on_snapshot(self, snapshot: BookSnapshot) -> None:
+        book = self.books[snapshot.instrument]
+        if book.apply_snapshot(snapshot):
+            self._callbacks.changed[snapshot.instrument] = book
+            self._snapshots.taken(snapshot.instrument, self._desk.now_ns)
+        elif book.state is _STALE and snapshot.instrument not in self._late:
+            self.resync(book)
+
+    def on_trade(self, trade: MarketTrade) -> None:
+        """Somebody traded; where there is no depth its time tells how late the feed is."""
+        index = trade.instrument
+        if index < 0:
+            return
+        if not self._with_depth:
+            late_ns = self._desk.now_ns + self._clock.offset_ns - trade.venue_ns
+            if not self._in_time(self.books[index], late_ns):
+                return
+        self._counts.trades += 1
+        self._callbacks.due.append((self._callbacks.strategy.on_trade, trade, None))
+
+    # -- late ----------------------------------------------------------------------------------
+
+    def _in_time(self, book: Book, late_ns: int) -> bool:
+        """Whether a message is young enough; a book that is late, or is no more, learns of it.
+
+        While the venue's clock is not known nothing changes.
+        """
+        index = book.instrument
+        most_ns = self._most_late_ns[index]
+        if self._clock.known and -most_ns <= late_ns <= most_ns:
+            if index in self._late:
+                self._late.discard(index)
+                self._log(f"{self._table[index].symbol}: the feed is in time again")
+                self._begin(book)
+            return True
+        if not self._clock.known and index not in self._late:
+            return True
+        self._hops.record(hop.FEED_AGE, min(max(late_ns, -hop.MAX_NS), hop.MAX_NS))
+        self._late.add(index)
+        self._doubt_clock()
+        if book.state is not _STALE:
+            book.invalidate(_how_late(late_ns, most_ns))
+            self._callbacks.changed[index] = book
+        return False
+
+    def _doubt_clock(self) -> None:
+        now_ns = self._desk.now_ns
+        if now_ns - self._doubted_ns >= DOUBT_NS:
+            self._doubted_ns = now_ns
+            self.clock_doubted = True
+
+    def late(self, instrument: int) -> bool:
+        """Whether the feed of an instrument is too late to be believed."""
+        return instrument in self._late
+
+    # -- from one proof to the next ------------------------------------------------------------
+
+    def begin(self) -> None:
+        """The feed stands: every book proves itself."""
+        for book in self.books:
+            self._begin(book)
+
+    def _begin(self, book: Book) -> None:
+        if self._table[book.instrument].carried:
+            return  # nothing is subscribed to, and nothing traded
+        book.begin()
+        self._snapshots.drop(book.instrument)
+        self._begun_ns[book.instrument] = self._desk.now_ns
+
+    def lose(self, why: str) -> None:
+        """Nothing is known of the markets any more."""
+        for book in self.books:
+            self._lose(book, why)
+
+    def _lose(self, book: Book, why: str) -> None:
+        was_live = book.live
+        book.invalidate(why)
+        if was_live:
+            self._callbacks.changed[book.instrument] = book
+
+    def lose_but(self, continuing: Collection[int], why: str) -> None:
+        """Another feed has taken over, and continues these books; the others begin anew."""
+        for book in self.books:
+            if book.live and book.instrument not in continuing:
+                self._lose(book, why)
+            elif not book.live and self._feed_stands():
+                self._begin(book)
+
+    def _feed_stands(self) -> bool:
+        return any(s.sendable and not s.line.private for s in self._sessions)
+
+    def resync(self, book: Book) -> None:
+        """The strategy knows; take the orders out, and prove the book anew while the feed lives."""
+        self._counts.resyncs += 1
+        self._log(f"book {self._table[book.instrument].symbol} lost: {book.why}")
+        if self._cancel_when_stale:
+            self._desk.take_out(book.instrument)
+        if book.instrument in self._late:
+            return
+        if self._feed_stands():
+            self._begin(book)
+
+    # -- silent --------------------------------------------------------------------------------
+
+    def step(self) -> None:
+        """Ask for what is due: snapshots, and the best prices of silent books."""
+        self._want_what_does_not_change()
+        self._ask_for_snapshots()
+        quiet = [book for book in self.books if book.live and self._is_quiet(book)]
+        now_ns = self._desk.now_ns
+        if quiet and self._confirms and now_ns >= self._confirm_ns:
+            self._confirm_ns = now_ns + CONFIRM_NS
+            # Who is nearly quiet goes along: a request costs the same for one book and for all.
+            silent = [b for b in self.books if b.live and now_ns - b.fresh_ns >= CONFIRM_NS]
+            asked = {book.instrument for book in (*quiet, *silent)} - self._unlisted
+            if asked:
+                self._outbound.request(FetchTops(tuple(sorted(asked))), now_ns)
+
+    def _is_quiet(self, book: Book) -> bool:
+        """Whether a live book was silent for half its largest age; over it its orders go."""
+        index = book.instrument
+        age_ns, most_ns = self._desk.now_ns - book.fresh_ns, self._limits[index].max_book_age_ns
+        if age_ns <= most_ns:
+            self._silent.discard(index)
+            return age_ns > most_ns // 2
+        if index not in self._silent:
+            self._silent.add(index)
+            self._log(f"{self._table[index].symbol}: nothing heard for {age_ns / NS_PER_S:.1f} s")
+        if self._cancel_when_stale:
+            self._desk.take_out(index)
+        return True
+
+    def _confirm(self, asked: Asked, reply: Reply) -> None:
+        if reply.verdict is Verdict.FATAL and isinstance(asked.command, FetchTops):
+            self._find_unlisted(asked.command.instruments)
+        for fact in reply.facts:
+            if type(fact) is TopsReport:
+                for top in fact.tops:
+                    if top.instrument >= 0 and self.books[top.instrument].live:
+                        self._hold_against(self.books[top.instrument], top, asked.sent_ns)
+
+    def _find_unlisted(self, instruments: tuple[int, ...]) -> None:
+        """One of these is no longer the venue's, which refuses all of them: ask for halves."""
+        middle = len(instruments) // 2
+        if middle:
+            for half in (instruments[:middle], instruments[middle:]):
+                self._outbound.request(FetchTops(half), self._desk.now_ns)
+        else:
+            self._unlisted.update(instruments)
+
+    def _hold_against(self, book: Book, top: BookTop, asked_ns: int) -> None:
+        """Hold a silent book against what REST says of its best prices."""
+        index = book.instrument
+        if book.fresh_ns > asked_ns:
+            self._denials.pop(index, None)
+        elif (book.bid_ticks, book.bid_lots, book.ask_ticks, book.ask_lots) == (
+            top.bid_ticks,
+            top.bid_lots,
+            top.ask_ticks,
+            top.ask_lots,
+        ):
+            self._denials.pop(index, None)
+            book.fresh_ns = asked_ns
+        elif not top.rounded:  # a price between two ticks no level tells of: no fault of the feed
+            denied_ns, denials = self._denials.get(index, (book.fresh_ns, 0))
+            denials = denials + 1 if denied_ns == book.fresh_ns else 1  # else the feed has spoken
+            self._denials[index] = (book.fresh_ns, denials)
+            if denials >= DENIALS:
+                self._declare_dead(book)
+
+    def _declare_dead(self, book: Book) -> None:
+        """The market moves and the feed does not tell: lose the book, and replace its line."""
+        index = book.instrument
+        del self._denials[index]
+        book.invalidate(f"silent while REST showed another best price {DENIALS} times")
+        self._callbacks.changed[index] = book
+        for session in self._sessions:
+            if session.phase is Phase.READY and not session.line.private:
+                session.expire()
+
+    def _want_what_does_not_change(self) -> None:
+        """A market may be quiet from the start: its snapshot is asked for without a change."""
+        now_ns = self._desk.now_ns
+        if not any(s.ready and not s.line.private for s in self._sessions):
+            self._ready_ns = now_ns
+        elif self._with_depth and now_ns - self._ready_ns >= FIRST_CHANGE_NS:
+            for book in self.books:
+                if book.takes_snapshot:
+                    self._snapshots.want(book.instrument, now_ns)
+
+    # -- snapshots -----------------------------------------------------------------------------
+
+    def _want_snapshot(self, instrument: int) -> None:
+        self._snapshots.want(instrument, self._desk.now_ns)
+        self._ask_for_snapshots()
+
+    def _ask_for_snapshots(self) -> None:
+        """Ask for the snapshots that are wanted, as far as they are due."""
+        now_ns = self._desk.now_ns
+        for instrument in self._snapshots.due(now_ns, self._matters):
+            if not self.books[instrument].takes_snapshot:
+                self._snapshots.drop(instrument)
+            elif self._outbound.request(FetchBook(instrument), now_ns):
+                self._snapshots.asked(instrument)
+
+    def _matters(self, instrument: int) -> bool:
+        """Whether there is something of ours on an instrument."""
+        desk = self._desk
+        return bool(desk.position(instrument).lots or desk.open_orders(instrument))
+
+    def on_reply(self, asked: Asked, reply: Reply) -> None:
+        """Take the answer to a question of this room; its facts are folded already."""
+        if type(asked.command) is FetchBook:
+            index, now_ns = asked.command.instrument, self._desk.now_ns
+            self._snapshots.answered(index, now_ns)
+            if self._snapshots.was_taken(index, now_ns):  # a refusal proves nothing
+                book = self.books[index]
+                book.fresh_ns = max(book.fresh_ns, asked.sent_ns)
+        elif type(asked.command) is FetchTops:
+            self._confirm(asked, reply)
+
+    def on_no_reply(self, asked: Asked) -> None:
+        """An answer will not come."""
+        if type(asked.command) is FetchBook:
+            self._snapshots.answered(asked.command.instrument, self._desk.now_ns)
+
+    def outlived(self, asked: Asked) -> bool:
+        """Whether a snapshot was asked for before its book began anew, which asks for another.
+
+        Its number means nothing where the venue has begun its numbers anew in between.
+        """
+        command = asked.command
+        return type(command) is FetchBook and asked.sent_ns < self._begun_ns[command.instrument]
+
+
+def _how_late(late_ns: int, most_ns: int) -> str:
+    how = "behind" if late_ns > 0 else "ahead of"
+    return (
+        f"late: the feed's times are {abs(late_ns) / NS_PER_S:.1f} s {how} the venue's clock, "
+        f"allowed are {most_ns / NS_PER_S:g} s"
+    )

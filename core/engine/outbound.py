@@ -1,0 +1,390 @@
+"""The way out: a command becomes a request, is journaled, and leaves at the end of the turn.
+
+This is the only place that encodes, and the only one that hands bytes to the door. Order:
+budget, encode, journal, sign, frame; nothing is signed or framed that the journal did not take.
+Whether a command may leave at all is decided before it comes here.
+
+What takes an order out, and what asks how one stands, has two ways: the line that orders go over,
+and REST where that one is down, not ready, or has left a cancel without an answer.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from core.model.commands import (
+    Cancel,
+    CancelAll,
+    Command,
+    Logon,
+    OrderKind,
+    Place,
+    QueryOrder,
+    Replace,
+    Riskless,
+    SubscribeMarket,
+    SubscribePrivate,
+    TimeInForce,
+)
+from core.model.errors import JournalFailed, Misuse
+from core.model.events import Side
+from core.model.units import NS_PER_S
+from core.model.venue import Adapter, RestRequest, WireRequest
+from core.model.views import Refusal, RefusalReason
+from core.protocols.websocket import PONG, TEXT, ClientCodec
+from core.state.inflight import REST, Asked, Inflight
+from core.state.journal import Ask, Journal, Kind, pack
+from core.state.risk import Approved
+from core.state.session import Session
+from core.state.throttle import Share, Throttle
+from core.state.venue_clock import VenueClock
+
+_SEND = int(Kind.SEND)
+_ASK = int(Kind.ASK)
+_ORDER = Share.ORDER
+
+_SHARES: dict[type[Command], Share] = {
+    Cancel: Share.CANCEL,
+    CancelAll: Share.CANCEL,
+    Logon: Share.PROOF,
+    SubscribeMarket: Share.PROOF,
+    SubscribePrivate: Share.PROOF,
+}
+"""On whose account a command leaves that needs no approval; all others are questions."""
+
+_ANY_PLACE = Place(0, "", Side.BUY, OrderKind.LIMIT, TimeInForce.GTC, 0, 0)
+
+REPLY_NS = 10 * NS_PER_S
+"""How long a reply is awaited: venues give up after 10 s themselves and say that they do not
+know."""
+
+_TWO_WAYS: Final = frozenset({Cancel, CancelAll, QueryOrder})
+"""Commands that REST carries as well as a line: ``Adapter.encode_rest``."""
+
+_NO_TOKEN: Final = Refusal(
+    RefusalReason.VENUE_LIMIT, "the venue's rate limit leaves no token for it"
+)
+_NO_LINE: Final = Refusal(RefusalReason.NO_CONNECTION, "the connection for orders is down")
+_NO_JOURNAL: Final = Refusal(
+    RefusalReason.NOT_TRADING, "the journal takes nothing more: the run is being left"
+)
+
+
+class Door(Protocol):
+    """What the engine asks of the rooms with I/O in them. Every call returns at once.
+
+    A connection is named by its link: the number of its line, or that plus the count of the lines.
+    So a line has two, of which one is in use, and the other replaces it when its time has come.
+    """
+
+    def open_lines(self) -> None:
+        """Start to dial every line, and keep each connected from now on."""
+        ...
+
+    def dial(self, link: int) -> None:
+        """Keep this connection too, beside the one in use, from now on."""
+        ...
+
+    def retire(self, link: int, reason: str) -> None:
+        """Close a connection, or give its dialling up, and let it be.
+
+        ``Engine.on_down`` follows in a later turn where it stood.
+        """
+        ...
+
+    def sign(self, request: WireRequest) -> bytes: ...
+    def send(self, link: int, data: bytes) -> None: ...
+    def ask(self, request_id: int, request: RestRequest) -> None:
+        """Send a REST request; the answer comes back as ``Engine.on_answer``."""
+        ...
+
+    def drop(self, link: int, reason: str, *, redial_now: bool) -> None:
+        """Close a connection, to be dialled again; ``Engine.on_down`` follows in a later turn."""
+        ...
+
+    def hold_dials(self, until_ns: int) -> None:
+        """Dial no line before that time: the venue has banned us."""
+        ...
+
+    def stop(self, why: str) -> None:
+        """Ask for the run to be left; ``Engine.leave`` follows in a later turn."""
+        ...
+
+    def left(self) -> None:
+        """The run has been left: nothing of ours is alive. May be said more than once."""
+        ...
+
+    def log(self, text: str) -> None:
+        """Write a line for people."""
+        ...
+
+
+class _Pace:
+    """Frames on a connection whose venue takes only so many a second, pongs included."""
+
+    def __init__(self, most: int) -> None:
+        self._sent_ns: deque[int] = deque(maxlen=most)
+        self.pong: bytes | None = None
+        """The newest ping's payload, where it could not be answered at once (RFC 6455, 5.5.3)."""
+
+    def has_room(self, now_ns: int) -> bool:
+        sent_ns = self._sent_ns
+        return len(sent_ns) < (sent_ns.maxlen or 0) or now_ns - sent_ns[0] >= NS_PER_S
+
+    def sent(self, now_ns: int) -> None:
+        self._sent_ns.append(now_ns)
+
+
+class Outbound:
+    """Requests on their way out of the engine."""
+
+    __slots__ = (
+        "_asks",
+        "_clock",
+        "_codecs",
+        "_cost",
+        "_door",
+        "_encode",
+        "_encode_rest",
+        "_frames",
+        "_journal",
+        "_order_costs",
+        "_paces",
+        "_placing",
+        "_sessions",
+        "_stamp",
+        "_take",
+        "_throttle",
+        "encode_ns",
+        "inflight",
+        "refusal",
+        "waiting",
+    )
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        sessions: Sequence[Session],
+        throttle: Throttle,
+        journal: Journal,
+        clock: VenueClock,
+        door: Door,
+        stamp: Callable[[], int],
+    ) -> None:
+        self._cost = adapter.cost
+        self._encode = adapter.encode
+        self._encode_rest = adapter.encode_rest
+        self._sessions = sessions
+        self._throttle = throttle
+        self._take = throttle.take
+        self._order_costs = adapter.cost(_ANY_PLACE)
+        self._journal = journal
+        self._clock = clock
+        self._door = door
+        self._stamp = stamp
+        self.inflight = Inflight()
+        self._frames: list[list[bytes]] = [[] for _ in range(2 * len(adapter.lines))]
+        self._codecs: list[ClientCodec | None] = [None for _ in self._frames]
+        self._paces: list[_Pace | None] = [None for _ in self._frames]
+        self._placing: list[tuple[int, bytes]] = []
+        """Orders framed since the last flush: request and frame."""
+        self._asks: list[tuple[int, RestRequest]] = []
+        """What was asked over REST since the last flush."""
+        self.waiting = False
+        """Whether anything is to leave with the next flush."""
+        self.refusal = _NO_TOKEN
+        """Why ``request`` last returned 0."""
+        self.encode_ns = 0
+        """Time spent here since the engine last set it to 0."""
+
+    def attach(self, link: int, codec: ClientCodec) -> None:
+        """A connection is up; its frames are made by ``codec``."""
+        self._codecs[link] = codec
+        self._frames[link].clear()
+        most = self._sessions[link % len(self._sessions)].line.sends_per_s
+        self._paces[link] = _Pace(most) if most else None
+
+    def detach(self, link: int) -> None:
+        """A connection is gone, and what waited for it with it."""
+        self._codecs[link] = None
+        self._paces[link] = None
+        self._frames[link].clear()
+
+    def request(
+        self,
+        what: Approved | Riskless,
+        now_ns: int,
+        *,
+        share: Share | None = None,
+        began_ns: int = 0,
+        instead: Asked | None = None,
+        link: int | None = None,
+    ) -> int:
+        """Send a command; returns its request id, or 0 when nothing was sent: see ``refusal``.
+
+        Nothing is sent when the venue's budget has no token for it, or when no way is open.
+        Whose tokens it may use follows from what it is; a question that the exit waits for takes
+        another ``share``. ``began_ns`` is the stamp of this moment where the caller has just
+        taken one. ``instead`` is a request whose way was tried in vain: the other one is taken, if
+        it is open. ``link`` is the connection that the command is for, where that is not the one
+        in use. Raises ``Misuse`` for a command that would create risk and is not approved.
+        """
+        began_ns = began_ns or self._stamp()
+        venue_ns = now_ns + self._clock.offset_ns
+        command: Command
+        if isinstance(what, Approved):
+            command, share = what.command, _ORDER
+        else:
+            command = _riskless(what)
+            share = _SHARES.get(type(command), Share.QUESTION) if share is None else share
+        placing = share is _ORDER
+        if not self._take(self._cost(command), venue_ns, share):
+            self.refusal = _NO_TOKEN
+            return 0
+        request_id = self.inflight.next_id()
+        request = self._encode(command, request_id, venue_ns)
+        if (
+            type(command) in _TWO_WAYS
+            and type(request) is WireRequest
+            and self._by_rest(request.line, instead)
+        ):
+            request = self._encode_rest(command, venue_ns)
+        if type(request) is WireRequest:
+            line = self._sessions[request.line].link if link is None else link
+            codec = self._codecs[line]
+            if codec is None:
+                self.refusal = _NO_LINE
+                return 0
+            if not self._journaled(_SEND, line, now_ns, request.body) and placing:
+                self.refusal = _NO_JOURNAL
+                return 0
+            frame = codec.frame(TEXT, self._door.sign(request))
+            self._frames[line].append(frame)
+            if link is not None:  # a step of its script: all that a paced connection is asked
+                self._count_frame(link, now_ns)
+            if placing:
+                self._placing.append((request_id, frame))
+            self.waiting = True
+        elif type(request) is RestRequest:
+            line = REST
+            ask = Ask(request_id, request.method, request.path, request.query, request.signed)
+            self._journaled(_ASK, 0, now_ns, pack(ask))
+            self._asks.append((request_id, request))
+            self.waiting = True
+        self.inflight.add(Asked(request_id, command, line, now_ns, now_ns + REPLY_NS))
+        self.encode_ns += self._stamp() - began_ns
+        return request_id
+
+    def ignored(self, asked: Asked) -> None:
+        """A cancel was not answered in time."""
+        for session in self._sessions:
+            if session.link == asked.line:
+                session.ignored()
+
+    def _by_rest(self, line: int, instead: Asked | None) -> bool:
+        """Whether REST is the better of two ways."""
+        session = self._sessions[line]
+        if instead is None:
+            return not session.hears
+        return instead.line != REST or not session.ready
+
+    def traded(self, now_ns: int) -> None:
+        """An order that rested has traded for the first time: it costs no order any more."""
+        self._throttle.give_back(self._order_costs, now_ns + self._clock.offset_ns)
+
+    def pong(self, link: int, payload: bytes, now_ns: int) -> None:
+        """Answer a ping; where the venue takes no more frames now, the newest one, once it does."""
+        codec, pace = self._codecs[link], self._paces[link]
+        if codec is None:
+            return
+        if pace is not None:
+            if not pace.has_room(now_ns):
+                pace.pong = payload
+                return
+            pace.pong = None
+            pace.sent(now_ns)
+        self._keep(link, codec.frame(PONG, payload), now_ns)
+
+    def _count_frame(self, link: int, now_ns: int) -> None:
+        pace = self._paces[link]
+        if pace is not None:
+            pace.sent(now_ns)
+
+    def step(self, now_ns: int) -> None:
+        """Answer the pings that had to wait."""
+        for link, pace in enumerate(self._paces):
+            if pace is not None and pace.pong is not None:
+                self.pong(link, pace.pong, now_ns)
+
+    def close(self, link: int, code: int, now_ns: int) -> None:
+        """Send a close frame with this code; nothing follows it on the connection."""
+        codec = self._codecs[link]
+        if codec is not None:
+            self._keep(link, codec.close(code), now_ns)
+            self._codecs[link] = None
+
+    def _keep(self, link: int, frame: bytes, now_ns: int) -> None:
+        self._journaled(_SEND, link, now_ns, frame)
+        self._frames[link].append(frame)
+        self.waiting = True
+
+    def _journaled(self, kind: int, line: int, now_ns: int, payload: bytes) -> bool:
+        """Record what is about to leave; once the journal has failed only cancels leave."""
+        try:
+            self._journal.append(kind, line, now_ns, payload)
+        except JournalFailed:
+            # The engine meets the same failure with its next input, and leaves.
+            return False
+        return True
+
+    def withhold(self) -> None:
+        """Let nothing leave that this turn has asked for: its read has told of a ban.
+
+        Its requests stay unanswered, like those that a line loses on the way.
+        """
+        self.waiting = False
+        self._placing.clear()
+        self._asks.clear()
+        for frames in self._frames:
+            frames.clear()
+
+    def take_back(self, halted: Callable[[int], bool]) -> list[Asked]:
+        """Let no order leave that was framed since the last flush on what is halted by now.
+
+        Cancels and questions leave. Returns the requests that will not.
+        """
+        taken = []
+        for request_id, frame in self._placing:
+            asked = self.inflight.find(request_id)
+            if asked is None:
+                continue
+            command = asked.command
+            place = command.new if isinstance(command, Replace) else command
+            if isinstance(place, Place) and halted(place.instrument):
+                self.inflight.take(request_id)
+                self._frames[asked.line].remove(frame)
+                taken.append(asked)
+        return taken
+
+    def flush(self) -> None:
+        """Hand every connection what was framed for it, in one piece, and REST what was asked."""
+        self.waiting = False
+        self._placing.clear()
+        if self._asks:
+            asks, self._asks = self._asks, []
+            for request_id, request in asks:
+                self._door.ask(request_id, request)
+        for link, frames in enumerate(self._frames):
+            if frames:
+                data = frames[0] if len(frames) == 1 else b"".join(frames)
+                frames.clear()
+                self._door.send(link, data)
+
+
+def _riskless(command: object) -> Riskless:
+    """Return a command that needs no approval; anything else is refused, whatever types say."""
+    if not isinstance(command, Riskless):
+        raise Misuse(f"{command!r} is not approved: nothing that creates risk leaves without it")
+    return command

@@ -1,0 +1,170 @@
+"""Two connections of one line, while both stand: what they tell is folded once, and in order.
+
+A connection is replaced before it is closed, so for some seconds the venue tells everything twice.
+Here lives what of it is folded. Opening and closing connections lives in ``core.engine.lines``, and
+the fold of order reports needs nothing from here: it takes any report any number of times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final, Protocol
+
+from core.model.events import AccountReport, BalanceMoved, BookDelta, BookTop, Event, MarketTrade
+from core.model.units import NS_PER_S
+from core.state.book import Book
+
+QUIET_NS: Final = 2 * NS_PER_S
+"""A book that neither connection tells anything of for so long is the same on both: the slower
+one is never so far behind, or its feed would be late."""
+
+MOST_HELD: Final = 20_000
+"""Events kept of the new connection: 2 s of a hundred busy symbols. More are forgotten, and the
+new connection has to meet the old one again."""
+
+MOST_MOVES: Final = 100
+"""Deposits and withdrawals remembered: an account has a few a day."""
+
+
+class Overlap(Protocol):
+    """What two connections tell, made one."""
+
+    def merge(self, events: list[Event], *, new: bool) -> list[Event]:
+        """Return what is to be folded of what the ``new`` or the old connection told."""
+        ...
+
+    def met(self, now_ns: int) -> bool:
+        """Whether the new connection can take over without anything being lost."""
+        ...
+
+    def continuing(self, now_ns: int) -> Collection[int]:
+        """Return the instruments whose books go on if the old connection ends now."""
+        ...
+
+    def take_over(self) -> list[Event]:
+        """Return what the new connection has told ahead: from now on it is the one."""
+        ...
+
+
+class AccountOverlap:
+    """Two private streams: what is told as a change counts once, and what is older counts not."""
+
+    def __init__(self) -> None:
+        self._moves: tuple[list[BalanceMoved], list[BalanceMoved]] = ([], [])
+        """Told by the old and by the new connection alone."""
+        self._newest_ns = 0
+
+    def merge(self, events: list[Event], *, new: bool) -> list[Event]:
+        return [event for event in events if self._counts(event, new)]
+
+    def _counts(self, event: Event, new: bool) -> bool:
+        if type(event) is BalanceMoved:
+            return self._first_told(event, new)
+        if type(event) is AccountReport and not event.whole:
+            late = event.venue_ns < self._newest_ns
+            self._newest_ns = max(self._newest_ns, event.venue_ns)
+            return not late
+        return True
+
+    def _first_told(self, moved: BalanceMoved, new: bool) -> bool:
+        mine, others = self._moves[new], self._moves[not new]
+        if moved in others:
+            others.remove(moved)
+            return False
+        mine.append(moved)
+        del mine[:-MOST_MOVES]
+        return True
+
+    def met(self, now_ns: int) -> bool:
+        return True
+
+    def continuing(self, now_ns: int) -> Collection[int]:
+        return ()
+
+    def take_over(self) -> list[Event]:
+        return []
+
+
+class FeedOverlap:
+    """Two market feeds: the new one is held back until it continues what the old one has told.
+
+    That is so for a book once the changes that the new feed tells begin no later than where the
+    book stands, and reach to where it stood when both began; or once neither has told anything of
+    it for a while.
+    """
+
+    def __init__(self, books: Sequence[Book]) -> None:
+        self._books = books
+        self._held: list[Event] = []
+        self._first_seq: dict[int, int] = {}
+        """Where the first change that the new connection told begins, by instrument."""
+        self._last_seq: dict[int, int] = {}
+        self._began_seq: dict[int, int] = {}
+        """Where each book stood when it was first looked at: a feed that counts anew lies below."""
+        self._stood: dict[int, tuple[int, int]] = {}
+        """Where each book stood when it was last looked at, and since when."""
+        self._last_trade: dict[int, int] = {}
+        self._taken = False
+
+    def merge(self, events: list[Event], *, new: bool) -> list[Event]:
+        if self._taken:
+            return [event for event in events if self._is_newer(event)] if new else []
+        if new:
+            return self._hold(events)
+        for event in events:
+            if type(event) is MarketTrade:
+                self._last_trade[event.instrument] = event.trade_id
+        return events
+
+    def _hold(self, events: list[Event]) -> list[Event]:
+        """Keep what is told of the markets; return the rest."""
+        rest = []
+        for event in events:
+            if type(event) is BookDelta:
+                self._first_seq.setdefault(event.instrument, event.first_seq)
+                self._last_seq[event.instrument] = event.last_seq
+                self._held.append(event)
+            elif type(event) is BookTop or type(event) is MarketTrade:
+                self._held.append(event)
+            else:
+                rest.append(event)
+        if len(self._held) > MOST_HELD:
+            self._held.clear()
+            self._first_seq.clear()
+            self._last_seq.clear()
+        return rest
+
+    def _is_newer(self, event: Event) -> bool:
+        """Whether an event of the new feed tells something that the old one has not."""
+        if type(event) is BookDelta:
+            return event.instrument < 0 or event.last_seq > self._books[event.instrument].levels_seq
+        if type(event) is BookTop:
+            return event.instrument < 0 or event.seq > self._books[event.instrument].top_seq
+        if type(event) is MarketTrade:
+            return event.trade_id > self._last_trade.get(event.instrument, -1)
+        return True
+
+    def met(self, now_ns: int) -> bool:
+        waiting = [b for b in self._books if b.live and not self._continues(b, now_ns)]
+        return not waiting
+
+    def continuing(self, now_ns: int) -> Collection[int]:
+        return [b.instrument for b in self._books if b.live and self._continues(b, now_ns)]
+
+    def _continues(self, book: Book, now_ns: int) -> bool:
+        index, seq = book.instrument, book.levels_seq
+        stood_seq, since_ns = self._stood.get(index, (seq, now_ns))
+        if stood_seq != seq:
+            since_ns = now_ns
+        self._stood[index] = (seq, since_ns)
+        began_seq = self._began_seq.setdefault(index, seq)
+        if index not in self._first_seq:
+            return now_ns - since_ns >= QUIET_NS
+        return self._first_seq[index] <= seq + 1 and self._last_seq[index] >= began_seq
+
+    def take_over(self) -> list[Event]:
+        self._taken = True
+        for book in self._books:
+            book.continue_from_another_feed()
+        held, self._held = self._held, []
+        return [event for event in held if self._is_newer(event)]

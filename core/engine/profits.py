@@ -1,0 +1,471 @@
+"""Profits: what each instrument has made, and the day's loss held against what is allowed.
+
+Here positions, prices and fees of all boots become the result of the day, by symbol and in each
+quote asset, and a loss beyond its limit halts the run. What a day begins from is known in
+``core.state.daily_loss``, where prices come from in ``core.engine.prices``.
+
+A loss is never 0 for want of a price. A position counts at its last price, and where that is old
+the venue is asked for another one. While something has no price at all nothing is placed, and
+where that lasts, or the venue knows none, the run halts until there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from core.engine.checkpoint import Day, DayNote, Elsewhere
+from core.engine.desk import TradingDesk
+from core.engine.gate import Gate
+from core.engine.prices import Prices
+from core.model.halts import HaltKind
+from core.model.instrument import Instrument, InstrumentTable
+from core.model.units import ASSET_DECIMALS, NS_PER_S, amount_text, format_decimal, plain
+from core.state.book import Book
+from core.state.daily_loss import DAY_NS, DayResult, Price
+from core.state.orders import Orders
+from core.state.position import Position
+from core.state.risk import Risk, TotalLimits
+from core.state.venue_clock import VenueClock
+
+WITHOUT_BOOK_NS = 2 * NS_PER_S
+"""A position whose book gives no price for so long is valued by asking the venue: a resync takes
+less."""
+
+OLD_NS = 60 * NS_PER_S
+"""A position whose price is older has none: three questions for another one went unanswered."""
+
+PATIENCE_NS = 10 * NS_PER_S
+"""So long nothing is placed for want of a price, before the run halts and its orders go: the first
+fee in another asset is valued within one answer of the venue."""
+
+_ATOMS = 10**ASSET_DECIMALS
+
+_IN_ANOTHER = " (in another run folder)"
+"""Said after the words of a halt that was not this folder's."""
+
+
+class _Row:
+    """One instrument."""
+
+    __slots__ = ("mark_ticks", "priced_ns", "result")
+
+    def __init__(self) -> None:
+        self.result = DayResult()
+        self.mark_ticks = 0
+        """The last price that is known, 0 for none."""
+        self.priced_ns = 0
+
+
+class Profits:
+    """The profits of one run."""
+
+    def __init__(
+        self,
+        *,
+        book_id: str,
+        table: InstrumentTable,
+        books: Sequence[Book],
+        positions: Sequence[Position],
+        orders: Orders,
+        risk: Risk,
+        desk: TradingDesk,
+        clock: VenueClock,
+        gate: Gate,
+        prices: Prices,
+        totals: Mapping[str, TotalLimits],
+        write: Callable[[int], None],
+        log: Callable[[str], None],
+    ) -> None:
+        """``write`` has what the next boot starts from written at once."""
+        self._book_id = book_id
+        """What tells this run folder's results from those of others on the same account."""
+        self._table = table
+        self._books = books
+        self._positions = positions
+        self._orders = orders
+        self._risk = risk
+        self._desk = desk
+        self._clock = clock
+        self._gate = gate
+        self._prices = prices
+        self._totals = totals
+        self._write = write
+        self._log = log
+        self._rows: list[_Row] = []
+        self._kept: list[DayNote] = []
+        """Of symbols that are not in the table: handed on as they are."""
+        self._elsewhere: list[Elsewhere] = []
+        self._others: dict[str, int] = {}
+        """The day's results that no instrument of ours has, by quote asset."""
+        self._halted_day = 0
+        self._halted = ""
+        """The day on which its loss has halted the run, and the words."""
+        self._today = 0
+        """Days since 1970-01-01 by the venue's clock, 0 until that is known."""
+        self._no_price_ns = 0
+        """Since when something has no price, 0 where all has."""
+
+    # -- what earlier boots have left ----------------------------------------------------------
+
+    def keep(self, elsewhere: Sequence[Elsewhere]) -> None:
+        """Remember the results of other folders, until the instruments are known."""
+        self._elsewhere = list(elsewhere)
+
+    def restore(self, left: Day | None) -> None:
+        """Go on from what the boot before has noted. Positions are restored already."""
+        days: list[DayNote] = []
+        if left is not None:
+            self._book_id, days = left.book_id, left.symbols
+            self._halted_day, self._halted = left.halted_day, left.halted
+        noted = {note.symbol: note for note in days}
+        for row in self._table:
+            note = noted.pop(row.symbol, None)
+            held, result = self._positions[row.index], self._row(row.index).result
+            if note is not None:
+                result.restore(note.begun, note.fees)
+            elif held.bought_lots or held.sold_lots:
+                result.forget_base(_third(row, held.fees_atoms))
+        self._kept = list(noted.values())
+
+    def _begin(self) -> None:
+        """It is known which day it is: what was lost today counts, and what has halted stands."""
+        day = self._today
+        for note in self._kept:
+            if note.begun.day >= day:
+                self._add_elsewhere(note.symbol, note.quote, note.result_atoms)
+        for book in self._elsewhere:
+            if book.book_id == self._book_id or book.day < day:
+                continue
+            for symbol, (quote, atoms) in book.results.items():
+                self._add_elsewhere(symbol, quote, atoms)
+            if book.halted and self._halted_day < day:
+                self._halted_day = book.day
+                self._halted = book.halted.removesuffix(_IN_ANOTHER) + _IN_ANOTHER
+        if self._halted_day >= day:
+            self._gate.halt(self._halted, HaltKind.DAILY_LOSS)
+
+    def _add_elsewhere(self, symbol: str, quote: str, atoms: int) -> None:
+        row = self._table.find(symbol)
+        if row is not None and row.quote == quote:
+            result = self._row(row.index).result
+            result.turn(self._today)
+            result.elsewhere_atoms += atoms
+        else:
+            self._others[quote] = self._others.get(quote, 0) + atoms
+
+    # -- what the next boot goes on from -------------------------------------------------------
+
+    def note(self) -> Day:
+        """Return what the next boot in this folder goes on from."""
+        if self._turn():
+            self._mark_all()
+        return Day(
+            book_id=self._book_id,
+            symbols=[*(self._day_note(row) for row in self._table), *self._kept],
+            halted_day=self._halted_day,
+            halted=self._halted,
+        )
+
+    def own(self) -> Elsewhere:
+        """Return what other folders of the same account have to know of this one."""
+        results = {
+            row.symbol: (row.quote, self._rows[row.index].result.own(self._fee_prices(row)))
+            for row in self._table
+            if row.index < len(self._rows)
+        }
+        results |= {note.symbol: (note.quote, note.result_atoms) for note in self._kept}
+        return Elsewhere(
+            book_id=self._book_id,
+            day=self._today,
+            results=results,
+            halted=self._halted if self._halted_day == self._today else "",
+        )
+
+    def _day_note(self, row: Instrument) -> DayNote:
+        result = self._row(row.index).result
+        return DayNote(
+            symbol=row.symbol,
+            quote=row.quote,
+            begun=result.begun(),
+            fees=_third(row, self._positions[row.index].fees_atoms),
+            result_atoms=result.own(self._fee_prices(row)),
+        )
+
+    # -- watching ------------------------------------------------------------------------------
+
+    def step(self) -> None:
+        """Hold the day against its limits, and ask for the prices that are wanted."""
+        if self._turn():
+            self._mark_all()
+            self._judge_prices()
+            self._judge_all()
+            self._prices.step()
+
+    def on_fill(self, instrument: int) -> None:
+        """A fill has moved a position: hold that instrument against its own limit at once."""
+        if self._turn():
+            row = self._table[instrument]
+            self._mark(row)
+            self._judge(row)
+
+    def _turn(self) -> bool:
+        """Learn which day it is; return whether that is known."""
+        if not self._clock.known:
+            return self._today > 0
+        first, self._today = not self._today, self._day()
+        if first:
+            self._begin()
+        return True
+
+    def _judge(self, row: Instrument) -> int:
+        """Hold one instrument against its limit; return its result."""
+        found = self._rows[row.index].result.result(self._fee_prices(row))
+        most = row.money_atoms(self._risk.limits(row.index).max_daily_loss)
+        if -found > most and not row.carried:
+            self._lost(f"{amount_text(-found, row.quote)} on {row.symbol}", most, row.quote)
+        return found
+
+    def _judge_all(self) -> None:
+        """Hold each instrument's result, and all of each quote asset, against what is allowed."""
+        by_quote = dict(self._others)
+        for row in self._table:
+            by_quote[row.quote] = by_quote.get(row.quote, 0) + self._judge(row)
+        for quote, limits in self._totals.items():
+            most, lost = limits.max_daily_loss_atoms, -self._total(quote, by_quote)
+            if most and lost > most:
+                self._lost(f"{amount_text(lost, quote)} in all", most, quote)
+
+    def _total(self, quote: str, by_quote: Mapping[str, int]) -> int:
+        """Return the result in one asset of all that counts in its total."""
+        total = 0
+        for asset, atoms in by_quote.items():
+            if asset == quote or self._prices.is_stated(asset, quote):
+                price = self._prices.of(asset, quote)
+                total -= 0 if price is None else price.worth(-atoms)
+        return total
+
+    def _lost(self, what: str, most_atoms: int, quote: str) -> None:
+        if self._halted_day == self._today:
+            return
+        self._halted_day = self._today
+        self._halted = (
+            f"lost {what} since midnight UTC, allowed are {amount_text(most_atoms, quote)} a day"
+        )
+        self._gate.halt(self._halted, HaltKind.DAILY_LOSS)
+        # The next boot has to know, however soon this one ends.
+        self._write(self._desk.now_ns)
+
+    def _mark_all(self) -> None:
+        for row in self._table:
+            self._mark(row)
+
+    def _mark(self, row: Instrument) -> None:
+        """Take an instrument's profit at the newest price."""
+        held, position = self._row(row.index), self._positions[row.index]
+        if held.result.turn(self._today):
+            self._others = {}
+        self._price(row, held)
+        made = self._made(row, held.mark_ticks)
+        if made is not None:
+            held.result.mark(row.money_atoms(made), _third(row, position.fees_atoms))
+        for asset in held.result.fees_today():
+            self._prices.want(asset, row.quote)
+        self._weigh(row, held.mark_ticks)
+
+    def _row(self, index: int) -> _Row:
+        while index >= len(self._rows):
+            self._rows.append(_Row())
+        return self._rows[index]
+
+    def _day(self) -> int:
+        return (self._desk.now_ns + self._clock.offset_ns) // DAY_NS
+
+    # -- prices --------------------------------------------------------------------------------
+
+    def _price(self, row: Instrument, held: _Row) -> None:
+        """Take the newest price: the middle of the book, else what the venue says when asked."""
+        now_ns, ticks = self._desk.now_ns, _middle(self._books[row.index])
+        if ticks:
+            held.mark_ticks, held.priced_ns = ticks, now_ns
+        elif self._positions[row.index].lots and now_ns - held.priced_ns > WITHOUT_BOOK_NS:
+            self._prices.want_symbol(row.symbol)
+            mantissa, decimals, told_ns = self._prices.of_symbol(row.symbol)
+            if mantissa and told_ns > held.priced_ns:
+                scale = 10**decimals * row.tick.step_mantissa
+                held.mark_ticks = int(mantissa * 10**row.tick.decimals // scale)
+                held.priced_ns = told_ns
+
+    def _judge_prices(self) -> None:
+        """Place nothing while something has no price; halt where that lasts."""
+        why, hopeless = self._without_price()
+        risk, now_ns = self._risk, self._desk.now_ns
+        risk.not_valued = why
+        if not why:
+            self._no_price_ns = 0
+            if risk.lift(HaltKind.NOT_VALUED):
+                self._log("everything has a price again: the day's loss is known")
+                self._gate.refresh()
+            return
+        if not self._no_price_ns:
+            self._no_price_ns = now_ns
+        lasts = hopeless or now_ns - self._no_price_ns > PATIENCE_NS
+        if lasts and not risk.has(HaltKind.NOT_VALUED):
+            self._gate.halt(why, HaltKind.NOT_VALUED)
+
+    def _without_price(self) -> tuple[str, bool]:
+        """Return what has no price, and whether the venue cannot tell one."""
+        now_ns = self._desk.now_ns
+        for row in self._table:
+            held, lots = self._rows[row.index], self._positions[row.index].lots
+            if lots and not (held.mark_ticks and now_ns - held.priced_ns < OLD_NS):
+                size = f"{'-' if lots < 0 else ''}{row.size_text(abs(lots))}"
+                return (
+                    f"there is no price of {row.symbol}: what {size} are worth is not known",
+                    False,
+                )
+            for asset, atoms in held.result.fees_today().items():
+                # What is paid back to us may be left out.
+                if atoms > 0 and self._prices.of(asset, row.quote) is None:
+                    why = (
+                        f"fees of {amount_text(atoms, asset)} were paid on {row.symbol} today, and "
+                        f"there is no price of {asset} in {row.quote}: state one "
+                        f"([risk.prices.{row.quote}] {asset} = ...)"
+                    )
+                    return why, self._prices.hopeless(asset, row.quote)
+        return "", False
+
+    def _fee_prices(self, row: Instrument) -> dict[str, Price]:
+        """Return what today's fees in other assets are worth, as far as it is known."""
+        found = {}
+        for asset in self._rows[row.index].result.fees_today():
+            price = self._prices.of(asset, row.quote)
+            if price is not None:
+                found[asset] = price
+        return found
+
+    def _weigh(self, row: Instrument, mark_ticks: int) -> None:
+        if not self._totals:
+            return
+        factors = {}
+        for quote in self._totals:
+            if row.quote == quote or self._prices.is_stated(row.quote, quote):
+                self._prices.want(row.quote, quote)
+                price = self._prices.of(row.quote, quote)
+                factors[quote] = (0, 1) if price is None else _factor(row, price)
+        position = self._positions[row.index].lots
+        exposure = self._orders.exposure(row.index)
+        self._risk.weigh(row.index, exposure, position, mark_ticks, factors)
+
+    # -- what may be seen ----------------------------------------------------------------------
+
+    def profit(self, index: int) -> int | None:
+        """Return an instrument's profit in quote units, over all boots, less all fees.
+
+        Fees in other assets count at today's price, as far as there is one. ``None`` while there
+        is no price to value the position at.
+        """
+        row, mark_ticks = self._table[index], _middle(self._books[index])
+        made = self._made(row, mark_ticks) if mark_ticks else None
+        if made is None:
+            return None
+        paid = sum(
+            price.worth(atoms)
+            for asset, atoms in _third(row, self._positions[index].fees_atoms).items()
+            if (price := self._prices.of(asset, row.quote)) is not None
+        )
+        return made - row.worth(paid, 0, 0)
+
+    def _made(self, row: Instrument, mark_ticks: int) -> int | None:
+        """Return an instrument's profit less fees in its own two assets, in quote units."""
+        position = self._positions[row.index]
+        fees = position.fees_atoms
+        base_fees = fees.get(row.base, 0)
+        if not mark_ticks and (position.lots or base_fees):
+            return None
+        paid = row.worth(fees.get(row.quote, 0), base_fees, mark_ticks)
+        return position.profit(mark_ticks) - paid
+
+    def told(self) -> dict[str, Any]:
+        """Return the day for people and programs, in units of each quote asset."""
+        rows = [row for row in self._table if row.index < len(self._rows)]
+        by_quote = dict(self._others)
+        for row in rows:
+            atoms = self._rows[row.index].result.result(self._fee_prices(row))
+            by_quote[row.quote] = by_quote.get(row.quote, 0) + atoms
+        held = {quote: (worst, most) for quote, worst, most in self._risk.totals()}
+        return {
+            "not_valued": self._risk.not_valued,
+            "symbols": [self._told_of(row) for row in rows],
+            "totals": [
+                self._told_total(quote, self._total(quote, by_quote), held.get(quote, (0, 0)))
+                for quote in dict.fromkeys([*by_quote, *self._totals])
+            ],
+        }
+
+    def _told_of(self, row: Instrument) -> dict[str, Any]:
+        held = self._rows[row.index]
+        most = row.money_atoms(self._risk.limits(row.index).max_daily_loss)
+        prices = self._fee_prices(row)
+        base, result = held.result.base_atoms, held.result.result(prices)
+        known = base is not None and (held.mark_ticks or not self._positions[row.index].lots)
+        return {
+            "symbol": row.symbol,
+            "quote": row.quote,
+            "result": _text(result) if known else None,
+            "elsewhere": _text(held.result.elsewhere_atoms),
+            "base": None if base is None else _text(base),
+            "max_loss": _text(most),
+            "used": _used(result, most),
+            "fees": {
+                asset: {
+                    "paid": _text(atoms),
+                    "worth": _text(prices[asset].worth(atoms)) if asset in prices else None,
+                    "price_from": self._prices.source(asset, row.quote),
+                }
+                for asset, atoms in held.result.fees_today().items()
+            },
+        }
+
+    def _told_total(self, quote: str, atoms: int, held: tuple[int, int]) -> dict[str, Any]:
+        limits = self._totals.get(quote)
+        most = limits.max_daily_loss_atoms if limits else 0
+        worst, most_held = held
+        return {
+            "quote": quote,
+            "result": _text(atoms),
+            "max_loss": _text(most) if most else None,
+            "used": _used(atoms, most) if most else None,
+            "notional": _text(worst) if most_held else None,
+            "max_notional": _text(most_held) if most_held else None,
+        }
+
+
+def _third(row: Instrument, fees: Mapping[str, int]) -> dict[str, int]:
+    """Return the fees in assets that are not the instrument's own."""
+    return {asset: atoms for asset, atoms in fees.items() if asset not in (row.base, row.quote)}
+
+
+def _middle(book: Book) -> int:
+    if not (book.live and book.bid_lots and book.ask_lots):
+        return 0
+    return (book.bid_ticks + book.ask_ticks) // 2
+
+
+def _factor(row: Instrument, price: Price) -> tuple[int, int]:
+    """Return what leads from an instrument's quote units to atoms of another asset."""
+    return (
+        row.quote_unit * _ATOMS * price.numerator,
+        int(10**row.quote_decimals) * price.denominator,
+    )
+
+
+def _text(atoms: int) -> str:
+    return plain(format_decimal(atoms, ASSET_DECIMALS))
+
+
+def _used(result_atoms: int, most_atoms: int) -> str:
+    """Return how much of the largest loss is used up, in whole percent, rounded up."""
+    if result_atoms >= 0:
+        return "0 %"
+    return f"{-(100 * result_atoms // most_atoms)} %" if most_atoms else "all"

@@ -1,0 +1,322 @@
+"""What a reply, or its absence, proves about the orders it concerns; and asking until it is known.
+
+Here the verdict on a request meets the order table. Silence, a lost line and an unlisted error all
+mean the same: nothing is proved, so the order is doubted, keeps its exposure, and is asked about.
+A new order is never sent again from here.
+
+That the venue knows no such order proves something only when nothing can still be on its way: when
+the request's window is closed, the venue's own timeout is over and its answers show all of it. Then
+two sources have to say so, some seconds apart: the order itself, and the list of what is open. An
+order that the venue has known before ends in the same way, should the venue forget it. Where a
+request never expires, absence is never proved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from core.engine.outbound import Outbound
+from core.model.commands import (
+    Amend,
+    Cancel,
+    CancelAll,
+    Command,
+    FetchOpenOrders,
+    FetchOrderTrades,
+    Place,
+    QueryOrder,
+    Replace,
+    Riskless,
+)
+from core.model.events import (
+    NO_INSTRUMENT,
+    Event,
+    FillReport,
+    OffGridTrade,
+    OpenOrders,
+    OrderReport,
+    ReplaceOutcome,
+    Reply,
+    Verdict,
+)
+from core.model.units import NS_PER_S
+from core.state.doubts import Doubts
+from core.state.inflight import Asked
+from core.state.orders import Folded, Order, Orders, tells_of
+from core.state.throttle import Share
+
+SKEW_NS = 2 * NS_PER_S
+"""Added to a request's expiry before "not found" proves anything: venues accept times up to 1 s
+ahead, and our measure of their clock is good to well below the other."""
+
+APART_NS = 3 * NS_PER_S
+"""Between the two sources of an absence: what answers both from one moment is one source."""
+
+TRADES_PAGE = 1_000
+"""Trades in one answer that mean that there may be more; what venues give at most."""
+
+_WITHHELD = Reply(request_id=0, verdict=Verdict.WITHHELD, text="halted before it left")
+_UNPROVED = Reply(request_id=0, verdict=Verdict.UNKNOWN, text="no reply")
+
+
+class Proof:
+    """Folds verdicts into the order table, and keeps the list of what is in doubt."""
+
+    def __init__(
+        self,
+        *,
+        orders: Orders,
+        outbound: Outbound,
+        settle: Callable[[Folded], None],
+        expiry_ns: int,
+        execution_ns: int,
+        lag_ns: int,
+        log: Callable[[str], None],
+    ) -> None:
+        """``expiry_ns`` is how long our requests are valid, 0 for ever; the others are as in
+        ``core.model.venue.Adapter``.
+        """
+        self._orders = orders
+        self._outbound = outbound
+        self._settle = settle
+        self._expiry_ns = expiry_ns
+        self._execution_ns = execution_ns
+        self._lag_ns = lag_ns
+        self._log = log
+        self.stream_since_ns: int | None = None
+        """Since when the stream of the account's own events stands, ``None`` while it does not."""
+        self._absent_ns: dict[str, int] = {}
+        """When an order was asked about that the venue first said it does not know."""
+        self._unlisted_ns: dict[str, int] = {}
+        """When it was asked about again, late enough to prove that; a list has to agree."""
+        self.doubts: Doubts[str] = Doubts()
+        """Client ids of the orders that have to be asked about."""
+        self._readers: dict[type[Command], Callable[[Any, Asked, Reply, int], None]] = {
+            Place: self._on_place,
+            Cancel: self._on_cancel,
+            Replace: self._on_replace,
+            Amend: self._on_amend,
+            CancelAll: self._on_cancel_all,
+            QueryOrder: self._on_query,
+            FetchOrderTrades: self._on_order_trades,
+            FetchOpenOrders: self._on_list,
+        }
+
+    def on_reply(self, asked: Asked, reply: Reply, now_ns: int) -> None:
+        """Fold what a reply proves; the facts it carries are folded already."""
+        reader = self._readers.get(type(asked.command))
+        if reader is not None:
+            reader(asked.command, asked, reply, now_ns)
+
+    def on_no_reply(self, asked: Asked, now_ns: int) -> None:
+        """The reply can no longer come, or is long overdue: nothing is proved."""
+        self.on_reply(asked, _UNPROVED, now_ns)
+
+    def on_withheld(self, asked: Asked, now_ns: int) -> None:
+        """The request never left."""
+        self.on_reply(asked, _WITHHELD, now_ns)
+
+    def doubt(self, client_order_id: str, now_ns: int) -> None:
+        """Ask about an order until the venue proves how it stands."""
+        self.doubts.raise_(client_order_id, now_ns)
+
+    def ask(self, now_ns: int, share: Share) -> None:
+        """Send the questions that are due, as far as that share of the budget allows."""
+        listed: set[int] = set()
+        for client_order_id in self.doubts.due(now_ns):
+            order = self._orders.find(client_order_id)
+            if order is None or (order.state.terminal and not order.unbooked_lots):
+                self._settled(client_order_id)
+                continue
+            question = self._question(order, now_ns)
+            if isinstance(question, FetchOpenOrders):
+                if question.instrument in listed:
+                    continue
+                listed.add(question.instrument)
+            self._outbound.request(question, now_ns, share=share)
+
+    def _question(self, order: Order, now_ns: int) -> Riskless:
+        """Return what to ask next: for trades, for the list that has to agree, else how it stands.
+
+        What its number does not find is asked for by name, too: numbers may have begun anew.
+        """
+        name = order.client_order_id
+        if order.unbooked_lots and order.venue_order_id:
+            return FetchOrderTrades(order.instrument, order.venue_order_id)
+        if name in self._unlisted_ns and now_ns >= self._unlisted_ns[name] + APART_NS:
+            return FetchOpenOrders(order.instrument)
+        number = 0 if name in self._absent_ns else order.venue_order_id
+        return QueryOrder(order.instrument, name, number)
+
+    def _settled(self, client_order_id: str) -> None:
+        self.doubts.settle(client_order_id)
+        self._absent_ns.pop(client_order_id, None)
+        self._unlisted_ns.pop(client_order_id, None)
+
+    # -- one reader per kind of request --------------------------------------------------------
+
+    def _on_place(self, place: Place, _: Asked, reply: Reply, now_ns: int) -> None:
+        order = self._orders.find(place.client_order_id)
+        if order is not None:
+            self._placed(order, reply.verdict, reply.code, reply.text, now_ns)
+
+    def _placed(self, order: Order, verdict: Verdict, code: int, text: str, now_ns: int) -> None:
+        if verdict is Verdict.DONE:
+            if not order.proved:
+                self._in_doubt(order, now_ns)
+        elif verdict is Verdict.UNKNOWN:
+            self._in_doubt(order, now_ns)
+        else:
+            self._settle(self._orders.on_refused(order, f"{code} {text}"))
+
+    def _in_doubt(self, order: Order, now_ns: int) -> None:
+        self._settle(self._orders.on_doubt(order))
+        self.doubts.raise_(order.client_order_id, now_ns)
+
+    def _on_cancel(self, cancel: Cancel, _: Asked, reply: Reply, now_ns: int) -> None:
+        self._cancelled(cancel, reply.verdict, now_ns)
+
+    def _cancelled(self, cancel: Cancel, verdict: Verdict, now_ns: int) -> None:
+        order = self._orders.find(cancel.client_order_id)
+        if order is None or order.state.terminal:
+            return
+        self._release(order)
+        if verdict in (Verdict.DONE, Verdict.REFUSED, Verdict.ABSENT, Verdict.UNKNOWN):
+            # Not even "done" without a report that it is, nor a refusal, says how it stands.
+            self.doubts.raise_(order.client_order_id, now_ns)
+
+    def _release(self, order: Order) -> None:
+        if order.cancelling:
+            order.cancelling = False
+            self._settle(Folded(order, True))
+
+    def _on_replace(self, replace: Replace, _: Asked, reply: Reply, now_ns: int) -> None:
+        outcome = next((fact for fact in reply.facts if type(fact) is ReplaceOutcome), None)
+        new = self._orders.find(replace.new.client_order_id)
+        if not isinstance(outcome, ReplaceOutcome):
+            # The whole request failed before either half was tried, or nobody knows.
+            self._cancelled(replace.old, reply.verdict, now_ns)
+            if new is not None:
+                self._placed(new, reply.verdict, reply.code, reply.text, now_ns)
+            return
+        self._cancelled(replace.old, outcome.cancel, now_ns)
+        if new is not None:
+            self._placed(new, outcome.place, outcome.place_code, outcome.place_text, now_ns)
+
+    def _on_amend(self, amend: Amend, _: Asked, reply: Reply, now_ns: int) -> None:
+        order = self._orders.find(amend.client_order_id)
+        if order is None or order.state.terminal:
+            return
+        self._release(order)
+        if reply.verdict in (Verdict.REFUSED, Verdict.ABSENT, Verdict.UNKNOWN):
+            self.doubts.raise_(order.client_order_id, now_ns)
+
+    def _on_cancel_all(self, command: CancelAll, _: Asked, __: Reply, now_ns: int) -> None:
+        for order in self._orders.open():
+            if order.instrument == command.instrument:
+                self.doubts.raise_(order.client_order_id, now_ns)
+
+    def _on_query(self, query: QueryOrder, asked: Asked, reply: Reply, now_ns: int) -> None:
+        order = self._orders.find(query.client_order_id)
+        if order is None:
+            self._settled(query.client_order_id)
+        elif reply.verdict is Verdict.ABSENT or _tells_of_another(reply, order):
+            self._not_found(order, asked)
+        elif reply.verdict is Verdict.DONE:
+            self._absent_ns.pop(order.client_order_id, None)
+            self._unlisted_ns.pop(order.client_order_id, None)
+            if not order.unbooked_lots and _tells(reply, order):
+                self.doubts.settle(query.client_order_id)
+        self._release_if_lost(order)
+
+    # -- proof of absence ----------------------------------------------------------------------
+
+    def _not_found(self, order: Order, asked: Asked) -> None:
+        """The venue says that it knows no such order: note it where that can be proof."""
+        first_ns = self._absent_ns.setdefault(order.client_order_id, asked.sent_ns)
+        after_ns = self._believed_after_ns(order, first_ns)
+        if after_ns is not None and asked.sent_ns > after_ns:
+            self._unlisted_ns.setdefault(order.client_order_id, asked.sent_ns)
+
+    def _believed_after_ns(self, order: Order, first_ns: int) -> int | None:
+        """Return after when it is believed that there is no such order; ``None`` for never.
+
+        One that was never proved may be accepted until its window has closed and the venue has
+        timed out; one that was known may be shown late. Both may lie behind a lag, unless the
+        stream of the account's own events stood all the while.
+        """
+        if order.proved:
+            return first_ns + self._lag_ns
+        if not self._expiry_ns:
+            return None
+        # The private stream does not lag: what was accepted since it stands, it has told.
+        told = self.stream_since_ns is not None and order.sent_ns > self.stream_since_ns
+        lag_ns = 0 if told else self._lag_ns
+        return order.sent_ns + self._expiry_ns + self._execution_ns + lag_ns + SKEW_NS
+
+    def _on_list(self, fetch: FetchOpenOrders, asked: Asked, reply: Reply, _: int) -> None:
+        """Hold a list of open orders against those that the venue says it does not know."""
+        if not self._unlisted_ns or reply.verdict is not Verdict.DONE:
+            return
+        listed = [
+            report
+            for fact in reply.facts
+            if isinstance(fact, OpenOrders)
+            for report in fact.reports
+        ]
+        for name, asked_ns in list(self._unlisted_ns.items()):
+            order = self._orders.find(name)
+            if order is None or fetch.instrument not in (order.instrument, NO_INSTRUMENT):
+                continue
+            if any(tells_of(order, report) for report in listed):
+                self._absent_ns.pop(name, None)
+                self._unlisted_ns.pop(name, None)
+            elif asked.sent_ns >= asked_ns + APART_NS:
+                self._absent(order)
+
+    def _absent(self, order: Order) -> None:
+        """Two sources agree, late enough: there is no such order."""
+        known = order.proved
+        if known:
+            name = order.client_order_id
+            self._log(f"the venue no longer knows an order of ours, it has ended: id {name}")
+            self._settle(self._orders.on_forgotten(order, "the venue knows it no more"))
+        else:
+            self._settle(self._orders.on_refused(order, "the venue knows no such order"))
+        self._settled(order.client_order_id)
+
+    def _release_if_lost(self, order: Order | None) -> None:
+        """A question was answered, so no cancel asked before it is still on its way."""
+        if order is not None and not order.state.terminal:
+            self._release(order)
+
+    def _on_order_trades(
+        self, fetch: FetchOrderTrades, _: Asked, reply: Reply, now_ns: int
+    ) -> None:
+        order = self._orders.by_venue_id(fetch.instrument, fetch.venue_order_id)
+        if order is None:
+            return
+        if not order.unbooked_lots:
+            if order.state.terminal:
+                self._settled(order.client_order_id)
+        elif len(reply.facts) >= TRADES_PAGE:
+            last = max(trade_id_of(fact) for fact in reply.facts)
+            more = FetchOrderTrades(fetch.instrument, fetch.venue_order_id, last + 1)
+            self._outbound.request(more, now_ns, share=Share.QUESTION)
+
+
+def trade_id_of(fact: Event) -> int:
+    """Return the id of a trade that was found by asking, -1 for any other fact."""
+    if isinstance(fact, FillReport):
+        return fact.fill.trade_id
+    return fact.trade_id if isinstance(fact, OffGridTrade) else -1
+
+
+def _tells(reply: Reply, order: Order) -> bool:
+    return any(isinstance(fact, OrderReport) and tells_of(order, fact) for fact in reply.facts)
+
+
+def _tells_of_another(reply: Reply, order: Order) -> bool:
+    """Whether a number was answered with somebody else's order."""
+    return any(isinstance(fact, OrderReport) and not tells_of(order, fact) for fact in reply.facts)

@@ -1,0 +1,499 @@
+"""Recovery and leaving: passes of reconciliation, and the proof that nothing of ours is left.
+
+Here lives what has to be true before anything is placed (a pass of reconciliation has proved our
+table) and before a run may end (our own orders cancelled, and the venue's list empty of them
+twice). Orders of others are seen, counted and left alone. Time is an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from core.engine.desk import TradingDesk
+from core.engine.outbound import Outbound
+from core.engine.proof import SKEW_NS, TRADES_PAGE, Proof, trade_id_of
+from core.model.commands import (
+    NEWEST_TRADE,
+    Cancel,
+    FetchAccount,
+    FetchOpenOrders,
+    FetchOrders,
+    FetchTrades,
+    QueryOrder,
+    Riskless,
+)
+from core.model.events import (
+    NO_INSTRUMENT,
+    Fill,
+    FillReport,
+    OffGridTrade,
+    OpenOrders,
+    OrderReport,
+    OrdersListed,
+    Reply,
+    UnknownExecution,
+    Verdict,
+)
+from core.model.instrument import InstrumentTable
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.views import OrderState
+from core.model.wording import order_text
+from core.state.inflight import Asked
+from core.state.orders import Folded, Orders
+from core.state.reconcile import Pass, Watermark, compare
+from core.state.throttle import Share
+from core.state.venue_clock import VenueClock
+
+PERIOD_NS = 60 * NS_PER_S
+"""Between two passes while all is well; they cost weight, and the private stream tells faster."""
+
+RETRY_NS = NS_PER_S
+"""Before a pass that proved nothing is tried again."""
+
+PATIENCE_NS = 15 * NS_PER_S
+"""After which a pass with answers missing is given up: beyond every request's own deadline."""
+
+LEAVE_STEP_NS = 250 * NS_PER_MS
+"""Between two looks while leaving: an ordinary cancel is answered well within."""
+
+ORDERS_PAGE = 1_000
+"""Orders in one answer that mean that there may be more; what venues give at most."""
+
+MAX_SINGLE = 20
+"""Orders asked about one by one in a pass, that no page of orders has told of: those that came
+while it was read, or that a lagging history does not show yet. The next pass asks on."""
+
+LIST_AGAIN_NS = 2 * NS_PER_S
+"""Before the whole account is listed again where something of ours cannot be taken out: a list
+costs 80 of 6,000 a minute, so that all others find their share."""
+
+CLEAN_LISTS = 2
+"""How often in a row the venue must list none of our orders before we believe it."""
+
+
+class Recovery:
+    """Reconciliation and leaving of one run."""
+
+    def __init__(
+        self,
+        *,
+        table: InstrumentTable,
+        orders: Orders,
+        outbound: Outbound,
+        desk: TradingDesk,
+        proof: Proof,
+        clock: VenueClock,
+        settle: Callable[[Folded], None],
+        whose: Callable[[OrderReport | UnknownExecution], None],
+        off_grid: Callable[[OffGridTrade], None],
+        begun_anew: Callable[[int], None],
+        expiry_ns: int,
+        execution_ns: int,
+        lag_ns: int,
+        cancel_leftovers: bool,
+        agree: Callable[[int], bool],
+        baseline: Callable[[int, int], None],
+        log: Callable[[str], None],
+    ) -> None:
+        """``baseline`` is told from which trade on those of an instrument are counted, ``whose`` of
+        an order that was known by its trades alone, ``begun_anew`` of an instrument whose trades
+        the venue does not know any more. ``agree`` holds the venue's balances, as of a time of the
+        venue, against our fills; ``False`` asks for another pass soon. ``execution_ns`` and
+        ``lag_ns`` are as in ``core.model.venue.Adapter``.
+        """
+        self._table = table
+        self._orders = orders
+        self._outbound = outbound
+        self._desk = desk
+        self._proof = proof
+        self._clock = clock
+        self._settle = settle
+        self._whose = whose
+        self._off_grid = off_grid
+        self._begun_anew = begun_anew
+        self._execution_ns = execution_ns
+        self._lag_ns = lag_ns
+        self._expiry_ns = expiry_ns
+        self._cancel_leftovers = cancel_leftovers
+        self._agree = agree
+        self._baseline = baseline
+        self.fills = 0
+        self._fills_before = 0
+        self._log = log
+        self._pass = Pass()
+        self._next_ns = 0
+        self._look_again_ns = RETRY_NS
+        self._moved_ns = 0
+        """When the pass last asked something."""
+        self._earliest_ns = 0
+        self._settled_ns = 0
+        """When nothing of a boot that died can be accepted any more, however late."""
+        self._marks: dict[int, Watermark] = {}
+        self._baselines: set[int] = set()
+        self._witnesses: dict[int, tuple[int, int]] = {}
+        """A trade of ours that the venue has told an earlier boot, by instrument: id and time.
+        A history without it is none to start from."""
+        self.reconciled = False
+        """Whether the table is proved since the private stream was last lost."""
+        self.reconciled_once = False
+        self.wanted = False
+        """Whether the lines allow a pass at all."""
+        self.foreign_orders: dict[int, int] = {}
+        """Open orders of others, by instrument, as of the last list."""
+        self.leaving = False
+        self.left = False
+        """Whether the venue has proved that none of our orders is alive."""
+        self.unlisted = False
+        """Whether the venue has refused to list our orders for good: no proof will come."""
+        self.inherits = False
+        """Whether a boot that died may have left orders alive."""
+        self._clean = 0
+        self._dirty = False
+        self._ours_listed = 0
+        """Orders of ours that the lists of the present pass show."""
+        self._strays: set[str] = set()
+        """Orders of ours in the last list that the table cannot hold."""
+
+    # -- reconciliation ------------------------------------------------------------------------
+
+    def begin(self, now_ns: int) -> None:
+        """The private stream stands: prove the table before anything is placed."""
+        self.wanted = True
+        self.reconciled = False
+        self._proof.stream_since_ns = now_ns
+        self._next_ns = max(now_ns, self._earliest_ns)
+        self._proof.doubts.ask_now(now_ns)
+
+    def look_again(self, now_ns: int) -> None:
+        """A private stream has taken the place of another: hold the table against the venue."""
+        if self.reconciled and not self.leaving:
+            self._next_ns = min(self._next_ns, now_ns)
+
+    def suspend(self) -> None:
+        """The private stream is gone: what the table says is no longer proved."""
+        self.wanted = False
+        self.reconciled = False
+        self._proof.stream_since_ns = None
+        self._pass.stop()
+
+    def step(self, now_ns: int) -> None:
+        """Do what is due: a pass, questions about doubts, the next step of leaving."""
+        self._proof.ask(now_ns, self._share)
+        self._ask_more(now_ns)
+        if self._pass.running and now_ns - self._moved_ns > PATIENCE_NS:
+            self._pass.stop()
+        if now_ns < self._next_ns or self._pass.running:
+            return
+        if self.leaving:
+            self._next_ns = now_ns + LEAVE_STEP_NS
+            self._leave_step(now_ns)
+        elif self.wanted:
+            self._next_ns = now_ns + (PERIOD_NS if self.reconciled else RETRY_NS)
+            self._start_pass(now_ns)
+
+    @property
+    def _share(self) -> Share:
+        """Whose tokens questions take: while leaving they are what the exit waits for."""
+        return Share.PROOF if self.leaving else Share.QUESTION
+
+    def _start_pass(self, now_ns: int) -> None:
+        self._pass.start(now_ns)
+        self._fills_before = self.fills
+        self._baselines = {row.index for row in self._table if row.index not in self._marks}
+        self._ours_listed = 0
+        self._strays.clear()
+        commands: list[Riskless] = [FetchAccount()]
+        if not self.reconciled_once:
+            # Once of the whole account: what stands on symbols that nobody thought of shows here.
+            commands.append(FetchOpenOrders(NO_INSTRUMENT))
+        for row in self._table:
+            if self.reconciled_once:
+                commands.append(FetchOpenOrders(row.index))
+            commands.append(self._trades_since(row.index))
+        self._ask_all(commands, now_ns)
+
+    def _trades_since(self, instrument: int) -> Riskless:
+        """Ask for all trades that may not be accounted for, or without any for the newest alone."""
+        if instrument in self._baselines:
+            return FetchTrades(instrument, NEWEST_TRADE)
+        settled_id = self.last_trade(instrument)
+        witness_id, _ = self._witnesses.get(instrument, (settled_id + 1, 0))
+        return FetchTrades(instrument, min(settled_id + 1, witness_id))
+
+    def _venue_ns(self) -> int:
+        return self._desk.now_ns + self._clock.offset_ns
+
+    def _ask_all(self, commands: Sequence[Riskless], now_ns: int) -> None:
+        self._pass.want(commands)
+        self._ask_more(now_ns)
+
+    def _ask_more(self, now_ns: int) -> None:
+        """Ask what waits, a few at once and as fast as the venue's budget lets us.
+
+        Waiting for tokens is no standstill: however many symbols there are, a pass goes on where
+        the next window begins.
+        """
+        while (command := self._pass.next()) is not None:
+            self._moved_ns = now_ns
+            request_id = self._outbound.request(command, now_ns, share=self._share)
+            if not request_id:
+                return
+            self._pass.asked(request_id)
+
+    def on_reply(self, asked: Asked, reply: Reply, now_ns: int) -> None:
+        """Count a reply that may belong to the pass; its facts are folded already."""
+        proved = reply.verdict is Verdict.DONE
+        if proved and isinstance(asked.command, FetchTrades):
+            proved = self._ask_on(asked.command, reply, now_ns)
+        elif proved and isinstance(asked.command, FetchOrders):
+            self._ask_whose(asked.command.instrument, now_ns, reply)
+        if type(asked.command) is FetchOpenOrders and reply.verdict is Verdict.FATAL:
+            self.unlisted = True
+        done = self._pass.answered(asked.request_id, proved=proved)
+        self._ask_more(now_ns)
+        if not done:
+            return
+        if self.leaving:
+            self._listed(now_ns)
+            return
+        if not self.reconciled:
+            self._reconciled(now_ns)
+        self._hold_ledgers(now_ns)
+
+    def _hold_ledgers(self, now_ns: int) -> None:
+        """Have balances and fills compared, if no fill was told between them."""
+        if self.fills != self._fills_before:
+            return
+        if self._agree(self._pass.started_ns + self._clock.offset_ns):
+            self._look_again_ns = RETRY_NS
+        else:
+            self._next_ns = now_ns + self._look_again_ns
+            self._look_again_ns = min(2 * self._look_again_ns, PERIOD_NS)
+
+    def _ask_on(self, command: FetchTrades, reply: Reply, now_ns: int) -> bool:
+        """Ask for the next page of trades, and whose orders those are that nobody knows.
+
+        Returns whether the page is one to go on from.
+        """
+        index = command.instrument
+        first = index in self._baselines
+        mark = self._marks.setdefault(index, Watermark())
+        if first:
+            self._baselines.discard(index)
+            newest_id = max((trade_id_of(fact) for fact in reply.facts), default=-1)
+            self._marks[index] = Watermark(newest_id)
+            self._baseline(index, newest_id)
+            return True
+        for fact in reply.facts:
+            if isinstance(fact, FillReport):
+                mark.saw(fact.fill.trade_id, fact.fill.venue_ns)
+            elif isinstance(fact, OffGridTrade):
+                mark.saw(fact.trade_id, fact.venue_ns)
+        ids = [trade_id_of(fact) for fact in reply.facts]
+        if self._witnesses.get(index, (-1, 0))[0] in ids:
+            del self._witnesses[index]
+        if len(ids) >= TRADES_PAGE:
+            self._ask_all([FetchTrades(index, max(ids) + 1)], now_ns)
+        elif index in self._witnesses:
+            return self._history_is_known_no_more(index)
+        self._ask_whose(index, now_ns)
+        return True
+
+    def _history_is_known_no_more(self, instrument: int) -> bool:
+        """The venue's history lacks a trade that it has told us of: it lags, or begins anew."""
+        _, venue_ns = self._witnesses[instrument]
+        if self._venue_ns() <= venue_ns + self._lag_ns:
+            return False
+        del self._witnesses[instrument]
+        self._begun_anew(instrument)
+        return True
+
+    def _ask_whose(self, instrument: int, now_ns: int, page: Reply | None = None) -> None:
+        """Ask for the orders that are known by their trades alone: a page, then one by one."""
+        unknown = sorted(
+            number for index, number in self._orders.unclaimed() if index == instrument
+        )
+        if not unknown:
+            return
+        last = _last_order(page) if page is not None else -1
+        commands: list[Riskless]
+        if page is None or (last >= 0 and any(number > last for number in unknown)):
+            start = unknown[0] if page is None else last + 1
+            commands = [FetchOrders(instrument, start)]
+        else:
+            commands = [QueryOrder(instrument, "", number) for number in unknown[:MAX_SINGLE]]
+        self._ask_all(commands, now_ns)
+
+    def on_orders(self, listed: OrdersListed) -> None:
+        """Orders were listed: say whose those are that were known by their trades alone."""
+        unknown = set(self._orders.unclaimed())
+        for report in listed.reports:
+            if (listed.instrument, report.venue_order_id) in unknown:
+                self._whose(report)
+
+    def _reconciled(self, now_ns: int) -> None:
+        self.reconciled = self.reconciled_once = True
+        self._next_ns = now_ns + PERIOD_NS
+        # By now what a dead boot sent last has expired: the venue's next word on it is proof.
+        self._proof.doubts.ask_now(now_ns)
+        self._log(
+            f"reconciled: {self._ours_listed} of our orders open, "
+            f"{sum(self.foreign_orders.values())} of others"
+        )
+        self._cancel_left()
+
+    def _cancel_left(self) -> None:
+        """Take out what an earlier boot left and the venue lists, whatever else is in doubt."""
+        if not self._cancel_leftovers:
+            return
+        for order in self._orders.open():
+            ours = order.client_order_id.startswith(self._orders.marker)
+            if not ours and not order.cancelling and order.state is OrderState.LIVE:
+                text = order_text(self._table[order.instrument], order)
+                self._log(f"left by an earlier run, cancelling: {text}")
+                self._desk.send_cancel(order)
+
+    def on_no_reply(self, asked: Asked) -> None:
+        """An answer will not come: the pass it belongs to proves nothing."""
+        self._pass.answered(asked.request_id, proved=False)
+
+    def on_fill(self, instrument: int, fill: Fill) -> None:
+        """A fill was told."""
+        self.fills += 1
+        mark = self._marks.get(instrument)
+        if mark is not None and fill.trade_id >= 0:
+            mark.saw(fill.trade_id, fill.venue_ns)
+
+    def last_trade(self, instrument: int) -> int:
+        """Return the newest trade up to which all are accounted for, -1 for none.
+
+        A history may lag, so that nothing newer than its lag is settled yet.
+        """
+        mark = self._marks.get(instrument)
+        return -1 if mark is None else mark.settled(self._venue_ns() - self._lag_ns - SKEW_NS)
+
+    def resume_trades(self, instrument: int, trade_id: int, witness: tuple[int, int]) -> None:
+        """An earlier boot has accounted for every trade up to this one.
+
+        ``witness`` is the newest trade of ours that it was told, id and time; (-1, 0) for none.
+        """
+        self._marks[instrument] = Watermark(trade_id)
+        if witness[0] >= 0 and witness[1]:
+            self._witnesses[instrument] = witness
+
+    def begin_anew(self, instrument: int) -> None:
+        """The venue numbers from the beginning: every trade it has was made since."""
+        self._marks[instrument] = Watermark()
+        self._witnesses.pop(instrument, None)
+
+    def not_before(self, ended_ns: int) -> int:
+        """A boot died at ``ended_ns``: what it sent last may be accepted until it has expired.
+
+        Returns when that is.
+        """
+        self._earliest_ns = ended_ns + self._expiry_ns + SKEW_NS
+        self._settled_ns = self._earliest_ns + self._execution_ns
+        return self._earliest_ns
+
+    def on_fill_report(self, report: FillReport) -> None:
+        """A trade was found by asking."""
+        if report.instrument in self._baselines:
+            return
+        folded = self._orders.on_fill(report)
+        if folded is not None:
+            self._settle(folded)
+            if folded.fills and not folded.order.state.terminal:
+                # The stream did not tell of this trade: what else did it not tell of its order?
+                self._proof.doubt(folded.order.client_order_id, 0)
+
+    def on_off_grid(self, trade: OffGridTrade) -> None:
+        """A trade was found by asking that today's grid cannot express: it blocks nothing."""
+        if trade.instrument not in self._baselines:
+            self._off_grid(trade)
+
+    def on_open_orders(self, event: OpenOrders, now_ns: int) -> None:
+        """Fold a list of open orders, and act on how it differs from the table."""
+        for report in event.reports:
+            folded = self._orders.on_report(report) if self._known(report.client_order_id) else None
+            if folded is not None:
+                self._settle(folded)
+                self._dirty = True
+        self._ours_listed += sum(self._orders.is_ours(r.client_order_id) for r in event.reports)
+        whole = event.instrument == NO_INSTRUMENT
+        here = [o for o in self._orders.open() if whole or o.instrument == event.instrument]
+        difference = compare(
+            here, event.reports, self._pass.started_ns, self._known, self._orders.is_ours
+        )
+        for client_order_id in difference.missing:
+            self._proof.doubt(client_order_id, now_ns)
+        for report in difference.leftover:
+            self._dirty = True
+            self._settle(self._orders.adopt(report))
+        self._cancel_left()
+        if whole or NO_INSTRUMENT in self.foreign_orders:
+            self.foreign_orders.clear()
+        self.foreign_orders[event.instrument] = difference.foreign
+
+    def on_stray(self, event: UnknownExecution) -> None:
+        """An order of ours stands that the table cannot hold: it is in the way of any proof.
+
+        Off today's grid it is taken out by its name. On a symbol that we know nothing of it cannot
+        be, and a person has to.
+        """
+        self._dirty = True
+        name = event.client_order_id
+        if name in self._strays or self._known(name):
+            return
+        self._strays.add(name)
+        if event.instrument == NO_INSTRUMENT:
+            self._log(f"LOOK AT THE VENUE: {name} is ours, and cannot be taken out: {event.what}")
+        else:
+            self._outbound.request(Cancel(event.instrument, name, 0), self._desk.now_ns)
+
+    def _known(self, client_order_id: str) -> bool:
+        return self._orders.find(client_order_id) is not None
+
+    # -- leaving -------------------------------------------------------------------------------
+
+    def leave(self, now_ns: int) -> None:
+        """Close for good: cancel our own orders, and have the venue prove that none is left."""
+        self.leaving = True
+        self._pass.stop()
+        self._next_ns = now_ns
+        self.step(now_ns)
+
+    def _leave_step(self, now_ns: int) -> None:
+        """Cancel what is open; once nothing is, have the whole account listed.
+
+        Our table is no proof: an order of ours may stand on any symbol that this scope ever traded.
+        Nothing can be listed before the venue has said what there is.
+        """
+        for order in self._orders.open():
+            if not order.cancelling:
+                self._desk.send_cancel(order)
+        if len(self._table) and not len(self._orders) and not self.left:
+            self._dirty = False
+            self._strays.clear()
+            self._pass.start(now_ns)
+            self._ask_all([FetchOpenOrders(NO_INSTRUMENT)], now_ns)
+
+    def _listed(self, now_ns: int) -> None:
+        """The venue has listed the whole account's open orders."""
+        self._next_ns = now_ns
+        if self._dirty or len(self._orders):
+            self._clean = 0
+            self._next_ns = now_ns + (LIST_AGAIN_NS if self._strays else 0)
+        elif self._pass.started_ns < self._settled_ns:
+            self._clean = 0
+            self._next_ns = self._settled_ns
+        else:
+            self._clean += 1
+            self.left = self._clean >= CLEAN_LISTS
+
+
+def _last_order(page: Reply) -> int:
+    """Return the highest number on a page of orders that is full, -1 where it is the last one."""
+    for fact in page.facts:
+        if isinstance(fact, OrdersListed) and len(fact.reports) >= ORDERS_PAGE:
+            return max(report.venue_order_id for report in fact.reports)
+    return -1

@@ -1,0 +1,191 @@
+"""Reference data: the instruments, the venue's limits, and its clock.
+
+Here they are asked for, before the lines are opened and now and then from there on, and a new
+instrument gets its book, its position and its limits of risk. Which grid prices and sizes count
+in is settled here for the whole run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from core.engine.desk import TradingDesk
+from core.engine.gate import Gate
+from core.engine.market_data import MarketData
+from core.engine.outbound import Outbound
+from core.model.commands import FetchInstruments, FetchPrice, FetchTime
+from core.model.events import InstrumentsReport, LimitsReport, Reply, VenueTime, Verdict
+from core.model.halts import HaltKind
+from core.model.instrument import Instrument, InstrumentTable
+from core.model.units import NS_PER_S
+from core.model.venue import Adapter
+from core.model.views import SessionState
+from core.state.inflight import Asked
+from core.state.position import Position
+from core.state.risk import Risk, RiskLimits
+from core.state.throttle import Throttle
+from core.state.venue_clock import VenueClock
+
+PERIOD_NS = 30 * NS_PER_S
+"""Between two questions for the venue's clock and rules: a drift of 30 ppm moves it 1 ms
+meanwhile, and rules change rarely."""
+
+RETRY_NS = NS_PER_S
+LONGEST_RETRY_NS = 8 * NS_PER_S
+"""Between two questions that a start cannot go on without: twice as long each time, as long as that
+is less than a person who has mended the way would mind."""
+
+_REFUSED = (Verdict.REFUSED, Verdict.ABSENT, Verdict.FATAL)
+
+
+class ReferenceData:
+    """What one run knows of its venue."""
+
+    def __init__(
+        self,
+        *,
+        adapter: Adapter,
+        table: InstrumentTable,
+        positions: list[Position],
+        market_data: MarketData,
+        limits_of: Callable[[Instrument], RiskLimits],
+        risk: Risk,
+        throttle: Throttle,
+        clock: VenueClock,
+        outbound: Outbound,
+        desk: TradingDesk,
+        gate: Gate,
+        known: Callable[[], None],
+        log: Callable[[str], None],
+    ) -> None:
+        """``known`` is called once, when the instruments have become known."""
+        self._adapter = adapter
+        self._table = table
+        self._positions = positions
+        self._market_data = market_data
+        self._limits_of = limits_of
+        self._risk = risk
+        self._throttle = throttle
+        self._clock = clock
+        self._outbound = outbound
+        self._desk = desk
+        self._gate = gate
+        self._known = known
+        self._log = log
+        self._next_ns = 0
+        self._retry_ns = RETRY_NS
+        self._clock_asked_ns = 0
+        """When the venue's clock was last asked for."""
+        self._carried: tuple[str, ...] = ()
+
+    def carry(self, symbols: tuple[str, ...]) -> None:
+        """Know these as well: an earlier boot has left something on them, and we do not trade
+        them.
+        """
+        self._carried = symbols
+
+    def step(self) -> None:
+        """Ask for clock and instruments when that is due: with back-off until they are known.
+
+        A venue halts a symbol, or moves its grid, without a word on any line.
+        """
+        now_ns = self._desk.now_ns
+        if now_ns < self._next_ns:
+            again = now_ns - self._clock_asked_ns >= RETRY_NS
+            if len(self._table) and not self._clock.known and again:
+                self._clock_asked_ns = now_ns
+                self._outbound.request(FetchTime(), now_ns)
+            return
+        self._clock_asked_ns = now_ns
+        if len(self._table) and self._clock.known:
+            self._next_ns, self._retry_ns = now_ns + PERIOD_NS, RETRY_NS
+        else:
+            self._next_ns = now_ns + self._retry_ns
+            self._retry_ns = min(2 * self._retry_ns, LONGEST_RETRY_NS)
+        self._outbound.request(FetchTime(), now_ns)
+        self._outbound.request(FetchInstruments(self._carried), now_ns)
+
+    def look_again(self) -> None:
+        """Something does not fit what is known: ask with the next housekeeping."""
+        self._next_ns = self._desk.now_ns
+
+    def forget_clock(self) -> None:
+        """The venue says that our time is wrong: ask for its own, once a second at most.
+
+        It may say so of each of many requests, and go on where our requests are slow to arrive.
+        """
+        self._clock.forget()
+
+    def on_reply(self, asked: Asked, reply: Reply) -> None:
+        """Measure the venue's clock where it was asked for: only here is known when that was.
+
+        A start that the venue refuses for good is given up: asking again cannot help. It does not
+        hang on the price of a pair that the venue does not have.
+        """
+        if (
+            not self._leave_out_carried(asked, reply)
+            and reply.verdict is Verdict.FATAL
+            and type(asked.command) is not FetchPrice
+            and self._desk.session is SessionState.STARTING
+        ):
+            what = f"{type(asked.command).__name__}: {reply.code} {reply.text}"
+            self._gate.fail(f"the venue refuses the start: {what}", remote=True)
+        if type(asked.command) is FetchTime:
+            for fact in reply.facts:
+                if type(fact) is VenueTime:
+                    self._clock.measure(asked.sent_ns, self._desk.now_ns, fact.venue_ns)
+
+    def _leave_out_carried(self, asked: Asked, reply: Reply) -> bool:
+        """A symbol that we carry may be gone from the venue: what is traded must not wait for it.
+
+        An order that stood on it is in the list of the whole account, where it is found. Returns
+        whether a refusal is down to that.
+        """
+        command = asked.command
+        if type(command) is not FetchInstruments or reply.verdict not in _REFUSED:
+            return False
+        if not command.also or len(self._table):
+            return False
+        self._log(f"not carried, the venue refuses it: {', '.join(command.also)}: {reply.text}")
+        self._carried = ()
+        self._next_ns = self._desk.now_ns
+        return True
+
+    def on_instruments(self, report: InstrumentsReport) -> None:
+        first = not len(self._table)
+        traded = len(report.instruments) - len(self._carried)
+        instruments = [
+            self._on_its_grid(row if row.index < traded else replace(row, carried=True))
+            for row in report.instruments
+        ]
+        for instrument in instruments:
+            self._table.put(instrument)
+            if instrument.index == len(self._positions):
+                limits = self._limits_of(instrument)
+                self._risk.add(instrument.index, limits)
+                self._market_data.add(limits)
+                self._positions.append(Position())
+        self._adapter.learn(instruments)
+        if first:
+            self._known()
+
+    def _on_its_grid(self, renewed: Instrument) -> Instrument:
+        """Return an instrument as it is now; one whose grid moved as it was, and halt it.
+
+        Book, orders, position and money count in the old grid, and go on to: what trades there is
+        for the next start to say.
+        """
+        if renewed.index >= len(self._table):
+            return renewed
+        known = self._table[renewed.index]
+        if (known.tick.step, known.lot.step) == (renewed.tick.step, renewed.lot.step):
+            return renewed
+        why = f"the venue changed tick or lot to {renewed.tick.step} and {renewed.lot.step}"
+        if self._risk.instrument_halted(renewed.index) != why:
+            self._gate.halt_instrument(renewed.index, why, HaltKind.GRID)
+        return known
+
+    def on_limits(self, report: LimitsReport) -> None:
+        self._throttle.renew(report.limits)

@@ -1,0 +1,423 @@
+"""All that can happen to us, one frozen Struct each.
+
+An event is a fact in our own words: integer ticks and lots, instrument indices, nanoseconds. A
+venue's decoder makes events from wire messages; the machines fold them. Nothing here decides
+anything, and nothing here knows how a venue spells a field.
+
+Order facts are written so that a fold over them cannot depend on their order or number: filled
+sizes are cumulative, and every fill carries the venue's own trade id.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+from msgspec import Struct
+
+from core.model.instrument import Instrument
+
+NO_INSTRUMENT = -1
+"""Index of an instrument that is not in our table: somebody else's order, an unwatched symbol."""
+
+
+class Side(IntEnum):
+    """Side of an order or of an aggressor; the value is the sign of the position it makes."""
+
+    BUY = 1
+    SELL = -1
+
+
+class Event(Struct, frozen=True, gc=False):
+    """Root of all events."""
+
+
+# -- market data -----------------------------------------------------------------------------
+
+
+class BookTop(Event, frozen=True, gc=False):
+    """An image of the best bid and ask as of book update ``seq``. Size 0: that side is empty.
+
+    ``rounded`` where a price lies between two ticks, and stands here as the next worse one.
+    """
+
+    instrument: int
+    seq: int
+    bid_ticks: int
+    bid_lots: int
+    ask_ticks: int
+    ask_lots: int
+    rounded: bool = False
+
+
+class BookDelta(Event, frozen=True):
+    """New absolute sizes ``(ticks, lots)`` for book updates ``first_seq..last_seq``; 0 deletes."""
+
+    instrument: int
+    first_seq: int
+    last_seq: int
+    bids: list[tuple[int, int]]
+    asks: list[tuple[int, int]]
+    venue_ns: int
+
+
+class BookSnapshot(Event, frozen=True):
+    """The levels ``(ticks, lots)`` of a book as of update ``seq``, in any order."""
+
+    instrument: int
+    seq: int
+    bids: list[tuple[int, int]]
+    asks: list[tuple[int, int]]
+    bids_cut: bool = False
+    """Whether there may be worse levels than these: as many came as were asked for."""
+    asks_cut: bool = False
+
+
+NOT_NUMBERED = -1
+"""The ``seq`` of best prices that an answer tells: only the feed's are numbered."""
+
+
+class TopsReport(Event, frozen=True):
+    """The best prices as the venue answers them: what a silent book is held against."""
+
+    tops: tuple[BookTop, ...]
+
+
+class MarketTrade(Event, frozen=True, gc=False):
+    """Somebody's trade. ``venue_ns`` is the venue's time of the trade."""
+
+    instrument: int
+    trade_id: int
+    price_ticks: int
+    lots: int
+    aggressor: Side
+    venue_ns: int
+
+
+# -- our orders ------------------------------------------------------------------------------
+
+
+class Change(StrEnum):
+    """What an order report says happened. Only ``TRADE`` is a fill; the set is closed."""
+
+    NEW = "new"
+    TRADE = "trade"
+    CANCELED = "canceled"
+    REPLACED = "replaced"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    PREVENTED = "prevented"
+    """Self-trade prevention took size off the order, without a fill."""
+    SNAPSHOT = "snapshot"
+    """Nothing happened; a query tells how the order stands."""
+
+
+class VenueStatus(StrEnum):
+    """How the venue says an order stands."""
+
+    PENDING = "pending"
+    NEW = "new"
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+class Source(StrEnum):
+    """By which channel a fact came; for people and counters, never for the fold."""
+
+    STREAM = "stream"
+    REPLY = "reply"
+    QUERY = "query"
+    RECONCILE = "reconcile"
+
+
+class Fill(Struct, frozen=True, gc=False):
+    """One execution of one of our orders; ``trade_id`` is unique per instrument at the venue."""
+
+    trade_id: int
+    price_ticks: int
+    lots: int
+    fee_atoms: int
+    fee_asset: str
+    maker: bool
+    venue_ns: int
+
+
+class OrderReport(Event, frozen=True, kw_only=True):
+    """The venue states the condition of one order.
+
+    ``client_order_id`` is the id the order was placed with, even where the venue repeats the id
+    of a later cancel or amend request. ``size_lots`` is the size it has now, ``filled_lots`` what
+    was filled since it was placed. ``execution_id`` is the venue's number of this report, 0 where
+    it has none.
+    """
+
+    instrument: int
+    client_order_id: str
+    venue_order_id: int
+    source: Source
+    change: Change
+    status: VenueStatus
+    side: Side
+    price_ticks: int
+    size_lots: int
+    filled_lots: int
+    fills: tuple[Fill, ...] = ()
+    execution_id: int = 0
+    reason: str = ""
+    venue_ns: int = 0
+
+
+class FillReport(Event, frozen=True):
+    """A fill found by asking for trades; the order is named by the venue's own order id."""
+
+    instrument: int
+    venue_order_id: int
+    side: Side
+    fill: Fill
+
+
+class OffGridTrade(Event, frozen=True):
+    """A trade of the account whose price or size the grid of today cannot express.
+
+    It was made on a former grid, by whomever. Amounts are in atoms of the instrument's assets.
+    """
+
+    instrument: int
+    venue_order_id: int
+    trade_id: int
+    side: Side
+    base_atoms: int
+    quote_atoms: int
+    fee_atoms: int
+    fee_asset: str
+    venue_ns: int
+
+
+class TradeElsewhere(Event, frozen=True):
+    """Somebody traded on the account, on a symbol that this run does not watch.
+
+    Amounts are as the venue writes them: what its assets are is not known here.
+    """
+
+    symbol: str
+    side: Side
+    size: str
+    price: str
+    venue_ns: int
+
+
+class UnknownExecution(Event, frozen=True):
+    """An order report that cannot be read: of a type outside the closed set, or off today's grid.
+
+    It is never booked; where the order is ours, its instrument halts.
+    """
+
+    instrument: int
+    client_order_id: str
+    what: str
+    venue_order_id: int = 0
+
+
+class OrdersListed(Event, frozen=True):
+    """Orders of the account on one instrument, finished ones too, by ascending number.
+
+    What cannot be read stands among them: whose it is may matter all the same.
+    """
+
+    instrument: int
+    reports: tuple[OrderReport | UnknownExecution, ...]
+
+
+# -- the account -----------------------------------------------------------------------------
+
+
+class Balance(Struct, frozen=True, gc=False):
+    """One asset's free and locked amount, in atoms (``core.model.units.ASSET_DECIMALS``)."""
+
+    asset: str
+    free_atoms: int
+    locked_atoms: int
+
+
+class AccountReport(Event, frozen=True):
+    """Balances as the venue states them; ``whole`` says that no asset is left out.
+
+    ``can_trade`` is ``None`` where the message does not say.
+    """
+
+    balances: tuple[Balance, ...]
+    whole: bool
+    can_trade: bool | None
+    venue_ns: int
+    asked_ns: int = 0
+    """When an answer was asked for, by our clock; 0 where nobody asked."""
+
+
+class BalanceMoved(Event, frozen=True):
+    """A deposit, withdrawal or transfer moved an asset by ``delta_atoms``; no trade did."""
+
+    asset: str
+    delta_atoms: int
+    venue_ns: int
+
+
+class BalanceLocked(Event, frozen=True):
+    """Somebody outside trading has locked ``delta_atoms`` of an asset, as collateral for example.
+
+    Below zero, so much was unlocked. It is not free meanwhile, and remains the account's.
+    """
+
+    asset: str
+    delta_atoms: int
+    venue_ns: int
+
+
+class OpenOrders(Event, frozen=True):
+    """Every order that is open at the venue, ours or not, as of one answer."""
+
+    instrument: int
+    """``NO_INSTRUMENT`` when the answer covers every symbol."""
+    reports: tuple[OrderReport, ...]
+
+
+# -- the venue -------------------------------------------------------------------------------
+
+
+class InstrumentsReport(Event, frozen=True):
+    """The venue's rules for the instruments of this run, as of one answer."""
+
+    instruments: tuple[Instrument, ...]
+
+
+class Limit(Struct, frozen=True):
+    """One of the venue's rate limits: ``amount`` per ``interval_ns``, aligned to wall clock."""
+
+    name: str
+    """Its kind, and after an underscore its interval: ``weight_1m``, ``orders_10s``."""
+    amount: int
+    interval_ns: int
+
+    @property
+    def kind(self) -> str:
+        """What it counts: a venue may state several limits of one kind."""
+        return self.name.partition("_")[0]
+
+
+class LimitsReport(Event, frozen=True):
+    """The venue's rate limits as it states them now; they replace the published ones."""
+
+    limits: tuple[Limit, ...]
+
+
+class PriceTold(Event, frozen=True, gc=False):
+    """The last price of a symbol, ``mantissa`` at ``decimals``; 0 where it has none."""
+
+    symbol: str
+    mantissa: int
+    decimals: int
+
+
+class VenueTime(Event, frozen=True, gc=False):
+    """The venue's clock when it answered."""
+
+    venue_ns: int
+
+
+class Notice(StrEnum):
+    """What a venue tells about a session."""
+
+    SHUTDOWN = "shutdown"
+    """The connection will be dropped soon: open another."""
+    PRIVATE_ENDED = "private_ended"
+    """The private stream has ended while the connection stays."""
+    LOGGED_OUT = "logged_out"
+    """The session's credentials are no longer accepted."""
+    CLOCK_OFF = "clock_off"
+    """The time a request carried is not the venue's: ask for its time before sending more."""
+
+
+class SessionNotice(Event, frozen=True):
+    """The venue tells something about the connection the message came on."""
+
+    notice: Notice
+    text: str = ""
+
+
+class Ignored(Event, frozen=True):
+    """A legal message of a kind we have no use for; counted by its kind, never an error."""
+
+    what: str
+
+
+# -- replies ---------------------------------------------------------------------------------
+
+
+class Verdict(StrEnum):
+    """What an answer proves about the request it answers. Anything unlisted is ``UNKNOWN``."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    """Proof that the request was not accepted; of an order it asks about, that proves nothing."""
+    ABSENT = "absent"
+    """Not accepted, because the venue knows no such order."""
+    UNKNOWN = "unknown"
+    """It may have been accepted or not; only asking can tell. Never sent again on its own."""
+    OUT_OF_ORDERS = "out_of_orders"
+    """Not accepted, because the budget for new orders is used up; cancels and questions go on."""
+    THROTTLED = "throttled"
+    """Not accepted, because of a rate limit; a cool-down applies."""
+    BANNED = "banned"
+    """Not accepted, and nothing may be sent until the ban is over."""
+    LOGGED_OUT = "logged_out"
+    """Not accepted, because the session or the signature is not; log in again."""
+    WITHHELD = "withheld"
+    """Never asked: the request was taken back before it left."""
+    FATAL = "fatal"
+    """Not accepted, and no repetition will help: key, permission or programme is wrong."""
+
+
+class BudgetUse(Struct, frozen=True, gc=False):
+    """The venue's own count against one of its limits."""
+
+    name: str
+    """As in the venue's ``Limit`` of the same name."""
+    used: int
+
+
+class ReplaceOutcome(Event, frozen=True, kw_only=True):
+    """What the answer to a ``Replace`` proves about each of its halves.
+
+    It is among the facts of every such answer; the reports of the halves that were done stand
+    beside it. A half that was not attempted is ``REFUSED``.
+    """
+
+    cancel: Verdict
+    place: Verdict
+    cancel_code: int = 0
+    cancel_text: str = ""
+    place_code: int = 0
+    place_text: str = ""
+
+
+NO_REQUEST = 0
+"""``request_id`` of an error that names no request: its verdict holds for the connection."""
+
+
+class Reply(Event, frozen=True, kw_only=True):
+    """The venue answered the request ``request_id``; ``facts`` are what the answer proves.
+
+    The verdict on a ``Replace`` is the one on its new order; see ``ReplaceOutcome``.
+
+    ``retry_ns`` is the venue's time before which nothing may be sent again, 0 where it states
+    none. ``code`` and ``text`` are the venue's own error, 0 and "" where there is none.
+    """
+
+    request_id: int
+    verdict: Verdict
+    code: int = 0
+    text: str = ""
+    retry_ns: int = 0
+    facts: tuple[Event, ...] = ()
+    budgets: tuple[BudgetUse, ...] = ()

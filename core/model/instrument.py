@@ -1,0 +1,145 @@
+"""What is traded: one ``Instrument`` per symbol, and the table that finds it.
+
+Here live the static facts of an instrument in exact integers. Its book, orders and position live
+in the machines of those names; how a venue spells its filters lives in that venue's folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+
+from msgspec import Struct
+
+from core.model.errors import BadConfig
+from core.model.units import ASSET_DECIMALS, Grid, format_decimal, plain
+
+_ATOMS = 10**ASSET_DECIMALS
+
+
+class Trading(StrEnum):
+    """What the venue allows on an instrument at the moment."""
+
+    OPEN = "open"
+    CANCEL_ONLY = "cancel_only"
+    HALTED = "halted"
+
+
+class Instrument(Struct, frozen=True, kw_only=True, eq=False):
+    """One symbol: its grids and the venue's limits on a single order.
+
+    ``index`` is its place in the table and what events and commands carry. Limits are inclusive;
+    0 means the venue states none. ``min_notional`` and ``max_notional`` count quote units:
+    price_ticks * size_lots, so that no conversion is needed to check them.
+    """
+
+    index: int
+    symbol: str
+    base: str
+    quote: str
+    tick: Grid
+    lot: Grid
+    min_ticks: int
+    max_ticks: int
+    min_lots: int
+    max_lots: int
+    max_market_lots: int
+    min_notional: int
+    max_notional: int
+    max_open_orders: int
+    collar_up_bps: int = 0
+    collar_down_bps: int = 0
+    trading: Trading = Trading.OPEN
+    venue_status: str = ""
+    """The venue's own word for ``trading``, as it spells it."""
+    carried: bool = False
+    """Whether it is left out of the configuration, and known for what an earlier boot left on it:
+    to list, cancel and count, never to trade."""
+
+    @property
+    def quote_decimals(self) -> int:
+        """Decimals of the quote unit ``tick * lot``."""
+        return self.tick.decimals + self.lot.decimals
+
+    @property
+    def quote_unit(self) -> int:
+        """Mantissa of the quote unit: ticks * lots * this, at ``quote_decimals``, is money."""
+        return self.tick.step_mantissa * self.lot.step_mantissa
+
+    def money(self, quote_units: int) -> str:
+        """Return quote units (profit, notional) as decimal text in the quote asset, exactly."""
+        return format_decimal(quote_units * self.quote_unit, self.quote_decimals)
+
+    def size_text(self, lots: int) -> str:
+        """Return a size for people: "0.01000 BTC"."""
+        return f"{self.lot.text(lots)} {self.base}"
+
+    def price_text(self, ticks: int) -> str:
+        """Return a price for people: "65000.10 USDT"."""
+        return f"{self.tick.text(ticks)} {self.quote}"
+
+    def money_text(self, quote_units: int) -> str:
+        """Return quote units for people, exactly: "650.1 USDT"."""
+        return f"{plain(self.money(quote_units))} {self.quote}"
+
+    @property
+    def lot_atoms(self) -> int:
+        """What one lot is in atoms of the base asset."""
+        return self.lot.step_mantissa * int(10 ** (ASSET_DECIMALS - self.lot.decimals))
+
+    def money_atoms(self, quote_units: int) -> int:
+        """Return quote units (profit, notional) in atoms of the quote asset, rounded down."""
+        return int(quote_units * self.quote_unit * _ATOMS // 10**self.quote_decimals)
+
+    @property
+    def quote_unit_atoms(self) -> int:
+        """What one quote unit is in atoms of the quote asset, rounded up: nobody pays less."""
+        return int(-(-self.quote_unit * _ATOMS // 10**self.quote_decimals))
+
+    def worth(self, quote_atoms: int, base_atoms: int, mark_ticks: int) -> int:
+        """Return amounts of both assets in quote units, the base at ``mark_ticks``, rounded up.
+
+        Rounding is against us: what this is used for are fees.
+        """
+        quote = -(-quote_atoms * 10**self.quote_decimals // (_ATOMS * self.quote_unit))
+        lots_scale = _ATOMS * self.lot.step_mantissa
+        return int(quote - (-base_atoms * mark_ticks * 10**self.lot.decimals // lots_scale))
+
+
+class InstrumentTable:
+    """The instruments of one run, by index and by symbol."""
+
+    __slots__ = ("_by_symbol", "_rows")
+
+    def __init__(self, instruments: Iterable[Instrument] = ()) -> None:
+        self._rows: list[Instrument] = []
+        self._by_symbol: dict[str, Instrument] = {}
+        for instrument in instruments:
+            self.put(instrument)
+
+    def put(self, instrument: Instrument) -> None:
+        """Add an instrument at the next index, or renew the row it already has."""
+        rows, index, symbol = self._rows, instrument.index, instrument.symbol
+        if index == len(rows) and symbol not in self._by_symbol:
+            rows.append(instrument)
+        elif 0 <= index < len(rows) and rows[index].symbol == symbol:
+            rows[index] = instrument
+        else:
+            raise BadConfig(f"instrument {symbol} cannot have index {index}: list each symbol once")
+        self._by_symbol[symbol] = instrument
+
+    def __getitem__(self, index: int) -> Instrument:
+        """Return an instrument. Raises ``IndexError``; nothing counts from the end."""
+        if index < 0:
+            raise IndexError(f"there is no instrument {index}")
+        return self._rows[index]
+
+    def __iter__(self) -> Iterator[Instrument]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def find(self, symbol: str) -> Instrument | None:
+        """Return the instrument of a venue's symbol, or ``None`` when we do not trade it."""
+        return self._by_symbol.get(symbol)

@@ -1,0 +1,157 @@
+"""Strategy callbacks, and the Desk: all that a strategy may see and do.
+
+A strategy is plain synchronous code. Each callback runs inside the turn of the event that caused
+it, must return at once (a slow one is measured and named), and acts through the desk it is given.
+It may not read a clock, a file, a socket or a random source of its own: ``desk.now_ns`` and
+``desk.random`` are the same in a replay, and only then is the replay identical.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import ClassVar, Generic, Protocol, TypeVar
+
+from msgspec import Struct
+
+from core.model.commands import OrderKind, TimeInForce
+from core.model.events import Fill, MarketTrade, Side
+from core.model.instrument import Instrument
+from core.model.views import BookView, OrderView, PositionView, Refusal, SessionState
+
+
+class Quote(Struct, frozen=True, gc=False):
+    """One side of a two-sided quote."""
+
+    price_ticks: int
+    lots: int
+
+
+class Desk(Protocol):
+    """All that a strategy may see and do."""
+
+    @property
+    def now_ns(self) -> int:
+        """The time of this turn: UTC nanoseconds, never going backwards."""
+        ...
+
+    @property
+    def session(self) -> SessionState: ...
+    @property
+    def instruments(self) -> Sequence[Instrument]:
+        """The instruments of this run, in the order of the configuration."""
+        ...
+
+    @property
+    def random(self) -> random.Random:
+        """A generator whose seed is in the journal."""
+        ...
+
+    def book(self, instrument: int) -> BookView: ...
+    def position(self, instrument: int) -> PositionView: ...
+    def balance_atoms(self, asset: str) -> int:
+        """Return the free amount of an asset as the venue last stated it, 0 when it never did."""
+        ...
+
+    def open_orders(self, instrument: int) -> Sequence[OrderView]:
+        """Return our orders that are not terminal, unknown ones included, oldest first."""
+        ...
+
+    def place(
+        self,
+        instrument: int,
+        side: Side,
+        price_ticks: int,
+        lots: int,
+        *,
+        kind: OrderKind = OrderKind.LIMIT,
+        tif: TimeInForce = TimeInForce.GTC,
+    ) -> OrderView | Refusal:
+        """Send a new order, or say why not."""
+        ...
+
+    def cancel(self, order: OrderView) -> Refusal | None:
+        """Have the venue take an order out: the cancel is sent again until the order is gone.
+
+        A refusal says that it cannot be sent at this moment. Nothing happens when it is on its way.
+        """
+        ...
+
+    def cancel_all(self, instrument: int) -> None:
+        """Cancel our own open orders on an instrument, one by one; others' are left alone."""
+        ...
+
+    def replace(self, order: OrderView, price_ticks: int, lots: int) -> OrderView | Refusal:
+        """Move an order to a price and an open size; returns the order that then stands.
+
+        The same price with less size is an amend that keeps the place in the queue; everything
+        else cancels the order and places another, of ``lots`` whatever the old one trades until
+        it is gone. Risk has approved both together: of the order and all it replaced no more
+        trades than ``chain_filled_lots`` at this moment, plus ``open_lots`` of the old, plus
+        ``lots``. It is refused while the fate of an earlier order of the chain is not proved.
+        """
+        ...
+
+    def quote(self, instrument: int, bid: Quote | None, ask: Quote | None) -> Refusal | None:
+        """Keep one post-only order a side as wanted, with the fewest changes.
+
+        Nothing is sent for a side that already stands as wanted or has a change on its way.
+        ``None`` takes a side out. Returns the first refusal, if any.
+        """
+        ...
+
+    def timer(self, delay_ns: int, tag: str) -> None:
+        """Have ``on_timer`` called with ``tag`` after ``delay_ns``."""
+        ...
+
+    def log(self, text: str) -> None:
+        """Write a line into the run's log."""
+        ...
+
+
+class NoParameters(Struct, frozen=True, forbid_unknown_fields=True):
+    """The parameters of a strategy that takes none."""
+
+
+ParametersT = TypeVar("ParametersT", bound=Struct)
+
+
+class Strategy(Generic[ParametersT]):
+    """Base of all strategies: override the callbacks you need.
+
+    ``Parameters`` is a frozen Struct whose fields carry their bounds and meaning as
+    ``Annotated[..., msgspec.Meta(...)]``; the configuration's ``[strategy.parameters]`` is checked
+    against it, and unknown keys are refused.
+    """
+
+    Parameters: ClassVar[type[Struct]] = NoParameters
+
+    def __init__(self, parameters: ParametersT) -> None:
+        self.parameters = parameters
+
+    def on_start(self, desk: Desk) -> None:
+        """Instruments are known, nothing is live yet."""
+
+    def on_book(self, desk: Desk, book: BookView) -> None:
+        """A book changed, or was proved or lost: once per book and read. Check ``book.live``."""
+
+    def on_trade(self, desk: Desk, trade: MarketTrade) -> None:
+        """Somebody traded."""
+
+    def on_order(self, desk: Desk, order: OrderView) -> None:
+        """One of our orders changed its state or size."""
+
+    def on_fill(self, desk: Desk, order: OrderView, fill: Fill) -> None:
+        """One of our orders traded; called once per fill, position already moved."""
+
+    def on_timer(self, desk: Desk, tag: str) -> None:
+        """A timer set with ``desk.timer`` is due."""
+
+    def on_session(self, desk: Desk, session: SessionState) -> None:
+        """Trading has become possible or impossible."""
+
+    def on_parameters(self, desk: Desk) -> None:
+        """A parameter was changed while running: ``self.parameters`` is new, and checked."""
+
+    def on_stop(self, desk: Desk) -> None:
+        """The run is being left; the gate is closed and our orders are being cancelled."""

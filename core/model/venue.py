@@ -1,0 +1,244 @@
+"""The questions a venue answers.
+
+A venue is a set of answers, not a subclass: where to connect, what to say first, how messages
+read and are written, what every error code proves, what its limits are. Everything that venues
+have in common (sessions, books, orders, budgets, recovery) lives once, in the machines.
+
+An ``Adapter`` holds nothing but what it learned of the instruments: decoding and encoding are
+functions of their arguments. A ``Signer`` holds the secret and lives in ``core/io`` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+from msgspec import Struct
+
+from core.model.commands import Cancel, Command, Place, Riskless
+from core.model.events import Event, Reply
+from core.model.events import Limit as Limit
+from core.model.instrument import Instrument
+
+
+class Environment(StrEnum):
+    """Which of a venue's worlds a run connects to."""
+
+    SIM = "sim"
+    TESTNET = "testnet"
+    LIVE = "live"
+
+
+class KeyKind(StrEnum):
+    """What a run's key allows it; of the key itself nothing but the signer and a scope is made."""
+
+    NONE = "none"
+    """There is no key: public data only, and nothing is ever placed."""
+    SIGNS = "signs"
+    """Every request is signed by itself."""
+    LOGS_ON = "logs_on"
+    """A connection is logged on once, and its requests need no signature."""
+
+
+class Stream(StrEnum):
+    """Public feeds a run can ask for."""
+
+    TOP = "top"
+    DEPTH = "depth"
+    TRADES = "trades"
+
+
+class Remedy(StrEnum):
+    """What a refusal asks of us, beside what it proves."""
+
+    PAUSE = "pause"
+    """Ordinary weather: that side waits a little, and longer each time."""
+    COUNT = "count"
+    """It should not happen: too many of them are a loop, and halt the instrument."""
+    HALT_INSTRUMENT = "halt_instrument"
+    """No repetition will help on this instrument."""
+    HALT = "halt"
+    """No repetition will help at all: key, permission, account or programme is wrong."""
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """One kind of WebSocket connection of a venue, by its place in ``Adapter.lines``."""
+
+    name: str
+    url: str
+    """``ws://`` or ``wss://``, with path and query."""
+    private: bool
+    """Whether orders and the account's own events go over it."""
+    silence_ns: int
+    """Without a single byte for this long the connection counts as dead (half open)."""
+    lifetime_ns: int
+    """We reconnect by ourselves after this long, before the venue forces it."""
+    max_message_bytes: int
+    sends_per_s: int
+    """How many frames the venue takes a second, control frames included; 0: no such limit.
+
+    One script must fit into it. Pings beyond it are answered with the newest one's pong.
+    """
+    dial_costs: tuple[tuple[str, int], ...] = ()
+    """What a connection takes from the venue's limits, as ``Adapter.cost`` states it."""
+
+
+class WireRequest(Struct, frozen=True, gc=False):
+    """A message for a line. ``signing`` is what has to be signed, empty where nothing has.
+
+    Key and signature go in at offset ``cut`` of ``body``: neither is ever part of this.
+    """
+
+    line: int
+    body: bytes
+    signing: bytes = b""
+    cut: int = 0
+
+
+class RestRequest(Struct, frozen=True, gc=False):
+    """A REST request; where ``signed``, key and signature are added when it leaves."""
+
+    method: str
+    path: str
+    query: str
+    signed: bool
+
+
+class Signed(Struct, frozen=True):
+    """A REST request as it leaves."""
+
+    target: str
+    headers: Mapping[str, str]
+
+
+class Signer(Protocol):
+    """Holds the secret; made by ``Venue.signer``, never seen by the engine or the journal."""
+
+    def wire(self, request: WireRequest) -> bytes:
+        """Return the body with key and signature in it."""
+        ...
+
+    def rest(self, request: RestRequest) -> Signed:
+        """Return target and headers with key and signature in them."""
+        ...
+
+
+class Subscription(Struct, frozen=True, kw_only=True):
+    """What a run wants of a venue."""
+
+    symbols: tuple[str, ...]
+    streams: tuple[Stream, ...]
+    rest_url: str
+    line_urls: Mapping[str, str]
+    session_logon: bool
+    """Whether the connection is logged on once (a key type that allows it) instead of signing
+    every request."""
+    recv_window_ms: int
+
+
+class Adapter(Protocol):
+    """A venue's answers for one run."""
+
+    @property
+    def lines(self) -> Sequence[Line]: ...
+    @property
+    def limits(self) -> Sequence[Limit]:
+        """The venue's published limits; a ``LimitsReport`` renews them."""
+        ...
+
+    @property
+    def execution_ns(self) -> int:
+        """How long the venue may still execute a request whose window has closed.
+
+        A window is checked when a request arrives; what waits behind that check is bounded by the
+        venue's own timeout.
+        """
+        ...
+
+    @property
+    def lag_ns(self) -> int:
+        """How far its answers to questions may lie behind what it has executed."""
+        ...
+
+    def learn(self, instruments: Sequence[Instrument]) -> None:
+        """Take the instruments of this run; decoding and encoding use them from here on."""
+        ...
+
+    def script(self, line: int) -> Sequence[Riskless]:
+        """What to send on a new connection, one after the other, each once the last is DONE."""
+        ...
+
+    def decode(self, line: int, payload: bytes, events: list[Event]) -> None:
+        """Append what one message means. Raises ``Malformed`` or ``Drifted``, nothing else."""
+        ...
+
+    def encode(self, command: Command, request_id: int, venue_ns: int) -> WireRequest | RestRequest:
+        """Return the request for a command; ``venue_ns`` is the venue's time it is sent at."""
+        ...
+
+    def symbol_of(self, base: str, quote: str) -> str:
+        """Return what the venue calls the pair of two assets, if it has it."""
+        ...
+
+    def placed(self, request: bytes) -> Place | None:
+        """Return the new order that a recorded request asks for, ``None`` for any other request."""
+        ...
+
+    def encode_rest(self, command: Command, venue_ns: int) -> RestRequest:
+        """Return a question's, ``Cancel``'s or ``CancelAll``'s request for whoever has no line."""
+        ...
+
+    def answer(
+        self,
+        command: Command,
+        request_id: int,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> Reply:
+        """Return what a REST answer to ``command`` means. Raises ``Malformed`` or ``Drifted``.
+
+        ``headers`` are lower case. ``status`` 0 stands for no answer at all.
+        """
+        ...
+
+    def remedy(self, code: int, text: str) -> Remedy:
+        """Return what a refusal of an order or a change of one asks of us."""
+        ...
+
+    def cost(self, command: Command) -> tuple[tuple[str, int], ...]:
+        """What a command takes from the venue's limits, as ``(kind of limit, tokens)``."""
+        ...
+
+
+def cancel_kinds(adapter: Adapter) -> frozenset[str]:
+    """Return the kinds of limits that a cancel costs."""
+    return frozenset(kind for kind, _ in adapter.cost(Cancel(0, "", 0)))
+
+
+class Endpoints(Struct, frozen=True):
+    """Where a venue's environment lives."""
+
+    rest: str
+    lines: Mapping[str, str]
+    """Base URL of each line, by its name."""
+
+
+class Venue(Struct, frozen=True, kw_only=True):
+    """A venue, as its package's ``VENUE`` gives it."""
+
+    name: str
+    endpoints: Mapping[Environment, Endpoints]
+    """``SIM`` has no fixed place and is not among them."""
+    adapter: Callable[[Subscription], Adapter]
+    signer: Callable[[str, str], Signer]
+    """From API key and secret (a text: an HMAC secret or a private key in PEM)."""
+    logs_on: Callable[[str], bool]
+    """Whether a secret of this kind logs a session on instead of signing every request."""
+
+    def key_kind(self, secret: str | None) -> KeyKind:
+        """Return what a secret allows; ``None`` is that of a run without a key."""
+        if secret is None:
+            return KeyKind.NONE
+        return KeyKind.LOGS_ON if self.logs_on(secret) else KeyKind.SIGNS

@@ -1,0 +1,1 @@
+"""Machines: one noun each, synchronous, time is an argument, and none imports another."""

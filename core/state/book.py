@@ -1,0 +1,466 @@
+"""The order book of one instrument: price levels, and how far they are proved.
+
+Here live levels and states; sequence rules live in ``core.state.sequence``, decoding in the venue.
+The book asks nobody for anything: it says by its state that it wants a snapshot.
+
+A book is fed by two streams that count the same updates: deltas, which carry every level, and
+tops, which carry the best two at once. Whichever counts further gives the best prices; where both
+have reached the same update they must agree, and where they do not, the book is not whole. Nor is
+it where a top stands far off the levels proved last: whoever is right, the next snapshot tells.
+
+A snapshot may hold the best levels of a side alone. What lies beyond its edge is not known and
+never shown; before the market gets there the book is renewed from another snapshot, without losing
+a price meanwhile.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable
+
+from core.model.events import BookDelta, BookSnapshot, BookTop, Side
+from core.model.views import BookState, StaleBook
+from core.state.sequence import Admission, Bridged, Imaged
+
+MAX_LEVELS = 20_000
+"""Levels kept a side: four times the deepest snapshot; beyond it the worst are dropped."""
+
+# Bound once: to look a member up in its Enum costs 50 ns, and every update asks for several.
+_APPLY, _IGNORE, _GAP = Admission.APPLY, Admission.IGNORE, Admission.GAP
+_LIVE, _BUFFERING = BookState.LIVE, BookState.BUFFERING
+
+_BID, _ASK = 1, -1
+"""What turns a side's prices into ranks: the best price of either side has the greatest."""
+
+MAX_TICKS = 1 << 63
+"""Above every price."""
+
+_NO_RANK = -MAX_TICKS
+"""Below every rank: a side that is known to its last level has its edge there."""
+
+_BPS = 10_000
+
+NEAR_TICKS = 3
+"""So many ticks are never far off, however much of the price each of them is."""
+
+_CROSSED = "crossed: the best bid is at or above the best ask"
+
+MAX_BUFFERED = 10_000
+"""Deltas kept while a snapshot is awaited: over 15 minutes at 10 a second, some tens of MB."""
+
+
+class Book:
+    """Price levels of one instrument.
+
+    ``with_depth`` says whether deltas are subscribed (the book is then live once a snapshot
+    bridges them); without them the book is the tops alone, live from the first one. ``far_bps`` is
+    how far a top may stand off the levels proved last; 0 believes every top.
+    """
+
+    __slots__ = (
+        "_ask_edge",
+        "_ask_lots",
+        "_ask_ranks",
+        "_ask_ticks",
+        "_ask_turn_ticks",
+        "_asks",
+        "_bid_edge",
+        "_bid_lots",
+        "_bid_ranks",
+        "_bid_ticks",
+        "_bid_turn_ticks",
+        "_bids",
+        "_buffer",
+        "_chain",
+        "_far_bps",
+        "_highest_ticks",
+        "_images",
+        "_kept_top",
+        "_lowest_ticks",
+        "_renewing",
+        "_repeated_seq",
+        "_rounded",
+        "fresh_ns",
+        "gaps",
+        "instrument",
+        "live",
+        "seq",
+        "state",
+        "why",
+        "with_depth",
+    )
+
+    def __init__(self, instrument: int, *, with_depth: bool, far_bps: int = 0) -> None:
+        self.instrument = instrument
+        self.with_depth = with_depth
+        self._far_bps = far_bps
+        self.fresh_ns = 0
+        """Up to when the book is the market's: its own feed's last word, or somebody else's who
+        agreed. Kept by whoever hears them."""
+        self.state = BookState.EMPTY
+        self.live = False
+        self.why = "nothing received yet"
+        self.gaps = 0
+        self._clear()
+
+    def __repr__(self) -> str:
+        return f"<Book {self.instrument} {self.state} seq={self.seq}>"
+
+    def _clear(self) -> None:
+        self.seq = -1
+        self._bids: dict[int, int] = {}
+        self._asks: dict[int, int] = {}
+        self._bid_ranks: list[int] = []
+        self._ask_ranks: list[int] = []
+        self._bid_ticks = self._bid_lots = self._ask_ticks = self._ask_lots = 0
+        self._chain = Bridged()
+        self._images = Imaged()
+        self._buffer: list[BookDelta] = []
+        self._kept_top: BookTop | None = None
+        self._rounded = False
+        """Whether the last top has a price between two ticks, which no level tells of."""
+        self._repeated_seq = -1
+        """Where the change before this one ended, if that was one kept already."""
+        self._renewing = False
+        """Whether changes are kept beside a live book, for a snapshot that moves its edges."""
+        self._bid_edge = self._ask_edge = _NO_RANK
+        """Rank of the worst level a side is known down to."""
+        self._bid_turn_ticks, self._ask_turn_ticks = 0, MAX_TICKS
+        """Best prices beyond which the edges are near."""
+        self._lowest_ticks, self._highest_ticks = 0, MAX_TICKS
+        """Between which a top is believed."""
+
+    # -- what may be seen ----------------------------------------------------------------------
+
+    @property
+    def bid_ticks(self) -> int:
+        if not self.live:
+            self._refuse()
+        return self._bid_ticks
+
+    @property
+    def bid_lots(self) -> int:
+        if not self.live:
+            self._refuse()
+        return self._bid_lots
+
+    @property
+    def ask_ticks(self) -> int:
+        if not self.live:
+            self._refuse()
+        return self._ask_ticks
+
+    @property
+    def ask_lots(self) -> int:
+        if not self.live:
+            self._refuse()
+        return self._ask_lots
+
+    def _refuse(self) -> None:
+        raise StaleBook(
+            f"book {self.instrument} is {self.state} ({self.why}): it has no prices; "
+            "look at book.live before reading them"
+        )
+
+    def levels(self, side: Side, depth: int) -> list[tuple[int, int]]:
+        """Return up to ``depth`` levels ``(ticks, lots)``, best first.
+
+        Where the tops are ahead of the deltas the best level is the top's, and levels that it
+        proves gone are left out. Levels beyond the edge of the snapshot are left out too.
+        """
+        if not self.live:
+            self._refuse()
+        if side is Side.BUY:
+            best, lots, sign = self._bid_ticks, self._bid_lots, _BID
+            sizes, ranks, edge = self._bids, self._bid_ranks, self._bid_edge
+        else:
+            best, lots, sign = self._ask_ticks, self._ask_lots, _ASK
+            sizes, ranks, edge = self._asks, self._ask_ranks, self._ask_edge
+        if not lots or depth <= 0:
+            return []
+        found = [(best, lots)]
+        if depth > 1:
+            end = bisect_left(ranks, sign * best)
+            worse = ranks[max(end - depth + 1, bisect_left(ranks, edge)) : end]
+            found += [(sign * rank, sizes[sign * rank]) for rank in reversed(worse)]
+        return found
+
+    @property
+    def wants_snapshot(self) -> bool:
+        """Whether a snapshot would help at once: deltas are kept, and wait for one."""
+        return (self.state is _BUFFERING or self._renewing) and bool(self._buffer)
+
+    @property
+    def levels_seq(self) -> int:
+        """The number of the last change known, applied or kept; -1 for none."""
+        if self.live:
+            return self._chain.seq
+        return self._buffer[-1].last_seq if self._buffer else -1
+
+    @property
+    def top_seq(self) -> int:
+        """The number of the last image of the best two, -1 for none."""
+        return self._images.seq
+
+    @property
+    def takes_snapshot(self) -> bool:
+        """Whether a snapshot may be applied: the book is being proved, or renewed."""
+        return self.state is _BUFFERING or self._renewing
+
+    # -- what may happen -----------------------------------------------------------------------
+
+    def continue_from_another_feed(self) -> None:
+        """What comes next is of another connection, whose changes may end elsewhere."""
+        self._chain.restart()
+        self._images.restart()
+        self._repeated_seq = -1
+
+    def begin(self) -> None:
+        """The subscription stands: forget all, and start proving anew."""
+        self._clear()
+        self.state = _BUFFERING
+        self.live = False
+        self.why = "waiting for a snapshot" if self.with_depth else "waiting for a first top"
+
+    def invalidate(self, why: str) -> None:
+        """Take the proof away: the feed is lost, silent or contradicts itself."""
+        if self.state is _LIVE:
+            self.gaps += 1
+        self.state = BookState.STALE
+        self.live = self._renewing = False
+        self.why = why
+
+    def apply_top(self, top: BookTop) -> bool:
+        """Take an image of the best two; return whether a best price or size changed."""
+        if not self.live:
+            if self.with_depth:
+                self._kept_top = top
+                return False
+            if self.state is not _BUFFERING:
+                return False
+            self._go_live()
+        admission = self._images.admit(top.seq)
+        if admission is _GAP:
+            self.invalidate(f"the best prices went back from {self._images.seq} to {top.seq}")
+            return True
+        if admission is _IGNORE or top.seq <= self.seq:
+            return False
+        bid_ticks, bid_lots = top.bid_ticks, top.bid_lots
+        ask_ticks, ask_lots = top.ask_ticks, top.ask_lots
+        if bid_ticks >= ask_ticks and bid_lots and ask_lots:
+            self.invalidate(_CROSSED)
+            return True
+        if not (
+            self._lowest_ticks <= bid_ticks and 0 < ask_ticks <= self._highest_ticks
+        ) and self._is_far(top):
+            self.invalidate(
+                f"the best prices are over {self._far_bps / 100:g} % off the levels proved last"
+            )
+            return True
+        self.seq = top.seq
+        self._rounded = top.rounded
+        if (
+            bid_ticks == self._bid_ticks
+            and ask_ticks == self._ask_ticks
+            and bid_lots == self._bid_lots
+            and ask_lots == self._ask_lots
+        ):
+            return False
+        self._bid_ticks, self._bid_lots = bid_ticks, bid_lots
+        self._ask_ticks, self._ask_lots = ask_ticks, ask_lots
+        return True
+
+    def apply_delta(self, delta: BookDelta) -> bool:
+        """Take new sizes; return whether the book changed or lost its proof."""
+        if not self.live:
+            if self.state is _BUFFERING:
+                self._keep(delta)
+            return False
+        admission = self._chain.admit(delta.first_seq, delta.last_seq)
+        if admission is _IGNORE:
+            return False
+        if admission is _GAP:
+            self.invalidate(
+                f"gap: holds update {self._chain.seq}, got {delta.first_seq}..{delta.last_seq}"
+            )
+            return True
+        if self._renewing:
+            self._keep_beside(delta)
+        self._set_levels(delta)
+        return self._settle(delta.last_seq)
+
+    def apply_snapshot(self, snapshot: BookSnapshot) -> bool:
+        """Bridge a snapshot into the deltas kept; return whether it was taken.
+
+        Where none is kept, and the feed stood before the snapshot was asked for, nothing has
+        changed since: the next change has to continue it, or is a gap.
+
+        A snapshot older than the first delta kept, or than a book that is live, changes nothing:
+        ask for another.
+        """
+        if not self.takes_snapshot:
+            return False
+        if self._buffer:
+            first_seq = self._buffer[0].first_seq
+        else:
+            first_seq = self._chain.seq if self.live else snapshot.seq
+        if not self._chain.bridge(snapshot.seq, first_seq):
+            if not self.live:
+                self.why = "the snapshot is older than the first change kept"
+            return False
+        self._bids = {ticks: lots for ticks, lots in snapshot.bids if lots}
+        self._asks = {ticks: lots for ticks, lots in snapshot.asks if lots}
+        self._bid_ranks = sorted(self._bids)
+        self._ask_ranks = sorted([-ticks for ticks in self._asks])
+        self._set_edges(snapshot)
+        last_seq = snapshot.seq
+        for delta in self._buffer:
+            if self._chain.admit(delta.first_seq, delta.last_seq) is _APPLY:
+                self._set_levels(delta)
+                last_seq = delta.last_seq
+        self._buffer = []
+        self._renewing = False
+        self._go_live()
+        self._settle(last_seq)
+        if self._kept_top is not None and self.live:
+            self.apply_top(self._kept_top)
+        return self.live
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _go_live(self) -> None:
+        self.state = _LIVE
+        self.live = True
+        self.why = ""
+
+    def _keep(self, delta: BookDelta) -> None:
+        """Keep a change for the snapshot; after a gap, what was kept before it bridges nothing.
+
+        Nor does it once a repeated change is continued by the next: the feed began to count anew.
+        """
+        kept = self._buffer
+        repeated_seq, self._repeated_seq = self._repeated_seq, -1
+        if kept:
+            if kept[0].first_seq <= delta.first_seq and delta.last_seq <= kept[-1].last_seq:
+                if delta.first_seq != repeated_seq + 1:
+                    self._repeated_seq = delta.last_seq
+                    return
+                kept.clear()
+            elif not delta.first_seq <= kept[-1].last_seq + 1 <= delta.last_seq:
+                kept.clear()
+        if len(kept) >= MAX_BUFFERED:
+            self.invalidate(f"no snapshot within {MAX_BUFFERED} changes")
+            return
+        kept.append(delta)
+
+    def _keep_beside(self, delta: BookDelta) -> None:
+        """Keep a change that a live book has taken, for the snapshot that is to renew it."""
+        if len(self._buffer) >= MAX_BUFFERED:
+            self._buffer = []
+        self._buffer.append(delta)
+
+    def _set_edges(self, snapshot: BookSnapshot) -> None:
+        """Remember how far a snapshot reaches, and half of the way there."""
+        self._bid_edge = self._ask_edge = _NO_RANK
+        self._bid_turn_ticks, self._ask_turn_ticks = 0, MAX_TICKS
+        if snapshot.bids_cut and self._bid_ranks:
+            self._bid_edge = self._bid_ranks[0]
+            self._bid_turn_ticks = (self._bid_edge + self._bid_ranks[-1]) // 2
+        if snapshot.asks_cut and self._ask_ranks:
+            self._ask_edge = self._ask_ranks[0]
+            self._ask_turn_ticks = -(self._ask_edge + self._ask_ranks[-1]) // 2
+
+    def _near_edge(self, bid_ticks: int, ask_ticks: int) -> bool:
+        """Have the book renewed from here on; return whether its best prices are beyond its edges.
+
+        A side that is empty has lost all that was known of it.
+        """
+        if bid_ticks < self._bid_edge or (-ask_ticks if ask_ticks else _NO_RANK) < self._ask_edge:
+            self.invalidate("the market has moved beyond the levels that the snapshot held")
+            return True
+        if self._bid_edge != _NO_RANK or self._ask_edge != _NO_RANK:
+            self._renewing = True
+        return False
+
+    def _set_band(self, bid_ticks: int, ask_ticks: int) -> None:
+        """Say from proved levels between which prices a top is believed."""
+        far_bps = self._far_bps
+        low_ticks = bid_ticks * (_BPS - far_bps) // _BPS
+        high_ticks = ask_ticks * (_BPS + far_bps) // _BPS
+        self._lowest_ticks = min(low_ticks, bid_ticks - NEAR_TICKS)
+        self._highest_ticks = max(high_ticks, ask_ticks + NEAR_TICKS) if ask_ticks else MAX_TICKS
+
+    def _is_far(self, top: BookTop) -> bool:
+        """Whether a best price lies outside of the band; a side without orders has none."""
+        low, high = self._lowest_ticks, self._highest_ticks
+        return bool(
+            (top.bid_lots and not low <= top.bid_ticks <= high)
+            or (top.ask_lots and not low <= top.ask_ticks <= high)
+        )
+
+    def _set_levels(self, delta: BookDelta) -> None:
+        _set_side(self._bids, self._bid_ranks, _BID, delta.bids)
+        _set_side(self._asks, self._ask_ranks, _ASK, delta.asks)
+        if len(self._bid_ranks) > MAX_LEVELS:
+            self._bid_edge = _drop_worst(self._bids, self._bid_ranks, _BID)
+        if len(self._ask_ranks) > MAX_LEVELS:
+            self._ask_edge = _drop_worst(self._asks, self._ask_ranks, _ASK)
+
+    def _settle(self, last_seq: int) -> bool:
+        """Take the best two from the levels unless a top has counted further."""
+        bid_ticks = self._bid_ranks[-1] if self._bid_ranks else 0
+        ask_ticks = -self._ask_ranks[-1] if self._ask_ranks else 0
+        if (
+            bid_ticks < self._bid_turn_ticks or not 0 < ask_ticks <= self._ask_turn_ticks
+        ) and self._near_edge(bid_ticks, ask_ticks):
+            return True
+        if self._far_bps:
+            self._set_band(bid_ticks, ask_ticks)
+        if last_seq < self.seq:
+            return True
+        if self._rounded:  # the levels lack that price: the tops alone tell of it
+            self.seq = last_seq
+            return True
+        bid_lots = self._bids[bid_ticks] if bid_ticks else 0
+        ask_lots = self._asks[ask_ticks] if ask_ticks else 0
+        if bid_ticks >= ask_ticks and bid_lots and ask_lots:
+            self.invalidate(_CROSSED)
+            return True
+        if last_seq == self.seq and (
+            bid_ticks != self._bid_ticks
+            or ask_ticks != self._ask_ticks
+            or bid_lots != self._bid_lots
+            or ask_lots != self._ask_lots
+        ):
+            self.invalidate(f"levels and top of update {last_seq} contradict each other")
+            return True
+        self.seq = last_seq
+        self._bid_ticks, self._bid_lots = bid_ticks, bid_lots
+        self._ask_ticks, self._ask_lots = ask_ticks, ask_lots
+        return True
+
+
+def _set_side(
+    sizes: dict[int, int], ranks: list[int], sign: int, changes: Iterable[tuple[int, int]]
+) -> None:
+    """Set the sizes of one side's levels.
+
+    The ranks are a plain sorted list with the best level at its end, because that is where nearly
+    all levels come and go: few places move, however deep the book is.
+    """
+    for ticks, lots in changes:
+        if lots:
+            if ticks not in sizes:
+                insort(ranks, sign * ticks)
+            sizes[ticks] = lots
+        elif sizes.pop(ticks, 0):
+            del ranks[bisect_left(ranks, sign * ticks)]
+
+
+def _drop_worst(sizes: dict[int, int], ranks: list[int], sign: int) -> int:
+    """Drop a side's levels beyond ``MAX_LEVELS``, and return the edge that this makes."""
+    beyond = len(ranks) - MAX_LEVELS
+    for rank in ranks[:beyond]:
+        del sizes[sign * rank]
+    del ranks[:beyond]
+    return ranks[0]

@@ -1,0 +1,144 @@
+"""The result of a day: what one instrument has made or lost since midnight UTC.
+
+Here the profit of all boots becomes the result of a day: a day begins from the last profit that was
+known on the day before, and fees in other assets count as they are paid. All is in atoms of the
+quote asset. What never lives here: where a price comes from, what is allowed, and what happens when
+that is exceeded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from core.model.frozen import Frozen
+from core.model.units import NS_PER_S
+
+DAY_NS = 86_400 * NS_PER_S
+
+
+class Price(Frozen, frozen=True):
+    """What one unit of an asset is worth in another, as an exact fraction above zero."""
+
+    numerator: int
+    denominator: int
+
+    def worth(self, atoms: int) -> int:
+        """Return an amount of the one in atoms of the other, rounded up: nobody pays less."""
+        return -(-atoms * self.numerator // self.denominator)
+
+
+class Told(Frozen, frozen=True):
+    """Which symbol tells what one asset is worth in another."""
+
+    symbol: str
+    inverse: bool
+    """Whether its price is that of the other."""
+
+
+class Begun(Frozen, frozen=True):
+    """What a day has begun from, and how far it has come: what the next boot goes on from."""
+
+    day: int
+    """Days since 1970-01-01 UTC."""
+    before_atoms: int
+    """The result of the day up to where ``base_atoms`` was marked."""
+    base_atoms: int | None
+    """The profit that the day's is counted from; ``None`` until there is a price for it."""
+    base_fees: dict[str, int]
+    """The fees in other assets that were paid by then, in their atoms."""
+    made_atoms: int
+    """The last profit that was known, those fees aside."""
+
+
+class DayResult:
+    """The result of the day on one instrument.
+
+    A profit is that of all boots, less fees in the instrument's own two assets; ``fees`` are those
+    in all other assets, of all boots as well. A new instrument has made nothing: its first day
+    begins from 0.
+    """
+
+    __slots__ = ("_base", "_base_fees", "_before", "_fees", "_made", "day", "elsewhere_atoms")
+
+    def __init__(self) -> None:
+        self.day = 0
+        self.elsewhere_atoms = 0
+        """The day's result of other run folders."""
+        self._before = 0
+        self._base: int | None = 0
+        self._base_fees: dict[str, int] = {}
+        self._made = 0
+        self._fees: dict[str, int] = {}
+
+    # -- from one boot to the next -------------------------------------------------------------
+
+    def restore(self, begun: Begun, fees: Mapping[str, int]) -> None:
+        """Go on from what an earlier boot has noted; ``fees`` are those paid by then."""
+        self.day = begun.day
+        self._before, self._base = begun.before_atoms, begun.base_atoms
+        self._base_fees, self._fees = begun.base_fees, dict(fees)
+        self._made = begun.made_atoms
+
+    def forget_base(self, fees: Mapping[str, int]) -> None:
+        """A position was taken over of which nothing is known of this day: the first price marks
+        it.
+        """
+        self._base, self._base_fees, self._fees = None, dict(fees), dict(fees)
+
+    def begun(self) -> Begun:
+        """Return what the next boot goes on from."""
+        return Begun(self.day, self._before, self._base, self._base_fees, self._made)
+
+    # -- the day -------------------------------------------------------------------------------
+
+    def turn(self, day: int) -> bool:
+        """It is this day; return whether another one has begun.
+
+        A clock that was ahead and is set back begins none: what was lost counts on.
+        """
+        began = day > self.day > 0
+        if day > self.day:
+            if self._base is not None:
+                self._base = self._made
+            self._base_fees = self._fees
+            self._before = self.elsewhere_atoms = 0
+        self.day = day
+        return began
+
+    def mark(self, made_atoms: int, fees: Mapping[str, int]) -> None:
+        """Take the profit at the newest price, and the fees in other assets."""
+        if self._base is None:
+            self._base = made_atoms
+        self._made = made_atoms
+        if fees != self._fees:
+            self._fees = dict(fees)
+
+    # -- what it comes to ----------------------------------------------------------------------
+
+    @property
+    def base_atoms(self) -> int | None:
+        """The profit that today's is counted from, ``None`` while it is not known."""
+        return self._base
+
+    def fees_today(self) -> dict[str, int]:
+        """Return what was paid today in other assets, in their atoms; a rebate is below zero."""
+        before = self._base_fees
+        since = {asset: atoms - before.get(asset, 0) for asset, atoms in self._fees.items()}
+        return {asset: atoms for asset, atoms in since.items() if atoms}
+
+    def own(self, prices: Mapping[str, Price]) -> int:
+        """Return what was made today in this folder, a loss below zero.
+
+        Fees in assets without a price are left out: ``fees_today`` has them.
+        """
+        made = 0 if self._base is None else self._made - self._base
+        paid = sum(
+            prices[asset].worth(atoms)
+            for asset, atoms in self.fees_today().items()
+            if asset in prices
+        )
+        return self._before + made - paid
+
+    def result(self, prices: Mapping[str, Price]) -> int:
+        """Return what was made today, other folders included."""
+        return self.elsewhere_atoms + self.own(prices)

@@ -1,0 +1,675 @@
+"""The order table: our orders as a fold of facts.
+
+Here live our orders, what the venue has proved about each, and the exposure they keep. What never
+lives here: a decision to send, retry or query something, a book, a position.
+
+Each fact only ever adds evidence: the largest filled size, the smallest size, the set of trade
+ids, the set of things proved. How an order stands is derived from its evidence alone, so any
+order and any number of the same facts end the same. A transport error is no fact: it puts an order
+in doubt, which takes nothing away.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Iterable, Iterator
+from enum import IntFlag
+from typing import TypeVar
+
+from core.model.commands import OrderKind, Place, TimeInForce
+from core.model.errors import Misuse
+from core.model.events import Fill, FillReport, OrderReport, Side, VenueStatus
+from core.model.frozen import Frozen, Untracked
+from core.model.views import OrderState
+
+MAX_TERMINAL = 10_000
+"""Finished orders remembered for late facts, which add to what is known of them: 10 s at a thousand
+orders a second, hours at a maker's rate; some 5 MB. One that is forgotten is adopted anew should
+the venue speak of it, and its fills are counted once by their trade ids all the same."""
+
+SHELVES = 127
+"""Small dicts in the place of a large one. A dict whose entries come and go is copied whole now and
+then: for 10,000 orders that took a reply's turn up to 1 ms, every 12,000th, and left holes of half
+a megabyte in the heap. A prime, so that numbers far apart are spread as well."""
+
+MAX_UNCLAIMED = 5_000
+"""Orders whose fills are kept before it is known whose they are: five of the largest pages of
+trades, each trade of another order, while it takes one page of orders to tell of a thousand."""
+
+
+class Evidence(IntFlag):
+    """What has been seen of an order; bits are only ever set, never cleared by a fact."""
+
+    IN_DOUBT = 1
+    """An answer was lost. Local knowledge, the only bit that proof makes meaningless."""
+    REFUSED = 2
+    """The venue said that it did not take the order, or can no longer take it."""
+    ACCEPTED = 4
+    REJECTED = 8
+    EXPIRED = 16
+    CANCELED = 32
+    FILLED = 64
+    FORGOTTEN = 128
+    """The venue knew it once, and by all that can be asked knows it no more. Local knowledge, too:
+    a word of the venue about the order takes it back."""
+
+
+PROOF: dict[VenueStatus, Evidence] = {
+    VenueStatus.PENDING: Evidence.ACCEPTED,
+    VenueStatus.NEW: Evidence.ACCEPTED,
+    VenueStatus.PARTIALLY_FILLED: Evidence.ACCEPTED,
+    VenueStatus.FILLED: Evidence.ACCEPTED | Evidence.FILLED,
+    VenueStatus.CANCELED: Evidence.ACCEPTED | Evidence.CANCELED,
+    VenueStatus.EXPIRED: Evidence.ACCEPTED | Evidence.EXPIRED,
+    VenueStatus.REJECTED: Evidence.REJECTED,
+}
+"""What each word of the venue proves; the set is closed."""
+
+PRECEDENCE: tuple[tuple[Evidence, OrderState], ...] = (
+    (Evidence.FILLED, OrderState.FILLED),
+    (Evidence.CANCELED, OrderState.CANCELED),
+    (Evidence.EXPIRED, OrderState.EXPIRED),
+    (Evidence.REJECTED, OrderState.REJECTED),
+    (Evidence.FORGOTTEN, OrderState.EXPIRED),
+    (Evidence.ACCEPTED, OrderState.LIVE),
+    (Evidence.REFUSED, OrderState.REJECTED),
+    (Evidence.IN_DOUBT, OrderState.UNKNOWN),
+)
+"""How evidence reads, strongest first; none at all is ``PENDING``. The reason kept of several is
+the greatest text, so that it too depends on nothing but the set of facts.
+
+Acceptance is stronger than a refusal: where a venue contradicts itself, the exposure is kept.
+"""
+
+STATES: tuple[OrderState, ...] = tuple(
+    next((state for bit, state in PRECEDENCE if bits & bit), OrderState.PENDING)
+    for bits in range(256)
+)
+"""The state of every set of evidence; ``docs/order-states.md`` is drawn from it."""
+
+_BUY = Side.BUY
+_PENDING = OrderState.PENDING
+
+_PROOF: dict[VenueStatus, int] = {status: int(evidence) for status, evidence in PROOF.items()}
+_FILLED = int(Evidence.FILLED)
+_EXPIRED = int(Evidence.EXPIRED)
+_GONE = int(Evidence.REFUSED | Evidence.FORGOTTEN)
+_FORGOTTEN = int(Evidence.FORGOTTEN)
+_IS_OPEN = (VenueStatus.PENDING, VenueStatus.NEW, VenueStatus.PARTIALLY_FILLED)
+
+
+class Chain(Untracked):
+    """An order and all that replaced it, one after the other: one intent at changing prices.
+
+    Its orders share this object and know nothing else of each other, so that a chain of any length
+    keeps none of them alive. Both sums are over what each order's own evidence says, so they too
+    depend on nothing but the set of facts. A chain ends with its boot: an order that is adopted or
+    resumed begins one of its own.
+    """
+
+    filled_lots: int = 0
+    open_lots: int = 0
+    """What may still trade; orders whose cancel is not proved yet are among it."""
+
+
+class Order(Untracked):
+    """One of our orders, and all that is known of it. Read it through
+    ``core.model.views.OrderView``.
+
+    Of its fields only ``replaces`` leads to another order, to one that was there before: no cycle.
+    """
+
+    instrument: int
+    client_order_id: str
+    side: Side
+    kind: OrderKind
+    tif: TimeInForce
+    price_ticks: int
+    placed_lots: int
+    size_lots: int
+    open_lots: int
+    """What may still trade: all that is not filled while unproved, 0 once terminal."""
+    sent_ns: int
+    replaces: Order | None
+    chain: Chain
+    trade_ids: dict[int, None]
+    """A set, as a dict: the collector does not look at a dict without containers in it."""
+    venue_order_id: int = 0
+    filled_lots: int = 0
+    traded_lots: int = 0
+    evidence: int = 0
+    state: OrderState = _PENDING
+    cancelling: bool = False
+    reason: str = ""
+
+    @classmethod
+    def of(cls, place: Place, sent_ns: int, replaces: Order | None = None) -> Order:
+        """Return the order of a command that nobody has heard of yet."""
+        lots = place.lots
+        return cls(
+            place.instrument,
+            place.client_order_id,
+            place.side,
+            place.kind,
+            place.tif,
+            place.price_ticks,
+            lots,
+            lots,
+            lots,
+            sent_ns,
+            replaces,
+            Chain() if replaces is None else replaces.chain,
+            {},
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"<Order {self.client_order_id} {self.state} {self.side.name} "
+            f"{self.filled_lots}/{self.size_lots} at {self.price_ticks}>"
+        )
+
+    @property
+    def unbooked_lots(self) -> int:
+        """Filled by the venue's count, without the fills themselves: ask for the trades."""
+        return self.filled_lots - self.traded_lots
+
+    @property
+    def chain_filled_lots(self) -> int:
+        return self.chain.filled_lots
+
+    @property
+    def chain_open_lots(self) -> int:
+        return self.chain.open_lots
+
+    @property
+    def quantities(self) -> tuple[int, int, int]:
+        """Filled, open and reserved lots: what sums over orders are kept of.
+
+        Exposure reserves the open rest, and fills that are told but not yet booked.
+        """
+        filled_lots, open_lots = self.filled_lots, self.open_lots
+        return filled_lots, open_lots, open_lots + filled_lots - self.traded_lots
+
+    @property
+    def proved(self) -> bool:
+        """Whether the venue has said anything that settles if the order was taken."""
+        return self.evidence > Evidence.IN_DOUBT
+
+
+class Exposure:
+    """What our orders on one instrument may still do, worst case."""
+
+    __slots__ = ("_buy_ticks", "_sell_ticks", "open_buy_lots", "open_sell_lots", "orders")
+
+    def __init__(self) -> None:
+        self.open_buy_lots = 0
+        self.open_sell_lots = 0
+        self.orders: dict[str, Order] = {}
+        """Orders that are not terminal or have unbooked fills, oldest first."""
+        self._buy_ticks: list[int] = []
+        self._sell_ticks: list[int] = []
+
+    @property
+    def open_orders(self) -> int:
+        return len(self.orders)
+
+    def highest_buy_ticks(self) -> int:
+        """Return the best price of our open buys, 0 when there is none."""
+        return self._buy_ticks[-1] if self._buy_ticks else 0
+
+    def lowest_sell_ticks(self) -> int:
+        """Return the best price of our open sells, 0 when there is none."""
+        return self._sell_ticks[0] if self._sell_ticks else 0
+
+    def enter(self, order: Order) -> None:
+        """Count an order among the open ones."""
+        self.orders[order.client_order_id] = order
+        price_ticks = order.price_ticks
+        if price_ticks:
+            insort(self._ticks(order), price_ticks)
+
+    def leave(self, order: Order) -> None:
+        """Count an order no more."""
+        del self.orders[order.client_order_id]
+        if order.price_ticks:
+            ticks = self._ticks(order)
+            del ticks[bisect_left(ticks, order.price_ticks)]
+
+    def _ticks(self, order: Order) -> list[int]:
+        """The prices of one side, ascending; an order at market has none.
+
+        A plain list: inserting into a hundred integers costs less than looking at ten orders.
+        """
+        return self._buy_ticks if order.side is _BUY else self._sell_ticks
+
+
+class Folded(Frozen, frozen=True):
+    """What a fact changed: the order, whether it looks different now, and the new fills."""
+
+    order: Order
+    changed: bool
+    fills: tuple[Fill, ...] = ()
+    numbered: bool = False
+    """Whether this was the first to tell the venue's number of it."""
+    contradiction: str = ""
+    """What the venue cannot have done: it is not to be traded with until a person has looked."""
+    reappeared: bool = False
+    """Whether the venue had said that it did not take this order, or knew it no more, and now
+    tells of it after all."""
+
+
+class Orders:
+    """The table of our orders.
+
+    ``marker`` begins every client order id of this run's scope and boot; ``scope`` begins those of
+    earlier boots too, and tells our orders from others'. The boot's random ``seed`` is in the
+    marker because boots are counted by run folder, and a scope may have several folders.
+    """
+
+    def __init__(self, scope: str, boot: int, seed: int = 0) -> None:
+        self.scope = scope
+        self.marker = f"{scope}{boot:x}-{seed & 0xFFFFFF:x}-"
+        self._sequence = 0
+        self._live: dict[str, Order] = {}
+        self._terminal: list[dict[str, Order]] = _shelves()
+        self._ended: deque[Order] = deque()
+        """Those of ``_terminal``, in the order in which they ended."""
+        self._numbered: defaultdict[int, list[dict[int, Order]]] = defaultdict(_shelves)
+        """By instrument and the venue's number. No key is a tuple: each would be one more object
+        for the collector to look at, for as long as the order is remembered."""
+        self._unclaimed: OrderedDict[tuple[int, int], dict[int, FillReport]] = OrderedDict()
+        self._exposures: dict[int, Exposure] = {}
+        self.foreign = 0
+        """Reports about orders that are not ours."""
+
+    # -- what may be seen ----------------------------------------------------------------------
+
+    def exposure(self, instrument: int) -> Exposure:
+        """Return the exposure of an instrument; the same object for the life of the table."""
+        exposure = self._exposures.get(instrument)
+        if exposure is None:
+            exposure = self._exposures[instrument] = Exposure()
+        return exposure
+
+    def find(self, client_order_id: str) -> Order | None:
+        """Return an order by its client id, finished ones too as long as remembered."""
+        order = self._live.get(client_order_id)
+        if order is None:
+            order = self._terminal[hash(client_order_id) % SHELVES].get(client_order_id)
+        return order
+
+    def by_venue_id(self, instrument: int, venue_order_id: int) -> Order | None:
+        """Return an order by the venue's number of it."""
+        return self._numbered[instrument][venue_order_id % SHELVES].get(venue_order_id)
+
+    def is_ours(self, client_order_id: str) -> bool:
+        """Whether an id was given by this scope, in this boot or an earlier one."""
+        return client_order_id.startswith(self.scope)
+
+    def open(self) -> Iterator[Order]:
+        """Iterate over orders that are not terminal, oldest first; the table may change meanwhile.
+
+        Orders that are terminal with unbooked fills are not among them.
+        """
+        return (order for order in list(self._live.values()) if not order.state.terminal)
+
+    def renumber(self, instrument: int) -> None:
+        """The venue numbers its orders from the beginning again: none is known by its number."""
+        self._numbered.pop(instrument, None)
+        for order in self._live.values():
+            if order.instrument == instrument:
+                order.venue_order_id = 0
+
+    def unsettled(self) -> Iterator[Order]:
+        """Iterate over orders that still keep exposure, unbooked fills included."""
+        return iter(list(self._live.values()))
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    @property
+    def used(self) -> int:
+        """How many client order ids this boot has given."""
+        return self._sequence
+
+    # -- what we do ----------------------------------------------------------------------------
+
+    def next_id(self) -> str:
+        """Return a client order id that no boot of this scope has used."""
+        self._sequence += 1
+        return f"{self.marker}{self._sequence}"
+
+    def add(self, place: Place, now_ns: int, replaces: Order | None = None) -> Order:
+        """Enter an order that is about to be sent; its whole size counts as exposure.
+
+        It joins the chain of the order that it ``replaces``, and remembers that one, which stands
+        on should the replace fail. That one forgets what it replaced itself: no order keeps more
+        than one other alive.
+        """
+        name, lots = place.client_order_id, place.lots
+        if name in self._live or name in self._terminal[hash(name) % SHELVES]:
+            raise Misuse(f"client order id {name} was used before")
+        order = Order.of(place, now_ns, replaces)
+        if replaces is not None:
+            replaces.replaces = None
+        self._live[name] = order
+        # What ``_count`` does for an order of which nothing is filled, in the hurry of a send.
+        order.chain.open_lots += lots
+        exposure = self.exposure(place.instrument)
+        exposure.enter(order)
+        if place.side is _BUY:
+            exposure.open_buy_lots += lots
+        else:
+            exposure.open_sell_lots += lots
+        return order
+
+    def withdraw(self, order: Order) -> None:
+        """Take back an order that was added and never sent."""
+        self._count(order, order.quantities, _NOTHING)
+        del self._live[order.client_order_id]
+        self.exposure(order.instrument).leave(order)
+
+    def adopt(self, report: OrderReport) -> Folded:
+        """Enter an order of an earlier boot of this scope that the venue says exists."""
+        place = Place(
+            report.instrument,
+            report.client_order_id,
+            report.side,
+            OrderKind.LIMIT,
+            TimeInForce.GTC,
+            report.price_ticks,
+            report.size_lots,
+        )
+        order = self._known_by_number(report)
+        if order is None:
+            order = self.add(place, 0)  # when it was sent, no report of it says
+        return self._fold(order, report)
+
+    def resume(
+        self,
+        place: Place,
+        sent_ns: int,
+        venue_order_id: int,
+        filled_lots: int,
+        traded_lots: int,
+        trade_ids: Iterable[int],
+    ) -> Order:
+        """Enter an order that an earlier boot left, with the fills it has booked.
+
+        What was booked is not told again; the venue's next word on it may add to that.
+        """
+        order = self.add(place, sent_ns)
+        before = order.quantities
+        order.filled_lots, order.traded_lots = filled_lots, traded_lots
+        order.trade_ids = dict.fromkeys(trade_ids)
+        if venue_order_id:
+            order.venue_order_id = venue_order_id
+            order.evidence = int(Evidence.ACCEPTED)
+            self._number(order)
+        self._settle(order, before)
+        return order
+
+    # -- what we are told ----------------------------------------------------------------------
+
+    def on_report(self, report: OrderReport) -> Folded | None:
+        """Fold what the venue says of one order; ``None`` when the order is not in the table."""
+        order = self.find(report.client_order_id) or self._known_by_number(report)
+        if order is None:
+            self.foreign += 1
+            return None
+        return self._fold(order, report)
+
+    def _fold(self, order: Order, report: OrderReport) -> Folded:
+        contradiction = _contradicts(order, report)
+        if contradiction:
+            return Folded(order, False, contradiction=contradiction)
+        gone = bool(order.evidence & _GONE) and order.state.terminal
+        looked = (order.state, order.size_lots, order.filled_lots)
+        if gone and report.status in _IS_OPEN:
+            order.evidence &= ~_FORGOTTEN
+        elif _adds_nothing(order, report):
+            return Folded(order, False, contradiction=_overfilled(order))
+        before = order.quantities
+        claimed: tuple[Fill, ...] = ()
+        numbered = bool(report.venue_order_id) and not order.venue_order_id
+        if numbered:
+            order.venue_order_id = report.venue_order_id
+            self._number(order)
+            claimed = self._claim(order)
+        order.evidence |= _PROOF[report.status]
+        if report.reason > order.reason:
+            order.reason = report.reason
+        if 0 < report.size_lots < order.size_lots:
+            order.size_lots = report.size_lots
+        if report.filled_lots > order.filled_lots:
+            order.filled_lots = report.filled_lots
+        fills = self._new_fills(order, claimed + report.fills)
+        self._settle(order, before)
+        changed = looked != (order.state, order.size_lots, order.filled_lots) or bool(fills)
+        contradiction = _overfilled(order) or _doubled(order, report.venue_order_id)
+        reappeared = gone and (bool(fills) or not order.state.terminal)
+        return Folded(order, changed, fills, numbered, contradiction, reappeared)
+
+    def on_number(self, order: Order, number: int) -> None:
+        """Know an order by this number: the venue has given it anew."""
+        order.venue_order_id = number
+        self._number(order)
+
+    def _number(self, order: Order) -> None:
+        number = order.venue_order_id
+        self._numbered[order.instrument][number % SHELVES][number] = order
+
+    def _known_by_number(self, report: OrderReport) -> Order | None:
+        """A cancelled order may be listed under its cancel's id: the venue's number tells."""
+        return self.by_venue_id(report.instrument, report.venue_order_id)
+
+    def on_fill(self, report: FillReport) -> Folded | None:
+        """Fold a fill that was found by asking for trades."""
+        order = self.by_venue_id(report.instrument, report.venue_order_id)
+        if order is None:
+            self._keep_unclaimed(report)
+            return None
+        if report.side is not order.side:
+            what = f"trade {report.fill.trade_id} on the other side is told of it"
+            return Folded(order, False, contradiction=what)
+        gone = bool(order.evidence & _GONE) and order.state.terminal
+        looked, before = (order.state, order.filled_lots), order.quantities
+        order.evidence |= int(Evidence.ACCEPTED)
+        fills = self._new_fills(order, (report.fill,))
+        self._settle(order, before)
+        changed = looked != (order.state, order.filled_lots) or bool(fills)
+        return Folded(
+            order,
+            changed,
+            fills,
+            contradiction=_overfilled(order),
+            reappeared=gone and bool(fills),
+        )
+
+    def on_refused(self, order: Order, reason: str) -> Folded:
+        """Fold the venue's proof that it did not take the order, or can no longer take it."""
+        return self._add_evidence(order, Evidence.REFUSED, reason)
+
+    def on_forgotten(self, order: Order, reason: str) -> Folded:
+        """Note that the venue, which once knew the order, knows it no more by all we can ask."""
+        return self._add_evidence(order, Evidence.FORGOTTEN, reason)
+
+    def on_doubt(self, order: Order) -> Folded:
+        """Note that an answer was lost: nothing is proved, nothing is given up."""
+        return self._add_evidence(order, Evidence.IN_DOUBT, "")
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _add_evidence(self, order: Order, evidence: Evidence, reason: str) -> Folded:
+        looked, before = order.state, order.quantities
+        order.evidence |= int(evidence)
+        if reason > order.reason:
+            order.reason = reason
+        self._settle(order, before)
+        return Folded(order, order.state is not looked)
+
+    def _new_fills(self, order: Order, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
+        if not fills:
+            return ()
+        new = []
+        for fill in fills:
+            if fill.trade_id not in order.trade_ids:
+                order.trade_ids[fill.trade_id] = None
+                order.traded_lots += fill.lots
+                new.append(fill)
+        if order.traded_lots > order.filled_lots:
+            order.filled_lots = order.traded_lots
+        return tuple(new)
+
+    def _keep_unclaimed(self, report: FillReport) -> None:
+        """Keep a fill of an order whose venue id we have not been told yet, or never will be."""
+        key = (report.instrument, report.venue_order_id)
+        if key not in self._unclaimed:
+            self.foreign += 1
+            if len(self._unclaimed) >= MAX_UNCLAIMED:
+                self._unclaimed.popitem(last=False)
+        self._unclaimed.setdefault(key, {})[report.fill.trade_id] = report
+
+    def unclaimed(self) -> list[tuple[int, int]]:
+        """Return instrument and venue id of orders we know only by their fills."""
+        return list(self._unclaimed)
+
+    def disown(self, instrument: int, venue_order_id: int) -> tuple[FillReport, ...]:
+        """An order known only by its fills is not ours; returns the fills."""
+        return tuple(self._unclaimed.pop((instrument, venue_order_id), {}).values())
+
+    def _claim(self, order: Order) -> tuple[Fill, ...]:
+        claimed = self._unclaimed.pop((order.instrument, order.venue_order_id), {})
+        return tuple(report.fill for report in claimed.values() if report.side is order.side)
+
+    def _settle(self, order: Order, before: tuple[int, int, int]) -> None:
+        """Derive the state from the evidence, and move sums and places accordingly."""
+        if order.filled_lots >= order.size_lots:
+            order.evidence |= _FILLED
+        order.state = state = STATES[order.evidence]
+        if state.terminal:
+            order.cancelling = False
+            order.open_lots = 0
+        else:
+            order.open_lots = order.size_lots - order.filled_lots
+        after = order.quantities
+        if after != before:
+            self._count(order, before, after)
+        settled = state.terminal and not order.unbooked_lots
+        if settled and order.client_order_id in self._live:
+            self._retire(order)
+        elif not settled and order.client_order_id not in self._live:
+            self._revive(order)
+
+    def _count(
+        self, order: Order, before: tuple[int, int, int], after: tuple[int, int, int]
+    ) -> None:
+        """Move the sums over a chain and over an instrument by what became of one order."""
+        order.chain.filled_lots += after[0] - before[0]
+        order.chain.open_lots += after[1] - before[1]
+        exposure = self.exposure(order.instrument)
+        if order.side is _BUY:
+            exposure.open_buy_lots += after[2] - before[2]
+        else:
+            exposure.open_sell_lots += after[2] - before[2]
+
+    def _retire(self, order: Order) -> None:
+        name = order.client_order_id
+        del self._live[name]
+        self.exposure(order.instrument).leave(order)
+        self._terminal[hash(name) % SHELVES][name] = order
+        self._ended.append(order)
+        if len(self._ended) > MAX_TERMINAL:
+            self._forget(self._ended.popleft())
+
+    def _forget(self, order: Order) -> None:
+        name, number = order.client_order_id, order.venue_order_id
+        del self._terminal[hash(name) % SHELVES][name]
+        shelf = self._numbered[order.instrument][number % SHELVES]
+        if shelf.get(number) is order:
+            del shelf[number]
+
+    def _revive(self, order: Order) -> None:
+        """A finished order turned out not to be: a contradiction, a fill without its trade."""
+        name = order.client_order_id
+        del self._terminal[hash(name) % SHELVES][name]
+        self._ended.remove(order)
+        self._live[name] = order
+        self.exposure(order.instrument).enter(order)
+
+
+_Key = TypeVar("_Key")
+
+
+def _shelves() -> list[dict[_Key, Order]]:
+    return [{} for _ in range(SHELVES)]
+
+
+_NOTHING = (0, 0, 0)
+
+
+def _adds_nothing(order: Order, report: OrderReport) -> bool:
+    """Whether all that a report says is known: most are the second or third to tell of a change."""
+    trade_ids = order.trade_ids
+    for fill in report.fills:
+        if fill.trade_id not in trade_ids:
+            return False
+    return (
+        report.venue_order_id == order.venue_order_id
+        and not _PROOF[report.status] & ~order.evidence
+        and report.filled_lots <= order.filled_lots
+        and not 0 < report.size_lots < order.size_lots
+        and report.reason <= order.reason
+    )
+
+
+def tells_of(order: Order, report: OrderReport) -> bool:
+    """Return whether an answer to a question about an order tells of this one.
+
+    A cancelled order may be listed under its cancel's id; any other name at its number is another
+    order's: the venue's numbers have begun anew.
+    """
+    named = report.client_order_id == order.client_order_id
+    renamed = report.status is VenueStatus.CANCELED and report.venue_order_id > 0
+    return (named or renamed) and not _contradicts(order, report)
+
+
+def _contradicts(order: Order, report: OrderReport) -> str:
+    """Return in what a report cannot be of the order that it names, "" where it can.
+
+    An order keeps symbol, side and price for its life; one at market has no price to compare.
+    """
+    if report.instrument != order.instrument:
+        what = "symbol"
+    elif report.side is not order.side:
+        what = "side"
+    elif order.price_ticks and report.price_ticks != order.price_ticks:
+        what = "price"
+    else:
+        return ""
+    return f"a report that names it tells another {what}: it is not ours, and not folded"
+
+
+def _overfilled(order: Order) -> str:
+    """Return what no venue that keeps its word can say of an order's fills, "" where it does not.
+
+    An amend to less than a fill has left that crossed it expires the order, with more filled than
+    its new size: that is no contradiction as long as it is no more than was placed.
+    """
+    may_lots = order.placed_lots if order.evidence & _EXPIRED else order.size_lots
+    return (
+        f"order {order.client_order_id} is filled beyond its size"
+        if order.filled_lots > may_lots
+        else ""
+    )
+
+
+def _doubled(order: Order, venue_order_id: int) -> str:
+    """Return that the venue holds an order twice, "" where it does not."""
+    if venue_order_id in (0, order.venue_order_id):
+        return ""
+    return (
+        f"order {order.client_order_id} stands twice, as {order.venue_order_id} and as "
+        f"{venue_order_id}"
+    )

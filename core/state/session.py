@@ -1,0 +1,206 @@
+"""One connection's life as a table: opening script, readiness, silence, expiry, drain.
+
+Here lives where a line stands and what has to happen next; what its messages mean lives in the
+venue, sending them in ``core.engine.lines``. Time is an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from core.model.commands import Riskless
+from core.model.errors import Misuse
+from core.model.venue import Line
+
+
+class Phase(StrEnum):
+    """Where a line stands."""
+
+    DOWN = "down"
+    OPENING = "opening"
+    """Connected; the script is being worked off."""
+    READY = "ready"
+    DRAINING = "draining"
+    """Another is or will be in its place: replies are awaited, and nothing new is sent."""
+
+
+class Step(StrEnum):
+    """What may happen to a line."""
+
+    UP = "up"
+    SCRIPT_DONE = "script_done"
+    RELIEVED = "relieved"
+    """Another connection has taken over, or has to, since this one is of no use any more."""
+    LOST = "lost"
+
+
+TABLE: dict[tuple[Phase, Step], Phase] = {
+    (Phase.DOWN, Step.UP): Phase.OPENING,
+    (Phase.DOWN, Step.LOST): Phase.DOWN,
+    (Phase.OPENING, Step.SCRIPT_DONE): Phase.READY,
+    (Phase.OPENING, Step.LOST): Phase.DOWN,
+    (Phase.OPENING, Step.RELIEVED): Phase.DRAINING,
+    (Phase.READY, Step.RELIEVED): Phase.DRAINING,
+    (Phase.READY, Step.LOST): Phase.DOWN,
+    (Phase.DRAINING, Step.RELIEVED): Phase.DRAINING,
+    (Phase.DRAINING, Step.SCRIPT_DONE): Phase.DRAINING,
+    (Phase.DRAINING, Step.LOST): Phase.DOWN,
+}
+"""Every cell that is not here is an error."""
+
+DRAIN_NS = 2_000_000_000
+"""How long a relieved connection still listens: what the venue has told on it alone is there by
+then. Replies that are awaited prolong it up to their own deadline."""
+
+SETTLE_NS = 5_000_000_000
+"""How old a connection has to be before it is replaced: a venue that tells each new one to go is
+dialled 60 times in five minutes, where the strictest known limit is 300."""
+
+MOST_UNANSWERED = 3
+"""Requests in a row without a reply: one or two are lost by accident, each after 10 s. What is in
+doubt is asked about on this very line, so that on one that carries nothing out no doubt ends."""
+
+
+_READY = Phase.READY  # bound once: to look a member up in its Enum costs 50 ns
+
+
+class Session:
+    """The life of one connection of a line; ``link`` is its number among all of them."""
+
+    __slots__ = (
+        "_expiring",
+        "_script",
+        "_waits_for",
+        "drain_until_ns",
+        "heard_ns",
+        "hears",
+        "line",
+        "link",
+        "phase",
+        "unanswered",
+        "up_ns",
+    )
+
+    def __init__(self, line: Line, link: int = 0) -> None:
+        self.line = line
+        self.link = link
+        self.phase = Phase.DOWN
+        self.up_ns = 0
+        self.heard_ns = 0
+        self.drain_until_ns = 0
+        self.unanswered = 0
+        """Requests in a row that got no reply in time."""
+        self.hears = False
+        """Whether the venue takes what we send here: ready, and no cancel waits in vain for its
+        answer."""
+        self._script: list[Riskless] = []
+        self._waits_for = 0
+        self._expiring = False
+
+    @property
+    def ready(self) -> bool:
+        return self.phase is Phase.READY
+
+    @property
+    def sendable(self) -> bool:
+        """Whether bytes can go out at all."""
+        return self.phase is not Phase.DOWN
+
+    def up(self, script: Sequence[Riskless], now_ns: int) -> None:
+        """The line is connected; work off ``script`` with ``next_step``."""
+        self._move(Step.UP)
+        self._script = list(script)
+        self._waits_for = 0
+        self.unanswered = 0
+        self._expiring = False
+        self.up_ns = self.heard_ns = now_ns
+
+    def next_step(self) -> Riskless | None:
+        """Return the next command of the script, ``None`` once all of it is done."""
+        return self._script[0] if self._script else None
+
+    def asked(self, request_id: int) -> None:
+        """The next step was sent as this request."""
+        self._waits_for = request_id
+
+    @property
+    def step_unsent(self) -> bool:
+        """Whether the next step could not be sent: a ban, or no token left."""
+        return bool(self._script) and not self._waits_for
+
+    def answers_step(self, request_id: int) -> bool:
+        """Whether a reply answers the step that is waited for."""
+        return request_id != 0 and request_id == self._waits_for
+
+    def step_done(self) -> bool:
+        """Count the step as done; return whether it was the last and the line is ready now."""
+        self._script.pop(0)
+        self._waits_for = 0
+        if self._script:
+            return False
+        self._move(Step.SCRIPT_DONE)
+        self.hears = self.phase is _READY
+        return True
+
+    def answered(self) -> None:
+        """A reply came: the venue hears us."""
+        self.unanswered = 0
+        self.hears = self.ready
+
+    def ignored(self) -> None:
+        """A cancel was not answered in time: others had better go another way."""
+        self.hears = False
+
+    def expire(self) -> None:
+        """The venue will drop the connection soon: another has to be made."""
+        self._expiring = True
+
+    def expires(self, now_ns: int) -> bool:
+        """Whether another connection has to be made, and this one is old enough for that."""
+        old_enough = now_ns - self.up_ns >= SETTLE_NS
+        return self.sendable and old_enough and (self._expiring or self.too_old(now_ns))
+
+    def relieve(self, now_ns: int) -> None:
+        """Another connection takes over: let replies come in, then this one may go."""
+        if self.phase is not Phase.DRAINING:
+            self.drain_until_ns = now_ns + DRAIN_NS
+        self._move(Step.RELIEVED)
+        self.hears = False
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        self._move(Step.LOST)
+        self.hears = False
+        self._script = []
+        self._waits_for = 0
+
+    def silent(self, now_ns: int) -> bool:
+        """Whether nothing at all was heard for longer than the venue ever leaves a line quiet."""
+        return self.sendable and now_ns - self.heard_ns > self.line.silence_ns
+
+    @property
+    def unheard(self) -> bool:
+        """Whether the venue talks but does not seem to hear us: what we ask is never answered.
+
+        Where a cancel was not answered either, and all else goes another way, one request is
+        enough: there will be no third.
+        """
+        most = MOST_UNANSWERED if self.hears else 1
+        return (self.phase is _READY and self.unanswered >= most) or (
+            self.sendable and self.unanswered >= MOST_UNANSWERED
+        )
+
+    def too_old(self, now_ns: int) -> bool:
+        """Whether the venue will soon drop the line for its age."""
+        return self.sendable and now_ns - self.up_ns > self.line.lifetime_ns
+
+    def drained(self, now_ns: int, waiting: bool) -> bool:
+        """Whether a relieved connection can go: it has listened on, and no reply is awaited."""
+        return self.phase is Phase.DRAINING and not waiting and now_ns >= self.drain_until_ns
+
+    def _move(self, step: Step) -> None:
+        phase = TABLE.get((self.phase, step))
+        if phase is None:
+            raise Misuse(f"line {self.line.name} is {self.phase}: {step} cannot happen")
+        self.phase = phase

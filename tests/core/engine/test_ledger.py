@@ -1,0 +1,189 @@
+"""The venue's balances and our fills are held against each other."""
+
+from core.engine.ledger import PASSES, RESTLESS_PASSES, Ledger, Mismatch
+from core.model.events import Fill, OffGridTrade, Side
+from core.model.instrument import InstrumentTable
+from core.model.units import Grid
+from core.state.position import Position
+from tests.strategies.desk import instrument
+
+COIN = 10**18
+LOT = 10**15  # of an instrument with lots of 0.001
+
+
+def opened(tolerance_lots: int = 0) -> tuple[Ledger, Position]:
+    position = Position()
+    ledger = Ledger(InstrumentTable([instrument()]), [position], tolerance_lots)
+    for _ in range(2):
+        assert ledger.compare({"BTC": 5 * COIN}) == []
+    return ledger, position
+
+
+def bought(lots: int, fee_atoms: int = 0, asset: str = "BTC") -> Fill:
+    return Fill(lots, 100, lots, fee_atoms, asset, True, 0)
+
+
+def looks(ledger: Ledger, atoms: int, times: int) -> list[Mismatch]:
+    found: list[Mismatch] = []
+    for _ in range(times):
+        found = ledger.compare({"BTC": atoms})
+    return found
+
+
+def test_the_ledgers_open_once_the_venue_has_said_the_same_twice():
+    ledger = Ledger(InstrumentTable([instrument()]), [Position()], 0)
+    ledger.compare({"BTC": COIN})
+    assert ledger.in_doubt
+    ledger.compare({"BTC": 2 * COIN})
+    assert ledger.in_doubt
+    ledger.compare({"BTC": 2 * COIN})
+    assert not ledger.in_doubt
+
+
+def test_our_fills_and_fees_explain_what_changed():
+    ledger, position = opened()
+    position.on_fill(Side.BUY, bought(3, fee_atoms=7))
+    assert looks(ledger, 5 * COIN + 3 * LOT - 7, 10) == []
+    assert not ledger.in_doubt
+
+
+def test_a_fill_that_only_the_venue_has_is_a_mismatch_with_both_ledgers_shown():
+    ledger, _ = opened()
+    assert looks(ledger, 5 * COIN + LOT, PASSES - 1) == []
+    assert ledger.in_doubt
+    [found] = looks(ledger, 5 * COIN + LOT, 1)
+    assert (
+        str(found) == "BTC: 5 by our fills, 5.001 by the venue, 0.001 more since before this start"
+    )
+
+
+def test_a_difference_that_changes_is_counted_anew():
+    ledger, _ = opened()
+    looks(ledger, 5 * COIN + LOT, PASSES - 1)
+    assert looks(ledger, 5 * COIN + 2 * LOT, PASSES - 1) == []
+
+
+def test_a_difference_that_goes_away_was_none():
+    ledger, _ = opened()
+    looks(ledger, 5 * COIN + LOT, PASSES - 1)
+    looks(ledger, 5 * COIN, 1)
+    assert not ledger.in_doubt
+    assert looks(ledger, 5 * COIN + LOT, PASSES - 1) == []
+
+
+def test_a_difference_within_the_tolerance_is_borne():
+    ledger, _ = opened(tolerance_lots=2)
+    assert looks(ledger, 5 * COIN + 2 * LOT, 10) == []
+    assert looks(ledger, 5 * COIN + 2 * LOT + 1, PASSES) != []
+
+
+def test_what_is_paid_in_and_what_others_trade_is_no_mismatch():
+    ledger, _ = opened()
+    ledger.moved("BTC", COIN, 1)
+    ledger.traded_by_others(instrument(), Side.SELL, bought(4, fee_atoms=3))
+    assert looks(ledger, 6 * COIN - 4 * LOT - 3, 10) == []
+
+
+def test_a_trade_of_others_counts_once_however_often_it_is_found():
+    ledger, _ = opened()
+    assert ledger.traded_by_others(instrument(), Side.SELL, bought(4))
+    assert not ledger.traded_by_others(instrument(), Side.SELL, bought(4))
+    assert looks(ledger, 5 * COIN - 4 * LOT, 10) == []
+
+
+def test_a_trade_off_todays_grid_moves_balances_all_the_same():
+    ledger, _ = opened()
+    trade = OffGridTrade(0, 9, 7, Side.BUY, LOT // 3, COIN, 5, "BTC", 1)
+    assert ledger.traded_off_grid(instrument(), trade)
+    assert not ledger.traded_off_grid(instrument(), trade)
+    assert looks(ledger, 5 * COIN + LOT // 3 - 5, 10) == []
+
+
+def test_what_happened_before_the_ledgers_were_opened_is_in_the_opening():
+    ledger = Ledger(InstrumentTable([instrument()]), [Position()], 0)
+    for _ in range(2):
+        ledger.compare({"BTC": 5 * COIN}, 100)
+    ledger.moved("BTC", COIN, 99)
+    assert ledger.compare({"BTC": 5 * COIN}, 200) == []
+    assert not ledger.in_doubt
+
+
+def test_differences_that_never_rest_are_a_mismatch_after_a_while():
+    ledger, _ = opened()
+    found = [ledger.compare({"BTC": 5 * COIN + n * LOT}) for n in range(1, RESTLESS_PASSES + 1)]
+    assert not any(found[:-1])
+    assert found[-1]
+
+
+def test_a_lock_from_outside_is_borne_whether_the_balance_shows_it_or_not():
+    ledger, _ = opened()
+    ledger.locked("BTC", COIN)
+    assert looks(ledger, 5 * COIN, 10) == []
+    assert looks(ledger, 4 * COIN, 10) == []
+    assert looks(ledger, 3 * COIN, 10) != []
+
+
+def test_what_is_accepted_differs_no_more():
+    ledger, _ = opened()
+    ledger.accept(looks(ledger, 6 * COIN, PASSES))
+    assert looks(ledger, 6 * COIN, 10) == []
+    assert not ledger.in_doubt
+
+
+def test_the_opening_outlives_a_boot_and_a_person_may_take_it_anew():
+    ledger, position = opened()
+    position.on_fill(Side.BUY, bought(3))
+    ledger.moved("BTC", COIN, 1)
+    again = Ledger(InstrumentTable([instrument()]), [position], 0)
+    again.restore(ledger.openings())
+    assert looks(again, 6 * COIN + 3 * LOT, 10) == []
+    assert looks(again, 7 * COIN, PASSES) != [], "it is not taken anew with the next boot"
+    again.reopen()
+    assert looks(again, 7 * COIN, 10) == []
+
+
+def test_two_symbols_that_share_an_asset_are_one_sum():
+    table = InstrumentTable([instrument(), instrument(1, "BTCEUR", base="BTC", quote="EUR")])
+    positions = [Position(), Position()]
+    ledger = Ledger(table, positions, 0)
+    looks(ledger, 5 * COIN, 2)
+    positions[0].on_fill(Side.BUY, bought(3))
+    positions[1].on_fill(Side.SELL, bought(2))
+    assert looks(ledger, 5 * COIN + LOT, 10) == []
+
+
+def test_a_mismatch_says_since_when():
+    ledger = Ledger(InstrumentTable([instrument()]), [Position()], 0)
+    for _ in range(3):
+        ledger.compare({"BTC": COIN}, 3_600 * 10**9)
+    for _ in range(PASSES):
+        found = ledger.compare({"BTC": 2 * COIN}, 3_700 * 10**9)
+    assert str(found[0]).endswith("1 more since 01:00:00 UTC")
+
+
+def test_what_pays_for_another_asset_leaves_the_account():
+    """Where the quote asset of one symbol is the base of another."""
+    table = InstrumentTable([instrument(), instrument(1, "ETHBTC", base="ETH", quote="BTC")])
+    position = Position()
+    ledger = Ledger(table, [Position(), position], 0)
+    for _ in range(2):
+        ledger.compare({"BTC": 5 * COIN, "ETH": 0})
+    position.on_fill(Side.BUY, Fill(1, 4, 1_000, 0, "BNB", True, 0))  # 1 ETH at 0.04 BTC
+    for _ in range(2 * PASSES):
+        assert ledger.compare({"BTC": 496 * COIN // 100, "ETH": COIN}) == []
+    assert not ledger.in_doubt
+
+
+def test_payments_that_the_venue_rounds_are_borne_up_to_a_lot():
+    """A tick of a lot of ETHBTC is worth 1e-9 BTC, and the venue pays in 1e-8."""
+    fine = instrument(
+        1, "ETHBTC", base="ETH", quote="BTC", tick=Grid("0.00001"), lot=Grid("0.0001")
+    )
+    ledger = Ledger(InstrumentTable([instrument(), fine]), [Position(), Position()], 0)
+    for _ in range(2):
+        ledger.compare({"BTC": 5 * COIN, "ETH": 0})
+    for _ in range(PASSES):
+        assert ledger.compare({"BTC": 5 * COIN + LOT - 1, "ETH": 0}) == []
+    for _ in range(PASSES):
+        found = ledger.compare({"BTC": 5 * COIN + LOT, "ETH": 0})
+    assert [one.asset for one in found] == ["BTC"]

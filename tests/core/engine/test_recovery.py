@@ -1,0 +1,489 @@
+"""Recovery by itself: what a pass asks, what its answers prove, and when a run has been left."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from core.engine.proof import SKEW_NS, TRADES_PAGE
+from core.engine.recovery import MAX_SINGLE, ORDERS_PAGE, PATIENCE_NS, PERIOD_NS, RETRY_NS, Recovery
+from core.model.commands import (
+    NEWEST_TRADE,
+    Cancel,
+    Command,
+    FetchAccount,
+    FetchOpenOrders,
+    FetchOrders,
+    FetchTrades,
+    OrderKind,
+    Place,
+    QueryOrder,
+    TimeInForce,
+)
+from core.model.events import (
+    NO_INSTRUMENT,
+    Change,
+    Event,
+    Fill,
+    FillReport,
+    OpenOrders,
+    OrderReport,
+    OrdersListed,
+    Reply,
+    Side,
+    Source,
+    UnknownExecution,
+    VenueStatus,
+    Verdict,
+)
+from core.model.instrument import InstrumentTable
+from core.model.units import NS_PER_S
+from core.state.inflight import Asked
+from core.state.orders import Folded, Order, Orders
+from core.state.throttle import Share
+from tests.strategies.desk import instrument
+
+EXPIRY_NS, EXECUTION_NS, LAG_NS = 5 * NS_PER_S, 10 * NS_PER_S, 60 * NS_PER_S
+START_NS = 1_000 * NS_PER_S
+SCOPE = "scope-"
+
+
+class House:
+    """A recovery with its orders; whatever else it speaks to is noted."""
+
+    def __init__(self, *, cancel_leftovers: bool = True) -> None:
+        self.now_ns = START_NS
+        self.orders = Orders(SCOPE, 1, 0)
+        self.asked: dict[int, Command] = {}
+        self.shares: list[Share | None] = []
+        self.cancels: list[str] = []
+        self.doubted: list[str] = []
+        self.begun_anew: list[int] = []
+        self.agreed: list[int] = []
+        self.agrees = True
+        self.log: list[str] = []
+        self.desk = SimpleNamespace(now_ns=START_NS, send_cancel=self._send_cancel)
+        doubts = SimpleNamespace(ask_now=lambda now_ns: None)
+        proof = SimpleNamespace(
+            ask=lambda now_ns, share: None,
+            doubt=lambda name, now_ns: self.doubted.append(name),
+            doubts=doubts,
+            stream_since_ns=None,
+        )
+        parts: dict[str, Any] = {
+            "outbound": SimpleNamespace(request=self._request),
+            "desk": self.desk,
+            "proof": proof,
+            "clock": SimpleNamespace(offset_ns=0),
+        }
+        self.recovery = Recovery(
+            table=InstrumentTable([instrument()]),
+            orders=self.orders,
+            settle=self._settle,
+            whose=self._whose,
+            off_grid=lambda trade: None,
+            begun_anew=self.begun_anew.append,
+            expiry_ns=EXPIRY_NS,
+            execution_ns=EXECUTION_NS,
+            lag_ns=LAG_NS,
+            cancel_leftovers=cancel_leftovers,
+            agree=self._agree,
+            baseline=lambda index, trade_id: None,
+            log=self.log.append,
+            **parts,
+        )
+        self._id = 0
+
+    def _request(self, command: Command, now_ns: int, *, share: Share | None = None) -> int:
+        self._id += 1
+        self.asked[self._id] = command
+        self.shares.append(share)
+        return self._id
+
+    def _send_cancel(self, order: Order) -> bool:
+        self.cancels.append(order.client_order_id)
+        order.cancelling = True
+        return True
+
+    def _settle(self, folded: Folded) -> None:
+        pass
+
+    def _whose(self, report: OrderReport | UnknownExecution) -> None:
+        self.orders.disown(report.instrument, report.venue_order_id)
+
+    def _agree(self, asked_ns: int) -> bool:
+        self.agreed.append(asked_ns)
+        return self.agrees
+
+    def after(self, seconds: float) -> None:
+        self.now_ns += int(seconds * NS_PER_S)
+        self.desk.now_ns = self.now_ns
+        self.recovery.step(self.now_ns)
+
+    def open(self) -> list[Command]:
+        return list(self.asked.values())
+
+    def answer(
+        self, command: Command, *facts: Event, verdict: Verdict = Verdict.DONE
+    ) -> list[Command]:
+        """Answer a question that is under way; return what is asked upon that."""
+        request_id = next(i for i, asked in self.asked.items() if asked == command)
+        del self.asked[request_id]
+        before = set(self.asked)
+        for fact in facts:
+            if isinstance(fact, OpenOrders):
+                self.recovery.on_open_orders(fact, self.now_ns)
+            elif isinstance(fact, FillReport):
+                self.recovery.on_fill_report(fact)
+            elif isinstance(fact, OrdersListed):
+                self.recovery.on_orders(fact)
+        asked = Asked(request_id, command, 0, self.now_ns, self.now_ns + 10 * NS_PER_S)
+        reply = Reply(request_id=request_id, verdict=verdict, facts=facts)
+        self.recovery.on_reply(asked, reply, self.now_ns)
+        return [self.asked[i] for i in self.asked if i not in before]
+
+    def answer_all(self) -> None:
+        while self.asked:
+            command = self.open()[0]
+            if isinstance(command, FetchOpenOrders):
+                self.answer(command, OpenOrders(command.instrument, ()))
+            else:
+                self.answer(command)
+
+    def reconcile(self) -> House:
+        self.recovery.begin(self.now_ns)
+        self.recovery.step(self.now_ns)
+        self.answer_all()
+        assert self.recovery.reconciled
+        return self
+
+    def live(self, number: int = 7) -> Order:
+        place = Place(0, self.orders.next_id(), Side.BUY, OrderKind.LIMIT, TimeInForce.GTC, 100, 10)
+        order = self.orders.add(place, self.now_ns)
+        self.orders.on_report(listed(order.client_order_id, number))
+        return order
+
+
+def listed(name: str, number: int = 7, **more: Any) -> OrderReport:
+    values: dict[str, Any] = {
+        "instrument": 0,
+        "client_order_id": name,
+        "venue_order_id": number,
+        "source": Source.RECONCILE,
+        "change": Change.SNAPSHOT,
+        "status": VenueStatus.NEW,
+        "side": Side.BUY,
+        "price_ticks": 100,
+        "size_lots": 10,
+        "filled_lots": 0,
+    }
+    return OrderReport(**(values | more))
+
+
+def trade(trade_id: int, number: int, venue_ns: int = START_NS) -> FillReport:
+    return FillReport(0, number, Side.BUY, Fill(trade_id, 100, 1, 0, "USDT", True, venue_ns))
+
+
+WHOLE = FetchOpenOrders(NO_INSTRUMENT)
+HERE = FetchOpenOrders(0)
+
+
+def begun(**options: Any) -> House:
+    house = House(**options)
+    house.recovery.begin(house.now_ns)
+    house.recovery.step(house.now_ns)
+    return house
+
+
+# -- a pass ----------------------------------------------------------------------------------
+
+
+def test_the_first_pass_lists_the_whole_account_and_the_later_ones_each_symbol() -> None:
+    house = begun()
+    assert house.open() == [FetchAccount(), WHOLE, FetchTrades(0, NEWEST_TRADE)]
+    house.answer_all()
+    house.after(PERIOD_NS / NS_PER_S)
+    assert HERE in house.open()
+    assert WHOLE not in house.open()
+
+
+@pytest.mark.parametrize("verdict", [Verdict.UNKNOWN, Verdict.THROTTLED, Verdict.REFUSED])
+def test_one_answer_that_proves_nothing_fails_the_pass(verdict: Verdict) -> None:
+    house = begun()
+    house.answer(FetchAccount(), verdict=verdict)
+    house.answer_all()
+    assert not house.recovery.reconciled
+    house.after(RETRY_NS / NS_PER_S)
+    assert FetchAccount() in house.open()
+
+
+def test_an_answer_that_does_not_come_fails_the_pass() -> None:
+    house = begun()
+    request_id, command = next(iter(house.asked.items()))
+    del house.asked[request_id]
+    house.recovery.on_no_reply(Asked(request_id, command, 0, house.now_ns, house.now_ns))
+    house.answer_all()
+    assert not house.recovery.reconciled
+
+
+def test_a_pass_whose_answers_are_missing_is_given_up_and_begun_again() -> None:
+    house = begun()
+    house.asked.clear()
+    house.after(PATIENCE_NS / NS_PER_S)
+    assert house.open() == []
+    house.after(0.1)
+    assert FetchAccount() in house.open()
+
+
+def test_a_stream_that_is_lost_unproves_the_table_and_stops_the_pass() -> None:
+    house = House().reconcile()
+    house.recovery.suspend()
+    assert not house.recovery.reconciled
+    house.after(2 * PERIOD_NS / NS_PER_S)
+    assert house.open() == []
+
+
+def test_what_a_dead_boot_sent_last_is_waited_for_before_anything_is_asked() -> None:
+    house = House()
+    until_ns = house.recovery.not_before(house.now_ns)
+    assert until_ns == START_NS + EXPIRY_NS + SKEW_NS
+    house.recovery.begin(house.now_ns)
+    house.recovery.step(house.now_ns)
+    assert house.open() == []
+    house.after((until_ns - START_NS) / NS_PER_S)
+    assert FetchAccount() in house.open()
+
+
+# -- pages -----------------------------------------------------------------------------------
+
+
+def paging() -> House:
+    house = House().reconcile()
+    house.after(PERIOD_NS / NS_PER_S)
+    return house
+
+
+def test_a_full_page_of_trades_is_followed_by_the_next_one() -> None:
+    house = paging()
+    order = house.live(7)
+    assert order.venue_order_id == 7
+    page = [trade(number, 7) for number in range(1, TRADES_PAGE + 1)]
+    assert house.answer(FetchTrades(0, 0), *page) == [FetchTrades(0, TRADES_PAGE + 1)]
+    assert house.answer(FetchTrades(0, TRADES_PAGE + 1), trade(TRADES_PAGE + 1, 7)) == []
+
+
+def test_a_pass_is_over_only_when_the_last_page_is_there() -> None:
+    house = begun()
+    house.answer_all()
+    house.recovery.begin(house.now_ns)
+    house.after(1)
+    house.live(7)
+    page = [trade(number, 7) for number in range(1, TRADES_PAGE + 1)]
+    fetch = next(c for c in house.open() if isinstance(c, FetchTrades))
+    house.answer(fetch, *page)
+    house.answer(FetchAccount())
+    house.answer(HERE, OpenOrders(0, ()))
+    assert not house.recovery.reconciled
+    house.answer_all()
+    assert house.recovery.reconciled
+
+
+def test_orders_known_by_their_trades_alone_are_asked_for_by_pages_and_then_one_by_one() -> None:
+    house = paging()
+    numbers = range(5_000, 5_000 + MAX_SINGLE + 5)
+    trades = [trade(n, n) for n in numbers]
+    assert house.answer(FetchTrades(0, 0), *trades) == [FetchOrders(0, 5_000)]
+    strangers = tuple(listed("x", n - ORDERS_PAGE) for n in range(5_001, 5_001 + ORDERS_PAGE))
+    assert house.answer(FetchOrders(0, 5_000), OrdersListed(0, strangers)) == [
+        FetchOrders(0, 5_001)
+    ]
+    house.asked = {i: c for i, c in house.asked.items() if isinstance(c, FetchOrders)}
+    singles: list[Command] = house.answer(FetchOrders(0, 5_001), OrdersListed(0, ()))
+    for _ in range(2 * MAX_SINGLE):
+        found = next((c for c in house.open() if isinstance(c, QueryOrder)), None)
+        if found is None:
+            break
+        singles += [c for c in house.answer(found) if c not in singles]
+    assert singles == [QueryOrder(0, "", n) for n in numbers[1 : MAX_SINGLE + 1]]
+
+
+def test_nothing_within_the_lag_of_a_history_is_settled() -> None:
+    house = paging()
+    house.answer(FetchTrades(0, 0), trade(3, 7, house.now_ns))
+    house.after((LAG_NS + SKEW_NS) / NS_PER_S)
+    assert house.recovery.last_trade(0) == -1
+    house.after(2)
+    assert house.recovery.last_trade(0) == 3
+
+
+def test_a_history_that_lacks_what_it_has_told_of_lags_until_it_has_begun_anew() -> None:
+    house = House()
+    house.recovery.resume_trades(0, 5, (9, house.now_ns))
+    house.recovery.begin(house.now_ns)
+    house.recovery.step(house.now_ns)
+    house.answer_all()
+    assert not house.recovery.reconciled
+    assert house.begun_anew == []
+    house.after(LAG_NS / NS_PER_S + 1)
+    house.answer_all()
+    assert house.begun_anew == [0]
+    assert house.recovery.reconciled
+
+
+def test_a_fill_that_is_found_by_asking_casts_doubt_on_its_order() -> None:
+    house = paging()
+    order = house.live(7)
+    house.answer(FetchTrades(0, 0), trade(3, 7))
+    assert house.doubted == [order.client_order_id]
+
+
+# -- lists -----------------------------------------------------------------------------------
+
+
+def test_what_a_list_lacks_is_doubted() -> None:
+    house = House().reconcile()
+    order = house.live()
+    house.after(PERIOD_NS / NS_PER_S)
+    house.answer(HERE, OpenOrders(0, ()))
+    assert house.doubted == [order.client_order_id]
+
+
+@pytest.mark.parametrize("cancels", [True, False])
+def test_what_an_earlier_boot_left_is_taken_over_and_cancelled_where_that_is_wanted(
+    cancels: bool,
+) -> None:
+    house = begun(cancel_leftovers=cancels)
+    name = f"{SCOPE}0-1"
+    house.answer(WHOLE, OpenOrders(NO_INSTRUMENT, (listed(name),)))
+    assert house.orders.find(name) is not None
+    assert house.cancels == ([name] if cancels else [])
+
+
+def test_orders_of_others_are_counted_and_left_alone() -> None:
+    house = begun()
+    house.answer(WHOLE, OpenOrders(NO_INSTRUMENT, (listed("stranger"),)))
+    house.answer_all()
+    assert sum(house.recovery.foreign_orders.values()) == 1
+    assert house.cancels == []
+    assert "reconciled: 0 of our orders open, 1 of others" in house.log
+
+
+def stray(instrument: int) -> UnknownExecution:
+    return UnknownExecution(
+        instrument=instrument, client_order_id=f"{SCOPE}0-9", venue_order_id=9, what="off the grid"
+    )
+
+
+def test_a_stray_is_taken_out_by_its_name_once() -> None:
+    house = House()
+    house.recovery.on_stray(stray(0))
+    house.recovery.on_stray(stray(0))
+    assert house.open() == [Cancel(0, f"{SCOPE}0-9", 0)]
+
+
+def test_a_stray_on_a_symbol_that_nobody_knows_is_told_to_a_person() -> None:
+    house = House()
+    house.recovery.on_stray(stray(NO_INSTRUMENT))
+    assert house.open() == []
+    assert house.log[0].startswith("LOOK AT THE VENUE")
+
+
+# -- the ledgers -----------------------------------------------------------------------------
+
+
+def test_the_ledgers_are_held_against_each_other_only_where_no_fill_crossed_the_pass() -> None:
+    house = begun()
+    house.recovery.on_fill(0, Fill(1, 100, 1, 0, "USDT", True, START_NS))
+    house.answer_all()
+    assert house.agreed == []
+    house.after(PERIOD_NS / NS_PER_S)
+    house.answer_all()
+    assert len(house.agreed) == 1
+
+
+def test_ledgers_that_differ_are_asked_about_soon_and_then_ever_more_seldom() -> None:
+    house = House()
+    house.agrees = False
+    house.reconcile()
+    looks = []
+    for _ in range(130 * 10):
+        house.after(0.1)
+        if house.asked:
+            looks.append((house.now_ns - START_NS) // NS_PER_S)
+            house.answer_all()
+    assert looks[:6] == [1, 3, 7, 15, 31, 63]
+
+
+# -- leaving ---------------------------------------------------------------------------------
+
+
+def leaving() -> House:
+    house = House().reconcile()
+    house.recovery.leave(house.now_ns)
+    return house
+
+
+def empty(house: House) -> None:
+    house.answer(WHOLE, OpenOrders(NO_INSTRUMENT, ()))
+
+
+def test_a_run_has_left_when_the_whole_account_was_listed_empty_twice() -> None:
+    house = leaving()
+    empty(house)
+    assert not house.recovery.left
+    house.after(1)
+    empty(house)
+    assert house.recovery.left
+
+
+def test_a_list_that_shows_something_of_ours_makes_the_count_begin_anew() -> None:
+    house = leaving()
+    empty(house)
+    house.after(1)
+    house.recovery.on_stray(stray(0))
+    house.asked = {i: c for i, c in house.asked.items() if c == WHOLE}
+    empty(house)
+    house.after(3)
+    empty(house)
+    assert not house.recovery.left
+    house.after(1)
+    empty(house)
+    assert house.recovery.left
+
+
+def test_no_list_proves_anything_before_what_a_dead_boot_sent_can_be_accepted_no_more() -> None:
+    house = House()
+    house.recovery.not_before(house.now_ns)
+    house.recovery.leave(house.now_ns)
+    empty(house)
+    house.after((EXPIRY_NS + SKEW_NS + EXECUTION_NS) / NS_PER_S - 0.5)
+    assert house.open() == []
+    house.after(0.5)
+    empty(house)
+    assert not house.recovery.left
+    house.after(1)
+    empty(house)
+    assert house.recovery.left
+
+
+def test_open_orders_are_cancelled_and_nothing_is_listed_before_they_are_gone() -> None:
+    house = House().reconcile()
+    order = house.live()
+    house.recovery.leave(house.now_ns)
+    assert house.cancels == [order.client_order_id]
+    assert house.open() == []
+
+
+def test_what_the_exit_waits_for_is_asked_on_the_exits_own_share() -> None:
+    house = leaving()
+    assert house.shares[-1] is Share.PROOF
+    assert set(House().reconcile().shares) == {Share.QUESTION}
+
+
+def test_a_list_that_is_refused_for_good_is_known_to_prove_nothing_ever() -> None:
+    house = leaving()
+    house.answer(WHOLE, verdict=Verdict.FATAL)
+    assert house.recovery.unlisted
+    assert not house.recovery.left

@@ -1,0 +1,49 @@
+"""Requests that wait for their reply, and the ways they end without one."""
+
+import pytest
+
+from core.model.commands import FetchTime
+from core.model.errors import Misuse
+from core.state.inflight import MAX_INFLIGHT, REST, Asked, Inflight
+
+
+def asked(inflight: Inflight, line: int = 1, due_ns: int = 10) -> Asked:
+    entry = Asked(inflight.next_id(), FetchTime(), line, 0, due_ns)
+    inflight.add(entry)
+    return entry
+
+
+def test_a_reply_takes_its_request_once():
+    inflight = Inflight()
+    entry = asked(inflight)
+    assert inflight.take(entry.request_id) is entry
+    assert inflight.take(entry.request_id) is None
+
+
+def test_numbers_are_never_given_twice():
+    inflight = Inflight()
+    assert len({inflight.next_id() for _ in range(100)}) == 100
+
+
+def test_a_lost_line_ends_its_own_requests_only():
+    inflight = Inflight()
+    first, second, rest = asked(inflight, 1), asked(inflight, 0), asked(inflight, REST)
+    assert inflight.lost(1) == [first]
+    assert list(inflight) == [second, rest]
+
+
+def test_what_is_overdue_is_taken_out_at_its_time():
+    inflight = Inflight()
+    early, late = asked(inflight, due_ns=10), asked(inflight, due_ns=20)
+    assert inflight.overdue(9) == []
+    assert inflight.overdue(10) == [early]
+    assert inflight.overdue(100) == [late]
+    assert len(inflight) == 0
+
+
+def test_requests_unanswered_are_bounded():
+    inflight = Inflight()
+    for _ in range(MAX_INFLIGHT):
+        asked(inflight)
+    with pytest.raises(Misuse, match="unanswered"):
+        asked(inflight)

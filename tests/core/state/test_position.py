@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import core.state.position
+from core.model.events import Fill, Side
+from core.model.views import PositionView
+from core.state.position import BACKWARDS_NS, Position
+
+
+def fill(trade_id: int, price_ticks: int = 100, lots: int = 1, fee: int = 0) -> Fill:
+    return Fill(trade_id, price_ticks, lots, fee, "BNB" if fee else "", True, 0)
+
+
+def state(position: Position) -> tuple[object, ...]:
+    return (
+        position.lots,
+        position.bought_lots,
+        position.sold_lots,
+        position.bought_quote_units,
+        position.sold_quote_units,
+        position.fees_atoms,
+        position.profit(12_345),
+    )
+
+
+def restored(buys: list[int], sells: list[int]) -> Position:
+    position = Position()
+    position.restore(
+        bought_lots=7,
+        sold_lots=3,
+        bought_quote_units=700,
+        sold_quote_units=330,
+        fees_atoms={"BNB": 5},
+        buy_ids=buys,
+        sell_ids=sells,
+        newest_ns=0,
+    )
+    return position
+
+
+def test_a_position_is_a_position_view() -> None:
+    view: PositionView = Position()
+    assert (view.lots, view.bought_lots, view.sold_lots, view.profit(7)) == (0, 0, 0, 0)
+
+
+def test_buys_and_sells_sum_up() -> None:
+    position = Position()
+    assert position.on_fill(Side.BUY, fill(1, 100, 5))
+    assert position.on_fill(Side.SELL, fill(2, 110, 3))
+    assert (position.lots, position.bought_lots, position.sold_lots) == (2, 5, 3)
+    assert position.cost_quote_units == 500 - 330
+    position.on_fill(Side.SELL, fill(3, 120, 4))
+    assert position.cost_quote_units == 500 - 330 - 480
+
+
+def test_profit_is_what_was_received_less_paid_plus_the_rest_at_the_mark() -> None:
+    position = Position()
+    position.on_fill(Side.BUY, fill(1, 100, 5))
+    position.on_fill(Side.SELL, fill(2, 110, 3))
+    assert position.profit(105) == 330 - 500 + 2 * 105
+    short = Position()
+    short.on_fill(Side.SELL, fill(1, 100, 4))
+    assert short.profit(90) == 40
+
+
+def test_fees_and_rebates_sum_up_by_asset() -> None:
+    position = Position()
+    position.on_fill(Side.BUY, Fill(1, 100, 1, 7, "BNB", False, 0))
+    position.on_fill(Side.SELL, Fill(2, 100, 1, 5, "USDT", False, 0))
+    position.on_fill(Side.SELL, Fill(3, 100, 1, -9, "BNB", True, 0))
+    position.on_fill(Side.SELL, Fill(4, 100, 1, 0, "", True, 0))
+    assert position.fees_atoms == {"BNB": -2, "USDT": 5}
+
+
+def test_a_trade_counts_once() -> None:
+    position = Position()
+    assert position.on_fill(Side.BUY, fill(7, fee=3))
+    before = state(position)
+    assert not position.on_fill(Side.BUY, fill(7, fee=3))
+    assert state(position) == before
+
+
+def test_both_sides_of_a_trade_with_ourselves_count() -> None:
+    position = Position()
+    assert position.on_fill(Side.BUY, fill(7))
+    assert position.on_fill(Side.SELL, fill(7))
+    assert (position.lots, position.bought_lots, position.sold_lots) == (0, 1, 1)
+
+
+@pytest.mark.parametrize("begin", [Position, lambda: restored([], [])])
+def test_ids_count_from_0_and_what_has_none_is_no_trade(begin: Callable[[], Position]) -> None:
+    position = begin()
+    assert not position.on_fill(Side.BUY, fill(-1))
+    assert position.on_fill(Side.BUY, fill(0))
+
+
+def test_a_late_fill_counts() -> None:
+    position = Position()
+    position.on_fill(Side.BUY, fill(10))
+    position.on_fill(Side.BUY, fill(30))
+    assert position.on_fill(Side.BUY, fill(20))
+    assert not position.on_fill(Side.BUY, fill(20))
+    assert position.on_fill(Side.BUY, fill(0))
+    assert position.lots == 4
+
+
+def test_remembered_ids_are_bounded_and_the_newest_stay_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(core.state.position, "KEPT_IDS", 8)
+    position = Position()
+    for trade_id in range(0, 200, 2):
+        assert position.on_fill(Side.BUY, fill(trade_id))
+        assert 4 <= len(position._buys._ids) <= 8 or trade_id < 8
+    assert position.lots == 100
+    assert not any(position.on_fill(Side.BUY, fill(trade_id)) for trade_id in range(0, 200, 2))
+    assert position.on_fill(Side.BUY, fill(197)), "a late fill among the newest"
+    assert not position.on_fill(Side.BUY, fill(3)), "older than the window: a repetition"
+
+
+def test_the_older_half_of_the_ids_is_forgotten_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core.state.position, "KEPT_IDS", 8)
+    position = Position()
+    for trade_id in range(10, 19):
+        position.on_fill(Side.BUY, fill(trade_id))
+    assert list(position._buys._ids) == [15, 16, 17, 18]
+    assert not position.on_fill(Side.BUY, fill(14)), "forgotten, and known for being older"
+    assert not position.on_fill(Side.BUY, fill(9))
+
+
+def test_a_restored_position_goes_on_from_what_was_counted() -> None:
+    position = restored([8, 6], [])
+    assert state(position) == (4, 7, 3, 700, 330, {"BNB": 5}, 330 - 700 + 4 * 12_345)
+    assert position.recent_ids(True, 5) == [6, 8]
+    assert position.recent_ids(True, 1) == [8]
+    assert position.recent_ids(False, 5) == []
+    assert [position.on_fill(Side.BUY, fill(number)) for number in (5, 6, 7, 8, 9)] == [
+        *(False, False, True, False, True)
+    ], "what is older than all that was noted was counted; what lies between was not"
+    assert position.recent_ids(True, 3) == [7, 8, 9]
+
+
+def test_a_side_restored_without_fills_knows_none() -> None:
+    position = restored([], [])
+    assert position.on_fill(Side.SELL, fill(0))
+    assert position.on_fill(Side.BUY, fill(1))
+    assert position.lots == 4
+    assert position.recent_ids(False, 2) == [0]
+
+
+def test_restoring_takes_a_copy_of_the_fees() -> None:
+    fees = {"BNB": 5}
+    position = Position()
+    position.restore(
+        bought_lots=0,
+        sold_lots=0,
+        bought_quote_units=0,
+        sold_quote_units=0,
+        fees_atoms=fees,
+        buy_ids=[],
+        sell_ids=[],
+        newest_ns=0,
+    )
+    position.on_fill(Side.BUY, fill(1, fee=2))
+    assert (position.fees_atoms, fees) == ({"BNB": 7}, {"BNB": 5})
+
+
+facts = st.lists(
+    st.tuples(
+        st.sampled_from(Side),
+        st.builds(
+            Fill,
+            trade_id=st.integers(0, 10**9),
+            price_ticks=st.integers(1, 10**12),
+            lots=st.integers(1, 10**9),
+            fee_atoms=st.integers(-(10**15), 10**15),
+            fee_asset=st.sampled_from(["BNB", "USDT"]),
+            maker=st.booleans(),
+            venue_ns=st.just(0),
+        ),
+    ),
+    max_size=30,
+    unique_by=lambda fact: (fact[0], fact[1].trade_id),
+)
+
+
+@settings(max_examples=100)
+@given(facts, st.randoms(use_true_random=False))
+def test_any_permutation_and_duplication_of_fills_ends_the_same(
+    fills: list[tuple[Side, Fill]], shuffle: random.Random
+) -> None:
+    told_once = Position()
+    assert all(told_once.on_fill(side, one) for side, one in fills)
+    repeated = fills * 2 + fills[::3]
+    shuffle.shuffle(repeated)
+    told_often = Position()
+    assert sum(told_often.on_fill(side, one) for side, one in repeated) == len(fills)
+    assert state(told_often) == state(told_once)
+
+
+@settings(max_examples=60)
+@given(facts, st.integers(1, 10**12))
+def test_profit_equals_decimal_arithmetic_over_the_trades(
+    fills: list[tuple[Side, Fill]], mark_ticks: int
+) -> None:
+    position = Position()
+    expected = Decimal(0)
+    for side, one in fills:
+        position.on_fill(side, one)
+        expected += int(side) * one.lots * (Decimal(mark_ticks) - Decimal(one.price_ticks))
+    assert position.profit(mark_ticks) == expected
+
+
+# -- numbers that begin anew ---------------------------------------------------------------------
+
+
+def at(trade_id: int, venue_ns: int, lots: int = 1) -> Fill:
+    return Fill(trade_id, 100, lots, 0, "", True, venue_ns)
+
+
+def test_a_lower_number_at_a_later_time_is_no_repetition_and_is_counted() -> None:
+    """The venue was set up anew: its ids begin again, those we know among them."""
+    position = Position()
+    for number in (7, 8, 9):
+        position.on_fill(Side.BUY, at(number, number * BACKWARDS_NS))
+    assert position.on_fill(Side.BUY, at(7, 20 * BACKWARDS_NS))
+    assert (position.lots, position.renumbered) == (4, 1)
+    assert position.on_fill(Side.BUY, at(8, 21 * BACKWARDS_NS))
+    assert not position.on_fill(Side.BUY, at(8, 21 * BACKWARDS_NS)), "now that is a repetition"
+    assert not position.on_fill(Side.BUY, at(9, 9 * BACKWARDS_NS)), "told of before the reset"
+    assert (position.lots, position.renumbered) == (5, 1)
+
+
+def test_a_late_fill_is_of_the_same_numbers() -> None:
+    position = Position()
+    position.on_fill(Side.BUY, at(9, 9 * BACKWARDS_NS))
+    assert position.on_fill(Side.BUY, at(8, 9 * BACKWARDS_NS + BACKWARDS_NS))
+    assert not position.on_fill(Side.BUY, at(9, 9 * BACKWARDS_NS + 1))
+    assert position.renumbered == 0
+
+
+def test_numbers_that_begin_anew_are_noticed_after_a_restart_too() -> None:
+    position = Position()
+    position.restore(
+        bought_lots=5,
+        sold_lots=0,
+        bought_quote_units=500,
+        sold_quote_units=0,
+        fees_atoms={},
+        buy_ids=[1_000, 1_001],
+        sell_ids=[],
+        newest_ns=50 * BACKWARDS_NS,
+    )
+    assert position.on_fill(Side.SELL, at(3, 90 * BACKWARDS_NS))
+    assert (position.lots, position.renumbered) == (4, 1)
+
+
+def test_a_trade_that_is_counted_is_known_by_its_number_on_its_own_side():
+    position = Position()
+    position.on_fill(Side.BUY, fill(trade_id=7))
+    assert position.knows(Side.BUY, 7)
+    assert not position.knows(Side.SELL, 7)
+    assert not position.knows(Side.BUY, 8)
+
+
+def test_below_the_first_of_all_fills_nothing_counts_as_known_to_the_next_boot():
+    position = Position()
+    position.on_fill(Side.BUY, fill(trade_id=105))
+    again = Position()
+    again.restore(
+        bought_lots=1,
+        sold_lots=0,
+        bought_quote_units=1,
+        sold_quote_units=0,
+        fees_atoms={},
+        buy_ids=position.recent_ids(True, 2),
+        sell_ids=[],
+        newest_ns=0,
+        buy_floor=position.floor_under(True, 2),
+    )
+    assert again.on_fill(Side.BUY, fill(trade_id=100))
+    assert not again.on_fill(Side.BUY, fill(trade_id=105))
+
+
+def test_below_the_newest_that_are_noted_all_count_as_known_to_the_next_boot():
+    position = Position()
+    for trade_id in (5, 7, 9):
+        position.on_fill(Side.BUY, fill(trade_id=trade_id))
+    assert position.floor_under(True, 2) == 6

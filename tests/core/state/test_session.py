@@ -1,0 +1,143 @@
+"""One connection's life: the script in order, silence, age and drain, by a table."""
+
+import itertools
+
+import pytest
+
+from core.model.commands import Logon, SubscribePrivate
+from core.model.errors import Misuse
+from core.model.venue import Line
+from core.state.session import DRAIN_NS, SETTLE_NS, TABLE, Phase, Session, Step
+
+LINE = Line(
+    name="trade",
+    url="ws://127.0.0.1/",
+    private=True,
+    silence_ns=45,
+    lifetime_ns=10 * SETTLE_NS,
+    max_message_bytes=1 << 20,
+    sends_per_s=0,
+)
+
+
+def opened() -> Session:
+    session = Session(LINE)
+    session.up([Logon(), SubscribePrivate()], now_ns=100)
+    return session
+
+
+def ready() -> Session:
+    session = opened()
+    session.step_done()
+    session.step_done()
+    return session
+
+
+def test_the_script_is_worked_off_one_step_after_the_other():
+    session = opened()
+    assert session.phase is Phase.OPENING
+    assert isinstance(session.next_step(), Logon)
+    session.asked(7)
+    assert session.answers_step(7)
+    assert not session.answers_step(8)
+    assert not session.step_done()
+    assert isinstance(session.next_step(), SubscribePrivate)
+    assert session.step_done()
+    assert session.ready
+    assert session.next_step() is None
+
+
+def test_a_lost_line_is_down_and_its_script_void():
+    session = opened()
+    session.lost()
+    assert session.phase is Phase.DOWN
+    assert session.next_step() is None
+    assert not session.sendable
+
+
+def test_a_line_that_hears_nothing_for_too_long_is_silent():
+    session = ready()
+    assert not session.silent(145)
+    assert session.silent(146)
+    session.heard_ns = 146
+    assert not session.silent(150)
+
+
+def test_a_line_that_is_down_is_never_silent_nor_too_old():
+    session = Session(LINE)
+    assert not session.silent(10**18)
+    assert not session.too_old(10**18)
+
+
+def test_a_connection_near_its_age_limit_goes_on_until_another_has_taken_over():
+    session = Session(LINE)
+    session.up([], now_ns=100)
+    assert not session.expires(100 + 10 * SETTLE_NS)
+    assert session.expires(101 + 10 * SETTLE_NS)
+    assert session.phase is Phase.OPENING
+
+
+def test_a_connection_that_is_told_to_go_is_replaced_once_it_has_settled():
+    session = ready()
+    session.expire()
+    assert session.ready
+    assert not session.expires(99 + SETTLE_NS)
+    assert session.expires(100 + SETTLE_NS)
+
+
+def test_a_new_connection_in_the_same_place_is_not_told_to_go():
+    session = ready()
+    session.expire()
+    session.lost()
+    session.up([], now_ns=200)
+    assert not session.expires(200 + SETTLE_NS)
+
+
+def test_a_relieved_connection_listens_on_for_a_while_and_for_what_is_awaited():
+    session = ready()
+    session.relieve(1_000)
+    assert session.phase is Phase.DRAINING
+    assert session.sendable
+    assert not session.hears
+    assert not session.drained(999 + DRAIN_NS, waiting=False)
+    assert not session.drained(1_000 + DRAIN_NS, waiting=True)
+    assert session.drained(1_000 + DRAIN_NS, waiting=False)
+    session.relieve(5_000)
+    assert session.drained(1_000 + DRAIN_NS, waiting=False)
+
+
+def test_only_a_ready_connection_that_answers_hears_us():
+    session = opened()
+    assert not session.hears
+    session.step_done()
+    session.step_done()
+    assert session.hears
+    session.ignored()
+    assert not session.hears
+    session.answered()
+    assert session.hears
+    session.lost()
+    session.answered()
+    assert not session.hears
+
+
+@pytest.mark.parametrize(("phase", "step"), list(itertools.product(Phase, Step)))
+def test_an_empty_cell_of_the_table_is_an_error(phase: Phase, step: Step):
+    session = Session(LINE)
+    session.phase = phase
+    if (phase, step) in TABLE:
+        session._move(step)
+        assert session.phase is TABLE[phase, step]
+    else:
+        with pytest.raises(Misuse, match="cannot happen"):
+            session._move(step)
+
+
+def test_one_request_without_a_reply_is_enough_where_a_cancel_had_none_either():
+    session = ready()
+    session.unanswered = 1
+    assert not session.unheard
+    session.ignored()
+    assert session.unheard
+    session.answered()
+    assert not session.unheard
