@@ -18,6 +18,7 @@ from typing import Final
 import trio
 
 from venues.sim.accounts import STANDARD_RATE
+from venues.sim.binance.venue import RATE
 from venues.sim.fixed import ONE, NotDecimalError, TooPreciseError, parse
 from venues.sim.server import (
     DEFAULT_ACCOUNT,
@@ -29,7 +30,6 @@ from venues.sim.server import (
 )
 from venues.sim.symbols import SYMBOLS, Symbol, symbol_of
 from venues.sim.traders import QUOTES_PER_SIDE, Temper
-from venues.sim.venue import RATE
 
 EXIT_OK: Final = 0
 EXIT_CANNOT_START: Final = 1

@@ -12,9 +12,9 @@ from core.model.units import NS_PER_S
 from core.model.views import Refusal, RefusalReason, SessionState
 from tests.world.test_recovery import MARKET, World, world
 from tools.world.tank import LATENCY_NS, Delivery, Message
+from venues.sim.binance.venue import Venue
 from venues.sim.ledger import DEFAULT_KEY, DEFAULT_SECRET
 from venues.sim.symbols import Symbol
-from venues.sim.venue import Venue
 
 TWO = ("BTCUSDT", "ETHUSDT")
 

@@ -19,8 +19,8 @@ from core.protocols.websocket import TEXT
 from core.state.journal import Kind, MemoryJournal, Payload
 from core.state.orders import Order
 from tools.world.tank import LATENCY_NS, Delivery, Message, Tank, server_frame
-from venues.sim.exchange import Origin
-from venues.sim.methods import METHODS
+from venues.sim.binance.exchange import Origin
+from venues.sim.binance.methods import METHODS
 
 TRADE, MARKET = 1, 0
 PLACING = ("order.place", "order.cancelReplace")

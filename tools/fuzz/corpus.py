@@ -34,9 +34,10 @@ from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import Stream, Subscription, WireRequest
 from venues.binance import VENUE, decode
 from venues.binance.adapter import SpotAdapter
+from venues.sim.binance.rest import respond
+from venues.sim.binance.venue import Venue
 from venues.sim.fixed import ONE
-from venues.sim.rest import HttpReply, HttpRequest, respond
-from venues.sim.venue import Venue
+from venues.sim.http import HttpReply, HttpRequest
 
 START_NS: Final = 1_767_225_600_500_000_000
 SYMBOLS: Final = ("BTCUSDT", "ETHUSDT")

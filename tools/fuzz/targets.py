@@ -53,8 +53,9 @@ from tools.fuzz.corpus import QUESTIONS, START_NS, Conversation, Outlet
 from tools.scratch import scratch
 from venues.binance import VENUE, decode
 from venues.sim import control as switches
-from venues.sim.rest import HttpRequest, respond
-from venues.sim.streams import TooManyMessagesError
+from venues.sim.binance.rest import respond
+from venues.sim.binance.streams import TooManyMessagesError
+from venues.sim.http import HttpRequest
 
 MAX_MESSAGE: Final = 1 << 16
 """Longest WebSocket message here: below the longest case, so that cases meet the limit."""

@@ -23,7 +23,7 @@ from tools.world.strikes import Strikes
 from tools.world.tank import Message
 from venues.binance.decode import MARKET, TRADE
 from venues.sim.accounts import Account
-from venues.sim.venue import Venue
+from venues.sim.binance.venue import Venue
 
 Reaction = Callable[[], bool]
 

@@ -14,12 +14,12 @@ from tools.world.setting import IP
 from tools.world.strikes import Fault, Struck
 from tools.world.workload import SAID
 from venues.binance.rules import WEIGHT
-from venues.sim.exchange import Origin
+from venues.sim.binance.exchange import Origin
+from venues.sim.binance.methods import METHODS
 from venues.sim.faults import Fault as SimFault
 from venues.sim.faults import Kind as SimKind
 from venues.sim.fixed import show
 from venues.sim.ledger import DEFAULT_KEY
-from venues.sim.methods import METHODS
 
 SPENT: Final = (0.91, 0.96)
 """How much of a minute's weight others use up: what is left is of what is kept for cancels."""

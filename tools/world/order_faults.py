@@ -30,7 +30,7 @@ from tools.world.strikes import Fault, Struck
 from tools.world.tank import Message
 from venues.binance.decode import MARKET, TRADE
 from venues.sim.fixed import parse, show
-from venues.sim.rest import HttpRequest
+from venues.sim.http import HttpRequest
 
 encode: Final = msgspec.json.encode
 decode: Final = msgspec.json.decode

@@ -56,8 +56,8 @@ from tools.world.variety import MIDNIGHT_NS
 from tools.world.witness import Witness
 from tools.world.world import PRICES
 from venues.binance.decode import MARKET, TRADE
+from venues.sim.http import HttpReply, HttpRequest
 from venues.sim.ledger import DEFAULT_SECRET
-from venues.sim.rest import HttpReply, HttpRequest
 from venues.sim.sockets import CONNECTION_WINDOW_NS, CONNECTIONS_PER_WINDOW
 
 HOSTS: Final = ("stream.exchange.test", "api.exchange.test")

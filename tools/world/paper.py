@@ -25,12 +25,12 @@ from core.model.events import MarketTrade, Side
 from core.model.instrument import Instrument, InstrumentTable
 from core.model.units import Grid
 from core.state.book import Book
+from venues.sim.binance.venue import Venue
+from venues.sim.binance.ws_api import ApiSession
 from venues.sim.fixed import DECIMALS, ONE
 from venues.sim.matching import Resting
 from venues.sim.orders import Order
 from venues.sim.symbols import Symbol
-from venues.sim.venue import Venue
-from venues.sim.ws_api import ApiSession
 
 API_KEY: Final = "paper-key-this-is-not-a-secret"
 SECRET: Final = "paper-secret-this-is-not-a-secret"  # noqa: S105 - visibly fake

@@ -23,10 +23,11 @@ from core.protocols.websocket import CLOSE, PING, PONG, TEXT
 from tools.world.agenda import Agenda
 from tools.world.net import Peer, Wire
 from tools.world.tank import client_frames, server_frame
-from venues.sim.rest import HttpReply, HttpRequest, receive
-from venues.sim.streams import StreamSession, TooManyMessagesError
-from venues.sim.venue import Venue
-from venues.sim.ws_api import PATH as WS_API_PATH
+from venues.sim.binance.rest import receive
+from venues.sim.binance.streams import StreamSession, TooManyMessagesError
+from venues.sim.binance.venue import Venue
+from venues.sim.binance.ws_api import PATH as WS_API_PATH
+from venues.sim.http import HttpReply, HttpRequest
 
 PING_NS: Final = 20 * NS_PER_S
 PONG_NS: Final = 60 * NS_PER_S

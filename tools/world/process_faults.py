@@ -24,7 +24,7 @@ from tools.world.peers import Speech, WebSocket, http_reply
 from tools.world.strikes import Fault, Struck, by_number
 from tools.world.tank import Message, server_frame
 from venues.binance.decode import MARKET, TRADE
-from venues.sim.rest import HttpReply, HttpRequest
+from venues.sim.http import HttpReply, HttpRequest
 
 LINES: Final = (MARKET, TRADE)
 

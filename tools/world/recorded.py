@@ -28,9 +28,10 @@ from core.state.journal import Answer, Ask, Kind, Payload, Record, unpack
 from tools.app import House
 from tools.world.paper import API_KEY, SECRET, PaperExchange
 from tools.world.tank import client_frames, server_frame
-from venues.sim.exchange import Exchange
-from venues.sim.rest import HttpRequest, respond
-from venues.sim.ws_api import ApiSession
+from venues.sim.binance.exchange import Exchange
+from venues.sim.binance.rest import respond
+from venues.sim.binance.ws_api import ApiSession
+from venues.sim.http import HttpRequest
 
 PING_NS = 20 * NS_PER_S
 """Between two pings of the exchange, as Binance sends them."""

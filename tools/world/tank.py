@@ -31,10 +31,11 @@ from core.protocols.websocket import CLOSE, PING, PONG, TEXT
 from core.state.hops import Hops
 from core.state.journal import MemoryJournal
 from tools import app
+from venues.sim.binance.rest import receive
+from venues.sim.binance.venue import Venue
 from venues.sim.faults import Fault, LineName
+from venues.sim.http import HttpReply, HttpRequest
 from venues.sim.ledger import DEFAULT_BALANCES, DEFAULT_KEY, DEFAULT_SECRET, Ledger
-from venues.sim.rest import HttpReply, HttpRequest, receive
-from venues.sim.venue import Venue
 
 START_NS = 1_790_000_000 * NS_PER_S
 LATENCY_NS = NS_PER_MS

@@ -1,7 +1,7 @@
-"""A real exchange in a process of its own: Binance Spot's protocols over loopback sockets.
+"""A real exchange in a process of its own: a venue's protocols over loopback sockets.
 
-Law of this package: it imports nothing from ``core``, so that hotloop's own adapter is checked
-against an independent reading of the venue's documentation. Everything below the edges is
+Law of this package: it imports nothing from ``core``, so that hotloop's own adapters are checked
+against an independent reading of each venue's documentation. Everything below the edges is
 synchronous, takes the time as an argument and draws randomness only from generators passed in::
 
     matching    price-time priority of one symbol
@@ -9,14 +9,11 @@ synchronous, takes the time as an argument and draws randomness only from genera
     records     what each account owns and has placed, and what it is told
     floor       accepted orders: they work, wait for a price or for one another, trade, end
     engine      requests of accounts, and the background's
-    exchange    the venue's rules: request -> reply, and the events it caused
     faults      what goes wrong on the way of a message
     actions     what others do to the exchange while it runs
     traders     seeded background traders
-    market_data book changes -> stream payloads
 
-The edges are the only modules with clocks and sockets: ``http_server``, ``sockets`` and
-``server``. Numbers inside are integers of 1e-8; outside they are the venue's own text.
-
-Source of every rule: github.com/binance/binance-spot-api-docs at a5e0bc3 (2026-07-21).
+What one venue says in its own way is a dialect, in a folder of its own (``binance``). The edges
+are the only modules with clocks and sockets: ``http_server``, ``sockets`` and ``server``. Numbers
+inside are integers of 1e-8; outside they are the venue's own text.
 """

@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from venues.sim import errors
+from venues.sim.binance import errors
+from venues.sim.binance.limits import OrderCounter
+from venues.sim.durations import SECOND_NS
 from venues.sim.fixed import ONE, show
-from venues.sim.limits import SECOND_NS, OrderCounter
 
 # 0.1 %, the venue's ordinary rate for maker and taker.
 STANDARD_RATE: Final = ONE // 1000

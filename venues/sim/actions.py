@@ -9,17 +9,17 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from msgspec import Meta, Struct
 
-from venues.sim import errors
 from venues.sim.accounts import PERMISSIONS, Account
+from venues.sim.binance import errors
+from venues.sim.binance.exchange import Call, Exchange, Moment
+from venues.sim.binance.methods import METHODS
+from venues.sim.binance.parameters import Parameters
+from venues.sim.binance.rules import SIDES
+from venues.sim.durations import MILLISECOND_NS
 from venues.sim.engine import STATUSES, Market
-from venues.sim.exchange import Call, Exchange, Moment
 from venues.sim.fixed import NotDecimalError, TooPreciseError, parse
-from venues.sim.limits import MILLISECOND_NS
 from venues.sim.matching import SelfTrade
-from venues.sim.methods import METHODS
 from venues.sim.orders import NewOrder
-from venues.sim.parameters import Parameters
-from venues.sim.rules import SIDES
 
 Amount = Annotated[str, Meta(pattern=r"^-?[0-9]{1,20}(\.[0-9]{1,8})?$")]
 

@@ -10,9 +10,9 @@ from urllib.parse import parse_qs
 import msgspec
 
 from venues.sim.actions import ActionError, AnyAction
+from venues.sim.binance.venue import Venue
 from venues.sim.faults import Fault, FaultError, Switchboard
-from venues.sim.rest import HttpReply, HttpRequest
-from venues.sim.venue import Venue
+from venues.sim.http import HttpReply, HttpRequest
 
 FAULTS: Final = "/sim/faults"
 ACTIONS: Final = "/sim/actions"

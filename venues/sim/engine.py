@@ -8,9 +8,10 @@ them away with ``take_events``. The background trades through ``house_order`` an
 
 import copy
 
-from venues.sim import contingent, errors, orders
+from venues.sim import contingent, orders
 from venues.sim.accounts import Account
-from venues.sim.commissions import assets_moved
+from venues.sim.binance import errors
+from venues.sim.binance.commissions import assets_moved
 from venues.sim.contingent import STOPS
 from venues.sim.events import Aggregated, BestMoved, Event, Printed, Told
 from venues.sim.fixed import notional

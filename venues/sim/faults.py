@@ -17,10 +17,10 @@ from typing import Annotated, Final, Generic, Protocol, TypeVar
 
 from msgspec import Meta, Struct
 
-from venues.sim import errors
-from venues.sim.errors import ApiError
-from venues.sim.exchange import Moment, Reply
-from venues.sim.limits import MILLISECOND_NS, SECOND_NS
+from venues.sim.binance import errors
+from venues.sim.binance.errors import ApiError
+from venues.sim.binance.exchange import Moment, Reply
+from venues.sim.durations import MILLISECOND_NS, SECOND_NS
 
 # Faults standing at once; a storm has one of each kind on each line.
 MAX_STANDING: Final = 100

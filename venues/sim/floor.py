@@ -7,9 +7,10 @@ Balances move and owners are told as it happens. Nothing here takes requests: wh
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from venues.sim import contingent, errors, orders
+from venues.sim import contingent, orders
 from venues.sim.accounts import Account
-from venues.sim.commissions import assets_moved
+from venues.sim.binance import errors
+from venues.sim.binance.commissions import assets_moved
 from venues.sim.contingent import AT_MARKET, STOPS
 from venues.sim.events import Aggregated, Printed
 from venues.sim.fixed import notional

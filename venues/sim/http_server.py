@@ -1,6 +1,7 @@
 """HTTP around the REST API: the ASGI application that takes requests off a socket.
 
-Nothing but the exchange that listens imports this; what a request means is in ``venues.sim.rest``.
+Nothing but the exchange that listens imports this; what a request means is a dialect's
+(``venues.sim.binance.rest``).
 """
 
 import contextlib
@@ -14,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from venues.sim.rest import HttpReply, HttpRequest
+from venues.sim.http import HttpReply, HttpRequest
 
 # After which a request that a fault leaves unanswered is broken off: no client waits longer.
 UNANSWERED_SECONDS: Final = 60.0

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Final
 
 from venues.sim.accounts import Account
+from venues.sim.binance.venue import Venue
 from venues.sim.engine import Engine
 from venues.sim.fixed import ONE
 from venues.sim.orders import Execution, Order
 from venues.sim.tape import Trade
-from venues.sim.venue import Venue
 
 DEFAULT_KEY: Final = "hotloop-sim-key-this-is-not-a-secret"
 DEFAULT_SECRET: Final = "hotloop-sim-secret-this-is-not-a-secret"  # noqa: S105 - visibly fake

@@ -6,7 +6,7 @@ Records and look-ups; what changes them is the engine.
 from collections import deque
 from typing import Any, Final
 
-from venues.sim import errors
+from venues.sim.binance import errors
 from venues.sim.matching import BUY, SELL, Book
 from venues.sim.order_lists import OrderList
 from venues.sim.orders import Allocation, Execution, Order, PreventedMatch

@@ -8,8 +8,8 @@ import copy
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from venues.sim.durations import SECOND_NS
 from venues.sim.fixed import show
-from venues.sim.limits import SECOND_NS
 from venues.sim.matching import BUY, Resting, SelfTrade
 from venues.sim.tape import Trade
 

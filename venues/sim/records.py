@@ -7,12 +7,13 @@ import random
 from collections.abc import Iterable
 from typing import Any, Final
 
-from venues.sim import errors, order_lists, orders
+from venues.sim import order_lists, orders
 from venues.sim.accounts import Account
-from venues.sim.commissions import commission_on
+from venues.sim.binance import errors
+from venues.sim.binance.commissions import commission_on
+from venues.sim.binance.limits import Limit, OrderCounter
 from venues.sim.events import BestMoved, Event, Told
 from venues.sim.fixed import notional, show
-from venues.sim.limits import Limit, OrderCounter
 from venues.sim.market import Market, OrderFile
 from venues.sim.matching import BUY
 from venues.sim.order_lists import OrderList

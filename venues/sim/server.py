@@ -21,18 +21,19 @@ import trio
 import trustme
 from hypercorn.config import Config as HypercornConfig
 
-from venues.sim import control, http_server, rest
+from venues.sim import control, http_server
 from venues.sim.accounts import STANDARD_RATE, Account
-from venues.sim.exchange import LIMITS, Limits
+from venues.sim.binance import rest
+from venues.sim.binance.exchange import LIMITS, Limits
+from venues.sim.binance.venue import RATE, Venue
+from venues.sim.http import HttpRequest
 from venues.sim.ledger import DEFAULT_BALANCES as DEFAULT_BALANCES
 from venues.sim.ledger import DEFAULT_KEY as DEFAULT_KEY
 from venues.sim.ledger import DEFAULT_SECRET as DEFAULT_SECRET
 from venues.sim.ledger import Ledger as Ledger
-from venues.sim.rest import HttpRequest
 from venues.sim.sockets import SocketServer
 from venues.sim.symbols import SYMBOLS, Symbol
 from venues.sim.traders import USUAL, Temper
-from venues.sim.venue import RATE, Venue
 
 ED25519_PREFIX: Final = "ed25519/"
 

@@ -14,12 +14,12 @@ from typing import Final, Protocol
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
-from venues.sim.exchange import IPS_KEPT
+from venues.sim.binance.exchange import IPS_KEPT
+from venues.sim.binance.streams import StreamSession, TooManyMessagesError
+from venues.sim.binance.venue import Venue
+from venues.sim.binance.ws_api import PATH as WS_API_PATH
+from venues.sim.durations import SECOND_NS
 from venues.sim.faults import LineName
-from venues.sim.limits import SECOND_NS
-from venues.sim.streams import StreamSession, TooManyMessagesError
-from venues.sim.venue import Venue
-from venues.sim.ws_api import PATH as WS_API_PATH
 
 Clock = Callable[[], int]
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
+from venues.sim.durations import DAY_NS, MINUTE_NS, SECOND_NS
 from venues.sim.fixed import ONE
-from venues.sim.limits import DAY_NS, MINUTE_NS, SECOND_NS
 
 # Ten times what one request can return, and small enough to hold three symbols in memory.
 TRADES_KEPT: Final = 10_000

@@ -43,11 +43,12 @@ from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import RestRequest, Stream, Subscription
 from venues.binance import VENUE
 from venues.binance.adapter import EXECUTION_NS, SpotAdapter
-from venues.sim.exchange import LIMITS, Limits
+from venues.sim.binance.exchange import LIMITS, Limits
+from venues.sim.binance.limits import Limit
+from venues.sim.binance.rest import respond
+from venues.sim.binance.venue import Venue as Exchange
 from venues.sim.fixed import ONE
-from venues.sim.limits import Limit
-from venues.sim.rest import HttpRequest, respond
-from venues.sim.venue import Venue as Exchange
+from venues.sim.http import HttpRequest
 
 START_NS = 1_767_225_600_500_000_000
 SCOPE = "habcdef-"

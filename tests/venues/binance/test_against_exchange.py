@@ -53,9 +53,10 @@ from core.model.events import (
 from core.model.venue import Stream, Subscription, WireRequest
 from venues.binance import VENUE, decode
 from venues.binance.adapter import SpotAdapter
+from venues.sim.binance.rest import respond
+from venues.sim.binance.venue import Venue as Exchange
 from venues.sim.fixed import ONE
-from venues.sim.rest import HttpRequest, respond
-from venues.sim.venue import Venue as Exchange
+from venues.sim.http import HttpRequest
 
 START_NS = 1_767_225_600_500_000_000
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
-from tests.venues.sim.driver import START_NS
+from tests.venues.sim.binance.driver import START_NS
 from venues.sim import sockets
+from venues.sim.binance.venue import Venue
 from venues.sim.fixed import ONE
 from venues.sim.matching import BUY
 from venues.sim.server import ServerConfig, running_exchange
 from venues.sim.sockets import ControlFrames, SocketServer
-from venues.sim.venue import Venue
 
 PING, PONG, TEXT = 0x9, 0xA, 0x1
 

@@ -4,16 +4,16 @@ from itertools import pairwise
 
 import pytest
 
-from tests.venues.sim.driver import MS, START_NS
+from tests.venues.sim.binance.driver import MS, START_NS
 from venues.sim.actions import SetBackground
+from venues.sim.binance.venue import Venue
+from venues.sim.binance.views import depth_snapshot
+from venues.sim.durations import SECOND_NS
 from venues.sim.engine import Printed
 from venues.sim.fixed import parse
-from venues.sim.limits import SECOND_NS
 from venues.sim.matching import BUY
 from venues.sim.symbols import SYMBOLS, Symbol, symbol_of
 from venues.sim.traders import Temper
-from venues.sim.venue import Venue
-from venues.sim.views import depth_snapshot
 
 
 def play(seed: int, rate: float, seconds: int, step_ms: int = 5) -> Venue:
