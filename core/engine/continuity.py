@@ -106,6 +106,9 @@ class Continuity:
         """Orders of an earlier boot whose size today's grid cannot tell: by instrument and number.
         They are not in the table, and what they trade is ours all the same."""
         self._regrids: dict[str, Regrid] = {}
+        self._undated: list[tuple[Order, int]] = []
+        """Orders of the boot before, and the venue's time when each was sent, until its clock is
+        known."""
         self._set: dict[int, PositionNote] = {}
         """What the operator has set, until it is known as of which trade."""
         self.noted = False
@@ -120,6 +123,7 @@ class Continuity:
         Older segments may be deleted at any time, and what the next boot needs with them. What
         nobody tells again, a payment, does not wait for its turn.
         """
+        self._date()
         if self._ledger.unnoted:
             self._next_ns = min(self._next_ns, self._noted_ns + SOON_NS)
         if now_ns >= self._next_ns or self._journal.segment != self._segment:
@@ -267,9 +271,9 @@ class Continuity:
             if row.carried:
                 self._carry(row)
         for order in left.orders:
-            self._restore_order(order, now_ns)
+            self._restore_order(order, restored, now_ns)
         for number in restored.numbers:
-            self._restore_number(number, now_ns)
+            self._restore_number(number, restored, now_ns)
         # What the operator has set is another position: what there was without it is taken anew.
         anew = {self._table[index].base for index in self._set}
         there = self._handed_on_flow()  # for this boot it was always there
@@ -277,6 +281,7 @@ class Continuity:
             {k: atoms + there.get(k, 0) for k, atoms in left.ledger.items() if k not in anew}
         )
         self._doubt_sent(restored, now_ns)
+        self._date()
         self._tell(restored)
         for halt in left.halts:
             if halt.kind not in UNLESS_LEFT or not restored.clean:
@@ -305,6 +310,27 @@ class Continuity:
                 f"boot {restored.checkpoint.boot} did not leave in order: waiting "
                 f"{wait_ns / NS_PER_S:.1f} s, until what it sent last can no longer be accepted"
             )
+
+    def _sent(self, order: Order, sent_ns: int, restored: Restored) -> None:
+        """Note when an order was sent, by the clock of the boot before; 0 where nothing says that.
+
+        It was not after the last that was heard of that boot. The proof of its absence goes on from
+        there, and does not begin anew in each boot that is left before it comes.
+        """
+        if restored.ended_ns:
+            told_ns = min(sent_ns or restored.ended_ns, restored.ended_ns)
+            self._undated.append((order, told_ns + restored.checkpoint.clock_offset_ns))
+
+    def _date(self) -> None:
+        """Say by our clock when the orders of the boot before were sent, once that is known.
+
+        Until then they count as sent when they were taken over, which is later.
+        """
+        if not self._undated or not self._clock.known:
+            return
+        for order, venue_ns in self._undated:
+            order.sent_ns = min(order.sent_ns, venue_ns - self._clock.offset_ns)
+        self._undated.clear()
 
     def _hand_on(self, note: PositionNote) -> None:
         self._unknown.append(note)
@@ -405,7 +431,7 @@ class Continuity:
             self._log(f"order {client_order_id} is on {symbol}, of which the venue tells no rules")
         return row
 
-    def _restore_number(self, note: NumberNote, now_ns: int) -> None:
+    def _restore_number(self, note: NumberNote, restored: Restored, now_ns: int) -> None:
         """Doubt an order that was placed after the checkpoint, of which the number is noted.
 
         It may have traded, and a history of trades may lag: it is asked about by its number until
@@ -421,7 +447,9 @@ class Continuity:
             found = note if regrid is None else regrid.number(note)
             self._off_grid.discard((row.index, note.venue_order_id))
             if self._orders.find(note.client_order_id) is None:
-                self._orders.resume(_place(row, found), now_ns, note.venue_order_id, 0, 0, ())
+                place = _place(row, found)
+                order = self._orders.resume(place, now_ns, note.venue_order_id, 0, 0, ())
+                self._sent(order, 0, restored)
             self._proof.doubt(note.client_order_id, 0)
 
     def _doubt_sent(self, restored: Restored, now_ns: int) -> None:
@@ -436,10 +464,11 @@ class Continuity:
             place = self._placed(request)
             if place is not None and place.client_order_id not in known:
                 order = self._orders.resume(place, now_ns, 0, 0, 0, ())
+                self._sent(order, 0, restored)
                 self._orders.on_doubt(order)
                 self._proof.doubt(place.client_order_id, 0)
 
-    def _restore_order(self, note: OrderNote, now_ns: int) -> None:
+    def _restore_order(self, note: OrderNote, restored: Restored, now_ns: int) -> None:
         row = self._row(note.symbol, note.client_order_id)
         if row is None:
             return
@@ -451,7 +480,6 @@ class Continuity:
             self._log(f"order {note.client_order_id} is not taken over: {error}")
             self._off_grid.add((row.index, note.venue_order_id))
             return
-        # When it was sent was told by another boot's clock; it was before now.
         order = self._orders.resume(
             _place(row, found),
             now_ns,
@@ -460,6 +488,7 @@ class Continuity:
             found.traded_lots,
             note.trade_ids,
         )
+        self._sent(order, note.sent_ns, restored)
         self._orders.on_doubt(order)
         self._proof.doubt(note.client_order_id, 0)
 
@@ -475,7 +504,7 @@ class Continuity:
         )
         self._log(
             f"boot {restored.checkpoint.boot} {'left cleanly' if restored.clean else 'died'}: "
-            f"position {held or 'flat'}, {len(restored.checkpoint.orders)} orders in doubt"
+            f"position {held or 'flat'}, {len(self._orders)} orders in doubt"
         )
 
 

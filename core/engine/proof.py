@@ -233,11 +233,20 @@ class Proof:
     # -- proof of absence ----------------------------------------------------------------------
 
     def _not_found(self, order: Order, asked: Asked) -> None:
-        """The venue says that it knows no such order: note it where that can be proof."""
-        first_ns = self._absent_ns.setdefault(order.client_order_id, asked.sent_ns)
+        """The venue says that it knows no such order: note it where that can be proof.
+
+        What proves more is asked as soon as it does, so that no proof takes longer than it has to.
+        """
+        name = order.client_order_id
+        first_ns = self._absent_ns.setdefault(name, asked.sent_ns)
         after_ns = self._believed_after_ns(order, first_ns)
-        if after_ns is not None and asked.sent_ns > after_ns:
-            self._unlisted_ns.setdefault(order.client_order_id, asked.sent_ns)
+        if after_ns is None:
+            return
+        if asked.sent_ns <= after_ns:
+            self.doubts.ask_by(name, after_ns + 1)
+        else:
+            unlisted_ns = self._unlisted_ns.setdefault(name, asked.sent_ns)
+            self.doubts.ask_by(name, unlisted_ns + APART_NS)
 
     def _believed_after_ns(self, order: Order, first_ns: int) -> int | None:
         """Return after when it is believed that there is no such order; ``None`` for never.

@@ -38,6 +38,12 @@ class Doubts(Generic[SubjectT]):
         """Doubt a subject, to be asked about at once; a doubt that stands is left as it is."""
         self._gaps.setdefault(subject, (now_ns, FIRST_NS))
 
+    def ask_by(self, subject: SubjectT, at_ns: int) -> None:
+        """Ask about a doubted subject by then: the answer will prove more."""
+        due_ns, gap_ns = self._gaps.get(subject, (at_ns, FIRST_NS))
+        if at_ns < due_ns:
+            self._gaps[subject] = (at_ns, gap_ns)
+
     def settle(self, subject: SubjectT) -> None:
         """The venue proved it."""
         self._gaps.pop(subject, None)

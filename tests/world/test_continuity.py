@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from core.engine.checkpoint import LEFT, RECENT_IDS, Notes, Restored
+from core.engine.proof import APART_NS, SKEW_NS
 from core.engine.recovery import CLEAN_LISTS
 from core.model.commands import OrderKind, TimeInForce
 from core.model.events import Side
@@ -15,6 +16,7 @@ from core.model.views import OrderState, SessionState
 from core.state.journal import Kind, Record
 from tests.world.test_recovery import TRADE, World, world
 from tools.world.tank import LATENCY_NS, Delivery, Message, Tank
+from venues.binance.adapter import EXECUTION_NS, LAG_NS
 from venues.sim.actions import SetAccount, SetFilters, perform
 
 
@@ -316,6 +318,99 @@ def test_a_clock_that_was_wrong_before_is_waited_for_no_longer_than_a_request_li
     assert any("waiting 7" in line or "waiting 6" in line for line in again.log_lines)
     again.run(0.5)
     assert again.ledger.open_orders("BTCUSDT") == []
+
+
+def lost_with_its_line(w: World) -> str:
+    """Have an order lost on its way, which nobody will ever tell of; it dies with its line."""
+    w.to_venue = lambda m: []
+    name = w.buy(6_490_000, 300).client_order_id
+    w.run(0.2)
+    return name
+
+
+def proved_gone(w: World, name: str, within_s: float) -> None:
+    def gone() -> bool:
+        order = w.engine.orders.find(name)
+        return order is not None and order.state is OrderState.REJECTED
+
+    w.run_until(gone, within_s)
+
+
+PROVED_NS = 5 * NS_PER_S + EXECUTION_NS + LAG_NS + SKEW_NS + APART_NS
+"""How long it takes to prove that there is no order of which a connection took the news along."""
+
+
+@pytest.mark.parametrize("noted", [True, False], ids=["noted", "sent since the note"])
+@pytest.mark.parametrize("ahead_s", [0, 3600, -3600])
+def test_the_proof_of_absence_goes_on_where_the_boot_before_had_come_to(noted: bool, ahead_s: int):
+    w = world()
+    w.run(11)
+    sent_ns = w.now_ns
+    name = lost_with_its_line(w)
+    if noted:
+        w.engine.continuity.write(w.now_ns)
+    again = next_boot(w, moved(crashed(w), ahead_s))
+    again.run(0.5)
+    again.engine.leave("told to", again.now_ns)
+    again.run(30)
+    assert not again.engine.left
+    for _ in range(2):  # each leaves at once, and has no more than 30 s
+        again = next_boot(again)
+        began_ns = again.now_ns
+        again.run(1)
+        again.engine.leave("told to", again.now_ns)
+        while not again.engine.left and again.now_ns - began_ns < 31 * NS_PER_S:
+            again.run(0.1)
+    assert again.engine.left
+    assert PROVED_NS < again.now_ns - sent_ns < PROVED_NS + NS_PER_S
+    proved_gone(again, name, 0)
+
+
+def moved(told: Restored, ahead_s: int) -> Restored:
+    """Return what a boot has left whose clock was ahead of the next one's."""
+    left, ahead_ns = told.checkpoint, ahead_s * NS_PER_S
+    orders = [replace(order, sent_ns=order.sent_ns + ahead_ns) for order in left.orders]
+    return replace(
+        told,
+        ended_ns=told.ended_ns + ahead_ns,
+        checkpoint=replace(left, clock_offset_ns=left.clock_offset_ns - ahead_ns, orders=orders),
+    )
+
+
+def later_boot(w: World, **told: int) -> World:
+    """Start anew long after ``w`` has died."""
+    restored = replace(crashed(w), **told)
+    w.die()
+    w.run(PROVED_NS / NS_PER_S)
+    return next_boot(w, restored)
+
+
+def test_how_long_ago_an_order_was_sent_is_known_once_the_venues_clock_is():
+    w = world()
+    w.run(11)
+    name = lost_with_its_line(w)
+    again = later_boot(w)
+    answer = again.rest_answer
+    again.rest_answer = lambda request, *told: (
+        None if request.path.endswith("/time") else answer(request, *told)
+    )
+    again.run_until(lambda: again.engine.orders.find(name) is not None)
+    again.rest_answer = answer
+    order = again.engine.orders.find(name)
+    assert order is not None
+    assert not again.engine.clock.known
+    assert order.sent_ns >= w.now_ns, "by all that is known, just now"
+    proved_gone(again, name, 15)
+
+
+def test_how_long_ago_an_order_was_sent_is_not_known_where_no_record_says_when_its_boot_ended():
+    w = world()
+    w.run(11)
+    name = lost_with_its_line(w)
+    again = later_boot(w, ended_ns=0)
+    began_ns = again.now_ns
+    proved_gone(again, name, 90)
+    assert again.now_ns - began_ns > PROVED_NS, "as if it was sent just now"
 
 
 # -- how what was counted is counted now ------------------------------------------------------

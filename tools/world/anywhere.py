@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
+import msgspec
+
 from core.engine.engine import Engine
 from core.model.units import NS_PER_MS
 from core.model.venue import RestRequest
@@ -24,6 +26,7 @@ from tools.world.tank import Message
 from venues.binance.decode import MARKET, TRADE
 from venues.sim.accounts import Account
 from venues.sim.binance.venue import Venue
+from venues.sim.fixed import parse, show
 
 Reaction = Callable[[], bool]
 
@@ -176,6 +179,19 @@ def kind_of(message: Message) -> str:
 
 
 _STREAMS: Final = {b"b": "top", b"d": "delta", b"t": "trade"}
+
+
+def with_more(body: bytes, asset: str, more: int) -> bytes:
+    """Return an account's answer in which there is more of an asset, in units of 1e-8.
+
+    It lists none of which there is nothing.
+    """
+    account = msgspec.json.decode(body)
+    found = [balance for balance in account["balances"] if balance["asset"] == asset]
+    balance = found[0] if found else {"asset": asset, "free": "0", "locked": "0"}
+    balance["free"] = show(parse(balance["free"]) + more)
+    account["balances"] += [] if found else [balance]
+    return msgspec.json.encode(account)
 
 
 def later_ns(draw: random.Random, least_ms: float, most_ms: float) -> int:

@@ -18,7 +18,7 @@ import msgspec
 from core.model.units import NS_PER_S
 from core.model.views import SessionState
 from core.protocols.websocket import TEXT
-from tools.world.anywhere import Answer, Anywhere
+from tools.world.anywhere import Answer, Anywhere, with_more
 from tools.world.audit.halts import BREAKER_CODE
 from tools.world.audit.ledger import Booked
 from tools.world.audit.watch import ATOMS
@@ -26,7 +26,6 @@ from tools.world.strikes import Struck
 from tools.world.tank import Message
 from venues.binance.decode import MARKET, TRADE
 from venues.sim.actions import Deposit, perform
-from venues.sim.fixed import parse, show
 from venues.sim.ledger import DEFAULT_KEY
 
 STEP_S: Final = 0.1
@@ -371,11 +370,7 @@ def balances_differ(w: Drilled) -> Iterator[float]:
     asset = w.auditor.markets[w.traded[0]].symbol.base
 
     def lie(body: bytes) -> bytes:
-        account = msgspec.json.decode(body)
-        for balance in account["balances"]:
-            if balance["asset"] == asset:
-                balance["free"] = show(parse(balance["free"]) + 10**8)
-        return msgspec.json.encode(account)
+        return with_more(body, asset, 10**8)
 
     # Fills that cross an answer make it differ otherwise each time; what is right is seen first.
     w.word("set active false")

@@ -14,12 +14,16 @@ from typing import Final
 
 from msgspec import Struct
 
+from core.engine.outbound import REPLY_NS
+from core.engine.proof import APART_NS, SKEW_NS
 from core.engine.replay import replay
+from core.model.config import SessionSection
 from core.model.units import NS_PER_S
 from tools.world import drills
 from tools.world.audit.watch import Breach
 from tools.world.faults import FAULTS
 from tools.world.world import World
+from venues.binance.adapter import EXECUTION_NS, LAG_NS
 
 STORM_S: Final = (1.0, 4.0)
 STEP_S: Final = 0.05
@@ -35,7 +39,13 @@ STREET_RATE: Final = 10.0
 
 QUIET_S: Final = 0.5
 
-EXIT_S: Final = 90.0
+EXIT_S: Final = (
+    SessionSection().recv_window_ms / 1_000
+    + (EXECUTION_NS + LAG_NS + SKEW_NS + APART_NS + REPLY_NS) / NS_PER_S
+)
+"""Within which a run is left, whatever it is in doubt about and however often it is started again:
+what was sent last can be proved gone after as long as that, but for a request that gets no reply.
+"""
 AFTER_S: Final = 9.0
 """Beyond the expiry of anything that was still under way when the run was left."""
 

@@ -24,6 +24,7 @@ from tools.world.anywhere import (
     later_ns,
     logged,
     proved,
+    with_more,
 )
 from tools.world.message_faults import CHANGES, REPORTS, unchanged
 from tools.world.strikes import Fault, Struck
@@ -309,11 +310,7 @@ def differ_balance(w: Anywhere) -> Struck | None:
     def lie(body: bytes) -> bytes:
         if once:
             del w.tampering.lies[path]
-        account = decode(body)
-        for balance in account["balances"]:
-            if balance["asset"] == asset:
-                balance["free"] = show(parse(balance["free"]) + more * 10**6)
-        return encode(account)
+        return with_more(body, asset, more * 10**6)
 
     w.tampering.lies[path] = (engine.setup.boot, lie)
     w.auditor.halts.may_halt("")

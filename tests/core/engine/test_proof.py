@@ -37,6 +37,7 @@ from core.model.events import (
 )
 from core.model.units import NS_PER_S
 from core.model.views import OrderState
+from core.state.doubts import LONGEST_NS
 from core.state.inflight import Asked
 from core.state.orders import Folded, Order, Orders
 from core.state.throttle import Share
@@ -401,6 +402,19 @@ def test_a_stream_that_stood_since_before_the_order_lets_no_lag_count(
     absent(house, order, LATE_NS - LAG_NS + 1)
     listed(house, LATE_NS - LAG_NS + 1 + APART_NS)
     assert order.state is OrderState.REJECTED
+
+
+def test_what_proves_an_absence_is_asked_as_soon_as_it_does(doubted: tuple[House, Order]) -> None:
+    house, order = doubted
+    soon_ns = LATE_NS - LONGEST_NS // 2
+    for asked_ns in range(soon_ns - 12 * LONGEST_NS, soon_ns + 1, LONGEST_NS):
+        house.asks(asked_ns)  # at its longest gap by the last of them
+        absent(house, order, asked_ns)
+    assert house.asks(LATE_NS) == []
+    assert house.asks(LATE_NS + 1) == [query_of(order)]
+    absent(house, order, LATE_NS + 1)
+    assert house.asks(LATE_NS + APART_NS) == []
+    assert house.asks(LATE_NS + 1 + APART_NS) == [FetchOpenOrders(0)]
 
 
 def test_without_a_window_no_absence_is_ever_believed() -> None:

@@ -53,3 +53,20 @@ def test_all_doubts_are_asked_at_once_when_the_way_is_open_again():
     doubts.due(0)
     doubts.ask_now(1)
     assert doubts.due(1) == ["a", "b"]
+
+
+def test_a_doubt_is_asked_about_when_its_answer_proves_more_and_not_later():
+    doubts: Doubts[str] = Doubts()
+    doubts.raise_("a", 0)
+    for now_ns in range(0, 10 * LONGEST_NS, LONGEST_NS):
+        doubts.due(now_ns)
+    doubts.ask_by("a", now_ns + 5)
+    doubts.ask_by("a", now_ns + 7)
+    assert doubts.due(now_ns + 4) == []
+    assert doubts.due(now_ns + 5) == ["a"]
+
+
+def test_nothing_is_doubted_by_saying_when_to_ask():
+    doubts: Doubts[str] = Doubts()
+    doubts.ask_by("a", 5)
+    assert doubts.due(5) == []
