@@ -88,7 +88,7 @@ def is_pure(path: str, tree: ast.Module) -> Iterator[str]:
 def knows_only_the_model(path: str, tree: ast.Module) -> Iterator[str]:
     """Law 2: strategies know core.model; venues know that and the protocols."""
     room, _, rest = path.partition("/")
-    allowed: tuple[str, ...]
+    allowed: list[str]
     if room == "strategies":
         allowed = ["strategies", "core.model"]
     elif room == "venues" and "/" in rest and not rest.startswith("sim/"):
