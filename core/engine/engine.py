@@ -190,6 +190,7 @@ class Engine:
             table=self.table,
             books=self.books,
             with_depth=Stream.DEPTH in setup.streams,
+            feed_of=adapter.book_feed,
             sessions=self.sessions,
             desk=self.desk,
             callbacks=self.callbacks,

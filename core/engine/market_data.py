@@ -19,7 +19,7 @@ from typing import Final
 from core.engine.callbacks import Callbacks
 from core.engine.desk import TradingDesk
 from core.engine.outbound import Outbound
-from core.model.commands import FetchBook, FetchTops
+from core.model.commands import FetchBook, FetchTops, SubscribeBook, UnsubscribeBook
 from core.model.events import (
     BookDelta,
     BookSnapshot,
@@ -29,8 +29,9 @@ from core.model.events import (
     TopsReport,
     Verdict,
 )
-from core.model.instrument import InstrumentTable
+from core.model.instrument import Instrument, InstrumentTable
 from core.model.units import NS_PER_S
+from core.model.venue import BookFeed
 from core.model.views import BookState
 from core.state import hops as hop
 from core.state.book import Book
@@ -38,6 +39,7 @@ from core.state.counts import Counts
 from core.state.hops import Hops
 from core.state.inflight import Asked
 from core.state.risk import RiskLimits
+from core.state.sequence import sync_of
 from core.state.session import Phase, Session
 from core.state.snapshots import Snapshots
 from core.state.venue_clock import VenueClock
@@ -78,6 +80,7 @@ class MarketData:
         "_denials",
         "_desk",
         "_doubted_ns",
+        "_feed_of",
         "_hops",
         "_late",
         "_limits",
@@ -101,6 +104,7 @@ class MarketData:
         table: InstrumentTable,
         books: list[Book],
         with_depth: bool,
+        feed_of: Callable[[Instrument], BookFeed],
         sessions: Sequence[Session],
         desk: TradingDesk,
         callbacks: Callbacks,
@@ -125,6 +129,7 @@ class MarketData:
         self._cancel_when_stale = cancel_when_stale
         self._log = log
         self._with_depth = with_depth
+        self._feed_of = feed_of
         self._confirms = confirms
         self._limits: list[RiskLimits] = []
         self._most_late_ns: list[int] = []
@@ -149,11 +154,9 @@ class MarketData:
 
     def add(self, limits: RiskLimits) -> None:
         """Open the book of the next instrument."""
-        book = Book(
-            len(self.books),
-            with_depth=self._with_depth,
-            far_bps=max(limits.collar_bps, LEAST_FAR_BPS),
-        )
+        index = len(self.books)
+        sync = sync_of(self._feed_of(self._table[index])) if self._with_depth else None
+        book = Book(index, sync, far_bps=max(limits.collar_bps, LEAST_FAR_BPS))
         self.books.append(book)
         self._limits.append(limits)
         self._most_late_ns.append(limits.max_feed_age_ns)
@@ -187,7 +190,11 @@ class MarketData:
         self._hops.record(hop.FEED_AGE, late_ns)
 
     def on_snapshot(self, snapshot: BookSnapshot) -> None:
+        if snapshot.instrument < 0:
+            return
         book = self.books[snapshot.instrument]
+        if book.in_band:
+            book.fresh_ns = self._desk.now_ns
         if book.apply_snapshot(snapshot):
             self._callbacks.changed[snapshot.instrument] = book
             self._snapshots.taken(snapshot.instrument, self._desk.now_ns)
@@ -287,6 +294,8 @@ class MarketData:
             return
         if self._feed_stands():
             self._begin(book)
+            if book.in_band:
+                self._want_snapshot(book.instrument)
 
     # -- silent --------------------------------------------------------------------------------
 
@@ -373,7 +382,7 @@ class MarketData:
             self._ready_ns = now_ns
         elif self._with_depth and now_ns - self._ready_ns >= FIRST_CHANGE_NS:
             for book in self.books:
-                if book.takes_snapshot:
+                if book.takes_snapshot and not (book.in_band and book.live):
                     self._snapshots.want(book.instrument, now_ns)
 
     # -- snapshots -----------------------------------------------------------------------------
@@ -386,9 +395,12 @@ class MarketData:
         """Ask for the snapshots that are wanted, as far as they are due."""
         now_ns = self._desk.now_ns
         for instrument in self._snapshots.due(now_ns, self._matters):
-            if not self.books[instrument].takes_snapshot:
+            book = self.books[instrument]
+            if book.live if book.in_band else not book.takes_snapshot:
                 self._snapshots.drop(instrument)
-            elif self._outbound.request(FetchBook(instrument), now_ns):
+                continue
+            ask = UnsubscribeBook(instrument) if book.in_band else FetchBook(instrument)
+            if self._outbound.request(ask, now_ns):
                 self._snapshots.asked(instrument)
 
     def _matters(self, instrument: int) -> bool:
@@ -398,7 +410,15 @@ class MarketData:
 
     def on_reply(self, asked: Asked, reply: Reply) -> None:
         """Take the answer to a question of this room; its facts are folded already."""
-        if type(asked.command) is FetchBook:
+        if type(asked.command) is UnsubscribeBook:
+            # Whatever it says: an end that is refused is one of what had not begun.
+            if not self._outbound.request(
+                SubscribeBook(asked.command.instrument), self._desk.now_ns
+            ):
+                self._snapshots.answered(asked.command.instrument, self._desk.now_ns)
+        elif type(asked.command) is SubscribeBook:
+            self._snapshots.answered(asked.command.instrument, self._desk.now_ns)
+        elif type(asked.command) is FetchBook:
             index, now_ns = asked.command.instrument, self._desk.now_ns
             self._snapshots.answered(index, now_ns)
             if self._snapshots.was_taken(index, now_ns):  # a refusal proves nothing
@@ -409,7 +429,7 @@ class MarketData:
 
     def on_no_reply(self, asked: Asked) -> None:
         """An answer will not come."""
-        if type(asked.command) is FetchBook:
+        if isinstance(asked.command, FetchBook | SubscribeBook | UnsubscribeBook):
             self._snapshots.answered(asked.command.instrument, self._desk.now_ns)
 
     def outlived(self, asked: Asked) -> bool:

@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
-from core.model.events import AccountReport, BalanceMoved, BookDelta, BookTop, Event, MarketTrade
+from core.model.events import (
+    AccountReport,
+    BalanceMoved,
+    BookDelta,
+    BookSnapshot,
+    BookTop,
+    Event,
+    MarketTrade,
+)
 from core.model.units import NS_PER_S
 from core.state.book import Book
 
@@ -90,7 +98,7 @@ class FeedOverlap:
 
     That is so for a book once the changes that the new feed tells begin no later than where the
     book stands, and reach to where it stood when both began; or once neither has told anything of
-    it for a while.
+    it for a while. A feed that begins with a snapshot continues any other from there on.
     """
 
     def __init__(self, books: Sequence[Book]) -> None:
@@ -103,6 +111,8 @@ class FeedOverlap:
         """Where each book stood when it was first looked at: a feed that counts anew lies below."""
         self._stood: dict[int, tuple[int, int]] = {}
         """Where each book stood when it was last looked at, and since when."""
+        self._begun: set[int] = set()
+        """Instruments of which the new connection has brought a snapshot."""
         self._last_trade: dict[int, int] = {}
         self._taken = False
 
@@ -124,6 +134,9 @@ class FeedOverlap:
                 self._first_seq.setdefault(event.instrument, event.first_seq)
                 self._last_seq[event.instrument] = event.last_seq
                 self._held.append(event)
+            elif type(event) is BookSnapshot:
+                self._begun.add(event.instrument)
+                self._held.append(event)
             elif type(event) is BookTop or type(event) is MarketTrade:
                 self._held.append(event)
             else:
@@ -132,12 +145,16 @@ class FeedOverlap:
             self._held.clear()
             self._first_seq.clear()
             self._last_seq.clear()
+            self._begun.clear()
         return rest
 
     def _is_newer(self, event: Event) -> bool:
         """Whether an event of the new feed tells something that the old one has not."""
         if type(event) is BookDelta:
-            return event.instrument < 0 or event.last_seq > self._books[event.instrument].levels_seq
+            if event.instrument < 0:
+                return True
+            book = self._books[event.instrument]
+            return book.in_band or event.last_seq > book.levels_seq
         if type(event) is BookTop:
             return event.instrument < 0 or event.seq > self._books[event.instrument].top_seq
         if type(event) is MarketTrade:
@@ -152,6 +169,8 @@ class FeedOverlap:
         return [b.instrument for b in self._books if b.live and self._continues(b, now_ns)]
 
     def _continues(self, book: Book, now_ns: int) -> bool:
+        if book.in_band:
+            return book.instrument in self._begun
         index, seq = book.instrument, book.levels_seq
         stood_seq, since_ns = self._stood.get(index, (seq, now_ns))
         if stood_seq != seq:

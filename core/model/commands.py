@@ -196,3 +196,15 @@ class SubscribeMarket(Riskless, frozen=True, gc=False):
 
 class SubscribePrivate(Riskless, frozen=True, gc=False):
     """Subscribe to the account's own events on the connection it is sent on."""
+
+
+class UnsubscribeBook(Riskless, frozen=True, gc=False):
+    """End the changes of one instrument's book, so that they can begin anew with a snapshot."""
+
+    instrument: int
+
+
+class SubscribeBook(Riskless, frozen=True, gc=False):
+    """Subscribe to the changes of one instrument's book, which begin with a snapshot."""
+
+    instrument: int

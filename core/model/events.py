@@ -34,8 +34,15 @@ class Event(Struct, frozen=True, gc=False):
 # -- market data -----------------------------------------------------------------------------
 
 
+Levels = list[tuple[int, int]]
+"""Price levels of one side: price in ticks, size in lots."""
+
+
 class BookTop(Event, frozen=True, gc=False):
     """An image of the best bid and ask as of book update ``seq``. Size 0: that side is empty.
+
+    Where changes of the book are told as well it counts the same updates as they do; a venue whose
+    best prices are numbered otherwise tells none beside changes.
 
     ``rounded`` where a price lies between two ticks, and stands here as the next worse one.
     """
@@ -50,26 +57,33 @@ class BookTop(Event, frozen=True, gc=False):
 
 
 class BookDelta(Event, frozen=True):
-    """New absolute sizes ``(ticks, lots)`` for book updates ``first_seq..last_seq``; 0 deletes."""
+    """New absolute sizes for book updates ``first_seq..last_seq``, in their order; 0 deletes.
+
+    A venue that names the update before a change tells a ``first_seq`` one above it; one that
+    numbers nothing tells 0. ``checksum`` is that of the levels which the change leaves behind.
+    """
 
     instrument: int
     first_seq: int
     last_seq: int
-    bids: list[tuple[int, int]]
-    asks: list[tuple[int, int]]
+    bids: Levels
+    asks: Levels
     venue_ns: int
+    checksum: int | None = None
 
 
 class BookSnapshot(Event, frozen=True):
-    """The levels ``(ticks, lots)`` of a book as of update ``seq``, in any order."""
+    """The levels of a book as of update ``seq``, in any order; 0 where nothing is numbered."""
 
     instrument: int
     seq: int
-    bids: list[tuple[int, int]]
-    asks: list[tuple[int, int]]
+    bids: Levels
+    asks: Levels
     bids_cut: bool = False
-    """Whether there may be worse levels than these: as many came as were asked for."""
+    """Whether there may be worse levels than these, of which the feed will not tell: as many came
+    as were asked for."""
     asks_cut: bool = False
+    checksum: int | None = None
 
 
 NOT_NUMBERED = -1

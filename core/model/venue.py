@@ -17,7 +17,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from core.model.commands import Cancel, Command, Place, Riskless
-from core.model.events import Event, Reply
+from core.model.events import Event, Levels, Reply
 from core.model.events import Limit as Limit
 from core.model.instrument import Instrument
 
@@ -47,6 +47,27 @@ class Stream(StrEnum):
     TOP = "top"
     DEPTH = "depth"
     TRADES = "trades"
+
+
+class SyncKind(StrEnum):
+    """How a feed of changes proves that a book is whole."""
+
+    BRIDGED = "bridged"
+    """Numbered changes, into which a snapshot asked for by REST is bridged."""
+    CHAINED = "chained"
+    """A snapshot on the feed itself, and changes that each name the one before."""
+    CHECKSUMMED = "checksummed"
+    """A snapshot on the feed itself, and a checksum with each unnumbered change."""
+
+
+class BookFeed(Struct, frozen=True, kw_only=True):
+    """How the changes of one book are told."""
+
+    sync: SyncKind
+    depth: int = 0
+    """Levels a side that are told of; 0: all."""
+    checksum: Callable[[Levels, Levels], int] = lambda bids, asks: 0
+    """Of the best levels of both sides, best first, at most ten of each."""
 
 
 class Remedy(StrEnum):
@@ -163,6 +184,10 @@ class Adapter(Protocol):
 
     def learn(self, instruments: Sequence[Instrument]) -> None:
         """Take the instruments of this run; decoding and encoding use them from here on."""
+        ...
+
+    def book_feed(self, instrument: Instrument) -> BookFeed:
+        """Return how the book of an instrument is told."""
         ...
 
     def script(self, line: int) -> Sequence[Riskless]:

@@ -16,11 +16,11 @@ a price meanwhile.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from core.model.events import BookDelta, BookSnapshot, BookTop, Side
 from core.model.views import BookState, StaleBook
-from core.state.sequence import Admission, Bridged, Imaged
+from core.state.sequence import CHECKED, Admission, BookSync, Bridged, Imaged
 
 MAX_LEVELS = 20_000
 """Levels kept a side: four times the deepest snapshot; beyond it the worst are dropped."""
@@ -52,9 +52,9 @@ MAX_BUFFERED = 10_000
 class Book:
     """Price levels of one instrument.
 
-    ``with_depth`` says whether deltas are subscribed (the book is then live once a snapshot
-    bridges them); without them the book is the tops alone, live from the first one. ``far_bps`` is
-    how far a top may stand off the levels proved last; 0 believes every top.
+    ``sync`` makes the rule that proves the deltas (the book is live once a snapshot begins or
+    bridges them); ``None``: without deltas the book is the tops alone, live from the first one.
+    ``far_bps`` is how far a top may stand off the levels proved last; 0 believes every top.
     """
 
     __slots__ = (
@@ -77,11 +77,14 @@ class Book:
         "_images",
         "_kept_top",
         "_lowest_ticks",
+        "_most_levels",
+        "_new_sync",
         "_renewing",
         "_repeated_seq",
         "_rounded",
         "fresh_ns",
         "gaps",
+        "in_band",
         "instrument",
         "live",
         "seq",
@@ -90,9 +93,12 @@ class Book:
         "with_depth",
     )
 
-    def __init__(self, instrument: int, *, with_depth: bool, far_bps: int = 0) -> None:
+    def __init__(
+        self, instrument: int, sync: Callable[[], BookSync] | None, *, far_bps: int = 0
+    ) -> None:
         self.instrument = instrument
-        self.with_depth = with_depth
+        self.with_depth = sync is not None
+        self._new_sync: Callable[[], BookSync] = sync or Bridged
         self._far_bps = far_bps
         self.fresh_ns = 0
         """Up to when the book is the market's: its own feed's last word, or somebody else's who
@@ -113,7 +119,10 @@ class Book:
         self._bid_ranks: list[int] = []
         self._ask_ranks: list[int] = []
         self._bid_ticks = self._bid_lots = self._ask_ticks = self._ask_lots = 0
-        self._chain = Bridged()
+        self._chain = self._new_sync()
+        self.in_band = self._chain.in_band
+        """Whether the feed itself brings the snapshots."""
+        self._most_levels = self._chain.depth or MAX_LEVELS
         self._images = Imaged()
         self._buffer: list[BookDelta] = []
         self._kept_top: BookTop | None = None
@@ -205,7 +214,7 @@ class Book:
     @property
     def takes_snapshot(self) -> bool:
         """Whether a snapshot may be applied: the book is being proved, or renewed."""
-        return self.state is _BUFFERING or self._renewing
+        return self.state is _BUFFERING or self._renewing or (self.in_band and self.live)
 
     # -- what may happen -----------------------------------------------------------------------
 
@@ -273,7 +282,7 @@ class Book:
     def apply_delta(self, delta: BookDelta) -> bool:
         """Take new sizes; return whether the book changed or lost its proof."""
         if not self.live:
-            if self.state is _BUFFERING:
+            if self.state is _BUFFERING and not self.in_band:
                 self._keep(delta)
             return False
         admission = self._chain.admit(delta.first_seq, delta.last_seq)
@@ -287,13 +296,16 @@ class Book:
         if self._renewing:
             self._keep_beside(delta)
         self._set_levels(delta)
-        return self._settle(delta.last_seq)
+        if delta.checksum is not None and not self._agrees(delta.checksum):
+            return True
+        return self._settle(self._chain.seq)
 
     def apply_snapshot(self, snapshot: BookSnapshot) -> bool:
         """Bridge a snapshot into the deltas kept; return whether it was taken.
 
-        Where none is kept, and the feed stood before the snapshot was asked for, nothing has
-        changed since: the next change has to continue it, or is a gap.
+        One that the feed itself brings begins the book anew, live or not. Where no delta is kept,
+        and the feed stood before the snapshot was asked for, nothing has changed since: the next
+        change has to continue it, or is a gap.
 
         A snapshot older than the first delta kept, or than a book that is live, changes nothing:
         ask for another.
@@ -313,15 +325,17 @@ class Book:
         self._bid_ranks = sorted(self._bids)
         self._ask_ranks = sorted([-ticks for ticks in self._asks])
         self._set_edges(snapshot)
-        last_seq = snapshot.seq
+        if self.in_band:
+            self.seq = -1
         for delta in self._buffer:
             if self._chain.admit(delta.first_seq, delta.last_seq) is _APPLY:
                 self._set_levels(delta)
-                last_seq = delta.last_seq
         self._buffer = []
         self._renewing = False
+        if snapshot.checksum is not None and not self._agrees(snapshot.checksum):
+            return False
         self._go_live()
-        self._settle(last_seq)
+        self._settle(self._chain.seq)
         if self._kept_top is not None and self.live:
             self.apply_top(self._kept_top)
         return self.live
@@ -401,10 +415,31 @@ class Book:
     def _set_levels(self, delta: BookDelta) -> None:
         _set_side(self._bids, self._bid_ranks, _BID, delta.bids)
         _set_side(self._asks, self._ask_ranks, _ASK, delta.asks)
-        if len(self._bid_ranks) > MAX_LEVELS:
-            self._bid_edge = _drop_worst(self._bids, self._bid_ranks, _BID)
-        if len(self._ask_ranks) > MAX_LEVELS:
-            self._ask_edge = _drop_worst(self._asks, self._ask_ranks, _ASK)
+        most = self._most_levels
+        if len(self._bid_ranks) > most:
+            self._bid_edge = self._drop_worst(self._bids, self._bid_ranks, _BID)
+        if len(self._ask_ranks) > most:
+            self._ask_edge = self._drop_worst(self._asks, self._ask_ranks, _ASK)
+
+    def _drop_worst(self, sizes: dict[int, int], ranks: list[int], sign: int) -> int:
+        """Drop a side's levels beyond the most, and return the edge that this makes.
+
+        A feed of so many levels tells of those that come into sight again: there is no edge.
+        """
+        beyond = len(ranks) - self._most_levels
+        for rank in ranks[:beyond]:
+            del sizes[sign * rank]
+        del ranks[:beyond]
+        return _NO_RANK if self._chain.depth else ranks[0]
+
+    def _agrees(self, checksum: int) -> bool:
+        """Whether the best levels have the checksum that the feed says; else the proof is gone."""
+        bids = [(rank, self._bids[rank]) for rank in self._bid_ranks[: -CHECKED - 1 : -1]]
+        asks = [(-rank, self._asks[-rank]) for rank in self._ask_ranks[: -CHECKED - 1 : -1]]
+        if self._chain.agrees(bids, asks, checksum):
+            return True
+        self.invalidate("its checksum is not the one that the feed tells")
+        return False
 
     def _settle(self, last_seq: int) -> bool:
         """Take the best two from the levels unless a top has counted further."""
@@ -455,12 +490,3 @@ def _set_side(
             sizes[ticks] = lots
         elif sizes.pop(ticks, 0):
             del ranks[bisect_left(ranks, sign * ticks)]
-
-
-def _drop_worst(sizes: dict[int, int], ranks: list[int], sign: int) -> int:
-    """Drop a side's levels beyond ``MAX_LEVELS``, and return the edge that this makes."""
-    beyond = len(ranks) - MAX_LEVELS
-    for rank in ranks[:beyond]:
-        del sizes[sign * rank]
-    del ranks[:beyond]
-    return ranks[0]

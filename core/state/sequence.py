@@ -1,16 +1,26 @@
 """The ways a feed proves that it is whole.
 
-Here lives the arithmetic on a feed's sequence numbers and nothing else: no levels, no buffer, no
-request for a snapshot. A book asks its rule what to do with each numbered change.
+Here lives the arithmetic on a feed's sequence numbers and checksums and nothing else: no levels,
+no buffer, no request for a snapshot. A book asks its rule, a ``BookSync``, what to do with each
+change; which rule a feed keeps is the venue's declaration (``core.model.venue.BookFeed``).
 
-- ``Bridged``: changes carry ``first_seq..last_seq``; a snapshot is bridged into them once, and
-  from there each change must continue the last one.
+- ``Bridged``: changes carry ``first_seq..last_seq``; a snapshot asked for elsewhere is bridged into
+  them once, and from there each change must continue the last one.
+- ``Chained``: the subscription begins with a snapshot, and each change names the one before it.
+- ``Checksummed``: the subscription begins with a snapshot, nothing is numbered, and each message
+  carries a checksum of the best levels that it leaves behind.
 - ``Imaged``: every message is a whole image; only going backwards is refused.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
+from functools import partial
+from typing import Final, Protocol
+
+from core.model.events import Levels
+from core.model.venue import BookFeed, SyncKind
 
 
 class Admission(Enum):
@@ -26,6 +36,48 @@ class Admission(Enum):
 _APPLY, _IGNORE, _GAP = Admission.APPLY, Admission.IGNORE, Admission.GAP
 
 
+class BookSync(Protocol):
+    """How one book is proved by its feed."""
+
+    @property
+    def in_band(self) -> bool:
+        """Whether the feed itself brings the snapshots, a new one for each subscription.
+
+        Else one is asked for, and bridged into the changes.
+        """
+        ...
+
+    @property
+    def depth(self) -> int:
+        """Levels a side that the feed tells of: worse ones are forgotten; 0: all of them."""
+        ...
+
+    @property
+    def seq(self) -> int:
+        """The number of the last change taken; where none is numbered, how many were."""
+        ...
+
+    def bridge(self, snapshot_seq: int, first_seq: int) -> bool:
+        """Start from a snapshot; ``False`` when it does not continue what came first."""
+        ...
+
+    def admit(self, first_seq: int, last_seq: int) -> Admission:
+        """Judge the next change, and count it when it is to be applied."""
+        ...
+
+    def restart(self) -> None:
+        """What comes next is of another connection."""
+        ...
+
+    def agrees(self, bids: Levels, asks: Levels, checksum: int) -> bool:
+        """Whether the best ``CHECKED`` levels of both sides, best first, have this checksum."""
+        ...
+
+
+CHECKED: Final = 10
+"""Levels a side that go into a checksum at most."""
+
+
 class Bridged:
     """Numbered changes on top of one snapshot.
 
@@ -37,6 +89,9 @@ class Bridged:
     """
 
     __slots__ = ("_first_seq", "_last_seq", "_repeated_seq", "seq")
+
+    in_band: Final = False
+    depth: Final = 0
 
     def __init__(self) -> None:
         self.seq = 0
@@ -82,6 +137,91 @@ class Bridged:
             return _IGNORE
         self.seq = last_seq
         return _APPLY
+
+    def agrees(self, bids: Levels, asks: Levels, checksum: int) -> bool:
+        return True
+
+
+class Chained:
+    """Changes that each continue the one before, after a snapshot on the same connection.
+
+    >>> rule = Chained(0)
+    >>> rule.bridge(snapshot_seq=160, first_seq=160)
+    True
+    >>> rule.admit(161, 163), rule.admit(161, 163), rule.admit(165, 166)
+    (<Admission.APPLY: 'apply'>, <Admission.IGNORE: 'ignore'>, <Admission.GAP: 'gap'>)
+    """
+
+    __slots__ = ("depth", "seq")
+
+    in_band: Final = True
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self.seq = 0
+
+    def bridge(self, snapshot_seq: int, first_seq: int) -> bool:
+        self.seq = snapshot_seq
+        return True
+
+    def admit(self, first_seq: int, last_seq: int) -> Admission:
+        if last_seq <= self.seq:
+            return _IGNORE
+        if first_seq != self.seq + 1:
+            return _GAP
+        self.seq = last_seq
+        return _APPLY
+
+    def restart(self) -> None:
+        """The next message is a snapshot, which begins a chain of its own."""
+
+    def agrees(self, bids: Levels, asks: Levels, checksum: int) -> bool:
+        return True
+
+
+class Checksummed:
+    """Changes without numbers: the checksum that each brings is the only proof.
+
+    >>> rule = Checksummed(lambda bids, asks: len(bids) + len(asks), depth=10)
+    >>> rule.bridge(snapshot_seq=0, first_seq=0), rule.admit(0, 0).value, rule.seq
+    (True, 'apply', 1)
+    >>> rule.agrees([(99, 1)], [(101, 1)], 2), rule.agrees([(99, 1)], [], 2)
+    (True, False)
+    """
+
+    __slots__ = ("_checksum", "depth", "seq")
+
+    in_band: Final = True
+
+    def __init__(self, checksum: Callable[[Levels, Levels], int], depth: int) -> None:
+        self._checksum = checksum
+        self.depth = depth
+        self.seq = 0
+
+    def bridge(self, snapshot_seq: int, first_seq: int) -> bool:
+        self.seq = 0
+        return True
+
+    def admit(self, first_seq: int, last_seq: int) -> Admission:
+        self.seq += 1
+        return _APPLY
+
+    def restart(self) -> None:
+        """The next message is a snapshot, whose checksum is as good as any."""
+
+    def agrees(self, bids: Levels, asks: Levels, checksum: int) -> bool:
+        return self._checksum(bids, asks) == checksum
+
+
+def sync_of(feed: BookFeed) -> Callable[[], BookSync]:
+    """Return what makes the rule of a book's feed, as often as the book is proved anew."""
+    match feed.sync:
+        case SyncKind.BRIDGED:
+            return Bridged
+        case SyncKind.CHAINED:
+            return partial(Chained, feed.depth)
+        case SyncKind.CHECKSUMMED:
+            return partial(Checksummed, feed.checksum, feed.depth)
 
 
 class Imaged:

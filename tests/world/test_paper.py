@@ -10,6 +10,7 @@ from core.model.instrument import Instrument, InstrumentTable
 from core.model.units import Grid
 from core.model.venue import WireRequest
 from core.state.book import Book
+from core.state.sequence import Bridged
 from tools.world.paper import API_KEY, SECRET, PaperExchange
 from tools.world.tank import START_NS, Tank
 
@@ -45,7 +46,7 @@ class Desk:
     """One account at a paper exchange, and the recorded market it stands in."""
 
     def __init__(self) -> None:
-        self.book = Book(0, with_depth=True)
+        self.book = Book(0, Bridged)
         self.book.begin()
         self.seq = 10
         self.book.apply_delta(BookDelta(0, 10, 10, [], [], 0))

@@ -247,7 +247,7 @@ def _codec() -> ClientCodec:
 
 
 def _apply_top(_: House, __: Path) -> Call:
-    book = Book(0, with_depth=False)
+    book = Book(0, None)
     book.begin()
     seq = 0
 

@@ -28,15 +28,17 @@ from core.model.commands import (
     QueryOrder,
     Replace,
     Riskless,
+    SubscribeBook,
     SubscribeMarket,
     SubscribePrivate,
     TestPlace,
+    UnsubscribeBook,
 )
 from core.model.errors import BadConfig
 from core.model.events import NO_INSTRUMENT, Reply
 from core.model.instrument import Instrument
 from core.model.units import NS_PER_S
-from core.model.venue import Limit, Line, Remedy, RestRequest, Subscription
+from core.model.venue import BookFeed, Limit, Line, Remedy, RestRequest, Subscription, SyncKind
 from venues.binance import answer, decode, encode, rules, verdicts
 
 MARKET_LINE: Final = "market"
@@ -59,6 +61,10 @@ LIFETIME_NS: Final = 84_600 * NS_PER_S
 
 MARKET_SENDS_PER_S: Final = 5
 """Frames a second the venue takes on the market line, pongs included; more are a disconnect."""
+
+BOOK_FEED: Final = BookFeed(sync=SyncKind.BRIDGED)
+"""Changes ``U..u`` into which a snapshot is bridged (web-socket-streams.md "How to manage a local
+order book correctly"); best prices count the same updates."""
 
 _ORDER: Final = (("weight", 1), ("orders", 1), ("raw", 1))
 _WEIGHTS: Final[dict[type[Command], int]] = {
@@ -91,7 +97,7 @@ ALL_OPEN_ORDERS_WEIGHT: Final = 80
 _COSTS: Final[dict[type[Command], tuple[tuple[str, int], ...]]] = {
     Place: _ORDER,
     Replace: _ORDER,
-    SubscribeMarket: (),
+    **dict.fromkeys((SubscribeMarket, SubscribeBook, UnsubscribeBook), ()),
     **{kind: (("weight", weight), ("raw", 1)) for kind, weight in _WEIGHTS.items()},
 }
 
@@ -135,6 +141,10 @@ class SpotAdapter:
         """Take the instruments of this run; see ``core.model.venue.Adapter.learn``."""
         self._decoder.learn(instruments)
         self._encoder.learn(instruments)
+
+    def book_feed(self, instrument: Instrument) -> BookFeed:
+        """Return how a book is told; see ``core.model.venue.Adapter.book_feed``."""
+        return BOOK_FEED
 
     def script(self, line: int) -> Sequence[Riskless]:
         """Return what opens a line; see ``core.model.venue.Adapter.script``."""

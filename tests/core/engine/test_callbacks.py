@@ -55,7 +55,7 @@ class Told:
         return self._now_ns
 
     def book(self) -> None:
-        self.callbacks.changed[0] = Book(0, with_depth=False)
+        self.callbacks.changed[0] = Book(0, None)
         self._now_ns = self.callbacks.tell(self._now_ns)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.engine.market_data import DENIALS, DOUBT_NS, MarketData
-from core.model.commands import Command, FetchBook, FetchTops
+from core.model.commands import Command, FetchBook, FetchTops, SubscribeBook, UnsubscribeBook
 from core.model.events import (
     BookDelta,
     BookSnapshot,
@@ -21,13 +21,14 @@ from core.model.events import (
 )
 from core.model.instrument import InstrumentTable
 from core.model.units import NS_PER_MS, NS_PER_S
-from core.model.venue import Line
+from core.model.venue import BookFeed, Line, SyncKind
 from core.model.views import BookState
 from core.state import hops as hop
 from core.state.book import Book
 from core.state.counts import Counts
 from core.state.inflight import REST, Asked
 from core.state.risk import RiskLimits
+from core.state.sequence import sync_of
 from core.state.session import Phase, Session
 from core.state.venue_clock import VenueClock
 from tests.strategies.desk import instrument
@@ -91,6 +92,7 @@ class House:
             table=InstrumentTable([instrument()]),
             books=[],
             with_depth=depth,
+            feed_of=lambda instrument: BookFeed(sync=SyncKind.BRIDGED),
             sessions=[self.session],
             clock=self.clock,
             counts=self.counts,
@@ -321,6 +323,53 @@ def test_a_market_that_is_quiet_from_the_start_is_asked_for_its_snapshot() -> No
     house.after(NS_PER_S)
     house.data.step()
     assert house.asked == [FetchBook(0)]
+
+
+def in_band() -> House:
+    """A feed that begins with a snapshot and numbers nothing; the checksum is 0 of anything."""
+    house = House()
+    feed = BookFeed(sync=SyncKind.CHECKSUMMED, depth=10)
+    house.data.books[0] = Book(0, sync_of(feed))
+    house.data.begin()
+    house.data.on_snapshot(BookSnapshot(0, 0, [(100, 5)], [(102, 5)], checksum=0))
+    assert house.book.live
+    assert house.asked == []
+    return house
+
+
+def answered(house: House, command: Command) -> None:
+    asked = Asked(1, command, 0, house.desk.now_ns, house.desk.now_ns + 10 * NS_PER_S)
+    house.data.on_reply(asked, Reply(request_id=1, verdict=Verdict.DONE))
+
+
+def test_a_book_whose_feed_brings_snapshots_is_subscribed_anew_when_it_is_lost() -> None:
+    house = in_band().after(10 * NS_PER_S)
+    venue_ns = house.desk.now_ns + OFFSET_NS
+    house.data.on_delta(BookDelta(0, 0, 0, [(100, 6)], [], venue_ns, checksum=1))
+    house.data.resync(house.book)
+    assert house.asked == [UnsubscribeBook(0)]
+    answered(house, UnsubscribeBook(0))
+    assert house.asked == [UnsubscribeBook(0), SubscribeBook(0)]
+    answered(house, SubscribeBook(0))
+    house.data.on_snapshot(BookSnapshot(0, 0, [(100, 6)], [(102, 5)], checksum=0))
+    assert house.book.live
+    house.after(10 * NS_PER_S).data.step()
+    assert UnsubscribeBook(0) not in house.asked[2:], "it stands"
+
+
+def test_a_subscription_that_brings_no_snapshot_is_made_anew() -> None:
+    house = in_band()
+    house.data.begin()
+    house.data.step()
+    assert house.asked == []
+    house.after(NS_PER_S).data.step()
+    assert house.asked == [UnsubscribeBook(0)]
+
+
+def test_a_snapshot_of_the_feed_makes_a_book_as_fresh_as_any_change() -> None:
+    house = in_band().after(AGE_NS)
+    house.data.on_snapshot(BookSnapshot(0, 0, [(100, 5)], [(102, 5)]))
+    assert house.book.fresh_ns == house.desk.now_ns
 
 
 def test_a_book_on_which_something_is_ours_matters_more_than_others() -> None:

@@ -1,12 +1,15 @@
 """The book is read through its state, and is live only while the feed proves it whole."""
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.model.events import BookDelta, BookSnapshot, BookTop, Side
+from core.model.events import BookDelta, BookSnapshot, BookTop, Levels, Side
 from core.model.views import BookState, StaleBook
 from core.state.book import MAX_BUFFERED, MAX_LEVELS, Book
+from core.state.sequence import Bridged, Chained, Checksummed
 
 
 def delta(first: int, last: int, bids=(), asks=()) -> BookDelta:
@@ -18,7 +21,7 @@ def snapshot(seq: int, bids=((99, 5), (98, 7)), asks=((101, 4), (102, 6))) -> Bo
 
 
 def live_book(seq: int = 10) -> Book:
-    book = Book(0, with_depth=True)
+    book = Book(0, Bridged)
     book.begin()
     book.apply_delta(delta(seq, seq))
     assert book.apply_snapshot(snapshot(seq))
@@ -31,11 +34,11 @@ def best(book: Book) -> tuple[int, int, int, int]:
 
 def test_an_empty_book_yields_no_price():
     with pytest.raises(StaleBook, match="empty"):
-        _ = Book(0, with_depth=True).bid_ticks
+        _ = Book(0, Bridged).bid_ticks
 
 
 def test_changes_are_kept_until_a_snapshot_bridges_them():
-    book = Book(0, with_depth=True)
+    book = Book(0, Bridged)
     book.begin()
     assert not book.wants_snapshot
     book.apply_delta(delta(8, 10))
@@ -48,7 +51,7 @@ def test_changes_are_kept_until_a_snapshot_bridges_them():
 
 
 def test_a_snapshot_older_than_the_first_change_kept_is_not_used():
-    book = Book(0, with_depth=True)
+    book = Book(0, Bridged)
     book.begin()
     book.apply_delta(delta(8, 10))
     assert not book.apply_snapshot(snapshot(7))
@@ -57,7 +60,7 @@ def test_a_snapshot_older_than_the_first_change_kept_is_not_used():
 
 
 def test_what_was_kept_before_a_gap_is_forgotten():
-    book = Book(0, with_depth=True)
+    book = Book(0, Bridged)
     book.begin()
     book.apply_delta(delta(8, 10))
     book.apply_delta(delta(12, 13))
@@ -67,7 +70,7 @@ def test_what_was_kept_before_a_gap_is_forgotten():
 
 
 def test_a_number_out_of_thin_air_among_the_changes_kept_is_overcome():
-    book = Book(0, with_depth=True)
+    book = Book(0, Bridged)
     book.begin()
     for first, last in ((10**9, 10**9 + 1), (8, 10), (8, 10), (11, 12), (9, 10)):
         book.apply_delta(delta(first, last))
@@ -76,7 +79,7 @@ def test_a_number_out_of_thin_air_among_the_changes_kept_is_overcome():
 
 
 def test_changes_kept_are_forgotten_when_the_feed_begins_to_count_anew():
-    book = Book(0, with_depth=True)
+    book = Book(0, Bridged)
     book.begin()
     for first, last in ((1, 20), (21, 34), (4, 5), (6, 7), (8, 9)):
         book.apply_delta(delta(first, last, bids=[(last, 1)]))
@@ -90,7 +93,7 @@ def top(seq: int, bid_ticks: int = 99) -> BookTop:
 
 @pytest.mark.parametrize("with_depth", [True, False])
 def test_best_prices_that_count_from_elsewhere_lose_the_book(with_depth: bool):
-    book = live_book(10) if with_depth else Book(0, with_depth=False)
+    book = live_book(10) if with_depth else Book(0, None)
     if not with_depth:
         book.begin()
     assert book.apply_top(top(232, 98))
@@ -109,7 +112,7 @@ def test_repeated_best_prices_are_ignored():
 
 
 def test_a_top_kept_from_before_the_numbers_began_anew_does_not_freeze_the_book():
-    book = Book(0, with_depth=True)
+    book = Book(0, Bridged)
     book.begin()
     book.apply_top(top(232, 98))
     book.apply_delta(delta(1, 1))
@@ -157,7 +160,7 @@ def test_a_repeated_change_is_ignored():
 
 
 def test_changes_that_the_snapshot_holds_already_may_still_arrive():
-    book = Book(0, with_depth=True)
+    book = Book(0, Bridged)
     book.begin()
     book.apply_delta(delta(8, 10))
     assert book.apply_snapshot(snapshot(14))
@@ -243,7 +246,7 @@ def test_a_best_price_between_two_ticks_is_the_tops_alone_to_tell():
 
 
 def test_a_top_seen_before_the_snapshot_leads_once_live():
-    book = Book(0, with_depth=True)
+    book = Book(0, Bridged)
     book.begin()
     book.apply_delta(delta(8, 10))
     assert not book.apply_top(BookTop(0, 14, 100, 1, 101, 4))
@@ -258,7 +261,7 @@ def test_a_crossed_top_is_not_whole():
 
 
 def test_a_book_of_tops_alone_is_live_from_the_first():
-    book = Book(0, with_depth=False)
+    book = Book(0, None)
     assert not book.apply_top(BookTop(0, 1, 99, 1, 101, 1))
     book.begin()
     assert book.apply_top(BookTop(0, 1, 99, 1, 101, 1))
@@ -278,7 +281,7 @@ def test_levels_are_bounded_and_the_worst_are_dropped():
 
 
 def test_changes_kept_are_bounded():
-    book = Book(0, with_depth=True)
+    book = Book(0, Bridged)
     book.begin()
     for seq in range(MAX_BUFFERED + 1):
         book.apply_delta(delta(seq, seq))
@@ -337,7 +340,7 @@ def test_a_change_that_overlaps_the_one_applied_before_is_a_gap():
 
 def cut_book(seq: int = 10) -> Book:
     """A live book of a snapshot that held three levels a side of more: 90..100 and 101..111."""
-    book = Book(0, with_depth=True)
+    book = Book(0, Bridged)
     book.begin()
     book.apply_delta(delta(seq, seq))
     bids, asks = [(100, 1), (95, 1), (90, 1)], [(101, 1), (106, 1), (111, 1)]
@@ -425,7 +428,7 @@ def test_a_book_that_is_lost_while_it_is_renewed_begins_anew():
 
 
 def watchful_book() -> Book:
-    book = Book(0, with_depth=True, far_bps=100)
+    book = Book(0, Bridged, far_bps=100)
     book.begin()
     book.apply_delta(delta(10, 10))
     assert book.apply_snapshot(snapshot(10, bids=[(10_000, 5)], asks=[(10_010, 4)]))
@@ -467,7 +470,7 @@ def test_a_far_bid_is_not_believed_because_the_asks_are_gone():
 
 
 def test_a_few_coarse_ticks_are_not_far_off():
-    book = Book(0, with_depth=True, far_bps=100)
+    book = Book(0, Bridged, far_bps=100)
     book.begin()
     book.apply_delta(delta(10, 10))
     assert book.apply_snapshot(snapshot(10, bids=[(8, 5)], asks=[(9, 4)]))
@@ -488,7 +491,7 @@ def test_levels_that_moved_themselves_move_what_is_believed():
 
 
 def test_a_market_that_does_not_change_is_proved_by_a_snapshot_alone():
-    book = Book(0, with_depth=True)
+    book = Book(0, Bridged)
     book.begin()
     assert book.takes_snapshot
     assert not book.wants_snapshot
@@ -499,7 +502,7 @@ def test_a_market_that_does_not_change_is_proved_by_a_snapshot_alone():
 
 
 def test_a_change_missing_behind_such_a_snapshot_is_a_gap():
-    book = Book(0, with_depth=True)
+    book = Book(0, Bridged)
     book.begin()
     assert book.apply_snapshot(snapshot(10))
     assert book.apply_delta(delta(12, 12))
@@ -510,3 +513,70 @@ def test_a_live_book_takes_no_snapshot_that_nobody_wanted():
     book = live_book()
     assert not book.apply_snapshot(snapshot(50))
     assert book.seq == 10
+
+
+# -- books whose feed brings the snapshots itself ------------------------------------------------
+
+
+def best_lots(bids: Levels, asks: Levels) -> int:
+    """A checksum that tells any two of these books apart."""
+    return sum((place + 1) * lots for place, (_, lots) in enumerate(bids + asks))
+
+
+def checksummed(depth: int = 3) -> Book:
+    book = Book(0, partial(Checksummed, best_lots, depth))
+    book.begin()
+    return book
+
+
+def test_a_snapshot_of_the_feed_begins_the_book_without_a_change():
+    book = checksummed()
+    assert not book.wants_snapshot
+    book.apply_delta(delta(0, 0, bids=[(90, 1)]))
+    assert book.apply_snapshot(BookSnapshot(0, 0, [(99, 5)], [(101, 4)], checksum=5 + 8))
+    assert best(book) == (99, 5, 101, 4), "what came before it is of an older subscription"
+
+
+def test_a_book_whose_checksum_differs_is_lost():
+    book = checksummed()
+    assert book.apply_snapshot(BookSnapshot(0, 0, [(99, 5)], [(101, 4)], checksum=13))
+    assert book.apply_delta(BookDelta(0, 0, 0, [(99, 6)], [], 0, checksum=14))
+    assert book.live
+    assert book.apply_delta(BookDelta(0, 0, 0, [(99, 7)], [], 0, checksum=14))
+    assert book.state is BookState.STALE
+    assert "checksum" in book.why
+
+
+def test_a_snapshot_whose_checksum_differs_begins_nothing():
+    book = checksummed()
+    assert not book.apply_snapshot(BookSnapshot(0, 0, [(99, 5)], [(101, 4)], checksum=12))
+    assert book.state is BookState.STALE
+
+
+def test_levels_beyond_the_depth_of_the_feed_are_forgotten_before_the_checksum_is_held_against():
+    book = checksummed(depth=2)
+    assert book.apply_snapshot(BookSnapshot(0, 0, [(99, 5), (98, 7)], [(101, 4)], checksum=31))
+    better = BookDelta(0, 0, 0, [(100, 1)], [], 0, checksum=1 + 2 * 5 + 3 * 4)
+    assert book.apply_delta(better)
+    assert book.levels(Side.BUY, 5) == [(100, 1), (99, 5)]
+    assert book.live
+
+
+def test_another_snapshot_of_the_feed_begins_a_live_book_anew():
+    book = checksummed()
+    assert book.apply_snapshot(BookSnapshot(0, 0, [(99, 5)], [(101, 4)]))
+    for lots in (6, 7, 8):
+        book.apply_delta(delta(0, 0, bids=[(99, lots)]))
+    assert book.apply_snapshot(BookSnapshot(0, 0, [(97, 1)], [(98, 2)]))
+    assert best(book) == (97, 1, 98, 2)
+
+
+def test_a_change_that_does_not_name_the_one_before_loses_a_chained_book():
+    book = Book(0, partial(Chained, 0))
+    book.begin()
+    assert book.apply_snapshot(snapshot(10))
+    assert book.apply_delta(delta(11, 14, bids=[(100, 3)]))
+    assert not book.apply_delta(delta(11, 14, bids=[(100, 9)])), "told twice"
+    assert best(book) == (100, 3, 101, 4)
+    assert book.apply_delta(delta(16, 17))
+    assert book.state is BookState.STALE

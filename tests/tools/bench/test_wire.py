@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from core.model.events import BookDelta, BookSnapshot, BookTop, Event, OrderReport, Reply, Verdict
 from core.protocols.websocket import TEXT, ClientCodec
 from core.state.book import Book
+from core.state.sequence import Bridged
 from tools.bench import wire
 from tools.bench.house import House
 
@@ -70,7 +71,7 @@ def test_an_order_is_read_however_its_size_is_spelt(order: bytes) -> None:
 def test_depth_updates_bridge_the_snapshot_and_change_twenty_levels() -> None:
     house = House(stream="depth")
     ticks = wire.Ticks("depth", combined=True)
-    book = Book(0, with_depth=True)
+    book = Book(0, Bridged)
     book.begin()
     for i in range(200):
         events: list[Event] = []

@@ -25,6 +25,7 @@ from core.model.events import (
 from core.model.units import NS_PER_S
 from core.model.views import BookState
 from core.state.book import Book
+from core.state.sequence import Bridged
 from tests.venues.binance import world
 from venues.binance import VENUE, decode
 from venues.binance.adapter import SpotAdapter
@@ -167,7 +168,7 @@ def test_tickers_and_depth_of_2024_count_the_same_updates(
 def test_the_book_machine_stays_whole_through_2024() -> None:
     """Its one snapshot is taken for all there was, as the venue's recipe does."""
     adapter = world.adapter()
-    book = Book(0, with_depth=True)
+    book = Book(0, Bridged)
     book.begin()
     events: list[Event] = []
     for _, body in lines_of(RAW_2024, b" "):
@@ -191,7 +192,7 @@ def uncut(fact: Event) -> Event:
 @here
 def test_the_book_of_2024_asks_to_be_renewed_long_before_it_leaves_its_snapshot() -> None:
     adapter = world.adapter()
-    book = Book(0, with_depth=True)
+    book = Book(0, Bridged)
     book.begin()
     wanted_ns = lost_ns = 0
     for time_ns, body in lines_of(RAW_2024, b" "):
@@ -259,7 +260,7 @@ def test_the_feed_of_2021_with_its_own_rules_and_snapshots() -> None:
         event.what if isinstance(event, Ignored) else type(event).__name__ for event in events
     )
     assert kinds == KINDS_2021
-    machines = {number: Book(number, with_depth=True) for number in books}
+    machines = {number: Book(number, Bridged) for number in books}
     for machine in machines.values():
         machine.begin()
     for event in events:

@@ -1,0 +1,65 @@
+"""Of two market feeds the new one is held back until it continues what the old one told."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from core.engine.overlap import QUIET_NS, FeedOverlap
+from core.model.events import BookDelta, BookSnapshot, Event
+from core.state.book import Book
+from core.state.sequence import Bridged, Checksummed
+
+NOW_NS = 1_700_000_000_000_000_000
+
+
+def numbered() -> Book:
+    book = Book(0, Bridged)
+    book.begin()
+    book.apply_snapshot(BookSnapshot(0, 10, [(99, 5)], [(101, 4)]))
+    return book
+
+
+def in_band() -> Book:
+    book = Book(0, partial(Checksummed, lambda bids, asks: 0, 10))
+    book.begin()
+    book.apply_snapshot(BookSnapshot(0, 0, [(99, 5)], [(101, 4)]))
+    return book
+
+
+def change(first: int, last: int) -> BookDelta:
+    return BookDelta(0, first, last, [(99, last)], [], 0)
+
+
+def told(overlap: FeedOverlap, event: Event, *, new: bool) -> list[Event]:
+    return overlap.merge([event], new=new)
+
+
+def test_a_new_feed_takes_over_once_its_changes_reach_the_book() -> None:
+    book = numbered()
+    overlap = FeedOverlap([book])
+    assert not overlap.met(NOW_NS)
+    assert told(overlap, change(10, 11), new=True) == []
+    assert overlap.met(NOW_NS)
+    assert overlap.take_over() == [change(10, 11)]
+
+
+def test_a_book_of_which_neither_feed_tells_is_the_same_on_both() -> None:
+    overlap = FeedOverlap([numbered()])
+    assert not overlap.met(NOW_NS)
+    assert not overlap.met(NOW_NS + QUIET_NS - 1)
+    assert overlap.met(NOW_NS + QUIET_NS)
+
+
+def test_a_feed_that_begins_with_a_snapshot_continues_any_other() -> None:
+    book = in_band()
+    overlap = FeedOverlap([book])
+    begin = BookSnapshot(0, 0, [(98, 1)], [(101, 2)])
+    assert told(overlap, change(0, 0), new=False) == [change(0, 0)]
+    assert not overlap.met(NOW_NS)
+    assert told(overlap, begin, new=True) == []
+    assert told(overlap, change(0, 0), new=True) == []
+    assert overlap.met(NOW_NS)
+    assert overlap.continuing(NOW_NS) == [0]
+    assert overlap.take_over() == [begin, change(0, 0)]
+    assert told(overlap, change(0, 0), new=False) == [], "the old one is not listened to any more"
+    assert told(overlap, change(0, 0), new=True) == [change(0, 0)]
