@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -17,9 +19,10 @@ from core.engine.checkpoint import RESTORED, Checkpoint, PositionNote, Restored,
 from core.io.clock import EngineClock
 from core.io.journal_file import JournalFile, next_boot
 from core.io.last_boot import last_boot, last_header
-from core.io.run_folder import RunFolder
+from core.io.run_folder import RunFolder, is_run_folder
+from core.model import config
 from core.model.commands import NEWEST_TRADE
-from core.model.errors import BadParameter, Malformed, OffGrid
+from core.model.errors import BadConfig, BadParameter, Malformed, OffGrid
 from core.model.units import Grid, format_decimal, parse_decimal
 from core.state.journal import Header, Kind
 from tools.cli import Exit
@@ -34,16 +37,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     setting.add_argument("size", metavar="SIZE", help="in the base asset; below zero: sold short")
     setting.add_argument("price", metavar="PRICE", help="what it has cost, in the quote asset")
     setting.add_argument("--why", default="no reason given", help="for the journal")
+    setting.add_argument(
+        NO_ORDER_STANDS,
+        action="store_true",
+        help="after a run that died: you have seen at the venue that none of its orders stands",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Show or set; return the exit code. Refused while a run lives in the folder."""
-    if not args.folder.is_dir():
-        raise BadParameter(f"{args.folder} is no run folder")
+    if not is_run_folder(args.folder):
+        raise BadParameter(
+            f"{args.folder} is no run folder: no run was ever started in it. What a configuration "
+            "names as [run] dir is one"
+        )
     with RunFolder(args.folder) as folder:
         held = last_boot(folder.path)
         if args.action == "set":
-            held = _set(folder.path, held, args.symbol, args.size, args.price, args.why)
+            _check_symbol(args.symbol, held, folder.config)
+            why = args.why
+            if held is not None and held.may_stand:
+                _check_said(held, said=args.no_order_stands)
+                why = f"{why} (said: no order of the run that died stands)"
+            held = _set(folder.path, held, args.symbol, args.size, args.price, why)
     print("\n".join(told(held)))
     return Exit.OK
 
@@ -59,12 +75,8 @@ def told(held: Restored | None) -> Iterator[str]:
         yield f"in doubt: order {order.client_order_id} on {order.symbol}"
     for halt in held.checkpoint.halts:
         yield f"halted{f' {halt.symbol}' if halt.symbol else ''}: {halt.why}"
-    if not held.clean and any(n.last_trade_id == NEWEST_TRADE for n in held.checkpoint.positions):
-        yield (
-            "the last run did not leave in order: orders of it may stand, and what they trade "
-            "before the next start is taken to be in the size that was set. Cancel them at the "
-            "venue, and set it again if it is another then"
-        )
+    if held.may_stand:
+        yield f"the last run did not leave in order: orders of it may stand ({_in_doubt(held)})"
     if held.damage:
         yield f"damaged: {held.damage}; the figures above are those of the last checkpoint"
 
@@ -91,6 +103,47 @@ def _since(note: PositionNote) -> str:
 
 
 # -- setting ---------------------------------------------------------------------------------
+
+NO_ORDER_STANDS = "--no-order-stands"
+
+
+def _check_symbol(symbol: str, held: Restored | None, configuration: Path) -> None:
+    """Refuse a symbol that this folder has never heard of. Raises ``BadParameter``."""
+    known = [note.symbol for note in held.checkpoint.positions] if held is not None else []
+    with suppress(OSError, BadConfig, UnicodeDecodeError):
+        known += config.load(configuration.read_text(encoding="utf-8"), str(configuration)).symbols
+    if symbol in known:
+        return
+    near = get_close_matches(symbol, known, 1)
+    raise BadParameter(
+        f"{symbol} was never traded in this run folder"
+        + (f"; did you mean {near[0]}?" if near else ".")
+        + f" Its symbols are {', '.join(sorted(set(known))) or 'not known: start a run there once'}"
+    )
+
+
+def _check_said(held: Restored, *, said: bool) -> None:
+    """Refuse to set what orders of a run that died may still change. Raises ``BadParameter``."""
+    if not said:
+        raise BadParameter(
+            "the last run did not leave in order, so orders of it may stand "
+            f"({_in_doubt(held)}): what they trade before the next start would be taken to be in "
+            "the size that is set. Start the run once more and stop it: that takes them out, and "
+            "proves it. Or look at the venue, cancel what stands, and say so: "
+            f"position RUNDIR set SYMBOL SIZE PRICE {NO_ORDER_STANDS}"
+        )
+
+
+def _in_doubt(held: Restored) -> str:
+    """Return what is known of the orders that may stand."""
+    names = [note.client_order_id for note in held.checkpoint.orders]
+    names += [note.client_order_id for note in held.numbers]
+    told = [", ".join(dict.fromkeys(names))] if names else []
+    if held.sent:
+        told.append(f"{len(held.sent)} requests since the last checkpoint")
+    if held.damage:
+        told.append("and what the journal has lost")
+    return "; ".join(told) or "its journal has no word of them"
 
 
 def _set(

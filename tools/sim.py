@@ -11,12 +11,14 @@ import os
 import re
 import signal
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import trio
 
+from core.model.errors import BadParameter
 from venues.sim.accounts import STANDARD_RATE
 from venues.sim.binance.venue import RATE
 from venues.sim.fixed import ONE, NotDecimalError, TooPreciseError, parse
@@ -107,6 +109,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the exchange until SIGINT or SIGTERM; return the exit code."""
+    _check(args)
     if args.cpu is not None:
         os.sched_setaffinity(0, {args.cpu})
     maker_rate, taker_rate = args.fees
@@ -135,6 +138,21 @@ def run(args: argparse.Namespace) -> int:
         print(f"hotloop sim: {_explain(error, args)}", file=sys.stderr)
         exit_code = EXIT_CANNOT_START
     return exit_code
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse options that do not go together. Raises ``BadParameter``."""
+    if args.ca_out is not None and not args.tls:
+        raise BadParameter(
+            f"--ca-out {args.ca_out}: without --tls there is no CA to write; add --tls"
+        )
+    for option, names in (
+        ("--symbol", [one.name for one in args.symbol]),
+        ("--account", [one.api_key for one in (DEFAULT_ACCOUNT, *args.account)]),
+    ):
+        for name, times in Counter(names).items():
+            if times > 1:
+                raise BadParameter(f"{option} {name}: is there already; give each once")
 
 
 def _explain(error: BaseException, args: argparse.Namespace) -> str:

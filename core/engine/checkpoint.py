@@ -253,6 +253,14 @@ class Restored(Struct, frozen=True, kw_only=True):
     damage: str = ""
     """What of the journal cannot be read since the checkpoint, "" where all can."""
 
+    @property
+    def may_stand(self) -> bool:
+        """Whether orders may stand that the boot has left: nothing here proves that none does."""
+        if self.clean:
+            return False
+        told = self.checkpoint.orders or self.numbers or self.sent
+        return bool(told or self.damage or not self.ended_ns)
+
     def carried(self, symbols: Sequence[str]) -> tuple[str, ...]:
         """Return what is left on other symbols than these, oldest first.
 

@@ -474,7 +474,17 @@ class Follower:
     ``segment`` and ``offset`` say where the next record will be, ``header`` whose segment it is.
     """
 
-    __slots__ = ("_base", "_data", "_file", "_folder", "header", "offset", "segment", "torn")
+    __slots__ = (
+        "_base",
+        "_data",
+        "_ended",
+        "_file",
+        "_folder",
+        "header",
+        "offset",
+        "segment",
+        "torn",
+    )
 
     def __init__(self, path: Path) -> None:
         """Take a run folder or its journal folder; it may still be empty."""
@@ -482,6 +492,8 @@ class Follower:
         self._file = -1
         self._data = b""
         self._base = 0
+        self._ended = False
+        """Whether the last record was the end of its run."""
         self.header: Header | None = None
         self.segment = 0
         self.offset = 0
@@ -499,6 +511,7 @@ class Follower:
             found = self._look()
             if isinstance(found, Record):
                 self.offset = following(self.offset, HEAD_BYTES + len(found.payload))
+                self._ended = found.kind == Kind.END
                 records.append(found)
                 continue
             if records:
@@ -519,6 +532,8 @@ class Follower:
         for number in _numbers(self._folder):
             if number > self.segment:
                 left += self._unreached(number)
+        if self._file >= 0 and self._cut_off():
+            raise JournalCorrupt(self._how_cut())
         return left
 
     def _unreached(self, number: int) -> int:
@@ -579,6 +594,8 @@ class Follower:
                 f"{self._name()} is damaged: no record at offset {self.offset}, but whole ones from"
                 f" offset {self.offset + found.resumes} on"
             )
+        if self._cut_off():
+            return found.left  # who knows that it was a boot's last segment says so
         closed = self.header is not None and size < self.header.segment_bytes
         if closed and not found.left and size - self.offset >= HEAD_BYTES:
             raise JournalCorrupt(
@@ -621,11 +638,16 @@ class Follower:
             if isinstance(self._look(), Record):
                 return True  # written after our last look, before the next segment was begun
             self.torn += self.left()
+            cut = self._how_cut() if self._cut_off() else ""
             self.close()
+        else:
+            cut = ""
         before, finished_at = self.header, self.offset
         self._open(number)
         self.header = self._read_header()
         same_boot = before is not None and before.boot == self.header.boot
+        if cut and not same_boot:
+            raise JournalCorrupt(cut)
         if same_boot and self.header.previous_end != finished_at:
             raise JournalCorrupt(
                 f"{_path(self._folder, number - 1)} can be read up to offset {finished_at}, but was"
@@ -633,8 +655,26 @@ class Follower:
             )
         return True
 
+    def _cut_off(self) -> bool:
+        """Whether the present segment, a boot's last one, was made shorter by no boot.
+
+        A boot that dies leaves its segment as long as it was made; only one that has written its
+        end gives back what is behind that.
+        """
+        header = self.header
+        if header is None or header.segment != self.segment or self._ended:
+            return False
+        return os.fstat(self._file).st_size < header.segment_bytes
+
+    def _how_cut(self) -> str:
+        return (
+            f"{self._name()} is shorter than it was made and has no end of its run: it was cut at "
+            f"{os.fstat(self._file).st_size} bytes, as no death does, and records may be lost"
+        )
+
     def _open(self, number: int) -> None:
         self.segment, self.offset, self._data, self._base = number, 0, b"", 0
+        self._ended = False
         self._file = os.open(_path(self._folder, number), os.O_RDONLY)
 
     def _upcoming(self) -> int:

@@ -56,6 +56,11 @@ class Owner(Struct, frozen=True, kw_only=True):
     """What every client order id of this account and strategy begins with."""
 
 
+def is_run_folder(path: Path) -> bool:
+    """Whether a run was ever started in a folder; looking leaves nothing there."""
+    return any((path / name).exists() for name in ("boot", "journal", "owner.json"))
+
+
 def account_of(api_key: str | None) -> str:
     """Return what tells an account in ``Owner``: nothing leads back to the key."""
     if api_key is None:

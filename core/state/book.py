@@ -418,8 +418,10 @@ class Book:
         most = self._most_levels
         if len(self._bid_ranks) > most:
             self._bid_edge = self._drop_worst(self._bids, self._bid_ranks, _BID)
+            self._bid_turn_ticks = (self._bid_edge + self._bid_ranks[-1]) // 2
         if len(self._ask_ranks) > most:
             self._ask_edge = self._drop_worst(self._asks, self._ask_ranks, _ASK)
+            self._ask_turn_ticks = -(self._ask_edge + self._ask_ranks[-1]) // 2
 
     def _drop_worst(self, sizes: dict[int, int], ranks: list[int], sign: int) -> int:
         """Drop a side's levels beyond the most, and return the edge that this makes.

@@ -51,6 +51,10 @@ CANCELS_NS = 5 * NS_PER_S
 """How long cancels wait once the venue has throttled one: they are not taken for now, and who goes
 on asking is banned, when nothing can be taken out at all. As long as an order's own back-off."""
 
+LEAST_NS = 5 * NS_PER_S
+"""Shortest back-off and ban: one that would be over already says that the clocks differ or that its
+answer was slow, and who asks again at once is banned, or for longer. As long as cancels wait."""
+
 BAN_NS = 600 * NS_PER_S
 """Silence where the venue states no end of a ban: bans begin at 2 minutes and every request
 during one makes it longer."""
@@ -324,7 +328,7 @@ class Throttle:
 
     def cool_down(self, until_ns: int, now_ns: int) -> None:
         """Send nothing but cancels until ``until_ns``; 0 where the venue states no time."""
-        until_ns = min(until_ns, now_ns + LONGEST_NS) or now_ns + COOL_DOWN_NS
+        until_ns = _believed_ns(until_ns or now_ns + COOL_DOWN_NS, now_ns)
         self.cooling_until_ns = max(self.cooling_until_ns, until_ns)
 
     def hold_cancels(self, now_ns: int) -> None:
@@ -333,6 +337,11 @@ class Throttle:
 
     def ban(self, until_ns: int, now_ns: int) -> None:
         """Send nothing at all until ``until_ns``; 0 where the venue states no time."""
-        until_ns = min(until_ns, now_ns + LONGEST_NS) or now_ns + BAN_NS
+        until_ns = _believed_ns(until_ns or now_ns + BAN_NS, now_ns)
         self.banned_until_ns = max(self.banned_until_ns, until_ns)
         self.cooling_until_ns = max(self.cooling_until_ns, self.banned_until_ns)
+
+
+def _believed_ns(until_ns: int, now_ns: int) -> int:
+    """Return the end of a silence that the venue has asked for, as far as it can be meant."""
+    return min(max(until_ns, now_ns + LEAST_NS), now_ns + LONGEST_NS)

@@ -448,7 +448,7 @@ def write_boot(folder: Path, boot: int, *orders: str) -> None:
         request = {"method": "order.place", "params": {"newClientOrderId": name}}
         journal.append(Kind.SEND, 1, boot, json.dumps(request, separators=(",", ":")).encode())
     journal.append(Kind.BYTES, 1, boot, b'{"newClientOrderId":"heard, not sent"}')
-    journal.close()
+    journal.flush()
 
 
 def test_what_was_journaled_is_read_on_boot_by_boot(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from core.engine.checkpoint import Checkpoint, HaltNote, OrderNote, Restored
 from core.io.journal_file import next_boot as next_boot_number
@@ -27,13 +28,37 @@ def position(*words: str) -> int:
     return main(["position", *words])
 
 
-def died(tmp_path: Path) -> None:
+CONFIG = """
+venue = "binance"
+environment = "sim"
+symbols = ["BTCUSDT", "ETHUSDT"]
+streams = ["depth"]
+
+[endpoints]
+rest = "http://127.0.0.1:1"
+stream = "ws://127.0.0.1:2"
+ws_api = "ws://127.0.0.1:2"
+
+[run]
+dir = "."
+
+[strategy]
+name = "observer"
+"""
+
+
+def died(tmp_path: Path, *, sent: bytes = b"") -> None:
     """Leave the folder as a first boot does that dies."""
     next_boot_number(tmp_path)
-    Boot(tmp_path, 1, segment_bytes=1 << 20).checkpoint().die()
+    (tmp_path / "config.toml").write_text(CONFIG)
+    boot = Boot(tmp_path, 1, segment_bytes=1 << 20).checkpoint()
+    if sent:
+        boot.write(Kind.SEND, sent)
+    boot.die()
 
 
 def test_a_folder_without_trades_holds_nothing(tmp_path: Path, capsys) -> None:
+    next_boot_number(tmp_path)
     assert position(str(tmp_path)) == 0
     assert "nothing is held" in capsys.readouterr().out
 
@@ -57,6 +82,7 @@ def test_the_boot_before_is_still_the_one_that_died(tmp_path: Path) -> None:
 
 
 def test_it_is_refused_while_a_run_lives_in_the_folder(tmp_path: Path, capsys) -> None:
+    next_boot_number(tmp_path)
     with RunFolder(tmp_path):
         assert position(str(tmp_path), "set", "BTCUSDT", "1", "65000") == 2
     assert "another process runs in it" in capsys.readouterr().err
@@ -125,16 +151,55 @@ def test_orders_in_doubt_halts_and_damage_are_told_beside_what_is_held() -> None
     )
     lines = list(told(Restored(checkpoint=held, ended_ns=1, clean=False, damage="a hole")))
     assert lines[0].startswith("BTCUSDT  0.117 at 65000")
+    assert "orders of it may stand (h-1-1; and what the journal has lost)" in lines[4]
     assert lines[1:] == [
         "in doubt: order h-1-1 on BTCUSDT",
         "halted: the ledgers differ",
         "halted ETHUSDT: so do these",
-        lines[4],  # that orders may stand which trade before the next start
+        lines[4],
         "damaged: a hole; the figures above are those of the last checkpoint",
     ]
 
 
-def test_orders_that_may_stand_are_told_to_who_sets_a_position(tmp_path: Path, capsys) -> None:
+def test_no_position_is_set_while_orders_of_a_run_that_died_may_stand(tmp_path, capsys) -> None:
+    died(tmp_path, sent=b"an order")
+    setting = (str(tmp_path), "set", "BTCUSDT", "1", "65000")
+    assert position(*setting) == 2
+    told = capsys.readouterr().err
+    assert "orders of it may stand (1 requests since the last checkpoint)" in told
+    assert "--no-order-stands" in told
+    found = last_boot(tmp_path)
+    assert found is not None
+    assert found.checkpoint.positions == [], "nothing was set"
+    assert position(*setting, "--no-order-stands", "--why", "seen") == 0
+    notes = [record.payload for record in read(tmp_path) if record.kind == Kind.NOTE]
+    assert any(b": seen (said: no order" in note for note in notes)
+
+
+def test_a_run_that_died_and_has_sent_nothing_leaves_no_order(tmp_path: Path, capsys) -> None:
     died(tmp_path)
-    position(str(tmp_path), "set", "BTCUSDT", "1", "65000")
-    assert "did not leave in order" in capsys.readouterr().out
+    assert position(str(tmp_path), "set", "BTCUSDT", "1", "65000") == 0
+    assert "may stand" not in capsys.readouterr().out
+
+
+def test_what_a_run_may_have_left_without_a_word_of_it_is_in_doubt() -> None:
+    held = Checkpoint(boot=1, time_ns=1, positions=[], orders=[])
+    died = Restored(checkpoint=held, ended_ns=1, clean=False)
+    assert not died.may_stand
+    assert replace(died, ended_ns=0).may_stand, "of its end there is no record"
+    assert replace(died, damage="a hole").may_stand
+    assert not replace(died, damage="a hole", clean=True).may_stand
+
+
+def test_a_symbol_that_is_mistyped_is_refused_and_the_right_one_named(tmp_path, capsys) -> None:
+    died(tmp_path)
+    assert position(str(tmp_path), "set", "BTCUSTD", "1", "65000") == 2
+    told = capsys.readouterr().err
+    assert "BTCUSTD was never traded in this run folder; did you mean BTCUSDT?" in told
+    assert "Its symbols are BTCUSDT, ETHUSDT" in told
+
+
+def test_a_folder_that_no_run_was_started_in_is_none_and_stays_as_it_is(tmp_path, capsys) -> None:
+    assert position(str(tmp_path)) == 2
+    assert "no run was ever started in it" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

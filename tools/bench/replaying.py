@@ -19,7 +19,7 @@ from typing import Any, Final
 from core.engine.replay import boots, replay
 from core.io.journal_file import JournalFile, read
 from core.model.errors import HotloopError
-from core.state.journal import Header
+from core.state.journal import Header, Kind
 from tools import compiled
 from tools.bench import race
 from tools.bench.house import House, engine_of
@@ -72,6 +72,7 @@ def _record(folder: Path, stream: str, events: int) -> None:
     )
     journal = JournalFile(folder, header, segment_bytes=SEGMENT_BYTES, keep_segments=4)
     House(stream=stream, journal=journal).record(events, journal.prepare)
+    journal.append(Kind.END, 0, 0, b"")
     journal.close()
 
 

@@ -38,6 +38,12 @@ def journal(run_dir: Path, *, boot: int = 1, pages: int = 4, keep: int = 256) ->
     return JournalFile(run_dir, header, segment_bytes=pages * PAGE, keep_segments=keep)
 
 
+def finish(writer: JournalFile) -> None:
+    """End as a run does that ends by itself; one that dies cuts nothing off its segments."""
+    writer.append(Kind.END, -1, 0, b"")
+    writer.close()
+
+
 def idle(writer: JournalFile) -> None:
     while writer.prepare():
         pass
@@ -83,7 +89,7 @@ def test_records_are_on_file_before_any_flush(tmp_path: Path) -> None:
     writer = journal(tmp_path)
     writer.append(Kind.NOTE, -1, 5, b"seen")
     assert [record.payload for record in read(tmp_path)][1:] == [b"seen"]
-    writer.close()
+    finish(writer)
 
 
 def test_the_word_that_makes_a_record_is_stored_last(
@@ -103,13 +109,13 @@ def test_the_word_that_makes_a_record_is_stored_last(
     monkeypatch.undo()
     writer.append(Kind.NOTE, -1, 6, b"whole")
     assert [record.payload for record in read(tmp_path)][1:] == [b"whole"]
-    writer.close()
+    finish(writer)
 
 
 def test_a_full_segment_is_followed_by_the_prepared_one(tmp_path: Path) -> None:
     writer = journal(tmp_path)
     write_notes(writer, 40)
-    writer.close()
+    finish(writer)
     records = list(read(tmp_path))
     assert notes(records) == list(range(40))
     headers = [unpack(record.payload, Header) for record in records if record.kind == Kind.HEADER]
@@ -127,7 +133,7 @@ def test_no_segment_ready_ends_the_journal_without_a_hole(tmp_path: Path) -> Non
     for payload in (b"cancel", bytes(1000)):
         with pytest.raises(JournalFailed, match="no further segment is ready"):
             writer.append(Kind.SEND, 1, 100, payload)
-    writer.close()
+    writer.flush()
     times = notes(list(read(tmp_path)))
     assert times == list(range(len(times)))
 
@@ -139,7 +145,7 @@ def test_a_payload_of_a_quarter_of_a_segment_always_fits(tmp_path: Path) -> None
         idle(writer)
     with pytest.raises(JournalFailed, match=f"larger than the journal takes, {PAGE}"):
         write_until_it_fails(writer, 2 * PAGE)
-    writer.close()
+    writer.flush()
     assert notes(list(read(tmp_path)))[:8] == list(range(8))
 
 
@@ -148,7 +154,7 @@ def test_payloads_larger_than_a_readers_chunk_come_back(tmp_path: Path) -> None:
     writer = journal(tmp_path, pages=1024)
     for number in range(5):
         writer.append(Kind.BYTES, 1, number, payload)
-    writer.close()
+    writer.flush()
     assert [record.payload == payload for record in read(tmp_path)][1:] == [True] * 5
 
 
@@ -168,7 +174,7 @@ def test_a_full_disk_shows_at_preallocation_and_once(
         idle(writer)
     idle(writer)
     writer.append(Kind.SEND, 1, 16, b"cancel")
-    writer.close()
+    writer.flush()
     assert [record.time_ns for record in read(tmp_path)][-1] == 16
     assert [path.name for path in segments(tmp_path)] == ["000001.journal", "000002.journal"]
 
@@ -195,7 +201,7 @@ def test_limits_that_cannot_work_are_refused(tmp_path: Path, bytes_: int, keep: 
 def test_retention_deletes_the_oldest_segments(tmp_path: Path) -> None:
     writer = journal(tmp_path, keep=3)
     write_notes(writer, 100)
-    writer.close()
+    finish(writer)
     assert len(segments(tmp_path)) == 3
     kept = notes(list(read(tmp_path)))
     assert kept == list(range(kept[0], 100))
@@ -204,7 +210,7 @@ def test_retention_deletes_the_oldest_segments(tmp_path: Path) -> None:
 def test_closing_leaves_no_unused_byte_and_no_unused_segment(tmp_path: Path) -> None:
     writer = journal(tmp_path)
     writer.append(Kind.END, -1, 9, b"")
-    writer.close()
+    finish(writer)
     (path,) = segments(tmp_path)
     assert path.stat().st_size == writer.position[1]
     assert path.stat().st_mode & 0o777 == 0o600
@@ -220,7 +226,7 @@ def test_a_disk_that_reports_an_error_at_the_flush_is_a_failure(
 
     monkeypatch.setattr(os, "fsync", broken)
     with pytest.raises(JournalFailed, match="cannot be flushed"):
-        writer.close()
+        finish(writer)
 
 
 # -- boots -----------------------------------------------------------------------------------
@@ -249,7 +255,7 @@ def test_a_new_boot_begins_a_segment_and_reading_goes_through_all(tmp_path: Path
     first._map[first._at + 8 : first._at + 16] = b"halfdone"
     second = journal(tmp_path, boot=2)
     second.append(Kind.NOTE, -1, 2, b"")
-    second.close()
+    finish(second)
     reader = read(tmp_path)
     assert notes(list(reader)) == [1, 2]
     assert reader.left == 16
@@ -274,7 +280,7 @@ def test_a_follower_sees_each_record_once_and_across_segments(tmp_path: Path) ->
             assert (follower.segment, follower.offset) == writer.position
     seen += follower.poll()
     assert follower.poll() == []
-    writer.close()
+    writer.flush()
     assert seen == list(read(tmp_path))
     follower.close()
 
@@ -331,7 +337,7 @@ def written(run_dir: Path, count: int = 3) -> tuple[Path, list[int]]:
     for number in range(count):
         offsets.append(writer.position[1])
         writer.append(Kind.NOTE, -1, number, b"a note")
-    writer.close()
+    writer.flush()
     return segments(run_dir)[0], offsets
 
 
@@ -358,20 +364,23 @@ def test_damage_to_the_last_record_is_a_torn_tail(tmp_path: Path) -> None:
     assert reader.left == HEAD_BYTES + len(b"a note")
 
 
-def test_a_file_cut_at_every_byte_yields_the_whole_records_before(tmp_path: Path) -> None:
+def test_a_file_cut_at_every_byte_yields_the_whole_records_before_and_is_damage(
+    tmp_path: Path,
+) -> None:
     path, offsets = written(tmp_path)
     data = path.read_bytes()
-    for cut in range(offsets[0], len(data) + 1):
+    for cut in range(offsets[0], offsets[-1] + 100):
         path.write_bytes(data[:cut])
         whole = sum(offset + HEAD_BYTES + len(b"a note") <= cut for offset in offsets)
-        reader = read(tmp_path)
-        assert notes(list(reader)) == list(range(whole))
+        records, damage = told(tmp_path)
+        assert notes(records) == list(range(whole))
+        assert len(damage) == 1
 
 
 def two_segments(run_dir: Path) -> list[Path]:
     writer = journal(run_dir)
     write_notes(writer, 20)
-    writer.close()
+    finish(writer)
     return segments(run_dir)
 
 
@@ -385,7 +394,7 @@ def test_records_missing_at_the_end_of_a_segment_are_corruption(tmp_path: Path) 
 def test_a_missing_segment_is_corruption(tmp_path: Path) -> None:
     writer = journal(tmp_path)
     write_notes(writer, 40)
-    writer.close()
+    finish(writer)
     segments(tmp_path)[1].unlink()
     with pytest.raises(JournalCorrupt, match=r"000002\.journal is gone"):
         list(read(tmp_path))
@@ -517,7 +526,7 @@ def test_a_close_puts_every_segment_of_the_boot_and_their_folder_on_the_disk(
     disk = Watchful()
     writer = JournalFile(tmp_path, replace(HEADER, boot=2), segment_bytes=4 * PAGE, disk=disk)
     write_notes(writer, 20)
-    writer.close()
+    finish(writer)
     own = [path.name for path in segments(tmp_path)[1:]]
     assert len(own) > 1
     assert disk.synced == [*own, "journal"]
@@ -557,7 +566,7 @@ def two_boots(run_dir: Path) -> None:
         write_notes(writer, 40, size=700, start=100 * boot)
         writer.flush()
         if boot == 1:
-            writer.close()
+            finish(writer)
 
 
 PAGES = 16
@@ -610,7 +619,7 @@ def test_a_hole_at_a_records_boundary_is_damage(tmp_path: Path) -> None:
     writer = journal(tmp_path)
     write_notes(writer, 10, size=100)
     places = [record.offset for record in told(tmp_path)[0]]
-    writer.close()
+    writer.flush()
     data = bytearray(segments(tmp_path)[0].read_bytes())
     data[places[4] : places[6]] = bytes(places[6] - places[4])
     segments(tmp_path)[0].write_bytes(data)

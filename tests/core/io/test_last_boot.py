@@ -60,7 +60,7 @@ class Boot:
 
     def die(self) -> None:
         self.write(Kind.DUE, b"")
-        self.file.close()
+        self.file.flush()  # a process that dies cuts nothing off
 
 
 def test_a_folder_without_a_note_has_nothing_to_start_from(tmp_path: Path) -> None:
@@ -167,6 +167,34 @@ def test_a_hole_after_the_last_checkpoint_is_told_and_nothing_is_deleted(tmp_pat
     assert not found.clean
     long_boot(tmp_path, 2)
     assert path.exists()
+
+
+def test_a_newest_segment_that_was_cut_is_damage_and_one_of_a_death_is_none(tmp_path: Path) -> None:
+    Boot(tmp_path, 1).checkpoint().write(Kind.SEND, b"an order").die()
+    found = last_boot(tmp_path)
+    assert found is not None
+    assert (found.damage, found.clean) == ("", False)
+    path = tmp_path / "journal" / "000001.journal"
+    whole = path.read_bytes()
+    end = len(whole.rstrip(b"\0")) // 8 * 8
+    for size in (end - 40, end, end + 800):  # in a record, behind the last one, in the blank
+        path.write_bytes(whole[:size])
+        found = last_boot(tmp_path)
+        assert found is not None
+        assert f"was cut at {size} bytes, as no death does" in found.damage
+
+
+def test_a_clean_end_that_was_cut_off_is_damage(tmp_path: Path) -> None:
+    Boot(tmp_path, 1).checkpoint().leave()
+    found = last_boot(tmp_path)
+    assert found is not None
+    assert (found.damage, found.clean) == ("", True)
+    path = tmp_path / "journal" / "000001.journal"
+    path.write_bytes(path.read_bytes()[:-16])
+    found = last_boot(tmp_path)
+    assert found is not None
+    assert found.damage
+    assert not found.clean
 
 
 def test_a_first_page_that_is_gone_is_told_where_nothing_was_noted_since(tmp_path: Path) -> None:

@@ -280,6 +280,22 @@ def test_levels_are_bounded_and_the_worst_are_dropped():
     assert book.levels(Side.SELL, 1) == [(101, 4)]
 
 
+def test_what_a_bounded_book_has_dropped_is_an_edge_as_a_snapshots_is():
+    book = live_book(10)
+    bids = [(ticks, 1) for ticks in range(1, 90)]
+    asks = [(200 + ticks, 1) for ticks in range(MAX_LEVELS + 10)]
+    book.apply_delta(delta(11, 11, bids=bids, asks=asks))
+    kept = book.levels(Side.SELL, MAX_LEVELS)
+    half, edge_ticks = kept[: MAX_LEVELS * 3 // 4], kept[-1][0]
+    book.apply_delta(delta(12, 12, asks=[(ticks, 0) for ticks, _ in half]))
+    book.apply_delta(delta(13, 13))
+    assert book.live
+    assert book.wants_snapshot, "half of the way there it is renewed"
+    gone = [(ticks, 0) for ticks, _ in kept[len(half) :]]
+    book.apply_delta(delta(14, 14, asks=[*gone, (edge_ticks + 50, 1)]))
+    assert not book.live, "asks below this one were dropped, and may stand"
+
+
 def test_changes_kept_are_bounded():
     book = Book(0, Bridged)
     book.begin()

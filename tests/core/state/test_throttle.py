@@ -8,7 +8,15 @@ from core.model.errors import Misuse
 from core.model.events import BudgetUse
 from core.model.units import NS_PER_S
 from core.model.venue import Limit
-from core.state.throttle import BAN_NS, COOL_DOWN_NS, GUARD_NS, LONGEST_NS, Share, Throttle
+from core.state.throttle import (
+    BAN_NS,
+    COOL_DOWN_NS,
+    GUARD_NS,
+    LEAST_NS,
+    LONGEST_NS,
+    Share,
+    Throttle,
+)
 
 WEIGHT = Limit("weight", 100, 60 * NS_PER_S)
 ORDERS = Limit("orders", 20, 10 * NS_PER_S)
@@ -226,6 +234,15 @@ def test_a_cool_down_without_a_time_lasts_a_minute() -> None:
     throttle = Throttle([WEIGHT], SHARED)
     throttle.cool_down(0, at(1))
     assert throttle.cooling_until_ns == at(1) + COOL_DOWN_NS
+
+
+def test_a_silence_that_would_be_over_already_is_kept_for_a_moment() -> None:
+    throttle = Throttle([WEIGHT], SHARED)
+    throttle.cool_down(at(1), at(20))
+    assert not throttle.take(CANCEL, at(20), Share.ORDER)
+    assert throttle.take(CANCEL, at(20) + LEAST_NS, Share.ORDER)
+    throttle.ban(at(1), at(30))
+    assert throttle.banned_until_ns == at(30) + LEAST_NS
 
 
 def test_a_cool_down_is_never_made_shorter() -> None:

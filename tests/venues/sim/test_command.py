@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from tools import sim
+from tools.cli import main
 from venues.sim.fixed import ONE
 from venues.sim.server import DEFAULT_KEY
 
@@ -144,3 +145,22 @@ def test_malformed_options_are_refused(
     with pytest.raises(SystemExit):
         parser.parse_args(arguments)
     assert "expected" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ("--symbol", "AB:A:B:1:0.1:0.1", "--symbol", "AB:A:B:2:0.1:0.1"),
+            "--symbol AB: is there already",
+        ),
+        (("--account", "k:s:", "--account", "k:other:"), "--account k: is there already"),
+        (("--account", f"{DEFAULT_KEY}:s:"), f"--account {DEFAULT_KEY}: is there already"),
+        (("--ca-out", "ca.pem"), "--ca-out ca.pem: without --tls there is no CA"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    arguments: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sim", *arguments]) == 2
+    assert told in capsys.readouterr().err
