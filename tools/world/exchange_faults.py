@@ -70,20 +70,6 @@ def stranger(w: Anywhere) -> Struck | None:
     return Struck(None, lambda: w.engine.orders.foreign > before)
 
 
-def lag_answers(w: Anywhere) -> Struck:
-    """Questions about orders and trades are answered from a replica that is behind."""
-    draw = w.draw.faults
-    lag = SimFault(
-        fault=SimKind.LAG,
-        methods=(draw.choice(("order.status", "openOrders.status", "myTrades", "allOrders")),),
-        delay_ms=draw.randint(200, 60_000),
-        seconds=draw.uniform(0.5, 10.0),
-    )
-    w.venue.faults.switch_on(lag, w.venue_ns)
-    before = w.venue.faults.hits[SimKind.LAG]
-    return Struck(None, lambda: w.venue.faults.hits[SimKind.LAG] > before, 60.0)
-
-
 def spend_weight(w: Anywhere) -> Struck | None:
     """Others on our address use up the weight of a minute, but for the cancels' share of it."""
     used = w.venue.exchange.requests_of(IP).weight
@@ -222,7 +208,6 @@ FAULTS: Final = (
     Fault(38, "weight_spent", 0.25, spend_weight),
     Fault(44, "clock_stepped", 0.1, step_clock),
     Fault(44, "clock_drifts", 0.3, drift_clock),
-    Fault(57, "answers_lag", 0.2, lag_answers),
     Fault(58, "accepted_late", 0.1, accept_late),
     Fault(72, "side_emptied", 0.15, empty_side),
     Fault(73, "market_jumps", 0.15, jump),

@@ -30,6 +30,8 @@ from tools.world.message_faults import CHANGES, REPORTS, unchanged
 from tools.world.strikes import Fault, Struck
 from tools.world.tank import Message
 from venues.binance.decode import MARKET, TRADE
+from venues.sim.faults import Fault as SimFault
+from venues.sim.faults import Kind as SimKind
 from venues.sim.fixed import parse, show
 from venues.sim.http import HttpRequest
 
@@ -381,6 +383,34 @@ def throttle_rest(w: Anywhere, request: RestRequest | HttpRequest, answer: Answe
     )
 
 
+LINE_LOST: Final = 0.5
+"""Share of the replicas that are behind when the private line is lost: something is asked then."""
+
+ASKED_S: Final = 2.0
+"""Within which that line stands again, as a rule, and all is asked; less than what passes between
+two of these faults at their most frequent, so that no storm goes on for ever."""
+
+
+def lag_answers(w: Anywhere) -> Struck:
+    """Questions about orders and trades are answered from a replica that is behind.
+
+    As a rule little is asked. Where the private line is lost, all is.
+    """
+    draw = w.draw.faults
+    lag = SimFault(
+        fault=SimKind.LAG,
+        methods=(draw.choice(("order.status", "openOrders.status", "myTrades", "allOrders")),),
+        delay_ms=draw.randint(200, 60_000),
+        seconds=draw.uniform(0.5, 10.0),
+    )
+    w.venue.faults.switch_on(lag, w.venue_ns)
+    before = w.venue.faults.hits[SimKind.LAG]
+    if draw.random() < LINE_LOST:
+        w.cut(TRADE)
+        w.strikes.last(ASKED_S)
+    return Struck(None, lambda: w.venue.faults.hits[SimKind.LAG] > before, 60.0)
+
+
 ORDERS: Final = ("ask.p", "ask.r")
 REST: Final = (
     "rest.depth", "rest.openOrders", "rest.myTrades", "rest.account", "rest.exchangeInfo",
@@ -409,6 +439,7 @@ FAULTS: Final = (
     Fault(41, "answer_spoiled", 0.1, spoil_answer, REST),
     Fault(45, "market_closed", 0.03, closed_market, ORDERS),
     Fault(45, "grid_moved", 0.05, move_grid),
+    Fault(57, "answers_lag", 0.2, lag_answers),
     Fault(61, "forbidden", 0.004, forbid, ORDERS),
     Fault(62, "orders_spent", 0.02, spend_orders, ("ask.p",)),
 )
