@@ -59,6 +59,7 @@ async def run_at(
     segment_mb: int = 4,
     ca_file: str = "",
     strategy: str = "",
+    leave_timeout_s: int = 30,
 ) -> AsyncIterator[Run]:
     """Run in ``folder`` until the block is left, never longer."""
     if strategy:
@@ -69,6 +70,7 @@ async def run_at(
     text = config.read_text(encoding="utf-8").replace(
         "segment_mb = 4", f"segment_mb = {segment_mb}"
     )
+    text = text.replace('dir = "."', f'dir = "."\nleave_timeout_s = {leave_timeout_s}')
     text = text.replace("[loop]", f"max_book_age_ms = {MAX_BOOK_AGE_MS}\n[loop]")
     if ca_file:
         text = text.replace("[endpoints]", f'[endpoints]\nca_file = "{ca_file}"')
@@ -133,6 +135,17 @@ def placements(records: list[Record]) -> list[tuple[Record, str]]:
             request = json.loads(record.payload[record.payload.index(b"{") :])
             if request["method"] in ("order.place", "order.cancelReplace"):
                 found.append((record, request["params"]["newClientOrderId"]))
+    return found
+
+
+def unanswered(records: list[Record]) -> set[str]:
+    """Return the ids of the orders in a journal of whose requests nothing came back."""
+    heard = b"".join(r.payload for r in records if r.kind == Kind.BYTES and r.line % 2 == TRADE)
+    found = set()
+    for record, name in placements(records):
+        request = json.loads(record.payload[record.payload.index(b"{") :])
+        if b'"id":"%s"' % request["id"].encode() not in heard and name.encode() not in heard:
+            found.add(name)
     return found
 
 

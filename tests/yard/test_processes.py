@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import time
@@ -19,13 +20,19 @@ from tests.yard.house import (
     end,
     placements,
     run_at,
+    unanswered,
     until,
 )
 from tests.yard.relay import Relay
+from tools.cli import Exit
 from tools.crash_test.checks import compare
 from venues.binance.decode import MARKET, TRADE
 
 pytestmark = pytest.mark.yard
+
+LEAVE_S = 10
+"""How long a leave waits: for all that the venue answers, and not for the 72 s until what it never
+got is proved to be gone."""
 
 STOP_S = 5.0
 """How long a process does not run: five times the oldest book to trade on."""
@@ -135,13 +142,21 @@ async def test_an_exchange_that_stops_reading_is_dialled_again_and_asked(tmp_pat
         trade = Relay(pair.endpoints["ws_api"])
         async with trade.open():
             pair.endpoints |= {"ws_api": trade.url}
-            async with run_at(pair.folder, pair.endpoints) as run:
+            async with run_at(pair.folder, pair.endpoints, leave_timeout_s=LEAVE_S) as run:
                 await pair.trading(run)
                 trade.deaf = True
                 await until(lambda: len(trade.carried) > 1)
                 await until(run.trading)
                 await trio.to_thread.run_sync(compare, run, pair.exchange)
-        # What was lost with the old connection is in doubt for longer than a leave waits: the run
-        # is ended here, and its guardian takes out what it left.
+                code = await pair.stop(run)
         records = pair.records()
         assert [r for r in records if r.kind == Kind.DOWN and r.line == TRADE]
+        # What was lost with the old connection is in doubt for longer than this leave waits, and
+        # nothing else is: the venue was asked about all that it had.
+        lost = unanswered(records)
+        assert lost
+        assert not lost & set(pair.placed())
+        assert code == Exit.ORDERS_SURVIVED, pair.errors()
+        named = re.findall(r"id (\S+?)\)", pair.errors().rpartition("it is not proved")[2])
+        assert sorted(named) == sorted(lost)
+        assert_ledgers_agree(pair, records)
