@@ -81,6 +81,11 @@ class DayNote(Struct, frozen=True, kw_only=True):
     """Fees paid in assets that are not the symbol's own, in atoms, of all boots."""
     result_atoms: int
     """What was made today, those fees valued, a loss below zero."""
+    price: str = ""
+    """The last price that is known, "" for none."""
+    began_price: str = ""
+    """The last that was known before the day began: what a fill of before counts at that is told
+    after."""
 
     def rebased(self) -> DayNote:
         """Return the note for another position: what was made remains, the next price marks the

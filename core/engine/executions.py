@@ -201,8 +201,10 @@ class Executions:
         renumbered = position.renumbered
         # A strategy knows nothing of a symbol that its configuration leaves out.
         tells = not self._table[order.instrument].carried
+        counted = []
         for fill in folded.fills:
             if position.on_fill(order.side, fill):
+                counted.append(fill)
                 self._counts.fills += 1
                 self._recovery.on_fill(order.instrument, fill)
                 if tells:
@@ -216,7 +218,7 @@ class Executions:
                 self._proof.doubt(order.client_order_id, self._desk.now_ns + UNBOOKED_NS)
         if folded.fills:
             self._refund(order, folded.fills)
-            self._profits.on_fill(order.instrument)
+            self._profits.on_fills(order.instrument, order.side, counted)
 
     def _refund(self, order: Order, fills: Sequence[Fill]) -> None:
         """An order that trades for the first time, while it rests, costs no order any more.

@@ -18,9 +18,17 @@ from core.engine.checkpoint import Day, DayNote, Elsewhere
 from core.engine.desk import TradingDesk
 from core.engine.gate import Gate
 from core.engine.prices import Prices
+from core.model.events import Fill, Side
 from core.model.halts import HaltKind
 from core.model.instrument import Instrument, InstrumentTable
-from core.model.units import ASSET_DECIMALS, NS_PER_S, amount_text, format_decimal, plain
+from core.model.units import (
+    ASSET_DECIMALS,
+    NS_PER_S,
+    amount_text,
+    format_decimal,
+    parse_decimal,
+    plain,
+)
 from core.state.book import Book
 from core.state.daily_loss import DAY_NS, DayResult, Price
 from core.state.orders import Orders
@@ -48,13 +56,16 @@ _IN_ANOTHER = " (in another run folder)"
 class _Row:
     """One instrument."""
 
-    __slots__ = ("mark_ticks", "priced_ns", "result")
+    __slots__ = ("began_ticks", "mark_ticks", "priced_ns", "result")
 
     def __init__(self) -> None:
         self.result = DayResult()
         self.mark_ticks = 0
         """The last price that is known, 0 for none."""
         self.priced_ns = 0
+        """When it was told in this boot, 0 for an earlier one's or a fill's."""
+        self.began_ticks = 0
+        """The last price that was known before the day began, 0 for none."""
 
 
 class Profits:
@@ -105,6 +116,8 @@ class Profits:
         """Days since 1970-01-01 by the venue's clock, 0 until that is known."""
         self._no_price_ns = 0
         """Since when something has no price, 0 where all has."""
+        self._unnoted = False
+        """Whether a day has begun of which the next boot would not know from what."""
 
     # -- what earlier boots have left ----------------------------------------------------------
 
@@ -121,11 +134,13 @@ class Profits:
         noted = {note.symbol: note for note in days}
         for row in self._table:
             note = noted.pop(row.symbol, None)
-            held, result = self._positions[row.index], self._row(row.index).result
+            held, position = self._row(row.index), self._positions[row.index]
             if note is not None:
-                result.restore(note.begun, note.fees)
-            elif held.bought_lots or held.sold_lots:
-                result.forget_base(_third(row, held.fees_atoms))
+                held.result.restore(note.begun, note.fees)
+                held.mark_ticks = _ticks_of(row, note.price)
+                held.began_ticks = _ticks_of(row, note.began_price)
+            elif position.bought_lots or position.sold_lots:
+                held.result.forget_base(_third(row, position.fees_atoms))
         self._kept = list(noted.values())
 
     def _begin(self) -> None:
@@ -148,9 +163,9 @@ class Profits:
     def _add_elsewhere(self, symbol: str, quote: str, atoms: int) -> None:
         row = self._table.find(symbol)
         if row is not None and row.quote == quote:
-            result = self._row(row.index).result
-            result.turn(self._today)
-            result.elsewhere_atoms += atoms
+            held = self._row(row.index)
+            self._begin_day(held)
+            held.result.elsewhere_atoms += atoms
         else:
             self._others[quote] = self._others.get(quote, 0) + atoms
 
@@ -160,6 +175,7 @@ class Profits:
         """Return what the next boot in this folder goes on from."""
         if self._turn():
             self._mark_all()
+            self._unnoted = False
         return Day(
             book_id=self._book_id,
             symbols=[*(self._day_note(row) for row in self._table), *self._kept],
@@ -183,13 +199,16 @@ class Profits:
         )
 
     def _day_note(self, row: Instrument) -> DayNote:
-        result = self._row(row.index).result
+        held = self._row(row.index)
+        result = held.result
         return DayNote(
             symbol=row.symbol,
             quote=row.quote,
             begun=result.begun(),
             fees=_third(row, self._positions[row.index].fees_atoms),
             result_atoms=result.own(self._fee_prices(row)),
+            price=row.tick.text(held.mark_ticks) if held.mark_ticks else "",
+            began_price=row.tick.text(held.began_ticks) if held.began_ticks else "",
         )
 
     # -- watching ------------------------------------------------------------------------------
@@ -201,13 +220,40 @@ class Profits:
             self._judge_prices()
             self._judge_all()
             self._prices.step()
+            if self._unnoted:
+                self._write(self._desk.now_ns)
 
-    def on_fill(self, instrument: int) -> None:
-        """A fill has moved a position: hold that instrument against its own limit at once."""
-        if self._turn():
-            row = self._table[instrument]
-            self._mark(row)
-            self._judge(row)
+    def on_fills(self, instrument: int, side: Side, fills: Sequence[Fill]) -> None:
+        """Fills have moved a position: hold that instrument against its own limit at once.
+
+        One that the venue dates before midnight is of the day before, whenever it is told.
+        """
+        if not self._turn():
+            return
+        row, held = self._table[instrument], self._row(instrument)
+        self._begin_day(held)
+        for fill in fills:
+            if not held.mark_ticks:
+                held.mark_ticks = fill.price_ticks
+            if 0 < fill.venue_ns < self._today * DAY_NS:
+                self._count_before(row, held, side, fill)
+        self._mark(row)
+        self._judge(row)
+
+    def _count_before(self, row: Instrument, held: _Row, side: Side, fill: Fill) -> None:
+        """Count a fill of an earlier day into what this one begins from, at its first price."""
+        at_ticks = held.began_ticks = held.began_ticks or fill.price_ticks
+        fee = {fill.fee_asset: fill.fee_atoms} if fill.fee_atoms else {}
+        paid = row.worth(fee.get(row.quote, 0), fee.get(row.base, 0), at_ticks)
+        made = side * fill.lots * (at_ticks - fill.price_ticks) - paid
+        held.result.count_before(row.money_atoms(made), _third(row, fee))
+
+    def _begin_day(self, held: _Row) -> None:
+        """Have a day begin, where it is another one, from the last price that is known."""
+        if held.result.turn(self._today):
+            held.began_ticks = held.mark_ticks
+            self._others = {}
+            self._unnoted = True
 
     def _turn(self) -> bool:
         """Learn which day it is; return whether that is known."""
@@ -263,15 +309,14 @@ class Profits:
     def _mark(self, row: Instrument) -> None:
         """Take an instrument's profit at the newest price."""
         held, position = self._row(row.index), self._positions[row.index]
-        if held.result.turn(self._today):
-            self._others = {}
+        self._begin_day(held)
         self._price(row, held)
         made = self._made(row, held.mark_ticks)
         if made is not None:
             held.result.mark(row.money_atoms(made), _third(row, position.fees_atoms))
         for asset in held.result.fees_today():
             self._prices.want(asset, row.quote)
-        self._weigh(row, held.mark_ticks)
+        self._weigh(row, held.mark_ticks if held.priced_ns else 0)
 
     def _row(self, index: int) -> _Row:
         while index >= len(self._rows):
@@ -292,8 +337,7 @@ class Profits:
             self._prices.want_symbol(row.symbol)
             mantissa, decimals, told_ns = self._prices.of_symbol(row.symbol)
             if mantissa and told_ns > held.priced_ns:
-                scale = 10**decimals * row.tick.step_mantissa
-                held.mark_ticks = int(mantissa * 10**row.tick.decimals // scale)
+                held.mark_ticks = _in_ticks(row, mantissa, decimals)
                 held.priced_ns = told_ns
 
     def _judge_prices(self) -> None:
@@ -408,7 +452,7 @@ class Profits:
         most = row.money_atoms(self._risk.limits(row.index).max_daily_loss)
         prices = self._fee_prices(row)
         base, result = held.result.base_atoms, held.result.result(prices)
-        known = base is not None and (held.mark_ticks or not self._positions[row.index].lots)
+        known = base is not None and (held.priced_ns or not self._positions[row.index].lots)
         return {
             "symbol": row.symbol,
             "quote": row.quote,
@@ -444,6 +488,15 @@ class Profits:
 def _third(row: Instrument, fees: Mapping[str, int]) -> dict[str, int]:
     """Return the fees in assets that are not the instrument's own."""
     return {asset: atoms for asset, atoms in fees.items() if asset not in (row.base, row.quote)}
+
+
+def _ticks_of(row: Instrument, price: str) -> int:
+    """Return a noted price in today's ticks, rounded down, 0 where none was noted."""
+    return _in_ticks(row, *parse_decimal(price)) if price else 0
+
+
+def _in_ticks(row: Instrument, mantissa: int, decimals: int) -> int:
+    return int(mantissa * 10**row.tick.decimals // (10**decimals * row.tick.step_mantissa))
 
 
 def _middle(book: Book) -> int:

@@ -1,9 +1,9 @@
 """The result of a day: what one instrument has made or lost since midnight UTC.
 
 Here the profit of all boots becomes the result of a day: a day begins from the last profit that was
-known on the day before, and fees in other assets count as they are paid. All is in atoms of the
-quote asset. What never lives here: where a price comes from, what is allowed, and what happens when
-that is exceeded.
+known on the day before, and from all fills of before, however late they are told; fees in other
+assets count as they are paid. All is in atoms of the quote asset. What never lives here: where a
+price comes from, what is allowed, and what happens when that is exceeded.
 """
 
 from __future__ import annotations
@@ -112,6 +112,19 @@ class DayResult:
         self._made = made_atoms
         if fees != self._fees:
             self._fees = dict(fees)
+
+    def count_before(self, made_atoms: int, fees: Mapping[str, int]) -> None:
+        """Something of a day before was told late: the day begins from that, too.
+
+        What has no base yet is marked with all that was told until then.
+        """
+        if self._base is None:
+            return
+        self._base += made_atoms
+        if fees:
+            base = self._base_fees
+            paid = {asset: base.get(asset, 0) + atoms for asset, atoms in fees.items()}
+            self._base_fees = base | paid
 
     # -- what it comes to ----------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from core.engine.checkpoint import Elsewhere, Losses
+from core.engine.checkpoint import Elsewhere, Losses, Restored
 from core.engine.replay import replay
 from core.engine.status import status
 from core.model.commands import TimeInForce
@@ -20,7 +20,7 @@ from core.model.views import Refusal, RefusalReason
 from core.state.daily_loss import DAY_NS
 from core.state.orders import Order
 from tests.world.test_continuity import crashed, next_boot, trading
-from tests.world.test_recovery import World, world
+from tests.world.test_recovery import TRADE, World, world
 from tools.position import set_note
 from tools.world.tank import LATENCY_NS, START_NS
 
@@ -157,6 +157,86 @@ def test_a_midnight_within_a_run_begins_a_day_at_its_last_price() -> None:
     assert result(w) == 0
     fall(w, 63_000)
     assert result(w) == pytest.approx(-9.99)
+
+
+MIDNIGHT_NS = START_NS - START_NS % DAY_NS + DAY_NS
+
+
+def before_midnight(seconds: float) -> World:
+    """Return a world that trades, so long before a midnight."""
+    w = World(now_ns=MIDNIGHT_NS - 57 * NS_PER_S).trading()
+    w.run((MIDNIGHT_NS - w.now_ns) / NS_PER_S - seconds)
+    return w
+
+
+def spent(w: World) -> World:
+    """Buy and sell again within a moment: 2 USDT and the fees are lost for good."""
+    w.buy(6_501_000, 10_000, tif=IOC)
+    w.run(0.05)
+    w._place(Side.SELL, 6_499_000, 10_000, tif=IOC)
+    w.run(0.05)
+    return w
+
+
+def noted(w: World) -> Restored:
+    """Return what the next boot begins from, if this one dies before it notes anything more."""
+    w.engine.continuity.write(w.now_ns)
+    return crashed(w)
+
+
+def resumed(w: World, note: Restored | None = None) -> World:
+    """Return the next boot, once it trades."""
+    again = trading(next_boot(w, note))
+    again.run(1)
+    return again
+
+
+def test_fills_of_before_midnight_are_of_the_day_before_whenever_a_boot_learns_of_them() -> None:
+    w = before_midnight(2)
+    note = noted(w)
+    assert result(spent(w)) < -14
+    w.run(3)
+    again = resumed(w, note)
+    assert again.engine.positions[0].sold_lots == 10_000
+    assert result(again) == 0
+
+
+def test_fills_of_after_midnight_are_of_the_new_day_whenever_a_boot_learns_of_them() -> None:
+    w = before_midnight(1)
+    note = noted(w)
+    w.run(2)
+    lost = result(spent(w))
+    assert lost < -14
+    assert result(resumed(w, note)) == pytest.approx(lost)
+
+
+def test_a_fill_that_is_told_after_midnight_is_of_the_day_of_its_trade() -> None:
+    w = before_midnight(0.5)
+    usual, w.to_engine = w.to_engine, lambda message: []
+    w.buy(6_501_000, 10_000, tif=IOC)
+    w.run(0.05)
+    w.to_engine = usual
+    w.run(2)
+    w.cut(TRADE)
+    w.run(5)
+    assert w.engine.positions[0].lots == 10_000
+    assert result(w) == 0
+
+
+def test_a_position_of_before_midnight_counts_from_the_last_price_that_was_noted() -> None:
+    w = before_midnight(2)
+    note = noted(w)
+    w.buy(6_501_000, 1_000, tif=IOC)  # and dies
+    w.run(1)
+    fall(w)
+    assert result(resumed(w, note)) == pytest.approx(-9.9, abs=0.1)
+
+
+def test_a_day_that_has_begun_is_noted_at_once() -> None:
+    w = spent(before_midnight(2))
+    w.run(2.2)
+    assert result(w) == 0
+    assert result(resumed(w)) == 0  # it died long before its next note
 
 
 def test_what_was_set_by_hand_leaves_the_days_result_as_it_was() -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from core.engine.checkpoint import PREFIX
 from core.engine.engine import Engine
 from core.model.events import Side
 from core.model.strategy import Quote
@@ -225,6 +226,11 @@ class Auditor:
         for watch in self._watches:
             watch.on_boot()
 
+    def on_noted(self, now_ns: int) -> None:
+        """Our side has noted what its next boot begins from."""
+        for watch in self._watches:
+            watch.on_noted(now_ns)
+
     def journal_failed(self) -> None:
         """The journal has refused a record: nothing is placed, the strategy is called no more."""
         self.line.journal_failed()
@@ -309,3 +315,5 @@ class AuditedJournal(MemoryJournal):
         super().append(kind, line, time_ns, payload)
         if kind == Kind.SEND:
             self._auditor.line.journaled(bytes(payload))
+        elif kind == Kind.NOTE and bytes(payload[: len(PREFIX)]) == PREFIX:
+            self._auditor.on_noted(time_ns)

@@ -51,6 +51,23 @@ def test_a_day_that_began_while_nothing_ran_begins_from_the_last_profit_known() 
     assert (result.base_atoms, result.result({})) == (1_000, -500)
 
 
+def test_what_is_told_late_of_the_day_before_moves_what_the_day_begins_from() -> None:
+    result = of(1_000, {"BNB": 7})
+    result.turn(TODAY + 1)
+    result.count_before(-300, {"BNB": 2, "XYZ": 1})
+    result.mark(700, {"BNB": 9, "XYZ": 1})
+    assert (result.base_atoms, result.fees_today(), result.result({})) == (700, {}, 0)
+
+
+def test_what_has_no_base_yet_is_marked_with_what_was_told_late() -> None:
+    result = DayResult()
+    result.forget_base({})
+    result.turn(TODAY)
+    result.count_before(-300, {})
+    result.mark(700, {})
+    assert (result.base_atoms, result.result({})) == (700, 0)
+
+
 def test_a_restart_on_the_same_day_counts_on() -> None:
     result = of(1_000)
     result.turn(TODAY + 1)

@@ -6,6 +6,7 @@ other rooms hold the code under test against.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ class Deal(NamedTuple):
     size: int
     fee: int
     fee_asset: str
+    at_ns: int
+    """The exchange's time of it."""
 
 
 @dataclass(slots=True)
@@ -134,7 +137,12 @@ class Ledger:
         order.status = event["X"]
         if kind == "TRADE":
             deal = Deal(
-                event["t"], parse(event["L"]), parse(event["l"]), parse(event["n"]), event["N"]
+                event["t"],
+                parse(event["L"]),
+                parse(event["l"]),
+                parse(event["n"]),
+                event["N"],
+                event["T"],
             )
             if deal.trade_id not in order.deals:
                 order.deals[deal.trade_id] = deal
@@ -213,23 +221,33 @@ class Ledger:
         best = market.book.best()
         return amount * ((best.bid + best.ask) // 2) // ONE
 
-    def profit(self, symbol: str, *, own_fees: bool = False) -> int:
+    def profit(
+        self,
+        symbol: str,
+        *,
+        own_fees: bool = False,
+        at: int = 0,
+        before_ns: int = sys.maxsize,
+    ) -> int:
         """Return what our trades on a symbol have made, all fees taken off, or its own alone.
 
-        In units of 1e-8 of the quote asset, the position valued in the middle of the best prices.
+        In units of 1e-8 of the quote asset, the position valued at a price, or with 0 in the middle
+        of the best prices; of the trades ``before_ns`` by the exchange's time.
         """
         market = self._markets[symbol]
         terms, best = market.symbol, market.book.best()
-        middle = (best.bid + best.ask) // 2
+        price = at or (best.bid + best.ask) // 2
         made = 0
         for order in self.orders.values():
             for deal in order.deals.values() if order.symbol == symbol else ():
+                if deal.at_ns >= before_ns:
+                    continue
                 sign = 1 if order.buy else -1
-                made += sign * deal.size * (middle - deal.price) // ONE
+                made += sign * deal.size * (price - deal.price) // ONE
                 if deal.fee_asset == terms.quote:
                     made -= deal.fee
                 elif deal.fee_asset == terms.base:
-                    made -= deal.fee * middle // ONE
+                    made -= deal.fee * price // ONE
                 elif not own_fees:
                     made -= self.worth(deal.fee_asset, deal.fee, terms.quote)
         return made

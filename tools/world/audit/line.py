@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from core.model.units import NS_PER_MS, NS_PER_S
-from core.protocols.websocket import BINARY
+from core.protocols.websocket import BINARY, CLOSE
 from tools.world.audit.watch import Context, Sent, Watch
 
 BAN_TOLERANCE_NS: Final = 100 * NS_PER_MS
@@ -24,17 +24,20 @@ PLACING: Final = frozenset({"order.place", "order.cancelReplace"})
 
 
 class Ear:
-    """Hears the messages in what a server sends; deaf once it is no legal WebSocket any more."""
+    """Hears the messages in what a server sends; deaf once it is no legal WebSocket any more, or
+    the server has said that it closes.
+    """
 
     def __init__(self) -> None:
+        self._closed = False
         self._left = b""
         self._message = b""
 
     def hear(self, data: bytes) -> list[bytes]:
         """Return the data messages that these bytes complete."""
-        heard = []
+        heard: list[bytes] = []
         left = self._left + data
-        while len(left) >= 2:
+        while len(left) >= 2 and not self._closed:
             opcode, size, at = left[0] & 0x0F, left[1], 2
             if size >= 126:
                 at = 4 if size == 126 else 10
@@ -43,6 +46,7 @@ class Ear:
                 break
             final = left[0] & 0x80
             payload, left = left[at : at + size], left[at + size :]
+            self._closed = opcode == CLOSE
             if opcode <= BINARY:
                 self._message += payload
                 if final:

@@ -94,6 +94,9 @@ class Watch:
     def on_boot(self) -> None:
         """A new boot begins, which knows nothing of what the one before was told."""
 
+    def on_noted(self, now_ns: int) -> None:
+        """Our side has noted what its next boot begins from."""
+
     def on_report(self, order: Booked, event: Mapping[str, Any]) -> None:
         """The exchange tells of one of our orders; the ledger has it already."""
 

@@ -116,6 +116,10 @@ CANARIES: Final[dict[str, Canary]] = {
     "midnight_missed": Canary(
         "no midnight begins a day", (Change(DayResult, "turn", _no_midnight),)
     ),
+    "late_fills_are_todays": Canary(
+        "a fill of before midnight that is told after it is today's",
+        (Change(DayResult, "count_before", _nothing),),
+    ),
     "other_fees_ignored": Canary(
         "fees in other assets cost nothing", (Change(DayResult, "fees_today", _no_fees),)
     ),
