@@ -88,27 +88,28 @@ class Callbacks:
 
         ``began_ns`` is a stamp of now; returns the stamp of the end.
         """
+        desk = self._desk
         if self.due:
             for callback, first, second in self.due:  # what a callback adds is told as well
-                if second is None:
-                    began_ns = self._call(began_ns, callback, first)
-                else:
-                    began_ns = self._call(began_ns, callback, first, second)
+                arguments = (desk, first) if second is None else (desk, first, second)
+                began_ns = self._call(began_ns, callback, arguments)
             self.due.clear()
         if self.changed:
             changed, self.changed = self.changed, {}
             for book in changed.values():
                 self._counts.changes += 1
-                began_ns = self._call(began_ns, self.strategy.on_book, book)
+                began_ns = self._call(began_ns, self.strategy.on_book, (desk, book))
                 if book.state is _STALE:
                     self._lost(book)
         return began_ns
 
     def call(self, callback: Callable[..., None], *arguments: Any) -> None:
         """Call the strategy at once, outside of ``tell``."""
-        self._call(self._stamp(), callback, *arguments)
+        self._call(self._stamp(), callback, (self._desk, *arguments))
 
-    def _call(self, began_ns: int, callback: Callable[..., None], *arguments: Any) -> int:
+    def _call(
+        self, began_ns: int, callback: Callable[..., None], arguments: tuple[Any, ...]
+    ) -> int:
         """Call the strategy; if it raises, it is not called again and the run is left.
 
         ``SystemExit`` and ``KeyboardInterrupt`` are no exception: whatever a strategy does, its
@@ -117,7 +118,7 @@ class Callbacks:
         if self.silent:
             return began_ns
         try:
-            callback(self._desk, *arguments)
+            callback(*arguments)
         except BaseException as error:  # noqa: BLE001 - a strategy may raise anything
             self._broke(error, self._named(callback, arguments))
         ended_ns = self._stamp()
@@ -152,7 +153,7 @@ class Callbacks:
     def _named(self, callback: Callable[..., None], arguments: tuple[Any, ...]) -> str:
         """Return a callback's name, with the symbol that it was about."""
         name = getattr(callback, "__name__", repr(callback))
-        instrument = getattr(arguments[0], "instrument", None) if arguments else None
+        instrument = getattr(arguments[1], "instrument", None) if len(arguments) > 1 else None
         if isinstance(instrument, int) and 0 <= instrument < len(self._desk.instruments):
             return f"{name} of {self._desk.instruments[instrument].symbol}"
         return name

@@ -466,7 +466,7 @@ class TradingDesk:
             self._log(line)
 
     def _has(self, instrument: int) -> bool:
-        return type(instrument) is int and 0 <= instrument < len(self._table)
+        return type(instrument) is int and 0 <= instrument < len(self._books)
 
     def _own(self, order: OrderView) -> Order | None:
         return order if isinstance(order, Order) else None

@@ -125,6 +125,51 @@ class Setup(Frozen, frozen=True, kw_only=True):
 class Engine:
     """One strategy on one venue: facts in, commands out."""
 
+    __slots__ = (
+        "_append",
+        "_began_ns",
+        "_controls",
+        "_door",
+        "_events",
+        "_handlers",
+        "_said_left",
+        "_stamp",
+        "account",
+        "balances",
+        "books",
+        "callbacks",
+        "clock",
+        "continuity",
+        "counts",
+        "desk",
+        "executions",
+        "flattening",
+        "gate",
+        "hops",
+        "ledger",
+        "lines",
+        "market_data",
+        "operator",
+        "orders",
+        "others",
+        "outbound",
+        "positions",
+        "prices",
+        "profits",
+        "proof",
+        "recovery",
+        "reference_data",
+        "remedies",
+        "replies",
+        "risk",
+        "sessions",
+        "setup",
+        "strategy",
+        "table",
+        "throttle",
+        "timers",
+    )
+
     def __init__(
         self,
         *,
@@ -455,16 +500,17 @@ class Engine:
             self._append(_BYTES, link, read_ns, data)
         except JournalFailed as failure:
             self._journal_failed(failure)
-        codec = self.lines.codecs[link]
+        lines = self.lines
+        codec = lines.codecs[link]
         if codec is None:
             return
         stamp, desk, outbound = self._stamp, self.desk, self.outbound
         if read_ns - desk.now_ns > STOPPED_NS:
             self._woke(read_ns)
         desk.now_ns = read_ns
-        self.lines.read(link, codec, data, self._events)
-        if self.lines.overlaps:
-            self.lines.merge(link, self._events)
+        lines.read(link, codec, data, self._events)
+        if lines.overlaps:
+            lines.merge(link, self._events)
         decoded_ns = stamp()
         self._apply()
         booked_ns = stamp()
@@ -713,7 +759,7 @@ class Engine:
             self._journal_failed(failure)
 
     def _note(self, payload: bytes) -> None:
-        self._record(Kind.NOTE, 0, self.desk.now_ns, payload)
+        self._record(_NOTE, 0, self.desk.now_ns, payload)
 
     def _journal_failed(self, failure: JournalFailed) -> None:
         """Not everything can be recorded any more: place nothing, and leave; cancels go out."""
@@ -725,3 +771,4 @@ def _on_nothing(fact: Event) -> None:
 
 
 _BYTES = int(Kind.BYTES)
+_NOTE = Kind.NOTE  # bound once: every order's number is noted

@@ -197,12 +197,25 @@ class Executions:
             self._gate.halt_instrument(order.instrument, why, HaltKind.CONTRADICTION)
         if folded.reappeared:
             self._reappeared(order)
-        position = self._positions[order.instrument]
-        renumbered = position.renumbered
+        if not folded.changed:
+            return
         # A strategy knows nothing of a symbol that its configuration leaves out.
         tells = not self._table[order.instrument].carried
+        counted = self._book(order, folded.fills, tells=tells) if folded.fills else []
+        if tells:
+            callbacks.due.append((callbacks.strategy.on_order, order, None))
+        if order.unbooked_lots:
+            self._proof.doubt(order.client_order_id, self._desk.now_ns + UNBOOKED_NS)
+        if folded.fills:
+            self._refund(order, folded.fills)
+            self._profits.on_fills(order.instrument, order.side, counted)
+
+    def _book(self, order: Order, fills: Sequence[Fill], *, tells: bool) -> list[Fill]:
+        """Move the position by new fills; return those that were not counted before."""
+        callbacks, position = self._callbacks, self._positions[order.instrument]
+        renumbered = position.renumbered
         counted = []
-        for fill in folded.fills:
+        for fill in fills:
             if position.on_fill(order.side, fill):
                 counted.append(fill)
                 self._counts.fills += 1
@@ -211,14 +224,7 @@ class Executions:
                     callbacks.due.append((callbacks.strategy.on_fill, order, fill))
         if position.renumbered != renumbered:
             self._begun_anew(order.instrument, "trades")
-        if folded.changed:
-            if tells:
-                callbacks.due.append((callbacks.strategy.on_order, order, None))
-            if order.unbooked_lots:
-                self._proof.doubt(order.client_order_id, self._desk.now_ns + UNBOOKED_NS)
-        if folded.fills:
-            self._refund(order, folded.fills)
-            self._profits.on_fills(order.instrument, order.side, counted)
+        return counted
 
     def _refund(self, order: Order, fills: Sequence[Fill]) -> None:
         """An order that trades for the first time, while it rests, costs no order any more.

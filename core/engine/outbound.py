@@ -246,7 +246,8 @@ class Outbound:
         request_id = self.inflight.next_id()
         request = self._encode(command, request_id, venue_ns)
         if (
-            type(command) in _TWO_WAYS
+            not placing
+            and type(command) in _TWO_WAYS
             and type(request) is WireRequest
             and self._by_rest(request.line, instead)
         ):

@@ -56,6 +56,8 @@ APART_NS = 3 * NS_PER_S
 TRADES_PAGE = 1_000
 """Trades in one answer that mean that there may be more; what venues give at most."""
 
+_DONE = Verdict.DONE  # bound once: every reply is asked
+
 _WITHHELD = Reply(request_id=0, verdict=Verdict.WITHHELD, text="halted before it left")
 _UNPROVED = Reply(request_id=0, verdict=Verdict.UNKNOWN, text="no reply")
 
@@ -162,7 +164,7 @@ class Proof:
             self._placed(order, reply.verdict, reply.code, reply.text, now_ns)
 
     def _placed(self, order: Order, verdict: Verdict, code: int, text: str, now_ns: int) -> None:
-        if verdict is Verdict.DONE:
+        if verdict is _DONE:
             if not order.proved:
                 self._in_doubt(order, now_ns)
         elif verdict is Verdict.UNKNOWN:

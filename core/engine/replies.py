@@ -38,6 +38,8 @@ _OF_ORDERS = frozenset((Place, Replace, Amend, Cancel))
 
 _CANCELS = frozenset((Cancel, CancelAll))
 
+_DONE = Verdict.DONE  # bound once: every reply is asked
+
 
 class Replies:
     """The replies of one run."""
@@ -45,6 +47,7 @@ class Replies:
     __slots__ = (
         "_adapter",
         "_clock",
+        "_cost",
         "_counts",
         "_desk",
         "_door",
@@ -85,6 +88,7 @@ class Replies:
     ) -> None:
         """``handlers`` says who folds each kind of fact."""
         self._adapter = adapter
+        self._cost = adapter.cost
         self._handlers = handlers
         self._throttle = throttle
         self._clock = clock
@@ -152,7 +156,7 @@ class Replies:
         self._counts.replies += 1
         if reply.budgets:
             self._learn(asked, reply)
-        if reply.verdict is not Verdict.DONE:
+        if reply.verdict is not _DONE:
             self._refused(asked, reply)
         if asked is not None and type(asked.command) in _OF_ORDERS:
             for fact in reply.facts:
@@ -182,11 +186,12 @@ class Replies:
         later request's has overtaken even what is.
         """
         venue_ns = self._desk.now_ns + self._clock.offset_ns
-        overtaken = asked is None or asked.request_id < self._newest_id
-        if asked is not None and not overtaken:
-            self._newest_id = asked.request_id
-        under_way = (self._adapter.cost(other.command) for other in self._outbound.inflight)
-        self._throttle.learn(reply.budgets, venue_ns, None if overtaken else under_way)
+        if asked is None or asked.request_id < self._newest_id:
+            self._throttle.learn(reply.budgets, venue_ns, None)
+            return
+        self._newest_id = asked.request_id
+        under_way = [self._cost(other.command) for other in self._outbound.inflight]
+        self._throttle.learn(reply.budgets, venue_ns, under_way)
 
     def _time(self, asked: Asked) -> None:
         kind = type(asked.command)
@@ -202,7 +207,7 @@ class Replies:
         venue_ns = self._desk.now_ns + self._clock.offset_ns
         if reply.verdict is Verdict.OUT_OF_ORDERS:
             if asked is not None:
-                self._throttle.run_out(self._adapter.cost(asked.command), venue_ns)
+                self._throttle.run_out(self._cost(asked.command), venue_ns)
         elif reply.verdict is Verdict.THROTTLED:
             self._throttle.cool_down(reply.retry_ns, venue_ns)
             # Without a code it is the firewall of one way: cancels have another.

@@ -58,13 +58,17 @@ class Book:
     """
 
     __slots__ = (
+        "_ask_ceiling_ticks",
         "_ask_edge",
+        "_ask_floor_ticks",
         "_ask_lots",
         "_ask_ranks",
         "_ask_ticks",
         "_ask_turn_ticks",
         "_asks",
+        "_bid_ceiling_ticks",
         "_bid_edge",
+        "_bid_floor_ticks",
         "_bid_lots",
         "_bid_ranks",
         "_bid_ticks",
@@ -137,7 +141,10 @@ class Book:
         self._bid_turn_ticks, self._ask_turn_ticks = 0, MAX_TICKS
         """Best prices beyond which the edges are near."""
         self._lowest_ticks, self._highest_ticks = 0, MAX_TICKS
-        """Between which a top is believed."""
+        """Between which a top is believed without a closer look."""
+        self._bid_floor_ticks, self._bid_ceiling_ticks = MAX_TICKS, 0
+        self._ask_floor_ticks, self._ask_ceiling_ticks = MAX_TICKS, 0
+        """Between which the levels' best prices may move without being looked at."""
 
     # -- what may be seen ----------------------------------------------------------------------
 
@@ -248,25 +255,28 @@ class Book:
             if self.state is not _BUFFERING:
                 return False
             self._go_live()
-        admission = self._images.admit(top.seq)
-        if admission is _GAP:
-            self.invalidate(f"the best prices went back from {self._images.seq} to {top.seq}")
-            return True
-        if admission is _IGNORE or top.seq <= self.seq:
+        seq, images = top.seq, self._images
+        if seq > images.seq:
+            images.seq = seq
+        else:
+            goes_back = images.admit(seq) is _GAP
+            if goes_back:
+                self.invalidate(f"the best prices went back from {images.seq} to {seq}")
+            return goes_back
+        if seq <= self.seq:
             return False
         bid_ticks, bid_lots = top.bid_ticks, top.bid_lots
         ask_ticks, ask_lots = top.ask_ticks, top.ask_lots
-        if bid_ticks >= ask_ticks and bid_lots and ask_lots:
-            self.invalidate(_CROSSED)
-            return True
-        if not (
-            self._lowest_ticks <= bid_ticks and 0 < ask_ticks <= self._highest_ticks
-        ) and self._is_far(top):
-            self.invalidate(
-                f"the best prices are over {self._far_bps / 100:g} % off the levels proved last"
-            )
-            return True
-        self.seq = top.seq
+        if not self._lowest_ticks <= bid_ticks < ask_ticks <= self._highest_ticks:  # nearly never
+            if bid_ticks >= ask_ticks and bid_lots and ask_lots:
+                self.invalidate(_CROSSED)
+                return True
+            if self._is_far(top):
+                self.invalidate(
+                    f"the best prices are over {self._far_bps / 100:g} % off the levels proved last"
+                )
+                return True
+        self.seq = seq
         self._rounded = top.rounded
         if (
             bid_ticks == self._bid_ticks
@@ -377,6 +387,7 @@ class Book:
         """Remember how far a snapshot reaches, and half of the way there."""
         self._bid_edge = self._ask_edge = _NO_RANK
         self._bid_turn_ticks, self._ask_turn_ticks = 0, MAX_TICKS
+        self._look_again()
         if snapshot.bids_cut and self._bid_ranks:
             self._bid_edge = self._bid_ranks[0]
             self._bid_turn_ticks = (self._bid_edge + self._bid_ranks[-1]) // 2
@@ -396,17 +407,49 @@ class Book:
             self._renewing = True
         return False
 
-    def _set_band(self, bid_ticks: int, ask_ticks: int) -> None:
-        """Say from proved levels between which prices a top is believed."""
-        far_bps = self._far_bps
-        low_ticks = bid_ticks * (_BPS - far_bps) // _BPS
-        high_ticks = ask_ticks * (_BPS + far_bps) // _BPS
-        self._lowest_ticks = min(low_ticks, bid_ticks - NEAR_TICKS)
-        self._highest_ticks = max(high_ticks, ask_ticks + NEAR_TICKS) if ask_ticks else MAX_TICKS
+    def _look_again(self) -> None:
+        """Have the next best prices looked at, wherever they are: an edge has moved."""
+        self._bid_floor_ticks = MAX_TICKS
+
+    def _move(self, bid_ticks: int, ask_ticks: int) -> bool:
+        """Look at where the levels' best prices have moved to; return whether that loses the book.
+
+        They may move by half of what is far before they are looked at again; a top is believed
+        without a closer look where it is near enough to wherever they may be until then.
+        """
+        if (
+            bid_ticks < self._bid_turn_ticks or not 0 < ask_ticks <= self._ask_turn_ticks
+        ) and self._near_edge(bid_ticks, ask_ticks):
+            return True
+        free_ticks = (bid_ticks - self._low_ticks(bid_ticks)) // 2 if self._far_bps else MAX_TICKS
+        self._bid_floor_ticks = max(self._bid_turn_ticks, bid_ticks - free_ticks)
+        self._bid_ceiling_ticks = bid_ticks + free_ticks
+        if ask_ticks:
+            self._ask_floor_ticks = max(1, ask_ticks - free_ticks)
+            self._ask_ceiling_ticks = min(self._ask_turn_ticks, ask_ticks + free_ticks)
+        else:
+            self._ask_floor_ticks, self._ask_ceiling_ticks = MAX_TICKS, 0
+        if self._far_bps:
+            self._lowest_ticks = self._low_ticks(self._bid_ceiling_ticks)
+            self._highest_ticks = self._high_ticks(ask_ticks and self._ask_floor_ticks)
+        return False
+
+    def _low_ticks(self, bid_ticks: int) -> int:
+        """Return down to which price a top is not far from a best bid of the levels."""
+        return min(bid_ticks * (_BPS - self._far_bps) // _BPS, bid_ticks - NEAR_TICKS)
+
+    def _high_ticks(self, ask_ticks: int) -> int:
+        """Return up to which price a top is not far from a best ask of the levels, 0 for none."""
+        if not ask_ticks:
+            return MAX_TICKS
+        return max(ask_ticks * (_BPS + self._far_bps) // _BPS, ask_ticks + NEAR_TICKS)
 
     def _is_far(self, top: BookTop) -> bool:
-        """Whether a best price lies outside of the band; a side without orders has none."""
-        low, high = self._lowest_ticks, self._highest_ticks
+        """Whether a best price is far off the levels; a side without orders has none."""
+        if not self._far_bps:
+            return False
+        low = self._low_ticks(self._bid_ranks[-1] if self._bid_ranks else 0)
+        high = self._high_ticks(-self._ask_ranks[-1] if self._ask_ranks else 0)
         return bool(
             (top.bid_lots and not low <= top.bid_ticks <= high)
             or (top.ask_lots and not low <= top.ask_ticks <= high)
@@ -432,7 +475,10 @@ class Book:
         for rank in ranks[:beyond]:
             del sizes[sign * rank]
         del ranks[:beyond]
-        return _NO_RANK if self._chain.depth else ranks[0]
+        if self._chain.depth:
+            return _NO_RANK
+        self._look_again()
+        return ranks[0]
 
     def _agrees(self, checksum: int) -> bool:
         """Whether the best levels have the checksum that the feed says; else the proof is gone."""
@@ -447,12 +493,11 @@ class Book:
         """Take the best two from the levels unless a top has counted further."""
         bid_ticks = self._bid_ranks[-1] if self._bid_ranks else 0
         ask_ticks = -self._ask_ranks[-1] if self._ask_ranks else 0
-        if (
-            bid_ticks < self._bid_turn_ticks or not 0 < ask_ticks <= self._ask_turn_ticks
-        ) and self._near_edge(bid_ticks, ask_ticks):
+        if not (
+            self._bid_floor_ticks <= bid_ticks <= self._bid_ceiling_ticks
+            and self._ask_floor_ticks <= ask_ticks <= self._ask_ceiling_ticks
+        ) and self._move(bid_ticks, ask_ticks):
             return True
-        if self._far_bps:
-            self._set_band(bid_ticks, ask_ticks)
         if last_seq < self.seq:
             return True
         if self._rounded:  # the levels lack that price: the tops alone tell of it

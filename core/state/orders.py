@@ -92,6 +92,7 @@ _BUY = Side.BUY
 _PENDING = OrderState.PENDING
 
 _PROOF: dict[VenueStatus, int] = {status: int(evidence) for status, evidence in PROOF.items()}
+_IN_DOUBT = int(Evidence.IN_DOUBT)
 _FILLED = int(Evidence.FILLED)
 _EXPIRED = int(Evidence.EXPIRED)
 _GONE = int(Evidence.REFUSED | Evidence.FORGOTTEN)
@@ -194,25 +195,30 @@ class Order(Untracked):
     @property
     def proved(self) -> bool:
         """Whether the venue has said anything that settles if the order was taken."""
-        return self.evidence > Evidence.IN_DOUBT
+        return self.evidence > _IN_DOUBT
 
 
 class Exposure:
     """What our orders on one instrument may still do, worst case."""
 
-    __slots__ = ("_buy_ticks", "_sell_ticks", "open_buy_lots", "open_sell_lots", "orders")
+    __slots__ = (
+        "_buy_ticks",
+        "_sell_ticks",
+        "open_buy_lots",
+        "open_orders",
+        "open_sell_lots",
+        "orders",
+    )
 
     def __init__(self) -> None:
         self.open_buy_lots = 0
         self.open_sell_lots = 0
         self.orders: dict[str, Order] = {}
         """Orders that are not terminal or have unbooked fills, oldest first."""
+        self.open_orders = 0
+        """How many they are."""
         self._buy_ticks: list[int] = []
         self._sell_ticks: list[int] = []
-
-    @property
-    def open_orders(self) -> int:
-        return len(self.orders)
 
     def highest_buy_ticks(self) -> int:
         """Return the best price of our open buys, 0 when there is none."""
@@ -225,6 +231,7 @@ class Exposure:
     def enter(self, order: Order) -> None:
         """Count an order among the open ones."""
         self.orders[order.client_order_id] = order
+        self.open_orders += 1
         price_ticks = order.price_ticks
         if price_ticks:
             insort(self._ticks(order), price_ticks)
@@ -232,6 +239,7 @@ class Exposure:
     def leave(self, order: Order) -> None:
         """Count an order no more."""
         del self.orders[order.client_order_id]
+        self.open_orders -= 1
         if order.price_ticks:
             ticks = self._ticks(order)
             del ticks[bisect_left(ticks, order.price_ticks)]
@@ -421,22 +429,26 @@ class Orders:
         return self._fold(order, report)
 
     def _fold(self, order: Order, report: OrderReport) -> Folded:
+        gone = bool(order.evidence & _GONE) and order.state.terminal
+        is_back = gone and report.status in _IS_OPEN
+        if not is_back and _adds_nothing(order, report):
+            if order.filled_lots <= order.size_lots:
+                return Folded(order, False)
+            return Folded(order, False, contradiction=_overfilled(order))
         contradiction = _contradicts(order, report)
         if contradiction:
             return Folded(order, False, contradiction=contradiction)
-        gone = bool(order.evidence & _GONE) and order.state.terminal
         looked = (order.state, order.size_lots, order.filled_lots)
-        if gone and report.status in _IS_OPEN:
+        if is_back:
             order.evidence &= ~_FORGOTTEN
-        elif _adds_nothing(order, report):
-            return Folded(order, False, contradiction=_overfilled(order))
         before = order.quantities
         claimed: tuple[Fill, ...] = ()
         numbered = bool(report.venue_order_id) and not order.venue_order_id
         if numbered:
             order.venue_order_id = report.venue_order_id
             self._number(order)
-            claimed = self._claim(order)
+            if self._unclaimed:
+                claimed = self._claim(order)
         order.evidence |= _PROOF[report.status]
         if report.reason > order.reason:
             order.reason = report.reason
@@ -617,6 +629,9 @@ def _adds_nothing(order: Order, report: OrderReport) -> bool:
             return False
     return (
         report.venue_order_id == order.venue_order_id
+        and report.price_ticks == order.price_ticks
+        and report.side is order.side
+        and report.instrument == order.instrument
         and not _PROOF[report.status] & ~order.evidence
         and report.filled_lots <= order.filled_lots
         and not 0 < report.size_lots < order.size_lots

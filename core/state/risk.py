@@ -143,52 +143,47 @@ class _Rate:
 class _Breaker:
     """Unexpected rejects, whatever their codes: in a sliding window, and in a row."""
 
-    __slots__ = ("_in_a_row", "_limits", "_times_ns")
+    __slots__ = ("_limits", "_times_ns", "in_a_row")
 
     def __init__(self, limits: RiskLimits) -> None:
         self._limits = limits
-        self._in_a_row = 0
+        self.in_a_row = 0
+        """How many came since something was taken."""
         self._times_ns: deque[int] = deque(maxlen=limits.max_rejects + 1)
 
     def forget(self) -> None:
         """Begin to count anew."""
         self._times_ns.clear()
-        self._in_a_row = 0
-
-    def accepted(self) -> None:
-        """Something was taken: a row of rejects ends."""
-        self._in_a_row = 0
+        self.in_a_row = 0
 
     def trips(self, now_ns: int) -> str:
         """Count a reject; return how many were too many, "" where they were not."""
         limits, times_ns = self._limits, self._times_ns
-        self._in_a_row += 1
+        self.in_a_row += 1
         while times_ns and now_ns - times_ns[0] >= limits.reject_window_ns:
             times_ns.popleft()
         times_ns.append(now_ns)
         if len(times_ns) > limits.max_rejects:
             return f"within {seconds_text(limits.reject_window_ns)}"
-        return "in a row" if self._in_a_row > limits.max_rejects else ""
+        return "in a row" if self.in_a_row > limits.max_rejects else ""
 
 
 class _Weather:
     """How long one side of an instrument waits after an ordinary refusal."""
 
-    __slots__ = ("_gap_ns", "until_ns", "why")
+    __slots__ = ("gap_ns", "until_ns", "why")
 
     def __init__(self) -> None:
-        self._gap_ns = FIRST_PAUSE_NS
+        self.gap_ns = FIRST_PAUSE_NS
+        """How long the next pause is: twice the last one, until something was taken."""
         self.until_ns = 0
         self.why = ""
 
     def refused(self, why: str, now_ns: int) -> None:
         self.why = why
         if now_ns >= self.until_ns:  # else it was on its way when the pause began
-            self.until_ns = now_ns + self._gap_ns
-            self._gap_ns = min(2 * self._gap_ns, LONGEST_PAUSE_NS)
-
-    def accepted(self) -> None:
-        self._gap_ns = FIRST_PAUSE_NS
+            self.until_ns = now_ns + self.gap_ns
+            self.gap_ns = min(2 * self.gap_ns, LONGEST_PAUSE_NS)
 
 
 class _Total:
@@ -303,6 +298,7 @@ class Risk:
             position_lots,
             exposure.open_orders + 1,
             now_ns,
+            True,
         )
         return Approved(place) if refusal is None else refusal
 
@@ -330,7 +326,7 @@ class Risk:
             position_lots,
             exposure.open_orders + 1,
             now_ns,
-            heed_halts=not reduces,
+            not reduces,
         )
         return Approved(place) if refusal is None else refusal
 
@@ -358,6 +354,7 @@ class Risk:
             position_lots,
             exposure.open_orders,
             now_ns,
+            True,
         )
         return Approved(replace) if refusal is None else refusal
 
@@ -409,8 +406,7 @@ class Risk:
         position_lots: int,
         open_orders: int,
         now_ns: int,
-        *,
-        heed_halts: bool = True,
+        heed_halts: bool,
     ) -> Refusal | None:
         """Return the first objection; ``open_orders`` counts what would be open, this included."""
         row = self._rows[place.instrument]
@@ -551,8 +547,8 @@ class Risk:
     def on_accepted(self, instrument: int, side: Side) -> None:
         """The venue took an order: rows of refusals end."""
         row = self._rows[instrument]
-        row.weather[side].accepted()
-        row.breaker.accepted()
+        row.weather[side].gap_ns = FIRST_PAUSE_NS
+        row.breaker.in_a_row = 0
 
     # -- totals --------------------------------------------------------------------------------
 

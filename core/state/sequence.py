@@ -227,21 +227,23 @@ def sync_of(feed: BookFeed) -> Callable[[], BookSync]:
 class Imaged:
     """Whole images, each newer than the last.
 
+    Whoever is in a hurry may put a newer ``seq`` in place without asking: it is always admitted.
+
     >>> rule = Imaged()
     >>> [rule.admit(seq).value for seq in (7, 7, 5, 6)]
     ['apply', 'ignore', 'ignore', 'gap']
     """
 
-    __slots__ = ("_older_seq", "seq")
+    __slots__ = ("_older_seq", "_older_than", "seq")
 
     def __init__(self) -> None:
         self.seq = -1
-        self._older_seq = -1
-        """Number of the image before this one, if that was an older one than ``seq``."""
+        self._older_seq = self._older_than = -1
+        """Number of the last image that was older than the newest, and of the newest of then."""
 
     def restart(self) -> None:
         """The next image is of another feed."""
-        self._older_seq = -1
+        self._older_than = -1
 
     def admit(self, seq: int) -> Admission:
         """Judge the next image; the same number twice is a duplicate.
@@ -251,9 +253,9 @@ class Imaged:
         """
         if seq > self.seq:
             self.seq = seq
-            self._older_seq = -1
             return _APPLY
         if seq == self.seq:
             return _IGNORE
-        older_seq, self._older_seq = self._older_seq, seq
-        return _GAP if -1 < older_seq < seq else _IGNORE
+        goes_on = self._older_than == self.seq and self._older_seq < seq
+        self._older_seq, self._older_than = seq, self.seq
+        return _GAP if goes_on else _IGNORE

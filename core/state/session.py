@@ -100,7 +100,7 @@ class Session:
 
     @property
     def ready(self) -> bool:
-        return self.phase is Phase.READY
+        return self.phase is _READY
 
     @property
     def sendable(self) -> bool:
@@ -146,7 +146,7 @@ class Session:
     def answered(self) -> None:
         """A reply came: the venue hears us."""
         self.unanswered = 0
-        self.hears = self.ready
+        self.hears = self.phase is _READY
 
     def ignored(self) -> None:
         """A cancel was not answered in time: others had better go another way."""

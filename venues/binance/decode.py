@@ -228,7 +228,7 @@ class Decoder:
         answer = _order_answer(payload)
         proved: tuple[Event, ...] = ()
         if answer.result is not UNSET:
-            proved = (facts.order(answer.result, self._by_symbol, Source.REPLY),)
+            proved = (facts.order(answer.result, self._by_symbol, facts.REPLY),)
         events.append(reply_to(answer, proved, has_result=bool(proved)))
 
     def _take_query(self, payload: bytes, events: list[Event]) -> None:
@@ -255,7 +255,7 @@ class Decoder:
         """Return the reports of a cancelled order, or of each order of a cancelled list."""
         reports = _cancelled(entry).order_reports
         orders = [_order(entry)] if reports is UNSET else reports
-        return tuple(facts.order(order, self._by_symbol, Source.REPLY) for order in orders)
+        return tuple(facts.order(order, self._by_symbol, facts.REPLY) for order in orders)
 
     def _take_amend(self, payload: bytes, events: list[Event]) -> None:
         answer = _amend_answer(payload)
@@ -343,7 +343,7 @@ def _tops(instrument: Instrument) -> Take:
     bids = facts.RoundedDown(instrument.tick, 1)
     asks = facts.RoundedUp(instrument.tick, 1)
     sizes = facts.RoundedUp(instrument.lot, 0)
-    odd_bids, odd_asks = bids.between, asks.between
+    odd = bids.between = asks.between  # one grid
 
     def take(payload: bytes, events: list[Event]) -> None:
         top = decode(payload).data
@@ -351,13 +351,16 @@ def _tops(instrument: Instrument) -> Take:
             raise Drifted(f"the bookTicker stream of {symbol} tells of {top.symbol}")
         bid_lots = sizes[top.bid_qty]
         ask_lots = sizes[top.ask_qty]
-        bid_ticks = bids[top.bid_price] if bid_lots else 0
-        ask_ticks = asks[top.ask_price] if ask_lots else 0
-        rounded = False
-        if odd_bids or odd_asks:  # nearly never
-            rounded = top.bid_price in odd_bids or top.ask_price in odd_asks
         events.append(
-            BookTop(index, top.update_id, bid_ticks, bid_lots, ask_ticks, ask_lots, rounded)
+            BookTop(
+                index,
+                top.update_id,
+                bids[top.bid_price] if bid_lots else 0,
+                bid_lots,
+                asks[top.ask_price] if ask_lots else 0,
+                ask_lots,
+                top.bid_price in odd or top.ask_price in odd if odd else False,  # nearly never
+            )
         )
 
     return take
@@ -481,14 +484,11 @@ _LIMIT_NAMES: Final[dict[tuple[str, str, int], str]] = {
 
 
 def _budgets(rates: list[schema.RateLimit]) -> tuple[BudgetUse, ...]:
-    return tuple(
-        BudgetUse(
-            _LIMIT_NAMES.get((rate.rate_limit_type, rate.interval, rate.interval_num))
-            or rules.limit_name(rate.rate_limit_type, rate.interval, rate.interval_num),
-            rate.count,
-        )
-        for rate in rates
-    )
+    budgets = []
+    for rate in rates:
+        what = (rate.rate_limit_type, rate.interval, rate.interval_num)
+        budgets.append(BudgetUse(_LIMIT_NAMES.get(what) or rules.limit_name(*what), rate.count))
+    return tuple(budgets)
 
 
 def failure(
@@ -552,7 +552,7 @@ def reply_to(answer: schema.Answer, proved: tuple[Event, ...] = (), *, has_resul
         return failure(request, answer.status, answer.error, budgets)
     if not has_result:
         raise Drifted(f"answer to {answer.id!r} has neither result nor error")
-    return Reply(request_id=request, verdict=Verdict.DONE, facts=proved, budgets=budgets)
+    return Reply(request_id=request, verdict=verdicts.DONE, facts=proved, budgets=budgets)
 
 
 def _take_answer(payload: bytes, events: list[Event]) -> None:

@@ -103,6 +103,15 @@ def test_best_prices_that_count_from_elsewhere_lose_the_book(with_depth: bool):
     assert not book.live
 
 
+def test_older_best_prices_with_a_new_one_between_them_are_repetitions_each():
+    book = live_book(10)
+    assert book.apply_top(top(232, 98))
+    assert not book.apply_top(top(11))
+    assert book.apply_top(top(233, 97))
+    assert not book.apply_top(top(12))
+    assert book.live
+
+
 def test_repeated_best_prices_are_ignored():
     book = live_book(10)
     assert book.apply_top(top(12, 98))
@@ -501,6 +510,39 @@ def test_levels_that_moved_themselves_move_what_is_believed():
     book.apply_delta(delta(11, 11, bids=[(10_000, 0), (9_000, 5)], asks=[(10_010, 0), (9_010, 4)]))
     book.apply_top(BookTop(0, 12, 8_990, 1, 9_000, 1))
     assert book.live
+
+
+def is_far(ticks: int, bid_ticks: int, ask_ticks: int) -> bool:
+    """The rule itself: 1 % and 3 ticks off the best prices of the levels, 0 for none."""
+    low = min(bid_ticks * 99 // 100, bid_ticks - 3)
+    return ticks < low or (ask_ticks > 0 and ticks > max(ask_ticks * 101 // 100, ask_ticks + 3))
+
+
+@given(
+    st.sampled_from([5, 300, 10_000]),
+    st.lists(
+        st.tuples(st.integers(-60, 60), st.integers(1, 8), st.integers(-130, 130), st.booleans()),
+        max_size=20,
+    ),
+)
+def test_whatever_way_the_levels_went_a_top_is_held_against_where_they_are(mid, steps):
+    book = Book(0, Bridged, far_bps=100)
+    book.begin()
+    assert book.apply_snapshot(snapshot(10, bids=[(mid, 5)], asks=[(mid + 2, 4)]))
+    bid_ticks, ask_ticks = mid, mid + 2
+    for seq, (step, spread, off, has_asks) in enumerate(steps, 11):
+        bids, asks = [(bid_ticks, 0)], [(ask_ticks, 0)] if ask_ticks else []
+        bid_ticks = max(bid_ticks + step, 1)
+        ask_ticks = bid_ticks + spread if has_asks else 0
+        bids.append((bid_ticks, 5))
+        asks += [(ask_ticks, 4)] if has_asks else []
+        book.apply_delta(delta(seq, seq, bids=bids, asks=asks))
+        top = max(bid_ticks + off, 1)
+        far = is_far(top, bid_ticks, ask_ticks) or is_far(top + 1, bid_ticks, ask_ticks)
+        book.apply_top(BookTop(0, 1_000 + seq, top, 1, top + 1, 1))
+        assert book.live is not far
+        if far:
+            return
 
 
 # -- quiet from the start --------------------------------------------------------------------

@@ -327,6 +327,32 @@ def test_an_order_filled_beyond_its_size_is_a_contradiction():
     assert "beyond its size" in by_trade.contradiction
 
 
+def test_a_contradiction_that_is_told_again_stays_one():
+    orders, order = table()
+    too_much = report(order, VenueStatus.FILLED, SIZE + 1)
+    for _ in range(2):
+        folded = orders.on_report(too_much)
+        assert folded is not None
+        assert "beyond its size" in folded.contradiction
+
+
+@pytest.mark.parametrize(
+    ("what", "changes"),
+    [
+        ("price", {"price_ticks": 1}),
+        ("side", {"side": Side.SELL}),
+        ("symbol", {"instrument": 1}),
+    ],
+)
+def test_a_report_that_repeats_all_but_what_cannot_change_is_not_folded(what, changes):
+    orders, order = table()
+    known = report(order, VenueStatus.NEW, venue_order_id=77)
+    orders.on_report(known)
+    folded = orders.on_report(replace(known, **changes))
+    assert folded is not None
+    assert f"another {what}" in folded.contradiction
+
+
 def test_one_id_with_two_numbers_at_the_venue_is_a_contradiction():
     orders, order = table()
     orders.on_report(report(order, VenueStatus.NEW, venue_order_id=77))

@@ -55,9 +55,9 @@ _call: Final = Callbacks._call
 def _told(name: str, times: int) -> Change:
     """Return what has one callback called so many times each."""
 
-    def call(self: Callbacks, began_ns: int, callback: Callable[..., None], *arguments: Any) -> int:
+    def call(self: Callbacks, began_ns: int, callback: Callable[..., None], arguments: Any) -> int:
         for _ in range(times if callback.__name__ == name else 1):
-            began_ns = _call(self, began_ns, callback, *arguments)
+            began_ns = _call(self, began_ns, callback, arguments)
         return began_ns
 
     return Change(Callbacks, "_call", call)
