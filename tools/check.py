@@ -28,7 +28,7 @@ from core.io.connection import DIAL_S, keep
 from core.io.last_boot import last_header
 from core.io.loop import HotLoop
 from core.io.process import settle
-from core.io.rest import RestClient
+from core.io.rest import Carrier, RestClient
 from core.io.run_folder import Owner, RunFolder
 from core.io.tls import distrust, trust
 from core.io.transport import Transport
@@ -53,7 +53,7 @@ from core.model.events import (
 )
 from core.model.instrument import Instrument, Trading
 from core.model.units import NS_PER_MS
-from core.model.venue import Line, RestRequest, Signed, Signer, Stream
+from core.model.venue import HttpRequest, Line, Signer, Stream
 from core.model.views import RefusalReason
 from core.state.orders import Order
 from tools import app
@@ -360,8 +360,7 @@ class Questions:
 
     def __init__(self, subject: Subject, client: RestClient, now_ns: NowNs) -> None:
         self.now_ns = now_ns
-        self._client = client
-        self._signer = subject.signer
+        self._carrier = Carrier(client, subject.signer, now_ns)
         self._adapter = subject.house.adapter
         self._ids = count(1)
 
@@ -391,17 +390,12 @@ class Questions:
     async def _reply(self, command: Command, offset_ns: int) -> tuple[Reply, int]:
         request_id = next(self._ids)
         request = self._adapter.encode(command, request_id, self.now_ns() + offset_ns)
-        if not isinstance(request, RestRequest):
+        if not isinstance(request, HttpRequest):
             raise Misuse(f"{command} is not asked by REST")
-        answer = await self._client.ask(self._signed(request), request.method)
+        answer = await self._carrier.carry(request)
         if answer.status == 0:
             raise RemoteFault(answer.body.decode())
         return self._adapter.answer(command, request_id, *answer), answer.status
-
-    def _signed(self, request: RestRequest) -> Signed:
-        if self._signer is not None:
-            return self._signer.rest(request)
-        return Signed(f"{request.path}?{request.query}" if request.query else request.path, {})
 
 
 def _refusal(reply: Reply, status: int) -> RemoteFault:

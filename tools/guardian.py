@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -26,10 +27,9 @@ from core.io.guardian import (
     parent_pidfd,
 )
 from core.io.hang import ASK, hung_in, read_stack
-from core.io.rest import Answer, RestClient
+from core.io.rest import Carrier, RestClient
 from core.io.scope_lock import holder
 from core.io.tls import trust
-from core.model.venue import RestRequest, Signed
 from tools.app import VENUES
 from tools.cli import Exit
 
@@ -83,15 +83,14 @@ async def _guard(charge: Charge, log: GuardianLog, now_ns: NowNs) -> int:
         return pid != 0 and not pid == charge.pid == os.getppid()
 
     async with RestClient(charge.subscription.rest_url, trust(charge.ca_file)) as client:
-
-        async def ask(request: RestRequest) -> Answer:
-            if request.signed:
-                return await client.ask(signer.rest(request), request.method, REQUEST_S)
-            target = f"{request.path}?{request.query}" if request.query else request.path
-            return await client.ask(Signed(target, {}), request.method, REQUEST_S)
-
+        carrier = Carrier(client, signer, now_ns)
         guardian = Guardian(
-            charge, adapter, ask=ask, now_ns=now_ns, note=log.note, taken_over=taken_over
+            charge,
+            adapter,
+            ask=partial(carrier.carry, timeout_s=REQUEST_S),
+            now_ns=now_ns,
+            note=log.note,
+            taken_over=taken_over,
         )
         log.note("watching", pid=os.getpid(), of=charge.pid, scope=charge.scope)
         _let_go_of_stderr()

@@ -24,6 +24,7 @@ from core.model import config
 from core.model.commands import NEWEST_TRADE
 from core.model.errors import BadConfig, BadParameter, Malformed, OffGrid
 from core.model.units import Grid, format_decimal, parse_decimal
+from core.model.venue import KeyKind
 from core.state.journal import Header, Kind
 from tools.cli import Exit
 
@@ -214,6 +215,7 @@ def _write(path: Path, held: Restored, why: str) -> None:
         venue=found.venue if found else "",
         strategy=found.strategy if found else "",
         start_ns=now_ns,
+        key=found.key if found else KeyKind.NONE,
     )
     journal = JournalFile(path, header)
     journal.append(Kind.NOTE, 0, now_ns, why.encode())

@@ -69,11 +69,6 @@ class Recording:
                 "starts. Put them back from a copy, or replay a later boot alone (--boot N); a "
                 "larger [journal] keep_segments keeps more of the next run"
             )
-        if header.key is None:
-            raise BadParameter(
-                f"{self.folder}: boot {header.boot} was recorded by an older hotloop, which did "
-                "not note what a replay needs; replay it with that one"
-            )
 
     def config_of(self, header: Header) -> Config:
         """Return the configuration that a boot ran with. Raises ``BadConfig``.
@@ -92,8 +87,6 @@ class Recording:
 
     def house(self, header: Header, config: Config) -> House:
         """Wire the house of a boot again. Raises ``BadConfig``."""
-        if header.key is None:
-            raise AssertionError("checked before")
         return app.house(
             config,
             str(self.config_path),

@@ -165,7 +165,8 @@ def _text(record: Record) -> str:
     """Return a payload as printable text."""
     if record.kind == Kind.ASK:
         ask = unpack(record.payload, Ask)
-        return f"request {ask.request_id}: {ask.method} {ask.path}?{ask.query}"
+        body = f" {_printable(ask.body)}" if ask.body else ""
+        return f"request {ask.request_id}: {ask.method} {ask.path}?{ask.query}{body}"
     if record.kind == Kind.ANSWER:
         answer = unpack(record.payload, Answer)
         return f"request {answer.request_id}: {answer.status} {_printable(answer.body)}"

@@ -246,10 +246,8 @@ class Lines:
 
     def on_reply(self, asked: Asked, reply: Reply) -> None:
         """Take a reply that may be to a step of a connection's opening script."""
-        if type(asked.command) not in _STEPS or asked.line < 0:
-            return
-        session = self._links[asked.line]
-        if not session.answers_step(asked.request_id):
+        session = self._at_step(asked)
+        if session is None:
             return
         if reply.verdict is not Verdict.DONE:
             what = f"{type(asked.command).__name__} refused: {reply.code} {reply.text}"
@@ -263,12 +261,18 @@ class Lines:
 
     def on_no_reply(self, asked: Asked) -> None:
         """A reply will not come: without a step of its script a connection is of no use."""
-        if asked.line < 0:
-            return
-        session = self._links[asked.line]
-        session.unanswered += 1
-        if session.answers_step(asked.request_id):
+        if asked.line >= 0:
+            self._links[asked.line].unanswered += 1
+        session = self._at_step(asked)
+        if session is not None:
             self.drop(session.link, f"{type(asked.command).__name__} was not answered")
+
+    def _at_step(self, asked: Asked) -> Session | None:
+        """Return the connection whose script waits for this request, by whatever way it went."""
+        if type(asked.command) not in _STEPS:
+            return None
+        waiting = (each for each in self._links if each.answers_step(asked.request_id))
+        return next(waiting, None)
 
     def _next_step(self, session: Session) -> None:
         command = session.next_step()

@@ -31,7 +31,7 @@ from core.model.commands import (
 from core.model.errors import JournalFailed, Misuse
 from core.model.events import Side
 from core.model.units import NS_PER_S
-from core.model.venue import Adapter, RestRequest, WireRequest
+from core.model.venue import Adapter, HttpRequest, WireRequest
 from core.model.views import Refusal, RefusalReason
 from core.protocols.websocket import PONG, TEXT, ClientCodec
 from core.state.inflight import REST, Asked, Inflight
@@ -96,7 +96,7 @@ class Door(Protocol):
 
     def sign(self, request: WireRequest) -> bytes: ...
     def send(self, link: int, data: bytes) -> None: ...
-    def ask(self, request_id: int, request: RestRequest) -> None:
+    def ask(self, request_id: int, request: HttpRequest) -> None:
         """Send a REST request; the answer comes back as ``Engine.on_answer``."""
         ...
 
@@ -190,7 +190,7 @@ class Outbound:
         self._paces: list[_Pace | None] = [None for _ in self._frames]
         self._placing: list[tuple[int, bytes]] = []
         """Orders framed since the last flush: request and frame."""
-        self._asks: list[tuple[int, RestRequest]] = []
+        self._asks: list[tuple[int, HttpRequest]] = []
         """What was asked over REST since the last flush."""
         self.waiting = False
         """Whether anything is to leave with the next flush."""
@@ -268,10 +268,9 @@ class Outbound:
             if placing:
                 self._placing.append((request_id, frame))
             self.waiting = True
-        elif type(request) is RestRequest:
+        elif type(request) is HttpRequest:
             line = REST
-            ask = Ask(request_id, request.method, request.path, request.query, request.signed)
-            self._journaled(_ASK, 0, now_ns, pack(ask))
+            self._journaled(_ASK, 0, now_ns, pack(_ask(request_id, request)))
             self._asks.append((request_id, request))
             self.waiting = True
         self.inflight.add(Asked(request_id, command, line, now_ns, now_ns + REPLY_NS))
@@ -382,6 +381,19 @@ class Outbound:
                 data = frames[0] if len(frames) == 1 else b"".join(frames)
                 frames.clear()
                 self._door.send(link, data)
+
+
+def _ask(request_id: int, request: HttpRequest) -> Ask:
+    return Ask(
+        request_id,
+        request.method,
+        request.path,
+        request.query,
+        dict(request.headers),
+        request.body,
+        request.signed,
+        request.cancels,
+    )
 
 
 def _riskless(command: object) -> Riskless:

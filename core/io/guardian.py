@@ -29,7 +29,6 @@ from msgspec import Struct
 
 from core.io.clock import NowNs
 from core.io.hang import LEAVE
-from core.io.rest import Answer
 from core.model.commands import Cancel, Command, FetchInstruments, FetchOpenOrders, FetchTime
 from core.model.errors import RemoteFault
 from core.model.events import (
@@ -46,7 +45,7 @@ from core.model.events import (
     Verdict,
 )
 from core.model.units import NS_PER_MS, NS_PER_S, NS_PER_US
-from core.model.venue import Adapter, RestRequest, Subscription, cancel_kinds
+from core.model.venue import Adapter, HttpAnswer, HttpRequest, Subscription, cancel_kinds
 from core.state.throttle import Share, Throttle
 from core.state.venue_clock import VenueClock
 
@@ -151,7 +150,7 @@ class Charge(Struct, frozen=True, kw_only=True):
 Note = Callable[..., None]
 """Takes an action and its details by name."""
 
-Ask = Callable[[RestRequest], Awaitable[Answer]]
+Ask = Callable[[HttpRequest], Awaitable[HttpAnswer]]
 """Signs and sends; raises ``Untrusted``."""
 
 

@@ -29,6 +29,7 @@ from core.state.journal import (
     NO_LINE,
     SEARCH_BYTES,
     WORD,
+    Format,
     Header,
     Kind,
     Payload,
@@ -702,12 +703,13 @@ class Follower:
         record = self._look()
         if not isinstance(record, Record) or record.kind != Kind.HEADER:
             raise JournalCorrupt(f"{self._name()} does not begin with a header")
-        header = unpack(record.payload, Header)
-        if header.format_version > FORMAT_VERSION:
+        version = unpack(record.payload, Format).format_version
+        if version != FORMAT_VERSION:
             raise JournalUnknown(
-                f"{self._name()} has format {header.format_version}; this version reads up to"
-                f" {FORMAT_VERSION}: use the hotloop that wrote it, or a newer one"
+                f"{self._name()} has format {version}, and this hotloop reads {FORMAT_VERSION}"
+                " alone: use the one that wrote it; a new run needs another [run] dir"
             )
+        header = unpack(record.payload, Header)
         if header.segment != self.segment:
             raise JournalCorrupt(f"{self._name()} says it is segment {header.segment}")
         return header

@@ -6,22 +6,25 @@ what became of the request. What an answer means is the venue's to say. No proxy
 no setting from the environment takes part, and no request is repeated here.
 
 Secrets: a request is signed when it leaves, by a ``Signer``, and what was signed is never logged.
+Whatever secret an answer brings is kept by the signer, and goes no further.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 import httpx
 import trio
 
+from core.io.clock import NowNs
 from core.io.loop import HotLoop
 from core.io.tls import distrust
 from core.model.errors import Untrusted
-from core.model.venue import RestRequest, Signed, Signer
+from core.model.venue import HttpAnswer, HttpRequest, Signed, Signer
 
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 """Most of a body that is taken: the largest known, all of a big venue's symbols with their
@@ -32,8 +35,8 @@ MAX_UNDER_WAY: Final = 32
 connection. Venues count them by the minute; more at once would only wait for each other."""
 
 MAX_CANCELS: Final = 64
-"""Beside them what is no question, that is cancels where no line takes them: they wait behind
-none. What finds no place is told so at once, and sent again a quarter of a second later."""
+"""Beside them what takes orders out, where no line takes it: such wait behind no question. What
+finds no place is told so at once, and sent again a quarter of a second later."""
 
 ANSWER_S: Final = 10.0
 """From submission to the last byte. Venues give up after 10 s themselves."""
@@ -47,13 +50,10 @@ KEPT_S: Final = 30.0
 spared; servers commonly cut idle ones after a minute."""
 
 
-class Answer(NamedTuple):
-    """What came back; status 0 where nothing did, and then the body says why."""
-
-    status: int
-    headers: dict[str, str]
-    """Names in lower case."""
-    body: bytes
+PATIENCE_S: Final = 2.0
+"""Where signed requests go one after the other, this is how long one may take once a cancel waits
+behind it: many times what an answer takes, and few of them fit into a cancel's own time. A question
+that is given up so is asked again; what became of a cancel is asked for."""
 
 
 class RestClient:
@@ -84,14 +84,14 @@ class RestClient:
 
     async def ask(
         self, request: Signed | str, method: str = "GET", timeout_s: float = ANSWER_S
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Send a request (or just a target) and return its answer, within ``timeout_s``.
 
         The target is sent byte for byte, since its signature covers it. Raises ``Untrusted``
         where the peer does not prove who it is, and nothing else for what the network does.
         """
         if isinstance(request, str):
-            request = Signed(request, {})
+            request = Signed(request)
         try:
             with trio.fail_after(timeout_s):
                 return await self._ask(request, method)
@@ -103,11 +103,12 @@ class RestClient:
                 raise untrusted from error
             return _nothing(str(error) or type(error).__name__)
 
-    async def _ask(self, request: Signed, method: str) -> Answer:
+    async def _ask(self, request: Signed, method: str) -> HttpAnswer:
         async with self._client.stream(
             method,
             "/",
             headers=request.headers,
+            content=request.body,
             extensions={"target": request.target.encode("ascii")},
         ) as response:
             headers = {name.lower(): value for name, value in response.headers.items()}
@@ -122,7 +123,96 @@ class RestClient:
                     body += piece
             if size > MAX_BODY_BYTES:
                 return _nothing(f"the answer has more than {MAX_BODY_BYTES} bytes")
-            return Answer(response.status_code, headers, bytes(body))
+            return HttpAnswer(response.status_code, headers, bytes(body))
+
+
+class Carrier:
+    """Signs each request as it leaves, and has the signer keep what is secret in the answer."""
+
+    def __init__(self, client: RestClient, signer: Signer | None, now_ns: NowNs) -> None:
+        self._client = client
+        self._signer = signer
+        self._now_ns = now_ns
+        self._turns = _Turns() if signer is not None and signer.in_order else None
+
+    async def carry(self, request: HttpRequest, timeout_s: float = ANSWER_S) -> HttpAnswer:
+        """Return the answer, within ``timeout_s``. Raises ``Untrusted``."""
+        signer = self._signer
+        if signer is None or not request.signed:
+            return await self._send(request, timeout_s)
+        if self._turns is None:
+            answer = await self._send(request, timeout_s)
+        else:
+            answer = await self._in_turn(request, self._turns, timeout_s)
+        return signer.take(request, answer) if answer.status else answer
+
+    async def _in_turn(self, request: HttpRequest, turns: _Turns, timeout_s: float) -> HttpAnswer:
+        until_s = trio.current_time() + timeout_s
+        with trio.move_on_at(until_s) as waiting:
+            await turns.wait(cancels=request.cancels)
+        if waiting.cancelled_caught:
+            return _nothing(f"nothing was sent: others were before it for {timeout_s:g} s")
+        try:
+            with turns.begun():
+                return await self._send(request, max(until_s - trio.current_time(), 0))
+            return _nothing(f"no answer within {PATIENCE_S:g} s, and a cancel waits")
+        finally:
+            turns.next()
+
+    async def _send(self, request: HttpRequest, timeout_s: float) -> HttpAnswer:
+        leaving = request.leaving(self._signer, self._now_ns())
+        return await self._client.ask(leaving, request.method, timeout_s)
+
+
+class _Turns:
+    """Whose turn it is: one at a time, cancels before questions, in the order of their coming.
+
+    How many wait is bounded by whoever lets them come.
+    """
+
+    def __init__(self) -> None:
+        self._cancels: deque[trio.Event] = deque()
+        self._questions: deque[trio.Event] = deque()
+        self._taken = False
+        self._under_way: trio.CancelScope | None = None
+
+    async def wait(self, *, cancels: bool) -> None:
+        """Wait for one's turn, which lasts until ``next``."""
+        if not self._taken:
+            self._taken = True
+            return
+        waiting = self._cancels if cancels else self._questions
+        turn = trio.Event()
+        waiting.append(turn)
+        self._hurry()
+        try:
+            await turn.wait()
+        except trio.Cancelled:
+            if turn.is_set():
+                self.next()
+            else:
+                waiting.remove(turn)
+            raise
+
+    def begun(self) -> trio.CancelScope:
+        """Return what ends a turn that lasts too long for a cancel that waits."""
+        self._under_way = trio.CancelScope()
+        self._hurry()
+        return self._under_way
+
+    def next(self) -> None:
+        """The turn is over: it is the next one's."""
+        self._under_way = None
+        waiting = self._cancels or self._questions
+        if waiting:
+            waiting.popleft().set()
+        else:
+            self._taken = False
+
+    def _hurry(self) -> None:
+        if self._cancels and self._under_way is not None:
+            soon_s = trio.current_time() + PATIENCE_S
+            self._under_way.deadline = min(self._under_way.deadline, soon_s)
 
 
 class RestDesk:
@@ -134,7 +224,8 @@ class RestDesk:
         *,
         trusted: ssl.SSLContext,
         signer: Signer | None,
-        on_answer: Callable[[int, int, dict[str, str], bytes], None],
+        now_ns: NowNs,
+        on_answer: Callable[[int, int, Mapping[str, str], bytes], None],
         on_untrusted: Callable[[str], None],
         loop: HotLoop,
     ) -> None:
@@ -144,7 +235,7 @@ class RestDesk:
         request concerned is answered with status 0.
         """
         self._client = RestClient(url, trusted)
-        self._signer = signer
+        self._carrier = Carrier(self._client, signer, now_ns)
         self._on_answer = on_answer
         self._on_untrusted = on_untrusted
         self._loop = loop
@@ -162,51 +253,45 @@ class RestDesk:
             finally:
                 self._nursery = None
 
-    def submit(self, request_id: int, request: RestRequest) -> None:
+    def submit(self, request_id: int, request: HttpRequest) -> None:
         """Have a request sent; returns at once, and every one is answered.
 
         Beyond ``MAX_UNDER_WAY`` questions or ``MAX_CANCELS`` cancels, and while the desk is
         closed, the answer is that nothing was sent: status 0.
         """
-        question = request.method == "GET"
         under_way, most = (
-            (self._questions, MAX_UNDER_WAY) if question else (self._cancels, MAX_CANCELS)
+            (self._cancels, MAX_CANCELS) if request.cancels else (self._questions, MAX_UNDER_WAY)
         )
         if self._nursery is None:
             self._answer(request_id, _nothing("nothing was sent: the desk is closed"))
         elif under_way == most:
             self._answer(request_id, _nothing(f"nothing was sent: {most} such are under way"))
         else:
-            self._count(question, 1)
-            self._nursery.start_soon(self._carry, request_id, request, question)
+            self._count(request, 1)
+            self._nursery.start_soon(self._carry, request_id, request)
 
-    def _count(self, question: bool, change: int) -> None:
-        if question:
-            self._questions += change
-        else:
+    def _count(self, request: HttpRequest, change: int) -> None:
+        if request.cancels:
             self._cancels += change
+        else:
+            self._questions += change
 
-    async def _carry(self, request_id: int, request: RestRequest, question: bool) -> None:
+    async def _carry(self, request_id: int, request: HttpRequest) -> None:
         try:
-            answer = await self._client.ask(self._signed(request), request.method)
+            answer = await self._carrier.carry(request)
         except Untrusted as error:
             answer = _nothing(str(error))
             self._loop.post(partial(self._on_untrusted, str(error)))
         finally:
-            self._count(question, -1)
+            self._count(request, -1)
         self._answer(request_id, answer)
 
-    def _signed(self, request: RestRequest) -> Signed:
-        if request.signed and self._signer is not None:
-            return self._signer.rest(request)
-        return Signed(f"{request.path}?{request.query}" if request.query else request.path, {})
-
-    def _answer(self, request_id: int, answer: Answer) -> None:
+    def _answer(self, request_id: int, answer: HttpAnswer) -> None:
         self._loop.post(partial(self._on_answer, request_id, *answer))
 
 
-def _nothing(reason: str) -> Answer:
-    return Answer(0, {}, reason.encode())
+def _nothing(reason: str) -> HttpAnswer:
+    return HttpAnswer(0, {}, reason.encode())
 
 
 def _distrust(error: httpx.HTTPError) -> Untrusted | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from random import Random
 from typing import Any
@@ -36,7 +36,7 @@ from core.io.tls import trust
 from core.io.transport import Transport
 from core.model.errors import JournalFailed, Untrusted
 from core.model.units import NS_PER_S
-from core.model.venue import Line, RestRequest, Signer, WireRequest
+from core.model.venue import HttpRequest, Line, Signer, WireRequest
 from core.model.views import SessionState
 from core.model.wording import order_text
 from core.state.hops import FOLD_LIMIT, HOPS, Hops
@@ -166,6 +166,7 @@ class Runtime:
         self._rest = RestDesk(
             plan.rest_url,
             signer=signer,
+            now_ns=clock.now_ns,
             loop=self._loop,
             trusted=self._trusted,
             on_answer=self._on_answer,
@@ -202,7 +203,7 @@ class Runtime:
         if transport is not None:
             transport.send(data)
 
-    def ask(self, request_id: int, request: RestRequest) -> None:
+    def ask(self, request_id: int, request: HttpRequest) -> None:
         self._rest.submit(request_id, request)
 
     def drop(self, link: int, reason: str, *, redial_now: bool) -> None:
@@ -265,7 +266,7 @@ class Runtime:
         return self._plan.lines[link % len(self._plan.lines)]
 
     def _on_answer(
-        self, request_id: int, status: int, headers: dict[str, str], body: bytes
+        self, request_id: int, status: int, headers: Mapping[str, str], body: bytes
     ) -> None:
         self.heard = self.heard or bool(status)
         if not status:

@@ -96,7 +96,7 @@ class JournalCorrupt(Fatal):
 
 
 class JournalUnknown(JournalCorrupt):
-    """A journal of a later version: it is not damaged, and nothing in it can be known here."""
+    """A journal of another format: it is not damaged, and nothing in it can be known here."""
 
 
 class Unguarded(Fatal):

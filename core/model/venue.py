@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -106,9 +106,11 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 class WireRequest(Struct, frozen=True, gc=False):
-    """A message for a line. ``signing`` is what has to be signed, empty where nothing has.
+    """A message for a line: ``body`` as the journal has it, so that nothing secret is ever in it.
 
-    Key and signature go in at offset ``cut`` of ``body``: neither is ever part of this.
+    ``signing`` and ``cut`` are the venue's word to its own signer, and nobody else reads them: what
+    has to be signed, say, and the offset at which key and signature go in, or that of a token.
+    A request that needs nothing of its signer has neither.
     """
 
     line: int
@@ -117,31 +119,88 @@ class WireRequest(Struct, frozen=True, gc=False):
     cut: int = 0
 
 
-class RestRequest(Struct, frozen=True, gc=False):
-    """A REST request; where ``signed``, key and signature are added when it leaves."""
+class HttpRequest(Struct, frozen=True, gc=False):
+    """A REST request as the journal has it: nothing secret is ever in it."""
 
     method: str
     path: str
-    query: str
-    signed: bool
+    query: str = ""
+    """Escaped already, as it is sent."""
+    headers: Mapping[str, str] = {}
+    """Those that say nothing secret: a content type, the time it was made at."""
+    body: bytes = b""
+    signed: bool = False
+    """Whether the signer adds what proves who asks, when the request leaves."""
+    cancels: bool = False
+    """Whether it takes orders out: then it waits behind no question."""
+
+    @property
+    def target(self) -> str:
+        """Path and query."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+    def leaving(self, signer: Signer | None, now_ns: int) -> Signed:
+        """Return it as it leaves at ``now_ns``; without a signer nothing is proved."""
+        if self.signed and signer is not None:
+            return signer.rest(self, now_ns)
+        return Signed(self.target, self.headers, self.body)
+
+
+class HttpAnswer(NamedTuple):
+    """What came back for a REST request; status 0 where nothing did, and then the body says why."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
 
 
 class Signed(Struct, frozen=True):
-    """A REST request as it leaves."""
+    """A REST request as it leaves: target, headers and body may hold secrets."""
 
     target: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+
+    def __repr__(self) -> str:
+        return "Signed(...)"
 
 
 class Signer(Protocol):
-    """Holds the secret; made by ``Venue.signer``, never seen by the engine or the journal."""
+    """Holds the secrets; made by ``Venue.signer``, never seen by the engine or the journal.
 
-    def wire(self, request: WireRequest) -> bytes:
-        """Return the body with key and signature in it."""
+    It works where a request leaves and where an answer comes in, outside of what is replayed. So
+    it may keep what only it may know: the number of its last request, a session's token.
+    """
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the venue takes signed REST requests in the order they were signed in only.
+
+        So it is where each carries a number that has to rise. They are then carried one after the
+        other, those that cancel first.
+        """
         ...
 
-    def rest(self, request: RestRequest) -> Signed:
-        """Return target and headers with key and signature in them."""
+    def wire(self, request: WireRequest) -> bytes:
+        """Return the body with the secrets in it, as the venue's encoder has marked it.
+
+        On the way of every order: it costs what the venue's signature costs. A time, where one is
+        signed, stands in ``request.signing``: it was the turn's.
+        """
+        ...
+
+    def rest(self, request: HttpRequest, now_ns: int) -> Signed:
+        """Return a signed request as it leaves, at once: ``now_ns`` is the time since the epoch."""
+        ...
+
+    def take(self, request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
+        """Return the answer to a signed request without the secrets in it, which are kept here.
+
+        What is returned goes into the journal, to the adapter and perhaps into an error. Where an
+        answer that should hold a secret cannot be read, nothing of its body is passed on. Raises
+        nothing.
+        """
         ...
 
 
@@ -198,7 +257,7 @@ class Adapter(Protocol):
         """Append what one message means. Raises ``Malformed`` or ``Drifted``, nothing else."""
         ...
 
-    def encode(self, command: Command, request_id: int, venue_ns: int) -> WireRequest | RestRequest:
+    def encode(self, command: Command, request_id: int, venue_ns: int) -> WireRequest | HttpRequest:
         """Return the request for a command; ``venue_ns`` is the venue's time it is sent at."""
         ...
 
@@ -210,7 +269,7 @@ class Adapter(Protocol):
         """Return the new order that a recorded request asks for, ``None`` for any other request."""
         ...
 
-    def encode_rest(self, command: Command, venue_ns: int) -> RestRequest:
+    def encode_rest(self, command: Command, venue_ns: int) -> HttpRequest:
         """Return a question's, ``Cancel``'s or ``CancelAll``'s request for whoever has no line."""
         ...
 

@@ -23,8 +23,8 @@ from msgspec import Struct
 from core.model.errors import JournalCorrupt
 from core.model.venue import KeyKind
 
-FORMAT_VERSION = 2
-"""Written in every header; a reader refuses a newer one instead of guessing."""
+FORMAT_VERSION = 3
+"""Written in every header; a reader refuses any other instead of guessing."""
 
 ALIGNMENT = 8
 """Records begin at multiples of this, which makes the store of the first word indivisible."""
@@ -83,6 +83,12 @@ OUTPUTS = frozenset(kind for kind in Kind if kind >= 32)
 Payload = bytes | bytearray | memoryview
 
 
+class Format(Struct, frozen=True):
+    """The one word of a ``Header`` that is the same in every format."""
+
+    format_version: int
+
+
 class Header(Struct, frozen=True, kw_only=True):
     """The payload of ``HEADER``: whose run this is, and all that a replay needs besides inputs."""
 
@@ -100,8 +106,8 @@ class Header(Struct, frozen=True, kw_only=True):
     strategy: str
     start_ns: int
     """Wall clock at the start of the boot, since the epoch."""
-    key: KeyKind | None = None
-    """What the run's key allowed it; ``None`` in format 1, which did not say."""
+    key: KeyKind
+    """What the run's key allowed it."""
     segment_bytes: int = 0
     """What a segment has as long as it is written to; the writer sets it. One that is shorter was
     closed at its last record."""
@@ -119,13 +125,16 @@ class Answer(Struct, frozen=True, gc=False):
 
 
 class Ask(Struct, frozen=True, gc=False):
-    """The payload of ``ASK``: a request without key and signature."""
+    """The payload of ``ASK``: a request without anything that is secret."""
 
     request_id: int
     method: str
     path: str
     query: str
+    headers: dict[str, str]
+    body: bytes
     signed: bool
+    cancels: bool
 
 
 class Record(Struct, frozen=True, gc=False):

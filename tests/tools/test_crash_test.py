@@ -23,6 +23,7 @@ import trio
 
 from core.io.journal_file import JournalFile
 from core.model.errors import BadParameter
+from core.model.venue import KeyKind
 from core.state.journal import Header, Kind
 from tools import ctl
 from tools.crash_test import checks, rounds, strikes
@@ -442,6 +443,7 @@ def write_boot(folder: Path, boot: int, *orders: str) -> None:
         venue="binance",
         strategy="loud",
         start_ns=boot,
+        key=KeyKind.SIGNS,
     )
     journal = JournalFile(folder, header, segment_bytes=1 << 16)
     for name in orders:

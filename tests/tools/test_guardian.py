@@ -18,7 +18,7 @@ import trio
 
 from core.io.control import SOCKET
 from core.io.guardian import LOG
-from core.model.venue import RestRequest
+from core.model.venue import HttpRequest
 from tools import ctl
 from venues.binance import VENUE
 from venues.sim.server import (
@@ -139,8 +139,8 @@ async def somebodys_order(exchange: RunningExchange) -> None:
         "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.01&price=60000"
         f"&newClientOrderId=somebody&timestamp={time.time_ns() // 1_000_000}"
     )
-    request = RestRequest("POST", "/api/v3/order", query, signed=True)
-    signed = VENUE.signer(DEFAULT_KEY, DEFAULT_SECRET).rest(request)
+    request = HttpRequest("POST", "/api/v3/order", query, signed=True)
+    signed = VENUE.signer(DEFAULT_KEY, DEFAULT_SECRET).rest(request, time.time_ns())
     async with httpx.AsyncClient(base_url=exchange.rest) as client:
         (await client.post(signed.target, headers=dict(signed.headers))).raise_for_status()
 

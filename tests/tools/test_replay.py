@@ -411,11 +411,11 @@ def test_a_boot_without_its_beginning_is_refused_and_a_later_one_offered(
     assert run(tmp_path, "--boot", 2) == 0
 
 
-def test_a_journal_that_does_not_say_what_the_key_allowed_is_refused(
+def test_a_journal_of_an_older_format_is_refused(
     tank: Tank, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    save(tmp_path, tank, header=replace(header_of(tank), key=None, format_version=1))
-    assert "an older hotloop" in refused(capsys, tmp_path)
+    save(tmp_path, tank, header=replace(header_of(tank), format_version=2))
+    assert "has format 2, and this hotloop reads 3 alone" in refused(capsys, tmp_path)
 
 
 def test_a_path_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

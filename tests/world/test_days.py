@@ -15,7 +15,7 @@ from core.model.commands import TimeInForce
 from core.model.events import Side
 from core.model.halts import HaltKind
 from core.model.units import NS_PER_S
-from core.model.venue import RestRequest
+from core.model.venue import HttpRequest
 from core.model.views import Refusal, RefusalReason
 from core.state.daily_loss import DAY_NS
 from core.state.orders import Order
@@ -346,7 +346,7 @@ def _encoded(body: Any) -> bytes:
 def without(w: World, *symbols: str) -> None:
     """The venue does not know these symbols."""
 
-    def answer(request: RestRequest, code: int, headers: dict[str, str], body: bytes) -> Any:
+    def answer(request: HttpRequest, code: int, headers: dict[str, str], body: bytes) -> Any:
         if "ticker/price" in request.path and any(s in request.query for s in symbols):
             code, body = 400, b'{"code":-1121,"msg":"Invalid symbol."}'
         return LATENCY_NS, code, headers, body

@@ -9,7 +9,7 @@ from core.model.errors import BadParameter
 from core.model.events import Side
 from core.model.strategy import Quote
 from core.model.units import NS_PER_S
-from core.model.venue import RestRequest
+from core.model.venue import HttpRequest
 from core.model.views import OrderState, Refusal, RefusalReason, SessionState
 from core.protocols.websocket import TEXT
 from core.state.chatter import LINES_PER_S
@@ -83,7 +83,7 @@ def test_a_cancel_that_nobody_answers_is_sent_ever_more_seldom():
     w.to_venue = lambda m: [] if b"order.cancel" in m.payload else w.deliver(m)
     ask = w.ask
 
-    def lose_cancels(request_id: int, request: RestRequest) -> None:
+    def lose_cancels(request_id: int, request: HttpRequest) -> None:
         if request.method == "DELETE":
             w.asked.append(request)
         else:

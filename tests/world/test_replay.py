@@ -12,6 +12,7 @@ from core.engine.replay import CONTEXT, Difference, Tally, boots, replay
 from core.model.errors import JournalCorrupt
 from core.model.events import Side
 from core.model.strategy import Desk, Strategy
+from core.model.venue import KeyKind
 from core.model.views import BookView
 from core.state.journal import OUTPUTS, Header, Kind, Record, pack
 from tools.world.tank import Tank
@@ -150,6 +151,7 @@ def header(boot: int, segment: int, previous_end: int = 0) -> Record:
         venue="",
         strategy="",
         start_ns=0,
+        key=KeyKind.SIGNS,
     )
     return Record(Kind.HEADER, -1, 0, pack(words), segment)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from core.model.venue import RestRequest
+from core.model.venue import HttpRequest
 from tools.world.audit.ledger import Ledger
 from tools.world.audit.watch import Context, Findings
 from tools.world.audit.weight import MINUTE_NS, Weight
 
 MIDDLE_NS = 100 * MINUTE_NS + MINUTE_NS // 2
-LIST = RestRequest("GET", "/api/v3/openOrders", "symbol=BTCUSDT&recvWindow=5000", signed=True)
+LIST = HttpRequest("GET", "/api/v3/openOrders", "symbol=BTCUSDT&recvWindow=5000", signed=True)
 
 
 def room(*told: int) -> tuple[Weight, Findings]:
@@ -33,7 +33,7 @@ def test_what_is_kept_for_cancels_begins_at_the_last_tenth(used, broken):
 def test_cancels_may_spend_it():
     weight, findings = room(95, 95)
     weight.on_request("order.cancel", {}, MIDDLE_NS)
-    weight.on_rest(RestRequest("DELETE", "/api/v3/order", "", signed=True), MIDDLE_NS)
+    weight.on_rest(HttpRequest("DELETE", "/api/v3/order", "", signed=True), MIDDLE_NS)
     assert findings.breach is None
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from core.engine.replay import EngineOf
 from core.model import config
 from core.model.units import NS_PER_MS
-from core.model.venue import KeyKind, RestRequest, WireRequest
+from core.model.venue import HttpRequest, KeyKind, WireRequest
 from core.state.hops import Hops
 from core.state.journal import Journal, Payload
 from tools import app
@@ -67,7 +67,7 @@ class House:
         self.adapter = house.adapter
         self.now_ns = time.time_ns()
         self.sent: list[tuple[int, bytes]] = []
-        self._asked: list[tuple[int, RestRequest]] = []
+        self._asked: list[tuple[int, HttpRequest]] = []
         self._signer = KeySigner(variants.API_KEY, variants.SECRET)
         self._hmac = hmac
         self._stream = stream
@@ -90,7 +90,7 @@ class House:
     def send(self, line: int, data: bytes) -> None:
         self.sent.append((line, data))
 
-    def ask(self, request_id: int, request: RestRequest) -> None:
+    def ask(self, request_id: int, request: HttpRequest) -> None:
         self._asked.append((request_id, request))
 
     def dial(self, link: int) -> None: ...

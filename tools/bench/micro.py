@@ -24,7 +24,7 @@ from core.model.commands import OrderKind, Place, TimeInForce
 from core.model.errors import BadParameter
 from core.model.events import BookDelta, BookTop, Event, Side
 from core.model.units import NS_PER_MS
-from core.model.venue import WireRequest
+from core.model.venue import KeyKind, WireRequest
 from core.protocols.websocket import TEXT, ClientCodec
 from core.state.book import Book
 from core.state.hops import Hops
@@ -333,6 +333,7 @@ def _append(_: House, folder: Path) -> Call:
         venue="binance",
         strategy="bench",
         start_ns=0,
+        key=KeyKind.SIGNS,
     )
     journal = JournalFile(folder, header, segment_bytes=SEGMENT_BYTES, keep_segments=2)
     payload = bytes(210)

@@ -19,6 +19,7 @@ from typing import Any, Final
 from core.engine.replay import boots, replay
 from core.io.journal_file import JournalFile, read
 from core.model.errors import HotloopError
+from core.model.venue import KeyKind
 from core.state.journal import Header, Kind
 from tools import compiled
 from tools.bench import race
@@ -69,6 +70,7 @@ def _record(folder: Path, stream: str, events: int) -> None:
         venue="binance",
         strategy="bench",
         start_ns=0,
+        key=KeyKind.SIGNS,
     )
     journal = JournalFile(folder, header, segment_bytes=SEGMENT_BYTES, keep_segments=4)
     House(stream=stream, journal=journal).record(events, journal.prepare)

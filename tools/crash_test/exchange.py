@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import httpx
 
 from core.model.units import NS_PER_MS, Grid
-from core.model.venue import RestRequest
+from core.model.venue import HttpRequest
 from tools.crash_test.patience import PATIENCE_S, Wrong
 from tools.crash_test.relay import Relay
 from venues.binance import VENUE
@@ -72,7 +72,8 @@ class Exchange:
     def _answer(self, what: str, **parameters: int) -> httpx.Response:
         now_ms = time.time_ns() // NS_PER_MS
         query = urlencode({"symbol": SYMBOL, **parameters, "timestamp": now_ms})
-        signed = self._signer.rest(RestRequest("GET", f"/api/v3/{what}", query, signed=True))
+        request = HttpRequest("GET", f"/api/v3/{what}", query, signed=True)
+        signed = self._signer.rest(request, time.time_ns())
         return self._client.get(signed.target, headers=signed.headers)
 
     def position(self) -> str:

@@ -148,7 +148,7 @@ class Conversation:
 
     def _ask(self, index: int, command: Command) -> HttpReply:
         request = self.adapter.encode_rest(command, self._now_ns)
-        signed = self._signer.rest(request)
+        signed = request.leaving(self._signer, self._now_ns)
         path, _, query = signed.target.partition("?")
         if "limit=" in query and path.endswith("depth"):
             query = f"symbol={SYMBOLS[0]}&limit={LEVELS}"

@@ -398,6 +398,7 @@ HEADER: Final = Header(
     venue="binance",
     strategy="maker",
     start_ns=START_NS,
+    key=KeyKind.SIGNS,
 )
 
 
@@ -425,7 +426,7 @@ def _records() -> list[tuple[Kind, bytes]]:
         price_ticks=1,
         size_lots=1,
     )
-    ask = Ask(1, request.method, request.path, "", signed=True)
+    ask = Ask(1, request.method, request.path, "", {}, b"", signed=True, cancels=False)
     return [
         (Kind.HEADER, journal.pack(HEADER)),
         (Kind.NOTE, checkpoint.PREFIX + checkpoint.encode(point)),

@@ -15,7 +15,7 @@ import msgspec
 
 from core.engine.engine import Engine
 from core.model.units import NS_PER_MS
-from core.model.venue import RestRequest
+from core.model.venue import HttpRequest
 from core.model.views import OrderState
 from core.protocols.websocket import TEXT
 from tools.world.auditor import Auditor
@@ -95,7 +95,7 @@ class Anywhere(Protocol):
     log_lines: list[str]
     sent: list[Message]
     """What our side has said."""
-    asked: list[RestRequest]
+    asked: list[HttpRequest]
     stopped: str
     """Why our side was told to leave, by itself or from outside."""
     skew_ns: int

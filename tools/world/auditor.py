@@ -19,7 +19,7 @@ from core.engine.checkpoint import PREFIX
 from core.engine.engine import Engine
 from core.model.events import Side
 from core.model.strategy import Quote
-from core.model.venue import RestRequest
+from core.model.venue import HttpRequest
 from core.state.journal import Kind, MemoryJournal, Payload, Record
 from tools.world.audit.books import Books
 from tools.world.audit.callbacks import Callbacks
@@ -172,7 +172,7 @@ class Auditor:
         """The exchange has handled a request, or nobody ever will."""
         self.exposure.arrived(link, payload[7 : payload.find(b'"', 7)].decode())
 
-    def on_rest(self, request: RestRequest, now_ns: int) -> None:
+    def on_rest(self, request: HttpRequest, now_ns: int) -> None:
         """Our side sends a request over REST."""
         self.line.check_ban(request.path, now_ns)
         self.weight.on_rest(request, now_ns)

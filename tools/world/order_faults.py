@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from core.model.units import NS_PER_MS, NS_PER_S
-from core.model.venue import RestRequest
+from core.model.venue import HttpRequest
 from core.model.views import OrderState
 from core.protocols.websocket import TEXT
 from tools.world.anywhere import (
@@ -33,7 +33,7 @@ from venues.binance.decode import MARKET, TRADE
 from venues.sim.faults import Fault as SimFault
 from venues.sim.faults import Kind as SimKind
 from venues.sim.fixed import parse, show
-from venues.sim.http import HttpRequest
+from venues.sim.http import HttpRequest as SimRequest
 
 encode: Final = msgspec.json.encode
 decode: Final = msgspec.json.decode
@@ -291,7 +291,7 @@ def closed_market(w: Anywhere, message: Message) -> Struck:
 # -- answers ---------------------------------------------------------------------------------
 
 
-def age_snapshot(w: Anywhere, request: RestRequest | HttpRequest, answer: Answer) -> Struck | None:
+def age_snapshot(w: Anywhere, request: HttpRequest | SimRequest, answer: Answer) -> Struck | None:
     latency_ns, status, headers, body = answer
     row = w.engine.table.find(request.query.partition("symbol=")[2].partition("&")[0])
     if status != 200 or row is None or not w.engine.books[row.index].wants_snapshot:
@@ -353,7 +353,7 @@ def move_grid(w: Anywhere) -> Struck | None:
     return Struck(None, lambda: "tick or lot" in engine.risk.instrument_halted(row.index), 40.0)
 
 
-def spoil_answer(w: Anywhere, request: RestRequest | HttpRequest, answer: Answer) -> Struck | None:
+def spoil_answer(w: Anywhere, request: HttpRequest | SimRequest, answer: Answer) -> Struck | None:
     """A REST answer that is none: HTML, cut off, an error with status 200, or nothing at all."""
     draw = w.draw.faults
     latency_ns, status, headers, body = answer
@@ -375,7 +375,7 @@ def spoil_answer(w: Anywhere, request: RestRequest | HttpRequest, answer: Answer
     return Struck(spoiled, reaction, 30.0)
 
 
-def throttle_rest(w: Anywhere, request: RestRequest | HttpRequest, answer: Answer) -> Struck:
+def throttle_rest(w: Anywhere, request: HttpRequest | SimRequest, answer: Answer) -> Struck:
     headers = {"retry-after": "1"} if w.draw.faults.random() < 0.5 else {}
     body = b'{"code":-1003,"msg":"Too many requests."}'
     return Struck(

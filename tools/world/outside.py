@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,7 @@ from core.engine.engine import Engine
 from core.model import config
 from core.model.errors import BadParameter, JournalFailed, Misuse
 from core.model.units import NS_PER_MS, NS_PER_S
-from core.model.venue import RestRequest
+from core.model.venue import HttpRequest
 from core.protocols.websocket import TEXT
 from core.state.journal import Kind, Payload
 from tools import app
@@ -56,7 +56,8 @@ from tools.world.variety import MIDNIGHT_NS
 from tools.world.witness import Witness
 from tools.world.world import PRICES
 from venues.binance.decode import MARKET, TRADE
-from venues.sim.http import HttpReply, HttpRequest
+from venues.sim.http import HttpReply
+from venues.sim.http import HttpRequest as SimRequest
 from venues.sim.ledger import DEFAULT_SECRET
 from venues.sim.sockets import CONNECTION_WINDOW_NS, CONNECTIONS_PER_WINDOW
 
@@ -122,8 +123,8 @@ class Outside:
         """Our end of each line, as far as our side knows."""
         self._sent: dict[int, deque[bytes]] = {}
         """What has left on a connection and has not arrived yet."""
-        self._asked: dict[int, RestRequest] = {}
-        self.asked: list[RestRequest] = []
+        self._asked: dict[int, HttpRequest] = {}
+        self.asked: list[HttpRequest] = []
         self.sent: list[Message] = []
         self.stopped = ""
         self.tampering = Tampering()
@@ -396,7 +397,7 @@ class Outside:
             if payload.startswith(b'{"id"'):
                 self.auditor.on_received(number, payload)
 
-    def on_asked(self, request_id: int, request: RestRequest) -> None:
+    def on_asked(self, request_id: int, request: HttpRequest) -> None:
         self._asked[request_id] = request
         self.asked.append(request)
         self.auditor.on_rest(request, self.now_ns)
@@ -412,7 +413,9 @@ class Outside:
         elif self.engine.books:
             self.auditor.books.check(self.engine, self.now_ns)
 
-    def on_answer(self, request_id: int, status: int, headers: dict[str, str], body: bytes) -> None:
+    def on_answer(
+        self, request_id: int, status: int, headers: Mapping[str, str], body: bytes
+    ) -> None:
         request = self._asked.pop(request_id, None)
         if status == 418:
             self.auditor.line.on_banned(self.now_ns + int(headers["retry-after"]) * NS_PER_S)
@@ -498,7 +501,7 @@ class Outside:
         struck = self._strike("upgrade", wire, reply)
         return reply if struck is None else struck.passes
 
-    def answer(self, request: HttpRequest, reply: HttpReply) -> Speech:
+    def answer(self, request: SimRequest, reply: HttpReply) -> Speech:
         if reply.status in (418, 429):
             self.auditor.line.answered(b'{"status":%d}' % reply.status)
         what, body = request.path.rsplit("/", 1)[1], reply.body

@@ -8,6 +8,7 @@ by their kernel, its memory-mapped journal stays, and nothing of its own runs an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -22,7 +23,7 @@ from core.io.runtime import Ending, Plan, Runtime
 from core.io.transport import Transport
 from core.model.config import Config, digest
 from core.model.errors import HotloopError
-from core.model.venue import RestRequest
+from core.model.venue import HttpRequest
 from core.state.journal import Header, Payload
 from tools import app
 from tools.world.agenda import Agenda
@@ -41,14 +42,14 @@ class Watcher(Protocol):
     def on_journaled(self, kind: int, payload: Payload) -> None: ...
     def on_journal_failed(self) -> None: ...
     def on_sent(self, link: int, data: bytes) -> None: ...
-    def on_asked(self, request_id: int, request: RestRequest) -> None: ...
+    def on_asked(self, request_id: int, request: HttpRequest) -> None: ...
     def on_read(self, link: int, data: bytes) -> None: ...
     def on_turn(self, link: int) -> None:
         """The bytes of one read have been carried to the end."""
         ...
 
     def on_answer(
-        self, request_id: int, status: int, headers: dict[str, str], body: bytes
+        self, request_id: int, status: int, headers: Mapping[str, str], body: bytes
     ) -> None: ...
     def on_up(self, link: int) -> None: ...
     def on_drop(self, link: int) -> None:
@@ -119,7 +120,7 @@ class Watched(Runtime):
             self.watcher.on_sent(link, data)
         super().send(link, data)
 
-    def ask(self, request_id: int, request: RestRequest) -> None:
+    def ask(self, request_id: int, request: HttpRequest) -> None:
         self.watcher.on_asked(request_id, request)
         super().ask(request_id, request)
 
@@ -143,7 +144,7 @@ class Watched(Runtime):
         super().on_down(link, reason)
 
     def _on_answer(
-        self, request_id: int, status: int, headers: dict[str, str], body: bytes
+        self, request_id: int, status: int, headers: Mapping[str, str], body: bytes
     ) -> None:
         if not self.dead:
             self.watcher.on_answer(request_id, status, headers, body)

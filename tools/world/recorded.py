@@ -22,7 +22,7 @@ from core.engine.replay import Untimed
 from core.model.commands import Command, FetchTime, SubscribeMarket
 from core.model.events import Event, MarketTrade, Reply
 from core.model.units import NS_PER_MS, NS_PER_S
-from core.model.venue import Adapter, RestRequest, WireRequest
+from core.model.venue import Adapter, HttpRequest, WireRequest
 from core.protocols.websocket import PING, TEXT
 from core.state.journal import Answer, Ask, Kind, Payload, Record, unpack
 from tools.app import House
@@ -31,7 +31,7 @@ from tools.world.tank import client_frames, server_frame
 from venues.sim.binance.exchange import Exchange
 from venues.sim.binance.rest import respond
 from venues.sim.binance.ws_api import ApiSession
-from venues.sim.http import HttpRequest
+from venues.sim.http import HttpRequest as SimRequest
 
 PING_NS = 20 * NS_PER_S
 """Between two pings of the exchange, as Binance sends them."""
@@ -61,7 +61,7 @@ class _Listening:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._adapter, name)
 
-    def encode(self, command: Command, request_id: int, venue_ns: int) -> WireRequest | RestRequest:
+    def encode(self, command: Command, request_id: int, venue_ns: int) -> WireRequest | HttpRequest:
         if isinstance(command, SubscribeMarket):
             self._subscription = request_id
         return self._adapter.encode(command, request_id, venue_ns)
@@ -79,6 +79,10 @@ class _Listening:
             elif type(event) is Reply:
                 # It answers the recorded run's request; ours has another number.
                 events[index] = replace(event, request_id=self._subscription)
+
+
+_Question = tuple[str, str, str, bytes]
+"""Method, path, query and body of a public question."""
 
 
 class RecordedWorld:
@@ -103,8 +107,8 @@ class RecordedWorld:
         self._order = itertools.count()
         self._time_request = house.adapter.encode(FetchTime(), 0, 0)
         self._recorded_asks: dict[int, Ask] = {}
-        self._asked: dict[tuple[str, str, str], list[int]] = {}
-        self._known: dict[tuple[str, str, str], Answer] = {}
+        self._asked: dict[_Question, list[int]] = {}
+        self._known: dict[_Question, Answer] = {}
         self._leaving = False
 
     # -- the recording -------------------------------------------------------------------------
@@ -159,7 +163,7 @@ class RecordedWorld:
         ask = self._recorded_asks.pop(answer.request_id, None)
         if ask is None or ask.signed:
             return
-        key = (ask.method, ask.path, ask.query)
+        key = (ask.method, ask.path, ask.query, ask.body)
         self._known[key] = answer
         for request_id in self._asked.pop(key, ()):
             self._answer(request_id, answer)
@@ -265,8 +269,8 @@ class RecordedWorld:
             if opcode == TEXT:
                 self._after(self.measured.latency_ns, partial(self._receive, session, payload))
 
-    def ask(self, request_id: int, request: RestRequest) -> None:
-        key = (request.method, request.path, request.query)
+    def ask(self, request_id: int, request: HttpRequest) -> None:
+        key = (request.method, request.path, request.query, request.body)
         if request.signed or request == self._time_request:
             self._after(self.measured.latency_ns, partial(self._respond, request_id, request))
         elif key in self._known:
@@ -274,11 +278,11 @@ class RecordedWorld:
         else:
             self._asked.setdefault(key, []).append(request_id)
 
-    def _respond(self, request_id: int, request: RestRequest) -> None:
-        signed = self._signer.rest(request)
+    def _respond(self, request_id: int, request: HttpRequest) -> None:
+        signed = request.leaving(self._signer, self.now_ns)
         path, _, query = signed.target.partition("?")
         headers = {name.lower(): value for name, value in signed.headers.items()}
-        http = HttpRequest(request.method, path, query, "", headers)
+        http = SimRequest(request.method, path, query, signed.body.decode(), headers)
         # The clock is asked for before the instruments are known, and with them the exchange.
         exchange = self.exchange.venue.exchange if self.exchange else Exchange(Random(0), ())
         reply = respond(exchange, http, self._venue_ns())

@@ -13,7 +13,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import partial
@@ -26,7 +26,7 @@ from core.engine.engine import Engine
 from core.model import config
 from core.model.errors import Misuse
 from core.model.units import NS_PER_MS, NS_PER_S
-from core.model.venue import KeyKind, RestRequest, WireRequest
+from core.model.venue import HttpAnswer, HttpRequest, KeyKind, WireRequest
 from core.protocols.websocket import CLOSE, PING, PONG, TEXT
 from core.state.hops import Hops
 from core.state.journal import MemoryJournal
@@ -34,7 +34,8 @@ from tools import app
 from venues.sim.binance.rest import receive
 from venues.sim.binance.venue import Venue
 from venues.sim.faults import Fault, LineName
-from venues.sim.http import HttpReply, HttpRequest
+from venues.sim.http import HttpReply
+from venues.sim.http import HttpRequest as SimRequest
 from venues.sim.ledger import DEFAULT_BALANCES, DEFAULT_KEY, DEFAULT_SECRET, Ledger
 
 START_NS = 1_790_000_000 * NS_PER_S
@@ -227,14 +228,14 @@ class Tank:
         """The connection that the message on its way to the venue left on."""
         self.saying: Link
         """The connection that the message on its way to the engine is for."""
-        self.asked: list[RestRequest] = []
+        self.asked: list[HttpRequest] = []
         self.to_engine: Callable[[Message], list[Delivery]] = self.deliver
         self.to_venue: Callable[[Message], list[Delivery]] = self.deliver
         self.to_wire: Callable[[Message], list[tuple[int, bytes]]] = lambda message: [
             (0, server_frame(message.opcode, message.payload))
         ]
         """The bytes a message is read as: each after a pause in nanoseconds."""
-        self.rest_answer: Callable[[RestRequest, int, dict[str, str], bytes], Any] = (
+        self.rest_answer: Callable[[HttpRequest, int, dict[str, str], bytes], Any] = (
             lambda request, status, headers, body: (LATENCY_NS, status, headers, body)
         )
         self.config_text = configuration(
@@ -526,29 +527,33 @@ class Tank:
             for latency_ns, changed in self.to_venue(message):
                 self.at(self.now_ns + latency_ns, partial(self.receive, link, changed))
 
-    def ask(self, request_id: int, request: RestRequest) -> None:
+    def ask(self, request_id: int, request: HttpRequest) -> None:
         self.asked.append(request)
         engine = self.engine
         self.at(self.now_ns + LATENCY_NS, lambda: self._answer(engine, request_id, request))
 
-    def _answer(self, engine: Engine, request_id: int, request: RestRequest) -> None:
-        signed = self.signer.rest(request)
+    def _answer(self, engine: Engine, request_id: int, request: HttpRequest) -> None:
+        signed = request.leaving(self.signer, self.now_ns)
         path, _, query = signed.target.partition("?")
         headers = {name.lower(): value for name, value in signed.headers.items()}
         outlet = _RestOutlet(self, engine, request_id, request)
-        asked = HttpRequest(request.method, path, query, "", headers)
+        asked = SimRequest(request.method, path, query, signed.body.decode(), headers)
         receive(self.venue, asked, outlet, self.venue_ns)
         self.venue.settle(self.venue_ns)
 
     def replied(
-        self, engine: Engine, request_id: int, request: RestRequest, reply: HttpReply
+        self, engine: Engine, request_id: int, request: HttpRequest, reply: HttpReply
     ) -> None:
         """The exchange answers a REST request."""
         lower = {name.lower(): value for name, value in reply.headers.items()}
         lower["date"] = formatdate(self.venue_ns / NS_PER_S, usegmt=True)
         passed = self.rest_answer(request, reply.status, lower, reply.body)
         if passed is not None:
-            self._bring(engine, request_id, *passed)
+            latency_ns, *came = passed
+            answer = HttpAnswer(*came)
+            if request.signed and answer.status:
+                answer = self.signer.take(request, answer)
+            self._bring(engine, request_id, latency_ns, *answer)
 
     def not_replied(self, engine: Engine, request_id: int) -> None:
         """The connection of a REST request breaks."""
@@ -560,7 +565,7 @@ class Tank:
         request_id: int,
         latency_ns: int,
         status: int,
-        headers: dict[str, str],
+        headers: Mapping[str, str],
         body: bytes,
     ) -> None:
         """Bring an answer to the boot that has asked, as long as it lives."""
@@ -613,7 +618,7 @@ class _Outlet:
 class _RestOutlet:
     """Where the exchange's answer to one REST request leaves."""
 
-    def __init__(self, tank: Tank, engine: Engine, request_id: int, request: RestRequest) -> None:
+    def __init__(self, tank: Tank, engine: Engine, request_id: int, request: HttpRequest) -> None:
         self._tank = tank
         self._engine = engine
         self._request_id = request_id

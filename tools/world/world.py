@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from core.engine.checkpoint import Notes, Restored
 from core.model.errors import JournalFailed
 from core.model.units import NS_PER_MS, NS_PER_S
-from core.model.venue import RestRequest
+from core.model.venue import HttpRequest
 from core.protocols.websocket import TEXT
 from core.state.journal import Kind, MemoryJournal, Record
 from tools.app import House
@@ -431,7 +431,7 @@ class World(Tank):
 
     # -- REST ----------------------------------------------------------------------------------
 
-    def ask(self, request_id: int, request: RestRequest) -> None:
+    def ask(self, request_id: int, request: HttpRequest) -> None:
         if self.now_ns < self.rest_shut_until_ns:
             self.not_replied(self.engine, request_id)
             return
@@ -439,7 +439,7 @@ class World(Tank):
         super().ask(request_id, request)
 
     def _rest_answer(
-        self, request: RestRequest, status: int, headers: dict[str, str], body: bytes
+        self, request: HttpRequest, status: int, headers: dict[str, str], body: bytes
     ) -> Answer | None:
         if status in (418, 429):
             self.auditor.line.answered(b'{"status":%d}' % status)

@@ -38,7 +38,7 @@ from core.model.errors import BadConfig
 from core.model.events import NO_INSTRUMENT, Reply
 from core.model.instrument import Instrument
 from core.model.units import NS_PER_S
-from core.model.venue import BookFeed, Limit, Line, Remedy, RestRequest, Subscription, SyncKind
+from core.model.venue import BookFeed, HttpRequest, Limit, Line, Remedy, Subscription, SyncKind
 from venues.binance import answer, decode, encode, rules, verdicts
 
 MARKET_LINE: Final = "market"
@@ -162,7 +162,7 @@ class SpotAdapter:
         """Return the order that a request asks for; see ``core.model.venue.Adapter.placed``."""
         return self._encoder.placed(request)
 
-    def encode_rest(self, command: Command, venue_ns: int) -> RestRequest:
+    def encode_rest(self, command: Command, venue_ns: int) -> HttpRequest:
         """Return the REST request for a command, see ``Encoder.encode_rest``."""
         return self._encoder.encode_rest(command, venue_ns)
 

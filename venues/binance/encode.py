@@ -50,7 +50,7 @@ from core.model.errors import BadConfig, BadParameter, Malformed, Misuse, OffGri
 from core.model.events import NO_INSTRUMENT, Side
 from core.model.instrument import Instrument
 from core.model.units import NS_PER_MS
-from core.model.venue import RestRequest, Stream, Subscription, WireRequest
+from core.model.venue import HttpRequest, Stream, Subscription, WireRequest
 from venues.binance import decode, facts, rules, schema
 
 TRADES_PAGE: Final = 1_000
@@ -298,7 +298,7 @@ class Encoder:
                 return _place_of(order, forms.instrument)
         return None
 
-    def encode(self, command: Command, request_id: int, venue_ns: int) -> WireRequest | RestRequest:
+    def encode(self, command: Command, request_id: int, venue_ns: int) -> WireRequest | HttpRequest:
         """Return the request for a command; see ``core.model.venue.Adapter.encode``."""
         match command:
             case Place():
@@ -388,7 +388,7 @@ class Encoder:
 
     # -- REST ----------------------------------------------------------------------------------
 
-    def encode_rest(self, command: Command, venue_ns: int) -> RestRequest:
+    def encode_rest(self, command: Command, venue_ns: int) -> HttpRequest:
         """Return the REST request for a command.
 
         All questions go this way but ``QueryOrder``. That one, ``Cancel`` and ``CancelAll`` go
@@ -397,22 +397,22 @@ class Encoder:
         """
         match command:
             case FetchTime():
-                return RestRequest("GET", "/api/v3/time", "", signed=False)
+                return HttpRequest("GET", "/api/v3/time")
             case FetchTops(indexes):
                 symbols = ",".join(f'"{self._of(index).instrument.symbol}"' for index in indexes)
                 query = f"symbols={quote(f'[{symbols}]', safe='')}"
-                return RestRequest("GET", "/api/v3/ticker/bookTicker", query, signed=False)
+                return HttpRequest("GET", "/api/v3/ticker/bookTicker", query)
             case FetchPrice(symbol):
                 query = f"symbol={quote(symbol, safe='')}"
-                return RestRequest("GET", "/api/v3/ticker/price", query, signed=False)
+                return HttpRequest("GET", "/api/v3/ticker/price", query)
             case FetchInstruments(also):
                 asked = (*self._subscription.symbols, *also)
                 symbols = ",".join(f'"{symbol}"' for symbol in asked)
                 query = f"symbols={quote(f'[{symbols}]', safe='')}"
-                return RestRequest("GET", "/api/v3/exchangeInfo", query, signed=False)
+                return HttpRequest("GET", "/api/v3/exchangeInfo", query)
             case FetchBook(index):
                 query = f"symbol={self._symbol(index)}&limit={self._levels}"
-                return RestRequest("GET", "/api/v3/depth", query, signed=False)
+                return HttpRequest("GET", "/api/v3/depth", query)
             case FetchAccount():
                 return self._signed("GET", "account", "omitZeroBalances=true", venue_ns)
             case FetchOpenOrders(index):
@@ -435,10 +435,10 @@ class Encoder:
             case Cancel(index, name, order_id):
                 which = self._which(index, name, order_id)
                 query = f"{which}&newClientOrderId={quote(_cancel_id(command), safe='')}"
-                return self._signed("DELETE", "order", query, venue_ns)
+                return self._signed("DELETE", "order", query, venue_ns, cancels=True)
             case CancelAll(index):
                 query = f"symbol={self._symbol(index)}"
-                return self._signed("DELETE", "openOrders", query, venue_ns)
+                return self._signed("DELETE", "openOrders", query, venue_ns, cancels=True)
             case TestPlace(place):
                 return self._signed("POST", "order/test", self._order(place), venue_ns)
         raise Misuse(f"{type(command).__name__} is not sent by REST")
@@ -463,10 +463,12 @@ class Encoder:
             return f"symbol={symbol}&orderId={venue_order_id}"
         return f"symbol={symbol}&origClientOrderId={quote(_name(client_order_id), safe='')}"
 
-    def _signed(self, method: str, path: str, query: str, venue_ns: int) -> RestRequest:
+    def _signed(
+        self, method: str, path: str, query: str, venue_ns: int, *, cancels: bool = False
+    ) -> HttpRequest:
         stamp = f"recvWindow={self._recv_window_ms}&timestamp={venue_ns // NS_PER_MS}"
         full = f"{query}&{stamp}" if query else stamp
-        return RestRequest(method, f"/api/v3/{path}", full, signed=True)
+        return HttpRequest(method, f"/api/v3/{path}", full, signed=True, cancels=cancels)
 
 
 def _values(place: Place, forms: Forms) -> tuple[str, ...]:

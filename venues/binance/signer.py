@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from core.model.errors import BadConfig
-from core.model.venue import RestRequest, Signed, WireRequest
+from core.model.venue import HttpAnswer, HttpRequest, Signed, WireRequest
 
 _PEM: Final = "-----BEGIN"
 _BLOCK: Final = 64
@@ -39,6 +39,9 @@ class KeySigner:
     """Signs for one API key."""
 
     __slots__ = ("_headers", "_key", "_sign")
+
+    in_order: Final = False
+    """A request is judged by its timestamp, whatever came before it."""
 
     def __init__(self, api_key: str, secret: str) -> None:
         """Raises ``BadConfig`` when key or secret cannot be used; it never quotes them."""
@@ -69,13 +72,14 @@ class KeySigner:
             body[cut:],
         )
 
-    def rest(self, request: RestRequest) -> Signed:
-        """Return target and headers; the key goes into a header, the signature into the query."""
-        target = f"{request.path}?{request.query}" if request.query else request.path
-        if not request.signed:
-            return Signed(target, {})
+    def rest(self, request: HttpRequest, now_ns: int) -> Signed:
+        """Return it with the key in a header and the signature in the query, which has the time."""
         signature = quote(self._sign(request.query.encode()).decode(), safe="")
-        return Signed(f"{target}&signature={signature}", self._headers)
+        return Signed(f"{request.target}&signature={signature}", self._headers)
+
+    def take(self, request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
+        """Return the answer as it is: no answer of this venue holds a secret."""
+        return answer
 
 
 def _hmac_sha256(secret: str) -> Callable[[bytes], bytes]:

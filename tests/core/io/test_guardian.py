@@ -36,11 +36,10 @@ from core.io.guardian import (
     Lifeline,
     parent_pidfd,
 )
-from core.io.rest import Answer
 from core.model.commands import Command, FetchOpenOrders
 from core.model.errors import Untrusted
 from core.model.units import NS_PER_MS, NS_PER_S
-from core.model.venue import RestRequest, Stream, Subscription
+from core.model.venue import HttpAnswer, HttpRequest, Stream, Subscription
 from venues.binance import VENUE
 from venues.binance.adapter import EXECUTION_NS, SpotAdapter
 from venues.sim.binance.exchange import LIMITS, Limits
@@ -48,7 +47,7 @@ from venues.sim.binance.limits import Limit
 from venues.sim.binance.rest import respond
 from venues.sim.binance.venue import Venue as Exchange
 from venues.sim.fixed import ONE
-from venues.sim.http import HttpRequest
+from venues.sim.http import HttpRequest as SimRequest
 
 START_NS = 1_767_225_600_500_000_000
 SCOPE = "habcdef-"
@@ -80,7 +79,7 @@ CHARGE = Charge(
 PRICES = {"BTCUSDT": "60000.00", "ETHUSDT": "3000.00", "BNBUSDT": "580.00"}
 """Of resting bids, near enough to the market for the exchange to take them."""
 
-Fault = Callable[[RestRequest], Answer | None]
+Fault = Callable[[HttpRequest], HttpAnswer | None]
 
 
 class World:
@@ -127,26 +126,26 @@ class World:
     def noted(self, action: str) -> list[dict[str, Any]]:
         return [note for note in self.notes if note["action"] == action]
 
-    async def ask(self, request: RestRequest) -> Answer:
+    async def ask(self, request: HttpRequest) -> HttpAnswer:
         self.asked.append((self.now_s, request.method, request.path))
         await trio.sleep(ROUND_TRIP_S)
         answer = self.fault(request) or self.respond(request)
         self.statuses.add(answer.status)
         return answer
 
-    def respond(self, request: RestRequest) -> Answer:
-        signed = self.signer.rest(request)
+    def respond(self, request: HttpRequest) -> HttpAnswer:
+        signed = request.leaving(self.signer, self.now_ns())
         path, _, query = signed.target.partition("?")
         headers = {name.lower(): value for name, value in signed.headers.items()}
         there_ns = self.now_ns() + self.ahead_ns
         reply = respond(
             self.exchange.exchange,
-            HttpRequest(request.method, path, query, headers=headers),
+            SimRequest(request.method, path, query, headers=headers),
             there_ns,
         )
         self.exchange.settle(there_ns)
         told = {name.lower(): value for name, value in reply.headers.items()}
-        return Answer(reply.status, told, reply.body)
+        return HttpAnswer(reply.status, told, reply.body)
 
     def place(self, name: str, symbol: str = "BTCUSDT") -> None:
         """Let an order rest far from any market, in whoever's name."""
@@ -155,7 +154,7 @@ class World:
             f"&price={PRICES[symbol]}"
             f"&newClientOrderId={name}&timestamp={(self.now_ns() + self.ahead_ns) // NS_PER_MS}"
         )
-        assert self.respond(RestRequest("POST", "/api/v3/order", query, signed=True)).status == 200
+        assert self.respond(HttpRequest("POST", "/api/v3/order", query, signed=True)).status == 200
 
     def open(self) -> list[str]:
         return sorted(
@@ -174,20 +173,20 @@ def world(autojump_clock: MockClock) -> World:
     return World(autojump_clock)
 
 
-def refusal(status: int, code: int = 0, text: str = "", **headers: str) -> Answer:
+def refusal(status: int, code: int = 0, text: str = "", **headers: str) -> HttpAnswer:
     body = b"<html>" if not code else json.dumps({"code": code, "msg": text}).encode()
-    return Answer(status, {name.replace("_", "-"): v for name, v in headers.items()}, body)
+    return HttpAnswer(status, {name.replace("_", "-"): v for name, v in headers.items()}, body)
 
 
-def nothing() -> Answer:
-    return Answer(0, {}, b"connection refused")
+def nothing() -> HttpAnswer:
+    return HttpAnswer(0, {}, b"connection refused")
 
 
-def first(times: int, path: str, answer: Callable[[], Answer]) -> Fault:
+def first(times: int, path: str, answer: Callable[[], HttpAnswer]) -> Fault:
     """Return a fault of the first so many requests for a path."""
     left = [times]
 
-    def fault(request: RestRequest) -> Answer | None:
+    def fault(request: HttpRequest) -> HttpAnswer | None:
         if request.path.endswith(path) and left[0]:
             left[0] -= 1
             return answer()
@@ -265,7 +264,7 @@ async def test_an_order_that_appears_between_two_empty_lists_breaks_the_proof(
 ) -> None:
     seen = [0]
 
-    def late(request: RestRequest) -> Answer | None:
+    def late(request: HttpRequest) -> HttpAnswer | None:
         if request.path.endswith("openOrders") and world.now_s >= EXPIRED_S:
             seen[0] += 1
             if seen[0] == 2:  # the second look
@@ -284,11 +283,11 @@ async def test_an_order_of_an_unknown_condition_is_cancelled_by_our_own_name_for
 ) -> None:
     world.place(SCOPE + "1-1")
 
-    def odd(request: RestRequest) -> Answer | None:
+    def odd(request: HttpRequest) -> HttpAnswer | None:
         answer = world.respond(request)
         if not request.path.endswith("openOrders"):
             return answer
-        return Answer(200, {}, answer.body.replace(b'"NEW"', b'"ODD"'))
+        return HttpAnswer(200, {}, answer.body.replace(b'"NEW"', b'"ODD"'))
 
     world.fault = odd
     assert await world.clear()
@@ -306,13 +305,13 @@ async def test_an_order_of_an_unknown_condition_is_cancelled_by_our_own_name_for
         lambda: refusal(503),
         lambda: refusal(502, -1000, "unknown"),
         lambda: refusal(400, -1007, "timeout"),
-        lambda: Answer(200, {}, b"[{}]"),
-        lambda: Answer(200, {}, b"nonsense"),
+        lambda: HttpAnswer(200, {}, b"[{}]"),
+        lambda: HttpAnswer(200, {}, b"nonsense"),
     ],
 )
 @pytest.mark.parametrize("path", ["time", "exchangeInfo", "openOrders", "order"])
 async def test_what_was_not_answered_is_asked_again(
-    world: World, autojump_clock: MockClock, path: str, answer: Callable[[], Answer]
+    world: World, autojump_clock: MockClock, path: str, answer: Callable[[], HttpAnswer]
 ) -> None:
     world.place(SCOPE + "1-1")
     world.place("somebody")
@@ -328,7 +327,7 @@ async def test_a_cancel_whose_answer_is_lost_is_settled_by_the_next_list(
     world.place(SCOPE + "1-1")
     lost = first(1, "order", nothing)
 
-    def done_but_lost(request: RestRequest) -> Answer | None:
+    def done_but_lost(request: HttpRequest) -> HttpAnswer | None:
         found = lost(request)
         if found:
             world.respond(request)
@@ -345,7 +344,7 @@ async def test_a_cancel_whose_answer_is_lost_is_settled_by_the_next_list(
     ids=["no answer", "refused"],
 )
 async def test_an_order_that_stays_whatever_is_sent_is_not_hammered(
-    world: World, autojump_clock: MockClock, answer: Callable[[], Answer], most: int
+    world: World, autojump_clock: MockClock, answer: Callable[[], HttpAnswer], most: int
 ) -> None:
     world.place(SCOPE + "1-1")
     world.fault = lambda request: answer() if request.method == "DELETE" else None
@@ -361,7 +360,7 @@ async def test_a_cancel_that_comes_too_late_is_no_trouble(
 ) -> None:
     world.place(SCOPE + "1-1")
 
-    def gone_already(request: RestRequest) -> Answer | None:
+    def gone_already(request: HttpRequest) -> HttpAnswer | None:
         if request.method == "DELETE":
             world.respond(request)
         return None
@@ -375,7 +374,7 @@ async def test_a_cancel_that_comes_too_late_is_no_trouble(
 async def test_a_missing_list_proves_nothing(world: World, autojump_clock: MockClock) -> None:
     until_s = EXPIRED_S + 3
 
-    def missing(request: RestRequest) -> Answer | None:
+    def missing(request: HttpRequest) -> HttpAnswer | None:
         lost = request.path.endswith("openOrders") and world.now_s < until_s
         return nothing() if lost else None
 
@@ -390,7 +389,7 @@ async def test_an_untrusted_peer_is_told_nothing_and_tried_again(
     world.place(SCOPE + "1-1")
     tries = [0]
 
-    def untrusted(request: RestRequest) -> Answer | None:
+    def untrusted(request: HttpRequest) -> HttpAnswer | None:
         tries[0] += 1
         if tries[0] < 4:
             raise Untrusted("the certificate does not prove who answers")
@@ -499,7 +498,7 @@ async def test_a_new_run_is_looked_for_after_the_list_and_before_the_cancels(
 ) -> None:
     """What the list shows was placed before the look at the lock: so by no new run."""
 
-    def start_after_list(request: RestRequest) -> Answer | None:
+    def start_after_list(request: HttpRequest) -> HttpAnswer | None:
         answer = world.respond(request)
         if request.path.endswith("openOrders"):
             world.new_run = True

@@ -19,6 +19,7 @@ from core.io import journal_file
 from core.io.disk import Disk
 from core.io.journal_file import CHUNK_BYTES, JournalFile, follow, next_boot, read
 from core.model.errors import BadParameter, JournalCorrupt, JournalFailed
+from core.model.venue import KeyKind
 from core.state.journal import HEAD_BYTES, Header, Kind, Record, encode, pack, unpack
 
 PAGE = mmap.PAGESIZE
@@ -30,6 +31,7 @@ HEADER = Header(
     venue="sim",
     strategy="maker",
     start_ns=1_000,
+    key=KeyKind.SIGNS,
 )
 
 
@@ -405,11 +407,11 @@ def test_a_missing_segment_is_corruption(tmp_path: Path) -> None:
     [
         (encode(Kind.NOTE, -1, 0, b""), "does not begin with a header"),
         (b"\xff" * 64, "does not begin with a header"),
-        (encode(Kind.HEADER, -1, 0, b"\x93"), "Header does not decode"),
+        (encode(Kind.HEADER, -1, 0, b"\x93"), "Format does not decode"),
         (encode(Kind.HEADER, -1, 0, pack(replace(HEADER, segment=2))), "says it is segment 2"),
         (
             encode(Kind.HEADER, -1, 0, pack(replace(HEADER, format_version=99))),
-            "has format 99; this version reads up to 2",
+            "has format 99, and this hotloop reads 3 alone",
         ),
     ],
 )
@@ -441,7 +443,8 @@ from core.io.journal_file import JournalFile
 from core.state.journal import Header, Kind
 
 header = Header(
-    run_id="child", boot=1, config_digest="", seeds={}, venue="", strategy="", start_ns=0
+    run_id="child", boot=1, config_digest="", seeds={}, venue="", strategy="", start_ns=0,
+    key="none",
 )
 writer = JournalFile(Path(sys.argv[1]), header, segment_bytes=1 << 16)
 number = 0

@@ -13,6 +13,7 @@ from core.io.journal_file import JournalFile, next_boot
 from core.io.last_boot import last_boot
 from core.model.errors import JournalCorrupt
 from core.model.events import Side
+from core.model.venue import KeyKind
 from core.state.journal import Header, Kind, Record, pack
 from core.state.journal import encode as encode_record
 
@@ -29,6 +30,7 @@ class Boot:
             venue="sim",
             strategy="maker",
             start_ns=number * 1_000,
+            key=KeyKind.SIGNS,
         )
         self.number = number
         self.time_ns = number * 1_000
@@ -257,6 +259,7 @@ def test_a_journal_of_a_later_version_is_refused_and_not_read_around(tmp_path: P
         venue="",
         strategy="",
         start_ns=0,
+        key=KeyKind.SIGNS,
     )
     record = encode_record(Kind.HEADER, -1, 0, pack(later))
     data[: len(record)] = record

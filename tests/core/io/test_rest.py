@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import httpx
 import pytest
@@ -13,9 +13,9 @@ from trio.testing import MockClock
 
 from core.io import rest
 from core.io.loop import HotLoop
-from core.io.rest import Answer, RestClient, RestDesk
+from core.io.rest import RestClient, RestDesk
 from core.model.errors import Untrusted
-from core.model.venue import RestRequest, Signed, WireRequest
+from core.model.venue import HttpAnswer, HttpRequest, Signed, WireRequest
 from tests.core.io.peers import AUTHORITY, served, trusted
 from tests.core.io.steps import TrioClock, make_loop
 
@@ -64,6 +64,31 @@ class Server:
         return handler
 
 
+class Slow:
+    """Takes requests with a body, answers each after a while, and knows how many it had at once."""
+
+    def __init__(self, answer_s: float) -> None:
+        self.answer_s = answer_s
+        self.under_way = self.most = 0
+        self.heads: list[bytes] = []
+        self.bodies: list[bytes] = []
+
+    async def __call__(self, stream: trio.abc.Stream) -> None:
+        while request := await stream.receive_some(65_536):
+            head, _, body = bytes(request).partition(b"\r\n\r\n")
+            if not body:  # it comes by itself
+                body = bytes(await stream.receive_some(65_536))
+            self.heads.append(head)
+            self.bodies.append(body)
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+            try:
+                await trio.sleep(self.answer_s)
+            finally:
+                self.under_way -= 1
+            await stream.send_all(reply(b"done"))
+
+
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
     async with trio.open_nursery() as nursery:
@@ -76,7 +101,7 @@ def reply(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> bytes:
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
-async def ask(url: str, request: Signed | str = "/time", method: str = "GET") -> Answer:
+async def ask(url: str, request: Signed | str = "/time", method: str = "GET") -> HttpAnswer:
     async with RestClient(url, trusted()) as client:
         return await client.ask(request, method)
 
@@ -103,6 +128,28 @@ async def test_a_signed_target_is_sent_byte_for_byte(server: Server) -> None:
     head = server.requests[0]
     assert head.startswith(b"DELETE " + target.encode() + b" HTTP/1.1\r\n")
     assert b"\r\nX-MBX-APIKEY: fake-key\r\n" in head
+
+
+async def test_a_body_is_sent_with_its_length_and_its_type(server: Server) -> None:
+    takes = Slow(0)
+    url = await server.start(takes)
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    await ask(url, Signed("/0/private/AddOrder", headers, b"nonce=1&pair=a%2Fb"), method="POST")
+    [head], [body] = takes.heads, takes.bodies
+    assert body == b"nonce=1&pair=a%2Fb"
+    assert b"\r\ncontent-length: 18" in head.lower()
+    assert head.lower().count(b"\r\ncontent-type: application/x-www-form-urlencoded") == 1
+    assert b"transfer-encoding" not in head.lower()
+
+
+async def test_without_a_body_nothing_is_said_of_one(server: Server) -> None:
+    url = await server.start(server.says(reply(b"")))
+    await ask(url)
+    assert b"content-" not in server.requests[0].lower()
+
+
+def test_what_leaves_is_not_shown() -> None:
+    assert repr(Signed("/x?key=fake-key", {"key": "fake-key"}, b"fake-key")) == "Signed(...)"
 
 
 async def test_the_environment_takes_no_part(
@@ -207,31 +254,47 @@ async def test_a_host_that_does_not_prove_itself_is_untrusted(
 
 
 class FakeSigner:
+    """Signs with a number that rises, and keeps the token of an answer that has one."""
+
+    def __init__(self, *, in_order: bool = False) -> None:
+        self.in_order = in_order
+        self.signed_ns: list[int] = []
+        self.tokens: list[bytes] = []
+
     def wire(self, request: WireRequest) -> bytes:
         return request.body
 
-    def rest(self, request: RestRequest) -> Signed:
-        return Signed(f"{request.path}?{request.query}&signature=fake", {"X-Key": "fake-key"})
+    def rest(self, request: HttpRequest, now_ns: int) -> Signed:
+        self.signed_ns.append(now_ns)
+        body = b"nonce=%d&%b" % (len(self.signed_ns), request.body)
+        return Signed(f"{request.target}&signature=fake", {"X-Key": "fake-key"}, body)
+
+    def take(self, request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
+        if b"token=" not in answer.body:
+            return answer
+        self.tokens.append(answer.body.partition(b"token=")[2])
+        return answer._replace(body=b"token=")
 
 
 class Asked:
     """A desk, and the answers it brought."""
 
-    def __init__(self, loop: HotLoop, url: str) -> None:
+    def __init__(self, loop: HotLoop, url: str, signer: FakeSigner | None = None) -> None:
         self.answers: list[tuple[int, int, bytes]] = []
         self.changed = trio.Event()
         self.untrusted: list[str] = []
         self.desk = RestDesk(
             url,
             trusted=trusted(),
-            signer=FakeSigner(),
+            signer=signer or FakeSigner(),
+            now_ns=TrioClock().now_ns,
             on_answer=self._on_answer,
             on_untrusted=self.untrusted.append,
             loop=loop,
         )
 
     def _on_answer(
-        self, request_id: int, status: int, headers: dict[str, str], body: bytes
+        self, request_id: int, status: int, headers: Mapping[str, str], body: bytes
     ) -> None:
         self.answers.append((request_id, status, body))
         self.changed.set()
@@ -243,8 +306,8 @@ class Asked:
                 await self.changed.wait()
 
 
-def request_of(query: str = "symbol=BTCUSDT", *, signed: bool = False) -> RestRequest:
-    return RestRequest(method="GET", path="/api/v3/depth", query=query, signed=signed)
+def request_of(query: str = "symbol=BTCUSDT", *, signed: bool = False) -> HttpRequest:
+    return HttpRequest(method="GET", path="/api/v3/depth", query=query, signed=signed)
 
 
 @pytest.fixture
@@ -280,6 +343,100 @@ async def test_a_request_is_signed_when_it_leaves(
     assert b"X-Key: fake-key\r\n" in server.requests[0]
 
 
+async def test_what_an_answer_holds_in_secret_stays_with_the_signer(
+    server: Server, loop: HotLoop, nursery: trio.Nursery
+) -> None:
+    signer = FakeSigner()
+    asked = Asked(loop, await server.start(server.says(reply(b"token=fake-token"))), signer)
+    await nursery.start(asked.desk.serve)
+    asked.desk.submit(1, request_of("token", signed=True))
+    await asked.hear(1)
+    assert asked.answers == [(1, 200, b"token=")]
+    assert signer.tokens == [b"fake-token"]
+
+
+def signed(body: bytes, *, cancels: bool = False) -> HttpRequest:
+    return HttpRequest("POST", "/private", body=body, signed=True, cancels=cancels)
+
+
+async def test_where_signed_requests_want_an_order_they_go_one_by_one_cancels_first(
+    autojump_clock: MockClock, server: Server, loop: HotLoop, nursery: trio.Nursery
+) -> None:
+    slow = Slow(0.5)
+    asked = Asked(loop, await server.start(slow), FakeSigner(in_order=True))
+    await nursery.start(asked.desk.serve)
+    for number, cancels in enumerate((False, False, True, True)):
+        asked.desk.submit(number, signed(b"n=%d" % number, cancels=cancels))
+        await trio.testing.wait_all_tasks_blocked()
+    await asked.hear(4)
+    assert slow.most == 1
+    assert slow.bodies == [b"nonce=1&n=0", b"nonce=2&n=2", b"nonce=3&n=3", b"nonce=4&n=1"]
+    assert {answer[1:] for answer in asked.answers} == {(200, b"done")}
+
+
+async def test_what_is_not_signed_waits_for_no_turn(
+    autojump_clock: MockClock, server: Server, loop: HotLoop, nursery: trio.Nursery
+) -> None:
+    asked = Asked(loop, await server.start(server.says()), FakeSigner(in_order=True))
+    await nursery.start(asked.desk.serve)
+    asked.desk.submit(1, signed(b""))
+    asked.desk.submit(2, request_of())
+    await asked.hear(2)
+    assert sum(b" HTTP/1.1" in piece for piece in server.requests) == 2
+
+
+async def test_elsewhere_signed_requests_wait_for_none(
+    autojump_clock: MockClock, server: Server, loop: HotLoop, nursery: trio.Nursery
+) -> None:
+    slow = Slow(0.5)
+    asked = Asked(loop, await server.start(slow))
+    await nursery.start(asked.desk.serve)
+    asked.desk.submit(1, signed(b"a"))
+    asked.desk.submit(2, signed(b"b"))
+    await asked.hear(2)
+    assert slow.most == 2
+
+
+async def test_a_cancel_waits_no_longer_than_a_patience_for_who_is_before_it(
+    autojump_clock: MockClock, server: Server, loop: HotLoop, nursery: trio.Nursery
+) -> None:
+    slow = Slow(60.0)
+    asked = Asked(loop, await server.start(slow), FakeSigner(in_order=True))
+    await nursery.start(asked.desk.serve)
+    asked.desk.submit(1, signed(b"question"))
+    await trio.sleep(5)
+    began_s = trio.current_time()
+    asked.desk.submit(2, signed(b"cancel", cancels=True))
+    await asked.hear(1)
+    assert asked.answers == [(1, 0, b"no answer within 2 s, and a cancel waits")]
+    assert trio.current_time() - began_s == pytest.approx(rest.PATIENCE_S, abs=0.1)
+    slow.answer_s = 0.1
+    await asked.hear(2)
+    assert slow.bodies[-1] == b"nonce=2&cancel"
+
+
+async def test_whose_turn_does_not_come_in_time_is_told_that_nothing_was_sent(
+    autojump_clock: MockClock, server: Server, loop: HotLoop, nursery: trio.Nursery
+) -> None:
+    slow = Slow(60.0)
+    signer = FakeSigner(in_order=True)
+    asked = Asked(loop, await server.start(slow), signer)
+    await nursery.start(asked.desk.serve)
+    asked.desk.submit(1, signed(b"first"))
+    await trio.testing.wait_all_tasks_blocked()
+    asked.desk.submit(2, signed(b"second"))
+    await asked.hear(2)
+    assert sorted(asked.answers) == [
+        (1, 0, b"no answer within 10 s"),
+        (2, 0, b"nothing was sent: others were before it for 10 s"),
+    ]
+    slow.answer_s = 0.1
+    asked.desk.submit(3, signed(b"third"))  # and its turn is passed on
+    await asked.hear(3)
+    assert asked.answers[-1] == (3, 200, b"done")
+    assert len(signer.signed_ns) == 2
+
+
 async def test_requests_beyond_the_bound_are_answered_unsent(
     autojump_clock: MockClock, server: Server, loop: HotLoop, nursery: trio.Nursery
 ) -> None:
@@ -304,7 +461,7 @@ async def test_a_cancel_waits_behind_no_question(
     for request_id in range(rest.MAX_UNDER_WAY):
         asked.desk.submit(request_id, request_of())
     for request_id in range(rest.MAX_CANCELS + 1):
-        asked.desk.submit(100 + request_id, RestRequest("DELETE", "/order", "", signed=False))
+        asked.desk.submit(100 + request_id, HttpRequest("POST", "/cancel", cancels=True))
     await asked.hear(1)
     assert asked.answers == [(164, 0, b"nothing was sent: 64 such are under way")]
     await asked.hear(rest.MAX_UNDER_WAY + rest.MAX_CANCELS + 1)

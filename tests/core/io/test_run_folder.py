@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from core.io.run_folder import FILES, Owner, RunFolder, account_of
 from core.model.errors import BadConfig
+from core.model.venue import KeyKind
 from core.state.journal import Header
 
 OWNER = Owner(
@@ -30,6 +31,7 @@ def header(run_id: str) -> Header:
         venue="binance",
         strategy="maker",
         start_ns=1,
+        key=KeyKind.SIGNS,
     )
 
 

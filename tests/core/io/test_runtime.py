@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from core.model.errors import Untrusted
 from core.model.events import Side
 from core.model.strategy import Desk, Strategy
 from core.model.units import NS_PER_S
+from core.model.venue import Signer
 from core.model.views import BookView, OrderState, OrderView
 from core.state.hops import HOPS
 from core.state.journal import Header, Kind
@@ -80,7 +81,19 @@ class Raises(Rests):
         desk.timer(1_000_000_000, "break")
 
 
-def runtime_on(exchange: RunningExchange, folder: Path, strategy: str, *, spin: bool) -> Runtime:
+def as_it_is(house: app.House) -> app.House:
+    return house
+
+
+def runtime_on(
+    exchange: RunningExchange,
+    folder: Path,
+    strategy: str,
+    *,
+    spin: bool,
+    wired: Callable[[app.House], app.House] = as_it_is,
+    signer: Signer | None = None,
+) -> Runtime:
     text = CONFIG.format(
         rest=exchange.rest,
         stream=exchange.stream,
@@ -89,7 +102,7 @@ def runtime_on(exchange: RunningExchange, folder: Path, strategy: str, *, spin: 
     )
     loaded = config.load(text, "test.toml")
     key = app.venue_of(loaded, "test.toml").key_kind(DEFAULT_SECRET)
-    house = app.house(loaded, "test.toml", scope="htest-", boot=1, seed=1, key=key)
+    house = wired(app.house(loaded, "test.toml", scope="htest-", boot=1, seed=1, key=key))
     clock = EngineClock()
     header = Header(
         run_id="htest-",
@@ -116,7 +129,7 @@ def runtime_on(exchange: RunningExchange, folder: Path, strategy: str, *, spin: 
         plan,
         house.engine,
         clock=clock,
-        signer=house.venue.signer(DEFAULT_KEY, DEFAULT_SECRET),
+        signer=signer or house.venue.signer(DEFAULT_KEY, DEFAULT_SECRET),
         restored=None,
         journal=JournalFile(folder, header, segment_bytes=1 << 22),
         hop_log=HlogFile(folder / "hops.hlog", clock.now_ns()),

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.model.errors import JournalCorrupt
+from core.model.venue import KeyKind
 from core.state.journal import (
     HEAD_BYTES,
     INPUTS,
@@ -38,6 +39,7 @@ HEADER = Header(
     venue="binance",
     strategy="maker",
     start_ns=1_700_000_000_000_000_000,
+    key=KeyKind.SIGNS,
 )
 
 words = st.tuples(
@@ -156,7 +158,7 @@ def test_search_for_records_gives_up_on_hostile_bytes(monkeypatch: pytest.Monkey
     [
         HEADER,
         Answer(7, 200, {"x-mbx-used-weight-1m": "5"}, b"{}"),
-        Ask(8, "GET", "/api/v3/depth", "symbol=BTCUSDT&limit=5000", False),
+        Ask(8, "POST", "/cancel", "x=1", {"content-type": "x"}, b"id=7", True, True),
     ],
 )
 def test_bodies_come_back_as_packed(body: Header | Answer | Ask) -> None:

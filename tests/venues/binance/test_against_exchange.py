@@ -137,7 +137,7 @@ class Run:
 
     def fetch(self, command: Command) -> Reply:
         request = self.adapter.encode_rest(command, self.now_ns)
-        signed = self.signer.rest(request)
+        signed = request.leaving(self.signer, self.now_ns)
         path, _, query = signed.target.partition("?")
         headers = {name.lower(): value for name, value in signed.headers.items()}
         answer = respond(

@@ -30,7 +30,7 @@ from core.model.commands import (
 )
 from core.model.errors import BadConfig, BadParameter, Misuse
 from core.model.events import NO_INSTRUMENT, Side
-from core.model.venue import RestRequest, Stream, WireRequest
+from core.model.venue import HttpRequest, Stream, WireRequest
 from tests.venues.binance import world
 from venues.binance import VENUE, decode
 
@@ -62,7 +62,7 @@ def sent(command: Command, adapter: Any = ADAPTER, request_id: int = 17) -> dict
     return message
 
 
-def rest(command: Command) -> RestRequest:
+def rest(command: Command) -> HttpRequest:
     return ADAPTER.encode_rest(command, world.NOW_NS)
 
 
@@ -272,11 +272,13 @@ STAMP_QUERY = "recvWindow=5000&timestamp=1645423376532"
 def test_questions_go_by_rest(
     command: Command, method: str, path: str, query: str, signed: bool
 ) -> None:
-    assert rest(command) == RestRequest(method, f"/api/v3/{path}", query, signed)
+    assert rest(command) == HttpRequest(
+        method, f"/api/v3/{path}", query, signed=signed, cancels=method == "DELETE"
+    )
 
 
 def test_questions_without_a_line_of_their_own_leave_by_rest_in_a_run_too() -> None:
-    assert isinstance(ADAPTER.encode(FetchBook(0), 1, world.NOW_NS), RestRequest)
+    assert isinstance(ADAPTER.encode(FetchBook(0), 1, world.NOW_NS), HttpRequest)
     assert isinstance(ADAPTER.encode(QueryOrder(0, "a"), 1, world.NOW_NS), WireRequest)
 
 

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.model.errors import BadConfig
-from core.model.venue import RestRequest, WireRequest
+from core.model.venue import HttpRequest, WireRequest
 from tests.venues.binance import world
 from venues.binance import VENUE
 from venues.binance.signer import KeySigner
@@ -32,6 +32,7 @@ DOC_ED25519 = (
 )
 """The example key of fix-api.md."""
 
+NOW_NS = world.NOW_NS
 BODY = b'{"id":"p1","method":"order.place","params":{"price":"52000.00"}}'
 
 
@@ -72,13 +73,13 @@ def test_the_rest_vectors_of_the_documentation(symbol: str, signature: str) -> N
         f"symbol={symbol}&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1"
         "&recvWindow=5000&timestamp=1499827319559"
     )
-    signed = HMAC.rest(RestRequest("POST", "/api/v3/order", query, signed=True))
+    signed = HMAC.rest(HttpRequest("POST", "/api/v3/order", query, signed=True), NOW_NS)
     assert signed.target == f"/api/v3/order?{query}&signature={signature}"
     assert signed.headers == {"X-MBX-APIKEY": world.DOC_KEY}
 
 
 def test_a_public_request_carries_no_key() -> None:
-    signed = HMAC.rest(RestRequest("GET", "/api/v3/time", "", signed=False))
+    signed = HttpRequest("GET", "/api/v3/time").leaving(HMAC, NOW_NS)
     assert (signed.target, dict(signed.headers)) == ("/api/v3/time", {})
 
 
@@ -97,8 +98,8 @@ def test_the_ed25519_vector_of_the_documentation() -> None:
 
 
 def test_an_ed25519_signature_is_escaped_in_an_url() -> None:
-    request = RestRequest("GET", "/api/v3/account", "timestamp=1", signed=True)
-    target = KeySigner("K", DOC_ED25519).rest(request).target
+    request = HttpRequest("GET", "/api/v3/account", "timestamp=1", signed=True)
+    target = KeySigner("K", DOC_ED25519).rest(request, NOW_NS).target
     assert target.endswith("%3D%3D")
     assert not set("+/=") & set(target.partition("&signature=")[2])
 
@@ -173,7 +174,7 @@ def test_signatures_equal_an_independent_clients() -> None:
         keys = oracle["credentials"][vector["credentials"]]
         secret = SEED_ED25519 if "Ed25519" in vector["note"] else keys["secret"]
         signer = KeySigner(keys["apiKey"], secret)
-        target = signer.rest(RestRequest("GET", "/", query, signed=True)).target
+        target = signer.rest(HttpRequest("GET", "/", query, signed=True), NOW_NS).target
         assert target.partition("&signature=")[2] == signature
         checked += 1
     assert checked >= 6

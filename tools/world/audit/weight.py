@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from core.model.units import NS_PER_MS, NS_PER_S
-from core.model.venue import RestRequest
+from core.model.venue import HttpRequest
 from tools.world.audit.watch import Context, Watch
 
 KEPT: Final = 10
@@ -117,7 +117,7 @@ class Weight(Watch):
     def on_request(self, method: str, values: Mapping[str, Any], now_ns: int) -> None:
         self._ask(method, values, now_ns)
 
-    def on_rest(self, request: RestRequest, now_ns: int) -> None:
+    def on_rest(self, request: HttpRequest, now_ns: int) -> None:
         """A request leaves by REST."""
         pairs = (pair.partition("=") for pair in request.query.split("&"))
         values = {name: value for name, _, value in pairs}

@@ -1,0 +1,186 @@
+"""A session's token comes over REST and leaves with every private request, and is seen nowhere.
+
+The venue is the built-in one, which wants no token: here its private line is opened by asking for
+one, and what the signer puts into a private request is looked at before the exchange's own
+signature goes in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+
+from core.io.journal_file import read
+from core.io.rest import RestClient
+from core.io.runtime import Ending, Runtime
+from core.model.commands import Command, Logon, Riskless, SubscribePrivate
+from core.model.errors import Malformed
+from core.model.events import Reply, Verdict
+from core.model.venue import HttpAnswer, HttpRequest, Signed, Signer, WireRequest
+from core.state.journal import Answer, Ask, Kind, unpack
+from tests.core.io.test_runtime import Rests, exchange, runtime_on, standing
+from tools.app import House
+from venues.binance import VENUE
+from venues.binance.adapter import SpotAdapter
+from venues.sim.server import DEFAULT_KEY, DEFAULT_SECRET
+
+TOKEN = "visibly-fake-token-1234567890"
+PATH = "/private/token"
+
+
+class TokenAdapter:
+    """An adapter whose private line is opened with a token that REST gives."""
+
+    def __init__(self, adapter: SpotAdapter) -> None:
+        self._adapter = adapter
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._adapter, name)
+
+    def script(self, line: int) -> Sequence[Riskless]:
+        return (Logon(), SubscribePrivate()) if line else self._adapter.script(line)
+
+    def cost(self, command: Command) -> tuple[tuple[str, int], ...]:
+        return self._adapter.cost(command)
+
+    def encode(self, command: Command, request_id: int, venue_ns: int) -> WireRequest | HttpRequest:
+        if isinstance(command, Logon):
+            return HttpRequest("POST", PATH, body=b"what=token", signed=True)
+        return self._adapter.encode(command, request_id, venue_ns)
+
+    def answer(
+        self,
+        command: Command,
+        request_id: int,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> Reply:
+        if not isinstance(command, Logon):
+            return self._adapter.answer(command, request_id, status, headers, body)
+        if b'"expires":900' not in body:
+            raise Malformed(f"no token: {body!r}")
+        return Reply(request_id=request_id, verdict=Verdict.DONE)
+
+
+class TokenSigner:
+    """Keeps the token of an answer, and puts it into every request that has a place for it."""
+
+    in_order = True
+
+    def __init__(self) -> None:
+        self._signer: Signer = VENUE.signer(DEFAULT_KEY, DEFAULT_SECRET)
+        self.token = ""
+        self.left: list[bytes] = []
+        """Private requests as they would leave where the venue wanted the token in them."""
+
+    def wire(self, request: WireRequest) -> bytes:
+        if request.signing:
+            assert self.token, "no private request leaves before there is a token"
+            cut = request.cut
+            self.left.append(request.body[:cut] + self.token.encode() + request.body[cut:])
+        return self._signer.wire(request)
+
+    def rest(self, request: HttpRequest, now_ns: int) -> Signed:
+        if request.path != PATH:
+            return self._signer.rest(request, now_ns)
+        return Signed(PATH, {"key": "fake-key"}, b"nonce=%d&%b" % (now_ns, request.body))
+
+    def take(self, request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
+        if request.path != PATH:
+            return answer
+        try:
+            told = msgspec.json.decode(answer.body, type=dict[str, Any])
+            self.token = told["token"]
+        except (msgspec.MsgspecError, KeyError):
+            return answer._replace(body=b"(unreadable)")
+        return answer._replace(body=msgspec.json.encode(told | {"token": ""}))
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, body: bytes) -> list[Signed]:
+    """Have the host answer the question for a token, too; return how it was asked."""
+    asked: list[Signed] = []
+    ask = RestClient.ask
+
+    async def with_token(
+        self: RestClient, request: Signed | str, method: str = "GET", timeout_s: float = 10
+    ) -> HttpAnswer:
+        if not isinstance(request, Signed) or request.target != PATH:
+            return await ask(self, request, method, timeout_s)
+        await trio.lowlevel.checkpoint()
+        asked.append(request)
+        return HttpAnswer(200, {}, body)
+
+    monkeypatch.setattr(RestClient, "ask", with_token)
+    return asked
+
+
+def with_token(house: House) -> House:
+    assert isinstance(house.adapter, SpotAdapter)
+    return msgspec.structs.replace(house, adapter=TokenAdapter(house.adapter))
+
+
+def seen_in(folder: Path) -> list[str]:
+    """Return the files of a run folder that hold the token."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert len(files) >= 3  # journal, log, hop log
+    return [path.name for path in files if TOKEN.encode() in path.read_bytes()]
+
+
+async def test_a_token_is_in_what_leaves_and_nowhere_in_the_run_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked = answers(monkeypatch, b'{"token":"%b","expires":900}' % TOKEN.encode())
+    signer = TokenSigner()
+    async with exchange() as running:
+        runtime = runtime_on(
+            running, tmp_path, "Rests", spin=False, wired=with_token, signer=signer
+        )
+        ending = await _until_it_stands(runtime)
+    assert isinstance(runtime.engine.strategy, Rests)
+    assert ending.left
+    assert asked[0].body.startswith(b"nonce=1")
+    assert signer.token == TOKEN
+    assert len(signer.left) >= 3, "the subscription, an order and its cancel"
+    assert all(TOKEN.encode() in body for body in signer.left)
+    records = list(read(tmp_path))
+    asks = [unpack(r.payload, Ask) for r in records if r.kind == Kind.ASK]
+    assert [ask.body for ask in asks if ask.path == PATH] == [b"what=token"] * len(asked)
+    told = [unpack(r.payload, Answer) for r in records if r.kind == Kind.ANSWER]
+    assert [a.body for a in told if b"900" in a.body and b"token" in a.body] == [
+        b'{"token":"","expires":900}'
+    ] * len(asked)
+    assert seen_in(tmp_path) == []
+    assert TOKEN not in "".join(capfd.readouterr()) + repr(ending) + repr(asked)
+
+
+async def test_a_token_in_an_answer_that_cannot_be_read_is_nowhere_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers(monkeypatch, b"<html>token=%b</html>" % TOKEN.encode())
+    async with exchange() as running:
+        runtime = runtime_on(
+            running, tmp_path, "Rests", spin=False, wired=with_token, signer=TokenSigner()
+        )
+        ending = await runtime.run(1.0, signals=False)
+    assert "Logon was not answered" in (tmp_path / "run.log").read_text()
+    assert "(unreadable)" in (tmp_path / "run.log").read_text()
+    assert seen_in(tmp_path) == []
+    assert TOKEN not in repr(ending)
+
+
+async def _until_it_stands(runtime: Runtime) -> Ending:
+    async with trio.open_nursery() as nursery:
+
+        async def stop() -> None:
+            await standing(runtime)
+            runtime.stop("it stands")
+
+        nursery.start_soon(stop)
+        return await runtime.run(None, signals=False)
+    raise AssertionError
