@@ -302,9 +302,7 @@ class Lines:
         if notice is Notice.SHUTDOWN:
             session.expire()
         elif session is self._sessions[line]:
-            session.relieve(self._desk.now_ns)
-            self._recovery.suspend()
-            self._gate.refresh()
+            self._relieve(session)
             self._make(line, f"venue notice: {notice}")
         elif self._making[line]:
             self.drop(session.link, f"venue notice: {notice}", redial_now=True)
@@ -327,7 +325,25 @@ class Lines:
         if session.silent(now_ns):
             self.drop(session.link, f"silent for {session.line.silence_ns // NS_PER_S} s")
         elif session.unheard:
+            self._unheard(session)
+
+    def _unheard(self, session: Session) -> None:
+        """Give a connection up that carries nothing out, at once where another is not on its way:
+        its end would bring that no sooner, and what it tells is lost then.
+        """
+        line = session.link % self._count
+        if not (self._making[line] and session is self._sessions[line]):
             self.drop(session.link, f"{session.unanswered} requests in a row were not answered")
+        elif session.ready:
+            self._relieve(session)
+
+    def _relieve(self, session: Session) -> None:
+        """Send nothing new on the private connection in use: what it tells is heard on until
+        another stands.
+        """
+        session.relieve(self._desk.now_ns)
+        self._recovery.suspend()
+        self._gate.refresh()
 
     # -- one connection after another ----------------------------------------------------------
 

@@ -11,7 +11,7 @@ from core.model.events import BalanceMoved
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.views import BookState, OrderState, SessionState
 from core.state.journal import Kind
-from core.state.session import SETTLE_NS
+from core.state.session import MOST_UNANSWERED, SETTLE_NS
 from tests.world.test_recovery import MARKET, TRADE, World, world
 from tools.world.tank import LATENCY_NS, Delivery, Message, Tank
 
@@ -250,6 +250,26 @@ def test_an_ended_private_stream_stops_trading_until_the_new_one_is_proved():
     w.cancel(order)
     w.run(0.1)
     assert order.state is OrderState.CANCELED
+    w.closed_lines.clear()
+    w.run_until(lambda: w.desk.session is SessionState.TRADING)
+    assert replaced(w, TRADE)
+
+
+def test_a_deaf_connection_whose_successor_is_on_its_way_is_listened_to_until_then():
+    w = settled(world())
+    order = w.buy()
+    w.run(0.1)
+    w.closed_lines = {TRADE}
+    grow_old(w)
+    w.run(1)
+    w.to_venue = lambda m: [] if m.line == TRADE else w.deliver(m)
+    w.engine.sessions[TRADE].unanswered = MOST_UNANSWERED
+    w.run(1)
+    assert w.desk.session is SessionState.INTERRUPTED
+    w.other("SELL", "64900.00", "1.01")
+    w.run(0.1)
+    assert order.traded_lots == 1_000, "what it tells is not cut off"
+    w.to_venue = w.deliver
     w.closed_lines.clear()
     w.run_until(lambda: w.desk.session is SessionState.TRADING)
     assert replaced(w, TRADE)

@@ -436,8 +436,9 @@ def flattens(w: Drilled) -> Iterator[float]:
     if w.over() or w.engine.flattening is not flattening:
         return
     held_up |= line.is_slow(w.now_ns) or bool(ledger.doubled) or ledger.others_traded
+    may_know = [symbol for symbol in w.symbols if symbol not in ledger.doubled]
     said = flattening.verdict or flattening.progress()
-    left = [symbol for symbol in w.symbols if ledger.tradable(symbol)]
+    left = [symbol for symbol in may_know if ledger.tradable(symbol)]
     untold = [symbol for symbol in left if symbol not in said]
     held_up |= w.auditor.poor
     if left and flattening.flat:

@@ -146,8 +146,8 @@ def contradict(w: Anywhere, message: Message) -> Struck | None:
         event["S"] = "SELL" if event["S"] == "BUY" else "BUY"
     else:
         event["p"] = row.tick.text(order.price_ticks + draw.choice((-1, 1)))
-    index = row.index
-    return Struck(altered(w, message, body), lambda: bool(w.engine.risk.instrument_halted(index)))
+    risk, index = w.engine.risk, row.index
+    return Struck(altered(w, message, body), lambda: bool(risk.instrument_halted(index)))
 
 
 def misprice_top(w: Anywhere, message: Message) -> Struck | None:
