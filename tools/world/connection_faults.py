@@ -73,12 +73,15 @@ def _want_all_out(w: Anywhere, shut_ns: int) -> Struck:
             gone.append(True)
 
     def look() -> None:
+        if same() and w.now_ns < wanted.until_ns:
+            w.at(wanted.until_ns, look)  # it was told meanwhile to cancel nothing for now
+            return
         if same():
             wanted.look()
         gone.append(True)
 
     w.at(w.now_ns + WANTED_AFTER_NS, say)
-    return Struck(None, lambda: bool(gone), 10.0)
+    return Struck(None, lambda: bool(gone), 15.0)
 
 
 def both_end(w: Anywhere) -> Struck | None:

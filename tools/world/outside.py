@@ -351,8 +351,8 @@ class Outside:
                 self.auditor.note("I12", f"a secret is in {path.name}")
 
     def line_up(self, line: int) -> bool:
-        """Whether a line's opening script is worked off."""
-        return self.alive and bool(self.engine.sessions) and self.engine.sessions[line].ready
+        """Whether a line stands on both sides, and its opening script is worked off."""
+        return self.alive and line in self.peers and self.engine.sessions[line].ready
 
     @property
     def place(self) -> str:

@@ -16,6 +16,10 @@ OPEN_WAY_NS: Final = 3 * NS_PER_S
 """What the fastest open way may need, other ways shut: a tick, a cancel that finds out that its
 way is shut (0.5 s), the next repetition (0.5 s), and three journeys of a slow network."""
 
+THROTTLED_NS: Final = 5 * NS_PER_S
+"""How long no cancel need leave once the exchange has throttled one: it is not taken for now, by
+whichever way, and who goes on asking is banned."""
+
 
 class Wanted(Watch):
     """Orders that somebody wants gone, and lines that are about to end."""
@@ -24,11 +28,13 @@ class Wanted(Watch):
         super().__init__(context)
         self.until_ns = 0
         self._names: set[str] = set()
+        self._cancels_from_ns = 0
         self._ending: frozenset[int] = frozenset()
         self._ending_until_ns = 0
 
     def on_boot(self) -> None:
         self._names.clear()
+        self._cancels_from_ns = 0
         self._ending = frozenset()
 
     # -- orders --------------------------------------------------------------------------------
@@ -36,14 +42,19 @@ class Wanted(Watch):
     def out(self, now_ns: int) -> None:
         """Somebody wants every order gone that stands now, and a way is open."""
         self._names = {order.client_id for order in self.ledger.alive()}
-        self.until_ns = now_ns + OPEN_WAY_NS
+        self.until_ns = max(now_ns, self._cancels_from_ns) + OPEN_WAY_NS
+
+    def on_told(self, payload: bytes, now_ns: int) -> None:
+        """Our side is told, maybe, to cancel nothing for now."""
+        if payload.startswith(b'{"id":"c') and b'"status":429' in payload[:40]:
+            self._cancels_from_ns = now_ns + THROTTLED_NS
+            self.until_ns = max(self.until_ns, self._cancels_from_ns + OPEN_WAY_NS)
 
     def look(self) -> None:
         """By now they are gone."""
         for order in self.ledger.alive():
             if order.client_id in self._names and order.symbol not in self.ledger.doubled:
-                waited_s = OPEN_WAY_NS / NS_PER_S
-                self.note("I25", f"{order.client_id} stands {waited_s:g} s after it should go")
+                self.note("I25", f"{order.client_id} still stands, and was to go")
 
     # -- lines ---------------------------------------------------------------------------------
 

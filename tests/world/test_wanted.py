@@ -1,0 +1,43 @@
+"""What the auditor makes of orders that are to go: how long the fastest open way may take."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.model.units import NS_PER_S
+from tools.world.audit.ledger import Ledger
+from tools.world.audit.wanted import OPEN_WAY_NS, THROTTLED_NS, Wanted
+from tools.world.audit.watch import Context, Findings
+
+NOW_NS = 1_000 * NS_PER_S
+
+
+def room() -> Wanted:
+    findings = Findings()
+    return Wanted(Context({}, {}, Ledger({}, 0, findings), findings))
+
+
+def test_the_fastest_open_way_has_its_time():
+    wanted = room()
+    wanted.out(NOW_NS)
+    assert wanted.until_ns == NOW_NS + OPEN_WAY_NS
+
+
+@pytest.mark.parametrize("after_ns", [-NS_PER_S, NS_PER_S])
+def test_a_cancel_that_was_throttled_has_the_others_wait(after_ns: int):
+    """Before the word, or after it."""
+    wanted = room()
+    throttled = b'{"id":"c7","status":429,"error":{"code":-1003,"msg":"Too many requests."}}'
+    if after_ns < 0:
+        wanted.on_told(throttled, NOW_NS + after_ns)
+    wanted.out(NOW_NS)
+    if after_ns > 0:
+        wanted.on_told(throttled, NOW_NS + after_ns)
+    assert wanted.until_ns == NOW_NS + after_ns + THROTTLED_NS + OPEN_WAY_NS
+
+
+def test_an_order_that_was_throttled_has_no_cancel_wait():
+    wanted = room()
+    wanted.on_told(b'{"id":"p7","status":429,"error":{"code":-1003,"msg":"Too many."}}', NOW_NS)
+    wanted.out(NOW_NS)
+    assert wanted.until_ns == NOW_NS + OPEN_WAY_NS
