@@ -112,7 +112,7 @@ class Gate:
         return SessionState.INTERRUPTED
 
     def _all_ready(self) -> bool:
-        needed = [s for s in self._sessions if self.private or not s.line.private]
+        needed = [s for s in self._sessions if self.private or s.line.public]
         proved = (self._recovery.reconciled and self._continuity.noted) or not self.private
         return proved and self._clock.known and all(session.ready for session in needed)
 

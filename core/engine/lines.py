@@ -21,7 +21,7 @@ from core.engine.desk import TradingDesk
 from core.engine.gate import Gate
 from core.engine.market_data import MarketData
 from core.engine.outbound import Door, Outbound
-from core.engine.overlap import AccountOverlap, FeedOverlap, Overlap
+from core.engine.overlap import Overlap
 from core.engine.recovery import Recovery
 from core.model.commands import Logon, SubscribeMarket, SubscribePrivate
 from core.model.errors import RemoteFault
@@ -142,11 +142,9 @@ class Lines:
         self._outbound.attach(link, codec)
         session.up(self._adapter.script(line), now_ns)
         if session is not self._sessions[line]:
-            self.overlaps[line] = (
-                AccountOverlap() if spec.private else FeedOverlap(self._market_data.books)
-            )
-        elif not spec.private:
-            self._market_data.begin()
+            self.overlaps[line] = Overlap(self._market_data.books_of(spec))
+        elif spec.public:
+            self._market_data.begin(spec)
         self._next_step(session)
 
     def read(self, link: int, codec: ClientCodec, data: bytes, events: list[Event]) -> None:
@@ -203,8 +201,8 @@ class Lines:
         if self._making[line] or self._spare(line).ready:
             self._door.retire(link, reason)
             self._take_over_from_lost(line, reason, events)
-        elif not spec.private:
-            self._market_data.lose(f"line lost: {reason}")
+        elif spec.public:
+            self._market_data.lose(f"line lost: {reason}", spec)
 
     def _take_over_from_lost(self, line: int, reason: str, events: list[Event]) -> None:
         """The connection in use is gone while another is being made: that one is the line now."""
@@ -215,9 +213,9 @@ class Lines:
             events += overlap.take_over()
         else:
             self.overlaps.pop(line, None)
-        if not spare.line.private:
-            self._market_data.lose_but(continuing, f"line lost: {reason}")
-        elif spare.ready:
+        if spare.line.public:
+            self._market_data.lose_but(continuing, f"line lost: {reason}", spare.line)
+        if spare.line.private and spare.ready:
             self._private_stands()
 
     def drop(self, link: int, reason: str, *, redial_now: bool = False) -> None:
@@ -228,7 +226,7 @@ class Lines:
     def drop_public(self, why: str) -> None:
         """Give every connection with market data up."""
         for session in self._links:
-            if session.sendable and not session.line.private:
+            if session.sendable and session.line.public:
                 self.drop(session.link, why, redial_now=True)
 
     def _count_fault(self, session: Session, fault: RemoteFault) -> None:

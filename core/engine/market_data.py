@@ -13,7 +13,7 @@ nobody has said anything for its largest age keeps its prices, and our orders on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final
 
 from core.engine.callbacks import Callbacks
@@ -31,7 +31,7 @@ from core.model.events import (
 )
 from core.model.instrument import Instrument, InstrumentTable
 from core.model.units import NS_PER_S
-from core.model.venue import BookFeed
+from core.model.venue import BookFeed, Line
 from core.model.views import BookState
 from core.state import hops as hop
 from core.state.book import Book
@@ -67,7 +67,7 @@ was set. A start's questions, 21 weight, are asked for it."""
 
 
 class MarketData:
-    """The books of one run, and the feed they share."""
+    """The books of one run, and the feeds they have."""
 
     __slots__ = (
         "_begun_ns",
@@ -87,12 +87,12 @@ class MarketData:
         "_log",
         "_most_late_ns",
         "_outbound",
-        "_ready_ns",
         "_sessions",
         "_silent",
         "_snapshots",
         "_table",
         "_unlisted",
+        "_unready_ns",
         "_with_depth",
         "books",
         "clock_doubted",
@@ -143,8 +143,8 @@ class MarketData:
         self._unlisted: set[int] = set()
         """Instruments of which the venue refuses to tell the best prices: asked for no more."""
         self._confirm_ns = 0
-        self._ready_ns = 0
-        """When the feed was last not ready."""
+        self._unready_ns: dict[int, int] = {}
+        """When the feed of each book was last not ready, by instrument."""
         self._doubted_ns = 0
         self.clock_doubted = False
         """Whether the venue's clock is to be measured anew; for whoever does."""
@@ -250,10 +250,14 @@ class MarketData:
 
     # -- from one proof to the next ------------------------------------------------------------
 
-    def begin(self) -> None:
-        """The feed stands: every book proves itself."""
-        for book in self.books:
+    def begin(self, line: Line) -> None:
+        """A feed stands: every book of its proves itself."""
+        for book in self.books_of(line):
             self._begin(book)
+
+    def books_of(self, line: Line) -> list[Book]:
+        """Return the books that a connection tells of."""
+        return [book for book in self.books if line.tells_of(self._table[book.instrument].symbol)]
 
     def _begin(self, book: Book) -> None:
         if self._table[book.instrument].carried:
@@ -262,9 +266,9 @@ class MarketData:
         self._snapshots.drop(book.instrument)
         self._begun_ns[book.instrument] = self._desk.now_ns
 
-    def lose(self, why: str) -> None:
-        """Nothing is known of the markets any more."""
-        for book in self.books:
+    def lose(self, why: str, line: Line | None = None) -> None:
+        """Nothing is known any more of the markets that a line tells of, or of any."""
+        for book in self.books if line is None else self.books_of(line):
             self._lose(book, why)
 
     def _lose(self, book: Book, why: str) -> None:
@@ -273,16 +277,21 @@ class MarketData:
         if was_live:
             self._callbacks.changed[book.instrument] = book
 
-    def lose_but(self, continuing: Collection[int], why: str) -> None:
-        """Another feed has taken over, and continues these books; the others begin anew."""
-        for book in self.books:
+    def lose_but(self, continuing: Collection[int], why: str, line: Line) -> None:
+        """Another feed has taken over, and continues these books; its others begin anew."""
+        for book in self.books_of(line):
             if book.live and book.instrument not in continuing:
                 self._lose(book, why)
-            elif not book.live and self._feed_stands():
+            elif not book.live and self._feed_stands(book):
                 self._begin(book)
 
-    def _feed_stands(self) -> bool:
-        return any(s.sendable and not s.line.private for s in self._sessions)
+    def _feeds(self, book: Book) -> Iterator[Session]:
+        """Yield the connections in use that tell of a book."""
+        symbol = self._table[book.instrument].symbol
+        return (session for session in self._sessions if session.line.tells_of(symbol))
+
+    def _feed_stands(self, book: Book) -> bool:
+        return any(session.sendable for session in self._feeds(book))
 
     def resync(self, book: Book) -> None:
         """The strategy knows; take the orders out, and prove the book anew while the feed lives."""
@@ -292,7 +301,7 @@ class MarketData:
             self._desk.take_out(book.instrument)
         if book.instrument in self._late:
             return
-        if self._feed_stands():
+        if self._feed_stands(book):
             self._begin(book)
             if book.in_band:
                 self._want_snapshot(book.instrument)
@@ -371,19 +380,19 @@ class MarketData:
         del self._denials[index]
         book.invalidate(f"silent while REST showed another best price {DENIALS} times")
         self._callbacks.changed[index] = book
-        for session in self._sessions:
-            if session.phase is Phase.READY and not session.line.private:
+        for session in self._feeds(book):
+            if session.phase is Phase.READY:
                 session.expire()
 
     def _want_what_does_not_change(self) -> None:
         """A market may be quiet from the start: its snapshot is asked for without a change."""
         now_ns = self._desk.now_ns
-        if not any(s.ready and not s.line.private for s in self._sessions):
-            self._ready_ns = now_ns
-        elif self._with_depth and now_ns - self._ready_ns >= FIRST_CHANGE_NS:
-            for book in self.books:
-                if book.takes_snapshot and not (book.in_band and book.live):
-                    self._snapshots.want(book.instrument, now_ns)
+        for book in self.books:
+            index = book.instrument
+            if not self._with_depth or not any(session.ready for session in self._feeds(book)):
+                self._unready_ns[index] = now_ns
+            elif book.waits and now_ns - self._unready_ns.get(index, 0) >= FIRST_CHANGE_NS:
+                self._snapshots.want(index, now_ns)
 
     # -- snapshots -----------------------------------------------------------------------------
 
@@ -396,7 +405,7 @@ class MarketData:
         now_ns = self._desk.now_ns
         for instrument in self._snapshots.due(now_ns, self._matters):
             book = self.books[instrument]
-            if book.live if book.in_band else not book.takes_snapshot:
+            if not book.waits:
                 self._snapshots.drop(instrument)
                 continue
             ask = UnsubscribeBook(instrument) if book.in_band else FetchBook(instrument)

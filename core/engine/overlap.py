@@ -8,7 +8,7 @@ the fold of order reports needs nothing from here: it takes any report any numbe
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from core.model.events import (
     AccountReport,
@@ -34,27 +34,34 @@ MOST_MOVES: Final = 100
 """Deposits and withdrawals remembered: an account has a few a day."""
 
 
-class Overlap(Protocol):
-    """What two connections tell, made one."""
+_OF_MARKETS: Final = frozenset({BookDelta, BookSnapshot, BookTop, MarketTrade})
+
+
+class Overlap:
+    """What two connections tell, made one: of the account, and of the markets of ``books``."""
+
+    def __init__(self, books: Sequence[Book]) -> None:
+        self._account = _AccountOverlap()
+        self._feed = _FeedOverlap(books)
 
     def merge(self, events: list[Event], *, new: bool) -> list[Event]:
         """Return what is to be folded of what the ``new`` or the old connection told."""
-        ...
+        return self._feed.merge(self._account.merge(events, new=new), new=new)
 
     def met(self, now_ns: int) -> bool:
         """Whether the new connection can take over without anything being lost."""
-        ...
+        return self._feed.met(now_ns)
 
     def continuing(self, now_ns: int) -> Collection[int]:
         """Return the instruments whose books go on if the old connection ends now."""
-        ...
+        return self._feed.continuing(now_ns)
 
     def take_over(self) -> list[Event]:
         """Return what the new connection has told ahead: from now on it is the one."""
-        ...
+        return self._feed.take_over()
 
 
-class AccountOverlap:
+class _AccountOverlap:
     """Two private streams: what is told as a change counts once, and what is older counts not."""
 
     def __init__(self) -> None:
@@ -83,17 +90,8 @@ class AccountOverlap:
         del mine[:-MOST_MOVES]
         return True
 
-    def met(self, now_ns: int) -> bool:
-        return True
 
-    def continuing(self, now_ns: int) -> Collection[int]:
-        return ()
-
-    def take_over(self) -> list[Event]:
-        return []
-
-
-class FeedOverlap:
+class _FeedOverlap:
     """Two market feeds: the new one is held back until it continues what the old one has told.
 
     That is so for a book once the changes that the new feed tells begin no later than where the
@@ -117,8 +115,10 @@ class FeedOverlap:
         self._taken = False
 
     def merge(self, events: list[Event], *, new: bool) -> list[Event]:
+        if self._taken and new:
+            return [event for event in events if self._is_newer(event)]
         if self._taken:
-            return [event for event in events if self._is_newer(event)] if new else []
+            return [event for event in events if type(event) not in _OF_MARKETS]
         if new:
             return self._hold(events)
         for event in events:

@@ -410,7 +410,7 @@ class Runtime:
 
     async def _keep_link(self, link: int) -> None:
         line = self._line(link)
-        if line.private and self._signer is None:
+        if self._signer is None and not line.public:
             return
         while True:
             wanted = self._wanted[link]

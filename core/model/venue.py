@@ -83,14 +83,26 @@ class Remedy(StrEnum):
     """No repetition will help at all: key, permission, account or programme is wrong."""
 
 
+class Role(StrEnum):
+    """What a connection is for. One may be for several, and several for one."""
+
+    MARKET = "market"
+    """It tells of markets."""
+    ORDERS = "orders"
+    """It takes orders, cancels, and questions about orders."""
+    ACCOUNT = "account"
+    """It tells what becomes of our orders and balances."""
+
+
 class Line(Struct, frozen=True, kw_only=True):
     """One kind of WebSocket connection of a venue, by its place in ``Adapter.lines``."""
 
     name: str
     url: str
     """``ws://`` or ``wss://``, with path and query."""
-    private: bool
-    """Whether orders and the account's own events go over it."""
+    carries: frozenset[Role]
+    symbols: tuple[str, ...] = ()
+    """Whose markets it tells of, where it does: books fall with it. () is all of the run's."""
     silence_ns: int
     """Without a single byte for this long the connection counts as dead (half open)."""
     lifetime_ns: int
@@ -103,6 +115,20 @@ class Line(Struct, frozen=True, kw_only=True):
     """
     dial_costs: tuple[tuple[str, int], ...] = ()
     """What a connection takes from the venue's limits, as ``Adapter.cost`` states it."""
+
+    @property
+    def public(self) -> bool:
+        """Whether it tells of markets."""
+        return Role.MARKET in self.carries
+
+    @property
+    def private(self) -> bool:
+        """Whether orders or the account's own events go over it: it needs a key."""
+        return Role.ORDERS in self.carries or Role.ACCOUNT in self.carries
+
+    def tells_of(self, symbol: str) -> bool:
+        """Whether it tells of the market of this symbol."""
+        return self.public and (not self.symbols or symbol in self.symbols)
 
 
 class WireRequest(Struct, frozen=True, gc=False):

@@ -220,8 +220,13 @@ class Book:
 
     @property
     def takes_snapshot(self) -> bool:
-        """Whether a snapshot may be applied: the book is being proved, or renewed."""
-        return self.state is _BUFFERING or self._renewing or (self.in_band and self.live)
+        """Whether a snapshot may be applied: it is waited for, or the feed begins anew."""
+        return self.waits or (self.in_band and self.live)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a snapshot has to be had: the book is being proved, or renewed."""
+        return self.state is _BUFFERING or self._renewing
 
     # -- what may happen -----------------------------------------------------------------------
 

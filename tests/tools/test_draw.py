@@ -8,7 +8,7 @@ import pytest
 
 from core.model.errors import Misuse
 from core.model.events import VenueStatus
-from core.model.venue import Line
+from core.model.venue import Line, Role
 from core.state.orders import PRECEDENCE, PROOF, STATES, Evidence
 from core.state.session import TABLE, Phase, Session, Step
 from tools import draw
@@ -39,7 +39,7 @@ def line() -> Line:
     return Line(
         name="trade",
         url="wss://127.0.0.1/",
-        private=True,
+        carries=frozenset({Role.ORDERS}),
         silence_ns=1,
         lifetime_ns=1,
         max_message_bytes=1,

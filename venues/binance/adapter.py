@@ -38,7 +38,16 @@ from core.model.errors import BadConfig
 from core.model.events import NO_INSTRUMENT, Reply
 from core.model.instrument import Instrument
 from core.model.units import NS_PER_S
-from core.model.venue import BookFeed, HttpRequest, Limit, Line, Remedy, Subscription, SyncKind
+from core.model.venue import (
+    BookFeed,
+    HttpRequest,
+    Limit,
+    Line,
+    Remedy,
+    Role,
+    Subscription,
+    SyncKind,
+)
 from venues.binance import answer, decode, encode, rules, verdicts
 
 MARKET_LINE: Final = "market"
@@ -117,8 +126,8 @@ class SpotAdapter:
         self.encode = self._encoder.encode
         """See ``core.model.venue.Adapter.encode``; bound once, like ``decode``."""
         self._lines = (
-            _line(MARKET_LINE, f"{_url(subscription, MARKET_LINE)}/stream", private=False),
-            _line(TRADE_LINE, _url(subscription, TRADE_LINE), private=True),
+            _line(MARKET_LINE, f"{_url(subscription, MARKET_LINE)}/stream", Role.MARKET),
+            _line(TRADE_LINE, _url(subscription, TRADE_LINE), Role.ORDERS, Role.ACCOUNT),
         )
 
     @property
@@ -199,11 +208,12 @@ def _url(subscription: Subscription, name: str) -> str:
     return url.rstrip("/")
 
 
-def _line(name: str, url: str, *, private: bool) -> Line:
+def _line(name: str, url: str, *carries: Role) -> Line:
+    private = Role.ORDERS in carries
     return Line(
         name=name,
         url=url,
-        private=private,
+        carries=frozenset(carries),
         silence_ns=SILENCE_NS,
         lifetime_ns=LIFETIME_NS,
         max_message_bytes=decode.MAX_FRAME,

@@ -21,7 +21,7 @@ from core.model.events import (
 )
 from core.model.instrument import InstrumentTable
 from core.model.units import NS_PER_MS, NS_PER_S
-from core.model.venue import BookFeed, Line, SyncKind
+from core.model.venue import BookFeed, Line, Role, SyncKind
 from core.model.views import BookState
 from core.state import hops as hop
 from core.state.book import Book
@@ -52,7 +52,7 @@ LIMITS = RiskLimits(
 LINE = Line(
     name="market",
     url="ws://127.0.0.1/",
-    private=False,
+    carries=frozenset({Role.MARKET}),
     silence_ns=60 * NS_PER_S,
     lifetime_ns=3_600 * NS_PER_S,
     max_message_bytes=1 << 20,
@@ -102,7 +102,7 @@ class House:
             **parts,
         )
         self.data.add(LIMITS)
-        self.data.begin()
+        self.data.begin(LINE)
         if depth:
             self.delta(10)
             self.data.on_snapshot(BookSnapshot(0, 10, [(100, 5)], [(102, 5)]))
@@ -159,7 +159,7 @@ def test_a_delta_makes_a_book_fresh_though_it_changes_nothing() -> None:
 
 def test_a_snapshot_makes_a_book_as_fresh_as_its_question() -> None:
     house = House().after(2 * NS_PER_S)
-    house.data.begin()
+    house.data.begin(LINE)
     asked_ns = house.desk.now_ns - NS_PER_S
     asked = Asked(1, FetchBook(0), REST, asked_ns, asked_ns + 10 * NS_PER_S)
     house.data.on_snapshot(BookSnapshot(0, 20, [(100, 5)], [(102, 5)]))
@@ -317,7 +317,7 @@ def test_a_lost_feed_leaves_no_book_live() -> None:
 
 def test_a_market_that_is_quiet_from_the_start_is_asked_for_its_snapshot() -> None:
     house = House()
-    house.data.begin()
+    house.data.begin(LINE)
     house.data.step()
     assert house.asked == []
     house.after(NS_PER_S)
@@ -330,7 +330,7 @@ def in_band() -> House:
     house = House()
     feed = BookFeed(sync=SyncKind.CHECKSUMMED, depth=10)
     house.data.books[0] = Book(0, sync_of(feed))
-    house.data.begin()
+    house.data.begin(LINE)
     house.data.on_snapshot(BookSnapshot(0, 0, [(100, 5)], [(102, 5)], checksum=0))
     assert house.book.live
     assert house.asked == []
@@ -359,7 +359,7 @@ def test_a_book_whose_feed_brings_snapshots_is_subscribed_anew_when_it_is_lost()
 
 def test_a_subscription_that_brings_no_snapshot_is_made_anew() -> None:
     house = in_band()
-    house.data.begin()
+    house.data.begin(LINE)
     house.data.step()
     assert house.asked == []
     house.after(NS_PER_S).data.step()

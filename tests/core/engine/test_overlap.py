@@ -1,11 +1,11 @@
-"""Of two market feeds the new one is held back until it continues what the old one told."""
+"""What two connections of one line tell is folded once, and in order."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from core.engine.overlap import QUIET_NS, FeedOverlap
-from core.model.events import BookDelta, BookSnapshot, Event
+from core.engine.overlap import QUIET_NS, Overlap
+from core.model.events import BalanceMoved, BookDelta, BookSnapshot, Event
 from core.state.book import Book
 from core.state.sequence import Bridged, Checksummed
 
@@ -30,13 +30,13 @@ def change(first: int, last: int) -> BookDelta:
     return BookDelta(0, first, last, [(99, last)], [], 0)
 
 
-def told(overlap: FeedOverlap, event: Event, *, new: bool) -> list[Event]:
+def told(overlap: Overlap, event: Event, *, new: bool) -> list[Event]:
     return overlap.merge([event], new=new)
 
 
 def test_a_new_feed_takes_over_once_its_changes_reach_the_book() -> None:
     book = numbered()
-    overlap = FeedOverlap([book])
+    overlap = Overlap([book])
     assert not overlap.met(NOW_NS)
     assert told(overlap, change(10, 11), new=True) == []
     assert overlap.met(NOW_NS)
@@ -44,7 +44,7 @@ def test_a_new_feed_takes_over_once_its_changes_reach_the_book() -> None:
 
 
 def test_a_book_of_which_neither_feed_tells_is_the_same_on_both() -> None:
-    overlap = FeedOverlap([numbered()])
+    overlap = Overlap([numbered()])
     assert not overlap.met(NOW_NS)
     assert not overlap.met(NOW_NS + QUIET_NS - 1)
     assert overlap.met(NOW_NS + QUIET_NS)
@@ -52,7 +52,7 @@ def test_a_book_of_which_neither_feed_tells_is_the_same_on_both() -> None:
 
 def test_a_feed_that_begins_with_a_snapshot_continues_any_other() -> None:
     book = in_band()
-    overlap = FeedOverlap([book])
+    overlap = Overlap([book])
     begin = BookSnapshot(0, 0, [(98, 1)], [(101, 2)])
     assert told(overlap, change(0, 0), new=False) == [change(0, 0)]
     assert not overlap.met(NOW_NS)
@@ -63,3 +63,12 @@ def test_a_feed_that_begins_with_a_snapshot_continues_any_other() -> None:
     assert overlap.take_over() == [begin, change(0, 0)]
     assert told(overlap, change(0, 0), new=False) == [], "the old one is not listened to any more"
     assert told(overlap, change(0, 0), new=True) == [change(0, 0)]
+
+
+def test_the_old_connection_still_tells_of_the_account_after_the_new_one_took_over() -> None:
+    overlap = Overlap([])
+    moved = BalanceMoved("BTC", 5, NOW_NS)
+    assert overlap.met(NOW_NS)
+    assert overlap.take_over() == []
+    assert told(overlap, moved, new=False) == [moved]
+    assert told(overlap, moved, new=True) == [], "told by both, counted once"

@@ -22,7 +22,7 @@ from core.io.loop import HotLoop
 from core.io.tls import trust
 from core.io.transport import TlsTransport, Transport
 from core.model.errors import Misuse, Untrusted
-from core.model.venue import Line
+from core.model.venue import Line, Role
 from tests.core.io.peers import AUTHORITY, HOST, served, trusted
 from tests.core.io.steps import TrioClock, make_loop
 
@@ -100,7 +100,7 @@ class Scene:
         line = Line(
             name="stream",
             url=url,
-            private=False,
+            carries=frozenset({Role.MARKET}),
             silence_ns=0,
             lifetime_ns=0,
             max_message_bytes=0,

@@ -6,13 +6,13 @@ import pytest
 
 from core.model.commands import Logon, SubscribePrivate
 from core.model.errors import Misuse
-from core.model.venue import Line
+from core.model.venue import Line, Role
 from core.state.session import DRAIN_NS, SETTLE_NS, TABLE, Phase, Session, Step
 
 LINE = Line(
     name="trade",
     url="ws://127.0.0.1/",
-    private=True,
+    carries=frozenset({Role.ORDERS}),
     silence_ns=45,
     lifetime_ns=10 * SETTLE_NS,
     max_message_bytes=1 << 20,
