@@ -20,18 +20,19 @@ import trio
 
 from core.model.errors import BadParameter
 from venues.sim.accounts import STANDARD_RATE
-from venues.sim.binance.venue import RATE
+from venues.sim.binance.venue import ED25519_PREFIX
+from venues.sim.dialects import DIALECTS
 from venues.sim.fixed import ONE, NotDecimalError, TooPreciseError, parse
 from venues.sim.server import (
-    DEFAULT_ACCOUNT,
-    ED25519_PREFIX,
+    BINANCE,
     AccountConfig,
     RunningExchange,
     ServerConfig,
     serve,
 )
-from venues.sim.symbols import SYMBOLS, Symbol, symbol_of
+from venues.sim.symbols import Symbol, symbol_of
 from venues.sim.traders import QUOTES_PER_SIDE, Temper
+from venues.sim.venue import RATE
 
 EXIT_OK: Final = 0
 EXIT_CANNOT_START: Final = 1
@@ -43,6 +44,13 @@ _SYMBOL_NAME: Final = re.compile(r"(?:(?![a-z])[\w.-]){1,50}")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``hotloop sim``."""
+    parser.add_argument(
+        "--venue",
+        type=venue,
+        default=BINANCE,
+        metavar="NAME",
+        help=f"whose dialect it speaks: {', '.join(sorted(DIALECTS))} (default: %(default)s)",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument(
         "--port",
@@ -115,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
     maker_rate, taker_rate = args.fees
     accounts = (
         replace(one, maker_rate=maker_rate, taker_rate=taker_rate, pays_in_bnb=args.pay_in_bnb)
-        for one in (DEFAULT_ACCOUNT, *args.account)
+        for one in (DIALECTS[args.venue].account, *args.account)
     )
     config = ServerConfig(
         host=args.host,
@@ -124,8 +132,9 @@ def run(args: argparse.Namespace) -> int:
         rate=args.rate,
         tls=args.tls,
         ca_out=args.ca_out,
+        dialect=args.venue,
         accounts=tuple(accounts),
-        symbols=tuple(args.symbol) or SYMBOLS,
+        symbols=tuple(args.symbol) or None,
         temper=Temper(args.volatility, args.depth),
     )
     exit_code = EXIT_OK
@@ -148,7 +157,7 @@ def _check(args: argparse.Namespace) -> None:
         )
     for option, names in (
         ("--symbol", [one.name for one in args.symbol]),
-        ("--account", [one.api_key for one in (DEFAULT_ACCOUNT, *args.account)]),
+        ("--account", [one.api_key for one in (DIALECTS[args.venue].account, *args.account)]),
     ):
         for name, times in Counter(names).items():
             if times > 1:
@@ -169,6 +178,15 @@ async def _run_until_signal(config: ServerConfig) -> None:
             async for _ in signals:
                 break
             nursery.cancel_scope.cancel()
+
+
+def venue(text: str) -> str:
+    """Read the name of a dialect; raise ArgumentTypeError that says which there are."""
+    if text not in DIALECTS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: the exchange speaks {' and '.join(sorted(DIALECTS))}"
+        )
+    return text
 
 
 def account(text: str) -> AccountConfig:

@@ -15,7 +15,8 @@ from core.model.views import SessionState
 from tests.world.test_continuity import crashed, next_boot, trading
 from tests.world.test_recovery import World, world
 from tools.world.tank import MAKER, Tank
-from venues.sim.actions import Allocate, AnyAction, Deposit, Lock, SetAccount, perform
+from venues.sim.actions import Deposit, Lock, SetAccount, perform
+from venues.sim.binance.actions import Allocate, AnyAction
 from venues.sim.matching import BUY
 from venues.sim.server import DEFAULT_KEY
 

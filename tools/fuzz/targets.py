@@ -54,8 +54,8 @@ from tools.scratch import scratch
 from venues.binance import VENUE, decode
 from venues.sim import control as switches
 from venues.sim.binance.rest import respond
-from venues.sim.binance.streams import TooManyMessagesError
 from venues.sim.http import HttpRequest
+from venues.sim.venue import TooManyMessagesError
 
 MAX_MESSAGE: Final = 1 << 16
 """Longest WebSocket message here: below the longest case, so that cases meet the limit."""

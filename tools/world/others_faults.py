@@ -13,15 +13,8 @@ from typing import Final
 from core.model.units import NS_PER_MS
 from tools.world.anywhere import Anywhere, logged
 from tools.world.strikes import Fault, Struck
-from venues.sim.actions import (
-    ActionError,
-    Allocate,
-    AnyAction,
-    AskElsewhere,
-    Deposit,
-    Lock,
-    perform,
-)
+from venues.sim.actions import ActionError, Deposit, Lock, perform
+from venues.sim.binance.actions import Allocate, AnyAction, AskElsewhere
 from venues.sim.engine import Market
 from venues.sim.fixed import ONE, show
 from venues.sim.ledger import DEFAULT_KEY

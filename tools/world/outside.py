@@ -56,10 +56,10 @@ from tools.world.variety import MIDNIGHT_NS
 from tools.world.witness import Witness
 from tools.world.world import PRICES
 from venues.binance.decode import MARKET, TRADE
+from venues.sim.binance.venue import Venue
 from venues.sim.http import HttpReply
 from venues.sim.http import HttpRequest as SimRequest
 from venues.sim.ledger import DEFAULT_SECRET
-from venues.sim.sockets import CONNECTION_WINDOW_NS, CONNECTIONS_PER_WINDOW
 
 HOSTS: Final = ("stream.exchange.test", "api.exchange.test")
 """The hosts of the lines, by line."""
@@ -128,7 +128,7 @@ class Outside:
         self.sent: list[Message] = []
         self.stopped = ""
         self.tampering = Tampering()
-        self._dialled_ns: deque[int] = deque(maxlen=CONNECTIONS_PER_WINDOW)
+        self._dialled_ns: deque[int] = deque(maxlen=Venue.manners.connections)
         self.proofs: dict[str, str] = {}
         """Hosts that show a certificate that proves nothing."""
         self.unanswering: set[str] = set()
@@ -494,8 +494,8 @@ class Outside:
 
     def upgrade(self, wire: Wire, reply: Speech) -> Speech:
         times_ns = self._dialled_ns
-        full = len(times_ns) == CONNECTIONS_PER_WINDOW
-        if full and self.now_ns - times_ns[0] < CONNECTION_WINDOW_NS:
+        full = len(times_ns) == Venue.manners.connections
+        if full and self.now_ns - times_ns[0] < Venue.manners.window_ns:
             self.auditor.note("I8", "the exchange had to refuse a connection")
         times_ns.append(self.now_ns)
         struck = self._strike("upgrade", wire, reply)

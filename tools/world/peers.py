@@ -24,10 +24,11 @@ from tools.world.agenda import Agenda
 from tools.world.net import Peer, Wire
 from tools.world.tank import client_frames, server_frame
 from venues.sim.binance.rest import receive
-from venues.sim.binance.streams import StreamSession, TooManyMessagesError
+from venues.sim.binance.streams import StreamSession
 from venues.sim.binance.venue import Venue
 from venues.sim.binance.ws_api import PATH as WS_API_PATH
 from venues.sim.http import HttpReply, HttpRequest
+from venues.sim.venue import TooManyMessagesError
 
 PING_NS: Final = 20 * NS_PER_S
 PONG_NS: Final = 60 * NS_PER_S

@@ -21,10 +21,10 @@ from tools.world.street import Street
 from tools.world.tank import START_NS
 from tools.world.variety import DEEP_LEVELS, PUBLIC_KEY, drawn
 from tools.world.workload import MISCHIEF
+from venues.sim.binance.symbols import SYMBOLS
 from venues.sim.binance.venue import Venue
 from venues.sim.fixed import ONE, parse, show
 from venues.sim.ledger import DEFAULT_KEY, DEFAULT_SECRET
-from venues.sim.symbols import SYMBOLS
 
 MAX_ORDER: Final = {"BTCUSDT": "0.003", "ETHUSDT": "0.03", "BNBUSDT": "0.3", "ETHBTC": "0.03"}
 

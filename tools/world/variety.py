@@ -21,9 +21,10 @@ from cryptography.hazmat.primitives.serialization import (
 from core.model.units import NS_PER_MS, NS_PER_S
 from tools.world.seeds import Generators
 from tools.world.tank import START_NS
+from venues.sim.binance.symbols import SYMBOLS
 from venues.sim.fixed import ONE
 from venues.sim.ledger import DEFAULT_BALANCES, DEFAULT_SECRET
-from venues.sim.symbols import SYMBOLS, Symbol, symbol_of
+from venues.sim.symbols import Symbol, symbol_of
 
 MIDNIGHT_NS: Final = START_NS - START_NS % (86_400 * NS_PER_S) + 86_400 * NS_PER_S
 

@@ -1,4 +1,4 @@
-"""Accounts: balances free and locked, fee rates, API keys.
+"""Accounts: balances free and locked, fee rates, what their owner may do.
 
 Amounts are integers of 1e-8 of the asset. A balance never goes below zero; only the house, which
 trades for the background, may owe. Every commission is credited to ``fees``, so that the sum over
@@ -8,22 +8,17 @@ all accounts of each asset changes by deposits alone.
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from venues.sim.binance import errors
-from venues.sim.binance.limits import OrderCounter
 from venues.sim.durations import SECOND_NS
-from venues.sim.fixed import ONE, show
+from venues.sim.fixed import ONE
+from venues.sim.refusals import Reason, Refused
 
 # 0.1 %, the venue's ordinary rate for maker and taker.
 STANDARD_RATE: Final = ONE // 1000
 
 # How far back balances are kept: as far as a replica may be behind.
 REPLICA_NS: Final = 60 * SECOND_NS
-
-# What is left of the standard commission when it is paid in this asset (faqs/commission_faq.md).
-DISCOUNT_ASSET: Final = "BNB"
-DISCOUNT: Final = ONE * 3 // 4
 
 
 class Balance:
@@ -41,11 +36,10 @@ class Account:
     """One trading account. ``number`` is the owner its resting orders carry in the book.
 
     ``may_trade`` and ``disabled`` are what the venue's staff may do to an account,
-    ``not_permitted`` and ``restricted`` the symbols it may not trade (errors.md, Messages).
+    ``not_permitted`` and ``restricted`` the symbols it may not trade.
     """
 
     number: int
-    orders: OrderCounter
     maker_rate: int = STANDARD_RATE
     taker_rate: int = STANDARD_RATE
     may_owe: bool = False
@@ -71,45 +65,10 @@ class Account:
     def begin(self) -> None:
         """Begin anew with the opening balances and nothing placed."""
         self.balances = {asset: Balance(amount) for asset, amount in self.opening.items()}
-        self.orders.begin()
         self.locked_outside.clear()
         self._former.clear()
         self._told.clear()
         self.remember(self.opening, 0)
-
-    def check_may_trade(self, symbol: str) -> None:
-        """Raise -2010 when the account is kept from placing orders in ``symbol``."""
-        if not self.may_trade:
-            raise errors.rejected("This account may not place or cancel orders.")
-        if self.disabled:
-            raise errors.rejected("This action is disabled on this account.")
-        if symbol in self.not_permitted:
-            raise errors.rejected("This symbol is not permitted for this account.")
-        if symbol in self.restricted:
-            raise errors.rejected("This symbol is restricted for this account.")
-
-    def check_may_cancel(self) -> None:
-        """Raise -2011 when the account is kept from cancelling."""
-        if not self.may_trade:
-            raise errors.cancel_rejected("This account may not place or cancel orders.")
-
-    def discount(self) -> dict[str, Any]:
-        """Return the discount on commission as the venue shows it."""
-        return {
-            "enabledForAccount": self.pays_in_bnb,
-            "enabledForSymbol": True,
-            "discountAsset": DISCOUNT_ASSET,
-            "discount": show(DISCOUNT),
-        }
-
-    def rates(self) -> dict[str, str]:
-        """Return the commission rates as the venue shows them."""
-        return {
-            "maker": show(self.maker_rate),
-            "taker": show(self.taker_rate),
-            "buyer": show(0),
-            "seller": show(0),
-        }
 
     def remember(self, assets: Iterable[str], now_ns: int) -> None:
         """Keep what balances were until now for replicas that are behind."""
@@ -130,10 +89,10 @@ class Account:
         return found
 
     def lock(self, asset: str, amount: int) -> None:
-        """Move ``amount`` from free to locked; raise -2010 when there is less."""
+        """Move ``amount`` from free to locked; raise ``Refused`` when there is less."""
         balance = self.balance(asset)
         if balance.free < amount and not self.may_owe:
-            raise errors.insufficient_balance()
+            raise Refused(Reason.INSUFFICIENT_FUNDS)
         balance.free -= amount
         balance.locked += amount
 
@@ -141,47 +100,3 @@ class Account:
         balance = self.balance(asset)
         balance.locked -= amount
         balance.free += amount
-
-
-# What a key may be allowed (rest-api.md, Request Security).
-PERMISSIONS: Final = frozenset({"TRADE", "USER_DATA", "USER_STREAM"})
-
-
-class Key:
-    """An API key: what it may do, and the IPs it may come from; none named means any."""
-
-    __slots__ = ("account", "api_key", "ips", "permissions")
-
-    def __init__(self, api_key: str, account: Account) -> None:
-        self.api_key = api_key
-        self.account = account
-        self.permissions = PERMISSIONS
-        self.ips: frozenset[str] = frozenset()
-
-    def allows(self, permission: str | None, ip: str) -> bool:
-        """Whether a request from ``ip`` that needs ``permission`` (None: any key) may be made."""
-        permitted = permission is None or permission in self.permissions
-        return permitted and (not self.ips or ip in self.ips)
-
-
-class HmacKey(Key):
-    """An API key whose requests are signed by HMAC-SHA256 with a shared secret."""
-
-    __slots__ = ("secret",)
-
-    def __init__(self, api_key: str, account: Account, secret: str) -> None:
-        super().__init__(api_key, account)
-        self.secret = secret.encode()
-
-
-class Ed25519Key(Key):
-    """An API key whose requests are signed with the private half of ``public_key`` (32 bytes)."""
-
-    __slots__ = ("public_key",)
-
-    def __init__(self, api_key: str, account: Account, public_key: bytes) -> None:
-        super().__init__(api_key, account)
-        self.public_key = public_key
-
-
-ApiKey = HmacKey | Ed25519Key

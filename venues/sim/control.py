@@ -9,20 +9,19 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from venues.sim.actions import ActionError, AnyAction
-from venues.sim.binance.venue import Venue
+from venues.sim.actions import ActionError
 from venues.sim.faults import Fault, FaultError, Switchboard
 from venues.sim.http import HttpReply, HttpRequest
+from venues.sim.venue import AnyVenue
 
 FAULTS: Final = "/sim/faults"
 ACTIONS: Final = "/sim/actions"
 PATHS: Final = frozenset({FAULTS, ACTIONS})
 
 _decode = msgspec.json.Decoder(Fault).decode
-_decode_action = msgspec.json.Decoder(AnyAction).decode
 
 
-def answer(venue: Venue, request: HttpRequest, now_ns: int) -> HttpReply:
+def answer(venue: AnyVenue, request: HttpRequest, now_ns: int) -> HttpReply:
     """Answer a request for one of the panel's paths."""
     if not _is_near(request.ip):
         return _reply(403, {"error": f"{request.path} answers on the loopback only"})
@@ -31,12 +30,12 @@ def answer(venue: Venue, request: HttpRequest, now_ns: int) -> HttpReply:
     return _switch(venue.faults, request, now_ns)
 
 
-def _act(venue: Venue, request: HttpRequest, now_ns: int) -> HttpReply:
+def _act(venue: AnyVenue, request: HttpRequest, now_ns: int) -> HttpReply:
     """Have others do something to the exchange."""
     if request.method != "POST":
         return _reply(405, {"error": "POST does something"})
     try:
-        return _reply(200, venue.perform(_decode_action(request.body), now_ns))
+        return _reply(200, venue.perform(venue.read_action(request.body), now_ns))
     except (msgspec.DecodeError, RecursionError, ActionError) as error:
         return _reply(400, {"error": str(error)})
 

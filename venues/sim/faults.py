@@ -9,17 +9,15 @@ look at an empty list.
 import heapq
 import itertools
 import random
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import partial
-from typing import Annotated, Final, Generic, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec import Meta, Struct
 
-from venues.sim.binance import errors
-from venues.sim.binance.errors import ApiError
-from venues.sim.binance.exchange import Moment, Reply
 from venues.sim.durations import MILLISECOND_NS, SECOND_NS
 
 # Faults standing at once; a storm has one of each kind on each line.
@@ -29,7 +27,8 @@ MAX_HELD: Final = 100_000
 # The longest a message waits to be overtaken: long beyond the quietest line's next message.
 OVERTAKEN_NS: Final = SECOND_NS
 
-# After which the venue answers -1007 on its own (web-socket-api.md, General API Information).
+# After which the venue answers on its own that it does not know (Binance, web-socket-api.md,
+# General API Information).
 BACKEND_PATIENCE_NS: Final = 10 * SECOND_NS
 # The longest a request is accepted late, and a replica is behind.
 LONGEST_LATE_MS: Final = 60_000
@@ -37,6 +36,7 @@ LONGEST_LATE_MS: Final = 60_000
 NEVER_NS: Final = 2**63 - 1
 
 PayloadT = TypeVar("PayloadT")
+ReplyT = TypeVar("ReplyT")
 PayloadIn = TypeVar("PayloadIn", contravariant=True)
 
 
@@ -97,25 +97,6 @@ CONNECT: Final = "connect"
 _REFUSALS: Final = {Kind.THROTTLED: 429, Kind.BANNED: 418, Kind.FORBIDDEN: 403}
 _TIMED: Final = frozenset({Kind.THROTTLED, Kind.BANNED})
 
-PLACING: Final = ("order.place", "order.cancelReplace", "order.amend", "orderList.place")
-CANCELS: Final = ("order.cancel", "openOrders.cancelAll", "orderList.cancel")
-# What the venue answers from memory or its database (rest-api.md, Data Sources).
-QUERIES: Final = (
-    "account.status",
-    "allOrders",
-    "myAllocations",
-    "myTrades",
-    "openOrders.status",
-    "order.amendments",
-    "order.status",
-)
-_DEFAULT_METHODS: Final[dict[Kind, tuple[str, ...]]] = {
-    Kind.MAINTENANCE: PLACING,
-    Kind.REFUSE_CANCEL: CANCELS,
-    Kind.LATE: PLACING,
-    Kind.LAG: QUERIES,
-}
-
 
 class FaultError(Exception):
     """A fault makes no sense as it was described, or there are too many."""
@@ -160,11 +141,11 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             if is_so:
                 raise FaultError(why)
 
-    def covers(self, line: LineName, name: str) -> bool:
-        """Whether ``name`` on ``line`` lies within the scope."""
+    def covers(self, line: LineName, name: str, usual: tuple[str, ...] = ()) -> bool:
+        """Whether ``name`` on ``line`` lies within the scope; ``usual`` are the kind's own."""
         if self.line is not None and self.line is not line:
             return False
-        methods = self.methods or _DEFAULT_METHODS.get(self.fault, ())
+        methods = self.methods or usual
         return not methods or any(
             name == method or name.startswith(method + ".") for method in methods
         )
@@ -183,11 +164,39 @@ class Standing:
         self.until_ns = NEVER_NS if seconds is None else now_ns + int(seconds * SECOND_NS)
 
 
+class Moment(NamedTuple):
+    """The times of one request, the same unless a fault sets them apart.
+
+    ``received_ns`` is held against the request's window, ``now_ns`` is when it is executed, and
+    ``seen_ns`` is the moment whose state a query shows.
+    """
+
+    now_ns: int
+    received_ns: int
+    seen_ns: int
+
+    @classmethod
+    def at(cls, now_ns: int) -> "Moment":
+        return cls(now_ns, now_ns, now_ns)
+
+
+class Answers(ABC):
+    """A dialect's part in faults."""
+
+    usual: ClassVar[Mapping[Kind, tuple[str, ...]]]
+    """The methods that a kind hits where it names none; all of them for kinds not named here."""
+
+    @abstractmethod
+    def refusal(self, fault: Fault, name: str, now_ns: int) -> Any:
+        """Return the reply by which a fault refuses a request of the method ``name``."""
+
+
 class Switchboard:
     """The faults of one exchange, and the messages they hold back."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, answers: Answers) -> None:
         self._random = rng
+        self._answers = answers
         self._standing: list[Standing] = []
         self._numbers = itertools.count(1)
         self._held: list[tuple[int, int, Callable[[int], None]]] = []
@@ -241,7 +250,7 @@ class Switchboard:
             if (
                 fault.fault in kinds
                 and fault.on is part
-                and fault.covers(line, name)
+                and fault.covers(line, name, self._answers.usual.get(fault.fault, ()))
                 and (fault.chance == 1 or self._random.random() < fault.chance)
             ):
                 self._count(one)
@@ -260,6 +269,10 @@ class Switchboard:
                 self._count(one)
                 return status
         return None
+
+    def refusal(self, fault: Fault, name: str, now_ns: int) -> Any:
+        """Return the reply by which a request is refused."""
+        return self._answers.refusal(fault, name, now_ns)
 
     def silent(self, line: LineName) -> bool:
         """Whether nothing at all may be said on a line, pings and pongs included."""
@@ -305,6 +318,9 @@ class Switchboard:
         return self._held[0][0] if self._held else NEVER_NS
 
 
+# What a caller hears of a request that is executed too late.
+_TOO_LATE: Final = Fault(fault=Kind.TIMEOUT)
+
 ALL_NS: Final = 1 << 63
 """What an answer that is not behind shows: all, also what was before a clock set back."""
 
@@ -313,7 +329,7 @@ def _nobody(_: int) -> None:
     """Nobody wants to be told."""
 
 
-def _unheard(_: Reply, __: int) -> None:
+def _unheard(_: Any, __: int) -> None:
     """The answer comes too late for anybody to hear it."""
 
 
@@ -340,8 +356,8 @@ class Line(Generic[PayloadT]):
     def request(
         self,
         name: str,
-        execute: Callable[[Moment], Reply],
-        answer: Callable[[Reply, int], None],
+        execute: Callable[[Moment], ReplyT],
+        answer: Callable[[ReplyT, int], None],
         now_ns: int,
     ) -> None:
         """Take a request: have it executed and answered, as far as the faults let it be."""
@@ -362,8 +378,8 @@ class Line(Generic[PayloadT]):
     def _accept(
         self,
         name: str,
-        execute: Callable[[Moment], Reply],
-        answer: Callable[[Reply, int], None],
+        execute: Callable[[Moment], ReplyT],
+        answer: Callable[[ReplyT, int], None],
         now_ns: int,
     ) -> None:
         """Receive a request, and execute it now or late; the caller waits only so long."""
@@ -374,15 +390,16 @@ class Line(Generic[PayloadT]):
             self._carry_out(name, execute, answer, now_ns, now_ns)
             return
         if late_ns > BACKEND_PATIENCE_NS:
-            board.hold(BACKEND_PATIENCE_NS, partial(answer, Reply(error=errors.timed_out())))
+            late = board.refusal(_TOO_LATE, name, now_ns)
+            board.hold(BACKEND_PATIENCE_NS, partial(answer, late))
             answer = _unheard
         board.hold(late_ns, partial(self._carry_out, name, execute, answer, now_ns))
 
     def _carry_out(
         self,
         name: str,
-        execute: Callable[[Moment], Reply],
-        answer: Callable[[Reply, int], None],
+        execute: Callable[[Moment], ReplyT],
+        answer: Callable[[ReplyT, int], None],
         received_ns: int,
         now_ns: int,
     ) -> None:
@@ -402,7 +419,7 @@ class Line(Generic[PayloadT]):
         if fault.fault is Kind.DISCONNECT:
             self.cut()
         else:
-            answer(Reply(error=_error(fault, name, now_ns)), now_ns)
+            answer(board.refusal(fault, name, now_ns), now_ns)
 
     def send(self, payload: PayloadT, part: Part, name: str = "") -> None:
         """Let a message leave, as far as the faults let it."""
@@ -457,27 +474,3 @@ class Line(Generic[PayloadT]):
     def close(self) -> None:
         """The connection is gone: what is held back for it never leaves."""
         self.is_open = False
-
-
-def _error(fault: Fault, name: str, now_ns: int) -> ApiError:
-    """Return what a fault answers, in the venue's own codes and words (errors.md)."""
-    retry_at_ms = None if fault.retry_ms is None else now_ns // MILLISECOND_NS + fault.retry_ms
-    match fault.fault:
-        case Kind.SERVER_ERROR:
-            return errors.internal()
-        case Kind.TIMEOUT:
-            return errors.timed_out()
-        case Kind.THROTTLED:
-            return errors.told_to_wait(retry_at_ms)
-        case Kind.BANNED:
-            return errors.banned(retry_at_ms or 0, only_in_text=fault.in_text)
-        case Kind.OVERLOADED:
-            return errors.overloaded()
-        case Kind.FORBIDDEN:
-            return errors.forbidden()
-        case Kind.CLOCK:
-            return errors.outside_recv_window()
-        case Kind.REFUSE_CANCEL:
-            return errors.cancel_rejected()
-        case _:
-            return errors.market_closed(name)

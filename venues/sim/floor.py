@@ -9,16 +9,15 @@ from typing import NamedTuple
 
 from venues.sim import contingent, orders
 from venues.sim.accounts import Account
-from venues.sim.binance import errors
-from venues.sim.binance.commissions import assets_moved
 from venues.sim.contingent import AT_MARKET, STOPS
-from venues.sim.events import Aggregated, Printed
+from venues.sim.events import Aggregated, OrderChanged, Prevention, Printed
 from venues.sim.fixed import notional
 from venues.sim.market import Market
 from venues.sim.matching import BUY, Fill, Prevented, Resting, SelfTrade
 from venues.sim.order_lists import OCO_TRIGGER, OrderList
 from venues.sim.orders import Execution, NewOrder, Order, PreventedMatch
 from venues.sim.records import Records
+from venues.sim.refusals import Reason, Refused
 from venues.sim.tape import Trade
 
 
@@ -37,24 +36,24 @@ class Floor(Records):
 
     @staticmethod
     def _check_acceptable(market: Market, request: NewOrder | Order) -> None:
-        """Raise the engine's own rejections of an order by the prices there are."""
+        """Raise ``Refused`` for what the prices there are make of an order."""
         if request.kind == "LIMIT_MAKER" and market.book.would_match(request.side, request.price):
-            raise errors.would_take()
+            raise Refused(Reason.WOULD_TAKE)
         if request.stop_price and contingent.is_met(request, market.last_price()):
-            raise errors.would_trigger()
+            raise Refused(Reason.WOULD_TRIGGER)
 
     @staticmethod
     def _check_pair(market: Market, pair: Sequence[NewOrder | Order]) -> None:
-        """Raise -2010 unless the orders of a pair stand on either side of the last price."""
+        """Raise ``Refused`` unless the orders of a pair stand on either side of the last price."""
         last = market.last_price()
         for one in pair:
             if one.kind.startswith("STOP_LOSS"):
                 if one.stop_price and contingent.is_met(one, last):
-                    raise errors.bad_oco_prices()
+                    raise Refused(Reason.PAIR_MISPLACED)
                 continue
             price = one.price or one.stop_price
             if price and (price >= last if one.side is BUY else price <= last):
-                raise errors.bad_oco_prices()
+                raise Refused(Reason.PAIR_MISPLACED)
 
     def _needs(
         self, account: Account, market: Market, request: NewOrder | Order
@@ -67,9 +66,10 @@ class Floor(Records):
         if request.kind in STOPS:
             price = request.price or request.stop_price or market.last_price()
         if price:
-            return symbol.quote, notional(price, request.quantity)
-        cost = book.cost(request.side, request.quantity, account.number, request.self_trade)
-        return symbol.quote, cost
+            cost = notional(price, request.quantity)
+        else:
+            cost = book.cost(request.side, request.quantity, account.number, request.self_trade)
+        return symbol.quote, self._with_reserve(account, cost)
 
     def _begin(self, account: Account, market: Market, order: Order, now_ns: int) -> Placed:
         """Have an accepted order wait for its price, or work at once; neither while pending."""
@@ -182,16 +182,17 @@ class Floor(Records):
             self.events.append(Aggregated(market.symbol.name, aggregate))
         for account in touched.values():
             account.updated_ns = now_ns
-            self._tell_balances(account, assets_moved(account, market.symbol), now_ns)
+            self._tell_balances(account, self.terms.assets_moved(account, market.symbol), now_ns)
         return executions, prevented
 
     def _trade(self, market: Market, taker: Resting, fill: Fill, now_ns: int) -> Trade:
+        step = market.symbol.cost_step
         buyer, seller = (taker, fill.maker) if taker.side is BUY else (fill.maker, taker)
         trade = Trade(
             market.next_trade_id(),
             fill.price,
             fill.quantity,
-            notional(fill.price, fill.quantity),
+            notional(fill.price, fill.quantity) // step * step,
             now_ns,
             buyer.order_id,
             seller.order_id,
@@ -222,19 +223,21 @@ class Floor(Records):
         account.balance(gets).free += got
         account.balance(gives).locked -= given
         party.locked -= given
-        commission, paid_in = self._charge(account, gets, got, is_maker=is_maker)
+        is_buyer = party.side is BUY
+        commission, paid_in = self._charge(
+            account,
+            market,
+            trade.quantity,
+            trade.quote,
+            is_buyer=is_buyer,
+            is_maker=is_maker,
+        )
         if not party.executed:
-            counter = account.orders
-            counter.add(
-                counter.FIRST_FILL_AS_MAKER if is_maker else counter.FIRST_FILL_AS_TAKER,
-                trade.time_ns,
-            )
+            self.terms.filled_first(account, trade.time_ns, is_maker=is_maker)
         party.executed += trade.quantity
         party.quote_executed += trade.quote
         party.updated_ns = trade.time_ns
-        execution = Execution(
-            trade, party.order_id, party.side is BUY, is_maker, commission, paid_in
-        )
+        execution = Execution(trade, party.order_id, is_buyer, is_maker, commission, paid_in)
         self.file(account, symbol.name).executions.append(execution)
         if not party.left:
             self._close(account, market, party, "FILLED", trade.time_ns)
@@ -244,6 +247,9 @@ class Floor(Records):
             party.status = "PARTIALLY_FILLED"
             self._unlock_excess(account, market, party)
         self._report(market, party, "TRADE", trade.time_ns, execution=execution)
+        for asset, amount in ((gives, -given), (gets, got)):
+            fee = commission if asset == paid_in else 0
+            self._tell_moved(account, asset, amount, fee, execution, trade.time_ns)
         return execution
 
     def _prevent(
@@ -294,11 +300,15 @@ class Floor(Records):
         else:
             self._close(account, market, order, "EXPIRED_IN_MATCH", now_ns)
         order.remember()
-        execution_id = market.next_execution_id()
-        event = orders.report(order, "TRADE_PREVENTION", execution_id, now_ns)
-        self._tell(
-            order.owner,
-            orders.prevented_report(order, counter.order_id, quantity, match, event),
+        self.events.append(
+            OrderChanged(
+                order.owner,
+                "TRADE_PREVENTION",
+                order.past[-1],
+                market.next_execution_id(),
+                now_ns,
+                prevention=Prevention(match, quantity, counter.order_id),
+            )
         )
         if not order.is_open:
             self._progress(market, order, now_ns)
@@ -348,7 +358,7 @@ class Floor(Records):
             needs = [self._needs(account, market, order) for order in pending]
             amount = max(amount for _, amount in needs)
             account.lock(needs[0][0], amount)
-        except errors.RejectedError:
+        except Refused:
             for order in pending:
                 if order.is_open:
                     self._expire(account, market, order, "REJECTED", now_ns)
@@ -363,7 +373,7 @@ class Floor(Records):
         for order in pending:
             if order.is_open:
                 self._begin(account, market, order, now_ns)
-        self._tell_balances(account, assets_moved(account, market.symbol), now_ns)
+        self._tell_balances(account, self.terms.assets_moved(account, market.symbol), now_ns)
 
     # -- stop orders -------------------------------------------------------------------------------
 
@@ -387,13 +397,14 @@ class Floor(Records):
         order.working_ns = order.updated_ns = now_ns
         if order.kind in AT_MARKET and order.side is BUY:
             cost = market.book.cost(BUY, order.left, account.number, order.self_trade)
+            cost = self._with_reserve(account, cost)
             try:
                 account.lock(market.symbol.quote, cost - order.locked)
-            except errors.RejectedError:
+            except Refused:
                 self._expire(account, market, order, "REJECTED", now_ns)
                 return
             order.locked, order.lock_price = cost, None
         self._report(market, order, "NEW", now_ns)
         self._work(account, market, order, now_ns)
         account.updated_ns = now_ns
-        self._tell_balances(account, assets_moved(account, market.symbol), now_ns)
+        self._tell_balances(account, self.terms.assets_moved(account, market.symbol), now_ns)

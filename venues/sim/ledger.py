@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Final
 
 from venues.sim.accounts import Account
-from venues.sim.binance.venue import Venue
 from venues.sim.engine import Engine
 from venues.sim.fixed import ONE
 from venues.sim.orders import Execution, Order
 from venues.sim.tape import Trade
+from venues.sim.venue import AnyVenue
 
 DEFAULT_KEY: Final = "hotloop-sim-key-this-is-not-a-secret"
 DEFAULT_SECRET: Final = "hotloop-sim-secret-this-is-not-a-secret"  # noqa: S105 - visibly fake
@@ -26,16 +26,16 @@ DEFAULT_BALANCES: Final = {
 class Ledger:
     """The exchange's own books, for tests to compare with what a client believes."""
 
-    def __init__(self, venue: Venue, clock: Callable[[], int]) -> None:
+    def __init__(self, venue: AnyVenue, clock: Callable[[], int]) -> None:
         self._venue = venue
         self._clock = clock
 
     @property
     def engine(self) -> Engine:
-        return self._venue.exchange.engine
+        return self._venue.engine
 
     def account(self, api_key: str = DEFAULT_KEY) -> Account:
-        return self._venue.exchange.keys[api_key].account
+        return self._venue.host.keys[api_key].account
 
     def orders(self, symbol: str, api_key: str = DEFAULT_KEY) -> list[Order]:
         """Return every order the account ever placed in ``symbol``, oldest first."""

@@ -4,19 +4,18 @@ Records and look-ups; what changes them is the engine.
 """
 
 from collections import deque
-from typing import Any, Final
+from typing import Final
 
-from venues.sim.binance import errors
 from venues.sim.matching import BUY, SELL, Book
 from venues.sim.order_lists import OrderList
 from venues.sim.orders import Allocation, Execution, Order, PreventedMatch
+from venues.sim.refusals import Reason, Refused
 from venues.sim.symbols import AVERAGE_PRICE_MINUTES, Symbol
 from venues.sim.tape import Tape
 
 TRADING: Final = "TRADING"
 CANCEL_ONLY: Final = "CANCEL_ONLY"
-# The states of a symbol that the venue documents (enums.md, Symbol status).
-STATUSES: Final = frozenset({TRADING, CANCEL_ONLY, "BREAK", "HALT", "END_OF_DAY"})
+POST_ONLY: Final = "POST_ONLY"
 
 # Closed orders and executions kept per account and symbol: hours of a busy maker, tens of MB.
 CLOSED_ORDERS_KEPT: Final = 50_000
@@ -68,10 +67,6 @@ class Market:
         self._allocation_id += 1
         return self._allocation_id
 
-    def published(self) -> dict[str, Any]:
-        """Return the entry of ``exchangeInfo.symbols``."""
-        return self.symbol.published(self.status)
-
     def last_price(self) -> int:
         """Return the price of the last trade, the opening price before any."""
         last = self.tape.last_price
@@ -97,7 +92,8 @@ class OrderFile:
 
     def add(self, order: Order) -> None:
         self.orders[order.order_id] = self.open[order.order_id] = order
-        self._by_name[order.client_id] = order
+        if order.client_id:
+            self._by_name[order.client_id] = order
 
     def named(self, client_id: str) -> Order | None:
         """Return the latest order that ever had this client order id."""
@@ -117,12 +113,12 @@ class OrderFile:
         return order if order is None or client_id in {None, *order.names} else None
 
     def look_up(self, order_id: int | None, client_id: str | None) -> Order | None:
-        """Return any order by id, else by client id; raise -2039 when both are sent and differ."""
+        """Return any order by id, else by client id; raise ``Refused`` when the two differ."""
         if order_id is None:
             return None if client_id is None else self.named(client_id)
         order = self.orders.get(order_id)
         if order is not None and client_id not in {None, *order.names}:
-            raise errors.client_id_differs()
+            raise Refused(Reason.IDS_DIFFER)
         return order
 
     def renamed(self, order: Order) -> None:

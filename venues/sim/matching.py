@@ -41,15 +41,25 @@ class SelfTrade(Enum):
 class Resting:
     """An order as the book sees it: ``open_quantity`` is what it shows, ``hidden`` comes after."""
 
-    __slots__ = ("hidden", "open_quantity", "order_id", "owner", "price", "side")
+    __slots__ = ("hidden", "open_quantity", "order_id", "owner", "placed_ns", "price", "side")
 
-    def __init__(self, order_id: int, owner: int, side: bool, price: int, open_quantity: int):
+    def __init__(
+        self,
+        order_id: int,
+        owner: int,
+        side: bool,
+        price: int,
+        open_quantity: int,
+        placed_ns: int = 0,
+    ) -> None:
         self.order_id = order_id
         self.owner = owner
         self.side = side
         self.price = price
         self.open_quantity = open_quantity
         self.hidden = 0
+        self.placed_ns = placed_ns
+        """When it took its place in the queue."""
 
     @property
     def left(self) -> int:
@@ -82,6 +92,20 @@ class Best(NamedTuple):
     bid_quantity: int
     ask: int
     ask_quantity: int
+
+
+class Queued(NamedTuple):
+    """One change of a price's queue: an order came to it (add), changed in it (modify) or left it.
+
+    ``quantity`` is what it shows after, or did before it left (delete).
+    """
+
+    change: str
+    order_id: int
+    side: bool
+    price: int
+    quantity: int
+    placed_ns: int
 
 
 class Level:
@@ -117,7 +141,8 @@ class Book:
     """The resting orders of one symbol.
 
     ``changed`` collects (side, price) of every level touched; who publishes depth empties it.
-    ``best_changes`` collects one Best per change of a best price or its total.
+    ``best_changes`` collects one Best per change of a best price or its total, ``queued`` every
+    change of a queue for who publishes orders one by one; None while nobody does.
     """
 
     def __init__(self) -> None:
@@ -127,6 +152,7 @@ class Book:
         self.orders: dict[int, Resting] = {}
         self.best_changes: list[Best] = []
         self.changed: set[tuple[bool, int]] = set()
+        self.queued: list[Queued] | None = None
 
     def best(self) -> Best:
         bid, bid_quantity = self._best_of(self.bids)
@@ -156,6 +182,8 @@ class Book:
         self.orders[order.order_id] = order
         if side.best_key is None or key < side.best_key:
             side.best_key = key
+        if self.queued is not None:
+            self._log("add", order)
         self._level_changed(side, order.side, key)
 
     def remove(self, order: Resting) -> None:
@@ -166,6 +194,8 @@ class Book:
         del level.orders[order.order_id]
         del self.orders[order.order_id]
         level.total -= order.open_quantity
+        if self.queued is not None:
+            self._log("delete", order)
         was_best = key == side.best_key
         if not level.orders:
             del side.levels[key]
@@ -179,6 +209,8 @@ class Book:
         key = order.price * side.sign
         side.levels[key].total -= order.open_quantity - open_quantity
         order.open_quantity = open_quantity
+        if self.queued is not None:
+            self._log("modify", order)
         self._level_changed(side, order.side, key)
 
     def match(
@@ -268,6 +300,19 @@ class Book:
         else:
             self.remove(maker)
             maker.open_quantity = 0
+
+    def _log(self, change: str, order: Resting) -> None:
+        assert self.queued is not None  # noqa: S101 - asked for before
+        self.queued.append(
+            Queued(
+                change,
+                order.order_id,
+                order.side,
+                order.price,
+                order.open_quantity,
+                order.placed_ns,
+            )
+        )
 
     def _level_changed(self, side: Side, which: bool, key: int, was_best: bool = False) -> None:
         self.update_id += 1

@@ -1,11 +1,10 @@
-"""Order lists: orders that end, or begin, one another, and the forms in which the venue shows them.
+"""Order lists: orders that end, or begin, one another.
 
 An OCO is a pair of which one order's beginning ends the other; an OTO holds one order, or such a
 pair, back until its working order is filled. Here is the record; the engine carries it out.
-Sources: rest-api.md (Order lists), user-data-stream.md (listStatus) at a5e0bc3 (2026-07-21).
 """
 
-from typing import Any, Final
+from typing import Final
 
 from venues.sim.orders import PENDING, Order
 
@@ -53,57 +52,3 @@ class OrderList:
         if order not in pair:
             return None
         return next((one for one in pair if one is not order and one.is_open), None)
-
-
-def shown(one: OrderList, unit_ns: int) -> dict[str, Any]:
-    """Return an order list as orderList.status shows it, and as every answer about it begins."""
-    return {
-        "orderListId": one.list_id,
-        "contingencyType": one.contingency,
-        "listStatusType": "ALL_DONE" if one.is_done else "EXEC_STARTED",
-        "listOrderStatus": "ALL_DONE" if one.is_done else "EXECUTING",
-        "listClientOrderId": one.client_id,
-        "transactionTime": one.updated_ns // unit_ns,
-        "symbol": one.symbol,
-        "orders": [
-            {
-                "symbol": one.symbol,
-                "orderId": order.order_id,
-                "clientOrderId": _name(order),
-            }
-            for order in one.orders
-        ],
-    }
-
-
-def amended_shown(one: OrderList) -> dict[str, Any]:
-    """Return what an amendment of one of its orders says of the list."""
-    full = shown(one, 1)
-    return {name: full[name] for name in _AMENDED}
-
-
-_AMENDED: Final = (
-    "orderListId", "contingencyType", "listOrderStatus", "listClientOrderId", "symbol", "orders",
-)  # fmt: skip
-
-
-def event(one: OrderList, kind: str, now_ns: int) -> dict[str, Any]:
-    """Return a listStatus event (``kind``: EXEC_STARTED, UPDATED or ALL_DONE)."""
-    return {
-        "e": "listStatus",
-        "E": now_ns,
-        "s": one.symbol,
-        "g": one.list_id,
-        "c": one.contingency,
-        "l": kind,
-        "L": "ALL_DONE" if one.is_done else "EXECUTING",
-        "r": "NONE",
-        "C": one.client_id,
-        "T": now_ns,
-        "O": [{"s": one.symbol, "i": order.order_id, "c": _name(order)} for order in one.orders],
-    }
-
-
-def _name(order: Order) -> str:
-    """Return the client order id that an order had before its cancel took its place."""
-    return order.names[-2] if order.status == "CANCELED" else order.client_id

@@ -3,22 +3,27 @@
 Records, balances and events alone: nothing here matches orders or decides what becomes of them.
 """
 
-import random
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
-from venues.sim import order_lists, orders
 from venues.sim.accounts import Account
-from venues.sim.binance import errors
-from venues.sim.binance.commissions import commission_on
-from venues.sim.binance.limits import Limit, OrderCounter
-from venues.sim.events import BestMoved, Event, Told
-from venues.sim.fixed import notional, show
+from venues.sim.events import (
+    BalancesChanged,
+    BestMoved,
+    Event,
+    ListChanged,
+    LockedOutside,
+    Moved,
+    OrderChanged,
+)
+from venues.sim.fixed import notional
 from venues.sim.market import Market, OrderFile
 from venues.sim.matching import BUY
 from venues.sim.order_lists import OrderList
 from venues.sim.orders import Execution, Order
+from venues.sim.refusals import Reason, Refused
 from venues.sim.symbols import Symbol
+from venues.sim.terms import Terms
 
 HOUSE: Final = 0
 FEES: Final = -1
@@ -26,20 +31,14 @@ FEES: Final = -1
 # Closed order lists kept per account: as many as a day of a busy client.
 LISTS_KEPT: Final = 10_000
 
-_CLIENT_ID_LETTERS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_CLIENT_ID_LENGTH: Final = 22
-
 
 class Records:
     """All markets and accounts of the exchange, with what each owns and has placed."""
 
-    def __init__(
-        self, symbols: Iterable[Symbol], order_limits: tuple[Limit, ...], rng: random.Random
-    ) -> None:
+    def __init__(self, symbols: Iterable[Symbol], terms: Terms) -> None:
         self.markets = {symbol.name: Market(symbol) for symbol in symbols}
         self.events: list[Event] = []
-        self._order_limits = order_limits
-        self._rng = rng
+        self.terms = terms
         self._files: dict[tuple[int, str], OrderFile] = {}
         self._lists: dict[int, dict[int, OrderList]] = {}
         self._list_id = -1
@@ -56,32 +55,26 @@ class Records:
         return account
 
     def deposit(self, account: Account, asset: str, amount: int, now_ns: int) -> None:
-        """Move ``amount`` in (or out, when negative) and tell the account (balanceUpdate)."""
+        """Move ``amount`` in (or out, when negative) and tell the account."""
         balance = account.balance(asset)
         if balance.free + amount < 0:
-            raise errors.insufficient_balance()
+            raise Refused(Reason.INSUFFICIENT_FUNDS)
         balance.free += amount
         account.updated_ns = now_ns
-        self._tell(
-            account.number,
-            {"e": "balanceUpdate", "E": now_ns, "a": asset, "d": show(amount), "T": now_ns},
-        )
+        self._tell_moved(account, asset, amount, 0, None, now_ns)
         self._tell_balances(account, (asset,), now_ns)
 
     def lock_outside(self, account: Account, asset: str, amount: int, now_ns: int) -> None:
-        """Another system locks ``amount``, or unlocks it when negative (externalLockUpdate)."""
+        """Another system locks ``amount``, or unlocks it when negative."""
         balance = account.balance(asset)
         outside = account.locked_outside.get(asset, 0) + amount
         if balance.free < amount or outside < 0:
-            raise errors.insufficient_balance()
+            raise Refused(Reason.INSUFFICIENT_FUNDS)
         account.lock(asset, amount)
         account.locked_outside[asset] = outside
         account.remember((asset,), now_ns)
         account.updated_ns = now_ns
-        self._tell(
-            account.number,
-            {"e": "externalLockUpdate", "E": now_ns, "a": asset, "d": show(amount), "T": now_ns},
-        )
+        self.events.append(LockedOutside(account.number, asset, amount, now_ns))
 
     def begin(self) -> None:
         """Begin anew, as the venue's test network does: nothing ever placed, ids from the first."""
@@ -91,6 +84,7 @@ class Records:
         self._lists.clear()
         self._list_id = -1
         self.events.clear()
+        self.terms.begin()
         for account in self.accounts.values():
             account.begin()
 
@@ -106,10 +100,6 @@ class Records:
         """Return the events since the last call, oldest first."""
         taken, self.events = self.events, []
         return taken
-
-    def new_client_id(self) -> str:
-        """Return a client order id as the venue makes them up."""
-        return "".join(self._rng.choices(_CLIENT_ID_LETTERS, k=_CLIENT_ID_LENGTH))
 
     # -- order lists -------------------------------------------------------------------------------
 
@@ -130,13 +120,12 @@ class Records:
         account: Account,
         market: Market,
         contingency: str,
-        client_id: str | None,
+        client_id: str,
         now_ns: int,
     ) -> OrderList:
         self._list_id += 1
-        name = client_id or self.new_client_id()
         one = OrderList(
-            self._list_id, account.number, market.symbol.name, contingency, name, now_ns
+            self._list_id, account.number, market.symbol.name, contingency, client_id, now_ns
         )
         mine = self._lists.setdefault(account.number, {})
         mine[one.list_id] = one
@@ -148,21 +137,35 @@ class Records:
 
     def _tell_list(self, one: OrderList, kind: str, now_ns: int) -> None:
         one.updated_ns = now_ns
-        self._tell(one.owner, order_lists.event(one, kind, now_ns))
+        names = tuple(order.name for order in one.orders)
+        self.events.append(ListChanged(one.owner, kind, one, one.is_done, names, now_ns))
 
     # -- inside ------------------------------------------------------------------------------------
 
     def _add_account(self, number: int, *, may_owe: bool = False) -> Account:
-        account = Account(number, OrderCounter(self._order_limits), may_owe=may_owe)
+        account = Account(number, may_owe=may_owe)
         self.accounts[number] = account
         return account
 
     def _charge(
-        self, account: Account, asset: str, amount: int, *, is_maker: bool
+        self,
+        account: Account,
+        market: Market,
+        quantity: int,
+        quote: int,
+        *,
+        is_buyer: bool,
+        is_maker: bool,
     ) -> tuple[int, str]:
-        """Take the commission on ``amount`` received; return what it is and in which asset."""
-        commission, paid_in = commission_on(
-            account, asset, amount, self.markets.values(), is_maker=is_maker
+        """Take the commission on a fill; return what it is and in which asset."""
+        commission, paid_in = self.terms.commission(
+            account,
+            market.symbol,
+            quantity,
+            quote,
+            self.markets.values(),
+            is_buyer=is_buyer,
+            is_maker=is_maker,
         )
         account.balance(paid_in).free -= commission
         self.fees.balance(paid_in).free += commission
@@ -185,17 +188,22 @@ class Records:
         one = self.list_of(order)
         rival = None if one is None else one.rival(order)
         keeper = rival if rival is not None and rival.locked else order
-        still = max(self._still_needs(each) for each in (order, rival) if each is not None)
+        still = max(self._still_needs(account, each) for each in (order, rival) if each is not None)
         if keeper.locked > still >= 0:
             account.unlock(self._locked_asset(market, order), keeper.locked - still)
             keeper.locked = still
 
-    @staticmethod
-    def _still_needs(order: Order) -> int:
+    def _still_needs(self, account: Account, order: Order) -> int:
         """Return what an order needs; all it has where its exact cost was locked."""
         if order.side is not BUY:
             return order.left
-        return order.locked if order.lock_price is None else notional(order.lock_price, order.left)
+        if order.lock_price is None:
+            return order.locked
+        return self._with_reserve(account, notional(order.lock_price, order.left))
+
+    def _with_reserve(self, account: Account, cost: int) -> int:
+        """Return what a buyer locks to pay ``cost`` of the quote asset."""
+        return cost + self.terms.reserve(account, cost)
 
     @staticmethod
     def _locked_asset(market: Market, order: Order) -> str:
@@ -214,38 +222,37 @@ class Records:
         """Tell the owner about its order; return the execution id."""
         order.remember()
         execution_id = market.next_execution_id()
-        event = orders.report(
-            order,
-            kind,
-            execution_id,
-            now_ns,
-            former_client_id=former_client_id,
-            execution=execution,
+        self.events.append(
+            OrderChanged(
+                order.owner,
+                kind,
+                order.past[-1],
+                execution_id,
+                now_ns,
+                former_client_id=former_client_id,
+                execution=execution,
+            )
         )
-        self._tell(order.owner, event)
         return execution_id
 
     def _tell_balances(self, account: Account, assets: Iterable[str], now_ns: int) -> None:
         account.remember(assets, now_ns)
-        self._tell(
-            account.number,
-            {
-                "e": "outboundAccountPosition",
-                "E": now_ns,
-                "u": now_ns,
-                "B": [
-                    {
-                        "a": asset,
-                        "f": show(account.balance(asset).free),
-                        "l": show(account.balance(asset).locked),
-                    }
-                    for asset in assets
-                ],
-            },
-        )
+        found = [(asset, account.balance(asset)) for asset in assets]
+        balances = tuple((asset, one.free, one.locked) for asset, one in found)
+        self.events.append(BalancesChanged(account.number, balances, now_ns))
 
-    def _tell(self, account: int, event: dict[str, Any]) -> None:
-        self.events.append(Told(account, event))
+    def _tell_moved(
+        self,
+        account: Account,
+        asset: str,
+        amount: int,
+        fee: int,
+        execution: Execution | None,
+        now_ns: int,
+    ) -> None:
+        balance = account.balance(asset)
+        total = balance.free + balance.locked
+        self.events.append(Moved(account.number, asset, amount, fee, total, execution, now_ns))
 
     def _publish_best(self, market: Market) -> None:
         changes = market.book.best_changes

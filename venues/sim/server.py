@@ -4,12 +4,11 @@
 Wall-clock time is read here, and handed down to everything else.
 """
 
-import base64
 import contextlib
 import ssl
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,20 +21,17 @@ import trustme
 from hypercorn.config import Config as HypercornConfig
 
 from venues.sim import control, http_server
-from venues.sim.accounts import STANDARD_RATE, Account
-from venues.sim.binance import rest
-from venues.sim.binance.exchange import LIMITS, Limits
-from venues.sim.binance.venue import RATE, Venue
+from venues.sim.dialects import DIALECTS
 from venues.sim.http import HttpRequest
 from venues.sim.ledger import DEFAULT_BALANCES as DEFAULT_BALANCES
 from venues.sim.ledger import DEFAULT_KEY as DEFAULT_KEY
 from venues.sim.ledger import DEFAULT_SECRET as DEFAULT_SECRET
 from venues.sim.ledger import Ledger as Ledger
 from venues.sim.sockets import SocketServer
-from venues.sim.symbols import SYMBOLS, Symbol
+from venues.sim.symbols import Symbol
 from venues.sim.traders import USUAL, Temper
-
-ED25519_PREFIX: Final = "ed25519/"
+from venues.sim.venue import RATE, AnyVenue
+from venues.sim.venue import AccountConfig as AccountConfig
 
 # The background moves at most this often: a busy market, and time left for requests between.
 SHORTEST_TURN_SECONDS: Final = 0.001
@@ -45,27 +41,17 @@ KEEP_ALIVE_SECONDS: Final = 75.0
 GRACEFUL_SECONDS: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class AccountConfig:
-    """One account: ``secret`` is an HMAC secret, or ``ed25519/`` and a raw public key in base64.
-
-    Rates are fractions of 1e-8 of what a fill brings.
-    """
-
-    api_key: str
-    secret: str
-    balances: dict[str, int]
-    maker_rate: int = STANDARD_RATE
-    taker_rate: int = STANDARD_RATE
-    pays_in_bnb: bool = False
-
-
-DEFAULT_ACCOUNT: Final = AccountConfig(DEFAULT_KEY, DEFAULT_SECRET, DEFAULT_BALANCES)
+BINANCE: Final = "binance"
+DEFAULT_ACCOUNT: Final = DIALECTS[BINANCE].account
 
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """How an exchange runs. ``port`` is REST's, WebSockets take the next; 0 picks free ones."""
+    """How an exchange runs. ``port`` is REST's, WebSockets take the next; 0 picks free ones.
+
+    ``dialect`` is one of ``DIALECTS``, whose own account, symbols and limits serve where none are
+    named.
+    """
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -73,33 +59,45 @@ class ServerConfig:
     rate: float = RATE
     tls: bool = False
     ca_out: Path | None = None
-    accounts: tuple[AccountConfig, ...] = (DEFAULT_ACCOUNT,)
-    symbols: tuple[Symbol, ...] = SYMBOLS
-    limits: Limits = LIMITS
+    dialect: str = BINANCE
+    accounts: tuple[AccountConfig, ...] | None = None
+    symbols: tuple[Symbol, ...] | None = None
+    limits: Any = None
     temper: Temper = USUAL
     clock: Callable[[], int] = field(default=time.time_ns)
 
 
 @dataclass(frozen=True, slots=True)
 class RunningExchange:
-    """Where a running exchange is reached, and its books. ``ca`` is the path of its CA's PEM."""
+    """Where a running exchange is reached, and its books. ``ca`` is the path of its CA's PEM.
+
+    ``addresses`` are those of its WebSockets, by the dialect's names.
+    """
 
     rest: str
-    stream: str
-    ws_api: str
+    addresses: Mapping[str, str]
     api_key: str
     api_secret: str
     symbols: list[str]
     ca: str | None
-    venue: Venue
+    venue: AnyVenue
     ledger: Ledger
+
+    @property
+    def stream(self) -> str:
+        """Where Binance's market streams are."""
+        return self.addresses["stream"]
+
+    @property
+    def ws_api(self) -> str:
+        """Where Binance's WebSocket API is."""
+        return self.addresses["ws_api"]
 
     def announcement(self) -> dict[str, Any]:
         """Return what ``hotloop sim`` prints when it is ready."""
         line: dict[str, Any] = {
             "rest": self.rest,
-            "stream": self.stream,
-            "ws_api": self.ws_api,
+            **self.addresses,
             "api_key": self.api_key,
             "api_secret": self.api_secret,
             "symbols": self.symbols,
@@ -146,16 +144,19 @@ async def _run(
     task_status: trio.TaskStatus[RunningExchange],
 ) -> None:
     clock = config.clock
-    venue = Venue(
+    dialect = DIALECTS[config.dialect]
+    accounts = (dialect.account,) if config.accounts is None else config.accounts
+    symbols = dialect.symbols if config.symbols is None else config.symbols
+    venue = dialect.open(
         clock(),
         seed=config.seed,
         rate=config.rate,
-        symbols=config.symbols,
+        symbols=symbols,
         limits=config.limits,
         temper=config.temper,
     )
-    for account in config.accounts:
-        add_account(venue, account)
+    for account in accounts:
+        venue.add_account(account)
     sockets = SocketServer(venue, clock)
     with contextlib.ExitStack() as stack, trio.CancelScope(shield=True):
         tls = stack.enter_context(_certificate(config)) if config.tls else None
@@ -164,16 +165,15 @@ async def _run(
             listener = await _listen(nursery, sockets, config, tls, urlsplit(rest_url).port)
             nursery.start_soon(_pulse, venue, clock)
             scheme, port = "ws" if tls is None else "wss", listener
-            first = config.accounts[0] if config.accounts else DEFAULT_ACCOUNT
+            first = accounts[0] if accounts else dialect.account
             base = f"{scheme}://{_in_url(config.host)}:{port}"
             task_status.started(
                 RunningExchange(
                     rest=rest_url,
-                    stream=base,
-                    ws_api=f"{base}/ws-api/v3",
+                    addresses=dialect.addresses(base),
                     api_key=first.api_key,
                     api_secret=first.secret,
-                    symbols=[symbol.name for symbol in config.symbols],
+                    symbols=[symbol.name for symbol in symbols],
                     ca=None if tls is None else str(tls.ca),
                     venue=venue,
                     ledger=Ledger(venue, clock),
@@ -184,21 +184,7 @@ async def _run(
             nursery.cancel_scope.cancel()
 
 
-def add_account(venue: Venue, config: AccountConfig) -> Account:
-    """Open an account with its key; the secret's form decides how requests are signed."""
-    exchange = venue.exchange
-    account = exchange.engine.open_account(config.balances)
-    account.maker_rate, account.taker_rate = config.maker_rate, config.taker_rate
-    account.pays_in_bnb = config.pays_in_bnb
-    if config.secret.startswith(ED25519_PREFIX):
-        raw = base64.b64decode(config.secret.removeprefix(ED25519_PREFIX), validate=True)
-        exchange.add_ed25519_key(config.api_key, raw, account)
-    else:
-        exchange.add_hmac_key(config.api_key, config.secret, account)
-    return account
-
-
-async def _pulse(venue: Venue, clock: Callable[[], int]) -> None:
+async def _pulse(venue: AnyVenue, clock: Callable[[], int]) -> None:
     """Play the background whenever something is due."""
     woken = trio.lowlevel.ParkingLot()
 
@@ -241,7 +227,7 @@ def _certificate(config: ServerConfig) -> Any:
 
 
 async def _serve_rest(
-    venue: Venue,
+    venue: AnyVenue,
     config: ServerConfig,
     tls: _Tls | None,
     stopping: trio.Event,
@@ -253,7 +239,7 @@ async def _serve_rest(
         if request.path in control.PATHS:
             outlet.send(control.answer(venue, request, now_ns))
         else:
-            rest.receive(venue, request, outlet, now_ns)
+            venue.receive(request, outlet, now_ns)
             venue.settle(now_ns)
 
     options = HypercornConfig()

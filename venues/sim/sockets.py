@@ -6,20 +6,16 @@ drops a client that does not keep up instead of letting it slow the exchange.
 """
 
 import contextlib
+import math
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
-from venues.sim.binance.exchange import IPS_KEPT
-from venues.sim.binance.streams import StreamSession, TooManyMessagesError
-from venues.sim.binance.venue import Venue
-from venues.sim.binance.ws_api import PATH as WS_API_PATH
-from venues.sim.durations import SECOND_NS
-from venues.sim.faults import LineName
+from venues.sim.venue import AnyVenue, Manners, Session, TooManyMessagesError
 
 Clock = Callable[[], int]
 
@@ -29,26 +25,14 @@ MAX_QUEUED_BYTES: Final = 4 * 1024 * 1024
 MAX_MESSAGE_BYTES: Final = 128 * 1024
 
 HANDSHAKE_SECONDS: Final = 10
-PING_SECONDS: Final = 20
-PONG_SECONDS: Final = 60
-LIFETIME_SECONDS: Final = 24 * 3600
 # What a client has to answer the close frame at shutdown.
 GOODBYE_SECONDS: Final = 1
-
-CONNECTIONS_PER_WINDOW: Final = 300
-CONNECTION_WINDOW_NS: Final = 300 * SECOND_NS
+# IPs whose attempts are remembered; a loopback exchange sees one, and a flood must not grow it.
+IPS_KEPT: Final = 1_000
 
 _POLICY_VIOLATION: Final = 1008
 _GOING_AWAY: Final = 1001
 _TEXT: Final = 0x81
-
-
-class Session(Protocol):
-    """What a connection does with messages; both kinds of session fit."""
-
-    def receive(self, text: str | bytes, now_ns: int) -> None: ...
-
-    def announce_shutdown(self, now_ns: int) -> None: ...
 
 
 class ControlFrames:
@@ -210,9 +194,9 @@ class Connection:
 
 
 class SocketServer:
-    """Serves both kinds of WebSocket on one listener and knows who is connected."""
+    """Serves all WebSockets on one listener and knows who is connected."""
 
-    def __init__(self, venue: Venue, clock: Clock) -> None:
+    def __init__(self, venue: AnyVenue, clock: Clock) -> None:
         self._venue = venue
         self._clock = clock
         self._connections: dict[Connection, None] = {}
@@ -232,12 +216,13 @@ class SocketServer:
                     nursery.cancel_scope.cancel()
                     return
                 path = request.path.partition("?")[0]
-                line = LineName.WS_API if path == WS_API_PATH else LineName.STREAM
-                refusal = self._venue.faults.refuses(line)
+                line = self._venue.line_of(path)
+                refusal = None if line is None else self._venue.faults.refuses(line)
                 if refusal is not None or not self._may_connect(ip):
                     await request.reject(refusal or 429)
-                elif path == WS_API_PATH or StreamSession.accepts(path):
+                elif line is not None:
                     websocket = await request.accept()
+                    shared.silent = partial(self._venue.faults.silent, line)
                     await self._serve(websocket, shared, request.path, ip)
                 else:
                     await request.reject(404)
@@ -254,38 +239,31 @@ class SocketServer:
         self, websocket: WebSocketConnection, stream: SharedStream, target: str, ip: str
     ) -> None:
         outlet = SocketOutlet(stream)
-        faults = self._venue.faults
-        if target.partition("?")[0] == WS_API_PATH:
-            api = self._venue.open_api_session(outlet, target, ip, self._clock())
-            stream.silent = partial(faults.silent, LineName.WS_API)
-            try:
-                await self._converse(Connection(websocket, outlet, api))
-            finally:
-                self._venue.close_api_session(api)
-        else:
-            session = self._venue.open_stream_session(outlet, target)
+        session = self._venue.open_session(outlet, target, ip, self._clock())
 
-            def spend() -> None:
-                try:
-                    session.budget.spend(self._clock())
-                except TooManyMessagesError:
-                    outlet.drop.cancel()
-
-            stream.on_control = spend
-            stream.silent = partial(faults.silent, LineName.STREAM)
+        def count() -> None:
             try:
-                await self._converse(Connection(websocket, outlet, session))
-            finally:
-                session.close()
+                session.control(self._clock())
+            except TooManyMessagesError:
+                outlet.drop.cancel()
+
+        stream.on_control = count
+        try:
+            await self._converse(Connection(websocket, outlet, session))
+        finally:
+            self._venue.close_session(session)
 
     async def _converse(self, connection: Connection) -> None:
         websocket, outlet = connection.websocket, connection.outlet
+        manners = self._venue.manners
         self._connections[connection] = None
         try:
-            with outlet.drop, trio.move_on_after(LIFETIME_SECONDS):
+            with outlet.drop, trio.move_on_after(_or_ever(manners.lifetime_seconds)):
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(outlet.run)
-                    nursery.start_soon(_heartbeat, websocket, nursery.cancel_scope)
+                    if manners.ping_seconds is not None:
+                        scope = nursery.cancel_scope
+                        nursery.start_soon(_heartbeat, websocket, manners, scope)
                     await self._read(connection)
                     await connection.wait_closed()
                     nursery.cancel_scope.cancel()
@@ -299,8 +277,9 @@ class SocketServer:
         websocket, session = connection.websocket, connection.session
         while True:
             try:
-                message = await websocket.get_message()
-            except ConnectionClosed:
+                with trio.fail_after(_or_ever(self._venue.manners.idle_seconds)):
+                    message = await websocket.get_message()
+            except (ConnectionClosed, trio.TooSlowError):
                 return
             now_ns = self._clock()
             try:
@@ -311,30 +290,40 @@ class SocketServer:
             self._venue.settle(now_ns)
 
     def _may_connect(self, ip: str) -> bool:
-        """Count a connection attempt; at most 300 in 5 minutes per IP."""
-        now_ns = self._clock()
+        """Count a connection attempt."""
+        now_ns, manners = self._clock(), self._venue.manners
         if ip not in self._attempts and len(self._attempts) >= IPS_KEPT:
             del self._attempts[next(iter(self._attempts))]
-        times_ns = self._attempts.setdefault(ip, deque(maxlen=CONNECTIONS_PER_WINDOW))
-        full = len(times_ns) == CONNECTIONS_PER_WINDOW
+        times_ns = self._attempts.setdefault(ip, deque(maxlen=manners.connections))
+        full = len(times_ns) == manners.connections
         times_ns.append(now_ns)
-        return not full or now_ns - times_ns[0] > CONNECTION_WINDOW_NS
+        return not full or now_ns - times_ns[0] > manners.window_ns
 
 
-async def _heartbeat(websocket: WebSocketConnection, connection: trio.CancelScope) -> None:
-    """Ping every ``PING_SECONDS``; drop a client that has not answered for ``PONG_SECONDS``."""
+def _or_ever(seconds: float | None) -> float:
+    return math.inf if seconds is None else seconds
+
+
+async def _heartbeat(
+    websocket: WebSocketConnection, manners: Manners, connection: trio.CancelScope
+) -> None:
+    """Ping now and then; drop a client whose answer is not there in time."""
     async with trio.open_nursery() as nursery:
         number = 0
         while True:
-            await trio.sleep(PING_SECONDS)
+            await trio.sleep(_or_ever(manners.ping_seconds))
             number += 1
-            nursery.start_soon(_ping, websocket, str(number).encode(), connection)
+            payload = str(number).encode()
+            nursery.start_soon(_ping, websocket, payload, manners.pong_seconds, connection)
 
 
 async def _ping(
-    websocket: WebSocketConnection, payload: bytes, connection: trio.CancelScope
+    websocket: WebSocketConnection,
+    payload: bytes,
+    pong_seconds: float,
+    connection: trio.CancelScope,
 ) -> None:
-    with trio.move_on_after(PONG_SECONDS) as patience:
+    with trio.move_on_after(pong_seconds) as patience:
         with contextlib.suppress(ConnectionClosed):
             await websocket.ping(payload)
     if patience.cancelled_caught:

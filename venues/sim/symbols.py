@@ -1,15 +1,10 @@
-"""The symbols of this exchange and their published trading rules (filters.md)."""
+"""What a symbol trades, and the rules that the exchange holds its orders against."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from venues.sim.fixed import ONE, show
-from venues.sim.matching import SelfTrade
+from venues.sim.fixed import ONE
 
-ORDER_TYPES: Final = (
-    "LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT",
-    "TAKE_PROFIT_LIMIT",
-)  # fmt: skip
 AVERAGE_PRICE_MINUTES: Final = 5
 
 
@@ -26,6 +21,9 @@ class Symbol:
     tick_size: int
     step_size: int
     opening_price: int
+    # What the value of a trade is rounded down to.
+    cost_step: int = 1
+    min_quantity: int = 0
     max_price: int = 1_000_000 * ONE
     max_quantity: int = 9_000 * ONE
     max_market_quantity: int = 100 * ONE
@@ -45,95 +43,6 @@ class Symbol:
     bid_up: int = 5 * ONE
     ask_down: int = ONE // 5
     ask_up: int = 5 * ONE
-
-    def published(self, status: str) -> dict[str, Any]:
-        """Return the entry of ``exchangeInfo.symbols``."""
-        return {
-            "symbol": self.name,
-            "status": status,
-            "baseAsset": self.base,
-            "baseAssetPrecision": 8,
-            "quoteAsset": self.quote,
-            "quotePrecision": 8,
-            "quoteAssetPrecision": 8,
-            "baseCommissionPrecision": 8,
-            "quoteCommissionPrecision": 8,
-            "orderTypes": list(ORDER_TYPES),
-            "icebergAllowed": True,
-            "ocoAllowed": True,
-            "otoAllowed": True,
-            "opoAllowed": False,
-            "quoteOrderQtyMarketAllowed": True,
-            "allowTrailingStop": True,
-            "cancelReplaceAllowed": True,
-            "amendAllowed": True,
-            "pegInstructionsAllowed": False,
-            "isSpotTradingAllowed": True,
-            "isMarginTradingAllowed": False,
-            "filters": self.filters(),
-            "permissions": [],
-            "permissionSets": [["SPOT"]],
-            "defaultSelfTradePreventionMode": SelfTrade.NONE.value,
-            "allowedSelfTradePreventionModes": [mode.value for mode in SelfTrade],
-        }
-
-    def filters(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "filterType": "PRICE_FILTER",
-                "minPrice": show(self.tick_size),
-                "maxPrice": show(self.max_price),
-                "tickSize": show(self.tick_size),
-            },
-            {
-                "filterType": "LOT_SIZE",
-                "minQty": show(self.step_size),
-                "maxQty": show(self.max_quantity),
-                "stepSize": show(self.step_size),
-            },
-            {
-                "filterType": "MARKET_LOT_SIZE",
-                "minQty": show(0),
-                "maxQty": show(self.max_market_quantity),
-                "stepSize": show(0),
-            },
-            {
-                "filterType": "PERCENT_PRICE_BY_SIDE",
-                "bidMultiplierUp": _multiplier(self.bid_up),
-                "bidMultiplierDown": _multiplier(self.bid_down),
-                "askMultiplierUp": _multiplier(self.ask_up),
-                "askMultiplierDown": _multiplier(self.ask_down),
-                "avgPriceMins": AVERAGE_PRICE_MINUTES,
-            },
-            {
-                "filterType": "NOTIONAL",
-                "minNotional": show(self.min_notional),
-                "applyMinToMarket": True,
-                "maxNotional": show(self.max_notional),
-                "applyMaxToMarket": False,
-                "avgPriceMins": AVERAGE_PRICE_MINUTES,
-            },
-            {"filterType": "ICEBERG_PARTS", "limit": self.iceberg_parts},
-            {
-                "filterType": "TRAILING_DELTA",
-                "minTrailingAboveDelta": self.min_trailing,
-                "maxTrailingAboveDelta": self.max_trailing,
-                "minTrailingBelowDelta": self.min_trailing,
-                "maxTrailingBelowDelta": self.max_trailing,
-            },
-            {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": self.max_orders},
-            {"filterType": "MAX_NUM_ORDER_LISTS", "maxNumOrderLists": self.max_order_lists},
-            {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": self.max_algo_orders},
-            {
-                "filterType": "MAX_NUM_ICEBERG_ORDERS",
-                "maxNumIcebergOrders": self.max_iceberg_orders,
-            },
-            {"filterType": "MAX_NUM_ORDER_AMENDS", "maxNumOrderAmends": self.max_amends},
-        ]
-
-
-def _multiplier(units: int) -> str:
-    return show(units).rstrip("0").rstrip(".")
 
 
 # What the usual symbols allow at most, in units of their smallest notional.
@@ -170,33 +79,3 @@ def symbol_of(
         min_notional=min_notional,
         max_notional=_LARGEST * min_notional,
     )
-
-
-SYMBOLS: Final = (
-    Symbol(
-        "BTCUSDT",
-        "BTC",
-        "USDT",
-        tick_size=ONE // 100,
-        step_size=ONE // 100_000,
-        opening_price=65_000 * ONE,
-    ),
-    Symbol(
-        "ETHUSDT",
-        "ETH",
-        "USDT",
-        tick_size=ONE // 100,
-        step_size=ONE // 10_000,
-        opening_price=3_200 * ONE,
-    ),
-    Symbol(
-        "BNBUSDT",
-        "BNB",
-        "USDT",
-        tick_size=ONE // 100,
-        step_size=ONE // 1_000,
-        opening_price=600 * ONE,
-        max_quantity=90_000 * ONE,
-        max_market_quantity=10_000 * ONE,
-    ),
-)

@@ -246,7 +246,7 @@ async def test_when_the_venue_refuses_to_prove_it_the_survivors_are_named(tmp_pa
 
             async def take_the_key_away() -> None:
                 await standing(runtime)
-                del running.venue.exchange.keys[DEFAULT_KEY]
+                running.venue.host.revoke_key(DEFAULT_KEY)
                 runtime.stop("the key is gone")
 
             nursery.start_soon(take_the_key_away)

@@ -16,6 +16,7 @@ import pytest
 
 from tools import sim
 from tools.cli import main
+from venues.sim.dialects import DIALECTS
 from venues.sim.fixed import ONE
 from venues.sim.server import DEFAULT_KEY
 
@@ -164,3 +165,16 @@ def test_options_that_do_not_go_together_are_refused(
 ) -> None:
     assert main(["sim", *arguments]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_venue_without_a_dialect_is_refused_with_those_that_have_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    parser = argparse.ArgumentParser()
+    sim.add_arguments(parser)
+    assert parser.parse_args([]).venue == "binance"
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--venue", "mtgox"])
+    said = capsys.readouterr().err
+    assert "mtgox" in said
+    assert all(name in said for name in DIALECTS)

@@ -7,6 +7,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -189,7 +190,7 @@ async def test_pings_come_every_twenty_seconds(server: Server, autojump_clock: C
 async def test_a_connection_ends_with_its_lifetime(
     server: Server, autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sockets, "LIFETIME_SECONDS", 130)
+    monkeypatch.setattr(Venue, "manners", replace(Venue.manners, lifetime_seconds=130))
     async with connected(server, "/ws") as client:
         with pytest.raises(ConnectionClosed):
             await client.get_message()

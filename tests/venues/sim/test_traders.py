@@ -6,13 +6,14 @@ import pytest
 
 from tests.venues.sim.binance.driver import MS, START_NS
 from venues.sim.actions import SetBackground
+from venues.sim.binance.symbols import SYMBOLS
 from venues.sim.binance.venue import Venue
 from venues.sim.binance.views import depth_snapshot
 from venues.sim.durations import SECOND_NS
 from venues.sim.engine import Printed
 from venues.sim.fixed import parse
 from venues.sim.matching import BUY
-from venues.sim.symbols import SYMBOLS, Symbol, symbol_of
+from venues.sim.symbols import Symbol, symbol_of
 from venues.sim.traders import Temper
 
 

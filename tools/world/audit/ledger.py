@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tools.world.audit.watch import Findings
-from venues.sim.engine import Event, Market, Told
+from venues.sim.binance.order_views import told
+from venues.sim.engine import Event, Market
+from venues.sim.events import OrderChanged
 from venues.sim.fixed import ONE, parse
 
 
@@ -95,11 +97,11 @@ class Ledger:
         """Take what the exchange's engine did, before anybody is told."""
         for event in events:
             if (
-                isinstance(event, Told)
+                isinstance(event, OrderChanged)
                 and event.account == self._account
-                and event.event["e"] == "executionReport"
+                and (report := told(event)) is not None
             ):
-                self._report(event.event)
+                self._report(report)
 
     def _report(self, event: dict[str, Any]) -> None:
         kind, symbol, order_id = event["x"], event["s"], event["i"]

@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from venues.sim import orders
 from venues.sim.accounts import Balance
-from venues.sim.binance import errors
+from venues.sim.binance import errors, order_views
+from venues.sim.binance.commissions import discount, rates
 from venues.sim.binance.exchange import Call, Exchange, page
+from venues.sim.binance.symbols import filters
 from venues.sim.durations import MILLISECOND_NS
 from venues.sim.engine import OrderFile
 from venues.sim.fixed import ONE, show
 from venues.sim.orders import Execution, Order
+from venues.sim.refusals import Refused
 
 LONGEST_LOOKUP_HOURS: Final = 24
 NOTHING: Final = Balance()
@@ -21,18 +23,21 @@ def order_status(exchange: Exchange, call: Call) -> dict[str, Any]:
     order_id, client_id = call.p.order_names()
     call.p.finish()
     file = exchange.engine.file(call.account, market.symbol.name)
-    order = file.look_up(order_id, client_id)
+    try:
+        order = file.look_up(order_id, client_id)
+    except Refused as refused:
+        raise errors.of(refused) from None
     seen = None if order is None else order.at(call.seen_ns)
     if seen is None:
         raise errors.no_such_order()
-    return orders.queried(seen, call.unit_ns)
+    return order_views.queried(seen, call.unit_ns)
 
 
 def open_orders(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
     name = call.p.text("symbol")
     call.p.finish()
     return [
-        orders.queried(order, call.unit_ns)
+        order_views.queried(order, call.unit_ns)
         for market in exchange.choose(name, None)
         for order in _open_at(exchange.engine.file(call.account, market.symbol.name), call)
     ]
@@ -65,7 +70,7 @@ def all_orders(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
     ]
     oldest_first = order_id is not None or start_ns is not None
     return [
-        orders.queried(order, call.unit_ns)
+        order_views.queried(order, call.unit_ns)
         for order in page(found, limit, oldest_first=oldest_first)
     ]
 
@@ -95,7 +100,7 @@ def my_trades(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
     found = [one for one in executions if wanted(one)]
     oldest_first = from_id is not None or start_ns is not None
     return [
-        orders.traded(market.symbol.name, one, call.unit_ns)
+        order_views.traded(market.symbol.name, one, call.unit_ns)
         for one in page(found, limit, oldest_first=oldest_first)
     ]
 
@@ -118,7 +123,7 @@ def prevented_matches(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
         and order_id in {None, one.taker_order_id, one.maker_order_id}
         and (from_id is None or one.prevented_id >= from_id)
     ]
-    return [orders.prevented(market.symbol.name, one, call.unit_ns) for one in found[:limit]]
+    return [order_views.prevented(market.symbol.name, one, call.unit_ns) for one in found[:limit]]
 
 
 def my_allocations(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
@@ -143,7 +148,7 @@ def my_allocations(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
     # Only ``endTime`` alone asks for the newest (rest-api.md, Query Allocations).
     oldest_first = start_ns is not None or end_ns is None
     return [
-        orders.allocated(market.symbol.name, one, call.unit_ns)
+        order_views.allocated(market.symbol.name, one, call.unit_ns)
         for one in page(found, limit, oldest_first=oldest_first)
     ]
 
@@ -158,7 +163,7 @@ def account_status(exchange: Exchange, call: Call) -> dict[str, Any]:
         "takerCommission": account.taker_rate * 10_000 // ONE,
         "buyerCommission": 0,
         "sellerCommission": 0,
-        "commissionRates": account.rates(),
+        "commissionRates": rates(account),
         "canTrade": account.may_trade,
         "canWithdraw": False,
         "canDeposit": False,
@@ -184,16 +189,16 @@ def commission(exchange: Exchange, call: Call) -> dict[str, Any]:
     nothing = {name: show(0) for name in ("maker", "taker", "buyer", "seller")}
     return {
         "symbol": market.symbol.name,
-        "standardCommission": call.account.rates(),
+        "standardCommission": rates(call.account),
         "specialCommission": nothing,
         "taxCommission": nothing,
-        "discount": call.account.discount(),
+        "discount": discount(call.account),
     }
 
 
 def order_counts(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
     call.p.finish()
-    return call.account.orders.states(call.now_ns)
+    return exchange.counter(call.account).states(call.now_ns)
 
 
 def amendments(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
@@ -226,7 +231,7 @@ def my_filters(exchange: Exchange, call: Call) -> dict[str, Any]:
     call.p.finish()
     return {
         "exchangeFilters": [],
-        "symbolFilters": market.symbol.filters(),
+        "symbolFilters": filters(market.symbol),
         "assetFilters": [],
     }
 

@@ -14,8 +14,8 @@ from typing import Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from venues.sim.accounts import ApiKey, Ed25519Key
 from venues.sim.binance import errors
+from venues.sim.binance.keys import ApiKey, Ed25519Key
 from venues.sim.binance.parameters import FIRST_MICROSECOND_STAMP, recv_window_us
 
 _API_KEY: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)

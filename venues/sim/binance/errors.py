@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
+from venues.sim.refusals import Reason, Refused
+
 SYMBOL_TEXT: Final = r"^[\w\-._&&[^a-z]]{1,50}$"
 CLIENT_ID_TEXT: Final = r"^[\.A-Z\:/a-z0-9_-]{1,36}$"
 SYMBOL_LIST_TEXT: Final = r'^\[("[\w\-._&&[^a-z]]{1,50}"(,"[\w\-._&&[^a-z]]{1,50}"){0,}){0,1}\]$'
@@ -35,14 +37,6 @@ class ApiError(Exception):
     def body(self) -> dict[str, Any]:
         """Return the error object of a response, without its data."""
         return {"code": self.code, "msg": self.msg}
-
-
-class RejectedError(ApiError):
-    """The matching engine refused a new order; ``reason`` is the report's ``r``."""
-
-    def __init__(self, msg: str, reason: str) -> None:
-        super().__init__(-2010, msg)
-        self.reason = reason
 
 
 # -- limits ------------------------------------------------------------------------------------
@@ -302,14 +296,24 @@ def rejected(msg: str) -> ApiError:
     return ApiError(-2010, msg)
 
 
-def insufficient_balance() -> RejectedError:
-    return RejectedError(
-        "Account has insufficient balance for requested action.", "INSUFFICIENT_BALANCES"
-    )
+# What the engine refuses, in this venue's codes and words.
+_REFUSED: Final = {
+    Reason.INSUFFICIENT_FUNDS: (-2010, "Account has insufficient balance for requested action."),
+    Reason.WOULD_TAKE: (-2010, "Order would immediately match and take."),
+    Reason.WOULD_TRIGGER: (-2010, "Order would trigger immediately."),
+    Reason.PAIR_MISPLACED: (
+        -2010,
+        "The relationship of the prices for the orders is not correct.",
+    ),
+    Reason.DUPLICATE_ID: (-2010, "Duplicate order sent."),
+    Reason.DUPLICATE_NEW_ID: (-2038, "Duplicate order sent."),
+    Reason.IDS_DIFFER: (-2039, "Client order ID is not correct for this order ID."),
+}
 
 
-def would_take() -> RejectedError:
-    return RejectedError("Order would immediately match and take.", "WOULD_MATCH_IMMEDIATELY")
+def of(refused: Refused) -> ApiError:
+    """Return the engine's refusal in this venue's words."""
+    return ApiError(*_REFUSED[refused.reason])
 
 
 def unsupported_combination() -> ApiError:
@@ -344,16 +348,6 @@ def iceberg_exceeds() -> ApiError:
     return ApiError(-1013, "IcebergQty exceeds QTY.")
 
 
-def would_trigger() -> RejectedError:
-    return RejectedError("Order would trigger immediately.", "STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY")
-
-
-def bad_oco_prices() -> RejectedError:
-    return RejectedError(
-        "The relationship of the prices for the orders is not correct.", "OCO_BAD_PRICES"
-    )
-
-
 def cancel_rejected(msg: str = "Unknown order sent.") -> ApiError:
     return ApiError(-2011, msg)
 
@@ -364,10 +358,6 @@ def no_such_order() -> ApiError:
 
 def amend_rejected(msg: str) -> ApiError:
     return ApiError(-2038, msg)
-
-
-def client_id_differs() -> ApiError:
-    return ApiError(-2039, "Client order ID is not correct for this order ID.")
 
 
 def subscription_active() -> ApiError:

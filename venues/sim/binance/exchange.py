@@ -6,20 +6,28 @@ waits in ``engine.events``. There is no clock here, and no randomness but the ge
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeVar
 
-from venues.sim.accounts import Account, ApiKey, Ed25519Key, HmacKey
+from venues.sim.accounts import Account
 from venues.sim.binance import auth, errors
+from venues.sim.binance.commissions import Commissions
 from venues.sim.binance.errors import ApiError
-from venues.sim.binance.limits import Limit, RequestCounter
+from venues.sim.binance.keys import ApiKey, Ed25519Key, HmacKey
+from venues.sim.binance.limits import Limit, OrderCounter, RequestCounter
 from venues.sim.binance.parameters import Parameters
+from venues.sim.binance.symbols import STATUSES, SYMBOLS
 from venues.sim.durations import MICROSECOND_NS, MILLISECOND_NS
 from venues.sim.engine import Engine, Market
-from venues.sim.symbols import SYMBOLS, Symbol
+from venues.sim.faults import Moment
+from venues.sim.orders import NewOrder
+from venues.sim.symbols import Symbol
 
 # How a caller may ask for times; milliseconds are the default.
 UNITS_NS: Final = {"MILLISECOND": MILLISECOND_NS, "MICROSECOND": MICROSECOND_NS}
+
+_CLIENT_ID_LETTERS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_CLIENT_ID_LENGTH: Final = 22
 
 # IPs whose use is remembered; a loopback exchange sees one, and a flood of others must not grow it.
 IPS_KEPT: Final = 1_000
@@ -57,22 +65,6 @@ class Origin:
     payload: bytes = b""
     session: ApiKey | None = None
     unit_ns: int = MILLISECOND_NS
-
-
-class Moment(NamedTuple):
-    """The times of one request, the same unless a fault sets them apart.
-
-    ``received_ns`` is held against the request's window, ``now_ns`` is when it is executed, and
-    ``seen_ns`` is the moment whose state a query shows.
-    """
-
-    now_ns: int
-    received_ns: int
-    seen_ns: int
-
-    @classmethod
-    def at(cls, now_ns: int) -> "Moment":
-        return cls(now_ns, now_ns, now_ns)
 
 
 @dataclass(slots=True)
@@ -142,6 +134,8 @@ class Method:
 class Exchange:
     """Accounts, keys and limits around the matching engine."""
 
+    statuses = STATUSES
+
     def __init__(
         self,
         rng: random.Random,
@@ -149,7 +143,9 @@ class Exchange:
         limits: Limits = LIMITS,
     ) -> None:
         self.limits = limits
-        self.engine = Engine(symbols, self.limits.orders, rng)
+        self._commissions = Commissions(limits.orders)
+        self.engine = Engine(symbols, self._commissions)
+        self._rng = rng
         self.keys: dict[str, ApiKey] = {}
         self._requests: dict[str, RequestCounter] = {}
 
@@ -194,7 +190,7 @@ class Exchange:
             requests.charge(0 if error.code == -1003 else weight, now_ns)
         reply.weight = requests.weight.state(now_ns)
         if method.counts_orders and account is not None:
-            reply.order_counts = account.orders.states(now_ns)
+            reply.order_counts = self.counter(account).states(now_ns)
         return reply
 
     def authenticate(
@@ -220,6 +216,22 @@ class Exchange:
                 del self._requests[next(iter(self._requests))]
             found = self._requests[ip] = RequestCounter(self.limits.weight, self.limits.raw)
         return found
+
+    # -- orders --------------------------------------------------------------------------------
+
+    def counter(self, account: Account) -> OrderCounter:
+        """Return the unfilled order count of an account."""
+        return self._commissions.counter(account)
+
+    def new_client_id(self) -> str:
+        """Return a client order id as the venue makes them up."""
+        return "".join(self._rng.choices(_CLIENT_ID_LETTERS, k=_CLIENT_ID_LENGTH))
+
+    def named(self, request: NewOrder) -> NewOrder:
+        """Return a new order with a client order id: its own, else one that the venue makes up."""
+        if request.client_id:
+            return request
+        return replace(request, client_id=self.new_client_id())
 
     # -- what requests share -------------------------------------------------------------------
 

@@ -126,10 +126,6 @@ class OrderCounter:
     def __init__(self, limits: tuple[Limit, ...]) -> None:
         self.windows = tuple(Window(limit) for limit in limits)
 
-    def begin(self) -> None:
-        """Forget what was counted."""
-        self.windows = tuple(Window(window.limit) for window in self.windows)
-
     def full(self, now_ns: int, orders: int = 1) -> errors.ApiError | None:
         """Return the refusal of so many more orders, or None when there is room."""
         for window in self.windows:

@@ -2,17 +2,17 @@
 
 from typing import Any, Final
 
-from venues.sim import order_lists, orders
-from venues.sim.binance import errors, rules
+from venues.sim.binance import errors, order_views, rules
 from venues.sim.binance.exchange import Call, Exchange, page
 from venues.sim.binance.parameters import Parameters
+from venues.sim.binance.symbols import ORDER_TYPES
 from venues.sim.contingent import STOPS
 from venues.sim.durations import MILLISECOND_NS
 from venues.sim.engine import TRADING, Market
 from venues.sim.matching import BUY
 from venues.sim.order_lists import OCO, OTO, OrderList
 from venues.sim.orders import NewOrder
-from venues.sim.symbols import ORDER_TYPES
+from venues.sim.refusals import Refused
 
 LEG_TYPES: Final = STOPS | {"LIMIT_MAKER"}
 WORKING_TYPES: Final = frozenset({"LIMIT", "LIMIT_MAKER"})
@@ -90,26 +90,28 @@ def _place(
     call.p.finish()
     _check_filters(exchange, call, market, requests)
     account = call.account
-    refusal = account.orders.full(call.now_ns, len(requests))
+    refusal = exchange.counter(account).full(call.now_ns, len(requests))
     if refusal is not None:
         raise refusal
-    account.check_may_trade(market.symbol.name)
+    rules.check_may_trade(account, market)
     if market.status != TRADING:
         raise errors.market_closed("order.place")
-    account.orders.add(len(requests), call.now_ns)
+    exchange.counter(account).add(len(requests), call.now_ns)
+    requests = [exchange.named(request) for request in requests]
+    name = list_client_id or exchange.new_client_id()
     try:
         one, placed = exchange.engine.place_list(
-            account, market, contingency, requests, list_client_id, call.now_ns
+            account, market, contingency, requests, name, call.now_ns
         )
-    except errors.ApiError:
-        account.orders.add(-len(requests), call.now_ns)
-        raise
-    return order_lists.shown(one, call.unit_ns) | {
+    except Refused as refused:
+        exchange.counter(account).add(-len(requests), call.now_ns)
+        raise errors.of(refused) from None
+    return order_views.shown(one, call.unit_ns) | {
         "listStatusType": "EXEC_STARTED",
         "listOrderStatus": "EXECUTING",
         "orderReports": [
-            orders.placed(
-                each.order, requests[0].response, each.executions, each.prevented, call.unit_ns
+            order_views.placed(
+                each.order, requests[0].tag.response, each.executions, each.prevented, call.unit_ns
             )
             for each in placed
         ],
@@ -150,9 +152,12 @@ def canceled(
     exchange: Exchange, call: Call, market: Market, one: OrderList, client_id: str | None
 ) -> dict[str, Any]:
     """Cancel a list, and return what is said of it."""
-    ended = exchange.engine.cancel_list(call.account, market, one, client_id, call.now_ns)
-    return order_lists.shown(one, call.unit_ns) | {
-        "orderReports": [orders.canceled(order, former, call.unit_ns) for order, former in ended]
+    name = client_id or exchange.new_client_id()
+    ended = exchange.engine.cancel_list(call.account, market, one, name, call.now_ns)
+    return order_views.shown(one, call.unit_ns) | {
+        "orderReports": [
+            order_views.canceled(order, former, call.unit_ns) for order, former in ended
+        ]
     }
 
 
@@ -162,13 +167,13 @@ def status(exchange: Exchange, call: Call) -> dict[str, Any]:
     one = _find(exchange, call, list_id, client_id)
     if one is None:
         raise errors.no_such_order()
-    return order_lists.shown(one, call.unit_ns)
+    return order_views.shown(one, call.unit_ns)
 
 
 def open_lists(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
     call.p.finish()
     mine = exchange.engine.lists(call.account)
-    return [order_lists.shown(one, call.unit_ns) for one in mine if not one.is_done]
+    return [order_views.shown(one, call.unit_ns) for one in mine if not one.is_done]
 
 
 def all_lists(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
@@ -187,7 +192,7 @@ def all_lists(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
     ]
     oldest_first = from_id is not None or start_ns is not None
     chosen = page(found, limit, oldest_first=oldest_first)
-    return [order_lists.shown(one, call.unit_ns) for one in chosen]
+    return [order_views.shown(one, call.unit_ns) for one in chosen]
 
 
 def _find(

@@ -9,9 +9,10 @@ from venues.sim.binance import errors
 from venues.sim.binance.errors import ApiError
 from venues.sim.binance.exchange import Call, Exchange, page
 from venues.sim.binance.parameters import Parameters
+from venues.sim.binance.symbols import STATUSES, published
 from venues.sim.binance.views import Statistics, candle_row, depth_snapshot
 from venues.sim.durations import DAY_NS, HOUR_NS, MILLISECOND_NS, MINUTE_NS
-from venues.sim.engine import STATUSES, Market
+from venues.sim.engine import Market
 from venues.sim.fixed import show
 from venues.sim.symbols import AVERAGE_PRICE_MINUTES
 from venues.sim.tape import INTERVALS_NS
@@ -52,7 +53,7 @@ def exchange_info(exchange: Exchange, call: Call) -> dict[str, Any]:
         chosen = []
     if status is not None:
         chosen = [market for market in chosen if market.status == status]
-    listed = [market.published() for market in chosen]
+    listed = [published(market.symbol, market.status) for market in chosen]
     if not show_sets:
         listed = [entry | {"permissionSets": []} for entry in listed]
     return {

@@ -7,7 +7,7 @@ Information on Endpoints).
 
 import math
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from venues.sim.binance import errors
 from venues.sim.binance.auth import rest_payload
 from venues.sim.binance.errors import ApiError
-from venues.sim.binance.exchange import UNITS_NS, Exchange, Method, Moment, Origin, Reply
+from venues.sim.binance.exchange import UNITS_NS, Exchange, Method, Origin, Reply
 from venues.sim.binance.methods import (
     COINS,
     METHODS,
@@ -24,9 +24,8 @@ from venues.sim.binance.methods import (
     SYSTEM_STATUS,
     TRADE_FEES,
 )
-from venues.sim.binance.venue import Venue
 from venues.sim.durations import MILLISECOND_NS
-from venues.sim.faults import Line, LineName, Outlet, Part
+from venues.sim.faults import Line, LineName, Moment, Outlet, Part, Switchboard
 from venues.sim.http import HttpReply, HttpRequest
 
 ENDPOINTS: Final[dict[tuple[str, str], Method]] = {
@@ -99,7 +98,14 @@ _PAGES: Final = {
 }
 
 
-def receive(venue: Venue, request: HttpRequest, outlet: Outlet[HttpReply], now_ns: int) -> None:
+class Served(Protocol):
+    """What serves these requests: an exchange, and what goes wrong on the way to it."""
+
+    exchange: Exchange
+    faults: Switchboard
+
+
+def receive(venue: Served, request: HttpRequest, outlet: Outlet[HttpReply], now_ns: int) -> None:
     """Take one request; its reply leaves through ``outlet``, or not where a fault is on."""
     line = Line(venue.faults, LineName.REST, outlet)
     name = _NAMES.get((request.method, request.path), request.path)

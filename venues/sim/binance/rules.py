@@ -9,13 +9,14 @@ from typing import Final
 
 from venues.sim.accounts import Account
 from venues.sim.binance import errors
+from venues.sim.binance.order_views import Tag
 from venues.sim.binance.parameters import Parameters
+from venues.sim.binance.symbols import ORDER_TYPES
 from venues.sim.contingent import AT_MARKET, STOPS
 from venues.sim.engine import CANCEL_ONLY, TRADING, Market
 from venues.sim.fixed import ONE, notional
 from venues.sim.matching import BUY, SELL, SelfTrade
 from venues.sim.orders import NewOrder, Order
-from venues.sim.symbols import ORDER_TYPES
 
 SIDES: Final = {"BUY": BUY, "SELL": SELL}
 TIMES_IN_FORCE: Final = frozenset({"GTC", "IOC", "FOK"})
@@ -60,7 +61,7 @@ def _read_terms(
     kind: str,
     quantity: int,
     quote_quantity: int,
-    client_id: str,
+    client_id_name: str,
 ) -> NewOrder:
     """Read what a type asks for besides side and size, by names that begin with ``leg``."""
 
@@ -83,11 +84,13 @@ def _read_terms(
         price=price,
         quantity=quantity,
         quote_quantity=quote_quantity,
-        client_id=p.client_id(client_id),
-        response=_read_response(p, kind, in_list=bool(leg)),
+        client_id=p.client_id(client_id_name) or "",
+        tag=Tag(
+            _read_response(p, kind, in_list=bool(leg)),
+            p.integer(name("strategyId")),
+            _read_strategy_type(p, name("strategyType")),
+        ),
         self_trade=_read_self_trade(p),
-        strategy_id=p.integer(name("strategyId")),
-        strategy_type=_read_strategy_type(p, name("strategyType")),
         stop_price=stop_price,
         trailing_delta=trailing_delta,
         iceberg=_read_iceberg(p, name("icebergQty"), kind, time_in_force, quantity),
@@ -103,11 +106,13 @@ def read_old_pair(p: Parameters, side: bool, quantity: int) -> tuple[NewOrder, N
         price=p.need_decimal("price"),
         quantity=quantity,
         quote_quantity=0,
-        client_id=p.client_id("limitClientOrderId"),
-        response=_read_response(p, "LIMIT_MAKER", in_list=True),
+        client_id=p.client_id("limitClientOrderId") or "",
+        tag=Tag(
+            _read_response(p, "LIMIT_MAKER", in_list=True),
+            p.integer("limitStrategyId"),
+            _read_strategy_type(p, "limitStrategyType"),
+        ),
         self_trade=_read_self_trade(p),
-        strategy_id=p.integer("limitStrategyId"),
-        strategy_type=_read_strategy_type(p, "limitStrategyType"),
         iceberg=_read_iceberg(p, "limitIcebergQty", "LIMIT_MAKER", "GTC", quantity),
     )
     kind = "STOP_LOSS_LIMIT" if p.has("stopLimitPrice") else "STOP_LOSS"
@@ -117,9 +122,12 @@ def read_old_pair(p: Parameters, side: bool, quantity: int) -> tuple[NewOrder, N
         kind=kind,
         time_in_force=time_in_force,
         price=p.need_decimal("stopLimitPrice") if kind in PRICED else 0,
-        client_id=p.client_id("stopClientOrderId"),
-        strategy_id=p.integer("stopStrategyId"),
-        strategy_type=_read_strategy_type(p, "stopStrategyType"),
+        client_id=p.client_id("stopClientOrderId") or "",
+        tag=Tag(
+            limit.tag.response,
+            p.integer("stopStrategyId"),
+            _read_strategy_type(p, "stopStrategyType"),
+        ),
         stop_price=p.need_decimal("stopPrice"),
         trailing_delta=p.integer("trailingDelta"),
         iceberg=_read_iceberg(p, "stopIcebergQty", kind, time_in_force, quantity),
@@ -260,9 +268,22 @@ def _check_counts(request: NewOrder, market: Market, open_orders: Collection[Ord
             raise errors.filter_failure("MAX_NUM_ICEBERG_ORDERS")
 
 
+def check_may_trade(account: Account, market: Market) -> None:
+    """Raise -2010 where the account is kept from placing orders in the symbol."""
+    if not account.may_trade:
+        raise errors.rejected("This account may not place or cancel orders.")
+    if account.disabled:
+        raise errors.rejected("This action is disabled on this account.")
+    if market.symbol.name in account.not_permitted:
+        raise errors.rejected("This symbol is not permitted for this account.")
+    if market.symbol.name in account.restricted:
+        raise errors.rejected("This symbol is restricted for this account.")
+
+
 def check_may_cancel(account: Account, market: Market) -> None:
     """Raise -2011 where either the account or the symbol lets no cancel through."""
-    account.check_may_cancel()
+    if not account.may_trade:
+        raise errors.cancel_rejected("This account may not place or cancel orders.")
     if market.status not in {TRADING, CANCEL_ONLY}:
         raise errors.market_closed("order.cancel")
 

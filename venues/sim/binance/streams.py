@@ -14,6 +14,7 @@ from venues.sim.binance.exchange import UNITS_NS
 from venues.sim.binance.market_data import MarketData
 from venues.sim.durations import MILLISECOND_NS, SECOND_NS
 from venues.sim.faults import Line, Part
+from venues.sim.venue import TooManyMessagesError
 
 MAX_STREAMS: Final = 1_024
 MESSAGES_PER_SECOND: Final = 5
@@ -27,10 +28,6 @@ _METHODS: Final = (
 )
 # The page says alphanumeric; the venue takes any text, such as the dashed UUID of its own clients.
 LONGEST_ID: Final = 36
-
-
-class TooManyMessagesError(Exception):
-    """The client sent more than the venue allows; the connection must be closed."""
 
 
 class MessageBudget:
@@ -96,6 +93,10 @@ class StreamSession:
             if isinstance(request, dict) and "id" in request:
                 reply["id"] = request["id"]
         self.line.send(msgspec.json.encode(reply), Part.REPLIES)
+
+    def control(self, now_ns: int) -> None:
+        """Count a ping or pong among the messages."""
+        self.budget.spend(now_ns)
 
     def announce_shutdown(self, now_ns: int) -> None:
         """Tell the client that the server is about to go (Server Shutdown)."""

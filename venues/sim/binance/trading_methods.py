@@ -3,14 +3,15 @@
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from venues.sim import order_lists, orders
-from venues.sim.binance import errors, list_methods, rules
+from venues.sim.binance import errors, list_methods, order_views, rules
+from venues.sim.binance.commissions import discount
 from venues.sim.binance.errors import ApiError
 from venues.sim.binance.exchange import Call, Exchange
 from venues.sim.binance.parameters import Parameters
 from venues.sim.engine import TRADING, Market
 from venues.sim.fixed import show
 from venues.sim.orders import NewOrder
+from venues.sim.refusals import Refused
 
 CANCEL_RESTRICTIONS: Final = frozenset({"ONLY_NEW", "ONLY_PARTIALLY_FILLED"})
 CANCEL_REPLACE_MODES: Final = frozenset({"STOP_ON_FAILURE", "ALLOW_FAILURE"})
@@ -20,7 +21,7 @@ RATE_LIMIT_MODES: Final = frozenset({"DO_NOTHING", "CANCEL_ONLY"})
 def place(exchange: Exchange, call: Call) -> dict[str, Any]:
     market, request = _read_order(exchange, call)
     call.p.finish()
-    refusal = call.account.orders.full(call.now_ns)
+    refusal = exchange.counter(call.account).full(call.now_ns)
     if refusal is not None:
         raise refusal
     return _place(exchange, call, market, request)
@@ -41,7 +42,7 @@ def test_order(exchange: Exchange, call: Call) -> dict[str, Any]:
         },
         "specialCommissionForOrder": nothing,
         "taxCommissionForOrder": nothing,
-        "discount": account.discount(),
+        "discount": discount(account),
     }
 
 
@@ -70,8 +71,9 @@ def cancel_all(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
         if one is not None:
             answers.append(list_methods.canceled(exchange, call, market, one, None))
             continue
-        former = exchange.engine.cancel(call.account, market, order, None, call.now_ns)
-        answers.append(orders.canceled(order, former, call.unit_ns))
+        name = exchange.new_client_id()
+        former = exchange.engine.cancel(call.account, market, order, name, call.now_ns)
+        answers.append(order_views.canceled(order, former, call.unit_ns))
     return answers
 
 
@@ -88,7 +90,7 @@ def cancel_replace(exchange: Exchange, call: Call) -> dict[str, Any]:
     # Filters and order count are evaluated before anything is canceled (rest-api.md).
     market, request = _read_order(exchange, call)
     p.finish()
-    exceeded = call.account.orders.full(call.now_ns)
+    exceeded = exchange.counter(call.account).full(call.now_ns)
     if exceeded is not None and limit_mode != "CANCEL_ONLY":
         raise exceeded
     outcome = _CancelReplace(stop=stop, exceeded=exceeded)
@@ -101,7 +103,7 @@ def cancel_replace(exchange: Exchange, call: Call) -> dict[str, Any]:
     if stop and outcome.cancel_error is not None:
         if exceeded is None:
             # A new order that was not attempted still counts as unfilled.
-            call.account.orders.add(1, call.now_ns)
+            exchange.counter(call.account).add(1, call.now_ns)
     elif exceeded is not None:
         outcome.place_error = exceeded
     else:
@@ -133,14 +135,16 @@ def amend(exchange: Exchange, call: Call) -> dict[str, Any]:
     rules.check_notional(order.price, quantity, market)
     if len(order.amends) >= market.symbol.max_amends:
         raise errors.amend_rejected("Filter failure: MAX_NUM_ORDER_AMENDS")
-    amendment = exchange.engine.amend(
-        call.account, market, order, quantity, new_client_id, call.now_ns
-    )
+    name = new_client_id or exchange.new_client_id()
+    try:
+        amendment = exchange.engine.amend(call.account, market, order, quantity, name, call.now_ns)
+    except Refused as refused:
+        raise errors.of(refused) from None
     # CHANGELOG 2026-04-02: free when the order expires because of the amendment.
     call.free = not order.is_open
-    answer = orders.amended(order, amendment, call.unit_ns)
+    answer = order_views.amended(order, amendment, call.unit_ns)
     one = exchange.engine.list_of(order)
-    return answer if one is None else answer | {"listStatus": order_lists.amended_shown(one)}
+    return answer if one is None else answer | {"listStatus": order_views.amended_shown(one)}
 
 
 def _read_order(exchange: Exchange, call: Call) -> tuple[Market, NewOrder]:
@@ -156,18 +160,19 @@ def _read_order(exchange: Exchange, call: Call) -> tuple[Market, NewOrder]:
 
 
 def _place(exchange: Exchange, call: Call, market: Market, request: NewOrder) -> dict[str, Any]:
-    call.account.check_may_trade(market.symbol.name)
+    rules.check_may_trade(call.account, market)
     if market.status != TRADING:
         raise errors.market_closed("order.place")
     # Counted first: the fills of this very order take it off again.
-    call.account.orders.add(1, call.now_ns)
+    exchange.counter(call.account).add(1, call.now_ns)
+    request = exchange.named(request)
     try:
         placed = exchange.engine.place(call.account, market, request, call.now_ns)
-    except ApiError:
-        call.account.orders.add(-1, call.now_ns)
-        raise
-    return orders.placed(
-        placed.order, request.response, placed.executions, placed.prevented, call.unit_ns
+    except Refused as refused:
+        exchange.counter(call.account).add(-1, call.now_ns)
+        raise errors.of(refused) from None
+    return order_views.placed(
+        placed.order, request.tag.response, placed.executions, placed.prevented, call.unit_ns
     )
 
 
@@ -187,8 +192,9 @@ def _cancel(
         raise errors.cancel_rejected()
     if restriction is not None and restriction != f"ONLY_{order.status}":
         raise errors.cancel_rejected("Order was not canceled due to cancel restrictions.")
-    former = exchange.engine.cancel(call.account, market, order, new_client_id, call.now_ns)
-    return orders.canceled(order, former, call.unit_ns)
+    name = new_client_id or exchange.new_client_id()
+    former = exchange.engine.cancel(call.account, market, order, name, call.now_ns)
+    return order_views.canceled(order, former, call.unit_ns)
 
 
 @dataclass(slots=True)

@@ -1,29 +1,49 @@
-"""The whole exchange without a wire: its market, its traders and the connections it serves.
+"""The whole exchange without a wire, in the words of Binance Spot."""
 
-Whoever drives it passes the time in and moves the bytes: real sockets in ``server``, a simulated
-world in tests. After every request ``settle`` distributes what it caused.
-"""
-
+import base64
 import random
+from collections.abc import Mapping
 from typing import Any, Final
 
-from venues.sim import actions
-from venues.sim.actions import AnyAction
+import msgspec
+
+from venues.sim.accounts import Account
+from venues.sim.actions import Action
+from venues.sim.binance import rest
+from venues.sim.binance.actions import AnyAction
+from venues.sim.binance.answers import BinanceAnswers
 from venues.sim.binance.exchange import LIMITS, Exchange, Limits
 from venues.sim.binance.market_data import MarketData
+from venues.sim.binance.order_views import told
 from venues.sim.binance.streams import StreamSession
+from venues.sim.binance.symbols import SYMBOLS
 from venues.sim.binance.ws_api import CONNECT_WEIGHT, ApiSession
-from venues.sim.engine import Told
-from venues.sim.faults import Line, LineName, Outlet, Switchboard
-from venues.sim.symbols import SYMBOLS, Symbol
-from venues.sim.traders import USUAL, Temper, Traders
+from venues.sim.binance.ws_api import PATH as WS_API_PATH
+from venues.sim.durations import SECOND_NS
+from venues.sim.events import Aggregated, BestMoved, Event, Printed
+from venues.sim.faults import Line, LineName, Outlet
+from venues.sim.http import HttpReply, HttpRequest
+from venues.sim.ledger import DEFAULT_BALANCES, DEFAULT_KEY, DEFAULT_SECRET
+from venues.sim.symbols import Symbol
+from venues.sim.traders import USUAL, Temper
+from venues.sim.venue import RATE, AccountConfig, AnyVenue, Dialect, Manners, Session
 
-# Book events a second that the background makes unless told otherwise.
-RATE: Final = 1_000.0
+ED25519_PREFIX: Final = "ed25519/"
+"""Begins a secret that is a raw public key in base64; any other is an HMAC secret."""
+
+_read_action = msgspec.json.Decoder(AnyAction).decode
 
 
-class Venue:
+class Venue(AnyVenue):
     """One exchange, its background and its sessions."""
+
+    manners = Manners(
+        connections=300,
+        window_ns=300 * SECOND_NS,
+        lifetime_seconds=24 * 3600,
+        ping_seconds=20,
+        pong_seconds=60,
+    )
 
     def __init__(
         self,
@@ -35,65 +55,58 @@ class Venue:
         limits: Limits = LIMITS,
         temper: Temper = USUAL,
     ) -> None:
-        # A generator each, so that requests and faults do not change what the background does.
         self.exchange = Exchange(random.Random(f"client ids {seed}"), symbols, limits)
-        self.traders = Traders(self.exchange.engine, random.Random(f"traders {seed}"), rate, temper)
-        if rate > 0:
-            self.traders.open(now_ns)
-        self.exchange.engine.take_events()
-        self.market_data = MarketData(self.exchange.engine, now_ns)
-        self.faults = Switchboard(random.Random(f"faults {seed}"))
-        self.faults.arriving = self._catch_up
-        self._rate = rate
+        super().__init__(
+            now_ns, self.exchange, BinanceAnswers(), seed=seed, rate=rate, temper=temper
+        )
+        self.market_data = MarketData(self.engine, now_ns)
         self._stream_lines: list[Line[bytes]] = []
         # A dictionary as an ordered set: events reach sessions in the order they connected.
         self._api_sessions: dict[ApiSession, None] = {}
 
-    def step(self, now_ns: int) -> int:
-        """Play the background and say what is due; return when to step again."""
-        next_trader_ns = self.traders.step(now_ns)
-        self.release(now_ns)
-        next_data_ns = min(self.market_data.tick(now_ns), self.faults.next_due_ns)
-        return next_data_ns if next_trader_ns is None else min(next_data_ns, next_trader_ns)
-
-    def _catch_up(self, now_ns: int) -> None:
-        """Play the background up to a request, so that what it causes is never older."""
-        self.traders.step(now_ns)
-        self.settle(now_ns)
-
-    def release(self, now_ns: int) -> None:
-        """Let happen what faults have held back, and distribute what it caused."""
-        self.traders.step(now_ns)
-        self.faults.release(now_ns)
-        self.settle(now_ns)
-
-    def settle(self, now_ns: int) -> None:
-        """Distribute every event since the last time."""
-        self.faults.turn(now_ns)
-        for event in self.exchange.engine.take_events():
-            if isinstance(event, Told):
-                for session in self._api_sessions:
-                    session.tell(event.account, event.event)
-            else:
+    def publish(self, events: list[Event], now_ns: int) -> None:
+        for event in events:
+            if isinstance(event, Printed | Aggregated | BestMoved):
                 self.market_data.publish(event, now_ns)
+            elif self._api_sessions and (words := told(event)) is not None:
+                for session in self._api_sessions:
+                    session.tell(event.account, words)
 
-    def perform(self, action: AnyAction, now_ns: int) -> dict[str, Any]:
-        """Have others do something to the exchange. Raises ``ActionError`` that says why not."""
-        self._catch_up(now_ns)
-        done = actions.perform(action, self.exchange, now_ns)
-        if isinstance(action, actions.Reset):
-            self._begin(now_ns)
-        self.settle(now_ns)
-        return done
+    def tick(self, now_ns: int) -> int:
+        return self.market_data.tick(now_ns)
 
-    def _begin(self, now_ns: int) -> None:
-        """Open the market again after a reset, which no connection survives."""
-        if self._rate > 0:
-            self.traders.open(now_ns)
-        self.exchange.engine.take_events()
+    def begin(self) -> None:
         self.market_data.begin()
         for line in [*self._stream_lines, *(session.line for session in self._api_sessions)]:
             line.cut()
+
+    def add_account(self, config: AccountConfig) -> Account:
+        """Open an account with its key; the secret's form decides how requests are signed."""
+        account = self.engine.open_account(config.balances)
+        account.maker_rate, account.taker_rate = config.maker_rate, config.taker_rate
+        account.pays_in_bnb = config.pays_in_bnb
+        if config.secret.startswith(ED25519_PREFIX):
+            raw = base64.b64decode(config.secret.removeprefix(ED25519_PREFIX), validate=True)
+            self.exchange.add_ed25519_key(config.api_key, raw, account)
+        else:
+            self.exchange.add_hmac_key(config.api_key, config.secret, account)
+        return account
+
+    def line_of(self, path: str) -> LineName | None:
+        if path == WS_API_PATH:
+            return LineName.WS_API
+        return LineName.STREAM if StreamSession.accepts(path) else None
+
+    def open_session(self, outlet: Outlet[bytes], target: str, ip: str, now_ns: int) -> Session:
+        if target.partition("?")[0] == WS_API_PATH:
+            return self.open_api_session(outlet, target, ip, now_ns)
+        return self.open_stream_session(outlet, target)
+
+    def close_session(self, session: Session) -> None:
+        if isinstance(session, ApiSession):
+            self.close_api_session(session)
+        elif isinstance(session, StreamSession):
+            session.close()
 
     def open_stream_session(self, outlet: Outlet[bytes], target: str) -> StreamSession:
         """Connect a client of the market streams; it closes its session itself."""
@@ -115,3 +128,40 @@ class Venue:
     def close_api_session(self, session: ApiSession) -> None:
         session.line.close()
         del self._api_sessions[session]
+
+    def receive(self, request: HttpRequest, outlet: Outlet[HttpReply], now_ns: int) -> None:
+        rest.receive(self, request, outlet, now_ns)
+
+    def read_action(self, body: str) -> Action:
+        action: Action = _read_action(body)
+        return action
+
+
+class BinanceDialect(Dialect):
+    """How an exchange of this dialect is opened."""
+
+    name = "binance"
+    account = AccountConfig(DEFAULT_KEY, DEFAULT_SECRET, DEFAULT_BALANCES)
+    symbols = SYMBOLS
+
+    def open(
+        self,
+        now_ns: int,
+        *,
+        seed: int,
+        rate: float,
+        symbols: Any,
+        limits: Any,
+        temper: Temper,
+    ) -> Venue:
+        return Venue(
+            now_ns,
+            seed=seed,
+            rate=rate,
+            symbols=symbols,
+            limits=LIMITS if limits is None else limits,
+            temper=temper,
+        )
+
+    def addresses(self, websockets: str) -> Mapping[str, str]:
+        return {"stream": websockets, "ws_api": websockets + WS_API_PATH}

@@ -11,16 +11,16 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from venues.sim.accounts import ApiKey, Ed25519Key
 from venues.sim.binance import errors
 from venues.sim.binance.auth import sorted_payload
 from venues.sim.binance.errors import ApiError
-from venues.sim.binance.exchange import UNITS_NS, Exchange, Moment, Origin, Reply
+from venues.sim.binance.exchange import UNITS_NS, Exchange, Origin, Reply
+from venues.sim.binance.keys import ApiKey, Ed25519Key
 from venues.sim.binance.methods import METHODS
+from venues.sim.binance.order_views import in_unit
 from venues.sim.binance.parameters import Parameters, as_text
 from venues.sim.durations import MILLISECOND_NS
-from venues.sim.faults import Line, Part
-from venues.sim.orders import in_unit
+from venues.sim.faults import Line, Moment, Part
 
 PATH: Final = "/ws-api/v3"
 CONNECT_WEIGHT: Final = 2
@@ -136,6 +136,9 @@ class ApiSession:
         for number, subscription in self._subscriptions.items():
             if subscription.account == account:
                 self._send_event(number, event)
+
+    def control(self, now_ns: int) -> None:
+        """Pings and pongs are free here."""
 
     def announce_shutdown(self, now_ns: int) -> None:
         """Tell the client that the server is about to go (Server Shutdown)."""

@@ -7,10 +7,12 @@ from typing import Any
 from venues.sim.accounts import Account
 from venues.sim.binance.exchange import LIMITS, Exchange, Limits, Origin, Reply
 from venues.sim.binance.methods import METHODS
+from venues.sim.binance.order_views import told
 from venues.sim.binance.parameters import as_text
-from venues.sim.engine import Told
+from venues.sim.binance.symbols import SYMBOLS
+from venues.sim.events import PRIVATE, Told
 from venues.sim.fixed import parse
-from venues.sim.symbols import SYMBOLS, Symbol
+from venues.sim.symbols import Symbol
 
 # 2026-01-01 00:00:00.5 UTC, inside every aligned window.
 START_NS = 1_767_225_600_500_000_000
@@ -82,10 +84,12 @@ class Desk:
         return Party(self, self.exchange.engine.open_account(deposits))
 
     def events(self, account: int) -> list[dict[str, Any]]:
-        self._told += [one for one in self.exchange.engine.take_events() if isinstance(one, Told)]
-        mine = [told.event for told in self._told if told.account == account]
-        self._told = [told for told in self._told if told.account != account]
-        return mine
+        self._told += [
+            one for one in self.exchange.engine.take_events() if isinstance(one, PRIVATE)
+        ]
+        mine = [told(one) for one in self._told if one.account == account]
+        self._told = [one for one in self._told if one.account != account]
+        return [event for event in mine if event is not None]
 
     def total(self, asset: str) -> int:
         """Return the sum of an asset over all accounts, house and fees included."""

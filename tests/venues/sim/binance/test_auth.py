@@ -7,9 +7,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.venues.sim.binance.driver import MS, START_NS, Desk
-from venues.sim.accounts import Ed25519Key, HmacKey
 from venues.sim.binance import auth
 from venues.sim.binance.errors import ApiError
+from venues.sim.binance.keys import Ed25519Key, HmacKey
 
 # The example keys of rest-api.md; published for illustration.
 DOC_KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"

@@ -19,12 +19,11 @@ from trio_websocket import ConnectionClosed, wrap_client_stream
 
 from tests.venues.sim.binance.driver import MS, START_NS, limit
 from venues.sim import control
+from venues.sim.binance.answers import CANCELS, PLACING, BinanceAnswers
 from venues.sim.binance.rest import receive
 from venues.sim.binance.venue import Venue
 from venues.sim.faults import (
-    CANCELS,
     MAX_STANDING,
-    PLACING,
     Fault,
     FaultError,
     Kind,
@@ -347,7 +346,7 @@ def test_a_fault_keeps_to_its_line() -> None:
 
 def test_chance_is_drawn_from_the_generator_passed_in() -> None:
     def hits(seed: int) -> list[bool]:
-        board = Switchboard(random.Random(seed))
+        board = Switchboard(random.Random(seed), BinanceAnswers())
         board.switch_on(Fault(fault=Kind.CLOCK, chance=0.5), START_NS)
         kinds = frozenset({Kind.CLOCK})
         return [bool(board.hit(kinds, None, LineName.REST, "time")) for _ in range(64)]
@@ -390,7 +389,7 @@ def test_a_fault_that_makes_no_sense_is_refused(described: dict[str, Any]) -> No
 
 
 def test_only_so_many_faults_stand_at_once() -> None:
-    board = Switchboard(random.Random(0))
+    board = Switchboard(random.Random(0), BinanceAnswers())
     for _ in range(MAX_STANDING):
         board.switch_on(Fault(fault=Kind.CLOCK), START_NS)
     with pytest.raises(FaultError, match="on already"):
@@ -618,7 +617,7 @@ async def _handshake(address: str) -> bytes:
 
 
 def test_only_a_fault_that_names_it_refuses_a_connection() -> None:
-    board = Switchboard(random.Random(0))
+    board = Switchboard(random.Random(0), BinanceAnswers())
     board.switch_on(Fault(fault=Kind.FORBIDDEN), START_NS)
     assert board.refuses(LineName.STREAM) is None
     board.switch_on(Fault(fault=Kind.BANNED, retry_ms=1, methods=("connect",)), START_NS)

@@ -15,9 +15,9 @@ from tests.venues.sim.binance.test_stops import stop
 from venues.sim import control
 from venues.sim.binance.methods import METHODS
 from venues.sim.binance.rest import ENDPOINTS, receive
-from venues.sim.binance.streams import TooManyMessagesError
 from venues.sim.binance.venue import Venue
 from venues.sim.http import HttpRequest
+from venues.sim.venue import TooManyMessagesError
 
 # Every parameter that some method knows, and values that break naive readers.
 NAMES = sorted(

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from tests.venues.sim.binance.driver import MS, START_NS
-from venues.sim.binance.streams import StreamSession, TooManyMessagesError
+from venues.sim.binance.streams import StreamSession
 from venues.sim.binance.venue import Venue
 from venues.sim.fixed import ONE
 from venues.sim.matching import BUY
+from venues.sim.venue import TooManyMessagesError
 
 
 class Out:
