@@ -454,6 +454,12 @@ async def _check_symbols(
                 f"open; tick {instrument.tick.step} {instrument.quote}, "
                 f"lot {instrument.lot.step} {instrument.base}",
             )
+        if instrument.unread_filters:
+            findings.note(
+                instrument.symbol,
+                f"filters that are not known here: {', '.join(instrument.unread_filters)}; the "
+                "venue alone holds orders to them",
+            )
     return report
 
 

@@ -47,11 +47,16 @@ class Instrument(Struct, frozen=True, kw_only=True, eq=False):
     min_notional: int
     max_notional: int
     max_open_orders: int
+    min_market_lots: int = 0
+    market_step_lots: int = 0
+    """Orders at market have sizes of whole multiples of this."""
     collar_up_bps: int = 0
     collar_down_bps: int = 0
     trading: Trading = Trading.OPEN
     venue_status: str = ""
     """The venue's own word for ``trading``, as it spells it."""
+    unread_filters: tuple[str, ...] = ()
+    """Rules of the venue that are not known here, by its names of them: it alone holds to them."""
     carried: bool = False
     """Whether it is left out of the configuration, and known for what an earlier boot left on it:
     to list, cancel and count, never to trade."""

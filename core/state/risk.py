@@ -714,9 +714,16 @@ def _market_fault(place: Place, instrument: Instrument) -> str:
         return (
             f"a market order has no price, this one has {instrument.price_text(place.price_ticks)}"
         )
+    size = instrument.size_text
+    if place.lots < instrument.min_market_lots:
+        least = instrument.min_market_lots
+        return _off(size, place.lots, "below the venue's smallest order at market", least)
     if 0 < instrument.max_market_lots < place.lots:
-        size, most = instrument.size_text, instrument.max_market_lots
+        most = instrument.max_market_lots
         return _off(size, place.lots, "above the venue's largest order at market", most)
+    if instrument.market_step_lots and place.lots % instrument.market_step_lots:
+        step = instrument.market_step_lots
+        return _off(size, place.lots, "no multiple of the venue's step of orders at market", step)
     return ""
 
 

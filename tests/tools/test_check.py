@@ -23,6 +23,7 @@ from tests.core.model.test_config import SECRET
 from tests.strategies.desk import instrument
 from tools import check as command
 from tools import cli
+from venues.binance import rules
 from venues.sim.server import DEFAULT_ACCOUNT, RunningExchange, ServerConfig, running_exchange
 
 QUIET = ServerConfig(rate=50)
@@ -201,6 +202,17 @@ async def test_a_symbol_that_the_venue_does_not_know_is_named(
     assert code == 3
     assert bad[0].startswith("FAIL  symbols")
     assert "-1121" in bad[0]
+
+
+async def test_filters_that_nobody_knows_here_are_named(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "LEFT_TO_THE_VENUE", rules.LEFT_TO_THE_VENUE - {"ICEBERG_PARTS"})
+    async with running_exchange(QUIET) as exchange:
+        code = await check(write(tmp_path, exchange))
+    _, rest = findings(capsys)
+    assert code == 0
+    assert any("filters that are not known here: ICEBERG_PARTS" in line for line in rest)
 
 
 async def test_limits_below_the_smallest_order_are_named(

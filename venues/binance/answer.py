@@ -148,7 +148,7 @@ def _facts(
         case FetchInstruments():
             info = _info(body)
             return (
-                InstrumentsReport(rules.instruments(info.symbols, symbols)),
+                InstrumentsReport(rules.instruments(info, symbols)),
                 LimitsReport(rules.limits(info.rate_limits)),
             )
         case TestPlace():

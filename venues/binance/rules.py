@@ -1,8 +1,9 @@
 """Binance's exchange information -> instruments and limits.
 
 Here lives how the venue spells its filters and rate limits. Bounds are rounded to the safe side
-(a minimum up, a maximum down), because the venue's own bounds need not lie on its grids. A filter
-we do not know is left out: the venue enforces it.
+(a minimum up, a maximum down), because the venue's own bounds need not lie on its grids. What is
+not obeyed here the venue enforces: of those filters the types are listed below, and any other is
+named to whoever asks.
 
 Source: filters.md and rest-api.md "Exchange information" at a5e0bc3 (2026-07-21).
 """
@@ -10,6 +11,7 @@ Source: filters.md and rest-api.md "Exchange information" at a5e0bc3 (2026-07-21
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import gcd
 from typing import Final
 
 import msgspec
@@ -22,7 +24,7 @@ from venues.binance import schema
 
 BPS: Final = 10_000
 
-_USED: Final = frozenset(
+OBEYED: Final = frozenset(
     (
         "PRICE_FILTER",
         "LOT_SIZE",
@@ -34,6 +36,27 @@ _USED: Final = frozenset(
         "PERCENT_PRICE_BY_SIDE",
     )
 )
+"""What an order is held to before it leaves."""
+
+LEFT_TO_THE_VENUE: Final = frozenset(
+    (
+        "MAX_POSITION",
+        "MAX_NUM_ORDER_AMENDS",
+        "MAX_ASSET",
+        "EXCHANGE_MAX_NUM_ORDERS",
+        "ICEBERG_PARTS",
+        "TRAILING_DELTA",
+        "MAX_NUM_ALGO_ORDERS",
+        "MAX_NUM_ICEBERG_ORDERS",
+        "MAX_NUM_ORDER_LISTS",
+        "EXCHANGE_MAX_NUM_ALGO_ORDERS",
+        "EXCHANGE_MAX_NUM_ICEBERG_ORDERS",
+        "EXCHANGE_MAX_NUM_ORDER_LISTS",
+    )
+)
+"""Of the first four we do not know enough; the others are of orders that we do not send. Why, each
+by itself, says ``docs/strategies.md``."""
+
 _filter_type: Final = msgspec.json.Decoder(schema.FilterType).decode
 _filter: Final = msgspec.json.Decoder(schema.Filter).decode
 
@@ -104,23 +127,27 @@ def limits(rates: Iterable[schema.RateLimit]) -> tuple[Limit, ...]:
     return tuple(found)
 
 
-def instruments(found: Sequence[schema.Symbol], symbols: Sequence[str]) -> tuple[Instrument, ...]:
+def instruments(info: schema.ExchangeInfo, symbols: Sequence[str]) -> tuple[Instrument, ...]:
     """Return the instruments of ``symbols``, in that order; ``Drifted`` when one is missing."""
-    by_symbol = {symbol.symbol: symbol for symbol in found}
+    by_symbol = {symbol.symbol: symbol for symbol in info.symbols}
     missing = [symbol for symbol in symbols if symbol not in by_symbol]
     if missing:
         raise Drifted(
             f"exchangeInfo lacks {', '.join(missing)}; it lists {', '.join(sorted(by_symbol))}"
         )
-    return tuple(_instrument(index, by_symbol[symbol]) for index, symbol in enumerate(symbols))
+    unread = _unread(info.exchange_filters)
+    return tuple(
+        _instrument(index, by_symbol[symbol], unread) for index, symbol in enumerate(symbols)
+    )
 
 
-def _instrument(index: int, symbol: schema.Symbol) -> Instrument:
+def _instrument(index: int, symbol: schema.Symbol, unread: frozenset[str]) -> Instrument:
     filters = _filters(symbol)
     prices = filters.get("PRICE_FILTER", _NONE)
     sizes = filters.get("LOT_SIZE", _NONE)
     market = filters.get("MARKET_LOT_SIZE", _NONE)
-    notional = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL", _NONE)
+    notional = filters.get("NOTIONAL", _NONE)
+    older = filters.get("MIN_NOTIONAL", _NONE)
     orders = filters.get("MAX_NUM_ORDERS", _NONE)
     tick = _grid(prices.tick_size, symbol.quote_asset_precision)
     lot = _grid(sizes.step_size, symbol.base_asset_precision)
@@ -137,20 +164,31 @@ def _instrument(index: int, symbol: schema.Symbol) -> Instrument:
         min_lots=_least(sizes.min_qty, lot.step_mantissa, lot.decimals),
         max_lots=_most(sizes.max_qty, lot.step_mantissa, lot.decimals),
         max_market_lots=_most(market.max_qty, lot.step_mantissa, lot.decimals),
-        min_notional=_least(notional.min_notional, *_quote_step(tick, lot)),
+        min_market_lots=_least(market.min_qty, lot.step_mantissa, lot.decimals),
+        market_step_lots=_common_step(market.step_size, lot),
+        min_notional=max(
+            _least(each.min_notional, *_quote_step(tick, lot)) for each in (notional, older)
+        ),
         max_notional=_most(notional.max_notional, *_quote_step(tick, lot)),
         max_open_orders=orders.max_num_orders or orders.limit,
         collar_up_bps=up,
         collar_down_bps=down,
         trading=_trading(symbol),
         venue_status=symbol.status,
+        unread_filters=tuple(sorted(_unread(symbol.filters) | unread)),
     )
 
 
 def _filters(symbol: schema.Symbol) -> dict[str, schema.Filter]:
     """Return the filters that we use, by type; others may write their fields as they like."""
     kinds = ((_filter_type(raw).filter_type, raw) for raw in symbol.filters)
-    return {kind: _filter(raw) for kind, raw in kinds if kind in _USED}
+    return {kind: _filter(raw) for kind, raw in kinds if kind in OBEYED}
+
+
+def _unread(filters: Iterable[msgspec.Raw]) -> frozenset[str]:
+    """Return the types of filters that nothing is known of here."""
+    kinds = {_filter_type(raw).filter_type for raw in filters}
+    return frozenset(kinds - OBEYED - LEFT_TO_THE_VENUE)
 
 
 def _trading(symbol: schema.Symbol) -> Trading:
@@ -163,6 +201,12 @@ def _grid(step: str, precision: int) -> Grid:
     """Return the grid of a step; 0 disables the filter, and the asset's precision is left."""
     mantissa, _ = parse_decimal(step)
     return Grid(step if mantissa else format_decimal(1, precision))
+
+
+def _common_step(step: str, lot: Grid) -> int:
+    """Return of how many lots sizes have to be multiples to lie on a step, too; 0 for any."""
+    above, below = _ratio(step, lot.step_mantissa, lot.decimals)
+    return min(above // gcd(above, below), MAX_COUNT) if above else 0
 
 
 def _quote_step(tick: Grid, lot: Grid) -> tuple[int, int]:
@@ -190,20 +234,19 @@ def _most(text: str, step_mantissa: int, step_decimals: int) -> int:
 def _collar(filters: dict[str, schema.Filter]) -> tuple[int, int]:
     """Return how far up and down a price may be from the venue's average, in basis points.
 
-    Where buys and sells have bounds of their own the tighter one is taken for both: a price that
-    is refused on our side costs nothing.
+    Where buys and sells have bounds of their own, or two filters hold, the tightest one is taken
+    for all: a price that is refused on our side costs nothing.
     """
-    by_side = filters.get("PERCENT_PRICE_BY_SIDE")
-    ups: tuple[str, ...]
-    downs: tuple[str, ...]
-    if by_side is not None:
-        ups = (by_side.bid_multiplier_up, by_side.ask_multiplier_up)
-        downs = (by_side.bid_multiplier_down, by_side.ask_multiplier_down)
-    else:
-        both = filters.get("PERCENT_PRICE")
-        if both is None:
-            return 0, 0
-        ups, downs = (both.multiplier_up,), (both.multiplier_down,)
+    ups: list[str] = []
+    downs: list[str] = []
+    if (by_side := filters.get("PERCENT_PRICE_BY_SIDE")) is not None:
+        ups += (by_side.bid_multiplier_up, by_side.ask_multiplier_up)
+        downs += (by_side.bid_multiplier_down, by_side.ask_multiplier_down)
+    if (both := filters.get("PERCENT_PRICE")) is not None:
+        ups.append(both.multiplier_up)
+        downs.append(both.multiplier_down)
+    if not ups:
+        return 0, 0
     up = min(_bps(text, round_up=False) for text in ups) - BPS
     down = BPS - max(_bps(text, round_up=True) for text in downs)
     if up <= 0 or down <= 0:

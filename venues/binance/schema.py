@@ -403,3 +403,4 @@ class Symbol(Camel, frozen=True, gc=False, kw_only=True):
 class ExchangeInfo(Camel, frozen=True, gc=False):
     rate_limits: list[RateLimit]
     symbols: list[Symbol]
+    exchange_filters: list[Raw] = []

@@ -329,6 +329,7 @@ def test_what_only_equals_a_side_a_kind_or_a_tif_is_refused(changes: dict[str, A
         (order(lots=5), {"min_lots": 5, "min_notional": 0}),
         (order(lots=5), {"max_lots": 5}),
         (market(lots=5), {"max_market_lots": 5}),
+        (market(lots=5), {"min_market_lots": 5}),
         (order(lots=5), {"min_notional": 5 * BID}),
         (order(lots=5), {"max_notional": 5 * BID}),
         (order(lots=5), {"min_ticks": BID}),
@@ -341,6 +342,13 @@ def test_each_filter_allows_its_own_bound(place: Place, limit: dict[str, int]) -
     tighter = bound + (1 if name.startswith("min") else -1)
     off = replace(INSTRUMENT, **{**limit, name: tighter})
     assert judge(place, limits=WIDE, instrument=off) is RefusalReason.VENUE_FILTER
+
+
+def test_an_order_at_market_is_a_multiple_of_its_own_step() -> None:
+    stepped = replace(INSTRUMENT, market_step_lots=5)
+    assert judge(market(lots=10), limits=WIDE, instrument=stepped) is None
+    assert judge(market(lots=12), limits=WIDE, instrument=stepped) is RefusalReason.VENUE_FILTER
+    assert judge(order(lots=12), limits=WIDE, instrument=stepped) is None
 
 
 @pytest.mark.parametrize("name", ["max_lots", "max_ticks", "max_notional", "max_market_lots"])

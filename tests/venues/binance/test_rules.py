@@ -1,7 +1,9 @@
 """Filters and rate limits of exchangeInfo become instruments and limits, on the safe side."""
 
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from core.model.commands import FetchInstruments
@@ -110,6 +112,71 @@ def test_the_filters_of_a_symbol() -> None:
 
 def test_a_maximum_off_the_grid_is_rounded_down() -> None:
     assert read().max_market_lots == 14_183_873
+
+
+def test_orders_at_market_have_a_least_size_and_a_step_of_their_own() -> None:
+    own = {"minQty": "0.00001500", "maxQty": "1", "stepSize": "0.00003000"}
+    found = read(filters=replaced("MARKET_LOT_SIZE", **own))
+    assert (found.min_market_lots, found.market_step_lots) == (2, 3)
+    between = {"minQty": "0", "maxQty": "0", "stepSize": "0.00001500"}
+    found = read(filters=replaced("MARKET_LOT_SIZE", **between))
+    assert found.market_step_lots == 3, "whole lots that are whole steps, too"
+    assert (read().min_market_lots, read().market_step_lots) == (0, 0), "0 switches it off"
+
+
+def test_of_two_filters_of_one_thing_the_tighter_holds() -> None:
+    older = [
+        {"filterType": "MIN_NOTIONAL", "minNotional": "10.0"},
+        {"filterType": "PERCENT_PRICE", "multiplierUp": "1.3000", "multiplierDown": "0.7000"},
+    ]
+    found = read(filters=[*FILTERS, *older])
+    assert (found.min_notional, found.max_notional) == (10**8, 9_000_000 * 10**7)
+    assert (found.collar_up_bps, found.collar_down_bps) == (3000, 3000)
+
+
+def test_each_filter_that_the_venue_documents_is_obeyed_or_said_to_be_left_to_it() -> None:
+    documented = [
+        "PRICE_FILTER",
+        "PERCENT_PRICE",
+        "PERCENT_PRICE_BY_SIDE",
+        "LOT_SIZE",
+        "MIN_NOTIONAL",
+        "NOTIONAL",
+        "ICEBERG_PARTS",
+        "MARKET_LOT_SIZE",
+        "MAX_NUM_ORDERS",
+        "MAX_NUM_ALGO_ORDERS",
+        "MAX_NUM_ICEBERG_ORDERS",
+        "MAX_POSITION",
+        "TRAILING_DELTA",
+        "MAX_NUM_ORDER_AMENDS",
+        "MAX_NUM_ORDER_LISTS",
+        "EXCHANGE_MAX_NUM_ORDERS",
+        "EXCHANGE_MAX_NUM_ALGO_ORDERS",
+        "EXCHANGE_MAX_NUM_ICEBERG_ORDERS",
+        "EXCHANGE_MAX_NUM_ORDER_LISTS",
+        "MAX_ASSET",
+    ]
+    page = Path("docs/strategies.md").read_text(encoding="utf-8")
+    for name in documented:
+        assert f"`{name}`" in page
+        assert (name in rules.LEFT_TO_THE_VENUE) != (name in rules.OBEYED)
+
+
+def test_a_filter_that_nobody_knows_is_named() -> None:
+    assert read().unread_filters == ("SOMETHING_NEW",)
+    info = {
+        "rateLimits": RATES,
+        "exchangeFilters": [
+            {"filterType": "EXCHANGE_WIDE"},
+            {"filterType": "EXCHANGE_MAX_NUM_ORDERS"},
+        ],
+        "symbols": [symbol()],
+    }
+    adapter = VENUE.adapter(world.subscription(("BTCUSDT",)))
+    report = adapter.answer(FetchInstruments(), 5, 200, {}, world.frame(info)).facts[0]
+    assert isinstance(report, InstrumentsReport)
+    assert report.instruments[0].unread_filters == ("EXCHANGE_WIDE", "SOMETHING_NEW")
 
 
 def test_a_minimum_off_the_grid_is_rounded_up() -> None:
@@ -225,4 +292,5 @@ def test_a_limit_we_cannot_keep_is_drift(change: dict[str, Any]) -> None:
     ],
 )
 def test_a_filter_that_we_do_not_use_may_write_its_fields_as_it_likes(other: dict[str, Any]):
-    assert repr(read(filters=[*FILTERS, other])) == repr(read())
+    found = msgspec.structs.replace(read(filters=[*FILTERS, other]), unread_filters=())
+    assert repr(found) == repr(msgspec.structs.replace(read(), unread_filters=()))
