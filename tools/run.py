@@ -29,6 +29,7 @@ from core.io.hang import Stacks
 from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile, next_boot
 from core.io.last_boot import last_boot, last_header
+from core.io.one_process import OneProcess
 from core.io.process import check_descriptors, settle
 from core.io.run_folder import RunFolder
 from core.io.run_log import RunLog
@@ -103,8 +104,16 @@ def trade(
     check_descriptors()
     scope = app.scope_of(config, keys.api_key if keys else None)
     # Without keys nothing can be placed: any number of runs may watch.
-    lock = ScopeLock(app.lock_of(config, scope)) if keys else nullcontext()
-    with RunFolder(beside(path, config.run.dir)) as folder, lock, Stacks(folder.stacks) as stacks:
+    lock = ScopeLock(app.lock_of(config, scope)) if keys else None
+    with (
+        OneProcess() as process,
+        RunFolder(beside(path, config.run.dir)) as folder,
+        lock or nullcontext(),
+        Stacks(folder.stacks) as stacks,
+    ):
+        process.in_child(folder.forked)
+        if lock is not None:
+            process.in_child(lock.forked)
         folder.bind(owner_of(config, keys, scope), last_header(folder.path))
         flattens = instead is not None
         day = (
@@ -116,6 +125,8 @@ def trade(
         runtime, house = _runtime(
             config, path, keys, folder, scope, engine_of, losses, flattens=flattens
         )
+        process.in_child(runtime.forked)
+        process.last_words = runtime.last_words
         show = Progress(runtime)
         guarded = _guarded(runtime, house, path, keys, folder) if keys else None
         control = _control(runtime, house, folder, guarded)

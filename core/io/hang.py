@@ -150,6 +150,16 @@ class Signals:
         for number, before in self._before.items():
             signal.signal(number, before)
 
+    def take_back(self) -> list[str]:
+        """Have the signals again that somebody else has taken; return their names."""
+        taken = []
+        for number in self._before:
+            ours = self._on_alarm if number == signal.SIGALRM else self._on_signal
+            if signal.getsignal(number) != ours:
+                signal.signal(number, ours)
+                taken.append(signal.Signals(number).name)
+        return taken
+
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         name = signal.Signals(number).name
         if self._token is not None:
@@ -160,6 +170,8 @@ class Signals:
             signal.setitimer(signal.ITIMER_REAL, self._patience_s, self._patience_s)
 
     def _on_alarm(self, _: int, __: FrameType | None) -> None:
+        if not self._told:
+            return  # a strategy's own timer
         turned = self._turned()
         if turned == self._seen:
             self._hung(self._told)

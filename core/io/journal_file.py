@@ -12,9 +12,9 @@ import ctypes
 import mmap
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 from zlib import crc32
 
 from msgspec.structs import replace
@@ -220,6 +220,7 @@ class JournalFile:
 
     __slots__ = (
         "_at",
+        "_child",
         "_disk",
         "_doomed",
         "_ended",
@@ -272,6 +273,8 @@ class JournalFile:
         self._largest = segment_bytes // LARGEST_PART
         self._size = self._limit = segment_bytes
         self._ended = ""
+        self._child: Callable[[], NoReturn] | None = None
+        """What ends this process where it is a child of the one that writes."""
         self._failed = False
         self._doomed = -1
         self._held = 0
@@ -302,6 +305,11 @@ class JournalFile:
         """Number of the segment in use, and the offset of the next record in it."""
         return self._numbers[-1], self._at
 
+    def forked(self, end: Callable[[], NoReturn]) -> None:
+        """Have a child of the process end where it would write: it shares the parent's memory."""
+        self._child = end
+        self._limit = 0
+
     def hold(self) -> None:
         """Keep this segment and all after it, until called again."""
         self._held = self.segment
@@ -329,6 +337,8 @@ class JournalFile:
         self._at = (end + 7) & -8
 
     def _rotate(self, time_ns: int, payload_bytes: int) -> None:
+        if self._child is not None:
+            self._child()
         full, spare = self._segment, self._spare
         if payload_bytes > self._largest:
             self._end(

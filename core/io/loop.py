@@ -126,6 +126,10 @@ class HotLoop:
         if self._sleep is not None:
             self._sleep.cancel()
 
+    def forked(self, end: Callable[[], NoReturn]) -> None:
+        """Have the next pass in a child of the process end that child."""
+        self._posted.appendleft(end)
+
     def add_idle(self, work: Callable[[], None]) -> None:
         """Let one more slice of idle work take part."""
         self._idle.append(work)

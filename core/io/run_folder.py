@@ -104,6 +104,10 @@ class RunFolder:
         self._lock = lock
         return self
 
+    def forked(self) -> None:
+        """Let go of the lock in a child of the process: it must not hold it longer than we do."""
+        os.close(self._lock)
+
     def __exit__(
         self,
         kind: type[BaseException] | None,

@@ -29,6 +29,7 @@ from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile
 from core.io.kernel import LINUX, Kernel
 from core.io.loop import HotLoop
+from core.io.one_process import NOT_PROVED, end_child
 from core.io.process import Garbage, memory
 from core.io.rest import RestDesk
 from core.io.run_log import RunLog
@@ -49,9 +50,6 @@ INTERVAL_S = 1.0
 
 REFUSED_S = 1.0
 """How long a run that the venue has refused, and that has sent nothing, tries to prove that."""
-
-HUNG_STATUS = 4
-"""A process that ends while its loop hangs has proved nothing: the exit code for that."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -181,6 +179,14 @@ class Runtime:
 
     # -- the door ------------------------------------------------------------------------------
 
+    def forked(self) -> None:
+        """Send, read and write nothing of ours in this child of the trading process."""
+        for transport in self._transports:
+            if transport is not None:
+                transport.forked()
+        self._journal.forked(end_child)
+        self._loop.forked(end_child)
+
     def open_lines(self) -> None:
         for link, _ in enumerate(self._plan.lines):
             self.dial(link)
@@ -225,6 +231,11 @@ class Runtime:
 
     def log(self, text: str) -> None:
         self._log.write(self.now_ns(), text)
+
+    def last_words(self, text: str) -> None:
+        """Log a line as the last one: this process ends."""
+        self.log(text)
+        self._log.close()
 
     # -- the operator --------------------------------------------------------------------------
 
@@ -329,7 +340,7 @@ class Runtime:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._loop.run)
                     await nursery.start(self._rest.serve)
-                    nursery.start_soon(self._keep_intervals, watch)
+                    nursery.start_soon(self._keep_intervals, watch, signals)
                     nursery.start_soon(self._keep_patience)
                     for task in beside:
                         await nursery.start(task)
@@ -386,7 +397,7 @@ class Runtime:
             if hung is not None:
                 hung(name)
             self._log.close()
-            os._exit(HUNG_STATUS)
+            os._exit(NOT_PROVED)
 
         return Signals(
             patience_s=self._plan.hang_timeout_s,
@@ -441,9 +452,13 @@ class Runtime:
     def _held_s(self) -> float:
         return max(0, self._held_until_ns - self.now_ns()) / NS_PER_S
 
-    async def _keep_intervals(self, watch: Callable[[], None] | None) -> None:
+    async def _keep_intervals(
+        self, watch: Callable[[], None] | None, signals: Signals | None
+    ) -> None:
         for second in itertools.count(1):
             await trio.sleep(INTERVAL_S)
+            for name in signals.take_back() if signals is not None else ():
+                self.log(f"the strategy has taken {name}, which is ours: it is taken back")
             self._write_interval()
             if second % MEMORY_EVERY_S == 0:
                 self._log_memory()

@@ -48,6 +48,10 @@ class ScopeLock:
             ) from None
         return self
 
+    def forked(self) -> None:
+        """Let go of it in a child of the process: it must not hold it longer than we do."""
+        self._socket.close()
+
     def __exit__(
         self,
         kind: type[BaseException] | None,

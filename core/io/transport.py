@@ -117,6 +117,14 @@ class Transport(ABC):
             self.redial_now = redial_now
             self._lose(reason)
 
+    def forked(self) -> None:
+        """Let go of the connection in a child of the process: it is the parent's.
+
+        The poller is not told: child and parent share what it watches.
+        """
+        self.lost = ConnectionLost("this is a child of the process that has the connection")
+        self._sock.close()
+
     def _turn(self, events: int) -> None:
         if events & WRITABLE:
             self._drain()

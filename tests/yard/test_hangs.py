@@ -122,6 +122,38 @@ async def test_whatever_a_callback_raises_the_run_is_left_as_by_any_other_way(
         assert "left: the venue lists none of our orders" in log
 
 
+async def test_a_run_that_is_ended_by_its_strategy_is_no_clean_end(tmp_path: Path) -> None:
+    with a_pair(tmp_path) as pair:
+        does(pair, "import os; os._exit(0)")
+        async with run_at(pair.folder, pair.endpoints, strategy=OWN) as run:
+            await pair.trading(run)
+            tell(pair)
+            assert await end(run) == 4
+        await until(lambda: noted(pair, "proved"))
+        assert pair.exchange.open_orders() == []
+        for said in (pair.errors(), (pair.folder / "run.log").read_text()):
+            assert "os._exit(0) was called while the run lived" in said
+
+
+FORKS = """import os
+        (Path(__file__).parent / "now").unlink()
+        os.fork()  # the child goes back into the run
+"""
+
+
+async def test_a_forked_child_does_not_trade_beside_its_parent(tmp_path: Path) -> None:
+    with a_pair(tmp_path) as pair:
+        does(pair, FORKS)
+        async with run_at(pair.folder, pair.endpoints, strategy=OWN) as run:
+            await pair.trading(run)
+            tell(pair)
+            await until(lambda: "a child that a strategy has forked" in pair.errors())
+            await pair.trading(run)
+            run.process.send_signal(signal.SIGTERM)
+            assert await end(run) == 0
+        assert pair.exchange.open_orders() == []
+
+
 async def test_of_a_run_that_is_stopped_no_order_is_left_and_it_goes_on(tmp_path: Path) -> None:
     with a_pair(tmp_path) as pair:
         async with run_at(pair.folder, pair.endpoints) as run:
