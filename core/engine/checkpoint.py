@@ -223,20 +223,25 @@ class Regrid:
         return moved, bought.denominator == sold.denominator == 1
 
     def order(self, note: OrderNote) -> OrderNote:
-        """Return an order in today's grid. Raises ``OffGrid`` where a size is none."""
+        """Return an order in today's grid: what may still trade is never less than it was."""
         return replace(
             note,
             price_ticks=self.ticks(note.price_ticks),
-            size_lots=self.lots(note.size_lots),
-            filled_lots=self.lots(note.filled_lots),
-            traded_lots=self.lots(note.traded_lots),
+            size_lots=self._at_least(note.size_lots),
+            filled_lots=int(note.filled_lots * self._lots),
+            traded_lots=int(note.traded_lots * self._lots),
         )
 
     def number(self, note: NumberNote) -> NumberNote:
-        """Return a numbered order in today's grid. Raises ``OffGrid`` where its size is none."""
+        """Return a numbered order in today's grid, likewise."""
         return replace(
-            note, price_ticks=self.ticks(note.price_ticks), size_lots=self.lots(note.size_lots)
+            note,
+            price_ticks=self.ticks(note.price_ticks),
+            size_lots=self._at_least(note.size_lots),
         )
+
+    def _at_least(self, lots: int) -> int:
+        return -int(-lots * self._lots // 1)
 
 
 def _step(grid: Grid) -> Fraction:

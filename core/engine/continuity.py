@@ -8,7 +8,6 @@ other fact; until then nothing is placed.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from msgspec.structs import replace
 
@@ -102,9 +101,6 @@ class Continuity:
         """Positions on symbols that are not in the table: handed on as they are."""
         self._uncounted: dict[int, PositionNote] = {}
         """Positions of which today's grid cannot tell the size: handed on as they are, too."""
-        self._off_grid: set[tuple[int, int]] = set()
-        """Orders of an earlier boot whose size today's grid cannot tell: by instrument and number.
-        They are not in the table, and what they trade is ours all the same."""
         self._regrids: dict[str, Regrid] = {}
         self._undated: list[tuple[Order, int]] = []
         """Orders of the boot before, and the venue's time when each was sent, until its clock is
@@ -442,15 +438,12 @@ class Continuity:
             return
         self._expect_above(row.index, note.venue_order_id, now_ns)
         regrid = self._regrids.get(note.symbol)
-        self._off_grid.add((row.index, note.venue_order_id))
-        with suppress(OffGrid):  # its trades are of no whole lots either
-            found = note if regrid is None else regrid.number(note)
-            self._off_grid.discard((row.index, note.venue_order_id))
-            if self._orders.find(note.client_order_id) is None:
-                place = _place(row, found)
-                order = self._orders.resume(place, now_ns, note.venue_order_id, 0, 0, ())
-                self._sent(order, 0, restored)
-            self._proof.doubt(note.client_order_id, 0)
+        found = note if regrid is None else regrid.number(note)
+        if self._orders.find(note.client_order_id) is None:
+            place = _place(row, found)
+            order = self._orders.resume(place, now_ns, note.venue_order_id, 0, 0, ())
+            self._sent(order, 0, restored)
+        self._proof.doubt(note.client_order_id, 0)
 
     def _doubt_sent(self, restored: Restored, now_ns: int) -> None:
         """Doubt the orders sent after the checkpoint that nobody has told us the number of.
@@ -473,13 +466,7 @@ class Continuity:
         if row is None:
             return
         regrid = self._regrids.get(note.symbol)
-        try:
-            found = note if regrid is None else regrid.order(note)
-        except OffGrid as error:
-            # Should it stand, the venue's list shows it, and it is taken out by its name.
-            self._log(f"order {note.client_order_id} is not taken over: {error}")
-            self._off_grid.add((row.index, note.venue_order_id))
-            return
+        found = note if regrid is None else regrid.order(note)
         order = self._orders.resume(
             _place(row, found),
             now_ns,
@@ -491,10 +478,6 @@ class Continuity:
         self._sent(order, note.sent_ns, restored)
         self._orders.on_doubt(order)
         self._proof.doubt(note.client_order_id, 0)
-
-    def was_ours(self, instrument: int, number: int) -> bool:
-        """Whether an earlier boot had an order of this number that could not be taken over."""
-        return (instrument, number) in self._off_grid
 
     def _tell(self, restored: Restored) -> None:
         held = ", ".join(

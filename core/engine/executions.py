@@ -30,6 +30,7 @@ from core.model.events import (
     OrderReport,
     Side,
     UnknownExecution,
+    VenueStatus,
 )
 from core.model.halts import HaltKind
 from core.model.instrument import Instrument, InstrumentTable
@@ -64,6 +65,7 @@ class Executions:
         "_proof",
         "_recovery",
         "_table",
+        "_whose",
     )
 
     def __init__(
@@ -93,6 +95,9 @@ class Executions:
         self._log = log
         self._newest: dict[int, tuple[int, int]] = {}
         """The highest number an order of ours was given, by instrument, and when we were told."""
+        self._whose: dict[tuple[int, int], OffGridTrade] = {}
+        """Trades off the grid, by instrument and id, that may be of an order of ours whose number
+        nobody has told yet: such orders are few, and each is asked about."""
         self._profits = profits
         self._outbound = outbound
         self._desk = desk
@@ -148,13 +153,14 @@ class Executions:
         if position.knows(trade.side, trade.trade_id):
             return  # an earlier boot has counted it, on the grid of then
         index, number = trade.instrument, trade.venue_order_id
-        known = self._orders.by_venue_id(index, number) is not None
-        if known or self._continuity.was_ours(index, number):
+        if self._orders.by_venue_id(index, number) is not None:
             why = (
                 f"trade {trade.trade_id} of ours is off today's grid: no position counts it. Set "
                 "what is held (hotloop position), then resume"
             )
             self._gate.halt_instrument(index, why, HaltKind.RECORD)
+        elif self._orders.may_be_of_unnumbered(index, trade.side):
+            self._whose[index, trade.trade_id] = trade
         elif self._ledger.traded_off_grid(row, trade):
             what = (
                 f"{amount(trade.base_atoms)} {row.base} for {amount(trade.quote_atoms)} "
@@ -165,6 +171,12 @@ class Executions:
     def _tell_trade(self, row: Instrument, side: Side, what: str, venue_ns: int) -> None:
         text = f"{'bought' if side > 0 else 'sold'} {what} at {clock(venue_ns)}"
         self._others.saw(f"trades of {row.symbol}", text, self._desk.now_ns)
+
+    def _look_whose_again(self) -> None:
+        """The number of an order is told, or that there is none of it: its trades can be told."""
+        trades, self._whose = self._whose, {}
+        for trade in trades.values():
+            self.on_off_grid(trade)
 
     def on_unknown_execution(self, event: UnknownExecution) -> None:
         name, index, orders = event.client_order_id, event.instrument, self._orders
@@ -181,9 +193,24 @@ class Executions:
             return
         if ours:
             self._recovery.on_stray(event)
+        if found is not None and event.status is not None:
+            self._on_unread(found, event.status, event)
+            return
         if index != NO_INSTRUMENT:
             self._gate.halt_instrument(index, why, HaltKind.CONTRADICTION)
         self._proof.doubt(name if found is None else found.client_order_id, self._desk.now_ns)
+
+    def _on_unread(self, order: Order, status: VenueStatus, event: UnknownExecution) -> None:
+        """An order of ours stands off today's grid, from before that was made coarser: it is to go.
+
+        How it stands can be told, and so can its trades, each for itself.
+        """
+        self.settle(self._orders.on_unread(order, status, event.venue_order_id))
+        if not order.state.terminal:
+            what = f"order {order.client_order_id} of ours is off today's grid: {event.what}"
+            self._gate.halt_instrument(order.instrument, what, HaltKind.CONTRADICTION)
+            self._desk.take_out_order(order)
+            self._proof.doubt(order.client_order_id, self._desk.now_ns)
 
     # -- what follows --------------------------------------------------------------------------
 
@@ -197,6 +224,8 @@ class Executions:
             self._gate.halt_instrument(order.instrument, why, HaltKind.CONTRADICTION)
         if folded.reappeared:
             self._reappeared(order)
+        if self._whose:
+            self._look_whose_again()
         if not folded.changed:
             return
         # A strategy knows nothing of a symbol that its configuration leaves out.

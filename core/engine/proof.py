@@ -38,6 +38,7 @@ from core.model.events import (
     OrderReport,
     ReplaceOutcome,
     Reply,
+    UnknownExecution,
     Verdict,
 )
 from core.model.units import NS_PER_S
@@ -276,11 +277,14 @@ class Proof:
             if isinstance(fact, OpenOrders)
             for report in fact.reports
         ]
+        unread = {
+            fact.client_order_id for fact in reply.facts if isinstance(fact, UnknownExecution)
+        }
         for name, asked_ns in list(self._unlisted_ns.items()):
             order = self._orders.find(name)
             if order is None or fetch.instrument not in (order.instrument, NO_INSTRUMENT):
                 continue
-            if any(tells_of(order, report) for report in listed):
+            if name in unread or any(tells_of(order, report) for report in listed):
                 self._absent_ns.pop(name, None)
                 self._unlisted_ns.pop(name, None)
             elif asked.sent_ns >= asked_ns + APART_NS:

@@ -232,6 +232,8 @@ class UnknownExecution(Event, frozen=True):
     client_order_id: str
     what: str
     venue_order_id: int = 0
+    status: VenueStatus | None = None
+    """How it stands, where only its price or its sizes cannot be read."""
 
 
 class OrdersListed(Event, frozen=True):

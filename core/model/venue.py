@@ -292,7 +292,10 @@ class Adapter(Protocol):
         ...
 
     def placed(self, request: bytes) -> Place | None:
-        """Return the new order that a recorded request asks for, ``None`` for any other request."""
+        """Return the new order that a recorded request asks for, ``None`` for any other request.
+
+        Where the grid was finer then, its size is rounded up, and its price down.
+        """
         ...
 
     def encode_rest(self, command: Command, venue_ns: int) -> HttpRequest:

@@ -463,6 +463,26 @@ class Orders:
         reappeared = gone and (bool(fills) or not order.state.terminal)
         return Folded(order, changed, fills, numbered, contradiction, reappeared)
 
+    def on_unread(self, order: Order, status: VenueStatus, number: int) -> Folded:
+        """Fold a report of which only this can be read: how the order stands, and its number."""
+        looked, before = order.state, order.quantities
+        claimed: tuple[Fill, ...] = ()
+        numbered = bool(number) and not order.venue_order_id
+        if numbered:
+            self.on_number(order, number)
+            claimed = self._claim(order)
+        if status in _IS_OPEN:
+            order.evidence &= ~_FORGOTTEN
+        order.evidence |= _PROOF[status]
+        fills = self._new_fills(order, claimed)
+        self._settle(order, before)
+        return Folded(order, order.state is not looked or bool(fills), fills, numbered)
+
+    def may_be_of_unnumbered(self, instrument: int, side: Side) -> bool:
+        """Whether an order is in the table whose number nobody has told yet, on this side."""
+        orders = self.exposure(instrument).orders.values()
+        return any(not order.venue_order_id and order.side is side for order in orders)
+
     def on_number(self, order: Order, number: int) -> None:
         """Know an order by this number: the venue has given it anew."""
         order.venue_order_id = number

@@ -18,6 +18,7 @@ from tests.world.test_recovery import TRADE, World, world
 from tools.world.tank import LATENCY_NS, Delivery, Message, Tank
 from venues.binance.adapter import EXECUTION_NS, LAG_NS
 from venues.sim.actions import SetAccount, SetFilters, perform
+from venues.sim.server import DEFAULT_KEY
 
 
 def crashed(w: Tank, *, left: bool = False) -> Restored:
@@ -650,3 +651,62 @@ def test_a_trade_of_ours_that_todays_lots_cannot_express_is_nobody_elses(noted: 
         w.run(20)
         assert "trade 1 of ours is off today's grid" in w.engine.risk.instrument_halted(0)
         left = crashed(w)
+
+
+def sent_and_coarser(lots: int, filled: str = "", *, arrives: bool = True, **options) -> World:
+    """Have a boot die whose last order is known by its bytes alone, and the lots become 0.001."""
+    w = world(**options)
+    w.run(11)
+    w.to_engine = lambda m: []
+    if not arrives:
+        w.to_venue = lambda m: []
+    w.buy(6_499_500, lots)
+    w.run(0.01)
+    left = crashed(w)
+    assert left.sent
+    assert not left.numbers
+    if filled:
+        w.other("SELL", "64995.00", filled)
+    perform(SetFilters(symbol="BTCUSDT", step_size="0.001"), w.venue.exchange, w.venue_ns)
+    again = next_boot(w, left, **options)
+    again.run_until(lambda: len(again.engine.table) > 0)
+    assert again.engine.table[0].lot.step == "0.001"
+    return again
+
+
+def test_an_order_known_by_its_bytes_alone_keeps_its_exposure_where_the_lots_became_coarser():
+    w = sent_and_coarser(1_050, arrives=False)
+    assert w.engine.orders.exposure(0).open_buy_lots == 11, "0.0105, and no less"
+    w.run_until(lambda: not list(w.engine.orders.unsettled()), 90)
+    assert w.engine.orders.exposure(0).open_buy_lots == 0
+    assert w.engine.risk.instrument_halted(0) == ""
+
+
+def test_an_order_known_by_its_bytes_alone_is_taken_out_where_the_lots_became_coarser():
+    w = sent_and_coarser(1_050, filled="0.004")
+    w.run(20)
+    assert w.ledger.open_orders("BTCUSDT") == []
+    assert w.engine.positions[0].lots == 4, "its trade is claimed"
+    assert list(w.engine.orders.unsettled()) == []
+    assert "of ours is off today's grid" in w.engine.risk.instrument_halted(0)
+    w.leave()
+
+
+def test_a_trade_of_an_order_known_by_its_bytes_alone_is_nobody_elses_either():
+    w = sent_and_coarser(1_050, filled="0.0105", top='account = "shared"')
+    w.run(20)
+    assert "trade 1 of ours is off today's grid" in w.engine.risk.instrument_halted(0)
+    assert list(w.engine.orders.unsettled()) == []
+
+
+def test_a_trade_that_might_have_been_ours_is_somebody_elses_once_our_order_is_proved_absent():
+    w = sent_and_coarser(1_050, arrives=False, top='account = "shared"')
+    theirs = {"side": "BUY", "price": "64995.00", "size": "0.0105"}
+    perform(SetFilters(symbol="BTCUSDT", step_size="0.00001"), w.venue.exchange, w.venue_ns)
+    w.other(**theirs, key=DEFAULT_KEY)
+    w.other("SELL", "64995.00", "0.0105")
+    perform(SetFilters(symbol="BTCUSDT", step_size="0.001"), w.venue.exchange, w.venue_ns)
+    w.run_until(lambda: not list(w.engine.orders.unsettled()), 90)
+    w.run(5)
+    assert w.engine.risk.instrument_halted(0) == ""
+    assert w.engine.ledger.recent_ids(0, 10) == [1]

@@ -46,7 +46,7 @@ from core.model.commands import (
     TestPlace,
     TimeInForce,
 )
-from core.model.errors import BadConfig, BadParameter, Malformed, Misuse, OffGrid
+from core.model.errors import BadConfig, BadParameter, Malformed, Misuse
 from core.model.events import NO_INSTRUMENT, Side
 from core.model.instrument import Instrument
 from core.model.units import NS_PER_MS
@@ -227,9 +227,11 @@ _TIF_OF: Final = {name: tif for tif, name in _TIFS}
 def _place_of(order: schema.SentOrder, row: Instrument) -> Place | None:
     side = _BUY if order.side == "BUY" else Side.SELL
     try:
-        ticks, lots = row.tick.count(order.price), row.lot.count(order.quantity)
-    except (OffGrid, Malformed):
-        return None  # the grid has moved since: whoever restores finds that by itself
+        # The grid may have moved since: what it is by today's is no less than it was.
+        ticks = facts.RoundedDown(row.tick, 0)[order.price]
+        lots = facts.RoundedUp(row.lot, 0)[order.quantity]
+    except Malformed:
+        return None
     kind = _KIND_OF.get(order.type, _LIMIT)
     return Place(row.index, order.client_order_id, side, kind, _TIF_OF[order.tif], ticks, lots)
 

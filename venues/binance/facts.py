@@ -243,7 +243,8 @@ def execution(
             if change is _TRADE:
                 fills = (_fill(report, instrument),)
         except OffGrid as error:
-            return UnknownExecution(index, client_order_id, str(error), max(report.order_id, 0))
+            number = max(report.order_id, 0)
+            return UnknownExecution(index, client_order_id, str(error), number, status)
     return OrderReport(
         instrument=index,
         client_order_id=client_order_id,
@@ -329,7 +330,8 @@ def order(
             if order.fills:
                 fills = tuple(_immediate_fill(fill, instrument, venue_ns) for fill in order.fills)
         except OffGrid as error:
-            return UnknownExecution(index, client_order_id, str(error), max(order.order_id, 0))
+            number = max(order.order_id, 0)
+            return UnknownExecution(index, client_order_id, str(error), number, status)
     return OrderReport(
         instrument=index,
         client_order_id=client_order_id,

@@ -367,8 +367,15 @@ OURS = b'"side":"BUY","quantity":"1","newClientOrderId":"a"'
         b"\x8a\x80masked pong",
         HEAD + b"{}}",
         HEAD + b'{"symbol":"ETHUSDT",' + OURS + b"}}",
-        HEAD + b'{"symbol":"BTCUSDT","price":"1.001",' + OURS + b"}}",
+        HEAD + b'{"symbol":"BTCUSDT","price":"1e3",' + OURS + b"}}",
     ],
 )
 def test_what_was_no_order_of_ours_is_none(request_bytes: bytes) -> None:
     assert ADAPTER.placed(request_bytes) is None
+
+
+def test_an_order_of_a_finer_grid_is_no_smaller_by_todays() -> None:
+    ours = OURS.replace(b'"quantity":"1"', b'"quantity":"0.000015"')
+    place = ADAPTER.placed(HEAD + b'{"symbol":"BTCUSDT","price":"1.001",' + ours + b"}}")
+    assert place is not None
+    assert (place.price_ticks, place.lots) == (100, 2)
