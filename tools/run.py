@@ -12,7 +12,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from core.io.guarded import Guarded
 from core.io.guardian import Charge
 from core.io.hang import Stacks
 from core.io.hlog import HlogFile
-from core.io.journal_file import JournalFile, next_boot
+from core.io.journal_file import JournalFile, next_boot, segments
 from core.io.last_boot import last_boot, last_header
 from core.io.one_process import OneProcess
 from core.io.process import check_descriptors, settle
@@ -119,7 +119,9 @@ def trade(
         day = (
             DayFile(state or state_folder(os.environ), app.lock_of(config, scope)) if keys else None
         )
-        losses = day.open() if day else Losses()
+        own = str(folder.path.resolve())
+        journaled = bool(segments(folder.path))
+        losses = day.open(own, journaled=journaled) if day else Losses()
         if losses.unknown:
             print(f"hotloop: {losses.unknown}", file=sys.stderr)
         runtime, house = _runtime(
@@ -135,21 +137,25 @@ def trade(
             beside_it.append(instead(runtime))
         if day is not None:
             beside_it.append(day.keeper(runtime.engine.profits.own, runtime.log))
+            with suppress(OSError):  # opening it has told that it cannot be written
+                day.begin(own)
         hung = partial(_say_hung, runtime, stacks)
         ending = trio.run(
             lambda: runtime.run(seconds, watch=show.show, beside=beside_it, hung=hung)
         )
         if day is not None:
-            _keep_day(day, runtime)
+            _keep_day(day, runtime, ending)
         return ending
 
 
-def _keep_day(day: DayFile, runtime: Runtime) -> None:
+def _keep_day(day: DayFile, runtime: Runtime, ending: Ending) -> None:
     """Note what was made here for runs in other folders, and forget what is long over."""
     own = runtime.engine.profits.own()
     try:
         if own.day:
             day.write(own)
+        if ending.proved or ending.unsent:
+            day.left(proved=ending.proved)
         day.sweep(time.time())
     except OSError as error:
         print(f"hotloop: {day.path}: {error.strerror or error}", file=sys.stderr)

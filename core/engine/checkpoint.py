@@ -431,6 +431,9 @@ class Losses(Struct, frozen=True, kw_only=True):
     books: list[Elsewhere] = []
     unknown: str = ""
     """Why it is not known what was lost today in other folders, "" where it is."""
+    died: tuple[str, ...] = ()
+    """Folders whose last run of this scope has not left with the proof that nothing is alive, where
+    the run's own journal does not tell of it."""
 
 
 def decode_losses(text: str) -> Losses:

@@ -629,6 +629,14 @@ class Engine:
     def _losses(self, text: str) -> None:
         losses = decode_losses(text)
         self.profits.keep(losses.books)
+        if losses.died:
+            now_ns = self.desk.now_ns
+            wait_ns = self.recovery.not_before_elsewhere(now_ns) - now_ns
+            self._door.log(
+                "a run of this account and strategy has not left in order in "
+                f"{', '.join(losses.died)}: what it has left only the venue's lists tell, which "
+                f"prove in {wait_ns / NS_PER_S:.0f} s that none of it is left"
+            )
         if losses.unknown:
             self.gate.halt(losses.unknown, HaltKind.RECORD)
 

@@ -391,9 +391,17 @@ class Recovery:
 
         Returns when that is.
         """
-        self._earliest_ns = ended_ns + self._expiry_ns + SKEW_NS
-        self._settled_ns = self._earliest_ns + self._execution_ns
+        self._earliest_ns = max(self._earliest_ns, ended_ns + self._expiry_ns + SKEW_NS)
+        self._settled_ns = max(self._settled_ns, self._earliest_ns + self._execution_ns)
         return self._earliest_ns
+
+    def not_before_elsewhere(self, ended_ns: int) -> int:
+        """A run died by ``ended_ns`` of which no journal of ours tells: the lists alone do.
+
+        They may lag. Returns from when on they prove that nothing of it is left.
+        """
+        self._settled_ns = self.not_before(ended_ns) + self._execution_ns + self._lag_ns
+        return self._settled_ns
 
     def on_fill_report(self, report: FillReport) -> None:
         """A trade was found by asking."""

@@ -1,9 +1,9 @@
 """The day's losses of one account scope, whatever run folder they were made in.
 
 Here lives a small file under the user's state folder: what the runs in each folder have made today,
-and whether that has halted them. It is read before a start, which counts it, and written beside the
-loop while a run goes on. A day that is over is forgotten. What the figures mean is known in
-``core.engine.profits``.
+whether that has halted them, and in which folders a run has begun that has not left in order. It
+is read before a start, which counts it, and written beside the loop while a run goes on. A day that
+is over is forgotten. What the figures mean is known in ``core.engine.profits``.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ LOOK_S: Final = 1.0
 EVERY_S: Final = 5.0
 """Between two writes of what is made meanwhile."""
 
+MAX_OPEN: Final = 100
+"""Folders noted whose last run has not left: the newest; a person has that many in no time."""
+
 Beside = Callable[..., Awaitable[None]]
 
 OLD_S: Final = 3 * DAY_NS // NS_PER_S
@@ -41,6 +44,8 @@ OLD_S: Final = 3 * DAY_NS // NS_PER_S
 class _Content(Struct, frozen=True, kw_only=True):
     version: int
     books: list[Elsewhere]
+    open: list[str] = []
+    """Run folders whose last run has not left with the venue's proof."""
 
 
 def state_folder(environment: Mapping[str, str]) -> Path:
@@ -57,53 +62,73 @@ class DayFile:
     def __init__(self, folder: Path, scope: str) -> None:
         self.path = folder / f"day-{scope}.json"
         self._books: list[Elsewhere] = []
+        self._open: list[str] = []
+        self._own = ""
         self._written: Elsewhere | None = None
         self._due_s = 0.0
 
-    def open(self) -> Losses:
+    def open(self, folder: str = "", *, journaled: bool = True) -> Losses:
         """Read what there is, and see that it can be written.
 
-        What is wrong is told in ``Losses.unknown``: then nothing is placed until a person has
+        ``folder`` is the run's own, ``journaled`` whether its journal tells of the run before in
+        it. What is wrong is told in ``Losses.unknown``: then nothing is placed until a person has
         looked.
         """
         try:
-            self._books = self._read()
+            self._books, self._open = self._read()
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return Losses(
                 unknown=f"what was lost today in other run folders is not known: {self.path}: "
                 f"{_words(error)}. Look at it, remove it if nothing else was traded today, then "
                 "resume (hotloop ctl resume)"
             )
+        died = tuple(one for one in self._open if one != folder or not journaled)
         try:
             self._put(self._books)
         except OSError as error:
             return Losses(
                 books=self._books,
+                died=died,
                 unknown=f"what is lost here would not be known in other run folders: {self.path} "
                 f"cannot be written: {_words(error)}. Set XDG_STATE_HOME to a folder that can, or "
                 "resume (hotloop ctl resume)",
             )
-        return Losses(books=self._books)
+        return Losses(books=self._books, died=died)
+
+    def begin(self, folder: str) -> None:
+        """Note that a run begins in a folder, which may send orders. Raises ``OSError``."""
+        self._own = folder
+        self._open = [*(one for one in self._open if one != folder), folder][-MAX_OPEN:]
+        self._put(self._books)
+
+    def left(self, *, proved: bool) -> None:
+        """Note that the run has left, and whether with the proof that nothing of the scope is left.
+
+        One that sent nothing, and proved nothing, leaves the word about others. Raises ``OSError``.
+        """
+        self._open = [] if proved else [one for one in self._open if one != self._own]
+        self._put(self._books)
 
     def write(self, own: Elsewhere) -> None:
         """Write what was made here, beside what others have made today. Raises ``OSError``."""
         if own == self._written:
             return
         others = [b for b in self._books if b.book_id != own.book_id and b.day >= own.day]
-        self._put([*others, own])
+        self._books = [*others, own]
+        self._put(self._books)
         self._written = own
 
-    def _read(self) -> list[Elsewhere]:
+    def _read(self) -> tuple[list[Elsewhere], list[str]]:
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
-            return []
+            return [], []
         if len(data) > MAX_BYTES:
             raise OSError(f"{len(data)} bytes are too many")
         content = msgspec.json.decode(data, type=_Content)
         if content.version != 1:
             raise OSError(f"it is of version {content.version}, and this hotloop knows 1")
-        return content.books
+        return content.books, content.open
 
     def _put(self, books: list[Elsewhere]) -> None:
         folder = self.path.parent
@@ -111,7 +136,9 @@ class DayFile:
         fresh = self.path.with_suffix(".new")
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with open(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(_Content(version=1, books=books)) + b"\n")
+            file.write(
+                msgspec.json.encode(_Content(version=1, books=books, open=self._open)) + b"\n"
+            )
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self.path)

@@ -374,7 +374,7 @@ class Runtime:
         self._garbage.freeze()
         if self._restored is not None:
             self.engine.restore(self._restored, self.now_ns())
-        if self._losses is not None and (self._losses.books or self._losses.unknown):
+        if self._losses is not None and self._losses != Losses():
             self.engine.lost(self._losses, self.now_ns())
         self.engine.start(self.now_ns())
 

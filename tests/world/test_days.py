@@ -311,6 +311,19 @@ def test_where_the_losses_of_other_folders_are_not_known_nothing_is_placed() -> 
     assert w.engine.risk.halted == ""
 
 
+def test_nothing_is_proved_of_a_run_that_died_elsewhere_before_the_lists_must_show_it() -> None:
+    w = told_of(Losses(died=("/runs/another",)))
+    w.trading().run(4)
+    w.engine.leave("test", w.now_ns)
+    w.run(60)
+    assert not w.engine.left, "its orders may be accepted for 17 s, and lists may lag by 60"
+    w.run_until(lambda: w.engine.left, 30)
+    alone = world().run(4)
+    alone.engine.leave("test", alone.now_ns)
+    alone.run(5)
+    assert alone.engine.left
+
+
 def test_a_run_that_was_told_of_other_folders_replays_the_same() -> None:
     w = told_of(elsewhere(-15 * ATOM), risk=limited("20"))
     w.trading()

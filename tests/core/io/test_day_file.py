@@ -46,6 +46,32 @@ def test_a_folder_replaces_its_own_result_and_keeps_those_of_others(tmp_path: Pa
     assert DayFile(tmp_path, "h1-").open().books == [book("one", -1), book("two", -3)]
 
 
+def died(folder: Path, own: str, *, journaled: bool = True) -> tuple[str, ...]:
+    """Start a run in one folder; return in which others one has died."""
+    file = DayFile(folder, "h1-")
+    found = file.open(own, journaled=journaled).died
+    file.begin(own)
+    return found
+
+
+def test_a_run_that_died_in_another_folder_is_told_until_one_has_proved_that_nothing_is_left(
+    tmp_path: Path,
+) -> None:
+    assert died(tmp_path, "/one") == ()
+    assert died(tmp_path, "/one") == (), "of its own the folder's journal tells"
+    assert died(tmp_path, "/one", journaled=False) == ("/one",), "unless that is gone"
+    assert died(tmp_path, "/two") == ("/one",)
+    unsent = opened(tmp_path)
+    unsent.begin("/three")
+    unsent.left(proved=False)
+    assert died(tmp_path, "/four") == ("/one", "/two"), "one that sent nothing leaves no doubt"
+    proved = opened(tmp_path)
+    proved.write(book("four", -1))
+    proved.left(proved=True)
+    assert died(tmp_path, "/five") == ()
+    assert DayFile(tmp_path, "h1-").open().books == [book("four", -1)]
+
+
 def test_a_day_that_is_over_is_forgotten(tmp_path: Path) -> None:
     opened(tmp_path).write(book("one", -1))
     opened(tmp_path).write(book("two", -2, DAY + 1))
