@@ -241,7 +241,7 @@ def _side(
     ``None`` where there is nothing to quote, or the side pauses and what stands is too far off.
     """
     instrument = market.instrument
-    if price_ticks < max(instrument.min_ticks, 1):
+    if price_ticks < max(instrument.min_ticks, 1) or 0 < instrument.max_ticks < price_ticks:
         return None
     own = [order for order in orders if order.side is side]
     own_lots = sum(order.open_lots for order in own)

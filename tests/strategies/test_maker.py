@@ -507,6 +507,70 @@ def test_in_any_market_the_position_stays_in_its_limit_and_quotes_are_few(seed: 
     assert desk.calls <= 600
 
 
+EXTREMES = {
+    "a price of ten of the finest ticks": (
+        "0.00000001",
+        "1",
+        10,
+        ("1000000000", "4000000000"),
+        10**9,
+    ),
+    "a price of one tick": ("0.00000001", "1", 1, ("1000000000", "4000000000"), 10**9),
+    "ticks of a thousand": ("1000", "0.00000001", 65, ("0.5", "2"), 10**7),
+    "lots of a hundred million": (
+        "0.00000001",
+        "100000000",
+        1_000,
+        ("300000000", "1200000000"),
+        1_000,
+    ),
+    "lots as fine as atoms": ("0.01", "0.000000000000000001", 10**7, ("0.1", "0.4"), 10**22),
+    "the highest price there is": ("0.01", "0.001", 99_990, ("0.1", "0.4"), 10**6),
+}
+"""Tick, lot, price in ticks, size and largest position, least worth of an order in quote units."""
+
+
+@pytest.mark.parametrize("extreme", EXTREMES)
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=15, deadline=None)
+def test_on_any_grid_no_quote_crosses_or_leaves_the_venues_bounds(extreme: str, seed: int) -> None:
+    tick, lot, price, sizes, least = EXTREMES[extreme]
+    row = instrument(
+        tick=Grid(tick),
+        lot=Grid(lot),
+        max_ticks=max(price + 10, 100_000) if price < 10**6 else 10**9,
+        max_lots=10**24,
+        min_notional=least,
+    )
+    market = random.Random(seed)
+    parameters = MakerParameters(
+        *sizes,
+        half_spread_bps=market.choice(["0", "0.5", "2", "9999"]),
+        requote_bps="0",
+        skew_bps=market.choice(["0", "1", "9999"]),
+    )
+    desk, seen = FakeDesk(Maker(parameters), row), 0
+    full_lots, middle = row.lot.count(sizes[0]), price
+    for _ in range(60):
+        middle = min(max(1, middle + market.randint(-2, 2)), row.max_ticks - 1)
+        bid, ask = middle, min(middle + market.randint(1, 3), row.max_ticks)
+        desk.show([(bid, 10**24)], [(ask, 10**24)])
+        desk.accept()
+        ours, theirs = desk.standing(Side.BUY), desk.standing(Side.SELL)
+        assert ours is None or theirs is None or ours.price_ticks < theirs.price_ticks
+        for order in desk.open_orders(0):
+            if order.state is OrderState.LIVE and market.random() < 0.2:
+                desk.fill(order, market.randint(1, order.open_lots))
+        desk.pass_ns(NS_PER_S // 10)
+        for order in desk.orders[seen:]:  # all were placed on this very book
+            assert row.min_ticks <= order.price_ticks <= row.max_ticks
+            assert order.side * order.price_ticks < (ask if order.side is Side.BUY else -bid)
+            whole = order.size_lots == full_lots  # of which risk says whether it is too little
+            assert whole or order.price_ticks * order.size_lots >= row.min_notional
+        seen = len(desk.orders)
+    assert seen
+
+
 def test_a_changed_parameter_moves_the_quotes_at_once() -> None:
     desk, _, _ = quoted()
     desk.strategy.parameters = replace(PARAMETERS, half_spread_bps="5", size="0.2")
