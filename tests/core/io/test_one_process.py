@@ -17,10 +17,18 @@ from core.io.hang import Signals
 from core.io.journal_file import JournalFile, read
 from core.io.one_process import CHILD_ENDED, NOT_PROVED, OneProcess, end_child
 from core.io.scope_lock import ScopeLock, holder
+from core.model.venue import KeyKind
 from core.state.journal import Header, Kind
 
 HEADER = Header(
-    run_id="test", boot=1, config_digest="", seeds={}, venue="sim", strategy="s", start_ns=1
+    run_id="test",
+    boot=1,
+    config_digest="",
+    seeds={},
+    venue="sim",
+    strategy="s",
+    start_ns=1,
+    key=KeyKind.SIGNS,
 )
 
 
