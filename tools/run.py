@@ -121,7 +121,7 @@ def trade(
         )
         own = str(folder.path.resolve())
         journaled = bool(segments(folder.path))
-        losses = day.open(own, journaled=journaled) if day else Losses()
+        losses = day.open(own, journaled=journaled, now_s=time.time()) if day else Losses()
         if losses.unknown:
             print(f"hotloop: {losses.unknown}", file=sys.stderr)
         runtime, house = _runtime(

@@ -35,6 +35,10 @@ EVERY_S: Final = 5.0
 MAX_OPEN: Final = 100
 """Folders noted whose last run has not left: the newest; a person has that many in no time."""
 
+DIED_S: Final = 600.0
+"""A run that died longer ago is in no doubt: what it sent has expired, and lists, which lag by a
+minute, show what it has left."""
+
 Beside = Callable[..., Awaitable[None]]
 
 OLD_S: Final = 3 * DAY_NS // NS_PER_S
@@ -67,12 +71,12 @@ class DayFile:
         self._written: Elsewhere | None = None
         self._due_s = 0.0
 
-    def open(self, folder: str = "", *, journaled: bool = True) -> Losses:
+    def open(self, folder: str = "", *, journaled: bool = True, now_s: float = 0.0) -> Losses:
         """Read what there is, and see that it can be written.
 
         ``folder`` is the run's own, ``journaled`` whether its journal tells of the run before in
-        it. What is wrong is told in ``Losses.unknown``: then nothing is placed until a person has
-        looked.
+        it, ``now_s`` the time since the epoch. What is wrong is told in ``Losses.unknown``: then
+        nothing is placed until a person has looked.
         """
         try:
             self._books, self._open = self._read()
@@ -83,6 +87,8 @@ class DayFile:
                 "resume (hotloop ctl resume)"
             )
         died = tuple(one for one in self._open if one != folder or not journaled)
+        if died and now_s - self.path.stat().st_mtime > DIED_S:
+            died = ()
         try:
             self._put(self._books)
         except OSError as error:
@@ -112,6 +118,7 @@ class DayFile:
     def write(self, own: Elsewhere) -> None:
         """Write what was made here, beside what others have made today. Raises ``OSError``."""
         if own == self._written:
+            os.utime(self.path)  # by which the next start knows until when this run lived
             return
         others = [b for b in self._books if b.book_id != own.book_id and b.day >= own.day]
         self._books = [*others, own]

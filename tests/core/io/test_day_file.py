@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from core.engine.checkpoint import Elsewhere
-from core.io.day_file import EVERY_S, MAX_BYTES, OLD_S, DayFile, state_folder
+from core.io.day_file import DIED_S, EVERY_S, MAX_BYTES, OLD_S, DayFile, state_folder
 
 DAY = 20_000
 
@@ -70,6 +70,21 @@ def test_a_run_that_died_in_another_folder_is_told_until_one_has_proved_that_not
     proved.left(proved=True)
     assert died(tmp_path, "/five") == ()
     assert DayFile(tmp_path, "h1-").open().books == [book("four", -1)]
+
+
+def test_a_run_that_died_long_ago_is_in_no_doubt_and_one_that_lives_on_has_not(
+    tmp_path: Path,
+) -> None:
+    file = opened(tmp_path)
+    file.begin("/one")
+    file.write(book("one", -1))
+    os.utime(file.path, (1_000, 1_000))
+    assert DayFile(tmp_path, "h1-").open("/two", now_s=1_000 + DIED_S).died == ("/one",)
+    os.utime(file.path, (1_000, 1_000))
+    assert DayFile(tmp_path, "h1-").open("/two", now_s=1_001 + DIED_S).died == ()
+    os.utime(file.path, (1_000, 1_000))
+    file.write(book("one", -1))
+    assert file.path.stat().st_mtime > 1_000, "nothing new, but it lives"
 
 
 def test_a_day_that_is_over_is_forgotten(tmp_path: Path) -> None:
