@@ -48,7 +48,7 @@ PING_HEAD: Final = b"\x89"
 
 SECRET: Final = DEFAULT_SECRET.encode()
 
-WATCHES: Final[tuple[type[Watch], ...]] = (Quotes, Days)
+WATCHES: Final[tuple[type[Watch], ...]] = (Days,)
 """The rooms that need nothing but what every room hears: to watch one thing more, add one here."""
 
 
@@ -82,6 +82,7 @@ class Auditor:
         self.callbacks = Callbacks(context)
         self.wanted = Wanted(context)
         self.weight = Weight(context)
+        self.quotes = Quotes(context, self.line)
         own: list[Watch] = [
             self.books,
             self.line,
@@ -96,6 +97,7 @@ class Auditor:
             self.leaving,
             self.wanted,
             self.weight,
+            self.quotes,
             self.seen,
         ]
         self._watches = [*own, *(watch(context) for watch in WATCHES)]
@@ -246,6 +248,13 @@ class Auditor:
     def on_quoted(self, symbol: str, side: Side, wanted: Quote | None) -> None:
         """The strategy wants a side quoted like that, or not at all."""
         self.intents.on_quoted(symbol, side, wanted)
+
+    def on_quote(self, symbol: str, side: Side, client_id: str) -> None:
+        """A side is quoted by this order now; by none, where it cannot be quoted as wanted."""
+        if client_id:
+            self.quotes.on_stands(symbol, side, client_id)
+        else:
+            self.quotes.on_refused(symbol, side)
 
     def on_callback(self, name: str, arguments: tuple[Any, ...]) -> None:
         """The strategy is called."""

@@ -22,6 +22,7 @@ from tools.world.anywhere import Answer, Anywhere, with_more
 from tools.world.audit.halts import BREAKER_CODE
 from tools.world.audit.ledger import Booked
 from tools.world.audit.watch import ATOMS
+from tools.world.seeds import Generators
 from tools.world.strikes import Struck
 from tools.world.tank import Message
 from venues.binance.decode import MARKET, TRADE
@@ -61,6 +62,9 @@ NOTICED_S: Final = 8.0
 
 LARGE_LOSS: Final = 1_000 * 10**8
 """A daily loss that no move of a market in here reaches."""
+
+QUOTED_S: Final = 1.5
+"""How long quotes are moved with every change of a book: more often than most limits allow."""
 
 MOVE_BPS: Final = 1_500
 """How far a market moves at most in one blow."""
@@ -245,6 +249,21 @@ def operator_stops(w: Drilled) -> Iterator[float]:
     if left:
         names = ", ".join(order.client_id for order in left)
         w.auditor.note("I25", f"{names} still stand {GONE_S:g} s after the operator's stop")
+
+
+def quotes_held_up(w: Drilled) -> Iterator[float]:
+    """The strategy moves its quotes more often than it may: what cannot be moved goes. I27."""
+    w.word("set quotes_alone true")
+    w.word("set eager 1")
+    w.word("set active true")
+    w.street_opens(STREET_RATE)
+    yield QUOTED_S
+    w.word("set active false")
+    yield GONE_S
+    if not w.over() and not w.auditor.line.is_slow(w.now_ns):
+        w.auditor.quotes.look()
+    w.word("set quotes_alone false")
+    w.word("set eager 0.3")
 
 
 def feed_lost(w: Drilled) -> Iterator[float]:
@@ -468,6 +487,9 @@ def leave(w: Drilled) -> Iterator[float]:
 PAYING: Final = 0.2
 """Share of the worlds in which somebody pays in."""
 
+HELD_UP: Final = 0.1
+"""Share of the worlds in which quotes are to be moved more often than they may."""
+
 FLATTENED: Final = 0.5
 """Share of the worlds that end flat."""
 
@@ -494,11 +516,16 @@ PASSING: Final[tuple[Drill, ...]] = (
 LASTING: Final[tuple[Drill, ...]] = (loss, rejects, balances_differ, operator_stops)
 
 
-def drawn(draw: Any) -> Plan:
-    """Draw the drills of one world."""
+def drawn(generators: Generators) -> Plan:
+    """Draw the drills of one world; what came later has a generator of its own."""
+    draw = generators.drills
     passing = draw.sample(PASSING, draw.choice((0, 1, 1, 2)))
     plan = Plan(passing, draw.choice((None, *LASTING)), draw.random() < FLATTENED)
-    return plan._replace(passing=[*passing, paid_in]) if draw.random() < PAYING else plan
+    if draw.random() < PAYING:
+        plan = plan._replace(passing=[*passing, paid_in])
+    if generators.of_setting("quotes_held_up").random() < HELD_UP:
+        plan = plan._replace(passing=[*plan.passing, quotes_held_up])
+    return plan
 
 
 def hold(w: Drilled, plan: Plan) -> Iterator[float]:

@@ -148,7 +148,7 @@ def _drill(world: World) -> None:
     """Trade in peace, and hold the drills of this world."""
     if world.over():
         return
-    for seconds in drills.hold(world, drills.drawn(world.draw.drills)):
+    for seconds in drills.hold(world, drills.drawn(world.draw)):
         world.run(seconds)
     if not world.over():
         _calm(world)

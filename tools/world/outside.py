@@ -335,6 +335,7 @@ class Outside:
     def calm_down(self) -> None:
         """No more faults, and those that last are over."""
         self.strikes.end()
+        self.auditor.quotes.calm = True
         self.venue.faults.clear()
         self.tampering.end()
         self.network.unknown.clear()

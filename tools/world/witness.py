@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from core.model.commands import OrderKind, TimeInForce
 from core.model.events import Fill, MarketTrade, Side
 from core.model.strategy import Desk, Quote, Strategy
-from core.model.views import BookView, OrderView, Refusal, SessionState
+from core.model.views import BookView, OrderView, Refusal, RefusalReason, SessionState
 
 
 class Asked(NamedTuple):
@@ -36,6 +36,10 @@ class Hearer(Protocol):
 
     def on_quoted(self, symbol: str, side: Side, wanted: Quote | None) -> None:
         """The strategy wants a side quoted like that, or not at all."""
+        ...
+
+    def on_quote(self, symbol: str, side: Side, client_id: str) -> None:
+        """A side is quoted by this order now; by none, where it cannot be quoted as wanted."""
         ...
 
     def on_callback(self, name: str, arguments: tuple[Any, ...]) -> None:
@@ -90,7 +94,25 @@ class WitnessDesk:
         symbol = self._symbol(instrument)
         self._hearer.on_quoted(symbol, Side.BUY, bid)
         self._hearer.on_quoted(symbol, Side.SELL, ask)
-        return self._desk.quote(instrument, bid, ask)
+        refusal = self._desk.quote(instrument, bid, ask)
+        if refusal is None or refusal.side is not None:
+            for side, wanted in ((Side.BUY, bid), (Side.SELL, ask)):
+                self._tell_quote(instrument, side, wanted, refusal)
+        return refusal
+
+    def _tell_quote(
+        self, instrument: int, side: Side, wanted: Quote | None, refusal: Refusal | None
+    ) -> None:
+        symbol = self._symbol(instrument)
+        if refusal is not None and refusal.side is side:
+            # One that only waits for the one opposite to make way may stand meanwhile.
+            if refusal.reason is not RefusalReason.SELF_MATCH:
+                self._hearer.on_quote(symbol, side, "")
+            return
+        for order in self._desk.open_orders(instrument) if wanted is not None else ():
+            new = order.side is side and order.sent_ns == self._desk.now_ns
+            if new and Quote(order.price_ticks, order.size_lots) == wanted:
+                self._hearer.on_quote(symbol, side, order.client_order_id)
 
 
 class Witness(Strategy[Any]):

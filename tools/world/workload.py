@@ -15,7 +15,7 @@ from core.model.commands import OrderKind, TimeInForce
 from core.model.events import Fill, MarketTrade, Side
 from core.model.strategy import Desk, Quote, Strategy
 from core.model.units import NS_PER_MS
-from core.model.views import BookView, OrderState, OrderView, Refusal, RefusalReason, SessionState
+from core.model.views import BookView, OrderState, OrderView, Refusal, SessionState
 
 REACH_TICKS: Final = 50
 LOTS: Final = (20, 300)
@@ -36,6 +36,7 @@ class WorkloadParameters(Struct, frozen=True, forbid_unknown_fields=True):
     active: bool = True
     eager: Annotated[float, Meta(ge=0, le=1, description="share of callbacks it acts in")] = 0.3
     wild_bps: Annotated[int, Meta(ge=0, le=1_000, description="how far off it is at times")] = 0
+    quotes_alone: bool = False
     mischief: Annotated[str, Meta(pattern="^(|raise|flood|nonsense)$")] = ""
     after: Annotated[int, Meta(ge=1, description="acts before the mischief")] = 40
 
@@ -48,9 +49,6 @@ class Workload(Strategy[WorkloadParameters]):
     def __init__(self, parameters: WorkloadParameters) -> None:
         super().__init__(parameters)
         self._acts = 0
-        self.immovable: dict[tuple[int, Side], str] = {}
-        """Quotes whose last move was refused, by the side they stood on: they are to be gone."""
-        self._quotes: dict[tuple[int, Side], str] = {}
         self._middles: dict[int, int] = {}
         """The last middle seen of each book: what is wanted when it can no longer be read."""
 
@@ -87,6 +85,9 @@ class Workload(Strategy[WorkloadParameters]):
         self._acts += 1
         if self.parameters.mischief and self._acts >= self.parameters.after:
             self._misbehave(desk, instrument)
+        if self.parameters.quotes_alone:
+            self._quote(desk, instrument)
+            return
         roll = desk.random.random()
         orders = desk.open_orders(instrument)
         if roll < 0.35 or not orders:
@@ -135,32 +136,10 @@ class Workload(Strategy[WorkloadParameters]):
         half = draw.randint(1, REACH_TICKS)
         bid = Quote(max(1, middle - half), draw.randint(*LOTS))
         ask = Quote(middle + half, draw.randint(*LOTS))
-        wanted = {
-            Side.BUY: bid if draw.random() < 0.8 else None,
-            Side.SELL: ask if draw.random() < 0.8 else None,
-        }
-        refusal = desk.quote(instrument, wanted[Side.BUY], wanted[Side.SELL])
-        if refusal is not None and refusal.side is not None:
-            self._note_refused(instrument, refusal)
-        for side, quote in wanted.items():
-            if quote is not None and (refusal is None or refusal.side is not side):
-                self._note_quoted(desk, instrument, side, quote)
-
-    def _note_quoted(self, desk: Desk, instrument: int, side: Side, quote: Quote) -> None:
-        for order in desk.open_orders(instrument):
-            new = order.side is side and order.sent_ns == desk.now_ns
-            if new and (order.price_ticks, order.size_lots) == (quote.price_ticks, quote.lots):
-                self._quotes[instrument, side] = order.client_order_id
-                self.immovable.pop((instrument, side), None)
-
-    def _note_refused(self, instrument: int, refusal: Refusal) -> None:
-        """A quote that only waits for the one opposite to make way may stand meanwhile."""
-        side = refusal.side
-        if side is None or refusal.reason is RefusalReason.SELF_MATCH:
-            return
-        client_id = self._quotes.get((instrument, side))
-        if client_id is not None:
-            self.immovable[instrument, side] = client_id
+        always = self.parameters.quotes_alone
+        bid_wanted = bid if always or draw.random() < 0.8 else None
+        ask_wanted = ask if always or draw.random() < 0.8 else None
+        desk.quote(instrument, bid_wanted, ask_wanted)
 
     # -- mischief ------------------------------------------------------------------------------
 

@@ -280,6 +280,7 @@ class World(Tank):
     def calm_down(self) -> None:
         """No more faults, and those that last are over."""
         self.strikes.end()
+        self.auditor.quotes.calm = True
         self.venue.faults.clear()
         self.tampering.end()
         self.closed_lines.clear()

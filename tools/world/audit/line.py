@@ -80,6 +80,8 @@ class Line(Watch):
         self._ears: dict[int, Ear] = {}
         """What takes the frames of each private connection apart."""
         self._slow_until_ns = 0
+        self.cuts = 0
+        """How often the private line in use was lost."""
 
     # -- what our side says --------------------------------------------------------------------
 
@@ -188,6 +190,7 @@ class Line(Watch):
         if not in_use:
             return
         if private:
+            self.cuts += 1
             self._proved.clear()
         else:
             self._imaged.clear()
