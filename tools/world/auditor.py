@@ -33,6 +33,7 @@ from tools.world.audit.leaving import Leaving
 from tools.world.audit.ledger import Booked, Ledger
 from tools.world.audit.limits import Limits as LimitsKept
 from tools.world.audit.line import PLACING, Line
+from tools.world.audit.numbers import Numbers
 from tools.world.audit.quotes import Quotes
 from tools.world.audit.rest import Rest
 from tools.world.audit.seen import Seen
@@ -83,6 +84,7 @@ class Auditor:
         self.wanted = Wanted(context)
         self.weight = Weight(context)
         self.quotes = Quotes(context, self.line)
+        self.numbers = Numbers(context, self.halts)
         own: list[Watch] = [
             self.books,
             self.line,
@@ -98,6 +100,7 @@ class Auditor:
             self.wanted,
             self.weight,
             self.quotes,
+            self.numbers,
             self.seen,
         ]
         self._watches = [*own, *(watch(context) for watch in WATCHES)]
@@ -144,6 +147,11 @@ class Auditor:
                 self.books.moved(event)
                 self.limits.moved(event, now_ns)
         self.ledger.saw(events)
+
+    def begins_anew(self) -> None:
+        """The exchange forgets everything, and gives all numbers from the first on again."""
+        self.ledger.begin_anew()
+        self.halts.may_halt("")
 
     def published(self) -> None:
         """The exchange has said its depth: remember the whole books as they are now."""
@@ -207,6 +215,7 @@ class Auditor:
         elif verb == "resume":
             self.halts.flattens = self.intents.flattens = False
             self.halts.resume()
+            self.numbers.resume()
         elif verb == "flatten":
             self.halts.flattens = self.intents.flattens = True
             self.halts.halt("", "the operator flattens")

@@ -214,7 +214,8 @@ def operator_halts(w: Drilled) -> Iterator[float]:
     yield from trade(w)
     callbacks = w.auditor.callbacks
     yield from until(w, lambda: callbacks.session is SessionState.TRADING, RECONCILED_S)
-    told(w, SessionState.TRADING, "the operator has resumed the run")
+    if all(w.auditor.may_trade(symbol, w.now_ns) for symbol in w.traded):
+        told(w, SessionState.TRADING, "the operator has resumed the run")
 
 
 def operator_cancels(w: Drilled) -> Iterator[float]:
@@ -356,7 +357,7 @@ def loss(w: Drilled) -> Iterator[float]:
     lost = -auditor.ledger.profit(symbol)
     if lost < limit * 3 // 2 or w.over():
         return  # what was traded on the way has made up for it
-    auditor.halts.halt("", f"{lost} lost on {symbol} today, allowed are {limit}")
+    auditor.halts.halt("", f"{lost} lost on {symbol} today, allowed are {limit}", stays=True)
     yield from gone(w, auditor.ledger.alive, "the day's loss")
     told(w, SessionState.HALTED, f"{lost} lost on {symbol} today, allowed are {limit}")
 

@@ -10,6 +10,7 @@ from tools.world import (
     message_faults,
     order_faults,
     others_faults,
+    reset_faults,
 )
 from tools.world.strikes import Fault
 
@@ -19,4 +20,5 @@ SHARED: Final[tuple[tuple[Fault, ...], ...]] = (
     exchange_faults.FAULTS,
     connection_faults.FAULTS,
     others_faults.FAULTS,
+    reset_faults.FAULTS,
 )

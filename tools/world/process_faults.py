@@ -390,8 +390,9 @@ def kill(w: Outside) -> Struck | None:
 def cut_power(w: Outside) -> Struck | None:
     """The machine dies, and the journal's tail with it; what was sent may expire meanwhile."""
     names = w.auditor.ledger.names()
-    if any(map(w.auditor.ledger.is_known_by_record_alone, names)):
-        return None  # not survived: nothing else tells whose its fills are
+    ledger = w.auditor.ledger
+    if ledger.epoch or any(map(ledger.is_known_by_record_alone, names)):
+        return None  # not survived: nothing else tells of its fills, or whose they are
     w.auditor.ledger.forgotten |= names
     return _die(w, w.draw.disk.randint(1, 200), later_ns(w.draw.disk, 8_000, 9_000))
 

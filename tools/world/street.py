@@ -59,6 +59,12 @@ class Corner:
                 if level is not None:
                     self._levels.append(level)
 
+    def begin(self, now_ns: int) -> None:
+        """The exchange has forgotten everything: quote as at first, around where the middle is."""
+        self._quotes, self._levels = [], []
+        self.lay(now_ns)
+        self.refill(now_ns)
+
     def _clear(self) -> None:
         """Take back the levels that the middle has come near to."""
         tick, alive = self._market.symbol.tick_size, self._market.book.orders
@@ -143,9 +149,12 @@ class Street:
     def __init__(self, engine: Engine, draw: random.Random, now_ns: int, deep: int = 0) -> None:
         self._draw = draw
         self._corners = [Corner(engine, market, draw, deep) for market in engine.markets.values()]
+        self.begin(now_ns)
+
+    def begin(self, now_ns: int) -> None:
+        """Quote in markets where nobody does."""
         for corner in self._corners:
-            corner.lay(now_ns)
-            corner.refill(now_ns)
+            corner.begin(now_ns)
 
     def act(self, now_ns: int) -> None:
         """Do one thing somewhere."""

@@ -35,6 +35,7 @@ class Fault(NamedTuple):
 
     ``number`` is that of ``docs/faults.md``. ``on`` names the kinds of messages it may strike; with
     none it strikes by itself, ``often`` times a second; else ``often`` is its chance per message.
+    ``share`` is that of the worlds in which it takes part: less where what it does takes minutes.
     """
 
     number: int
@@ -42,6 +43,7 @@ class Fault(NamedTuple):
     often: float
     strike: Callable[..., Struck | None]
     on: tuple[str, ...] = ()
+    share: float = 0.5
 
 
 def by_number(*faults: Sequence[Fault]) -> tuple[Fault, ...]:
@@ -107,7 +109,7 @@ class Strikes:
         self._held: dict[str, Callable[..., Struck]] = {}
         for fault in faults:
             own = draw.of_fault(fault.name)
-            weight = own.random() * 2 if own.random() < 0.5 else 0.0
+            weight = own.random() * 2 if own.random() < fault.share else 0.0
             if certain or weight:
                 self._choose(Chosen(fault, 2.0 if certain else weight, own))
 

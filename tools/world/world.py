@@ -160,10 +160,11 @@ class World(Tank):
         hole = slice(max(first, len(kept) - change.hole_records - HOLE_BEFORE), -HOLE_BEFORE)
         gone = kept[hole] if change.hole_records else []
         forgotten = self._placed([*records[len(kept) :], *gone])
-        if any(map(self.auditor.ledger.is_known_by_record_alone, forgotten)):
-            kept, gone = records, []  # not survived: nothing else tells whose fills these are
+        ledger = self.auditor.ledger
+        if ledger.epoch or any(map(ledger.is_known_by_record_alone, forgotten)):
+            kept, gone = records, []  # not survived: nothing else tells of these fills, or whose
         else:
-            self.auditor.ledger.forgotten |= forgotten
+            ledger.forgotten |= forgotten
         self._notes.begin(self.engine.setup.boot)
         for place, record in enumerate(kept):
             if gone and place in range(*hole.indices(len(kept))):

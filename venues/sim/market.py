@@ -47,6 +47,10 @@ class Market:
         self._prevented_id = -1
         self._allocation_id = -1
 
+    def count_on_from(self, number: int) -> None:
+        """Give the next order a number above this one: numbers may have gaps."""
+        self._order_id = max(self._order_id, number)
+
     def next_order_id(self) -> int:
         self._order_id += 1
         return self._order_id

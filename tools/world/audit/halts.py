@@ -42,6 +42,7 @@ class Halts(Watch):
         """Why nothing may be placed, by symbol; by "" where that is so of all."""
         self.allowed: set[str] = set()
         """Symbols that faults give reason to halt, "" for all: these need not trade again."""
+        self._staying: set[str] = set()
         self.flattens = False
         """Whether the operator wants all flattened: no halt is in the way of that."""
         self._placed: dict[str, str] = {}
@@ -52,14 +53,19 @@ class Halts(Watch):
     def on_boot(self) -> None:
         self.halted.clear()
         self.allowed.clear()
+        self._staying.clear()
         self.flattens = False
         self._placed.clear()
         self._left.clear()
         self._rejects_ns.clear()
 
-    def halt(self, symbol: str, why: str) -> None:
-        """Nothing may be placed on a symbol, or on any with "", from now on."""
+    def halt(self, symbol: str, why: str, *, stays: bool = False) -> None:
+        """Nothing may be placed on a symbol, or on any with "", from now on; what ``stays`` is
+        nothing that an operator may take back.
+        """
         self.halted.setdefault(symbol, why)
+        if stays:
+            self._staying.add(symbol)
         self.allowed.add(symbol)
 
     def may_halt(self, symbol: str) -> None:
@@ -67,12 +73,13 @@ class Halts(Watch):
         self.allowed.add(symbol)
 
     def resume(self) -> None:
-        """The operator takes his own halt back."""
-        self.halted.pop("", None)
-        self.allowed.discard("")
+        """The operator has looked, and takes back what he may."""
+        self.halted = {s: why for s, why in self.halted.items() if s in self._staying}
+        if "" not in self._staying:
+            self.allowed.discard("")
 
     def on_raised(self) -> None:
-        self.halt("", "the strategy raised")
+        self.halt("", "the strategy raised", stays=True)
 
     def trades(self, symbol: str) -> bool:
         """Whether nothing is known that may keep a symbol from being traded."""
@@ -121,7 +128,7 @@ class Halts(Watch):
         name = event.get("C") or name
         known = isinstance(name, str) and name in self._left
         booked = self.ledger.order_of(str(name)) if known else None
-        if booked is None or event.get("x") not in EXECUTIONS:
+        if booked is None or str(event.get("x")) not in EXECUTIONS:
             return
         other_side = side in ("BUY", "SELL") and (side == "BUY") is not booked.buy
         other_price = (

@@ -10,13 +10,16 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tools.world.audit.watch import Findings
 from venues.sim.binance.order_views import told
 from venues.sim.engine import Event, Market
 from venues.sim.events import OrderChanged
 from venues.sim.fixed import ONE, parse
+
+FORGOTTEN: Final = "FORGOTTEN"
+"""Not the venue's word: the state of an order that it has forgotten."""
 
 
 class Deal(NamedTuple):
@@ -74,7 +77,9 @@ class Ledger:
         """Client ids that a fault made the exchange accept twice."""
         self.doubled: set[str] = set()
         """Symbols on which it did: exposure there is beyond anybody's control."""
-        self.orders: dict[tuple[str, int], Booked] = {}
+        self.epoch = 0
+        """How often the exchange has begun everything anew, its numbers among it."""
+        self.orders: dict[tuple[int, str, int], Booked] = {}
         self._by_client: dict[str, Booked] = {}
         self.foreign: dict[tuple[str, int], str] = {}
         self.others_traded = False
@@ -113,7 +118,7 @@ class Ledger:
             return
         if kind == "REJECTED":
             return
-        order = self.orders.get((symbol, order_id))
+        order = self.orders.get((self.epoch, symbol, order_id))
         if order is None:
             order = Booked(
                 order_id,
@@ -124,7 +129,7 @@ class Ledger:
                 parse(event["p"]),
                 "",
             )
-            self.orders[symbol, order_id] = order
+            self.orders[self.epoch, symbol, order_id] = order
             self._open[symbol][order_id] = order
             self.accepted[symbol] += 1
             if self.over and self.accepts_late:
@@ -152,6 +157,18 @@ class Ledger:
         if not order.is_open:
             self._open[symbol].pop(order_id, None)
         self.told(order, event)
+
+    def begin_anew(self) -> None:
+        """The exchange forgets all that was, and gives every number again.
+
+        What we had traded we have traded; what was open is gone, and nobody tells of it.
+        """
+        self.epoch += 1
+        self.foreign.clear()
+        for order in self.alive():
+            order.status = FORGOTTEN
+        for orders in self._open.values():
+            orders.clear()
 
     def open_orders(self, symbol: str) -> dict[int, Booked]:
         """Return our open orders by the exchange's word."""

@@ -66,10 +66,14 @@ class Rest(Watch):
                 return f"I29: {symbol}: bought {bought}, sold {sold}, and nobody knows of it"
         return ""
 
+    def booked(self, engine: Engine, index: int, symbol: str) -> tuple[int, int]:
+        """Return what our side says to have bought and sold of a symbol, in units of 1e-8."""
+        step, position = self.markets[symbol].symbol.step_size, engine.positions[index]
+        return position.bought_lots * step, position.sold_lots * step
+
     def _differs(self, engine: Engine, index: int, symbol: str) -> str:
         step = self.markets[symbol].symbol.step_size
-        position = engine.positions[index]
-        ours = (position.bought_lots * step, position.sold_lots * step)
+        ours = self.booked(engine, index, symbol)
         if ours != self.ledger.traded(symbol):
             return f"I15: {symbol}: booked {ours}, traded {self.ledger.traded(symbol)}"
         held = {

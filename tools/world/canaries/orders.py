@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 import core.state.orders
+from core.engine.executions import Executions
 from core.engine.ledger import Ledger
 from core.engine.proof import Proof
 from core.model.events import Fill, Verdict
 from core.model.views import OrderState
 from core.state.orders import Evidence, Order, Orders
-from core.state.position import Position
+from core.state.position import Position, TradeIds
 from tools.world.canaries.canary import Canary, Change
 
 
@@ -74,7 +75,24 @@ def _anybodys(self: Any, client_order_id: str) -> bool:
     return True
 
 
+def _known_below(self: Any, after_ns: int) -> None:
+    if self._ids:
+        self._floor = self._ids[-1]
+
+
+def _as_ever(self: Any, *_: Any) -> None:
+    """Numbers are given once."""
+
+
 CANARIES: Final[dict[str, Canary]] = {
+    "trade_ids_for_ever": Canary(
+        "a trade whose number is no higher than those known is known, whenever it was made",
+        (Change(TradeIds, "begin_anew", _known_below),),
+    ),
+    "reset_unnoticed": Canary(
+        "numbers that begin anew are nothing to be looked at",
+        (Change(Executions, "_begun_anew", _as_ever),),
+    ),
     "payment_forgotten": Canary(
         "what is paid in is not counted in what the account should hold",
         (Change(Ledger, "paid", _forget_it),),
