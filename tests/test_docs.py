@@ -13,6 +13,7 @@ import pytest
 import strategies
 from core.model import config
 from core.model.strategy import Strategy
+from venues.binance import VENUE
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "configuration.md").read_text()
@@ -73,7 +74,7 @@ def test_the_example_of_a_key_file_is_one() -> None:
     example = re.search(r"```toml\n(# keys.*?)```", PAGE, re.DOTALL)
     assert example
     assert tomllib.loads(example[1])
-    assert config.load_keys(example[1], "example").private_key == "ed25519.pem"
+    assert config.load_keys(example[1], "example", VENUE.key_fields).fields["private_key"]
 
 
 @pytest.mark.parametrize("name", strategies.BUILT_IN)

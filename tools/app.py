@@ -193,9 +193,9 @@ def endpoints_of(config: Config, venue: Venue) -> Endpoints:
     return Endpoints(rest=own.rest or known.rest, lines=lines)
 
 
-def scope_of(config: Config, api_key: str | None) -> str:
-    """Return what begins every client order id of this account and strategy, in every boot."""
-    text = f"{config.venue}|{config.environment}|{api_key}|{config.strategy.name}"
+def scope_of(config: Config, account: str | None) -> str:
+    """Return what begins every client order id of a ``Venue.account`` and a strategy."""
+    text = f"{config.venue}|{config.environment}|{account}|{config.strategy.name}"
     return f"h{hashlib.sha256(text.encode()).hexdigest()[:SCOPE_DIGITS]}-"
 
 

@@ -53,14 +53,13 @@ from core.model.events import (
 )
 from core.model.instrument import Instrument, Trading
 from core.model.units import NS_PER_MS
-from core.model.venue import HttpRequest, Line, Signer, Stream
+from core.model.venue import Credentials, HttpRequest, KeyFields, Line, Signer, Stream
 from core.model.views import RefusalReason
 from core.state.orders import Order
 from tools import app
 from tools.app import House
 from tools.cli import Exit, worst
 from tools.files import (
-    Keys,
     beside,
     find_strategies_beside,
     owner_of,
@@ -140,19 +139,21 @@ def _subject(findings: Findings, path: Path) -> Subject:
     config = read_config(path)
     symbols = ", ".join(config.symbols)
     findings.ok("configuration", f"{path}: {config.venue} {config.environment}, {symbols}")
-    keys = _keys(findings, config, path)
+    venue = app.venue_of(config, str(path))
+    keys = _keys(findings, config, path, venue.key_fields)
     find_strategies_beside(path)
-    key = app.venue_of(config, str(path)).key_kind(keys.secret if keys else None)
+    key = venue.key_kind(keys)
     house = app.house(config, str(path), scope="", boot=0, seed=0, key=key)
     findings.ok("strategy", f"{config.strategy.name}: {house.strategy.parameters}")
     _check_trading(findings, config, keyed=config.keys is not None)
-    owner = owner_of(config, keys, app.scope_of(config, keys.api_key if keys else None))
+    account = venue.account(keys)
+    owner = owner_of(config, account, app.scope_of(config, account))
     _check_folder(findings, beside(path, config.run.dir), owner)
     _check_process(findings, config)
     signer = None
     if keys is not None:
         try:
-            signer = house.venue.signer(keys.api_key, keys.secret)
+            signer = venue.signer(keys)
         except BadConfig as error:
             findings.fail("keys", str(error), code=Exit.MISUSE)
     ca_file = config.endpoints.ca_file
@@ -160,17 +161,27 @@ def _subject(findings: Findings, path: Path) -> Subject:
     return Subject(config, house, signer, trusted)
 
 
-def _keys(findings: Findings, config: Config, path: Path) -> Keys | None:
+def _keys(findings: Findings, config: Config, path: Path, wanted: KeyFields) -> Credentials | None:
     try:
-        keys = read_keys(config, path)
+        keys = read_keys(config, path, wanted)
     except BadConfig as error:
         findings.fail("keys", str(error), code=Exit.MISUSE)
+        _say_wanted(findings, config, wanted)
         return None
     if config.keys is None or keys is None:
         findings.ok("keys", "none, so this run can only watch")
+        _say_wanted(findings, config, wanted)
     else:
-        findings.ok("keys", f"{beside(path, config.keys.file)}: private to its owner")
+        there = ", ".join(keys.fields)
+        findings.ok("keys", f"{beside(path, config.keys.file)}: {there}; private to its owner")
     return keys
+
+
+def _say_wanted(findings: Findings, config: Config, wanted: KeyFields) -> None:
+    """Say what the venue wants in a key file."""
+    for group in wanted:
+        choices = ", or ".join(f"{field.name}: {field.what}" for field in group)
+        findings.note("key file", f"{config.venue} wants {choices}")
 
 
 def _check_trading(findings: Findings, config: Config, *, keyed: bool) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from core.model.errors import BadConfig
-from tools import report
+from tools import app, report
 from tools.arguments import seconds
 from tools.files import read_config, read_keys
 from tools.run import close, trade
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     with _exchange(cpus[0] if len(cpus) > 1 else None) as exchange:
         config_path = _write_config(folder, exchange, cpus[-1] if len(cpus) > 1 else None)
         config = read_config(config_path)
-        keys = read_keys(config, config_path)
+        keys = read_keys(config, config_path, app.venue_of(config, str(config_path)).key_fields)
         print(f"trading on {exchange['rest']} for {args.seconds:g} s", file=sys.stderr)
         ending = trade(config, config_path, keys, seconds=args.seconds, state=folder / "state")
         print(file=sys.stderr)

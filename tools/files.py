@@ -12,25 +12,14 @@ import stat
 import sys
 from pathlib import Path
 
-from msgspec import Struct
-
 from core.io.run_folder import Owner, account_of
 from core.model import config
 from core.model.config import Config
 from core.model.errors import BadConfig
+from core.model.venue import Credentials, KeyFields
 
 MAX_BYTES = 4 * config.MAX_CHARACTERS
 """Longest file that is read: the longest text, in UTF-8's longest characters."""
-
-
-class Keys(Struct, frozen=True):
-    """An API key and its secret (an HMAC secret, or a private key in PEM), as a signer takes it."""
-
-    api_key: str
-    secret: str
-
-    def __repr__(self) -> str:
-        return "Keys(...)"
 
 
 def read_config(path: Path) -> Config:
@@ -38,7 +27,7 @@ def read_config(path: Path) -> Config:
     return config.load(_read(path, "the configuration", secret=False), str(path))
 
 
-def read_keys(loaded: Config, path: Path) -> Keys | None:
+def read_keys(loaded: Config, path: Path, wanted: KeyFields) -> Credentials | None:
     """Return the keys that a configuration names, ``path`` being its own, or None for none.
 
     Raises ``BadConfig`` for a file that others can read; no message holds a value of it.
@@ -46,13 +35,12 @@ def read_keys(loaded: Config, path: Path) -> Keys | None:
     if loaded.keys is None:
         return None
     place = beside(path, loaded.keys.file)
-    keys = config.load_keys(_read(place, "the key file", secret=True), str(place))
-    if keys.api_secret is not None:
-        return Keys(keys.api_key, keys.api_secret)
-    pem = beside(place, keys.private_key or "")
-    # Whoever has written the key itself in place of its file's name must not see it in a log.
-    shown = str(pem) if os.path.lexists(pem) else f"{place}: private_key"
-    return Keys(keys.api_key, _private_key(pem, shown))
+    keys = config.load_keys(_read(place, "the key file", secret=True), str(place), wanted)
+    fields = dict(keys.fields)
+    for field in (field for group in wanted for field in group):
+        if field.pem and field.name in fields:
+            fields[field.name] = _private_key(place, field.name, fields[field.name])
+    return Credentials(fields)
 
 
 def beside(path: Path, name: str) -> Path:
@@ -67,8 +55,11 @@ def find_strategies_beside(path: Path) -> None:
         sys.path.insert(0, folder)
 
 
-def _private_key(path: Path, shown: str) -> str:
-    """Return the key in a file that messages call ``shown``."""
+def _private_key(place: Path, field: str, name: str) -> str:
+    """Return the key in the file that a field of the key file ``place`` names."""
+    path = beside(place, name)
+    # Whoever has written the key itself in place of its file's name must not see it in a log.
+    shown = str(path) if os.path.lexists(path) else f"{place}: {field}"
     text = _read(path, "the private key's file", secret=True, shown=shown)
     if "PRIVATE KEY-----" not in text:
         raise BadConfig(f"{shown}: no private key in PEM (-----BEGIN PRIVATE KEY-----)")
@@ -114,12 +105,12 @@ def _check_private(path: Path, status: os.stat_result) -> None:
         raise BadConfig(f"{path}: belongs to user {status.st_uid}, must be our own: chown")
 
 
-def owner_of(config: Config, keys: Keys | None, scope: str) -> Owner:
-    """Return whose a run folder is that this configuration trades in."""
+def owner_of(config: Config, account: str | None, scope: str) -> Owner:
+    """Return whose a run folder is that this configuration trades in with a ``Venue.account``."""
     return Owner(
         venue=config.venue,
         environment=str(config.environment),
-        account=account_of(keys.api_key if keys else None),
+        account=account_of(account),
         strategy=config.strategy.name,
         scope=scope,
     )

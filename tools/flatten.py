@@ -23,7 +23,7 @@ from core.model.errors import BadConfig, BadParameter
 from core.model.venue import Environment
 from tools import app
 from tools.cli import Exit
-from tools.files import Keys, beside, read_config, read_keys
+from tools.files import beside, read_config, read_keys
 from tools.run import close, trade
 
 LOOK_S = 0.25
@@ -61,16 +61,17 @@ def run(args: argparse.Namespace) -> int:
         raise BadConfig(
             f'{args.config}: environment = "live" trades real money: add --live if that is meant'
         )
-    keys = read_keys(config, args.config)
+    venue = app.venue_of(config, str(args.config))
+    keys = read_keys(config, args.config, venue.key_fields)
     if keys is None:
         raise BadConfig(f"{args.config}: no [keys]: nothing can be traded without them")
-    _refuse_beside_a_run(config, args.config, keys)
+    _refuse_beside_a_run(config, args.config, venue.account(keys))
     way = Way(args.patience)
     ending = trade(config, args.config, keys, seconds=None, instead=way.begin)
     return _close(ending, way)
 
 
-def _refuse_beside_a_run(config: Config, path: Path, keys: Keys) -> None:
+def _refuse_beside_a_run(config: Config, path: Path, account: str | None) -> None:
     """Point to the run that trades this configuration, where one does. Raises ``BadConfig``."""
     folder = beside(path, config.run.dir)
     pid = runner(folder)
@@ -78,7 +79,7 @@ def _refuse_beside_a_run(config: Config, path: Path, keys: Keys) -> None:
         raise BadConfig(
             f"a process (pid {pid}) runs in {folder}: hotloop ctl {folder} flatten tells that one"
         )
-    scope = app.scope_of(config, keys.api_key)
+    scope = app.scope_of(config, account)
     pid = holder(app.lock_of(config, scope))
     if pid:
         raise BadConfig(

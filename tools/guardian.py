@@ -74,7 +74,7 @@ def main() -> int:
 async def _guard(charge: Charge, log: GuardianLog, now_ns: NowNs) -> int:
     venue = VENUES[charge.venue]
     adapter = venue.adapter(charge.subscription)
-    signer = venue.signer(charge.api_key, charge.secret)
+    signer = venue.signer(charge.keys)
     lifeline = Lifeline(STDIN, parent_pidfd(charge.pid))
 
     def taken_over() -> bool:

@@ -37,13 +37,12 @@ from core.io.runtime import Beside, Ending, EngineOf, Plan, Runtime
 from core.io.scope_lock import ScopeLock
 from core.model.config import Config, digest
 from core.model.errors import BadConfig, OrdersSurvived
-from core.model.venue import Environment
+from core.model.venue import Credentials, Environment
 from core.state.journal import Header
 from tools import app
 from tools.arguments import seconds
 from tools.cli import Exit
 from tools.files import (
-    Keys,
     beside,
     find_strategies_beside,
     owner_of,
@@ -74,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
             f'{args.config}: environment = "live" trades real money: add --live if that is meant'
         )
     find_strategies_beside(args.config)
-    keys = read_keys(config, args.config)
+    venue = app.venue_of(config, str(args.config))
+    keys = read_keys(config, args.config, venue.key_fields)
     ending = trade(config, args.config, keys, seconds=args.seconds)
     return close(ending, keyless=keys is None)
 
@@ -87,7 +87,7 @@ def engine_of_house(house: app.House) -> EngineOf:
 def trade(
     config: Config,
     path: Path,
-    keys: Keys | None,
+    keys: Credentials | None,
     *,
     seconds: float | None,
     engine_of: Callable[[app.House], EngineOf] = engine_of_house,
@@ -102,7 +102,8 @@ def trade(
     is not said.
     """
     check_descriptors()
-    scope = app.scope_of(config, keys.api_key if keys else None)
+    account = app.venue_of(config, str(path)).account(keys)
+    scope = app.scope_of(config, account)
     # Without keys nothing can be placed: any number of runs may watch.
     lock = ScopeLock(app.lock_of(config, scope)) if keys else None
     with (
@@ -114,7 +115,7 @@ def trade(
         process.in_child(folder.forked)
         if lock is not None:
             process.in_child(lock.forked)
-        folder.bind(owner_of(config, keys, scope), last_header(folder.path))
+        folder.bind(owner_of(config, account, scope), last_header(folder.path))
         flattens = instead is not None
         day = (
             DayFile(state or state_folder(os.environ), app.lock_of(config, scope)) if keys else None
@@ -169,7 +170,7 @@ def _say_hung(runtime: Runtime, stacks: Stacks, told: str) -> None:
 
 
 def _guarded(
-    runtime: Runtime, house: app.House, path: Path, keys: Keys, folder: RunFolder
+    runtime: Runtime, house: app.House, path: Path, keys: Credentials, folder: RunFolder
 ) -> Guarded:
     """Return what keeps a guardian with these keys; it runs the very code that we run."""
     return Guarded(
@@ -185,8 +186,7 @@ def _guarded(
             ca_file=_ca_file(house.config, path),
             stacks=str(folder.stacks.resolve()),
             hang_timeout_s=house.config.run.hang_timeout_s,
-            api_key=keys.api_key,
-            secret=keys.secret,
+            keys=keys,
             carried=runtime.carried,
         ),
         left=lambda: runtime.engine.left or runtime.engine.unsent,
@@ -214,7 +214,7 @@ def _control(
 def _runtime(
     config: Config,
     path: Path,
-    keys: Keys | None,
+    keys: Credentials | None,
     folder: RunFolder,
     scope: str,
     engine_of: Callable[[app.House], EngineOf],
@@ -233,7 +233,7 @@ def _runtime(
 def _built(
     config: Config,
     path: Path,
-    keys: Keys | None,
+    keys: Credentials | None,
     folder: RunFolder,
     scope: str,
     engine_of: Callable[[app.House], EngineOf],
@@ -258,7 +258,7 @@ def _built(
     boot = next_boot(folder.path)
     folder.keep_config(path.read_text(encoding="utf-8"), boot)
     seed = secrets.randbits(63)
-    key = app.venue_of(config, str(path)).key_kind(keys.secret if keys else None)
+    key = app.venue_of(config, str(path)).key_kind(keys)
     house = app.house(
         config, str(path), scope=scope, boot=boot, seed=seed, key=key, flattens=flattens
     )
@@ -287,7 +287,7 @@ def _built(
         ),
         engine_of(house),
         clock=clock,
-        signer=house.venue.signer(keys.api_key, keys.secret) if keys else None,
+        signer=house.venue.signer(keys) if keys else None,
         restored=restored,
         losses=losses,
         journal=JournalFile(

@@ -45,7 +45,14 @@ from core.model.events import (
     Verdict,
 )
 from core.model.units import NS_PER_MS, NS_PER_S, NS_PER_US
-from core.model.venue import Adapter, HttpAnswer, HttpRequest, Subscription, cancel_kinds
+from core.model.venue import (
+    Adapter,
+    Credentials,
+    HttpAnswer,
+    HttpRequest,
+    Subscription,
+    cancel_kinds,
+)
 from core.state.throttle import Share, Throttle
 from core.state.venue_clock import VenueClock
 
@@ -138,8 +145,7 @@ class Charge(Struct, frozen=True, kw_only=True):
     """The file into which the trading process writes its stack when it is asked to."""
     hang_timeout_s: float
     """How long the trading process may make no turn before its orders are cancelled."""
-    api_key: str
-    secret: str
+    keys: Credentials
     carried: tuple[str, ...] = ()
     """Symbols on which an earlier boot left something, and which this one does not trade."""
 

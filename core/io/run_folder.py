@@ -49,8 +49,8 @@ class Owner(Struct, frozen=True, kw_only=True):
     venue: str
     environment: str
     account: str
-    """A digest of the API key, "none" without one. Two keys of one account are two accounts here:
-    nothing tells without asking the venue."""
+    """A digest of what the keys say of it, "none" without keys. Two keys of one account are two
+    accounts here: nothing tells without asking the venue."""
     strategy: str
     scope: str
     """What every client order id of this account and strategy begins with."""
@@ -61,11 +61,11 @@ def is_run_folder(path: Path) -> bool:
     return any((path / name).exists() for name in ("boot", "journal", "owner.json"))
 
 
-def account_of(api_key: str | None) -> str:
-    """Return what tells an account in ``Owner``: nothing leads back to the key."""
-    if api_key is None:
+def account_of(account: str | None) -> str:
+    """Return what tells a ``Venue.account`` in ``Owner``: nothing leads back to the keys."""
+    if account is None:
         return "none"
-    return hashlib.sha256(f"account:{api_key}".encode()).hexdigest()[:ACCOUNT_DIGITS]
+    return hashlib.sha256(f"account:{account}".encode()).hexdigest()[:ACCOUNT_DIGITS]
 
 
 class RunFolder:

@@ -26,7 +26,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from core.model.errors import BadConfig, BadParameter
-from core.model.venue import Environment, Stream
+from core.model.venue import Credentials, Environment, KeyFields, Stream
 
 MAX_CHARACTERS = 65_536
 """Longest text that is parsed: a configuration of every key for 100 symbols is a third of it."""
@@ -373,41 +373,46 @@ def digest(config: Config) -> str:
 # -- keys ------------------------------------------------------------------------------------
 
 
-class KeyFile(Struct, frozen=True, forbid_unknown_fields=True):
-    """An API key and either its HMAC secret or the file of its private key (PEM)."""
+def load_keys(text: str, name: str, wanted: KeyFields) -> Credentials:
+    """Return what a key file holds; of a field that is a PEM the name of its file.
 
-    api_key: str
-    api_secret: str | None = None
-    private_key: str | None = None
-
-    def __repr__(self) -> str:
-        return "KeyFile(...)"
-
-
-def load_keys(text: str, name: str) -> KeyFile:
-    """Return what a key file holds; a ``BadConfig`` never repeats a value of it."""
+    A ``BadConfig`` names field and fault, and never repeats a value.
+    """
     raw = _toml(text, name)
-    fields = KeyFile.__struct_fields__
-    unknown = [key for key in raw if key not in fields]
+    fields = [field for group in wanted for field in group]
+    names = [field.name for field in fields]
+    unknown = [key for key in raw if key not in names]
     if unknown:  # it may be a secret that stands where a name belongs
-        hints = [hint for key in unknown if (hint := _hint(key, fields))]
+        hints = [hint for key in unknown if (hint := _hint(key, names))]
         raise BadConfig(
             f"{name}: it holds a key that does not belong there (it is not shown)"
-            f"{hints[0] if hints else ''}; allowed: api_key, and one of api_secret and private_key"
+            f"{hints[0] if hints else ''}; allowed: {key_words(wanted)}"
         )
-    try:
-        keys = msgspec.convert(raw, KeyFile)
-    except msgspec.ValidationError as error:
-        raise BadConfig(
-            f"{name}: {error}; allowed: api_key, and one of api_secret and private_key"
-        ) from None
-    if (keys.api_secret is None) == (keys.private_key is None):
-        raise BadConfig(f"{name}: exactly one of api_secret and private_key has to be there")
-    for key in KeyFile.__struct_fields__:
-        value: str | None = getattr(keys, key)
-        if value is not None and not (value.isascii() and value.isprintable() and value.strip()):
+    for group in wanted:
+        given = [field.name for field in group if field.name in raw]
+        if len(group) == 1 and not given:
+            raise BadConfig(f"{name}: {group[0].name}: missing; it is {group[0].what}")
+        if len(given) != 1:
+            choice = " and ".join(field.name for field in group)
+            raise BadConfig(f"{name}: exactly one of {choice} has to be there")
+    for key in names:
+        value = raw.get(key, "-")
+        if not isinstance(value, str):
+            raise BadConfig(f"{name}: {key}: must be text in quotes")
+        if not (value.isascii() and value.isprintable() and value.strip()):
             raise BadConfig(f"{name}: {key}: must be printable ASCII, and not empty")
-    return keys
+    return Credentials({key: raw[key] for key in names if key in raw})
+
+
+def key_words(wanted: KeyFields) -> str:
+    """Return in words which fields a key file has."""
+    groups = (
+        group[0].name
+        if len(group) == 1
+        else "one of " + " and ".join(field.name for field in group)
+        for group in wanted
+    )
+    return ", and ".join(groups)
 
 
 # -- from TOML to a Struct -------------------------------------------------------------------

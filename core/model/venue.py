@@ -330,6 +330,31 @@ def cancel_kinds(adapter: Adapter) -> frozenset[str]:
     return frozenset(kind for kind, _ in adapter.cost(Cancel(0, "", 0)))
 
 
+class KeyField(Struct, frozen=True, kw_only=True):
+    """One field of a venue's keys, as a key file has it."""
+
+    name: str
+    what: str
+    """For people: what it is, and where the venue gives it."""
+    secret: bool
+    """Whether it proves who asks. All the others say who: they tell one account from another."""
+    pem: bool = False
+    """Whether it is a private key in PEM: it has many lines, so the key file names its file."""
+
+
+KeyFields = tuple[tuple[KeyField, ...], ...]
+"""What a venue's keys consist of: of each group exactly one."""
+
+
+class Credentials(Struct, frozen=True):
+    """A venue's keys, by the names of its ``KeyField``; of a PEM file its text."""
+
+    fields: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return "Credentials(...)"
+
+
 class Endpoints(Struct, frozen=True):
     """Where a venue's environment lives."""
 
@@ -345,13 +370,25 @@ class Venue(Struct, frozen=True, kw_only=True):
     endpoints: Mapping[Environment, Endpoints]
     """``SIM`` has no fixed place and is not among them."""
     adapter: Callable[[Subscription], Adapter]
-    signer: Callable[[str, str], Signer]
-    """From API key and secret (a text: an HMAC secret or a private key in PEM)."""
-    logs_on: Callable[[str], bool]
-    """Whether a secret of this kind logs a session on instead of signing every request."""
+    key_fields: KeyFields
+    """What it wants in a key file."""
+    signer: Callable[[Credentials], Signer]
+    """Raises ``BadConfig`` for keys that cannot be used, and never repeats one."""
+    logs_on: Callable[[Credentials], bool]
+    """Whether keys of this kind log a session on instead of signing every request."""
 
-    def key_kind(self, secret: str | None) -> KeyKind:
-        """Return what a secret allows; ``None`` is that of a run without a key."""
-        if secret is None:
+    def key_kind(self, keys: Credentials | None) -> KeyKind:
+        """Return what keys allow; ``None`` are those of a run that only watches."""
+        if keys is None:
             return KeyKind.NONE
-        return KeyKind.LOGS_ON if self.logs_on(secret) else KeyKind.SIGNS
+        return KeyKind.LOGS_ON if self.logs_on(keys) else KeyKind.SIGNS
+
+    def account(self, keys: Credentials | None) -> str | None:
+        """Return what tells the account of these keys from others: the fields that are no secret.
+
+        Nothing but a digest of it may be written anywhere.
+        """
+        if keys is None:
+            return None
+        known = (field for group in self.key_fields for field in group if not field.secret)
+        return "|".join(keys.fields[field.name] for field in known if field.name in keys.fields)

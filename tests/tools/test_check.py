@@ -130,6 +130,7 @@ async def test_all_is_well_with_the_built_in_exchange(
     good, bad = findings(capsys)
     assert (code, bad) == (0, [])
     assert {"configuration", "keys", "strategy", "process", "certificate", "clock"} <= good.keys()
+    assert good["keys"].endswith("keys.toml: api_key, api_secret; private to its owner")
     assert good["REST"].startswith("answers within")
     assert good["line market"].endswith("the session opens")
     assert good["line trade"].endswith("the session opens")
@@ -186,9 +187,14 @@ async def test_a_key_file_that_others_can_read_is_not_used(
         code = await check(write(tmp_path, exchange, mode=0o644))
     good, bad = findings(capsys)
     assert code == 2
-    assert len(bad) == 1
-    assert bad[0].startswith("FAIL  keys")
-    assert "chmod 600" in bad[0]
+    fault, *wanted = bad
+    assert fault.startswith("FAIL  keys")
+    assert "chmod 600" in fault
+    assert [line[:44] for line in wanted] == [
+        "note  key file      binance wants api_key: t",
+        "note  key file      binance wants api_secret",
+    ]
+    assert ", or private_key: the PEM file" in wanted[1]
     assert "account" not in good
     assert "clock" in good
 

@@ -8,8 +8,10 @@ import pathlib
 import pytest
 
 from core.model.errors import BadConfig
+from core.model.venue import Credentials
 from tests.core.model.test_config import SECRET, WHOLE
 from tools import files
+from venues.binance import VENUE
 
 
 @pytest.fixture
@@ -25,8 +27,8 @@ def write(path: pathlib.Path, text: str, mode: int = 0o600) -> pathlib.Path:
     return path
 
 
-def keys_of(place: pathlib.Path) -> files.Keys | None:
-    return files.read_keys(files.read_config(place), place)
+def keys_of(place: pathlib.Path) -> Credentials | None:
+    return files.read_keys(files.read_config(place), place, VENUE.key_fields)
 
 
 def refused(place: pathlib.Path) -> str:
@@ -37,7 +39,7 @@ def refused(place: pathlib.Path) -> str:
 
 
 def test_configuration_and_keys_are_read(place: pathlib.Path) -> None:
-    assert keys_of(place) == files.Keys("FAKE-KEY", SECRET)
+    assert keys_of(place) == Credentials({"api_key": "FAKE-KEY", "api_secret": SECRET})
 
 
 def test_keys_never_show_themselves(place: pathlib.Path) -> None:
@@ -48,7 +50,7 @@ def test_a_private_key_lies_beside_the_key_file(place: pathlib.Path) -> None:
     pem = f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----\n"
     write(place.with_name("keys.toml"), 'api_key = "FAKE-KEY"\nprivate_key = "key.pem"')
     write(place.with_name("key.pem"), pem)
-    assert keys_of(place) == files.Keys("FAKE-KEY", pem)
+    assert keys_of(place) == Credentials({"api_key": "FAKE-KEY", "private_key": pem})
 
 
 def test_a_configuration_without_keys_has_none(place: pathlib.Path) -> None:

@@ -18,7 +18,7 @@ import trio
 
 from core.io.control import SOCKET
 from core.io.guardian import LOG
-from core.model.venue import HttpRequest
+from core.model.venue import Credentials, HttpRequest
 from tools import ctl
 from venues.binance import VENUE
 from venues.sim.server import (
@@ -140,7 +140,8 @@ async def somebodys_order(exchange: RunningExchange) -> None:
         f"&newClientOrderId=somebody&timestamp={time.time_ns() // 1_000_000}"
     )
     request = HttpRequest("POST", "/api/v3/order", query, signed=True)
-    signed = VENUE.signer(DEFAULT_KEY, DEFAULT_SECRET).rest(request, time.time_ns())
+    keys = Credentials({"api_key": DEFAULT_KEY, "api_secret": DEFAULT_SECRET})
+    signed = VENUE.signer(keys).rest(request, time.time_ns())
     async with httpx.AsyncClient(base_url=exchange.rest) as client:
         (await client.post(signed.target, headers=dict(signed.headers))).raise_for_status()
 

@@ -26,8 +26,9 @@ from core.state.journal import ALIGNMENT, Header, Kind, Record
 from tools import app, cli
 from tools.recording import Recording
 from tools.sources import source_digest
+from tools.world.tank import KEYS as DEFAULT_KEYS
 from tools.world.tank import MAKER, Tank
-from venues.sim.server import DEFAULT_KEY, DEFAULT_SECRET, running_exchange
+from venues.sim.server import running_exchange
 
 ROOT = Path(__file__).parents[2]
 END = b"left: test"
@@ -187,7 +188,7 @@ async def test_a_run_over_real_sockets_replays_identically(
             )
             (tmp_path / "config.toml").write_text(text)
             loaded = config.load(text, "live")
-            key = app.venue_of(loaded, "live").key_kind(DEFAULT_SECRET)
+            key = app.venue_of(loaded, "live").key_kind(DEFAULT_KEYS)
             house = app.house(loaded, "live", scope="hlive-", boot=1, seed=9, key=key)
             clock = EngineClock()
             header = Header(
@@ -214,7 +215,7 @@ async def test_a_run_over_real_sockets_replays_identically(
                 ),
                 house.engine,
                 clock=clock,
-                signer=house.venue.signer(DEFAULT_KEY, DEFAULT_SECRET),
+                signer=house.venue.signer(DEFAULT_KEYS),
                 restored=None,
                 journal=JournalFile(tmp_path, header, segment_bytes=1 << 22),
                 hop_log=HlogFile(tmp_path / "hops.hlog", clock.now_ns()),

@@ -11,7 +11,7 @@ from core.model.units import Grid
 from core.model.venue import WireRequest
 from core.state.book import Book
 from core.state.sequence import Bridged
-from tools.world.paper import API_KEY, SECRET, PaperExchange
+from tools.world.paper import KEYS, PaperExchange
 from tools.world.tank import START_NS, Tank
 
 BTC = Instrument(
@@ -55,7 +55,7 @@ class Desk:
         house = Tank().house_again()
         self.adapter = house.adapter
         self.adapter.learn([BTC])
-        self.signer = house.venue.signer(API_KEY, SECRET)
+        self.signer = house.venue.signer(KEYS)
         self.session = self.paper.venue.open_api_session(
             Silent(), "/ws-api/v3", "127.0.0.1", START_NS
         )

@@ -14,7 +14,7 @@ from typing import Any
 from core.engine.replay import EngineOf
 from core.model import config
 from core.model.units import NS_PER_MS
-from core.model.venue import HttpRequest, KeyKind, WireRequest
+from core.model.venue import Credentials, HttpRequest, KeyKind, WireRequest
 from core.state.hops import Hops
 from core.state.journal import Journal, Payload
 from tools import app
@@ -68,7 +68,9 @@ class House:
         self.now_ns = time.time_ns()
         self.sent: list[tuple[int, bytes]] = []
         self._asked: list[tuple[int, HttpRequest]] = []
-        self._signer = KeySigner(variants.API_KEY, variants.SECRET)
+        self._signer = KeySigner(
+            Credentials({"api_key": variants.API_KEY, "api_secret": variants.SECRET})
+        )
         self._hmac = hmac
         self._stream = stream
         self._ticks = wire.Ticks(stream, combined=True)

@@ -17,7 +17,7 @@ from core.engine.outbound import Door
 from core.engine.replay import EngineOf, Untimed
 from core.state.hops import Hops
 from core.state.journal import Journal
-from tools import run
+from tools import app, run
 from tools.app import House
 from tools.bench.house import Forgetful
 from tools.files import read_config, read_keys
@@ -49,7 +49,7 @@ def main() -> int:
     """Trade until told to stop."""
     path, parts = Path(sys.argv[1]), sys.argv[2].split(",")
     config = read_config(path)
-    keys = read_keys(config, path)
+    keys = read_keys(config, path, app.venue_of(config, str(path)).key_fields)
     ending = run.trade(config, path, keys, seconds=None, engine_of=engine_without(parts))
     return run.close(ending)
 

@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import httpx
 
 from core.model.units import NS_PER_MS, Grid
-from core.model.venue import HttpRequest
+from core.model.venue import Credentials, HttpRequest
 from tools.crash_test.patience import PATIENCE_S, Wrong
 from tools.crash_test.relay import Relay
 from venues.binance import VENUE
@@ -48,7 +48,9 @@ class Exchange:
         """``announcement`` is what a run is told of it; ``client`` is for us, and asks directly."""
         self.announcement = announcement
         self.process = process
-        self._signer = VENUE.signer(announcement["api_key"], announcement["api_secret"])
+        self._signer = VENUE.signer(
+            Credentials({name: announcement[name] for name in ("api_key", "api_secret")})
+        )
         self._client = client
         self._lots = 0
         self._next_trade = 0

@@ -31,7 +31,7 @@ from core.model.commands import (
 )
 from core.model.events import InstrumentsReport, Side
 from core.model.units import NS_PER_MS, NS_PER_S
-from core.model.venue import Stream, Subscription, WireRequest
+from core.model.venue import Credentials, Stream, Subscription, WireRequest
 from venues.binance import VENUE, decode
 from venues.binance.adapter import SpotAdapter
 from venues.sim.binance.rest import respond
@@ -100,7 +100,7 @@ class Conversation:
         self.answers: list[tuple[int, HttpReply]] = []
         """To ``QUESTIONS``, by their index."""
         self.adapter = _adapter()
-        self._signer = VENUE.signer(API_KEY, SECRET)
+        self._signer = VENUE.signer(Credentials({"api_key": API_KEY, "api_secret": SECRET}))
         self._venue = exchange(rate=200)
         self._now_ns = START_NS
         self._outlets = (Outlet(), Outlet())

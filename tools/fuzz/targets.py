@@ -39,7 +39,7 @@ from core.model.errors import (
 )
 from core.model.events import Event, Side
 from core.model.units import NS_PER_S
-from core.model.venue import KeyKind
+from core.model.venue import Credentials, KeyKind
 from core.protocols.websocket import ClientCodec, DeflateParams
 from core.protocols.websocket_handshake import ClientHandshake
 from core.state import journal
@@ -296,10 +296,14 @@ def _config(data: bytes) -> object:
 def _keys(data: bytes) -> object:
     """Read a key file, or a private key."""
     if data.startswith(b"-----"):
-        return VENUE.signer("key", data.decode("utf-8", "replace"))
+        return VENUE.signer(
+            Credentials({"api_key": "key", "private_key": data.decode("utf-8", "replace")})
+        )
     with _file(data, "keys.toml") as path:
-        keys = files.read_keys(config.load(GOOD, "run.toml"), path.with_name("run.toml"))
-    return keys and VENUE.signer(keys.api_key, keys.secret)
+        keys = files.read_keys(
+            config.load(GOOD, "run.toml"), path.with_name("run.toml"), VENUE.key_fields
+        )
+    return keys and VENUE.signer(keys)
 
 
 def _keys_corpus() -> list[bytes]:

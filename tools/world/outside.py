@@ -262,7 +262,7 @@ class Outside:
                 disk=self.disk,
                 ca_file=certificates().ca_file if self.tls else None,
                 segment_bytes=self._segment_bytes,
-                secret=self.variety.secret,
+                keys=self.variety.keys,
                 watcher=self,
             )
         except (JournalFailed, BadParameter) as error:

@@ -24,6 +24,7 @@ from msgspec import Struct
 from core.model.events import MarketTrade, Side
 from core.model.instrument import Instrument, InstrumentTable
 from core.model.units import Grid
+from core.model.venue import Credentials
 from core.state.book import Book
 from venues.sim.binance.venue import Venue
 from venues.sim.binance.ws_api import ApiSession
@@ -34,6 +35,7 @@ from venues.sim.symbols import Symbol
 
 API_KEY: Final = "paper-key-this-is-not-a-secret"
 SECRET: Final = "paper-secret-this-is-not-a-secret"  # noqa: S105 - visibly fake
+KEYS: Final = Credentials({"api_key": API_KEY, "api_secret": SECRET})
 
 AMPLE: Final = 1_000_000_000 * ONE
 """The balance of every asset: what a strategy may hold is for its risk limits to say."""

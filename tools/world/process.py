@@ -23,7 +23,7 @@ from core.io.runtime import Ending, Plan, Runtime
 from core.io.transport import Transport
 from core.model.config import Config, digest
 from core.model.errors import HotloopError
-from core.model.venue import HttpRequest
+from core.model.venue import Credentials, HttpRequest
 from core.state.journal import Header, Payload
 from tools import app
 from tools.world.agenda import Agenda
@@ -174,7 +174,7 @@ class Process:
         disk: SimulatedDisk,
         ca_file: str | None,
         segment_bytes: int,
-        secret: str,
+        keys: Credentials,
         watcher: Watcher,
     ) -> None:
         self.folder = folder
@@ -185,7 +185,7 @@ class Process:
         self._lock = RunFolder(folder)
         self._lock.__enter__()
         try:
-            self._open(config, seed, agenda, network, disk, ca_file, segment_bytes, secret, watcher)
+            self._open(config, seed, agenda, network, disk, ca_file, segment_bytes, keys, watcher)
         except BaseException:
             self._lock.__exit__(None, None, None)
             raise
@@ -199,14 +199,14 @@ class Process:
         disk: SimulatedDisk,
         ca_file: str | None,
         segment_bytes: int,
-        secret: str,
+        keys: Credentials,
         watcher: Watcher,
     ) -> None:
         folder = self.folder
         restored = last_boot(folder)
         self.boot = next_boot(folder)
         scope = app.scope_of(config, DEFAULT_KEY)
-        self.house = watcher.watched(house_of(config, self.boot, seed, secret))
+        self.house = watcher.watched(house_of(config, self.boot, seed, keys))
         clock = Ticking(agenda)
         header = Header(
             run_id=scope,
@@ -216,7 +216,7 @@ class Process:
             venue=config.venue,
             strategy=config.strategy.name,
             start_ns=clock.now_ns(),
-            key=self.house.venue.key_kind(secret),
+            key=self.house.venue.key_kind(keys),
         )
         file = JournalFile(folder, header, segment_bytes=segment_bytes, disk=disk)
         self.runtime = Watched(
@@ -234,7 +234,7 @@ class Process:
             ),
             self.house.engine,
             clock=clock,
-            signer=self.house.venue.signer(DEFAULT_KEY, secret),
+            signer=self.house.venue.signer(keys),
             restored=restored,
             journal=cast(JournalFile, WatchedJournal(watcher, file)),
             hop_log=HlogFile(folder / "hops.hlog", clock.now_ns(), disk=disk),
@@ -278,7 +278,7 @@ class Process:
             self.poller.wake()
 
 
-def house_of(config: Config, boot: int, seed: int, secret: str) -> app.House:
+def house_of(config: Config, boot: int, seed: int, keys: Credentials) -> app.House:
     """Wire one boot's run up, as a replay does too."""
     return app.house(
         config,
@@ -286,5 +286,5 @@ def house_of(config: Config, boot: int, seed: int, secret: str) -> app.House:
         scope=app.scope_of(config, DEFAULT_KEY),
         boot=boot,
         seed=seed,
-        key=app.venue_of(config, "world.toml").key_kind(secret),
+        key=app.venue_of(config, "world.toml").key_kind(keys),
     )

@@ -26,7 +26,7 @@ from core.model.venue import Adapter, HttpRequest, WireRequest
 from core.protocols.websocket import PING, TEXT
 from core.state.journal import Answer, Ask, Kind, Payload, Record, unpack
 from tools.app import House
-from tools.world.paper import API_KEY, SECRET, PaperExchange
+from tools.world.paper import KEYS, PaperExchange
 from tools.world.tank import client_frames, server_frame
 from venues.sim.binance.exchange import Exchange
 from venues.sim.binance.rest import respond
@@ -98,7 +98,7 @@ class RecordedWorld:
         self.now_ns = 0
         self._listening = _Listening(house.adapter)
         self.house = replace(house, adapter=cast(Adapter, self._listening))
-        self._signer = house.venue.signer(API_KEY, SECRET)
+        self._signer = house.venue.signer(KEYS)
         self.engine = self.house.engine(self, self._stamp, _NoJournal(), Untimed())
         self.exchange: PaperExchange | None = None
         self.session: ApiSession | None = None

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -26,7 +26,7 @@ from core.engine.engine import Engine
 from core.model import config
 from core.model.errors import Misuse
 from core.model.units import NS_PER_MS, NS_PER_S
-from core.model.venue import HttpAnswer, HttpRequest, KeyKind, WireRequest
+from core.model.venue import Credentials, HttpAnswer, HttpRequest, KeyKind, WireRequest
 from core.protocols.websocket import CLOSE, PING, PONG, TEXT
 from core.state.hops import Hops
 from core.state.journal import MemoryJournal
@@ -69,6 +69,10 @@ max_orders_per_second = 1000
 [run]
 {run}
 """
+
+
+KEYS: Final = Credentials({"api_key": DEFAULT_KEY, "api_secret": DEFAULT_SECRET})
+"""What the built-in exchange's first account has to begin with."""
 
 
 class Endpoints(NamedTuple):
@@ -192,9 +196,9 @@ class Tank:
         venue: Venue | None = None,
         now_ns: int = START_NS,
         skew_ns: int = 0,
-        secret: str = DEFAULT_SECRET,
+        keys: Credentials = KEYS,
     ) -> None:
-        self._secret = secret
+        self._keys = keys
         self.now_ns = now_ns
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -249,7 +253,7 @@ class Tank:
     def _start(self, boot: int, restored: Restored | None) -> None:
         self._boot = boot
         self.house = self._watched(self.house_again())
-        self.signer = self.house.venue.signer(DEFAULT_KEY, self._secret)
+        self.signer = self.house.venue.signer(self._keys)
         self.journal = self._new_journal()
         self.engine: Engine = self.house.engine(self, self._stamp, self.journal, Hops())
         if restored is not None:
@@ -281,7 +285,7 @@ class Tank:
     @property
     def key_kind(self) -> KeyKind:
         """What the key of the run allows it."""
-        return app.venue_of(self._loaded, "tank.toml").key_kind(self._secret)
+        return app.venue_of(self._loaded, "tank.toml").key_kind(self._keys)
 
     # -- time ----------------------------------------------------------------------------------
 

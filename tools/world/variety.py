@@ -19,11 +19,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.venue import Credentials
 from tools.world.seeds import Generators
-from tools.world.tank import START_NS
+from tools.world.tank import KEYS, START_NS
 from venues.sim.binance.symbols import SYMBOLS
 from venues.sim.fixed import ONE
-from venues.sim.ledger import DEFAULT_BALANCES, DEFAULT_SECRET
+from venues.sim.ledger import DEFAULT_BALANCES, DEFAULT_KEY
 from venues.sim.symbols import Symbol, symbol_of
 
 MIDNIGHT_NS: Final = START_NS - START_NS % (86_400 * NS_PER_S) + 86_400 * NS_PER_S
@@ -84,8 +85,10 @@ class Variety(NamedTuple):
         return tuple(name for name, is_set in _IS_SET.items() if is_set(self))
 
     @property
-    def secret(self) -> str:
-        return PRIVATE_PEM if self.logs_on else DEFAULT_SECRET
+    def keys(self) -> Credentials:
+        if self.logs_on:
+            return Credentials({"api_key": DEFAULT_KEY, "private_key": PRIVATE_PEM})
+        return KEYS
 
     @property
     def with_depth(self) -> bool:

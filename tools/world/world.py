@@ -103,7 +103,7 @@ class World(Tank):
             now_ns=setting.start_ns,
             seed=self.draw.strategy.getrandbits(31),
             skew_ns=self.variety.skew_ns,
-            secret=self.variety.secret,
+            keys=self.variety.keys,
             **setting.run._asdict(),
         )
         self.auditor.ledger.scope = self.house.setup.scope

@@ -5,7 +5,7 @@
 
 from core.model.venue import Endpoints, Environment, Venue
 from venues.binance.adapter import MARKET_LINE, TRADE_LINE, SpotAdapter
-from venues.binance.signer import KeySigner, logs_on
+from venues.binance.signer import KEY_FIELDS, KeySigner, logs_on
 
 VENUE = Venue(
     name="binance",
@@ -26,6 +26,7 @@ VENUE = Venue(
         ),
     },
     adapter=SpotAdapter,
+    key_fields=KEY_FIELDS,
     signer=KeySigner,
     logs_on=logs_on,
 )

@@ -22,17 +22,31 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from core.model.errors import BadConfig
-from core.model.venue import HttpAnswer, HttpRequest, Signed, WireRequest
+from core.model.venue import Credentials, HttpAnswer, HttpRequest, KeyField, Signed, WireRequest
 
-_PEM: Final = "-----BEGIN"
 _BLOCK: Final = 64
 """Bytes of SHA-256's block, to which HMAC fills up its key."""
 _API_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
-def logs_on(secret: str) -> bool:
-    """Whether a session can be logged on with this kind of secret: with Ed25519 keys only."""
-    return secret.lstrip().startswith(_PEM)
+API_KEY: Final = KeyField(
+    name="api_key", what='the API key, as "API Management" at the venue shows it', secret=False
+)
+API_SECRET: Final = KeyField(
+    name="api_secret", what="the secret of an HMAC key, shown once when it is made", secret=True
+)
+PRIVATE_KEY: Final = KeyField(
+    name="private_key",
+    what="the PEM file of the Ed25519 private key whose public half the venue was given",
+    secret=True,
+    pem=True,
+)
+KEY_FIELDS: Final = ((API_KEY,), (API_SECRET, PRIVATE_KEY))
+
+
+def logs_on(keys: Credentials) -> bool:
+    """Whether a session can be logged on with these keys: with Ed25519 keys only."""
+    return PRIVATE_KEY.name in keys.fields
 
 
 class KeySigner:
@@ -43,14 +57,17 @@ class KeySigner:
     in_order: Final = False
     """A request is judged by its timestamp, whatever came before it."""
 
-    def __init__(self, api_key: str, secret: str) -> None:
+    def __init__(self, keys: Credentials) -> None:
         """Raises ``BadConfig`` when key or secret cannot be used; it never quotes them."""
+        api_key = keys.fields[API_KEY.name]
         if not _API_KEY.fullmatch(api_key):
             raise BadConfig("API key: letters and digits are allowed; see the venue's key page")
         self._key = api_key.encode()
         self._headers = {"X-MBX-APIKEY": api_key}
         self._sign: Callable[[bytes], bytes] = (
-            _ed25519(secret) if logs_on(secret) else _hmac_sha256(secret)
+            _ed25519(keys.fields[PRIVATE_KEY.name])
+            if logs_on(keys)
+            else _hmac_sha256(keys.fields[API_SECRET.name])
         )
 
     def __repr__(self) -> str:

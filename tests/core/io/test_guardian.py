@@ -39,7 +39,7 @@ from core.io.guardian import (
 from core.model.commands import Command, FetchOpenOrders
 from core.model.errors import Untrusted
 from core.model.units import NS_PER_MS, NS_PER_S
-from core.model.venue import HttpAnswer, HttpRequest, Stream, Subscription
+from core.model.venue import Credentials, HttpAnswer, HttpRequest, Stream, Subscription
 from venues.binance import VENUE
 from venues.binance.adapter import EXECUTION_NS, SpotAdapter
 from venues.sim.binance.exchange import LIMITS, Limits
@@ -54,6 +54,8 @@ SCOPE = "habcdef-"
 RECV_WINDOW_MS = 5_000
 ROUND_TRIP_S = 0.02
 EXPIRED_S = (RECV_WINDOW_MS * NS_PER_MS + EXECUTION_NS + SKEW_NS) / NS_PER_S
+
+KEYS = {"api_key": "fake-key", "api_secret": "fake-secret"}
 
 CHARGE = Charge(
     pid=4711,
@@ -72,8 +74,7 @@ CHARGE = Charge(
     ca_file=None,
     stacks="",
     hang_timeout_s=2.0,
-    api_key="fake-key",
-    secret="fake-secret",
+    keys=Credentials(KEYS),
 )
 
 PRICES = {"BTCUSDT": "60000.00", "ETHUSDT": "3000.00", "BNBUSDT": "580.00"}
@@ -93,8 +94,8 @@ class World:
         self.exchange = Exchange(START_NS, rate=0, limits=limits)
         inside = self.exchange.exchange
         self.account = inside.engine.open_account({"USDT": 10**8 * ONE, "BTC": 100 * ONE})
-        inside.add_hmac_key(CHARGE.api_key, CHARGE.secret, self.account)
-        self.signer = VENUE.signer(CHARGE.api_key, CHARGE.secret)
+        inside.add_hmac_key(KEYS["api_key"], KEYS["api_secret"], self.account)
+        self.signer = VENUE.signer(CHARGE.keys)
         self.ahead_ns = 0
         self.asked: list[tuple[float, str, str]] = []
         self.statuses: set[int] = set()
@@ -575,8 +576,8 @@ async def test_a_key_that_is_not_accepted_is_said_before_it_is_needed(
 
 
 def test_a_charge_shows_no_secret() -> None:
-    assert CHARGE.secret not in repr(CHARGE)
-    assert CHARGE.api_key not in repr(CHARGE)
+    for value in KEYS.values():
+        assert value not in repr(CHARGE) + repr(CHARGE.keys)
 
 
 def test_one_lost_answer_leaves_time_for_another_within_two_seconds() -> None:

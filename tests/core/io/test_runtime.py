@@ -24,7 +24,7 @@ from core.model.errors import Untrusted
 from core.model.events import Side
 from core.model.strategy import Desk, Strategy
 from core.model.units import NS_PER_S
-from core.model.venue import Signer
+from core.model.venue import Credentials, Signer
 from core.model.views import BookView, OrderState, OrderView
 from core.state.hops import HOPS
 from core.state.journal import Header, Kind
@@ -53,6 +53,8 @@ leave_timeout_s = 5
 """
 
 PATIENCE_S = 60
+
+KEYS = Credentials({"api_key": DEFAULT_KEY, "api_secret": DEFAULT_SECRET})
 
 
 class Rests(Strategy[Any]):
@@ -101,7 +103,7 @@ def runtime_on(
         strategy=f"tests.core.io.test_runtime:{strategy}",
     )
     loaded = config.load(text, "test.toml")
-    key = app.venue_of(loaded, "test.toml").key_kind(DEFAULT_SECRET)
+    key = app.venue_of(loaded, "test.toml").key_kind(KEYS)
     house = wired(app.house(loaded, "test.toml", scope="htest-", boot=1, seed=1, key=key))
     clock = EngineClock()
     header = Header(
@@ -129,7 +131,7 @@ def runtime_on(
         plan,
         house.engine,
         clock=clock,
-        signer=signer or house.venue.signer(DEFAULT_KEY, DEFAULT_SECRET),
+        signer=signer or house.venue.signer(KEYS),
         restored=None,
         journal=JournalFile(folder, header, segment_bytes=1 << 22),
         hop_log=HlogFile(folder / "hops.hlog", clock.now_ns()),

@@ -23,11 +23,10 @@ from core.model.errors import Malformed
 from core.model.events import Reply, Verdict
 from core.model.venue import HttpAnswer, HttpRequest, Signed, Signer, WireRequest
 from core.state.journal import Answer, Ask, Kind, unpack
-from tests.core.io.test_runtime import Rests, exchange, runtime_on, standing
+from tests.core.io.test_runtime import KEYS, Rests, exchange, runtime_on, standing
 from tools.app import House
 from venues.binance import VENUE
 from venues.binance.adapter import SpotAdapter
-from venues.sim.server import DEFAULT_KEY, DEFAULT_SECRET
 
 TOKEN = "visibly-fake-token-1234567890"
 PATH = "/private/token"
@@ -74,7 +73,7 @@ class TokenSigner:
     in_order = True
 
     def __init__(self) -> None:
-        self._signer: Signer = VENUE.signer(DEFAULT_KEY, DEFAULT_SECRET)
+        self._signer: Signer = VENUE.signer(KEYS)
         self.token = ""
         self.left: list[bytes] = []
         """Private requests as they would leave where the venue wanted the token in them."""

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from core.model import config
 from core.model.config import Mode, OnStale, RiskSection, digest, load, load_keys
 from core.model.errors import BadConfig, BadParameter
-from core.model.venue import Environment, Stream
+from core.model.venue import Environment, KeyField, Stream
 
 WHOLE = """
 venue = "binance"
@@ -330,10 +330,30 @@ def test_any_change_of_meaning_changes_the_digest() -> None:
 # -- key files ---------------------------------------------------------------------------------
 
 
+def field(name: str, *, secret: bool = True, pem: bool = False) -> KeyField:
+    return KeyField(name=name, what=f"the {name} of a venue", secret=secret, pem=pem)
+
+
+CHOICE = ((field("api_key", secret=False),), (field("api_secret"), field("private_key", pem=True)))
+"""What a venue wants that takes either of two secrets."""
+
+THREE = ((field("wallet", secret=False),), (field("api_secret"),), (field("passphrase"),))
+
+
 def test_a_key_file_holds_a_key_and_one_kind_of_secret() -> None:
-    keys = load_keys(f'api_key = "FAKE-KEY"\napi_secret = "{SECRET}"', "keys.toml")
-    assert (keys.api_key, keys.api_secret, keys.private_key) == ("FAKE-KEY", SECRET, None)
+    keys = load_keys(f'api_key = "FAKE-KEY"\napi_secret = "{SECRET}"', "keys.toml", CHOICE)
+    assert keys.fields == {"api_key": "FAKE-KEY", "api_secret": SECRET}
     assert SECRET not in repr(keys)
+
+
+def test_a_key_file_holds_what_its_venue_wants() -> None:
+    text = f'passphrase = "p"\napi_secret = "{SECRET}"\nwallet = "0xfake"'
+    keys = load_keys(text, "keys.toml", THREE)
+    assert list(keys.fields) == ["wallet", "api_secret", "passphrase"]
+    with pytest.raises(BadConfig, match=r"passphrase: missing; it is the passphrase of a venue"):
+        load_keys(f'api_secret = "{SECRET}"\nwallet = "0xfake"', "keys.toml", THREE)
+    with pytest.raises(BadConfig, match=r"allowed: wallet, and api_secret, and passphrase"):
+        load_keys(f'api_key = "k"\napi_secret = "{SECRET}"', "keys.toml", THREE)
 
 
 @pytest.mark.parametrize(
@@ -352,15 +372,16 @@ def test_a_key_file_holds_a_key_and_one_kind_of_secret() -> None:
 )
 def test_a_bad_key_file_is_refused_without_a_value_of_it(text: str, needle: str) -> None:
     with pytest.raises(BadConfig, match=r"^keys\.toml: ") as caught:
-        load_keys(text, "keys.toml")
+        load_keys(text, "keys.toml", CHOICE)
     assert needle in str(caught.value)
     assert SECRET not in str(caught.value)
 
 
 def test_a_secret_that_stands_where_a_key_belongs_is_not_shown() -> None:
+    text = f'api_key = "FAKE-KEY"\n{SECRET.replace("/", "")} = "api_secret"'
     with pytest.raises(BadConfig) as caught:
-        load_keys(f'api_key = "FAKE-KEY"\n{SECRET.replace("/", "")} = "api_secret"', "keys.toml")
+        load_keys(text, "keys.toml", CHOICE)
     assert SECRET.replace("/", "") not in str(caught.value)
     assert "allowed: api_key" in str(caught.value)
     with pytest.raises(BadConfig, match="did you mean api_secret"):
-        load_keys('api_key = "FAKE-KEY"\napi_secrt = "FAKE-SECRET"', "keys.toml")
+        load_keys('api_key = "FAKE-KEY"\napi_secrt = "FAKE-SECRET"', "keys.toml", CHOICE)

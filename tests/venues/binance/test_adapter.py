@@ -25,7 +25,7 @@ MARKET, TRADE = ADAPTER.lines
 
 def test_the_parts_answer_the_questions_of_a_venue() -> None:
     adapter: Adapter = ADAPTER
-    signer: Signer = VENUE.signer("k", "s")
+    signer: Signer = VENUE.signer(world.DOC_KEYS)
     assert (adapter, repr(signer)) == (ADAPTER, "<KeySigner>")
 
 

@@ -50,7 +50,7 @@ from core.model.events import (
     VenueTime,
     Verdict,
 )
-from core.model.venue import Stream, Subscription, WireRequest
+from core.model.venue import Credentials, Stream, Subscription, WireRequest
 from venues.binance import VENUE, decode
 from venues.binance.adapter import SpotAdapter
 from venues.sim.binance.rest import respond
@@ -87,8 +87,13 @@ class Run:
         account = inside.engine.open_account({"USDT": 10_000_000 * ONE, "BTC": 100 * ONE})
         inside.add_hmac_key("hmac-key", "fake-secret", account)
         inside.add_ed25519_key("ed-key", KEY.public_key().public_bytes_raw(), account)
-        logs_on = VENUE.logs_on(secret)
-        self.signer = VENUE.signer("ed-key" if logs_on else "hmac-key", secret)
+        keys = Credentials(
+            {"api_key": "ed-key", "private_key": secret}
+            if secret == PEM
+            else {"api_key": "hmac-key", "api_secret": secret}
+        )
+        logs_on = VENUE.logs_on(keys)
+        self.signer = VENUE.signer(keys)
         self.adapter = SpotAdapter(
             Subscription(
                 symbols=("BTCUSDT",),

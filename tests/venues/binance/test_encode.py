@@ -191,7 +191,7 @@ def test_what_is_signed_is_the_sorted_parameters_of_the_body(command: Command) -
 def test_the_signer_puts_key_and_signature_into_the_parameters(command: Command) -> None:
     request = ADAPTER.encode(command, 17, world.NOW_NS)
     assert isinstance(request, WireRequest)
-    signed = json.loads(VENUE.signer(world.DOC_KEY, world.DOC_SECRET).wire(request))
+    signed = json.loads(VENUE.signer(world.DOC_KEYS).wire(request))
     params = signed["params"]
     assert params.pop("apiKey") == world.DOC_KEY
     assert len(params.pop("signature")) == 64

@@ -18,12 +18,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.model.errors import BadConfig
-from core.model.venue import HttpRequest, WireRequest
+from core.model.venue import Credentials, HttpRequest, WireRequest
 from tests.venues.binance import world
 from venues.binance import VENUE
 from venues.binance.signer import KeySigner
 
-HMAC = KeySigner(world.DOC_KEY, world.DOC_SECRET)
+HMAC = KeySigner(world.DOC_KEYS)
+
+
+def hmac_keys(secret: str, key: str = "K") -> Credentials:
+    return Credentials({"api_key": key, "api_secret": secret})
+
+
+def pem_keys(pem: str, key: str = "K") -> Credentials:
+    return Credentials({"api_key": key, "private_key": pem})
+
 
 DOC_ED25519 = (
     "-----BEGIN PRIVATE KEY-----\n"
@@ -88,18 +97,18 @@ def test_the_ed25519_vector_of_the_documentation() -> None:
     private = load_pem_private_key(DOC_ED25519.encode(), None)
     assert isinstance(private, Ed25519PrivateKey)
     logon = "A\x01EXAMPLE\x01SPOT\x011\x0120240627-11:17:25.223"
-    fix = KeySigner("K", DOC_ED25519)._sign(logon.encode())
+    fix = KeySigner(pem_keys(DOC_ED25519))._sign(logon.encode())
     assert fix == (
         b"4MHXelVVcpkdwuLbl6n73HQUXUf1dse2PCgT1DYqW9w8AVZ1RACFGM+5UdlGPrQHrgtS3CvsRURC1oj73j8gCA=="
     )
     request = WireRequest(1, BODY, b"timestamp=1", len(BODY) - 2)
-    params = json.loads(KeySigner("K", DOC_ED25519).wire(request))["params"]
+    params = json.loads(KeySigner(pem_keys(DOC_ED25519)).wire(request))["params"]
     private.public_key().verify(b64decode(params["signature"]), b"apiKey=K&timestamp=1")
 
 
 def test_an_ed25519_signature_is_escaped_in_an_url() -> None:
     request = HttpRequest("GET", "/api/v3/account", "timestamp=1", signed=True)
-    target = KeySigner("K", DOC_ED25519).rest(request, NOW_NS).target
+    target = KeySigner(pem_keys(DOC_ED25519)).rest(request, NOW_NS).target
     assert target.endswith("%3D%3D")
     assert not set("+/=") & set(target.partition("&signature=")[2])
 
@@ -109,7 +118,7 @@ def test_signatures_equal_the_standard_librarys_for_keys_of_any_length(
     secret: str, payload: bytes
 ) -> None:
     expected = hmac.new(secret.encode(), payload, "sha256").hexdigest().encode()
-    assert KeySigner("K", secret)._sign(payload) == expected
+    assert KeySigner(hmac_keys(secret))._sign(payload) == expected
 
 
 def test_a_request_that_needs_no_signature_goes_as_it_is() -> None:
@@ -117,21 +126,21 @@ def test_a_request_that_needs_no_signature_goes_as_it_is() -> None:
 
 
 def test_only_ed25519_keys_log_a_session_on() -> None:
-    assert VENUE.logs_on(DOC_ED25519)
-    assert not VENUE.logs_on(world.DOC_SECRET)
+    assert VENUE.logs_on(pem_keys(DOC_ED25519))
+    assert not VENUE.logs_on(world.DOC_KEYS)
 
 
 @pytest.mark.parametrize("secret", ["", "two words", "line\nline", "sécret"])
 def test_a_secret_that_cannot_be_one_is_refused_without_being_quoted(secret: str) -> None:
     with pytest.raises(BadConfig) as caught:
-        KeySigner("K", secret)
+        KeySigner(hmac_keys(secret))
     assert not secret or secret not in str(caught.value)
 
 
 def test_a_broken_pem_says_how_to_make_a_good_one() -> None:
     broken = DOC_ED25519.replace("MC4C", "AAAA")
     with pytest.raises(BadConfig, match="openssl genpkey") as caught:
-        KeySigner("K", broken)
+        KeySigner(pem_keys(broken))
     assert "IIJEYWtG" not in str(caught.value)
 
 
@@ -139,17 +148,23 @@ def test_an_rsa_key_is_refused_with_what_is_allowed() -> None:
     key = rsa.generate_private_key(65537, 2048)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     with pytest.raises(BadConfig, match="Ed25519 private keys in PEM and HMAC"):
-        KeySigner("K", pem)
+        KeySigner(pem_keys(pem))
 
 
 @pytest.mark.parametrize("key", ["", 'k"', "k k", "k\n"])
 def test_an_api_key_that_would_break_a_message_is_refused(key: str) -> None:
     with pytest.raises(BadConfig, match="API key"):
-        KeySigner(key, world.DOC_SECRET)
+        KeySigner(hmac_keys(world.DOC_SECRET, key))
 
 
 def test_no_secret_shows_in_a_repr() -> None:
     assert repr(HMAC) == "<KeySigner>"
+    assert repr(world.DOC_KEYS) == "Credentials(...)"
+
+
+def test_the_account_is_told_by_the_api_key_alone() -> None:
+    assert VENUE.account(pem_keys(DOC_ED25519)) == VENUE.account(hmac_keys("other")) == "K"
+    assert VENUE.account(None) is None
 
 
 SEED_ED25519 = (
@@ -172,8 +187,12 @@ def test_signatures_equal_an_independent_clients() -> None:
         if not found or "/api/v3/" not in request["url"]:
             continue
         keys = oracle["credentials"][vector["credentials"]]
-        secret = SEED_ED25519 if "Ed25519" in vector["note"] else keys["secret"]
-        signer = KeySigner(keys["apiKey"], secret)
+        given = (
+            pem_keys(SEED_ED25519, keys["apiKey"])
+            if "Ed25519" in vector["note"]
+            else hmac_keys(keys["secret"], keys["apiKey"])
+        )
+        signer = KeySigner(given)
         target = signer.rest(HttpRequest("GET", "/", query, signed=True), NOW_NS).target
         assert target.partition("&signature=")[2] == signature
         checked += 1

@@ -10,7 +10,7 @@ from core.model.commands import OrderKind, Place, TimeInForce
 from core.model.events import Event, Side
 from core.model.instrument import Instrument
 from core.model.units import Grid
-from core.model.venue import Stream, Subscription
+from core.model.venue import Credentials, Stream, Subscription
 from venues.binance import VENUE, decode
 from venues.binance.adapter import SpotAdapter
 
@@ -21,6 +21,7 @@ NOW_NS = 1_645_423_376_532_000_000
 DOC_KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
 DOC_SECRET = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"
 """The example key of the venue's documentation."""
+DOC_KEYS = Credentials({"api_key": DOC_KEY, "api_secret": DOC_SECRET})
 
 
 def instrument(
