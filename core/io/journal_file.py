@@ -675,6 +675,8 @@ class Follower:
         header = self.header
         if header is None or header.segment != self.segment or self._ended:
             return False
+        if isinstance(self._look(), Record):
+            return False  # written since: it ends right now
         return os.fstat(self._file).st_size < header.segment_bytes
 
     def _how_cut(self) -> str:
