@@ -5,8 +5,17 @@ from __future__ import annotations
 import pytest
 
 from core.engine import checkpoint
-from core.model.events import Change, OffGridTrade, OrderReport, Side, Source, VenueStatus
+from core.model.events import (
+    Change,
+    OffGridTrade,
+    OrderReport,
+    Side,
+    Source,
+    UnknownExecution,
+    VenueStatus,
+)
 from core.model.halts import HaltKind
+from core.model.views import OrderState
 from core.state.journal import Kind
 from core.state.orders import Order
 from tests.world.test_recovery import World, world
@@ -49,6 +58,32 @@ def test_a_trade_of_ours_off_todays_grid_halts_its_symbol_and_one_of_others_does
     assert not w.engine.risk.halts()
     w.engine.executions.on_off_grid(off_grid(order.venue_order_id))
     assert w.engine.risk.instrument_halt_kind(0) is HaltKind.RECORD
+
+
+def unnumbered() -> tuple[World, Order]:
+    """Return an order whose number nobody has told, and a trade off the grid that may be of it."""
+    w = world()
+    w.to_venue = lambda m: []
+    order = w.buy()
+    w.engine.executions.on_off_grid(off_grid(555))
+    assert not w.engine.risk.halts()
+    assert w.engine.ledger.recent_ids(0, 10) == [], "it is not said to be anybody else's"
+    return w, order
+
+
+def test_a_trade_off_the_grid_is_ours_once_our_order_is_told_to_have_its_number():
+    w, order = unnumbered()
+    told = UnknownExecution(0, order.client_order_id, "off the grid", 555, VenueStatus.FILLED)
+    w.engine.executions.on_unknown_execution(told)
+    assert w.engine.risk.instrument_halt_kind(0) is HaltKind.RECORD
+    assert order.state is OrderState.FILLED
+
+
+def test_a_trade_off_the_grid_is_somebody_elses_once_our_order_is_told_to_be_another():
+    w, order = unnumbered()
+    w.engine.executions.settle(w.engine.orders.on_refused(order, "-1 refused"))
+    assert not w.engine.risk.halts()
+    assert w.engine.ledger.recent_ids(0, 10) == [77]
 
 
 @pytest.mark.parametrize("side", ["_bid_lots", "_ask_lots"])
