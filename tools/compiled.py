@@ -59,6 +59,7 @@ MODULES: Final = (
     "venues/binance/decode.py",
     "venues/binance/encode.py",
     "venues/binance/facts.py",
+    "venues/kit/numbers.py",
 )
 """All that a tick passes on its way, but what others derive classes from: the hop stamps, the
 venue's adapter, the transports."""

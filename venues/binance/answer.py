@@ -6,8 +6,6 @@ Source: rest-api.md at a5e0bc3 (2026-07-21).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import msgspec
@@ -51,15 +49,14 @@ from core.model.events import (
     VenueTime,
     Verdict,
 )
-from core.model.units import NS_PER_MS, NS_PER_S, parse_decimal
+from core.model.units import NS_PER_MS, parse_decimal
 from venues.binance import facts, rules, schema, verdicts
-from venues.binance.decode import MAX_REQUEST_DIGITS, Decoder, decoder, failure, refuse
+from venues.binance.decode import Decoder, failure
+from venues.kit.headers import count, retry_ns
+from venues.kit.messages import FAILURES, decoder, refuse
 
 MAX_BODY: Final = 16 * 1024 * 1024
 """Longest body that is looked at; the longest legal one, exchangeInfo of every symbol, has 8 MB."""
-
-MAX_RETRY_S: Final = 7 * 24 * 3600
-"""Longest wait that is believed; the longest documented ban is three days."""
 
 _error_body = decoder(schema.ErrorBody)
 _order = decoder(schema.Order)
@@ -90,7 +87,7 @@ def answer(
     if isinstance(command, FetchInstruments):
         symbols = (*symbols, *command.also)
     if status != verdicts.OK:
-        reply = failure(request_id, status, _error(body), budgets, _retry_ns(headers))
+        reply = failure(request_id, status, _error(body), budgets, retry_ns(headers))
         return _name_symbols(reply, symbols) if isinstance(command, FetchInstruments) else reply
     try:
         proved = _facts(decode, symbols, command, body)
@@ -98,8 +95,8 @@ def answer(
         told = _error(body)
         if told is None:
             refuse(error)
-        return failure(request_id, status, told, budgets, _retry_ns(headers))
-    except (ValueError, RecursionError) as error:
+        return failure(request_id, status, told, budgets, retry_ns(headers))
+    except FAILURES as error:
         refuse(error)
     return Reply(request_id=request_id, verdict=Verdict.DONE, facts=proved, budgets=budgets)
 
@@ -108,7 +105,7 @@ def _error(body: bytes) -> schema.ErrorBody | None:
     """Return the venue's error, ``None`` where the body is something else (a firewall's HTML)."""
     try:
         return _error_body(body)
-    except (ValueError, RecursionError):
+    except FAILURES:
         return None
 
 
@@ -165,8 +162,8 @@ def _snapshot(decode: Decoder, index: int, levels: int, body: bytes) -> BookSnap
     if instrument is None:
         raise Misuse(f"instrument {index} was never learned")
     depth = _depth(body)
-    prices = facts.Dropped(instrument.tick, 1)
-    sizes = facts.RoundedUp(instrument.lot, 1)
+    prices = facts.prices(instrument.tick)
+    sizes = facts.sizes(instrument.lot, 1)
     return BookSnapshot(
         index,
         depth.last_update_id,
@@ -182,9 +179,9 @@ def _tops(decode: Decoder, body: bytes) -> Iterator[BookTop]:
     for top in _book_tops(body):
         instrument = decode.instruments.get(top.symbol)
         if instrument is not None:
-            bid_lots = facts.RoundedUp(instrument.lot, 0)[top.bid_qty]
-            ask_lots = facts.RoundedUp(instrument.lot, 0)[top.ask_qty]
-            bids, asks = facts.RoundedDown(instrument.tick, 1), facts.RoundedUp(instrument.tick, 1)
+            bid_lots = facts.sizes(instrument.lot, 0)[top.bid_qty]
+            ask_lots = facts.sizes(instrument.lot, 0)[top.ask_qty]
+            bids, asks = facts.bids(instrument.tick), facts.asks(instrument.tick)
             bid_ticks = bids[top.bid_price] if bid_lots else 0
             ask_ticks = asks[top.ask_price] if ask_lots else 0
             rounded = bool(bids.between or asks.between)
@@ -228,34 +225,12 @@ def _account_report(body: bytes) -> AccountReport:
 _COUNTERS: Final = (("x-mbx-used-weight-", "weight_"), ("x-mbx-order-count-", "orders_"))
 
 
-def _number(text: str) -> int | None:
-    legal = text.isascii() and text.isdigit() and len(text) <= MAX_REQUEST_DIGITS
-    return int(text) if legal else None
-
-
 def _budgets(headers: Mapping[str, str]) -> tuple[BudgetUse, ...]:
     """Return the venue's counters: ``x-mbx-used-weight-1m: 70`` is ``weight_1m``."""
     uses = []
     for name, text in headers.items():
         for prefix, limit in _COUNTERS:
-            used = _number(text) if name.startswith(prefix) else None
+            used = count(text) if name.startswith(prefix) else None
             if used is not None:
                 uses.append(BudgetUse(limit + name[len(prefix) :].lower(), used))
     return tuple(uses)
-
-
-def _retry_ns(headers: Mapping[str, str]) -> int:
-    """Return the venue's time that ``retry-after`` names, 0 where it cannot be known.
-
-    The header counts seconds from the answer, and the answer's own time is in ``date``, cut to
-    whole seconds: one more second is waited for that.
-    """
-    wait_s = _number(headers.get("retry-after", ""))
-    if wait_s is None or wait_s > MAX_RETRY_S:
-        return 0
-    try:
-        sent = parsedate_to_datetime(headers.get("date", ""))
-    except (ValueError, OverflowError):
-        return 0
-    sent_s = int(sent.replace(tzinfo=sent.tzinfo or UTC).timestamp())
-    return (sent_s + wait_s + 1) * NS_PER_S

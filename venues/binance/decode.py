@@ -1,7 +1,7 @@
 """Frames of the two lines -> events: pure functions of bytes and the run's instruments.
 
-Here lives the choice of a decoder and the one boundary where anything wrong with a message
-becomes ``Malformed`` (no legal message) or ``Drifted`` (legal, but without what we need).
+Here lives the choice of a decoder. Anything wrong with a message becomes ``Malformed`` (no legal
+message) or ``Drifted`` (legal, but without what we need): see ``venues.kit.messages``.
 
 The first bytes of a frame choose its decoder: the stream's name, the event's type, or the letter
 our own request id begins with. A frame that begins otherwise, with other key order or blanks, is
@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Final, NoReturn, TypeVar
+from typing import Final
 
 import msgspec
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET, Raw
 
 from core.model.errors import Drifted, Malformed
 from core.model.events import (
@@ -41,6 +41,7 @@ from core.model.events import (
 from core.model.instrument import Instrument
 from core.model.units import NS_PER_MS, atoms
 from venues.binance import facts, rules, schema, verdicts
+from venues.kit.messages import FAILURES, decoder, refuse
 
 MARKET: Final = 0
 TRADE: Final = 1
@@ -65,14 +66,6 @@ EVENT_WITHIN: Final = 48
 Take = Callable[[bytes, list[Event]], None]
 """Appends the events of one frame."""
 
-S = TypeVar("S", bound=Struct)
-
-
-def decoder(kind: type[S]) -> Callable[[bytes | Raw], S]:
-    """Return the decoding function of a wire Struct."""
-    return msgspec.json.Decoder(kind).decode
-
-
 _market_frame = decoder(schema.MarketFrame)
 _private_frame = decoder(schema.PrivateFrame)
 _execution = decoder(schema.ExecutionReportFrame)
@@ -90,16 +83,6 @@ _cancelled = decoder(schema.Cancelled)
 _halves = decoder(schema.ReplaceHalves)
 _error_body = decoder(schema.ErrorBody)
 _retry_data = decoder(schema.RetryData)
-
-
-def refuse(error: Exception) -> NoReturn:
-    """Raise what a failed decoding means.
-
-    msgspec lets ``UnicodeDecodeError`` and ``RecursionError`` out besides its own errors.
-    """
-    if isinstance(error, msgspec.ValidationError):
-        raise Drifted(f"message is not as documented: {error}") from error
-    raise Malformed(f"not a JSON message: {error}") from error
 
 
 class Decoder:
@@ -157,7 +140,7 @@ class Decoder:
                 self._look_at_market(payload, events)
             else:
                 self._trade(payload, events)
-        except (ValueError, RecursionError) as error:
+        except FAILURES as error:
             refuse(error)
 
     # -- market line ---------------------------------------------------------------------------
@@ -340,9 +323,9 @@ _NO_ERROR: Final = schema.ErrorBody(code=0)
 def _tops(instrument: Instrument) -> Take:
     decode = decoder(schema.BookTickerFrame)
     index, symbol = instrument.index, instrument.symbol
-    bids = facts.RoundedDown(instrument.tick, 1)
-    asks = facts.RoundedUp(instrument.tick, 1)
-    sizes = facts.RoundedUp(instrument.lot, 0)
+    bids = facts.bids(instrument.tick)
+    asks = facts.asks(instrument.tick)
+    sizes = facts.sizes(instrument.lot, 0)
     odd = bids.between = asks.between  # one grid
 
     def take(payload: bytes, events: list[Event]) -> None:
@@ -369,8 +352,8 @@ def _tops(instrument: Instrument) -> Take:
 def _deltas(instrument: Instrument) -> Take:
     decode = decoder(schema.DepthUpdateFrame)
     index, symbol = instrument.index, instrument.symbol
-    prices = facts.Dropped(instrument.tick, 1)
-    sizes = facts.RoundedUp(instrument.lot, 0)
+    prices = facts.prices(instrument.tick)
+    sizes = facts.sizes(instrument.lot, 0)
 
     def take(payload: bytes, events: list[Event]) -> None:
         update = decode(payload).data
@@ -393,8 +376,8 @@ def _deltas(instrument: Instrument) -> Take:
 def _trades(instrument: Instrument) -> Take:
     decode = decoder(schema.TradeFrame)
     index, symbol = instrument.index, instrument.symbol
-    prices = facts.Dropped(instrument.tick, 1)
-    sizes = facts.RoundedUp(instrument.lot, 1)
+    prices = facts.prices(instrument.tick)
+    sizes = facts.sizes(instrument.lot, 1)
     buy, sell = Side.BUY, Side.SELL
 
     def take(payload: bytes, events: list[Event]) -> None:

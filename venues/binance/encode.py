@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
-from urllib.parse import quote
 
 import msgspec
 
@@ -52,6 +51,7 @@ from core.model.instrument import Instrument
 from core.model.units import NS_PER_MS
 from core.model.venue import HttpRequest, Stream, Subscription, WireRequest
 from venues.binance import decode, facts, rules, schema
+from venues.kit.forms import escaped
 
 TRADES_PAGE: Final = 1_000
 """Most trades the venue gives at once."""
@@ -228,8 +228,8 @@ def _place_of(order: schema.SentOrder, row: Instrument) -> Place | None:
     side = _BUY if order.side == "BUY" else Side.SELL
     try:
         # The grid may have moved since: what it is by today's is no less than it was.
-        ticks = facts.RoundedDown(row.tick, 0)[order.price]
-        lots = facts.RoundedUp(row.lot, 0)[order.quantity]
+        ticks = facts.bids(row.tick, 0)[order.price]
+        lots = facts.sizes(row.lot, 0)[order.quantity]
     except Malformed:
         return None
     kind = _KIND_OF.get(order.type, _LIMIT)
@@ -402,15 +402,15 @@ class Encoder:
                 return HttpRequest("GET", "/api/v3/time")
             case FetchTops(indexes):
                 symbols = ",".join(f'"{self._of(index).instrument.symbol}"' for index in indexes)
-                query = f"symbols={quote(f'[{symbols}]', safe='')}"
+                query = f"symbols={escaped(f'[{symbols}]')}"
                 return HttpRequest("GET", "/api/v3/ticker/bookTicker", query)
             case FetchPrice(symbol):
-                query = f"symbol={quote(symbol, safe='')}"
+                query = f"symbol={escaped(symbol)}"
                 return HttpRequest("GET", "/api/v3/ticker/price", query)
             case FetchInstruments(also):
                 asked = (*self._subscription.symbols, *also)
                 symbols = ",".join(f'"{symbol}"' for symbol in asked)
-                query = f"symbols={quote(f'[{symbols}]', safe='')}"
+                query = f"symbols={escaped(f'[{symbols}]')}"
                 return HttpRequest("GET", "/api/v3/exchangeInfo", query)
             case FetchBook(index):
                 query = f"symbol={self._symbol(index)}&limit={self._levels}"
@@ -436,7 +436,7 @@ class Encoder:
                 return self._signed("GET", "order", self._which(index, name, order_id), venue_ns)
             case Cancel(index, name, order_id):
                 which = self._which(index, name, order_id)
-                query = f"{which}&newClientOrderId={quote(_cancel_id(command), safe='')}"
+                query = f"{which}&newClientOrderId={escaped(_cancel_id(command))}"
                 return self._signed("DELETE", "order", query, venue_ns, cancels=True)
             case CancelAll(index):
                 query = f"symbol={self._symbol(index)}"
@@ -446,7 +446,7 @@ class Encoder:
         raise Misuse(f"{type(command).__name__} is not sent by REST")
 
     def _symbol(self, index: int) -> str:
-        return quote(self._of(index).instrument.symbol, safe="")
+        return escaped(self._of(index).instrument.symbol)
 
     def _order(self, place: Place) -> str:
         """Return an order's parameters as a query, the very same as over the trade line."""
@@ -455,7 +455,7 @@ class Encoder:
         parameters = _orders(place.side)[_shape(place) % _SHAPES]
         holes = {"price": values[0], "quantity": values[-1]}
         fixed = {name: text.strip('"') for name, text in parameters.items()}
-        fixed["newClientOrderId"] = quote(_name(place.client_order_id), safe="")
+        fixed["newClientOrderId"] = escaped(_name(place.client_order_id))
         query = "&".join(f"{name}={holes.get(name, text)}" for name, text in fixed.items())
         return f"symbol={self._symbol(place.instrument)}&{query}"
 
@@ -463,7 +463,7 @@ class Encoder:
         symbol = self._symbol(index)
         if venue_order_id:
             return f"symbol={symbol}&orderId={venue_order_id}"
-        return f"symbol={symbol}&origClientOrderId={quote(_name(client_order_id), safe='')}"
+        return f"symbol={symbol}&origClientOrderId={escaped(_name(client_order_id))}"
 
     def _signed(
         self, method: str, path: str, query: str, venue_ns: int, *, cancels: bool = False

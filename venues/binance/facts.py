@@ -31,14 +31,12 @@ from core.model.events import (
 from core.model.instrument import Instrument
 from core.model.units import (
     ASSET_DECIMALS,
-    CACHE_TEXTS,
-    MAX_COUNT,
     NS_PER_MS,
     Grid,
     atoms,
-    parse_decimal,
 )
 from venues.binance import schema
+from venues.kit.numbers import Dropped, RoundedDown, RoundedUp, positive
 
 Instruments = Mapping[str, Instrument]
 """The instruments of this run by the venue's symbol."""
@@ -97,115 +95,32 @@ _RENAMING: Final = frozenset({"CANCELED", "REPLACED"})
 # -- numbers ---------------------------------------------------------------------------------
 
 WIRE_DECIMALS: Final = 8
-"""Decimals the venue writes all its numbers with; others are read too, at twice the cost."""
+"""Decimals the venue writes all its numbers with; others are read too, at twice the cost.
 
-_POINT: Final = WIRE_DECIMALS + 1
-
-
-class Counts(dict[str, int]):
-    """Texts of one grid and their counts, learnt when first seen; ``counts[text]`` is the way in.
-
-    A plain subscript is the cheapest look-up there is, and a feed repeats its prices. ``least`` is
-    the smallest count that is legal here: 1 for prices, 0 for sizes that may be gone.
-
-    An order that was placed before the venue made its ticks or lots larger rests in the book as
-    it was (NOTES.md), so that public prices and sizes need not be on the grid of today. What to
-    do with those is said by the subclasses; everything of our own is exact or refused.
-    """
-
-    __slots__ = ("_grid", "_least", "_unit", "between")
-
-    def __init__(self, grid: Grid, least: int) -> None:
-        super().__init__()
-        self._grid = grid
-        self._least = least
-        self.between: set[str] = set()
-        """Texts that lie between two steps; empty nearly always."""
-        shift = WIRE_DECIMALS - grid.decimals
-        self._unit = grid.step_mantissa * int(10**shift) if shift >= 0 else 0
-
-    def __missing__(self, text: str) -> int:
-        unit = self._unit
-        digits = text.replace(".", "", 1)
-        usual = unit and len(digits) > WIRE_DECIMALS and text[-_POINT] == "."
-        if usual and digits.isdigit() and digits.isascii():
-            number = int(digits)
-            count = number // unit
-            if count * unit == number and self._least <= count <= MAX_COUNT:
-                if len(self) >= CACHE_TEXTS:
-                    self.clear()
-                self[text] = count
-                return count
-        return self._learn(text)
-
-    def _learn(self, text: str) -> int:
-        """Return the count of a text that is not written as usual, or not on the grid."""
-        mantissa, exponent = parse_decimal(text)
-        try:
-            count = self._grid.count_of(mantissa, exponent, text)
-        except OffGrid as error:
-            count = self._between(mantissa, exponent, error)
-            if len(self.between) >= CACHE_TEXTS:
-                self.between.clear()
-            self.between.add(text)
-        else:
-            if count < self._least:
-                raise Malformed(f"{text!r} is no price or size here: it must be above zero")
-        if len(self) >= CACHE_TEXTS:
-            self.clear()
-        self[text] = count
-        return count
-
-    def _between(self, mantissa: int, exponent: int, error: OffGrid) -> int:
-        """Return what a number between two steps counts as."""
-        raise error
+An order that was placed before the venue made its ticks or lots larger rests in the book as it was
+(NOTES.md), so that public prices and sizes need not be on the grid of today. Everything of our own
+is exact or refused.
+"""
 
 
-class RoundedUp(Counts):
-    """Public sizes, where part of a lot is one lot more; the best ask, at its step above."""
-
-    __slots__ = ()
-
-    def _between(self, mantissa: int, exponent: int, error: OffGrid) -> int:
-        return _steps_below(self._grid, mantissa, exponent) + 1
+def prices(grid: Grid) -> Dropped:
+    """Return the counts of the prices of levels and trades."""
+    return Dropped(grid, 1, WIRE_DECIMALS)
 
 
-class RoundedDown(Counts):
-    """The best bid, at its step below."""
-
-    __slots__ = ()
-
-    def _between(self, mantissa: int, exponent: int, error: OffGrid) -> int:
-        count = _steps_below(self._grid, mantissa, exponent)
-        if count < self._least:
-            raise error
-        return count
+def bids(grid: Grid, least: int = 1) -> RoundedDown:
+    """Return the counts of best bids."""
+    return RoundedDown(grid, least, WIRE_DECIMALS)
 
 
-class Dropped(Counts):
-    """Prices of levels and trades; one between two ticks counts 0, which is no price."""
-
-    __slots__ = ()
-
-    def _between(self, mantissa: int, exponent: int, error: OffGrid) -> int:
-        _steps_below(self._grid, mantissa, exponent)  # refuses what is beyond any price
-        return 0
+def asks(grid: Grid) -> RoundedUp:
+    """Return the counts of best asks."""
+    return RoundedUp(grid, 1, WIRE_DECIMALS)
 
 
-def _steps_below(grid: Grid, mantissa: int, exponent: int) -> int:
-    """Return how many whole steps a number has, fewer than ``MAX_COUNT``."""
-    count = mantissa * int(10**grid.decimals) // (grid.step_mantissa * int(10**exponent))
-    if count >= MAX_COUNT:
-        raise Malformed(f"{count} steps are too many")
-    return count
-
-
-def positive(grid: Grid, text: str) -> int:
-    """Return the count of a price or size that must be above zero."""
-    count = grid.count(text)
-    if count == 0:
-        raise Malformed(f"{text!r} is no price or size of a trade: it must be above zero")
-    return count
+def sizes(grid: Grid, least: int) -> RoundedUp:
+    """Return the counts of public sizes; ``least`` is 0 where one may be gone."""
+    return RoundedUp(grid, least, WIRE_DECIMALS)
 
 
 # -- orders ----------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from core.model.events import Limit
 from core.model.instrument import Instrument, Trading
 from core.model.units import MAX_COUNT, NS_PER_S, Grid, format_decimal, parse_decimal
 from venues.binance import schema
+from venues.kit.numbers import least_steps, most_steps, ratio
 
 BPS: Final = 10_000
 
@@ -159,17 +160,17 @@ def _instrument(index: int, symbol: schema.Symbol, unread: frozenset[str]) -> In
         quote=symbol.quote_asset,
         tick=tick,
         lot=lot,
-        min_ticks=_least(prices.min_price, tick.step_mantissa, tick.decimals),
-        max_ticks=_most(prices.max_price, tick.step_mantissa, tick.decimals),
-        min_lots=_least(sizes.min_qty, lot.step_mantissa, lot.decimals),
-        max_lots=_most(sizes.max_qty, lot.step_mantissa, lot.decimals),
-        max_market_lots=_most(market.max_qty, lot.step_mantissa, lot.decimals),
-        min_market_lots=_least(market.min_qty, lot.step_mantissa, lot.decimals),
+        min_ticks=least_steps(prices.min_price, tick.step_mantissa, tick.decimals),
+        max_ticks=most_steps(prices.max_price, tick.step_mantissa, tick.decimals),
+        min_lots=least_steps(sizes.min_qty, lot.step_mantissa, lot.decimals),
+        max_lots=most_steps(sizes.max_qty, lot.step_mantissa, lot.decimals),
+        max_market_lots=most_steps(market.max_qty, lot.step_mantissa, lot.decimals),
+        min_market_lots=least_steps(market.min_qty, lot.step_mantissa, lot.decimals),
         market_step_lots=_common_step(market.step_size, lot),
         min_notional=max(
-            _least(each.min_notional, *_quote_step(tick, lot)) for each in (notional, older)
+            least_steps(each.min_notional, *_quote_step(tick, lot)) for each in (notional, older)
         ),
-        max_notional=_most(notional.max_notional, *_quote_step(tick, lot)),
+        max_notional=most_steps(notional.max_notional, *_quote_step(tick, lot)),
         max_open_orders=orders.max_num_orders or orders.limit,
         collar_up_bps=up,
         collar_down_bps=down,
@@ -205,30 +206,12 @@ def _grid(step: str, precision: int) -> Grid:
 
 def _common_step(step: str, lot: Grid) -> int:
     """Return of how many lots sizes have to be multiples to lie on a step, too; 0 for any."""
-    above, below = _ratio(step, lot.step_mantissa, lot.decimals)
+    above, below = ratio(step, lot.step_mantissa, lot.decimals)
     return min(above // gcd(above, below), MAX_COUNT) if above else 0
 
 
 def _quote_step(tick: Grid, lot: Grid) -> tuple[int, int]:
     return tick.step_mantissa * lot.step_mantissa, tick.decimals + lot.decimals
-
-
-def _ratio(text: str, step_mantissa: int, step_decimals: int) -> tuple[int, int]:
-    """Return numerator and denominator of ``text`` over a step."""
-    mantissa, exponent = parse_decimal(text)
-    return mantissa * int(10**step_decimals), step_mantissa * int(10**exponent)
-
-
-def _least(text: str, step_mantissa: int, step_decimals: int) -> int:
-    """Return how many steps a minimum is, rounded up; 0 where the venue states none."""
-    above, below = _ratio(text, step_mantissa, step_decimals)
-    return min(-(-above // below), MAX_COUNT)
-
-
-def _most(text: str, step_mantissa: int, step_decimals: int) -> int:
-    """Return how many steps a maximum is, rounded down; 0 where the venue states none."""
-    above, below = _ratio(text, step_mantissa, step_decimals)
-    return min(above // below, MAX_COUNT)
 
 
 def _collar(filters: dict[str, schema.Filter]) -> tuple[int, int]:

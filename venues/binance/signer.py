@@ -12,20 +12,13 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable
-from hashlib import sha256
 from typing import Final
-from urllib.parse import quote
-
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from core.model.errors import BadConfig
 from core.model.venue import Credentials, HttpAnswer, HttpRequest, KeyField, Signed, WireRequest
+from venues.kit import signing
+from venues.kit.forms import escaped
 
-_BLOCK: Final = 64
-"""Bytes of SHA-256's block, to which HMAC fills up its key."""
 _API_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -64,7 +57,7 @@ class KeySigner:
             raise BadConfig("API key: letters and digits are allowed; see the venue's key page")
         self._key = api_key.encode()
         self._headers = {"X-MBX-APIKEY": api_key}
-        self._sign: Callable[[bytes], bytes] = (
+        self._sign: signing.Sign = (
             _ed25519(keys.fields[PRIVATE_KEY.name])
             if logs_on(keys)
             else _hmac_sha256(keys.fields[API_SECRET.name])
@@ -91,7 +84,7 @@ class KeySigner:
 
     def rest(self, request: HttpRequest, now_ns: int) -> Signed:
         """Return it with the key in a header and the signature in the query, which has the time."""
-        signature = quote(self._sign(request.query.encode()).decode(), safe="")
+        signature = escaped(self._sign(request.query.encode()).decode())
         return Signed(f"{request.target}&signature={signature}", self._headers)
 
     def take(self, request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
@@ -99,39 +92,12 @@ class KeySigner:
         return answer
 
 
-def _hmac_sha256(secret: str) -> Callable[[bytes], bytes]:
-    """Return HMAC (RFC 2104) over states prepared with the key: 0.6 us instead of 1.6."""
+def _hmac_sha256(secret: str) -> signing.Sign:
     if not secret or not secret.isascii() or not secret.isprintable() or " " in secret:
-        raise BadConfig("API secret: expected one line of ASCII text, or a private key in PEM")
-    key = secret.encode()
-    block = (key if len(key) <= _BLOCK else sha256(key).digest()).ljust(_BLOCK, b"\0")
-    inner = sha256(bytes(byte ^ 0x36 for byte in block))
-    outer = sha256(bytes(byte ^ 0x5C for byte in block))
-
-    def sign(payload: bytes) -> bytes:
-        within, around = inner.copy(), outer.copy()
-        within.update(payload)
-        around.update(within.digest())
-        return around.hexdigest().encode()
-
-    return sign
+        raise BadConfig("API secret: expected one line of ASCII text without blanks")
+    return signing.hmac_hex(secret.encode())
 
 
-def _ed25519(pem: str) -> Callable[[bytes], bytes]:
-    try:
-        key = load_pem_private_key(pem.encode(), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise BadConfig(
-            "API secret: not a private key in PEM without a password "
-            f"({type(error).__name__}); make one with: openssl genpkey -algorithm ed25519"
-        ) from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise BadConfig(
-            f"API secret: a key of type {type(key).__name__}; allowed are Ed25519 private keys "
-            "in PEM and HMAC secrets"
-        )
-
-    def sign(payload: bytes) -> bytes:
-        return b64encode(key.sign(payload))
-
-    return sign
+def _ed25519(pem: str) -> signing.Sign:
+    sign = signing.ed25519(pem)
+    return lambda payload: b64encode(sign(payload))

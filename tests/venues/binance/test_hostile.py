@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Callable
-from decimal import Decimal, localcontext
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.model.commands import (
@@ -22,14 +21,13 @@ from core.model.commands import (
 )
 from core.model.errors import Drifted, Malformed
 from core.model.events import Event, MarketTrade, Reply
-from core.model.units import MAX_COUNT, Grid
 from tests.venues.binance import test_answer as rest
 from tests.venues.binance import test_decode_market as public
 from tests.venues.binance import test_decode_trade as private
 from tests.venues.binance import test_rules as info
 from tests.venues.binance import world
 from tests.venues.binance.world import frame
-from venues.binance import decode, facts
+from venues.binance import decode
 
 ANSWERS: dict[str, object] = {
     "p1": private.ORDER,
@@ -231,54 +229,6 @@ def test_bytes_that_are_no_utf_8_are_malformed() -> None:
 
 # -- numbers ---------------------------------------------------------------------------------
 
-STEPS = st.sampled_from(["0.01", "0.00001", "0.5", "1", "10", "0.00000001", "0.00250000"])
-TEXTS = st.one_of(
-    st.decimals(0, 10**12, places=8, allow_nan=False).map(lambda number: f"{number:f}"),
-    st.from_regex(r"[0-9]{1,12}(\.[0-9]{1,9})?", fullmatch=True),
-    st.text("0123456789.-+eE_ nNaA", max_size=14),
-)
-
-
-def exact(text: str, step: str) -> Decimal | None:
-    """Return how many steps a plain decimal text is, by ``decimal`` alone; ``None`` for others."""
-    whole, point, fraction = text.partition(".")
-    digits = whole + fraction
-    plain = whole and (fraction or not point) and digits.isascii() and digits.isdigit()
-    with localcontext(prec=60):
-        return Decimal(text) / Decimal(step) if plain and len(text) <= 40 else None
-
-
-@example("100000000000.000000001", "0.00000001")
-@given(TEXTS, STEPS)
-def test_prices_and_sizes_equal_decimal_or_are_refused(text: str, step: str) -> None:
-    steps = exact(text, step)
-    prices = facts.Counts(Grid(step), 1)
-    sizes = facts.RoundedUp(Grid(step), 0)
-    bids = facts.RoundedDown(Grid(step), 1)
-    levels = facts.Dropped(Grid(step), 1)
-    if steps is None:
-        for counts in (prices, sizes, bids, levels):
-            with pytest.raises(Malformed):
-                counts[text]
-        return
-    if steps > MAX_COUNT:
-        for counts in (sizes, levels, bids):
-            with pytest.raises(Malformed):
-                counts[text]
-    elif steps:
-        below, above = (
-            steps.to_integral_value("ROUND_FLOOR"),
-            steps.to_integral_value("ROUND_CEILING"),
-        )
-        assert sizes[text] == above
-        assert not below or bids[text] == below
-        assert levels[text] == (below if below == above else 0)
-    if 1 <= steps <= MAX_COUNT and steps == steps.to_integral_value():
-        assert prices[text] == steps
-    else:
-        with pytest.raises(Malformed):
-            prices[text]
-
 
 @given(st.integers(1, 10**13), st.integers(1, 10**13))
 def test_a_trade_frame_is_the_numbers_it_was_made_of(price: int, size: int) -> None:
@@ -289,18 +239,6 @@ def test_a_trade_frame_is_the_numbers_it_was_made_of(price: int, size: int) -> N
     [event] = world.market(frame(public.TRADE | {"data": data}))
     assert isinstance(event, MarketTrade)
     assert (event.price_ticks, event.lots) == (price, size)
-
-
-@pytest.mark.parametrize("counts", [facts.Counts(Grid("1"), 1), facts.RoundedUp(Grid("1"), 0)])
-def test_what_is_remembered_of_numbers_is_bounded(
-    counts: facts.Counts, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(facts, "CACHE_TEXTS", 10)
-    for number in range(1, 100):
-        assert counts[f"{number}"] == number
-        if isinstance(counts, facts.RoundedUp):
-            assert counts[f"{number}.5"] == number + 1
-        assert len(counts) <= 10
 
 
 # -- drift -----------------------------------------------------------------------------------

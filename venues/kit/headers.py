@@ -1,0 +1,44 @@
+"""Headers of HTTP answers that mean the same everywhere: counts, and when to come back.
+
+Here live their grammar and what is not believed. Names are lower case, as ``HttpAnswer`` has them.
+
+Source: RFC 9110, 10.2.3 (Retry-After) and 6.6.1 (Date).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from core.model.units import NS_PER_S
+
+MAX_DIGITS: Final = 18
+"""Digits of a count that surely fit an int64."""
+
+MAX_RETRY_S: Final = 7 * 24 * 3600
+"""Longest wait that is believed; the longest ban that a venue documents is three days."""
+
+
+def count(text: str) -> int | None:
+    """Return a whole number, ``None`` where a text is none or too long to be one."""
+    legal = text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
+    return int(text) if legal else None
+
+
+def retry_ns(headers: Mapping[str, str]) -> int:
+    """Return the venue's time that ``retry-after`` names, 0 where it cannot be known.
+
+    The header counts seconds from the answer, and the answer's own time is in ``date``, cut to
+    whole seconds: one more second is waited for that.
+    """
+    wait_s = count(headers.get("retry-after", ""))
+    if wait_s is None or wait_s > MAX_RETRY_S:
+        return 0
+    try:
+        sent = parsedate_to_datetime(headers.get("date", ""))
+    except (ValueError, OverflowError):
+        return 0
+    sent_s = int(sent.replace(tzinfo=sent.tzinfo or UTC).timestamp())
+    return (sent_s + wait_s + 1) * NS_PER_S
