@@ -38,7 +38,7 @@ def worlds_with(name: str) -> list[int]:
     """Return the first seeds whose world may have a fault: mischief is the strategy's own."""
     seeds: Iterator[int] = itertools.count()
     if name == "mischief":
-        seeds = (s for s in seeds if 'mischief = ""' not in Setting(s).run.parameters)
+        seeds = (s for s in seeds if 'mischief = ""' not in Setting(s).configured(1).run.parameters)
     return list(itertools.islice(seeds, WITHIN))
 
 

@@ -143,7 +143,7 @@ class Auditor:
         """Take what the exchange's engine did, before anybody is told."""
         events = list(events)
         for event in events:
-            if isinstance(event, BestMoved):
+            if isinstance(event, BestMoved) and event.symbol in self.markets:
                 self.books.moved(event)
                 self.limits.moved(event, now_ns)
         self.ledger.saw(events)

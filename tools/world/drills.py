@@ -105,8 +105,9 @@ class Drilled(Anywhere, Protocol):
     """What a drill needs beyond what a fault does."""
 
     street_rate: float
-    cancels_when_stale: bool
 
+    @property
+    def cancels_when_stale(self) -> bool: ...
     @property
     def traded(self) -> tuple[str, ...]:
         """The symbols of this boot's configuration."""

@@ -1,8 +1,8 @@
-"""Others on our account: what they pay in, lock, trade and list.
+"""Others on our account: what they pay in, lock, trade and list, here and on other symbols.
 
-The exchange tells of all of it. Here lives what leaves our orders alone. Somebody who trades with
-us in the market, and orders of others that rest beside ours, are the stranger's in
-``exchange_faults``.
+The exchange tells of all of it, but for what is in its history alone. Here lives what leaves our
+orders alone. Somebody who trades with us in the market, and orders of others that rest beside ours,
+are the stranger's in ``exchange_faults``.
 """
 
 from __future__ import annotations
@@ -15,12 +15,20 @@ from tools.world.anywhere import Anywhere, logged
 from tools.world.strikes import Fault, Struck
 from venues.sim.actions import ActionError, Deposit, Lock, perform
 from venues.sim.binance.actions import Allocate, AnyAction, AskElsewhere
+from venues.sim.binance.exchange import Origin
+from venues.sim.binance.methods import METHODS
 from venues.sim.engine import Market
 from venues.sim.fixed import ONE, show
 from venues.sim.ledger import DEFAULT_KEY
+from venues.sim.orders import Execution
+from venues.sim.symbols import symbol_of
+from venues.sim.tape import Trade
 
 TOLD_S: Final = 70.0
 """Within which what others do is told: a second line on one subject waits for a minute."""
+
+ASKED_S: Final = 130.0
+"""Within which what nobody tells is found by asking: two periods of reconciliation."""
 
 SHARE: Final = 1_000
 """One part in so many of what is free is locked, or paid out."""
@@ -54,10 +62,14 @@ def _allocation(w: Anywhere, market: Market) -> AnyAction:
     draw, terms = w.draw.faults, market.symbol
     size = draw.randint(50, 300) * terms.step_size
     price = market.book.best().bid + draw.randint(-40, 40) * terms.tick_size
-    size_and_price = show(size), show(price)
-    if draw.random() < 0.5:
-        return Allocate(DEFAULT_KEY, terms.name, "BUY", *size_and_price)
-    return Allocate(DEFAULT_KEY, terms.name, "SELL", *size_and_price)
+    return _allocated(w, market, size, price)
+
+
+def _allocated(w: Anywhere, market: Market, size: int, price: int) -> AnyAction:
+    name, size_and_price = market.symbol.name, (show(size), show(price))
+    if w.draw.faults.random() < 0.5:
+        return Allocate(DEFAULT_KEY, name, "BUY", *size_and_price)
+    return Allocate(DEFAULT_KEY, name, "SELL", *size_and_price)
 
 
 def _list(w: Anywhere, market: Market) -> AnyAction:
@@ -95,4 +107,88 @@ def others_act(w: Anywhere) -> Struck | None:
     return Struck(None, named, TOLD_S) if act(w, draw.choice(ACTS)(w, market)) else None
 
 
-FAULTS: Final = (Fault(60, "others_act", 0.6, others_act),)
+def _quoted(w: Anywhere) -> Market | None:
+    """Return a market of ours that has prices."""
+    market = w.venue.exchange.engine.markets[w.draw.faults.choice(w.symbols)]
+    best = market.book.best()
+    return market if best.bid and best.ask else None
+
+
+def others_off_grid(w: Anywhere) -> Struck | None:
+    """Others are allocated something at a price and of a size that are no whole ticks and lots."""
+    market = _quoted(w)
+    if market is None:
+        return None
+    draw, terms = w.draw.faults, market.symbol
+    size = draw.randint(50, 300) * terms.step_size + terms.step_size // 2
+    price = market.book.best().bid + terms.tick_size // 2
+    named = logged(w, "others on the account")
+    return Struck(None, named, TOLD_S) if act(w, _allocated(w, market, size, price)) else None
+
+
+def others_off_grid_before(w: Anywhere) -> Struck | None:
+    """The history has a trade of others in a finer grid than today's; nobody tells of it."""
+    market = _quoted(w)
+    if market is None:
+        return None
+    draw, terms, now_ns = w.draw.faults, market.symbol, w.venue_ns
+    size = draw.randint(50, 300) * terms.step_size + terms.step_size // 2
+    price = market.book.best().bid + terms.tick_size // 2
+    worth, buys = size * price // ONE, draw.random() < 0.5
+    legs = {terms.base: size if buys else -size, terms.quote: -worth if buys else worth}
+    if any(w.account.balance(asset).free + amount < 0 for asset, amount in legs.items()):
+        return None
+    orders = market.next_order_id(), market.next_order_id()
+    trade = Trade(market.next_trade_id(), price, size, worth, now_ns, *orders, not buys)
+    engine = w.venue.exchange.engine
+    execution = Execution(trade, orders[not buys], buys, False, 0, terms.quote)
+    engine.file(w.account, terms.name).executions.append(execution)
+    for asset, amount in legs.items():
+        w.account.balance(asset).free += amount
+    w.account.updated_ns = now_ns
+    engine._tell_balances(w.account, tuple(legs), now_ns)
+    w.venue.settle(now_ns)
+    w.auditor.seen.note_seen("others")
+    w.auditor.ledger.others_traded = True
+    named = logged(w, f"off today's grid of {terms.name}")
+    return Struck(None, named, ASKED_S)
+
+
+ELSEWHERE: Final = symbol_of("SOLUSDT", "SOL", "USDT", 150 * ONE, ONE // 100, ONE // 1_000)
+"""A pair that no configuration names, of an asset that others of its pairs are paid in, too."""
+
+
+def others_elsewhere(w: Anywhere) -> Struck | None:
+    """Others trade, and leave an order, on a symbol that is not traded here."""
+    exchange, now_ns, terms = w.venue.exchange, w.venue_ns, ELSEWHERE
+    engine, draw = exchange.engine, w.draw.faults
+    market = engine.markets.setdefault(terms.name, Market(terms))
+    price, size = terms.opening_price, draw.randint(50, 300) * terms.step_size
+    engine.house_order(market, False, price, size, now_ns, rest=True)
+    origin = Origin("10.0.0.9", session=exchange.keys[DEFAULT_KEY])
+    values = {
+        "symbol": terms.name,
+        "side": "BUY",
+        "type": "LIMIT",
+        "timeInForce": "GTC",
+        "price": show(price),
+        "quantity": show(size + draw.choice((0, 50)) * terms.step_size),
+        "timestamp": str(now_ns // NS_PER_MS),
+    }
+    before = sum(w.engine.counts.ignored.values())
+    reply = exchange.call(METHODS["order.place"], values, origin, now_ns)
+    w.venue.settle(now_ns)
+    if reply.error is not None:
+        return None
+    w.auditor.seen.note_seen("others")
+    w.auditor.ledger.others_traded |= not w.auditor.shared
+    named = logged(w, "others on the account")
+    return Struck(None, lambda: named() or sum(w.engine.counts.ignored.values()) > before, TOLD_S)
+
+
+FAULTS: Final = (
+    Fault(60, "others_act", 0.6, others_act),
+    Fault(60, "others_off_grid", 0.6, others_off_grid, share=0.15),
+    Fault(60, "others_off_grid_before", 0.6, others_off_grid_before, share=0.15),
+    Fault(60, "others_elsewhere", 0.6, others_elsewhere, share=0.15),
+)

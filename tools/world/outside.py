@@ -18,6 +18,7 @@ import trio
 from msgspec.structs import replace
 
 from core.engine.engine import Engine
+from core.io.journal_file import next_boot
 from core.model import config
 from core.model.errors import BadParameter, JournalFailed, Misuse
 from core.model.units import NS_PER_MS, NS_PER_S
@@ -43,7 +44,7 @@ from tools.world.peers import (
     under_tls,
 )
 from tools.world.process import Process
-from tools.world.setting import IP, Run, Setting
+from tools.world.setting import IP, Run, Setting, reduced
 from tools.world.strikes import Fault, Strikes, Struck
 from tools.world.tank import (
     Delivery,
@@ -89,7 +90,7 @@ class Outside:
 
     def __init__(self, seed: int, faults: tuple[Fault, ...], *, certain: bool = False) -> None:
         self.seed = seed
-        setting = Setting(seed)
+        self.setting = setting = Setting(seed)
         self.draw = draw = setting.draw
         self.auditor = setting.auditor
         self.account = setting.account
@@ -109,7 +110,10 @@ class Outside:
         self.auditor.limits.slow_ns = SLOW_NS
         self.network.held_up = self.auditor.line.on_stopped
         self._open_exchange()
-        self.config = self._configured(setting.run)
+        self._configs: dict[int, config.Config] = {}
+        """What each boot's configuration says."""
+        self._next: tuple[str, ...] = ()
+        """The symbols that the next boot's names, where a fault has left some out."""
         self.strikes = Strikes(
             self, faults, draw, self.agenda, lambda: self.alive, LOOK_NS, certain=certain
         )
@@ -157,7 +161,16 @@ class Outside:
             REST_HOST, partial(self._accept, lambda below: Http(below, self._house))
         )
 
-    def _configured(self, run: Run) -> config.Config:
+    def config_of(self, boot: int) -> config.Config:
+        """Return the configuration of a boot."""
+        found = self._configs.get(boot)
+        if found is None:
+            now = self.setting.configured(boot)
+            found = reduced(self._loaded(now.run), self._next or now.symbols)
+            self._configs[boot] = found
+        return found
+
+    def _loaded(self, run: Run) -> config.Config:
         s = "s" if self.tls else ""
         endpoints = Endpoints(
             rest=f"http{s}://{REST_HOST}",
@@ -240,6 +253,9 @@ class Outside:
             self.auditor.ledger.scope = process.house.setup.scope
             if boots:
                 self.auditor.on_boot()
+                self.setting.begins(process.boot)
+            named = self.config_of(process.boot).symbols
+            self.auditor.callbacks.untold.update({*self.symbols}.difference(named))
             boots += 1
             self._killed_as = Path(self._folder.name) / str(boots)
             await process.run()
@@ -255,7 +271,7 @@ class Outside:
         try:
             return Process(
                 folder,
-                self.config,
+                self.config_of(next_boot(folder)),
                 seed=self.draw.strategy.getrandbits(31),
                 agenda=self.agenda,
                 network=self.network,

@@ -195,7 +195,9 @@ def _replay(world: Outside) -> list[Record]:
     kept = []
     for header, journal in boots(read(world.folder)):
         records = list(journal)
-        house = house_of(world.config, header.boot, header.seeds["run"], world.variety.keys)
+        house = house_of(
+            world.config_of(header.boot), header.boot, header.seeds["run"], world.variety.keys
+        )
         tally = replay(records, house.engine)
         if tally.difference is not None:
             raise Breach("I20", f"boot {header.boot}: {tally.difference}")

@@ -6,12 +6,15 @@ symbols and the same workload whichever ring it is lived in.
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
+from core.model import config
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.state.daily_loss import DAY_NS
 from tools.world.audit.watch import Limits
@@ -19,7 +22,7 @@ from tools.world.auditor import Auditor
 from tools.world.seeds import Generators
 from tools.world.street import Street
 from tools.world.tank import START_NS
-from tools.world.variety import DEEP_LEVELS, PUBLIC_KEY, drawn
+from tools.world.variety import DEEP_LEVELS, PUBLIC_KEY, STREAMS, drawn
 from tools.world.workload import MISCHIEF
 from venues.sim.binance.symbols import SYMBOLS
 from venues.sim.binance.venue import Venue
@@ -38,6 +41,14 @@ BEFORE_MIDNIGHT_S: Final = (0.7, 4.0)
 OF_ORDERS: Final = (1.2, 2.0, 3.4)
 """Largest positions, in largest orders: near a limit it shows who counts what is in doubt."""
 
+
+ALL: Final = ("top", "depth", "trades")
+
+COARSE: Final = 100_000
+"""Ticks in units of 1e-8 that may be divided and still are more than the smallest."""
+
+FINER: Final = 10
+"""Into how many a tick is divided where a grid becomes finer."""
 
 IP: Final = "127.0.0.1"
 """Where our side comes from, in the eyes of the exchange, whatever way a request takes."""
@@ -71,6 +82,25 @@ class Run(NamedTuple):
     run: str
 
 
+class Configured(NamedTuple):
+    """What a boot's configuration says, and what of it the auditor and the drills go by."""
+
+    run: Run
+    symbols: tuple[str, ...]
+    """Those that are traded, of all that ``run`` names."""
+    limits: dict[str, Limits]
+    shared: bool
+    cancels_when_stale: bool
+    finer: str = ""
+    """A symbol whose grid is finer from this boot on, where there is one."""
+
+
+def reduced(whole: config.Config, symbols: tuple[str, ...]) -> config.Config:
+    """Return a configuration that names these of its symbols alone."""
+    risk = {name: limits for name, limits in whole.risk.items() if name in symbols}
+    return replace(whole, symbols=symbols, risk=risk)
+
+
 class Setting:
     """The exchange of one seed, who is on it, and the run that is tried there."""
 
@@ -99,9 +129,10 @@ class Setting:
         self.street = Street(engine, self.draw.venue, began_ns, DEEP_LEVELS if variety.deep else 0)
         self.street_rate = self.draw.venue.choice((15.0, 40.0, 80.0))
         self.venue.settle(began_ns)
-        limits = {symbol.name: self._draw_limits(symbol.name, symbol.quote) for symbol in traded}
+        self._traded = traded
+        limits = self._draw_limits(workload)
         self.auditor = Auditor(
-            engine.markets, self.account.number, limits, with_depth=variety.with_depth
+            dict(engine.markets), self.account.number, limits, with_depth=variety.with_depth
         )
         self.auditor.poor = bool(variety.poor)
         self.auditor.shared = variety.shared
@@ -113,12 +144,54 @@ class Setting:
         self.auditor.weight.counted = requests.weight.count
         self.venue.auditor = self.auditor
         self.auditor.published()
-        self.cancels_when_stale = self.draw.workload.random() < 0.5
-        self.run = self._draw_run(limits)
+        usual_streams, shared, stale = variety.streams, variety.shared, workload.random() < 0.5
+        run = self._draw_run(workload, limits, usual_streams, shared=shared, stale=stale)
+        self._configured = {1: Configured(run, self.symbols, limits, shared, stale)}
+        self._finer: set[str] = set()
 
-    def _draw_limits(self, symbol: str, quote: str) -> Limits:
+    # -- from boot to boot -----------------------------------------------------------------------
+
+    def configured(self, boot: int) -> Configured:
+        """Return what the configuration of a boot says: of each its own where that is a setting."""
+        if not self.variety.reconfigured:
+            return self._configured[1]
+        found = self._configured.get(boot)
+        if found is None:
+            found = self._configured[boot] = self._draw_configured(boot)
+        return found
+
+    def _draw_configured(self, boot: int) -> Configured:
+        draw = self.draw.of_setting(f"boot {boot}")
+        limits = self._draw_limits(draw)
+        shared, stale = draw.random() < 0.5, draw.random() < 0.5
+        alike = [s for s in (*STREAMS, ALL) if ("depth" in s) is self.variety.with_depth]
+        run = self._draw_run(draw, limits, draw.choice(alike), shared=shared, stale=stale)
+        names = draw.sample(self.symbols, draw.randint(1, len(self.symbols)))
+        coarse = [s.name for s in self._traded if s.tick_size >= COARSE]
+        finer = draw.choice(coarse) if coarse and draw.random() < 0.4 else ""
+        return Configured(run, tuple(sorted(names)), limits, shared, stale, finer)
+
+    def begins(self, boot: int) -> None:
+        """A boot begins: what its configuration says is what holds from now on."""
+        now = self.configured(boot)
+        self.auditor.allowed.update(now.limits)
+        self.auditor.shared = now.shared
+        if boot > 1 and self.variety.reconfigured:
+            self.auditor.seen.reconfigured = True
+        if now.finer and now.finer not in self._finer:
+            self._finer.add(now.finer)
+            market = self.venue.exchange.engine.markets[now.finer]
+            terms = market.symbol
+            self.street.scale(now.finer, FINER)
+            market.symbol = dataclasses.replace(terms, tick_size=terms.tick_size // FINER)
+
+    # -- what is drawn ---------------------------------------------------------------------------
+
+    def _draw_limits(self, draw: random.Random) -> dict[str, Limits]:
+        return {one.name: self._draw_limits_of(draw, one.name, one.quote) for one in self._traded}
+
+    def _draw_limits_of(self, draw: random.Random, symbol: str, quote: str) -> Limits:
         order = parse(MAX_ORDER[symbol])
-        draw = self.draw.workload
         return Limits(
             max_position=int(order * draw.choice(OF_ORDERS)),
             max_order=order,
@@ -132,8 +205,15 @@ class Setting:
             max_daily_loss=draw.choice(LOSSES[quote]),
         )
 
-    def _draw_run(self, limits: Mapping[str, Limits]) -> Run:
-        workload = self.draw.workload
+    def _draw_run(
+        self,
+        workload: random.Random,
+        limits: Mapping[str, Limits],
+        streams: tuple[str, ...],
+        *,
+        shared: bool,
+        stale: bool,
+    ) -> Run:
         mischief = workload.choice(MISCHIEF) if workload.random() < 0.1 else ""
         return Run(
             strategy="tools.world.workload:Workload",
@@ -144,12 +224,12 @@ class Setting:
             ),
             symbols=self.symbols,
             top=(
-                f"streams = {msgspec.json.encode(self.variety.streams).decode()}\n"
-                f'account = "{"shared" if self.variety.shared else "own"}"\n'
+                f"streams = {msgspec.json.encode(streams).decode()}\n"
+                f'account = "{"shared" if shared else "own"}"\n'
             ),
             risk="\n".join(_section(name, limits[name]) for name in self.symbols),
             run=(
-                f'on_stale = "{"cancel" if self.cancels_when_stale else "keep"}"\n'
+                f'on_stale = "{"cancel" if stale else "keep"}"\n'
                 f'on_restart = "{workload.choice(("cancel", "cancel", "adopt"))}"'
             ),
         )

@@ -65,6 +65,10 @@ class Corner:
         self.lay(now_ns)
         self.refill(now_ns)
 
+    def scale(self, finer: int) -> None:
+        """A tick is divided into so many: the middle stays where it is."""
+        self._middle *= finer
+
     def _clear(self) -> None:
         """Take back the levels that the middle has come near to."""
         tick, alive = self._market.symbol.tick_size, self._market.book.orders
@@ -170,6 +174,10 @@ class Street:
 
     def _corner(self, symbol: str) -> Corner:
         return next(corner for corner in self._corners if corner.symbol == symbol)
+
+    def scale(self, symbol: str, finer: int) -> None:
+        """Have a market's ticks be divided into so many each."""
+        self._corner(symbol).scale(finer)
 
     def move(self, symbol: str, bps: int, now_ns: int) -> None:
         """Have a market jump by a share of its price."""

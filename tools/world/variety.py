@@ -76,6 +76,8 @@ class Variety(NamedTuple):
     """Some seconds before a midnight, or far from any."""
     skew_ns: int = 0
     """How far the exchange's clock is ahead of ours to begin with."""
+    reconfigured: bool = False
+    """Each boot has a configuration of its own."""
     turn_ns: int = 0
     """How long each callback takes in the tank."""
 
@@ -123,6 +125,7 @@ _IS_SET: Final[dict[str, Callable[[Variety], bool]]] = {
     "deep": lambda v: v.deep,
     "midnight": lambda v: v.start_ns != START_NS,
     "clock_off": lambda v: v.skew_ns != 0,
+    "reconfigured": lambda v: v.reconfigured,
     "turns_take_time": lambda v: v.turn_ns != 0,
 }
 
@@ -148,6 +151,7 @@ def drawn(draw: Generators, start_ns: int) -> Variety:
         skew_ns=0
         if start_ns != START_NS or not is_so("clock_off", 0.15)
         else draw.of_setting("clock_s").choice((-3_600, -90, 90, 3_600)) * NS_PER_S,
+        reconfigured=is_so("reconfigured", 0.15),
         turn_ns=draw.of_setting("turn_ns").choice((1, 3)) * NS_PER_MS
         if is_so("turns_take_time", 0.08)
         else 0,

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from core.engine.checkpoint import Notes, Restored
+from core.model import config
 from core.model.errors import JournalFailed
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import HttpRequest
@@ -22,9 +23,9 @@ from core.state.journal import Kind, MemoryJournal, Record
 from tools.app import House
 from tools.world.anywhere import Answer, Tampering, kind_of
 from tools.world.auditor import AuditedJournal
-from tools.world.setting import Setting
+from tools.world.setting import Setting, reduced
 from tools.world.strikes import Fault, Strikes
-from tools.world.tank import Delivery, Link, Message, Tank, server_frame
+from tools.world.tank import Delivery, Link, Message, Tank, configuration, server_frame
 from tools.world.variety import MIDNIGHT_NS
 from tools.world.witness import Witness
 from venues.binance.decode import MARKET, TRADE
@@ -79,7 +80,7 @@ class World(Tank):
 
     def __init__(self, seed: int, faults: tuple[Fault, ...]) -> None:
         self.seed = seed
-        setting = Setting(seed, days=True)
+        self.setting = setting = Setting(seed, days=True)
         self.start_ns = setting.start_ns
         self.draw = setting.draw
         self.auditor = setting.auditor
@@ -87,7 +88,6 @@ class World(Tank):
         self.symbols = setting.symbols
         self.street = setting.street
         self.street_rate = setting.street_rate
-        self.cancels_when_stale = setting.cancels_when_stale
         self.variety = setting.variety
         self.boots: list[tuple[int, list[Record]]] = []
         self.ended = False
@@ -104,7 +104,7 @@ class World(Tank):
             seed=self.draw.strategy.getrandbits(31),
             skew_ns=self.variety.skew_ns,
             keys=self.variety.keys,
-            **setting.run._asdict(),
+            **setting.configured(1).run._asdict(),
         )
         self.auditor.ledger.scope = self.house.setup.scope
         self.latency_ns = int(self.draw.net.choice((0.2, 1, 10, 30)) * NS_PER_MS)
@@ -180,22 +180,31 @@ class World(Tank):
 
         def start() -> None:
             self.auditor.on_boot()
-            if change.symbols:
-                self.auditor.callbacks.untold.update({*self.symbols}.difference(change.symbols))
+            self.setting.begins(self.engine.setup.boot + 1)
             self.reboot(restored)
+            self.auditor.callbacks.untold.update({*self.symbols}.difference(self.traded))
 
         self.at(self.now_ns + down_ns, start)
 
     def house_of(self, boot: int) -> House:
         """Wire one boot of the run up, with the symbols that it trades."""
-        whole = self._loaded
-        symbols = self._traded.setdefault(boot, self._next or whole.symbols)
-        risk = {name: limits for name, limits in whole.risk.items() if name in symbols}
-        self._loaded = replace(whole, symbols=symbols, risk=risk)
+        first = self._loaded
+        symbols = self._traded.setdefault(boot, self._next or self.setting.configured(boot).symbols)
+        self._loaded = reduced(self._whole(boot), symbols)
         try:
             return super().house_of(boot)
         finally:
-            self._loaded = whole
+            self._loaded = first
+
+    def _whole(self, boot: int) -> config.Config:
+        """Return the configuration of a boot, with all of its symbols."""
+        run = self.setting.configured(boot).run
+        return config.load(configuration(**run._asdict()), "tank.toml")
+
+    @property
+    def cancels_when_stale(self) -> bool:
+        """Whether this boot takes out what stands on a book that is stale."""
+        return self.setting.configured(self.engine.setup.boot).cancels_when_stale
 
     def _placed(self, records: Sequence[Record]) -> set[str]:
         """Return the names of the orders that records of requests tell of."""

@@ -20,6 +20,8 @@ class Seen(Watch):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._seen: Counter[str] = Counter()
+        self.reconfigured = False
+        """Whether the boot has another configuration than the first."""
 
     def note_seen(self, what: str) -> None:
         self._seen[what] += 1
@@ -33,6 +35,7 @@ class Seen(Watch):
 
     def on_report(self, order: Booked, event: Mapping[str, Any]) -> None:
         self._seen["order"] += 1
+        self._seen["order of another configuration"] += self.reconfigured
         self._seen[order.symbol] += 1
         asset = event["N"]
         symbol = self.markets[order.symbol].symbol
@@ -57,6 +60,7 @@ _MATTERS: Final[dict[str, Callable[[Counter[str]], bool]]] = {
     "no_quote": lambda seen: bool(seen["insufficient"]),
     "dust": lambda seen: bool(seen["insufficient"]),
     "fees_in_bnb": lambda seen: bool(seen["fee elsewhere"]),
+    "reconfigured": lambda seen: bool(seen["order of another configuration"]),
     "shared": lambda seen: bool(seen["others"]),
     "triangle": lambda seen: all(seen[name] for name in ("BTCUSDT", "ETHUSDT", "ETHBTC")),
     "top_alone": _traded,
