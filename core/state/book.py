@@ -300,20 +300,21 @@ class Book:
             if self.state is _BUFFERING and not self.in_band:
                 self._keep(delta)
             return False
-        admission = self._chain.admit(delta.first_seq, delta.last_seq)
-        if admission is _IGNORE:
-            return False
-        if admission is _GAP:
-            self.invalidate(
-                f"gap: holds update {self._chain.seq}, got {delta.first_seq}..{delta.last_seq}"
-            )
-            return True
+        chain = self._chain
+        admission = chain.admit(delta.first_seq, delta.last_seq)
+        if admission is not _APPLY:
+            is_gap = admission is _GAP
+            if is_gap:
+                self.invalidate(
+                    f"gap: holds update {chain.seq}, got {delta.first_seq}..{delta.last_seq}"
+                )
+            return is_gap
         if self._renewing:
             self._keep_beside(delta)
         self._set_levels(delta)
         if delta.checksum is not None and not self._agrees(delta.checksum):
             return True
-        return self._settle(self._chain.seq)
+        return self._settle(chain.seq)
 
     def apply_snapshot(self, snapshot: BookSnapshot) -> bool:
         """Bridge a snapshot into the deltas kept; return whether it was taken.
@@ -461,15 +462,15 @@ class Book:
         )
 
     def _set_levels(self, delta: BookDelta) -> None:
-        _set_side(self._bids, self._bid_ranks, _BID, delta.bids)
-        _set_side(self._asks, self._ask_ranks, _ASK, delta.asks)
-        most = self._most_levels
-        if len(self._bid_ranks) > most:
-            self._bid_edge = self._drop_worst(self._bids, self._bid_ranks, _BID)
-            self._bid_turn_ticks = (self._bid_edge + self._bid_ranks[-1]) // 2
-        if len(self._ask_ranks) > most:
-            self._ask_edge = self._drop_worst(self._asks, self._ask_ranks, _ASK)
-            self._ask_turn_ticks = -(self._ask_edge + self._ask_ranks[-1]) // 2
+        bid_ranks, ask_ranks, most = self._bid_ranks, self._ask_ranks, self._most_levels
+        _set_side(self._bids, bid_ranks, _BID, delta.bids)
+        _set_side(self._asks, ask_ranks, _ASK, delta.asks)
+        if len(bid_ranks) > most:
+            self._bid_edge = self._drop_worst(self._bids, bid_ranks, _BID)
+            self._bid_turn_ticks = (self._bid_edge + bid_ranks[-1]) // 2
+        if len(ask_ranks) > most:
+            self._ask_edge = self._drop_worst(self._asks, ask_ranks, _ASK)
+            self._ask_turn_ticks = -(self._ask_edge + ask_ranks[-1]) // 2
 
     def _drop_worst(self, sizes: dict[int, int], ranks: list[int], sign: int) -> int:
         """Drop a side's levels beyond the most, and return the edge that this makes.
@@ -496,8 +497,9 @@ class Book:
 
     def _settle(self, last_seq: int) -> bool:
         """Take the best two from the levels unless a top has counted further."""
-        bid_ticks = self._bid_ranks[-1] if self._bid_ranks else 0
-        ask_ticks = -self._ask_ranks[-1] if self._ask_ranks else 0
+        bid_ranks, ask_ranks = self._bid_ranks, self._ask_ranks
+        bid_ticks = bid_ranks[-1] if bid_ranks else 0
+        ask_ticks = -ask_ranks[-1] if ask_ranks else 0
         if not (
             self._bid_floor_ticks <= bid_ticks <= self._bid_ceiling_ticks
             and self._ask_floor_ticks <= ask_ticks <= self._ask_ceiling_ticks

@@ -287,7 +287,7 @@ class Orders:
         """By instrument and the venue's number. No key is a tuple: each would be one more object
         for the collector to look at, for as long as the order is remembered."""
         self._unclaimed: OrderedDict[tuple[int, int], dict[int, FillReport]] = OrderedDict()
-        self._exposures: dict[int, Exposure] = {}
+        self._exposures: defaultdict[int, Exposure] = defaultdict(Exposure)
         self.foreign = 0
         """Reports about orders that are not ours."""
 
@@ -295,10 +295,7 @@ class Orders:
 
     def exposure(self, instrument: int) -> Exposure:
         """Return the exposure of an instrument; the same object for the life of the table."""
-        exposure = self._exposures.get(instrument)
-        if exposure is None:
-            exposure = self._exposures[instrument] = Exposure()
-        return exposure
+        return self._exposures[instrument]
 
     def find(self, client_order_id: str) -> Order | None:
         """Return an order by its client id, finished ones too as long as remembered."""
@@ -364,7 +361,7 @@ class Orders:
         self._live[name] = order
         # What ``_count`` does for an order of which nothing is filled, in the hurry of a send.
         order.chain.open_lots += lots
-        exposure = self.exposure(place.instrument)
+        exposure = self._exposures[place.instrument]
         exposure.enter(order)
         if place.side is _BUY:
             exposure.open_buy_lots += lots
@@ -376,7 +373,7 @@ class Orders:
         """Take back an order that was added and never sent."""
         self._count(order, order.quantities, _NOTHING)
         del self._live[order.client_order_id]
-        self.exposure(order.instrument).leave(order)
+        self._exposures[order.instrument].leave(order)
 
     def adopt(self, report: OrderReport) -> Folded:
         """Enter an order of an earlier boot of this scope that the venue says exists."""
@@ -600,7 +597,7 @@ class Orders:
         """Move the sums over a chain and over an instrument by what became of one order."""
         order.chain.filled_lots += after[0] - before[0]
         order.chain.open_lots += after[1] - before[1]
-        exposure = self.exposure(order.instrument)
+        exposure = self._exposures[order.instrument]
         if order.side is _BUY:
             exposure.open_buy_lots += after[2] - before[2]
         else:
@@ -609,7 +606,7 @@ class Orders:
     def _retire(self, order: Order) -> None:
         name = order.client_order_id
         del self._live[name]
-        self.exposure(order.instrument).leave(order)
+        self._exposures[order.instrument].leave(order)
         self._terminal[hash(name) % SHELVES][name] = order
         self._ended.append(order)
         if len(self._ended) > MAX_TERMINAL:
@@ -628,7 +625,7 @@ class Orders:
         del self._terminal[hash(name) % SHELVES][name]
         self._ended.remove(order)
         self._live[name] = order
-        self.exposure(order.instrument).enter(order)
+        self._exposures[order.instrument].enter(order)
 
 
 _Key = TypeVar("_Key")

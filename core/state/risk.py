@@ -434,7 +434,9 @@ class Risk:
             )
             or _price_refusal(place, instrument, limits, book, exposure, touch_ticks)
         )
-        if refusal is None and row.shares:
+        if refusal is not None:
+            return refusal
+        if row.shares:
             refusal = self._total_refusal(
                 row, place, instrument, exposure, position_lots, worth_ticks
             )

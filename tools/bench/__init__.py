@@ -2,9 +2,9 @@
 
 Here live the command's arguments and what is printed. The race itself is ``tools.bench.race``, the
 load generator ``tools.bench.generator``, the soak ``tools.bench.soak``, the cost of each machine
-``tools.bench.micro``, the speed of a replay ``tools.bench.replaying``, tables and pictures
-``tools.bench.page``, the project's page ``tools.bench.docs``, the peers' environments
-``tools.bench.install``.
+``tools.bench.micro``, and beside another checkout's ``tools.bench.beside``, the speed of a replay
+``tools.bench.replaying``, tables and pictures ``tools.bench.page``, the project's page
+``tools.bench.docs``, the peers' environments ``tools.bench.install``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import msgspec
 
 from core.model.errors import BadParameter
 from tools.arguments import seconds
-from tools.bench import docs, install, micro, page, race, replaying, soak, variants
+from tools.bench import beside, docs, install, micro, page, race, replaying, soak, variants
 
 ROUNDS = 5
 """Rounds: the least that a median over rounds means something with."""
@@ -37,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="whom to race besides the floor and hotloop: peers, or all of them (installed with "
         "--install-peers), NAME+hmac to have every order signed, hotloop+compiled, or parts: "
-        "hotloop without kernel stamps, hops, journal, and all three",
+        "hotloop without kernel stamps, hops, journal, and all three; with --micro another "
+        "checkout, or a compiled copy, whose calls are measured in turns with these",
     )
     parser.add_argument(
         "--seconds", type=seconds, default=2.0, metavar="N", help="length of each cell (default: 2)"
@@ -99,6 +100,10 @@ def run(args: argparse.Namespace) -> int:
         *sources, target = args.write_docs
         docs.write(merged(map(_read, sources)), target)
         return 0
+    if args.micro and args.against:
+        if args.check:
+            raise BadParameter("--check judges this checkout alone: leave --against out")
+        return beside.run(Path(args.against), as_json=args.json)
     if args.micro or args.check:
         return micro.run(args.check, as_json=args.json)
     if args.soak is not None:

@@ -1,9 +1,11 @@
 """``hotloop bench --micro``: what one call of each machine and codec costs, hop by hop.
 
 A machine's speed is told as a ratio to a loop of plain Python that runs right beside it, so that a
-budget means the same on a slow machine and on a fast one. The least of several runs counts: noise
-only ever adds. Here live the calls and the check against budgets; the house they run in is
-``tools.bench.house``.
+budget means nearly the same on a slow machine and on a fast one. The least of several runs counts:
+noise only ever adds. On a busy machine that leaves some tens of percent; what a call costs is told
+to the percent, and everywhere, by how many bytecodes the interpreter executes for it. Those have a
+budget of their own, and what C does for them is left to the time. Here live the calls and the check
+against budgets; the house they run in is ``tools.bench.house``.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final, cast
 
 import msgspec
@@ -44,7 +47,14 @@ CALIBRATION_ROUNDS: Final = 10_000
 TRIES: Final = 5
 """How often a call that exceeds its budget is measured before that is believed."""
 
+WARM_CALLS: Final = 256
+COUNTED_CALLS: Final = 256
+"""Calls whose bytecodes are counted, after so many that fill whatever remembers: a whole number of
+the 64 changes of a book that come one after the other."""
+
 SEGMENT_BYTES: Final = 64 * 1024 * 1024
+
+PYTHON: Final = "{}.{}".format(*sys.version_info)
 
 _now_ns = time.perf_counter_ns
 Call = Callable[[], object]
@@ -66,6 +76,7 @@ class Cost(Struct, frozen=True):
     ns: float
     ratio: float
     """To one round of the calibration loop."""
+    bytecodes: int
 
 
 class Budgets(Struct, frozen=True):
@@ -74,6 +85,12 @@ class Budgets(Struct, frozen=True):
     budgets: dict[str, float]
     tolerance: float
     """A call fails above its budget times this: more than noise adds, less than a doubling."""
+    python: str
+    """The version of Python whose bytecodes are counted here; another compiles others."""
+    bytecodes: dict[str, int]
+    bytecodes_tolerance: float
+    """Likewise for bytecodes, to which noise adds nothing: a few instructions more are nothing to
+    speak of, 15 % are."""
 
 
 def run(budgets: Path | None, *, as_json: bool) -> int:
@@ -96,11 +113,15 @@ def _read(path: Path) -> Budgets:
 
 
 def _print(costs: list[Cost], allowed: Budgets | None) -> None:
-    print(f"{'call':34} {'hop':10} {'us':>8} {'ratio':>8} {'budget':>8}")
+    print(f"{'call':34} {'hop':10} {'us':>8} {'ratio':>8} {'budget':>8} {'codes':>7} {'budget':>7}")
     for cost in costs:
         budget = allowed.budgets.get(cost.name) if allowed else None
-        shown = "" if budget is None else f"{budget:8.1f}"
-        print(f"{cost.name:34} {cost.hop:10} {cost.ns / 1e3:8.2f} {cost.ratio:8.1f} {shown:>8}")
+        codes = allowed.bytecodes.get(cost.name) if allowed else None
+        print(
+            f"{cost.name:34} {cost.hop:10} {cost.ns / 1e3:8.2f} {cost.ratio:8.1f} "
+            f"{'' if budget is None else f'{budget:.1f}':>8} "
+            f"{cost.bytecodes:7} {'' if codes is None else codes:>7}"
+        )
 
 
 def _figures(costs: list[Cost], allowed: Budgets | None) -> list[dict[str, Any]]:
@@ -113,6 +134,7 @@ def _figures(costs: list[Cost], allowed: Budgets | None) -> list[dict[str, Any]]
             "ns": round(cost.ns),
             "ratio": round(cost.ratio, 2),
             "budget": budgets.get(cost.name),
+            "bytecodes": cost.bytecodes,
         }
         for cost in costs
     ]
@@ -130,11 +152,27 @@ def _judge(costs: list[Cost], allowed: Budgets) -> int:
                 f"{cost.name}: takes {cost.ratio:.1f} rounds of the calibration loop, "
                 f"{cost.ratio / budget:.1f} times its budget of {budget:.1f}"
             )
+    faults += _judge_bytecodes(costs, allowed)
     known = {cost.name for cost in costs}
     faults += [f"{name}: a budget for nothing" for name in allowed.budgets if name not in known]
     for fault in faults:
         print(f"hotloop bench: {fault}", file=sys.stderr)
     return 1 if faults else 0
+
+
+def _judge_bytecodes(costs: list[Cost], allowed: Budgets) -> list[str]:
+    """Return which calls execute too much; nothing where this is not the Python of the budgets."""
+    if allowed.python != PYTHON:
+        told = f"bytecodes are not judged: their budgets are of Python {allowed.python}"
+        print(f"hotloop bench: {told}", file=sys.stderr)
+        return []
+    return [
+        f"{cost.name}: executes {cost.bytecodes} bytecodes, "
+        f"{cost.bytecodes / most:.2f} times its budget of {most}"
+        for cost in costs
+        if (most := allowed.bytecodes.get(cost.name, 0))
+        and cost.bytecodes > most * allowed.bytecodes_tolerance
+    ]
 
 
 # -- measuring -------------------------------------------------------------------------------
@@ -143,9 +181,10 @@ def _judge(costs: list[Cost], allowed: Budgets) -> int:
 def _measure(micro: Micro, allowed: Budgets | None, folder: Path) -> Cost:
     budget = allowed.budgets.get(micro.name) if allowed else None
     limit = budget * allowed.tolerance if allowed and budget else 0.0
+    bytecodes = _bytecodes(micro, folder)
     best: Cost | None = None
     for _ in range(TRIES):
-        found = _once(micro, folder)
+        found = _once(micro, folder, bytecodes)
         best = found if best is None or found.ratio < best.ratio else best
         if not limit or best.ratio <= limit:
             break
@@ -154,7 +193,7 @@ def _measure(micro: Micro, allowed: Budgets | None, folder: Path) -> Cost:
     return best
 
 
-def _once(micro: Micro, folder: Path) -> Cost:
+def _once(micro: Micro, folder: Path, bytecodes: int) -> Cost:
     with tempfile.TemporaryDirectory(dir=folder) as own:
         call = micro.make(House(), Path(own))
         count = 1
@@ -164,7 +203,7 @@ def _once(micro: Micro, folder: Path) -> Cost:
         for _ in range(RUNS):
             calibration_ns = min(calibration_ns, calibration())
             ns = min(ns, _timed(call, count) / count)
-    return Cost(micro.name, micro.hop, ns, ns / calibration_ns)
+    return Cost(micro.name, micro.hop, ns, ns / calibration_ns, bytecodes)
 
 
 def _timed(call: Call, count: int) -> int:
@@ -173,6 +212,30 @@ def _timed(call: Call, count: int) -> int:
     for _ in rounds:
         call()
     return _now_ns() - began_ns
+
+
+def _bytecodes(micro: Micro, folder: Path) -> int:
+    """Return how many bytecodes a call makes the interpreter execute, on average."""
+    executed = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Callable[..., Any]:
+        nonlocal executed
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        executed += event == "opcode"
+        return trace
+
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        call = micro.make(House(), Path(own))
+        for _ in range(WARM_CALLS):
+            call()
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            for _ in range(COUNTED_CALLS):
+                call()
+        finally:
+            sys.settrace(before)
+    return round(executed / COUNTED_CALLS)
 
 
 def calibration() -> float:
