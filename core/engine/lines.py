@@ -320,6 +320,9 @@ class Lines:
         now_ns = self._desk.now_ns
         if session.step_unsent:
             self._next_step(session)
+        keepalive = session.keepalive(now_ns)
+        if keepalive is not None:
+            self._outbound.request(keepalive, now_ns, link=session.link)
         if session.silent(now_ns):
             self.drop(session.link, f"silent for {session.line.silence_ns // NS_PER_S} s")
         elif session.unheard:

@@ -20,6 +20,7 @@ from core.model.commands import (
     Command,
     Logon,
     OrderKind,
+    Ping,
     Place,
     QueryOrder,
     Replace,
@@ -49,6 +50,7 @@ _SHARES: dict[type[Command], Share] = {
     Cancel: Share.CANCEL,
     CancelAll: Share.CANCEL,
     Logon: Share.PROOF,
+    Ping: Share.PROOF,
     SubscribeMarket: Share.PROOF,
     SubscribePrivate: Share.PROOF,
 }
@@ -245,6 +247,7 @@ class Outbound:
             return 0
         request_id = self.inflight.next_id()
         request = self._encode(command, request_id, venue_ns)
+        replies = 1
         if (
             not placing
             and type(command) in _TWO_WAYS
@@ -267,13 +270,14 @@ class Outbound:
                 self._count_frame(link, now_ns)
             if placing:
                 self._placing.append((request_id, frame))
+            replies = request.replies
             self.waiting = True
         elif type(request) is HttpRequest:
             line = REST
             self._journaled(_ASK, 0, now_ns, pack(_ask(request_id, request)))
             self._asks.append((request_id, request))
             self.waiting = True
-        self.inflight.add(Asked(request_id, command, line, now_ns, now_ns + REPLY_NS))
+        self.inflight.add(Asked(request_id, command, line, now_ns, now_ns + REPLY_NS), replies)
         self.encode_ns += self._stamp() - began_ns
         return request_id
 

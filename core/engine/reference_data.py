@@ -15,7 +15,7 @@ from core.engine.desk import TradingDesk
 from core.engine.gate import Gate
 from core.engine.market_data import MarketData
 from core.engine.outbound import Outbound
-from core.model.commands import FetchInstruments, FetchPrice, FetchTime
+from core.model.commands import FetchInstruments, FetchPrice, FetchTime, Ping
 from core.model.events import InstrumentsReport, LimitsReport, Reply, VenueTime, Verdict
 from core.model.halts import HaltKind
 from core.model.instrument import Instrument, InstrumentTable
@@ -132,10 +132,11 @@ class ReferenceData:
         ):
             what = f"{type(asked.command).__name__}: {reply.code} {reply.text}"
             self._gate.fail(f"the venue refuses the start: {what}", remote=True)
-        if type(asked.command) is FetchTime:
+        if type(asked.command) in (FetchTime, Ping):
             for fact in reply.facts:
                 if type(fact) is VenueTime:
-                    self._clock.measure(asked.sent_ns, self._desk.now_ns, fact.venue_ns)
+                    now_ns, within_ns = self._desk.now_ns, fact.within_ns
+                    self._clock.measure(asked.sent_ns, now_ns, fact.venue_ns, within_ns)
 
     def _leave_out_carried(self, asked: Asked, reply: Reply) -> bool:
         """A symbol that we carry may be gone from the venue: what is traded must not wait for it.

@@ -20,6 +20,7 @@ from core.model.commands import (
     FetchTime,
     FetchTops,
     Logon,
+    Ping,
     Place,
     Replace,
     SubscribeMarket,
@@ -40,7 +41,15 @@ _NOT_TAKEN = frozenset(
 _DONE = Verdict.DONE
 _FOR_GOOD = frozenset({Verdict.LOGGED_OUT, Verdict.FATAL, Verdict.REFUSED})
 
-_OPENING = (FetchInstruments, FetchPrice, FetchTime, Logon, SubscribeMarket, SubscribePrivate)
+_OPENING = (
+    FetchInstruments,
+    FetchPrice,
+    FetchTime,
+    Logon,
+    Ping,
+    SubscribeMarket,
+    SubscribePrivate,
+)
 """What a start, its lines and prices ask by themselves, and give up by themselves."""
 
 

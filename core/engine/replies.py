@@ -112,7 +112,9 @@ class Replies:
 
     def on_reply(self, reply: Reply) -> None:
         """A reply came on the line that is being read."""
-        asked = self._outbound.inflight.take(reply.request_id)
+        inflight = self._outbound.inflight
+        goes_on = reply.verdict is _DONE and inflight.goes_on(reply.request_id)
+        asked = None if goes_on else inflight.take(reply.request_id)
         self._lines.heard()
         self._take(asked, reply)
 

@@ -31,6 +31,14 @@ class TimeInForce(StrEnum):
     FOK = "fok"
 
 
+class Stream(StrEnum):
+    """Public feeds a run can ask for."""
+
+    TOP = "top"
+    DEPTH = "depth"
+    TRADES = "trades"
+
+
 class Command(Struct, frozen=True):
     """Root of all commands."""
 
@@ -191,11 +199,20 @@ class Logon(Riskless, frozen=True, gc=False):
 
 
 class SubscribeMarket(Riskless, frozen=True, gc=False):
-    """Subscribe to the market data of every instrument of this run."""
+    """Subscribe to public feeds of every instrument of this run.
+
+    ``streams`` are those that one message can ask for; () is every feed of the run.
+    """
+
+    streams: tuple[Stream, ...] = ()
 
 
 class SubscribePrivate(Riskless, frozen=True, gc=False):
     """Subscribe to the account's own events on the connection it is sent on."""
+
+
+class Ping(Riskless, frozen=True, gc=False):
+    """Ask for a sign of life on the connection it is sent on, where the venue wants to be asked."""
 
 
 class UnsubscribeBook(Riskless, frozen=True, gc=False):

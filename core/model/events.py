@@ -336,9 +336,10 @@ class PriceTold(Event, frozen=True, gc=False):
 
 
 class VenueTime(Event, frozen=True, gc=False):
-    """The venue's clock when it answered."""
+    """The venue's clock when it answered, to ``within_ns``: venues tell whole seconds, too."""
 
     venue_ns: int
+    within_ns: int = 0
 
 
 class Notice(StrEnum):

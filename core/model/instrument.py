@@ -53,6 +53,8 @@ class Instrument(Struct, frozen=True, kw_only=True, eq=False):
     collar_up_bps: int = 0
     collar_down_bps: int = 0
     trading: Trading = Trading.OPEN
+    code: str = ""
+    """What else the venue calls it on the wire, where it has another name for it."""
     venue_status: str = ""
     """The venue's own word for ``trading``, as it spells it."""
     unread_filters: tuple[str, ...] = ()

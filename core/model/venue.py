@@ -17,6 +17,7 @@ from typing import NamedTuple, Protocol
 from msgspec import Struct
 
 from core.model.commands import Cancel, Command, Place, Riskless
+from core.model.commands import Stream as Stream
 from core.model.events import Event, Levels, Reply
 from core.model.events import Limit as Limit
 from core.model.instrument import Instrument
@@ -39,14 +40,6 @@ class KeyKind(StrEnum):
     """Every request is signed by itself."""
     LOGS_ON = "logs_on"
     """A connection is logged on once, and its requests need no signature."""
-
-
-class Stream(StrEnum):
-    """Public feeds a run can ask for."""
-
-    TOP = "top"
-    DEPTH = "depth"
-    TRADES = "trades"
 
 
 class SyncKind(StrEnum):
@@ -94,6 +87,13 @@ class Role(StrEnum):
     """It tells what becomes of our orders and balances."""
 
 
+class Keepalive(Struct, frozen=True):
+    """What a venue has to hear on a connection now and then, whatever else is said on it."""
+
+    every_ns: int
+    command: Riskless
+
+
 class Line(Struct, frozen=True, kw_only=True):
     """One kind of WebSocket connection of a venue, by its place in ``Adapter.lines``."""
 
@@ -115,6 +115,8 @@ class Line(Struct, frozen=True, kw_only=True):
     """
     dial_costs: tuple[tuple[str, int], ...] = ()
     """What a connection takes from the venue's limits, as ``Adapter.cost`` states it."""
+    keepalive: Keepalive | None = None
+    """What is asked once the connection is ready, and again and again from then on."""
 
     @property
     def public(self) -> bool:
@@ -143,6 +145,8 @@ class WireRequest(Struct, frozen=True, gc=False):
     body: bytes
     signing: bytes = b""
     cut: int = 0
+    replies: int = 1
+    """How many it is answered with: it is done with the last of them, or refused with any."""
 
 
 class HttpRequest(Struct, frozen=True, gc=False):

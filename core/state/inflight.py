@@ -32,11 +32,13 @@ class Asked(Frozen, frozen=True):
 class Inflight:
     """Requests on their way, oldest first."""
 
-    __slots__ = ("_asked", "_last_id")
+    __slots__ = ("_asked", "_last_id", "_more")
 
     def __init__(self) -> None:
         self._asked: dict[int, Asked] = {}
         self._last_id = 0
+        self._more: dict[int, int] = {}
+        """How many replies come after the next one, by request; only of those that get several."""
 
     def __len__(self) -> int:
         return len(self._asked)
@@ -49,11 +51,13 @@ class Inflight:
         self._last_id += 1
         return self._last_id
 
-    def add(self, asked: Asked) -> None:
-        """Enter a request that is about to be sent."""
+    def add(self, asked: Asked, replies: int = 1) -> None:
+        """Enter a request that is about to be sent, and how many replies it gets."""
         if len(self._asked) >= MAX_INFLIGHT:
             raise Misuse(f"{MAX_INFLIGHT} requests are unanswered: something never takes replies")
         self._asked[asked.request_id] = asked
+        if replies > 1:
+            self._more[asked.request_id] = replies - 1
 
     def find(self, request_id: int) -> Asked | None:
         """Return a request on its way; ``None`` when it is answered or given up already."""
@@ -61,7 +65,18 @@ class Inflight:
 
     def take(self, request_id: int) -> Asked | None:
         """Take out the request a reply names; ``None`` when it is answered or given up already."""
+        if self._more:
+            self._more.pop(request_id, None)
         return self._asked.pop(request_id, None)
+
+    def goes_on(self, request_id: int) -> bool:
+        """Count a reply that says done; return whether its request gets another."""
+        more = self._more.get(request_id, 0) if self._more else 0
+        if more > 1:
+            self._more[request_id] = more - 1
+        elif more:
+            del self._more[request_id]
+        return more > 0
 
     def lost(self, line: int) -> list[Asked]:
         """Take out every request whose reply can no longer come, because its line is gone."""
@@ -74,5 +89,5 @@ class Inflight:
     def _take_all(self, some: Iterator[Asked]) -> list[Asked]:
         gone = list(some)
         for asked in gone:
-            del self._asked[asked.request_id]
+            self.take(asked.request_id)
         return gone

@@ -70,6 +70,7 @@ class Session:
 
     __slots__ = (
         "_expiring",
+        "_kept_ns",
         "_script",
         "_waits_for",
         "drain_until_ns",
@@ -97,6 +98,8 @@ class Session:
         self._script: list[Riskless] = []
         self._waits_for = 0
         self._expiring = False
+        self._kept_ns = 0
+        """When the venue was last asked for a sign of life."""
 
     @property
     def ready(self) -> bool:
@@ -112,7 +115,7 @@ class Session:
         self._move(Step.UP)
         self._script = list(script)
         self._waits_for = 0
-        self.unanswered = 0
+        self.unanswered = self._kept_ns = 0
         self._expiring = False
         self.up_ns = self.heard_ns = now_ns
 
@@ -142,6 +145,16 @@ class Session:
         self._move(Step.SCRIPT_DONE)
         self.hears = self.phase is _READY
         return True
+
+    def keepalive(self, now_ns: int) -> Riskless | None:
+        """Return what the venue has to hear by now to keep the connection; it counts as sent."""
+        keepalive = self.line.keepalive
+        if keepalive is None or self.phase is not _READY:
+            return None
+        if self._kept_ns and now_ns - self._kept_ns < keepalive.every_ns:
+            return None
+        self._kept_ns = now_ns
+        return keepalive.command
 
     def answered(self) -> None:
         """A reply came: the venue hears us."""

@@ -33,10 +33,14 @@ class VenueClock:
         """Whether anything was measured yet."""
         return bool(self._samples)
 
-    def measure(self, sent_ns: int, received_ns: int, venue_ns: int) -> None:
-        """Take one answer: the venue said ``venue_ns`` between our two times."""
-        round_trip_ns = received_ns - sent_ns
-        offset_ns = venue_ns - (sent_ns + round_trip_ns // 2)
+    def measure(self, sent_ns: int, received_ns: int, venue_ns: int, within_ns: int = 0) -> None:
+        """Take one answer: the venue said ``venue_ns`` between our two times.
+
+        A clock that is told to ``within_ns`` is known no better than by a round trip that is
+        longer by as much on both ways.
+        """
+        offset_ns = venue_ns - (sent_ns + received_ns) // 2
+        round_trip_ns = received_ns - sent_ns + 2 * within_ns
         self._samples = [
             (trip_ns, old_ns)
             for trip_ns, old_ns in self._samples

@@ -24,6 +24,7 @@ from core.model.commands import (
     FetchTops,
     FetchTrades,
     Logon,
+    Ping,
     Place,
     QueryOrder,
     Replace,
@@ -106,7 +107,7 @@ ALL_OPEN_ORDERS_WEIGHT: Final = 80
 _COSTS: Final[dict[type[Command], tuple[tuple[str, int], ...]]] = {
     Place: _ORDER,
     Replace: _ORDER,
-    **dict.fromkeys((SubscribeMarket, SubscribeBook, UnsubscribeBook), ()),
+    **dict.fromkeys((SubscribeMarket, SubscribeBook, UnsubscribeBook, Ping), ()),
     **{kind: (("weight", weight), ("raw", 1)) for kind, weight in _WEIGHTS.items()},
 }
 

@@ -47,3 +47,25 @@ def test_requests_unanswered_are_bounded():
         asked(inflight)
     with pytest.raises(Misuse, match="unanswered"):
         asked(inflight)
+
+
+def test_a_request_with_several_replies_is_done_with_the_last_of_them():
+    inflight = Inflight()
+    entry = Asked(inflight.next_id(), FetchTime(), 1, 0, 10)
+    inflight.add(entry, replies=3)
+    assert [inflight.goes_on(entry.request_id) for _ in range(3)] == [True, True, False]
+    assert inflight.take(entry.request_id) is entry
+
+
+def test_a_request_with_one_reply_does_not_go_on():
+    inflight = Inflight()
+    entry = asked(inflight)
+    assert not inflight.goes_on(entry.request_id)
+
+
+def test_a_request_that_has_ended_gets_no_more_replies():
+    inflight = Inflight()
+    entry = Asked(inflight.next_id(), FetchTime(), 1, 0, 10)
+    inflight.add(entry, replies=3)
+    assert inflight.lost(1) == [entry]
+    assert not inflight.goes_on(entry.request_id)

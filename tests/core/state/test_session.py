@@ -2,11 +2,12 @@
 
 import itertools
 
+import msgspec
 import pytest
 
-from core.model.commands import Logon, SubscribePrivate
+from core.model.commands import Logon, Ping, SubscribePrivate
 from core.model.errors import Misuse
-from core.model.venue import Line, Role
+from core.model.venue import Keepalive, Line, Role
 from core.state.session import DRAIN_NS, SETTLE_NS, TABLE, Phase, Session, Step
 
 LINE = Line(
@@ -141,3 +142,24 @@ def test_one_request_without_a_reply_is_enough_where_a_cancel_had_none_either():
     assert session.unheard
     session.answered()
     assert not session.unheard
+
+
+KEPT = msgspec.structs.replace(LINE, keepalive=Keepalive(every_ns=30, command=Ping()))
+
+
+def test_the_venue_hears_from_us_as_often_as_it_wants_to():
+    session = Session(KEPT)
+    session.up([Logon()], now_ns=100)
+    assert session.keepalive(500) is None, "not before the connection is ready"
+    session.step_done()
+    asked = [now_ns for now_ns in range(500, 600, 10) if session.keepalive(now_ns) == Ping()]
+    assert asked == [500, 530, 560, 590]
+    session.lost()
+    assert session.keepalive(1_000) is None
+    session.up([], now_ns=1_000)
+    session.phase = Phase.READY
+    assert session.keepalive(1_001) == Ping(), "a new connection is asked at once"
+
+
+def test_a_connection_is_asked_for_nothing_where_the_venue_wants_nothing():
+    assert ready().keepalive(10**12) is None

@@ -71,3 +71,12 @@ def test_a_slow_answer_that_fits_what_is_known_moves_nothing():
     clock.measure(0, 2 * NS_PER_MS, NS_PER_MS)
     clock.measure(NS_PER_S, NS_PER_S + 900 * NS_PER_MS, NS_PER_S + 800 * NS_PER_MS)
     assert clock.offset_ns == 0
+
+
+def test_a_clock_told_in_whole_seconds_is_trusted_less_than_a_slow_answer():
+    clock = VenueClock()
+    clock.measure(0, 1_000, 7 * NS_PER_S, within_ns=NS_PER_S // 2)
+    assert clock.known
+    clock.measure(0, 200 * NS_PER_MS, 7 * NS_PER_S)
+    clock.measure(0, 1_000, 7 * NS_PER_S + 300 * NS_PER_MS, within_ns=NS_PER_S // 2)
+    assert clock.offset_ns == 7 * NS_PER_S - 100 * NS_PER_MS

@@ -1,0 +1,109 @@
+"""The lines by themselves: what is asked on a connection, and what its replies do to it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from core.engine.lines import Lines
+from core.model.commands import Command, Ping, SubscribeMarket
+from core.model.events import Event, Reply, Verdict
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.venue import Keepalive, Line, Role
+from core.state.counts import Counts
+from core.state.inflight import Asked
+from core.state.session import Session
+from core.state.venue_clock import VenueClock
+
+STEP_NS = 100 * NS_PER_MS
+
+LINE = Line(
+    name="market",
+    url="ws://127.0.0.1/",
+    carries=frozenset({Role.MARKET}),
+    silence_ns=600 * NS_PER_S,
+    lifetime_ns=3_600 * NS_PER_S,
+    max_message_bytes=1 << 20,
+    sends_per_s=0,
+    keepalive=Keepalive(every_ns=30 * NS_PER_S, command=Ping()),
+)
+
+
+class House:
+    """One line whose script has one step; whatever is asked on it is noted, with the time."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, Command, int]] = []
+        self.dropped: list[str] = []
+        self.desk = SimpleNamespace(now_ns=NS_PER_S)
+        nothing: Any = SimpleNamespace(
+            begin=lambda line: None,
+            attach=lambda link, codec: None,
+            charge=lambda costs, now_ns: None,
+            step=lambda now_ns: None,
+            refresh=lambda: None,
+        )
+        outbound: Any = SimpleNamespace(
+            request=self._request, attach=nothing.attach, step=nothing.step, inflight=()
+        )
+        adapter: Any = SimpleNamespace(decode=None, script=lambda line: (SubscribeMarket(),))
+        door: Any = SimpleNamespace(
+            log=lambda text: None,
+            drop=lambda link, reason, redial_now: self.dropped.append(reason),
+        )
+        desk: Any = self.desk
+        self.lines = Lines(
+            adapter=adapter,
+            sessions=[Session(LINE)],
+            seed=0,
+            throttle=nothing,
+            clock=VenueClock(),
+            outbound=outbound,
+            desk=desk,
+            market_data=nothing,
+            recovery=nothing,
+            gate=nothing,
+            counts=Counts(),
+            door=door,
+            record=lambda kind, link, now_ns, payload: None,
+        )
+        self.lines.up(0)
+
+    def _request(self, command: Command, now_ns: int, *, link: int) -> int:
+        self.asked.append((now_ns, command, link))
+        return len(self.asked)
+
+    def reply(self, request_id: int, verdict: Verdict = Verdict.DONE) -> None:
+        now_ns, command, link = self.asked[request_id - 1]
+        asked = Asked(request_id, command, link, now_ns, now_ns + NS_PER_S)
+        self.lines.on_reply(asked, Reply(request_id=request_id, verdict=verdict))
+
+    def lives(self, seconds: int) -> None:
+        end_ns = self.desk.now_ns + seconds * NS_PER_S
+        events: list[Event] = []
+        while self.desk.now_ns < end_ns:
+            self.desk.now_ns += STEP_NS
+            self.lines.step(events)
+
+
+def test_a_connection_is_kept_alive_from_when_it_is_ready() -> None:
+    house = House()
+    house.lives(2)
+    assert [command for _, command, _ in house.asked] == [SubscribeMarket()]
+    house.reply(1)
+    ready_ns = house.desk.now_ns
+    house.lives(59)
+    pings = [(now_ns, link) for now_ns, command, link in house.asked if command == Ping()]
+    assert pings == [(ready_ns + STEP_NS, 0), (ready_ns + STEP_NS + 30 * NS_PER_S, 0)]
+
+
+def test_a_connection_that_answers_no_sign_of_life_is_given_up() -> None:
+    house = House()
+    house.reply(1)
+    house.lives(89)
+    for number, (now_ns, command, link) in enumerate(house.asked[1:], 2):
+        house.lines.on_no_reply(Asked(number, command, link, now_ns, now_ns + NS_PER_S))
+    assert not house.dropped
+    house.desk.now_ns += STEP_NS
+    house.lines.step([])
+    assert house.dropped == ["3 requests in a row were not answered"]
