@@ -99,6 +99,8 @@ class Anywhere(Protocol):
     stopped: str
     """Why our side was told to leave, by itself or from outside."""
     skew_ns: int
+    ahead_ns: int
+    """How far the clock of our process is ahead of the world's."""
 
     @property
     def venue(self) -> Venue: ...

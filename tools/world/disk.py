@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from core.io.disk import Appended, Disk
-from core.io.journal_file import Follower, segments
+from core.io.journal_file import read_from, segments
 from core.model.errors import Misuse
 from core.state.journal import HEAD_BYTES, Kind, following
 from tools.world.agenda import Agenda
@@ -92,9 +92,38 @@ def after_power_cut(folder: Path, copy: Path, lost_records: int) -> None:
     up to ``lost_records`` of its newest segment are missing, the last of them torn.
     """
     shutil.copytree(folder, copy)
-    number = segments(copy)[-1]
-    follower = Follower(copy)
-    follower.segment = number - 1
+    path, ends, first = _newest(copy)
+    kept = max(first or len(ends), len(ends) - lost_records)
+    if not ends or kept == len(ends):
+        return
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
+        begin = ends[kept - 1]
+        torn = min(begin + 12, len(data))  # a length without the bytes that it promises
+        data[torn:] = bytes(len(data) - torn)
+
+
+def after_hole(folder: Path, copy: Path, records: int, behind: int) -> bool:
+    """Copy what is left where so many records in the midst have become zeros; whether any have.
+
+    Whole ones ``behind`` them show that it is a hole and no end that was cut off. What a boot notes
+    first is not among them.
+    """
+    shutil.copytree(folder, copy)
+    path, ends, first = _newest(copy)
+    last = len(ends) - behind - 1
+    begun = max(first, last - records)
+    if not first or begun >= last:
+        return False
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
+        at, until = ends[begun - 1], ends[last - 1]
+        data[at:until] = bytes(until - at)
+    return True
+
+
+def _newest(folder: Path) -> tuple[Path, list[int], int]:
+    """Return the newest segment, where each of its records ends, and which is its first note."""
+    number = segments(folder)[-1]
+    follower = read_from(folder, number)
     ends, first, at = [], 0, 0
     while records := follower.poll():
         for record in records:
@@ -103,13 +132,7 @@ def after_power_cut(folder: Path, copy: Path, lost_records: int) -> None:
             if record.kind == Kind.NOTE and not first:
                 first = len(ends)
     follower.close()
-    kept = max(first or len(ends), len(ends) - lost_records)
-    if not ends or kept == len(ends):
-        return
-    path = copy / "journal" / f"{number:06}.journal"
+    path = folder / "journal" / f"{number:06}.journal"
     if not path.exists():
         raise Misuse(f"{path} was there a moment ago")
-    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
-        begin = ends[kept - 1]
-        torn = min(begin + 12, len(data))  # a length without the bytes that it promises
-        data[torn:] = bytes(len(data) - torn)
+    return path, ends, first

@@ -105,7 +105,7 @@ def step_clock(w: Anywhere) -> Struck:
         w.skew_ns -= back_ns
     else:
         w.skew_ns += later_ns(draw, 0, 8_000)
-    target_ns = w.skew_ns
+    target_ns = w.skew_ns - w.ahead_ns
     return Struck(None, lambda: abs(w.engine.clock.offset_ns - target_ns) < 200 * NS_PER_MS, 40.0)
 
 
@@ -118,7 +118,11 @@ def drift_clock(w: Anywhere) -> Struck:
             w.at(w.now_ns + 10 * NS_PER_MS, lambda: move(left - 1))
 
     move()
-    return Struck(None, lambda: abs(w.engine.clock.offset_ns - w.skew_ns) < 100 * NS_PER_MS)
+
+    def reaction() -> bool:
+        return abs(w.engine.clock.offset_ns + w.ahead_ns - w.skew_ns) < 100 * NS_PER_MS
+
+    return Struck(None, reaction)
 
 
 def restart_numbers(w: Anywhere) -> Struck:

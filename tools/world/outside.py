@@ -18,7 +18,7 @@ import trio
 from msgspec.structs import replace
 
 from core.engine.engine import Engine
-from core.io.journal_file import next_boot
+from core.io.journal_file import segments
 from core.model import config
 from core.model.errors import BadParameter, JournalFailed, Misuse
 from core.model.units import NS_PER_MS, NS_PER_S
@@ -30,7 +30,7 @@ from tools.scratch import scratch
 from tools.world.agenda import Agenda
 from tools.world.anywhere import Answer, Tampering, kind_of
 from tools.world.certificates import certificates
-from tools.world.disk import SimulatedDisk, after_kill, after_power_cut
+from tools.world.disk import SimulatedDisk, after_hole, after_kill, after_power_cut
 from tools.world.net import Network, Peer, Weather, Wire
 from tools.world.peers import (
     Deaf,
@@ -55,7 +55,7 @@ from tools.world.tank import (
 )
 from tools.world.variety import MIDNIGHT_NS
 from tools.world.witness import Witness
-from tools.world.world import PRICES
+from tools.world.world import HOLE_BEFORE, PRICES, SAME, Change
 from venues.binance.decode import MARKET, TRADE
 from venues.sim.binance.venue import Venue
 from venues.sim.http import HttpReply
@@ -114,6 +114,11 @@ class Outside:
         """What each boot's configuration says."""
         self._next: tuple[str, ...] = ()
         """The symbols that the next boot's names, where a fault has left some out."""
+        self.ahead_ns = 0
+        """How far the clock of the process is ahead of the world's."""
+        self.torn: list[tuple[Path, int]] = []
+        """Run folders as they were before a hole was torn into a copy, and the first segment of the
+        boot after that."""
         self.strikes = Strikes(
             self, faults, draw, self.agenda, lambda: self.alive, LOOK_NS, certain=certain
         )
@@ -271,9 +276,10 @@ class Outside:
         try:
             return Process(
                 folder,
-                self.config_of(next_boot(folder)),
+                self.config_of,
                 seed=self.draw.strategy.getrandbits(31),
                 agenda=self.agenda,
+                ahead_ns=self.ahead_ns,
                 network=self.network,
                 disk=self.disk,
                 ca_file=certificates().ca_file if self.tls else None,
@@ -304,17 +310,26 @@ class Outside:
             self.proofs.clear()
             self.disk.recover()
 
-    def crash(self, lost_records: int | None, down_ns: int) -> None:
-        """``kill -9``, or with ``lost_records`` a power cut; somebody starts it again later."""
+    def crash(self, lost_records: int | None, down_ns: int, change: Change = SAME) -> None:
+        """``kill -9``, or with ``lost_records`` a power cut; somebody starts it again later.
+
+        ``change`` is what is another then than it was.
+        """
         process = self.process
         if process is None or not self.alive:
             return
         self.auditor.line.on_died()
         process.kill()
-        if lost_records is None:
+        if change.hole_records:
+            copy = self._killed_as
+            if after_hole(process.folder, copy, change.hole_records, HOLE_BEFORE):
+                self.torn.append((process.folder, segments(copy)[-1] + 1))
+        elif lost_records is None:
             after_kill(process.folder, self._killed_as)
         else:
             after_power_cut(process.folder, self._killed_as, lost_records)
+        self._next = change.symbols
+        self.ahead_ns += change.clock_ns
         self.links.clear()
         self._wires.clear()
         self._asked.clear()

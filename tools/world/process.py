@@ -8,7 +8,7 @@ by their kernel, its memory-mapped journal stays, and nothing of its own runs an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -62,10 +62,14 @@ class Watcher(Protocol):
 
 
 class Ticking:
-    """The simulated clock as the process sees it."""
+    """The simulated clock as the process sees it, or one that is so far ahead of it."""
 
-    def __init__(self, agenda: Agenda) -> None:
-        self.now_ns = agenda.process_ns
+    def __init__(self, agenda: Agenda, ahead_ns: int) -> None:
+        self._agenda = agenda
+        self._ahead_ns = ahead_ns
+
+    def now_ns(self) -> int:
+        return self._agenda.process_ns() + self._ahead_ns
 
 
 class WatchedJournal:
@@ -166,10 +170,11 @@ class Process:
     def __init__(
         self,
         folder: Path,
-        config: Config,
+        config_of: Callable[[int], Config],
         *,
         seed: int,
         agenda: Agenda,
+        ahead_ns: int,
         network: Network,
         disk: SimulatedDisk,
         ca_file: str | None,
@@ -185,16 +190,28 @@ class Process:
         self._lock = RunFolder(folder)
         self._lock.__enter__()
         try:
-            self._open(config, seed, agenda, network, disk, ca_file, segment_bytes, keys, watcher)
+            self._open(
+                config_of,
+                seed,
+                agenda,
+                ahead_ns,
+                network,
+                disk,
+                ca_file,
+                segment_bytes,
+                keys,
+                watcher,
+            )
         except BaseException:
             self._lock.__exit__(None, None, None)
             raise
 
     def _open(
         self,
-        config: Config,
+        config_of: Callable[[int], Config],
         seed: int,
         agenda: Agenda,
+        ahead_ns: int,
         network: Network,
         disk: SimulatedDisk,
         ca_file: str | None,
@@ -205,9 +222,10 @@ class Process:
         folder = self.folder
         restored = last_boot(folder)
         self.boot = next_boot(folder)
+        config = config_of(self.boot)
         scope = app.scope_of(config, DEFAULT_KEY)
         self.house = watcher.watched(house_of(config, self.boot, seed, keys))
-        clock = Ticking(agenda)
+        clock = Ticking(agenda, ahead_ns)
         header = Header(
             run_id=scope,
             boot=self.boot,

@@ -13,7 +13,7 @@ from email.utils import formatdate
 from functools import partial
 from typing import Final
 
-from core.model.units import NS_PER_S
+from core.model.units import NS_PER_MS, NS_PER_S
 from core.protocols.websocket import CLOSE, TEXT
 from tools.world import exchange_faults, order_faults
 from tools.world.anywhere import Reaction, asked_again, later_ns, logged, redialled
@@ -23,6 +23,7 @@ from tools.world.outside import HOSTS, REST_HOST, Outside
 from tools.world.peers import Speech, WebSocket, http_reply
 from tools.world.strikes import Fault, Struck, by_number
 from tools.world.tank import Message, server_frame
+from tools.world.world import Change
 from venues.binance.decode import MARKET, TRADE
 from venues.sim.http import HttpReply, HttpRequest
 
@@ -381,6 +382,9 @@ def slow_disk(w: Outside) -> Struck | None:
 
 MOST_BOOTS: Final = 4
 
+PROVED_AGAIN_S: Final = 9.0
+"""Virtual seconds after which the next boot has proved what this one left, and trades."""
+
 
 def kill(w: Outside) -> Struck | None:
     """``kill -9`` between two steps of the loop."""
@@ -407,6 +411,73 @@ def _die(w: Outside, lost_records: int | None, down_ns: int) -> Struck | None:
     return Struck(
         None, lambda: w.engine.setup.boot > boot and w.engine.recovery.reconciled_once, 60.0
     )
+
+
+def _another(w: Outside, change: Change, *said: str) -> Struck | None:
+    """Die, and start again with something changed; any of these is said then."""
+    if w.engine.setup.boot >= MOST_BOOTS or not w.engine.recovery.reconciled_once:
+        return None
+    reactions = [logged(w, text) for text in said]
+    down_ns = later_ns(w.draw.disk, 1, 3_000)
+    w.crash(None, down_ns, change)
+    w.strikes.last(down_ns / NS_PER_S + PROVED_AGAIN_S)
+    return Struck(None, lambda: any(reaction() for reaction in reactions), 60.0)
+
+
+def leave_out(w: Outside) -> Struck | None:
+    """The next boot's configuration names all symbols but one."""
+    symbols = w.symbols
+    if len(symbols) < 2:
+        return None
+    out = w.draw.faults.choice(symbols)
+    rest = tuple(symbol for symbol in symbols if symbol != out)
+    return _another(w, Change(symbols=rest), f"{out} halted: left out")
+
+
+def start_in_vain(w: Outside) -> Struck | None:
+    """Two boots in a row die before they have proved anything."""
+    boot = w.engine.setup.boot
+    if boot > MOST_BOOTS - 2 or not w.engine.recovery.reconciled_once:
+        return None
+    w.crash(None, NS_PER_MS)
+
+    def again() -> None:
+        if w.alive and w.engine.setup.boot > boot and not w.engine.recovery.reconciled_once:
+            w.crash(None, NS_PER_MS)
+
+    for ms in (20, 60):
+        w.agenda.later(ms * NS_PER_MS, again)
+    w.strikes.last(PROVED_AGAIN_S)
+    return Struck(
+        None, lambda: w.engine.setup.boot > boot + 1 and w.engine.recovery.reconciled_once, 60.0
+    )
+
+
+def tear_a_hole(w: Outside) -> Struck | None:
+    """Records in the midst of the journal are zeros; whoever looks into it lets the run go on."""
+    ledger = w.auditor.ledger
+    if ledger.epoch or any(map(ledger.is_known_by_record_alone, ledger.names())):
+        return None  # not survived: nothing else tells of its fills, or whose they are
+    hole = Change(hole_records=w.draw.faults.randint(1, 40))
+    struck = _another(w, hole, "the journal is damaged", "reconciled")
+    if struck is None:
+        return None
+    ledger.forgotten |= ledger.names()
+
+    def resume() -> None:
+        damaged = w.alive and "journal is damaged" in w.engine.risk.halted
+        if damaged and not w.engine.recovery.leaving:
+            w.operate("resume")
+
+    for seconds in range(10, 60, 5):
+        w.at(w.now_ns + seconds * NS_PER_S, resume)
+    return struck
+
+
+def set_the_clock_right(w: Outside) -> Struck | None:
+    """The clock was an hour off until the process died."""
+    ahead_ns = w.draw.faults.choice((-3_600, 3_600)) * NS_PER_S
+    return _another(w, Change(clock_ns=ahead_ns), "did not leave in order: waiting")
 
 
 def slow_turn(w: Outside) -> Struck:
@@ -464,6 +535,10 @@ OWN: Final = (
     Fault(48, "power_cut", 0.05, cut_power),
     Fault(49, "turn_slow", 0.3, slow_turn),
     Fault(51, "stopped", 0.05, stop_process),
+    Fault(53, "left_out", 0.1, leave_out, share=0.2),
+    Fault(54, "in_vain", 0.05, start_in_vain, share=0.2),
+    Fault(55, "hole", 0.1, tear_a_hole, share=0.2),
+    Fault(56, "clock_was_off", 0.1, set_the_clock_right, share=0.2),
 )
 
 FAULTS: Final = (*by_number(*SHARED, OWN), exchange_faults.MISCHIEF)

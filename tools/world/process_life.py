@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import math
 import traceback
+from collections.abc import Iterator
 from typing import Final
 
 import trio
 
 from core.engine.replay import boots, replay
-from core.io.journal_file import read
+from core.io.journal_file import Reader, read, read_from
 from core.model.units import NS_PER_S
 from core.state.journal import Kind, Record
 from tools.world.audit.watch import Breach
@@ -193,7 +194,7 @@ async def _exit(world: Outside) -> None:
 def _replay(world: Outside) -> list[Record]:
     """I20: the same outputs come of the same inputs, boot by boot, read back from the files."""
     kept = []
-    for header, journal in boots(read(world.folder)):
+    for header, journal in boots(_journaled(world)):
         records = list(journal)
         house = house_of(
             world.config_of(header.boot), header.boot, header.seeds["run"], world.variety.keys
@@ -207,6 +208,15 @@ def _replay(world: Outside) -> list[Record]:
     if world.auditor.breach is not None:
         raise world.auditor.breach
     return kept
+
+
+def _journaled(world: Outside) -> Iterator[Record]:
+    """Return what all boots have journaled: of a folder with a hole in it what came after that."""
+    begin = 0
+    for whole, following in world.torn:
+        yield from Reader(read_from(whole, begin)) if begin else read(whole)
+        begin = following
+    yield from Reader(read_from(world.folder, begin)) if begin else read(world.folder)
 
 
 def _digest(world: Outside, records: list[Record]) -> str:

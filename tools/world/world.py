@@ -89,6 +89,7 @@ class World(Tank):
         self.street = setting.street
         self.street_rate = setting.street_rate
         self.variety = setting.variety
+        self.ahead_ns = 0
         self.boots: list[tuple[int, list[Record]]] = []
         self.ended = False
         """Whether the run has been left for good."""
