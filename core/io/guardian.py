@@ -87,7 +87,7 @@ and our measure of their clock is good to well below the other.
 """
 
 WATCH_S: Final = 1.0
-"""Between two looks while requests may still be accepted: 80 weight each, of 6,000 a minute."""
+"""Between two looks while requests may still be accepted: one list each, which no venue minds."""
 
 CLEAN_LISTS: Final = 2
 """How often in a row the venue must list none of our orders before we believe it."""

@@ -51,7 +51,7 @@ from core.model.instrument import Instrument
 from core.model.units import NS_PER_MS
 from core.model.venue import HttpRequest, Stream, Subscription, WireRequest
 from venues.binance import decode, facts, rules, schema
-from venues.kit.forms import escaped
+from venues.kit.forms import form
 
 TRADES_PAGE: Final = 1_000
 """Most trades the venue gives at once."""
@@ -401,76 +401,84 @@ class Encoder:
             case FetchTime():
                 return HttpRequest("GET", "/api/v3/time")
             case FetchTops(indexes):
-                symbols = ",".join(f'"{self._of(index).instrument.symbol}"' for index in indexes)
-                query = f"symbols={escaped(f'[{symbols}]')}"
-                return HttpRequest("GET", "/api/v3/ticker/bookTicker", query)
+                return _public("ticker/bookTicker", symbols=_list(map(self._symbol, indexes)))
             case FetchPrice(symbol):
-                query = f"symbol={escaped(symbol)}"
-                return HttpRequest("GET", "/api/v3/ticker/price", query)
+                return _public("ticker/price", symbol=symbol)
             case FetchInstruments(also):
-                asked = (*self._subscription.symbols, *also)
-                symbols = ",".join(f'"{symbol}"' for symbol in asked)
-                query = f"symbols={escaped(f'[{symbols}]')}"
-                return HttpRequest("GET", "/api/v3/exchangeInfo", query)
+                return _public("exchangeInfo", symbols=_list((*self._subscription.symbols, *also)))
             case FetchBook(index):
-                query = f"symbol={self._symbol(index)}&limit={self._levels}"
-                return HttpRequest("GET", "/api/v3/depth", query)
+                return _public("depth", symbol=self._symbol(index), limit=self._levels)
             case FetchAccount():
-                return self._signed("GET", "account", "omitZeroBalances=true", venue_ns)
+                return self._signed("GET", "account", {"omitZeroBalances": "true"}, venue_ns)
             case FetchOpenOrders(index):
-                query = "" if index == NO_INSTRUMENT else f"symbol={self._symbol(index)}"
-                return self._signed("GET", "openOrders", query, venue_ns)
+                which = {} if index == NO_INSTRUMENT else self._on(index)
+                return self._signed("GET", "openOrders", which, venue_ns)
             case FetchTrades(index, from_id) if from_id == NEWEST_TRADE:
-                query = f"symbol={self._symbol(index)}&limit=1"
-                return self._signed("GET", "myTrades", query, venue_ns)
+                return self._signed("GET", "myTrades", self._on(index) | {"limit": 1}, venue_ns)
             case FetchTrades(index, from_id):
-                query = f"symbol={self._symbol(index)}&fromId={from_id}&limit={TRADES_PAGE}"
-                return self._signed("GET", "myTrades", query, venue_ns)
+                fields = self._on(index) | {"fromId": from_id, "limit": TRADES_PAGE}
+                return self._signed("GET", "myTrades", fields, venue_ns)
             case FetchOrderTrades(index, order_id, from_id):
-                which = f"symbol={self._symbol(index)}&orderId={order_id}&fromId={from_id}"
-                return self._signed("GET", "myTrades", f"{which}&limit={TRADES_PAGE}", venue_ns)
+                which = self._on(index) | {"orderId": order_id}
+                fields = which | {"fromId": from_id, "limit": TRADES_PAGE}
+                return self._signed("GET", "myTrades", fields, venue_ns)
             case FetchOrders(index, order_id):
-                query = f"symbol={self._symbol(index)}&orderId={order_id}&limit={ORDERS_PAGE}"
-                return self._signed("GET", "allOrders", query, venue_ns)
+                fields = self._on(index) | {"orderId": order_id, "limit": ORDERS_PAGE}
+                return self._signed("GET", "allOrders", fields, venue_ns)
             case QueryOrder(index, name, order_id):
                 return self._signed("GET", "order", self._which(index, name, order_id), venue_ns)
             case Cancel(index, name, order_id):
                 which = self._which(index, name, order_id)
-                query = f"{which}&newClientOrderId={escaped(_cancel_id(command))}"
-                return self._signed("DELETE", "order", query, venue_ns, cancels=True)
+                fields = which | {"newClientOrderId": _cancel_id(command)}
+                return self._signed("DELETE", "order", fields, venue_ns, cancels=True)
             case CancelAll(index):
-                query = f"symbol={self._symbol(index)}"
-                return self._signed("DELETE", "openOrders", query, venue_ns, cancels=True)
+                fields = self._on(index)
+                return self._signed("DELETE", "openOrders", fields, venue_ns, cancels=True)
             case TestPlace(place):
                 return self._signed("POST", "order/test", self._order(place), venue_ns)
         raise Misuse(f"{type(command).__name__} is not sent by REST")
 
     def _symbol(self, index: int) -> str:
-        return escaped(self._of(index).instrument.symbol)
+        return self._of(index).instrument.symbol
 
-    def _order(self, place: Place) -> str:
-        """Return an order's parameters as a query, the very same as over the trade line."""
+    def _on(self, index: int) -> Fields:
+        return {"symbol": self._symbol(index)}
+
+    def _order(self, place: Place) -> Fields:
+        """Return an order's parameters, the very same as over the trade line."""
         forms = self._of(place.instrument)
         _, *values = _values(place, forms)
         parameters = _orders(place.side)[_shape(place) % _SHAPES]
-        holes = {"price": values[0], "quantity": values[-1]}
         fixed = {name: text.strip('"') for name, text in parameters.items()}
-        fixed["newClientOrderId"] = escaped(_name(place.client_order_id))
-        query = "&".join(f"{name}={holes.get(name, text)}" for name, text in fixed.items())
-        return f"symbol={self._symbol(place.instrument)}&{query}"
+        holes = {"price": values[0], "quantity": values[-1]}
+        filled = {name: value for name, value in holes.items() if name in fixed}
+        filled["newClientOrderId"] = _name(place.client_order_id)
+        return self._on(place.instrument) | fixed | filled
 
-    def _which(self, index: int, client_order_id: str, venue_order_id: int) -> str:
-        symbol = self._symbol(index)
+    def _which(self, index: int, client_order_id: str, venue_order_id: int) -> Fields:
         if venue_order_id:
-            return f"symbol={symbol}&orderId={venue_order_id}"
-        return f"symbol={symbol}&origClientOrderId={escaped(_name(client_order_id))}"
+            return self._on(index) | {"orderId": venue_order_id}
+        return self._on(index) | {"origClientOrderId": _name(client_order_id)}
 
     def _signed(
-        self, method: str, path: str, query: str, venue_ns: int, *, cancels: bool = False
+        self, method: str, path: str, fields: Fields, venue_ns: int, *, cancels: bool = False
     ) -> HttpRequest:
-        stamp = f"recvWindow={self._recv_window_ms}&timestamp={venue_ns // NS_PER_MS}"
-        full = f"{query}&{stamp}" if query else stamp
-        return HttpRequest(method, f"/api/v3/{path}", full, signed=True, cancels=cancels)
+        stamp = {"recvWindow": self._recv_window_ms, "timestamp": venue_ns // NS_PER_MS}
+        query = form(fields | stamp)
+        return HttpRequest(method, f"/api/v3/{path}", query, signed=True, cancels=cancels)
+
+
+Fields = dict[str, str | int]
+"""Parameters of a request over REST, in their order."""
+
+
+def _public(path: str, **fields: str | int) -> HttpRequest:
+    return HttpRequest("GET", f"/api/v3/{path}", form(fields))
+
+
+def _list(symbols: Iterable[str]) -> str:
+    quoted = ",".join(f'"{symbol}"' for symbol in symbols)
+    return f"[{quoted}]"
 
 
 def _values(place: Place, forms: Forms) -> tuple[str, ...]:

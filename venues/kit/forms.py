@@ -9,14 +9,7 @@ Source: RFC 3986, 2.1 and 2.3: all but letters, digits and -._~ is escaped.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 from urllib.parse import quote
-
-FORM: Final = "application/x-www-form-urlencoded"
-"""The content type of a body that is a form."""
-
-JSON: Final = "application/json"
-"""The content type of a body that is JSON."""
 
 
 def escaped(text: str) -> str:
