@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -31,6 +30,12 @@ EXECUTIONS: Final = frozenset({"NEW", "CANCELED", "REPLACED", "REJECTED", "TRADE
 
 PLAIN: Final = re.compile(r"[1-9]\d{0,6}\.\d{8}")
 """A price that nobody can take for a mistake in its writing."""
+
+
+class _Told(msgspec.Struct):
+    """A private message that tells of something; all in it may be spoiled."""
+
+    event: dict[str, Any]
 
 
 class Halts(Watch):
@@ -121,7 +126,7 @@ class Halts(Watch):
         One that cannot be read, or names nothing, is of no order.
         """
         try:
-            event: Mapping[str, Any] = msgspec.json.decode(payload)["event"]
+            event = msgspec.json.decode(payload, type=_Told).event
         except msgspec.DecodeError:
             return
         name, side, price = (event.get(key) for key in ("c", "S", "p"))
