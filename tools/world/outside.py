@@ -410,6 +410,9 @@ class Outside:
     def on_journal_failed(self) -> None:
         self.auditor.journal_failed()
 
+    def on_no_room(self) -> None:
+        self.auditor.callbacks.on_raised()  # the strategy is called no more, not for its end either
+
     def on_sent(self, link: int, data: bytes) -> None:
         if self.engine.recovery.leaving:
             self.auditor.line.closed = self.auditor.line.closed or "leaving"

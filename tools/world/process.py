@@ -41,6 +41,10 @@ class Watcher(Protocol):
 
     def on_journaled(self, kind: int, payload: Payload) -> None: ...
     def on_journal_failed(self) -> None: ...
+    def on_no_room(self) -> None:
+        """The journal takes no more than fits where it is: the run will be left."""
+        ...
+
     def on_sent(self, link: int, data: bytes) -> None: ...
     def on_asked(self, request_id: int, request: HttpRequest) -> None: ...
     def on_read(self, link: int, data: bytes) -> None: ...
@@ -78,7 +82,6 @@ class WatchedJournal:
     def __init__(self, watcher: Watcher, file: JournalFile) -> None:
         self._watcher = watcher
         self._file = file
-        self.prepare = file.prepare
         self.close = file.close
 
     @property
@@ -92,6 +95,13 @@ class WatchedJournal:
             self._watcher.on_journal_failed()
             raise
         self._watcher.on_journaled(kind, payload)
+
+    def prepare(self) -> bool:
+        try:
+            return self._file.prepare()
+        except HotloopError:
+            self._watcher.on_no_room()
+            raise
 
     @property
     def segment(self) -> int:
