@@ -21,6 +21,7 @@ from core.model.events import Side
 from core.model.strategy import Quote
 from core.model.venue import HttpRequest
 from core.state.journal import Kind, MemoryJournal, Payload, Record
+from tools.world.audit.answers import Answers
 from tools.world.audit.books import Books
 from tools.world.audit.callbacks import Callbacks
 from tools.world.audit.days import Days
@@ -85,6 +86,7 @@ class Auditor:
         self.weight = Weight(context)
         self.quotes = Quotes(context, self.line)
         self.numbers = Numbers(context, self.halts)
+        self.answers = Answers(context, self.line)
         own: list[Watch] = [
             self.books,
             self.line,
@@ -101,6 +103,7 @@ class Auditor:
             self.weight,
             self.quotes,
             self.numbers,
+            self.answers,
             self.seen,
         ]
         self._watches = [*own, *(watch(context) for watch in WATCHES)]
@@ -186,6 +189,7 @@ class Auditor:
         """Our side sends a request over REST."""
         self.line.check_ban(request.path, now_ns)
         self.weight.on_rest(request, now_ns)
+        self.answers.on_rest(request)
 
     def on_dialled(self, now_ns: int) -> None:
         """Our side dials a line."""
@@ -205,6 +209,11 @@ class Auditor:
                 self.line.on_refused_all(payload, skew_ns)
             for hear in self._on_told:
                 hear(payload, now_ns)
+
+    def on_turn_over(self) -> None:
+        """What the private line has told last is carried to the end."""
+        self.line.on_turn_over()
+        self.answers.on_turn_over()
 
     def on_word(self, text: str) -> None:
         """The operator says something to the run."""

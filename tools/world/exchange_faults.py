@@ -9,7 +9,7 @@ from typing import Final
 
 from core.model.units import NS_PER_MS
 from core.model.views import OrderState
-from tools.world.anywhere import Anywhere, later_ns
+from tools.world.anywhere import Anywhere, asked_again, later_ns
 from tools.world.setting import IP
 from tools.world.strikes import Fault, Struck
 from tools.world.workload import SAID
@@ -94,6 +94,17 @@ def accept_late(w: Anywhere) -> Struck:
         return w.venue.faults.hits[SimKind.LATE] > before and doubted
 
     return Struck(None, reaction, 60.0)
+
+
+def refuse_clock(w: Anywhere) -> Struck:
+    """Some requests come at a time that the exchange does not take."""
+    refusing = SimFault(
+        fault=SimKind.CLOCK,
+        methods=("order.place", "order.cancel", "order.status"),
+        times=w.draw.faults.randint(1, 3),
+    )
+    w.venue.faults.switch_on(refusing, w.venue_ns)
+    return Struck(None, asked_again(w, "/api/v3/time"), 10.0)
 
 
 def step_clock(w: Anywhere) -> Struck:
@@ -210,6 +221,7 @@ FAULTS: Final = (
     Fault(33, "order_stopped", 0.5, stop_order),
     Fault(36, "stranger", 0.5, stranger),
     Fault(38, "weight_spent", 0.25, spend_weight),
+    Fault(44, "clock_refused", 0.4, refuse_clock, share=0.15),
     Fault(44, "clock_stepped", 0.1, step_clock),
     Fault(44, "clock_drifts", 0.3, drift_clock),
     Fault(58, "accepted_late", 0.1, accept_late),

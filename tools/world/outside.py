@@ -443,7 +443,7 @@ class Outside:
 
     def on_turn(self, link: int) -> None:
         if link % len(HOSTS) == TRADE:
-            self.auditor.line.on_turn_over()
+            self.auditor.on_turn_over()
             self.auditor.fills.check(self.engine)
         elif self.engine.books:
             self.auditor.books.check(self.engine, self.now_ns)

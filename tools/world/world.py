@@ -382,7 +382,7 @@ class World(Tank):
         self.auditor.on_read(private, data, self.now_ns, self.skew_ns, link.number)
         super()._arrive(link, data)
         if private:
-            self.auditor.line.on_turn_over()
+            self.auditor.on_turn_over()
             self.auditor.fills.check(self.engine)
         elif data[2:3] != b"\x89" and self.engine.books:
             self.auditor.books.check(self.engine, self.now_ns)
@@ -445,6 +445,7 @@ class World(Tank):
 
     def ask(self, request_id: int, request: HttpRequest) -> None:
         if self.now_ns < self.rest_shut_until_ns:
+            self.auditor.answers.on_rest(request)
             self.not_replied(self.engine, request_id)
             return
         self.auditor.on_rest(request, self.now_ns)

@@ -82,6 +82,8 @@ class Line(Watch):
         self._slow_until_ns = 0
         self.cuts = 0
         """How often the private line in use was lost."""
+        self.stops = 0
+        """How often the process did not run for seconds."""
 
     # -- what our side says --------------------------------------------------------------------
 
@@ -133,6 +135,7 @@ class Line(Watch):
 
     def on_stopped(self) -> None:
         """The process does not run for so long that the books it holds are of no use any more."""
+        self.stops += 1
         self._imaged.clear()
 
     def hear(self, link: int, data: bytes) -> list[bytes]:

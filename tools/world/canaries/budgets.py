@@ -8,6 +8,7 @@ from core.engine.desk import TradingDesk
 from core.state import throttle
 from core.state.throttle import Throttle
 from tools.world.canaries.canary import Canary, Change
+from venues.binance import verdicts
 
 
 def _always(self: Any, *_: Any) -> bool:
@@ -25,7 +26,18 @@ def _share_all(self: Any, limit: Any, *, shared: bool) -> None:
     _resize(self, limit, shared=False)
 
 
+def _do_not_wait(self: Any, now_ns: int) -> None: ...
+
+
 CANARIES: Final[dict[str, Canary]] = {
+    "cancels_throttled_on": Canary(
+        "a throttled cancel is followed by the next at once",
+        (Change(Throttle, "hold_cancels", _do_not_wait),),
+    ),
+    "time_refused_again": Canary(
+        "where the venue takes no time of ours nothing follows",
+        (Change(verdicts, "CLOCK_CODE", 0),),
+    ),
     "throttle_off": Canary(
         "requests leave whatever the venue's budgets and bans say",
         (Change(Throttle, "take", _always),),

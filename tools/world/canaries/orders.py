@@ -9,6 +9,7 @@ from core.engine.executions import Executions
 from core.engine.ledger import Ledger
 from core.engine.proof import Proof
 from core.model.events import Fill, Verdict
+from core.model.halts import HaltKind
 from core.model.views import OrderState
 from core.state.orders import Evidence, Order, Orders
 from core.state.position import Position, TradeIds
@@ -84,7 +85,16 @@ def _as_ever(self: Any, *_: Any) -> None:
     """Numbers are given once."""
 
 
+def _counted_by_nobody(self: Any, trade: Any) -> None:
+    why = "a trade is off today's grid: no position counts it"
+    self._gate.halt_instrument(trade.instrument, why, HaltKind.RECORD)
+
+
 CANARIES: Final[dict[str, Canary]] = {
+    "off_grid_is_ours": Canary(
+        "a trade off today's grid is ours, whoever made it",
+        (Change(Executions, "on_off_grid", _counted_by_nobody),),
+    ),
     "trade_ids_for_ever": Canary(
         "a trade whose number is no higher than those known is known, whenever it was made",
         (Change(TradeIds, "begin_anew", _known_below),),
