@@ -24,7 +24,7 @@ SEEN_TO_LIVE = range(70_000, 70_024)
 NUMBERS = range(1, 71)
 """The faults that were promised to be survived."""
 
-BOUND = 100
+BOUND = 80
 """Seeds within which each canary has to be caught."""
 
 

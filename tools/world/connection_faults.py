@@ -76,7 +76,8 @@ def _want_all_out(w: Anywhere, shut_ns: int) -> Struck:
         if same() and w.now_ns < wanted.until_ns:
             w.at(wanted.until_ns, look)  # it was told meanwhile to cancel nothing for now
             return
-        if same():
+        # During a ban no way is open.
+        if same() and not w.auditor.line.was_banned(wanted.said_ns):
             wanted.look()
         gone.append(True)
 

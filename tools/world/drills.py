@@ -22,6 +22,7 @@ from tools.world.anywhere import Answer, Anywhere, with_more
 from tools.world.audit.halts import BREAKER_CODE
 from tools.world.audit.ledger import Booked
 from tools.world.audit.watch import ATOMS
+from tools.world.message_faults import REPORTS, contradict
 from tools.world.seeds import Generators
 from tools.world.strikes import Struck
 from tools.world.tank import Message
@@ -89,6 +90,9 @@ PAID_S: Final = 30.0
 FLAT_S: Final = 30.0
 """Within which a flattening in a calm market is over: two dozen slices, and the pauses after some
 that took nothing."""
+
+CONTRADICTED: Final = 0.2
+"""Share of the worlds in which a report contradicts its order."""
 
 HALTED_BEFORE: Final = 0.3
 """Share of the flattenings before which the operator has halted the run himself."""
@@ -383,6 +387,31 @@ def rejects(w: Drilled) -> Iterator[float]:
     yield from gone(w, lambda: [o for o in alive() if o.symbol in symbols], "too many rejects")
 
 
+def contradicted(w: Drilled) -> Iterator[float]:
+    """A report of an order tells another side or price than it has: nothing more is placed there.
+    I7.
+    """
+    draw = w.draw.of_fault("contradicted")
+    struck: list[Struck] = []
+
+    def once(_: Any, message: Message) -> Struck | None:
+        if struck:
+            return None
+        w.draw.faults = draw
+        found = contradict(w, message)
+        if found is not None:
+            struck.append(found)
+        return found
+
+    halted, alive = w.auditor.halts.halted, w.auditor.ledger.alive
+    w.strikes.hold(REPORTS, once)
+    yield from until(w, lambda: bool(halted), STANDING_S)
+    w.strikes.let_go()
+    symbols = set(halted)
+    yield from gone(w, lambda: [o for o in alive() if o.symbol in symbols], "a contradiction")
+    yield TRIED_S
+
+
 def balances_differ(w: Drilled) -> Iterator[float]:
     """The account does not hold what our fills make of it, and goes on not to."""
     engine, path = w.engine, "/api/v3/account"
@@ -527,6 +556,8 @@ def drawn(generators: Generators) -> Plan:
         plan = plan._replace(passing=[*passing, paid_in])
     if generators.of_setting("quotes_held_up").random() < HELD_UP:
         plan = plan._replace(passing=[*plan.passing, quotes_held_up])
+    if generators.of_setting("contradicted").random() < CONTRADICTED:
+        plan = plan._replace(passing=[*plan.passing, contradicted])
     return plan
 
 

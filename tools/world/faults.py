@@ -16,6 +16,7 @@ from tools.world.anywhere import later_ns, logged, redialled, understood
 from tools.world.everywhere import SHARED
 from tools.world.strikes import Fault, Struck, by_number
 from tools.world.tank import Message, server_frame
+from tools.world.variety import MIDNIGHT_NS
 from tools.world.world import Change, World
 from venues.binance.decode import MARKET, TRADE
 
@@ -173,6 +174,17 @@ def crash(w: World) -> Struck | None:
     )
 
 
+NEAR_MIDNIGHT_NS: Final = 3 * NS_PER_S // 2
+
+
+def crash_near_midnight(w: World) -> Struck | None:
+    """The same about midnight, once: what of the day before had been noted?"""
+    near = abs(w.venue_ns - MIDNIGHT_NS) < NEAR_MIDNIGHT_NS
+    if not near or "crash_near_midnight" in w.strikes.injected:
+        return None
+    return crash(w)
+
+
 def _another(w: World, change: Change, *said: str) -> Struck | None:
     """Die, and start again with something changed; any of these is said then, or proved since."""
     boot, before = w.engine.setup.boot, len(w.all_log) + len(w.log_lines)
@@ -251,6 +263,7 @@ OWN: Final = (
     Fault(43, "private_down", 0.1, private_down),
     Fault(47, "disk_full", 0.03, fill_disk),
     Fault(48, "crash", 0.4, crash),
+    Fault(48, "crash_near_midnight", 1.0, crash_near_midnight),
     Fault(49, "slow_turn", 0.2, slow_strategy),
     Fault(51, "stopped", 0.05, stop_process),
     Fault(53, "left_out", 0.4, leave_out),

@@ -28,6 +28,7 @@ from tools.world.anywhere import (
 from tools.world.strikes import Fault, Struck
 from tools.world.tank import Delivery, Message, server_frame
 from venues.binance.decode import MARKET, TRADE
+from venues.sim.fixed import parse, show
 
 encode: Final = msgspec.json.encode
 decode: Final = msgspec.json.decode
@@ -145,7 +146,7 @@ def contradict(w: Anywhere, message: Message) -> Struck | None:
     if key == "S":
         event["S"] = "SELL" if event["S"] == "BUY" else "BUY"
     else:
-        event["p"] = row.tick.text(order.price_ticks + draw.choice((-1, 1)))
+        event["p"] = show(parse(row.tick.text(order.price_ticks + draw.choice((-1, 1)))))
     risk, index = w.engine.risk, row.index
     return Struck(altered(w, message, body), lambda: bool(risk.instrument_halted(index)))
 

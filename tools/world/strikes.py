@@ -106,7 +106,7 @@ class Strikes:
         self.storming = False
         self.until_ns = 0
         self._lull_until_ns = 0
-        self._held: dict[str, Callable[..., Struck]] = {}
+        self._held: dict[str, Callable[..., Struck | None]] = {}
         for fault in faults:
             own = draw.of_fault(fault.name)
             weight = own.random() * 2 if own.random() < fault.share else 0.0
@@ -156,7 +156,7 @@ class Strikes:
 
         self._time.at(self._time.now_ns + pause_ns + 1, strike)
 
-    def hold(self, kinds: Sequence[str], strike: Callable[..., Struck]) -> None:
+    def hold(self, kinds: Sequence[str], strike: Callable[..., Struck | None]) -> None:
         """Have every message of some kinds struck, storm or not, until it is let go."""
         self._held = dict.fromkeys(kinds, strike)
 

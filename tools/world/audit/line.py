@@ -157,6 +157,10 @@ class Line(Watch):
         """Whether our side has good reason to ask for nothing."""
         return now_ns < max(self._slow_until_ns, self._banned_until_ns)
 
+    def was_banned(self, since_ns: int) -> bool:
+        """Whether our side was banned at some moment since then, by what it was told."""
+        return self._banned_until_ns > since_ns
+
     def on_told(self, payload: bytes, now_ns: int) -> None:
         if b'"status":429' in payload[:40]:
             self.on_throttled(now_ns)

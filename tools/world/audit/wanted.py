@@ -26,7 +26,7 @@ class Wanted(Watch):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.until_ns = 0
+        self.said_ns = self.until_ns = 0
         self._names: set[str] = set()
         self._cancels_from_ns = 0
         self._ending: frozenset[int] = frozenset()
@@ -41,6 +41,7 @@ class Wanted(Watch):
 
     def out(self, now_ns: int) -> None:
         """Somebody wants every order gone that stands now, and a way is open."""
+        self.said_ns = now_ns
         self._names = {order.client_id for order in self.ledger.alive()}
         self.until_ns = max(now_ns, self._cancels_from_ns) + OPEN_WAY_NS
 
