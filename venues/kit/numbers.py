@@ -22,7 +22,8 @@ class Counts(dict[str, int]):
     def __init__(self, grid: Grid, least: int, decimals: int) -> None:
         """``least`` is the smallest legal count: 1 for prices, 0 for sizes that may be gone.
 
-        ``decimals`` is how many the venue writes; others are read too, at twice the cost.
+        ``decimals`` is how many the venue writes, 0 where that varies; others are read too, at
+        twice the cost.
         """
         super().__init__()
         self._grid = grid
@@ -32,7 +33,7 @@ class Counts(dict[str, int]):
         self.between: set[str] = set()
         """Texts that lie between two steps; empty nearly always."""
         shift = decimals - grid.decimals
-        self._unit = grid.step_mantissa * int(10**shift) if shift >= 0 else 0
+        self._unit = grid.step_mantissa * int(10**shift) if decimals and shift >= 0 else 0
 
     def __missing__(self, text: str) -> int:
         unit = self._unit

@@ -86,8 +86,9 @@ def test_what_is_remembered_of_numbers_is_bounded(
 def test_however_many_decimals_a_venue_writes_all_are_read(decimals: int) -> None:
     prices = Counts(Grid("0.05"), 1, decimals)
     assert [prices[text] for text in ("1.05", "1.0500", "1.050000000000", "2")] == [21, 21, 21, 40]
-    with pytest.raises(Malformed):
-        prices["1.051"]
+    for text in ("1.051", "20.", ".05", "1.05.", ""):
+        with pytest.raises(Malformed):
+            prices[text]
 
 
 def test_a_minimum_is_rounded_up_and_a_maximum_down() -> None:
