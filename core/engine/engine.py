@@ -292,7 +292,9 @@ class Engine:
             day=lambda: self.profits.note(),
             resume_day=lambda left: self.profits.restore(left),
             newest_number=lambda index: self.executions.newest_number(index),
-            expect_above=lambda *known: self.executions.expect_above(*known),
+            expect_above=lambda index, number, told_ns: self.executions.expect_above(
+                index, number, told_ns
+            ),
             note=self._note,
             journal=journal,
             log=door.log,
