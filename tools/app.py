@@ -27,9 +27,9 @@ from core.state.daily_loss import Price, Told
 from core.state.hops import Hops
 from core.state.journal import Journal
 from core.state.risk import RiskLimits, TotalLimits
-from venues import binance
+from venues import binance, kraken
 
-VENUES = {venue.name: venue for venue in (binance.VENUE,)}
+VENUES = {venue.name: venue for venue in (binance.VENUE, kraken.VENUE)}
 
 FLATTEN = "flatten"
 """Stands for the strategy of a run that only flattens; no strategy can be called that."""

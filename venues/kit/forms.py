@@ -9,7 +9,11 @@ Source: RFC 3986, 2.1 and 2.3: all but letters, digits and -._~ is escaped.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 from urllib.parse import quote
+
+FORM: Final = "application/x-www-form-urlencoded"
+"""The content type of a body that is a form."""
 
 
 def escaped(text: str) -> str:

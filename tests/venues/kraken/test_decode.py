@@ -1,0 +1,171 @@
+"""What each message of the market connection means, with its numbers to the last digit."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.model.errors import Drifted, Malformed
+from core.model.events import (
+    NO_REQUEST,
+    BookDelta,
+    BookSnapshot,
+    BookTop,
+    Ignored,
+    MarketTrade,
+    Reply,
+    Side,
+    VenueTime,
+    Verdict,
+)
+from core.model.venue import Stream
+from tests.venues.kraken import world
+from tests.venues.kraken.world import market
+
+TICKER_NS = 1_695_632_671_742_648_000
+
+
+def test_a_snapshot_is_the_whole_book_with_its_checksum() -> None:
+    [snapshot] = market(world.SNAPSHOT)
+    assert isinstance(snapshot, BookSnapshot)
+    assert (snapshot.instrument, snapshot.seq, snapshot.checksum) == (1, 0, 2_439_117_997)
+    assert (len(snapshot.bids), len(snapshot.asks)) == (10, 10)
+    assert snapshot.bids[6] == (5_660, 1_809_715_470_000)
+
+
+def test_an_update_is_the_sizes_that_have_changed() -> None:
+    assert market(world.UPDATE) == [
+        BookDelta(1, 0, 0, [(5_657, 109_839_475_580)], [], world.NOW_NS, 2_114_181_697)
+    ]
+
+
+def test_an_update_keeps_the_order_of_its_levels_and_their_ends() -> None:
+    bids = world.levels(b"0.5657 1.0|0.5657 0|0.5658 0.00000000")
+    [delta] = market(world.book(b"update", bids, b"", 5))
+    assert isinstance(delta, BookDelta)
+    assert delta.bids == [(5_657, 100_000_000), (5_657, 0), (5_658, 0)]
+
+
+def test_a_number_is_read_from_its_digits_whatever_form_it_has() -> None:
+    bids = world.levels(b"5.657e-1 1E-8|0.56580 0.000000010")
+    [delta] = market(world.book(b"update", bids, b"", 5))
+    assert isinstance(delta, BookDelta)
+    assert delta.bids == [(5_657, 1), (5_658, 1)]
+
+
+def test_a_size_that_no_float_can_hold_is_exact() -> None:
+    bids = world.levels(b"0.5657 90071992.54740993")
+    [delta] = market(world.book(b"update", bids, b"", 5))
+    assert isinstance(delta, BookDelta)
+    assert delta.bids == [(5_657, 9_007_199_254_740_993)]
+
+
+def test_best_prices_are_numbered_by_their_time() -> None:
+    adapter = world.adapter((Stream.TOP,))
+    assert market(world.TICKER, adapter) == [
+        BookTop(0, TICKER_NS, 452_835, 10_000_000, 452_852, 100_000)
+    ]
+
+
+def test_another_top_of_the_same_instant_counts_one_further() -> None:
+    adapter = world.adapter((Stream.TOP,))
+    other = world.TICKER.replace(b"45283.5", b"45283.6")
+    tops = [market(one, adapter)[0] for one in (world.TICKER, other, other, world.TICKER)]
+    assert [top.seq - TICKER_NS for top in tops if isinstance(top, BookTop)] == [0, 1, 1, 2]
+
+
+def test_an_older_top_keeps_its_number() -> None:
+    adapter = world.adapter((Stream.TOP,))
+    market(world.TICKER, adapter)
+    [top] = market(world.TICKER.replace(b"09:04:31", b"09:04:30"), adapter)
+    assert isinstance(top, BookTop)
+    assert top.seq == TICKER_NS - 10**9
+
+
+def test_a_side_without_orders_has_no_price() -> None:
+    empty = world.TICKER.replace(b'"ask":45285.2,"ask_qty":0.00100000', b'"ask":0,"ask_qty":0')
+    [top] = market(empty)
+    assert isinstance(top, BookTop)
+    assert (top.ask_ticks, top.ask_lots) == (0, 0)
+
+
+def test_best_prices_between_two_ticks_are_left_out() -> None:
+    assert market(world.TICKER.replace(b"45283.5", b"45283.55")) == [
+        Ignored("best prices between two steps")
+    ]
+
+
+def test_a_trade() -> None:
+    assert market(world.TRADE) == [
+        MarketTrade(0, 4_665_846, 452_835, 2_000_000, Side.SELL, 1_695_628_116_925_533_000)
+    ]
+
+
+def test_a_trade_between_two_ticks_is_left_out() -> None:
+    """The price of a trade is documented as an average."""
+    assert market(world.TRADE.replace(b"45283.5", b"45283.55")) == [
+        Ignored("trade between two steps")
+    ]
+
+
+def test_trades_from_before_the_subscription_are_none_of_now() -> None:
+    [event] = market(world.TRADE.replace(b'"update"', b'"snapshot"'))
+    assert event == Ignored("trades from before the subscription")
+
+
+@pytest.mark.parametrize(
+    ("payload", "what"),
+    [
+        (b'{"channel":"heartbeat"}', "heartbeat"),
+        (world.STATUS, "system online"),
+        (world.STATUS.replace(b"online", b"cancel_only"), "system cancel_only"),
+        (b'{"channel":"ohlc","type":"update","data":[]}', "channel ohlc"),
+    ],
+)
+def test_what_asks_for_nothing_is_counted(payload: bytes, what: str) -> None:
+    assert market(payload) == [Ignored(what)]
+
+
+def test_a_pong_tells_the_clock_to_the_microsecond() -> None:
+    clock = VenueTime(1_695_564_623_799_685_000)
+    assert market(world.PONG) == [Reply(request_id=101, verdict=Verdict.DONE, facts=(clock,))]
+
+
+def test_the_answer_to_a_subscription() -> None:
+    assert market(world.SUBSCRIBED) == [Reply(request_id=7, verdict=Verdict.DONE)]
+
+
+def test_a_refused_subscription_is_fatal_for_its_pair() -> None:
+    [reply] = market(world.REFUSED)
+    assert isinstance(reply, Reply)
+    assert (reply.request_id, reply.verdict) == (7, Verdict.FATAL)
+    assert reply.text == "Currency pair not supported XBT/USD"
+
+
+def test_an_error_that_names_no_request_holds_for_the_connection() -> None:
+    [reply] = market(b'{"error":"EGeneral:Internal error","success":false}')
+    assert isinstance(reply, Reply)
+    assert (reply.request_id, reply.verdict) == (NO_REQUEST, Verdict.UNKNOWN)
+
+
+def test_a_message_is_found_whatever_the_order_of_its_keys() -> None:
+    data = world.UPDATE[len(b'{"channel":"book","type":"update",') : -1]
+    assert market(b'{%b , "type":"update","channel" : "book"}' % data) == market(world.UPDATE)
+
+
+def test_a_symbol_that_was_not_subscribed_to_is_drift() -> None:
+    for payload in (world.UPDATE, world.TRADE, world.TICKER):
+        for symbol in (b"MATIC/USD", b"BTC/USD"):
+            if symbol in payload:
+                with pytest.raises(Drifted, match="was not subscribed to"):
+                    market(payload.replace(symbol, b"ADA/USD"))
+
+
+def test_an_answer_to_what_was_not_asked_is_drift() -> None:
+    with pytest.raises(Drifted):
+        market(b'{"method":"add_order","success":true,"req_id":1}')
+
+
+def test_a_price_of_nothing_is_malformed() -> None:
+    for price in (b"0", b"-0.5657", b'"0.5657"', b"null"):
+        with pytest.raises(Malformed):
+            market(world.book(b"update", b'{"price":%b,"qty":1}' % price, b"", 5))

@@ -1,0 +1,186 @@
+"""REST answers -> replies: pure functions of the command, the status, the headers and the body.
+
+Every answer of the venue has status 200 and an ``error`` list; what is in it decides, not the
+status. Warnings (``W...``) stand in the same list and refuse nothing.
+
+Source: docs.kraken.com, REST reference (pages of 2026-05-27).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from core.model.commands import (
+    Command,
+    FetchBook,
+    FetchInstruments,
+    FetchPrice,
+    FetchTime,
+    FetchTops,
+)
+from core.model.errors import Drifted, Malformed, Misuse, OffGrid
+from core.model.events import (
+    NOT_NUMBERED,
+    BookSnapshot,
+    BookTop,
+    Event,
+    InstrumentsReport,
+    PriceTold,
+    Reply,
+    TopsReport,
+    VenueTime,
+    Verdict,
+)
+from core.model.instrument import Instrument
+from core.model.units import NS_PER_S, parse_decimal
+from venues.kit import headers as heads
+from venues.kit import messages
+from venues.kraken import decode, encode, rules, schema, verdicts
+
+MAX_BODY: Final = 16 * 1024 * 1024
+"""Longest body that is looked at; the longest legal one, AssetPairs of every pair, has some MB."""
+
+HALF_SECOND_NS: Final = NS_PER_S // 2
+
+_envelope = messages.decoder(schema.Envelope)
+_time = messages.decoder(schema.ServerTime)
+_pairs: Final = msgspec.json.Decoder(dict[str, schema.AssetPair]).decode
+_tickers: Final = msgspec.json.Decoder(dict[str, schema.TickerInfo]).decode
+_depths: Final = msgspec.json.Decoder(dict[str, schema.Depth]).decode
+
+
+class Names:
+    """The instruments of a run by every name that REST has for them."""
+
+    __slots__ = ("_by_name", "decimals")
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, Instrument] = {}
+        self.decimals: dict[str, int] = {}
+        """The precision that prices are written with, by symbol."""
+
+    def learn(self, instrument: Instrument) -> None:
+        names = (instrument.code, rules.altname_of(instrument.symbol), instrument.symbol)
+        self._by_name.update(dict.fromkeys(names, instrument))
+
+    def find(self, name: str) -> Instrument | None:
+        return self._by_name.get(name)
+
+    def at(self, index: int) -> Instrument | None:
+        return next((one for one in self._by_name.values() if one.index == index), None)
+
+
+def answer(
+    names: Names,
+    symbols: tuple[str, ...],
+    command: Command,
+    request_id: int,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+) -> Reply:
+    """Return what a REST answer means; see ``core.model.venue.Adapter.answer``."""
+    if len(body) > MAX_BODY:
+        raise Malformed(f"a body of {len(body)} bytes is longer than {MAX_BODY}")
+    try:
+        told = _envelope(body)
+    except messages.FAILURES as error:
+        if status == verdicts.OK:
+            messages.refuse(error)
+        verdict = verdicts.of_status(status)
+        return Reply(request_id=request_id, verdict=verdict, retry_ns=heads.retry_ns(headers))
+    errors = [text for text in told.error if not text.startswith("W")]
+    if errors:
+        reply = decode.refused(request_id, errors[0])
+        if isinstance(command, FetchInstruments):
+            asked = ", ".join((*symbols, *command.also))
+            return msgspec.structs.replace(reply, text=f"{reply.text} (asked for {asked})")
+        return reply
+    if status != verdicts.OK:
+        return Reply(request_id=request_id, verdict=verdicts.of_status(status))
+    if told.result is UNSET:
+        raise Drifted("an answer has neither an error nor a result")
+    try:
+        proved = _facts(names, symbols, command, told.result)
+    except messages.FAILURES as error:
+        messages.refuse(error)
+    return Reply(request_id=request_id, verdict=Verdict.DONE, facts=proved)
+
+
+def _facts(
+    names: Names, symbols: tuple[str, ...], command: Command, result: Raw
+) -> tuple[Event, ...]:
+    """Return what the result of a success proves."""
+    match command:
+        case FetchTime():
+            # Whole seconds, cut: it is half a second later, give or take as much.
+            venue_ns = _time(result).unixtime * NS_PER_S + HALF_SECOND_NS
+            return (VenueTime(venue_ns, HALF_SECOND_NS),)
+        case FetchInstruments(also):
+            return (_instruments(names, (*symbols, *also), result),)
+        case FetchTops():
+            return (TopsReport(tuple(_tops(names, result))),)
+        case FetchPrice(symbol):
+            ticker = _only(_tickers(result))
+            return (PriceTold(symbol, *parse_decimal(ticker.c[0])),)
+        case FetchBook(index):
+            return (_snapshot(names, index, _only(_depths(result))),)
+    raise Misuse(f"{type(command).__name__} is not asked of Kraken")
+
+
+V = TypeVar("V")
+
+
+def _only(found: dict[str, V]) -> V:
+    if len(found) != 1:
+        raise Drifted(f"asked for one pair, and told of {len(found)}")
+    return next(iter(found.values()))
+
+
+def _instruments(names: Names, symbols: tuple[str, ...], result: Raw) -> InstrumentsReport:
+    pairs = _pairs(result)
+    for pair in pairs.values():
+        names.decimals[rules.symbol_of(pair.wsname)] = pair.pair_decimals
+    return InstrumentsReport(rules.instruments(pairs, symbols))
+
+
+def _tops(names: Names, result: Raw) -> Iterator[BookTop]:
+    """Return the best prices of the instruments of this run; one between two steps is left out."""
+    for name, ticker in _tickers(result).items():
+        instrument = names.find(name)
+        if instrument is None:
+            continue
+        tick, lot = instrument.tick, instrument.lot
+        try:
+            bid_lots, ask_lots = lot.count(ticker.b[2]), lot.count(ticker.a[2])
+            bid_ticks = tick.count(ticker.b[0]) if bid_lots else 0
+            ask_ticks = tick.count(ticker.a[0]) if ask_lots else 0
+        except OffGrid:
+            continue
+        yield BookTop(instrument.index, NOT_NUMBERED, bid_ticks, bid_lots, ask_ticks, ask_lots)
+
+
+def _snapshot(names: Names, index: int, depth: schema.Depth) -> BookSnapshot:
+    """Return the levels of a book; those of no grid of ours are left out."""
+    instrument = names.at(index)
+    if instrument is None:
+        raise Misuse(f"instrument {index} was never learned")
+    bids, asks = _levels(instrument, depth.bids), _levels(instrument, depth.asks)
+    cut = encode.DEPTH
+    return BookSnapshot(
+        index, 0, bids, asks, bids_cut=len(depth.bids) >= cut, asks_cut=len(depth.asks) >= cut
+    )
+
+
+def _levels(instrument: Instrument, told: list[tuple[str, str, Raw]]) -> list[tuple[int, int]]:
+    levels = []
+    for price, size, _ in told:
+        try:
+            levels.append((instrument.tick.count(price), instrument.lot.count(size)))
+        except OffGrid:
+            continue
+    return levels

@@ -1,0 +1,46 @@
+"""The checksum that Kraken sends with each message of a book, as a function of its best levels.
+
+Source: docs.kraken.com, "Book checksum (WebSocket v2)": of the ten lowest asks, low to high, then
+of the ten highest bids, high to low: the price and then the size at full precision, without the
+point and without leading zeros, one after the other; CRC32 of that text.
+
+A fixed number of decimals without its point and its leading zeros is the number's mantissa, so that
+no decimal text is made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+from zlib import crc32
+
+from core.model.events import Levels
+from core.model.units import Grid
+
+NO_CHECKSUM: Final = -1
+"""What no levels have: a message with a level that no grid can express proves its book wrong."""
+
+
+def checksum(tick: Grid, lot: Grid, price_decimals: int) -> Callable[[Levels, Levels], int]:
+    """Return the checksum of levels of these grids, best first, at most ten of each side.
+
+    ``price_decimals`` is the precision that the venue writes prices with: a step of 0.5 may be
+    written with two.
+    """
+    price = tick.step_mantissa * int(10 ** (price_decimals - tick.decimals))
+    size = lot.step_mantissa
+    if price == 1 == size:
+        return _of_counts
+
+    def of_levels(bids: Levels, asks: Levels) -> int:
+        return _of_counts(
+            [(ticks * price, lots * size) for ticks, lots in bids],
+            [(ticks * price, lots * size) for ticks, lots in asks],
+        )
+
+    return of_levels
+
+
+def _of_counts(bids: Levels, asks: Levels) -> int:
+    text = "".join([f"{price}{size}" for levels in (asks, bids) for price, size in levels])
+    return crc32(text.encode())

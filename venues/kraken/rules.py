@@ -1,0 +1,124 @@
+"""Kraken's asset pairs -> instruments, its names for them, and its published limits.
+
+Here lives how the venue spells a pair: v2 writes ``BTC/USD``, REST calls the same pair
+``XXBTZUSD``, ``XBTUSD`` and ``XBT/USD``. Prices count in the pair's precision where its tick is as
+fine; levels and checksums are written with that precision in any case.
+
+Source: docs.kraken.com, "Get Tradable Asset Pairs", "Spot Websockets Introduction" ("XBT/USD pair
+is missing"), "Spot Trading Limits", "Spot REST Rate Limits" (pages of 2026-05-27).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from core.model.errors import Drifted
+from core.model.events import Limit
+from core.model.instrument import Instrument, Trading
+from core.model.units import NS_PER_S, Grid, format_decimal
+from venues.kit.numbers import least_steps
+from venues.kraken import schema
+
+SYMBOL: Final = re.compile(r"[A-Za-z0-9.]{1,20}/[A-Za-z0-9.]{1,20}", re.ASCII)
+"""A symbol of v2; nothing of it has to be escaped in JSON."""
+
+_V2_NAMES: Final[dict[str, str]] = {"XBT": "BTC", "XDG": "DOGE"}
+"""Assets that v2 calls otherwise than REST does."""
+
+_REST_NAMES: Final[dict[str, str]] = {ours: theirs for theirs, ours in _V2_NAMES.items()}
+
+_TRADING: Final[dict[str, Trading]] = {
+    "online": Trading.OPEN,
+    # Market orders are refused there, one by one.
+    "limit_only": Trading.OPEN,
+    "cancel_only": Trading.CANCEL_ONLY,
+    # Whoever cannot be sure to post only had better not place.
+    "post_only": Trading.CANCEL_ONLY,
+    "reduce_only": Trading.CANCEL_ONLY,
+}
+"""Every other status (maintenance, delisted, work_in_progress, any to come) halts the pair."""
+
+MAX_OPEN_ORDERS: Final = 60
+"""Open orders a pair of the lowest tier ("Open Order Limits"); which tier we are, nobody tells."""
+
+CALLS: Final = "calls_21s"
+PUBLIC: Final = "public_10s"
+
+PUBLISHED: Final = (
+    Limit(CALLS, 7, 21 * NS_PER_S),
+    Limit(PUBLIC, 10, 10 * NS_PER_S),
+)
+"""A key's call counter holds 15 in the lowest tier and forgets one in 3 s: seven in each 21 s are
+no more in the long run, and no more than 14 across an edge. Public questions are limited by
+address, documented as about one a second (support.kraken.com, "What are the API rate limits?")."""
+
+
+def trading_of(status: str) -> Trading:
+    """Return what a pair's status allows."""
+    return _TRADING.get(status, Trading.HALTED)
+
+
+def symbol_of(wsname: str) -> str:
+    """Return the symbol in v2 of a pair's ``wsname``: "XBT/USD" is "BTC/USD"."""
+    base, _, quote = wsname.partition("/")
+    return f"{_V2_NAMES.get(base, base)}/{_V2_NAMES.get(quote, quote)}"
+
+
+def altname_of(symbol: str) -> str:
+    """Return what REST calls a pair in questions, and in the description of an order: "XBTUSD"."""
+    base, _, quote = symbol.partition("/")
+    return _REST_NAMES.get(base, base) + _REST_NAMES.get(quote, quote)
+
+
+def instruments(
+    pairs: Mapping[str, schema.AssetPair], symbols: Sequence[str]
+) -> tuple[Instrument, ...]:
+    """Return the instruments of ``symbols``, in that order; ``Drifted`` when one is missing."""
+    by_symbol = {symbol_of(pair.wsname): (name, pair) for name, pair in pairs.items()}
+    missing = [symbol for symbol in symbols if symbol not in by_symbol]
+    if missing:
+        raise Drifted(
+            f"AssetPairs lacks {', '.join(missing)}; it lists {', '.join(sorted(by_symbol))}"
+        )
+    return tuple(_instrument(index, s, *by_symbol[s]) for index, s in enumerate(symbols))
+
+
+def _instrument(index: int, symbol: str, name: str, pair: schema.AssetPair) -> Instrument:
+    if pair.lot_multiplier != 1:
+        raise Drifted(f"{symbol}: lot_multiplier is {pair.lot_multiplier}, and was always 1")
+    tick = Grid(pair.tick_size or format_decimal(1, pair.pair_decimals))
+    lot = Grid(format_decimal(1, pair.lot_decimals))
+    if tick.decimals > pair.pair_decimals:
+        raise Drifted(
+            f"{symbol}: a tick of {tick.step} is finer than the {pair.pair_decimals} decimals that "
+            "prices are written with"
+        )
+    base, _, quote = symbol.partition("/")
+    return Instrument(
+        index=index,
+        symbol=symbol,
+        base=base,
+        quote=quote,
+        tick=tick,
+        lot=lot,
+        min_ticks=1,
+        max_ticks=0,
+        min_lots=least_steps(pair.ordermin, lot.step_mantissa, lot.decimals),
+        max_lots=0,
+        max_market_lots=0,
+        min_notional=least_steps(
+            pair.costmin, tick.step_mantissa * lot.step_mantissa, tick.decimals + lot.decimals
+        ),
+        max_notional=0,
+        max_open_orders=MAX_OPEN_ORDERS,
+        trading=trading_of(pair.status),
+        code=name,
+        venue_status=pair.status,
+    )
+
+
+def price_decimals(instrument: Instrument, told: Mapping[str, int]) -> int:
+    """Return the precision that prices are written with: never less than the tick's own."""
+    return max(told.get(instrument.symbol, 0), instrument.tick.decimals)
