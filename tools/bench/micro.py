@@ -44,7 +44,7 @@ RUN_NS: Final = 4_000_000
 """Length of a run: shorter than the time slice that another process may take."""
 
 CALIBRATION_ROUNDS: Final = 10_000
-TRIES: Final = 5
+TRIES: Final = 10
 """How often a call that exceeds its budget is measured before that is believed."""
 
 WARM_CALLS: Final = 256
