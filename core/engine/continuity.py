@@ -307,7 +307,7 @@ class Continuity:
                 f"{wait_ns / NS_PER_S:.1f} s, until what it sent last can no longer be accepted"
             )
 
-    def _sent(self, order: Order, sent_ns: int, restored: Restored) -> None:
+    def _note_sent(self, order: Order, sent_ns: int, restored: Restored) -> None:
         """Note when an order was sent, by the clock of the boot before; 0 where nothing says that.
 
         It was not after the last that was heard of that boot. The proof of its absence goes on from
@@ -442,7 +442,7 @@ class Continuity:
         if self._orders.find(note.client_order_id) is None:
             place = _place(row, found)
             order = self._orders.resume(place, now_ns, note.venue_order_id, 0, 0, ())
-            self._sent(order, 0, restored)
+            self._note_sent(order, 0, restored)
         self._proof.doubt(note.client_order_id, 0)
 
     def _doubt_sent(self, restored: Restored, now_ns: int) -> None:
@@ -457,7 +457,7 @@ class Continuity:
             place = self._placed(request)
             if place is not None and place.client_order_id not in known:
                 order = self._orders.resume(place, now_ns, 0, 0, 0, ())
-                self._sent(order, 0, restored)
+                self._note_sent(order, 0, restored)
                 self._orders.on_doubt(order)
                 self._proof.doubt(place.client_order_id, 0)
 
@@ -475,7 +475,7 @@ class Continuity:
             found.traded_lots,
             note.trade_ids,
         )
-        self._sent(order, note.sent_ns, restored)
+        self._note_sent(order, note.sent_ns, restored)
         self._orders.on_doubt(order)
         self._proof.doubt(note.client_order_id, 0)
 
