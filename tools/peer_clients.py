@@ -1,6 +1,7 @@
-"""Public Binance clients against the built-in exchange, with nothing changed but their URLs.
+"""Public clients against the built-in exchange, with nothing changed but their URLs.
 
-Each has a folder under ``tools/peers``: a driver that leads it through a day's work (market data,
+Each has a folder under ``tools/peers``: a driver for each venue (``driver.py`` or ``driver.js`` for
+Binance, ``kraken.py`` for Kraken) that leads it through a day's work (market data,
 streams, orders, fills, balances, the venue's own refusals) and pinned requirements. Each runs in an
 environment of its own under ``.peers/clients``, which is never committed; it never shares one
 with hotloop::
@@ -28,6 +29,9 @@ from core.model.errors import BadParameter
 ROOT: Final = Path(__file__).parents[1]
 DRIVERS: Final = Path(__file__).parent / "peers"
 ENVIRONMENTS: Final = ROOT / ".peers" / "clients"
+
+STEMS: Final = {"binance": "driver", "kraken": "kraken"}
+"""A driver's file, without its ending, by the venue that it expects."""
 
 # A day takes 5 to 30 s on an idle machine; a client that hangs is ended.
 DAY_SECONDS: Final = 180
@@ -62,9 +66,10 @@ class Day:
         return [*steps, self.trouble] if self.trouble else steps
 
 
-def known() -> list[str]:
-    """Return the clients that have a driver."""
-    return sorted(path.parent.name for path in DRIVERS.glob("*/driver.*"))
+def known(venue: str | None = None) -> list[str]:
+    """Return the clients that have a driver for a venue, or for any."""
+    stems = STEMS.values() if venue is None else [STEMS[venue]]
+    return sorted({path.parent.name for stem in stems for path in DRIVERS.glob(f"*/{stem}.*")})
 
 
 def installed(name: str) -> bool:
@@ -100,6 +105,7 @@ def install(name: str) -> bool:
 def run(name: str, where: dict[str, Any]) -> Day:
     """Lead one client through its day against the exchange that ``where`` describes."""
     day = Day(name)
+    driver = _driver(name, where.get("venue", "binance"))
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(DRIVERS),
@@ -109,7 +115,7 @@ def run(name: str, where: dict[str, Any]) -> Day:
     }
     try:
         process = subprocess.run(
-            [_interpreter(name), str(_driver(name)), json.dumps(where)],
+            [_interpreter(name), str(driver), json.dumps(where)],
             capture_output=True,
             text=True,
             timeout=DAY_SECONDS,
@@ -143,11 +149,11 @@ def version(name: str) -> str:
 
 
 def _runs_on_node(name: str) -> bool:
-    return _driver(name).suffix == ".js"
+    return (DRIVERS / name / "package.json").exists()
 
 
-def _driver(name: str) -> Path:
-    return next((DRIVERS / name).glob("driver.*"))
+def _driver(name: str, venue: str) -> Path:
+    return next((DRIVERS / name).glob(f"{STEMS[venue]}.*"))
 
 
 def _interpreter(name: str) -> str:
@@ -194,7 +200,8 @@ def main() -> int:
     parser.add_argument("--client", choices=known(), action="append", help="these alone")
     parser.add_argument("--steps", action="store_true", help="a row for each step")
     args = parser.parse_args()
-    names = args.client or known()
+    venue = None if args.line is None else args.line.get("venue", "binance")
+    names = args.client or known(venue)
     if args.install:
         failed = [name for name in names if not install(name)]
         if failed:

@@ -86,7 +86,7 @@ class Moved(NamedTuple):
     """One entry of an account's ledger: ``amount`` came, or left when negative, less ``fee``.
 
     ``total`` is what the account then has of the asset, locked or not; ``execution`` is the fill
-    that moved it, None for a deposit.
+    that moved it in ``symbol``, None for a deposit.
     """
 
     account: int
@@ -94,6 +94,7 @@ class Moved(NamedTuple):
     amount: int
     fee: int
     total: int
+    symbol: str
     execution: Execution | None
     time_ns: int
 

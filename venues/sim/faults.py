@@ -64,6 +64,8 @@ class Kind(StrEnum):
     REFUSE_CANCEL = "refuse_cancel"
     """A cancel is refused although the order stands, as a venue does whose parts disagree."""
     DISCONNECT = "disconnect"
+    CHECKSUM = "checksum"
+    """A message about a book has a wrong checksum, at a venue that sends any."""
     SILENCE = "silence"
     """The socket lives, requests are executed, and nothing at all is said."""
 
@@ -90,7 +92,7 @@ _LEAVING_ONLY: Final = frozenset({Kind.DUPLICATE, Kind.REORDER})
 _ACCEPTANCE: Final = frozenset({Kind.LATE})
 _REPLICA: Final = frozenset({Kind.LAG})
 _DELAYED: Final = frozenset({Kind.DELAY, Kind.LATE, Kind.LAG})
-_EXECUTION: Final = frozenset(Kind) - _PATH - _ACCEPTANCE - _REPLICA - {Kind.SILENCE}
+_EXECUTION: Final = frozenset(Kind) - _PATH - _ACCEPTANCE - _REPLICA - {Kind.SILENCE, Kind.CHECKSUM}
 _EXECUTED: Final = frozenset({Kind.SERVER_ERROR, Kind.TIMEOUT, Kind.DISCONNECT})
 # The method that stands for opening a WebSocket, and how it may be refused.
 CONNECT: Final = "connect"
@@ -348,7 +350,7 @@ class Line(Generic[PayloadT]):
 
     def __init__(self, board: Switchboard, name: LineName, outlet: Outlet[PayloadT]) -> None:
         self.name = name
-        self._board = board
+        self.board = board
         self._outlet = outlet
         self._overtaken: list[PayloadT] = []
         self.is_open = True
@@ -361,7 +363,7 @@ class Line(Generic[PayloadT]):
         now_ns: int,
     ) -> None:
         """Take a request: have it executed and answered, as far as the faults let it be."""
-        board = self._board
+        board = self.board
         board.arriving(now_ns)
         board.turn(now_ns)
         delay_ns = 0
@@ -383,7 +385,7 @@ class Line(Generic[PayloadT]):
         now_ns: int,
     ) -> None:
         """Receive a request, and execute it now or late; the caller waits only so long."""
-        board = self._board
+        board = self.board
         hits = board.hit(_ACCEPTANCE, None, self.name, name) if board else []
         late_ns = sum(fault.delay_ms for fault in hits) * MILLISECOND_NS
         if not late_ns:
@@ -403,7 +405,7 @@ class Line(Generic[PayloadT]):
         received_ns: int,
         now_ns: int,
     ) -> None:
-        board = self._board
+        board = self.board
         behind = board.hit(_REPLICA, None, self.name, name) if board else []
         seen_ns = ALL_NS
         if behind:
@@ -423,7 +425,7 @@ class Line(Generic[PayloadT]):
 
     def send(self, payload: PayloadT, part: Part, name: str = "") -> None:
         """Let a message leave, as far as the faults let it."""
-        board = self._board
+        board = self.board
         if not board:
             self._leave(payload)
             return
@@ -454,11 +456,11 @@ class Line(Generic[PayloadT]):
         self._leave(payload)
 
     def _leave(self, payload: PayloadT) -> None:
-        if not self.is_open or (self._board and self._board.silent(self.name)):
+        if not self.is_open or (self.board and self.board.silent(self.name)):
             return
         self._outlet.send(payload)
         if self._overtaken:
-            self._catch_up(self._board.now_ns)
+            self._catch_up(self.board.now_ns)
 
     def _catch_up(self, _: int) -> None:
         """Let what was overtaken leave, newest last."""

@@ -236,6 +236,7 @@ class Floor(Records):
             self.terms.filled_first(account, trade.time_ns, is_maker=is_maker)
         party.executed += trade.quantity
         party.quote_executed += trade.quote
+        party.paid += commission
         party.updated_ns = trade.time_ns
         execution = Execution(trade, party.order_id, is_buyer, is_maker, commission, paid_in)
         self.file(account, symbol.name).executions.append(execution)
@@ -249,7 +250,7 @@ class Floor(Records):
         self._report(market, party, "TRADE", trade.time_ns, execution=execution)
         for asset, amount in ((gives, -given), (gets, got)):
             fee = commission if asset == paid_in else 0
-            self._tell_moved(account, asset, amount, fee, execution, trade.time_ns)
+            self._tell_moved(account, asset, amount, fee, symbol.name, execution, trade.time_ns)
         return execution
 
     def _prevent(

@@ -42,8 +42,8 @@ class Order(Resting):
 
     __slots__ = (
         "amends", "client_id", "created_ns", "executed", "expiry_reason", "extreme", "iceberg",
-        "kind", "list_id", "lock_price", "locked", "names", "past", "prevented", "prevented_id",
-        "quantity", "quote_executed", "quote_quantity",
+        "kind", "list_id", "lock_price", "locked", "names", "paid", "past", "prevented",
+        "prevented_id", "quantity", "quote_executed", "quote_quantity",
         "self_trade", "status", "stop_price", "symbol", "tag",
         "time_in_force", "trailing_delta", "trailing_ns", "updated_ns", "used_sor", "working_ns",
     )  # fmt: skip
@@ -65,6 +65,8 @@ class Order(Resting):
         self.status = "NEW"
         self.executed = 0
         self.quote_executed = 0
+        # Commissions so far, where all are paid in one asset.
+        self.paid = 0
         self.prevented = 0
         self.prevented_id: int | None = None
         self.expiry_reason: str | None = None

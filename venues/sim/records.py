@@ -61,7 +61,7 @@ class Records:
             raise Refused(Reason.INSUFFICIENT_FUNDS)
         balance.free += amount
         account.updated_ns = now_ns
-        self._tell_moved(account, asset, amount, 0, None, now_ns)
+        self._tell_moved(account, asset, amount, 0, "", None, now_ns)
         self._tell_balances(account, (asset,), now_ns)
 
     def lock_outside(self, account: Account, asset: str, amount: int, now_ns: int) -> None:
@@ -247,12 +247,15 @@ class Records:
         asset: str,
         amount: int,
         fee: int,
+        symbol: str,
         execution: Execution | None,
         now_ns: int,
     ) -> None:
         balance = account.balance(asset)
         total = balance.free + balance.locked
-        self.events.append(Moved(account.number, asset, amount, fee, total, execution, now_ns))
+        self.events.append(
+            Moved(account.number, asset, amount, fee, total, symbol, execution, now_ns)
+        )
 
     def _publish_best(self, market: Market) -> None:
         changes = market.book.best_changes

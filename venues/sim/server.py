@@ -74,6 +74,7 @@ class RunningExchange:
     ``addresses`` are those of its WebSockets, by the dialect's names.
     """
 
+    dialect: str
     rest: str
     addresses: Mapping[str, str]
     api_key: str
@@ -96,6 +97,7 @@ class RunningExchange:
     def announcement(self) -> dict[str, Any]:
         """Return what ``hotloop sim`` prints when it is ready."""
         line: dict[str, Any] = {
+            "venue": self.dialect,
             "rest": self.rest,
             **self.addresses,
             "api_key": self.api_key,
@@ -169,6 +171,7 @@ async def _run(
             base = f"{scheme}://{_in_url(config.host)}:{port}"
             task_status.started(
                 RunningExchange(
+                    dialect=dialect.name,
                     rest=rest_url,
                     addresses=dialect.addresses(base),
                     api_key=first.api_key,

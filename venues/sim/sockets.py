@@ -277,9 +277,8 @@ class SocketServer:
         websocket, session = connection.websocket, connection.session
         while True:
             try:
-                with trio.fail_after(_or_ever(self._venue.manners.idle_seconds)):
-                    message = await websocket.get_message()
-            except (ConnectionClosed, trio.TooSlowError):
+                message = await websocket.get_message()
+            except ConnectionClosed:
                 return
             now_ns = self._clock()
             try:

@@ -61,8 +61,7 @@ class Manners:
     """How a venue treats its WebSockets; None where it does nothing of the kind.
 
     At most ``connections`` attempts of one IP in ``window_ns``. ``ping_seconds`` is between the
-    pings it sends, ``pong_seconds`` its patience for their answers, ``idle_seconds`` for a client
-    that says nothing.
+    pings it sends, ``pong_seconds`` its patience for their answers.
     """
 
     connections: int
@@ -70,7 +69,6 @@ class Manners:
     lifetime_seconds: float | None = None
     ping_seconds: float | None = None
     pong_seconds: float = 0.0
-    idle_seconds: float | None = None
 
 
 class AnyVenue(ABC):

@@ -48,7 +48,8 @@ def test_one_line_when_ready_and_exit_0_on_a_signal(number: signal.Signals) -> N
     with command("--rate", "100", "--account", "k:s:USDT=1000,BTC=0.5") as process:
         assert process.stdout is not None
         line = json.loads(process.stdout.readline())
-        assert list(line) == ["rest", "stream", "ws_api", "api_key", "api_secret", "symbols"]
+        names = ["venue", "rest", "stream", "ws_api", "api_key", "api_secret", "symbols"]
+        assert list(line) == names
         assert line["api_key"] == DEFAULT_KEY
         assert line["ws_api"] == line["stream"] + "/ws-api/v3"
         assert httpx.get(f"{line['rest']}/api/v3/ping", timeout=PATIENCE_SECONDS).json() == {}

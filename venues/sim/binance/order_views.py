@@ -310,7 +310,7 @@ def told(event: Told) -> dict[str, Any] | None:
                     for asset, free, locked in balances
                 ],
             }
-        case Moved(_, asset, amount, _, _, None, now_ns):
+        case Moved(_, asset, amount, _, _, _, None, now_ns):
             return {"e": "balanceUpdate", "E": now_ns, "a": asset, "d": show(amount), "T": now_ns}
         case LockedOutside(_, asset, amount, now_ns):
             words = {"e": "externalLockUpdate", "E": now_ns, "a": asset, "d": show(amount)}
