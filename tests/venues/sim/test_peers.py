@@ -16,16 +16,17 @@ from tools.peer_clients import DRIVERS, Day, known
 from venues.sim.server import ServerConfig, running_exchange
 
 ALWAYS = ("ccxt", "python-binance")
+DAYS = [("binance", "ccxt"), ("binance", "python-binance"), ("kraken", "ccxt")]
 PATIENCE_SECONDS = peer_clients.DAY_SECONDS + 30
 
 
-@pytest.mark.parametrize("client", ALWAYS)
-async def test_a_public_client_trades(client: str) -> None:
+@pytest.mark.parametrize(("venue", "client"), DAYS)
+async def test_a_public_client_trades(venue: str, client: str) -> None:
     if not peer_clients.installed(client):
         assert not os.environ.get("CI"), f"{client} is not installed: make peers"
         pytest.skip(f"{client} is not installed: make peers")
     with trio.fail_after(PATIENCE_SECONDS):
-        async with running_exchange(ServerConfig()) as exchange:
+        async with running_exchange(ServerConfig(dialect=venue)) as exchange:
             where = exchange.announcement()
             day = await trio.to_thread.run_sync(peer_clients.run, client, where)
     assert day.wrong() == []

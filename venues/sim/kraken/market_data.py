@@ -93,8 +93,12 @@ class Half:
         return [(key * self._sign, size) for key, size in islice(self.levels.items(), limit)]
 
     def update(self, side: Side, changed: list[int]) -> list[tuple[int, int]]:
-        """Take what has changed at these keys; return (price, size) of each, 0 where it is gone."""
-        levels, told = self.levels, []
+        """Take what has changed at these keys; return (price, size) of each, 0 where it is gone.
+
+        What is gone comes first, so that who cuts a book to its depth after every level, rather
+        than after the message, has the same in the end.
+        """
+        levels, gone, told = self.levels, [], []
         is_full = len(levels) >= self._depth
         last = levels.peekitem(-1)[0] if levels else 0
         for key in changed:
@@ -106,14 +110,15 @@ class Half:
                 continue
             if size:
                 levels[key] = size
+                told.append((key * self._sign, size))
             else:
                 del levels[key]
-            told.append((key * self._sign, size))
+                gone.append((key * self._sign, size))
         while len(levels) > self._depth:
             levels.popitem(-1)
         if is_full and len(levels) < self._depth:
             told += self._refill(side, last)
-        return told
+        return gone + told
 
     def _refill(self, side: Side, last: int) -> list[tuple[int, int]]:
         """Take in the levels beyond the last one known, which have come into sight."""

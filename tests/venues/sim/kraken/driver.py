@@ -173,8 +173,9 @@ def crc(levels: list[tuple[str, str]]) -> int:
 class Book:
     """A book that is kept as the guide says."""
 
-    def __init__(self, depth: int) -> None:
+    def __init__(self, depth: int, *, cut_at_once: bool = False) -> None:
         self.depth = depth
+        self.cut_at_once = cut_at_once
         self.sides: dict[str, dict[Decimal, Decimal]] = {"bids": {}, "asks": {}}
 
     def take(self, message: dict[str, Any]) -> bool:
@@ -187,12 +188,17 @@ class Book:
                 levels.pop(one["price"], None)
                 if one["qty"]:
                     levels[one["price"]] = one["qty"]
-            for price in list(self.best(name))[self.depth :]:
-                del levels[price]
+                if self.cut_at_once:
+                    self.cut(name)
+            self.cut(name)
         top = [
             (str(p), f"{self.sides[n][p]:f}") for n in ("asks", "bids") for p in self.best(n)[:10]
         ]
         return bool(crc(top) == data["checksum"])
+
+    def cut(self, name: str) -> None:
+        for price in self.best(name)[self.depth :]:
+            del self.sides[name][price]
 
     def best(self, name: str) -> list[Decimal]:
         return sorted(self.sides[name], reverse=name == "bids")

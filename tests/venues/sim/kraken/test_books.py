@@ -37,6 +37,15 @@ def test_a_level3_book_kept_by_the_guide_matches_every_checksum(depth: int) -> N
     assert all(book.take(one) for one in messages)
 
 
+def test_a_book_that_is_cut_after_every_level_matches_too() -> None:
+    world = World(rate=2_000, seed=1)
+    socket = Socket(world)
+    socket.ok("subscribe", channel="book", symbol=["BTC/USD"])
+    world.run(3, step_ms=50)
+    book = Book(10, cut_at_once=True)
+    assert all(book.take(one) for one in socket.on("book"))
+
+
 def test_levels_beyond_the_depth_are_neither_sent_nor_deleted() -> None:
     world = World()
     for step in range(11):
