@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from core.model.errors import Malformed
-from core.model.units import NS_PER_S
+from core.model.units import NS_PER_MS, NS_PER_S
 from venues.kit.literals import parse_number
 
 _CACHE_SECONDS: Final = 1_024
@@ -79,3 +79,21 @@ def unix_ns(literal: bytes) -> int:
     if not 0 <= mantissa < LATEST_S * int(10**exponent):
         raise Malformed(f"{literal!r} is no time of a venue")
     return mantissa * int(10 ** (_NS_DIGITS - exponent))
+
+
+def rfc3339_text(time_ns: int) -> str:
+    """Return a time in UTC to the millisecond, cut: "2023-10-06T17:35:55.440Z".
+
+    >>> rfc3339_text(rfc3339_ns("2023-10-06T17:35:55.440295Z"))
+    '2023-10-06T17:35:55.440Z'
+    """
+    second_s, rest_ns = divmod(time_ns, NS_PER_S)
+    second = _texts.get(second_s)
+    if second is None:
+        if len(_texts) >= _CACHE_SECONDS:
+            _texts.clear()
+        second = _texts[second_s] = f"{_EPOCH + timedelta(seconds=second_s):%Y-%m-%dT%H:%M:%S}"
+    return f"{second}.{rest_ns // NS_PER_MS:03d}Z"
+
+
+_texts: dict[int, str] = {}

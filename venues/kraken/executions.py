@@ -1,0 +1,325 @@
+"""The private channels -> what became of our orders and balances.
+
+An update of an order tells what has changed and names the order by the venue's id alone: what it
+leaves out was told before, in a snapshot, when the order was new, or with an earlier change. Here
+is remembered so much of each order as later updates leave out, and for no more orders than a bound.
+
+Both channels number their messages: one that is missing means that something was not told.
+
+Source: docs.kraken.com, WebSocket v2, ``executions`` and ``balances`` (pages of 2026-05-27).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from core.model.errors import OffGrid
+from core.model.events import NO_INSTRUMENT, Balance, BalanceMoved, Change, Side, VenueStatus
+from core.model.instrument import Instrument
+from venues.kit import messages
+from venues.kit.literals import atoms, parse_number
+from venues.kit.times import rfc3339_ns
+
+MAX_ORDERS: Final = 20_000
+"""Orders remembered: a hundred times what any tier may have open on a pair. The one that was told
+of longest ago goes first."""
+
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+class Fee(Struct, frozen=True, gc=False):
+    asset: str
+    qty: Raw
+
+
+class Report(Struct, frozen=True, gc=False, kw_only=True):
+    """One entry of ``executions``: every field but the first three may be left out."""
+
+    order_id: str
+    exec_type: str
+    timestamp: str
+    order_status: str = ""
+    symbol: str = ""
+    side: Literal["buy", "sell", ""] = ""
+    cl_ord_id: str = ""
+    order_type: str = ""
+    order_qty: Raw | UnsetType = UNSET
+    limit_price: Raw | UnsetType = UNSET
+    cum_qty: Raw | UnsetType = UNSET
+    exec_id: str = ""
+    trade_id: Count = 0
+    last_qty: Raw | UnsetType = UNSET
+    last_price: Raw | UnsetType = UNSET
+    liquidity_ind: Literal["m", "t", ""] = ""
+    fees: list[Fee] = []
+    reason: str = ""
+
+
+class ExecutionsMessage(Struct, frozen=True, gc=False):
+    type: Literal["snapshot", "update"]
+    data: list[Report]
+    sequence: Count = 0
+
+
+class Asset(Struct, frozen=True, gc=False, kw_only=True):
+    """One entry of ``balances``: of a snapshot the balance, of an update a ledger entry too."""
+
+    asset: str
+    balance: Raw
+    amount: Raw | UnsetType = UNSET
+    fee: Raw | UnsetType = UNSET
+    type: str = ""
+    timestamp: str = ""
+
+
+class BalancesMessage(Struct, frozen=True, gc=False):
+    type: Literal["snapshot", "update"]
+    data: list[Asset]
+    sequence: Count = 0
+
+
+_read_executions = messages.decoder(ExecutionsMessage)
+_read_balances = messages.decoder(BalancesMessage)
+
+CHANGES: Final[dict[str, Change]] = {
+    "pending_new": Change.NEW,
+    "new": Change.NEW,
+    "trade": Change.TRADE,
+    # It tells no fill: those have come as trades before it.
+    "filled": Change.SNAPSHOT,
+    "canceled": Change.CANCELED,
+    "expired": Change.EXPIRED,
+    "amended": Change.REPLACED,
+    # The engine itself has changed the order: what it says of it is its state now.
+    "restated": Change.REPLACED,
+    "iceberg_refill": Change.SNAPSHOT,
+    "status": Change.SNAPSHOT,
+}
+"""``exec_type``; the set is closed."""
+
+STATUSES: Final[dict[str, VenueStatus]] = {
+    "pending_new": VenueStatus.PENDING,
+    "new": VenueStatus.NEW,
+    "partially_filled": VenueStatus.PARTIALLY_FILLED,
+    "filled": VenueStatus.FILLED,
+    "canceled": VenueStatus.CANCELED,
+    "expired": VenueStatus.EXPIRED,
+}
+"""``order_status``; the set is closed."""
+
+
+class Fill(Struct, frozen=True, gc=False):
+    """One execution, under the venue's text id of it; a rebate is a fee below zero."""
+
+    execution_id: str
+    price_ticks: int
+    lots: int
+    fees: tuple[tuple[str, int], ...]
+    """Asset and atoms."""
+    maker: bool
+    venue_ns: int
+
+
+class Execution(Struct, frozen=True, kw_only=True):
+    """What one report says of its order, what was told of it before included.
+
+    ``None`` is what the venue has not told since we listen: nothing is guessed.
+    """
+
+    instrument: int
+    """``NO_INSTRUMENT`` for a pair that is not of this run, or was not told."""
+    symbol: str
+    order_id: str
+    client_order_id: str
+    change: Change
+    status: VenueStatus
+    side: Side | None
+    price_ticks: int | None
+    """0 for an order without a limit."""
+    size_lots: int | None
+    filled_lots: int | None
+    fill: Fill | None = None
+    reason: str = ""
+    venue_ns: int
+
+
+class Unreadable(Struct, frozen=True):
+    """A report outside the closed sets, or off the grid of today: it is never booked."""
+
+    instrument: int
+    order_id: str
+    client_order_id: str
+    what: str
+
+
+class Numbered(Struct, frozen=True, gc=False):
+    """The number of a channel's message: the next one is one above it; a snapshot begins anew."""
+
+    channel: str
+    seq: int
+    first: bool
+
+
+class _Order:
+    """What later updates of an order leave out."""
+
+    __slots__ = ("client_order_id", "filled", "price", "side", "size", "symbol")
+
+    def __init__(self) -> None:
+        self.symbol = self.client_order_id = ""
+        self.side: Side | None = None
+        self.price: bytes | None = None
+        self.size: bytes | None = None
+        self.filled: bytes | None = None
+
+    def take(self, told: Report) -> None:
+        """Keep what a report tells; what it leaves out stays as it was."""
+        self.symbol = told.symbol or self.symbol
+        self.client_order_id = told.cl_ord_id or self.client_order_id
+        if told.side:
+            self.side = Side.BUY if told.side == "buy" else Side.SELL
+        if told.limit_price is not UNSET:
+            self.price = bytes(told.limit_price)
+        elif told.order_type == "market":
+            self.price = b"0"
+        if told.order_qty is not UNSET:
+            self.size = bytes(told.order_qty)
+        if told.cum_qty is not UNSET:
+            self.filled = bytes(told.cum_qty)
+        elif self.filled is None and told.exec_type in ("pending_new", "new"):
+            self.filled = b"0"  # of a new order the documented examples leave it out
+
+
+class Executions:
+    """Reads ``executions`` of one account, by the instruments of this run."""
+
+    def __init__(self, instruments: Mapping[str, Instrument]) -> None:
+        self._instruments = instruments
+        self._orders: dict[str, _Order] = {}
+
+    def __len__(self) -> int:
+        return len(self._orders)
+
+    def read(self, payload: bytes) -> tuple[Numbered, list[Execution | Unreadable]]:
+        """Return what one message says. Raises ``Malformed`` or ``Drifted``, nothing else."""
+        try:
+            message = _read_executions(payload)
+            first = message.type == "snapshot"
+            found = [self._report(told, snapshot=first) for told in message.data]
+        except messages.FAILURES as error:
+            messages.refuse(error)
+        return Numbered("executions", message.sequence, first), found
+
+    def _remember(self, told: Report) -> _Order:
+        order = self._orders.pop(told.order_id, None) or _Order()
+        self._orders[told.order_id] = order  # the newest told of is the last to go
+        if len(self._orders) > MAX_ORDERS:
+            del self._orders[next(iter(self._orders))]
+        order.take(told)
+        return order
+
+    def _report(self, told: Report, *, snapshot: bool) -> Execution | Unreadable:
+        order = self._remember(told)
+        instrument = self._instruments.get(order.symbol)
+        index = NO_INSTRUMENT if instrument is None else instrument.index
+        change, status = CHANGES.get(told.exec_type), STATUSES.get(told.order_status)
+        if change is None or status is None:
+            what = f"exec_type={told.exec_type} order_status={told.order_status}"
+            return Unreadable(index, told.order_id, order.client_order_id, what)
+        is_trade = change is Change.TRADE
+        if snapshot and not is_trade:
+            change = Change.SNAPSHOT
+        price = size = filled = None
+        fill = None
+        if instrument is not None:
+            try:
+                price = _count(instrument, order.price, price=True)
+                size = _count(instrument, order.size)
+                filled = _count(instrument, order.filled)
+                fill = _fill(told, instrument) if is_trade else None
+            except OffGrid as error:
+                return Unreadable(index, told.order_id, order.client_order_id, str(error))
+        return Execution(
+            instrument=index,
+            symbol=order.symbol,
+            order_id=told.order_id,
+            client_order_id=order.client_order_id,
+            change=change,
+            status=status,
+            side=order.side,
+            price_ticks=price,
+            size_lots=size,
+            filled_lots=filled,
+            fill=fill,
+            reason=told.reason,
+            venue_ns=rfc3339_ns(told.timestamp),
+        )
+
+
+def _count(instrument: Instrument, literal: bytes | None, *, price: bool = False) -> int | None:
+    if literal is None:
+        return None
+    grid = instrument.tick if price else instrument.lot
+    return grid.count_of(*parse_number(literal), literal.decode())
+
+
+def _fill(told: Report, instrument: Instrument) -> Fill:
+    """Return the execution of a trade report. Raises ``Drifted`` where it does not say what was."""
+    if told.last_qty is UNSET or told.last_price is UNSET or not (told.exec_id or told.trade_id):
+        raise msgspec.ValidationError("a trade without last_qty, last_price or exec_id")
+    price, size = bytes(told.last_price), bytes(told.last_qty)
+    lots = instrument.lot.count_of(*parse_number(size), size.decode())
+    ticks = instrument.tick.count_of(*parse_number(price), price.decode())
+    if not lots or not ticks:
+        raise msgspec.ValidationError("a trade of nothing")
+    return Fill(
+        told.exec_id or str(told.trade_id),
+        ticks,
+        lots,
+        tuple((fee.asset, atoms(bytes(fee.qty))) for fee in told.fees),
+        told.liquidity_ind == "m",
+        rfc3339_ns(told.timestamp),
+    )
+
+
+# -- balances ----------------------------------------------------------------------------------
+
+TRADING: Final = frozenset({"trade", "margin", "settled", "rollover"})
+"""Types of ledger entries that trades make; every other one moves an asset for another reason."""
+
+
+class Balances(Struct, frozen=True):
+    """Balances as one message states them, over all wallets of an asset, and what moved them."""
+
+    whole: bool
+    balances: tuple[Balance, ...]
+    """What is held by open orders is not told here: all of it counts as free."""
+    moved: tuple[BalanceMoved, ...]
+
+
+def read_balances(payload: bytes) -> tuple[Numbered, Balances]:
+    """Return what one message says. Raises ``Malformed`` or ``Drifted``, nothing else."""
+    try:
+        message = _read_balances(payload)
+        first = message.type == "snapshot"
+        held = tuple(Balance(one.asset, atoms(bytes(one.balance)), 0) for one in message.data)
+        moves = (_moved(one) for one in message.data if not first)
+        moved = tuple(one for one in moves if one is not None)
+    except messages.FAILURES as error:
+        messages.refuse(error)
+    return Numbered("balances", message.sequence, first), Balances(first, held, moved)
+
+
+def _moved(entry: Asset) -> BalanceMoved | None:
+    """Return a move that no trade made: the amount, less its fee."""
+    if entry.amount is UNSET or not entry.type:
+        raise msgspec.ValidationError("a ledger entry without amount or type")
+    if entry.type in TRADING:
+        return None
+    fee_atoms = 0 if entry.fee is UNSET else atoms(bytes(entry.fee))
+    delta_atoms = atoms(bytes(entry.amount)) - fee_atoms
+    return BalanceMoved(entry.asset, delta_atoms, rfc3339_ns(entry.timestamp))
