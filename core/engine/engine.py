@@ -647,7 +647,7 @@ class Engine:
             self._door.log(f"leaving: {why}")
             self.gate.refresh(leaving=True)
             self.callbacks.call(self.strategy.on_stop)
-            self.recovery.leave(self.desk.now_ns)
+            self.recovery.leave(self.desk.now_ns, proves=self.setup.private)
 
     @property
     def left(self) -> bool:

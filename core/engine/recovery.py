@@ -141,6 +141,7 @@ class Recovery:
         self.foreign_orders: dict[int, int] = {}
         """Open orders of others, by instrument, as of the last list."""
         self.leaving = False
+        self._proves = True
         self.left = False
         """Whether the venue has proved that none of our orders is alive."""
         self.unlisted = False
@@ -463,9 +464,13 @@ class Recovery:
 
     # -- leaving -------------------------------------------------------------------------------
 
-    def leave(self, now_ns: int) -> None:
-        """Close for good: cancel our own orders, and have the venue prove that none is left."""
+    def leave(self, now_ns: int, *, proves: bool = True) -> None:
+        """Close for good: cancel our own orders, and have the venue prove that none is left.
+
+        Without a key there is nobody to prove it to: nothing is asked that the venue would refuse.
+        """
         self.leaving = True
+        self._proves = proves
         self._pass.stop()
         self._next_ns = now_ns
         self.step(now_ns)
@@ -479,7 +484,7 @@ class Recovery:
         for order in self._orders.open():
             if not order.cancelling:
                 self._desk.send_cancel(order)
-        if len(self._table) and not len(self._orders) and not self.left:
+        if self._proves and len(self._table) and not len(self._orders) and not self.left:
             self._dirty = False
             self._strays.clear()
             self._pass.start(now_ns)

@@ -57,6 +57,7 @@ class Venue:
         self.sent: list[dict[str, Any]] = []
         self.log_lines: list[str] = []
         self.dropped: list[str] = []
+        self.has_left = False
         self._waiting: list[Callable[[], None]] = []
         config = load(CONFIG, "run.toml")
         house = app.house(config, "run.toml", scope="", boot=1, seed=1, key=KeyKind.NONE)
@@ -121,7 +122,9 @@ class Venue:
     def retire(self, link: int, reason: str) -> None: ...
     def hold_dials(self, until_ns: int) -> None: ...
     def stop(self, why: str) -> None: ...
-    def left(self) -> None: ...
+
+    def left(self) -> None:
+        self.has_left = True
 
 
 @pytest.fixture
@@ -245,3 +248,12 @@ def test_trades_are_told(venue: Venue) -> None:
     venue.says(with_checksum(GUIDE))
     venue.says(world.TRADE)
     assert venue.engine.counts.trades == 1
+
+
+def test_a_run_without_a_key_leaves_without_asking_about_orders(venue: Venue) -> None:
+    subscribed(venue)
+    venue.asked.clear()
+    venue.engine.leave("told to", venue.now_ns)
+    venue.lives(NS_PER_S)
+    assert venue.has_left
+    assert not venue.asked
