@@ -251,6 +251,12 @@ class Auditor:
         for watch in self._watches:
             watch.on_noted(now_ns)
 
+    def on_new_folder(self) -> None:
+        """The next boot begins in a folder of its own: what was held before is not its to count."""
+        self.ledger.new_folder()
+        for watch in self._watches:
+            watch.on_new_folder()
+
     def journal_failed(self) -> None:
         """The journal has refused a record: nothing is placed, the strategy is called no more."""
         self.line.journal_failed()

@@ -232,6 +232,42 @@ def set_the_clock_right(w: World) -> Struck | None:
     return _another(w, Change(clock_ns=ahead_ns), "did not leave in order: waiting")
 
 
+EMPTY_S: Final = 6.0
+"""How long it is waited for a moment in which nothing of ours is open or on its way."""
+
+
+def begin_a_folder(w: World) -> Struck | None:
+    """The next boot of the same account and strategy begins in a run folder in which nothing is.
+
+    Fills of orders that the one before has left open were nobody's: none is open then.
+    """
+    ledger = w.auditor.ledger
+    if ledger.epoch or ledger.accepts_late or not w.engine.recovery.reconciled or w.folders:
+        return None
+    engine, until_ns = w.engine, w.now_ns + int(EMPTY_S * NS_PER_S)
+    w.strikes.lull(EMPTY_S)
+
+    def is_empty() -> bool:
+        waits = any(w.auditor.exposure.travelling(symbol) for symbol in w.symbols)
+        return not (waits or ledger.alive() or len(engine.proof.doubts))
+
+    def look() -> None:
+        if w.engine is not engine or not w.alive or w.ended or engine.recovery.leaving:
+            return
+        if is_empty():
+            w.crash(0, later_ns(w.draw.disk, 1, 3_000), Change(new_folder=True))
+            w.strikes.last(TRADES_AGAIN_S)
+        elif w.now_ns < until_ns:
+            w.at(w.now_ns + NS_PER_MS, look)
+
+    look()
+    return Struck(
+        None,
+        lambda: bool(w.folders) and w.engine is not engine and w.engine.recovery.reconciled_once,
+        40.0,
+    )
+
+
 def start_in_vain(w: World) -> Struck | None:
     """Two boots in a row die before they have proved anything."""
     boot = w.engine.setup.boot
@@ -267,6 +303,7 @@ OWN: Final = (
     Fault(49, "slow_turn", 0.2, slow_strategy),
     Fault(51, "stopped", 0.05, stop_process),
     Fault(53, "left_out", 0.4, leave_out),
+    Fault(53, "new_folder", 4.0, begin_a_folder, share=0.1),
     Fault(54, "in_vain", 0.05, start_in_vain),
     Fault(55, "hole", 0.1, tear_a_hole),
     Fault(56, "clock_was_off", 0.1, set_the_clock_right),

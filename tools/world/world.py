@@ -58,6 +58,8 @@ class Change(NamedTuple):
     """How many records of the journal cannot be read."""
     clock_ns: int = 0
     """How far the clock was ahead before."""
+    new_folder: bool = False
+    """Whether the next boot is the first of another run folder, in which nothing is."""
 
 
 SAME: Final = Change()
@@ -95,6 +97,8 @@ class World(Tank):
         """Whether the run has been left for good."""
         self.all_log: list[str] = []
         self._notes = Notes()
+        self.folders: list[int] = []
+        """The boots, of all, that were the first in a new run folder."""
         self._traded: dict[int, tuple[str, ...]] = {}
         """The symbols of each boot."""
         self._next: tuple[str, ...] = ()
@@ -173,6 +177,11 @@ class World(Tank):
             else:
                 self._notes.read(record)
         restored = self._notes.restored()
+        if change.new_folder:
+            self._notes, restored = Notes(), None
+            self.folders.append(self._boot + 1)
+            self.auditor.on_new_folder()
+            self.tampering.lies.clear()  # told to a boot by its number, which begins again
         if restored is not None and change.clock_ns:
             restored = _by_another_clock(restored, change.clock_ns)
         self._next = change.symbols
@@ -181,21 +190,24 @@ class World(Tank):
 
         def start() -> None:
             self.auditor.on_boot()
-            self.setting.begins(self.engine.setup.boot + 1)
+            self.setting.begins(self._boot + 1)
             self.reboot(restored)
             self.auditor.callbacks.untold.update({*self.symbols}.difference(self.traded))
 
         self.at(self.now_ns + down_ns, start)
 
     def house_of(self, boot: int) -> House:
-        """Wire one boot of the run up, with the symbols that it trades."""
+        """Wire one boot of the run up, with the symbols that it trades and as its folder counts."""
+        folders = [first for first in self.folders if first <= boot]
+        seed = self._seed
         first = self._loaded
         symbols = self._traded.setdefault(boot, self._next or self.setting.configured(boot).symbols)
         self._loaded = reduced(self._whole(boot), symbols)
         try:
-            return super().house_of(boot)
+            self._seed = seed + len(folders)
+            return super().house_of(boot - folders[-1] + 1 if folders else boot)
         finally:
-            self._loaded = first
+            self._loaded, self._seed = first, seed
 
     def _whole(self, boot: int) -> config.Config:
         """Return the configuration of a boot, with all of its symbols."""
@@ -205,7 +217,7 @@ class World(Tank):
     @property
     def cancels_when_stale(self) -> bool:
         """Whether this boot takes out what stands on a book that is stale."""
-        return self.setting.configured(self.engine.setup.boot).cancels_when_stale
+        return self.setting.configured(self._boot).cancels_when_stale
 
     def _placed(self, records: Sequence[Record]) -> set[str]:
         """Return the names of the orders that records of requests tell of."""

@@ -81,6 +81,9 @@ class Days(Watch):
         newest_ns = now_ns - AROUND_NS
         return min(newest_ns, self._since_ns) if self._since_ns and not proved else newest_ns
 
+    def on_new_folder(self) -> None:
+        self._noted_ns = self._noted_since_ns = 0
+
     def on_market(self, now_ns: int) -> None:
         if now_ns - self._looked_ns >= LOOK_NS:
             self._look(now_ns)

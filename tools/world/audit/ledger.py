@@ -170,6 +170,11 @@ class Ledger:
         for orders in self._open.values():
             orders.clear()
 
+    def new_folder(self) -> None:
+        """What was traded so far is of another run folder. Nothing of ours is open then."""
+        self.orders.clear()
+        self.positions.clear()
+
     def open_orders(self, symbol: str) -> dict[int, Booked]:
         """Return our open orders by the exchange's word."""
         return self._open[symbol]

@@ -97,6 +97,9 @@ class Watch:
     def on_noted(self, now_ns: int) -> None:
         """Our side has noted what its next boot begins from."""
 
+    def on_new_folder(self) -> None:
+        """The next boot begins in a run folder in which nothing is."""
+
     def on_report(self, order: Booked, event: Mapping[str, Any]) -> None:
         """The exchange tells of one of our orders; the ledger has it already."""
 

@@ -53,6 +53,10 @@ def _one_boot(self: Any, scope: str, boot: int, seed: int) -> None:
     _orders(self, scope, 1, 0)
 
 
+def _no_seed(self: Any, scope: str, boot: int, seed: int) -> None:
+    _orders(self, scope, boot, 0)
+
+
 def _list_the_configured(self: Any, now_ns: int) -> None:
     for order in self._orders.open():
         if not order.cancelling:
@@ -98,6 +102,10 @@ CANARIES: Final[dict[str, Canary]] = {
     "position_forgotten": Canary(
         "a boot begins flat, whatever the one before has held",
         (Change(Continuity, "_restore_position", _nothing),),
+    ),
+    "ids_of_one_folder": Canary(
+        "client order ids do not tell one run folder from the next",
+        (Change(Orders, "__init__", _no_seed),),
     ),
     "id_reused": Canary(
         "client order ids do not tell one boot from the next",
