@@ -136,6 +136,8 @@ class DayResult:
     def fees_today(self) -> dict[str, int]:
         """Return what was paid today in other assets, in their atoms; a rebate is below zero."""
         before = self._base_fees
+        if self._fees == before:
+            return {}
         since = {asset: atoms - before.get(asset, 0) for asset, atoms in self._fees.items()}
         return {asset: atoms for asset, atoms in since.items() if atoms}
 

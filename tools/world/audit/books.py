@@ -53,7 +53,7 @@ class Books(Watch):
 
     def published(self) -> None:
         """The exchange has said its depth: remember the whole books as they are now."""
-        for name, market in self.markets.items():
+        for name, market in self.markets.items() if self._with_depth else ():
             books = self._books[name]
             update_id = market.book.update_id
             if update_id not in books:
