@@ -149,6 +149,7 @@ async def test_an_exchange_that_stops_reading_is_dialled_again_and_asked(tmp_pat
                 await until(run.trading)
                 await trio.to_thread.run_sync(compare, run, pair.exchange)
                 code = await pair.stop(run)
+            await until(lambda: [n for n in pair.guardian_notes() if n["action"] == "proved"])
         records = pair.records()
         assert [r for r in records if r.kind == Kind.DOWN and r.line == TRADE]
         # What was lost with the old connection is in doubt for longer than this leave waits, and
