@@ -189,7 +189,7 @@ class Auditor:
         """Our side sends a request over REST."""
         self.line.check_ban(request.path, now_ns)
         self.weight.on_rest(request, now_ns)
-        self.answers.on_rest(request)
+        self.answers.on_rest(request, now_ns)
 
     def on_dialled(self, now_ns: int) -> None:
         """Our side dials a line."""

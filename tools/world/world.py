@@ -457,7 +457,7 @@ class World(Tank):
 
     def ask(self, request_id: int, request: HttpRequest) -> None:
         if self.now_ns < self.rest_shut_until_ns:
-            self.auditor.answers.on_rest(request)
+            self.auditor.answers.on_rest(request, self.now_ns)
             self.not_replied(self.engine, request_id)
             return
         self.auditor.on_rest(request, self.now_ns)

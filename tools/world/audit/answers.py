@@ -20,6 +20,9 @@ CANCELS_NS: Final = 5 * NS_PER_S - 200 * NS_PER_MS
 MEASURED_NS: Final = 3 * NS_PER_S
 """Within which the exchange is asked for its time: it is asked once a second at most."""
 
+UNDER_WAY_NS: Final = NS_PER_S
+"""How long a question for the time is under way at most, as a rule."""
+
 TIME: Final = "/time"
 
 
@@ -32,16 +35,19 @@ class Answers(Watch):
         self._throttled_ns = self._cancels_from_ns = 0
         self._refused_ns = 0
         """Since when our time is not taken, 0 where nothing is known of that."""
+        self._asked_ns = 0
         self._stops = 0
 
     def on_boot(self) -> None:
-        self._throttled_ns = self._cancels_from_ns = self._refused_ns = 0
+        self._throttled_ns = self._cancels_from_ns = self._refused_ns = self._asked_ns = 0
 
     def on_told(self, payload: bytes, now_ns: int) -> None:
         head = payload[:70]
         if payload.startswith(b'{"id":"c') and b'"status":429' in head and b'"code":' in head:
             self._throttled_ns = now_ns
-        if payload.startswith(b'{"id":') and b'"code":-1021' in head and not self._refused_ns:
+        refused = payload.startswith(b'{"id":') and b'"code":-1021' in head
+        # One that is asked already may be answered only now.
+        if refused and not self._refused_ns and now_ns - self._asked_ns > UNDER_WAY_NS:
             self._refused_ns, self._stops = now_ns, self._line.stops
         self._check_time(now_ns)
 
@@ -59,10 +65,10 @@ class Answers(Watch):
             left_ms = (self._cancels_from_ns - now_ns) // NS_PER_MS
             self.note("I8", f"a cancel leaves {left_ms} ms too early after a throttled one")
 
-    def on_rest(self, request: HttpRequest) -> None:
+    def on_rest(self, request: HttpRequest, now_ns: int) -> None:
         """Our side asks something over REST."""
         if request.path.endswith(TIME):
-            self._refused_ns = 0
+            self._refused_ns, self._asked_ns = 0, now_ns
 
     def _check_time(self, now_ns: int) -> None:
         if not self._refused_ns:
