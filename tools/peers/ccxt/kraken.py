@@ -168,7 +168,8 @@ async def pro(day: steps.Day, client: Any) -> None:
         )
         seen(edited["id"], edited["id"] == placed["id"])
     with day.step("pro: cancel_order_ws, watch_orders canceled") as seen:
-        watching = asyncio.ensure_future(client.watch_orders(PAIR))
+        # By symbol it hears of messages that name theirs alone, and this one does not.
+        watching = asyncio.ensure_future(client.watch_orders())
         await asyncio.sleep(0.1)
         await soon(client.cancel_order_ws(placed["id"]))
         event = (await soon(watching))[-1]

@@ -25,9 +25,10 @@ SIZE = steps.SIZE
 
 def redirect(where: dict[str, Any]) -> None:
     """Have every client ask the exchange instead of the venue."""
-    base = re.sub("/v2$", "", where["public"])
     SpotClient.URL = where["rest"]
-    SpotWSClientBase.WS_URL = SpotWSClientBase.AUTH_WS_URL = base
+    # The clients put the version behind a host themselves.
+    SpotWSClientBase.WS_URL = re.sub("/v2$", "", where["public"])
+    SpotWSClientBase.AUTH_WS_URL = re.sub("/v2$", "", where["private"])
 
 
 def rest(day: steps.Day) -> None:

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any, Final, Protocol
 
 import msgspec
+from msgspec import Raw
 from sortedcontainers import SortedDict
 
 from venues.sim.durations import DAY_NS, MINUTE_NS, SECOND_NS
@@ -25,7 +26,6 @@ from venues.sim.kraken.numbers import (
     fixed,
     name_of,
     number,
-    plain,
     stamp,
 )
 from venues.sim.kraken.pairs import Pair
@@ -348,7 +348,7 @@ class MarketData:
             trades = list(pair.market.tape.trades)[-TRADES_SHOWN:]
             return _message("trade", "snapshot", [_trade(pair, one) for one in trades])
         candles = _candles(pair, detail, now_ns)[-CANDLES_SHOWN:]
-        return _message("ohlc", "snapshot", [_candle(pair, detail, one) for one in candles])
+        return _candle_message("snapshot", [_candle(pair, detail, one) for one in candles], now_ns)
 
     # -- output --------------------------------------------------------------------------------
 
@@ -391,7 +391,7 @@ class MarketData:
             topic = ("ohlc", pair.name, interval)
             if topic in self._subscribers:
                 current = _candle(pair, interval, _candles(pair, interval, now_ns)[-1])
-                self._send(topic, _message("ohlc", "update", [current]))
+                self._send(topic, _candle_message("update", [current], now_ns))
 
     def _publish_book(self, pair: Pair, now_ns: int) -> None:
         book = pair.market.book
@@ -444,8 +444,20 @@ def _message(channel: str, kind: str, data: list[Any]) -> bytes:
     return _encode({"channel": channel, "type": kind, "data": data})
 
 
+def _candle_message(kind: str, data: list[Any], now_ns: int) -> bytes:
+    stamped = {"channel": "ohlc", "type": kind, "timestamp": fine_stamp(now_ns), "data": data}
+    return _encode(stamped)
+
+
 def _ticker(pair: Pair, now_ns: int) -> dict[str, Any]:
     market = pair.market
+
+    def price(units: int) -> Raw:
+        return number(units, pair.price_decimals)
+
+    def size(units: int) -> Raw:
+        return number(units, pair.lot_decimals)
+
     best, day = market.book.best(), market.tape.since(now_ns - DAY_NS)
     last = market.last_price()
     candle = Candle(now_ns, last) if day is None else day
@@ -453,17 +465,18 @@ def _ticker(pair: Pair, now_ns: int) -> dict[str, Any]:
     percent = change * 100 * ONE // candle.open // 10_000 / 10_000
     return {
         "symbol": pair.name,
-        "bid": plain(best.bid),
-        "bid_qty": plain(best.bid_quantity),
-        "ask": plain(best.ask),
-        "ask_qty": plain(best.ask_quantity),
-        "last": plain(last),
-        "volume": plain(candle.volume),
-        "vwap": plain(_average(candle, pair)),
-        "low": plain(candle.low),
-        "high": plain(candle.high),
-        "change": plain(change),
+        "bid": price(best.bid),
+        "bid_qty": size(best.bid_quantity),
+        "ask": price(best.ask),
+        "ask_qty": size(best.ask_quantity),
+        "last": price(last),
+        "volume": size(candle.volume),
+        "vwap": price(_average(candle, pair)),
+        "low": price(candle.low),
+        "high": price(candle.high),
+        "change": price(change),
         "change_pct": round(percent, 2),
+        "trades": candle.count,
         "timestamp": stamp(now_ns),
     }
 
@@ -480,8 +493,8 @@ def _trade(pair: Pair, trade: Trade) -> dict[str, Any]:
     return {
         "symbol": pair.name,
         "side": "sell" if trade.buyer_is_maker else "buy",
-        "price": plain(trade.price),
-        "qty": plain(trade.quantity),
+        "price": number(trade.price, pair.price_decimals),
+        "qty": number(trade.quantity, pair.lot_decimals),
         "ord_type": "limit",
         "trade_id": trade.trade_id,
         "timestamp": stamp(trade.time_ns),
@@ -506,17 +519,17 @@ def _candles(pair: Pair, minutes: int, now_ns: int) -> list[Candle]:
 
 
 def _candle(pair: Pair, minutes: int, candle: Candle) -> dict[str, Any]:
-    begin = stamp(candle.open_ns)
+    begin, decimals = fine_stamp(candle.open_ns), pair.price_decimals
     return {
         "symbol": pair.name,
-        "open": plain(candle.open),
-        "high": plain(candle.high),
-        "low": plain(candle.low),
-        "close": plain(candle.close),
+        "open": number(candle.open, decimals),
+        "high": number(candle.high, decimals),
+        "low": number(candle.low, decimals),
+        "close": number(candle.close, decimals),
         "trades": candle.count,
-        "volume": plain(candle.volume),
-        "vwap": plain(_average(candle, pair)),
-        "interval_begin": begin.replace(".000000Z", ".000000000Z"),
+        "volume": number(candle.volume, pair.lot_decimals),
+        "vwap": number(_average(candle, pair), decimals),
+        "interval_begin": begin,
         "interval": minutes,
         "timestamp": stamp(candle.open_ns + minutes * MINUTE_NS),
     }

@@ -40,6 +40,13 @@ LEVEL3_COSTS: Final = {10: 5, 100: 25, 1000: 100}
 LEVEL3_RATE: Final = 200
 VERSION: Final = "2.0.10"
 
+WRONG_FOR_PRIVATE: Final = (
+    "Private data and trading are unavailable on this endpoint. Try ws-auth.kraken.com"
+)
+WRONG_FOR_PUBLIC: Final = (
+    "Public market data subscriptions are unavailable on this endpoint. Try ws.kraken.com"
+)
+
 PUBLIC: Final = frozenset({"ticker", "book", "trade", "ohlc", "instrument"})
 PRIVATE: Final = frozenset({"executions", "balances"})
 # What ``order_status: false`` leaves of the executions.
@@ -107,6 +114,7 @@ class Session:
         self._market_data = market_data
         self._reporter = reporter
         self._number = number
+        self._is_private = line.name is LineName.WS_API
         self._topics: dict[Topic, None] = {}
         self._private: dict[str, Private] = {}
         self._level3_rate = Counter()
@@ -153,13 +161,28 @@ class Session:
     def _execute(self, method: str, params: dict[str, Any], moment: Moment) -> list[Reply]:
         handler = self._methods.get(method)
         if handler is None:
-            return [Reply(error="Method not supported")]
+            return [Reply(error="Unsupported event")]
         try:
+            self._check_host(method, params)
             _check_fields(method, params)
             _check_numbers(params)
             return handler(params, moment)
         except ApiError as error:
-            return [Reply(error=error.text)]
+            shown = {"channel": params["channel"]} if params.get("channel") in PRIVATE else None
+            return [Reply(shown, error.text)]
+
+    def _check_host(self, method: str, params: dict[str, Any]) -> None:
+        """Raise where one of the venue's hosts is asked for what another one serves."""
+        channel = params.get("channel")
+        if method in {"subscribe", "unsubscribe"}:
+            is_private = channel in PRIVATE or channel == "level3"
+            is_public = channel in PUBLIC
+        else:
+            is_private, is_public = method != "ping" and method in self._methods, False
+        if is_private and not self._is_private:
+            raise ApiError(WRONG_FOR_PRIVATE)
+        if is_public and self._is_private:
+            raise ApiError(WRONG_FOR_PUBLIC)
 
     def _answer(
         self,
@@ -205,6 +228,8 @@ class Session:
             "system": self._exchange.system,
             "api_version": "v2",
             "connection_id": self._number,
+            "upcoming_maintenance": [],
+            "emergency": [],
         }
         message = {"channel": "status", "type": "update", "data": [data]}
         self.line.send(_encode(message), Part.DATA, "status")
@@ -279,7 +304,7 @@ class Session:
 
     def _symbols(self, channel: Any, params: dict[str, Any]) -> list[Any]:
         if channel not in PUBLIC and channel != "level3":
-            raise ApiError("Subscription Not Found")
+            raise ApiError("Unsupported event")
         symbols = params.get("symbol")
         if not isinstance(symbols, list) or not symbols:
             raise ApiError("Symbol(s) required")
@@ -299,8 +324,9 @@ class Session:
         self, topic: Topic, params: dict[str, Any], shown: dict[str, Any]
     ) -> Reply:
         channel, name, _ = topic
+        # A symbol has one book of each kind on a connection, whatever its depth.
         taken = topic in self._topics or (
-            channel == "level3" and any(one[:2] == topic[:2] for one in self._topics)
+            channel in {"book", "level3"} and any(one[:2] == topic[:2] for one in self._topics)
         )
         if taken:
             return Reply(error="Already subscribed", result={"symbol": name} if name else None)
@@ -401,11 +427,11 @@ class Session:
     # -- orders --------------------------------------------------------------------------------
 
     def _token(self, params: dict[str, Any], moment: Moment, permission: str | None) -> Token:
-        token = self._exchange.token(params.get("token"), moment.now_ns)
+        if "token" not in params:
+            raise ApiError("Token(s) not found")
+        token = self._exchange.token(params["token"], moment.now_ns)
         if permission is not None and permission not in token.key.permissions:
             raise ApiError(words.PERMISSION)
-        # From here on what goes wrong on private lines goes wrong here.
-        self.line.name = LineName.WS_API
         return token
 
     def _account(self, params: dict[str, Any], moment: Moment, permission: str) -> Account:
@@ -531,7 +557,7 @@ def _check_numbers(params: dict[str, Any]) -> None:
     for one in (params, params.get("triggers"), *inner):
         for name in _NUMBERS:
             if isinstance(one, dict) and isinstance(one.get(name), str):
-                raise words.arguments(name)
+                raise ApiError(f"{name.capitalize()} field must be a number_float")
 
 
 def _decode(text: str | bytes) -> dict[str, Any] | None:

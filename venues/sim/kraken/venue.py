@@ -36,10 +36,10 @@ DEFAULT_BALANCES: Final = {
     "SOL": 50_000 * ONE,
     "USD": 10_000_000 * ONE,
 }
-# Either path serves every channel; what is on the second one counts as private from the first
-# moment, elsewhere from the first good token on.
+# The venue has a host for each: ws, ws-auth and ws-l3.
 PUBLIC_PATH: Final = "/v2"
-PRIVATE_PATH: Final = "/v2/private"
+PRIVATE_PATH: Final = "/auth/v2"
+LEVEL3_PATH: Final = "/l3/v2"
 _HOUSEKEEPING_NS: Final = SECOND_NS
 
 _read_action = msgspec.json.Decoder(AnyAction).decode
@@ -109,7 +109,8 @@ class Venue(AnyVenue):
         return account
 
     def line_of(self, path: str) -> LineName | None:
-        return {PUBLIC_PATH: LineName.STREAM, PRIVATE_PATH: LineName.WS_API}.get(path)
+        private = {PRIVATE_PATH: LineName.WS_API, LEVEL3_PATH: LineName.WS_API}
+        return LineName.STREAM if path == PUBLIC_PATH else private.get(path)
 
     def open_session(self, outlet: Outlet[bytes], target: str, ip: str, now_ns: int) -> Session:
         name = self.line_of(target.partition("?")[0]) or LineName.STREAM
@@ -157,4 +158,8 @@ class KrakenDialect(Dialect):
         return Venue(now_ns, seed=seed, rate=rate, symbols=symbols, temper=temper)
 
     def addresses(self, websockets: str) -> Mapping[str, str]:
-        return {"public": websockets + PUBLIC_PATH, "private": websockets + PRIVATE_PATH}
+        return {
+            "public": websockets + PUBLIC_PATH,
+            "private": websockets + PRIVATE_PATH,
+            "level3": websockets + LEVEL3_PATH,
+        }

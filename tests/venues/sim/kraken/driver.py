@@ -21,6 +21,7 @@ from venues.sim.venue import AccountConfig
 START_NS = 1_767_225_600_000_000_000
 SECOND = 1_000_000_000
 MS = 1_000_000
+AUTH = "/auth/v2"
 OTHER = AccountConfig("other-key", DEFAULT_SECRET, {"BTC": 100 * ONE, "USD": 10_000_000 * ONE})
 
 
@@ -146,7 +147,7 @@ class Trader(Socket):
     """A socket with a token that listens to its executions."""
 
     def __init__(self, world: World, **options: Any) -> None:
-        super().__init__(world)
+        super().__init__(world, AUTH)
         self.token = world.token()
         self.ok("subscribe", channel="executions", token=self.token, **options)
 

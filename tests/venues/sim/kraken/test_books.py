@@ -24,7 +24,7 @@ def test_a_book_kept_by_the_guide_matches_every_checksum(depth: int) -> None:
 @pytest.mark.parametrize("depth", [10, 100, 1000])
 def test_a_level3_book_kept_by_the_guide_matches_every_checksum(depth: int) -> None:
     world = World(rate=2_000, seed=depth)
-    socket = Socket(world)
+    socket = Socket(world, "/l3/v2")
     token = world.token()
     socket.ok("subscribe", channel="level3", symbol=["BTC/USD"], depth=depth, token=token)
     world.run(3)

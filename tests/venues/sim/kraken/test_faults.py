@@ -8,7 +8,7 @@ import httpx
 import msgspec
 import pytest
 
-from tests.venues.sim.kraken.driver import Socket, Trader, World
+from tests.venues.sim.kraken.driver import AUTH, Socket, Trader, World
 from venues.sim import actions, control
 from venues.sim.actions import ActionError, Reset, SetBackground
 from venues.sim.kraken.actions import ACTIONS, AskElsewhere
@@ -97,13 +97,12 @@ def test_silence_keeps_the_heart_from_beating() -> None:
     assert len(trader.heard) == before
 
 
-def test_a_line_is_private_from_its_first_good_token_on() -> None:
+def test_public_and_private_connections_break_apart() -> None:
     world, trader = market()
     public = Socket(world)
-    world.fault("disconnect", line="ws_api", times=2)
+    world.fault("disconnect", line="ws_api", times=1)
     public.say('{"method": "ping"}')
     trader.say('{"method": "ping"}')
-    Socket(world, "/v2/private").say('{"method": "ping"}')
     assert (public.is_cut, trader.is_cut) == (False, True)
 
 
@@ -115,7 +114,7 @@ def test_a_reset_begins_everything_anew() -> None:
     assert trader.is_cut
     assert world.result("Balance")["XXBT"] == "100.0000000000"
     assert world.result("TradesHistory")["count"] == 0
-    fresh = Socket(world)
+    fresh = Socket(world, AUTH)
     assert fresh.refused("cancel_all", token=token) == "ESession:Invalid session"
 
 
@@ -148,7 +147,7 @@ def test_every_action_and_field_is_documented(action: type[actions.Action]) -> N
 async def test_a_running_exchange_speaks_kraken_and_is_switched_from_outside() -> None:
     config = ServerConfig(dialect="kraken", rate=0)
     async with running_exchange(config) as sim, httpx.AsyncClient() as http:
-        assert set(sim.addresses) == {"public", "private"}
+        assert set(sim.addresses) == {"public", "private", "level3"}
         line = sim.announcement()
         assert line["venue"] == "kraken"
         status = await http.get(sim.rest + "/0/public/SystemStatus")

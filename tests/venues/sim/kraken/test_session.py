@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.venues.sim.kraken.driver import SECOND, Socket, Trader, World
+from tests.venues.sim.kraken.driver import AUTH, SECOND, Socket, Trader, World
 from venues.sim.actions import SetFilters
 from venues.sim.kraken.actions import SetSystem
 
@@ -13,7 +13,7 @@ def test_a_connection_begins_with_the_engine_s_status() -> None:
     [status] = Socket(World()).heard
     [data] = status["data"]
     assert (status["channel"], status["type"]) == ("status", "update")
-    assert set(data) == {"system", "api_version", "connection_id", "version"}
+    assert {"system", "api_version", "connection_id", "version"} <= set(data)
     assert (data["system"], data["api_version"]) == ("online", "v2")
 
 
@@ -89,12 +89,35 @@ def test_what_is_no_request_is_answered_with_an_error(text: str) -> None:
 
 
 def test_an_unknown_method_is_refused() -> None:
-    assert Socket(World()).refused("nope")
+    assert Socket(World()).refused("nope") == "Unsupported event"
+
+
+def test_each_host_serves_its_own_alone() -> None:
+    world = World()
+    public, private = Socket(world), Trader(world)
+    for method, params in (
+        ("subscribe", {"channel": "executions"}),
+        ("subscribe", {"channel": "level3", "symbol": ["BTC/USD"]}),
+        ("add_order", private.order("buy", 90.0, 0.5)),
+        ("cancel_all", {"token": private.token}),
+    ):
+        assert public.refused(method, **params).endswith("Try ws-auth.kraken.com")
+    error = private.refused("subscribe", channel="book", symbol=["BTC/USD"])
+    assert error.endswith("Try ws.kraken.com")
+    assert public.ask("ping")[0]["method"] == private.ask("ping")[0]["method"] == "pong"
+
+
+def test_a_symbol_has_one_book_on_a_connection_whatever_its_depth() -> None:
+    socket = Socket(World())
+    socket.ok("subscribe", channel="book", symbol=["BTC/USD"], depth=10)
+    again = socket.refused("subscribe", channel="book", symbol=["BTC/USD"], depth=100)
+    assert again == "Already subscribed"
 
 
 @pytest.mark.parametrize("token", [None, "", "nonsense", 5, ["x"]])
 def test_a_private_channel_wants_a_good_token(token: Any) -> None:
-    socket = Socket(World())
+    socket = Socket(World(), AUTH)
+    assert socket.refused("cancel_all") == "Token(s) not found"
     for channel in ("executions", "balances"):
         error = socket.refused("subscribe", channel=channel, token=token)
         assert error == "ESession:Invalid session"
@@ -103,7 +126,7 @@ def test_a_private_channel_wants_a_good_token(token: Any) -> None:
 
 def test_a_token_has_to_be_used_within_fifteen_minutes() -> None:
     world = World()
-    early, late = Socket(world), Socket(world)
+    early, late = Socket(world, AUTH), Socket(world, AUTH)
     token = world.token()
     world.now_ns += 899 * SECOND
     assert early.ok("cancel_all", token=token) == {"count": 0}
@@ -114,7 +137,7 @@ def test_a_token_has_to_be_used_within_fifteen_minutes() -> None:
 
 def test_a_token_lives_as_long_as_a_subscription_made_with_it() -> None:
     world = World()
-    trader, other = Trader(world), Socket(world)
+    trader, other = Trader(world), Socket(world, AUTH)
     world.now_ns += 7_200 * SECOND
     assert trader.ok("cancel_all", token=trader.token) == {"count": 0}
     assert other.ok("cancel_all", token=trader.token) == {"count": 0}
@@ -152,7 +175,7 @@ def test_the_engine_s_status_is_told_when_it_changes() -> None:
 
 def test_level3_symbols_are_rationed() -> None:
     world = World()
-    socket = Socket(world)
+    socket = Socket(world, "/l3/v2")
     token = world.token()
     symbols = ["BTC/USD", "ETH/USD", "SOL/USD"]
     error = socket.refused("subscribe", channel="level3", symbol=symbols, depth=1000, token=token)
@@ -172,7 +195,7 @@ def test_tickers_come_by_trade_or_by_best_price() -> None:
     assert len(by_price.on("ticker")) > len(tickers)
     keys = {
         "symbol", "bid", "bid_qty", "ask", "ask_qty", "last", "volume", "vwap", "low", "high",
-        "change", "change_pct", "timestamp",
+        "change", "change_pct", "trades", "timestamp",
     }  # fmt: skip
     assert set(tickers[-1]["data"][0]) == keys
     ids = [one["trade_id"] for message in trades for one in message["data"]]
