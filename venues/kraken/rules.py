@@ -29,6 +29,19 @@ _V2_NAMES: Final[dict[str, str]] = {"XBT": "BTC", "XDG": "DOGE"}
 
 _REST_NAMES: Final[dict[str, str]] = {ours: theirs for theirs, ours in _V2_NAMES.items()}
 
+_LEDGER_NAMES: Final[dict[str, str]] = {
+    **{f"X{name}": name for name in ("ETC", "ETH", "LTC", "MLN", "REP")},
+    **{f"X{name}": name for name in ("XLM", "XMR", "XRP", "ZEC")},
+    **{f"Z{name}": name for name in ("ARS", "AUD", "CAD", "COP", "EUR")},
+    **{f"Z{name}": name for name in ("GBP", "JPY", "MXN", "USD")},
+    "XXBT": "BTC",
+    "XBT": "BTC",
+    "XXDG": "DOGE",
+    "XDG": "DOGE",
+}
+"""Assets whose balances REST lists under another name than pairs have them, of all 732 that it
+listed on 2026-02-26; a rule of letters would turn ZETA into ETA."""
+
 _TRADING: Final[dict[str, Trading]] = {
     "online": Trading.OPEN,
     # Market orders are refused there, one by one.
@@ -64,6 +77,14 @@ def symbol_of(wsname: str) -> str:
     """Return the symbol in v2 of a pair's ``wsname``: "XBT/USD" is "BTC/USD"."""
     base, _, quote = wsname.partition("/")
     return f"{_V2_NAMES.get(base, base)}/{_V2_NAMES.get(quote, quote)}"
+
+
+def asset_of(name: str) -> str:
+    """Return what v2 calls an asset that REST lists a balance of: "XXBT" is "BTC".
+
+    An asset with an ending, "BTC.F" or "ETH.B", is one of its own: it cannot be traded as it is.
+    """
+    return _LEDGER_NAMES.get(name, name)
 
 
 def altname_of(symbol: str) -> str:
