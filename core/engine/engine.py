@@ -59,6 +59,7 @@ from core.model.events import (
     SessionNotice,
     TopsReport,
     TradeElsewhere,
+    TradingStatus,
     UnknownExecution,
     VenueTime,
 )
@@ -438,6 +439,7 @@ class Engine:
             OpenOrders: lambda event: self.recovery.on_open_orders(event, self.desk.now_ns),
             InstrumentsReport: self.reference_data.on_instruments,
             LimitsReport: self.reference_data.on_limits,
+            TradingStatus: self.reference_data.on_trading_status,
             PriceTold: self.prices.on_told,
             VenueTime: _on_nothing,
             SessionNotice: self._on_notice,

@@ -16,9 +16,16 @@ from core.engine.gate import Gate
 from core.engine.market_data import MarketData
 from core.engine.outbound import Outbound
 from core.model.commands import FetchInstruments, FetchPrice, FetchTime, Ping
-from core.model.events import InstrumentsReport, LimitsReport, Reply, VenueTime, Verdict
+from core.model.events import (
+    InstrumentsReport,
+    LimitsReport,
+    Reply,
+    TradingStatus,
+    VenueTime,
+    Verdict,
+)
 from core.model.halts import HaltKind
-from core.model.instrument import Instrument, InstrumentTable
+from core.model.instrument import Instrument, InstrumentTable, Trading
 from core.model.units import NS_PER_S
 from core.model.venue import Adapter
 from core.model.views import SessionState
@@ -79,6 +86,10 @@ class ReferenceData:
         self._clock_asked_ns = 0
         """When the venue's clock was last asked for."""
         self._carried: tuple[str, ...] = ()
+        self._status = TradingStatus(Trading.OPEN, "")
+        """What the venue as a whole allows, as far as it says so."""
+        self._told: list[Instrument] = []
+        """The instruments as they were last told of by themselves."""
 
     def carry(self, symbols: tuple[str, ...]) -> None:
         """Know these as well: an earlier boot has left something on them, and we do not trade
@@ -161,8 +172,9 @@ class ReferenceData:
             self._on_its_grid(row if row.index < traded else replace(row, carried=True))
             for row in report.instruments
         ]
+        self._told = instruments
         for instrument in instruments:
-            self._table.put(instrument)
+            self._table.put(instrument.under(self._status.trading, self._status.text))
             if instrument.index == len(self._positions):
                 limits = self._limits_of(instrument)
                 self._risk.add(instrument.index, limits)
@@ -187,6 +199,14 @@ class ReferenceData:
         if self._risk.instrument_halted(renewed.index) != why:
             self._gate.halt_instrument(renewed.index, why, HaltKind.GRID)
         return known
+
+    def on_trading_status(self, status: TradingStatus) -> None:
+        """The venue has begun, or ended, to allow less on all it has."""
+        if status.trading is not self._status.trading:
+            self._log(f"the venue is {status.text}: {status.trading}")
+        self._status = status
+        for instrument in self._told:
+            self._table.put(instrument.under(status.trading, status.text))
 
     def on_limits(self, report: LimitsReport) -> None:
         self._throttle.renew(report.limits)

@@ -14,7 +14,7 @@ from enum import IntEnum, StrEnum
 
 from msgspec import Struct
 
-from core.model.instrument import Instrument
+from core.model.instrument import Instrument, Trading
 
 NO_INSTRUMENT = -1
 """Index of an instrument that is not in our table: somebody else's order, an unwatched symbol."""
@@ -305,6 +305,16 @@ class InstrumentsReport(Event, frozen=True):
     """The venue's rules for the instruments of this run, as of one answer."""
 
     instruments: tuple[Instrument, ...]
+
+
+class TradingStatus(Event, frozen=True):
+    """What the venue as a whole allows from now on; ``text`` is its own word for it.
+
+    An instrument that allows less keeps its own state.
+    """
+
+    trading: Trading
+    text: str
 
 
 class Limit(Struct, frozen=True):

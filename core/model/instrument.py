@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.model.errors import BadConfig
 from core.model.units import ASSET_DECIMALS, Grid, format_decimal, plain
@@ -18,11 +19,14 @@ _ATOMS = 10**ASSET_DECIMALS
 
 
 class Trading(StrEnum):
-    """What the venue allows on an instrument at the moment."""
+    """What the venue allows on an instrument now: each allows less than the one before."""
 
     OPEN = "open"
     CANCEL_ONLY = "cancel_only"
     HALTED = "halted"
+
+
+_STRICTNESS = tuple(Trading)
 
 
 class Instrument(Struct, frozen=True, kw_only=True, eq=False):
@@ -62,6 +66,12 @@ class Instrument(Struct, frozen=True, kw_only=True, eq=False):
     carried: bool = False
     """Whether it is left out of the configuration, and known for what an earlier boot left on it:
     to list, cancel and count, never to trade."""
+
+    def under(self, trading: Trading, text: str) -> Instrument:
+        """Return it as it is while the venue as a whole allows no more than ``trading``."""
+        if _STRICTNESS.index(trading) <= _STRICTNESS.index(self.trading):
+            return self
+        return replace(self, trading=trading, venue_status=text)
 
     @property
     def quote_decimals(self) -> int:

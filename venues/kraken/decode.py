@@ -26,6 +26,7 @@ from core.model.events import (
     MarketTrade,
     Reply,
     Side,
+    TradingStatus,
     VenueTime,
     Verdict,
 )
@@ -33,7 +34,7 @@ from core.model.instrument import Instrument
 from venues.kit import messages
 from venues.kit.literals import Counts
 from venues.kit.times import rfc3339_ns
-from venues.kraken import schema, verdicts
+from venues.kraken import rules, schema, verdicts
 from venues.kraken.checksum import NO_CHECKSUM
 
 MARKET: Final = 0
@@ -220,7 +221,8 @@ def _take_heartbeat(payload: bytes, events: list[Event]) -> None:
 
 def _take_status(payload: bytes, events: list[Event]) -> None:
     """Append the state of the trading engine, which is told at first and when it changes."""
-    events.extend(Ignored(f"system {told.system[:40]}") for told in _status(payload).data)
+    told = (one.system for one in _status(payload).data)
+    events.extend(TradingStatus(rules.trading_of(system), system[:40]) for system in told)
 
 
 # -- answers -----------------------------------------------------------------------------------

@@ -14,9 +14,11 @@ from core.model.events import (
     MarketTrade,
     Reply,
     Side,
+    TradingStatus,
     VenueTime,
     Verdict,
 )
+from core.model.instrument import Trading
 from core.model.venue import Stream
 from tests.venues.kraken import world
 from tests.venues.kraken.world import market
@@ -116,13 +118,26 @@ def test_trades_from_before_the_subscription_are_none_of_now() -> None:
     ("payload", "what"),
     [
         (b'{"channel":"heartbeat"}', "heartbeat"),
-        (world.STATUS, "system online"),
-        (world.STATUS.replace(b"online", b"cancel_only"), "system cancel_only"),
         (b'{"channel":"ohlc","type":"update","data":[]}', "channel ohlc"),
     ],
 )
 def test_what_asks_for_nothing_is_counted(payload: bytes, what: str) -> None:
     assert market(payload) == [Ignored(what)]
+
+
+@pytest.mark.parametrize(
+    ("system", "trading"),
+    [
+        ("online", Trading.OPEN),
+        ("cancel_only", Trading.CANCEL_ONLY),
+        ("post_only", Trading.CANCEL_ONLY),
+        ("maintenance", Trading.HALTED),
+        ("whatever is to come", Trading.HALTED),
+    ],
+)
+def test_the_state_of_the_trading_engine(system: str, trading: Trading) -> None:
+    [status] = market(world.STATUS.replace(b"online", system.encode()))
+    assert status == TradingStatus(trading, system)
 
 
 def test_a_pong_tells_the_clock_to_the_microsecond() -> None:

@@ -257,3 +257,21 @@ def test_a_run_without_a_key_leaves_without_asking_about_orders(venue: Venue) ->
     venue.lives(NS_PER_S)
     assert venue.has_left
     assert not venue.asked
+
+
+def test_the_state_of_the_trading_engine_is_that_of_every_pair(venue: Venue) -> None:
+    subscribed(venue)
+
+    def allowed() -> list[tuple[str, str]]:
+        return [(str(one.trading), one.venue_status) for one in venue.engine.table]
+
+    venue.says(world.STATUS)
+    assert allowed() == [("open", "online")] * 2
+    venue.says(world.STATUS.replace(b"online", b"maintenance"))
+    assert allowed() == [("halted", "maintenance")] * 2
+    venue.lives(31 * NS_PER_S)  # the pairs are asked for again, and tell of themselves alone
+    assert allowed() == [("halted", "maintenance")] * 2
+    venue.says(world.STATUS.replace(b"online", b"cancel_only"))
+    assert allowed() == [("cancel_only", "cancel_only")] * 2
+    venue.says(world.STATUS)
+    assert allowed() == [("open", "online")] * 2
