@@ -75,17 +75,18 @@ class Venue:
                 self._waiting.pop(0)()
             self.engine.on_due(self.now_ns)
 
-    def says(self, payload: bytes, after_ns: int = NS_PER_MS) -> None:
+    def says(self, payload: bytes, after_ns: int = NS_PER_MS, link: int = 0) -> None:
         self.now_ns += after_ns
-        self.engine.on_bytes(0, server_frame(TEXT, payload), 0, self.now_ns, self.now_ns)
+        self.engine.on_bytes(link, server_frame(TEXT, payload), 0, self.now_ns, self.now_ns)
         self.lives(20 * NS_PER_MS)
 
-    def acknowledges(self, request: dict[str, Any]) -> None:
+    def acknowledges(self, request: dict[str, Any], link: int = 0) -> None:
         params = request["params"]
         for symbol in params["symbol"]:
             result = {"channel": params["channel"], "symbol": symbol}
             told = {"method": request["method"], "req_id": request["req_id"], "result": result}
-            self.says(world.frame(told | {"success": True, "time_in": "", "time_out": ""}))
+            told |= {"success": True, "time_in": "", "time_out": ""}
+            self.says(world.frame(told), link=link)
 
     def takes(self) -> dict[str, Any]:
         """Return the oldest request that was not looked at yet."""
@@ -118,8 +119,12 @@ class Venue:
     def log(self, text: str) -> None:
         self.log_lines.append(text)
 
-    def dial(self, link: int) -> None: ...
-    def retire(self, link: int, reason: str) -> None: ...
+    def dial(self, link: int) -> None:
+        self._waiting.append(lambda: self.engine.on_up(link, self.now_ns))
+
+    def retire(self, link: int, reason: str) -> None:
+        self.dropped.append(f"{link}: {reason}")
+
     def hold_dials(self, until_ns: int) -> None: ...
     def stop(self, why: str) -> None: ...
 
@@ -141,11 +146,11 @@ def stamped(payload: bytes, now_ns: int) -> bytes:
     return payload.replace(b"2023-10-06T17:35:55.440295Z", text.encode())
 
 
-def subscribed(venue: Venue) -> None:
+def subscribed(venue: Venue, link: int = 0) -> None:
     for channel in ("book", "trade"):
         request = venue.takes()
         assert (request["method"], request["params"]["channel"]) == ("subscribe", channel)
-        venue.acknowledges(request)
+        venue.acknowledges(request, link)
 
 
 GUIDE = world.book(
@@ -275,3 +280,41 @@ def test_the_state_of_the_trading_engine_is_that_of_every_pair(venue: Venue) -> 
     assert allowed() == [("cancel_only", "cancel_only")] * 2
     venue.says(world.STATUS)
     assert allowed() == [("open", "online")] * 2
+
+
+def test_a_lost_connection_loses_every_book_and_begins_anew(venue: Venue) -> None:
+    subscribed(venue)
+    venue.says(world.SNAPSHOT)
+    btc, matic = venue.engine.books
+    assert matic.live
+    venue.engine.on_down(0, "closed", venue.now_ns)
+    assert not matic.live
+    venue.sent.clear()
+    venue.engine.on_up(0, venue.now_ns)
+    subscribed(venue)
+    venue.says(world.SNAPSHOT)
+    assert (matic.live, btc.live) == (True, False)
+
+
+def test_a_connection_is_replaced_without_a_book_being_lost(venue: Venue) -> None:
+    """The new one's snapshots take the place of the books that the old one has told until then."""
+    subscribed(venue)
+    venue.says(world.SNAPSHOT)
+    venue.says(with_checksum(GUIDE))
+    for _ in range(12):
+        venue.lives(NS_PER_S)
+        venue.says(b'{"channel":"heartbeat"}')
+    venue.sent.clear()
+    btc, matic = venue.engine.books
+    (session,) = venue.engine.sessions
+    session.expire()
+    venue.lives(200 * NS_PER_MS)
+    subscribed(venue, link=1)
+    venue.says(world.SNAPSHOT, link=1)
+    assert not venue.dropped, "one book is not told of yet"
+    venue.says(with_checksum(GUIDE), link=1)
+    venue.lives(200 * NS_PER_MS)
+    assert venue.dropped == ["0: replaced by a new connection"]
+    assert (btc.live, matic.live) == (True, True), (btc.why, matic.why)
+    venue.says(stamped(world.UPDATE, venue.now_ns), link=1)
+    assert matic.live, matic.why
