@@ -49,6 +49,7 @@ from core.model.events import (
     LimitsReport,
     MarketTrade,
     Notice,
+    Numbered,
     OffGridTrade,
     OpenOrders,
     OrderReport,
@@ -443,6 +444,7 @@ class Engine:
             PriceTold: self.prices.on_told,
             VenueTime: _on_nothing,
             SessionNotice: self._on_notice,
+            Numbered: self.lines.on_numbered,
             Ignored: self.counts.on_ignored,
             ReplaceOutcome: _on_nothing,
         }

@@ -25,7 +25,7 @@ from core.engine.overlap import Overlap
 from core.engine.recovery import Recovery
 from core.model.commands import Logon, SubscribeMarket, SubscribePrivate
 from core.model.errors import RemoteFault
-from core.model.events import Event, Notice, Reply, Verdict
+from core.model.events import Event, Notice, Numbered, Reply, Verdict
 from core.model.units import NS_PER_S
 from core.model.venue import Adapter
 from core.protocols.websocket import BINARY, CLOSE, PING, TEXT, ClientCodec
@@ -304,6 +304,18 @@ class Lines:
             self._make(line, f"venue notice: {notice}")
         elif self._making[line]:
             self.drop(session.link, f"venue notice: {notice}", redial_now=True)
+
+    def on_numbered(self, numbered: Numbered) -> None:
+        """A message of the account's own came on the connection that is being read.
+
+        One that is missing may have told of a fill: another connection begins with all there is.
+        """
+        session = self._links[self._reading]
+        seq, last = numbered.seq, session.numbers.get(numbered.channel)
+        if session.continues(numbered.channel, seq, first=numbered.first):
+            return
+        why = f"message {seq} of {numbered.channel} came after {'none' if last is None else last}"
+        self.drop(session.link, f"{why}: something was not told", redial_now=True)
 
     def step(self, events: list[Event]) -> None:
         """Look at every connection: what it waits for, its silence, its age, its replacement.

@@ -372,6 +372,18 @@ class SessionNotice(Event, frozen=True):
     text: str = ""
 
 
+class Numbered(Event, frozen=True, gc=False):
+    """The number of a message on a channel of the account's own: each is one above the last.
+
+    ``first`` begins a channel anew, with all there is. One that is missing has told something that
+    nobody heard.
+    """
+
+    channel: str
+    seq: int
+    first: bool
+
+
 class Ignored(Event, frozen=True):
     """A legal message of a kind we have no use for; counted by its kind, never an error."""
 

@@ -78,6 +78,7 @@ class Session:
         "hears",
         "line",
         "link",
+        "numbers",
         "phase",
         "unanswered",
         "up_ns",
@@ -95,6 +96,8 @@ class Session:
         self.hears = False
         """Whether the venue takes what we send here: ready, and no cancel waits in vain for its
         answer."""
+        self.numbers: dict[str, int] = {}
+        """The number of each channel's last message."""
         self._script: list[Riskless] = []
         self._waits_for = 0
         self._expiring = False
@@ -116,6 +119,7 @@ class Session:
         self._script = list(script)
         self._waits_for = 0
         self.unanswered = self._kept_ns = 0
+        self.numbers.clear()
         self._expiring = False
         self.up_ns = self.heard_ns = now_ns
 
@@ -144,6 +148,17 @@ class Session:
             return False
         self._move(Step.SCRIPT_DONE)
         self.hears = self.phase is _READY
+        return True
+
+    def continues(self, channel: str, seq: int, *, first: bool) -> bool:
+        """Count a channel's message; return whether none is missing before it.
+
+        What comes before a channel has begun, or again, is of no beginning that counts.
+        """
+        last = self.numbers.get(channel)
+        if not first and (last is None or seq != last + 1):
+            return False
+        self.numbers[channel] = seq
         return True
 
     def keepalive(self, now_ns: int) -> Riskless | None:

@@ -18,7 +18,15 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from core.model.errors import OffGrid
-from core.model.events import NO_INSTRUMENT, Balance, BalanceMoved, Change, Side, VenueStatus
+from core.model.events import (
+    NO_INSTRUMENT,
+    Balance,
+    BalanceMoved,
+    Change,
+    Numbered,
+    Side,
+    VenueStatus,
+)
 from core.model.instrument import Instrument
 from venues.kit import messages
 from venues.kit.literals import atoms, parse_number
@@ -154,14 +162,6 @@ class Unreadable(Struct, frozen=True):
     order_id: str
     client_order_id: str
     what: str
-
-
-class Numbered(Struct, frozen=True, gc=False):
-    """The number of a channel's message: the next one is one above it; a snapshot begins anew."""
-
-    channel: str
-    seq: int
-    first: bool
 
 
 class _Order:

@@ -85,7 +85,7 @@ def amend_order(
     instrument: Instrument,
     order_id: str,
     client_order_id: str,
-    price_ticks: int,
+    price_ticks: int | None,
     size_lots: int,
     deadline_ns: int,
     request_id: int,
@@ -94,11 +94,12 @@ def amend_order(
 ) -> WireRequest:
     """Return a change of an order where it stands; the size is the whole new one, fills included.
 
-    The order is named by the venue's id where it is known.
+    The order is named by the venue's id where it is known. Without a price it keeps its own.
     """
     which = _which(order_id, client_order_id)
     change = f'"order_qty":{instrument.lot.text(size_lots)}'
-    change += f',"limit_price":{instrument.tick.text(price_ticks)}'
+    if price_ticks is not None:
+        change += f',"limit_price":{instrument.tick.text(price_ticks)}'
     if post_only:
         change += ',"post_only":true'
     params = f'{which},{change},"deadline":"{rfc3339_text(deadline_ns)}"'

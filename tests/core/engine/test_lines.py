@@ -7,7 +7,7 @@ from typing import Any
 
 from core.engine.lines import Lines
 from core.model.commands import Command, Ping, SubscribeMarket
-from core.model.events import Event, Reply, Verdict
+from core.model.events import Event, Numbered, Reply, Verdict
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import Keepalive, Line, Role
 from core.state.counts import Counts
@@ -107,3 +107,13 @@ def test_a_connection_that_answers_no_sign_of_life_is_given_up() -> None:
     house.desk.now_ns += STEP_NS
     house.lines.step([])
     assert house.dropped == ["3 requests in a row were not answered"]
+
+
+def test_a_connection_that_has_not_told_all_is_dialled_again() -> None:
+    house = House()
+    house.reply(1)
+    house.lines.on_numbered(Numbered("orders", 8, first=True))
+    house.lines.on_numbered(Numbered("orders", 9, first=False))
+    assert not house.dropped
+    house.lines.on_numbered(Numbered("orders", 11, first=False))
+    assert house.dropped == ["message 11 of orders came after 9: something was not told"]

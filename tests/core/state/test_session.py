@@ -163,3 +163,24 @@ def test_the_venue_hears_from_us_as_often_as_it_wants_to():
 
 def test_a_connection_is_asked_for_nothing_where_the_venue_wants_nothing():
     assert ready().keepalive(10**12) is None
+
+
+def test_a_message_that_is_missing_on_a_channel_is_noticed():
+    session = ready()
+    assert not session.continues("orders", 7, first=False), "the channel has not begun"
+    assert session.continues("orders", 3, first=True)
+    assert session.continues("orders", 4, first=False)
+    assert session.continues("balances", 1, first=True), "each channel has numbers of its own"
+    assert session.continues("orders", 5, first=False)
+    assert not session.continues("orders", 5, first=False)
+    assert not session.continues("orders", 7, first=False)
+    assert session.continues("orders", 1, first=True)
+    assert session.continues("orders", 2, first=False)
+
+
+def test_a_new_connection_begins_its_channels_anew():
+    session = ready()
+    assert session.continues("orders", 3, first=True)
+    session.lost()
+    session.up([], now_ns=1_000)
+    assert not session.continues("orders", 4, first=False)

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.model.errors import Drifted, Malformed
-from core.model.events import NO_INSTRUMENT, Balance, BalanceMoved, Change, Side, VenueStatus
+from core.model.events import (
+    NO_INSTRUMENT,
+    Balance,
+    BalanceMoved,
+    Change,
+    Numbered,
+    Side,
+    VenueStatus,
+)
 from tests.venues.kraken import world
 from tests.venues.kraken.test_hostile import mutated
 from venues.kraken import executions
@@ -18,7 +26,6 @@ from venues.kraken.executions import (
     Execution,
     Executions,
     Fill,
-    Numbered,
     Unreadable,
     read_balances,
 )

@@ -118,6 +118,15 @@ def test_an_amend_changes_price_and_size_at_once() -> None:
     assert sent(by_name, "amend_order")["cl_ord_id"] == "hl-1"
 
 
+def test_an_amend_without_a_price_makes_smaller_where_it_stands() -> None:
+    request = trading.amend_order(world.BTC, ORDER, "hl-1", None, 2, DEADLINE_NS, 17)
+    assert sent(request, "amend_order") == {
+        "order_id": ORDER,
+        "order_qty": 0.00000002,
+        "deadline": DEADLINE,
+    }
+
+
 def test_a_cancel_names_the_venues_id_where_it_is_known() -> None:
     assert sent(trading.cancel_order(ORDER, "hl-1", 17), "cancel_order") == {"order_id": [ORDER]}
     assert sent(trading.cancel_order("", "hl-1", 17), "cancel_order") == {"cl_ord_id": ["hl-1"]}
