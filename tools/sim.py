@@ -4,8 +4,6 @@ Prints one line of JSON when it is ready; nothing else goes to standard output.
 """
 
 import argparse
-import base64
-import binascii
 import json
 import os
 import re
@@ -20,7 +18,6 @@ import trio
 
 from core.model.errors import BadParameter
 from venues.sim.accounts import STANDARD_RATE
-from venues.sim.binance.venue import ED25519_PREFIX
 from venues.sim.dialects import DIALECTS
 from venues.sim.fixed import ONE, NotDecimalError, TooPreciseError, parse
 from venues.sim.server import (
@@ -37,9 +34,8 @@ from venues.sim.venue import RATE
 EXIT_OK: Final = 0
 EXIT_CANNOT_START: Final = 1
 
-_ED25519_BYTES: Final = 32
 # A symbol's letters: no lower case, since streams name it in lower case.
-_SYMBOL_NAME: Final = re.compile(r"(?:(?![a-z])[\w.-]){1,50}")
+_SYMBOL_NAME: Final = re.compile(r"(?:(?![a-z])[\w./-]){1,50}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +74,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KEY:SECRET:ASSET=AMOUNT,..",
-        help="add an account; SECRET may be ed25519/ and a raw public key in base64",
+        help="add an account; SECRET may be ed25519/ and a raw public key in base64 with binance, "
+        "and is in base64 with kraken",
     )
     parser.add_argument(
         "--fees",
@@ -155,9 +152,16 @@ def _check(args: argparse.Namespace) -> None:
         raise BadParameter(
             f"--ca-out {args.ca_out}: without --tls there is no CA to write; add --tls"
         )
+    dialect = DIALECTS[args.venue]
+    for one in args.account:
+        if expected := dialect.expected_secret(one.secret):
+            raise BadParameter(f"--account {one.api_key}: its SECRET has to be {expected}")
+    for one in args.symbol:
+        if expected := dialect.expected_symbol(one):
+            raise BadParameter(f"--symbol {one.name}: {args.venue} names it by {expected}")
     for option, names in (
         ("--symbol", [one.name for one in args.symbol]),
-        ("--account", [one.api_key for one in (DIALECTS[args.venue].account, *args.account)]),
+        ("--account", [one.api_key for one in (dialect.account, *args.account)]),
     ):
         for name, times in Counter(names).items():
             if times > 1:
@@ -195,8 +199,6 @@ def account(text: str) -> AccountConfig:
     if len(parts) != 3 or not parts[0] or not parts[1]:
         raise argparse.ArgumentTypeError("expected KEY:SECRET:ASSET=AMOUNT,..")
     api_key, secret, deposits = parts
-    if secret.startswith(ED25519_PREFIX):
-        _check_public_key(secret.removeprefix(ED25519_PREFIX))
     balances: dict[str, int] = {}
     for deposit in filter(None, deposits.split(",")):
         asset, equals, amount = deposit.partition("=")
@@ -257,17 +259,6 @@ def _depth(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text[:9]) <= 100_000:
         raise argparse.ArgumentTypeError(f"{text!r}: expected 1 to 100000")
     return int(text)
-
-
-def _check_public_key(text: str) -> None:
-    try:
-        raw = base64.b64decode(text, validate=True)
-    except binascii.Error:
-        raw = b""
-    if len(raw) != _ED25519_BYTES:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: expected the {_ED25519_BYTES} raw bytes of an Ed25519 public key in base64"
-        )
 
 
 def _cpu(text: str) -> int:

@@ -189,3 +189,11 @@ class Dialect(ABC):
     @abstractmethod
     def addresses(self, websockets: str) -> Mapping[str, str]:
         """Return the WebSocket addresses by their names, below a base like ``ws://host:port``."""
+
+    @abstractmethod
+    def expected_secret(self, secret: str) -> str:
+        """Return what a secret of this dialect is, where this is none; else nothing."""
+
+    @abstractmethod
+    def expected_symbol(self, symbol: Any) -> str:
+        """Return how a symbol of this dialect is named, where this one is not; else nothing."""

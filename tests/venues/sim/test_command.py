@@ -92,6 +92,18 @@ def test_symbols_and_fees_are_read() -> None:
         sim.symbol("ETHBTC:ETH:BTC:0.05:0.00001:0.0001")
 
 
+def test_a_symbol_and_an_account_reach_the_exchange_in_another_dialect() -> None:
+    public = base64.b64encode(bytes(32)).decode()
+    arguments = ("--symbol", "ADA/EUR:ADA:EUR:0.5:0.0001:0.1", "--account", f"other:{public}:EUR=1")
+    with command("--venue", "kraken", *arguments) as process:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        assert line["symbols"] == ["ADA/EUR"]
+        url = f"{line['rest']}/0/public/AssetPairs"
+        pairs = httpx.get(url, timeout=PATIENCE_SECONDS).json()["result"]
+        assert [one["wsname"] for one in pairs.values()] == ["ADA/EUR"]
+
+
 def test_settings_reach_the_exchange() -> None:
     arguments = ("--symbol", "ETHBTC:ETH:BTC:0.05:0.00001:0.001:0.0001", "--fees", "0.0002:0.0003")
     with command("--rate", "100", *arguments, "--depth", "20", "--volatility", "3") as process:
@@ -105,9 +117,8 @@ def test_settings_reach_the_exchange() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["key", "key:secret", ":secret:USDT=1", "key:secret:USDT", "key:secret:USDT=1e3", "k:s:=1",
-     "k:ed25519/AAAA:USDT=1", "k:ed25519/*:USDT=1"],
-)  # fmt: skip
+    ["key", "key:secret", ":secret:USDT=1", "key:secret:USDT", "key:secret:USDT=1e3", "k:s:=1"],
+)
 def test_malformed_accounts_are_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="expected"):
         sim.account(text)
@@ -159,6 +170,14 @@ def test_malformed_options_are_refused(
         (("--account", "k:s:", "--account", "k:other:"), "--account k: is there already"),
         (("--account", f"{DEFAULT_KEY}:s:"), f"--account {DEFAULT_KEY}: is there already"),
         (("--ca-out", "ca.pem"), "--ca-out ca.pem: without --tls there is no CA"),
+        (("--account", "k:ed25519/AAAA:USDT=1"), "--account k: its SECRET has to be the 32 raw"),
+        (("--account", "k:ed25519/*:USDT=1"), "--account k: its SECRET has to be the 32 raw"),
+        (("--venue", "kraken", "--account", "k:a-b:"), "--account k: its SECRET has to be a secr"),
+        (("--symbol", "A/B:A:B:1:0.1:0.1"), "--symbol A/B: binance names it by letters"),
+        (
+            ("--venue", "kraken", "--symbol", "AB:A:B:1:0.1:0.1"),
+            "--symbol AB: kraken names it by BASE/QUOTE: A/B",
+        ),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(

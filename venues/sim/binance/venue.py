@@ -1,6 +1,7 @@
 """The whole exchange without a wire, in the words of Binance Spot."""
 
 import base64
+import binascii
 import random
 from collections.abc import Mapping
 from typing import Any, Final
@@ -29,6 +30,7 @@ from venues.sim.traders import USUAL, Temper
 from venues.sim.venue import RATE, AccountConfig, AnyVenue, Dialect, Manners, Session
 
 ED25519_PREFIX: Final = "ed25519/"
+_ED25519_BYTES: Final = 32
 """Begins a secret that is a raw public key in base64; any other is an HMAC secret."""
 
 _read_action = msgspec.json.Decoder(AnyAction).decode
@@ -165,3 +167,16 @@ class BinanceDialect(Dialect):
 
     def addresses(self, websockets: str) -> Mapping[str, str]:
         return {"stream": websockets, "ws_api": websockets + WS_API_PATH}
+
+    def expected_secret(self, secret: str) -> str:
+        if not secret.startswith(ED25519_PREFIX):
+            return ""
+        try:
+            raw = base64.b64decode(secret.removeprefix(ED25519_PREFIX), validate=True)
+        except binascii.Error:
+            raw = b""
+        expected = f"the {_ED25519_BYTES} raw bytes of an Ed25519 public key in base64"
+        return "" if len(raw) == _ED25519_BYTES else expected
+
+    def expected_symbol(self, symbol: Any) -> str:
+        return "letters and digits, like ETHBTC" if "/" in symbol.name else ""

@@ -14,7 +14,7 @@ from venues.sim.durations import SECOND_NS
 from venues.sim.fixed import DECIMALS, show
 
 _SCALE: Final = Decimal(10) ** DECIMALS
-# More digits than any amount has; Decimal would take a terabyte of them.
+# More digits than any amount has, written out or by an exponent: Decimal would take a terabyte.
 LONGEST_NUMBER: Final = 40
 
 
@@ -26,17 +26,23 @@ def read(value: Any) -> int:
     """Return a number, or its text, in units of 1e-8. Raises ``NotNumberError``."""
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise NotNumberError(value)
-    text = str(value)
+    units = _decimal(str(value)) * _SCALE
+    found = int(units)
+    if found != units:
+        raise NotNumberError(value)
+    return found
+
+
+def _decimal(text: str) -> Decimal:
     if len(text) > LONGEST_NUMBER:
         raise NotNumberError(text[:LONGEST_NUMBER])
     try:
-        units = Decimal(text) * _SCALE
-        found = int(units)
-    except (InvalidOperation, ValueError, OverflowError):
+        given = Decimal(text)
+    except InvalidOperation:
         raise NotNumberError(text) from None
-    if found != units:
+    if not given.is_finite() or abs(given.adjusted()) > LONGEST_NUMBER:
         raise NotNumberError(text)
-    return found
+    return given
 
 
 def fixed(units: int, decimals: int) -> str:
@@ -57,6 +63,11 @@ def plain(units: int) -> Raw:
     """Return a JSON number without needless zeros but one, as all else is written: ``26500.0``."""
     text = show(units).rstrip("0")
     return Raw((text + "0" if text.endswith(".") else text).encode())
+
+
+def read_seconds(text: str) -> int:
+    """Return seconds since the epoch in nanoseconds. Raises ``NotNumberError``."""
+    return int(_decimal(text) * SECOND_NS)
 
 
 # -- times -------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ form or JSON. Every reply is ``{"error": [], "result": ...}`` with status 200; t
 venue answers with pages of HTML.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,7 +16,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from venues.sim.accounts import Account
+from venues.sim.accounts import Account, Balance
 from venues.sim.durations import DAY_NS, SECOND_NS
 from venues.sim.faults import Line, LineName, Moment, Outlet, Part, Switchboard
 from venues.sim.fixed import ONE
@@ -26,10 +27,12 @@ from venues.sim.kraken.keys import ApiKey
 from venues.sim.kraken.market_data import INTERVALS, average, candle_rows
 from venues.sim.kraken.numbers import (
     ORDER,
+    NotNumberError,
     coarse_stamp,
     fixed,
     name_of,
     read_name,
+    read_seconds,
     unix,
 )
 from venues.sim.kraken.pairs import COST_DECIMALS, Asset, Pair, asset
@@ -44,6 +47,8 @@ LONGEST_QUERY: Final = 50
 LONGEST_TRADE_QUERY: Final = 20
 LARGEST_DEPTH: Final = 500
 TRADES_SHOWN: Final = 1_000
+# Digits of the longest time in seconds.
+LONGEST_TIME: Final = 10
 
 _encode = msgspec.json.Encoder().encode
 _read = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -54,13 +59,14 @@ NOT_FOUND: Final = 404
 class Call:
     """One request while it is handled."""
 
-    __slots__ = ("_key", "now_ns", "p", "received_ns")
+    __slots__ = ("_key", "now_ns", "p", "received_ns", "seen_ns")
 
     def __init__(self, p: Params, key: ApiKey | None, moment: Moment) -> None:
         self.p = p
         self._key = key
         self.now_ns = moment.now_ns
         self.received_ns = moment.received_ns
+        self.seen_ns = moment.seen_ns
 
     @property
     def key(self) -> ApiKey:
@@ -250,12 +256,13 @@ def _ohlc(exchange: Exchange, call: Call) -> Any:
 def _balance(exchange: Exchange, call: Call) -> Any:
     return {
         one.key: fixed(balance.free + balance.locked, one.decimals)
-        for one, balance in _balances(call.account)
+        for one, balance in _balances(call)
     }
 
 
-def _balances(account: Account) -> list[tuple[Asset, Any]]:
-    return [(asset(name), balance) for name, balance in sorted(account.balances.items())]
+def _balances(call: Call) -> list[tuple[Asset, Balance]]:
+    balances = call.account.balances_at(call.seen_ns)
+    return [(asset(name), balance) for name, balance in sorted(balances.items())]
 
 
 def _balance_ex(exchange: Exchange, call: Call) -> Any:
@@ -264,17 +271,17 @@ def _balance_ex(exchange: Exchange, call: Call) -> Any:
             "balance": fixed(balance.free + balance.locked, one.decimals),
             "hold_trade": fixed(balance.locked, one.decimals),
         }
-        for one, balance in _balances(call.account)
+        for one, balance in _balances(call)
     }
 
 
 def _trade_balance(exchange: Exchange, call: Call) -> Any:
     worth = 0
-    for name, balance in call.account.balances.items():
-        pair = exchange.pairs.by_name.get(f"{name}/USD")
-        price = ONE if name == "USD" else 0 if pair is None else pair.market.last_price()
+    for one, balance in _balances(call):
+        pair = exchange.pairs.by_name.get(f"{one.name}/USD")
+        price = ONE if one.name == "USD" else 0 if pair is None else pair.market.last_price()
         worth += (balance.free + balance.locked) * price // ONE
-    unexecuted = sum(one.left * one.price // ONE for one in exchange.open_orders(call.account))
+    unexecuted = sum(one.left * one.price // ONE for one in _open_at(exchange, call))
     whole, nothing = fixed(worth, 4), fixed(0, 4)
     return {
         "eb": whole, "tb": whole, "m": nothing, "uv": fixed(unexecuted, 4), "n": nothing,
@@ -283,19 +290,35 @@ def _trade_balance(exchange: Exchange, call: Call) -> Any:
 
 
 def _open_orders(exchange: Exchange, call: Call) -> Any:
-    found = _filtered(exchange.open_orders(call.account), call)
-    trades = call.flag("trades")
-    return {"open": {_id(exchange, one): _order(exchange, one, trades) for one in found}}
+    return {"open": _shown(exchange, call, _filtered(_open_at(exchange, call), call))}
+
+
+def _open_at(exchange: Exchange, call: Call) -> list[Order]:
+    """Return the orders that were open at the moment the caller is shown, oldest first."""
+    if call.seen_ns >= call.now_ns:
+        return exchange.open_orders(call.account)
+    found = [one for one in _orders_at(exchange, call) if one.is_open]
+    return sorted(found, key=lambda order: (order.created_ns, order.order_id))
+
+
+def _orders_at(exchange: Exchange, call: Call) -> list[Order]:
+    """Return every order of the account as it was at the moment the caller is shown."""
+    return [
+        seen
+        for pair in exchange.pairs.all
+        for order in exchange.engine.file(call.account, pair.name).orders.values()
+        if (seen := order.at(call.seen_ns)) is not None
+    ]
+
+
+def _shown(exchange: Exchange, call: Call, orders: list[Order]) -> dict[str, Any]:
+    """Return orders by their ids."""
+    seen_ns = call.seen_ns if call.flag("trades") else None
+    return {exchange.order_id(one): _order(exchange, one, seen_ns) for one in orders}
 
 
 def _closed_orders(exchange: Exchange, call: Call) -> Any:
-    found = [
-        order
-        for pair in exchange.pairs.all
-        for order in exchange.engine.file(call.account, pair.name).orders.values()
-        if not order.is_open
-    ]
-    found = _filtered(found, call)
+    found = _filtered([one for one in _orders_at(exchange, call) if not one.is_open], call)
     by_open = call.text("closetime") == "open"
 
     def time_ns(order: Order) -> int:
@@ -304,11 +327,9 @@ def _closed_orders(exchange: Exchange, call: Call) -> Any:
     start_ns, end_ns = _span(exchange, call)
     found = [one for one in found if start_ns < time_ns(one) <= end_ns]
     found.sort(key=time_ns, reverse=True)
-    offset, trades = call.whole("ofs", 0), call.flag("trades")
+    offset = call.whole("ofs", 0)
     page = found[offset : offset + PAGE]
-    result: dict[str, Any] = {
-        "closed": {_id(exchange, one): _order(exchange, one, trades) for one in page}
-    }
+    result: dict[str, Any] = {"closed": _shown(exchange, call, page)}
     return result if call.flag("without_count") else result | {"count": len(found)}
 
 
@@ -321,19 +342,16 @@ def _query_orders(exchange: Exchange, call: Call) -> Any:
         texts = [text.strip() for text in named.split(",")]
         if len(texts) > LONGEST_QUERY:
             raise words.arguments("txid")
-        found = [exchange.find(call.account, text) for text in texts]
-        if any(order is None for order in found):
-            raise ApiError("EOrder:Invalid order")
+        found = []
+        for text in texts:
+            order = exchange.find(call.account, text)
+            seen = None if order is None else order.at(call.seen_ns)
+            if seen is None:
+                raise ApiError("EOrder:Invalid order")
+            found.append(seen)
     else:
-        every = [
-            order
-            for pair in exchange.pairs.all
-            for order in exchange.engine.file(call.account, pair.name).orders.values()
-        ]
-        found = [order for order in every if order.client_id == name]
-    orders = _filtered([order for order in found if order is not None], call)
-    trades = call.flag("trades")
-    return {_id(exchange, one): _order(exchange, one, trades) for one in orders}
+        found = [order for order in _orders_at(exchange, call) if order.client_id == name]
+    return _shown(exchange, call, _filtered(found, call))
 
 
 def _filtered(orders: list[Order], call: Call) -> list[Order]:
@@ -354,8 +372,8 @@ def _span(exchange: Exchange, call: Call) -> tuple[int, int]:
         time_ns = _time_of(exchange, call, text)
         if time_ns is None:
             try:
-                time_ns = int(Decimal(text) * SECOND_NS)
-            except ArithmeticError:
+                time_ns = read_seconds(text)
+            except NotNumberError:
                 raise words.arguments(name) from None
         found.append(time_ns)
     return found[0], found[1]
@@ -376,7 +394,7 @@ def _trades_history(exchange: Exchange, call: Call) -> Any:
         (pair, one)
         for pair in exchange.pairs.all
         for one in exchange.engine.file(call.account, pair.name).executions
-        if start_ns < one.trade.time_ns <= end_ns
+        if start_ns < one.trade.time_ns <= min(end_ns, call.seen_ns)
     ]
     found.sort(key=lambda one: (one[1].trade.time_ns, one[1].trade.trade_id), reverse=True)
     offset = call.whole("ofs", 0)
@@ -397,7 +415,7 @@ def _query_trades(exchange: Exchange, call: Call) -> Any:
     result = {}
     for text in texts:
         found = _trade_named(exchange, call.account, text)
-        if found is None:
+        if found is None or found[1].trade.time_ns > call.seen_ns:
             raise ApiError("EQuery:Unknown trade")
         result[text] = _trade(exchange, call.account, *found)
     return result
@@ -464,15 +482,14 @@ def _token(exchange: Exchange, call: Call) -> Any:
     return {"token": exchange.new_token(call.key, call.now_ns), "expires": 900}
 
 
-def _id(exchange: Exchange, order: Order) -> str:
-    return exchange.order_id(order)
-
-
 _STATES: Final = {"new": "open", "partially_filled": "open", "filled": "closed"}
 
 
-def _order(exchange: Exchange, order: Order, with_trades: bool) -> dict[str, Any]:
-    """Return an order as OpenOrders, ClosedOrders and QueryOrders show it."""
+def _order(exchange: Exchange, order: Order, seen_ns: int | None) -> dict[str, Any]:
+    """Return an order as OpenOrders, ClosedOrders and QueryOrders show it.
+
+    With ``seen_ns`` its trades are named as far as they had happened by then.
+    """
     pair = exchange.pairs.by_name[order.symbol]
     average_price = order.quote_executed * ONE // order.executed if order.executed else 0
     state = status_of(order)
@@ -495,10 +512,12 @@ def _order(exchange: Exchange, order: Order, with_trades: bool) -> dict[str, Any
         "misc": "amended" if order.tag.amended else "",
         "oflags": "fciq,post" if order.tag.post_only else "fciq",
     }
-    if with_trades:
+    if seen_ns is not None:
         done = exchange.engine.file(exchange.engine.accounts[order.owner], order.symbol).executions
         shown["trades"] = [
-            exchange.trade_id(pair, one) for one in done if one.order_id == order.order_id
+            exchange.trade_id(pair, one)
+            for one in done
+            if one.order_id == order.order_id and one.trade.time_ns <= seen_ns
         ]
     if not order.is_open:
         shown |= {"closetm": unix(order.updated_ns), "reason": reason_of(order)}
@@ -539,7 +558,7 @@ def _order_params(p: Params, symbol: str | None) -> dict[str, Any]:
     for name in ("leverage", "reduce_only", "close[ordertype]", "close", "starttm"):
         if str(p.get(name) or "0").lower() not in {"0", "none", "false"}:
             raise words.arguments(name)
-    kind = p.get("ordertype")
+    kind = str(p.get("ordertype") or "")
     params: dict[str, Any] = {
         "symbol": symbol,
         "side": p.get("type"),
@@ -559,16 +578,16 @@ def _order_params(p: Params, symbol: str | None) -> dict[str, Any]:
         "cl_ord_id": "cl_ord_id",
         "displayvol": "display_qty",
     }
-    params |= {ours: p[name] for name, ours in names.items() if p.get(name) not in {None, ""}}
+    params |= {ours: p[name] for name, ours in names.items() if p.get(name) not in (None, "")}
     if p.get("stptype"):
         params["stp_type"] = str(p["stptype"]).replace("-", "_")
-    if p.get("userref") not in {None, ""}:
+    if p.get("userref") not in (None, ""):
         params["order_userref"] = _int(p, "userref")
-    if p.get("expiretm") not in {None, "", "0", 0}:
+    if p.get("expiretm") not in (None, "", "0", 0):
         text = str(p["expiretm"]).removeprefix("+")
-        if not text.isdecimal():
+        if not text.isdecimal() or len(text) > LONGEST_TIME:
             raise words.arguments("expiretm")
-        params["expire_time"] = coarse_stamp(int(text[:11]) * SECOND_NS)
+        params["expire_time"] = coarse_stamp(int(text) * SECOND_NS)
     return {name: value for name, value in params.items() if value is not None}
 
 
@@ -640,9 +659,12 @@ def _amend_order(exchange: Exchange, call: Call) -> Any:
     return {"amend_id": amend_id}
 
 
+_USERREF: Final = re.compile(r"-?\d{1,10}", re.ASCII)
+
+
 def _cancel_order(exchange: Exchange, call: Call) -> Any:
     text, name = call.text("txid"), call.text("cl_ord_id")
-    if text is not None and text.lstrip("-").isdecimal():
+    if text is not None and _USERREF.fullmatch(text):
         params: dict[str, Any] = {"order_userref": [int(text)]}
     elif text is not None:
         params = {"order_id": [text]}
@@ -667,11 +689,15 @@ def _cancel_batch(exchange: Exchange, call: Call) -> Any:
     orders, names = call.p.get("orders"), call.p.get("cl_ord_ids")
     orders = _json(orders) if isinstance(orders, str) else orders
     names = _json(names) if isinstance(names, str) else names
-    plain_ids = [one.get("txid") if isinstance(one, dict) else one for one in orders or []]
-    plain_names = [one.get("cl_ord_id") if isinstance(one, dict) else one for one in names or []]
-    return {
-        "count": trading.cancel_batch(exchange, call.account, plain_ids, plain_names, call.now_ns)
-    }
+    ids, named = _plain(orders, "txid"), _plain(names, "cl_ord_id")
+    return {"count": trading.cancel_batch(exchange, call.account, ids, named, call.now_ns)}
+
+
+def _plain(entries: Any, name: str) -> list[Any]:
+    """Return what a list has, each plainly or in an object."""
+    if entries is not None and not isinstance(entries, list):
+        raise words.arguments("orders")
+    return [one.get(name) if isinstance(one, dict) else one for one in entries or []]
 
 
 def _json(text: str) -> Any:

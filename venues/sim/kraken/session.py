@@ -168,12 +168,12 @@ class Session:
             _check_numbers(params)
             return handler(params, moment)
         except ApiError as error:
-            shown = {"channel": params["channel"]} if params.get("channel") in PRIVATE else None
-            return [Reply(shown, error.text)]
+            channel = _channel(params)
+            return [Reply({"channel": channel} if channel in PRIVATE else None, error.text)]
 
     def _check_host(self, method: str, params: dict[str, Any]) -> None:
         """Raise where one of the venue's hosts is asked for what another one serves."""
-        channel = params.get("channel")
+        channel = _channel(params)
         if method in {"subscribe", "unsubscribe"}:
             is_private = channel in PRIVATE or channel == "level3"
             is_public = channel in PUBLIC
@@ -291,7 +291,7 @@ class Session:
         return [Reply()]
 
     def _subscribe(self, params: dict[str, Any], moment: Moment) -> list[Reply]:
-        channel = params.get("channel")
+        channel = _channel(params)
         if channel in PRIVATE:
             return [self._subscribe_private(channel, params, moment)]
         if channel == "instrument":
@@ -300,9 +300,9 @@ class Session:
         if channel == "level3":
             self._token(params, moment, None)
             self._count_level3(params, symbols, moment.now_ns)
-        return [self._subscribe_symbol(str(channel), name, params) for name in symbols]
+        return [self._subscribe_symbol(channel, name, params) for name in symbols]
 
-    def _symbols(self, channel: Any, params: dict[str, Any]) -> list[Any]:
+    def _symbols(self, channel: str, params: dict[str, Any]) -> list[Any]:
         if channel not in PUBLIC and channel != "level3":
             raise ApiError("Unsupported event")
         symbols = params.get("symbol")
@@ -311,7 +311,7 @@ class Session:
         return symbols
 
     def _subscribe_symbol(self, channel: str, name: Any, params: dict[str, Any]) -> Reply:
-        if name not in self._exchange.pairs.by_name:
+        if not isinstance(name, str) or name not in self._exchange.pairs.by_name:
             error = f"Currency pair not supported {name}"
             return Reply(error=error, result={"symbol": name})
         try:
@@ -396,7 +396,7 @@ class Session:
         self._report("executions", data, "executions.snapshot", now_ns, "snapshot")
 
     def _unsubscribe(self, params: dict[str, Any], moment: Moment) -> list[Reply]:
-        channel = params.get("channel")
+        channel = _channel(params)
         if channel in PRIVATE:
             private = self._private.pop(channel, None)
             if private is None:
@@ -406,11 +406,13 @@ class Session:
         if channel == "instrument":
             return [self._leave(("instrument", "", None), {})]
         return [
-            self._unsubscribe_symbol(str(channel), name, params)
+            self._unsubscribe_symbol(channel, name, params)
             for name in self._symbols(channel, params)
         ]
 
     def _unsubscribe_symbol(self, channel: str, name: Any, params: dict[str, Any]) -> Reply:
+        if not isinstance(name, str):
+            return Reply(error="Subscription Not Found", result={"symbol": name})
         try:
             detail, shown = _detail(channel, params)
         except ApiError as error:
@@ -520,22 +522,28 @@ class Session:
         return [Reply({"count": count})]
 
 
+def _channel(params: dict[str, Any]) -> str:
+    """Return the channel that a request names; it may name none, or something that is no name."""
+    channel = params.get("channel")
+    return channel if isinstance(channel, str) else ""
+
+
 def _detail(channel: str, params: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Return what sets a subscription apart from others of its channel, and how it is shown."""
     if channel in {"book", "level3"}:
         depths = BOOK_DEPTHS if channel == "book" else LEVEL3_DEPTHS
         depth = params.get("depth", depths[0])
-        if isinstance(depth, bool) or depth not in depths:
+        if type(depth) is not int or depth not in depths:
             raise ApiError("Subscription depth not supported")
         return depth, {"depth": depth}
     if channel == "ticker":
         trigger = params.get("event_trigger", "trades")
-        if trigger not in {"bbo", "trades"}:
+        if trigger not in ("bbo", "trades"):
             raise ApiError("Event trigger not supported")
         return trigger, {"event_trigger": trigger}
     if channel == "ohlc":
         interval = params.get("interval", INTERVALS[0])
-        if isinstance(interval, bool) or interval not in INTERVALS:
+        if type(interval) is not int or interval not in INTERVALS:
             raise ApiError("Subscription interval not supported")
         return interval, {"interval": interval}
     return None, {}

@@ -6,7 +6,6 @@ amend_order, cancel_order, cancel_all, cancel_all_orders_after, batch_add, batch
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from venues.sim.accounts import Account
@@ -122,7 +121,9 @@ def _client_id(params: Mapping[str, Any]) -> str:
 
 def _userref(params: Mapping[str, Any]) -> int | None:
     value = params.get("order_userref")
-    if value is not None and (isinstance(value, bool) or value not in _INT32):
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value not in _INT32:
         raise words.arguments("order_userref")
     return value
 
@@ -388,17 +389,12 @@ def amend(
     if takes and (_flag(params, "post_only") or order.tag.post_only):
         raise ApiError(words.WOULD_TAKE)
     order.stop_price = trigger
-    order.tag = replace_tag(order.tag, amended=True)
+    order.tag = order.tag._replace(amended=True)
     try:
         exchange.engine.alter(account, pair.market, order, quantity, price, now_ns)
     except Refused as refused:
         raise words.of(refused) from None
     return order, exchange.new_amend_id()
-
-
-def replace_tag(tag: Tag, **changes: Any) -> Tag:
-    """Return a tag with some of its fields changed."""
-    return tag._replace(**changes)
 
 
 def _named(exchange: Exchange, account: Account, params: Mapping[str, Any]) -> Order:
@@ -521,9 +517,9 @@ def edit(
         quote_quantity=0,
         client_id="",
         self_trade=former.self_trade,
-        tag=replace_tag(former.tag, userref=_userref(params) or former.tag.userref),
+        tag=former.tag._replace(userref=_userref(params) or former.tag.userref),
     )
     if request.price % pair.symbol.tick_size:
         raise ApiError(words.TICK_SIZE)
     exchange.cancel(account, former, now_ns)
-    return former, place(exchange, account, pair, replace(request), now_ns)
+    return former, place(exchange, account, pair, request, now_ns)

@@ -19,6 +19,7 @@ from venues.sim.kraken import rest
 from venues.sim.kraken.actions import AnyAction
 from venues.sim.kraken.answers import KrakenAnswers
 from venues.sim.kraken.exchange import Exchange
+from venues.sim.kraken.keys import is_secret
 from venues.sim.kraken.market_data import MarketData
 from venues.sim.kraken.pairs import SYMBOLS
 from venues.sim.kraken.reports import Reporter
@@ -163,3 +164,10 @@ class KrakenDialect(Dialect):
             "private": websockets + PRIVATE_PATH,
             "level3": websockets + LEVEL3_PATH,
         }
+
+    def expected_secret(self, secret: str) -> str:
+        return "" if is_secret(secret) else "a secret in base64"
+
+    def expected_symbol(self, symbol: Any) -> str:
+        expected = f"{symbol.base}/{symbol.quote}"
+        return "" if symbol.name == expected else f"BASE/QUOTE: {expected}"

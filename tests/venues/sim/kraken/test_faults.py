@@ -89,6 +89,25 @@ def test_a_nonce_may_be_refused() -> None:
     assert world.error("OpenOrders") == "EAPI:Invalid nonce"
 
 
+def test_a_query_may_show_what_was() -> None:
+    world, trader = market()
+    before = trader.limit("buy", 90.0, 0.5)
+    world.run(10)
+    order_id = trader.limit("buy", 110.0, 0.5)["order_id"]
+    world.fault("lag", delay_ms=5_000)
+    assert list(world.result("OpenOrders")["open"]) == [before["order_id"]]
+    assert world.error("QueryOrders", txid=order_id) == "EOrder:Invalid order"
+    assert world.result("ClosedOrders")["count"] == 0
+    assert world.result("TradesHistory")["count"] == 0
+    assert world.result("Balance")["XXBT"] == "100.0000000000"
+    assert world.result("BalanceEx")["ZUSD"]["hold_trade"] == "45.0450"
+    world.run(6)
+    shown = world.result("QueryOrders", txid=order_id, trades="true")[order_id]
+    assert (shown["status"], len(shown["trades"])) == ("closed", 1)
+    assert world.result("ClosedOrders")["count"] == world.result("TradesHistory")["count"] == 1
+    assert world.result("Balance")["XXBT"] == "100.5000000000"
+
+
 def test_silence_keeps_the_heart_from_beating() -> None:
     world, trader = market()
     world.fault("silence", line="ws_api")
