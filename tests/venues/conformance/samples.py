@@ -1,0 +1,91 @@
+"""What a venue shows of itself: documented messages, and what each of them means.
+
+``tests/venues/NAME/samples.py`` holds one ``Samples`` as ``SAMPLES``, with messages as the venue's
+documentation prints them, or as they were recorded.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+import venues
+from core.model.commands import Command
+from core.model.events import Event, Verdict
+from core.model.instrument import Instrument
+from core.model.venue import Adapter, Credentials, HttpRequest, Remedy, Venue
+
+NO_VENUES = frozenset({"kit", "sim"})
+"""Packages beside the venues: what adapters share, and the exchange."""
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """A message on a connection, and its events."""
+
+    line: int
+    payload: bytes
+    events: tuple[Event, ...]
+    words: tuple[str, ...] = ()
+    """Names of its fields whose words are a closed set."""
+
+
+class Answered(Struct, frozen=True, kw_only=True):
+    """The body of a good REST answer to a command, and the facts that it proves."""
+
+    command: Command
+    body: bytes
+    facts: tuple[Event, ...]
+
+
+class Sent(Struct, frozen=True, kw_only=True):
+    """A command, and what leaves for it: the JSON of a message, or a REST request."""
+
+    command: Command
+    message: Mapping[str, Any] | HttpRequest
+
+
+class Refused(Struct, frozen=True, kw_only=True):
+    """One documented error, what it proves of the request, and what it asks of us."""
+
+    code: int
+    text: str
+    verdict: Verdict
+    remedy: Remedy | None = None
+    """``None`` where no order can be refused with it."""
+
+
+class Samples(Struct, frozen=True, kw_only=True):
+    """One venue, as its documentation shows it."""
+
+    venue: Venue
+    adapter: Callable[[], Adapter]
+    """Makes an adapter that has learned ``instruments``."""
+    instruments: tuple[Instrument, ...]
+    keys: tuple[Credentials, ...]
+    """Keys of each kind it takes, visibly fake."""
+    told: tuple[Told, ...] = ()
+    answered: tuple[Answered, ...] = ()
+    sent: tuple[Sent, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    judged: Callable[[int, str], Verdict] | None = None
+    """Returns what an error of the venue proves."""
+
+
+def names() -> list[str]:
+    """Return the venues there are, by the folders of ``venues``."""
+    found = [module.name for module in pkgutil.iter_modules(venues.__path__) if module.ispkg]
+    return sorted(set(found) - NO_VENUES)
+
+
+def of(name: str) -> Samples:
+    """Return what a venue shows of itself."""
+    samples = importlib.import_module(f"tests.venues.{name}.samples").SAMPLES
+    assert isinstance(samples, Samples)
+    return samples
+
+
+EVERY = {name: of(name) for name in names()}

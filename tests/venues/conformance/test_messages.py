@@ -1,0 +1,195 @@
+"""Any bytes give events or one of two typed errors; a word outside a closed set books nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from core.model.errors import Drifted, Malformed
+from core.model.events import AccountReport, Event, FillReport, Ignored, OrderReport, Reply
+from tests.venues.conformance import samples
+from tests.venues.conformance.samples import Answered, Samples, Told
+
+Read = Callable[[bytes], list[Event]]
+Path = tuple[str | int, ...]
+
+STREAMED = [
+    pytest.param(shown, told, id=f"{name}-{number}")
+    for name, shown in samples.EVERY.items()
+    for number, told in enumerate(shown.told)
+]
+ANSWERS = [
+    pytest.param(shown, answered, id=f"{name}-{type(answered.command).__name__}-{number}")
+    for name, shown in samples.EVERY.items()
+    for number, answered in enumerate(shown.answered)
+]
+
+EXTREMES = (0, -1, 2**31, 2**53 + 1, 2**63 - 1, 2**63, -(2**63), 10**40)
+"""Integers at which somebody's arithmetic ends."""
+
+OTHERS: tuple[Any, ...] = (None, True, 7, -1.5, "", "x", "9" * 45, [], [1], {}, {"x": 1})
+"""One value of each type, and texts that are no numbers or too long ones."""
+
+
+def reader(shown: Samples, sample: Told | Answered) -> Read:
+    """Return what reads a message like this one; an adapter that has read nothing else."""
+
+    def read(payload: bytes) -> list[Event]:
+        adapter = shown.adapter()
+        if isinstance(sample, Answered):
+            return [adapter.answer(sample.command, 1, 200, {}, payload)]
+        events: list[Event] = []
+        adapter.decode(sample.line, payload, events)
+        return events
+
+    return read
+
+
+def body(sample: Told | Answered) -> bytes:
+    return sample.body if isinstance(sample, Answered) else sample.payload
+
+
+def survives(read: Read, payload: bytes) -> list[Event]:
+    """Return the events of a message, none where it is refused with a typed error."""
+    try:
+        return read(payload)
+    except (Malformed, Drifted):
+        return []
+
+
+def places(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Yield every place in a message with what stands there."""
+    yield path, value
+    if isinstance(value, dict):
+        for name, one in value.items():
+            yield from places(one, (*path, name))
+    elif isinstance(value, list):
+        for at, one in enumerate(value):
+            yield from places(one, (*path, at))
+
+
+def changed(value: Any, path: Path, change: Callable[[Any, str | int], Any]) -> Any:
+    """Return a message in which ``change`` has had its way with the holder of one place."""
+    if len(path) == 1:
+        return change(value, path[0])
+    inner = changed(value[path[0]], path[1:], change)
+    if isinstance(value, dict):
+        return {name: inner if name == path[0] else one for name, one in value.items()}
+    return [inner if at == path[0] else one for at, one in enumerate(value)]
+
+
+def without(holder: Any, key: str | int) -> Any:
+    if isinstance(holder, dict):
+        return {name: one for name, one in holder.items() if name != key}
+    return [one for at, one in enumerate(holder) if at != key]
+
+
+def renamed(holder: Any, key: str | int) -> Any:
+    if isinstance(holder, dict):
+        return {(f"{name}_" if name == key else name): one for name, one in holder.items()}
+    return [*holder, holder[int(key)]]
+
+
+def with_value(new: Any) -> Callable[[Any, str | int], Any]:
+    def put(holder: Any, key: str | int) -> Any:
+        if isinstance(holder, dict):
+            return {name: new if name == key else one for name, one in holder.items()}
+        return [new if at == key else one for at, one in enumerate(holder)]
+
+    return put
+
+
+def written(message: Any) -> bytes:
+    return json.dumps(message, separators=(",", ":")).encode()
+
+
+@pytest.mark.parametrize(("shown", "told"), STREAMED)
+def test_a_documented_message_becomes_its_events(shown: Samples, told: Told) -> None:
+    assert tuple(reader(shown, told)(told.payload)) == told.events
+
+
+@pytest.mark.parametrize(("shown", "answered"), ANSWERS)
+def test_a_documented_answer_proves_its_facts(shown: Samples, answered: Answered) -> None:
+    [reply] = reader(shown, answered)(answered.body)
+    assert isinstance(reply, Reply)
+    assert reply.facts == answered.facts
+
+
+@pytest.mark.parametrize(("shown", "sample"), [*STREAMED, *ANSWERS])
+def test_a_message_torn_at_any_byte_is_refused(shown: Samples, sample: Told | Answered) -> None:
+    read, payload = reader(shown, sample), body(sample)
+    for end in range(len(payload)):
+        with pytest.raises((Malformed, Drifted)):
+            read(payload[:end])
+
+
+@pytest.mark.parametrize(("shown", "sample"), [*STREAMED, *ANSWERS])
+def test_a_message_with_a_tail_is_refused(shown: Samples, sample: Told | Answered) -> None:
+    read, payload = reader(shown, sample), body(sample)
+    for tail in (b"x", b"{}", b",", b"\x00"):
+        with pytest.raises((Malformed, Drifted)):
+            read(payload + tail)
+
+
+@pytest.mark.parametrize(("shown", "sample"), [*STREAMED, *ANSWERS])
+def test_a_field_that_is_dropped_renamed_or_of_another_type_ends_nothing(
+    shown: Samples, sample: Told | Answered
+) -> None:
+    read, message = reader(shown, sample), json.loads(body(sample))
+    for path, _ in places(message):
+        if path:
+            for change in (without, renamed, *map(with_value, OTHERS)):
+                survives(read, written(changed(message, path, change)))
+
+
+@pytest.mark.parametrize(("shown", "sample"), [*STREAMED, *ANSWERS])
+def test_a_field_that_stands_twice_ends_nothing(shown: Samples, sample: Told | Answered) -> None:
+    read, payload = reader(shown, sample), body(sample)
+    for path, value in places(json.loads(payload)):
+        if path and isinstance(path[-1], str):
+            field = written(path[-1]) + b":"
+            twice = field + written(value) + b"," + field
+            survives(read, payload.replace(field, twice, 1))
+
+
+@pytest.mark.parametrize(("shown", "sample"), [*STREAMED, *ANSWERS])
+def test_a_number_at_its_extremes_gives_events_or_a_typed_error(
+    shown: Samples, sample: Told | Answered
+) -> None:
+    read, message = reader(shown, sample), json.loads(body(sample))
+    for path, value in places(message):
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            continue
+        for extreme in EXTREMES:
+            new = str(extreme) if isinstance(value, str) else extreme
+            survives(read, written(changed(message, path, with_value(new))))
+
+
+@pytest.mark.parametrize(("shown", "told"), STREAMED)
+def test_a_word_outside_of_a_closed_set_is_never_booked(shown: Samples, told: Told) -> None:
+    read, message = reader(shown, told), json.loads(told.payload)
+    found = {path[-1] for path, _ in places(message) if path}
+    assert set(told.words) <= found
+    for path, _ in places(message):
+        if path and path[-1] in told.words:
+            for event in survives(read, written(changed(message, path, with_value("zzz")))):
+                assert not isinstance(event, OrderReport | FillReport | AccountReport), event
+
+
+UNKNOWN: tuple[object, ...] = (
+    *({"zzz": 1}, {"e": "zzz"}, {"channel": "zzz", "data": []}, {"method": "zzz"}),
+    *([], [1], 7, "zzz", None),
+)
+
+
+@pytest.mark.parametrize("name", samples.EVERY)
+def test_a_message_of_a_kind_that_nobody_knows_is_ignored_or_refused(name: str) -> None:
+    shown = samples.EVERY[name]
+    for line in range(len(shown.adapter().lines)):
+        for message in UNKNOWN:
+            read = reader(shown, Told(line=line, payload=b"", events=()))
+            events = survives(read, written(message))
+            assert all(isinstance(event, Ignored | Reply) for event in events), events
