@@ -10,8 +10,9 @@ import random
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from core.engine.charges import changed_by
 from core.engine.outbound import Outbound
-from core.model.commands import Amend, Cancel, Command, OrderKind, Place, Replace, TimeInForce
+from core.model.commands import Amend, Cancel, OrderKind, Place, Replace, TimeInForce
 from core.model.errors import BadParameter
 from core.model.events import Side
 from core.model.instrument import Instrument, InstrumentTable
@@ -313,7 +314,7 @@ class TradingDesk:
             if asked is None:
                 continue
             self._outbound.ignored(asked)
-            order = self._orders.find(_changed_by(asked.command))
+            order = self._orders.find(changed_by(asked.command))
             if order is None or order.state.terminal:
                 continue
             if isinstance(asked.command, Amend) and order.client_order_id not in self._unwanted:
@@ -474,12 +475,6 @@ class TradingDesk:
 
 def _cancel_of(order: Order) -> Cancel:
     return Cancel(order.instrument, order.client_order_id, order.venue_order_id)
-
-
-def _changed_by(command: Command) -> str:
-    """Return the client id of the order that a command takes out or makes smaller."""
-    change = command.old if isinstance(command, Replace) else command
-    return change.client_order_id if isinstance(change, Cancel | Amend) else ""
 
 
 def _is_quote(wanted: Quote | None) -> bool:

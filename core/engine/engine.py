@@ -205,7 +205,7 @@ class Engine:
         self.timers: Timers[str | None] = Timers()
         self.sessions = [Session(line, link) for link, line in enumerate(adapter.lines)]
         self.outbound = Outbound(
-            adapter, self.sessions, self.throttle, journal, self.clock, door, stamp
+            adapter, self.sessions, self.orders, self.throttle, journal, self.clock, door, stamp
         )
         self.others = Others(door.log)
         self.ledger = Ledger(self.table, self.positions, setup.ledger_tolerance_lots)

@@ -10,10 +10,10 @@ and REST where that one is down, not ready, or has left a cancel without an answ
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+from core.engine.charges import Charges, instrument_of
 from core.model.commands import (
     Cancel,
     CancelAll,
@@ -30,13 +30,14 @@ from core.model.commands import (
     TimeInForce,
 )
 from core.model.errors import JournalFailed, Misuse
-from core.model.events import Side
+from core.model.events import Costs, Side
 from core.model.units import NS_PER_S
-from core.model.venue import Adapter, HttpRequest, WireRequest
+from core.model.venue import Adapter, HttpRequest, Role, WireRequest
 from core.model.views import Refusal, RefusalReason
 from core.protocols.websocket import PONG, TEXT, ClientCodec
 from core.state.inflight import REST, Asked, Inflight
 from core.state.journal import Ask, Journal, Kind, pack
+from core.state.orders import Orders
 from core.state.risk import Approved
 from core.state.session import Session
 from core.state.throttle import Share, Throttle
@@ -123,27 +124,12 @@ class Door(Protocol):
         ...
 
 
-class _Pace:
-    """Frames on a connection whose venue takes only so many a second, pongs included."""
-
-    def __init__(self, most: int) -> None:
-        self._sent_ns: deque[int] = deque(maxlen=most)
-        self.pong: bytes | None = None
-        """The newest ping's payload, where it could not be answered at once (RFC 6455, 5.5.3)."""
-
-    def has_room(self, now_ns: int) -> bool:
-        sent_ns = self._sent_ns
-        return len(sent_ns) < (sent_ns.maxlen or 0) or now_ns - sent_ns[0] >= NS_PER_S
-
-    def sent(self, now_ns: int) -> None:
-        self._sent_ns.append(now_ns)
-
-
 class Outbound:
     """Requests on their way out of the engine."""
 
     __slots__ = (
         "_asks",
+        "_charges",
         "_clock",
         "_codecs",
         "_cost",
@@ -152,13 +138,15 @@ class Outbound:
         "_encode_rest",
         "_frames",
         "_journal",
+        "_limited",
         "_order_costs",
-        "_paces",
         "_placing",
+        "_pongs",
         "_sessions",
         "_stamp",
         "_take",
         "_throttle",
+        "_uniform",
         "encode_ns",
         "inflight",
         "refusal",
@@ -169,6 +157,7 @@ class Outbound:
         self,
         adapter: Adapter,
         sessions: Sequence[Session],
+        orders: Orders,
         throttle: Throttle,
         journal: Journal,
         clock: VenueClock,
@@ -176,6 +165,8 @@ class Outbound:
         stamp: Callable[[], int],
     ) -> None:
         self._cost = adapter.cost
+        self._charges = Charges(adapter, orders, throttle)
+        self._uniform = self._charges.uniform
         self._encode = adapter.encode
         self._encode_rest = adapter.encode_rest
         self._sessions = sessions
@@ -189,7 +180,10 @@ class Outbound:
         self.inflight = Inflight()
         self._frames: list[list[bytes]] = [[] for _ in range(2 * len(adapter.lines))]
         self._codecs: list[ClientCodec | None] = [None for _ in self._frames]
-        self._paces: list[_Pace | None] = [None for _ in self._frames]
+        self._limited = [False for _ in self._frames]
+        """Whether the venue takes only so much on a connection, pongs included."""
+        self._pongs: list[bytes | None] = [None for _ in self._frames]
+        """The newest ping's payload, where it could not be answered at once (RFC 6455, 5.5.3)."""
         self._placing: list[tuple[int, bytes]] = []
         """Orders framed since the last flush: request and frame."""
         self._asks: list[tuple[int, HttpRequest]] = []
@@ -205,13 +199,16 @@ class Outbound:
         """A connection is up; its frames are made by ``codec``."""
         self._codecs[link] = codec
         self._frames[link].clear()
-        most = self._sessions[link % len(self._sessions)].line.sends_per_s
-        self._paces[link] = _Pace(most) if most else None
+        line = self._sessions[link % len(self._sessions)].line
+        self._limited[link] = self._throttle.connected(
+            link, line.name, cancels=Role.ORDERS in line.carries
+        )
+        self._pongs[link] = None
 
     def detach(self, link: int) -> None:
         """A connection is gone, and what waited for it with it."""
         self._codecs[link] = None
-        self._paces[link] = None
+        self._pongs[link] = None
         self._frames[link].clear()
 
     def request(
@@ -242,7 +239,16 @@ class Outbound:
             command = _riskless(what)
             share = _SHARES.get(type(command), Share.QUESTION) if share is None else share
         placing = share is _ORDER
-        if not self._take(self._cost(command), venue_ns, share):
+        costs = self._cost(command) if self._uniform else self._charges.of(command, now_ns)
+        if link is not None and not self._has_room(link, costs, now_ns, share):
+            self.refusal = _NO_TOKEN
+            return 0
+        if self._uniform:
+            taken = self._take(costs, venue_ns, share)
+        else:
+            kept = self._charges.kept(command, now_ns)
+            taken = self._take(costs, venue_ns, share, instrument_of(command), kept)
+        if not taken:
             self.refusal = _NO_TOKEN
             return 0
         request_id = self.inflight.next_id()
@@ -261,13 +267,16 @@ class Outbound:
             if codec is None:
                 self.refusal = _NO_LINE
                 return 0
+            if self._limited[line]:
+                if link is None and not self._has_room(line, costs, now_ns, share):
+                    self.refusal = _NO_TOKEN
+                    return 0
+                self._throttle.count_frame(line, costs, now_ns, share)
             if not self._journaled(_SEND, line, now_ns, request.body) and placing:
                 self.refusal = _NO_JOURNAL
                 return 0
             frame = codec.frame(TEXT, self._door.sign(request))
             self._frames[line].append(frame)
-            if link is not None:  # a step of its script: all that a paced connection is asked
-                self._count_frame(link, now_ns)
             if placing:
                 self._placing.append((request_id, frame))
             replies = request.replies
@@ -277,7 +286,10 @@ class Outbound:
             self._journaled(_ASK, 0, now_ns, pack(_ask(request_id, request)))
             self._asks.append((request_id, request))
             self.waiting = True
-        self.inflight.add(Asked(request_id, command, line, now_ns, now_ns + REPLY_NS), replies)
+        if not self._uniform:
+            self._charges.left(command, now_ns)
+        asked = Asked(request_id, command, line, now_ns, now_ns + REPLY_NS, costs)
+        self.inflight.add(asked, replies)
         self.encode_ns += self._stamp() - began_ns
         return request_id
 
@@ -300,27 +312,26 @@ class Outbound:
 
     def pong(self, link: int, payload: bytes, now_ns: int) -> None:
         """Answer a ping; where the venue takes no more frames now, the newest one, once it does."""
-        codec, pace = self._codecs[link], self._paces[link]
+        codec = self._codecs[link]
         if codec is None:
             return
-        if pace is not None:
-            if not pace.has_room(now_ns):
-                pace.pong = payload
-                return
-            pace.pong = None
-            pace.sent(now_ns)
+        if not self._has_room(link, (), now_ns, Share.PROOF):
+            self._pongs[link] = payload
+            return
+        if self._limited[link]:
+            self._pongs[link] = None
+            self._throttle.count_frame(link, (), now_ns, Share.PROOF)
         self._keep(link, codec.frame(PONG, payload), now_ns)
 
-    def _count_frame(self, link: int, now_ns: int) -> None:
-        pace = self._paces[link]
-        if pace is not None:
-            pace.sent(now_ns)
+    def _has_room(self, link: int, costs: Costs, now_ns: int, share: Share) -> bool:
+        """Whether the venue takes one more frame on a connection now."""
+        return not self._limited[link] or self._throttle.has_room(link, costs, now_ns, share)
 
     def step(self, now_ns: int) -> None:
         """Answer the pings that had to wait."""
-        for link, pace in enumerate(self._paces):
-            if pace is not None and pace.pong is not None:
-                self.pong(link, pace.pong, now_ns)
+        for link, payload in enumerate(self._pongs):
+            if payload is not None:
+                self.pong(link, payload, now_ns)
 
     def close(self, link: int, code: int, now_ns: int) -> None:
         """Send a close frame with this code; nothing follows it on the connection."""

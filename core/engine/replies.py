@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from core.engine.charges import instrument_of
 from core.engine.desk import TradingDesk
 from core.engine.lines import Lines
 from core.engine.market_data import MarketData
@@ -47,7 +48,6 @@ class Replies:
     __slots__ = (
         "_adapter",
         "_clock",
-        "_cost",
         "_counts",
         "_desk",
         "_door",
@@ -88,7 +88,6 @@ class Replies:
     ) -> None:
         """``handlers`` says who folds each kind of fact."""
         self._adapter = adapter
-        self._cost = adapter.cost
         self._handlers = handlers
         self._throttle = throttle
         self._clock = clock
@@ -192,7 +191,7 @@ class Replies:
             self._throttle.learn(reply.budgets, venue_ns, None)
             return
         self._newest_id = asked.request_id
-        under_way = [self._cost(other.command) for other in self._outbound.inflight]
+        under_way = [other.costs for other in self._outbound.inflight]
         self._throttle.learn(reply.budgets, venue_ns, under_way)
 
     def _time(self, asked: Asked) -> None:
@@ -209,7 +208,8 @@ class Replies:
         venue_ns = self._desk.now_ns + self._clock.offset_ns
         if reply.verdict is Verdict.OUT_OF_ORDERS:
             if asked is not None:
-                self._throttle.run_out(self._cost(asked.command), venue_ns)
+                instrument = instrument_of(asked.command)
+                self._throttle.run_out(asked.costs, venue_ns, instrument)
         elif reply.verdict is Verdict.THROTTLED:
             self._throttle.cool_down(reply.retry_ns, venue_ns)
             # Without a code it is the firewall of one way: cancels have another.

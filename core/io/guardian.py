@@ -27,6 +27,7 @@ import msgspec
 import trio
 from msgspec import Struct
 
+from core.engine.charges import instrument_of
 from core.io.clock import NowNs
 from core.io.hang import LEAVE
 from core.model.commands import Cancel, Command, FetchInstruments, FetchOpenOrders, FetchTime
@@ -326,7 +327,8 @@ class Guardian:
         """Ask; return the venue's answer, ``None`` where there is none that proves anything."""
         sent_ns = self._now_ns()
         venue_ns = sent_ns + self._clock.offset_ns
-        if not self._throttle.take(self._adapter.cost(command), venue_ns, _share(command)):
+        costs, instrument = self._adapter.cost(command), instrument_of(command)
+        if not self._throttle.take(costs, venue_ns, _share(command), instrument):
             self._stumble(command, "the venue's rate limit leaves no token for it")
             return None
         self._requests += 1

@@ -317,18 +317,49 @@ class TradingStatus(Event, frozen=True):
     text: str
 
 
+class Rule(StrEnum):
+    """How a venue counts against a limit."""
+
+    FIXED = "fixed"
+    """So many in each interval of the venue's clock: minutes begin on the minute."""
+    SLIDING = "sliding"
+    """So many in any interval, whenever it begins."""
+    BUCKET = "bucket"
+    """A counter that goes up with what is sent and comes down by one in each interval."""
+
+
+class Scope(StrEnum):
+    """Of what a venue counts one by one."""
+
+    ACCOUNT = "account"
+    INSTRUMENT = "instrument"
+    CONNECTION = "connection"
+
+
+FRAMES = "frames"
+"""The kind of limit that each frame sent on a connection takes one of, control frames included."""
+
+
 class Limit(Struct, frozen=True):
-    """One of the venue's rate limits: ``amount`` per ``interval_ns``, aligned to wall clock."""
+    """One of the venue's rate limits."""
 
     name: str
-    """Its kind, and after an underscore its interval: ``weight_1m``, ``orders_10s``."""
+    """Its own name: a limit that keeps it keeps its count, and the venue tells its count by it."""
+    kind: str
+    """What it counts: a venue may state several limits of one kind."""
     amount: int
     interval_ns: int
+    """In which ``amount`` may be taken; of a ``BUCKET``, in which it comes down by one."""
+    rule: Rule = Rule.FIXED
+    scope: Scope = Scope.ACCOUNT
+    where: str = ""
+    """The name of the connections it holds on, where it is one of ``CONNECTION``; "" is each."""
+    unfilled: bool = False
+    """Whether it counts orders that have not traded: one that does is taken off the count."""
 
-    @property
-    def kind(self) -> str:
-        """What it counts: a venue may state several limits of one kind."""
-        return self.name.partition("_")[0]
+
+Costs = tuple[tuple[str, int], ...]
+"""What a command takes: kinds of limits, and tokens of each limit of that kind."""
 
 
 class LimitsReport(Event, frozen=True):
@@ -423,6 +454,8 @@ class BudgetUse(Struct, frozen=True, gc=False):
     name: str
     """As in the venue's ``Limit`` of the same name."""
     used: int
+    instrument: int = NO_INSTRUMENT
+    """Where that is one of ``INSTRUMENT``."""
 
 
 class ReplaceOutcome(Event, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from core.model.commands import Cancel, Command, Place, Riskless
 from core.model.commands import Stream as Stream
-from core.model.events import Event, Levels, Reply
+from core.model.events import Costs, Event, Levels, Reply
 from core.model.events import Limit as Limit
 from core.model.instrument import Instrument
 
@@ -108,12 +108,7 @@ class Line(Struct, frozen=True, kw_only=True):
     lifetime_ns: int
     """We reconnect by ourselves after this long, before the venue forces it."""
     max_message_bytes: int
-    sends_per_s: int
-    """How many frames the venue takes a second, control frames included; 0: no such limit.
-
-    One script must fit into it. Pings beyond it are answered with the newest one's pong.
-    """
-    dial_costs: tuple[tuple[str, int], ...] = ()
+    dial_costs: Costs = ()
     """What a connection takes from the venue's limits, as ``Adapter.cost`` states it."""
     keepalive: Keepalive | None = None
     """What is asked once the connection is ready, and again and again from then on."""
@@ -254,7 +249,10 @@ class Adapter(Protocol):
     def lines(self) -> Sequence[Line]: ...
     @property
     def limits(self) -> Sequence[Limit]:
-        """The venue's published limits; a ``LimitsReport`` renews them."""
+        """The venue's published limits; a ``LimitsReport`` renews them.
+
+        Pings beyond one on the frames of a connection are answered with the newest one's pong.
+        """
         ...
 
     @property
@@ -324,8 +322,12 @@ class Adapter(Protocol):
         """Return what a refusal of an order or a change of one asks of us."""
         ...
 
-    def cost(self, command: Command) -> tuple[tuple[str, int], ...]:
-        """What a command takes from the venue's limits, as ``(kind of limit, tokens)``."""
+    def cost(self, command: Command, resting_ns: int = 0) -> Costs:
+        """What a command takes from the venue's limits, as ``(kind of limit, tokens)``.
+
+        ``resting_ns`` is how long the order that it changes or takes out has stood as it is: the
+        longer, the less it may cost.
+        """
         ...
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from core.model.commands import Command
 from core.model.errors import Misuse
+from core.model.events import Costs
 from core.model.frozen import Frozen
 
 MAX_INFLIGHT = 10_000
@@ -27,6 +28,8 @@ class Asked(Frozen, frozen=True):
     line: int
     sent_ns: int
     due_ns: int
+    costs: Costs = ()
+    """What it took from the venue's limits."""
 
 
 class Inflight:

@@ -43,7 +43,6 @@ def line() -> Line:
         silence_ns=1,
         lifetime_ns=1,
         max_message_bytes=1,
-        sends_per_s=0,
     )
 
 

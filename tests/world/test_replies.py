@@ -6,12 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from core.model.events import BudgetUse, Reply, Side, Verdict
+from core.model.events import BudgetUse, Costs, Reply, Side, Verdict
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.views import Refusal, RefusalReason
 from core.state import hops as hop
 from core.state.orders import Order
-from core.state.throttle import Costs
 from tests.world.test_recovery import TRADE, World, refusing, world
 from tools.world.tank import LATENCY_NS
 
@@ -25,7 +24,7 @@ def test_dials_are_held_until_a_ban_is_over_by_our_own_clock():
     w = World()
     w.skew_ns = 7 * NS_PER_S
     w.trading()
-    until_ns = w.now_ns + 3 * NS_PER_S
+    until_ns = w.now_ns + 8 * NS_PER_S
     theirs_ms = (until_ns + w.skew_ns) // NS_PER_MS
     error = {"code": -1003, "msg": "banned", "data": {"retryAfter": theirs_ms}}
     w.say(TRADE, 1, msgspec.json.encode({"id": "q999", "status": 418, "error": error}))

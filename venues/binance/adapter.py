@@ -36,7 +36,7 @@ from core.model.commands import (
     UnsubscribeBook,
 )
 from core.model.errors import BadConfig
-from core.model.events import NO_INSTRUMENT, Reply
+from core.model.events import NO_INSTRUMENT, Costs, Reply
 from core.model.instrument import Instrument
 from core.model.units import NS_PER_S
 from core.model.venue import (
@@ -68,9 +68,6 @@ say. In its incidents it was tens of seconds."""
 
 LIFETIME_NS: Final = 84_600 * NS_PER_S
 """23 h 30 min: the venue drops a connection after 24 h, at a time that is its own choice."""
-
-MARKET_SENDS_PER_S: Final = 5
-"""Frames a second the venue takes on the market line, pongs included; more are a disconnect."""
 
 BOOK_FEED: Final = BookFeed(sync=SyncKind.BRIDGED)
 """Changes ``U..u`` into which a snapshot is bridged (web-socket-streams.md "How to manage a local
@@ -104,7 +101,7 @@ DIAL_WEIGHT: Final = 2
 ALL_OPEN_ORDERS_WEIGHT: Final = 80
 """Weight of the open orders of every symbol at once."""
 
-_COSTS: Final[dict[type[Command], tuple[tuple[str, int], ...]]] = {
+_COSTS: Final[dict[type[Command], Costs]] = {
     Place: _ORDER,
     Replace: _ORDER,
     **dict.fromkeys((SubscribeMarket, SubscribeBook, UnsubscribeBook, Ping), ()),
@@ -192,7 +189,7 @@ class SpotAdapter:
         """Return what a refusal asks of us; see ``core.model.venue.Adapter.remedy``."""
         return verdicts.remedy(code, text)
 
-    def cost(self, command: Command) -> tuple[tuple[str, int], ...]:
+    def cost(self, command: Command, resting_ns: int = 0) -> Costs:
         """Return what a command takes from the limits; see ``core.model.venue.Adapter.cost``."""
         if type(command) is FetchBook:
             _, weight = rules.snapshot(len(self._subscription.symbols))
@@ -218,6 +215,5 @@ def _line(name: str, url: str, *carries: Role) -> Line:
         silence_ns=SILENCE_NS,
         lifetime_ns=LIFETIME_NS,
         max_message_bytes=decode.MAX_FRAME,
-        sends_per_s=0 if private else MARKET_SENDS_PER_S,
         dial_costs=(("weight", DIAL_WEIGHT),) if private else (),
     )

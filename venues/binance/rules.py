@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from core.model.errors import Drifted
-from core.model.events import Limit
+from core.model.events import FRAMES, Limit, Rule, Scope
 from core.model.instrument import Instrument, Trading
 from core.model.units import MAX_COUNT, NS_PER_S, Grid, format_decimal, parse_decimal
 from venues.binance import schema
@@ -83,13 +83,16 @@ ORDERS_1D: Final = "orders_1d"
 RAW: Final = "raw_5m"
 
 PUBLISHED: Final = (
-    Limit(WEIGHT, 6_000, 60 * NS_PER_S),
-    Limit(ORDERS_10S, 50, 10 * NS_PER_S),
-    Limit(ORDERS_1D, 160_000, 86_400 * NS_PER_S),
-    Limit(RAW, 300_000, 300 * NS_PER_S),
+    Limit(WEIGHT, "weight", 6_000, 60 * NS_PER_S),
+    Limit(ORDERS_10S, "orders", 50, 10 * NS_PER_S, unfilled=True),
+    Limit(ORDERS_1D, "orders", 160_000, 86_400 * NS_PER_S, unfilled=True),
+    Limit(RAW, "raw", 300_000, 300 * NS_PER_S),
+    Limit("frames_1s", FRAMES, 5, NS_PER_S, Rule.SLIDING, Scope.CONNECTION, "market"),
 )
 """The limits as documented (rest-api.md; RAW_REQUESTS: changelog of 2026-03-27), until
-exchangeInfo states the account's own."""
+exchangeInfo states the account's own. Orders that trade are taken off the count of orders
+(faqs/order_count_decrement.md). Frames on the market line, pongs included: more are a disconnect
+(web-socket-streams.md "Websocket Limits")."""
 
 
 SNAPSHOTS: Final = ((1_000, 50), (500, 25), (100, 5))
@@ -124,7 +127,8 @@ def limits(rates: Iterable[schema.RateLimit]) -> tuple[Limit, ...]:
                 f"{rate.interval}; expected a count per SECOND, MINUTE, HOUR or DAY"
             )
         name = limit_name(rate.rate_limit_type, rate.interval, rate.interval_num)
-        found.append(Limit(name, rate.limit, rate.interval_num * seconds * NS_PER_S))
+        kind, interval_ns = name.partition("_")[0], rate.interval_num * seconds * NS_PER_S
+        found.append(Limit(name, kind, rate.limit, interval_ns, unfilled=kind == "orders"))
     return tuple(found)
 
 

@@ -23,7 +23,7 @@ from core.model.commands import (
     SubscribeMarket,
 )
 from core.model.errors import BadConfig
-from core.model.events import Reply
+from core.model.events import Costs, Reply
 from core.model.instrument import Instrument
 from core.model.units import NS_PER_S
 from core.model.venue import (
@@ -146,7 +146,7 @@ class SpotAdapter:
         """Return what a refusal asks of us; see ``core.model.venue.Adapter.remedy``."""
         return verdicts.remedy(text)
 
-    def cost(self, command: Command) -> tuple[tuple[str, int], ...]:
+    def cost(self, command: Command, resting_ns: int = 0) -> Costs:
         """Return what a command takes from the limits; see ``core.model.venue.Adapter.cost``."""
         return ((_PUBLIC_KIND, 1),) if type(command) in _PUBLIC else ()
 
@@ -169,6 +169,5 @@ def _line(name: str, url: str, *carries: Role) -> Line:
         silence_ns=SILENCE_NS,
         lifetime_ns=LIFETIME_NS,
         max_message_bytes=decode.MAX_MESSAGE,
-        sends_per_s=0,
         keepalive=Keepalive(every_ns=PING_NS, command=Ping()),
     )

@@ -60,8 +60,8 @@ CALLS: Final = "calls_21s"
 PUBLIC: Final = "public_10s"
 
 PUBLISHED: Final = (
-    Limit(CALLS, 7, 21 * NS_PER_S),
-    Limit(PUBLIC, 10, 10 * NS_PER_S),
+    Limit(CALLS, "calls", 7, 21 * NS_PER_S),
+    Limit(PUBLIC, "public", 10, 10 * NS_PER_S),
 )
 """A key's call counter holds 15 in the lowest tier and forgets one in 3 s: seven in each 21 s are
 no more in the long run, and no more than 14 across an edge. Public questions are limited by

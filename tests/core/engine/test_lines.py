@@ -24,7 +24,6 @@ LINE = Line(
     silence_ns=600 * NS_PER_S,
     lifetime_ns=3_600 * NS_PER_S,
     max_message_bytes=1 << 20,
-    sends_per_s=0,
     keepalive=Keepalive(every_ns=30 * NS_PER_S, command=Ping()),
 )
 

@@ -56,7 +56,6 @@ LINE = Line(
     silence_ns=60 * NS_PER_S,
     lifetime_ns=3_600 * NS_PER_S,
     max_message_bytes=1 << 20,
-    sends_per_s=0,
 )
 
 

@@ -104,7 +104,6 @@ class Scene:
             silence_ns=0,
             lifetime_ns=0,
             max_message_bytes=0,
-            sends_per_s=0,
         )
         await keep(
             3,

@@ -38,6 +38,7 @@ from core.io.guardian import (
 )
 from core.model.commands import Command, FetchOpenOrders
 from core.model.errors import Untrusted
+from core.model.events import Costs
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import Credentials, HttpAnswer, HttpRequest, Stream, Subscription
 from venues.binance import VENUE
@@ -520,7 +521,7 @@ class ManySymbols(SpotAdapter):
 
     __slots__ = ()
 
-    def cost(self, command: Command) -> tuple[tuple[str, int], ...]:
+    def cost(self, command: Command, resting_ns: int = 0) -> Costs:
         if isinstance(command, FetchOpenOrders) and command.instrument >= 0:
             return (("weight_1m", 50),)
         return super().cost(command)

@@ -20,7 +20,7 @@ from core.io.rest import RestClient
 from core.io.runtime import Ending, Runtime
 from core.model.commands import Command, Logon, Riskless, SubscribePrivate
 from core.model.errors import Malformed
-from core.model.events import Reply, Verdict
+from core.model.events import Costs, Reply, Verdict
 from core.model.venue import HttpAnswer, HttpRequest, Signed, Signer, WireRequest
 from core.state.journal import Answer, Ask, Kind, unpack
 from tests.core.io.test_runtime import KEYS, Rests, exchange, runtime_on, standing
@@ -44,8 +44,8 @@ class TokenAdapter:
     def script(self, line: int) -> Sequence[Riskless]:
         return (Logon(), SubscribePrivate()) if line else self._adapter.script(line)
 
-    def cost(self, command: Command) -> tuple[tuple[str, int], ...]:
-        return self._adapter.cost(command)
+    def cost(self, command: Command, resting_ns: int = 0) -> Costs:
+        return self._adapter.cost(command, resting_ns)
 
     def encode(self, command: Command, request_id: int, venue_ns: int) -> WireRequest | HttpRequest:
         if isinstance(command, Logon):

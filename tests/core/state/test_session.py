@@ -17,7 +17,6 @@ LINE = Line(
     silence_ns=45,
     lifetime_ns=10 * SETTLE_NS,
     max_message_bytes=1 << 20,
-    sends_per_s=0,
 )
 
 

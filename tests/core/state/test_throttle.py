@@ -18,8 +18,8 @@ from core.state.throttle import (
     Throttle,
 )
 
-WEIGHT = Limit("weight", 100, 60 * NS_PER_S)
-ORDERS = Limit("orders", 20, 10 * NS_PER_S)
+WEIGHT = Limit("weight", "weight", 100, 60 * NS_PER_S)
+ORDERS = Limit("orders", "orders", 20, 10 * NS_PER_S, unfilled=True)
 START_NS = 1_700_000_040 * NS_PER_S
 """A full minute, so the start of a window of either limit."""
 ORDER = (("weight", 1), ("orders", 1))
@@ -62,16 +62,19 @@ def test_no_reserve_is_kept_on_a_limit_that_cancels_do_not_use() -> None:
 
 
 def test_a_small_limit_keeps_one_token_back_and_a_limit_of_one_none() -> None:
-    small = Throttle([Limit("weight", 5, NS_PER_S)], SHARED)
+    small = Throttle([Limit("weight", "weight", 5, NS_PER_S)], SHARED)
     assert taken(small, CANCEL, at(0.5), Share.ORDER) == 4
-    one = Throttle([Limit("weight", 1, NS_PER_S)], SHARED)
+    one = Throttle([Limit("weight", "weight", 1, NS_PER_S)], SHARED)
     assert taken(one, CANCEL, at(0.5), Share.ORDER) == 1
-    asked = Throttle([Limit("weight", 1, NS_PER_S)], SHARED)
+    asked = Throttle([Limit("weight", "weight", 1, NS_PER_S)], SHARED)
     assert taken(asked, CANCEL, at(0.5), Share.QUESTION) == 1
 
 
 def test_every_limit_of_a_kind_is_kept_whatever_its_interval() -> None:
-    limits = [Limit("orders_1s", 3, NS_PER_S), Limit("orders_10s", 5, 10 * NS_PER_S)]
+    limits = [
+        Limit("orders_1s", "orders", 3, NS_PER_S),
+        Limit("orders_10s", "orders", 5, 10 * NS_PER_S),
+    ]
     throttle = Throttle(limits)
     order = (("orders", 1),)
     assert taken(throttle, order, at(1.5), Share.ORDER) == 3
@@ -116,7 +119,7 @@ def test_a_clock_set_back_gives_no_second_budget(moment: float) -> None:
 
 
 def test_a_short_window_has_a_guard_of_a_quarter_of_it() -> None:
-    throttle = Throttle([Limit("frames", 5, NS_PER_S)])
+    throttle = Throttle([Limit("frames", "frames", 5, NS_PER_S)])
     assert taken(throttle, (("frames", 1),), at(0.74), Share.ORDER) == 5
     assert taken(throttle, (("frames", 1),), at(1.24), Share.ORDER) == 0
     assert taken(throttle, (("frames", 1),), at(1.25), Share.ORDER) == 5
@@ -157,7 +160,7 @@ def test_a_reply_that_was_overtaken_lowers_nothing_and_still_raises() -> None:
 
 
 def test_orders_that_trade_at_once_never_run_out() -> None:
-    throttle = Throttle([Limit("orders_10s", 50, 10 * NS_PER_S)])
+    throttle = Throttle([Limit("orders_10s", "orders", 50, 10 * NS_PER_S)])
     left = 0
     for number in range(200):
         now_ns = at(0.6 + 0.04 * number)
@@ -178,7 +181,10 @@ def test_an_order_that_trades_while_it_rests_gives_its_token_back() -> None:
 
 
 def test_a_venue_that_takes_no_more_orders_is_believed_without_a_count() -> None:
-    limits = [Limit("orders_10s", 5, 10 * NS_PER_S), Limit("orders_1d", 50, 86_400 * NS_PER_S)]
+    limits = [
+        Limit("orders_10s", "orders", 5, 10 * NS_PER_S),
+        Limit("orders_1d", "orders", 50, 86_400 * NS_PER_S),
+    ]
     throttle = Throttle([WEIGHT, *limits], SHARED)
     throttle.run_out(ORDER, at(1))
     assert not throttle.take(ORDER, at(2), Share.ORDER)
@@ -188,7 +194,10 @@ def test_a_venue_that_takes_no_more_orders_is_believed_without_a_count() -> None
 
 
 def test_a_limit_whose_count_explains_the_refusal_leaves_the_others_alone() -> None:
-    limits = [Limit("orders_10s", 5, 10 * NS_PER_S), Limit("orders_1d", 50, 86_400 * NS_PER_S)]
+    limits = [
+        Limit("orders_10s", "orders", 5, 10 * NS_PER_S),
+        Limit("orders_1d", "orders", 50, 86_400 * NS_PER_S),
+    ]
     throttle = Throttle(limits)
     throttle.learn([BudgetUse("orders_1d", 50), BudgetUse("orders_10s", 1)], at(1))
     throttle.run_out((("orders", 1),), at(1))
@@ -279,7 +288,9 @@ def test_a_ban_is_never_made_shorter_by_a_later_one() -> None:
 def test_renewed_limits_keep_what_was_spent() -> None:
     throttle = Throttle([WEIGHT, ORDERS], SHARED)
     throttle.take((("weight", 50),), at(1), Share.ORDER)
-    throttle.renew([Limit("weight", 200, WEIGHT.interval_ns), Limit("raw", 10, NS_PER_S)])
+    throttle.renew(
+        [Limit("weight", "weight", 200, WEIGHT.interval_ns), Limit("raw", "raw", 10, NS_PER_S)]
+    )
     assert throttle.free("weight", at(2)) == 160 - 50
     assert throttle.free("raw", at(2)) == 10
     assert throttle.free("orders", at(2)) == 20, "no such kind is stated: the published one stands"
@@ -292,7 +303,9 @@ def test_a_cost_without_a_limit_is_our_mistake() -> None:
     assert throttle.free("weight", at(1)) == 80
 
 
-@pytest.mark.parametrize("limit", [Limit("w", 0, 1), Limit("w", -1, 1), Limit("w", 1, 0)])
+@pytest.mark.parametrize(
+    "limit", [Limit("w", "w", 0, 1), Limit("w", "w", -1, 1), Limit("w", "w", 1, 0)]
+)
 def test_a_limit_of_nothing_is_refused(limit: Limit) -> None:
     with pytest.raises(Misuse, match="above 0"):
         Throttle([limit])

@@ -14,7 +14,7 @@ from core.model.commands import (
     SubscribeMarket,
     UnsubscribeBook,
 )
-from core.model.events import NO_INSTRUMENT
+from core.model.events import FRAMES, NO_INSTRUMENT, Rule, Scope
 from core.model.units import NS_PER_S
 from core.model.venue import Adapter, Environment, Signer
 from tests.venues.binance import world
@@ -47,7 +47,9 @@ def test_a_line_is_renewed_before_the_venue_drops_it_and_dead_after_two_missed_p
 
 
 def test_the_market_line_takes_five_frames_a_second() -> None:
-    assert (MARKET.sends_per_s, TRADE.sends_per_s) == (5, 0)
+    (frames,) = (limit for limit in ADAPTER.limits if limit.kind == FRAMES)
+    assert (frames.amount, frames.interval_ns, frames.rule) == (5, NS_PER_S, Rule.SLIDING)
+    assert (frames.scope, frames.where) == (Scope.CONNECTION, MARKET.name)
 
 
 def test_every_environment_has_both_lines_and_verified_tls() -> None:

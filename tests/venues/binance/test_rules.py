@@ -8,7 +8,7 @@ import pytest
 
 from core.model.commands import FetchInstruments
 from core.model.errors import Drifted, Malformed
-from core.model.events import InstrumentsReport, Limit, LimitsReport, Reply
+from core.model.events import InstrumentsReport, Limit, LimitsReport, Reply, Scope
 from core.model.instrument import Instrument, Trading
 from core.model.units import NS_PER_S
 from tests.venues.binance import world
@@ -262,10 +262,10 @@ def test_instruments_are_numbered_as_in_the_configuration() -> None:
 def test_the_limits_of_the_account_are_learnt() -> None:
     assert asked(symbol()).facts[1] == LimitsReport(
         (
-            Limit("weight_1m", 6_000, 60 * NS_PER_S),
-            Limit("orders_10s", 100, 10 * NS_PER_S),
-            Limit("orders_1d", 200_000, 86_400 * NS_PER_S),
-            Limit("raw_5m", 300_000, 300 * NS_PER_S),
+            Limit("weight_1m", "weight", 6_000, 60 * NS_PER_S),
+            Limit("orders_10s", "orders", 100, 10 * NS_PER_S, unfilled=True),
+            Limit("orders_1d", "orders", 200_000, 86_400 * NS_PER_S, unfilled=True),
+            Limit("raw_5m", "raw", 300_000, 300 * NS_PER_S),
         )
     )
 
@@ -273,7 +273,8 @@ def test_the_limits_of_the_account_are_learnt() -> None:
 def test_published_and_learnt_limits_have_the_same_names() -> None:
     report = asked(symbol()).facts[1]
     assert isinstance(report, LimitsReport)
-    assert [one.name for one in report.limits] == [one.name for one in rules.PUBLISHED]
+    told = [limit for limit in rules.PUBLISHED if limit.scope is not Scope.CONNECTION]
+    assert [one.name for one in report.limits] == [one.name for one in told]
 
 
 @pytest.mark.parametrize(

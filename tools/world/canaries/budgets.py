@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from core.engine.desk import TradingDesk
-from core.state import throttle
+from core.state import meters
 from core.state.throttle import Throttle
 from tools.world.canaries.canary import Canary, Change
 from venues.binance import verdicts
@@ -19,7 +19,7 @@ def _leave_it(self: Any, *_: Any) -> bool:
     return True
 
 
-_resize: Final = throttle._Window.resize
+_resize: Final = meters.Window.resize
 
 
 def _share_all(self: Any, limit: Any, *, shared: bool) -> None:
@@ -44,7 +44,7 @@ CANARIES: Final[dict[str, Canary]] = {
     ),
     "cancels_share_spent": Canary(
         "anything may spend what is kept for cancels",
-        (Change(throttle._Window, "resize", _share_all),),
+        (Change(meters.Window, "resize", _share_all),),
     ),
     "quote_frozen": Canary(
         "a quote that cannot be moved stands where it was",
