@@ -139,6 +139,10 @@ class OrderNote(Struct, frozen=True, kw_only=True):
     """One order that was not settled."""
 
     symbol: str
+    tick: str
+    lot: str
+    """The grid it is noted in, which may be another than its position's: one that cannot be counted
+    is handed on as it was."""
     client_order_id: str
     venue_order_id: int
     side: Side
@@ -176,6 +180,10 @@ class NumberNote(Struct, frozen=True, kw_only=True):
     """
 
     symbol: str
+    tick: str
+    lot: str
+    """The grid it is noted in. Its position's may be another: a boot that proves nothing hands that
+    on as it was."""
     client_order_id: str
     venue_order_id: int
     side: Side
@@ -188,7 +196,7 @@ class NumberNote(Struct, frozen=True, kw_only=True):
 class Regrid:
     """The way from the tick and lot of a note to those of today, in exact fractions."""
 
-    def __init__(self, note: PositionNote, tick: Grid, lot: Grid) -> None:
+    def __init__(self, note: PositionNote | OrderNote | NumberNote, tick: Grid, lot: Grid) -> None:
         self._lots = _step(Grid(note.lot)) / _step(lot)
         self._ticks = _step(Grid(note.tick)) / _step(tick)
         self.needed = self._lots != 1 or self._ticks != 1

@@ -101,7 +101,6 @@ class Continuity:
         """Positions on symbols that are not in the table: handed on as they are."""
         self._uncounted: dict[int, PositionNote] = {}
         """Positions of which today's grid cannot tell the size: handed on as they are, too."""
-        self._regrids: dict[str, Regrid] = {}
         self._undated: list[tuple[Order, int]] = []
         """Orders of the boot before, and the venue's time when each was sent, until its clock is
         known."""
@@ -172,8 +171,11 @@ class Continuity:
 
     def numbered(self, order: Order) -> None:
         """Note the number that the venue has given an order."""
+        row = self._table[order.instrument]
         note = NumberNote(
-            symbol=self._table[order.instrument].symbol,
+            symbol=row.symbol,
+            tick=row.tick.step,
+            lot=row.lot.step,
             client_order_id=order.client_order_id,
             venue_order_id=order.venue_order_id,
             side=order.side,
@@ -213,8 +215,11 @@ class Continuity:
         )
 
     def _order(self, order: Order) -> OrderNote:
+        row = self._table[order.instrument]
         return OrderNote(
-            symbol=self._table[order.instrument].symbol,
+            symbol=row.symbol,
+            tick=row.tick.step,
+            lot=row.lot.step,
             client_order_id=order.client_order_id,
             venue_order_id=order.venue_order_id,
             side=order.side,
@@ -356,7 +361,6 @@ class Continuity:
     def _restore_position(self, row: Instrument, note: PositionNote) -> None:
         regrid = Regrid(note, row.tick, row.lot)
         if regrid.needed:
-            self._regrids[row.symbol] = regrid
             grid = (
                 f"{row.symbol} had tick {note.tick} and lot {note.lot} when its position was noted"
             )
@@ -437,8 +441,7 @@ class Continuity:
         if row is None:
             return
         self._expect_above(row.index, note.venue_order_id, now_ns)
-        regrid = self._regrids.get(note.symbol)
-        found = note if regrid is None else regrid.number(note)
+        found = Regrid(note, row.tick, row.lot).number(note)
         if self._orders.find(note.client_order_id) is None:
             place = _place(row, found)
             order = self._orders.resume(place, now_ns, note.venue_order_id, 0, 0, ())
@@ -465,8 +468,7 @@ class Continuity:
         row = self._row(note.symbol, note.client_order_id)
         if row is None:
             return
-        regrid = self._regrids.get(note.symbol)
-        found = note if regrid is None else regrid.order(note)
+        found = Regrid(note, row.tick, row.lot).order(note)
         order = self._orders.resume(
             _place(row, found),
             now_ns,

@@ -128,6 +128,8 @@ def test_a_folder_of_files_that_are_none_is_refused(tmp_path: Path) -> None:
 def test_orders_in_doubt_halts_and_damage_are_told_beside_what_is_held() -> None:
     order = OrderNote(
         symbol="BTCUSDT",
+        tick="0.01",
+        lot="0.00001",
         client_order_id="h-1-1",
         venue_order_id=7,
         side=Side.BUY,

@@ -433,6 +433,47 @@ def test_a_position_is_counted_exactly_in_a_finer_grid():
     assert again.engine.risk.instrument_halted(0) == ""
 
 
+def in_a_finer_grid(w: World) -> None:
+    perform(SetFilters("BTCUSDT", tick_size="0.001"), w.venue.exchange, w.venue_ns)
+    w.venue.settle(w.venue_ns)
+
+
+def test_a_number_noted_by_a_boot_that_proves_nothing_is_counted_in_the_grid_it_was_noted_in():
+    """The position stays in the grid of before, which says nothing of what was noted since."""
+    w = world()
+    w.run(11)
+    w.to_engine = lambda m: []
+    order = w.buy(6_480_000)
+    w.run(0.1)
+    in_a_finer_grid(w)
+    between = next_boot(w)
+    answer = between.rest_answer
+    between.rest_answer = lambda request, *told: (
+        None if request.path.endswith("/myTrades") else answer(request, *told)
+    )
+    between.run(2)
+    assert not between.engine.recovery.reconciled_once
+    again = trading(next_boot(between, run='on_restart = "adopt"'))
+    found = again.engine.orders.find(order.client_order_id)
+    assert found is not None
+    assert found.price_ticks == 64_800_000
+    assert again.engine.risk.instrument_halted(0) == ""
+
+
+def test_an_order_beside_a_position_that_cannot_be_counted_is_counted_in_its_own_grid():
+    w = world()
+    order = w.buy(6_480_000)
+    w.run(11)
+    told = crashed(w)
+    note = told.checkpoint.positions[0]
+    told.checkpoint.positions[0] = replace(note, tick="0.1", lot="0.000001", bought_lots=1)
+    again = next_boot(w, told, run='on_restart = "adopt"')
+    again.run(2)
+    found = again.engine.orders.find(order.client_order_id)
+    assert found is not None
+    assert (found.price_ticks, found.size_lots) == (order.price_ticks, order.size_lots)
+
+
 def test_an_order_keeps_its_kind_over_boots_noted_numbered_and_only_sent():
     w = world()
     noted = w.buy(kind=OrderKind.POST_ONLY)

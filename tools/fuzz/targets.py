@@ -424,6 +424,8 @@ def _records() -> list[tuple[Kind, bytes]]:
     point = checkpoint.Checkpoint(boot=1, time_ns=1, positions=[position], orders=[])
     number = checkpoint.NumberNote(
         symbol="BTCUSDT",
+        tick="0.01",
+        lot="0.00001",
         client_order_id="fuzz-1",
         venue_order_id=7,
         side=Side.BUY,

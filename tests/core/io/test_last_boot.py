@@ -48,6 +48,8 @@ class Boot:
     def number_of(self, name: str) -> Boot:
         note = NumberNote(
             symbol="BTCUSDT",
+            tick="0.01",
+            lot="0.00001",
             client_order_id=name,
             venue_order_id=7,
             side=Side.BUY,
