@@ -302,11 +302,14 @@ class MarketData:
 
     # -- subscriptions -------------------------------------------------------------------------
 
-    def subscribe(self, topic: Topic, subscriber: Subscriber) -> None:
+    def subscribe(self, topic: Topic, subscriber: Subscriber, now_ns: int) -> None:
         """Deliver a topic from now on."""
-        self._subscribers.setdefault(topic, {})[subscriber] = None
         channel, name, depth = topic
         pair = self._exchange.pairs.by_name.get(name)
+        if pair is not None:
+            # What has happened before belongs to others, and is in the book already.
+            self._publish_book(pair, now_ns)
+        self._subscribers.setdefault(topic, {})[subscriber] = None
         if pair is None:
             return
         if channel == "book":
@@ -471,7 +474,7 @@ def _ticker(pair: Pair, now_ns: int) -> dict[str, Any]:
         "ask_qty": size(best.ask_quantity),
         "last": price(last),
         "volume": size(candle.volume),
-        "vwap": price(_average(candle, pair)),
+        "vwap": price(average(candle, pair)),
         "low": price(candle.low),
         "high": price(candle.high),
         "change": price(change),
@@ -481,8 +484,8 @@ def _ticker(pair: Pair, now_ns: int) -> dict[str, Any]:
     }
 
 
-def _average(candle: Candle, pair: Pair) -> int:
-    """Return a volume-weighted price, cut to the pair's decimals."""
+def average(candle: Candle, pair: Pair) -> int:
+    """Return the volume-weighted price of a candle, cut to the pair's decimals."""
     if not candle.volume:
         return candle.close
     tick: int = 10 ** (8 - pair.price_decimals)
@@ -528,7 +531,7 @@ def _candle(pair: Pair, minutes: int, candle: Candle) -> dict[str, Any]:
         "close": number(candle.close, decimals),
         "trades": candle.count,
         "volume": number(candle.volume, pair.lot_decimals),
-        "vwap": number(_average(candle, pair), decimals),
+        "vwap": number(average(candle, pair), decimals),
         "interval_begin": begin,
         "interval": minutes,
         "timestamp": stamp(candle.open_ns + minutes * MINUTE_NS),
@@ -545,14 +548,9 @@ def candle_rows(pair: Pair, minutes: int, now_ns: int) -> list[list[Any]]:
             fixed(one.high, decimals),
             fixed(one.low, decimals),
             fixed(one.close, decimals),
-            fixed(_average(one, pair), decimals),
+            fixed(average(one, pair), decimals),
             fixed(one.volume, pair.lot_decimals),
             one.count,
         ]
         for one in _candles(pair, minutes, now_ns)
     ]
-
-
-def average(candle: Candle, pair: Pair) -> int:
-    """Return the volume-weighted price of a candle."""
-    return _average(candle, pair)

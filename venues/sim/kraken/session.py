@@ -295,12 +295,12 @@ class Session:
         if channel in PRIVATE:
             return [self._subscribe_private(channel, params, moment)]
         if channel == "instrument":
-            return [self._subscribe_topic(("instrument", "", None), params, {})]
+            return [self._subscribe_topic(("instrument", "", None), params, {}, moment.now_ns)]
         symbols = self._symbols(channel, params)
         if channel == "level3":
             self._token(params, moment, None)
             self._count_level3(params, symbols, moment.now_ns)
-        return [self._subscribe_symbol(channel, name, params) for name in symbols]
+        return [self._subscribe_symbol(channel, name, params, moment.now_ns) for name in symbols]
 
     def _symbols(self, channel: str, params: dict[str, Any]) -> list[Any]:
         if channel not in PUBLIC and channel != "level3":
@@ -310,7 +310,9 @@ class Session:
             raise ApiError("Symbol(s) required")
         return symbols
 
-    def _subscribe_symbol(self, channel: str, name: Any, params: dict[str, Any]) -> Reply:
+    def _subscribe_symbol(
+        self, channel: str, name: Any, params: dict[str, Any], now_ns: int
+    ) -> Reply:
         if not isinstance(name, str) or name not in self._exchange.pairs.by_name:
             error = f"Currency pair not supported {name}"
             return Reply(error=error, result={"symbol": name})
@@ -318,10 +320,11 @@ class Session:
             detail, shown = _detail(channel, params)
         except ApiError as error:
             return Reply(error=error.text, result={"symbol": name})
-        return self._subscribe_topic((channel, name, detail), params, {"symbol": name} | shown)
+        shown = {"symbol": name} | shown
+        return self._subscribe_topic((channel, name, detail), params, shown, now_ns)
 
     def _subscribe_topic(
-        self, topic: Topic, params: dict[str, Any], shown: dict[str, Any]
+        self, topic: Topic, params: dict[str, Any], shown: dict[str, Any], now_ns: int
     ) -> Reply:
         channel, name, _ = topic
         # A symbol has one book of each kind on a connection, whatever its depth.
@@ -330,7 +333,7 @@ class Session:
         )
         if taken:
             return Reply(error="Already subscribed", result={"symbol": name} if name else None)
-        self._market_data.subscribe(topic, self)
+        self._market_data.subscribe(topic, self, now_ns)
         self._topics[topic] = None
         wants = params.get("snapshot", channel != "trade") is not False
         reply = Reply({"channel": channel, "snapshot": wants} | shown)

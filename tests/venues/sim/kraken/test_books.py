@@ -37,6 +37,35 @@ def test_a_level3_book_kept_by_the_guide_matches_every_checksum(depth: int) -> N
     assert all(book.take(one) for one in messages)
 
 
+def test_a_book_that_begins_in_the_middle_of_a_step_matches_too() -> None:
+    world = World(rate=2_000, seed=3)
+    world.run(1)
+    token = world.token()
+    early = Socket(world, "/l3/v2")
+    early.ok("subscribe", channel="level3", symbol=["BTC/USD"], token=token)
+    others = Socket(world)
+    others.ok("subscribe", channel="book", symbol=["BTC/USD"])
+    world.fault("late", delay_ms=5, methods=["subscribe"])
+    for _ in range(10):
+        orders, levels = Socket(world, "/l3/v2"), Socket(world)
+        orders.ask("subscribe", channel="level3", symbol=["BTC/USD"], depth=100, token=token)
+        levels.ask("subscribe", channel="book", symbol=["BTC/USD"], depth=25)
+        world.run(0.5, step_ms=40)
+        kept: list[tuple[Socket, str, Book | Level3Book]] = [
+            (orders, "level3", Level3Book(100)),
+            (levels, "book", Book(25)),
+        ]
+        for socket, channel, book in kept:
+            assert len(socket.on(channel)) > 5
+            assert all(book.take(one) for one in socket.on(channel))
+            world.venue.close_session(socket.session)
+    for socket, channel, book in (
+        (early, "level3", Level3Book(10)),
+        (others, "book", Book(10)),
+    ):
+        assert all(book.take(one) for one in socket.on(channel))
+
+
 def test_a_book_that_is_cut_after_every_level_matches_too() -> None:
     world = World(rate=2_000, seed=1)
     socket = Socket(world)
