@@ -22,7 +22,8 @@ from core.model.units import NS_PER_US
 from core.model.venue import Credentials, HttpAnswer, HttpRequest, KeyField, Signed, WireRequest
 from venues.kit import forms, messages, signing
 
-_API_KEY: Final = re.compile(r"[A-Za-z0-9+/=]{1,128}", re.ASCII)
+_API_KEY: Final = re.compile(r"[!-~]{1,128}", re.ASCII)
+"""One word, as a header can have it; the venue's are base64."""
 _TOKEN: Final = re.compile(r"[A-Za-z0-9+/=_-]{1,512}", re.ASCII)
 """What may stand in a JSON text as it is; the documented examples are base64."""
 
@@ -64,7 +65,7 @@ class KeySigner:
         """Raises ``BadConfig`` when key or secret cannot be used; it never quotes them."""
         self._key = keys.fields[API_KEY.name]
         if not _API_KEY.fullmatch(self._key):
-            raise BadConfig("API key: it is base64, as the venue shows it")
+            raise BadConfig("API key: expected one word, as the venue shows it")
         try:
             secret = b64decode(keys.fields[API_SECRET.name], validate=True)
         except ValueError:
