@@ -256,6 +256,7 @@ class Engine:
             expiry_ns=setup.recv_window_ns,
             execution_ns=adapter.execution_ns,
             lag_ns=adapter.lag_ns,
+            tells_ns=adapter.tells_ns,
             log=door.log,
         )
         self.recovery = Recovery(

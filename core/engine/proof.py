@@ -75,6 +75,7 @@ class Proof:
         expiry_ns: int,
         execution_ns: int,
         lag_ns: int,
+        tells_ns: int,
         log: Callable[[str], None],
     ) -> None:
         """``expiry_ns`` is how long our requests are valid, 0 for ever; the others are as in
@@ -86,6 +87,7 @@ class Proof:
         self._expiry_ns = expiry_ns
         self._execution_ns = execution_ns
         self._lag_ns = lag_ns
+        self._tells_ns = tells_ns
         self._log = log
         self.stream_since_ns: int | None = None
         """Since when the stream of the account's own events stands, ``None`` while it does not."""
@@ -95,6 +97,8 @@ class Proof:
         """When it was asked about again, late enough to prove that; a list has to agree."""
         self.doubts: Doubts[str] = Doubts()
         """Client ids of the orders that have to be asked about."""
+        self._acknowledged: dict[str, int] = {}
+        """Sizes of the orders whose request the venue has taken, and tells of elsewhere."""
         self._readers: dict[type[Command], Callable[[Any, Asked, Reply, int], None]] = {
             Place: self._on_place,
             Cancel: self._on_cancel,
@@ -122,6 +126,7 @@ class Proof:
 
     def doubt(self, client_order_id: str, now_ns: int) -> None:
         """Ask about an order until the venue proves how it stands."""
+        self._acknowledged.pop(client_order_id, None)
         self.doubts.raise_(client_order_id, now_ns)
 
     def ask(self, now_ns: int, share: Share) -> None:
@@ -130,6 +135,9 @@ class Proof:
         for client_order_id in self.doubts.due(now_ns):
             order = self._orders.find(client_order_id)
             if order is None or (order.state.terminal and not order.unbooked_lots):
+                self._settled(client_order_id)
+                continue
+            if self._was_told(order):
                 self._settled(client_order_id)
                 continue
             question = self._question(order, now_ns)
@@ -152,7 +160,22 @@ class Proof:
         number = 0 if name in self._absent_ns else order.venue_order_id
         return QueryOrder(order.instrument, name, number)
 
+    def _acknowledge(self, order: Order, size_lots: int, now_ns: int) -> None:
+        """The venue has taken a request and tells elsewhere what became of it."""
+        name = order.client_order_id
+        if name not in self.doubts:
+            self._acknowledged[name] = size_lots
+            self.doubts.raise_(name, now_ns + self._tells_ns)
+
+    def _was_told(self, order: Order) -> bool:
+        """Whether the venue has told of what it had acknowledged; it is asked about if not."""
+        size_lots = self._acknowledged.pop(order.client_order_id, None)
+        if size_lots is not None and not order.proved:
+            self._settle(self._orders.on_doubt(order))
+        return size_lots == order.size_lots and order.proved and not order.unbooked_lots
+
     def _settled(self, client_order_id: str) -> None:
+        self._acknowledged.pop(client_order_id, None)
         self.doubts.settle(client_order_id)
         self._absent_ns.pop(client_order_id, None)
         self._unlisted_ns.pop(client_order_id, None)
@@ -166,7 +189,9 @@ class Proof:
 
     def _placed(self, order: Order, verdict: Verdict, code: int, text: str, now_ns: int) -> None:
         if verdict is _DONE:
-            if not order.proved:
+            if not order.proved and self._tells_ns:
+                self._acknowledge(order, order.size_lots, now_ns)
+            elif not order.proved:
                 self._in_doubt(order, now_ns)
         elif verdict is Verdict.UNKNOWN:
             self._in_doubt(order, now_ns)
@@ -175,7 +200,7 @@ class Proof:
 
     def _in_doubt(self, order: Order, now_ns: int) -> None:
         self._settle(self._orders.on_doubt(order))
-        self.doubts.raise_(order.client_order_id, now_ns)
+        self.doubt(order.client_order_id, now_ns)
 
     def _on_cancel(self, cancel: Cancel, _: Asked, reply: Reply, now_ns: int) -> None:
         self._cancelled(cancel, reply.verdict, now_ns)
@@ -185,9 +210,11 @@ class Proof:
         if order is None or order.state.terminal:
             return
         self._release(order)
-        if verdict in (Verdict.DONE, Verdict.REFUSED, Verdict.ABSENT, Verdict.UNKNOWN):
-            # Not even "done" without a report that it is, nor a refusal, says how it stands.
-            self.doubts.raise_(order.client_order_id, now_ns)
+        if verdict is _DONE:
+            # Not even that says how it stands, without a report of it.
+            self.doubt(order.client_order_id, now_ns + self._tells_ns)
+        elif verdict in (Verdict.REFUSED, Verdict.ABSENT, Verdict.UNKNOWN):
+            self.doubt(order.client_order_id, now_ns)
 
     def _release(self, order: Order) -> None:
         if order.cancelling:
@@ -213,12 +240,14 @@ class Proof:
             return
         self._release(order)
         if reply.verdict in (Verdict.REFUSED, Verdict.ABSENT, Verdict.UNKNOWN):
-            self.doubts.raise_(order.client_order_id, now_ns)
+            self.doubt(order.client_order_id, now_ns)
+        elif reply.verdict is _DONE and self._tells_ns and order.size_lots != amend.size_lots:
+            self._acknowledge(order, amend.size_lots, now_ns)
 
     def _on_cancel_all(self, command: CancelAll, _: Asked, __: Reply, now_ns: int) -> None:
         for order in self._orders.open():
             if order.instrument == command.instrument:
-                self.doubts.raise_(order.client_order_id, now_ns)
+                self.doubt(order.client_order_id, now_ns)
 
     def _on_query(self, query: QueryOrder, asked: Asked, reply: Reply, now_ns: int) -> None:
         order = self._orders.find(query.client_order_id)

@@ -269,6 +269,13 @@ class Adapter(Protocol):
         """How far its answers to questions may lie behind what it has executed."""
         ...
 
+    @property
+    def tells_ns(self) -> int:
+        """How long after it has acknowledged an order or a change of one a venue may take to tell
+        what became of it, on another channel; 0 where the acknowledgement itself tells.
+        """
+        ...
+
     def learn(self, instruments: Sequence[Instrument]) -> None:
         """Take the instruments of this run; decoding and encoding use them from here on."""
         ...

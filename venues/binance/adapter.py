@@ -144,6 +144,10 @@ class SpotAdapter:
     def lag_ns(self) -> int:
         return LAG_NS
 
+    @property
+    def tells_ns(self) -> int:
+        return 0
+
     def learn(self, instruments: Sequence[Instrument]) -> None:
         """Take the instruments of this run; see ``core.model.venue.Adapter.learn``."""
         self._decoder.learn(instruments)

@@ -57,6 +57,10 @@ EXECUTION_NS: Final = 10 * NS_PER_S
 LAG_NS: Final = 60 * NS_PER_S
 """Nothing is documented; as far as any venue's own timeout, and as any that is known to lag."""
 
+TELLS_NS: Final = 2 * NS_PER_S
+"""An answer about an order tells its ids; how it stands comes on ``executions`` ("Add Order"). Many
+times what lies between the two, and still a prompt question where nothing comes."""
+
 _PUBLIC: Final = frozenset({FetchTime, FetchInstruments, FetchTops, FetchPrice, FetchBook})
 
 
@@ -96,6 +100,10 @@ class SpotAdapter:
     @property
     def lag_ns(self) -> int:
         return LAG_NS
+
+    @property
+    def tells_ns(self) -> int:
+        return TELLS_NS
 
     def learn(self, instruments: Sequence[Instrument]) -> None:
         """Take the instruments of this run; see ``core.model.venue.Adapter.learn``."""

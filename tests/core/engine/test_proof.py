@@ -62,7 +62,7 @@ class Asking:
 class House:
     """A proof, its orders, and what came of them."""
 
-    def __init__(self, *, expiry_ns: int = EXPIRY_NS) -> None:
+    def __init__(self, *, expiry_ns: int = EXPIRY_NS, tells_ns: int = 0) -> None:
         self.orders = Orders("scope-", 1, 0)
         self.out = Asking()
         self.settled: list[Folded] = []
@@ -74,6 +74,7 @@ class House:
             expiry_ns=expiry_ns,
             execution_ns=EXECUTION_NS,
             lag_ns=LAG_NS,
+            tells_ns=tells_ns,
             log=self.log.append,
         )
 
@@ -183,6 +184,60 @@ def test_a_place_that_a_report_has_proved_stays_out_of_doubt() -> None:
     house.told(place_of(order), Verdict.DONE)
     assert order.state is OrderState.LIVE
     assert not house.in_doubt(order)
+
+
+TELLS_NS = 2 * NS_PER_S
+
+
+def test_what_was_acknowledged_is_told_elsewhere_and_asked_about_only_if_it_is_not() -> None:
+    """A venue may answer with ids alone, and tell how an order stands on another channel."""
+    for is_told in (True, False):
+        house = House(tells_ns=TELLS_NS)
+        order = house.sent()
+        house.told(place_of(order), Verdict.DONE)
+        assert order.state is not OrderState.UNKNOWN
+        assert house.asks(NOW_NS + TELLS_NS - 1) == []
+        if is_told:
+            house.orders.on_report(report(order, VenueStatus.NEW))
+        asked = house.asks(NOW_NS + TELLS_NS)
+        assert asked == ([] if is_told else [query_of(order)])
+        assert house.in_doubt(order) is not is_told
+        assert (order.state is OrderState.UNKNOWN) is not is_told
+
+
+def test_an_acknowledged_cancel_is_asked_about_where_the_order_stands_on() -> None:
+    house = House(tells_ns=TELLS_NS)
+    order = house.live()
+    house.told(cancel_of(order), Verdict.DONE)
+    assert house.asks(NOW_NS + TELLS_NS - 1) == []
+    assert house.asks(NOW_NS + TELLS_NS) == [query_of(order)]
+    gone = house.live(8)
+    house.told(cancel_of(gone), Verdict.DONE)
+    house.orders.on_report(report(gone, VenueStatus.CANCELED, 8))
+    assert query_of(gone) not in house.asks(NOW_NS + TELLS_NS)
+    assert not house.in_doubt(gone)
+
+
+def test_a_cancel_that_is_acknowledged_soon_after_its_place_is_not_settled_with_it() -> None:
+    house = House(tells_ns=TELLS_NS)
+    order = house.sent()
+    house.told(place_of(order), Verdict.DONE)
+    house.orders.on_report(report(order, VenueStatus.NEW))
+    house.told(cancel_of(order), Verdict.DONE, sent_ns=NOW_NS + NS_PER_S)
+    assert house.asks(NOW_NS + TELLS_NS) == [query_of(order)]
+
+
+def test_an_acknowledged_amend_is_asked_about_where_the_size_stays() -> None:
+    for is_told in (True, False):
+        house = House(tells_ns=TELLS_NS)
+        order = house.live()
+        amend = Amend(order.instrument, order.client_order_id, order.venue_order_id, 5)
+        house.told(amend, Verdict.DONE)
+        if is_told:
+            house.orders.on_report(
+                report(order, VenueStatus.NEW, size_lots=5, change=Change.REPLACED)
+            )
+        assert house.asks(NOW_NS + TELLS_NS) == ([] if is_told else [query_of(order)])
 
 
 def test_what_was_withheld_ends_without_a_doubt() -> None:
