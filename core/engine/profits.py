@@ -190,7 +190,11 @@ class Profits:
             for row in self._table
             if row.index < len(self._rows)
         }
-        results |= {note.symbol: (note.quote, note.result_atoms) for note in self._kept}
+        results |= {
+            note.symbol: (note.quote, note.result_atoms)
+            for note in self._kept
+            if note.begun.day >= self._today
+        }
         return Elsewhere(
             book_id=self._book_id,
             day=self._today,
@@ -252,16 +256,17 @@ class Profits:
         """Have a day begin, where it is another one, from the last price that is known."""
         if held.result.turn(self._today):
             held.began_ticks = held.mark_ticks
-            self._others = {}
             self._unnoted = True
 
     def _turn(self) -> bool:
         """Learn which day it is; return whether that is known."""
         if not self._clock.known:
             return self._today > 0
-        first, self._today = not self._today, self._day()
-        if first:
+        before, self._today = self._today, self._day()
+        if not before:
             self._begin()
+        elif self._today > before:
+            self._others = {}
         return True
 
     def _judge(self, row: Instrument) -> int:

@@ -43,6 +43,9 @@ class TradeIds:
 
     A venue may begin its numbers anew (a testnet does, every month). Ids of before are told from
     those since by their time, ``begin_anew``.
+
+    What was filled without a trade (an allocation) has a number below zero, and falling. It is known
+    one by one, and told once: no floor says anything of it.
     """
 
     __slots__ = ("_anew_ns", "_floor", "_former", "_ids")
@@ -57,7 +60,7 @@ class TradeIds:
         """Remember an id; ``False`` when it was known."""
         if venue_ns <= self._anew_ns and self._former is not None:
             return self._former.add(trade_id, venue_ns)
-        if trade_id <= self._floor or trade_id == _NONE:
+        if _NONE < trade_id <= self._floor or trade_id == _NONE:
             return False
         ids = self._ids
         if not ids or trade_id > ids[-1]:
@@ -86,7 +89,8 @@ class TradeIds:
         """Whether an id is remembered, or lies under the floor."""
         ids = self._ids
         place = bisect_left(ids, trade_id)
-        return trade_id <= self._floor or (place < len(ids) and ids[place] == trade_id)
+        known = place < len(ids) and ids[place] == trade_id
+        return known or _NONE < trade_id <= self._floor
 
     def newest(self, count: int) -> list[int]:
         """Return up to ``count`` of the highest ids, ascending."""

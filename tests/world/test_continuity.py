@@ -18,6 +18,7 @@ from tests.world.test_recovery import TRADE, World, world
 from tools.world.tank import LATENCY_NS, Delivery, Message, Tank
 from venues.binance.adapter import EXECUTION_NS, LAG_NS
 from venues.sim.actions import SetAccount, SetFilters, perform
+from venues.sim.binance.actions import Allocate
 from venues.sim.server import DEFAULT_KEY
 
 
@@ -600,6 +601,21 @@ def test_trades_of_others_that_an_earlier_boot_counted_move_no_balance_again_how
     w.run(70)
     again = trading(next_boot(w))
     again.run(10)
+    assert again.engine.risk.halted == ""
+
+
+def test_an_allocation_to_others_is_no_difference_however_many_trades_a_boot_has_counted():
+    w = world()
+    for _ in range(RECENT_IDS + 10):
+        w.other("BUY", "65010.00", "0.0002", OWN)
+        w.run(0.3)
+    w.run(70)
+    again = trading(next_boot(w))
+    again.run(10)
+    allocation = Allocate(OWN, "BTCUSDT", "BUY", "0.005", "65000.00")
+    perform(allocation, again.venue.exchange, again.venue_ns)
+    again.venue.settle(again.venue_ns)
+    again.run(200)
     assert again.engine.risk.halted == ""
 
 

@@ -40,6 +40,11 @@ def result(w: World, index: int = 0) -> Any:
     return None if told is None else float(told)
 
 
+def total(w: World) -> float:
+    """The day's result of all symbols as ``status`` tells it."""
+    return float(status(w.engine, {}, w.now_ns)["day"]["totals"][0]["result"])
+
+
 def fall(w: World, to: int = 64_000) -> None:
     """Let the market fall to around a price."""
     w.request("openOrders.cancelAll", {"symbol": "BTCUSDT"})
@@ -287,6 +292,46 @@ def test_another_folders_loss_of_the_day_before_does_not_count() -> None:
     w = told_of(elsewhere(-15 * ATOM, day=yesterday, halted="lost"), risk=limited("5"))
     w.trading().run(1)
     assert (result(w), w.engine.risk.halted) == (0, "")
+
+
+def test_a_loss_elsewhere_on_another_symbol_counts_where_the_last_run_was_of_another_day() -> None:
+    in_all = '[risk.total.USDT]\nmax_daily_loss = "20"'
+    w = world(risk=in_all)
+    note = crashed(dead(w, 86_400))
+    again = World(boot=2, venue=w.venue, now_ns=w.now_ns, restored=note, risk=in_all)
+    again.engine.lost(
+        elsewhere(-900 * ATOM, symbol="ETHUSDT", day=w.now_ns // DAY_NS), again.now_ns
+    )
+    again.make_market()
+    again.run(10)
+    assert "lost 900 USDT in all" in again.engine.risk.halted
+
+
+def test_a_loss_elsewhere_on_another_symbol_ends_with_its_day() -> None:
+    w = World(
+        now_ns=MIDNIGHT_NS - 57 * NS_PER_S,
+        risk='[risk.total.USDT]\nmax_daily_loss = "20"',
+    )
+    w.engine.lost(elsewhere(-15 * ATOM, symbol="ETHUSDT", day=MIDNIGHT_NS // DAY_NS - 1), w.now_ns)
+    w.trading()
+    assert total(w) == -15
+    w.run((MIDNIGHT_NS - w.now_ns) / NS_PER_S + 2)
+    assert total(w) == 0
+
+
+def test_what_a_symbol_that_is_left_out_made_is_told_other_folders_on_its_day_alone() -> None:
+    w = two()
+    place(w, 1, Side.BUY, 350_100, 5_000, tif=IOC)
+    w.run(0.5)
+    place(w, 1, Side.SELL, 349_900, 5_000, tif=IOC)
+    w.run(0.5)
+    w.leave()
+    note, own = crashed(w, left=True), w.engine.profits.own().results["ETHUSDT"]
+    assert own[1] < 0
+    again = resumed(w, note)
+    assert again.engine.profits.own().results["ETHUSDT"] == own
+    again = resumed(dead(again, 86_400), crashed(again, left=True))
+    assert "ETHUSDT" not in again.engine.profits.own().results
 
 
 def test_a_folder_does_not_count_its_own_result_twice() -> None:

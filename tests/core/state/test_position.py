@@ -294,3 +294,15 @@ def test_below_the_newest_that_are_noted_all_count_as_known_to_the_next_boot():
     for trade_id in (5, 7, 9):
         position.on_fill(Side.BUY, fill(trade_id=trade_id))
     assert position.floor_under(True, 2) == 6
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_what_is_filled_without_a_trade_counts_however_many_trades_were_counted(side: Side) -> None:
+    position = restored([10, 11], [10, 11])
+    allocated = -(2**40)
+    assert not position.knows(side, allocated)
+    assert position.on_fill(side, fill(allocated))
+    assert not position.on_fill(side, fill(allocated))
+    assert position.on_fill(side, fill(allocated - 1))
+    assert position.knows(side, allocated)
+    assert not position.on_fill(side, fill(9)), "which is a trade, and older than those"
