@@ -189,6 +189,7 @@ def set_note(before: PositionNote | None, symbol: str, size: str, price: str) ->
         last_trade_id=NEWEST_TRADE,
         recent_buy_ids=[],
         recent_sell_ids=[],
+        flow_atoms=before.flow_atoms if before else {},
     )
 
 

@@ -63,7 +63,11 @@ class PositionNote(Struct, frozen=True, kw_only=True):
     others_floor: int | None = None
     flow_atoms: dict[str, int] = {}
     """What its trades have made of each asset, fees taken off: what the account holds has that in
-    it also where a boot leaves the symbol out."""
+    it also where a boot leaves the symbol out. Of a position that was set: what those of before
+    have made."""
+    since_ns: int = 0
+    """As of when it was begun or set, by the venue's clock, 0 where that is not known: what was
+    traded before by orders that no note tells of is not in it, or counted already."""
 
     @property
     def lots(self) -> int:

@@ -212,6 +212,7 @@ class Continuity:
             sell_floor=position.floor_under(False, checkpoint.RECENT_IDS),
             others_floor=self._ledger.floor_under(row.index, checkpoint.RECENT_IDS),
             flow_atoms={} if self._shared else self._ledger.flow(row),
+            since_ns=position.since_ns,
         )
 
     def _order(self, order: Order) -> OrderNote:
@@ -276,7 +277,7 @@ class Continuity:
         for number in restored.numbers:
             self._restore_number(number, restored, now_ns)
         # What the operator has set is another position: what there was without it is taken anew.
-        anew = {self._table[index].base for index in self._set}
+        anew = {asset for index, note in self._set.items() for asset in self._moved_by(index, note)}
         there = self._handed_on_flow()  # for this boot it was always there
         self._ledger.restore(
             {k: atoms + there.get(k, 0) for k, atoms in left.ledger.items() if k not in anew}
@@ -332,6 +333,11 @@ class Continuity:
         for order, venue_ns in self._undated:
             order.sent_ns = min(order.sent_ns, venue_ns - self._clock.offset_ns)
         self._undated.clear()
+
+    def _moved_by(self, instrument: int, note: PositionNote) -> list[str]:
+        """Return the assets of which a position that was set has had a part, fees included."""
+        row = self._table[instrument]
+        return [row.base, row.quote, *note.flow_atoms]
 
     def _hand_on(self, note: PositionNote) -> None:
         self._unknown.append(note)
@@ -393,13 +399,16 @@ class Continuity:
             newest_ns=note.newest_ns,
             buy_floor=note.buy_floor,
             sell_floor=note.sell_floor,
+            since_ns=note.since_ns,
         )
 
-    def on_baseline(self, instrument: int, trade_id: int) -> None:
+    def on_baseline(self, instrument: int, trade_id: int, as_of_ns: int) -> None:
         """The newest trade is known from which on trades are counted.
 
-        What the operator has set is as of then: every trade up to it is in it.
+        What the operator has set is as of then: every trade up to it is in it. So is what was
+        traded before and is shown late: a history may lag.
         """
+        self._positions[instrument].since_ns = as_of_ns
         note = self._set.pop(instrument, None)
         if note is not None:
             known = [trade_id] if trade_id >= 0 else []
@@ -410,6 +419,7 @@ class Continuity:
                 newest_ns=0,
                 buy_floor=None,
                 sell_floor=None,
+                since_ns=as_of_ns,
             )
             self._take_over(instrument, as_of)
 
@@ -471,13 +481,14 @@ class Continuity:
         found = Regrid(note, row.tick, row.lot).order(note)
         order = self._orders.resume(
             _place(row, found),
-            now_ns,
+            now_ns if note.sent_ns else 0,
             note.venue_order_id,
             found.filled_lots,
             found.traded_lots,
             note.trade_ids,
         )
-        self._note_sent(order, note.sent_ns, restored)
+        if not order.adopted:
+            self._note_sent(order, note.sent_ns, restored)
         self._orders.on_doubt(order)
         self._proof.doubt(note.client_order_id, 0)
 

@@ -275,7 +275,7 @@ class Engine:
             lag_ns=adapter.lag_ns,
             cancel_leftovers=setup.cancel_leftovers,
             agree=lambda asked_ns: self.account.agrees(asked_ns),
-            baseline=lambda row, trade_id: self.continuity.on_baseline(row, trade_id),
+            baseline=lambda *told: self.continuity.on_baseline(*told),
             log=door.log,
         )
         self.continuity = Continuity(

@@ -237,14 +237,21 @@ class Executions:
             self._proof.doubt(order.client_order_id, self._desk.now_ns + UNBOOKED_NS)
         if folded.fills:
             self._refund(order, folded.fills)
-            self._profits.on_fills(order.instrument, order.side, counted)
+            self._profits.on_fills(order.instrument, order.side, counted, adopted=order.adopted)
 
     def _book(self, order: Order, fills: Sequence[Fill], *, tells: bool) -> list[Fill]:
-        """Move the position by new fills; return those that were not counted before."""
+        """Move the position by new fills; return those that were not counted before.
+
+        Of an order that no note of ours tells of, those of before the position was begun or set
+        are not for it, however late a history shows them.
+        """
         callbacks, position = self._callbacks, self._positions[order.instrument]
         renumbered = position.renumbered
+        since_ns = position.since_ns if order.adopted else 0
         counted = []
         for fill in fills:
+            if 0 < fill.venue_ns <= since_ns:
+                continue
             if position.on_fill(order.side, fill):
                 counted.append(fill)
                 self._counts.fills += 1

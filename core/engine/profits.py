@@ -107,6 +107,10 @@ class Profits:
         self._kept: list[DayNote] = []
         """Of symbols that are not in the table: handed on as they are."""
         self._elsewhere: list[Elsewhere] = []
+        self._told: set[str] = set()
+        """Symbols of which another folder has told today's result."""
+        self._began_ns = 0
+        """When it was first known which day it is, by the venue's clock."""
         self._others: dict[str, int] = {}
         """The day's results that no instrument of ours has, by quote asset."""
         self._halted_day = 0
@@ -145,7 +149,7 @@ class Profits:
 
     def _begin(self) -> None:
         """It is known which day it is: what was lost today counts, and what has halted stands."""
-        day = self._today
+        day, self._began_ns = self._today, self._venue_ns()
         for note in self._kept:
             if note.begun.day >= day:
                 self._add_elsewhere(note.symbol, note.quote, note.result_atoms)
@@ -154,6 +158,7 @@ class Profits:
                 continue
             for symbol, (quote, atoms) in book.results.items():
                 self._add_elsewhere(symbol, quote, atoms)
+                self._told.add(symbol)
             if book.halted and self._halted_day < day:
                 self._halted_day = book.day
                 self._halted = book.halted.removesuffix(_IN_ANOTHER) + _IN_ANOTHER
@@ -227,10 +232,14 @@ class Profits:
             if self._unnoted:
                 self._write(self._desk.now_ns)
 
-    def on_fills(self, instrument: int, side: Side, fills: Sequence[Fill]) -> None:
+    def on_fills(
+        self, instrument: int, side: Side, fills: Sequence[Fill], *, adopted: bool = False
+    ) -> None:
         """Fills have moved a position: hold that instrument against its own limit at once.
 
-        One that the venue dates before midnight is of the day before, whenever it is told.
+        One that the venue dates before midnight is of the day before, whenever it is told. What an
+        order that was ``adopted`` has traded before this start is in the result of another folder,
+        where one has told of the symbol: it is not counted twice.
         """
         if not self._turn():
             return
@@ -240,13 +249,17 @@ class Profits:
             if not held.mark_ticks:
                 held.mark_ticks = fill.price_ticks
             if 0 < fill.venue_ns < self._today * DAY_NS:
-                self._count_before(row, held, side, fill)
+                held.began_ticks = held.began_ticks or fill.price_ticks
+                self._count_before(row, held, side, fill, held.began_ticks)
+            elif adopted and 0 < fill.venue_ns < self._began_ns and row.symbol in self._told:
+                self._count_before(row, held, side, fill, held.mark_ticks)
         self._mark(row)
         self._judge(row)
 
-    def _count_before(self, row: Instrument, held: _Row, side: Side, fill: Fill) -> None:
-        """Count a fill of an earlier day into what this one begins from, at its first price."""
-        at_ticks = held.began_ticks = held.began_ticks or fill.price_ticks
+    def _count_before(
+        self, row: Instrument, held: _Row, side: Side, fill: Fill, at_ticks: int
+    ) -> None:
+        """Count a fill into what this day begins from, at a price."""
         fee = {fill.fee_asset: fill.fee_atoms} if fill.fee_atoms else {}
         paid = row.worth(fee.get(row.quote, 0), fee.get(row.base, 0), at_ticks)
         made = side * fill.lots * (at_ticks - fill.price_ticks) - paid
@@ -328,8 +341,11 @@ class Profits:
             self._rows.append(_Row())
         return self._rows[index]
 
+    def _venue_ns(self) -> int:
+        return self._desk.now_ns + self._clock.offset_ns
+
     def _day(self) -> int:
-        return (self._desk.now_ns + self._clock.offset_ns) // DAY_NS
+        return self._venue_ns() // DAY_NS
 
     # -- prices --------------------------------------------------------------------------------
 

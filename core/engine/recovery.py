@@ -92,12 +92,13 @@ class Recovery:
         lag_ns: int,
         cancel_leftovers: bool,
         agree: Callable[[int], bool],
-        baseline: Callable[[int, int], None],
+        baseline: Callable[[int, int, int], None],
         log: Callable[[str], None],
     ) -> None:
-        """``baseline`` is told from which trade on those of an instrument are counted, ``whose`` of
-        an order that was known by its trades alone, ``begun_anew`` of an instrument whose trades
-        the venue does not know any more. ``agree`` holds the venue's balances, as of a time of the
+        """``baseline`` is told from which trade on those of an instrument are counted, and the
+        venue's time of that, 0 where it is not known; ``whose`` of an order that was known by its
+        trades alone, ``begun_anew`` of an instrument whose trades the venue does not know any more.
+        ``agree`` holds the venue's balances, as of a time of the
         venue, against our fills; ``False`` asks for another pass soon. ``execution_ns`` and
         ``lag_ns`` are as in ``core.model.venue.Adapter``.
         """
@@ -245,7 +246,7 @@ class Recovery:
         """Count a reply that may belong to the pass; its facts are folded already."""
         proved = reply.verdict is Verdict.DONE
         if proved and isinstance(asked.command, FetchTrades):
-            proved = self._ask_on(asked.command, reply, now_ns)
+            proved = self._ask_on(asked.command, asked.sent_ns, reply, now_ns)
         elif proved and isinstance(asked.command, FetchOrders):
             self._ask_whose(asked.command.instrument, now_ns, reply)
         if type(asked.command) is FetchOpenOrders and reply.verdict is Verdict.FATAL:
@@ -271,7 +272,7 @@ class Recovery:
             self._next_ns = now_ns + self._look_again_ns
             self._look_again_ns = min(2 * self._look_again_ns, PERIOD_NS)
 
-    def _ask_on(self, command: FetchTrades, reply: Reply, now_ns: int) -> bool:
+    def _ask_on(self, command: FetchTrades, asked_ns: int, reply: Reply, now_ns: int) -> bool:
         """Ask for the next page of trades, and whose orders those are that nobody knows.
 
         Returns whether the page is one to go on from.
@@ -283,7 +284,8 @@ class Recovery:
             self._baselines.discard(index)
             newest_id = max((trade_id_of(fact) for fact in reply.facts), default=-1)
             self._marks[index] = Watermark(newest_id)
-            self._baseline(index, newest_id)
+            as_of_ns = asked_ns + self._clock.offset_ns if self._clock.known else 0
+            self._baseline(index, newest_id, as_of_ns)
             return True
         for fact in reply.facts:
             if isinstance(fact, FillReport):

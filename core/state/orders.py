@@ -193,6 +193,11 @@ class Order(Untracked):
         return filled_lots, open_lots, open_lots + filled_lots - self.traded_lots
 
     @property
+    def adopted(self) -> bool:
+        """Whether the venue alone has told of it: no note of ours says when it was sent."""
+        return not self.sent_ns
+
+    @property
     def proved(self) -> bool:
         """Whether the venue has said anything that settles if the order was taken."""
         return self.evidence > _IN_DOUBT

@@ -44,8 +44,8 @@ class TradeIds:
     A venue may begin its numbers anew (a testnet does, every month). Ids of before are told from
     those since by their time, ``begin_anew``.
 
-    What was filled without a trade (an allocation) has a number below zero, and falling. It is known
-    one by one, and told once: no floor says anything of it.
+    What was filled without a trade (an allocation) has a number below zero, and falling. It is
+    known one by one, and told once: no floor says anything of it.
     """
 
     __slots__ = ("_anew_ns", "_floor", "_former", "_ids")
@@ -129,6 +129,7 @@ class Position:
         "newest_id",
         "newest_ns",
         "renumbered",
+        "since_ns",
         "sold_lots",
         "sold_quote_units",
     )
@@ -146,6 +147,8 @@ class Position:
         self.newest_id = -1
         """The highest trade id that is counted, -1 for none, and the venue's time of it."""
         self.newest_ns = 0
+        self.since_ns = 0
+        """As of when it was begun or set, by the venue's clock; 0 where that is not known."""
         self.renumbered = 0
         """How often the venue's numbers have begun anew."""
         self._buys = TradeIds()
@@ -208,14 +211,17 @@ class Position:
         newest_ns: int,
         buy_floor: int | None = None,
         sell_floor: int | None = None,
+        since_ns: int = 0,
     ) -> None:
         """Go on from what an earlier boot has counted; ``*_ids`` are its newest fills.
 
         All up to ``*_floor`` count as known, too; ``None`` is just under the oldest of those.
-        ``newest_ns`` is the venue's time of the last of them, 0 where it is not known.
+        ``newest_ns`` is the venue's time of the last of them, 0 where it is not known, ``since_ns``
+        as of when the position was begun or set, likewise.
         """
         self.newest_id = max([-1, *buy_ids, *sell_ids])
         self.newest_ns = newest_ns
+        self.since_ns = since_ns
         self.lots = bought_lots - sold_lots
         self.bought_lots = bought_lots
         self.sold_lots = sold_lots

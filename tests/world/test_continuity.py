@@ -15,6 +15,7 @@ from core.model.units import NS_PER_S
 from core.model.views import OrderState, SessionState
 from core.state.journal import Kind, Record
 from tests.world.test_recovery import TRADE, World, world
+from tools.position import set_note
 from tools.world.tank import LATENCY_NS, Delivery, Message, Tank
 from venues.binance.adapter import EXECUTION_NS, LAG_NS
 from venues.sim.actions import SetAccount, SetFilters, perform
@@ -651,6 +652,82 @@ def test_what_was_paid_on_a_symbol_that_was_left_out_is_no_difference_of_balance
         w.run(10)
         assert w.engine.risk.halted == ""
     assert w.engine.positions[0].fees_atoms["BNB"] > 0
+
+
+def stated(w: World, size: str, price: str, symbol: str = "BTCUSDT") -> Restored:
+    """Return what the next boot starts from once somebody has set what is held."""
+    left = crashed(w, left=True)
+    notes = {note.symbol: note for note in left.checkpoint.positions}
+    notes[symbol] = set_note(notes[symbol], symbol, size, price)
+    return replace(left, checkpoint=replace(left.checkpoint, positions=list(notes.values())))
+
+
+def test_a_position_that_is_set_is_no_difference_of_balances_of_any_asset_that_it_had_a_part_in():
+    both = ("BTCUSDT", "BNBUSDT")
+    w = World(symbols=both).trading()
+    perform(SetAccount(api_key=OWN, pays_in_bnb=True), w.venue.exchange, w.venue_ns)
+    w.run(5)
+    w.buy(6_501_000, 10_000, tif=TimeInForce.IOC)
+    w.run(10)
+    assert w.engine.positions[0].fees_atoms["BNB"] > 0
+    w.leave()
+    again = trading(next_boot(w, stated(w, "0.1", "65010"), symbols=both))
+    again.run(30)
+    assert again.engine.risk.halted == ""
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_trade_of_before_a_position_was_set_is_in_it_however_late_it_is_shown(dies: bool):
+    w = world()
+    w.run(11)
+    w.buy(6_501_000, 1_000, tif=TimeInForce.IOC)
+    w.run(1)
+    w.leave()
+    again = next_boot(w, stated(w, "0.01", "65010"))
+    again.fault("lag", methods=["myTrades"], delay_ms=50_000, seconds=40)
+    trading(again).run(12)
+    if dies:
+        again = trading(next_boot(again))
+    again.run(150)
+    assert again.engine.positions[0].lots == 1_000
+    assert again.engine.risk.halted == ""
+
+
+def in_a_new_folder(w: World) -> World:
+    """Start the same account and strategy in a folder in which nothing is."""
+    for line in list(w.links):
+        w._close_session(w.links.pop(line))
+    return World(boot=1, seed=7, venue=w.venue, now_ns=w.now_ns)
+
+
+def test_a_trade_of_before_a_folder_was_begun_is_not_in_its_position_however_late_it_is_shown():
+    w = world()
+    w.run(11)
+    w.buy(6_501_000, 1_000, tif=TimeInForce.IOC)
+    w.run(1)
+    w.leave()
+    again = in_a_new_folder(w)
+    again.fault("lag", methods=["myTrades"], delay_ms=50_000, seconds=40)
+    trading(again).run(150)
+    assert again.engine.positions[0].lots == 0
+    assert again.engine.risk.halted == ""
+
+
+def test_what_an_order_of_another_folder_had_filled_before_this_one_was_begun_is_not_in_it():
+    w = world()
+    w.buy(6_499_500, 1_000)
+    w.run(11)
+    w.other("SELL", "64995.00", "0.004")
+    w.run(0.1)
+    again = in_a_new_folder(w)
+    again.run(0.2)
+    again.other("SELL", "64995.00", "0.001")
+    trading(again).run(12)
+    found = again.engine.positions[0].lots
+    assert found in (0, 100), "what was traded while it began may be of either"
+    last = trading(next_boot(again))
+    last.run(100)
+    assert last.engine.positions[0].lots == found
 
 
 def test_what_the_operator_has_said_stands_in_the_boot_after_one_that_died():

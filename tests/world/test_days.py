@@ -19,7 +19,7 @@ from core.model.venue import HttpRequest
 from core.model.views import Refusal, RefusalReason
 from core.state.daily_loss import DAY_NS
 from core.state.orders import Order
-from tests.world.test_continuity import crashed, next_boot, trading
+from tests.world.test_continuity import crashed, in_a_new_folder, next_boot, trading
 from tests.world.test_recovery import TRADE, World, world
 from tools.position import set_note
 from tools.world.tank import LATENCY_NS, START_NS
@@ -332,6 +332,28 @@ def test_what_a_symbol_that_is_left_out_made_is_told_other_folders_on_its_day_al
     assert again.engine.profits.own().results["ETHUSDT"] == own
     again = resumed(dead(again, 86_400), crashed(again, left=True))
     assert "ETHUSDT" not in again.engine.profits.own().results
+
+
+def test_what_another_folder_has_traded_meanwhile_counts_once_towards_the_day() -> None:
+    w = world()
+    w.buy(6_501_000, 1_000, tif=IOC)
+    w.run(12)
+    note = crashed(w.leave(), left=True)
+    first = w.engine.profits.own()
+    second = in_a_new_folder(w)
+    second.engine.lost(Losses(books=[first]), second.now_ns)
+    trading(second).other("BUY", "64000.00", "1")  # a first change, for the snapshot to bridge
+    second.run(3)
+    for _ in range(5):
+        spent(second)
+    second.leave()
+    told, made = second.engine.profits.own(), result(second)
+    assert made < -10
+    third = World(boot=2, venue=w.venue, now_ns=second.now_ns, restored=note)
+    third.engine.lost(Losses(books=[first, told]), third.now_ns)
+    trading(third).run(5)
+    assert third.engine.positions[0].bought_lots == 51_000
+    assert result(third) == pytest.approx(made, abs=0.2)
 
 
 def test_a_folder_does_not_count_its_own_result_twice() -> None:

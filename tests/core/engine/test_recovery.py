@@ -76,7 +76,7 @@ class House:
             "outbound": SimpleNamespace(request=self._request),
             "desk": self.desk,
             "proof": proof,
-            "clock": SimpleNamespace(offset_ns=0),
+            "clock": SimpleNamespace(offset_ns=0, known=True),
         }
         self.recovery = Recovery(
             table=InstrumentTable([instrument()]),
@@ -90,7 +90,7 @@ class House:
             lag_ns=LAG_NS,
             cancel_leftovers=cancel_leftovers,
             agree=self._agree,
-            baseline=lambda index, trade_id: None,
+            baseline=lambda index, trade_id, as_of_ns: None,
             log=self.log.append,
             **parts,
         )
