@@ -120,6 +120,8 @@ class Tape:
         self._seconds: deque[Candle] = deque(maxlen=SECONDS_KEPT)
         self._minutes: deque[Candle] = deque(maxlen=MINUTES_KEPT)
         self._next_aggregate_id = 0
+        self._closed: dict[int, Candle | None] = {}
+        self._closed_until_ns = 0
 
     @property
     def last_price(self) -> int | None:
@@ -171,13 +173,32 @@ class Tape:
 
     def since(self, oldest_ns: int) -> Candle | None:
         """Return one candle over all minutes that begin at ``oldest_ns`` or later."""
+        current = self._minutes[-1] if self._minutes else None
+        if current is None or current.open_ns < oldest_ns:
+            return None
+        if self._closed_until_ns != current.open_ns:
+            self._closed.clear()
+            self._closed_until_ns = current.open_ns
+        # Minutes that are over are put together once a minute: tickers ask many times a second.
+        first_ns = max(0, -(-oldest_ns // MINUTE_NS) * MINUTE_NS)
+        if first_ns not in self._closed:
+            self._closed[first_ns] = self._put_together(first_ns, current.open_ns)
+        closed = self._closed[first_ns]
+        first = current if closed is None else closed
+        total = Candle(first.open_ns, first.open)
+        if closed is not None:
+            total.merge(closed)
+        total.merge(current)
+        return total
+
+    def _put_together(self, oldest_ns: int, until_ns: int) -> Candle | None:
+        """Return one candle over the minutes from ``oldest_ns`` to before ``until_ns``."""
         total: Candle | None = None
         for candle in self._minutes:
-            if candle.open_ns < oldest_ns:
-                continue
-            if total is None:
-                total = Candle(candle.open_ns, candle.open)
-            total.merge(candle)
+            if oldest_ns <= candle.open_ns < until_ns:
+                if total is None:
+                    total = Candle(candle.open_ns, candle.open)
+                total.merge(candle)
         return total
 
     def current(self, interval: str, now_ns: int, zone_ns: int = 0) -> Candle | None:

@@ -393,8 +393,9 @@ class MarketData:
         for interval in INTERVALS:
             topic = ("ohlc", pair.name, interval)
             if topic in self._subscribers:
-                current = _candle(pair, interval, _candles(pair, interval, now_ns)[-1])
-                self._send(topic, _candle_message("update", [current], now_ns))
+                current = _current(pair, interval, trades[-1].time_ns)
+                shown = _candle(pair, interval, current)
+                self._send(topic, _candle_message("update", [shown], now_ns))
 
     def _publish_book(self, pair: Pair, now_ns: int) -> None:
         book = pair.market.book
@@ -519,6 +520,15 @@ def _candles(pair: Pair, minutes: int, now_ns: int) -> list[Candle]:
             bars.append(Candle(open_ns, candle.open))
         bars[-1].merge(candle)
     return bars
+
+
+def _current(pair: Pair, minutes: int, traded_ns: int) -> Candle:
+    """Return the candle of an interval that a trade has just fallen in."""
+    open_ns = traded_ns // (minutes * MINUTE_NS) * (minutes * MINUTE_NS)
+    candle = pair.market.tape.since(open_ns)
+    assert candle is not None  # noqa: S101 - the trade is in it
+    candle.open_ns = open_ns
+    return candle
 
 
 def _candle(pair: Pair, minutes: int, candle: Candle) -> dict[str, Any]:
