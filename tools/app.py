@@ -134,7 +134,6 @@ def house(
         seed=seed,
         symbols=config.symbols,
         streams=config.streams,
-        recv_window_ns=config.session.recv_window_ms * NS_PER_MS,
         cancel_when_stale=config.run.on_stale == "cancel",
         confirms_quiet=config.run.on_quiet == "confirm",
         cancel_leftovers=config.run.on_restart == "cancel",

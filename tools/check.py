@@ -373,6 +373,7 @@ class Questions:
         self.now_ns = now_ns
         self._carrier = Carrier(client, subject.signer, now_ns)
         self._adapter = subject.house.adapter
+        self.can = self._adapter.capabilities
         self._ids = count(1)
 
     async def ask(self, command: Command, kind: type[T], offset_ns: int = 0) -> T:
@@ -580,6 +581,11 @@ async def _judge(
         what = f"{order.side.name.lower()} {row.size_text(order.size_lots)}"
         if order.price_ticks:
             what += f" at {row.price_text(order.price_ticks)}"
+        if not question.can.test_place:
+            findings.note(
+                row.symbol, f"our limits allow {what}; the venue judges no order unplaced"
+            )
+            continue
         try:
             await question.test(order, offset_ns)
         except RemoteFault as error:

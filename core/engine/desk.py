@@ -338,7 +338,7 @@ class TradingDesk:
             return _NOT_OPEN
         if old.cancelling or old.state is not _LIVE:
             return _BUSY
-        if price_ticks == old.price_ticks and type(lots) is int and 0 < lots < old.open_lots:
+        if self._risk.can_amend and _shrinks(old, price_ticks, lots):
             return self._amend(old, lots)
         if not _alone(old):
             return _BUSY
@@ -414,6 +414,8 @@ class TradingDesk:
             return self.cancel(order)
         elif order.state is _PENDING or _stands_as(order, wanted):
             return None
+        elif not self._moves(order, wanted):
+            return self.cancel(order)  # the next quote places it anew
         else:
             answer = self._move(order, wanted.price_ticks, wanted.lots, _POST_ONLY)
             if isinstance(answer, Refusal) and not self._is_in_the_way(answer, instrument, side):
@@ -422,6 +424,13 @@ class TradingDesk:
             return Refusal(answer.reason, answer.text, side)
         self._quotes[instrument, side] = answer
         return None
+
+    def _moves(self, order: Order, wanted: Quote) -> bool:
+        """Whether the venue can move an order there in one request."""
+        risk = self._risk
+        return risk.can_replace or (
+            risk.can_amend and _shrinks(order, wanted.price_ticks, wanted.lots)
+        )
 
     def _is_in_the_way(self, refusal: Refusal, instrument: int, side: Side) -> bool:
         """Whether a quote only waits for the one opposite, which is on its way out."""
@@ -489,6 +498,11 @@ def _alone(order: Order) -> bool:
     So a chain has two orders at most that may be alive: one being cancelled, and its successor.
     """
     return order.chain_open_lots == order.open_lots
+
+
+def _shrinks(order: Order, price_ticks: int, lots: int) -> bool:
+    """Whether an order is only to become smaller."""
+    return price_ticks == order.price_ticks and type(lots) is int and 0 < lots < order.open_lots
 
 
 def _stands_as(order: Order, wanted: Quote) -> bool:

@@ -105,7 +105,6 @@ class Setup(Frozen, frozen=True, kw_only=True):
     seed: int
     symbols: tuple[str, ...]
     streams: tuple[Stream, ...]
-    recv_window_ns: int
     cancel_when_stale: bool
     confirms_quiet: bool
     """Whether REST is asked about books whose feed is silent."""
@@ -201,7 +200,8 @@ class Engine:
         self.clock = VenueClock()
         self.throttle = Throttle(adapter.limits, cancel_kinds(adapter))
         self.orders = Orders(setup.scope, setup.boot, setup.seed)
-        self.risk = Risk(setup.totals)
+        can = adapter.capabilities
+        self.risk = Risk(setup.totals, can)
         self.timers: Timers[str | None] = Timers()
         self.sessions = [Session(line, link) for link, line in enumerate(adapter.lines)]
         self.outbound = Outbound(
@@ -253,9 +253,9 @@ class Engine:
             orders=self.orders,
             outbound=self.outbound,
             settle=lambda folded: self.executions.settle(folded),
-            expiry_ns=setup.recv_window_ns,
-            execution_ns=adapter.execution_ns,
-            lag_ns=adapter.lag_ns,
+            expiry_ns=can.request_expiry_ns,
+            execution_ns=can.execution_ns,
+            lag_ns=can.lag_ns,
             tells_ns=adapter.tells_ns,
             log=door.log,
         )
@@ -270,9 +270,9 @@ class Engine:
             whose=lambda report: self._handlers[type(report)](report),
             off_grid=lambda trade: self.executions.on_off_grid(trade),
             begun_anew=lambda index: self.executions.numbers_begin_anew(index),
-            expiry_ns=setup.recv_window_ns,
-            execution_ns=adapter.execution_ns,
-            lag_ns=adapter.lag_ns,
+            expiry_ns=can.request_expiry_ns or 0,
+            execution_ns=can.execution_ns,
+            lag_ns=can.lag_ns,
             cancel_leftovers=setup.cancel_leftovers,
             agree=lambda asked_ns: self.account.agrees(asked_ns),
             baseline=lambda *told: self.continuity.on_baseline(*told),

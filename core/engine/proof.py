@@ -72,14 +72,14 @@ class Proof:
         orders: Orders,
         outbound: Outbound,
         settle: Callable[[Folded], None],
-        expiry_ns: int,
+        expiry_ns: int | None,
         execution_ns: int,
         lag_ns: int,
         tells_ns: int,
         log: Callable[[str], None],
     ) -> None:
-        """``expiry_ns`` is how long our requests are valid, 0 for ever; the others are as in
-        ``core.model.venue.Adapter``.
+        """``expiry_ns`` is how long our requests are valid, ``None`` for ever; it and the others
+        are as in ``core.model.venue.Capabilities``.
         """
         self._orders = orders
         self._outbound = outbound
@@ -289,7 +289,7 @@ class Proof:
         """
         if order.proved:
             return first_ns + self._lag_ns
-        if not self._expiry_ns:
+        if self._expiry_ns is None:
             return None
         # The private stream does not lag: what was accepted since it stands, it has told.
         told = self.stream_since_ns is not None and order.sent_ns > self.stream_since_ns

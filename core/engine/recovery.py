@@ -100,7 +100,7 @@ class Recovery:
         trades alone, ``begun_anew`` of an instrument whose trades the venue does not know any more.
         ``agree`` holds the venue's balances, as of a time of the
         venue, against our fills; ``False`` asks for another pass soon. ``execution_ns`` and
-        ``lag_ns`` are as in ``core.model.venue.Adapter``.
+        ``lag_ns`` are as in ``core.model.venue.Capabilities``.
         """
         self._table = table
         self._orders = orders

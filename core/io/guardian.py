@@ -103,6 +103,10 @@ THROTTLED_NS: Final = 10 * NS_PER_S
 GIVE_UP_NS: Final = 900 * NS_PER_S
 """After the death, or after the last ban that the venue named: by then a person has to look."""
 
+FOREVER_NS: Final = 2**62
+"""So long after the death an order may be accepted where requests never expire: no list proves that
+none is left."""
+
 READY_EVERY_S: Final = 600.0
 """Between two measurements of the venue's clock while all is well: clocks drift 20 ms meanwhile."""
 
@@ -183,8 +187,11 @@ class Guardian:
         taken_over: Callable[[], bool],
     ) -> None:
         self._scope = charge.scope
-        window_ns = charge.subscription.recv_window_ms * NS_PER_MS
-        self._settled_ns = window_ns + adapter.execution_ns + SKEW_NS
+        can = adapter.capabilities
+        window_ns = can.request_expiry_ns
+        self._settled_ns = (
+            FOREVER_NS if window_ns is None else window_ns + can.execution_ns + SKEW_NS
+        )
         """So long after a death nothing that was on its way can be accepted any more."""
         self._adapter = adapter
         self._ask = ask

@@ -16,10 +16,11 @@ from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
-from core.model.commands import Cancel, Command, Place, Riskless
+from core.model.commands import Cancel, Command, OrderKind, Place, Riskless, TimeInForce
 from core.model.commands import Stream as Stream
 from core.model.events import Costs, Event, Levels, Reply
 from core.model.events import Limit as Limit
+from core.model.events import Scope as Scope
 from core.model.instrument import Instrument
 
 
@@ -126,6 +127,74 @@ class Line(Struct, frozen=True, kw_only=True):
     def tells_of(self, symbol: str) -> bool:
         """Whether it tells of the market of this symbol."""
         return self.public and (not self.symbols or symbol in self.symbols)
+
+
+class AmendKind(StrEnum):
+    """How an order can be changed where it stands, with its ids and its place in the queue."""
+
+    NONE = "none"
+    SHRINK = "shrink"
+    """It can be made smaller."""
+    PRICE_AND_SIZE = "price_and_size"
+    """Its price can be changed too, and then its place in the queue is another."""
+
+
+class DeadManKind(StrEnum):
+    """What takes orders out at the venue once we are gone."""
+
+    NONE = "none"
+    DISCONNECT = "disconnect"
+    """The loss of the connection they came on."""
+    TIMER = "timer"
+    """A timer that has not been set anew in time."""
+
+
+class DeadMan(Struct, frozen=True, kw_only=True):
+    """A venue's dead-man switch."""
+
+    kind: DeadManKind = DeadManKind.NONE
+    scope: Scope = Scope.ACCOUNT
+    """Whose orders it takes out. One of ``ACCOUNT`` is not armed where others act on it too."""
+    window_ns: int = 0
+    """How long after our last word a ``TIMER`` takes the orders out."""
+    renew_ns: int = 0
+    """How often it is set anew: several times in the window, as a word may be lost."""
+
+
+class Truth(StrEnum):
+    """What holds the account against our fills."""
+
+    BALANCES = "balances"
+    POSITIONS = "positions"
+
+
+OrderKinds = frozenset[tuple[OrderKind, TimeInForce]]
+
+
+class Capabilities(Struct, frozen=True, kw_only=True):
+    """What a venue can do, for one run. Nothing else is asked of it."""
+
+    streams: frozenset[Stream]
+    orders: OrderKinds
+    """Which orders it takes. Those at market are ``IOC``, and stand here so, whatever they say."""
+    amend: AmendKind
+    replace: bool
+    """Whether it can take one order out and place another in one request."""
+    test_place: bool
+    """Whether it judges an order without placing it."""
+    request_expiry_ns: int | None
+    """For how long a request is valid once it has left, ``None`` for ever: then nobody can prove by
+    asking that an order will never be."""
+    execution_ns: int
+    """How long it may still execute a request that is no longer valid.
+
+    Validity is checked when a request arrives; what waits behind that check is bounded by the
+    venue's own timeout.
+    """
+    lag_ns: int
+    """How far its answers to questions may lie behind what it has executed."""
+    dead_man: DeadMan
+    truth: Truth
 
 
 class WireRequest(Struct, frozen=True, gc=False):
@@ -256,17 +325,8 @@ class Adapter(Protocol):
         ...
 
     @property
-    def execution_ns(self) -> int:
-        """How long the venue may still execute a request whose window has closed.
-
-        A window is checked when a request arrives; what waits behind that check is bounded by the
-        venue's own timeout.
-        """
-        ...
-
-    @property
-    def lag_ns(self) -> int:
-        """How far its answers to questions may lie behind what it has executed."""
+    def capabilities(self) -> Capabilities:
+        """What the venue can do."""
         ...
 
     @property

@@ -27,6 +27,7 @@ from core.model.frozen import Frozen
 from core.model.halts import Halt, HaltKind, Halts
 from core.model.instrument import Instrument, Trading
 from core.model.units import NS_PER_MS, NS_PER_S, amount_text
+from core.model.venue import AmendKind, Capabilities, OrderKinds
 from core.model.views import BookView, ExposureView, OrderView, Refusal, RefusalReason
 from core.model.wording import seconds_text
 
@@ -60,8 +61,19 @@ _BUY = Side.BUY
 _MARKET = OrderKind.MARKET
 _POST_ONLY = OrderKind.POST_ONLY
 _GTC = TimeInForce.GTC
+_IOC = TimeInForce.IOC
 _FOK = TimeInForce.FOK
 _OPEN = Trading.OPEN
+
+
+EVERY_ORDER: OrderKinds = frozenset(
+    {
+        *((OrderKind.LIMIT, tif) for tif in TimeInForce),
+        (OrderKind.POST_ONLY, _GTC),
+        (OrderKind.MARKET, _IOC),
+    }
+)
+"""Every order that makes sense: at a venue that takes them all there is nothing to be looked up."""
 
 
 class RiskLimits(Frozen, frozen=True, kw_only=True):
@@ -251,10 +263,18 @@ class Risk:
     and can cancel. A halt stops new orders only: cancels need no approval.
     """
 
-    __slots__ = ("_halts", "_rows", "_totals", "not_valued")
+    __slots__ = ("_halts", "_rows", "_takes", "_totals", "can_amend", "can_replace", "not_valued")
 
-    def __init__(self, totals: Mapping[str, TotalLimits] | None = None) -> None:
-        """``totals`` are by quote asset."""
+    def __init__(
+        self, totals: Mapping[str, TotalLimits] | None = None, can: Capabilities | None = None
+    ) -> None:
+        """``totals`` are by quote asset; ``can`` is what the venue can do, ``None`` all of it."""
+        self._takes = None if can is None or can.orders >= EVERY_ORDER else can.orders
+        """The orders that the venue takes, ``None`` for every one there is."""
+        self.can_amend = can is None or can.amend is not AmendKind.NONE
+        """Whether an order can be made smaller where it stands."""
+        self.can_replace = can is None or can.replace
+        """Whether an order can be replaced by another."""
         self._halts = Halts()
         self._rows: list[_Row] = []
         self._totals = [
@@ -345,6 +365,12 @@ class Risk:
         The old order may fill in full before it is cancelled, so both sizes count together. Only
         the number of open orders does not grow: the new one is placed if the old one is gone.
         """
+        if not self.can_replace:
+            return Refusal(
+                RefusalReason.VENUE_FILTER,
+                f"{instrument.symbol}: the venue replaces no order: cancel it, and place the other "
+                "one once it is gone",
+            )
         refusal = self._refuse(
             replace.new,
             instrument,
@@ -367,6 +393,12 @@ class Risk:
         there is. It is held to the venue's smallest order, to our rate, and to the pause after a
         refusal, like a new one.
         """
+        if not self.can_amend:
+            return Refusal(
+                RefusalReason.VENUE_FILTER,
+                f"{instrument.symbol}: the venue changes no order where it stands: cancel it, and "
+                "place the other one once it is gone",
+            )
         row = self._rows[amend.instrument]
         if self._halts.why or row.halts.why:
             return self._halt_refusal(row)
@@ -434,6 +466,8 @@ class Risk:
             )
             or _price_refusal(place, instrument, limits, book, exposure, touch_ticks)
         )
+        if refusal is None and self._takes is not None:
+            refusal = _unknown_refusal(place, instrument, self._takes)
         if refusal is not None:
             return refusal
         if row.shares:
@@ -706,6 +740,20 @@ def _venue_refusal(
     else:
         return None
     return Refusal(RefusalReason.VENUE_FILTER, f"{instrument.symbol}: {fault}") if fault else None
+
+
+def _unknown_refusal(place: Place, instrument: Instrument, takes: OrderKinds) -> Refusal | None:
+    """Check that the venue has orders of that kind at all."""
+    # At market there is nothing left to stand, whatever the order says.
+    tif = _IOC if place.kind is _MARKET else place.tif
+    if (place.kind, tif) in takes:
+        return None
+    known = ", ".join(sorted(f"{kind} {tif}" for kind, tif in takes)) or "none at all"
+    return Refusal(
+        RefusalReason.VENUE_FILTER,
+        f"{instrument.symbol}: the venue has no orders that are {place.kind} and {tif}; it takes "
+        f"{known}",
+    )
 
 
 def _market_fault(place: Place, instrument: Instrument) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 import trio
+from msgspec.structs import replace
 
 from core.io.run_folder import Owner, RunFolder
 from core.model.commands import TestPlace
@@ -24,6 +25,7 @@ from tests.strategies.desk import instrument
 from tools import check as command
 from tools import cli
 from venues.binance import rules
+from venues.binance.adapter import SpotAdapter
 from venues.sim.server import DEFAULT_ACCOUNT, RunningExchange, ServerConfig, running_exchange
 
 QUIET = ServerConfig(rate=50)
@@ -478,3 +480,19 @@ def test_a_symbol_that_does_not_trade_is_trouble_and_says_what_to_do(trading: Tr
     subject: Any = None  # what is said of it needs no configuration
     said = command._trouble(instrument(trading=trading), subject)
     assert said == f"trading is {trading}: wait, or take it out of symbols"
+
+
+async def test_where_the_venue_judges_no_order_our_own_limits_do(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = SpotAdapter.capabilities.fget  # type: ignore[attr-defined] # a property's own function
+    monkeypatch.setattr(
+        SpotAdapter, "capabilities", property(lambda self: replace(real(self), test_place=False))
+    )
+    async with running_exchange(QUIET) as exchange:
+        code = await check(write(tmp_path, exchange))
+    good, others = findings(capsys)
+    assert code == 0
+    assert "would take" not in good["BTCUSDT"]
+    assert len(others) == 2
+    assert all(line.endswith("the venue judges no order unplaced") for line in others)

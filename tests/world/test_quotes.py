@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from core.model.commands import OrderKind
+from core.model.commands import OrderKind, TimeInForce
 from core.model.events import Side
 from core.model.strategy import Quote
 from core.model.units import NS_PER_S
+from core.model.venue import AmendKind
 from core.model.views import OrderState, Refusal, RefusalReason
 from core.state.orders import Order
 from core.state.throttle import Share
 from tests.world.test_budgets import fresh
 from tests.world.test_recovery import World, world
+from venues.binance.adapter import SpotAdapter
 from venues.sim.ledger import DEFAULT_KEY
 
 BID, ASK = Quote(6_495_000, 100), Quote(6_505_000, 100)
@@ -162,3 +166,62 @@ def test_a_move_heeds_the_age_of_the_book(how: str) -> None:
         answer = w.desk.quote(0, HIGHER, ASK)  # type: ignore[assignment]
     assert isinstance(answer, Refusal)
     assert answer.reason is RefusalReason.BOOK_TOO_OLD
+
+
+def cannot(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    """Have the venue's adapter say that it cannot do something."""
+    real = SpotAdapter.capabilities.fget  # type: ignore[attr-defined] # a property's own function
+    monkeypatch.setattr(
+        SpotAdapter, "capabilities", property(lambda self: replace(real(self), **changes))
+    )
+
+
+@pytest.mark.parametrize("amend", [AmendKind.NONE, AmendKind.SHRINK])
+def test_where_nothing_is_replaced_a_quote_is_cancelled_and_the_next_one_placed(
+    amend: AmendKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cannot(monkeypatch, replace=False, amend=amend)
+    w = quoting()
+    assert quote(w, HIGHER, ASK) is None
+    assert quote(w, HIGHER, ASK) is None, "it is on its way out"
+    w.run(0.1)
+    assert standing(w) == [(Side.SELL, ASK.price_ticks)]
+    assert quote(w, HIGHER, ASK) is None
+    w.run(0.1)
+    assert (Side.BUY, HIGHER.price_ticks) in standing(w)
+    assert "order.cancelReplace" not in w.methods()
+
+
+def test_where_nothing_is_amended_a_smaller_quote_replaces_the_old_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cannot(monkeypatch, amend=AmendKind.NONE)
+    w = quoting()
+    assert quote(w, Quote(BID.price_ticks, 50), ASK) is None
+    w.run(0.1)
+    assert "order.amend.keepPriority" not in w.methods()
+    assert "order.cancelReplace" in w.methods()
+
+
+def test_where_an_order_can_only_become_smaller_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    cannot(monkeypatch, replace=False)
+    w = quoting()
+    assert quote(w, Quote(BID.price_ticks, 50), ASK) is None
+    w.run(0.1)
+    assert "order.amend.keepPriority" in w.methods()
+    assert len(standing(w)) == 2
+
+
+def test_an_order_that_the_venue_does_not_have_is_never_heard_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cannot(monkeypatch, orders=frozenset({(OrderKind.LIMIT, TimeInForce.GTC)}))
+    w = fresh()
+    used = w.engine.orders.used
+    answer = quote(w, BID, None)
+    assert isinstance(answer, Refusal)
+    assert answer.reason is RefusalReason.VENUE_FILTER
+    assert len(w.engine.orders) == 0
+    assert w.engine.orders.used == used + 1, "its id is used up, and nothing else"
+    w.run(0.1)
+    assert standing(w) == []

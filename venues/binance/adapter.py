@@ -24,6 +24,7 @@ from core.model.commands import (
     FetchTops,
     FetchTrades,
     Logon,
+    OrderKind,
     Ping,
     Place,
     QueryOrder,
@@ -33,21 +34,27 @@ from core.model.commands import (
     SubscribeMarket,
     SubscribePrivate,
     TestPlace,
+    TimeInForce,
     UnsubscribeBook,
 )
 from core.model.errors import BadConfig
 from core.model.events import NO_INSTRUMENT, Costs, Reply
 from core.model.instrument import Instrument
-from core.model.units import NS_PER_S
+from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import (
+    AmendKind,
     BookFeed,
+    Capabilities,
+    DeadMan,
     HttpRequest,
     Limit,
     Line,
     Remedy,
     Role,
+    Stream,
     Subscription,
     SyncKind,
+    Truth,
 )
 from venues.binance import answer, decode, encode, rules, verdicts
 
@@ -112,7 +119,15 @@ _COSTS: Final[dict[type[Command], Costs]] = {
 class SpotAdapter:
     """Implements ``core.model.venue.Adapter`` for Binance Spot."""
 
-    __slots__ = ("_decoder", "_encoder", "_lines", "_subscription", "decode", "encode")
+    __slots__ = (
+        "_capabilities",
+        "_decoder",
+        "_encoder",
+        "_lines",
+        "_subscription",
+        "decode",
+        "encode",
+    )
 
     def __init__(self, subscription: Subscription) -> None:
         """Raises ``BadConfig`` for what the venue does not allow; the message names the key."""
@@ -123,6 +138,7 @@ class SpotAdapter:
         """See ``core.model.venue.Adapter.decode``; bound once, as it runs for every frame."""
         self.encode = self._encoder.encode
         """See ``core.model.venue.Adapter.encode``; bound once, like ``decode``."""
+        self._capabilities = _capabilities(subscription)
         self._lines = (
             _line(MARKET_LINE, f"{_url(subscription, MARKET_LINE)}/stream", Role.MARKET),
             _line(TRADE_LINE, _url(subscription, TRADE_LINE), Role.ORDERS, Role.ACCOUNT),
@@ -137,12 +153,8 @@ class SpotAdapter:
         return rules.PUBLISHED
 
     @property
-    def execution_ns(self) -> int:
-        return EXECUTION_NS
-
-    @property
-    def lag_ns(self) -> int:
-        return LAG_NS
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
 
     @property
     def tells_ns(self) -> int:
@@ -201,6 +213,28 @@ class SpotAdapter:
         if isinstance(command, FetchOpenOrders) and command.instrument == NO_INSTRUMENT:
             return (("weight", ALL_OPEN_ORDERS_WEIGHT), ("raw", 1))
         return _COSTS[type(command)]
+
+
+def _capabilities(subscription: Subscription) -> Capabilities:
+    """Orders at market and such as post only state no time in force (rest-api.md "New order")."""
+    return Capabilities(
+        streams=frozenset(Stream),
+        orders=frozenset(
+            {
+                *((OrderKind.LIMIT, tif) for tif in TimeInForce),
+                (OrderKind.POST_ONLY, TimeInForce.GTC),
+                (OrderKind.MARKET, TimeInForce.IOC),
+            }
+        ),
+        amend=AmendKind.SHRINK,
+        replace=True,
+        test_place=True,
+        request_expiry_ns=subscription.recv_window_ms * NS_PER_MS,
+        execution_ns=EXECUTION_NS,
+        lag_ns=LAG_NS,
+        dead_man=DeadMan(),
+        truth=Truth.BALANCES,
+    )
 
 
 def _url(subscription: Subscription, name: str) -> str:

@@ -27,15 +27,20 @@ from core.model.events import Costs, Reply
 from core.model.instrument import Instrument
 from core.model.units import NS_PER_S
 from core.model.venue import (
+    AmendKind,
     BookFeed,
+    Capabilities,
+    DeadMan,
     HttpRequest,
     Keepalive,
     Limit,
     Line,
     Remedy,
     Role,
+    Stream,
     Subscription,
     SyncKind,
+    Truth,
 )
 from venues.kraken import answer, decode, encode, rules, verdicts
 from venues.kraken.checksum import checksum
@@ -60,6 +65,20 @@ LAG_NS: Final = 60 * NS_PER_S
 TELLS_NS: Final = 2 * NS_PER_S
 """An answer about an order tells its ids; how it stands comes on ``executions`` ("Add Order"). Many
 times what lies between the two, and still a prompt question where nothing comes."""
+
+CAPABILITIES: Final = Capabilities(
+    streams=frozenset(Stream),
+    orders=frozenset(),
+    amend=AmendKind.NONE,
+    replace=False,
+    test_place=False,
+    request_expiry_ns=None,
+    execution_ns=EXECUTION_NS,
+    lag_ns=LAG_NS,
+    dead_man=DeadMan(),
+    truth=Truth.BALANCES,
+)
+"""A run can watch, and has no orders yet."""
 
 _PUBLIC: Final = frozenset({FetchTime, FetchInstruments, FetchTops, FetchPrice, FetchBook})
 
@@ -94,12 +113,8 @@ class SpotAdapter:
         return rules.PUBLISHED
 
     @property
-    def execution_ns(self) -> int:
-        return EXECUTION_NS
-
-    @property
-    def lag_ns(self) -> int:
-        return LAG_NS
+    def capabilities(self) -> Capabilities:
+        return CAPABILITIES
 
     @property
     def tells_ns(self) -> int:

@@ -62,7 +62,7 @@ class Asking:
 class House:
     """A proof, its orders, and what came of them."""
 
-    def __init__(self, *, expiry_ns: int = EXPIRY_NS, tells_ns: int = 0) -> None:
+    def __init__(self, *, expiry_ns: int | None = EXPIRY_NS, tells_ns: int = 0) -> None:
         self.orders = Orders("scope-", 1, 0)
         self.out = Asking()
         self.settled: list[Folded] = []
@@ -473,7 +473,7 @@ def test_what_proves_an_absence_is_asked_as_soon_as_it_does(doubted: tuple[House
 
 
 def test_without_a_window_no_absence_is_ever_believed() -> None:
-    house = House(expiry_ns=0)
+    house = House(expiry_ns=None)
     order = house.sent()
     house.told(place_of(order), Verdict.UNKNOWN)
     absent(house, order, LATE_NS + 3_600 * NS_PER_S)

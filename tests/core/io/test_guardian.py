@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import trio
+from msgspec.structs import replace
 from trio.testing import MockClock
 
 from core.io import guardian
@@ -40,7 +41,14 @@ from core.model.commands import Command, FetchOpenOrders
 from core.model.errors import Untrusted
 from core.model.events import Costs
 from core.model.units import NS_PER_MS, NS_PER_S
-from core.model.venue import Credentials, HttpAnswer, HttpRequest, Stream, Subscription
+from core.model.venue import (
+    Capabilities,
+    Credentials,
+    HttpAnswer,
+    HttpRequest,
+    Stream,
+    Subscription,
+)
 from venues.binance import VENUE
 from venues.binance.adapter import EXECUTION_NS, SpotAdapter
 from venues.sim.binance.exchange import LIMITS, Limits
@@ -812,3 +820,26 @@ def test_the_log_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert set(logs) <= {LOG, f"{LOG}.1"}
     assert f"{LOG}.1" in logs
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 2_200
+
+
+# -- requests that never expire ----------------------------------------------------------------
+
+
+class Patient(SpotAdapter):
+    """Takes what was on its way however late it comes."""
+
+    __slots__ = ()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities, request_expiry_ns=None)
+
+
+async def test_where_requests_never_expire_orders_are_cancelled_and_nothing_is_proved(
+    autojump_clock: MockClock,
+) -> None:
+    world = World(autojump_clock, Patient(CHARGE.subscription))
+    world.place(SCOPE + "1-1")
+    assert not await world.clear(within_s=2 * GIVE_UP_NS / NS_PER_S)
+    assert world.open() == []
+    assert world.notes[-1]["action"] == "gave_up"

@@ -16,6 +16,7 @@ from core.model.events import Side
 from core.model.halts import WHOLE_RUN, Halt, HaltKind
 from core.model.instrument import Instrument, Trading
 from core.model.units import NS_PER_MS, NS_PER_S, Grid
+from core.model.venue import AmendKind, Capabilities, DeadMan, Stream, Truth
 from core.model.views import BookState, BookView, ExposureView, Refusal, RefusalReason, StaleBook
 from core.state.orders import Order
 from core.state.risk import (
@@ -1034,3 +1035,85 @@ def test_nothing_but_risk_makes_an_approved() -> None:
             if "Approved" in names:
                 makers.append(path.relative_to(root).as_posix())
     assert makers == ["core/state/risk.py"]
+
+
+# -- what the venue can do -----------------------------------------------------------------------
+
+
+FEW = Capabilities(
+    streams=frozenset(Stream),
+    orders=frozenset({(OrderKind.LIMIT, TimeInForce.GTC), (OrderKind.MARKET, TimeInForce.IOC)}),
+    amend=AmendKind.NONE,
+    replace=False,
+    test_place=False,
+    request_expiry_ns=None,
+    execution_ns=0,
+    lag_ns=0,
+    dead_man=DeadMan(),
+    truth=Truth.POSITIONS,
+)
+
+
+def risk_where(can: Capabilities) -> Risk:
+    risk = Risk(None, can)
+    risk.add(0, LIMITS)
+    return risk
+
+
+@pytest.mark.parametrize(
+    ("kind", "tif", "taken"),
+    [
+        (OrderKind.LIMIT, TimeInForce.GTC, True),
+        (OrderKind.LIMIT, TimeInForce.IOC, False),
+        (OrderKind.LIMIT, TimeInForce.FOK, False),
+        (OrderKind.POST_ONLY, TimeInForce.GTC, False),
+        (OrderKind.MARKET, TimeInForce.GTC, True),
+        (OrderKind.MARKET, TimeInForce.IOC, True),
+    ],
+)
+def test_an_order_that_the_venue_does_not_have_is_refused(
+    kind: OrderKind, tif: TimeInForce, taken: bool
+) -> None:
+    ticks = 0 if kind is OrderKind.MARKET else BID
+    place = Place(0, "a1", Side.BUY, kind, tif, ticks, 10)
+    refused = None if taken else RefusalReason.VENUE_FILTER
+    assert judge(place, risk=risk_where(FEW)) is refused
+    assert judge(place) is None, "elsewhere it is taken"
+
+
+def test_the_refusal_of_an_order_that_does_not_exist_says_which_do() -> None:
+    place = Place(0, "a1", Side.BUY, OrderKind.LIMIT, TimeInForce.FOK, BID, 10)
+    for can, words in (
+        (FEW, "the venue has no orders that are limit and fok; it takes limit gtc, market ioc"),
+        (replace(FEW, orders=frozenset()), "it takes none at all"),
+    ):
+        answer = risk_where(can).approve_place(place, INSTRUMENT, LIVE, 0, NOTHING_OPEN, 0, NOW_NS)
+        assert isinstance(answer, Refusal)
+        assert words in answer.text
+
+
+def test_an_order_that_the_venue_does_not_have_uses_none_of_our_rate() -> None:
+    risk = risk_where(FEW)
+    for _ in range(LIMITS.max_orders_per_s + 1):
+        assert judge(order(kind=OrderKind.POST_ONLY), risk=risk) is RefusalReason.VENUE_FILTER
+    assert judge(order(), risk=risk) is None
+
+
+def test_a_replace_is_refused_where_the_venue_has_none() -> None:
+    new = order()
+    move = Replace(Cancel(0, "a0", 1), new)
+    for can, refused in ((FEW, True), (replace(FEW, replace=True), False)):
+        answer = risk_where(can).approve_replace(move, INSTRUMENT, LIVE, 0, NOTHING_OPEN, 0, NOW_NS)
+        assert isinstance(answer, Refusal) is refused
+        if isinstance(answer, Refusal):
+            assert "replaces no order" in answer.text
+
+
+def test_an_amend_is_refused_where_the_venue_has_none() -> None:
+    standing = Order.of(order(lots=10), NOW_NS)
+    for can, refused in ((FEW, True), (replace(FEW, amend=AmendKind.SHRINK), False)):
+        amend = Amend(0, "a1", 1, 5)
+        answer = risk_where(can).approve_amend(amend, INSTRUMENT, standing, NOW_NS)
+        assert isinstance(answer, Refusal) is refused
+        if isinstance(answer, Refusal):
+            assert "changes no order where it stands" in answer.text
