@@ -74,7 +74,7 @@ def told(held: Restored | None) -> Iterator[str]:
         yield f"{note.symbol}  {size_of(note)}{_cost(note)}{_since(note)}"
     for order in held.checkpoint.orders:
         yield f"in doubt: order {order.client_order_id} on {order.symbol}"
-    for halt in held.checkpoint.halts:
+    for halt in held.halts:
         yield f"halted{f' {halt.symbol}' if halt.symbol else ''}: {halt.why}"
     if held.may_stand:
         yield f"the last run did not leave in order: orders of it may stand ({_in_doubt(held)})"

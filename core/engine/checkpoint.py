@@ -134,8 +134,9 @@ class HaltNote(Struct, frozen=True, kw_only=True):
 LASTING = (HaltKind.LEDGER, HaltKind.RECORD)
 """Kinds of halts that stand until a person decides, however often the run is started."""
 
-UNLESS_LEFT = (HaltKind.OPERATOR,)
-"""Kinds that stand in the boot after one that died, too: what has started it was no person, maybe.
+UNLESS_STOPPED = (HaltKind.OPERATOR,)
+"""Kinds that stand in the boot after one that died or failed, too: what has started it was no
+person, maybe.
 """
 
 
@@ -274,6 +275,19 @@ class Restored(Struct, frozen=True, kw_only=True):
     """Whether that boot left with the venue's proof that nothing of ours was alive."""
     damage: str = ""
     """What of the journal cannot be read since the checkpoint, "" where all can."""
+    said: list[HaltNote] | None = None
+    """What stood when the operator last spoke to a boot that has proved nothing since the
+    checkpoint: in the place of its halts. ``None`` where he has not."""
+    stopped: bool = False
+    """Whether the boot of the checkpoint was left as it was told to: none that died, or failed."""
+
+    @property
+    def halts(self) -> list[HaltNote]:
+        """What halts the next boot from its start on."""
+        if self.said is not None:
+            return self.said
+        noted = self.checkpoint.halts
+        return [halt for halt in noted if not self.stopped or halt.kind not in UNLESS_STOPPED]
 
     @property
     def may_stand(self) -> bool:
@@ -312,6 +326,9 @@ RESTORE = b"restore "
 
 LEFT = b"left"
 """How the last record of a clean end begins: the venue had proved that nothing was alive."""
+
+FAILED = b"left after it failed"
+"""How it begins where the run has ended itself, or its process has."""
 
 encode = msgspec.json.Encoder().encode
 
@@ -355,7 +372,8 @@ class Notes:
         self._numbers: list[NumberNote] = []
         self._sent: deque[bytes] = deque(maxlen=MAX_SENT)
         self._ended_ns = 0
-        self._clean = False
+        self._clean = self._stopped = False
+        self._said: list[HaltNote] | None = None
         self._damage = ""
 
     def begin(self, boot: int) -> None:
@@ -368,7 +386,7 @@ class Notes:
 
     def unrecorded(self) -> None:
         """A boot has begun since, of which there is no record: how it ended is not known."""
-        self._clean = False
+        self._clean = self._stopped = False
         self._ended_ns = 0
 
     def read(self, record: Record) -> None:
@@ -382,9 +400,13 @@ class Notes:
             self._sent.append(payload)
         elif kind == Kind.CONTROL and payload.startswith(RESTORE):
             self._go_on(_decoded(payload[len(RESTORE) :], Restored))
+        left = kind == Kind.END and payload.startswith(LEFT)
+        stopped = left and not payload.startswith(FAILED)
         if self._checkpoint is not None and self._checkpoint.boot == self._boot:
             self._ended_ns = record.time_ns
-            self._clean = kind == Kind.END and payload.startswith(LEFT)
+            self._clean, self._stopped = left, stopped
+        if stopped and self._said is not None:
+            self._said = [halt for halt in self._said if halt.kind not in UNLESS_STOPPED]
 
     def _note(self, payload: bytes) -> None:
         note = decode(payload)
@@ -393,6 +415,7 @@ class Notes:
             self._boot = note.boot  # its header may be what cannot be read
             self._numbers.clear()
             self._sent.clear()
+            self._said = None
             self._damage = ""
         elif isinstance(note, NumberNote):
             self._numbers.append(note)
@@ -405,6 +428,7 @@ class Notes:
         self._numbers = list(restored.numbers)
         self._sent = deque(restored.sent, MAX_SENT)
         self._ended_ns, self._clean = restored.ended_ns, restored.clean
+        self._said, self._stopped = restored.said, restored.stopped
         self._damage = self._damage or restored.damage
 
     @property
@@ -426,6 +450,8 @@ class Notes:
             ended_ns=self._ended_ns,
             clean=self._clean,
             damage=self._damage,
+            said=self._said,
+            stopped=self._stopped,
         )
 
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from core.engine import checkpoint
 from core.engine.checkpoint import (
     LASTING,
-    UNLESS_LEFT,
+    UNLESS_STOPPED,
     Checkpoint,
     Day,
     HaltNote,
@@ -44,7 +44,7 @@ loss."""
 SOON_NS = NS_PER_S
 """From one note to the next where something was told that nobody tells again."""
 
-NOTED = LASTING + UNLESS_LEFT
+NOTED = LASTING + UNLESS_STOPPED
 
 
 class Continuity:
@@ -97,6 +97,8 @@ class Continuity:
         """Of the journal, in which the last note is."""
         self._log = log
         self._restored: Restored | None = None
+        self._is_restored = False
+        """Whether what was kept is in force: the instruments are known."""
         self._unknown: list[PositionNote] = []
         """Positions on symbols that are not in the table: handed on as they are."""
         self._uncounted: dict[int, PositionNote] = {}
@@ -140,7 +142,7 @@ class Continuity:
             boot=self._boot,
             time_ns=now_ns,
             positions=[*(self._position(row) for row in self._table), *self._unknown],
-            halts=[self._lasting(halt) for halt in self._halts() if halt.kind in NOTED],
+            halts=self._lasting_halts(),
             clock_offset_ns=self._clock.offset_ns,
             orders=[self._order(order) for order in self._orders.unsettled()],
             ledger={} if self._shared else self._openings(),
@@ -148,6 +150,22 @@ class Continuity:
         )
         self._ledger.unnoted = False
         self._keep(checkpoint.PREFIX + checkpoint.encode(left))
+
+    def said(self, now_ns: int) -> None:
+        """The operator has spoken: what stands now outlives whatever kills us.
+
+        As long as this boot has proved nothing it is noted beside what the boots before have left.
+        """
+        if self._recovery.reconciled_once:
+            self.write(now_ns)
+            return
+        found = self._restored or _NOTHING
+        to_come = [] if self._is_restored else found.halts
+        self._restored = replace(found, said=[*to_come, *self._lasting_halts()])
+        self._keep(checkpoint.RESTORED + checkpoint.encode(self._restored))
+
+    def _lasting_halts(self) -> list[HaltNote]:
+        return [self._lasting(halt) for halt in self._halts() if halt.kind in NOTED]
 
     def _openings(self) -> dict[str, int]:
         """Return the ledger's openings, without what was traded on symbols that are handed on."""
@@ -255,7 +273,7 @@ class Continuity:
         It is kept on, for the notes of a boot that proves nothing. What cannot be restored is said
         here, before anything is placed.
         """
-        restored = self._restored
+        restored, self._is_restored = self._restored, True
         if restored is None:
             return
         left = restored.checkpoint
@@ -285,9 +303,8 @@ class Continuity:
         self._doubt_sent(restored, now_ns)
         self._date()
         self._tell(restored)
-        for halt in left.halts:
-            if halt.kind not in UNLESS_LEFT or not restored.clean:
-                self._halt_again(halt)
+        for halt in restored.halts:
+            self._halt_again(halt)
         if restored.damage:
             why = (
                 f"the journal is damaged since its last checkpoint ({restored.damage}): trades "
@@ -502,6 +519,12 @@ class Continuity:
             f"boot {restored.checkpoint.boot} {'left cleanly' if restored.clean else 'died'}: "
             f"position {held or 'flat'}, {len(self._orders)} orders in doubt"
         )
+
+
+_NOTHING = Restored(
+    checkpoint=Checkpoint(boot=0, time_ns=0, positions=[], orders=[]), ended_ns=0, clean=True
+)
+"""What a boot starts from in a folder in which nothing is."""
 
 
 def _place(row: Instrument, note: OrderNote | NumberNote) -> Place:

@@ -612,7 +612,7 @@ class Engine:
         verb, _, why = text.decode().partition(" ")
         said = self._controls[verb](why)
         if verb in self.operator.words:
-            self.continuity.write(now_ns)  # what a person has said outlives whatever kills us
+            self.continuity.said(now_ns)
         self._end_turn()
         return said or ""
 

@@ -18,7 +18,7 @@ from typing import Any
 import trio
 from msgspec import Struct
 
-from core.engine.checkpoint import LEFT, Losses, Restored
+from core.engine.checkpoint import FAILED, LEFT, Losses, Restored
 from core.engine.engine import Engine
 from core.engine.outbound import Door
 from core.engine.status import status
@@ -364,7 +364,9 @@ class Runtime:
 
     def _end_journal(self) -> None:
         try:
-            how = LEFT if self.engine.left else b"not proved"
+            how = b"not proved"
+            if self.engine.left:
+                how = FAILED if self.engine.gate.fatal else LEFT
             self._journal.append(Kind.END, 0, self.now_ns(), how + b": " + self._why.encode())
             self._journal.close()
         except JournalFailed as failure:

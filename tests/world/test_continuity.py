@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from core.engine.checkpoint import LEFT, RECENT_IDS, Notes, Restored
+from core.engine.checkpoint import FAILED, LEFT, RECENT_IDS, Notes, Restored
 from core.engine.proof import APART_NS, SKEW_NS
 from core.engine.recovery import CLEAN_LISTS
 from core.model.commands import OrderKind, TimeInForce
@@ -23,12 +23,13 @@ from venues.sim.binance.actions import Allocate
 from venues.sim.server import DEFAULT_KEY
 
 
-def crashed(w: Tank, *, left: bool = False) -> Restored:
+def crashed(w: Tank, *, left: bool = False, failed: bool = False) -> Restored:
     notes = Notes()
     notes.begin(w.engine.setup.boot)
     for record in w.journal.records:
         notes.read(record)
-    notes.read(Record(Kind.END, 0, w.now_ns, LEFT if left else b"not proved"))
+    end = FAILED if failed else LEFT if left else b"not proved"
+    notes.read(Record(Kind.END, 0, w.now_ns, end))
     restored = notes.restored()
     assert restored is not None
     return restored
@@ -766,6 +767,73 @@ def test_a_run_that_was_halted_and_left_in_order_trades_when_it_is_started_again
     w.engine.on_control(b"halt the news", w.now_ns)
     w.leave()
     assert trading(next_boot(w, crashed(w, left=True))).engine.risk.halted == ""
+
+
+def test_what_the_operator_has_said_stands_after_a_run_that_failed_and_left_in_order():
+    w = world()
+    w.engine.on_control(b"halt the news", w.now_ns)
+    w.engine.fail("not started", w.now_ns)
+    w.leave()
+    again = next_boot(w, crashed(w, failed=True))
+    again.run(10)
+    assert again.engine.risk.halted == "halted by the operator: the news"
+
+
+def in_vain(w: World, restored: Restored | None, *words: bytes, known: bool) -> World:
+    """Start a boot that proves nothing, and say something to it; it dies."""
+    again = next_boot(w, restored)
+    again.closed_lines.add(TRADE)
+    again.run(3 if known else 0)
+    assert bool(len(again.engine.table)) is known
+    for word in words:
+        again.engine.on_control(word, again.now_ns)
+    again.run(1)
+    return again
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("left", [True, False])
+def test_what_the_operator_has_said_to_a_boot_that_proved_nothing_stands(left: bool, known: bool):
+    w = world()
+    w.buy(6_501_000, 500, tif=TimeInForce.IOC)
+    w.run(11)
+    if left:
+        w.leave()
+    again = in_vain(w, crashed(w, left=left), b"halt the news", known=known)
+    again = in_vain(again, None, known=True)
+    assert again.engine.risk.halted == "halted by the operator: the news"
+    last = next_boot(again)
+    last.run(20)
+    assert last.engine.risk.halted == "halted by the operator: the news"
+    assert last.engine.positions[0].lots == 500
+    last.engine.on_control(b"resume", last.now_ns)
+    assert trading(next_boot(last)).engine.risk.halted == ""
+
+
+def test_what_the_operator_takes_back_in_a_boot_that_proved_nothing_is_taken_back():
+    w = world()
+    w.run(11)
+    w.engine.on_control(b"halt the news", w.now_ns)
+    again = in_vain(w, None, b"resume", known=True)
+    assert trading(next_boot(again)).engine.risk.halted == ""
+
+
+def test_what_was_said_to_a_boot_that_proved_nothing_ends_with_it_where_it_was_stopped():
+    w = world()
+    w.run(11)
+    w.leave()
+    again = in_vain(w, crashed(w, left=True), b"halt the news", known=True)
+    assert trading(next_boot(again, crashed(again, left=True))).engine.risk.halted == ""
+
+
+def test_what_the_operator_has_said_stands_in_a_folder_in_which_nothing_is():
+    w = World()
+    w.closed_lines.add(TRADE)
+    w.run(2)
+    w.engine.on_control(b"halt the news", w.now_ns)
+    again = next_boot(w)
+    again.run(10)
+    assert again.engine.risk.halted == "halted by the operator: the news"
 
 
 @pytest.mark.parametrize("noted", [True, False])

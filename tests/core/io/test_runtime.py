@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import trio
 
+from core.engine.checkpoint import FAILED, LEFT
 from core.io.clock import EngineClock
 from core.io.hang import Signals
 from core.io.hlog import HlogFile, read_hlog
@@ -164,7 +165,8 @@ def check_left(running: RunningExchange, ending: Ending, folder: Path) -> None:
     assert running.ledger.open_orders("BTCUSDT") == []
     records = list(read(folder))
     assert records[-1].kind == Kind.END
-    assert records[-1].payload.startswith(b"left")
+    assert records[-1].payload.startswith(LEFT)
+    assert records[-1].payload.startswith(FAILED) is bool(ending.fatal)
 
 
 @pytest.mark.parametrize("spin", [False, True], ids=["wait", "spin"])
