@@ -70,6 +70,7 @@ class MarketData:
     """The books of one run, and the feeds they have."""
 
     __slots__ = (
+        "_ahead",
         "_begun_ns",
         "_callbacks",
         "_cancel_when_stale",
@@ -134,6 +135,8 @@ class MarketData:
         self._limits: list[RiskLimits] = []
         self._most_late_ns: list[int] = []
         """How late the feed of each instrument may be."""
+        self._ahead: dict[int, tuple[int, int]] = {}
+        """Number of a snapshot that the feed has not reached, and since when, by instrument."""
         self._late: set[int] = set()
         """Instruments whose feed is too late to be believed."""
         self._silent: set[int] = set()
@@ -185,6 +188,8 @@ class MarketData:
             late_ns = min(max(late_ns, -hop.MAX_NS), hop.MAX_NS)
         if book.apply_delta(delta):
             self._callbacks.changed[index] = book
+        elif book.ahead:
+            self._hold_to_feed(book)
         elif book.wants_snapshot:
             self._want_snapshot(index)
         self._hops.record(hop.FEED_AGE, late_ns)
@@ -244,6 +249,18 @@ class MarketData:
             self._doubted_ns = now_ns
             self.clock_doubted = True
 
+    def _hold_to_feed(self, book: Book) -> None:
+        """Lose a book whose snapshot is not reached by a feed that is in time: one of them counts
+        otherwise, and what the feed tells would pass the book by for good.
+        """
+        index, now_ns = book.instrument, self._desk.now_ns
+        seq, since_ns = self._ahead.get(index, (-1, 0))
+        if seq != book.levels_seq:
+            self._ahead[index] = (book.levels_seq, now_ns)
+        elif now_ns - since_ns > self._most_late_ns[index]:
+            book.invalidate("its snapshot is numbered beyond what the feed tells")
+            self._callbacks.changed[index] = book
+
     def late(self, instrument: int) -> bool:
         """Whether the feed of an instrument is too late to be believed."""
         return instrument in self._late
@@ -264,6 +281,7 @@ class MarketData:
             return  # nothing is subscribed to, and nothing traded
         book.begin()
         self._snapshots.drop(book.instrument)
+        self._ahead.pop(book.instrument, None)
         self._begun_ns[book.instrument] = self._desk.now_ns
 
     def lose(self, why: str, line: Line | None = None) -> None:

@@ -12,12 +12,14 @@ from typing import Final
 
 from core.model.events import (
     AccountReport,
+    BalanceLocked,
     BalanceMoved,
     BookDelta,
     BookSnapshot,
     BookTop,
     Event,
     MarketTrade,
+    TradeElsewhere,
 )
 from core.model.units import NS_PER_S
 from core.state.book import Book
@@ -31,10 +33,15 @@ MOST_HELD: Final = 20_000
 new connection has to meet the old one again."""
 
 MOST_MOVES: Final = 100
-"""Deposits and withdrawals remembered: an account has a few a day."""
+"""Payments, locks and trades elsewhere remembered: an account has a few in the seconds that two
+connections stand."""
 
 
 _OF_MARKETS: Final = frozenset({BookDelta, BookSnapshot, BookTop, MarketTrade})
+
+_Move = BalanceMoved | BalanceLocked | TradeElsewhere
+_MOVES: Final = (BalanceMoved, BalanceLocked, TradeElsewhere)
+"""What is told as a change, and has no number by which a repetition would be known."""
 
 
 class Overlap:
@@ -65,7 +72,7 @@ class _AccountOverlap:
     """Two private streams: what is told as a change counts once, and what is older counts not."""
 
     def __init__(self) -> None:
-        self._moves: tuple[list[BalanceMoved], list[BalanceMoved]] = ([], [])
+        self._moves: tuple[list[_Move], list[_Move]] = ([], [])
         """Told by the old and by the new connection alone."""
         self._newest_ns = 0
 
@@ -73,7 +80,7 @@ class _AccountOverlap:
         return [event for event in events if self._counts(event, new)]
 
     def _counts(self, event: Event, new: bool) -> bool:
-        if type(event) is BalanceMoved:
+        if isinstance(event, _MOVES):
             return self._first_told(event, new)
         if type(event) is AccountReport and not event.whole:
             late = event.venue_ns < self._newest_ns
@@ -81,7 +88,7 @@ class _AccountOverlap:
             return not late
         return True
 
-    def _first_told(self, moved: BalanceMoved, new: bool) -> bool:
+    def _first_told(self, moved: _Move, new: bool) -> bool:
         mine, others = self._moves[new], self._moves[not new]
         if moved in others:
             others.remove(moved)
@@ -100,7 +107,7 @@ class _FeedOverlap:
     """
 
     def __init__(self, books: Sequence[Book]) -> None:
-        self._books = books
+        self._books = {book.instrument: book for book in books}
         self._held: list[Event] = []
         self._first_seq: dict[int, int] = {}
         """Where the first change that the new connection told begins, by instrument."""
@@ -151,22 +158,21 @@ class _FeedOverlap:
     def _is_newer(self, event: Event) -> bool:
         """Whether an event of the new feed tells something that the old one has not."""
         if type(event) is BookDelta:
-            if event.instrument < 0:
-                return True
-            book = self._books[event.instrument]
-            return book.in_band or event.last_seq > book.levels_seq
+            book = self._books.get(event.instrument)
+            return book is None or book.in_band or event.last_seq > book.levels_seq
         if type(event) is BookTop:
-            return event.instrument < 0 or event.seq > self._books[event.instrument].top_seq
+            book = self._books.get(event.instrument)
+            return book is None or event.seq > book.top_seq
         if type(event) is MarketTrade:
             return event.trade_id > self._last_trade.get(event.instrument, -1)
         return True
 
     def met(self, now_ns: int) -> bool:
-        waiting = [b for b in self._books if b.live and not self._continues(b, now_ns)]
+        waiting = [b for b in self._books.values() if b.live and not self._continues(b, now_ns)]
         return not waiting
 
     def continuing(self, now_ns: int) -> Collection[int]:
-        return [b.instrument for b in self._books if b.live and self._continues(b, now_ns)]
+        return [b.instrument for b in self._books.values() if b.live and self._continues(b, now_ns)]
 
     def _continues(self, book: Book, now_ns: int) -> bool:
         if book.in_band:
@@ -183,7 +189,7 @@ class _FeedOverlap:
 
     def take_over(self) -> list[Event]:
         self._taken = True
-        for book in self._books:
+        for book in self._books.values():
             book.continue_from_another_feed()
         held, self._held = self._held, []
         return [event for event in held if self._is_newer(event)]

@@ -207,6 +207,11 @@ class Book:
         return (self.state is _BUFFERING or self._renewing) and bool(self._buffer)
 
     @property
+    def ahead(self) -> bool:
+        """Whether the feed's changes come, and have not reached the snapshot: none is applied."""
+        return self.live and self._chain.ahead
+
+    @property
     def levels_seq(self) -> int:
         """The number of the last change known, applied or kept; -1 for none."""
         if self.live:

@@ -57,6 +57,11 @@ class BookSync(Protocol):
         """The number of the last change taken; where none is numbered, how many were."""
         ...
 
+    @property
+    def ahead(self) -> bool:
+        """Whether the feed goes on below ``seq``: the snapshot has counted further than it has."""
+        ...
+
     def bridge(self, snapshot_seq: int, first_seq: int) -> bool:
         """Start from a snapshot; ``False`` when it does not continue what came first."""
         ...
@@ -99,6 +104,10 @@ class Bridged:
         """The newest change seen since the snapshot, also one that the snapshot held already."""
         self._repeated_seq = -1
         """Where an older change than that ended, if the one before this was such."""
+
+    @property
+    def ahead(self) -> bool:
+        return -1 < self._last_seq < self.seq
 
     def bridge(self, snapshot_seq: int, first_seq: int) -> bool:
         """Start from a snapshot; ``False`` when it is older than the first change kept.
@@ -155,6 +164,7 @@ class Chained:
     __slots__ = ("depth", "seq")
 
     in_band: Final = True
+    ahead: Final = False
 
     def __init__(self, depth: int) -> None:
         self.depth = depth
@@ -192,6 +202,7 @@ class Checksummed:
     __slots__ = ("_checksum", "depth", "seq")
 
     in_band: Final = True
+    ahead: Final = False
 
     def __init__(self, checksum: Callable[[Levels, Levels], int], depth: int) -> None:
         self._checksum = checksum

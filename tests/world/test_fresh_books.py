@@ -213,6 +213,42 @@ def test_an_event_time_that_no_clock_shows_loses_the_book_and_nothing_else(ms: i
     assert not w.stopped
 
 
+@pytest.mark.parametrize("beyond", [10**6, 2**62])
+def test_a_snapshot_numbered_beyond_the_feed_freezes_no_book_for_longer_than_a_feed_may_be_late(
+    beyond: int,
+):
+    w = busy()
+    renumbered: list[int] = []
+
+    def answer(request: Any, status: int, headers: Any, body: bytes) -> Any:
+        if not renumbered and request.path.endswith("/depth"):
+            depth = msgspec.json.decode(body)
+            depth["lastUpdateId"] += beyond
+            renumbered.append(w.now_ns)
+            body = msgspec.json.encode(depth)
+        return LATENCY_NS, status, headers, body
+
+    def lose_one(m: Message) -> list[Delivery]:
+        if lost or m.line != MARKET or b'"depthUpdate"' not in m.payload:
+            return w.deliver(m)
+        lost.append(w.now_ns)
+        return []
+
+    lost: list[int] = []
+    w.rest_answer, w.to_engine = answer, lose_one
+    book = w.engine.books[0]
+    w.run_until(lambda: bool(renumbered) and book.live, 5)
+    frozen = book.seq
+    w.run(3)
+    w.run_until(lambda: book.live, 5)
+    assert book.seq != frozen
+    at_ns, seq = w.now_ns, book.seq
+    w.run(2)
+    assert book.live
+    assert book.seq > seq, "it follows the feed again"
+    assert at_ns - renumbered[0] < 6 * NS_PER_S
+
+
 # -- far off ---------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ import pytest
 from core.engine.lines import APART_NS
 from core.engine.replay import replay
 from core.model.events import BalanceMoved
-from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.units import ASSET_DECIMALS, NS_PER_MS, NS_PER_S
 from core.model.views import BookState, OrderState, SessionState
 from core.state.journal import Kind
 from core.state.session import MOST_UNANSWERED, SETTLE_NS
@@ -235,6 +235,23 @@ def test_a_deposit_that_both_connections_tell_moves_the_ledger_once():
             w._say(link, 1, msgspec.json.encode(moved))
     w.run(0.1)
     assert len(told) == 1
+
+
+def test_a_lock_that_both_connections_tell_counts_once():
+    w = settled(world())
+    w.run_until(lambda: w.engine.ledger.opened, 30)
+    w.links[TRADE].session.announce_shutdown(w.now_ns)
+    w.run_until(lambda: replaced(w, TRADE))
+    free = w.engine.balances["BTC"]
+    lock = {
+        "subscriptionId": 0,
+        "event": {"e": "externalLockUpdate", "E": 1, "a": "BTC", "d": "1.00000000", "T": 1},
+    }
+    for link in list(w._standing.values()):
+        if link.line == TRADE:
+            w._say(link, 1, msgspec.json.encode(lock))
+    w.run(0.1)
+    assert w.engine.balances["BTC"] == free - 10**ASSET_DECIMALS
 
 
 def test_an_ended_private_stream_stops_trading_until_the_new_one_is_proved():

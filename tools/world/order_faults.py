@@ -24,6 +24,7 @@ from tools.world.anywhere import (
     later_ns,
     logged,
     proved,
+    resynced,
     with_more,
 )
 from tools.world.message_faults import CHANGES, REPORTS, unchanged
@@ -301,6 +302,25 @@ def age_snapshot(w: Anywhere, request: HttpRequest | SimRequest, answer: Answer)
     return Struck((latency_ns, status, headers, encode(depth)), asked_again(w, request.path))
 
 
+AHEAD_S: Final = 4.0
+"""Within which a feed that goes on has shown that it does not reach a snapshot."""
+
+
+def advance_snapshot(
+    w: Anywhere, request: HttpRequest | SimRequest, answer: Answer
+) -> Struck | None:
+    """A snapshot is numbered as no change of the feed will be for as long as anybody lives."""
+    latency_ns, status, headers, body = answer
+    row = w.engine.table.find(request.query.partition("symbol=")[2].partition("&")[0])
+    if status != 200 or row is None or not w.engine.books[row.index].wants_snapshot:
+        return None
+    w.strikes.last(AHEAD_S)  # a feed that says no more cannot contradict it
+    depth = decode(body)
+    depth["lastUpdateId"] += w.draw.faults.choice((10**9, 2**62))
+    w.auditor.books.misnumbered(row.symbol, w.now_ns + int(AHEAD_S * NS_PER_S))
+    return Struck((latency_ns, status, headers, encode(depth)), resynced(w), AHEAD_S)
+
+
 def differ_balance(w: Anywhere) -> Struck | None:
     """The account does not hold what our fills make of it: for one answer, or from now on."""
     engine, path = w.engine, "/api/v3/account"
@@ -419,6 +439,7 @@ REST: Final = (
 
 FAULTS: Final = (
     Fault(4, "snapshot_old", 0.3, age_snapshot, ("rest.depth",)),
+    Fault(4, "snapshot_ahead", 0.2, advance_snapshot, ("rest.depth",)),
     Fault(25, "reply_lost", 0.05, lose_reply, CHANGES),
     Fault(25, "news_lost", 0.03, lose_all_news, ("ask.p",)),
     Fault(26, "reply_twice", 0.1, repeat_reply, CHANGES),

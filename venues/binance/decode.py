@@ -212,7 +212,11 @@ class Decoder:
         proved: tuple[Event, ...] = ()
         if answer.result is not UNSET:
             proved = (facts.order(answer.result, self._by_symbol, facts.REPLY),)
-        events.append(reply_to(answer, proved, has_result=bool(proved)))
+        reply = reply_to(answer, proved, has_result=bool(proved))
+        if reply.code:
+            verdict = verdicts.of_new_order(reply.verdict, reply.code)
+            reply = msgspec.structs.replace(reply, verdict=verdict)
+        events.append(reply)
 
     def _take_query(self, payload: bytes, events: list[Event]) -> None:
         answer = _order_answer(payload)
@@ -267,7 +271,7 @@ class Decoder:
         if halves is None:
             outcome = ReplaceOutcome(
                 cancel=reply.verdict,
-                place=reply.verdict,
+                place=verdicts.of_new_order(reply.verdict, reply.code),
                 cancel_code=reply.code,
                 cancel_text=reply.text,
                 place_code=reply.code,
@@ -281,6 +285,7 @@ class Decoder:
         place, place_error, place_facts = self._half(
             halves.new_order_result, halves.new_order_response
         )
+        place = verdicts.of_new_order(place, place_error.code)
         outcome = ReplaceOutcome(
             cancel=cancel,
             place=place,

@@ -155,6 +155,12 @@ CODES: Final[dict[int, Verdict]] = {
     3: FATAL,
 }
 
+OF_NO_NEW_ORDER: Final = frozenset(
+    {-2011, -2013, -2016, -2026, -2035, -2036, -2038, -2039, -2042, -2043}
+)
+"""What answers a question, a cancel, an amend or a subscription alone: in answer to a new order it
+is somebody else's answer, and proves nothing of this one."""
+
 ALIVE: Final = "duplicate order sent"
 """An order with this client order id is open at the venue: whose, only a query can tell."""
 
@@ -216,6 +222,11 @@ def of_code(code: int, text: str) -> Verdict:
         if words in FORBIDDEN or words in FORBIDDEN_SYMBOL:
             return FATAL
     return CODES.get(code, UNKNOWN)
+
+
+def of_new_order(verdict: Verdict, code: int) -> Verdict:
+    """Return what is proved of a new order by an answer of this verdict and code to it."""
+    return UNKNOWN if code in OF_NO_NEW_ORDER else verdict
 
 
 def remedy(code: int, text: str) -> Remedy:

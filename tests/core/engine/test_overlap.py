@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
+
 from core.engine.overlap import QUIET_NS, Overlap
-from core.model.events import BalanceMoved, BookDelta, BookSnapshot, Event
+from core.model.events import (
+    BalanceLocked,
+    BalanceMoved,
+    BookDelta,
+    BookSnapshot,
+    BookTop,
+    Event,
+    Side,
+    TradeElsewhere,
+)
 from core.state.book import Book
 from core.state.sequence import Bridged, Checksummed
 
@@ -72,3 +83,32 @@ def test_the_old_connection_still_tells_of_the_account_after_the_new_one_took_ov
     assert overlap.take_over() == []
     assert told(overlap, moved, new=False) == [moved]
     assert told(overlap, moved, new=True) == [], "told by both, counted once"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        BalanceMoved("BTC", 5, NOW_NS),
+        BalanceLocked("BTC", 5, NOW_NS),
+        TradeElsewhere("ETHBTC", Side.BUY, "1.0", "0.05", NOW_NS),
+    ],
+)
+@pytest.mark.parametrize("new_first", [False, True])
+def test_whatever_is_told_as_a_change_counts_once(change: Event, new_first: bool) -> None:
+    overlap = Overlap([])
+    assert told(overlap, change, new=new_first) == [change]
+    assert told(overlap, change, new=not new_first) == [], "the other connection tells it, too"
+    assert told(overlap, change, new=new_first) == [change], "another one of the same size"
+
+
+def test_a_feed_of_some_markets_is_held_against_the_books_of_these() -> None:
+    book = Book(7, Bridged)
+    book.begin()
+    book.apply_snapshot(BookSnapshot(7, 10, [(99, 5)], [(101, 4)]))
+    overlap = Overlap([book])
+    known = [BookDelta(7, 9, 10, [(99, 1)], [], 0), BookTop(7, 10, 99, 5, 101, 4)]
+    newer = [BookDelta(7, 11, 12, [(99, 1)], [], 0), BookTop(7, 12, 99, 1, 101, 4)]
+    book.apply_top(BookTop(7, 10, 99, 5, 101, 4))
+    assert overlap.merge([*known, *newer], new=True) == []
+    assert overlap.met(NOW_NS)
+    assert overlap.take_over() == newer

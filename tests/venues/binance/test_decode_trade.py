@@ -31,6 +31,7 @@ from core.model.events import (
     Verdict,
 )
 from tests.venues.binance.world import frame, trade
+from venues.binance import verdicts
 from venues.binance.facts import ALLOCATION
 
 MS = 1_000_000
@@ -717,6 +718,21 @@ def test_a_limited_answer_says_until_when(status: int) -> None:
 @pytest.mark.parametrize("data", [None, {}, [], "soon", 5])
 def test_a_limited_answer_without_a_time_leaves_it_open(data: object) -> None:
     assert failed("p17", 429, -1003, "Too many requests", data).retry_ns == 0
+
+
+@pytest.mark.parametrize("code", sorted(verdicts.OF_NO_NEW_ORDER))
+def test_the_answer_to_something_else_proves_nothing_of_a_new_order(code: int) -> None:
+    assert failed("p17", 400, code, "why").verdict is Verdict.UNKNOWN
+    outcome, _ = outcome_of(failed("r22", 400, code, "why"))
+    assert outcome.place is Verdict.UNKNOWN
+    halves = {
+        "cancelResult": "FAILURE",
+        "newOrderResult": "FAILURE",
+        "cancelResponse": {"code": -2011, "msg": "Unknown order sent."},
+        "newOrderResponse": {"code": code, "msg": "why"},
+    }
+    outcome, _ = outcome_of(failed("r22", 400, -2022, "failed", halves))
+    assert (outcome.cancel, outcome.place) == (Verdict.REFUSED, Verdict.UNKNOWN)
 
 
 def test_a_refused_time_asks_for_the_clock_to_be_set() -> None:

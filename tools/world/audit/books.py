@@ -69,6 +69,10 @@ class Books(Watch):
         self.unaware.add(symbol)
         self._comparable_ns[symbol] = now_ns + RENUMBERED_NS
 
+    def misnumbered(self, symbol: str, until_ns: int) -> None:
+        """A fault gives a snapshot another number: what we hold cannot be compared until then."""
+        self._comparable_ns[symbol] = max(self._comparable_ns[symbol], until_ns)
+
     def check(self, engine: Engine, now_ns: int, *, whole: bool = False) -> None:
         """I5, I6 and I9: a live book is the exchange's at its update, and counts upwards."""
         self._seen.check(engine)
