@@ -56,7 +56,7 @@ _IN_ANOTHER = " (in another run folder)"
 class _Row:
     """One instrument."""
 
-    __slots__ = ("began_ticks", "mark_ticks", "priced_ns", "result")
+    __slots__ = ("began_ticks", "mark_ticks", "priced_ns", "result", "until_ticks")
 
     def __init__(self) -> None:
         self.result = DayResult()
@@ -64,8 +64,10 @@ class _Row:
         """The last price that is known, 0 for none."""
         self.priced_ns = 0
         """When it was told in this boot, 0 for an earlier one's or a fill's."""
+        self.until_ticks = 0
+        """The last price that was known while the venue's time was, 0 for none."""
         self.began_ticks = 0
-        """The last price that was known before the day began, 0 for none."""
+        """The same before the day began, 0 for none."""
 
 
 class Profits:
@@ -141,7 +143,7 @@ class Profits:
             held, position = self._row(row.index), self._positions[row.index]
             if note is not None:
                 held.result.restore(note.begun, note.fees)
-                held.mark_ticks = _ticks_of(row, note.price)
+                held.mark_ticks = held.until_ticks = _ticks_of(row, note.price)
                 held.began_ticks = _ticks_of(row, note.began_price)
             elif position.bought_lots or position.sold_lots:
                 held.result.forget_base(_third(row, position.fees_atoms))
@@ -214,9 +216,9 @@ class Profits:
             symbol=row.symbol,
             quote=row.quote,
             begun=result.begun(),
-            fees=_third(row, self._positions[row.index].fees_atoms),
+            fees=result.paid_until,
             result_atoms=result.own(self._fee_prices(row)),
-            price=row.tick.text(held.mark_ticks) if held.mark_ticks else "",
+            price=row.tick.text(held.until_ticks) if held.until_ticks else "",
             began_price=row.tick.text(held.began_ticks) if held.began_ticks else "",
         )
 
@@ -241,34 +243,36 @@ class Profits:
         order that was ``adopted`` has traded before this start is in the result of another folder,
         where one has told of the symbol: it is not counted twice.
         """
-        if not self._turn():
-            return
-        row, held = self._table[instrument], self._row(instrument)
-        self._begin_day(held)
+        row, held, turned = self._table[instrument], self._row(instrument), self._turn()
+        if turned:
+            self._begin_day(held)
         for fill in fills:
             if not held.mark_ticks:
                 held.mark_ticks = fill.price_ticks
-            if 0 < fill.venue_ns < self._today * DAY_NS:
-                held.began_ticks = held.began_ticks or fill.price_ticks
-                self._count_before(row, held, side, fill, held.began_ticks)
-            elif adopted and 0 < fill.venue_ns < self._began_ns and row.symbol in self._told:
-                self._count_before(row, held, side, fill, held.mark_ticks)
-        self._mark(row)
-        self._judge(row)
+            self._date(row, held, side, fill, adopted=adopted)
+        if turned:
+            self._mark(row)
+            self._judge(row)
 
-    def _count_before(
-        self, row: Instrument, held: _Row, side: Side, fill: Fill, at_ticks: int
-    ) -> None:
-        """Count a fill into what this day begins from, at a price."""
-        fee = {fill.fee_asset: fill.fee_atoms} if fill.fee_atoms else {}
-        paid = row.worth(fee.get(row.quote, 0), fee.get(row.base, 0), at_ticks)
-        made = side * fill.lots * (at_ticks - fill.price_ticks) - paid
-        held.result.count_before(row.money_atoms(made), _third(row, fee))
+    def _date(self, row: Instrument, held: _Row, side: Side, fill: Fill, *, adopted: bool) -> None:
+        """Count a fill of a day before into what this one begins from, at its first price.
+
+        Where the venue's time is not known it is kept apart, for the day that may have begun.
+        """
+        day = fill.venue_ns // DAY_NS
+        if 0 < day < held.result.day:
+            held.began_ticks = held.began_ticks or fill.price_ticks
+            held.result.count_before(*_counted(row, side, fill, held.began_ticks))
+        elif adopted and 0 < fill.venue_ns < self._began_ns and row.symbol in self._told:
+            held.result.count_before(*_counted(row, side, fill, held.mark_ticks))
+        if not self._clock.known:
+            held.until_ticks = held.until_ticks or fill.price_ticks
+            held.result.count_undated(day, *_counted(row, side, fill, held.until_ticks))
 
     def _begin_day(self, held: _Row) -> None:
         """Have a day begin, where it is another one, from the last price that is known."""
         if held.result.turn(self._today):
-            held.began_ticks = held.mark_ticks
+            held.began_ticks = held.until_ticks
             self._unnoted = True
 
     def _turn(self) -> bool:
@@ -331,7 +335,10 @@ class Profits:
         self._price(row, held)
         made = self._made(row, held.mark_ticks)
         if made is not None:
-            held.result.mark(row.money_atoms(made), _third(row, position.fees_atoms))
+            dated, fees = self._clock.known, _third(row, position.fees_atoms)
+            held.result.mark(row.money_atoms(made), fees, dated=dated)
+            if dated:
+                held.until_ticks = held.mark_ticks
         for asset in held.result.fees_today():
             self._prices.want(asset, row.quote)
         self._weigh(row, held.mark_ticks if held.priced_ns else 0)
@@ -504,6 +511,16 @@ class Profits:
             "notional": _text(worst) if most_held else None,
             "max_notional": _text(most_held) if most_held else None,
         }
+
+
+def _counted(row: Instrument, side: Side, fill: Fill, at_ticks: int) -> tuple[int, dict[str, int]]:
+    """Return what a fill has made at a price, in atoms of the quote asset, and its fee in another
+    asset.
+    """
+    fee = {fill.fee_asset: fill.fee_atoms} if fill.fee_atoms else {}
+    paid = row.worth(fee.get(row.quote, 0), fee.get(row.base, 0), at_ticks)
+    made = side * fill.lots * (at_ticks - fill.price_ticks) - paid
+    return row.money_atoms(made), _third(row, fee)
 
 
 def _third(row: Instrument, fees: Mapping[str, int]) -> dict[str, int]:

@@ -1,9 +1,9 @@
 """The result of a day: what one instrument has made or lost since midnight UTC.
 
 Here the profit of all boots becomes the result of a day: a day begins from the last profit that was
-known on the day before, and from all fills of before, however late they are told; fees in other
-assets count as they are paid. All is in atoms of the quote asset. What never lives here: where a
-price comes from, what is allowed, and what happens when that is exceeded.
+known while the venue's time was, and from all fills of before, however late they are told; fees in
+other assets count as they are paid. All is in atoms of the quote asset. What never lives here:
+where a price comes from, what is allowed, and what happens when that is exceeded.
 """
 
 from __future__ import annotations
@@ -14,6 +14,11 @@ from core.model.frozen import Frozen
 from core.model.units import NS_PER_S
 
 DAY_NS = 86_400 * NS_PER_S
+
+LATER = 7
+"""Days after the last known one of which something is kept apart that was told while the venue's
+time was not known: a week, longer than any start waits for it. What is of more counts as today's.
+"""
 
 
 class Price(Frozen, frozen=True):
@@ -47,7 +52,9 @@ class Begun(Frozen, frozen=True):
     base_fees: dict[str, int]
     """The fees in other assets that were paid by then, in their atoms."""
     made_atoms: int
-    """The last profit that was known, those fees aside."""
+    """The last profit that was known while the venue's time was, those fees aside."""
+    undated: dict[int, tuple[int, dict[str, int]]]
+    """What was told since, profit and fees, by the day that the venue dates it."""
 
 
 class DayResult:
@@ -58,7 +65,18 @@ class DayResult:
     begins from 0.
     """
 
-    __slots__ = ("_base", "_base_fees", "_before", "_fees", "_made", "day", "elsewhere_atoms")
+    __slots__ = (
+        "_base",
+        "_base_fees",
+        "_before",
+        "_fees",
+        "_made",
+        "_undated",
+        "_until",
+        "_until_fees",
+        "day",
+        "elsewhere_atoms",
+    )
 
     def __init__(self) -> None:
         self.day = 0
@@ -69,6 +87,11 @@ class DayResult:
         self._base_fees: dict[str, int] = {}
         self._made = 0
         self._fees: dict[str, int] = {}
+        self._until = 0
+        """What was made until the venue's time was last known: another day begins from that."""
+        self._until_fees: dict[str, int] = {}
+        self._undated: dict[int, tuple[int, dict[str, int]]] = {}
+        """What was told since, by the day that the venue dates it."""
 
     # -- from one boot to the next -------------------------------------------------------------
 
@@ -77,17 +100,26 @@ class DayResult:
         self.day = begun.day
         self._before, self._base = begun.before_atoms, begun.base_atoms
         self._base_fees, self._fees = begun.base_fees, dict(fees)
-        self._made = begun.made_atoms
+        self._made = self._until = begun.made_atoms
+        self._until_fees, self._undated = self._fees, dict(begun.undated)
 
     def forget_base(self, fees: Mapping[str, int]) -> None:
         """A position was taken over of which nothing is known of this day: the first price marks
         it.
         """
         self._base, self._base_fees, self._fees = None, dict(fees), dict(fees)
+        self._until_fees = self._fees
 
     def begun(self) -> Begun:
         """Return what the next boot goes on from."""
-        return Begun(self.day, self._before, self._base, self._base_fees, self._made)
+        return Begun(
+            self.day, self._before, self._base, self._base_fees, self._until, self._undated
+        )
+
+    @property
+    def paid_until(self) -> dict[str, int]:
+        """The fees in other assets, of all boots, of what ``begun`` has made."""
+        return self._until_fees
 
     # -- the day -------------------------------------------------------------------------------
 
@@ -99,19 +131,41 @@ class DayResult:
         began = day > self.day > 0
         if day > self.day:
             if self._base is not None:
-                self._base = self._made
-            self._base_fees = self._fees
+                self._base = self._until
+            self._base_fees = self._until_fees
+            self._count_undated(day)
             self._before = self.elsewhere_atoms = 0
         self.day = day
         return began
 
-    def mark(self, made_atoms: int, fees: Mapping[str, int]) -> None:
-        """Take the profit at the newest price, and the fees in other assets."""
+    def mark(self, made_atoms: int, fees: Mapping[str, int], *, dated: bool) -> None:
+        """Take the profit at the newest price, and the fees in other assets.
+
+        It is ``dated`` while the venue's time is known. One that is not may be of another day
+        already: it counts, and none begins from it.
+        """
         if self._base is None:
-            self._base = made_atoms
+            self._base = self._until = made_atoms
         self._made = made_atoms
         if fees != self._fees:
             self._fees = dict(fees)
+        if dated:
+            self._until, self._until_fees = made_atoms, self._fees
+            self._undated = {}
+
+    def count_undated(self, day: int, made_atoms: int, fees: Mapping[str, int]) -> None:
+        """Something was told while the venue's time was not known, which it dates on a day: what
+        begins after that day begins from it, too.
+        """
+        day = max(day, self.day)
+        if day in self._undated or len(self._undated) <= LATER:
+            made, paid = self._undated.get(day, (0, {}))
+            self._undated[day] = made + made_atoms, _sum(paid, fees)
+
+    def _count_undated(self, day: int) -> None:
+        for of, (made_atoms, fees) in self._undated.items():
+            if of < day:
+                self.count_before(made_atoms, fees)
 
     def count_before(self, made_atoms: int, fees: Mapping[str, int]) -> None:
         """Something of a day before was told late: the day begins from that, too.
@@ -121,10 +175,7 @@ class DayResult:
         if self._base is None:
             return
         self._base += made_atoms
-        if fees:
-            base = self._base_fees
-            paid = {asset: base.get(asset, 0) + atoms for asset, atoms in fees.items()}
-            self._base_fees = base | paid
+        self._base_fees = _sum(self._base_fees, fees)
 
     # -- what it comes to ----------------------------------------------------------------------
 
@@ -157,3 +208,7 @@ class DayResult:
     def result(self, prices: Mapping[str, Price]) -> int:
         """Return what was made today, other folders included."""
         return self.elsewhere_atoms + self.own(prices)
+
+
+def _sum(paid: dict[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    return paid | {asset: paid.get(asset, 0) + atoms for asset, atoms in more.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -226,6 +227,56 @@ def test_a_fill_that_is_told_after_midnight_is_of_the_day_of_its_trade() -> None
     w.run(5)
     assert w.engine.positions[0].lots == 10_000
     assert result(w) == 0
+
+
+def without_time(w: World) -> Callable[[], None]:
+    """Have the venue's time not told any more; return what has it told again."""
+    answer = w.rest_answer
+    w.rest_answer = lambda request, *told: (
+        None if request.path.endswith("/time") else answer(request, *told)
+    )
+    return lambda: setattr(w, "rest_answer", answer)
+
+
+def test_a_move_while_the_venues_time_is_not_known_is_of_the_day_that_has_begun() -> None:
+    w = before_midnight(2)
+    w.buy(6_501_000, 1_000, tif=IOC)
+    w.run(0.5)
+    told_again = without_time(w)
+    w.engine.reference_data.forget_clock()
+    w.run(3)
+    fall(w)
+    told_again()
+    w.run(15)
+    assert w.engine.clock.known
+    assert result(w) == pytest.approx(-9.9, abs=0.1)
+
+
+def test_fills_told_before_the_venues_time_is_known_are_of_the_day_of_their_trade() -> None:
+    w = before_midnight(2)
+    note = noted(w)
+    spent(w)
+    w.run(3)
+    again = next_boot(w, note)
+    told_again = without_time(again)
+    again.run_until(lambda: any(held.sold_lots == 10_000 for held in again.engine.positions))
+    assert not again.engine.clock.known
+    told_again()
+    trading(again).run(1)
+    assert result(again) == 0
+
+
+def test_what_is_noted_while_the_venues_time_is_not_known_is_of_its_day_in_the_next_boot() -> None:
+    w = before_midnight(2)
+    without_time(w)
+    w.engine.reference_data.forget_clock()
+    w.buy(6_501_000, 10_000, tif=IOC)
+    w.other("BUY", "64990.00", "5")
+    w.run(3)
+    assert not w.engine.clock.known
+    again = resumed(w, noted(w))
+    assert again.engine.positions[0].lots == w.engine.positions[0].lots
+    assert result(again) == 0
 
 
 def test_a_position_of_before_midnight_counts_from_the_last_price_that_was_noted() -> None:

@@ -15,7 +15,7 @@ def of(made: int, fees: dict[str, int] | None = None) -> DayResult:
     """Return an instrument that has made this much by now, on its first day."""
     result = DayResult()
     result.turn(TODAY)
-    result.mark(made, fees or {})
+    result.mark(made, fees or {}, dated=True)
     return result
 
 
@@ -29,7 +29,7 @@ def test_the_first_day_of_all_begins_at_no_profit() -> None:
 
 def test_gains_of_the_same_day_count_against_its_losses() -> None:
     result = of(5_000)
-    result.mark(-1_000, {})
+    result.mark(-1_000, {}, dated=True)
     assert result.result({}) == -1_000
 
 
@@ -38,7 +38,7 @@ def test_a_day_begins_from_the_last_profit_of_the_day_before() -> None:
     result = of(-900)
     assert result.turn(TODAY + 1)
     assert result.result({}) == 0
-    result.mark(-1_900, {})
+    result.mark(-1_900, {}, dated=True)
     assert result.result({}) == -1_000
 
 
@@ -47,15 +47,38 @@ def test_a_day_that_began_while_nothing_ran_begins_from_the_last_profit_known() 
     result = DayResult()
     result.restore(left, {})
     result.turn(TODAY + 3)
-    result.mark(500, {})
+    result.mark(500, {}, dated=True)
     assert (result.base_atoms, result.result({})) == (1_000, -500)
+
+
+def test_a_day_begins_from_the_last_profit_that_was_known_while_the_time_was() -> None:
+    result = of(-900, {"BNB": 7})
+    result.mark(-1_900, {"BNB": 8}, dated=False)
+    assert result.result({}) == -1_900
+    result.turn(TODAY + 1)
+    assert (result.base_atoms, result.fees_today()) == (-900, {"BNB": 1})
+
+
+def test_what_is_told_while_the_time_is_not_known_is_of_the_day_the_venue_dates_it() -> None:
+    result = of(1_000, {"BNB": 7})
+    result.count_undated(TODAY, -300, {"BNB": 1})
+    result.count_undated(TODAY + 1, -20, {"BNB": 2})
+    result.count_undated(TODAY + 2, -1, {"BNB": 4})
+    again = DayResult()
+    again.restore(result.begun(), result.paid_until)
+    for told in (result, again):
+        told.turn(TODAY + 2)
+        told.mark(679, {"BNB": 14}, dated=True)
+        assert (told.base_atoms, told.fees_today()) == (680, {"BNB": 4})
+        told.turn(TODAY + 3)
+        assert (told.base_atoms, told.fees_today()) == (679, {})
 
 
 def test_what_is_told_late_of_the_day_before_moves_what_the_day_begins_from() -> None:
     result = of(1_000, {"BNB": 7})
     result.turn(TODAY + 1)
     result.count_before(-300, {"BNB": 2, "XYZ": 1})
-    result.mark(700, {"BNB": 9, "XYZ": 1})
+    result.mark(700, {"BNB": 9, "XYZ": 1}, dated=True)
     assert (result.base_atoms, result.fees_today(), result.result({})) == (700, {}, 0)
 
 
@@ -64,19 +87,19 @@ def test_what_has_no_base_yet_is_marked_with_what_was_told_late() -> None:
     result.forget_base({})
     result.turn(TODAY)
     result.count_before(-300, {})
-    result.mark(700, {})
+    result.mark(700, {}, dated=True)
     assert (result.base_atoms, result.result({})) == (700, 0)
 
 
 def test_a_restart_on_the_same_day_counts_on() -> None:
     result = of(1_000)
     result.turn(TODAY + 1)
-    result.mark(400, {"BNB": 7})
+    result.mark(400, {"BNB": 7}, dated=True)
     again = DayResult()
     again.restore(result.begun(), {"BNB": 7})
     again.turn(TODAY + 1)
     assert again.result({"BNB": Price(2, 1)}) == -614
-    again.mark(300, {"BNB": 8})
+    again.mark(300, {"BNB": 8}, dated=True)
     assert again.result({"BNB": Price(2, 1)}) == -716
 
 
@@ -85,8 +108,8 @@ def test_a_position_of_which_nothing_is_known_begins_its_day_at_the_first_price(
     result.forget_base({"BNB": 50})
     result.turn(TODAY)
     assert (result.base_atoms, result.result({})) == (None, 0)
-    result.mark(9_000, {"BNB": 50})
-    result.mark(8_000, {"BNB": 51})
+    result.mark(9_000, {"BNB": 50}, dated=True)
+    result.mark(8_000, {"BNB": 51}, dated=True)
     assert result.result({"BNB": Price(10, 1)}) == -1_010
 
 
@@ -104,7 +127,7 @@ def test_fees_in_other_assets_count_on_the_day_they_are_paid() -> None:
     assert result.result(price) == -1_200
     result.turn(TODAY + 1)
     assert result.result({"BNB": Price(900, 1)}) == 0, "what they are worth later is no loss"
-    result.mark(0, {"BNB": 3})
+    result.mark(0, {"BNB": 3}, dated=True)
     assert result.fees_today() == {"BNB": 1}
     assert result.result(price) == -600
 
@@ -154,7 +177,7 @@ def _hold_against_decimals(steps: list[tuple[str, int, int]], factor: Price) -> 
     for kind, number, more in steps:
         if kind == "mark":
             made, fees = Decimal(number), fees + Decimal(more)
-            result.mark(number, {"BNB": int(fees)} if fees else {})
+            result.mark(number, {"BNB": int(fees)} if fees else {}, dated=True)
         elif kind == "midnight":
             day += number
             base, base_fees = made, fees
