@@ -310,6 +310,14 @@ class Outbound:
         """An order that rested has traded for the first time: it costs no order any more."""
         self._throttle.give_back(self._order_costs, now_ns + self._clock.offset_ns)
 
+    def measured(self, by_ns: int) -> None:
+        """The venue's clock was measured anew, and is so much later than we had thought: what is to
+        be waited for is dated by it.
+        """
+        self._throttle.moved(by_ns)
+        if self._throttle.banned_until_ns:
+            self._door.hold_dials(self._throttle.banned_until_ns - self._clock.offset_ns)
+
     def pong(self, link: int, payload: bytes, now_ns: int) -> None:
         """Answer a ping; where the venue takes no more frames now, the newest one, once it does."""
         codec = self._codecs[link]

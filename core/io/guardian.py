@@ -377,7 +377,9 @@ class Guardian:
         for fact in reply.facts:
             match fact:
                 case VenueTime(venue_now_ns):
+                    before_ns = self._clock.offset_ns
                     self._clock.measure(sent_ns, now_ns, venue_now_ns)
+                    self._throttle.moved(self._clock.offset_ns - before_ns)
                 case InstrumentsReport(instruments):
                     self._adapter.learn(instruments)
                     self._symbols = {row.index: row.symbol for row in instruments}

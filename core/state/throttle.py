@@ -59,6 +59,36 @@ def _may_ask(charged: Sequence[tuple[Window, int]]) -> bool:
     return True
 
 
+class Silence:
+    """How long nothing is sent: what the venue has said of it, and what we reckon.
+
+    The venue dates the end by its own clock. What we reckon, for want of that or because it would
+    be over already, is from now on, whatever that clock says.
+    """
+
+    __slots__ = ("_dated_ns", "_reckoned_ns")
+
+    def __init__(self) -> None:
+        self._dated_ns = self._reckoned_ns = 0
+
+    def keep(self, dated_ns: int, usual_ns: int, now_ns: int) -> None:
+        """Keep silence until ``dated_ns``, for ``usual_ns`` where that is 0."""
+        for_ns = LEAST_NS if dated_ns else usual_ns
+        if dated_ns > now_ns + LONGEST_NS:
+            dated_ns, for_ns = 0, LONGEST_NS
+        self._dated_ns = max(self._dated_ns, dated_ns)
+        self._reckoned_ns = max(self._reckoned_ns, now_ns + for_ns)
+
+    def moved(self, by_ns: int) -> None:
+        """The venue's clock was measured anew, and is so much later than we had thought."""
+        if self._reckoned_ns:
+            self._reckoned_ns += by_ns
+
+    @property
+    def until_ns(self) -> int:
+        return max(self._dated_ns, self._reckoned_ns)
+
+
 class Throttle:
     """All of a venue's limits; one command takes from each that it costs, or from none.
 
@@ -68,8 +98,10 @@ class Throttle:
     """
 
     __slots__ = (
+        "_ban",
         "_cancel_kinds",
         "_charged",
+        "_cooling",
         "_kinds",
         "_links",
         "_published",
@@ -88,6 +120,7 @@ class Throttle:
         """From then on cancels are sent while nothing else is: the venue has throttled them too."""
         self.banned_until_ns = 0
         """Until then nothing at all is sent."""
+        self._cooling, self._ban = Silence(), Silence()
         self.keeps: Mapping[str, Scope] = {}
         """Kinds that keep back what it would cost to cancel all that is open: on the account, or on
         the instrument. ``take`` is told how much that is."""
@@ -314,8 +347,8 @@ class Throttle:
 
     def cool_down(self, until_ns: int, now_ns: int) -> None:
         """Send nothing but cancels until ``until_ns``; 0 where the venue states no time."""
-        until_ns = _believed_ns(until_ns or now_ns + COOL_DOWN_NS, now_ns)
-        self.cooling_until_ns = max(self.cooling_until_ns, until_ns)
+        self._cooling.keep(until_ns, COOL_DOWN_NS, now_ns)
+        self._keep_silence()
 
     def hold_cancels(self, now_ns: int) -> None:
         """The venue has throttled a cancel: send no other for a while."""
@@ -323,11 +356,20 @@ class Throttle:
 
     def ban(self, until_ns: int, now_ns: int) -> None:
         """Send nothing at all until ``until_ns``; 0 where the venue states no time."""
-        until_ns = _believed_ns(until_ns or now_ns + BAN_NS, now_ns)
-        self.banned_until_ns = max(self.banned_until_ns, until_ns)
-        self.cooling_until_ns = max(self.cooling_until_ns, self.banned_until_ns)
+        self._ban.keep(until_ns, BAN_NS, now_ns)
+        self._keep_silence()
 
+    def moved(self, by_ns: int) -> None:
+        """The venue's clock was measured anew, and is so much later than we had thought.
 
-def _believed_ns(until_ns: int, now_ns: int) -> int:
-    """Return the end of a silence that the venue has asked for, as far as it can be meant."""
-    return min(max(until_ns, now_ns + LEAST_NS), now_ns + LONGEST_NS)
+        A silence of a minute stays one, however far off the measure was that it was reckoned by.
+        """
+        self._cooling.moved(by_ns)
+        self._ban.moved(by_ns)
+        if self.cancels_from_ns:
+            self.cancels_from_ns += by_ns
+        self._keep_silence()
+
+    def _keep_silence(self) -> None:
+        self.banned_until_ns = self._ban.until_ns
+        self.cooling_until_ns = max(self._cooling.until_ns, self.banned_until_ns)

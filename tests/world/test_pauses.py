@@ -11,6 +11,7 @@ from core.model.events import Side
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.views import BookState, Refusal, SessionState
 from tests.world.test_recovery import MARKET, TRADE, World, world
+from tools.world.tank import LATENCY_NS
 
 
 def sleep(w: World, for_ns: int) -> None:
@@ -82,12 +83,22 @@ def test_a_turn_over_its_budget_is_counted_and_the_worst_one_said(monkeypatch: A
 
 def test_nothing_is_dialled_during_a_ban():
     w = world()
-    until_ns = w.now_ns + 3 * NS_PER_S
+    until_ns = w.now_ns + 8 * NS_PER_S
     error = {"code": -1003, "msg": "banned", "data": {"retryAfter": until_ns // NS_PER_MS}}
     w.say(TRADE, 1, msgspec.json.encode({"id": "q999", "status": 418, "error": error}))
     w.run(0.1)
     w.cut(MARKET)
-    w.run(2.5)
+    w.run(7.5)
     assert MARKET not in w.links
     w.run_until(lambda: MARKET in w.links, 2)
     assert w.now_ns >= until_ns
+
+
+def test_a_cool_down_from_before_the_time_is_known_is_no_longer_than_it_was_meant() -> None:
+    """Our clock is an hour ahead, and the first that the venue says is that we ask too much."""
+    w = World(skew_ns=-3_600 * NS_PER_S)
+    answer = w.rest_answer
+    w.rest_answer = lambda request, *told: (LATENCY_NS, 429, {}, b'{"code":-1003,"msg":"Too many"}')
+    w.run(0.5)
+    w.rest_answer = answer
+    w.run_until(lambda: w.desk.session is SessionState.TRADING, 150)

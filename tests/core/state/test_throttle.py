@@ -261,6 +261,26 @@ def test_a_cool_down_is_never_made_shorter() -> None:
     assert throttle.cooling_until_ns == at(20)
 
 
+def test_a_silence_that_we_reckon_is_from_now_on_whatever_the_venues_clock_turns_out_to_say() -> (
+    None
+):
+    throttle = Throttle([WEIGHT], SHARED)
+    throttle.cool_down(0, at(3_601))
+    throttle.hold_cancels(at(3_601))
+    throttle.moved(at(0) - at(3_600))
+    assert throttle.cooling_until_ns == at(1) + COOL_DOWN_NS
+    assert not throttle.take(CANCEL, at(5.9), Share.CANCEL)
+    assert throttle.take(CANCEL, at(6), Share.CANCEL)
+
+
+def test_the_end_of_a_silence_that_the_venue_dates_is_by_its_own_clock() -> None:
+    throttle = Throttle([WEIGHT], SHARED)
+    throttle.ban(at(20), at(3_601))
+    assert throttle.banned_until_ns == at(3_601) + LEAST_NS, "as far as we know, over already"
+    throttle.moved(at(0) - at(3_600))
+    assert throttle.banned_until_ns == at(20)
+
+
 def test_a_ban_lets_nothing_through_cancels_included() -> None:
     throttle = Throttle([WEIGHT], SHARED)
     throttle.ban(at(20), at(1))
