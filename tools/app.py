@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 import strategies
+import venues
 from core.engine.engine import Engine, Setup
 from core.engine.outbound import Door
 from core.model.config import AccountUse, Config, checked, parameters, tells
@@ -27,9 +28,6 @@ from core.state.daily_loss import Price, Told
 from core.state.hops import Hops
 from core.state.journal import Journal
 from core.state.risk import RiskLimits, TotalLimits
-from venues import binance, kraken
-
-VENUES = {venue.name: venue for venue in (binance.VENUE, kraken.VENUE)}
 
 FLATTEN = "flatten"
 """Stands for the strategy of a run that only flattens; no strategy can be called that."""
@@ -172,11 +170,10 @@ def _idle() -> Strategy[Any]:
 
 def venue_of(config: Config, name: str) -> Venue:
     """Return the venue a configuration names."""
-    venue = VENUES.get(config.venue)
+    venue = venues.find(config.venue)
     if venue is None:
-        raise BadConfig(
-            f'{name}: venue = "{config.venue}": no such venue; allowed: {", ".join(VENUES)}'
-        )
+        known = ", ".join(venues.names())
+        raise BadConfig(f'{name}: venue = "{config.venue}": no such venue; allowed: {known}')
     return venue
 
 

@@ -87,6 +87,10 @@ COMMANDS = {
         "hotloop dst --minutes 5",
     ),
     "report": Command("show where the time of a run went", "hotloop report runs/first --json"),
+    "new-venue": Command(
+        "lay out the folder of a venue that is not there yet",
+        "hotloop new-venue lakeside",
+    ),
 }
 
 
@@ -207,9 +211,13 @@ def worst(codes: Iterable[Exit]) -> Exit:
     return next(code for code in _WORST_FIRST if code in found)
 
 
+def _module(command: str) -> CommandModule:
+    return cast(CommandModule, importlib.import_module(f"tools.{command.replace('-', '_')}"))
+
+
 def _run(arguments: Sequence[str]) -> int:
     chosen = arguments[0] if arguments and arguments[0] in COMMANDS else None
-    module = cast(CommandModule, importlib.import_module(f"tools.{chosen}")) if chosen else None
+    module = _module(chosen) if chosen else None
     args = _parser(chosen, module).parse_args(arguments)
     if module is None:
         raise AssertionError("argparse accepts nothing without a command")

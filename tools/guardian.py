@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 import trio
 
+import venues
 from core.io.clock import EngineClock, NowNs
 from core.io.guardian import (
     GRACE_S,
@@ -30,7 +31,7 @@ from core.io.hang import ASK, hung_in, read_stack
 from core.io.rest import Carrier, RestClient
 from core.io.scope_lock import holder
 from core.io.tls import trust
-from tools.app import VENUES
+from core.model.errors import Misuse
 from tools.cli import Exit
 
 STDIN, STDOUT, STDERR = 0, 1, 2
@@ -72,7 +73,9 @@ def main() -> int:
 
 
 async def _guard(charge: Charge, log: GuardianLog, now_ns: NowNs) -> int:
-    venue = VENUES[charge.venue]
+    venue = venues.find(charge.venue)
+    if venue is None:
+        raise Misuse(f"{charge.venue}: no such venue")
     adapter = venue.adapter(charge.subscription)
     signer = venue.signer(charge.keys)
     lifeline = Lifeline(STDIN, parent_pidfd(charge.pid))

@@ -7,7 +7,6 @@ documentation prints them, or as they were recorded.
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,9 +17,6 @@ from core.model.commands import Command
 from core.model.events import Event, Verdict
 from core.model.instrument import Instrument
 from core.model.venue import Adapter, Credentials, HttpRequest, Remedy, Venue
-
-NO_VENUES = frozenset({"kit", "sim"})
-"""Packages beside the venues: what adapters share, and the exchange."""
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -75,12 +71,6 @@ class Samples(Struct, frozen=True, kw_only=True):
     """Returns what an error of the venue proves."""
 
 
-def names() -> list[str]:
-    """Return the venues there are, by the folders of ``venues``."""
-    found = [module.name for module in pkgutil.iter_modules(venues.__path__) if module.ispkg]
-    return sorted(set(found) - NO_VENUES)
-
-
 def of(name: str) -> Samples:
     """Return what a venue shows of itself."""
     samples = importlib.import_module(f"tests.venues.{name}.samples").SAMPLES
@@ -88,4 +78,4 @@ def of(name: str) -> Samples:
     return samples
 
 
-EVERY = {name: of(name) for name in names()}
+EVERY = {name: of(name) for name in venues.names()}
