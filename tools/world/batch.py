@@ -25,8 +25,9 @@ from tools.world.worker import Task
 
 TWICE_EVERY: Final = 20
 
-LONGEST_S: Final = 120.0
-"""Real seconds that one seed may take, a hundred times the usual: beyond, it hangs."""
+LONGEST_S: Final = 600.0
+"""Real seconds that one seed may take, hundreds of times the usual: beyond, it hangs, however busy
+the machine is."""
 
 MAX_LINE_BYTES: Final = 1 << 20
 """Longest result of a worker: some tens of lines of a log."""
