@@ -62,6 +62,7 @@ COMMANDS = {
     ),
     "run": Command("trade one strategy on one venue", "hotloop run hotloop.toml --seconds 600"),
     "check": Command("verify all that can be without an order", "hotloop check hotloop.toml"),
+    "venues": Command("show what each venue can do", "hotloop venues --json"),
     "ctl": Command(
         "watch and steer a running house",
         "hotloop ctl runs/first status --json",

@@ -436,6 +436,13 @@ class Endpoints(Struct, frozen=True):
     """Base URL of each line, by its name."""
 
 
+class Verified(Struct, frozen=True):
+    """What of a venue's code was held against another's word, and whose; for people."""
+
+    what: str
+    against: str
+
+
 class Venue(Struct, frozen=True, kw_only=True):
     """A venue, as its package's ``VENUE`` gives it."""
 
@@ -449,6 +456,7 @@ class Venue(Struct, frozen=True, kw_only=True):
     """Raises ``BadConfig`` for keys that cannot be used, and never repeats one."""
     logs_on: Callable[[Credentials], bool]
     """Whether keys of this kind log a session on instead of signing every request."""
+    verified: tuple[Verified, ...]
 
     def key_kind(self, keys: Credentials | None) -> KeyKind:
         """Return what keys allow; ``None`` are those of a run that only watches."""

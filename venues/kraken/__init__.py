@@ -3,7 +3,7 @@
 ``VENUE`` is all that the application needs to know of this package. Quirks and sources: NOTES.md.
 """
 
-from core.model.venue import Credentials, Endpoints, Environment, Venue
+from core.model.venue import Credentials, Endpoints, Environment, Venue, Verified
 from venues.kraken.adapter import MARKET_LINE, TRADE_LINE, SpotAdapter
 from venues.kraken.signer import KEY_FIELDS, KeySigner
 
@@ -28,6 +28,14 @@ VENUE = Venue(
     key_fields=KEY_FIELDS,
     signer=KeySigner,
     logs_on=_logs_on,
+    verified=(
+        Verified("messages, limits, error texts", "docs.kraken.com, pages of 2026-05-27"),
+        Verified("signatures", "the vector of the documentation"),
+        Verified(
+            "checksums of books",
+            "the documentation's example, and books of version 1 recorded at the venue, 2021-04",
+        ),
+    ),
 )
 
 __all__ = ["VENUE"]
