@@ -21,7 +21,6 @@ from core.io.journal_file import JournalFile, next_boot
 from core.io.last_boot import last_boot, last_header
 from core.io.run_folder import RunFolder, is_run_folder
 from core.model import config
-from core.model.commands import NEWEST_TRADE
 from core.model.errors import BadConfig, BadParameter, Malformed, OffGrid
 from core.model.units import Grid, format_decimal, parse_decimal
 from core.model.venue import KeyKind
@@ -98,9 +97,9 @@ def _cost(note: PositionNote) -> str:
 
 
 def _since(note: PositionNote) -> str:
-    if note.last_trade_id == NEWEST_TRADE:
+    if note.settled is None:
         return "  (set; trades from the next start on are counted)"
-    return f"  (up to trade {note.last_trade_id})" if note.last_trade_id >= 0 else ""
+    return f"  (up to trade {note.settled.trade_id})" if note.settled.trade_id else ""
 
 
 # -- setting ---------------------------------------------------------------------------------
@@ -186,9 +185,9 @@ def set_note(before: PositionNote | None, symbol: str, size: str, price: str) ->
         bought_quote_units=0 if short else lots * ticks,
         sold_quote_units=lots * ticks if short else 0,
         fees_atoms={},
-        last_trade_id=NEWEST_TRADE,
-        recent_buy_ids=[],
-        recent_sell_ids=[],
+        settled=None,
+        recent_buys={},
+        recent_sells={},
         flow_atoms=before.flow_atoms if before else {},
     )
 

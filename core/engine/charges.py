@@ -42,7 +42,7 @@ class Charges:
         """Whether a command costs the same whatever its order, its instrument and all others."""
 
     def _costs_less_with_age(self, adapter: Adapter) -> bool:
-        changes = (Cancel(0, "", 0), Amend(0, "", 0, 0))
+        changes = (Cancel(0, "", ""), Amend(0, "", "", 0))
         return any(adapter.cost(change, 0) != adapter.cost(change, OLD_NS) for change in changes)
 
     def of(self, command: Command, now_ns: int) -> Costs:

@@ -16,8 +16,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from core.model.commands import OrderKind, TimeInForce
-from core.model.errors import JournalCorrupt, Malformed, OffGrid
+from core.model.commands import OrderKind, Since, TimeInForce
+from core.model.errors import JournalCorrupt, JournalUnknown, Malformed, OffGrid
 from core.model.events import Side
 from core.model.halts import HaltKind
 from core.model.units import Grid
@@ -25,7 +25,7 @@ from core.state.daily_loss import Begun
 from core.state.journal import Header, Kind, Record, unpack
 
 RECENT_IDS = 200
-"""Newest trade ids noted a side. Trades are asked for from the oldest of them on, so that one that
+"""Newest trades noted a side. Trades are asked for from the oldest of them on, so that one that
 overtook another is not missed; a report overtakes others by a handful."""
 
 
@@ -44,21 +44,21 @@ class PositionNote(Struct, frozen=True, kw_only=True):
     bought_quote_units: int
     sold_quote_units: int
     fees_atoms: dict[str, int]
-    last_trade_id: int
-    """Newest trade of the account that is accounted for, -1 for none."""
-    recent_buy_ids: list[int]
-    recent_sell_ids: list[int]
-    newest_id: int = -1
-    """Our newest trade, -1 for none, and the venue's time of it: a history without it lags, or is
-    another one."""
-    newest_ns: int = 0
-    newest_order_id: int = 0
-    """The highest number that an order of ours was given."""
-    others_ids: list[int] = []
+    settled: Since | None
+    """Newest trade of the account that is accounted for. ``None`` where an operator has stated the
+    position: it is as of the newest trade that the next boot finds."""
+    recent_buys: dict[str, int]
+    """Our newest trades, ids and ranks."""
+    recent_sells: dict[str, int]
+    newest: Since | None = None
+    """Our newest trade: a history without it lags, or is another one."""
+    newest_order: str = ""
+    """The highest id that an order of ours was given, where a venue's ids rise."""
+    recent_others: dict[str, int] = {}
     """The newest trades of others that the ledger counts."""
     buy_floor: int | None = None
-    """Up to which trade all count as known beside the newest: below the first of all none does.
-    ``None``, as in notes of before: just under the oldest of those that are noted."""
+    """Up to which rank all count as known beside the newest: below the first of all none does.
+    ``None``: just under the oldest of those that are noted."""
     sell_floor: int | None = None
     others_floor: int | None = None
     flow_atoms: dict[str, int] = {}
@@ -149,13 +149,13 @@ class OrderNote(Struct, frozen=True, kw_only=True):
     """The grid it is noted in, which may be another than its position's: one that cannot be counted
     is handed on as it was."""
     client_order_id: str
-    venue_order_id: int
+    venue_order_id: str
     side: Side
     price_ticks: int
     size_lots: int
     filled_lots: int
     traded_lots: int
-    trade_ids: list[int]
+    trade_ids: list[str]
     sent_ns: int
     kind: OrderKind = OrderKind.LIMIT
     tif: TimeInForce = TimeInForce.GTC
@@ -190,7 +190,7 @@ class NumberNote(Struct, frozen=True, kw_only=True):
     """The grid it is noted in. Its position's may be another: a boot that proves nothing hands that
     on as it was."""
     client_order_id: str
-    venue_order_id: int
+    venue_order_id: str
     side: Side
     price_ticks: int
     size_lots: int
@@ -347,6 +347,12 @@ _Note = TypeVar("_Note", bound=Struct)
 def _decoded(text: bytes, kind: type[_Note]) -> _Note:
     try:
         return msgspec.json.decode(text, type=kind)
+    except msgspec.ValidationError as error:
+        raise JournalUnknown(
+            f"a note of the journal is not of the form that this hotloop writes ({error}): use the "
+            "one that wrote it. A new run needs another [run] dir; what is held is set there once "
+            "it was begun (hotloop position)"
+        ) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise JournalCorrupt(f"a note of the journal cannot be read: {error}") from error
 

@@ -27,7 +27,7 @@ from core.engine.checkpoint import (
 from core.engine.ledger import Ledger
 from core.engine.proof import Proof
 from core.engine.recovery import Recovery
-from core.model.commands import NEWEST_TRADE, Place
+from core.model.commands import Place, Since
 from core.model.errors import OffGrid
 from core.model.halts import WHOLE_RUN, Halt, HaltKind
 from core.model.instrument import Instrument, InstrumentTable
@@ -68,8 +68,8 @@ class Continuity:
         ledger: Ledger,
         day: Callable[[], Day],
         resume_day: Callable[[Day | None], None],
-        newest_number: Callable[[int], int],
-        expect_above: Callable[[int, int, int], None],
+        newest_order: Callable[[int], str],
+        expect_above: Callable[[int, str, int], None],
         note: Callable[[bytes], None],
         journal: Journal,
         log: Callable[[str], None],
@@ -89,7 +89,7 @@ class Continuity:
         self._ledger = ledger
         self._day = day
         self._resume_day = resume_day
-        self._newest_number = newest_number
+        self._newest_order = newest_order
         self._expect_above = expect_above
         self._note = note
         self._journal = journal
@@ -217,15 +217,12 @@ class Continuity:
             bought_quote_units=position.bought_quote_units,
             sold_quote_units=position.sold_quote_units,
             fees_atoms=position.fees_atoms,
-            last_trade_id=NEWEST_TRADE
-            if row.index in self._set
-            else self._recovery.last_trade(row.index),
-            recent_buy_ids=position.recent_ids(True, checkpoint.RECENT_IDS),
-            recent_sell_ids=position.recent_ids(False, checkpoint.RECENT_IDS),
-            newest_id=position.newest_id,
-            newest_ns=position.newest_ns,
-            newest_order_id=self._newest_number(row.index),
-            others_ids=self._ledger.recent_ids(row.index, checkpoint.RECENT_IDS),
+            settled=None if row.index in self._set else self._recovery.last_trade(row.index),
+            recent_buys=position.recent(True, checkpoint.RECENT_IDS),
+            recent_sells=position.recent(False, checkpoint.RECENT_IDS),
+            newest=position.newest,
+            newest_order=self._newest_order(row.index),
+            recent_others=self._ledger.recent(row.index, checkpoint.RECENT_IDS),
             buy_floor=position.floor_under(True, checkpoint.RECENT_IDS),
             sell_floor=position.floor_under(False, checkpoint.RECENT_IDS),
             others_floor=self._ledger.floor_under(row.index, checkpoint.RECENT_IDS),
@@ -285,7 +282,7 @@ class Continuity:
                 self._hand_on(note)
             else:
                 self._restore_position(row, note)
-                self._expect_above(row.index, note.newest_order_id, now_ns)
+                self._expect_above(row.index, note.newest_order, now_ns)
         self._resume_day(left.day)
         for row in self._table:
             if row.carried:
@@ -397,12 +394,11 @@ class Continuity:
                 why = f"{grid}, and what it has cost is no whole number in today's"
                 self._halt_instrument(row.index, why, HaltKind.GRID)
         self._take_over(row.index, note)
-        if note.last_trade_id == NEWEST_TRADE:
+        if note.settled is None:
             self._set[row.index] = note
             return
-        self._ledger.resume_ids(row.index, note.others_ids, note.others_floor)
-        witness = (note.newest_id, note.newest_ns)
-        self._recovery.resume_trades(row.index, note.last_trade_id, witness)
+        self._ledger.resume(row.index, note.recent_others, note.others_floor)
+        self._recovery.resume_trades(row.index, note.settled, note.newest)
 
     def _take_over(self, instrument: int, note: PositionNote) -> None:
         self._positions[instrument].restore(
@@ -411,16 +407,16 @@ class Continuity:
             bought_quote_units=note.bought_quote_units,
             sold_quote_units=note.sold_quote_units,
             fees_atoms=note.fees_atoms,
-            buy_ids=note.recent_buy_ids,
-            sell_ids=note.recent_sell_ids,
-            newest_ns=note.newest_ns,
+            buys=note.recent_buys,
+            sells=note.recent_sells,
+            newest=note.newest,
             buy_floor=note.buy_floor,
             sell_floor=note.sell_floor,
             since_ns=note.since_ns,
         )
 
-    def on_baseline(self, instrument: int, trade_id: int, as_of_ns: int) -> None:
-        """The newest trade is known from which on trades are counted.
+    def on_baseline(self, instrument: int, newest: Since | None, as_of_ns: int) -> None:
+        """The newest trade is known behind which trades are counted, ``None`` where there is none.
 
         What the operator has set is as of then: every trade up to it is in it. So is what was
         traded before and is shown late: a history may lag.
@@ -428,12 +424,12 @@ class Continuity:
         self._positions[instrument].since_ns = as_of_ns
         note = self._set.pop(instrument, None)
         if note is not None:
-            known = [trade_id] if trade_id >= 0 else []
+            known = {} if newest is None else {newest.trade_id: newest.rank}
             as_of = replace(
                 note,
-                recent_buy_ids=known,
-                recent_sell_ids=known,
-                newest_ns=0,
+                recent_buys=known,
+                recent_sells=known,
+                newest=None,
                 buy_floor=None,
                 sell_floor=None,
                 since_ns=as_of_ns,
@@ -486,7 +482,7 @@ class Continuity:
         for request in restored.sent:
             place = self._placed(request)
             if place is not None and place.client_order_id not in known:
-                order = self._orders.resume(place, now_ns, 0, 0, 0, ())
+                order = self._orders.resume(place, now_ns, "", 0, 0, ())
                 self._note_sent(order, 0, restored)
                 self._orders.on_doubt(order)
                 self._proof.doubt(place.client_order_id, 0)

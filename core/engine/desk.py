@@ -453,11 +453,11 @@ class TradingDesk:
 
     def _take_over(self, instrument: int, side: Side) -> Order | None:
         """Make an earlier boot's order the quote of its side; others of them there are too many."""
-        marker = self._orders.marker
+        is_ours_now = self._orders.is_of_this_boot
         left = [
             order
             for order in self.open_orders(instrument)
-            if order.side is side and not order.client_order_id.startswith(marker)
+            if order.side is side and not is_ours_now(order.client_order_id)
         ]
         if not left:
             return None

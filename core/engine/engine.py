@@ -199,7 +199,7 @@ class Engine:
         self.balances: dict[str, int] = {}
         self.clock = VenueClock()
         self.throttle = Throttle(adapter.limits, cancel_kinds(adapter))
-        self.orders = Orders(setup.scope, setup.boot, setup.seed)
+        self.orders = Orders(adapter.names(setup.scope, setup.boot, setup.seed))
         can = adapter.capabilities
         self.risk = Risk(setup.totals, can)
         self.timers: Timers[str | None] = Timers()
@@ -276,6 +276,7 @@ class Engine:
             cancel_leftovers=setup.cancel_leftovers,
             agree=lambda asked_ns: self.account.agrees(asked_ns),
             baseline=lambda *told: self.continuity.on_baseline(*told),
+            rising_ids=can.rising_ids,
             log=door.log,
         )
         self.continuity = Continuity(
@@ -294,9 +295,9 @@ class Engine:
             ledger=self.ledger,
             day=lambda: self.profits.note(),
             resume_day=lambda left: self.profits.restore(left),
-            newest_number=lambda index: self.executions.newest_number(index),
-            expect_above=lambda index, number, told_ns: self.executions.expect_above(
-                index, number, told_ns
+            newest_order=lambda index: self.executions.newest_order(index),
+            expect_above=lambda index, order_id, told_ns: self.executions.expect_above(
+                index, order_id, told_ns
             ),
             note=self._note,
             journal=journal,
@@ -392,6 +393,7 @@ class Engine:
             continuity=self.continuity,
             gate=self.gate,
             counts=self.counts,
+            rising_ids=can.rising_ids,
             log=door.log,
         )
         self.lines = Lines(

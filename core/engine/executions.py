@@ -64,6 +64,7 @@ class Executions:
         "_profits",
         "_proof",
         "_recovery",
+        "_rising_ids",
         "_table",
         "_whose",
     )
@@ -85,17 +86,20 @@ class Executions:
         continuity: Continuity,
         gate: Gate,
         counts: Counts,
+        rising_ids: bool,
         log: Callable[[str], None],
     ) -> None:
+        """``rising_ids`` is as in ``core.model.venue.Capabilities``."""
         self._table = table
         self._positions = positions
         self._orders = orders
         self._ledger = ledger
         self._others = others
         self._log = log
+        self._rising_ids = rising_ids
         self._newest: dict[int, tuple[int, int]] = {}
         """The highest number an order of ours was given, by instrument, and when we were told."""
-        self._whose: dict[tuple[int, int], OffGridTrade] = {}
+        self._whose: dict[tuple[int, str], OffGridTrade] = {}
         """Trades off the grid, by instrument and id, that may be of an order of ours whose number
         nobody has told yet: such orders are few, and each is asked about."""
         self._profits = profits
@@ -125,8 +129,7 @@ class Executions:
         for trade in self._orders.disown(report.instrument, report.venue_order_id):
             self._traded_by_others(row, trade.side, trade.fill)
         for fill in report.fills:
-            if fill.trade_id < 0:
-                # An allocation: no history of trades has it.
+            if not fill.listed:
                 self._traded_by_others(row, report.side, fill)
         if report.change is Change.NEW:
             what = (
@@ -139,7 +142,7 @@ class Executions:
 
     def _adopt(self, report: OrderReport) -> Folded:
         folded = self._orders.adopt(report)
-        of_this_boot = report.client_order_id.startswith(self._orders.marker)
+        of_this_boot = self._orders.is_of_this_boot(report.client_order_id)
         return replace(folded, reappeared=of_this_boot and not folded.order.state.terminal)
 
     def _traded_by_others(self, row: Instrument, side: Side, fill: Fill) -> None:
@@ -150,7 +153,7 @@ class Executions:
     def on_off_grid(self, trade: OffGridTrade) -> None:
         """A trade was found by asking that today's grid cannot express."""
         row, position = self._table[trade.instrument], self._positions[trade.instrument]
-        if position.knows(trade.side, trade.trade_id):
+        if position.knows(trade.side, trade.trade_id, trade.rank):
             return  # an earlier boot has counted it, on the grid of then
         index, number = trade.instrument, trade.venue_order_id
         if self._orders.by_venue_id(index, number) is not None:
@@ -271,10 +274,16 @@ class Executions:
             self._outbound.traded(self._desk.now_ns)
 
     def _numbered(self, order: Order) -> None:
+        """The venue has told its id of an order."""
+        if self._rising_ids:
+            self._hold_against_newest(order, int(order.venue_order_id))
+        self._continuity.numbered(order)
+
+    def _hold_against_newest(self, order: Order, number: int) -> None:
         """The venue gives ascending numbers: one of an order that was sent when a higher one was
         told already says that they begin anew.
         """
-        number, now_ns = order.venue_order_id, self._desk.now_ns
+        now_ns, venue_order_id = self._desk.now_ns, order.venue_order_id
         newest, told_ns = self._newest.get(order.instrument, (0, 0))
         if number > newest:
             self._newest[order.instrument] = (number, now_ns)
@@ -282,8 +291,7 @@ class Executions:
             self._positions[order.instrument].begin_anew()
             self._begun_anew(order.instrument, "orders")
             self._newest[order.instrument] = (number, now_ns)
-            self._orders.on_number(order, number)
-        self._continuity.numbered(order)
+            self._orders.on_number(order, venue_order_id)
 
     def _reappeared(self, order: Order) -> None:
         """An order that was proved absent is there after all: it counts again, and is to go."""
@@ -309,14 +317,18 @@ class Executions:
         self._positions[instrument].begin_anew()
         self._begun_anew(instrument, "trades")
 
-    def expect_above(self, instrument: int, number: int, told_ns: int) -> None:
-        """An earlier boot was told this number of an order, by ``told_ns`` at the latest."""
-        if number > self.newest_number(instrument):
+    def expect_above(self, instrument: int, venue_order_id: str, told_ns: int) -> None:
+        """An earlier boot was told this id of an order, by ``told_ns`` at the latest."""
+        if not self._rising_ids:
+            return
+        number = int(venue_order_id or 0)
+        if number > self._newest.get(instrument, (0, 0))[0]:
             self._newest[instrument] = (number, told_ns)
 
-    def newest_number(self, instrument: int) -> int:
-        """Return the highest number an order of ours was given."""
-        return self._newest.get(instrument, (0, 0))[0]
+    def newest_order(self, instrument: int) -> str:
+        """Return the highest id an order of ours was given, "" where ids do not rise."""
+        number, _ = self._newest.get(instrument, (0, 0))
+        return str(number) if number else ""
 
     def profit(self, index: int) -> int | None:
         """Return an instrument's profit: see ``Profits.profit``."""

@@ -102,27 +102,25 @@ class Ledger:
 
     def traded_by_others(self, row: Instrument, side: Side, fill: Fill) -> bool:
         """Count a trade of somebody else; ``False`` where it was counted before."""
-        if not self._is_new(row.index, fill.trade_id, fill.venue_ns):
+        counted = self._counted.setdefault(row.index, TradeIds())
+        if not counted.add(fill.trade_id, fill.rank, fill.venue_ns, listed=fill.listed):
             return False
         self.moved(row.base, side * _lots(row, fill.lots), fill.venue_ns)
         quote_atoms = _quote_units(row, fill.price_ticks * fill.lots)
         self.moved(row.quote, -side * quote_atoms, fill.venue_ns)
         self.moved(fill.fee_asset, -fill.fee_atoms, fill.venue_ns)
-        self.unnoted |= fill.trade_id < 0  # an allocation: no history of trades has it
+        self.unnoted |= not fill.listed
         return True
 
     def traded_off_grid(self, row: Instrument, trade: OffGridTrade) -> bool:
         """Count a trade of somebody else that the grid of today cannot express, likewise."""
-        if not self._is_new(row.index, trade.trade_id, trade.venue_ns):
+        counted = self._counted.setdefault(row.index, TradeIds())
+        if not counted.add(trade.trade_id, trade.rank, trade.venue_ns):
             return False
         self.moved(row.base, trade.side * trade.base_atoms, trade.venue_ns)
         self.moved(row.quote, -trade.side * trade.quote_atoms, trade.venue_ns)
         self.moved(trade.fee_asset, -trade.fee_atoms, trade.venue_ns)
         return True
-
-    def _is_new(self, instrument: int, trade_id: int, venue_ns: int) -> bool:
-        counted = self._counted.setdefault(instrument, TradeIds())
-        return counted.add(trade_id, venue_ns)
 
     def renumber(self, instrument: int) -> None:
         """The venue numbers its trades from the beginning again."""
@@ -209,20 +207,20 @@ class Ledger:
         """Go on from what an earlier boot has opened."""
         self._opening = dict(openings)
 
-    def recent_ids(self, instrument: int, count: int) -> list[int]:
-        """Return the newest trades of others that are counted, ascending."""
+    def recent(self, instrument: int, count: int) -> dict[str, int]:
+        """Return the newest trades of others that are counted, ids and ranks, ascending."""
         counted = self._counted.get(instrument)
-        return [] if counted is None else counted.newest(count)
+        return {} if counted is None else counted.newest(count)
 
     def floor_under(self, instrument: int, count: int) -> int | None:
-        """Return up to which trade of others all are counted beside the newest ``count``."""
+        """Return up to which rank others' trades are all counted beside the newest ``count``."""
         counted = self._counted.get(instrument)
         return None if counted is None else counted.floor_under(count)
 
-    def resume_ids(self, instrument: int, ids: Sequence[int], floor: int | None) -> None:
+    def resume(self, instrument: int, known: Mapping[str, int], floor: int | None) -> None:
         """Know these trades of others, and all up to ``floor``: an earlier boot counted them."""
         self._counted[instrument] = counted = TradeIds()
-        counted.restore(ids, floor)
+        counted.restore(known, floor)
 
     # -- sums ----------------------------------------------------------------------------------
 

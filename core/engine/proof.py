@@ -31,9 +31,6 @@ from core.model.commands import (
 )
 from core.model.events import (
     NO_INSTRUMENT,
-    Event,
-    FillReport,
-    OffGridTrade,
     OpenOrders,
     OrderReport,
     ReplaceOutcome,
@@ -53,9 +50,6 @@ ahead, and our measure of their clock is good to well below the other."""
 
 APART_NS = 3 * NS_PER_S
 """Between the two sources of an absence: what answers both from one moment is one source."""
-
-TRADES_PAGE = 1_000
-"""Trades in one answer that mean that there may be more; what venues give at most."""
 
 _DONE = Verdict.DONE  # bound once: every reply is asked
 
@@ -157,7 +151,7 @@ class Proof:
             return FetchOrderTrades(order.instrument, order.venue_order_id)
         if name in self._unlisted_ns and now_ns >= self._unlisted_ns[name] + APART_NS:
             return FetchOpenOrders(order.instrument)
-        number = 0 if name in self._absent_ns else order.venue_order_id
+        number = "" if name in self._absent_ns else order.venue_order_id
         return QueryOrder(order.instrument, name, number)
 
     def _acknowledge(self, order: Order, size_lots: int, now_ns: int) -> None:
@@ -344,17 +338,9 @@ class Proof:
         if not order.unbooked_lots:
             if order.state.terminal:
                 self._settled(order.client_order_id)
-        elif len(reply.facts) >= TRADES_PAGE:
-            last = max(trade_id_of(fact) for fact in reply.facts)
-            more = FetchOrderTrades(fetch.instrument, fetch.venue_order_id, last + 1)
+        elif reply.more:
+            more = FetchOrderTrades(fetch.instrument, fetch.venue_order_id, reply.more)
             self._outbound.request(more, now_ns, share=Share.QUESTION)
-
-
-def trade_id_of(fact: Event) -> int:
-    """Return the id of a trade that was found by asking, -1 for any other fact."""
-    if isinstance(fact, FillReport):
-        return fact.fill.trade_id
-    return fact.trade_id if isinstance(fact, OffGridTrade) else -1
 
 
 def _tells(reply: Reply, order: Order) -> bool:

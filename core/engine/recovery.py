@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 
 from core.engine.desk import TradingDesk
 from core.engine.outbound import Outbound
-from core.engine.proof import SKEW_NS, TRADES_PAGE, Proof, trade_id_of
+from core.engine.proof import SKEW_NS, Proof
 from core.model.commands import (
-    NEWEST_TRADE,
+    BEGINNING,
     Cancel,
     FetchAccount,
     FetchOpenOrders,
@@ -21,9 +21,11 @@ from core.model.commands import (
     FetchTrades,
     QueryOrder,
     Riskless,
+    Since,
 )
 from core.model.events import (
     NO_INSTRUMENT,
+    Event,
     Fill,
     FillReport,
     OffGridTrade,
@@ -56,12 +58,10 @@ PATIENCE_NS = 15 * NS_PER_S
 LEAVE_STEP_NS = 250 * NS_PER_MS
 """Between two looks while leaving: an ordinary cancel is answered well within."""
 
-ORDERS_PAGE = 1_000
-"""Orders in one answer that mean that there may be more; what venues give at most."""
-
 MAX_SINGLE = 20
 """Orders asked about one by one in a pass, that no page of orders has told of: those that came
-while it was read, or that a lagging history does not show yet. The next pass asks on."""
+while it was read, or that a lagging history does not show yet. The next pass asks on. Where no page
+tells of orders at all that bounds the passes that a start waits for, and no others."""
 
 LIST_AGAIN_NS = 2 * NS_PER_S
 """Before the whole account is listed again where something of ours cannot be taken out: a list
@@ -92,15 +92,16 @@ class Recovery:
         lag_ns: int,
         cancel_leftovers: bool,
         agree: Callable[[int], bool],
-        baseline: Callable[[int, int, int], None],
+        baseline: Callable[[int, Since | None, int], None],
+        rising_ids: bool,
         log: Callable[[str], None],
     ) -> None:
-        """``baseline`` is told from which trade on those of an instrument are counted, and the
+        """``baseline`` is told behind which trade those of an instrument are counted, and the
         venue's time of that, 0 where it is not known; ``whose`` of an order that was known by its
         trades alone, ``begun_anew`` of an instrument whose trades the venue does not know any more.
-        ``agree`` holds the venue's balances, as of a time of the
-        venue, against our fills; ``False`` asks for another pass soon. ``execution_ns`` and
-        ``lag_ns`` are as in ``core.model.venue.Capabilities``.
+        ``agree`` holds the venue's balances, as of a time of the venue, against our fills;
+        ``False`` asks for another pass soon. ``execution_ns``, ``lag_ns`` and ``rising_ids`` are
+        as in ``core.model.venue.Capabilities``.
         """
         self._table = table
         self._orders = orders
@@ -118,6 +119,7 @@ class Recovery:
         self._cancel_leftovers = cancel_leftovers
         self._agree = agree
         self._baseline = baseline
+        self._rising_ids = rising_ids
         self.fills = 0
         self._fills_before = 0
         self._log = log
@@ -131,9 +133,9 @@ class Recovery:
         """When nothing of a boot that died can be accepted any more, however late."""
         self._marks: dict[int, Watermark] = {}
         self._baselines: set[int] = set()
-        self._witnesses: dict[int, tuple[int, int]] = {}
-        """A trade of ours that the venue has told an earlier boot, by instrument: id and time.
-        A history without it is none to start from."""
+        self._witnesses: dict[int, Since] = {}
+        """A trade of ours that the venue has told an earlier boot, by instrument. A history without
+        it is none to start from."""
         self.reconciled = False
         """Whether the table is proved since the private stream was last lost."""
         self.reconciled_once = False
@@ -217,10 +219,13 @@ class Recovery:
     def _trades_since(self, instrument: int) -> Riskless:
         """Ask for all trades that may not be accounted for, or without any for the newest alone."""
         if instrument in self._baselines:
-            return FetchTrades(instrument, NEWEST_TRADE)
-        settled_id = self.last_trade(instrument)
-        witness_id, _ = self._witnesses.get(instrument, (settled_id + 1, 0))
-        return FetchTrades(instrument, min(settled_id + 1, witness_id))
+            return FetchTrades(instrument, None)
+        since = self.last_trade(instrument)
+        witness = self._witnesses.get(instrument)
+        if witness is not None and witness.rank <= since.rank:
+            since = witness.with_it()
+        self._marks[instrument].reads()
+        return FetchTrades(instrument, since)
 
     def _venue_ns(self) -> int:
         return self._desk.now_ns + self._clock.offset_ns
@@ -248,7 +253,7 @@ class Recovery:
         if proved and isinstance(asked.command, FetchTrades):
             proved = self._ask_on(asked.command, asked.sent_ns, reply, now_ns)
         elif proved and isinstance(asked.command, FetchOrders):
-            self._ask_whose(asked.command.instrument, now_ns, reply)
+            self._ask_whose(asked.command, now_ns, reply)
         if type(asked.command) is FetchOpenOrders and reply.verdict is Verdict.FATAL:
             self.unlisted = True
         done = self._pass.answered(asked.request_id, proved=proved)
@@ -278,53 +283,69 @@ class Recovery:
         Returns whether the page is one to go on from.
         """
         index = command.instrument
-        first = index in self._baselines
-        mark = self._marks.setdefault(index, Watermark())
-        if first:
-            self._baselines.discard(index)
-            newest_id = max((trade_id_of(fact) for fact in reply.facts), default=-1)
-            self._marks[index] = Watermark(newest_id)
-            as_of_ns = asked_ns + self._clock.offset_ns if self._clock.known else 0
-            self._baseline(index, newest_id, as_of_ns)
+        told = [trade for fact in reply.facts if (trade := _place_of(fact)) is not None]
+        if index in self._baselines:
+            if reply.more and not told:
+                self._ask_all([FetchTrades(index, None, reply.more)], now_ns)
+            else:
+                self._on_newest(index, told, asked_ns)
             return True
-        for fact in reply.facts:
-            if isinstance(fact, FillReport):
-                mark.saw(fact.fill.trade_id, fact.fill.venue_ns)
-            elif isinstance(fact, OffGridTrade):
-                mark.saw(fact.trade_id, fact.venue_ns)
-        ids = [trade_id_of(fact) for fact in reply.facts]
-        if self._witnesses.get(index, (-1, 0))[0] in ids:
+        mark = self._marks.setdefault(index, Watermark())
+        for trade in told:
+            mark.saw(trade.trade_id, trade.rank, trade.venue_ns)
+        witness = self._witnesses.get(index)
+        if witness is not None and any(trade.trade_id == witness.trade_id for trade in told):
             del self._witnesses[index]
-        if len(ids) >= TRADES_PAGE:
-            self._ask_all([FetchTrades(index, max(ids) + 1)], now_ns)
+        if reply.more:
+            self._ask_all([FetchTrades(index, command.since, reply.more)], now_ns)
         elif index in self._witnesses:
             return self._history_is_known_no_more(index)
-        self._ask_whose(index, now_ns)
+        else:
+            mark.read()
+        if self._rising_ids or not reply.more:
+            self._ask_whose(command, now_ns)
         return True
+
+    def _on_newest(self, instrument: int, told: Sequence[Since], asked_ns: int) -> None:
+        """The newest trade of the account is known, or that there is none: count from there on."""
+        self._baselines.discard(instrument)
+        newest = max(told, key=lambda trade: trade.rank, default=None)
+        self._marks[instrument] = Watermark(newest or BEGINNING)
+        as_of_ns = asked_ns + self._clock.offset_ns if self._clock.known else 0
+        self._baseline(instrument, newest, as_of_ns)
 
     def _history_is_known_no_more(self, instrument: int) -> bool:
         """The venue's history lacks a trade that it has told us of: it lags, or begins anew."""
-        _, venue_ns = self._witnesses[instrument]
-        if self._venue_ns() <= venue_ns + self._lag_ns:
+        witness = self._witnesses[instrument]
+        if self._venue_ns() <= witness.venue_ns + self._lag_ns:
             return False
         del self._witnesses[instrument]
         self._begun_anew(instrument)
         return True
 
-    def _ask_whose(self, instrument: int, now_ns: int, page: Reply | None = None) -> None:
-        """Ask for the orders that are known by their trades alone: a page, then one by one."""
-        unknown = sorted(
-            number for index, number in self._orders.unclaimed() if index == instrument
-        )
+    def _ask_whose(
+        self, command: FetchTrades | FetchOrders, now_ns: int, page: Reply | None = None
+    ) -> None:
+        """Ask for the orders that are known by their trades alone.
+
+        Where ids rise they are asked for from the lowest on, by pages, as long as those reach; what
+        no page has told of, and all where ids are mere names, is asked for one by one.
+        """
+        index = command.instrument
+        unknown = [order_id for where, order_id in self._orders.unclaimed() if where == index]
         if not unknown:
             return
-        last = _last_order(page) if page is not None else -1
         commands: list[Riskless]
-        if page is None or (last >= 0 and any(number > last for number in unknown)):
-            start = unknown[0] if page is None else last + 1
-            commands = [FetchOrders(instrument, start)]
+        if self._rising_ids:
+            unknown.sort(key=int)
+        if not self._rising_ids or (page is not None and not _reaches(page, unknown[-1])):
+            if self._rising_ids or not self.reconciled:
+                unknown = unknown[:MAX_SINGLE]
+            commands = [QueryOrder(index, "", order_id) for order_id in unknown]
+        elif page is None:
+            commands = [FetchOrders(index, unknown[0])]
         else:
-            commands = [QueryOrder(instrument, "", number) for number in unknown[:MAX_SINGLE]]
+            commands = [FetchOrders(index, unknown[0], page.more)]
         self._ask_all(commands, now_ns)
 
     def on_orders(self, listed: OrdersListed) -> None:
@@ -350,7 +371,7 @@ class Recovery:
         if not self._cancel_leftovers:
             return
         for order in self._orders.open():
-            ours = order.client_order_id.startswith(self._orders.marker)
+            ours = self._orders.is_of_this_boot(order.client_order_id)
             if not ours and not order.cancelling and order.state is OrderState.LIVE:
                 text = order_text(self._table[order.instrument], order)
                 self._log(f"left by an earlier run, cancelling: {text}")
@@ -364,24 +385,26 @@ class Recovery:
         """A fill was told."""
         self.fills += 1
         mark = self._marks.get(instrument)
-        if mark is not None and fill.trade_id >= 0:
-            mark.saw(fill.trade_id, fill.venue_ns)
+        if mark is not None and fill.listed:
+            mark.saw(fill.trade_id, fill.rank, fill.venue_ns)
 
-    def last_trade(self, instrument: int) -> int:
-        """Return the newest trade up to which all are accounted for, -1 for none.
+    def last_trade(self, instrument: int) -> Since:
+        """Return the newest trade up to which all are accounted for.
 
         A history may lag, so that nothing newer than its lag is settled yet.
         """
         mark = self._marks.get(instrument)
-        return -1 if mark is None else mark.settled(self._venue_ns() - self._lag_ns - SKEW_NS)
+        if mark is None:
+            return BEGINNING
+        return mark.settled(self._venue_ns() - self._lag_ns - SKEW_NS)
 
-    def resume_trades(self, instrument: int, trade_id: int, witness: tuple[int, int]) -> None:
-        """An earlier boot has accounted for every trade up to this one.
+    def resume_trades(self, instrument: int, settled: Since, witness: Since | None) -> None:
+        """An earlier boot has accounted for every trade up to ``settled``.
 
-        ``witness`` is the newest trade of ours that it was told, id and time; (-1, 0) for none.
+        ``witness`` is the newest trade of ours that it was told.
         """
-        self._marks[instrument] = Watermark(trade_id)
-        if witness[0] >= 0 and witness[1]:
+        self._marks[instrument] = Watermark(settled)
+        if witness is not None:
             self._witnesses[instrument] = witness
 
     def begin_anew(self, instrument: int) -> None:
@@ -459,7 +482,7 @@ class Recovery:
         if event.instrument == NO_INSTRUMENT:
             self._log(f"LOOK AT THE VENUE: {name} is ours, and cannot be taken out: {event.what}")
         else:
-            self._outbound.request(Cancel(event.instrument, name, 0), self._desk.now_ns)
+            self._outbound.request(Cancel(event.instrument, name, ""), self._desk.now_ns)
 
     def _known(self, client_order_id: str) -> bool:
         return self._orders.find(client_order_id) is not None
@@ -506,9 +529,21 @@ class Recovery:
             self.left = self._clean >= CLEAN_LISTS
 
 
-def _last_order(page: Reply) -> int:
-    """Return the highest number on a page of orders that is full, -1 where it is the last one."""
-    for fact in page.facts:
-        if isinstance(fact, OrdersListed) and len(fact.reports) >= ORDERS_PAGE:
-            return max(report.venue_order_id for report in fact.reports)
-    return -1
+def _place_of(fact: Event) -> Since | None:
+    """Return the place of a trade that was found by asking, ``None`` for any other fact."""
+    if isinstance(fact, FillReport):
+        return Since(fact.fill.trade_id, fact.fill.rank, fact.fill.venue_ns)
+    if isinstance(fact, OffGridTrade):
+        return Since(fact.trade_id, fact.rank, fact.venue_ns)
+    return None
+
+
+def _reaches(page: Reply, highest_id: str) -> bool:
+    """Whether the pages behind this one may tell of an order: its id is higher than all on it."""
+    told = [
+        int(report.venue_order_id or 0)
+        for fact in page.facts
+        if isinstance(fact, OrdersListed)
+        for report in fact.reports
+    ]
+    return bool(page.more) and int(highest_id) > max(told, default=0)

@@ -38,7 +38,6 @@ from core.model.events import (
     LimitsReport,
     Notice,
     OpenOrders,
-    OrderReport,
     Reply,
     SessionNotice,
     UnknownExecution,
@@ -166,11 +165,11 @@ Ask = Callable[[HttpRequest], Awaitable[HttpAnswer]]
 
 
 class Own(NamedTuple):
-    """One of our orders, as a list shows it; ``venue_order_id`` is 0 where that cannot be told."""
+    """One of our orders, as a list shows it; ``venue_order_id`` is "" where that cannot be told."""
 
     instrument: int
     client_order_id: str
-    venue_order_id: int = 0
+    venue_order_id: str = ""
 
 
 class Guardian:
@@ -186,7 +185,7 @@ class Guardian:
         note: Note,
         taken_over: Callable[[], bool],
     ) -> None:
-        self._scope = charge.scope
+        self._is_ours = adapter.names(charge.scope, 0, 0).is_ours
         can = adapter.capabilities
         window_ns = can.request_expiry_ns
         self._settled_ns = (
@@ -279,13 +278,10 @@ class Guardian:
         for fact in reply.facts:
             if isinstance(fact, OpenOrders):
                 for report in fact.reports:
-                    if self._is_ours(report):
+                    if self._is_ours(report.client_order_id):
                         yield Own(report.instrument, report.client_order_id, report.venue_order_id)
-            elif isinstance(fact, UnknownExecution) and self._is_ours(fact):
+            elif isinstance(fact, UnknownExecution) and self._is_ours(fact.client_order_id):
                 yield Own(fact.instrument, fact.client_order_id)
-
-    def _is_ours(self, fact: OrderReport | UnknownExecution) -> bool:
-        return fact.client_order_id.startswith(self._scope)
 
     async def _cancel(self, ours: Sequence[Own]) -> bool:
         """Cancel orders; return whether a request for each was answered."""

@@ -63,11 +63,11 @@ class Place(Command, frozen=True, gc=False):
 
 
 class Cancel(Riskless, frozen=True, gc=False):
-    """Take one order out. ``venue_order_id`` is 0 as long as the venue told none."""
+    """Take one order out. ``venue_order_id`` is "" as long as the venue told none."""
 
     instrument: int
     client_order_id: str
-    venue_order_id: int
+    venue_order_id: str
 
 
 class Replace(Command, frozen=True):
@@ -85,7 +85,7 @@ class Amend(Command, frozen=True, gc=False):
 
     instrument: int
     client_order_id: str
-    venue_order_id: int
+    venue_order_id: str
     size_lots: int
 
 
@@ -114,7 +114,7 @@ class QueryOrder(Riskless, frozen=True, gc=False):
 
     instrument: int
     client_order_id: str
-    venue_order_id: int = 0
+    venue_order_id: str = ""
 
 
 class FetchOpenOrders(Riskless, frozen=True, gc=False):
@@ -123,37 +123,56 @@ class FetchOpenOrders(Riskless, frozen=True, gc=False):
     instrument: int
 
 
-NEWEST_TRADE = -2
-"""Stands for a trade id: ask for the newest trade alone."""
+class Since(Struct, frozen=True, gc=False):
+    """A place in an instrument's history of trades: right behind one that is accounted for.
+
+    A venue whose numbers rise goes on behind ``rank``, any other from ``venue_ns`` on: what stands
+    at that very time is told again, and is told from what is new by its id. ``trade_id`` is the
+    trade that the place lies behind, which need not be told; "" where none is known.
+    """
+
+    trade_id: str
+    rank: int
+    venue_ns: int
+
+    def with_it(self) -> Since:
+        """Return the place right before that trade, so that it is told."""
+        return Since("", self.rank - 1, self.venue_ns)
+
+
+BEGINNING = Since("", -1, 0)
+"""Before the first trade of all."""
 
 
 class FetchTrades(Riskless, frozen=True, gc=False):
-    """Ask for our own trades on one instrument from trade id ``from_trade_id`` on.
+    """Ask for the account's own trades on one instrument, in any order; ``None``: the newest alone.
 
-    A venue answers with a page; a full one means that there may be more. ``NEWEST_TRADE`` asks
-    for the newest trade alone.
+    A venue answers with a page, and says with ``Reply.more`` how to ask for the next one. No trade
+    may be missed that was there when the first page was asked for, whatever trades meanwhile.
     """
 
     instrument: int
-    from_trade_id: int
+    since: Since | None
+    page: str = ""
 
 
 class FetchOrderTrades(Riskless, frozen=True, gc=False):
-    """Ask for our own trades of one order, from trade id ``from_trade_id`` on, a page at a time."""
+    """Ask for our own trades of one order, a page at a time."""
 
     instrument: int
-    venue_order_id: int
-    from_trade_id: int = 0
+    venue_order_id: str
+    page: str = ""
 
 
 class FetchOrders(Riskless, frozen=True, gc=False):
-    """Ask for the account's orders on one instrument, finished ones too, from a number on.
+    """Ask for the account's orders on one instrument, finished ones too, from one on, by pages.
 
-    A venue answers with a page; a full one means that there may be more.
+    Only asked where a venue's ids rise (``Capabilities.rising_ids``): they come in ascending order.
     """
 
     instrument: int
-    from_order_id: int
+    first_order_id: str
+    page: str = ""
 
 
 class FetchAccount(Riskless, frozen=True, gc=False):

@@ -147,29 +147,37 @@ class Source(StrEnum):
 
 
 class Fill(Struct, frozen=True, gc=False):
-    """One execution of one of our orders; ``trade_id`` is unique per instrument at the venue."""
+    """One execution of one of our orders; ``trade_id`` is unique per instrument and side.
 
-    trade_id: int
+    ``rank`` grows from trade to trade of an instrument: the venue's own number of it where those
+    rise, else its time. It is the same by whichever channel the trade is told, and two trades of
+    one moment may share it.
+    """
+
+    trade_id: str
+    rank: int
     price_ticks: int
     lots: int
     fee_atoms: int
     fee_asset: str
     maker: bool
     venue_ns: int
+    listed: bool = True
+    """Whether a history of trades has it. What is in none is known by its id alone."""
 
 
 class OrderReport(Event, frozen=True, kw_only=True):
     """The venue states the condition of one order.
 
     ``client_order_id`` is the id the order was placed with, even where the venue repeats the id
-    of a later cancel or amend request. ``size_lots`` is the size it has now, ``filled_lots`` what
-    was filled since it was placed. ``execution_id`` is the venue's number of this report, 0 where
-    it has none.
+    of a later cancel or amend request; ``venue_order_id`` is "" where it states none.
+    ``size_lots`` is the size it has now, ``filled_lots`` what was filled since it was placed.
+    ``execution_id`` is the venue's number of this report, 0 where it has none.
     """
 
     instrument: int
     client_order_id: str
-    venue_order_id: int
+    venue_order_id: str
     source: Source
     change: Change
     status: VenueStatus
@@ -187,7 +195,7 @@ class FillReport(Event, frozen=True):
     """A fill found by asking for trades; the order is named by the venue's own order id."""
 
     instrument: int
-    venue_order_id: int
+    venue_order_id: str
     side: Side
     fill: Fill
 
@@ -199,8 +207,9 @@ class OffGridTrade(Event, frozen=True):
     """
 
     instrument: int
-    venue_order_id: int
-    trade_id: int
+    venue_order_id: str
+    trade_id: str
+    rank: int
     side: Side
     base_atoms: int
     quote_atoms: int
@@ -231,13 +240,13 @@ class UnknownExecution(Event, frozen=True):
     instrument: int
     client_order_id: str
     what: str
-    venue_order_id: int = 0
+    venue_order_id: str = ""
     status: VenueStatus | None = None
     """How it stands, where only its price or its sizes cannot be read."""
 
 
 class OrdersListed(Event, frozen=True):
-    """Orders of the account on one instrument, finished ones too, by ascending number.
+    """Orders of the account on one instrument, finished ones too.
 
     What cannot be read stands among them: whose it is may matter all the same.
     """
@@ -484,6 +493,9 @@ class Reply(Event, frozen=True, kw_only=True):
 
     ``retry_ns`` is the venue's time before which nothing may be sent again, 0 where it states
     none. ``code`` and ``text`` are the venue's own error, 0 and "" where there is none.
+
+    ``more`` is the page to ask for next where the answer goes on, in the venue's own words; "" says
+    that this was all.
     """
 
     request_id: int
@@ -493,3 +505,4 @@ class Reply(Event, frozen=True, kw_only=True):
     retry_ns: int = 0
     facts: tuple[Event, ...] = ()
     budgets: tuple[BudgetUse, ...] = ()
+    more: str = ""

@@ -195,6 +195,11 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """How far its answers to questions may lie behind what it has executed."""
     dead_man: DeadMan
     truth: Truth
+    rising_ids: bool
+    """Whether its ids of orders are whole numbers that rise from order to order of a symbol.
+
+    Then a lower one says that they have begun anew, and orders can be asked for from one on.
+    """
 
 
 class WireRequest(Struct, frozen=True, gc=False):
@@ -298,6 +303,27 @@ class Signer(Protocol):
         ...
 
 
+class Names(Protocol):
+    """The client order ids of one scope and boot, as a venue takes them.
+
+    No two are alike in any boot of the scope, in whichever run folder: the boot's seed tells those
+    of one number apart. What was given is recognised by every later boot of the scope; an id of
+    somebody else is taken for ours with a chance below one in 2^24.
+    """
+
+    def next(self, n: int) -> str:
+        """Return this boot's id ``n``, from 1. Raises ``Misuse`` where there are no more."""
+        ...
+
+    def is_ours(self, client_order_id: str) -> bool:
+        """Whether a boot of this scope gave it."""
+        ...
+
+    def is_of_this_boot(self, client_order_id: str) -> bool:
+        """Whether this boot gave it."""
+        ...
+
+
 class Subscription(Struct, frozen=True, kw_only=True):
     """What a run wants of a venue."""
 
@@ -327,6 +353,10 @@ class Adapter(Protocol):
     @property
     def capabilities(self) -> Capabilities:
         """What the venue can do."""
+        ...
+
+    def names(self, scope: str, boot: int, seed: int) -> Names:
+        """Return the client order ids of a boot."""
         ...
 
     @property
@@ -400,7 +430,7 @@ class Adapter(Protocol):
 
 def cancel_kinds(adapter: Adapter) -> frozenset[str]:
     """Return the kinds of limits that a cancel costs."""
-    return frozenset(kind for kind, _ in adapter.cost(Cancel(0, "", 0)))
+    return frozenset(kind for kind, _ in adapter.cost(Cancel(0, "", "")))
 
 
 class KeyField(Struct, frozen=True, kw_only=True):

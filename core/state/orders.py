@@ -21,6 +21,7 @@ from core.model.commands import OrderKind, Place, TimeInForce
 from core.model.errors import Misuse
 from core.model.events import Fill, FillReport, OrderReport, Side, VenueStatus
 from core.model.frozen import Frozen, Untracked
+from core.model.venue import Names
 from core.model.views import OrderState
 
 MAX_TERMINAL = 10_000
@@ -134,9 +135,9 @@ class Order(Untracked):
     sent_ns: int
     replaces: Order | None
     chain: Chain
-    trade_ids: dict[int, None]
+    trade_ids: dict[str, None]
     """A set, as a dict: the collector does not look at a dict without containers in it."""
-    venue_order_id: int = 0
+    venue_order_id: str = ""
     filled_lots: int = 0
     traded_lots: int = 0
     evidence: int = 0
@@ -275,23 +276,20 @@ class Folded(Frozen, frozen=True):
 class Orders:
     """The table of our orders.
 
-    ``marker`` begins every client order id of this run's scope and boot; ``scope`` begins those of
-    earlier boots too, and tells our orders from others'. The boot's random ``seed`` is in the
-    marker because boots are counted by run folder, and a scope may have several folders.
+    ``names`` are this boot's client order ids, and tell our orders from others'.
     """
 
-    def __init__(self, scope: str, boot: int, seed: int = 0) -> None:
-        self.scope = scope
-        self.marker = f"{scope}{boot:x}-{seed & 0xFFFFFF:x}-"
+    def __init__(self, names: Names) -> None:
+        self.names = names
         self._sequence = 0
         self._live: dict[str, Order] = {}
         self._terminal: list[dict[str, Order]] = _shelves()
         self._ended: deque[Order] = deque()
         """Those of ``_terminal``, in the order in which they ended."""
-        self._numbered: defaultdict[int, list[dict[int, Order]]] = defaultdict(_shelves)
-        """By instrument and the venue's number. No key is a tuple: each would be one more object
+        self._numbered: defaultdict[int, list[dict[str, Order]]] = defaultdict(_shelves)
+        """By instrument and the venue's id. No key is a tuple: each would be one more object
         for the collector to look at, for as long as the order is remembered."""
-        self._unclaimed: OrderedDict[tuple[int, int], dict[int, FillReport]] = OrderedDict()
+        self._unclaimed: OrderedDict[tuple[int, str], dict[str, FillReport]] = OrderedDict()
         self._exposures: defaultdict[int, Exposure] = defaultdict(Exposure)
         self.foreign = 0
         """Reports about orders that are not ours."""
@@ -309,13 +307,17 @@ class Orders:
             order = self._terminal[hash(client_order_id) % SHELVES].get(client_order_id)
         return order
 
-    def by_venue_id(self, instrument: int, venue_order_id: int) -> Order | None:
-        """Return an order by the venue's number of it."""
-        return self._numbered[instrument][venue_order_id % SHELVES].get(venue_order_id)
+    def by_venue_id(self, instrument: int, venue_order_id: str) -> Order | None:
+        """Return an order by the venue's id of it."""
+        return self._numbered[instrument][hash(venue_order_id) % SHELVES].get(venue_order_id)
 
     def is_ours(self, client_order_id: str) -> bool:
         """Whether an id was given by this scope, in this boot or an earlier one."""
-        return client_order_id.startswith(self.scope)
+        return self.names.is_ours(client_order_id)
+
+    def is_of_this_boot(self, client_order_id: str) -> bool:
+        """Whether an id was given by this boot."""
+        return self.names.is_of_this_boot(client_order_id)
 
     def open(self) -> Iterator[Order]:
         """Iterate over orders that are not terminal, oldest first; the table may change meanwhile.
@@ -329,7 +331,7 @@ class Orders:
         self._numbered.pop(instrument, None)
         for order in self._live.values():
             if order.instrument == instrument:
-                order.venue_order_id = 0
+                order.venue_order_id = ""
 
     def unsettled(self) -> Iterator[Order]:
         """Iterate over orders that still keep exposure, unbooked fills included."""
@@ -348,7 +350,7 @@ class Orders:
     def next_id(self) -> str:
         """Return a client order id that no boot of this scope has used."""
         self._sequence += 1
-        return f"{self.marker}{self._sequence}"
+        return self.names.next(self._sequence)
 
     def add(self, place: Place, now_ns: int, replaces: Order | None = None) -> Order:
         """Enter an order that is about to be sent; its whole size counts as exposure.
@@ -400,10 +402,10 @@ class Orders:
         self,
         place: Place,
         sent_ns: int,
-        venue_order_id: int,
+        venue_order_id: str,
         filled_lots: int,
         traded_lots: int,
-        trade_ids: Iterable[int],
+        trade_ids: Iterable[str],
     ) -> Order:
         """Enter an order that an earlier boot left, with the fills it has booked.
 
@@ -465,7 +467,7 @@ class Orders:
         reappeared = gone and (bool(fills) or not order.state.terminal)
         return Folded(order, changed, fills, numbered, contradiction, reappeared)
 
-    def on_unread(self, order: Order, status: VenueStatus, number: int) -> Folded:
+    def on_unread(self, order: Order, status: VenueStatus, number: str) -> Folded:
         """Fold a report of which only this can be read: how the order stands, and its number."""
         looked, before = order.state, order.quantities
         claimed: tuple[Fill, ...] = ()
@@ -485,14 +487,14 @@ class Orders:
         orders = self.exposure(instrument).orders.values()
         return any(not order.venue_order_id and order.side is side for order in orders)
 
-    def on_number(self, order: Order, number: int) -> None:
+    def on_number(self, order: Order, number: str) -> None:
         """Know an order by this number: the venue has given it anew."""
         order.venue_order_id = number
         self._number(order)
 
     def _number(self, order: Order) -> None:
         number = order.venue_order_id
-        self._numbered[order.instrument][number % SHELVES][number] = order
+        self._numbered[order.instrument][hash(number) % SHELVES][number] = order
 
     def _known_by_number(self, report: OrderReport) -> Order | None:
         """A cancelled order may be listed under its cancel's id: the venue's number tells."""
@@ -565,11 +567,11 @@ class Orders:
                 self._unclaimed.popitem(last=False)
         self._unclaimed.setdefault(key, {})[report.fill.trade_id] = report
 
-    def unclaimed(self) -> list[tuple[int, int]]:
+    def unclaimed(self) -> list[tuple[int, str]]:
         """Return instrument and venue id of orders we know only by their fills."""
         return list(self._unclaimed)
 
-    def disown(self, instrument: int, venue_order_id: int) -> tuple[FillReport, ...]:
+    def disown(self, instrument: int, venue_order_id: str) -> tuple[FillReport, ...]:
         """An order known only by its fills is not ours; returns the fills."""
         return tuple(self._unclaimed.pop((instrument, venue_order_id), {}).values())
 
@@ -620,7 +622,7 @@ class Orders:
     def _forget(self, order: Order) -> None:
         name, number = order.client_order_id, order.venue_order_id
         del self._terminal[hash(name) % SHELVES][name]
-        shelf = self._numbered[order.instrument][number % SHELVES]
+        shelf = self._numbered[order.instrument][hash(number) % SHELVES]
         if shelf.get(number) is order:
             del shelf[number]
 
@@ -668,7 +670,7 @@ def tells_of(order: Order, report: OrderReport) -> bool:
     order's: the venue's numbers have begun anew.
     """
     named = report.client_order_id == order.client_order_id
-    renamed = report.status is VenueStatus.CANCELED and report.venue_order_id > 0
+    renamed = report.status is VenueStatus.CANCELED and report.venue_order_id != ""
     return (named or renamed) and not _contradicts(order, report)
 
 
@@ -702,9 +704,9 @@ def _overfilled(order: Order) -> str:
     )
 
 
-def _doubled(order: Order, venue_order_id: int) -> str:
+def _doubled(order: Order, venue_order_id: str) -> str:
     """Return that the venue holds an order twice, "" where it does not."""
-    if venue_order_id in (0, order.venue_order_id):
+    if venue_order_id in ("", order.venue_order_id):
         return ""
     return (
         f"order {order.client_order_id} stands twice, as {order.venue_order_id} and as "

@@ -12,68 +12,76 @@ over a set of fills, so their order cannot matter.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right, insort
+from collections.abc import Mapping
 
+from core.model.commands import Since
 from core.model.events import Fill, Side
 from core.model.units import NS_PER_S
 
 KEPT_IDS = 131_072
-"""Trade ids remembered for each side, 1 MB. When they are full the older half is forgotten, so the
-newest 65,536 fills of a side are always known one by one; see ``TradeIds``."""
+"""Trades remembered for each side, some 15 MB. When they are full the older half is forgotten, so
+the newest 65,536 fills of a side are always known one by one; see ``TradeIds``."""
 
 
 BACKWARDS_NS = NS_PER_S
-"""By so much later than a trade of a higher number, and a trade is of numbers that begin anew: the
+"""By so much later than a trade of a higher rank, and a trade is of numbers that begin anew: the
 same trade is told with times that differ by milliseconds, and no venue is set up anew in a second.
 """
 
 _LOWEST = -(2**63)
-_NONE = -1
-"""In the place of an id: what has none is no trade."""
+"""Below every rank."""
 
 
 class TradeIds:
-    """Which trades were counted: ascending ids, and a floor under which all count as known.
+    """Which trades were counted: their ids, and a floor of rank under which all count as known.
 
-    Safe because a venue numbers the trades of a symbol in ascending order: an id at or under the
-    floor is older than tens of thousands of our own fills on this side. News are late by seconds
-    and reconciliation by minutes, while that many fills take hours, so what comes from down there
-    is a repetition. A new id is nearly always the highest: O(1); a late one is O(n), some 10 us.
+    Safe because the trades of a symbol ascend in rank: one at or under the floor is older than tens
+    of thousands of our own fills on this side. News are late by seconds and reconciliation by
+    minutes, while that many fills take hours, so what comes from down there is a repetition. Above
+    the floor the id alone decides: trades of one moment may share their rank. A new trade nearly
+    always has the highest rank: O(1); a late one is O(n), some 10 us.
 
-    A venue may begin its numbers anew (a testnet does, every month). Ids of before are told from
+    A venue may begin its numbers anew (a testnet does, every month). Trades of before are told from
     those since by their time, ``begin_anew``.
 
-    What was filled without a trade (an allocation) has a number below zero, and falling. It is
-    known one by one, and told once: no floor says anything of it.
+    What is in no history of trades (an allocation) is known by its id, and told once: no floor says
+    anything of it, whatever its rank.
     """
 
-    __slots__ = ("_anew_ns", "_floor", "_former", "_ids")
+    __slots__ = ("_anew_ns", "_floor", "_former", "_known", "_ranks")
 
     def __init__(self) -> None:
-        self._ids: array[int] = array("q")
+        self._known: dict[str, int] = {}
+        """The rank of each id, in the order in which they were told. The collector looks at no dict
+        of texts and numbers, nor at an array."""
+        self._ranks: array[int] = array("q")
+        """The same ranks, ascending."""
         self._floor = _LOWEST
         self._former: TradeIds | None = None
         self._anew_ns = 0
 
-    def add(self, trade_id: int, venue_ns: int) -> bool:
-        """Remember an id; ``False`` when it was known."""
+    def add(self, trade_id: str, rank: int, venue_ns: int, *, listed: bool = True) -> bool:
+        """Remember a trade; ``False`` when it was known. What has no id is no trade."""
         if venue_ns <= self._anew_ns and self._former is not None:
-            return self._former.add(trade_id, venue_ns)
-        if _NONE < trade_id <= self._floor or trade_id == _NONE:
+            return self._former.add(trade_id, rank, venue_ns, listed=listed)
+        known = self._known
+        if (rank <= self._floor and listed) or trade_id in known or not trade_id:
             return False
-        ids = self._ids
-        if not ids or trade_id > ids[-1]:
-            ids.append(trade_id)
+        known[trade_id] = rank
+        ranks = self._ranks
+        if not ranks or rank >= ranks[-1]:
+            ranks.append(rank)
         else:
-            place = bisect_left(ids, trade_id)
-            if ids[place] == trade_id:
-                return False
-            ids.insert(place, trade_id)
-        if len(ids) > KEPT_IDS:
-            self._floor = ids[KEPT_IDS // 2]
-            del ids[: KEPT_IDS // 2 + 1]
+            insort(ranks, rank)
+        if len(ranks) > KEPT_IDS:
+            self._forget_up_to(ranks[KEPT_IDS // 2])
         return True
+
+    def _forget_up_to(self, floor: int) -> None:
+        self._floor = floor
+        del self._ranks[: bisect_right(self._ranks, floor)]
+        self._known = {trade_id: rank for trade_id, rank in self._known.items() if rank > floor}
 
     def begin_anew(self, after_ns: int) -> None:
         """Whatever was traded after ``after_ns`` is numbered from the beginning again.
@@ -81,34 +89,44 @@ class TradeIds:
         Of several such times only the last is told apart: what is older is forgotten.
         """
         former = TradeIds()
-        former._ids, former._floor = self._ids, self._floor
+        former._known, former._ranks, former._floor = self._known, self._ranks, self._floor
         self._former, self._anew_ns = former, after_ns
-        self._ids, self._floor = array("q"), _LOWEST
+        self._known, self._ranks, self._floor = {}, array("q"), _LOWEST
 
-    def knows(self, trade_id: int) -> bool:
-        """Whether an id is remembered, or lies under the floor."""
-        ids = self._ids
-        place = bisect_left(ids, trade_id)
-        known = place < len(ids) and ids[place] == trade_id
-        return known or _NONE < trade_id <= self._floor
+    def knows(self, trade_id: str, rank: int) -> bool:
+        """Whether a trade is remembered, or lies under the floor."""
+        return rank <= self._floor or trade_id in self._known
 
-    def newest(self, count: int) -> list[int]:
-        """Return up to ``count`` of the highest ids, ascending."""
-        return list(self._ids[-count:])
+    def newest(self, count: int) -> dict[str, int]:
+        """Return the ``count`` trades of highest rank, ids and ranks, ascending.
+
+        More than those are returned where several share the lowest of these ranks.
+        """
+        floor = self.floor_under(count)
+        wanted = len(self._ranks) - bisect_right(self._ranks, floor)
+        found: list[tuple[int, str]] = []
+        for trade_id in reversed(self._known):  # told last, and so nearly always the highest
+            if len(found) == wanted:
+                break
+            rank = self._known[trade_id]
+            if rank > floor:
+                found.append((rank, trade_id))
+        return {trade_id: rank for rank, trade_id in sorted(found)}
 
     def floor_under(self, count: int) -> int:
-        """Return the id up to which all count as known to who knows the ``newest`` alone.
+        """Return up to which rank all count as known to who knows the ``newest`` alone.
 
-        Where all ids fit in there it is our own: below the first fill of all nothing is known.
+        Where all trades fit in there it is our own: below the first fill of all nothing is known.
         """
-        ids = self._ids
-        return ids[-count] - 1 if len(ids) > count else self._floor
+        ranks = self._ranks
+        return ranks[-count] - 1 if len(ranks) > count else self._floor
 
-    def restore(self, ids: Sequence[int], floor: int | None) -> None:
+    def restore(self, known: Mapping[str, int], floor: int | None) -> None:
         """Know these, and everything up to ``floor``; ``None`` is just under the lowest of them."""
-        self._ids = array("q", sorted(ids))
+        self._known = dict(sorted(known.items(), key=lambda item: (item[1], item[0])))
+        self._ranks = array("q", self._known.values())
         if floor is None:
-            floor = self._ids[0] - 1 if ids else _LOWEST
+            floor = self._ranks[0] - 1 if known else _LOWEST
         self._floor = floor
 
 
@@ -121,13 +139,14 @@ class Position:
 
     __slots__ = (
         "_buys",
+        "_newest_id",
+        "_newest_ns",
+        "_newest_rank",
         "_sells",
         "bought_lots",
         "bought_quote_units",
         "fees_atoms",
         "lots",
-        "newest_id",
-        "newest_ns",
         "renumbered",
         "since_ns",
         "sold_lots",
@@ -144,11 +163,9 @@ class Position:
         self.sold_quote_units = 0
         self.fees_atoms: dict[str, int] = {}
         """Fees paid by asset; a rebate is negative."""
-        self.newest_id = -1
-        """The highest trade id that is counted, -1 for none, and the venue's time of it."""
-        self.newest_ns = 0
         self.since_ns = 0
         """As of when it was begun or set, by the venue's clock; 0 where that is not known."""
+        self._newest_id, self._newest_rank, self._newest_ns = "", _LOWEST, 0
         self.renumbered = 0
         """How often the venue's numbers have begun anew."""
         self._buys = TradeIds()
@@ -156,20 +173,17 @@ class Position:
 
     def on_fill(self, side: Side, fill: Fill) -> bool:
         """Count a fill; ``False``, and nothing changes, when it was counted before."""
-        lots, trade_id, venue_ns = fill.lots, fill.trade_id, fill.venue_ns
-        if trade_id > self.newest_id:
-            self.newest_id, self.newest_ns = trade_id, venue_ns
-        elif venue_ns > self.newest_ns + BACKWARDS_NS and self.newest_ns > 0 and trade_id >= 0:
-            self.begin_anew()
-            self.newest_id, self.newest_ns = trade_id, venue_ns
+        lots, venue_ns = fill.lots, fill.venue_ns
+        if fill.listed:
+            self._look_at_rank(fill)
         if side > 0:
-            if not self._buys.add(trade_id, venue_ns):
+            if not self._buys.add(fill.trade_id, fill.rank, venue_ns, listed=fill.listed):
                 return False
             self.lots += lots
             self.bought_lots += lots
             self.bought_quote_units += fill.price_ticks * lots
         else:
-            if not self._sells.add(trade_id, venue_ns):
+            if not self._sells.add(fill.trade_id, fill.rank, venue_ns, listed=fill.listed):
                 return False
             self.lots -= lots
             self.sold_lots += lots
@@ -179,23 +193,39 @@ class Position:
             fees[fill.fee_asset] = fees.get(fill.fee_asset, 0) + fill.fee_atoms
         return True
 
+    def _look_at_rank(self, fill: Fill) -> None:
+        """Follow the highest rank; a lower one much later says that the numbers begin anew."""
+        if fill.rank <= self._newest_rank:
+            if self._newest_ns <= 0 or fill.venue_ns <= self._newest_ns + BACKWARDS_NS:
+                return
+            self.begin_anew()
+        self._newest_id, self._newest_rank = fill.trade_id, fill.rank
+        self._newest_ns = fill.venue_ns
+
     def begin_anew(self) -> None:
         """The venue numbers its trades from the beginning again: no id tells a repetition now."""
-        self._buys.begin_anew(self.newest_ns)
-        self._sells.begin_anew(self.newest_ns)
-        self.newest_id, self.newest_ns = -1, 0
+        self._buys.begin_anew(self._newest_ns)
+        self._sells.begin_anew(self._newest_ns)
+        self._newest_id, self._newest_rank, self._newest_ns = "", _LOWEST, 0
         self.renumbered += 1
 
-    def knows(self, side: Side, trade_id: int) -> bool:
-        """Whether a trade is counted already, by its number alone."""
-        return (self._buys if side > 0 else self._sells).knows(trade_id)
+    @property
+    def newest(self) -> Since | None:
+        """The counted trade of the highest rank, ``None`` for none."""
+        if not self._newest_id:
+            return None
+        return Since(self._newest_id, self._newest_rank, self._newest_ns)
 
-    def recent_ids(self, bought: bool, count: int) -> list[int]:
-        """Return the newest trade ids of one side, ascending."""
+    def knows(self, side: Side, trade_id: str, rank: int) -> bool:
+        """Whether a trade is counted already, whatever its time."""
+        return (self._buys if side > 0 else self._sells).knows(trade_id, rank)
+
+    def recent(self, bought: bool, count: int) -> dict[str, int]:
+        """Return the newest trades of one side, ids and ranks, ascending."""
         return (self._buys if bought else self._sells).newest(count)
 
     def floor_under(self, bought: bool, count: int) -> int:
-        """Return up to which id of one side all count as known beside its newest ``count``."""
+        """Return up to which rank of one side all count as known beside its newest ``count``."""
         return (self._buys if bought else self._sells).floor_under(count)
 
     def restore(
@@ -206,30 +236,31 @@ class Position:
         bought_quote_units: int,
         sold_quote_units: int,
         fees_atoms: Mapping[str, int],
-        buy_ids: Sequence[int],
-        sell_ids: Sequence[int],
-        newest_ns: int,
+        buys: Mapping[str, int],
+        sells: Mapping[str, int],
+        newest: Since | None,
         buy_floor: int | None = None,
         sell_floor: int | None = None,
         since_ns: int = 0,
     ) -> None:
-        """Go on from what an earlier boot has counted; ``*_ids`` are its newest fills.
+        """Go on from what an earlier boot has counted: its newest fills, by id and rank.
 
         All up to ``*_floor`` count as known, too; ``None`` is just under the oldest of those.
-        ``newest_ns`` is the venue's time of the last of them, 0 where it is not known, ``since_ns``
-        as of when the position was begun or set, likewise.
+        ``newest`` is the last of all where that is known, with its time; ``since_ns`` is as of when
+        the position was begun or set, 0 where it is not known.
         """
-        self.newest_id = max([-1, *buy_ids, *sell_ids])
-        self.newest_ns = newest_ns
         self.since_ns = since_ns
+        if newest is not None:
+            self._newest_id, self._newest_rank = newest.trade_id, newest.rank
+            self._newest_ns = newest.venue_ns
         self.lots = bought_lots - sold_lots
         self.bought_lots = bought_lots
         self.sold_lots = sold_lots
         self.bought_quote_units = bought_quote_units
         self.sold_quote_units = sold_quote_units
         self.fees_atoms = dict(fees_atoms)
-        self._buys.restore(buy_ids, buy_floor)
-        self._sells.restore(sell_ids, sell_floor)
+        self._buys.restore(buys, buy_floor)
+        self._sells.restore(sells, sell_floor)
 
     @property
     def cost_quote_units(self) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
-from core.model.commands import Riskless
+from core.model.commands import BEGINNING, Riskless, Since
 from core.model.events import OrderReport
 from core.model.units import NS_PER_S
 from core.model.views import OrderView
@@ -121,36 +121,46 @@ class Pass:
 class Watermark:
     """Up to which trade of an instrument a history is complete, although it may lag.
 
-    A history may show a newer trade before an older one, for as long as it lags behind. What is
-    older than that is complete, and is not asked for again.
+    A history may show a newer trade before an older one, for as long as it lags behind, and tell
+    its pages in any order. What is older than its lag is complete and is not asked for again, as
+    long as no reading of it was broken off: until one was whole nothing moves.
     """
 
-    __slots__ = ("_recent", "_settled", "newest_id")
+    __slots__ = ("_newest_rank", "_recent", "_settled", "_whole")
 
-    def __init__(self, settled_id: int = -1) -> None:
-        self._settled = settled_id
-        self.newest_id = settled_id
-        """The highest trade that was seen."""
-        self._recent: deque[tuple[int, int]] = deque()
-        """Time and highest id of what is not settled, one entry a second at most."""
+    def __init__(self, settled: Since = BEGINNING) -> None:
+        self._settled = settled
+        self._newest_rank = settled.rank
+        self._whole = True
+        self._recent: deque[tuple[int, Since]] = deque()
+        """Time and highest trade of what is not settled, one entry a second at most."""
 
-    def saw(self, trade_id: int, venue_ns: int) -> None:
+    def saw(self, trade_id: str, rank: int, venue_ns: int) -> None:
         """A trade of the account was told, by whichever channel."""
-        if trade_id <= self.newest_id:
+        if rank <= self._newest_rank:
             return
-        self.newest_id = trade_id
+        self._newest_rank = rank
+        trade = Since(trade_id, rank, venue_ns)
         recent = self._recent
         if recent and venue_ns - recent[-1][0] < NS_PER_S:
-            recent[-1] = (recent[-1][0], trade_id)
+            recent[-1] = (recent[-1][0], trade)
         else:
-            recent.append((venue_ns, trade_id))
+            recent.append((venue_ns, trade))
 
-    def settled(self, before_ns: int) -> int:
-        """Return the newest trade that nothing older can still appear behind, -1 for none.
+    def reads(self) -> None:
+        """The history is being asked for from what is settled on."""
+        self._whole = False
+
+    def read(self) -> None:
+        """The last of its pages was read."""
+        self._whole = True
+
+    def settled(self, before_ns: int) -> Since:
+        """Return the newest trade that nothing older can still appear behind.
 
         ``before_ns`` is the venue's time from before which a history shows everything by now.
         """
         recent = self._recent
-        while recent and recent[0][0] + NS_PER_S < before_ns:
+        while self._whole and recent and recent[0][0] + NS_PER_S < before_ns:
             self._settled = recent.popleft()[1]
         return self._settled

@@ -111,7 +111,7 @@ class FakeOrder:
     price_ticks: int
     size_lots: int
     filled_lots: int = 0
-    venue_order_id: int = 0
+    venue_order_id: str = ""
     state: OrderState = OrderState.PENDING
     cancelling: bool = False
     sent_ns: int = 0
@@ -298,7 +298,7 @@ class FakeDesk:
             position.bought_lots += lots
         else:
             position.sold_lots += lots
-        fill = Fill(1, order.price_ticks, lots, 0, "USDT", maker=True, venue_ns=self.now_ns)
+        fill = Fill("1", 1, order.price_ticks, lots, 0, "USDT", maker=True, venue_ns=self.now_ns)
         self.strategy.on_fill(self, order, fill)
 
     def expire(self, order: FakeOrder) -> None:

@@ -12,7 +12,6 @@ from core.io.journal_file import next_boot as next_boot_number
 from core.io.journal_file import read
 from core.io.last_boot import last_boot
 from core.io.run_folder import RunFolder
-from core.model.commands import NEWEST_TRADE
 from core.model.errors import BadConfig, BadParameter
 from core.model.events import Side
 from core.model.halts import HaltKind
@@ -102,7 +101,7 @@ def test_what_was_set_is_what_the_next_boot_holds_and_older_trades_are_in_it() -
     told.checkpoint.positions[0] = set_note(
         told.checkpoint.positions[0], "BTCUSDT", "0.007", "64000"
     )
-    assert told.checkpoint.positions[0].last_trade_id == NEWEST_TRADE
+    assert told.checkpoint.positions[0].settled is None
     again = trading(next_boot(w, told))
     again.run(1)
     assert again.engine.positions[0].lots == 700
@@ -131,7 +130,7 @@ def test_orders_in_doubt_halts_and_damage_are_told_beside_what_is_held() -> None
         tick="0.01",
         lot="0.00001",
         client_order_id="h-1-1",
-        venue_order_id=7,
+        venue_order_id="7",
         side=Side.BUY,
         price_ticks=100,
         size_lots=1,

@@ -213,7 +213,7 @@ def test_the_venues_clock_is_as_far_from_ours_as_it_was_in_the_recording(tmp_pat
 def symbol_of(lots: int, profit: int | None) -> dict[str, Any]:
     position = Position()
     side = Side.BUY if lots > 0 else Side.SELL
-    position.on_fill(side, Fill(1, 100, abs(lots), 10**15, "BNB", True, 1))
+    position.on_fill(side, Fill("1", 1, 100, abs(lots), 10**15, "BNB", True, 1))
     engine = SimpleNamespace(
         positions=[position], executions=SimpleNamespace(profit=lambda index: profit)
     )

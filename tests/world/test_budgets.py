@@ -27,7 +27,7 @@ def fresh(**options: Any) -> World:
 
 
 @pytest.mark.parametrize(
-    "command", [PLACE, Replace(Cancel(0, "h1-0", 0), PLACE), Amend(0, "h1-0", 0, 5), None]
+    "command", [PLACE, Replace(Cancel(0, "h1-0", ""), PLACE), Amend(0, "h1-0", "", 5), None]
 )
 def test_nothing_that_creates_risk_leaves_unapproved(command: Any) -> None:
     w = fresh()

@@ -37,11 +37,12 @@ def test_the_number_that_the_venue_gives_an_order_is_noted_at_once():
     assert str(order.venue_order_id).encode() in bytes(numbers[0].payload)
 
 
-def off_grid(number: int) -> OffGridTrade:
+def off_grid(venue_order_id: str) -> OffGridTrade:
     return OffGridTrade(
         instrument=0,
-        venue_order_id=number,
-        trade_id=77,
+        venue_order_id=venue_order_id,
+        trade_id="77",
+        rank=77,
         side=Side.BUY,
         base_atoms=1,
         quote_atoms=1,
@@ -54,7 +55,7 @@ def off_grid(number: int) -> OffGridTrade:
 def test_a_trade_of_ours_off_todays_grid_halts_its_symbol_and_one_of_others_does_not():
     w = world()
     order = standing(w)
-    w.engine.executions.on_off_grid(off_grid(order.venue_order_id + 1))
+    w.engine.executions.on_off_grid(off_grid("nobody's"))
     assert not w.engine.risk.halts()
     w.engine.executions.on_off_grid(off_grid(order.venue_order_id))
     assert w.engine.risk.instrument_halt_kind(0) is HaltKind.RECORD
@@ -65,15 +66,15 @@ def unnumbered() -> tuple[World, Order]:
     w = world()
     w.to_venue = lambda m: []
     order = w.buy()
-    w.engine.executions.on_off_grid(off_grid(555))
+    w.engine.executions.on_off_grid(off_grid("555"))
     assert not w.engine.risk.halts()
-    assert w.engine.ledger.recent_ids(0, 10) == [], "it is not said to be anybody else's"
+    assert w.engine.ledger.recent(0, 10) == {}, "it is not said to be anybody else's"
     return w, order
 
 
 def test_a_trade_off_the_grid_is_ours_once_our_order_is_told_to_have_its_number():
     w, order = unnumbered()
-    told = UnknownExecution(0, order.client_order_id, "off the grid", 555, VenueStatus.FILLED)
+    told = UnknownExecution(0, order.client_order_id, "off the grid", "555", VenueStatus.FILLED)
     w.engine.executions.on_unknown_execution(told)
     assert w.engine.risk.instrument_halt_kind(0) is HaltKind.RECORD
     assert order.state is OrderState.FILLED
@@ -83,7 +84,7 @@ def test_a_trade_off_the_grid_is_somebody_elses_once_our_order_is_told_to_be_ano
     w, order = unnumbered()
     w.engine.executions.settle(w.engine.orders.on_refused(order, "-1 refused"))
     assert not w.engine.risk.halts()
-    assert w.engine.ledger.recent_ids(0, 10) == [77]
+    assert w.engine.ledger.recent(0, 10) == {"77": 77}
 
 
 @pytest.mark.parametrize("side", ["_bid_lots", "_ask_lots"])
@@ -108,7 +109,7 @@ def test_a_number_below_one_that_was_told_before_the_order_left_is_of_numbers_be
     told = OrderReport(
         instrument=0,
         client_order_id=second.client_order_id,
-        venue_order_id=first.venue_order_id - 1,
+        venue_order_id=str(int(first.venue_order_id) - 1),
         source=Source.STREAM,
         change=Change.NEW,
         status=VenueStatus.NEW,

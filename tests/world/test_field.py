@@ -33,7 +33,7 @@ SYMBOL = "BTCUSDT"
 
 def mine(w: Tank) -> list[Any]:
     """Return the exchange's own record of every order of this scope."""
-    scope = w.engine.orders.scope
+    scope = w.engine.setup.scope
     return [one for one in w.ledger.orders(SYMBOL) if one.names[0].startswith(scope)]
 
 
@@ -682,7 +682,7 @@ def test_field_08_survivors_none_after_leaving(
 def test_field_08_survivors_of_an_earlier_boot_that_nobody_knows_of_are_found_by_the_list():
     w = world()
     w.fault("drop", on="reports")
-    stray = f"{w.engine.orders.scope}0-7"
+    stray = f"{w.engine.setup.scope}0-7"
     w.other("BUY", "64000.00", "0.01", key=DEFAULT_KEY, newClientOrderId=stray)
     by_word(w)
     w.run_until(lambda: w.has_left)
@@ -771,7 +771,7 @@ def test_field_09_shutdown_waits_for_an_order_that_had_left_before():
 @pytest.mark.parametrize("how", [b"halt", b"cancel-all", b"flatten", b"leave", b"fail", b"restart"])
 def test_field_10_others_orders_are_left_alone(how: bytes):
     w = world()
-    scope = w.engine.orders.scope
+    scope = w.engine.setup.scope
     other_scope = ("a" if scope[0] != "a" else "b") + scope[1:]
     w.other("BUY", "60000.00", "0.01", key=DEFAULT_KEY)
     w.other("BUY", "60001.00", "0.01", key=DEFAULT_KEY, newClientOrderId=f"{other_scope}1-1")

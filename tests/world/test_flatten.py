@@ -480,7 +480,7 @@ def test_what_was_flat_is_traded_again_where_an_order_is_found_that_has_traded_s
     w.engine.on_control(b"flatten", w.now_ns)
     w.run(2)
     assert [leg.state for leg in w.engine.flattening.legs] == [State.FLAT, State.WAITING]
-    late = f"{w.engine.orders.marker}99"  # proved absent, and accepted after all
+    late = w.engine.orders.names.next(99)  # proved absent, and accepted after all
     w.other("BUY", "65010.00", "0.1", DEFAULT_KEY, newClientOrderId=late)
     w.run(2)
     w.other("BUY", "3190.00", "5", symbol="ETHUSDT")

@@ -23,7 +23,7 @@ def test_an_order_that_turns_up_late_on_a_halted_symbol_is_taken_out():
     w = world()
     w.engine.gate.halt_instrument(0, "test", HaltKind.BREAKER)
     w.run(1)
-    late = w.engine.orders.scope + "0-0-77"
+    late = w.engine.setup.scope + "0-0-77"
     w.other("BUY", "64000.00", "0.01", key=DEFAULT_KEY, newClientOrderId=late)
     w.run(3)
     order = w.engine.orders.find(late)

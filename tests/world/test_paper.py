@@ -229,7 +229,7 @@ def test_a_book_that_crosses_it_fills_it_for_what_is_shown_there(desk: Desk) -> 
 
 def test_a_cancelled_order_meets_nothing_any_more(desk: Desk) -> None:
     name = desk.place(SELL, 1005, 3)
-    desk.send(Cancel(0, name, 0))
+    desk.send(Cancel(0, name, ""))
     desk.trade(BUY, 1020, 9)
     assert desk.filled == []
     assert desk.statuses == ["CANCELED"]

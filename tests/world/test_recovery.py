@@ -644,7 +644,7 @@ def test_leaving_cancels_our_own_orders_and_leaves_others_alone():
     w.leave()
     left = w.ledger.open_orders("BTCUSDT")
     assert len(left) == 1
-    assert not left[0].client_id.startswith(w.engine.orders.scope)
+    assert not left[0].client_id.startswith(w.engine.setup.scope)
 
 
 def test_leaving_waits_for_an_order_whose_fate_is_unknown():

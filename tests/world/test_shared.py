@@ -332,8 +332,7 @@ def run_both(tanks: tuple[Tank, Tank], seconds: float) -> None:
 
 def sum_of_fills(tank: Tank) -> int:
     """What a process has traded, by the exchange's own record of the orders it named."""
-    scope = tank.engine.setup.scope
-    orders = [o for o in tank.ledger.orders("BTCUSDT") if o.names[0].startswith(scope)]
+    orders = [o for o in tank.ledger.orders("BTCUSDT") if tank.engine.orders.is_ours(o.names[0])]
     return sum(o.executed if o.side is BUY else -o.executed for o in orders) // 1_000
 
 

@@ -36,6 +36,7 @@ from core.state.orders import Orders
 from core.state.throttle import Share, Throttle
 from tools.bench import race, wire
 from tools.bench.house import House
+from venues.kit.names import Prefixed
 
 RUNS: Final = 40
 """Runs of each call and of the calibration loop, in turns; the least counts."""
@@ -361,7 +362,7 @@ def _place(client_order_id: str = "hbenchs-1-1") -> Place:
 
 
 def _add(_: House, __: Path) -> Call:
-    orders = Orders("hbenchs-", 1)
+    orders = Orders(Prefixed("hbenchs-", 1))
 
     def call() -> None:
         orders.withdraw(orders.add(_place(orders.next_id()), 1))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Final, cast
 
 from core.model.commands import (
+    BEGINNING,
     Amend,
     Cancel,
     CancelAll,
@@ -51,10 +52,10 @@ QUESTIONS: Final[tuple[Command, ...]] = (
     FetchTops((0,)),
     FetchAccount(),
     FetchOpenOrders(0),
-    FetchTrades(0, 0),
-    FetchOrderTrades(0, 702),
+    FetchTrades(0, BEGINNING),
+    FetchOrderTrades(0, "702"),
     QueryOrder(0, "fuzz-1"),
-    Cancel(0, "fuzz-1", 0),
+    Cancel(0, "fuzz-1", ""),
     CancelAll(0),
 )
 """What is asked by REST, in an order in which all of it succeeds."""
@@ -182,12 +183,12 @@ def _orders() -> Iterator[Command]:
     yield place(1, Side.BUY, 5_500_000)
     yield place(2, Side.BUY, 9_000_000)  # takes what the traders offer
     yield place(3, Side.SELL, 9_000_000)
-    yield Amend(0, "fuzz-3", 0, 500)
-    yield Replace(Cancel(0, "fuzz-3", 0), place(4, Side.SELL, 9_000_100))
-    yield Replace(Cancel(0, "nobody", 0), place(5, Side.SELL, 9_000_100))
+    yield Amend(0, "fuzz-3", "", 500)
+    yield Replace(Cancel(0, "fuzz-3", ""), place(4, Side.SELL, 9_000_100))
+    yield Replace(Cancel(0, "nobody", ""), place(5, Side.SELL, 9_000_100))
     yield QueryOrder(0, "fuzz-1")
     yield QueryOrder(0, "nobody")
-    yield Cancel(0, "fuzz-4", 0)
+    yield Cancel(0, "fuzz-4", "")
     yield place(6, Side.BUY, 1)  # a price that no filter lets through
     yield CancelAll(0)
     yield place(1, Side.BUY, 5_500_000)

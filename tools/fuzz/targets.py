@@ -28,6 +28,7 @@ from core.io.hlog import HlogFile, decode_histogram, encode_histogram, read_hlog
 from core.io.journal_file import JournalFile, read
 from core.io.last_boot import last_boot
 from core.model import config
+from core.model.commands import Since
 from core.model.errors import (
     BadConfig,
     BadParameter,
@@ -417,9 +418,9 @@ def _records() -> list[tuple[Kind, bytes]]:
         bought_quote_units=1,
         sold_quote_units=0,
         fees_atoms={"BNB": 1},
-        last_trade_id=7,
-        recent_buy_ids=[7],
-        recent_sell_ids=[],
+        settled=Since("7", 7, START_NS),
+        recent_buys={"7": 7},
+        recent_sells={},
     )
     point = checkpoint.Checkpoint(boot=1, time_ns=1, positions=[position], orders=[])
     number = checkpoint.NumberNote(
@@ -427,7 +428,7 @@ def _records() -> list[tuple[Kind, bytes]]:
         tick="0.01",
         lot="0.00001",
         client_order_id="fuzz-1",
-        venue_order_id=7,
+        venue_order_id="7",
         side=Side.BUY,
         price_ticks=1,
         size_lots=1,

@@ -104,7 +104,7 @@ def _booked(w: Anywhere, message: Message) -> Reaction:
         order = w.engine.orders.find(client_id)
         return (
             order is not None
-            and trade_id in order.trade_ids
+            and str(trade_id) in order.trade_ids
             and order.traded_lots <= order.size_lots
         )
 
@@ -150,7 +150,7 @@ def lose_request(w: Anywhere, message: Message) -> Struck | None:
 
     def reaction() -> bool:
         for order in w.engine.orders.unsettled():
-            if order.client_order_id == name or order.venue_order_id == number:
+            if order.client_order_id == name or order.venue_order_id == str(number):
                 return not order.cancelling
         return True
 

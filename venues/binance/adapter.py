@@ -49,6 +49,7 @@ from core.model.venue import (
     HttpRequest,
     Limit,
     Line,
+    Names,
     Remedy,
     Role,
     Stream,
@@ -57,6 +58,7 @@ from core.model.venue import (
     Truth,
 )
 from venues.binance import answer, decode, encode, rules, verdicts
+from venues.kit.names import Prefixed
 
 MARKET_LINE: Final = "market"
 TRADE_LINE: Final = "trade"
@@ -156,6 +158,10 @@ class SpotAdapter:
     def capabilities(self) -> Capabilities:
         return self._capabilities
 
+    def names(self, scope: str, boot: int, seed: int) -> Names:
+        """Return a boot's client order ids: any text, so that they are readable."""
+        return Prefixed(scope, boot, seed)
+
     @property
     def tells_ns(self) -> int:
         return 0
@@ -234,6 +240,7 @@ def _capabilities(subscription: Subscription) -> Capabilities:
         lag_ns=LAG_NS,
         dead_man=DeadMan(),
         truth=Truth.BALANCES,
+        rising_ids=True,
     )
 
 

@@ -36,8 +36,10 @@ from core.model.events import (
     BookTop,
     BudgetUse,
     Event,
+    FillReport,
     InstrumentsReport,
     LimitsReport,
+    OffGridTrade,
     OpenOrders,
     OrderReport,
     OrdersListed,
@@ -98,7 +100,23 @@ def answer(
         return failure(request_id, status, told, budgets, retry_ns(headers))
     except FAILURES as error:
         refuse(error)
-    return Reply(request_id=request_id, verdict=Verdict.DONE, facts=proved, budgets=budgets)
+    more = _more(command, proved)
+    return Reply(
+        request_id=request_id, verdict=Verdict.DONE, facts=proved, budgets=budgets, more=more
+    )
+
+
+def _more(command: Command, proved: tuple[Event, ...]) -> str:
+    """Return the number that the next page begins with: a full one may not be the last."""
+    if isinstance(command, FetchTrades | FetchOrderTrades) and len(proved) >= rules.TRADES_PAGE:
+        ranks = [one.fill.rank for one in proved if isinstance(one, FillReport)]
+        ranks += [one.rank for one in proved if isinstance(one, OffGridTrade)]
+        return str(max(ranks) + 1)
+    if isinstance(command, FetchOrders):
+        for listed in proved:
+            if isinstance(listed, OrdersListed) and len(listed.reports) >= rules.ORDERS_PAGE:
+                return str(max(int(one.venue_order_id or 0) for one in listed.reports) + 1)
+    return ""
 
 
 def _error(body: bytes) -> schema.ErrorBody | None:

@@ -20,7 +20,6 @@ from typing import Final
 import msgspec
 
 from core.model.commands import (
-    NEWEST_TRADE,
     Amend,
     Cancel,
     CancelAll,
@@ -53,12 +52,6 @@ from core.model.venue import HttpRequest, Stream, Subscription, WireRequest
 from venues.binance import decode, facts, rules, schema
 from venues.kit.forms import form
 
-TRADES_PAGE: Final = 1_000
-"""Most trades the venue gives at once."""
-
-ORDERS_PAGE: Final = 1_000
-"""Most orders the venue gives at once."""
-
 MAX_STREAMS: Final = 1_024
 """Most streams the venue takes on one connection."""
 
@@ -89,6 +82,8 @@ TEXT: Final = '"%s"'
 """A hole for a text."""
 NUMBER: Final = "%d"
 """A hole for a whole number."""
+ID: Final = "%s"
+"""A hole for an id of the venue's, which is a whole number of its own spelling."""
 
 
 class Form:
@@ -157,7 +152,7 @@ class Forms:
             "cancelNewClientOrderId": TEXT,
         }
         by_name = old | {"cancelOrigClientOrderId": TEXT}
-        by_id = old | {"cancelOrderId": NUMBER}
+        by_id = old | {"cancelOrderId": ID}
         place, replace = "order.place", "order.cancelReplace"
         self.place = [form(decode.PLACE, place, **order) for order in orders]
         self.replace = [form(decode.REPLACE, replace, **order, **by_name) for order in orders]
@@ -165,12 +160,12 @@ class Forms:
         cancel, query, amend = "order.cancel", "order.status", "order.amend.keepPriority"
         named = {"newClientOrderId": TEXT}
         self.cancel = form(decode.CANCEL, cancel, origClientOrderId=TEXT, **named)
-        self.cancel_by_id = form(decode.CANCEL, cancel, orderId=NUMBER, **named)
+        self.cancel_by_id = form(decode.CANCEL, cancel, orderId=ID, **named)
         self.query = form(decode.QUERY, query, origClientOrderId=TEXT)
-        self.query_by_id = form(decode.QUERY, query, orderId=NUMBER)
+        self.query_by_id = form(decode.QUERY, query, orderId=ID)
         kept = {"newClientOrderId": TEXT, "newQty": TEXT}
         self.amend = form(decode.AMEND, amend, origClientOrderId=TEXT, **kept)
-        self.amend_by_id = form(decode.AMEND, amend, orderId=NUMBER, **kept)
+        self.amend_by_id = form(decode.AMEND, amend, orderId=ID, **kept)
         self.cancel_all = form(decode.CANCEL_ALL, "openOrders.cancelAll")
 
 
@@ -413,17 +408,18 @@ class Encoder:
             case FetchOpenOrders(index):
                 which = {} if index == NO_INSTRUMENT else self._on(index)
                 return self._signed("GET", "openOrders", which, venue_ns)
-            case FetchTrades(index, from_id) if from_id == NEWEST_TRADE:
-                return self._signed("GET", "myTrades", self._on(index) | {"limit": 1}, venue_ns)
-            case FetchTrades(index, from_id):
-                fields = self._on(index) | {"fromId": from_id, "limit": TRADES_PAGE}
+            case FetchTrades(index, since, page):
+                which = self._on(index)
+                if since is None:
+                    return self._signed("GET", "myTrades", which | {"limit": 1}, venue_ns)
+                fields = which | {"fromId": page or since.rank + 1, "limit": rules.TRADES_PAGE}
                 return self._signed("GET", "myTrades", fields, venue_ns)
-            case FetchOrderTrades(index, order_id, from_id):
+            case FetchOrderTrades(index, order_id, page):
                 which = self._on(index) | {"orderId": order_id}
-                fields = which | {"fromId": from_id, "limit": TRADES_PAGE}
+                fields = which | {"fromId": page or 0, "limit": rules.TRADES_PAGE}
                 return self._signed("GET", "myTrades", fields, venue_ns)
-            case FetchOrders(index, order_id):
-                fields = self._on(index) | {"orderId": order_id, "limit": ORDERS_PAGE}
+            case FetchOrders(index, first_id, page):
+                fields = self._on(index) | {"orderId": page or first_id, "limit": rules.ORDERS_PAGE}
                 return self._signed("GET", "allOrders", fields, venue_ns)
             case QueryOrder(index, name, order_id):
                 return self._signed("GET", "order", self._which(index, name, order_id), venue_ns)
@@ -455,7 +451,7 @@ class Encoder:
         filled["newClientOrderId"] = _name(place.client_order_id)
         return self._on(place.instrument) | fixed | filled
 
-    def _which(self, index: int, client_order_id: str, venue_order_id: int) -> Fields:
+    def _which(self, index: int, client_order_id: str, venue_order_id: str) -> Fields:
         if venue_order_id:
             return self._on(index) | {"orderId": venue_order_id}
         return self._on(index) | {"origClientOrderId": _name(client_order_id)}

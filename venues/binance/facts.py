@@ -81,8 +81,8 @@ CANCEL_END: Final = "-c"
 """What our cancels add to the client order id of their order. The venue gives a cancelled order its
 cancel's id, and so it is named in every later answer; our own order ids end with a digit."""
 
-ALLOCATION: Final = -10
-"""Number of the allocation 0: below every id of a trade, and every number that stands for one."""
+ALLOCATION: Final = "a"
+"""How the id of an allocation begins: they are counted beside the trades."""
 
 # Bound once: to look a member up in its Enum costs 40 ns, and every report asks for several.
 _TRADE, _SNAPSHOT = Change.TRADE, Change.SNAPSHOT
@@ -143,7 +143,7 @@ def execution(
     side = SIDES.get(report.side)
     if change is None or status is None or side is None:
         what = f"x={report.execution_type} X={report.order_status} S={report.side}"
-        return UnknownExecution(index, client_order_id, what, max(report.order_id, 0))
+        return UnknownExecution(index, client_order_id, what, _order_id(report.order_id))
     if instrument is None and change is _TRADE:
         when_ns = report.transact_time * NS_PER_MS
         return TradeElsewhere(report.symbol, side, report.last_qty, report.last_price, when_ns)
@@ -158,12 +158,12 @@ def execution(
             if change is _TRADE:
                 fills = (_fill(report, instrument),)
         except OffGrid as error:
-            number = max(report.order_id, 0)
+            number = _order_id(report.order_id)
             return UnknownExecution(index, client_order_id, str(error), number, status)
     return OrderReport(
         instrument=index,
         client_order_id=client_order_id,
-        venue_order_id=max(report.order_id, 0),
+        venue_order_id=_order_id(report.order_id),
         source=STREAM,
         change=change,
         status=status,
@@ -193,28 +193,32 @@ def _reject_reason(reason: str) -> str:
     return "" if reason == "NONE" else reason
 
 
-def _trade_id(report: schema.ExecutionReport) -> int:
-    """Return a trade's id; of an allocation, which has none, a number of its own below zero.
+def _fill(report: schema.ExecutionReport, instrument: Instrument) -> Fill:
+    """Return the trade of a report.
 
     Smart order routing fills by allocation: ``t`` is -1, and ``a`` counts (sor_faq.md).
     """
-    if report.trade_id >= 0:
-        return report.trade_id
-    if report.allocation_id < 0:
-        raise Malformed("an executionReport of a trade has neither trade id nor allocation id")
-    return ALLOCATION - report.allocation_id
-
-
-def _fill(report: schema.ExecutionReport, instrument: Instrument) -> Fill:
+    rank, listed = report.trade_id, report.trade_id >= 0
+    if not listed:
+        rank = report.allocation_id
+        if rank < 0:
+            raise Malformed("an executionReport of a trade has neither trade id nor allocation id")
     return Fill(
-        _trade_id(report),
+        str(rank) if listed else f"{ALLOCATION}{rank}",
+        rank,
         positive(instrument.tick, report.last_price),
         positive(instrument.lot, report.last_qty),
         0 if report.commission is None else atoms(report.commission),
         report.commission_asset or "",
         report.maker,
         report.transact_time * NS_PER_MS,
+        listed,
     )
+
+
+def _order_id(number: int) -> str:
+    """Return the id of an order; -1 stands for none."""
+    return str(number) if number > 0 else ""
 
 
 def order(
@@ -232,7 +236,7 @@ def order(
     side = SIDES.get(order.side)
     if status is None or side is None:
         what = f"status={order.status} side={order.side}"
-        return UnknownExecution(index, client_order_id, what, max(order.order_id, 0))
+        return UnknownExecution(index, client_order_id, what, _order_id(order.order_id))
     venue_ns = (order.transact_time or order.update_time) * NS_PER_MS
     price = size = filled = 0
     fills: tuple[Fill, ...] = ()
@@ -245,12 +249,12 @@ def order(
             if order.fills:
                 fills = tuple(_immediate_fill(fill, instrument, venue_ns) for fill in order.fills)
         except OffGrid as error:
-            number = max(order.order_id, 0)
+            number = _order_id(order.order_id)
             return UnknownExecution(index, client_order_id, str(error), number, status)
     return OrderReport(
         instrument=index,
         client_order_id=client_order_id,
-        venue_order_id=max(order.order_id, 0),
+        venue_order_id=_order_id(order.order_id),
         source=source,
         change=_CHANGE_TO[status] if source is REPLY else _SNAPSHOT,
         status=status,
@@ -267,6 +271,7 @@ def order(
 def _immediate_fill(fill: schema.WireFill, instrument: Instrument, venue_ns: int) -> Fill:
     """Return a trade of a FULL answer: what fills an order as it arrives, it takes."""
     return Fill(
+        str(fill.trade_id),
         fill.trade_id,
         positive(instrument.tick, fill.price),
         positive(instrument.lot, fill.qty),
@@ -314,7 +319,8 @@ def own_trade(trade: schema.OwnTrade, instruments: Instruments) -> FillReport | 
             raise Malformed(f"{trade.qty!r} at {trade.price!r} is no trade") from None
         return OffGridTrade(
             instrument.index,
-            trade.order_id,
+            str(trade.order_id),
+            str(trade.id),
             trade.id,
             side,
             base_atoms,
@@ -325,9 +331,10 @@ def own_trade(trade: schema.OwnTrade, instruments: Instruments) -> FillReport | 
         )
     return FillReport(
         instrument.index,
-        trade.order_id,
+        str(trade.order_id),
         side,
         Fill(
+            str(trade.id),
             trade.id,
             price_ticks,
             lots,

@@ -25,6 +25,12 @@ from venues.kit.numbers import least_steps, most_steps, ratio
 
 BPS: Final = 10_000
 
+TRADES_PAGE: Final = 1_000
+"""Most trades the venue gives at once."""
+
+ORDERS_PAGE: Final = 1_000
+"""Most orders the venue gives at once."""
+
 OBEYED: Final = frozenset(
     (
         "PRICE_FILTER",

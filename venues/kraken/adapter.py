@@ -42,6 +42,8 @@ from core.model.venue import (
     SyncKind,
     Truth,
 )
+from core.model.venue import Names as ClientOrderIds
+from venues.kit.names import HEX_128, Fixed
 from venues.kraken import answer, decode, encode, rules, verdicts
 from venues.kraken.checksum import checksum
 
@@ -77,6 +79,7 @@ CAPABILITIES: Final = Capabilities(
     lag_ns=LAG_NS,
     dead_man=DeadMan(),
     truth=Truth.BALANCES,
+    rising_ids=False,
 )
 """A run can watch, and has no orders yet."""
 
@@ -115,6 +118,10 @@ class SpotAdapter:
     @property
     def capabilities(self) -> Capabilities:
         return CAPABILITIES
+
+    def names(self, scope: str, boot: int, seed: int) -> ClientOrderIds:
+        """Return a boot's client order ids: "Short UUID", 32 hexadecimal digits ("Add Order")."""
+        return Fixed(HEX_128, scope, boot, seed)
 
     @property
     def tells_ns(self) -> int:

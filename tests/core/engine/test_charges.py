@@ -15,6 +15,7 @@ from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import Adapter, cancel_kinds
 from core.state.orders import Order, Orders
 from core.state.throttle import Share, Throttle
+from venues.kit.names import Prefixed
 
 START_NS = 1_700_000_000 * NS_PER_S
 RATE = Limit("rate", "rate", 60, NS_PER_S, Rule.BUCKET, Scope.INSTRUMENT)
@@ -47,7 +48,7 @@ class House:
 
     def __init__(self, *limits: Limit) -> None:
         self.adapter = cast(Adapter, Aged(*limits))
-        self.orders = Orders("t-", 1)
+        self.orders = Orders(Prefixed("t-", 1))
         self.throttle = Throttle(self.adapter.limits, cancel_kinds(self.adapter))
         self.charges = Charges(self.adapter, self.orders, self.throttle)
 
@@ -88,7 +89,7 @@ def house() -> House:
 def test_a_cancel_costs_what_the_orders_age_says(house: House) -> None:
     order = house.places(START_NS)
     assert order is not None
-    cancel = Cancel(0, order.client_order_id, 0)
+    cancel = Cancel(0, order.client_order_id, "")
     for age_s, tokens in ((0, 8), (4.9, 8), (5, 6), (14.9, 5), (299, 1), (300, 0)):
         now_ns = START_NS + round(age_s * NS_PER_S)
         assert house.charges.of(cancel, now_ns) == (("rate", tokens),)
@@ -98,9 +99,9 @@ def test_an_amend_makes_an_order_young_again(house: House) -> None:
     order = house.places(START_NS)
     assert order is not None
     later_ns = START_NS + 20 * NS_PER_S
-    assert house.charges.of(Amend(0, order.client_order_id, 0, 4), later_ns) == (("rate", 1),)
+    assert house.charges.of(Amend(0, order.client_order_id, "", 4), later_ns) == (("rate", 1),)
     assert house.amends(order, later_ns)
-    cancel = Cancel(0, order.client_order_id, 0)
+    cancel = Cancel(0, order.client_order_id, "")
     assert house.charges.of(cancel, later_ns + 2 * NS_PER_S) == (("rate", 8),)
 
 
@@ -108,7 +109,7 @@ def test_an_order_of_an_earlier_boot_is_at_least_as_old_as_this_one(house: House
     house.charges.of(FetchTime(), START_NS)
     place = Place(0, "t-0-1", Side.BUY, OrderKind.LIMIT, TimeInForce.GTC, 100, 5)
     house.orders.add(place, 0)
-    cancel = Cancel(0, "t-0-1", 0)
+    cancel = Cancel(0, "t-0-1", "")
     assert house.charges.of(cancel, START_NS + NS_PER_S) == (("rate", 8),)
     assert house.charges.of(cancel, START_NS + 6 * NS_PER_S) == (("rate", 6),)
 
@@ -120,7 +121,7 @@ def test_what_it_costs_to_cancel_all_on_the_instrument_is_kept(house: House) -> 
     now_ns = START_NS + 6 * NS_PER_S
     place = Place(0, "t-x", Side.BUY, OrderKind.LIMIT, TimeInForce.GTC, 100, 5)
     assert house.charges.kept(place, now_ns) == (("rate", 18),)
-    amend = Amend(0, next(house.orders.open()).client_order_id, 0, 4)
+    amend = Amend(0, next(house.orders.open()).client_order_id, "", 4)
     assert house.charges.kept(amend, now_ns) == (("rate", 20),), "it will be young again"
 
 
@@ -155,7 +156,7 @@ def test_a_venue_with_one_price_for_everything_is_uniform() -> None:
             return (("rate", 1),)
 
     adapter = cast(Adapter, Plain(Limit("rate", "rate", 60, NS_PER_S)))
-    orders, throttle = Orders("t-", 1), Throttle(adapter.limits, cancel_kinds(adapter))
+    orders, throttle = Orders(Prefixed("t-", 1)), Throttle(adapter.limits, cancel_kinds(adapter))
     assert Charges(adapter, orders, throttle).uniform
     assert not House().charges.uniform
 
@@ -198,12 +199,12 @@ def starved(seed: int) -> str:
             command: Command = Place(0, "", Side.BUY, OrderKind.LIMIT, TimeInForce.GTC, 100, 5)
         elif what < 0.8:
             order = random.choice(standing)
-            command = Amend(0, order.client_order_id, 0, 4)
+            command = Amend(0, order.client_order_id, "", 4)
             if not house.amends(order, now_ns):
                 continue
         else:
             order = standing.pop(random.randrange(len(standing)))
-            command = Cancel(0, order.client_order_id, 0)
+            command = Cancel(0, order.client_order_id, "")
             if not house.cancels(order, now_ns):
                 return f"step {step}: a cancel is refused"
             house.ends(order)

@@ -20,7 +20,7 @@ def opened(tolerance_lots: int = 0) -> tuple[Ledger, Position]:
 
 
 def bought(lots: int, fee_atoms: int = 0, asset: str = "BTC") -> Fill:
-    return Fill(lots, 100, lots, fee_atoms, asset, True, 0)
+    return Fill(str(lots), lots, 100, lots, fee_atoms, asset, True, 0)
 
 
 def looks(ledger: Ledger, atoms: int, times: int) -> list[Mismatch]:
@@ -93,7 +93,7 @@ def test_a_trade_of_others_counts_once_however_often_it_is_found():
 
 def test_a_trade_off_todays_grid_moves_balances_all_the_same():
     ledger, _ = opened()
-    trade = OffGridTrade(0, 9, 7, Side.BUY, LOT // 3, COIN, 5, "BTC", 1)
+    trade = OffGridTrade(0, "9", "7", 7, Side.BUY, LOT // 3, COIN, 5, "BTC", 1)
     assert ledger.traded_off_grid(instrument(), trade)
     assert not ledger.traded_off_grid(instrument(), trade)
     assert looks(ledger, 5 * COIN + LOT // 3 - 5, 10) == []
@@ -168,7 +168,7 @@ def test_what_pays_for_another_asset_leaves_the_account():
     ledger = Ledger(table, [Position(), position], 0)
     for _ in range(2):
         ledger.compare({"BTC": 5 * COIN, "ETH": 0})
-    position.on_fill(Side.BUY, Fill(1, 4, 1_000, 0, "BNB", True, 0))  # 1 ETH at 0.04 BTC
+    position.on_fill(Side.BUY, Fill("1", 1, 4, 1_000, 0, "BNB", True, 0))  # 1 ETH at 0.04 BTC
     for _ in range(2 * PASSES):
         assert ledger.compare({"BTC": 496 * COIN // 100, "ETH": COIN}) == []
     assert not ledger.in_doubt

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from core.engine.outbound import Outbound
-from core.engine.proof import APART_NS, SKEW_NS, TRADES_PAGE, Proof
+from core.engine.proof import APART_NS, SKEW_NS, Proof
 from core.model.commands import (
     Amend,
     Cancel,
@@ -41,6 +41,7 @@ from core.state.doubts import LONGEST_NS
 from core.state.inflight import Asked
 from core.state.orders import Folded, Order, Orders
 from core.state.throttle import Share
+from venues.kit.names import Prefixed
 
 NOW_NS = 1_000 * NS_PER_S
 EXPIRY_NS, EXECUTION_NS, LAG_NS = 5 * NS_PER_S, 10 * NS_PER_S, 60 * NS_PER_S
@@ -63,7 +64,7 @@ class House:
     """A proof, its orders, and what came of them."""
 
     def __init__(self, *, expiry_ns: int | None = EXPIRY_NS, tells_ns: int = 0) -> None:
-        self.orders = Orders("scope-", 1, 0)
+        self.orders = Orders(Prefixed("scope-", 1, 0))
         self.out = Asking()
         self.settled: list[Folded] = []
         self.log: list[str] = []
@@ -90,7 +91,7 @@ class House:
         )
         return self.orders.add(place, NOW_NS)
 
-    def live(self, number: int = 7) -> Order:
+    def live(self, number: str = "7") -> Order:
         order = self.sent()
         self.orders.on_report(report(order, VenueStatus.NEW, number))
         assert order.state is OrderState.LIVE
@@ -103,9 +104,10 @@ class House:
         *facts: Event,
         sent_ns: int = NOW_NS,
         now_ns: int = 0,
+        more: str = "",
     ) -> None:
         asked = Asked(1, command, 0, sent_ns, sent_ns + 10 * NS_PER_S)
-        reply = Reply(request_id=1, verdict=verdict, facts=facts)
+        reply = Reply(request_id=1, verdict=verdict, facts=facts, more=more)
         self.proof.on_reply(asked, reply, now_ns or sent_ns)
 
     def asks(self, now_ns: int) -> list[Command]:
@@ -117,7 +119,7 @@ class House:
         return order.client_order_id in self.proof.doubts
 
 
-def report(order: Order, status: VenueStatus, number: int = 7, **more: Any) -> OrderReport:
+def report(order: Order, status: VenueStatus, number: str = "7", **more: Any) -> OrderReport:
     values: dict[str, Any] = {
         "instrument": order.instrument,
         "client_order_id": order.client_order_id,
@@ -211,9 +213,9 @@ def test_an_acknowledged_cancel_is_asked_about_where_the_order_stands_on() -> No
     house.told(cancel_of(order), Verdict.DONE)
     assert house.asks(NOW_NS + TELLS_NS - 1) == []
     assert house.asks(NOW_NS + TELLS_NS) == [query_of(order)]
-    gone = house.live(8)
+    gone = house.live("8")
     house.told(cancel_of(gone), Verdict.DONE)
-    house.orders.on_report(report(gone, VenueStatus.CANCELED, 8))
+    house.orders.on_report(report(gone, VenueStatus.CANCELED, "8"))
     assert query_of(gone) not in house.asks(NOW_NS + TELLS_NS)
     assert not house.in_doubt(gone)
 
@@ -337,47 +339,44 @@ def test_a_cancel_of_all_casts_doubt_on_every_order_of_its_instrument() -> None:
 
 def test_an_order_is_asked_about_by_its_number_and_then_by_its_name() -> None:
     house = House()
-    order = house.live(7)
+    order = house.live("7")
     house.proof.doubt(order.client_order_id, NOW_NS)
-    assert house.asks(NOW_NS) == [QueryOrder(0, order.client_order_id, 7)]
+    assert house.asks(NOW_NS) == [QueryOrder(0, order.client_order_id, "7")]
     house.told(query_of(order), Verdict.ABSENT)
-    assert house.asks(NOW_NS + NS_PER_S) == [QueryOrder(0, order.client_order_id, 0)]
+    assert house.asks(NOW_NS + NS_PER_S) == [QueryOrder(0, order.client_order_id, "")]
 
 
 def test_a_number_that_is_answered_with_somebody_elses_order_is_an_absence() -> None:
     house = House()
-    order = house.live(7)
+    order = house.live("7")
     house.proof.doubt(order.client_order_id, NOW_NS)
-    other = report(order, VenueStatus.NEW, 7, client_order_id="somebody")
+    other = report(order, VenueStatus.NEW, "7", client_order_id="somebody")
     house.told(query_of(order), Verdict.DONE, other)
     assert house.in_doubt(order)
-    assert house.asks(NOW_NS + NS_PER_S) == [QueryOrder(0, order.client_order_id, 0)]
+    assert house.asks(NOW_NS + NS_PER_S) == [QueryOrder(0, order.client_order_id, "")]
 
 
 def test_an_order_whose_fills_are_not_booked_is_asked_for_its_trades_page_after_page() -> None:
     house = House()
-    order = house.live(7)
-    house.orders.on_report(report(order, VenueStatus.PARTIALLY_FILLED, 7, filled_lots=4))
+    order = house.live("7")
+    house.orders.on_report(report(order, VenueStatus.PARTIALLY_FILLED, "7", filled_lots=4))
     house.proof.doubt(order.client_order_id, NOW_NS)
-    assert house.asks(NOW_NS) == [FetchOrderTrades(0, 7)]
-    page = [
-        FillReport(0, 99, Side.BUY, Fill(number, 100, 1, 0, "USDT", True, 1))
-        for number in range(1, TRADES_PAGE + 1)
-    ]
+    assert house.asks(NOW_NS) == [FetchOrderTrades(0, "7")]
+    trade = FillReport(0, "99", Side.BUY, Fill("x", 1, 100, 1, 0, "USDT", True, 1))
     house.out.commands.clear()
-    house.told(FetchOrderTrades(0, 7), Verdict.DONE, *page)
-    assert house.out.commands == [FetchOrderTrades(0, 7, TRADES_PAGE + 1)]
+    house.told(FetchOrderTrades(0, "7"), Verdict.DONE, trade, more="page two")
+    assert house.out.commands == [FetchOrderTrades(0, "7", "page two")]
     house.out.commands.clear()
-    house.told(FetchOrderTrades(0, 7), Verdict.DONE, *page[:-1])
+    house.told(FetchOrderTrades(0, "7", "page two"), Verdict.DONE, trade)
     assert house.out.commands == []
     assert house.in_doubt(order), "what is not booked yet is asked for again"
 
 
 def test_a_question_that_is_answered_ends_the_doubt_only_where_all_fills_are_booked() -> None:
     house = House()
-    order = house.live(7)
+    order = house.live("7")
     house.proof.doubt(order.client_order_id, NOW_NS)
-    told = report(order, VenueStatus.PARTIALLY_FILLED, 7, filled_lots=4)
+    told = report(order, VenueStatus.PARTIALLY_FILLED, "7", filled_lots=4)
     house.orders.on_report(told)
     house.told(query_of(order), Verdict.DONE, told)
     assert house.in_doubt(order)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from core.engine.proof import SKEW_NS, TRADES_PAGE
-from core.engine.recovery import MAX_SINGLE, ORDERS_PAGE, PATIENCE_NS, PERIOD_NS, RETRY_NS, Recovery
+from core.engine.proof import SKEW_NS
+from core.engine.recovery import MAX_SINGLE, PATIENCE_NS, PERIOD_NS, RETRY_NS, Recovery
 from core.model.commands import (
-    NEWEST_TRADE,
+    BEGINNING,
     Cancel,
     Command,
     FetchAccount,
@@ -20,6 +21,7 @@ from core.model.commands import (
     OrderKind,
     Place,
     QueryOrder,
+    Since,
     TimeInForce,
 )
 from core.model.events import (
@@ -44,6 +46,7 @@ from core.state.inflight import Asked
 from core.state.orders import Folded, Order, Orders
 from core.state.throttle import Share
 from tests.strategies.desk import instrument
+from venues.kit.names import Prefixed
 
 EXPIRY_NS, EXECUTION_NS, LAG_NS = 5 * NS_PER_S, 10 * NS_PER_S, 60 * NS_PER_S
 START_NS = 1_000 * NS_PER_S
@@ -53,14 +56,16 @@ SCOPE = "scope-"
 class House:
     """A recovery with its orders; whatever else it speaks to is noted."""
 
-    def __init__(self, *, cancel_leftovers: bool = True) -> None:
+    def __init__(self, *, cancel_leftovers: bool = True, rising_ids: bool = True) -> None:
         self.now_ns = START_NS
-        self.orders = Orders(SCOPE, 1, 0)
+        self.orders = Orders(Prefixed(SCOPE, 1, 0))
         self.asked: dict[int, Command] = {}
         self.shares: list[Share | None] = []
         self.cancels: list[str] = []
         self.doubted: list[str] = []
         self.begun_anew: list[int] = []
+        self.settled: Callable[[Folded], None] = lambda folded: None
+        self.baselines: list[Since | None] = []
         self.agreed: list[int] = []
         self.agrees = True
         self.log: list[str] = []
@@ -81,7 +86,7 @@ class House:
         self.recovery = Recovery(
             table=InstrumentTable([instrument()]),
             orders=self.orders,
-            settle=self._settle,
+            settle=lambda folded: self.settled(folded),
             whose=self._whose,
             off_grid=lambda trade: None,
             begun_anew=self.begun_anew.append,
@@ -90,7 +95,8 @@ class House:
             lag_ns=LAG_NS,
             cancel_leftovers=cancel_leftovers,
             agree=self._agree,
-            baseline=lambda index, trade_id, as_of_ns: None,
+            baseline=lambda index, newest, as_of_ns: self.baselines.append(newest),
+            rising_ids=rising_ids,
             log=self.log.append,
             **parts,
         )
@@ -106,9 +112,6 @@ class House:
         self.cancels.append(order.client_order_id)
         order.cancelling = True
         return True
-
-    def _settle(self, folded: Folded) -> None:
-        pass
 
     def _whose(self, report: OrderReport | UnknownExecution) -> None:
         self.orders.disown(report.instrument, report.venue_order_id)
@@ -126,7 +129,7 @@ class House:
         return list(self.asked.values())
 
     def answer(
-        self, command: Command, *facts: Event, verdict: Verdict = Verdict.DONE
+        self, command: Command, *facts: Event, verdict: Verdict = Verdict.DONE, more: str = ""
     ) -> list[Command]:
         """Answer a question that is under way; return what is asked upon that."""
         request_id = next(i for i, asked in self.asked.items() if asked == command)
@@ -140,7 +143,7 @@ class House:
             elif isinstance(fact, OrdersListed):
                 self.recovery.on_orders(fact)
         asked = Asked(request_id, command, 0, self.now_ns, self.now_ns + 10 * NS_PER_S)
-        reply = Reply(request_id=request_id, verdict=verdict, facts=facts)
+        reply = Reply(request_id=request_id, verdict=verdict, facts=facts, more=more)
         self.recovery.on_reply(asked, reply, self.now_ns)
         return [self.asked[i] for i in self.asked if i not in before]
 
@@ -159,14 +162,14 @@ class House:
         assert self.recovery.reconciled
         return self
 
-    def live(self, number: int = 7) -> Order:
+    def live(self, number: str = "7") -> Order:
         place = Place(0, self.orders.next_id(), Side.BUY, OrderKind.LIMIT, TimeInForce.GTC, 100, 10)
         order = self.orders.add(place, self.now_ns)
         self.orders.on_report(listed(order.client_order_id, number))
         return order
 
 
-def listed(name: str, number: int = 7, **more: Any) -> OrderReport:
+def listed(name: str, number: str = "7", **more: Any) -> OrderReport:
     values: dict[str, Any] = {
         "instrument": 0,
         "client_order_id": name,
@@ -182,8 +185,9 @@ def listed(name: str, number: int = 7, **more: Any) -> OrderReport:
     return OrderReport(**(values | more))
 
 
-def trade(trade_id: int, number: int, venue_ns: int = START_NS) -> FillReport:
-    return FillReport(0, number, Side.BUY, Fill(trade_id, 100, 1, 0, "USDT", True, venue_ns))
+def trade(rank: int, number: str, venue_ns: int = START_NS, trade_id: str = "") -> FillReport:
+    fill = Fill(trade_id or str(rank), rank, 100, 1, 0, "USDT", True, venue_ns)
+    return FillReport(0, number, Side.BUY, fill)
 
 
 WHOLE = FetchOpenOrders(NO_INSTRUMENT)
@@ -202,7 +206,7 @@ def begun(**options: Any) -> House:
 
 def test_the_first_pass_lists_the_whole_account_and_the_later_ones_each_symbol() -> None:
     house = begun()
-    assert house.open() == [FetchAccount(), WHOLE, FetchTrades(0, NEWEST_TRADE)]
+    assert house.open() == [FetchAccount(), WHOLE, FetchTrades(0, None)]
     house.answer_all()
     house.after(PERIOD_NS / NS_PER_S)
     assert HERE in house.open()
@@ -265,13 +269,13 @@ def paging() -> House:
     return house
 
 
-def test_a_full_page_of_trades_is_followed_by_the_next_one() -> None:
+def test_a_page_of_trades_is_followed_by_the_one_that_the_venue_names() -> None:
     house = paging()
-    order = house.live(7)
-    assert order.venue_order_id == 7
-    page = [trade(number, 7) for number in range(1, TRADES_PAGE + 1)]
-    assert house.answer(FetchTrades(0, 0), *page) == [FetchTrades(0, TRADES_PAGE + 1)]
-    assert house.answer(FetchTrades(0, TRADES_PAGE + 1), trade(TRADES_PAGE + 1, 7)) == []
+    order = house.live("7")
+    assert order.venue_order_id == "7"
+    first, second = FetchTrades(0, BEGINNING), FetchTrades(0, BEGINNING, "two")
+    assert house.answer(first, trade(1, "7"), more="two") == [second]
+    assert house.answer(second, trade(2, "7")) == []
 
 
 def test_a_pass_is_over_only_when_the_last_page_is_there() -> None:
@@ -279,10 +283,9 @@ def test_a_pass_is_over_only_when_the_last_page_is_there() -> None:
     house.answer_all()
     house.recovery.begin(house.now_ns)
     house.after(1)
-    house.live(7)
-    page = [trade(number, 7) for number in range(1, TRADES_PAGE + 1)]
+    house.live("7")
     fetch = next(c for c in house.open() if isinstance(c, FetchTrades))
-    house.answer(fetch, *page)
+    house.answer(fetch, trade(1, "7"), more="two")
     house.answer(FetchAccount())
     house.answer(HERE, OpenOrders(0, ()))
     assert not house.recovery.reconciled
@@ -293,34 +296,36 @@ def test_a_pass_is_over_only_when_the_last_page_is_there() -> None:
 def test_orders_known_by_their_trades_alone_are_asked_for_by_pages_and_then_one_by_one() -> None:
     house = paging()
     numbers = range(5_000, 5_000 + MAX_SINGLE + 5)
-    trades = [trade(n, n) for n in numbers]
-    assert house.answer(FetchTrades(0, 0), *trades) == [FetchOrders(0, 5_000)]
-    strangers = tuple(listed("x", n - ORDERS_PAGE) for n in range(5_001, 5_001 + ORDERS_PAGE))
-    assert house.answer(FetchOrders(0, 5_000), OrdersListed(0, strangers)) == [
-        FetchOrders(0, 5_001)
+    trades = [trade(n, str(n)) for n in numbers]
+    first = FetchOrders(0, "5000")
+    assert house.answer(FetchTrades(0, BEGINNING), *trades) == [first]
+    strangers = tuple(listed("x", str(n)) for n in (4_001, 5_000))
+    assert house.answer(first, OrdersListed(0, strangers), more="5001") == [
+        FetchOrders(0, "5001", "5001")
     ]
     house.asked = {i: c for i, c in house.asked.items() if isinstance(c, FetchOrders)}
-    singles: list[Command] = house.answer(FetchOrders(0, 5_001), OrdersListed(0, ()))
+    singles: list[Command] = house.answer(FetchOrders(0, "5001", "5001"), OrdersListed(0, ()))
     for _ in range(2 * MAX_SINGLE):
         found = next((c for c in house.open() if isinstance(c, QueryOrder)), None)
         if found is None:
             break
         singles += [c for c in house.answer(found) if c not in singles]
-    assert singles == [QueryOrder(0, "", n) for n in numbers[1 : MAX_SINGLE + 1]]
+    assert singles == [QueryOrder(0, "", str(n)) for n in numbers[1 : MAX_SINGLE + 1]]
 
 
 def test_nothing_within_the_lag_of_a_history_is_settled() -> None:
     house = paging()
-    house.answer(FetchTrades(0, 0), trade(3, 7, house.now_ns))
+    house.answer(FetchTrades(0, BEGINNING), trade(3, "7", house.now_ns))
     house.after((LAG_NS + SKEW_NS) / NS_PER_S)
-    assert house.recovery.last_trade(0) == -1
+    assert house.recovery.last_trade(0) == BEGINNING
+    house.answer_all()  # a pass, begun meanwhile
     house.after(2)
-    assert house.recovery.last_trade(0) == 3
+    assert house.recovery.last_trade(0).rank == 3
 
 
 def test_a_history_that_lacks_what_it_has_told_of_lags_until_it_has_begun_anew() -> None:
     house = House()
-    house.recovery.resume_trades(0, 5, (9, house.now_ns))
+    house.recovery.resume_trades(0, Since("5", 5, 0), Since("9", 9, house.now_ns))
     house.recovery.begin(house.now_ns)
     house.recovery.step(house.now_ns)
     house.answer_all()
@@ -334,8 +339,8 @@ def test_a_history_that_lacks_what_it_has_told_of_lags_until_it_has_begun_anew()
 
 def test_a_fill_that_is_found_by_asking_casts_doubt_on_its_order() -> None:
     house = paging()
-    order = house.live(7)
-    house.answer(FetchTrades(0, 0), trade(3, 7))
+    order = house.live("7")
+    house.answer(FetchTrades(0, BEGINNING), trade(3, "7"))
     assert house.doubted == [order.client_order_id]
 
 
@@ -372,7 +377,10 @@ def test_orders_of_others_are_counted_and_left_alone() -> None:
 
 def stray(instrument: int) -> UnknownExecution:
     return UnknownExecution(
-        instrument=instrument, client_order_id=f"{SCOPE}0-9", venue_order_id=9, what="off the grid"
+        instrument=instrument,
+        client_order_id=f"{SCOPE}0-9",
+        venue_order_id="9",
+        what="off the grid",
     )
 
 
@@ -380,7 +388,7 @@ def test_a_stray_is_taken_out_by_its_name_once() -> None:
     house = House()
     house.recovery.on_stray(stray(0))
     house.recovery.on_stray(stray(0))
-    assert house.open() == [Cancel(0, f"{SCOPE}0-9", 0)]
+    assert house.open() == [Cancel(0, f"{SCOPE}0-9", "")]
 
 
 def test_a_stray_on_a_symbol_that_nobody_knows_is_told_to_a_person() -> None:
@@ -395,7 +403,7 @@ def test_a_stray_on_a_symbol_that_nobody_knows_is_told_to_a_person() -> None:
 
 def test_the_ledgers_are_held_against_each_other_only_where_no_fill_crossed_the_pass() -> None:
     house = begun()
-    house.recovery.on_fill(0, Fill(1, 100, 1, 0, "USDT", True, START_NS))
+    house.recovery.on_fill(0, Fill("1", 1, 100, 1, 0, "USDT", True, START_NS))
     house.answer_all()
     assert house.agreed == []
     house.after(PERIOD_NS / NS_PER_S)

@@ -302,7 +302,7 @@ async def test_an_order_of_an_unknown_condition_is_cancelled_by_our_own_name_for
     world.fault = odd
     assert await world.clear()
     assert world.open() == []
-    assert world.noted("cancel")[0]["venue_order"] == 0
+    assert world.noted("cancel")[0]["venue_order"] == ""
 
 
 # -- trouble ---------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ class Boot:
             tick="0.01",
             lot="0.00001",
             client_order_id=name,
-            venue_order_id=7,
+            venue_order_id="7",
             side=Side.BUY,
             price_ticks=1,
             size_lots=1,

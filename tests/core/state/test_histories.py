@@ -21,6 +21,7 @@ from core.model.events import Change, Fill, FillReport, OrderReport, Side, Sourc
 from core.model.views import OrderState
 from core.state.orders import Exposure, Folded, Order, Orders
 from core.state.position import Position
+from venues.kit.names import Prefixed
 
 MAX_FACTS = 40
 PERMUTATIONS = 5
@@ -85,7 +86,7 @@ class Truth:
             OrderReport(
                 instrument=self.instrument,
                 client_order_id=self.name,
-                venue_order_id=0 if self.status is VenueStatus.REJECTED else self.number,
+                venue_order_id="" if self.status is VenueStatus.REJECTED else str(self.number),
                 source=Source.STREAM,
                 change=change,
                 status=self.status,
@@ -102,7 +103,16 @@ class Truth:
 
     def trade(self, trade_id: int, lots: int) -> None:
         asset = "BNB" if trade_id % 3 else "USDT"
-        fill = Fill(trade_id, self.ticks - trade_id % 2, lots, trade_id % 5 - 1, asset, True, 0)
+        fill = Fill(
+            str(trade_id),
+            trade_id,
+            self.ticks - trade_id % 2,
+            lots,
+            trade_id % 5 - 1,
+            asset,
+            True,
+            0,
+        )
         self.fills.append(fill)
         self.filled += lots
         whole = self.filled == self.size
@@ -224,7 +234,7 @@ def renamed(moment: OrderReport) -> OrderReport:
 
 
 def as_trade(order: Truth, fill: Fill) -> FillReport:
-    return FillReport(order.instrument, order.number, order.side, fill)
+    return FillReport(order.instrument, str(order.number), order.side, fill)
 
 
 def _copy(moment: OrderReport, **changes: object) -> OrderReport:
@@ -265,7 +275,7 @@ class House:
 
     def __init__(self, orders: list[Truth]) -> None:
         self.truths = orders
-        self.orders = Orders(SCOPE, BOOT)
+        self.orders = Orders(Prefixed(SCOPE, BOOT))
         self.positions = [Position() for _ in range(INSTRUMENTS)]
         self.waiting: list[Told] = []
         for truth in orders:
@@ -275,7 +285,7 @@ class House:
     def _resume(self, truth: Truth) -> None:
         booked = truth.fills[: truth.noted_fills]
         traded = sum(fill.lots for fill in booked)
-        number = truth.number if booked else 0
+        number = str(truth.number) if booked else ""
         ids = [fill.trade_id for fill in booked]
         order = self.orders.resume(place(truth), 0, number, traded, traded, ids)
         self.orders.on_doubt(order)
@@ -306,7 +316,7 @@ class House:
             isinstance(told.what, OrderReport)
             and told.about.ours
             and not self.orders.is_ours(told.what.client_order_id)
-            and self.orders.by_venue_id(told.about.instrument, told.about.number) is None
+            and self.orders.by_venue_id(told.about.instrument, str(told.about.number)) is None
         )
 
     def _fold(self, told: Told) -> None:

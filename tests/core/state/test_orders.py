@@ -14,12 +14,13 @@ from core.model.events import Change, Fill, FillReport, OrderReport, Side, Sourc
 from core.model.views import OrderState
 from core.state.orders import MAX_TERMINAL, MAX_UNCLAIMED, Order, Orders
 from core.state.position import Position
+from venues.kit.names import Prefixed
 
 SIZE = 10
 
 
 def table() -> tuple[Orders, Order]:
-    orders = Orders("hx-", 1)
+    orders = Orders(Prefixed("hx-", 1))
     return orders, orders.add(place(orders.next_id()), 0)
 
 
@@ -28,14 +29,14 @@ def place(client_order_id: str, side: Side = Side.BUY, ticks: int = 100) -> Plac
 
 
 def fill(trade_id: int, lots: int) -> Fill:
-    return Fill(trade_id, 100, lots, 0, "", True, 0)
+    return Fill(str(trade_id), trade_id, 100, lots, 0, "", True, 0)
 
 
 def report(order: Order, status: VenueStatus, filled=0, fills=(), **more) -> OrderReport:
     fields = {
         "instrument": 0,
         "client_order_id": order.client_order_id,
-        "venue_order_id": 77,
+        "venue_order_id": "77",
         "source": Source.STREAM,
         "change": Change.TRADE if fills else Change.SNAPSHOT,
         "status": status,
@@ -49,7 +50,7 @@ def report(order: Order, status: VenueStatus, filled=0, fills=(), **more) -> Ord
 
 
 def test_ids_are_unique_across_boots_and_begin_with_the_scope():
-    first, second = Orders("hx-", 1), Orders("hx-", 2)
+    first, second = Orders(Prefixed("hx-", 1)), Orders(Prefixed("hx-", 2))
     ids = {orders.next_id() for orders in (first, second) for _ in range(50)}
     assert len(ids) == 100
     assert all(first.is_ours(one) and second.is_ours(one) for one in ids)
@@ -115,7 +116,7 @@ def test_a_fill_before_the_reply_proves_acceptance():
     orders, order = table()
     folded = orders.on_report(report(order, VenueStatus.PARTIALLY_FILLED, 4, [fill(1, 4)]))
     assert folded is not None
-    assert [each.trade_id for each in folded.fills] == [1]
+    assert [each.trade_id for each in folded.fills] == ["1"]
     assert order.state is OrderState.LIVE
     assert (order.open_lots, order.filled_lots) == (6, 4)
     assert orders.exposure(0).open_buy_lots == 6
@@ -149,7 +150,7 @@ def test_filled_by_count_without_the_fills_keeps_exposure_until_they_are_known()
     assert order.state is OrderState.CANCELED
     assert order.unbooked_lots == 4
     assert orders.exposure(0).open_buy_lots == 4
-    folded = orders.on_fill(FillReport(0, 77, Side.BUY, fill(5, 4)))
+    folded = orders.on_fill(FillReport(0, "77", Side.BUY, fill(5, 4)))
     assert folded is not None
     assert orders.exposure(0).open_buy_lots == 0
     assert len(orders) == 0
@@ -157,10 +158,10 @@ def test_filled_by_count_without_the_fills_keeps_exposure_until_they_are_known()
 
 def test_a_fill_found_before_the_venue_id_is_known_is_not_lost():
     orders, order = table()
-    assert orders.on_fill(FillReport(0, 77, Side.BUY, fill(5, 4))) is None
+    assert orders.on_fill(FillReport(0, "77", Side.BUY, fill(5, 4))) is None
     folded = orders.on_report(report(order, VenueStatus.PARTIALLY_FILLED, 4))
     assert folded is not None
-    assert [each.trade_id for each in folded.fills] == [5]
+    assert [each.trade_id for each in folded.fills] == ["5"]
 
 
 def test_the_whole_size_filled_is_filled_whatever_the_status_says():
@@ -187,7 +188,7 @@ def test_orders_of_others_are_counted_and_left_alone():
 def test_an_order_of_an_earlier_boot_is_adopted_as_it_stands():
     orders, _ = table()
     left = Order.of(place("hx-0-9", Side.SELL), 0)
-    folded = orders.adopt(report(left, VenueStatus.PARTIALLY_FILLED, 3, venue_order_id=5))
+    folded = orders.adopt(report(left, VenueStatus.PARTIALLY_FILLED, 3, venue_order_id="5"))
     assert folded.order.state is OrderState.LIVE
     assert folded.order.unbooked_lots == 3
     assert orders.exposure(0).open_sell_lots == SIZE
@@ -210,12 +211,12 @@ def test_finished_orders_are_nothing_to_the_garbage_collector():
     for number in range(1, 1_001):
         order = orders.add(place(orders.next_id()), 0, before)
         half = report(order, VenueStatus.PARTIALLY_FILLED, 4, [fill(2 * number, 4)])
-        orders.on_report(replace(half, venue_order_id=100 + number))
-        orders.on_fill(FillReport(0, 100 + number, Side.BUY, fill(2 * number + 1, 3)))
-        orders.on_report(report(order, VenueStatus.CANCELED, 7, venue_order_id=100 + number))
+        orders.on_report(replace(half, venue_order_id=str(100 + number)))
+        orders.on_fill(FillReport(0, str(100 + number), Side.BUY, fill(2 * number + 1, 3)))
+        orders.on_report(report(order, VenueStatus.CANCELED, 7, venue_order_id=str(100 + number)))
         before = order
     assert orders.find(before.client_order_id) is before
-    assert orders.by_venue_id(0, 1_100) is before
+    assert orders.by_venue_id(0, "1100") is before
     assert before.state is OrderState.CANCELED
     gc.collect()
     assert len(gc.get_objects()) - known < 20, "the table's own containers"
@@ -238,7 +239,7 @@ def test_no_cycle_can_come_of_an_order():
     assert leads == {
         "Order.replaces": "Order | None",
         "Order.chain": "Chain",
-        "Order.trade_ids": "dict[int, None]",
+        "Order.trade_ids": "dict[str, None]",
     }
 
 
@@ -288,19 +289,19 @@ def chained(*numbers: int) -> tuple[Orders, list[Order]]:
     """A chain of accepted orders, each sent to replace the one before."""
     orders, first = table()
     chain = [first]
-    orders.on_report(report(first, VenueStatus.NEW, venue_order_id=numbers[0]))
+    orders.on_report(report(first, VenueStatus.NEW, venue_order_id=str(numbers[0])))
     for number in numbers[1:]:
         chain.append(orders.add(place(orders.next_id()), 0, chain[-1]))
-        orders.on_report(report(chain[-1], VenueStatus.NEW, venue_order_id=number))
+        orders.on_report(report(chain[-1], VenueStatus.NEW, venue_order_id=str(number)))
     return orders, chain
 
 
 def test_a_chain_sums_up_what_its_orders_filled_and_may_still_fill():
     orders, (one, two, three) = chained(1, 2, 3)
     assert (three.chain_filled_lots, three.chain_open_lots) == (0, 3 * SIZE)
-    orders.on_report(report(one, VenueStatus.CANCELED, 3, [fill(1, 3)], venue_order_id=1))
-    orders.on_report(report(two, VenueStatus.CANCELED, 2, venue_order_id=2))
-    orders.on_report(report(three, VenueStatus.PARTIALLY_FILLED, 1, venue_order_id=3))
+    orders.on_report(report(one, VenueStatus.CANCELED, 3, [fill(1, 3)], venue_order_id="1"))
+    orders.on_report(report(two, VenueStatus.CANCELED, 2, venue_order_id="2"))
+    orders.on_report(report(three, VenueStatus.PARTIALLY_FILLED, 1, venue_order_id="3"))
     assert {o.chain_filled_lots for o in (one, two, three)} == {6}
     assert three.chain_open_lots == SIZE - 1
     orders.on_refused(orders.add(place(orders.next_id()), 0), "of another chain")
@@ -322,7 +323,7 @@ def test_an_order_filled_beyond_its_size_is_a_contradiction():
     folded = orders.on_report(report(order, VenueStatus.FILLED, SIZE + 1))
     assert folded is not None
     assert "beyond its size" in folded.contradiction
-    by_trade = orders.on_fill(FillReport(0, 77, Side.BUY, fill(2, 1)))
+    by_trade = orders.on_fill(FillReport(0, "77", Side.BUY, fill(2, 1)))
     assert by_trade is not None
     assert "beyond its size" in by_trade.contradiction
 
@@ -346,7 +347,7 @@ def test_a_contradiction_that_is_told_again_stays_one():
 )
 def test_a_report_that_repeats_all_but_what_cannot_change_is_not_folded(what, changes):
     orders, order = table()
-    known = report(order, VenueStatus.NEW, venue_order_id=77)
+    known = report(order, VenueStatus.NEW, venue_order_id="77")
     orders.on_report(known)
     folded = orders.on_report(replace(known, **changes))
     assert folded is not None
@@ -355,29 +356,29 @@ def test_a_report_that_repeats_all_but_what_cannot_change_is_not_folded(what, ch
 
 def test_one_id_with_two_numbers_at_the_venue_is_a_contradiction():
     orders, order = table()
-    orders.on_report(report(order, VenueStatus.NEW, venue_order_id=77))
-    without = orders.on_report(report(order, VenueStatus.REJECTED, venue_order_id=0))
+    orders.on_report(report(order, VenueStatus.NEW, venue_order_id="77"))
+    without = orders.on_report(report(order, VenueStatus.REJECTED, venue_order_id=""))
     assert without is not None
     assert without.contradiction == ""
-    folded = orders.on_report(report(order, VenueStatus.NEW, venue_order_id=78))
+    folded = orders.on_report(report(order, VenueStatus.NEW, venue_order_id="78"))
     assert folded is not None
     assert "stands twice, as 77 and as 78" in folded.contradiction
 
 
 def test_ids_count_from_one():
-    assert Orders("hx-", 18).next_id() == "hx-12-0-1"
-    orders = Orders("hx-", 18, 0xABCDEF0)
+    assert Orders(Prefixed("hx-", 18)).next_id() == "hx-12-0-1"
+    orders = Orders(Prefixed("hx-", 18, 0xABCDEF0))
     assert [orders.next_id() for _ in range(3)] == [f"hx-12-bcdef0-{n}" for n in (1, 2, 3)]
     assert orders.used == 3
 
 
 def test_an_order_is_what_was_placed():
-    orders = Orders("hx-", 1)
+    orders = Orders(Prefixed("hx-", 1))
     wanted = Place(0, orders.next_id(), Side.SELL, OrderKind.POST_ONLY, TimeInForce.IOC, 7, SIZE)
     order = orders.add(wanted, 5)
     assert (order.kind, order.tif, order.side) == (OrderKind.POST_ONLY, TimeInForce.IOC, Side.SELL)
     assert (order.price_ticks, order.size_lots, order.sent_ns) == (7, SIZE, 5)
-    assert order.venue_order_id == 0
+    assert order.venue_order_id == ""
     assert order.cancelling is False
     assert order.replaces is None
     assert not order.proved
@@ -424,7 +425,7 @@ def test_a_fill_that_was_counted_before_it_is_named_is_news():
 def test_a_trade_changes_an_order_once():
     orders, order = table()
     orders.on_report(report(order, VenueStatus.PARTIALLY_FILLED, 4))
-    first, again = (orders.on_fill(FillReport(0, 77, Side.BUY, fill(1, 4))) for _ in range(2))
+    first, again = (orders.on_fill(FillReport(0, "77", Side.BUY, fill(1, 4))) for _ in range(2))
     assert first is not None
     assert again is not None
     assert (first.order, first.changed, len(first.fills)) == (order, True, 1)
@@ -433,11 +434,11 @@ def test_a_trade_changes_an_order_once():
 
 def test_a_trade_proves_that_an_order_was_taken():
     orders, order = table()
-    orders.resume(place("hx-0-1"), 3, 0, 0, 0, ())
-    resumed = orders.resume(place("hx-0-2"), 3, 78, 2, 2, [1])
+    orders.resume(place("hx-0-1"), 3, "", 0, 0, ())
+    resumed = orders.resume(place("hx-0-2"), 3, "78", 2, 2, ["1"])
     assert (resumed.state, resumed.sent_ns) == (OrderState.LIVE, 3)
-    assert resumed.venue_order_id == 78
-    folded = orders.on_fill(FillReport(0, 78, Side.BUY, fill(2, 1)))
+    assert resumed.venue_order_id == "78"
+    folded = orders.on_fill(FillReport(0, "78", Side.BUY, fill(2, 1)))
     assert folded is not None
     assert (folded.order, folded.changed) == (resumed, True)
     assert resumed.filled_lots == 3
@@ -449,13 +450,13 @@ def test_a_trade_proves_that_an_order_was_taken():
 
 def test_the_first_report_with_a_number_says_so():
     orders, order = table()
-    without = orders.on_report(report(order, VenueStatus.NEW, venue_order_id=0))
+    without = orders.on_report(report(order, VenueStatus.NEW, venue_order_id=""))
     first, again = (orders.on_report(report(order, VenueStatus.NEW)) for _ in range(2))
     assert without is not None
     assert first is not None
     assert again is not None
     assert (without.numbered, first.numbered, again.numbered) == (False, True, False)
-    assert orders.by_venue_id(0, 77) is order
+    assert orders.by_venue_id(0, "77") is order
 
 
 def test_what_we_conclude_names_its_order_and_keeps_the_reason():
@@ -505,7 +506,7 @@ def test_a_report_without_a_size_leaves_the_size():
 
 
 def test_an_adopted_order_stands_until_it_is_cancelled():
-    orders = Orders("hx-", 2)
+    orders = Orders(Prefixed("hx-", 2))
     left = Order.of(place("hx-1-9"), 0)
     order = orders.adopt(report(left, VenueStatus.NEW)).order
     assert (order.kind, order.tif, order.sent_ns) == (OrderKind.LIMIT, TimeInForce.GTC, 0)
@@ -523,53 +524,53 @@ def test_reports_about_others_are_counted():
     for _ in range(2):
         orders.on_report(report(order, VenueStatus.NEW, client_order_id="web_1"))
     assert orders.foreign == 2
-    orders.on_fill(FillReport(0, 5, Side.BUY, fill(1, 1)))
-    orders.on_fill(FillReport(0, 5, Side.BUY, fill(2, 1)))
-    orders.on_fill(FillReport(0, 6, Side.BUY, fill(3, 1)))
+    orders.on_fill(FillReport(0, "5", Side.BUY, fill(1, 1)))
+    orders.on_fill(FillReport(0, "5", Side.BUY, fill(2, 1)))
+    orders.on_fill(FillReport(0, "6", Side.BUY, fill(3, 1)))
     assert orders.foreign == 4, "orders, not fills"
-    assert orders.unclaimed() == [(0, 5), (0, 6)]
-    orders.disown(0, 5)
-    assert orders.unclaimed() == [(0, 6)]
+    assert orders.unclaimed() == [(0, "5"), (0, "6")]
+    orders.disown(0, "5")
+    assert orders.unclaimed() == [(0, "6")]
 
 
 def test_fills_of_unknown_orders_are_kept_within_a_bound_the_newest_first():
     orders, order = table()
     for number in range(1, MAX_UNCLAIMED + 2):
-        orders.on_fill(FillReport(0, number, Side.BUY, fill(number, 1)))
+        orders.on_fill(FillReport(0, str(number), Side.BUY, fill(number, 1)))
     assert len(orders.unclaimed()) == MAX_UNCLAIMED
-    assert orders.unclaimed()[0] == (0, 2)
-    folded = orders.on_report(report(order, VenueStatus.NEW, venue_order_id=MAX_UNCLAIMED + 1))
+    assert orders.unclaimed()[0] == (0, "2")
+    folded = orders.on_report(report(order, VenueStatus.NEW, venue_order_id=str(MAX_UNCLAIMED + 1)))
     assert folded is not None
-    assert [each.trade_id for each in folded.fills] == [MAX_UNCLAIMED + 1]
+    assert [each.trade_id for each in folded.fills] == [str(MAX_UNCLAIMED + 1)]
 
 
 def test_the_oldest_finished_order_is_forgotten_with_its_number():
     orders, first = table()
     orders.on_report(report(first, VenueStatus.CANCELED))
     second = orders.add(place(orders.next_id()), 0)
-    orders.on_report(report(second, VenueStatus.CANCELED, venue_order_id=78))
+    orders.on_report(report(second, VenueStatus.CANCELED, venue_order_id="78"))
     for _ in range(MAX_TERMINAL - 2):
         orders.on_refused(orders.add(place(orders.next_id()), 0), "")
-    assert orders.by_venue_id(0, 77) is first, "as many as may be"
+    assert orders.by_venue_id(0, "77") is first, "as many as may be"
     orders.on_refused(orders.add(place(orders.next_id()), 0), "")
-    assert orders.by_venue_id(0, 77) is None
+    assert orders.by_venue_id(0, "77") is None
     assert orders.find(first.client_order_id) is None
-    assert orders.by_venue_id(0, 78) is second
+    assert orders.by_venue_id(0, "78") is second
 
 
 def test_an_order_known_by_its_number_alone_is_found_by_it():
-    orders = Orders("hx-", 2)
-    orders.resume(place("hx-1-9"), 0, 77, 0, 0, ())
-    folded = orders.on_fill(FillReport(0, 77, Side.BUY, fill(5, 4)))
+    orders = Orders(Prefixed("hx-", 2))
+    orders.resume(place("hx-1-9"), 0, "77", 0, 0, ())
+    folded = orders.on_fill(FillReport(0, "77", Side.BUY, fill(5, 4)))
     assert folded is not None
-    assert [each.trade_id for each in folded.fills] == [5]
+    assert [each.trade_id for each in folded.fills] == ["5"]
     order = folded.order
     assert (order.client_order_id, order.state) == ("hx-1-9", OrderState.LIVE)
     assert orders.exposure(0).open_buy_lots == SIZE - 4
     left = report(order, VenueStatus.CANCELED, 4, client_order_id="cancel-by-hand")
     assert orders.on_report(left) is not None
     assert order.state is OrderState.CANCELED
-    assert orders.by_venue_id(0, 77) is order
+    assert orders.by_venue_id(0, "77") is order
 
 
 @pytest.mark.parametrize(
@@ -594,14 +595,14 @@ def test_a_report_that_contradicts_its_order_is_not_folded(change, what):
 def test_a_trade_on_the_other_side_is_not_booked():
     orders, order = table()
     orders.on_report(report(order, VenueStatus.NEW))
-    folded = orders.on_fill(FillReport(0, 77, Side.SELL, fill(5, 4)))
+    folded = orders.on_fill(FillReport(0, "77", Side.SELL, fill(5, 4)))
     assert folded is not None
     assert (folded.fills, order.traded_lots) == ((), 0)
     assert "other side" in folded.contradiction
 
 
 def test_an_order_at_market_has_no_price_to_contradict():
-    orders = Orders("hx-", 1)
+    orders = Orders(Prefixed("hx-", 1))
     sent = Place(0, orders.next_id(), Side.BUY, OrderKind.MARKET, TimeInForce.GTC, 0, SIZE)
     order = orders.add(sent, 0)
     told = replace(report(order, VenueStatus.FILLED, SIZE, [fill(1, SIZE)]), price_ticks=7)
@@ -638,10 +639,10 @@ def test_where_numbers_begin_anew_no_order_is_known_by_its_old_one():
     orders, order = table()
     orders.on_report(report(order, VenueStatus.NEW))
     orders.renumber(0)
-    assert orders.by_venue_id(0, 77) is None
-    assert order.venue_order_id == 0
-    assert orders.on_report(report(order, VenueStatus.NEW, venue_order_id=3)) is not None
-    assert orders.by_venue_id(0, 3) is order
+    assert orders.by_venue_id(0, "77") is None
+    assert order.venue_order_id == ""
+    assert orders.on_report(report(order, VenueStatus.NEW, venue_order_id="3")) is not None
+    assert orders.by_venue_id(0, "3") is order
 
 
 def test_an_amended_order_that_stands_is_filled_to_its_new_size_at_most():

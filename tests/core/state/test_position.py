@@ -9,13 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import core.state.position
+from core.model.commands import Since
 from core.model.events import Fill, Side
 from core.model.views import PositionView
 from core.state.position import BACKWARDS_NS, Position
 
 
 def fill(trade_id: int, price_ticks: int = 100, lots: int = 1, fee: int = 0) -> Fill:
-    return Fill(trade_id, price_ticks, lots, fee, "BNB" if fee else "", True, 0)
+    name, asset = "" if trade_id < 0 else str(trade_id), "BNB" if fee else ""
+    return Fill(name, trade_id, price_ticks, lots, fee, asset, True, 0)
 
 
 def state(position: Position) -> tuple[object, ...]:
@@ -30,6 +32,10 @@ def state(position: Position) -> tuple[object, ...]:
     )
 
 
+def numbered(*ranks: int) -> dict[str, int]:
+    return {str(rank): rank for rank in ranks}
+
+
 def restored(buys: list[int], sells: list[int]) -> Position:
     position = Position()
     position.restore(
@@ -38,9 +44,9 @@ def restored(buys: list[int], sells: list[int]) -> Position:
         bought_quote_units=700,
         sold_quote_units=330,
         fees_atoms={"BNB": 5},
-        buy_ids=buys,
-        sell_ids=sells,
-        newest_ns=0,
+        buys=numbered(*buys),
+        sells=numbered(*sells),
+        newest=None,
     )
     return position
 
@@ -72,10 +78,10 @@ def test_profit_is_what_was_received_less_paid_plus_the_rest_at_the_mark() -> No
 
 def test_fees_and_rebates_sum_up_by_asset() -> None:
     position = Position()
-    position.on_fill(Side.BUY, Fill(1, 100, 1, 7, "BNB", False, 0))
-    position.on_fill(Side.SELL, Fill(2, 100, 1, 5, "USDT", False, 0))
-    position.on_fill(Side.SELL, Fill(3, 100, 1, -9, "BNB", True, 0))
-    position.on_fill(Side.SELL, Fill(4, 100, 1, 0, "", True, 0))
+    position.on_fill(Side.BUY, Fill("1", 1, 100, 1, 7, "BNB", False, 0))
+    position.on_fill(Side.SELL, Fill("2", 2, 100, 1, 5, "USDT", False, 0))
+    position.on_fill(Side.SELL, Fill("3", 3, 100, 1, -9, "BNB", True, 0))
+    position.on_fill(Side.SELL, Fill("4", 4, 100, 1, 0, "", True, 0))
     assert position.fees_atoms == {"BNB": -2, "USDT": 5}
 
 
@@ -118,7 +124,7 @@ def test_remembered_ids_are_bounded_and_the_newest_stay_known(
     position = Position()
     for trade_id in range(0, 200, 2):
         assert position.on_fill(Side.BUY, fill(trade_id))
-        assert 4 <= len(position._buys._ids) <= 8 or trade_id < 8
+        assert 4 <= len(position._buys._ranks) <= 8 or trade_id < 8
     assert position.lots == 100
     assert not any(position.on_fill(Side.BUY, fill(trade_id)) for trade_id in range(0, 200, 2))
     assert position.on_fill(Side.BUY, fill(197)), "a late fill among the newest"
@@ -130,7 +136,7 @@ def test_the_older_half_of_the_ids_is_forgotten_at_once(monkeypatch: pytest.Monk
     position = Position()
     for trade_id in range(10, 19):
         position.on_fill(Side.BUY, fill(trade_id))
-    assert list(position._buys._ids) == [15, 16, 17, 18]
+    assert list(position._buys._ranks) == [15, 16, 17, 18]
     assert not position.on_fill(Side.BUY, fill(14)), "forgotten, and known for being older"
     assert not position.on_fill(Side.BUY, fill(9))
 
@@ -138,13 +144,13 @@ def test_the_older_half_of_the_ids_is_forgotten_at_once(monkeypatch: pytest.Monk
 def test_a_restored_position_goes_on_from_what_was_counted() -> None:
     position = restored([8, 6], [])
     assert state(position) == (4, 7, 3, 700, 330, {"BNB": 5}, 330 - 700 + 4 * 12_345)
-    assert position.recent_ids(True, 5) == [6, 8]
-    assert position.recent_ids(True, 1) == [8]
-    assert position.recent_ids(False, 5) == []
+    assert position.recent(True, 5) == numbered(6, 8)
+    assert position.recent(True, 1) == numbered(8)
+    assert position.recent(False, 5) == numbered()
     assert [position.on_fill(Side.BUY, fill(number)) for number in (5, 6, 7, 8, 9)] == [
         *(False, False, True, False, True)
     ], "what is older than all that was noted was counted; what lies between was not"
-    assert position.recent_ids(True, 3) == [7, 8, 9]
+    assert position.recent(True, 3) == numbered(7, 8, 9)
 
 
 def test_a_side_restored_without_fills_knows_none() -> None:
@@ -152,7 +158,7 @@ def test_a_side_restored_without_fills_knows_none() -> None:
     assert position.on_fill(Side.SELL, fill(0))
     assert position.on_fill(Side.BUY, fill(1))
     assert position.lots == 4
-    assert position.recent_ids(False, 2) == [0]
+    assert position.recent(False, 2) == numbered(0)
 
 
 def test_restoring_takes_a_copy_of_the_fees() -> None:
@@ -164,9 +170,9 @@ def test_restoring_takes_a_copy_of_the_fees() -> None:
         bought_quote_units=0,
         sold_quote_units=0,
         fees_atoms=fees,
-        buy_ids=[],
-        sell_ids=[],
-        newest_ns=0,
+        buys={},
+        sells={},
+        newest=None,
     )
     position.on_fill(Side.BUY, fill(1, fee=2))
     assert (position.fees_atoms, fees) == ({"BNB": 7}, {"BNB": 5})
@@ -177,7 +183,8 @@ facts = st.lists(
         st.sampled_from(Side),
         st.builds(
             Fill,
-            trade_id=st.integers(0, 10**9),
+            trade_id=st.text("abc123", min_size=1),
+            rank=st.integers(0, 10**9),
             price_ticks=st.integers(1, 10**12),
             lots=st.integers(1, 10**9),
             fee_atoms=st.integers(-(10**15), 10**15),
@@ -222,7 +229,7 @@ def test_profit_equals_decimal_arithmetic_over_the_trades(
 
 
 def at(trade_id: int, venue_ns: int, lots: int = 1) -> Fill:
-    return Fill(trade_id, 100, lots, 0, "", True, venue_ns)
+    return Fill(str(trade_id), trade_id, 100, lots, 0, "", True, venue_ns)
 
 
 def test_a_lower_number_at_a_later_time_is_no_repetition_and_is_counted() -> None:
@@ -254,9 +261,9 @@ def test_numbers_that_begin_anew_are_noticed_after_a_restart_too() -> None:
         bought_quote_units=500,
         sold_quote_units=0,
         fees_atoms={},
-        buy_ids=[1_000, 1_001],
-        sell_ids=[],
-        newest_ns=50 * BACKWARDS_NS,
+        buys=numbered(1_000, 1_001),
+        sells={},
+        newest=Since("1001", 1_001, 50 * BACKWARDS_NS),
     )
     assert position.on_fill(Side.SELL, at(3, 90 * BACKWARDS_NS))
     assert (position.lots, position.renumbered) == (4, 1)
@@ -265,9 +272,9 @@ def test_numbers_that_begin_anew_are_noticed_after_a_restart_too() -> None:
 def test_a_trade_that_is_counted_is_known_by_its_number_on_its_own_side():
     position = Position()
     position.on_fill(Side.BUY, fill(trade_id=7))
-    assert position.knows(Side.BUY, 7)
-    assert not position.knows(Side.SELL, 7)
-    assert not position.knows(Side.BUY, 8)
+    assert position.knows(Side.BUY, "7", 7)
+    assert not position.knows(Side.SELL, "7", 7)
+    assert not position.knows(Side.BUY, "8", 8)
 
 
 def test_below_the_first_of_all_fills_nothing_counts_as_known_to_the_next_boot():
@@ -280,9 +287,9 @@ def test_below_the_first_of_all_fills_nothing_counts_as_known_to_the_next_boot()
         bought_quote_units=1,
         sold_quote_units=0,
         fees_atoms={},
-        buy_ids=position.recent_ids(True, 2),
-        sell_ids=[],
-        newest_ns=0,
+        buys=position.recent(True, 2),
+        sells={},
+        newest=None,
         buy_floor=position.floor_under(True, 2),
     )
     assert again.on_fill(Side.BUY, fill(trade_id=100))
@@ -296,13 +303,116 @@ def test_below_the_newest_that_are_noted_all_count_as_known_to_the_next_boot():
     assert position.floor_under(True, 2) == 6
 
 
+# -- ids that are mere names, in the order of their time -----------------------------------------
+
+
+def named(trade_id: str, rank: int, *, listed: bool = True) -> Fill:
+    return Fill(trade_id, rank, 100, 1, 0, "", True, rank, listed)
+
+
+def again(position: Position, count: int) -> Position:
+    """Return what the next boot makes of a position."""
+    after = Position()
+    after.restore(
+        bought_lots=position.bought_lots,
+        sold_lots=0,
+        bought_quote_units=0,
+        sold_quote_units=0,
+        fees_atoms={},
+        buys=position.recent(True, count),
+        sells={},
+        newest=position.newest,
+        buy_floor=position.floor_under(True, count),
+    )
+    return after
+
+
+def test_trades_of_one_moment_are_told_apart_by_their_ids() -> None:
+    position = Position()
+    assert all(position.on_fill(Side.BUY, named(name, 7)) for name in ("x", "a", "k"))
+    assert not any(position.on_fill(Side.BUY, named(name, 7)) for name in ("a", "k", "x"))
+    assert (position.lots, position.renumbered) == (3, 0)
+
+
+def test_a_trade_that_is_told_with_two_times_is_one() -> None:
+    position = Position()
+    position.on_fill(Side.BUY, named("x", 7))
+    assert not position.on_fill(Side.BUY, named("x", 8))
+
+
+def test_numbers_that_are_times_never_begin_anew() -> None:
+    position = Position()
+    for rank in (9, 3, 9, 5):
+        position.on_fill(Side.BUY, named(f"at {rank}", rank * BACKWARDS_NS))
+    assert (position.lots, position.renumbered) == (3, 0)
+
+
+def test_behind_a_baseline_another_trade_of_its_moment_counts_and_it_does_not() -> None:
+    position = Position()
+    position.restore(
+        bought_lots=5,
+        sold_lots=0,
+        bought_quote_units=500,
+        sold_quote_units=0,
+        fees_atoms={},
+        buys={"newest": 7},
+        sells={"newest": 7},
+        newest=None,
+    )
+    assert not position.on_fill(Side.BUY, named("newest", 7))
+    assert not position.on_fill(Side.BUY, named("older", 6))
+    assert position.on_fill(Side.BUY, named("of the same moment", 7))
+    assert position.on_fill(Side.BUY, named("newer", 8))
+
+
+def test_trades_of_the_moment_that_a_note_ends_with_are_noted_all() -> None:
+    position = Position()
+    told = [named("old", 1), *(named(f"of one moment {n}", 5) for n in range(4)), named("new", 9)]
+    for one in told:
+        position.on_fill(Side.BUY, one)
+    after = again(position, 2)
+    assert position.recent(True, 2) == {f"of one moment {n}": 5 for n in range(4)} | {"new": 9}
+    assert not any(after.on_fill(Side.BUY, one) for one in told)
+    assert after.on_fill(Side.BUY, named("late, of that moment", 5))
+
+
+def test_where_all_of_one_moment_is_forgotten_none_of_it_counts_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(core.state.position, "KEPT_IDS", 8)
+    position = Position()
+    for n in range(9):
+        position.on_fill(Side.BUY, named(f"of one moment {n}", 5))
+    assert not any(position.on_fill(Side.BUY, named(f"of one moment {n}", 5)) for n in range(9))
+    assert position.lots == 9
+
+
 @pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
-def test_what_is_filled_without_a_trade_counts_however_many_trades_were_counted(side: Side) -> None:
+def test_what_is_in_no_history_counts_however_many_trades_were_counted(side: Side) -> None:
     position = restored([10, 11], [10, 11])
-    allocated = -(2**40)
-    assert not position.knows(side, allocated)
-    assert position.on_fill(side, fill(allocated))
-    assert not position.on_fill(side, fill(allocated))
-    assert position.on_fill(side, fill(allocated - 1))
-    assert position.knows(side, allocated)
+    told = named("allocation", 1, listed=False)
+    assert not position.knows(side, "allocation", 20)
+    assert position.on_fill(side, told)
+    assert not position.on_fill(side, told)
+    assert position.on_fill(side, named("another", 1, listed=False))
+    assert position.newest is None, "no history is looked through for it"
     assert not position.on_fill(side, fill(9)), "which is a trade, and older than those"
+
+
+@settings(max_examples=60)
+@given(
+    st.dictionaries(st.text("abc", min_size=1, max_size=4), st.integers(0, 6), max_size=40),
+    st.integers(1, 8),
+    st.randoms(use_true_random=False),
+)
+def test_whatever_a_boot_counted_the_next_one_counts_no_more(
+    trades: dict[str, int], count: int, shuffle: random.Random
+) -> None:
+    told = [named(name, rank) for name, rank in trades.items()]
+    shuffle.shuffle(told)
+    position = Position()
+    assert all(position.on_fill(Side.BUY, one) for one in told)
+    after = again(position, count)
+    shuffle.shuffle(told)
+    assert not any(after.on_fill(Side.BUY, one) for one in told)
+    assert after.lots == position.lots

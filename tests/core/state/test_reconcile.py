@@ -1,10 +1,19 @@
 """The venue's list of open orders minus our table: what is missing, left over, or not ours."""
 
-from core.model.commands import FetchAccount, FetchOpenOrders, OrderKind, Place, TimeInForce
+from core.model.commands import (
+    BEGINNING,
+    FetchAccount,
+    FetchOpenOrders,
+    OrderKind,
+    Place,
+    Since,
+    TimeInForce,
+)
 from core.model.events import Change, OrderReport, Side, Source, VenueStatus
 from core.model.units import NS_PER_S
 from core.state.orders import Order, Orders
 from core.state.reconcile import MOST_AT_ONCE, Pass, Watermark, compare
+from venues.kit.names import Prefixed
 
 
 def order(orders: Orders, sent_ns: int) -> Order:
@@ -16,7 +25,7 @@ def listed(client_order_id: str) -> OrderReport:
     return OrderReport(
         instrument=0,
         client_order_id=client_order_id,
-        venue_order_id=1,
+        venue_order_id="1",
         source=Source.RECONCILE,
         change=Change.SNAPSHOT,
         status=VenueStatus.NEW,
@@ -35,32 +44,32 @@ def difference(orders: Orders, reports, asked_ns: int):
 
 
 def test_an_open_order_that_is_not_listed_is_missing():
-    orders = Orders("hx-", 2)
+    orders = Orders(Prefixed("hx-", 2))
     one, two = order(orders, 1), order(orders, 2)
     found = difference(orders, [listed(two.client_order_id)], asked_ns=10)
     assert found.missing == (one.client_order_id,)
 
 
 def test_an_order_sent_after_the_question_cannot_be_missing():
-    orders = Orders("hx-", 2)
+    orders = Orders(Prefixed("hx-", 2))
     order(orders, 10)
     assert difference(orders, [], asked_ns=10).missing == ()
 
 
 def test_an_order_of_an_earlier_boot_is_left_over():
-    orders = Orders("hx-", 2)
+    orders = Orders(Prefixed("hx-", 2))
     report = listed("hx-1-9")
     assert difference(orders, [report], 10).leftover == (report,)
 
 
 def test_an_order_of_others_is_counted_and_nothing_else():
-    found = difference(Orders("hx-", 2), [listed("web_1"), listed("")], 10)
+    found = difference(Orders(Prefixed("hx-", 2)), [listed("web_1"), listed("")], 10)
     assert found.foreign == 2
     assert found.leftover == ()
 
 
 def test_a_finished_order_in_the_list_is_no_left_over():
-    orders = Orders("hx-", 2)
+    orders = Orders(Prefixed("hx-", 2))
     one = order(orders, 1)
     orders.on_refused(one, "")
     found = difference(orders, [listed(one.client_order_id)], 10)
@@ -68,7 +77,7 @@ def test_a_finished_order_in_the_list_is_no_left_over():
 
 
 def test_a_known_order_in_the_list_hides_none_of_those_after_it():
-    orders = Orders("hx-", 2)
+    orders = Orders(Prefixed("hx-", 2))
     one = order(orders, 1)
     left = listed("hx-1-9")
     found = difference(orders, [listed(one.client_order_id), left, listed("web_1")], 10)
@@ -171,18 +180,28 @@ def test_a_pass_that_was_given_up_asks_no_more():
 
 
 def test_a_trade_is_settled_once_a_lagging_history_has_shown_all_before_it():
-    mark = Watermark(5)
-    mark.saw(8, 100 * NS_PER_S)
-    mark.saw(9, 130 * NS_PER_S)
-    assert (mark.settled(100 * NS_PER_S), mark.newest_id) == (5, 9)
-    assert mark.settled(102 * NS_PER_S) == 8
-    assert mark.settled(131 * NS_PER_S) == 8
-    assert mark.settled(132 * NS_PER_S) == 9
+    mark = Watermark(Since("five", 5, 0))
+    mark.saw("eight", 8, 100 * NS_PER_S)
+    mark.saw("nine", 9, 130 * NS_PER_S)
+    assert mark.settled(100 * NS_PER_S) == Since("five", 5, 0)
+    assert mark.settled(102 * NS_PER_S) == Since("eight", 8, 100 * NS_PER_S)
+    assert mark.settled(131 * NS_PER_S).rank == 8
+    assert mark.settled(132 * NS_PER_S).rank == 9
 
 
 def test_a_trade_that_is_shown_late_moves_nothing_back():
     mark = Watermark()
-    mark.saw(9, 100 * NS_PER_S)
-    mark.saw(7, 50 * NS_PER_S)
-    assert mark.settled(60 * NS_PER_S) == -1
-    assert mark.settled(200 * NS_PER_S) == 9
+    mark.saw("nine", 9, 100 * NS_PER_S)
+    mark.saw("seven", 7, 50 * NS_PER_S)
+    assert mark.settled(60 * NS_PER_S) == BEGINNING
+    assert mark.settled(200 * NS_PER_S).rank == 9
+
+
+def test_nothing_is_settled_while_a_history_is_read_or_after_its_reading_was_broken_off():
+    """Its pages come in any order: a new trade may be told while an older page is still to come."""
+    mark = Watermark()
+    mark.reads()
+    mark.saw("newest, on the first page", 9, 100 * NS_PER_S)
+    assert mark.settled(200 * NS_PER_S) == BEGINNING
+    mark.read()
+    assert mark.settled(200 * NS_PER_S).rank == 9

@@ -574,7 +574,7 @@ def test_limits_are_stated_once_and_in_the_order_of_the_instruments() -> None:
 
 
 def replaced(new: Place, standing: Open, position_lots: int = 0) -> RefusalReason | None:
-    command = Replace(Cancel(0, "a0", 7), new)
+    command = Replace(Cancel(0, "a0", "7"), new)
     answer = risk_of().approve_replace(
         command, INSTRUMENT, LIVE, 0, standing, position_lots, NOW_NS
     )
@@ -601,7 +601,7 @@ def test_a_replace_meets_the_limits_of_a_new_order() -> None:
 
 def test_replaces_count_against_the_order_rate() -> None:
     risk = risk_of(replace(LIMITS, max_orders_per_s=1))
-    command = Replace(Cancel(0, "a0", 7), order())
+    command = Replace(Cancel(0, "a0", "7"), order())
     old = Open((Side.BUY, BID, 10))
     answers = [risk.approve_replace(command, INSTRUMENT, LIVE, 0, old, 0, NOW_NS) for _ in range(2)]
     assert isinstance(answers[0], Approved)
@@ -618,7 +618,7 @@ def standing(size_lots: int, filled_lots: int = 0, side: Side = Side.BUY) -> Ord
 def amended(
     size_lots: int, of: Order, *, risk: Risk | None = None, now_ns: int = NOW_NS
 ) -> Approved | Refusal:
-    amend = Amend(0, "a1", 7, size_lots)
+    amend = Amend(0, "a1", "7", size_lots)
     return (risk or risk_of()).approve_amend(amend, INSTRUMENT, of, now_ns)
 
 
@@ -628,7 +628,7 @@ def amended(
 def test_an_amend_only_makes_smaller_and_leaves_something(size_lots: int, approved: bool) -> None:
     answer = amended(size_lots, standing(100, 40))
     if approved:
-        assert answer == Approved(Amend(0, "a1", 7, size_lots))
+        assert answer == Approved(Amend(0, "a1", "7", size_lots))
     else:
         assert isinstance(answer, Refusal)
         assert answer.reason is RefusalReason.ORDER_SIZE
@@ -992,7 +992,7 @@ def test_no_outcome_of_our_open_orders_breaks_the_position_limit(
             case ("replace", int(which), int(lots)) if which < len(standing):
                 side = standing[which].side
                 ticks = BID if side is Side.BUY else ASK
-                command = Replace(Cancel(0, "a0", 7), order(side, ticks, lots))
+                command = Replace(Cancel(0, "a0", "7"), order(side, ticks, lots))
                 answer = risk.approve_replace(
                     command, free, book, 0, exposure(), position_lots, NOW_NS
                 )
@@ -1002,7 +1002,7 @@ def test_no_outcome_of_our_open_orders_breaks_the_position_limit(
                 one = standing[which]
                 known = Order.of(order(one.side, BID, one.size), NOW_NS)
                 known.filled_lots = one.filled
-                answer = risk.approve_amend(Amend(0, "a1", 7, lots), free, known, NOW_NS)
+                answer = risk.approve_amend(Amend(0, "a1", "7", lots), free, known, NOW_NS)
                 if isinstance(answer, Approved):
                     one.size = lots
             case ("fill", int(which), int(lots)) if which < len(standing):
@@ -1051,6 +1051,7 @@ FEW = Capabilities(
     lag_ns=0,
     dead_man=DeadMan(),
     truth=Truth.POSITIONS,
+    rising_ids=False,
 )
 
 
@@ -1101,7 +1102,7 @@ def test_an_order_that_the_venue_does_not_have_uses_none_of_our_rate() -> None:
 
 def test_a_replace_is_refused_where_the_venue_has_none() -> None:
     new = order()
-    move = Replace(Cancel(0, "a0", 1), new)
+    move = Replace(Cancel(0, "a0", "1"), new)
     for can, refused in ((FEW, True), (replace(FEW, replace=True), False)):
         answer = risk_where(can).approve_replace(move, INSTRUMENT, LIVE, 0, NOTHING_OPEN, 0, NOW_NS)
         assert isinstance(answer, Refusal) is refused
@@ -1112,7 +1113,7 @@ def test_a_replace_is_refused_where_the_venue_has_none() -> None:
 def test_an_amend_is_refused_where_the_venue_has_none() -> None:
     standing = Order.of(order(lots=10), NOW_NS)
     for can, refused in ((FEW, True), (replace(FEW, amend=AmendKind.SHRINK), False)):
-        amend = Amend(0, "a1", 1, 5)
+        amend = Amend(0, "a1", "1", 5)
         answer = risk_where(can).approve_amend(amend, INSTRUMENT, standing, NOW_NS)
         assert isinstance(answer, Refusal) is refused
         if isinstance(answer, Refusal):

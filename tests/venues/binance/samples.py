@@ -96,7 +96,7 @@ SAMPLES = Samples(
             ),
         ),
         Sent(command=world.place(), message={"method": "order.place"}),
-        Sent(command=Cancel(0, "hl-1", 0), message={"method": "order.cancel"}),
+        Sent(command=Cancel(0, "hl-1", ""), message={"method": "order.cancel"}),
         Sent(command=QueryOrder(0, "hl-1"), message={"method": "order.status"}),
     ),
     refused=tuple(

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from core.model.commands import (
+    BEGINNING,
     Amend,
     Cancel,
     CancelAll,
@@ -194,14 +195,14 @@ def test_an_order_from_its_placing_to_its_cancel(run: Run) -> None:
     assert reports(reply.facts) == reports(events) == [("a", *NEW)]
     assert {use.name for use in reply.budgets} == {"weight_1m", "orders_10s", "orders_1d"}
     assert any(isinstance(event, AccountReport) and not event.whole for event in events)
-    events = run.tell(Cancel(0, "a", 0))
+    events = run.tell(Cancel(0, "a", ""))
     [reply] = [event for event in events if isinstance(event, Reply)]
     assert reports(reply.facts) == reports(events) == [("a", *CANCELED)]
-    again = run.ask(Cancel(0, "a", 0))
+    again = run.ask(Cancel(0, "a", ""))
     assert (again.verdict, again.code) == (Verdict.REFUSED, -2011)
 
 
-def venue_id(reply: Reply) -> int:
+def venue_id(reply: Reply) -> str:
     [report] = [fact for fact in reply.facts if isinstance(fact, OrderReport)]
     return report.venue_order_id
 
@@ -226,7 +227,7 @@ def test_reply_and_stream_tell_of_the_same_fills(run: Run) -> None:
         event for event in events if isinstance(event, OrderReport) and event.change is Change.TRADE
     ]
     assert {event.client_order_id for event in made} == {"maker", "taker"}
-    trades = run.fetch(FetchTrades(0, 0)).facts
+    trades = run.fetch(FetchTrades(0, BEGINNING)).facts
     ids = {(fill.trade_id, event.side) for event in made for fill in event.fills}
     found = {(one.fill.trade_id, one.side) for one in trades if isinstance(one, FillReport)}
     assert found == ids
@@ -238,14 +239,14 @@ def test_reply_and_stream_tell_of_the_same_fills(run: Run) -> None:
 @pytest.mark.parametrize("by_id", [True, False])
 def test_a_replace_does_both_halves(run: Run, by_id: bool) -> None:
     first = run.ask(run.order("a"))
-    old = Cancel(0, "a", venue_id(first) if by_id else 0)
+    old = Cancel(0, "a", venue_id(first) if by_id else "")
     reply = run.ask(Replace(old, run.order("b", price_ticks=6_000_100)))
     assert reply.verdict is Verdict.DONE
     assert reports(reply.facts) == [("a", *CANCELED), ("b", *NEW)]
 
 
 def test_the_halves_of_a_replace_fail_by_themselves(run: Run) -> None:
-    reply = run.ask(Replace(Cancel(0, "nobody", 0), run.order("b")))
+    reply = run.ask(Replace(Cancel(0, "nobody", ""), run.order("b")))
     [outcome] = [fact for fact in reply.facts if isinstance(fact, ReplaceOutcome)]
     assert (reply.verdict, outcome.cancel, outcome.place) == (
         Verdict.REFUSED,
@@ -256,7 +257,7 @@ def test_the_halves_of_a_replace_fail_by_themselves(run: Run) -> None:
     run.tell(run.order("bid"))
     run.tell(run.sell("ask", price_ticks=6_100_000))
     through = run.sell("b", kind=OrderKind.POST_ONLY, price_ticks=5_900_000)
-    reply = run.ask(Replace(Cancel(0, "ask", 0), through))
+    reply = run.ask(Replace(Cancel(0, "ask", ""), through))
     [outcome] = [fact for fact in reply.facts if isinstance(fact, ReplaceOutcome)]
     assert (reply.code, reply.verdict) == (-2010, Verdict.REFUSED)
     assert (outcome.cancel, outcome.place_code) == (Verdict.DONE, -2010)
@@ -267,7 +268,7 @@ def test_the_halves_of_a_replace_fail_by_themselves(run: Run) -> None:
 def test_an_amend_keeps_name_and_place(run: Run, by_id: bool) -> None:
     first = run.ask(run.order("a"))
     smaller = run.instrument.lot.count("0.2")
-    events = run.tell(Amend(0, "a", venue_id(first) if by_id else 0, smaller))
+    events = run.tell(Amend(0, "a", venue_id(first) if by_id else "", smaller))
     [reply] = [event for event in events if isinstance(event, Reply)]
     for event in (*events, *reply.facts):
         if isinstance(event, OrderReport):
@@ -300,7 +301,7 @@ def test_a_query_by_line_and_by_rest(run: Run) -> None:
 def test_cancels_by_rest(run: Run) -> None:
     run.tell(run.order("a"))
     run.tell(run.order("b"))
-    assert reports(run.fetch(Cancel(0, "a", 0)).facts) == [("a", *CANCELED)]
+    assert reports(run.fetch(Cancel(0, "a", "")).facts) == [("a", *CANCELED)]
     assert reports(run.fetch(CancelAll(0)).facts) == [("b", *CANCELED)]
 
 

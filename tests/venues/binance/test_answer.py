@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from core.model.commands import (
+    BEGINNING,
     Cancel,
     CancelAll,
     Command,
@@ -117,7 +118,7 @@ def test_an_open_order_of_an_unknown_status_stands_beside_the_others() -> None:
     assert isinstance(unknown, UnknownExecution)
 
 
-@pytest.mark.parametrize("command", [FetchTrades(0, 1), FetchOrderTrades(0, 100234)])
+@pytest.mark.parametrize("command", [FetchTrades(0, BEGINNING), FetchOrderTrades(0, "100234")])
 def test_our_own_trades(command: Command) -> None:
     row = {
         "symbol": "BTCUSDT",
@@ -131,9 +132,9 @@ def test_our_own_trades(command: Command) -> None:
         "isBuyer": False,
         "isMaker": True,
     }
-    fill = Fill(28457, 401, 1_200_000, 101 * ATOM // 10, "BNB", True, 1499865549590 * MS)
+    fill = Fill("28457", 28457, 401, 1_200_000, 101 * ATOM // 10, "BNB", True, 1499865549590 * MS)
     foreign = row | {"symbol": "DOGEUSDT", "qty": "0.1234567891"}
-    assert facts(command, [row, foreign]) == (FillReport(0, 100234, Side.SELL, fill),)
+    assert facts(command, [row, foreign]) == (FillReport(0, "100234", Side.SELL, fill),)
 
 
 def test_the_account() -> None:
@@ -155,7 +156,7 @@ def test_the_time() -> None:
 
 def test_an_order_under_the_id_of_our_own_cancel_is_known_by_its_own() -> None:
     told = ORDER | {"status": "CANCELED", "clientOrderId": "hl-1-c"}
-    [report] = facts(QueryOrder(0, "", 7), told)
+    [report] = facts(QueryOrder(0, "", "7"), told)
     assert isinstance(report, OrderReport)
     assert report.client_order_id == "hl-1"
 
@@ -165,7 +166,7 @@ def test_one_order_and_cancels_by_rest() -> None:
     assert isinstance(report, OrderReport)
     assert report.source is Source.QUERY
     cancelled = ORDER | {"status": "CANCELED", "origClientOrderId": "hl-1", "clientOrderId": "x"}
-    for command, result in ((Cancel(0, "hl-1", 1), cancelled), (CancelAll(0), [cancelled])):
+    for command, result in ((Cancel(0, "hl-1", "1"), cancelled), (CancelAll(0), [cancelled])):
         [report] = facts(command, result)
         assert (report.client_order_id, report.change) == ("hl-1", Change.CANCELED)
 
@@ -181,7 +182,7 @@ def test_an_order_is_not_answered_by_rest() -> None:
 
 
 def test_no_answer_at_all_proves_nothing() -> None:
-    assert answered(Cancel(0, "a", 1), b"", status=0) == Reply(
+    assert answered(Cancel(0, "a", "1"), b"", status=0) == Reply(
         request_id=9, verdict=Verdict.UNKNOWN
     )
 

@@ -92,7 +92,7 @@ def test_a_new_order() -> None:
     assert execution() == OrderReport(
         instrument=0,
         client_order_id="hl-1",
-        venue_order_id=4293153,
+        venue_order_id="4293153",
         source=Source.STREAM,
         change=Change.NEW,
         status=VenueStatus.NEW,
@@ -117,7 +117,9 @@ def test_a_trade_carries_its_fill() -> None:
         t=77,
         m=True,
     )
-    fill = Fill(77, 2_341_600, 25_000, ATOM // 4000, "BTC", maker=True, venue_ns=report.venue_ns)
+    fill = Fill(
+        "77", 77, 2_341_600, 25_000, ATOM // 4000, "BTC", maker=True, venue_ns=report.venue_ns
+    )
     assert (report.change, report.status) == (Change.TRADE, VenueStatus.PARTIALLY_FILLED)
     assert (report.filled_lots, report.fills) == (75_000, (fill,))
 
@@ -227,10 +229,11 @@ def test_a_trade_of_an_unwatched_symbol_is_told_as_the_venue_writes_it() -> None
     ]
 
 
-def test_an_allocation_has_a_number_of_its_own_below_every_trade_id() -> None:
+def test_an_allocation_has_an_id_of_its_own_and_is_in_no_history() -> None:
     told = {"x": "TRADE", "t": -1, "l": "1.0", "L": "1.0", "n": "0", "N": None}
-    ids = [execution(**(told | {"a": each})).fills[0].trade_id for each in (0, 1)]
-    assert ids == [ALLOCATION, ALLOCATION - 1]
+    fills = [execution(**(told | {"a": each})).fills[0] for each in (0, 1)]
+    assert [fill.trade_id for fill in fills] == [f"{ALLOCATION}0", f"{ALLOCATION}1"]
+    assert not any(fill.listed for fill in fills)
 
 
 def test_a_lock_from_outside_says_how_much() -> None:
@@ -405,7 +408,7 @@ def report_of(reply: Reply) -> OrderReport:
 PLACED = OrderReport(
     instrument=0,
     client_order_id="hl-1",
-    venue_order_id=12569099453,
+    venue_order_id="12569099453",
     source=Source.REPLY,
     change=Change.NEW,
     status=VenueStatus.NEW,
@@ -444,6 +447,7 @@ def test_an_order_that_traded_as_it_arrived_names_its_fills() -> None:
     assert (report.change, report.status) == (Change.TRADE, VenueStatus.FILLED)
     assert report.filled_lots == sum(fill.lots for fill in report.fills) == 847
     assert report.fills[0] == Fill(
+        "1650422481",
         1650422481,
         2_341_610,
         635,

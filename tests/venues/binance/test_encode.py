@@ -24,6 +24,7 @@ from core.model.commands import (
     Place,
     QueryOrder,
     Replace,
+    Since,
     SubscribeMarket,
     SubscribePrivate,
     TimeInForce,
@@ -36,8 +37,8 @@ from venues.binance import VENUE, decode
 
 ADAPTER = world.ADAPTER
 SESSION = world.adapter(session_logon=True)
-OLD = Cancel(0, "hl-0", 0)
-OLD_BY_ID = Cancel(0, "hl-0", 12569099453)
+OLD = Cancel(0, "hl-0", "")
+OLD_BY_ID = Cancel(0, "hl-0", "12569099453")
 
 WIRE_COMMANDS: list[Command] = [
     world.place(),
@@ -45,11 +46,11 @@ WIRE_COMMANDS: list[Command] = [
     OLD_BY_ID,
     Replace(OLD, world.place()),
     Replace(OLD_BY_ID, world.place()),
-    Amend(0, "hl-1", 0, 500),
-    Amend(0, "hl-1", 12, 500),
+    Amend(0, "hl-1", "", 500),
+    Amend(0, "hl-1", "12", 500),
     CancelAll(0),
     QueryOrder(0, "hl-1"),
-    QueryOrder(0, "hl-1", 12),
+    QueryOrder(0, "hl-1", "12"),
     Logon(),
     SubscribePrivate(),
 ]
@@ -134,15 +135,15 @@ def test_a_replace_stops_when_the_cancel_fails() -> None:
 
 
 def test_an_amend_keeps_the_client_order_id() -> None:
-    message = sent(Amend(0, "hl-1", 12, 500))
+    message = sent(Amend(0, "hl-1", "12", 500))
     assert (message["id"], message["method"]) == ("a17", "order.amend.keepPriority")
     kept = STAMP | {"symbol": "BTCUSDT", "newClientOrderId": "hl-1", "newQty": "0.00500"}
     assert message["params"] == kept | {"orderId": 12}
-    assert sent(Amend(0, "hl-1", 0, 500))["params"] == kept | {"origClientOrderId": "hl-1"}
+    assert sent(Amend(0, "hl-1", "", 500))["params"] == kept | {"origClientOrderId": "hl-1"}
 
 
 def test_a_query_names_the_venues_id_where_it_is_known() -> None:
-    assert sent(QueryOrder(0, "hl-1", 12)) == {
+    assert sent(QueryOrder(0, "hl-1", "12")) == {
         "id": "q17",
         "method": "order.status",
         "params": STAMP | {"symbol": "BTCUSDT", "orderId": 12},
@@ -237,14 +238,14 @@ STAMP_QUERY = "recvWindow=5000&timestamp=1645423376532"
         (FetchOpenOrders(1), "GET", "openOrders", f"symbol=LTCBNB&{STAMP_QUERY}", True),
         (FetchOpenOrders(NO_INSTRUMENT), "GET", "openOrders", STAMP_QUERY, True),
         (
-            FetchTrades(0, 28457),
+            FetchTrades(0, Since("28456", 28456, 1)),
             "GET",
             "myTrades",
             f"symbol=BTCUSDT&fromId=28457&limit=1000&{STAMP_QUERY}",
             True,
         ),
         (
-            FetchOrderTrades(0, 12),
+            FetchOrderTrades(0, "12"),
             "GET",
             "myTrades",
             f"symbol=BTCUSDT&orderId=12&fromId=0&limit=1000&{STAMP_QUERY}",
@@ -257,9 +258,9 @@ STAMP_QUERY = "recvWindow=5000&timestamp=1645423376532"
             f"symbol=BTCUSDT&origClientOrderId=a%3Ab%2Fc&{STAMP_QUERY}",
             True,
         ),
-        (QueryOrder(0, "a", 7), "GET", "order", f"symbol=BTCUSDT&orderId=7&{STAMP_QUERY}", True),
+        (QueryOrder(0, "a", "7"), "GET", "order", f"symbol=BTCUSDT&orderId=7&{STAMP_QUERY}", True),
         (
-            Cancel(0, "a", 7),
+            Cancel(0, "a", "7"),
             "DELETE",
             "order",
             f"symbol=BTCUSDT&orderId=7&newClientOrderId=a-c&{STAMP_QUERY}",

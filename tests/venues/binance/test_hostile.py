@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.model.commands import (
+    BEGINNING,
     Cancel,
     Command,
     FetchAccount,
@@ -66,8 +67,8 @@ BODIES: list[tuple[Command, object]] = [
     ),
     (FetchBook(0), {"lastUpdateId": 1, "bids": [["4.0", "4.0"]], "asks": []}),
     (FetchOpenOrders(0), [rest.ORDER]),
-    (Cancel(0, "a", 1), rest.ORDER),
-    (FetchTrades(0, 1), []),
+    (Cancel(0, "a", "1"), rest.ORDER),
+    (FetchTrades(0, BEGINNING), []),
     (FetchAccount(), {"canTrade": True, "updateTime": 1, "balances": []}),
     (
         FetchInstruments(),

@@ -78,7 +78,7 @@ def test_an_order_is_charged_to_every_limit_that_its_cancel_is_charged_to(name: 
     if not any(Role.ORDERS in line.carries for line in adapter.lines):
         pytest.skip("it takes no orders yet")
     placed = Place(0, "x", Side.BUY, OrderKind.LIMIT, TimeInForce.GTC, 1, 1)
-    assert set(dict(adapter.cost(placed))) >= set(dict(adapter.cost(Cancel(0, "x", 0))))
+    assert set(dict(adapter.cost(placed))) >= set(dict(adapter.cost(Cancel(0, "x", ""))))
 
 
 @pytest.mark.parametrize(("shown", "refused"), REFUSED)

@@ -94,7 +94,7 @@ def test_questions() -> None:
 
 def test_an_order_is_not_encoded_by_halves() -> None:
     with pytest.raises(Misuse):
-        ADAPTER.encode(Cancel(0, "a", 0), 1, world.NOW_NS)
+        ADAPTER.encode(Cancel(0, "a", ""), 1, world.NOW_NS)
 
 
 def test_an_instrument_that_was_never_learned_is_misuse() -> None:

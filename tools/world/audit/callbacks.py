@@ -20,9 +20,9 @@ class Callbacks(Watch):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._fills: set[tuple[str, int]] = set()
+        self._fills: set[tuple[str, str]] = set()
         """Fills told in any boot, by client id and trade."""
-        self._fills_of_boot: set[tuple[str, int]] = set()
+        self._fills_of_boot: set[tuple[str, str]] = set()
         self._orders: dict[str, tuple[OrderState, int]] = {}
         """State and filled lots of each order as it was told last, in this boot."""
         self._asked: dict[str, str] = {}
@@ -83,7 +83,7 @@ class Callbacks(Watch):
             if order.symbol in self.ledger.doubled or order.symbol in self.untold:
                 continue
             for trade_id in order.deals:
-                if (order.client_id, trade_id) not in self._fills:
+                if (order.client_id, str(trade_id)) not in self._fills:
                     self.note("callbacks", f"no on_fill for trade {trade_id} of {order.client_id}")
 
     def _check_order(self, client_id: str, symbol: str) -> None:

@@ -13,9 +13,9 @@ from core.engine.recovery import Recovery
 from core.model.commands import FetchOpenOrders
 from core.model.events import FillReport
 from core.model.views import OrderState
-from core.state.orders import Orders
 from core.state.reconcile import Watermark
 from tools.world.canaries.canary import Canary, Change
+from venues.kit.names import Prefixed
 
 
 def _leave_the_live(self: Any, now_ns: int) -> None:
@@ -39,22 +39,23 @@ def _book_what_is_found(self: Any, report: FillReport) -> None:
     """Take each trade that an answer tells for a new one."""
     order = self._orders.by_venue_id(report.instrument, report.venue_order_id)
     if order is not None and report.instrument not in self._baselines:
-        fill = structs.replace(report.fill, trade_id=report.fill.trade_id + 10**9)
+        told = report.fill
+        fill = structs.replace(told, trade_id=f"{told.trade_id} again", rank=told.rank + 10**9)
         _on_fill_report(self, structs.replace(report, fill=fill))
 
 
 _on_fill_report: Final = Recovery.on_fill_report
 
 
-_orders: Final = Orders.__init__
+_prefixed: Final = Prefixed.__init__
 
 
-def _one_boot(self: Any, scope: str, boot: int, seed: int) -> None:
-    _orders(self, scope, 1, 0)
+def _one_boot(self: Any, scope: str, boot: int, seed: int = 0) -> None:
+    _prefixed(self, scope, 1, 0)
 
 
-def _no_seed(self: Any, scope: str, boot: int, seed: int) -> None:
-    _orders(self, scope, boot, 0)
+def _no_seed(self: Any, scope: str, boot: int, seed: int = 0) -> None:
+    _prefixed(self, scope, boot, 0)
 
 
 def _list_the_configured(self: Any, now_ns: int) -> None:
@@ -105,10 +106,10 @@ CANARIES: Final[dict[str, Canary]] = {
     ),
     "ids_of_one_folder": Canary(
         "client order ids do not tell one run folder from the next",
-        (Change(Orders, "__init__", _no_seed),),
+        (Change(Prefixed, "__init__", _no_seed),),
     ),
     "id_reused": Canary(
         "client order ids do not tell one boot from the next",
-        (Change(Orders, "__init__", _one_boot),),
+        (Change(Prefixed, "__init__", _one_boot),),
     ),
 }

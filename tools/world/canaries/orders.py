@@ -77,8 +77,8 @@ def _anybodys(self: Any, client_order_id: str) -> bool:
 
 
 def _known_below(self: Any, after_ns: int) -> None:
-    if self._ids:
-        self._floor = self._ids[-1]
+    if self._ranks:
+        self._floor = self._ranks[-1]
 
 
 def _as_ever(self: Any, *_: Any) -> None:
