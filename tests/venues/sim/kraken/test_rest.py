@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.venues.sim.kraken.driver import SECOND, Trader, World
+from tests.venues.sim.kraken.driver import SECOND, START_NS, Trader, World
 from venues.sim.actions import SetKey
 from venues.sim.http import HttpRequest
 from venues.sim.kraken.actions import AskElsewhere
@@ -91,6 +91,15 @@ def test_candles_end_with_the_current_one() -> None:
     assert row == [
         1_767_225_600, "110.0", "110.0", "110.0", "110.0", "110.0", "0.50000000", 1,
     ]  # fmt: skip
+
+
+def test_candles_begin_after_the_time_that_was_given() -> None:
+    world = market()
+    for _ in range(3):
+        world.private("AddOrder", pair="XBTUSD", type="buy", ordertype="market", volume="0.5")
+        world.now_ns += 60 * SECOND
+    rows = world.public("OHLC", pair="XBTUSD", since=1_767_225_600)["result"]["XXBTZUSD"]
+    assert [row[0] for row in rows] == [1_767_225_660, 1_767_225_720]
 
 
 @pytest.mark.parametrize(
@@ -263,6 +272,31 @@ def test_closed_orders_say_why_and_can_be_filtered() -> None:
     assert closed["closed"][order_id]["reason"] == "User requested"
     assert len(world.result("ClosedOrders", cl_ord_id="other")["closed"]) == 1
     assert world.error("QueryOrders", txid="OAAAAA-BBBBB-CCCCCC") == "EOrder:Invalid order"
+
+
+def test_closed_orders_come_fifty_at_a_time() -> None:
+    world = market()
+    ids = []
+    for _ in range(52):
+        ids += add(world)["txid"]
+        world.result("CancelOrder", txid=ids[-1])
+        world.now_ns += 10 * SECOND
+    first, rest = world.result("ClosedOrders"), world.result("ClosedOrders", ofs=50)
+    assert [*first["closed"], *rest["closed"]] == ids[::-1]
+    assert (len(first["closed"]), len(rest["closed"]), first["count"]) == (50, 2, 52)
+
+
+def test_a_span_begins_after_its_start_and_ends_with_its_end() -> None:
+    world = market()
+    fills = []
+    for _ in range(3):
+        fills += add(world, ordertype="market")["txid"]
+        world.now_ns += 10 * SECOND
+    start, end = START_NS // SECOND, START_NS // SECOND + 20
+    closed = world.result("ClosedOrders", start=start, end=end)["closed"]
+    assert list(closed) == fills[:0:-1]
+    trades = world.result("TradesHistory", start=start, end=end)["trades"]
+    assert [one["ordertxid"] for one in trades.values()] == fills[:0:-1]
 
 
 def test_fees_are_published_for_the_pairs_asked_for() -> None:

@@ -145,6 +145,14 @@ def test_a_token_lives_as_long_as_a_subscription_made_with_it() -> None:
     assert other.refused("cancel_all", token=trader.token) == "ESession:Invalid session"
 
 
+def test_a_token_is_let_go_by_leaving_what_was_subscribed_with_it() -> None:
+    world = World()
+    trader = Trader(world)
+    world.now_ns += 7_200 * SECOND
+    trader.ok("unsubscribe", channel="executions", token=trader.token)
+    assert trader.refused("cancel_all", token=trader.token) == "ESession:Invalid session"
+
+
 def test_instruments_come_with_all_that_orders_and_checksums_need() -> None:
     world = World()
     [_, snapshot] = Socket(world).ask("subscribe", channel="instrument")
@@ -181,6 +189,16 @@ def test_level3_symbols_are_rationed() -> None:
     error = socket.refused("subscribe", channel="level3", symbol=symbols, depth=1000, token=token)
     assert error == "EAPI:Rate limit exceeded"
     socket.ok("subscribe", channel="level3", symbol=symbols[:1], depth=1000, token=token)
+
+
+def test_a_connection_has_so_many_level3_symbols() -> None:
+    world = World()
+    socket = Socket(world, "/l3/v2")
+    token = world.token()
+    symbols = ["BTC/USD"] * 201
+    # A depth that is refused costs nothing: it is the number that is too high.
+    error = socket.refused("subscribe", channel="level3", symbol=symbols, depth=7, token=token)
+    assert error == "EGeneral:Invalid arguments:too many symbols"
 
 
 def test_tickers_come_by_trade_or_by_best_price() -> None:

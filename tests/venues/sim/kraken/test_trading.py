@@ -99,6 +99,13 @@ def test_a_whole_fill_is_a_trade_and_then_filled() -> None:
     assert (filled["cl_ord_id"], str(filled["cum_qty"])) == ("mine", "0.50000000")
 
 
+def test_who_waited_is_told_that_it_made_the_price() -> None:
+    world, trader = market()
+    trader.limit("sell", 105.0, 0.5)
+    world.quote("buy", "105.0", "0.5")
+    assert [one.get("liquidity_ind") for one in trader.reports()] == [None, None, "m", None]
+
+
 def test_executions_and_balances_count_their_messages_from_one() -> None:
     _, trader = market()
     trader.ok("subscribe", channel="balances", token=trader.token)
@@ -249,6 +256,15 @@ def test_gtd_expires_by_itself() -> None:
     assert kinds(trader)[-1] == ("expired", "expired")
 
 
+def test_gtd_ends_within_a_month() -> None:
+    world, trader = market()
+    order = trader.order("buy", 90.0, 0.5) | {"time_in_force": "gtd"}
+    for days, error in ((32, "EGeneral:Invalid arguments:expire_time"), (30, None)):
+        expire_time = stamp(world.now_ns + days * 86_400 * SECOND)
+        answer = trader.ask("add_order", **order, expire_time=expire_time)[0]
+        assert answer.get("error") == error
+
+
 def test_a_stop_waits_is_told_of_when_it_triggers_and_trades() -> None:
     _, trader = market()
     trader.ok(
@@ -278,6 +294,14 @@ def test_an_iceberg_shows_a_part_of_itself() -> None:
         limit_price=105.0, symbol="BTC/USD", token=trader.token,
     )  # fmt: skip
     assert world.public("Depth", pair="XBTUSD")["result"]["XXBTZUSD"]["bids"][0][1] == "0.100"
+
+
+def test_an_iceberg_shows_at_least_a_fifteenth() -> None:
+    _, trader = market()
+    order = trader.order("buy", 90.0, 1.5) | {"order_type": "iceberg"}
+    error = trader.refused("add_order", **order, display_qty=0.0999)
+    assert error == "EGeneral:Invalid arguments:display_qty"
+    assert trader.ok("add_order", **order, display_qty=0.1)
 
 
 def test_orders_of_one_account_never_trade_with_each_other() -> None:
@@ -414,6 +438,17 @@ def test_an_edit_ends_the_order_and_places_another() -> None:
     assert list(world.result("OpenOrders")["open"]) == [edited["order_id"]]
 
 
+def test_an_edit_places_what_is_left() -> None:
+    world, trader = market()
+    order_id = trader.limit("sell", 105.0, 0.5)["order_id"]
+    world.quote("buy", "105.0", "0.2")
+    edit = {"order_id": order_id, "symbol": "BTC/USD", "token": trader.token}
+    error = trader.refused("edit_order", **edit, order_qty=0.1)
+    assert error == "EGeneral:Invalid arguments:order_qty"
+    new_id = trader.ok("edit_order", **edit, order_qty=0.6)["order_id"]
+    assert world.result("OpenOrders")["open"][new_id]["vol"] == "0.40000000"
+
+
 # -- cancelling --------------------------------------------------------------------------------
 
 
@@ -462,6 +497,8 @@ def test_a_batch_cancel_and_a_cancel_of_all_count_what_they_ended() -> None:
     assert result == {"count": 2}
     assert trader.refused("batch_cancel", orders=ids[:1], token=trader.token)
     assert trader.ok("cancel_all", token=trader.token) == {"count": 2}
+    error = trader.refused("batch_cancel", orders=ids[:2], token=trader.token)
+    assert error == "EOrder:Unknown order"
 
 
 def test_the_dead_man_s_switch_ends_all_once_unless_it_is_pushed_back() -> None:
@@ -569,6 +606,18 @@ def test_the_counter_of_a_pair_refuses_orders_and_decays() -> None:
     assert trader.ok("add_order", **other)
     world.now_ns += 5 * SECOND
     assert trader.limit("buy", 90.0, 0.5)
+
+
+def test_a_counter_at_its_threshold_still_passes() -> None:
+    _, trader = market()
+    # 13 orders that end at once count 9 each, 8 more that stay one each: 125.
+    for _ in range(13):
+        order_id = trader.limit("buy", 90.0, 0.5)["order_id"]
+        trader.ok("cancel_order", order_id=[order_id], token=trader.token)
+    for _ in range(8):
+        trader.limit("buy", 90.0, 0.5)
+    error = trader.refused("add_order", **trader.order("buy", 90.0, 0.5))
+    assert error == "EOrder:Rate limit exceeded"
 
 
 def test_a_batch_cancel_passes_whatever_was_counted() -> None:
