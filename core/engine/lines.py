@@ -69,13 +69,13 @@ class Lines:
         "_market_data",
         "_masks",
         "_outbound",
-        "_reading",
         "_record",
         "_recovery",
         "_sessions",
         "_throttle",
         "codecs",
         "overlaps",
+        "reading",
     )
 
     def __init__(
@@ -128,7 +128,8 @@ class Lines:
         self._record = record
         self.codecs: list[ClientCodec | None] = [None for _ in self._links]
         """What takes each link's bytes apart, ``None`` while it is down."""
-        self._reading = 0
+        self.reading = 0
+        """The link whose bytes are being taken apart."""
 
     # -- up, read, down ------------------------------------------------------------------------
 
@@ -150,7 +151,7 @@ class Lines:
     def read(self, link: int, codec: ClientCodec, data: bytes, events: list[Event]) -> None:
         """Turn bytes into events; control frames are answered on the way."""
         counts, decode = self._counts, self._decode
-        self._reading = link
+        self.reading = link
         session = self._links[link]
         session.heard_ns = self._desk.now_ns
         line = link if link < self._count else link - self._count
@@ -240,7 +241,7 @@ class Lines:
 
     def heard(self) -> None:
         """The connection that is being read brought a reply: the venue hears us on it."""
-        self._links[self._reading].answered()
+        self._links[self.reading].answered()
 
     def on_reply(self, asked: Asked, reply: Reply) -> None:
         """Take a reply that may be to a step of a connection's opening script."""
@@ -295,7 +296,7 @@ class Lines:
 
     def on_notice(self, notice: Notice) -> None:
         """The venue says on the connection that is being read that it will be of no use."""
-        session = self._links[self._reading]
+        session = self._links[self.reading]
         line = session.link % self._count
         if notice is Notice.SHUTDOWN:
             session.expire()
@@ -310,7 +311,7 @@ class Lines:
 
         One that is missing may have told of a fill: another connection begins with all there is.
         """
-        session = self._links[self._reading]
+        session = self._links[self.reading]
         seq, last = numbered.seq, session.numbers.get(numbered.channel)
         if session.continues(numbered.channel, seq, first=numbered.first):
             return

@@ -112,8 +112,13 @@ class Replies:
     def on_reply(self, reply: Reply) -> None:
         """A reply came on the line that is being read."""
         inflight = self._outbound.inflight
-        goes_on = reply.verdict is _DONE and inflight.goes_on(reply.request_id)
-        asked = None if goes_on else inflight.take(reply.request_id)
+        asked = inflight.find(reply.request_id)
+        if asked is not None and asked.line != self._lines.reading:
+            asked = None  # what was asked elsewhere is answered there
+        elif reply.verdict is _DONE and inflight.goes_on(reply.request_id):
+            asked = None
+        else:
+            inflight.take(reply.request_id)
         self._lines.heard()
         self._take(asked, reply)
 

@@ -29,9 +29,14 @@ from core.state.meters import Share as Share
 COOL_DOWN_NS = 60 * NS_PER_S
 """Back-off where the venue states no time: Binance's weight window, so that it is fresh after."""
 
-LONGEST_NS = 7 * 86_400 * NS_PER_S
-"""Longest end of a ban or a back-off that is believed: bans last three days at most, and a number
-gone wrong would keep us from cancelling for good."""
+LONGEST_NS = 4 * 86_400 * NS_PER_S
+"""How far ahead the end of a ban or a back-off is believed: bans last three days at most. A number
+gone wrong states no time: it would keep us from cancelling for that long."""
+
+MOST_TIMES = 10
+"""How many times its limit a count may be: who has spent more is banned long since. A number gone
+wrong would keep us from cancelling until its window ends, and where nothing is sent no other number
+comes."""
 
 CANCELS_NS = 5 * NS_PER_S
 """How long cancels wait once the venue has throttled one: they are not taken for now, and who goes
@@ -75,7 +80,7 @@ class Silence:
         """Keep silence until ``dated_ns``, for ``usual_ns`` where that is 0."""
         for_ns = LEAST_NS if dated_ns else usual_ns
         if dated_ns > now_ns + LONGEST_NS:
-            dated_ns, for_ns = 0, LONGEST_NS
+            dated_ns, for_ns = 0, usual_ns
         self._dated_ns = max(self._dated_ns, dated_ns)
         self._reckoned_ns = max(self._reckoned_ns, now_ns + for_ns)
 
@@ -307,7 +312,7 @@ class Throttle:
         lowers = under_way is not None
         for use in uses:
             meter = self._whole.get(use.name) or self._scoped.get((use.name, use.instrument))
-            if meter is not None:
+            if meter is not None and use.used <= MOST_TIMES * meter.amount:
                 meter.learn(use.used, unanswered.get(meter.kind, 0), now_ns, lowers=lowers)
 
     # -- connections ---------------------------------------------------------------------------

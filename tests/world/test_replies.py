@@ -10,6 +10,7 @@ from core.model.events import BudgetUse, Costs, Reply, Side, Verdict
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.views import Refusal, RefusalReason
 from core.state import hops as hop
+from core.state.inflight import REST
 from core.state.orders import Order
 from tests.world.test_recovery import TRADE, World, refusing, world
 from tools.world.tank import LATENCY_NS
@@ -52,11 +53,24 @@ def test_a_count_is_taken_less_what_is_under_way_and_of_an_overtaken_reply_lower
     older, newer = sorted(asked)
     learning = Learning()
     w.engine.replies._throttle = learning  # type: ignore[assignment] # notes, counts not
+    w.engine.lines.reading = TRADE
     uses = (BudgetUse("orders_10s", 1),)
     w.engine.replies.on_reply(Reply(request_id=newer, verdict=Verdict.DONE, budgets=uses))
     w.engine.replies.on_reply(Reply(request_id=older, verdict=Verdict.DONE, budgets=uses))
     cost = w.house.adapter.cost(asked[older])
     assert learning.under_way == [[cost], None]
+
+
+def test_what_was_asked_on_one_way_is_answered_on_no_other():
+    w = world()
+    w.rest_answer = lambda request, status, headers, body: (5 * NS_PER_S, status, headers, body)
+    w.engine.recovery.look_again(w.now_ns)
+    w.run_until(lambda: len(w.engine.outbound.inflight) > 0, 5)
+    asked = next(iter(w.engine.outbound.inflight))
+    assert asked.line == REST
+    w.say(TRADE, 1, msgspec.json.encode({"id": f"u{asked.request_id}", "status": 200}))
+    w.run(0.5)
+    assert w.engine.outbound.inflight.find(asked.request_id) is asked, "it is awaited still"
 
 
 def test_an_answer_that_cannot_be_read_proves_nothing_and_is_counted():

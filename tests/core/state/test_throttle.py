@@ -14,6 +14,7 @@ from core.state.throttle import (
     GUARD_NS,
     LEAST_NS,
     LONGEST_NS,
+    MOST_TIMES,
     Share,
     Throttle,
 )
@@ -222,11 +223,22 @@ def test_a_cool_down_lets_only_cancels_through() -> None:
     assert throttle.take(CANCEL, at(20), Share.ORDER)
 
 
-def test_no_end_of_a_ban_is_believed_that_lies_more_than_a_week_ahead() -> None:
+def test_an_end_of_a_silence_that_cannot_be_meant_states_no_time() -> None:
     throttle = Throttle([WEIGHT], SHARED)
-    throttle.ban(at(1e9), at(1))
-    throttle.cool_down(at(1e9), at(1))
-    assert throttle.banned_until_ns == throttle.cooling_until_ns == at(1) + LONGEST_NS
+    throttle.cool_down(at(1) + LONGEST_NS + 1, at(1))
+    assert throttle.cooling_until_ns == at(1) + COOL_DOWN_NS
+    throttle.ban(at(1) + LONGEST_NS + 1, at(1))
+    assert throttle.banned_until_ns == at(1) + BAN_NS
+    throttle.ban(at(1) + LONGEST_NS, at(1))
+    assert throttle.banned_until_ns == at(1) + LONGEST_NS
+
+
+def test_a_count_beyond_all_that_could_have_been_spent_is_none() -> None:
+    throttle = Throttle([WEIGHT], SHARED)
+    throttle.learn([BudgetUse("weight", 2**63 - 1)], at(1))
+    assert throttle.take(CANCEL, at(1), Share.CANCEL)
+    throttle.learn([BudgetUse("weight", MOST_TIMES * WEIGHT.amount)], at(1))
+    assert not throttle.take(CANCEL, at(1), Share.CANCEL)
 
 
 def test_cancels_that_are_throttled_too_wait_until_they_are_tried_again() -> None:
