@@ -504,11 +504,12 @@ async def _check_account(
         findings.fail("account", str(error), todo, code=Exit.REMOTE)
         return None
     assets = ", ".join(sorted(balance.asset for balance in report.balances)) or "none"
-    if report.can_trade:
-        findings.ok("account", f"may trade; balances: {assets}")
-        return report
-    findings.fail("account", "may not trade", "give the key the permission to trade")
-    return None
+    if report.can_trade is False:
+        findings.fail("account", "may not trade", "give the key the permission to trade")
+        return None
+    may = "may trade" if report.can_trade else "the venue does not say whether it may trade"
+    findings.ok("account", f"{may}; balances: {assets}")
+    return report
 
 
 # -- what the strategy would do ----------------------------------------------------------------

@@ -227,7 +227,12 @@ class SubscribeMarket(Riskless, frozen=True, gc=False):
 
 
 class SubscribePrivate(Riskless, frozen=True, gc=False):
-    """Subscribe to the account's own events on the connection it is sent on."""
+    """Subscribe to the account's own events on the connection it is sent on.
+
+    ``channel`` is the one of them that one message can ask for, in the venue's words; "" is all.
+    """
+
+    channel: str = ""
 
 
 class Ping(Riskless, frozen=True, gc=False):

@@ -1,7 +1,5 @@
 """Kraken Spot's answers for one run: the connections, their scripts, costs, and the codecs.
 
-It tells of markets, and takes no orders yet: a run with a key is refused.
-
 Source: docs.kraken.com, WebSocket v2 and REST reference (pages of 2026-05-27).
 """
 
@@ -11,21 +9,31 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from core.model.commands import (
+    Amend,
+    Cancel,
     Command,
+    FetchAccount,
     FetchBook,
     FetchInstruments,
+    FetchOpenOrders,
+    FetchOrderTrades,
     FetchPrice,
     FetchTime,
     FetchTops,
+    FetchTrades,
+    Logon,
     Ping,
     Place,
+    QueryOrder,
     Riskless,
     SubscribeMarket,
+    SubscribePrivate,
+    TestPlace,
 )
 from core.model.errors import BadConfig
 from core.model.events import Costs, Reply
 from core.model.instrument import Instrument
-from core.model.units import NS_PER_S
+from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import (
     AmendKind,
     BookFeed,
@@ -44,7 +52,7 @@ from core.model.venue import (
 )
 from core.model.venue import Names as ClientOrderIds
 from venues.kit.names import HEX_128, Fixed
-from venues.kraken import answer, decode, encode, rules, verdicts
+from venues.kraken import answer, decode, encode, rates, rules, trading, verdicts
 from venues.kraken.checksum import checksum
 
 MARKET_LINE: Final = "market"
@@ -68,36 +76,28 @@ TELLS_NS: Final = 2 * NS_PER_S
 """An answer about an order tells its ids; how it stands comes on ``executions`` ("Add Order"). Many
 times what lies between the two, and still a prompt question where nothing comes."""
 
-CAPABILITIES: Final = Capabilities(
-    streams=frozenset(Stream),
-    orders=frozenset(),
-    amend=AmendKind.NONE,
-    replace=False,
-    test_place=False,
-    request_expiry_ns=None,
-    execution_ns=EXECUTION_NS,
-    lag_ns=LAG_NS,
-    dead_man=DeadMan(),
-    truth=Truth.BALANCES,
-    rising_ids=False,
-)
-"""A run can watch, and has no orders yet."""
-
-_PUBLIC: Final = frozenset({FetchTime, FetchInstruments, FetchTops, FetchPrice, FetchBook})
-
 
 class SpotAdapter:
     """Implements ``core.model.venue.Adapter`` for Kraken Spot."""
 
-    __slots__ = ("_decoder", "_encoder", "_lines", "_names", "_subscription", "decode", "encode")
+    __slots__ = (
+        "_capabilities",
+        "_decoder",
+        "_encoder",
+        "_lines",
+        "_names",
+        "_subscription",
+        "decode",
+        "encode",
+    )
 
     def __init__(self, subscription: Subscription) -> None:
         """Raises ``BadConfig`` for what the venue does not allow; the message names the key."""
-        if subscription.session_logon:
-            raise BadConfig(
-                "keys: on Kraken a run can only watch as yet; leave [keys] out of its configuration"
-            )
+        window_ms = subscription.recv_window_ms
+        if not trading.LEAST_DEADLINE_NS <= window_ms * NS_PER_MS <= trading.LONGEST_DEADLINE_NS:
+            raise BadConfig(f"recv_window: {window_ms} ms; Kraken takes 500 ms to 60 s")
         self._subscription = subscription
+        self._capabilities = _capabilities(subscription)
         self._decoder = decode.Decoder()
         self._encoder = encode.Encoder(subscription)
         self._names = answer.Names()
@@ -105,7 +105,10 @@ class SpotAdapter:
         """See ``core.model.venue.Adapter.decode``; bound once, as it runs for every message."""
         self.encode = self._encoder.encode
         """See ``core.model.venue.Adapter.encode``; bound once, like ``decode``."""
-        self._lines = (_line(MARKET_LINE, _url(subscription, MARKET_LINE), Role.MARKET),)
+        self._lines = (
+            _line(MARKET_LINE, _url(subscription, MARKET_LINE), Role.MARKET),
+            _line(TRADE_LINE, _url(subscription, TRADE_LINE), Role.ORDERS, Role.ACCOUNT),
+        )
 
     @property
     def lines(self) -> Sequence[Line]:
@@ -117,7 +120,7 @@ class SpotAdapter:
 
     @property
     def capabilities(self) -> Capabilities:
-        return CAPABILITIES
+        return self._capabilities
 
     def names(self, scope: str, boot: int, seed: int) -> ClientOrderIds:
         """Return a boot's client order ids: "Short UUID", 32 hexadecimal digits ("Add Order")."""
@@ -145,6 +148,8 @@ class SpotAdapter:
 
     def script(self, line: int) -> Sequence[Riskless]:
         """Return what opens a connection; see ``core.model.venue.Adapter.script``."""
+        if line == decode.TRADE:
+            return _PRIVATE_SCRIPT
         streams = encode.feeds(self._subscription.streams)
         return tuple(SubscribeMarket((stream,)) for stream in streams)
 
@@ -153,8 +158,8 @@ class SpotAdapter:
         return f"{base}/{quote}"
 
     def placed(self, request: bytes) -> Place | None:
-        """Return the order that a request asks for: none does."""
-        return None
+        """Return the order that a request asks for, see ``trading.placed``."""
+        return trading.placed(request, self._names.find)
 
     def encode_rest(self, command: Command, venue_ns: int) -> HttpRequest:
         """Return the REST request for a command, see ``Encoder.encode_rest``."""
@@ -178,10 +183,51 @@ class SpotAdapter:
 
     def cost(self, command: Command, resting_ns: int = 0) -> Costs:
         """Return what a command takes from the limits; see ``core.model.venue.Adapter.cost``."""
-        return ((_PUBLIC_KIND, 1),) if type(command) in _PUBLIC else ()
+        kind = type(command)
+        if kind is Place:
+            return _PLACE
+        if kind is Cancel:
+            return ((rules.ORDERS, rates.cancel(resting_ns)),)
+        if kind is Amend:
+            return ((rules.ORDERS, rates.amend(resting_ns)),)
+        return _QUESTIONS.get(kind, ())
 
 
-_PUBLIC_KIND: Final = "public"
+_PLACE: Final = ((rules.ORDERS, rates.ADD),)
+_CALL: Final = (("calls", 1),)
+_QUESTIONS: Final[dict[type[Command], Costs]] = {
+    **dict.fromkeys(
+        (FetchTime, FetchInstruments, FetchTops, FetchPrice, FetchBook), (("public", 1),)
+    ),
+    **dict.fromkeys((Logon, QueryOrder, FetchOpenOrders, FetchAccount, TestPlace), _CALL),
+    **dict.fromkeys((FetchTrades, FetchOrderTrades), (("calls", 2),)),
+}
+"""What a question costs: those of the account go on a key's counter, and a history counts twice
+("Spot REST Rate Limits")."""
+
+_PRIVATE_SCRIPT: Final = (
+    Logon(),
+    SubscribePrivate(encode.EXECUTIONS),
+    SubscribePrivate(encode.BALANCES),
+)
+
+
+def _capabilities(subscription: Subscription) -> Capabilities:
+    return Capabilities(
+        streams=frozenset(Stream),
+        orders=trading.TAKES,
+        # It changes prices too ("Amend Order"), which nobody asks for yet.
+        amend=AmendKind.SHRINK,
+        replace=False,
+        test_place=True,
+        request_expiry_ns=subscription.recv_window_ms * NS_PER_MS,
+        execution_ns=EXECUTION_NS,
+        lag_ns=LAG_NS,
+        # Its switch takes out everybody's orders on the account, and is not armed yet.
+        dead_man=DeadMan(),
+        truth=Truth.BALANCES,
+        rising_ids=False,
+    )
 
 
 def _url(subscription: Subscription, name: str) -> str:

@@ -8,30 +8,44 @@ Source: docs.kraken.com, REST reference (pages of 2026-05-27).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw
 
 from core.model.commands import (
+    Cancel,
     Command,
+    FetchAccount,
     FetchBook,
     FetchInstruments,
+    FetchOpenOrders,
+    FetchOrderTrades,
     FetchPrice,
     FetchTime,
     FetchTops,
+    FetchTrades,
+    Logon,
+    QueryOrder,
+    TestPlace,
 )
 from core.model.errors import Drifted, Malformed, Misuse, OffGrid
 from core.model.events import (
+    NO_INSTRUMENT,
     NOT_NUMBERED,
+    AccountReport,
     BookSnapshot,
     BookTop,
     Event,
     InstrumentsReport,
+    OpenOrders,
+    OrderReport,
     PriceTold,
     Reply,
+    Source,
     TopsReport,
+    UnknownExecution,
     VenueTime,
     Verdict,
 )
@@ -39,10 +53,15 @@ from core.model.instrument import Instrument
 from core.model.units import NS_PER_S, parse_decimal
 from venues.kit import headers as heads
 from venues.kit import messages
-from venues.kraken import decode, encode, rules, schema, verdicts
+from venues.kraken import decode, encode, facts, history, rules, schema, verdicts
+from venues.kraken.executions import Execution, Unreadable
+from venues.kraken.history import OffGridFill, OwnFill
 
 MAX_BODY: Final = 16 * 1024 * 1024
 """Longest body that is looked at; the longest legal one, AssetPairs of every pair, has some MB."""
+
+UNKNOWN_ORDER: Final = "EOrder:Unknown order"
+"""Of a question it says that there is none; of a cancel, that there is none to cancel."""
 
 HALF_SECOND_NS: Final = NS_PER_S // 2
 
@@ -96,6 +115,8 @@ def answer(
     errors = [text for text in told.error if not text.startswith("W")]
     if errors:
         reply = decode.refused(request_id, errors[0])
+        if isinstance(command, QueryOrder) and errors[0] == UNKNOWN_ORDER:
+            return msgspec.structs.replace(reply, verdict=Verdict.ABSENT)
         if isinstance(command, FetchInstruments):
             asked = ", ".join((*symbols, *command.also))
             return msgspec.structs.replace(reply, text=f"{reply.text} (asked for {asked})")
@@ -105,10 +126,34 @@ def answer(
     if told.result is UNSET:
         raise Drifted("an answer has neither an error nor a result")
     try:
-        proved = _facts(names, symbols, command, told.result)
+        proved, more = _proved(names, symbols, command, told.result)
     except messages.FAILURES as error:
         messages.refuse(error)
-    return Reply(request_id=request_id, verdict=Verdict.DONE, facts=proved)
+    absent = isinstance(command, QueryOrder) and not proved
+    verdict = Verdict.ABSENT if absent else Verdict.DONE
+    return Reply(request_id=request_id, verdict=verdict, facts=proved, more=more)
+
+
+def _proved(
+    names: Names, symbols: tuple[str, ...], command: Command, result: Raw
+) -> tuple[tuple[Event, ...], str]:
+    """Return what the result of a success proves, and the page that follows."""
+    match command:
+        case FetchTrades(index, since, page):
+            cursor = history.cursor_of(page, 0) if page else history.first_page(since, 0)
+            told = history.read_fills(result, cursor, names.find)
+            more = told.next if page else history.next_page(since, cursor, told)
+            return _own(index, told.fills), more
+        case FetchOrderTrades(_, _, ""):
+            return (), history.read_trade_ids(result)
+        case FetchOrderTrades(index, _, page):
+            return _own(index, history.read_trades(result, names.find)), history.behind(page)
+    return _facts(names, symbols, command, result), ""
+
+
+def _own(index: int, told: Iterable[OwnFill | OffGridFill]) -> tuple[Event, ...]:
+    """Return the trades of one instrument: a history is that of the whole account."""
+    return tuple(facts.own(one) for one in told if one.instrument == index)
 
 
 def _facts(
@@ -116,6 +161,16 @@ def _facts(
 ) -> tuple[Event, ...]:
     """Return what the result of a success proves."""
     match command:
+        case QueryOrder(_, _, number):
+            read = history.read_orders if number else history.read_closed_orders
+            orders = read(result, names.find)
+            return tuple(facts.told(one, Source.QUERY) for one in orders)
+        case FetchOpenOrders(index):
+            return _open_orders(index, history.read_open_orders(result, names.find))
+        case FetchAccount():
+            return (AccountReport(history.read_balances(result), True, None, 0),)
+        case Logon() | Cancel() | TestPlace():
+            return ()
         case FetchTime():
             # Whole seconds, cut: it is half a second later, give or take as much.
             venue_ns = _time(result).unixtime * NS_PER_S + HALF_SECOND_NS
@@ -130,6 +185,24 @@ def _facts(
         case FetchBook(index):
             return (_snapshot(names, index, _only(_depths(result))),)
     raise Misuse(f"{type(command).__name__} is not asked of Kraken")
+
+
+def _open_orders(index: int, told: Iterable[Execution | Unreadable]) -> tuple[Event, ...]:
+    """Return the open orders of an instrument or of all; what cannot be read stands beside them."""
+    reports: list[OrderReport] = []
+    unknown: list[Event] = []
+    for one in told:
+        if index not in (NO_INSTRUMENT, one.instrument):
+            continue
+        found = facts.told(one, Source.QUERY)
+        if isinstance(found, OrderReport) and found.instrument != NO_INSTRUMENT:
+            reports.append(found)
+        elif isinstance(found, OrderReport) and isinstance(one, Execution):
+            what = f"an order on {one.symbol}, which this run does not know"
+            unknown.append(UnknownExecution(NO_INSTRUMENT, one.client_order_id, what))
+        else:
+            unknown.append(found)
+    return (OpenOrders(index, tuple(reports)), *unknown)
 
 
 V = TypeVar("V")

@@ -24,8 +24,11 @@ from core.model.events import (
     Ignored,
     Levels,
     MarketTrade,
+    Notice,
     Reply,
+    SessionNotice,
     Side,
+    Source,
     TradingStatus,
     VenueTime,
     Verdict,
@@ -34,7 +37,7 @@ from core.model.instrument import Instrument
 from venues.kit import messages
 from venues.kit.literals import Counts
 from venues.kit.times import rfc3339_ns
-from venues.kraken import rules, schema, verdicts
+from venues.kraken import answers, executions, facts, rules, schema, verdicts
 from venues.kraken.checksum import NO_CHECKSUM
 
 MARKET: Final = 0
@@ -108,13 +111,16 @@ MOST_AT_ONCE: Final = 1_000
 class Decoder:
     """Decodes both connections; holds what it learned of the instruments, and each one's last top.
 
-    The last top is kept for its number alone; of no message is anything else remembered.
+    The last top is kept for its number alone. Of our orders ``Executions`` remembers what later
+    messages leave out; nothing else is remembered of any message.
     """
 
-    __slots__ = ("_channels", "_feeds", "_methods")
+    __slots__ = ("_channels", "_executions", "_feeds", "_instruments", "_methods")
 
     def __init__(self) -> None:
         self._feeds: dict[str, Feed] = {}
+        self._instruments: dict[str, Instrument] = {}
+        self._executions = executions.Executions(self._instruments)
         self._channels: dict[bytes, Take] = {
             b"book": self._take_book,
             b"ticker": self._take_ticker,
@@ -132,12 +138,16 @@ class Decoder:
         """Take instruments, new or renewed; their market data is decoded from here on."""
         for instrument in instruments:
             self._feeds[instrument.symbol] = Feed(instrument)
+            self._instruments[instrument.symbol] = instrument
 
     def decode(self, line: int, payload: bytes, events: list[Event]) -> None:
         """Append what one message means. Raises ``Malformed`` or ``Drifted``, nothing else."""
         if len(payload) > MAX_MESSAGE:
             raise Malformed(f"a message of {len(payload)} bytes is longer than {MAX_MESSAGE}")
         try:
+            if line == TRADE:
+                self._take_private(payload, events)
+                return
             if payload.startswith(_CHANNEL):
                 begin = len(_CHANNEL)
                 take = self._channels.get(payload[begin : payload.find(b'"', begin)])
@@ -158,6 +168,41 @@ class Decoder:
         else:
             take = self._methods.get(head.method, _take_nameless)
         take(payload, events)
+
+    def _take_private(self, payload: bytes, events: list[Event]) -> None:
+        """Append what a message of the private connection means."""
+        head = _head(payload)
+        match head.channel:
+            case "executions":
+                number, found = self._executions.read(payload)
+                events.append(number)
+                events.extend(facts.told(one, Source.STREAM) for one in found)
+            case "balances":
+                # What orders hold of a balance is not told here: balances are asked for.
+                number, told = executions.read_balances(payload)
+                events.append(number)
+                events.extend(told.moved)
+            case "":
+                self._take_private_answer(head.method, payload, events)
+            case "heartbeat" | "status":
+                self._channels[head.channel.encode()](payload, events)
+            case _:
+                events.append(Ignored(f"channel {head.channel[:40]}"))
+
+    def _take_private_answer(self, method: str, payload: bytes, events: list[Event]) -> None:
+        if not method or method == "pong":
+            self._methods.get(method, _take_nameless)(payload, events)
+            return
+        proved = answers.read(payload)
+        verdict, error = proved.verdict, proved.error
+        if verdict is Verdict.DONE and len(proved.orders) == 1:
+            verdict, error = proved.orders[0].verdict, proved.orders[0].error
+        if verdict is Verdict.DONE:
+            events.append(Reply(request_id=proved.request_id, verdict=verdict))
+            return
+        events.append(refused(proved.request_id, error))
+        if verdict is Verdict.LOGGED_OUT:
+            events.append(SessionNotice(Notice.LOGGED_OUT, error))
 
     def _feed(self, symbol: str) -> Feed:
         feed = self._feeds.get(symbol)

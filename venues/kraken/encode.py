@@ -1,7 +1,8 @@
-"""Commands -> requests: what goes over the market connection and by REST.
+"""Commands -> requests: what goes over the market connection, and which request any command is.
 
-Here live method names, parameters and their spelling. Neither key, signature nor token is ever part
-of it.
+Here live the public methods' names, parameters and their spelling; ``trading`` has those of the
+private connection, ``history`` those of questions about the account. Neither key, signature nor
+token is ever part of it.
 
 Source: docs.kraken.com, WebSocket v2 and REST reference (pages of 2026-05-27).
 """
@@ -12,22 +13,35 @@ from collections.abc import Iterable
 from typing import Final
 
 from core.model.commands import (
+    Amend,
+    Cancel,
     Command,
+    FetchAccount,
     FetchBook,
     FetchInstruments,
+    FetchOpenOrders,
+    FetchOrderTrades,
     FetchPrice,
     FetchTime,
     FetchTops,
+    FetchTrades,
+    Logon,
     Ping,
+    Place,
+    QueryOrder,
     SubscribeBook,
     SubscribeMarket,
+    SubscribePrivate,
+    TestPlace,
     UnsubscribeBook,
 )
 from core.model.errors import BadConfig, Misuse
 from core.model.instrument import Instrument
+from core.model.units import NS_PER_MS
 from core.model.venue import HttpRequest, Stream, Subscription, WireRequest
 from venues.kit import forms
-from venues.kraken import decode, rules
+from venues.kit.times import rfc3339_text
+from venues.kraken import decode, history, rules, trading
 
 DEPTH: Final = 100
 """Levels a side that are subscribed to, of 10, 25, 100, 500 and 1000."""
@@ -36,6 +50,14 @@ _CHANNELS: Final[dict[Stream, str]] = {
     Stream.DEPTH: f'"channel":"book","depth":{DEPTH},"snapshot":true',
     Stream.TOP: '"channel":"ticker","event_trigger":"bbo","snapshot":true',
     Stream.TRADES: '"channel":"trade","snapshot":false',
+}
+
+
+EXECUTIONS: Final = "executions"
+BALANCES: Final = "balances"
+_PRIVATE: Final = {
+    EXECUTIONS: trading.subscribe_executions,
+    BALANCES: trading.subscribe_balances,
 }
 
 
@@ -51,7 +73,7 @@ def feeds(streams: Iterable[Stream]) -> tuple[Stream, ...]:
 class Encoder:
     """Encodes the commands of one run; holds nothing but what it learned of the instruments."""
 
-    __slots__ = ("_subscription", "_symbols")
+    __slots__ = ("_instruments", "_subscription", "_valid_ns")
 
     def __init__(self, subscription: Subscription) -> None:
         """Raises ``BadConfig`` for symbols that are none of the venue's."""
@@ -61,16 +83,32 @@ class Encoder:
                     f"symbols: {symbol!r} is no symbol of Kraken; they are written as in BTC/USD"
                 )
         self._subscription = subscription
-        self._symbols: dict[int, str] = {}
+        self._instruments: dict[int, Instrument] = {}
+        self._valid_ns = subscription.recv_window_ms * NS_PER_MS
 
     def learn(self, instruments: Iterable[Instrument]) -> None:
         """Take instruments, new or renewed."""
         for instrument in instruments:
-            self._symbols[instrument.index] = instrument.symbol
+            self._instruments[instrument.index] = instrument
 
     def encode(self, command: Command, request_id: int, venue_ns: int) -> WireRequest | HttpRequest:
         """Return the request for a command; see ``core.model.venue.Adapter.encode``."""
         match command:
+            case Place(index):
+                deadline_ns = trading.deadline_ns(venue_ns, self._valid_ns)
+                return trading.add_order(self._row(index), command, deadline_ns, request_id)
+            case Cancel(_, name, number):
+                return trading.cancel_order(number, name, request_id)
+            case Amend(index, name, number, size_lots):
+                deadline_ns = trading.deadline_ns(venue_ns, self._valid_ns)
+                return trading.amend_order(
+                    self._row(index), number, name, None, size_lots, deadline_ns, request_id
+                )
+            case SubscribePrivate(channel):
+                subscribe = _PRIVATE.get(channel)
+                if subscribe is None:
+                    raise Misuse(f"{channel!r} is no channel of the account's own")
+                return subscribe(request_id)
             case SubscribeMarket(streams):
                 return self._subscribe_market(streams, request_id)
             case SubscribeBook(index):
@@ -82,11 +120,14 @@ class Encoder:
                 return WireRequest(decode.MARKET, body.encode())
         return self.encode_rest(command, venue_ns)
 
-    def _symbol(self, index: int) -> str:
-        symbol = self._symbols.get(index)
-        if symbol is None:
+    def _row(self, index: int) -> Instrument:
+        instrument = self._instruments.get(index)
+        if instrument is None:
             raise Misuse(f"instrument {index} was never learned")
-        return symbol
+        return instrument
+
+    def _symbol(self, index: int) -> str:
+        return self._row(index).symbol
 
     def _subscribe_market(self, streams: tuple[Stream, ...], request_id: int) -> WireRequest:
         (stream,) = streams
@@ -95,8 +136,26 @@ class Encoder:
     # -- REST ----------------------------------------------------------------------------------
 
     def encode_rest(self, command: Command, venue_ns: int) -> HttpRequest:
-        """Return the REST request for a command: that of every question."""
+        """Return the REST request for a command: that of every question, and of a cancel."""
         match command:
+            case Logon():
+                return history.fetch_token()
+            case Cancel(_, name, number):
+                return history.cancel_order(number, name)
+            case QueryOrder(_, name, number):
+                return history.query_order(number) if number else history.closed_orders(name)
+            case FetchOpenOrders():
+                return history.open_orders()
+            case FetchTrades(_, since, page):
+                first = history.first_page(since, venue_ns)
+                return history.fills(history.cursor_of(page, venue_ns) if page else first)
+            case FetchOrderTrades(_, number, page):
+                return history.query_trades(page) if page else history.order_trades(number)
+            case FetchAccount():
+                return history.balances()
+            case TestPlace(place):
+                deadline = rfc3339_text(trading.deadline_ns(venue_ns, self._valid_ns))
+                return history.test_order(self._row(place.instrument), place, deadline)
             case FetchTime():
                 return HttpRequest("GET", "/0/public/Time")
             case FetchInstruments(also):

@@ -151,6 +151,8 @@ class Execution(Struct, frozen=True, kw_only=True):
     size_lots: int | None
     filled_lots: int | None
     fill: Fill | None = None
+    last: tuple[str, str] | None = None
+    """Size and price of a trade on a pair that is not of this run, as they are written."""
     reason: str = ""
     venue_ns: int
 
@@ -162,6 +164,8 @@ class Unreadable(Struct, frozen=True):
     order_id: str
     client_order_id: str
     what: str
+    status: VenueStatus | None = None
+    """How it stands, where only its numbers cannot be read."""
 
 
 class _Order:
@@ -234,7 +238,9 @@ class Executions:
         if snapshot and not is_trade:
             change = Change.SNAPSHOT
         price = size = filled = None
-        fill = None
+        fill = last = None
+        if instrument is None and is_trade:
+            last = _last(told)
         if instrument is not None:
             try:
                 price = _count(instrument, order.price, price=True)
@@ -242,7 +248,7 @@ class Executions:
                 filled = _count(instrument, order.filled)
                 fill = _fill(told, instrument) if is_trade else None
             except OffGrid as error:
-                return Unreadable(index, told.order_id, order.client_order_id, str(error))
+                return Unreadable(index, told.order_id, order.client_order_id, str(error), status)
         return Execution(
             instrument=index,
             symbol=order.symbol,
@@ -255,6 +261,7 @@ class Executions:
             size_lots=size,
             filled_lots=filled,
             fill=fill,
+            last=last,
             reason=told.reason,
             venue_ns=rfc3339_ns(told.timestamp),
         )
@@ -265,6 +272,13 @@ def _count(instrument: Instrument, literal: bytes | None, *, price: bool = False
         return None
     grid = instrument.tick if price else instrument.lot
     return grid.count_of(*parse_number(literal), literal.decode())
+
+
+def _last(told: Report) -> tuple[str, str]:
+    """Return size and price of a trade, as they are written."""
+    if told.last_qty is UNSET or told.last_price is UNSET:
+        raise msgspec.ValidationError("a trade without last_qty or last_price")
+    return bytes(told.last_qty).decode(), bytes(told.last_price).decode()
 
 
 def _fill(told: Report, instrument: Instrument) -> Fill:

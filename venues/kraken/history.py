@@ -21,6 +21,7 @@ from typing import Annotated, Final, Literal, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from core.model.commands import OrderKind, Place, Since
 from core.model.errors import BadParameter, OffGrid
 from core.model.events import NO_INSTRUMENT, Balance, Change, Side, VenueStatus
 from core.model.instrument import Instrument
@@ -127,6 +128,74 @@ def kept(last_fill_ns: int) -> str:
     return str(max(0, last_fill_ns // NS_PER_S - LAG_S))
 
 
+def first_page(since: Since | None, venue_ns: int) -> Cursor:
+    """Return the cursor of the newest fills up to now; those behind a place, or any.
+
+    A second more is told at each end: a history cuts times, and neither end is told itself.
+    """
+    return Cursor(_start_s(since), venue_ns // NS_PER_S + 1, 0)
+
+
+def next_page(since: Since | None, cursor: Cursor, page: Page) -> str:
+    """Return what follows the first page, whose end was the time it was asked at; "" for nothing.
+
+    From its newest fill on nothing moves any more, but for fills of that very second: those push
+    others behind, so that some are told twice.
+    """
+    if since is None or not page.next:
+        return ""
+    told = page.fills[-1]
+    newest_ns = told.fill.venue_ns if isinstance(told, OwnFill) else told.venue_ns
+    offset = len(page.fills)
+    return str(Cursor(cursor.start_s, newest_ns // NS_PER_S + 1, offset))
+
+
+def _start_s(since: Since | None) -> int:
+    return 0 if since is None else max(0, since.venue_ns // NS_PER_S - 1)
+
+
+def order_trades(order_id: str) -> HttpRequest:
+    """Return the question for one order with the ids of its trades."""
+    return _post("QueryOrders", {"txid": order_id, "trades": "true"})
+
+
+MOST_QUERIED: Final = 20
+"""Trades of one question."""
+
+
+def query_trades(ids: str) -> HttpRequest:
+    """Return the question for the first of some trades, by their ids with commas between."""
+    return _post("QueryTrades", {"txid": ",".join(ids.split(",")[:MOST_QUERIED])})
+
+
+def behind(ids: str) -> str:
+    """Return the ids that ``query_trades`` has left for another question."""
+    return ",".join(ids.split(",")[MOST_QUERIED:])
+
+
+def test_order(instrument: Instrument, place: Place, deadline: str) -> HttpRequest:
+    """Return a new order that the venue judges and does not place.
+
+    Raises ``BadParameter`` for a kind that the venue does not take.
+    """
+    kind = place.kind
+    fields = {
+        "pair": rules.altname_of(instrument.symbol),
+        "type": "buy" if place.side is Side.BUY else "sell",
+        "ordertype": "market" if kind is OrderKind.MARKET else "limit",
+        "volume": instrument.lot.text(place.lots),
+        "cl_ord_id": place.client_order_id,
+        "deadline": deadline,
+        "validate": "true",
+    }
+    if kind is not OrderKind.MARKET:
+        fields["price"] = instrument.tick.text(place.price_ticks)
+        fields["timeinforce"] = place.tif.upper()
+    if kind is OrderKind.POST_ONLY:
+        fields["oflags"] = "post"
+    return _post("AddOrder", fields)
+
+
 def fills(cursor: Cursor) -> HttpRequest:
     """Return the question for a page of fills; each trade by itself, as the stream tells them."""
     fields: dict[str, str | int] = {"start": cursor.start_s, "end": cursor.end_s}
@@ -155,6 +224,10 @@ class OrderInfo(Struct, frozen=True, gc=False, kw_only=True):
     closetm: Raw | UnsetType = UNSET
     cl_ord_id: str | None = None
     reason: str | None = None
+
+
+class Traded(Struct, frozen=True, gc=False):
+    trades: list[str] = []
 
 
 class Open(Struct, frozen=True, gc=False):
@@ -196,6 +269,8 @@ _closed = messages.decoder(Closed)
 _history = messages.decoder(History)
 _system = messages.decoder(System)
 _orders: Final = msgspec.json.Decoder(dict[str, OrderInfo]).decode
+_traded: Final = msgspec.json.Decoder(dict[str, Traded]).decode
+_trades: Final = msgspec.json.Decoder(dict[str, OwnTrade]).decode
 _held: Final = msgspec.json.Decoder(dict[str, Held]).decode
 
 _SIDES: Final = {"buy": Side.BUY, "sell": Side.SELL}
@@ -232,6 +307,7 @@ class OffGridFill(Struct, frozen=True):
     base_atoms: int
     quote_atoms: int
     fee_atoms: int
+    fee_asset: str
     venue_ns: int
 
 
@@ -281,7 +357,7 @@ def _state(order_id: str, info: OrderInfo, find: Find) -> Execution | Unreadable
             size = instrument.lot.count(info.vol)
             filled = instrument.lot.count(info.vol_exec)
         except OffGrid as error:
-            return Unreadable(index, order_id, name, str(error))
+            return Unreadable(index, order_id, name, str(error), status)
         status = _told_by_sizes(status, size, filled)
     return Execution(
         instrument=index,
@@ -308,6 +384,22 @@ def _told_by_sizes(status: VenueStatus, size_lots: int, filled_lots: int) -> Ven
     if status is VenueStatus.FILLED and filled_lots < size_lots:
         return VenueStatus.CANCELED
     return status
+
+
+def read_trade_ids(result: bytes | Raw) -> str:
+    """Return the ids of the trades of one order, with commas between."""
+    try:
+        return ",".join(name for order in _traded(result).values() for name in order.trades)
+    except messages.FAILURES as error:
+        messages.refuse(error)
+
+
+def read_trades(result: bytes | Raw, find: Find) -> tuple[OwnFill | OffGridFill, ...]:
+    """Return the trades that were asked for by id; raises as ``read_open_orders`` does."""
+    try:
+        return tuple(_own(name, trade, find) for name, trade in _trades(result).items())
+    except messages.FAILURES as error:
+        messages.refuse(error)
 
 
 def read_fills(result: bytes | Raw, cursor: Cursor, find: Find) -> Page:
@@ -354,6 +446,7 @@ def _own(execution_id: str, trade: OwnTrade, find: Find) -> OwnFill | OffGridFil
         atoms(trade.vol),
         atoms(trade.cost),
         fee_atoms,
+        "" if instrument is None else instrument.quote,
         venue_ns,
     )
 

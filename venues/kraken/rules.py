@@ -15,11 +15,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from core.model.errors import Drifted
-from core.model.events import Limit
+from core.model.events import Limit, Rule, Scope
 from core.model.instrument import Instrument, Trading
 from core.model.units import NS_PER_S, Grid, format_decimal
 from venues.kit.numbers import least_steps
-from venues.kraken import schema
+from venues.kraken import rates, schema
 
 SYMBOL: Final = re.compile(r"[A-Za-z0-9.]{1,20}/[A-Za-z0-9.]{1,20}", re.ASCII)
 """A symbol of v2; nothing of it has to be escaped in JSON."""
@@ -56,16 +56,25 @@ _TRADING: Final[dict[str, Trading]] = {
 MAX_OPEN_ORDERS: Final = 60
 """Open orders a pair of the lowest tier ("Open Order Limits"); which tier we are, nobody tells."""
 
-CALLS: Final = "calls_21s"
+CALLS: Final = "calls"
+ORDERS: Final = "orders"
 PUBLIC: Final = "public_10s"
 
 PUBLISHED: Final = (
-    Limit(CALLS, "calls", 7, 21 * NS_PER_S),
+    Limit(CALLS, "calls", 15, 3 * NS_PER_S, Rule.BUCKET),
     Limit(PUBLIC, "public", 10, 10 * NS_PER_S),
+    Limit(
+        "orders_pair",
+        ORDERS,
+        rates.STARTER.threshold,
+        rates.STARTER.token_ns,
+        Rule.BUCKET,
+        Scope.INSTRUMENT,
+    ),
 )
-"""A key's call counter holds 15 in the lowest tier and forgets one in 3 s: seven in each 21 s are
-no more in the long run, and no more than 14 across an edge. Public questions are limited by
-address, documented as about one a second (support.kraken.com, "What are the API rate limits?")."""
+"""Those of the lowest tier. A key's call counter holds 15 and forgets one in 3 s; a pair's order
+counter holds 60 and forgets one a second. Public questions are limited by address, documented as
+about one a second (support.kraken.com, "What are the API rate limits?")."""
 
 
 def trading_of(status: str) -> Trading:

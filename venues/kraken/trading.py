@@ -12,15 +12,19 @@ Source: docs.kraken.com, WebSocket v2: ``add_order``, ``amend_order``, ``cancel_
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, Literal
+
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from core.model.commands import OrderKind, Place, TimeInForce
-from core.model.errors import BadParameter
+from core.model.errors import BadParameter, Malformed
 from core.model.events import Side
 from core.model.instrument import Instrument
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import WireRequest
+from venues.kit import messages
+from venues.kit.numbers import RoundedDown, RoundedUp
 from venues.kit.times import rfc3339_text
 from venues.kraken import decode
 
@@ -50,8 +54,13 @@ _KINDS: Final[dict[tuple[OrderKind, TimeInForce], str]] = {
         '"order_type":"limit","time_in_force":"gtc","post_only":true'
     ),
     (OrderKind.MARKET, TimeInForce.IOC): '"order_type":"market"',
+    (OrderKind.MARKET, TimeInForce.GTC): '"order_type":"market"',
 }
 """What the venue takes; fill-or-kill is documented for REST alone."""
+
+
+TAKES: Final = frozenset(_KINDS) - {(OrderKind.MARKET, TimeInForce.GTC)}
+"""As a venue tells it: an order at market takes what there is at once, whatever it says."""
 
 
 def add_order(
@@ -152,6 +161,56 @@ def subscribe_balances(request_id: int) -> WireRequest:
     return _request("subscribe", '"channel":"balances","snapshot":true', request_id)
 
 
+# -- what was sent -----------------------------------------------------------------------------
+
+
+class _Sent(Struct, frozen=True, gc=False, kw_only=True):
+    symbol: str
+    side: Literal["buy", "sell"]
+    order_type: Literal["limit", "market"]
+    time_in_force: TimeInForce = TimeInForce.GTC
+    post_only: bool = False
+    order_qty: Raw
+    limit_price: Raw | UnsetType = UNSET
+    cl_ord_id: str
+    validate: bool = False
+
+
+class _Request(Struct, frozen=True, gc=False):
+    params: _Sent
+
+
+_HEAD: Final = b'{"method":"add_order",'
+_read_request = messages.decoder(_Request)
+
+
+def placed(request: bytes, find: Callable[[str], Instrument | None]) -> Place | None:
+    """Return the new order that a recorded request asks for, ``None`` for any other.
+
+    On a grid that was finer then, its size is rounded up, and its price down.
+    """
+    if not request.startswith(_HEAD):
+        return None
+    try:
+        sent = _read_request(request).params
+    except messages.FAILURES:
+        return None
+    instrument = find(sent.symbol)
+    if instrument is None or sent.validate:
+        return None
+    kind = OrderKind.MARKET if sent.order_type == "market" else OrderKind.LIMIT
+    if sent.post_only:
+        kind = OrderKind.POST_ONLY
+    price = "0" if sent.limit_price is UNSET else bytes(sent.limit_price).decode()
+    try:
+        ticks = RoundedDown(instrument.tick, 0, 0)[price]
+        lots = RoundedUp(instrument.lot, 1, 0)[bytes(sent.order_qty).decode()]
+    except Malformed:
+        return None
+    side = Side.BUY if sent.side == "buy" else Side.SELL
+    return Place(instrument.index, sent.cl_ord_id, side, kind, sent.time_in_force, ticks, lots)
+
+
 # -- inside ------------------------------------------------------------------------------------
 
 _TOKEN: Final = '"token":"'  # noqa: S105 (the hole for it)
@@ -169,7 +228,7 @@ def _order(instrument: Instrument, place: Place) -> str:
     if kind is None:
         raise BadParameter(
             f"Kraken takes no {place.kind} order with tif {place.tif}; allowed are limit with gtc "
-            "or ioc, post_only with gtc, and market with ioc"
+            "or ioc, post_only with gtc, and market with either"
         )
     side = "buy" if place.side is _BUY else "sell"
     order = f'{kind},"side":"{side}","order_qty":{instrument.lot.text(place.lots)}'

@@ -48,7 +48,8 @@ ERRORS: Final[dict[str, Meaning]] = {
     "EAPI:Invalid nonce": Meaning(REFUSED, COUNT, "S1"),
     "EAPI:Rate limit exceeded": Meaning(THROTTLED, PAUSE, "S2"),
     "EAPI:Feature disabled": Meaning(FATAL, HALT, "S5"),
-    "ESession:Invalid session": Meaning(LOGGED_OUT, HALT, "S4"),
+    # Another connection asks for a token of its own.
+    "ESession:Invalid session": Meaning(LOGGED_OUT, PAUSE, "S4"),
     "EAccount:Invalid permissions": Meaning(FATAL, HALT, "S1"),
     "EAuth:Account temporary disabled": Meaning(FATAL, HALT, "S1"),
     "EAuth:Account unconfirmed": Meaning(FATAL, HALT, "S1"),

@@ -4,9 +4,10 @@ import msgspec
 import pytest
 
 from core.model import commands
-from core.model.commands import Command
+from core.model.commands import Cancel, Command, OrderKind, TimeInForce
 from core.model.errors import BadConfig
 from core.model.events import Verdict
+from core.model.units import NS_PER_S
 from core.model.venue import Environment, Remedy, Role, Stream, SyncKind, cancel_kinds
 from tests.venues.kraken import world
 from venues.kraken import VENUE, decode
@@ -25,17 +26,42 @@ def test_the_endpoints_are_those_of_the_documentation() -> None:
     assert Environment.TESTNET not in VENUE.endpoints, "the venue has none for spot"
 
 
-def test_one_connection_tells_of_all_markets() -> None:
-    [line] = ADAPTER.lines
+def test_one_connection_tells_of_all_markets_and_one_of_our_orders() -> None:
+    line, private = ADAPTER.lines
     assert (line.name, line.carries) == ("market", frozenset({Role.MARKET}))
+    assert (private.name, private.carries) == ("trade", frozenset({Role.ORDERS, Role.ACCOUNT}))
     assert line.keepalive is not None
     assert 2 * line.keepalive.every_ns < 60_000_000_000, "the venue closes what is silent a minute"
     assert line.max_message_bytes == decode.MAX_MESSAGE
 
 
-def test_a_run_with_a_key_is_refused() -> None:
-    with pytest.raises(BadConfig, match="watch"):
-        VENUE.adapter(world.subscription(keyed=True))
+@pytest.mark.parametrize("window_ms", [0, 499, 60_001])
+def test_a_deadline_that_the_venue_does_not_take_is_refused(window_ms: int) -> None:
+    with pytest.raises(BadConfig, match="500 ms to 60 s"):
+        VENUE.adapter(msgspec.structs.replace(world.subscription(), recv_window_ms=window_ms))
+
+
+def test_a_private_connection_asks_for_a_token_and_then_for_each_channel() -> None:
+    assert ADAPTER.script(decode.TRADE) == (
+        commands.Logon(),
+        commands.SubscribePrivate("executions"),
+        commands.SubscribePrivate("balances"),
+    )
+
+
+def test_nothing_is_replaced_and_fill_or_kill_is_not_taken() -> None:
+    can = ADAPTER.capabilities
+    assert not can.replace
+    assert (OrderKind.POST_ONLY, TimeInForce.GTC) in can.orders
+    assert not any(tif is TimeInForce.FOK for _, tif in can.orders)
+    assert can.request_expiry_ns == 5 * NS_PER_S
+
+
+def test_an_order_that_has_just_been_placed_is_dear_to_cancel() -> None:
+    cancel = Cancel(0, "a", "")
+    costs = [ADAPTER.cost(cancel, age_s * NS_PER_S) for age_s in (0, 9, 299, 300)]
+    assert costs == [(("orders", count),) for count in (8, 6, 1, 0)]
+    assert ADAPTER.cost(commands.Amend(0, "a", "", 1), 0) == (("orders", 4),)
 
 
 def test_a_missing_url_is_named() -> None:
@@ -63,7 +89,13 @@ def test_every_command_has_a_cost_in_known_limits(kind: type[Command]) -> None:
 
 
 def test_a_cancel_shares_no_limit_with_questions() -> None:
-    assert cancel_kinds(ADAPTER) == frozenset()
+    questions = {
+        kind
+        for command in (commands.QueryOrder(0, "a"), commands.FetchAccount(), commands.FetchTime())
+        for kind, _ in ADAPTER.cost(command)
+    }
+    assert cancel_kinds(ADAPTER) == {"orders"}
+    assert questions == {"calls", "public"}
 
 
 def test_the_name_of_a_pair() -> None:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from core.model.commands import (
-    Cancel,
+    CancelAll,
     Command,
     FetchBook,
     FetchInstruments,
@@ -17,6 +17,7 @@ from core.model.commands import (
     Ping,
     SubscribeBook,
     SubscribeMarket,
+    SubscribePrivate,
     UnsubscribeBook,
 )
 from core.model.errors import BadConfig, Misuse
@@ -92,9 +93,11 @@ def test_questions() -> None:
     assert rest(FetchBook(0)).target == "/0/public/Depth?pair=XBTUSD&count=100"
 
 
-def test_an_order_is_not_encoded_by_halves() -> None:
+def test_what_the_venue_has_no_word_for_is_not_encoded() -> None:
     with pytest.raises(Misuse):
-        ADAPTER.encode(Cancel(0, "a", ""), 1, world.NOW_NS)
+        ADAPTER.encode(CancelAll(0), 1, world.NOW_NS)
+    with pytest.raises(Misuse):
+        ADAPTER.encode(SubscribePrivate("ownTrades"), 1, world.NOW_NS)
 
 
 def test_an_instrument_that_was_never_learned_is_misuse() -> None:

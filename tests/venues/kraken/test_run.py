@@ -24,6 +24,7 @@ from core.state.journal import Payload
 from tests.venues.kraken import world
 from tools import app
 from tools.world.tank import client_frames, server_frame
+from venues.kraken import decode
 
 CONFIG = """
 venue = "kraken"
@@ -36,6 +37,9 @@ name = "observer"
 """
 
 CLOCK_S = 1_696_613_755
+NEXT = 2
+"""The link of the market's second connection, as there are two kinds."""
+
 OFFSET_NS = 250 * NS_PER_MS
 """How far the venue's clock is ahead of ours."""
 
@@ -306,15 +310,15 @@ def test_a_connection_is_replaced_without_a_book_being_lost(venue: Venue) -> Non
         venue.says(b'{"channel":"heartbeat"}')
     venue.sent.clear()
     btc, matic = venue.engine.books
-    (session,) = venue.engine.sessions
+    session = venue.engine.sessions[decode.MARKET]
     session.expire()
     venue.lives(200 * NS_PER_MS)
-    subscribed(venue, link=1)
-    venue.says(world.SNAPSHOT, link=1)
+    subscribed(venue, link=NEXT)
+    venue.says(world.SNAPSHOT, link=NEXT)
     assert not venue.dropped, "one book is not told of yet"
-    venue.says(with_checksum(GUIDE), link=1)
+    venue.says(with_checksum(GUIDE), link=NEXT)
     venue.lives(200 * NS_PER_MS)
     assert venue.dropped == ["0: replaced by a new connection"]
     assert (btc.live, matic.live) == (True, True), (btc.why, matic.why)
-    venue.says(stamped(world.UPDATE, venue.now_ns), link=1)
+    venue.says(stamped(world.UPDATE, venue.now_ns), link=NEXT)
     assert matic.live, matic.why

@@ -85,7 +85,7 @@ def test_the_other_kinds_of_orders() -> None:
     [
         (OrderKind.LIMIT, TimeInForce.FOK),
         (OrderKind.POST_ONLY, TimeInForce.IOC),
-        (OrderKind.MARKET, TimeInForce.GTC),
+        (OrderKind.MARKET, TimeInForce.FOK),
     ],
 )
 def test_what_the_venue_does_not_take_is_refused(kind: OrderKind, tif: TimeInForce) -> None:

@@ -38,7 +38,7 @@ def test_every_documented_error_has_a_verdict_of_its_own(error: str) -> None:
         ("EAPI:Rate limit exceeded", Verdict.THROTTLED, Remedy.PAUSE),
         ("EAPI:Invalid signature", Verdict.FATAL, Remedy.HALT),
         ("EGeneral:Temporary lockout", Verdict.BANNED, Remedy.PAUSE),
-        ("ESession:Invalid session", Verdict.LOGGED_OUT, Remedy.HALT),
+        ("ESession:Invalid session", Verdict.LOGGED_OUT, Remedy.PAUSE),
         ("EQuery:Unknown asset pair", Verdict.FATAL, Remedy.HALT_INSTRUMENT),
         ("Currency pair not supported XBT/USD", Verdict.FATAL, Remedy.HALT_INSTRUMENT),
         ("EGeneral:Invalid arguments:volume", Verdict.REFUSED, Remedy.COUNT),

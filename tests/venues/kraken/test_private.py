@@ -1,0 +1,373 @@
+"""The private connection and the questions of recovery, from a command to core's facts."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.model.commands import (
+    BEGINNING,
+    Amend,
+    Cancel,
+    FetchAccount,
+    FetchOpenOrders,
+    FetchOrderTrades,
+    FetchTrades,
+    Logon,
+    OrderKind,
+    Place,
+    QueryOrder,
+    Since,
+    SubscribePrivate,
+    TestPlace,
+    TimeInForce,
+)
+from core.model.errors import Drifted, Malformed
+from core.model.events import (
+    NO_INSTRUMENT,
+    AccountReport,
+    Balance,
+    BalanceMoved,
+    Change,
+    Event,
+    Fill,
+    FillReport,
+    Ignored,
+    Notice,
+    Numbered,
+    OpenOrders,
+    OrderReport,
+    Reply,
+    SessionNotice,
+    Side,
+    Source,
+    TradeElsewhere,
+    UnknownExecution,
+    VenueStatus,
+    Verdict,
+)
+from core.model.units import NS_PER_S, atoms
+from core.model.venue import HttpRequest, WireRequest
+from tests.venues.kraken import world
+from tests.venues.kraken.test_executions import LIVE, ORDER, PENDING, TRADED, update
+from tests.venues.kraken.test_history import body, info
+from tests.venues.kraken.test_hostile import mutated
+from venues.kraken import decode
+from venues.kraken.adapter import SpotAdapter
+
+ADAPTER = world.adapter()
+NAME = "0123456789abcdef0123456789abcdef"
+TRADE_NS = 1_695_378_785_709_993_000
+
+
+def private(payload: bytes, by: SpotAdapter | None = None) -> list[Event]:
+    events: list[Event] = []
+    (by or world.adapter()).decode(decode.TRADE, payload, events)
+    return events
+
+
+def place(**changes: Any) -> Place:
+    fields: dict[str, Any] = {
+        "instrument": 0,
+        "client_order_id": NAME,
+        "side": Side.BUY,
+        "kind": OrderKind.LIMIT,
+        "tif": TimeInForce.GTC,
+        "price_ticks": 375_000,
+        "lots": 125_000_000,
+    }
+    return Place(**(fields | changes))
+
+
+def sent(command: Any) -> dict[str, Any]:
+    request = ADAPTER.encode(command, 17, world.NOW_NS)
+    assert isinstance(request, WireRequest)
+    assert (request.line, request.replies) == (decode.TRADE, 1)
+    message: dict[str, Any] = json.loads(request.body)
+    assert message["req_id"] == 17
+    assert message["params"].pop("token") == "", "the signer's hole"
+    return message
+
+
+def asked(command: Any) -> HttpRequest:
+    request = ADAPTER.encode(command, 17, world.NOW_NS)
+    assert isinstance(request, HttpRequest)
+    return request
+
+
+def answered(command: Any, result: object) -> Reply:
+    told = json.dumps({"error": [], "result": result}).encode()
+    return ADAPTER.answer(command, 5, 200, {}, told)
+
+
+# -- the connection ----------------------------------------------------------------------------
+
+
+def test_the_documented_life_of_an_order() -> None:
+    by = world.adapter()
+    number, pending = private(PENDING, by)
+    assert number == Numbered("executions", 8, first=False)
+    assert pending == OrderReport(
+        instrument=0,
+        client_order_id="",
+        venue_order_id=ORDER,
+        source=Source.STREAM,
+        change=Change.NEW,
+        status=VenueStatus.PENDING,
+        side=Side.SELL,
+        price_ticks=265_000,
+        size_lots=500_000,
+        filled_lots=0,
+        venue_ns=1_695_378_785_709_950_000,
+    )
+    _, live = private(LIVE, by)
+    assert isinstance(live, OrderReport)
+    assert (live.status, live.price_ticks, live.size_lots) == (VenueStatus.NEW, 265_000, 500_000)
+    _, traded = private(TRADED, by)
+    assert isinstance(traded, OrderReport)
+    assert (traded.change, traded.filled_lots) == (Change.TRADE, 500_000)
+    [fill] = traded.fills
+    assert fill == Fill(
+        "TGBB7L-HT5LX-J3BZ4A",
+        TRADE_NS // NS_PER_S,
+        265_999,
+        500_000,
+        atoms("0.3458"),
+        "USD",
+        maker=False,
+        venue_ns=TRADE_NS,
+    )
+
+
+def test_a_trade_on_another_pair_is_told_as_it_is_written() -> None:
+    [_, elsewhere] = private(TRADED.replace(b"BTC/USD", b"ADA/EUR"))
+    assert elsewhere == TradeElsewhere("ADA/EUR", Side.SELL, "0.005", "26599.9", TRADE_NS)
+
+
+def test_an_order_that_was_never_told_whole_is_not_guessed() -> None:
+    [_, found] = private(LIVE)
+    assert isinstance(found, UnknownExecution)
+    assert found.instrument == NO_INSTRUMENT
+    [_, found] = private(update(symbol="BTC/USD"))
+    assert isinstance(found, UnknownExecution)
+    assert found.venue_order_id == ORDER
+
+
+def test_fees_in_several_assets_are_not_booked_as_one() -> None:
+    fees = b'"fees":[{"asset":"USD","qty":0.1},{"asset":"KFEE","qty":1}]'
+    told = TRADED.replace(b'"fees":[{"asset":"USD","qty":0.3458}]', fees)
+    by = world.adapter()
+    private(PENDING, by)
+    [_, found] = private(told, by)
+    assert isinstance(found, UnknownExecution)
+
+
+def test_a_balance_tells_only_what_moved_it() -> None:
+    told = {
+        "channel": "balances",
+        "type": "update",
+        "sequence": 3,
+        "data": [
+            {
+                "asset": "BTC",
+                "balance": 1.5,
+                "amount": 0.5,
+                "fee": 0.0,
+                "type": "deposit",
+                "timestamp": "2023-09-22T10:33:05.709993Z",
+            }
+        ],
+    }
+    number, moved = private(world.frame(told))
+    assert number == Numbered("balances", 3, first=False)
+    assert moved == BalanceMoved("BTC", atoms("0.5"), TRADE_NS)
+
+
+@pytest.mark.parametrize(
+    ("told", "verdict", "text"),
+    [
+        ({"success": True, "result": {"order_id": ORDER, "cl_ord_id": NAME}}, Verdict.DONE, ""),
+        (
+            {"success": False, "error": "EOrder:Insufficient funds"},
+            Verdict.REFUSED,
+            "EOrder:Insufficient funds",
+        ),
+    ],
+)
+def test_an_answer_about_an_order(told: dict[str, Any], verdict: Verdict, text: str) -> None:
+    [reply] = private(world.frame({"method": "add_order", "req_id": 9} | told))
+    assert isinstance(reply, Reply)
+    assert (reply.request_id, reply.verdict, reply.text) == (9, verdict, text)
+    assert reply.facts == (), "how it stands is told by the stream"
+
+
+def test_a_session_that_is_no_more_is_told_as_such() -> None:
+    error = "ESession:Invalid session"
+    told = {"method": "add_order", "req_id": 9, "success": False, "error": error}
+    reply, notice = private(world.frame(told))
+    assert isinstance(reply, Reply)
+    assert reply.verdict is Verdict.LOGGED_OUT
+    assert notice == SessionNotice(Notice.LOGGED_OUT, error)
+
+
+def test_what_every_connection_tells() -> None:
+    assert private(b'{"channel":"heartbeat"}') == [Ignored("heartbeat")]
+    assert len(private(world.STATUS)) == 1
+    [pong] = private(world.PONG)
+    assert isinstance(pong, Reply)
+    [subscribed] = private(world.SUBSCRIBED)
+    assert isinstance(subscribed, Reply)
+    assert private(b'{"channel":"surprise"}') == [Ignored("channel surprise")]
+
+
+@given(st.data())
+def test_hostile_bytes_give_events_or_one_typed_error(data: st.DataObject) -> None:
+    sample = data.draw(st.sampled_from([PENDING, LIVE, TRADED, world.PONG, world.SUBSCRIBED]))
+    drifted = data.draw(st.composite(mutated)(json.loads(sample)))
+    with suppress(Malformed, Drifted):
+        private(json.dumps(drifted).encode())
+
+
+# -- orders ------------------------------------------------------------------------------------
+
+
+def test_orders_have_a_deadline_and_cancels_have_none() -> None:
+    message = sent(place())
+    assert message["method"] == "add_order"
+    assert message["params"]["deadline"].startswith("2023-10-06T17:36:00.440Z")
+    amend = sent(Amend(0, NAME, ORDER, 5))["params"]
+    assert (amend["order_id"], amend["order_qty"]) == (ORDER, 5e-8)
+    assert "limit_price" not in amend
+    assert sent(Cancel(0, NAME, ""))["params"] == {"cl_ord_id": [NAME]}
+    assert sent(SubscribePrivate("balances"))["params"]["channel"] == "balances"
+
+
+@given(
+    st.sampled_from(Side),
+    st.sampled_from(sorted(ADAPTER.capabilities.orders)),
+    st.integers(1, 10**9),
+    st.integers(1, 10**12),
+)
+def test_an_order_is_read_from_its_own_request(
+    side: Side, kind: tuple[OrderKind, TimeInForce], ticks: int, lots: int
+) -> None:
+    market = kind[0] is OrderKind.MARKET
+    order = place(
+        side=side, kind=kind[0], tif=kind[1], price_ticks=0 if market else ticks, lots=lots
+    )
+    request = ADAPTER.encode(order, 1, world.NOW_NS)
+    assert isinstance(request, WireRequest)
+    found = ADAPTER.placed(request.body)
+    assert found is not None
+    assert market or found == order
+    assert (found.client_order_id, found.side, found.lots) == (NAME, side, lots)
+
+
+@pytest.mark.parametrize("request_", [b"", b"{}", b'{"method":"add_order",', b'{"method":"ping"}'])
+def test_another_request_places_nothing(request_: bytes) -> None:
+    assert ADAPTER.placed(request_) is None
+
+
+# -- questions ---------------------------------------------------------------------------------
+
+
+def test_the_questions_are_asked_by_rest() -> None:
+    assert body(asked(Logon()), "GetWebSocketsToken") == {}
+    assert body(asked(QueryOrder(0, NAME, ORDER)), "QueryOrders") == {"txid": [ORDER]}
+    assert body(asked(QueryOrder(0, NAME)), "ClosedOrders")["cl_ord_id"] == [NAME]
+    assert body(asked(FetchOpenOrders(0)), "OpenOrders") == {}
+    assert body(asked(FetchAccount()), "BalanceEx") == {}
+    test = body(asked(TestPlace(place(kind=OrderKind.POST_ONLY))), "AddOrder")
+    assert (test["validate"], test["oflags"], test["price"]) == (["true"], ["post"], ["37500.0"])
+    cancel = ADAPTER.encode_rest(Cancel(0, NAME, ORDER), world.NOW_NS)
+    assert cancel.cancels
+
+
+def test_an_order_that_is_not_found_is_absent() -> None:
+    assert answered(QueryOrder(0, NAME), {"closed": {}, "count": 0}).verdict is Verdict.ABSENT
+    unknown = b'{"error":["EOrder:Unknown order"]}'
+    assert ADAPTER.answer(QueryOrder(0, NAME, ORDER), 1, 200, {}, unknown).verdict is Verdict.ABSENT
+    refused = ADAPTER.answer(Cancel(0, NAME, ORDER), 1, 200, {}, unknown)
+    assert refused.verdict is Verdict.REFUSED
+
+
+def test_open_orders_of_one_instrument_and_of_all() -> None:
+    other = {"pair": "ADAEUR", "type": "sell", "ordertype": "limit", "price": "1"}
+    result = {"open": {ORDER: info(), "OA-B-C": info(descr=other)}}
+    [listed] = answered(FetchOpenOrders(0), result).facts
+    assert isinstance(listed, OpenOrders)
+    assert [report.venue_order_id for report in listed.reports] == [ORDER]
+    everywhere, unknown = answered(FetchOpenOrders(NO_INSTRUMENT), result).facts
+    assert isinstance(everywhere, OpenOrders)
+    assert len(everywhere.reports) == 1
+    assert isinstance(unknown, UnknownExecution)
+    assert "ADAEUR" in unknown.what
+
+
+def test_balances_are_whole_and_do_not_say_who_may_trade() -> None:
+    reply = answered(FetchAccount(), {"XXBT": {"balance": "2", "hold_trade": "0.5"}})
+    [report] = reply.facts
+    half = atoms("0.5")
+    assert report == AccountReport((Balance("BTC", 3 * half, half),), True, None, 0)
+
+
+def trade(at: float, **changes: Any) -> dict[str, Any]:
+    fields = {
+        "ordertxid": ORDER,
+        "pair": "XXBTZUSD",
+        "time": at,
+        "type": "buy",
+        "price": "30010.0",
+        "cost": "300.1",
+        "fee": "0.5",
+        "vol": "0.01",
+        "maker": True,
+    }
+    return fields | changes
+
+
+def test_a_history_goes_on_behind_what_is_accounted_for() -> None:
+    since = Since("TA", 1_688_667_700, 1_688_667_700 * NS_PER_S)
+    first = body(asked(FetchTrades(0, since)), "TradesHistory")
+    assert (first["start"], first["ofs"]) == (["1688667699"], ["0"])
+    trades = {f"T{n}": trade(1_688_667_800 + n) for n in range(50)}
+    trades["T7"] = trade(1_688_667_807, pair="ADAEUR")
+    reply = answered(FetchTrades(0, since), {"trades": trades, "count": 60})
+    assert len(reply.facts) == 49, "of this instrument"
+    assert reply.more == "1688667699|1688667850|50"
+    page = FetchTrades(0, since, reply.more)
+    second = body(asked(page), "TradesHistory")
+    assert (second["start"], second["end"], second["ofs"]) == (
+        ["1688667699"],
+        ["1688667850"],
+        ["50"],
+    )
+    rest = {f"S{n}": trade(1_688_667_750 + n) for n in range(10)}
+    assert answered(page, {"trades": rest, "count": 60}).more == ""
+
+
+def test_the_newest_trades_alone_are_one_page() -> None:
+    reply = answered(FetchTrades(0, None), {"trades": {"TA": trade(1.5)}, "count": 60})
+    assert reply.more == ""
+    assert body(asked(FetchTrades(0, BEGINNING)), "TradesHistory")["start"] == ["0"]
+
+
+def test_the_trades_of_an_order_are_asked_for_by_their_ids() -> None:
+    ids = [f"T{n}" for n in range(25)]
+    question = FetchOrderTrades(0, ORDER)
+    assert body(asked(question), "QueryOrders") == {"txid": [ORDER], "trades": ["true"]}
+    first = answered(question, {ORDER: info(trades=ids)})
+    assert (first.facts, first.more) == ((), ",".join(ids))
+    page = FetchOrderTrades(0, ORDER, first.more)
+    assert body(asked(page), "QueryTrades")["txid"] == [",".join(ids[:20])]
+    reply = answered(page, {"T0": trade(1.5)})
+    assert reply.more == ",".join(ids[20:])
+    [fact] = reply.facts
+    assert isinstance(fact, FillReport)
+    assert (fact.fill.trade_id, fact.fill.rank, fact.venue_order_id) == ("T0", 1, ORDER)
+    assert answered(question, {ORDER: info()}).more == ""
