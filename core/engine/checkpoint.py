@@ -153,6 +153,8 @@ class OrderNote(Struct, frozen=True, kw_only=True):
     side: Side
     price_ticks: int
     size_lots: int
+    placed_lots: int
+    """Its size before any amend."""
     filled_lots: int
     traded_lots: int
     trade_ids: list[str]
@@ -241,6 +243,7 @@ class Regrid:
             note,
             price_ticks=self.ticks(note.price_ticks),
             size_lots=self._at_least(note.size_lots),
+            placed_lots=self._at_least(note.placed_lots),
             filled_lots=int(note.filled_lots * self._lots),
             traded_lots=int(note.traded_lots * self._lots),
         )

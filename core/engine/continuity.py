@@ -241,6 +241,7 @@ class Continuity:
             side=order.side,
             price_ticks=order.price_ticks,
             size_lots=order.size_lots,
+            placed_lots=order.placed_lots,
             filled_lots=order.filled_lots,
             traded_lots=order.traded_lots,
             trade_ids=sorted(order.trade_ids),
@@ -499,6 +500,7 @@ class Continuity:
             found.filled_lots,
             found.traded_lots,
             note.trade_ids,
+            found.placed_lots,
         )
         if not order.adopted:
             self._note_sent(order, note.sent_ns, restored)

@@ -396,6 +396,8 @@ class Orders:
         order = self._known_by_number(report)
         if order is None:
             order = self.add(place, 0)  # when it was sent, no report of it says
+            # Nor with which size, where an amend has made it smaller than what it has filled.
+            order.placed_lots = max(report.size_lots, report.filled_lots)
         return self._fold(order, report)
 
     def resume(
@@ -406,12 +408,15 @@ class Orders:
         filled_lots: int,
         traded_lots: int,
         trade_ids: Iterable[str],
+        placed_lots: int = 0,
     ) -> Order:
         """Enter an order that an earlier boot left, with the fills it has booked.
 
-        What was booked is not told again; the venue's next word on it may add to that.
+        What was booked is not told again; the venue's next word on it may add to that. It was
+        placed with ``placed_lots``, where an amend has made it smaller since.
         """
         order = self.add(place, sent_ns)
+        order.placed_lots = max(placed_lots, place.lots)
         before = order.quantities
         order.filled_lots, order.traded_lots = filled_lots, traded_lots
         order.trade_ids = dict.fromkeys(trade_ids)

@@ -134,6 +134,7 @@ def test_orders_in_doubt_halts_and_damage_are_told_beside_what_is_held() -> None
         side=Side.BUY,
         price_ticks=100,
         size_lots=1,
+        placed_lots=1,
         filled_lots=0,
         traded_lots=0,
         trade_ids=[],

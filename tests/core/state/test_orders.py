@@ -662,3 +662,24 @@ def test_an_amend_that_a_fill_has_passed_expires_the_order_without_contradiction
     beyond = orders.on_report(report(order, VenueStatus.EXPIRED, SIZE + 1, size_lots=4))
     assert beyond is not None
     assert "beyond its size" in beyond.contradiction
+
+
+def test_an_order_of_before_that_a_fill_has_passed_was_no_smaller_than_what_it_has_filled():
+    """With which size it was placed no report tells."""
+    orders, _ = table()
+    left = Order.of(place("hx-0-9"), 0)
+    folded = orders.adopt(report(left, VenueStatus.EXPIRED, 6, [fill(1, 6)], size_lots=4))
+    assert folded.contradiction == ""
+    beyond = orders.on_report(report(left, VenueStatus.EXPIRED, 7, size_lots=4))
+    assert beyond is not None
+    assert "beyond its size" in beyond.contradiction
+
+
+def test_an_order_that_was_noted_smaller_is_still_known_to_have_been_placed_larger():
+    orders, _ = table()
+    left = replace(place("hx-0-9"), lots=4)
+    orders.resume(left, 0, "77", 3, 3, ["1"], SIZE)
+    told = report(Order.of(left, 0), VenueStatus.EXPIRED, 6, [fill(2, 3)], size_lots=2)
+    folded = orders.on_report(told)
+    assert folded is not None
+    assert folded.contradiction == ""
