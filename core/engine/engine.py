@@ -362,6 +362,7 @@ class Engine:
             limits_of=limits_of,
             risk=self.risk,
             throttle=self.throttle,
+            orders=self.orders,
             clock=self.clock,
             outbound=self.outbound,
             desk=self.desk,

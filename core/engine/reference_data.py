@@ -30,9 +30,10 @@ from core.model.units import NS_PER_S
 from core.model.venue import Adapter
 from core.model.views import SessionState
 from core.state.inflight import Asked
+from core.state.orders import Orders
 from core.state.position import Position
 from core.state.risk import Risk, RiskLimits
-from core.state.throttle import Throttle
+from core.state.throttle import Share, Throttle
 from core.state.venue_clock import VenueClock
 
 PERIOD_NS = 30 * NS_PER_S
@@ -60,6 +61,7 @@ class ReferenceData:
         limits_of: Callable[[Instrument], RiskLimits],
         risk: Risk,
         throttle: Throttle,
+        orders: Orders,
         clock: VenueClock,
         outbound: Outbound,
         desk: TradingDesk,
@@ -75,6 +77,7 @@ class ReferenceData:
         self._limits_of = limits_of
         self._risk = risk
         self._throttle = throttle
+        self._orders = orders
         self._clock = clock
         self._outbound = outbound
         self._desk = desk
@@ -106,17 +109,24 @@ class ReferenceData:
         if now_ns < self._next_ns:
             again = now_ns - self._clock_asked_ns >= RETRY_NS
             if len(self._table) and not self._clock.known and again:
-                self._clock_asked_ns = now_ns
-                self._outbound.request(FetchTime(), now_ns)
+                self._ask_time(now_ns)
             return
-        self._clock_asked_ns = now_ns
         if len(self._table) and self._clock.known:
             self._next_ns, self._retry_ns = now_ns + PERIOD_NS, RETRY_NS
         else:
             self._next_ns = now_ns + self._retry_ns
             self._retry_ns = min(2 * self._retry_ns, LONGEST_RETRY_NS)
-        self._outbound.request(FetchTime(), now_ns)
+        self._ask_time(now_ns)
         self._outbound.request(FetchInstruments(self._carried), now_ns)
+
+    def _ask_time(self, now_ns: int) -> None:
+        """Ask for the venue's time; where it is not known, and orders may stand, as a part of
+        cancelling them: a venue refuses cancels of a wrong time, and takes them while it throttles.
+        """
+        self._clock_asked_ns = now_ns
+        to_cancel = not self._clock.known and len(self._orders) > 0
+        share = Share.CANCEL if to_cancel else None
+        self._outbound.request(FetchTime(), now_ns, share=share)
 
     def look_again(self) -> None:
         """Something does not fit what is known: ask with the next housekeeping."""

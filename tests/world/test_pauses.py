@@ -102,3 +102,25 @@ def test_a_cool_down_from_before_the_time_is_known_is_no_longer_than_it_was_mean
     w.run(0.5)
     w.rest_answer = answer
     w.run_until(lambda: w.desk.session is SessionState.TRADING, 150)
+
+
+def asked_for_the_time_in_a_back_off(w: World) -> int:
+    """Have the venue throttle all and refuse our time; return how often it is asked for its own."""
+    w.engine.throttle.cool_down(0, w.now_ns + w.engine.clock.offset_ns)
+    w.engine.reference_data.forget_clock()
+    before = len(w.asked)
+    w.rest_answer = lambda request, *told: None
+    w.run(5)
+    return sum(request.path.endswith("/time") for request in w.asked[before:])
+
+
+def test_in_a_back_off_the_time_is_asked_for_where_an_order_is_to_be_cancelled():
+    """Cancels are taken, and those of a wrong time are not."""
+    w = world()
+    w.buy()
+    w.run(0.5)
+    assert 4 <= asked_for_the_time_in_a_back_off(w) <= 6, "once a second"
+
+
+def test_in_a_back_off_nobody_is_asked_for_the_time_where_no_order_stands():
+    assert asked_for_the_time_in_a_back_off(world()) == 0

@@ -454,6 +454,8 @@ class Outside:
         request = self._asked.pop(request_id, None)
         if status == 418:
             self.auditor.line.on_banned(self.now_ns + int(headers["retry-after"]) * NS_PER_S)
+        if status in (403, 429):
+            self.auditor.line.on_throttled(self.now_ns)
         self.auditor.weight.on_answer(headers, self.now_ns)
         if request is None or status != 200:
             return

@@ -40,8 +40,10 @@ CANCELS: Final = frozenset(
         "openOrders.cancelAll",
         "DELETE /api/v3/order",
         "DELETE /api/v3/openOrders",
+        "GET /api/v3/time",
     }
 )
+"""A cancel of a wrong time is refused: what tells the right one is a part of it."""
 
 WEIGHTS: Final[Mapping[str, int]] = {
     "session.logon": 2,
