@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+import venues
 from core.model.errors import BadConfig
 from core.model.events import Limit, Rule, Scope
 from core.model.units import NS_PER_MS, NS_PER_S
@@ -29,7 +30,6 @@ from core.model.venue import (
     Subscription,
     Venue,
 )
-from tools.app import VENUES
 from tools.cli import Exit
 
 BESIDE: Final = 2
@@ -80,7 +80,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what there is; return the exit code."""
-    told = {name: declared(venue) for name, venue in VENUES.items()}
+    told = {
+        name: declared(venue) for name in venues.names() if (venue := venues.find(name)) is not None
+    }
     if args.json:
         print(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
     else:

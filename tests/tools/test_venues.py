@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+import venues
 from core.model.commands import OrderKind, TimeInForce
 from core.model.units import NS_PER_S
 from core.model.venue import AmendKind, DeadMan, DeadManKind, Scope, Subscription
-from tools.app import VENUES
 from tools.cli import main
 from tools.venues import declared, table
 from venues.binance import VENUE
@@ -26,8 +26,10 @@ def answers(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, Any]]:
 
 def test_every_venue_tells_all_of_itself(capsys: pytest.CaptureFixture[str]) -> None:
     told = answers(capsys)
-    assert told.keys() == VENUES.keys()
-    for name, venue in VENUES.items():
+    assert [*told] == [*venues.names()]
+    for name in venues.names():
+        venue = venues.find(name)
+        assert venue is not None
         one = told[name]
         assert one["environments"].keys() == {"sim", *map(str, venue.endpoints)}
         fields = [[field.name for field in group] for group in venue.key_fields]
@@ -63,7 +65,7 @@ def test_the_table_has_every_venue_and_fits_on_a_terminal(
 ) -> None:
     assert main(["venues"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == list(VENUES)
+    assert lines[0].split() == list(venues.names())
     assert max(map(len, lines)) <= 100
     assert any(line.startswith("key file") and "api_secret" in line for line in lines)
 
