@@ -25,8 +25,12 @@ from core.state.daily_loss import Begun
 from core.state.journal import Header, Kind, Record, unpack
 
 RECENT_IDS = 200
-"""Newest trades noted a side. Trades are asked for from the oldest of them on, so that one that
-overtook another is not missed; a report overtakes others by a handful."""
+"""Newest trades noted a side, at least: a report overtakes others by a handful."""
+
+MAX_IDS = 20_000
+"""And at most, some 400 kB of them: all that are not settled, so that one below them that nobody
+has told yet is not taken for known. 150 fills a second, for as long as a history may lag and is
+read once more."""
 
 
 MAX_SENT = 2_000

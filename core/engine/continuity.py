@@ -207,7 +207,10 @@ class Continuity:
     def _position(self, row: Instrument) -> PositionNote:
         if row.index in self._uncounted:
             return self._uncounted[row.index]
-        position = self._positions[row.index]
+        position, settled = self._positions[row.index], self._recovery.last_trade(row.index)
+        buys = _noted_ids(position.count_above(True, settled.rank))
+        sells = _noted_ids(position.count_above(False, settled.rank))
+        others = _noted_ids(self._ledger.count_above(row.index, settled.rank))
         return PositionNote(
             symbol=row.symbol,
             tick=row.tick.step,
@@ -217,16 +220,16 @@ class Continuity:
             bought_quote_units=position.bought_quote_units,
             sold_quote_units=position.sold_quote_units,
             fees_atoms=position.fees_atoms,
-            settled=None if row.index in self._set else self._recovery.last_trade(row.index),
-            recent_buys=position.recent(True, checkpoint.RECENT_IDS),
-            recent_sells=position.recent(False, checkpoint.RECENT_IDS),
+            settled=None if row.index in self._set else settled,
+            recent_buys=position.recent(True, buys),
+            recent_sells=position.recent(False, sells),
             newest=position.newest,
             newest_order=self._newest_order(row.index),
-            recent_others=self._ledger.recent(row.index, checkpoint.RECENT_IDS),
-            buy_floor=position.floor_under(True, checkpoint.RECENT_IDS),
-            sell_floor=position.floor_under(False, checkpoint.RECENT_IDS),
-            others_floor=self._ledger.floor_under(row.index, checkpoint.RECENT_IDS),
-            flow_atoms={} if self._shared else self._ledger.flow(row),
+            recent_others=self._ledger.recent(row.index, others),
+            buy_floor=position.floor_under(True, buys),
+            sell_floor=position.floor_under(False, sells),
+            others_floor=self._ledger.floor_under(row.index, others),
+            flow_atoms=self._ledger.flow(row),
             since_ns=position.since_ns,
         )
 
@@ -523,6 +526,11 @@ _NOTHING = Restored(
     checkpoint=Checkpoint(boot=0, time_ns=0, positions=[], orders=[]), ended_ns=0, clean=True
 )
 """What a boot starts from in a folder in which nothing is."""
+
+
+def _noted_ids(unsettled: int) -> int:
+    """Return how many of the newest ids are noted, where so many are not settled."""
+    return min(max(unsettled, checkpoint.RECENT_IDS), checkpoint.MAX_IDS)
 
 
 def _place(row: Instrument, note: OrderNote | NumberNote) -> Place:

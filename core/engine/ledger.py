@@ -212,6 +212,11 @@ class Ledger:
         counted = self._counted.get(instrument)
         return {} if counted is None else counted.newest(count)
 
+    def count_above(self, instrument: int, rank: int) -> int:
+        """Return how many trades of others are counted with a higher rank."""
+        counted = self._counted.get(instrument)
+        return 0 if counted is None else counted.count_above(rank)
+
     def floor_under(self, instrument: int, count: int) -> int | None:
         """Return up to which rank others' trades are all counted beside the newest ``count``."""
         counted = self._counted.get(instrument)

@@ -228,6 +228,7 @@ class Profits:
         """Hold the day against its limits, and ask for the prices that are wanted."""
         if self._turn():
             self._mark_all()
+            self._want_totals()
             self._judge_prices()
             self._judge_all()
             self._prices.step()
@@ -405,7 +406,40 @@ class Profits:
                         f"([risk.prices.{row.quote}] {asset} = ...)"
                     )
                     return why, self._prices.hopeless(asset, row.quote)
+        return self._total_without_price()
+
+    def _want_totals(self) -> None:
+        """Have what other folders have made valued, where no instrument of ours asks for it."""
+        for asset in self._others:
+            for quote in self._totals:
+                if asset != quote and self._prices.is_stated(asset, quote):
+                    self._prices.want(asset, quote)
+
+    def _total_without_price(self) -> tuple[str, bool]:
+        """Return what counts in a total and has no price in it, likewise."""
+        for quote, limits in self._totals.items():
+            for asset in self._not_in(quote) if limits.max_daily_loss_atoms else ():
+                atoms = self._others.get(asset, 0) + sum(
+                    self._rows[row.index].result.result(self._fee_prices(row))
+                    for row in self._table
+                    if row.quote == asset
+                )
+                if atoms < 0:
+                    why = (
+                        f"{amount_text(-atoms, asset)} were lost today, and there is no price of "
+                        f"{asset} in {quote} to count them in all by"
+                    )
+                    return why, self._prices.hopeless(asset, quote)
         return "", False
+
+    def _not_in(self, quote: str) -> list[str]:
+        """Return the assets that count in a total by a price that is not known."""
+        made = dict.fromkeys([*self._others, *(row.quote for row in self._table)])
+        return [
+            asset
+            for asset in made
+            if self._prices.is_stated(asset, quote) and self._prices.of(asset, quote) is None
+        ]
 
     def _fee_prices(self, row: Instrument) -> dict[str, Price]:
         """Return what today's fees in other assets are worth, as far as it is known."""

@@ -113,6 +113,10 @@ class TradeIds:
                 found.append((rank, trade_id))
         return {trade_id: rank for rank, trade_id in sorted(found)}
 
+    def count_above(self, rank: int) -> int:
+        """Return how many trades have a higher rank."""
+        return len(self._ranks) - bisect_right(self._ranks, rank)
+
     def floor_under(self, count: int) -> int:
         """Return up to which rank all count as known to who knows the ``newest`` alone.
 
@@ -223,6 +227,10 @@ class Position:
     def recent(self, bought: bool, count: int) -> dict[str, int]:
         """Return the newest trades of one side, ids and ranks, ascending."""
         return (self._buys if bought else self._sells).newest(count)
+
+    def count_above(self, bought: bool, rank: int) -> int:
+        """Return how many trades of one side have a higher rank."""
+        return (self._buys if bought else self._sells).count_above(rank)
 
     def floor_under(self, bought: bool, count: int) -> int:
         """Return up to which rank of one side all count as known beside its newest ``count``."""

@@ -593,6 +593,26 @@ def test_a_fill_that_is_older_than_all_that_were_counted_is_found_by_the_next_bo
     assert again.engine.risk.halted == ""
 
 
+def test_a_fill_that_was_not_told_is_found_by_the_next_boot_below_however_many_that_were():
+    top = 'account = "shared"'  # no balance tells of it
+    w = world(top=top)
+    w.run(62)
+    w.buy(6_499_500, 1_000)
+    w.run(0.1)
+    w.to_engine = lambda m: [] if b'"event"' in m.payload else w.deliver(m)
+    w.other("SELL", "64995.00", "0.01")  # nobody tells us
+    w.run(0.1)
+    w.to_engine = w.deliver
+    for _ in range(RECENT_IDS + 10):
+        w.buy(6_501_000, 20, tif=TimeInForce.IOC)
+        w.run(0.22)
+    w.engine.continuity.write(w.now_ns)
+    assert w.engine.positions[0].lots == 20 * (RECENT_IDS + 10)
+    again = trading(next_boot(w, top=top))
+    again.run(10)
+    assert again.engine.positions[0].lots == 20 * (RECENT_IDS + 10) + 1_000
+
+
 def test_trades_of_others_that_an_earlier_boot_counted_move_no_balance_again_however_many():
     w = world()
     w.buy(6_501_000, 100, tif=TimeInForce.IOC)
@@ -653,6 +673,23 @@ def test_what_was_paid_on_a_symbol_that_was_left_out_is_no_difference_of_balance
         w.run(10)
         assert w.engine.risk.halted == ""
     assert w.engine.positions[0].fees_atoms["BNB"] > 0
+
+
+def test_what_a_shared_account_was_traded_for_is_no_difference_once_it_is_our_own():
+    both = ("BTCUSDT", "BNBUSDT")
+    shared, own = 'account = "shared"', 'account = "own"'
+    w = World(symbols=both).trading()
+    perform(SetAccount(api_key=OWN, pays_in_bnb=True), w.venue.exchange, w.venue_ns)
+    w.run(5)
+    w.buy(6_501_000, 10_000, tif=TimeInForce.IOC)
+    w.run(0.5)
+    w._place(Side.SELL, 6_499_000, 10_000, tif=TimeInForce.IOC)
+    w.run(10)
+    for symbols, top in ((both, shared), (("BNBUSDT",), own), (both, own)):
+        w.leave()
+        w = trading(next_boot(w, crashed(w, left=True), symbols=symbols, top=top))
+        w.run(20)
+        assert w.engine.risk.halted == ""
 
 
 def stated(w: World, size: str, price: str, symbol: str = "BTCUSDT") -> Restored:

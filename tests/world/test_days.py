@@ -358,6 +358,32 @@ def test_a_loss_elsewhere_on_another_symbol_counts_where_the_last_run_was_of_ano
     assert "lost 900 USDT in all" in again.engine.risk.halted
 
 
+BY_BTC = '[risk.total.USDT]\nmax_daily_loss = "20"\n[risk.prices.USDT]\nBTC = "BTCUSDT"'
+
+
+def test_a_loss_elsewhere_in_another_asset_counts_in_all_at_the_price_that_is_asked_for() -> None:
+    w = told_of(Losses(books=[in_bitcoin(-ATOM)]), symbols=("ETHUSDT",), risk=BY_BTC)
+    w.make_market()
+    w.run(10)
+    assert " USDT in all since midnight UTC" in w.engine.risk.halted
+
+
+def test_nothing_is_placed_while_a_loss_in_another_asset_has_no_price_in_all() -> None:
+    w = told_of(Losses(books=[in_bitcoin(-ATOM // 10**6)]), symbols=("ETHUSDT",), risk=BY_BTC)
+    without(w, "BTCUSDT")
+    w.make_market()
+    w.run(30)
+    assert "no price of BTC in USDT" in w.engine.risk.halted
+    assert w.engine.risk.halt_kind is HaltKind.NOT_VALUED
+    without(w)
+    w.run(301)
+    assert w.engine.risk.halted == ""
+
+
+def in_bitcoin(atoms: int) -> Elsewhere:
+    return Elsewhere(book_id="another", day=START_NS // DAY_NS, results={"ETHBTC": ("BTC", atoms)})
+
+
 def test_a_loss_elsewhere_on_another_symbol_ends_with_its_day() -> None:
     w = World(
         now_ns=MIDNIGHT_NS - 57 * NS_PER_S,
