@@ -220,7 +220,7 @@ class Auditor:
         verb = text.partition(" ")[0]
         if verb == "halt":
             self.halts.flattens = self.intents.flattens = False
-            self.halts.halt("", "the operator has said so")
+            self.halts.say("the operator has said so")
         elif verb == "resume":
             self.halts.flattens = self.intents.flattens = False
             self.halts.resume()

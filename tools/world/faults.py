@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from core.engine.engine import Engine
+from core.model.halts import HaltKind
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.protocols.websocket import CLOSE
 from tools.world import exchange_faults
@@ -289,6 +291,36 @@ def start_in_vain(w: World) -> Struck | None:
     )
 
 
+HALTED_S: Final = 12.0
+"""How long a run stays halted by what was said to the boot before it: it has proved what that
+left by then, and would trade."""
+
+
+def halt_in_vain(w: World) -> Struck | None:
+    """The operator halts a boot that has proved nothing yet, which dies; he takes it back later."""
+    first = w.engine
+    if first.setup.boot > 2 or not first.recovery.reconciled_once or w.journal.failing:
+        return None
+    told: list[Engine] = []
+    w.strikes.lull(HALTED_S)
+    w.strikes.last(HALTED_S + TRADES_AGAIN_S)
+    w.crash(0, NS_PER_MS)
+
+    def speak() -> None:
+        if w.engine is not first and w.alive and not w.engine.recovery.reconciled_once:
+            told.append(w.engine)
+            w.word("halt the news")
+            w.crash(0, NS_PER_MS)
+
+    w.at(w.now_ns + w.draw.faults.choice((2, 20, 200)) * NS_PER_MS, speak)
+    w.at(w.now_ns + int(HALTED_S * NS_PER_S), lambda: w.word("resume") if told else None)
+    return Struck(
+        None,
+        lambda: bool(told) and w.engine is not told[0] and w.engine.risk.has(HaltKind.OPERATOR),
+        HALTED_S,
+    )
+
+
 OWN: Final = (
     Fault(9, "frame_torn", 0.1, tear, ("frame",)),
     Fault(10, "burst", 0.5, burst),
@@ -305,6 +337,7 @@ OWN: Final = (
     Fault(53, "left_out", 0.4, leave_out),
     Fault(53, "new_folder", 4.0, begin_a_folder, share=0.1),
     Fault(54, "in_vain", 0.05, start_in_vain),
+    Fault(54, "halt_in_vain", 1.0, halt_in_vain, share=0.2),
     Fault(55, "hole", 0.1, tear_a_hole),
     Fault(56, "clock_was_off", 0.1, set_the_clock_right),
 )

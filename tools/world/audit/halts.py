@@ -48,6 +48,8 @@ class Halts(Watch):
         self.allowed: set[str] = set()
         """Symbols that faults give reason to halt, "" for all: these need not trade again."""
         self._staying: set[str] = set()
+        self._said = ""
+        """The operator's word, which outlives the boot that it was said to."""
         self.flattens = False
         """Whether the operator wants all flattened: no halt is in the way of that."""
         self._placed: dict[str, str] = {}
@@ -63,6 +65,13 @@ class Halts(Watch):
         self._placed.clear()
         self._left.clear()
         self._rejects_ns.clear()
+        if self._said:
+            self.halt("", self._said)
+
+    def say(self, why: str) -> None:
+        """The operator halts: nothing may be placed until he takes that back, in whatever boot."""
+        self._said = why
+        self.halt("", why)
 
     def halt(self, symbol: str, why: str, *, stays: bool = False) -> None:
         """Nothing may be placed on a symbol, or on any with "", from now on; what ``stays`` is
@@ -79,6 +88,7 @@ class Halts(Watch):
 
     def resume(self) -> None:
         """The operator has looked, and takes back what he may."""
+        self._said = ""
         self.halted = {s: why for s, why in self.halted.items() if s in self._staying}
         if "" not in self._staying:
             self.allowed.discard("")

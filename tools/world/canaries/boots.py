@@ -76,6 +76,10 @@ def _nobody(self: Any, symbols: Any) -> tuple[str, ...]:
 def _nothing(self: Any, *_: Any) -> None: ...
 
 
+def _proved_alone(self: Any, now_ns: int) -> None:
+    self.write(now_ns)
+
+
 CANARIES: Final[dict[str, Canary]] = {
     "leave_only_the_live": Canary(
         "on exit only what we believe live is cancelled",
@@ -103,6 +107,10 @@ CANARIES: Final[dict[str, Canary]] = {
     "position_forgotten": Canary(
         "a boot begins flat, whatever the one before has held",
         (Change(Continuity, "_restore_position", _nothing),),
+    ),
+    "said_in_vain": Canary(
+        "what the operator says to a boot that has proved nothing ends with it",
+        (Change(Continuity, "said", _proved_alone),),
     ),
     "ids_of_one_folder": Canary(
         "client order ids do not tell one run folder from the next",
