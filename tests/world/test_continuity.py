@@ -626,6 +626,26 @@ def test_trades_of_others_that_an_earlier_boot_counted_move_no_balance_again_how
     assert again.engine.risk.halted == ""
 
 
+def test_trades_of_others_are_no_difference_although_their_history_could_not_be_read_for_minutes():
+    w = world()
+    w.run(62)
+    w.rest_answer = lambda request, status, headers, body: (
+        (LATENCY_NS, 500, headers, b"{}")
+        if "myTrades" in request.path
+        else (LATENCY_NS, status, headers, body)
+    )
+    w.other("BUY", "65010.00", "0.1", OWN)
+    w.run(1)
+    w.buy(6_501_000, 20, tif=TimeInForce.IOC)
+    w.run(130)
+    w.rest_answer = lambda request, status, headers, body: (LATENCY_NS, status, headers, body)
+    w.run(150)
+    assert w.engine.risk.halted == ""
+    again = trading(next_boot(w))
+    again.run(100)
+    assert again.engine.risk.halted == ""
+
+
 def test_an_allocation_to_others_is_no_difference_however_many_trades_a_boot_has_counted():
     w = world()
     for _ in range(RECENT_IDS + 10):

@@ -7,7 +7,7 @@ auditor's business.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from core.engine.engine import Engine
 from core.model.halts import HaltKind
@@ -298,8 +298,8 @@ left by then, and would trade."""
 
 def halt_in_vain(w: World) -> Struck | None:
     """The operator halts a boot that has proved nothing yet, which dies; he takes it back later."""
-    first = w.engine
-    if first.setup.boot > 2 or not first.recovery.reconciled_once or w.journal.failing:
+    first, journal = w.engine, cast(Any, w.journal)
+    if first.setup.boot > 2 or not first.recovery.reconciled_once or journal.failing:
         return None
     told: list[Engine] = []
     w.strikes.lull(HALTED_S)
