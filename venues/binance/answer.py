@@ -66,6 +66,7 @@ _depth = decoder(schema.Depth)
 _account = decoder(schema.Account)
 _time = decoder(schema.ServerTime)
 _price = decoder(schema.TickerPrice)
+_tested = decoder(schema.Tested)
 _info = decoder(schema.ExchangeInfo)
 _orders: Final = msgspec.json.Decoder(list[schema.Order]).decode
 _book_tops: Final = msgspec.json.Decoder(list[schema.BookTop]).decode
@@ -167,6 +168,7 @@ def _facts(
                 LimitsReport(rules.limits(info.rate_limits)),
             )
         case TestPlace():
+            _tested(body)
             return ()
         case FetchPrice(symbol):
             return (PriceTold(symbol, *parse_decimal(_price(body).price)),)

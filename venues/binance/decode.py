@@ -53,6 +53,7 @@ depth event that changes 10,000 levels, stay below 400 kB."""
 MAX_REQUEST_DIGITS: Final = 18
 """Digits of a request id that surely fit an int64."""
 
+BAD_REQUEST: Final = 400
 UNAUTHORIZED: Final = 401
 
 PLACE, CANCEL, REPLACE, AMEND, CANCEL_ALL = "p", "c", "r", "a", "x"
@@ -566,13 +567,7 @@ def _take_nameless(payload: bytes, events: list[Event]) -> None:
 def _control_failed(
     wire_id: str | int | msgspec.UnsetType | None, code: int, text: str, events: list[Event]
 ) -> None:
-    """Append the refusal of a control message of the market line."""
+    """Append the refusal of a control message of the market line, which states no status."""
     request = None if wire_id is UNSET else request_number(wire_id)
-    events.append(
-        Reply(
-            request_id=NO_REQUEST if request is None else request,
-            verdict=verdicts.of_code(code, text),
-            code=code,
-            text=text,
-        )
-    )
+    number = NO_REQUEST if request is None else request
+    events.append(failure(number, BAD_REQUEST, schema.ErrorBody(code, text), ()))

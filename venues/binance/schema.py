@@ -327,6 +327,12 @@ class BookTop(Camel, frozen=True, gc=False):
     ask_qty: str
 
 
+class Tested(Struct, frozen=True, gc=False):
+    """The answer to a test of an order: an object that tells nothing, and is no error."""
+
+    code: UnsetType = UNSET
+
+
 class TickerPrice(Camel, frozen=True, gc=False):
     symbol: str
     price: str

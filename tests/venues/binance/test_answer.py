@@ -17,6 +17,7 @@ from core.model.commands import (
     FetchTime,
     FetchTrades,
     QueryOrder,
+    TestPlace,
 )
 from core.model.errors import Drifted, Malformed, Misuse
 from core.model.events import (
@@ -83,6 +84,16 @@ def facts(command: Command, result: object) -> Any:
     reply = answered(command, frame(result), headers=HEADERS)
     assert (reply.request_id, reply.verdict, reply.budgets) == (9, Verdict.DONE, USED)
     return reply.facts
+
+
+def test_the_test_of_an_order_passes_only_where_the_venue_says_so() -> None:
+    test = TestPlace(world.place())
+    assert answered(test, b"{}").verdict is Verdict.DONE
+    refused = answered(test, b'{"code":-2010,"msg":"Market is closed."}')
+    assert (refused.verdict, refused.code) == (Verdict.REFUSED, -2010)
+    for body in (b"", b"<html></html>", b"[]"):
+        with pytest.raises((Malformed, Drifted)):
+            answered(test, body)
 
 
 def test_a_snapshot_of_a_book() -> None:

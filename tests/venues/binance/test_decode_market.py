@@ -19,6 +19,7 @@ from core.model.events import (
     Side,
     Verdict,
 )
+from core.model.units import NS_PER_MS
 from tests.venues.binance import world
 from tests.venues.binance.world import frame, market
 from venues.binance import decode
@@ -272,6 +273,14 @@ def test_the_answer_to_a_subscription() -> None:
     done = Reply(request_id=3, verdict=Verdict.DONE)
     assert market(b'{"result":null,"id":"m3"}') == [done]
     assert market(b'{ "id": "m3", "result": null }') == [done]
+
+
+def test_a_ban_counts_wherever_it_is_told() -> None:
+    text = "Way too much request weight used; IP banned until 1659146400000. Please use ..."
+    [reply] = market(frame({"error": {"code": -1003, "msg": text}, "id": "m3"}))
+    assert isinstance(reply, Reply)
+    assert reply.verdict is Verdict.BANNED
+    assert reply.retry_ns == 1_659_146_400_000 * NS_PER_MS
 
 
 @pytest.mark.parametrize("code", range(4))
