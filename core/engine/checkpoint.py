@@ -179,6 +179,8 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     """The venue's clock minus ours, as the boot knew it: its times mean nothing without."""
     ledger: dict[str, int] = {}
     """What each asset would be without any trade of ours, in atoms; empty on a shared account."""
+    ledger_opened_ns: dict[str, int] = {}
+    """As of when that was taken, by the venue's time: trades of before are in it, if told late."""
     day: Day | None = None
 
 

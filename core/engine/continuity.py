@@ -146,6 +146,7 @@ class Continuity:
             clock_offset_ns=self._clock.offset_ns,
             orders=[self._order(order) for order in self._orders.unsettled()],
             ledger={} if self._shared else self._openings(),
+            ledger_opened_ns={} if self._shared else self._ledger.opened_ns(),
             day=self._day(),
         )
         self._ledger.unnoted = False
@@ -299,7 +300,8 @@ class Continuity:
         anew = {asset for index, note in self._set.items() for asset in self._moved_by(index, note)}
         there = self._handed_on_flow()  # for this boot it was always there
         self._ledger.restore(
-            {k: atoms + there.get(k, 0) for k, atoms in left.ledger.items() if k not in anew}
+            {k: atoms + there.get(k, 0) for k, atoms in left.ledger.items() if k not in anew},
+            left.ledger_opened_ns,
         )
         self._doubt_sent(restored, now_ns)
         self._date()

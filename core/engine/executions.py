@@ -258,6 +258,7 @@ class Executions:
             if position.on_fill(order.side, fill):
                 counted.append(fill)
                 self._counts.fills += 1
+                self._ledger.traded(self._table[order.instrument], order.side, fill)
                 self._recovery.on_fill(order.instrument, fill)
                 if tells:
                     callbacks.due.append((callbacks.strategy.on_fill, order, fill))

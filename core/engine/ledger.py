@@ -122,6 +122,20 @@ class Ledger:
         self.moved(trade.fee_asset, -trade.fee_atoms, trade.venue_ns)
         return True
 
+    def traded(self, row: Instrument, side: Side, fill: Fill) -> None:
+        """A trade of ours was told: what it has moved is in our trades from here on.
+
+        One of before the ledger was opened, told late, is in what there was then as well.
+        """
+        moved = (
+            (row.base, side * _lots(row, fill.lots)),
+            (row.quote, -side * _quote_units(row, fill.price_ticks * fill.lots)),
+            (fill.fee_asset, -fill.fee_atoms),
+        )
+        for asset, atoms in moved:
+            if 0 < fill.venue_ns < self._opened_ns.get(asset, 0):
+                self._others[asset] = self._others.get(asset, 0) - atoms
+
     def renumber(self, instrument: int) -> None:
         """The venue numbers its trades from the beginning again."""
         self._counted.pop(instrument, None)
@@ -203,9 +217,13 @@ class Ledger:
             asset: opening + self._others.get(asset, 0) for asset, opening in self._opening.items()
         }
 
-    def restore(self, openings: Mapping[str, int]) -> None:
+    def opened_ns(self) -> dict[str, int]:
+        """Return as of when each asset was opened, by the venue's time."""
+        return {asset: self._opened_ns.get(asset, 0) for asset in self._opening}
+
+    def restore(self, openings: Mapping[str, int], opened_ns: Mapping[str, int]) -> None:
         """Go on from what an earlier boot has opened."""
-        self._opening = dict(openings)
+        self._opening, self._opened_ns = dict(openings), dict(opened_ns)
 
     def recent(self, instrument: int, count: int) -> dict[str, int]:
         """Return the newest trades of others that are counted, ids and ranks, ascending."""

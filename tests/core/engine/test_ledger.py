@@ -1,5 +1,7 @@
 """The venue's balances and our fills are held against each other."""
 
+from msgspec.structs import replace
+
 from core.engine.ledger import PASSES, RESTLESS_PASSES, Ledger, Mismatch
 from core.model.events import Fill, OffGridTrade, Side
 from core.model.instrument import InstrumentTable
@@ -108,6 +110,25 @@ def test_what_happened_before_the_ledgers_were_opened_is_in_the_opening():
     assert not ledger.in_doubt
 
 
+def test_a_fill_of_before_the_ledgers_were_opened_that_is_told_late_is_in_the_opening():
+    """A history lags: what the venue says there is has the trade in it, ours have not yet."""
+    position = Position()
+    table = InstrumentTable([instrument()])
+    ledger = Ledger(table, [position], 0)
+    for asked_ns in (100, 200):
+        assert ledger.compare({"BTC": 5 * COIN}, asked_ns) == []
+    late = replace(bought(3, fee_atoms=7), venue_ns=99)
+    position.on_fill(Side.BUY, late)
+    ledger.traded(table[0], Side.BUY, late)
+    assert looks(ledger, 5 * COIN, PASSES) == []
+    again = Ledger(table, [position], 0)
+    again.restore(ledger.openings(), ledger.opened_ns())
+    another = replace(bought(4), venue_ns=98)
+    position.on_fill(Side.BUY, another)
+    again.traded(table[0], Side.BUY, another)
+    assert looks(again, 5 * COIN, PASSES) == []
+
+
 def test_differences_that_never_rest_are_a_mismatch_after_a_while():
     ledger, _ = opened()
     found = [ledger.compare({"BTC": 5 * COIN + n * LOT}) for n in range(1, RESTLESS_PASSES + 1)]
@@ -135,7 +156,7 @@ def test_the_opening_outlives_a_boot_and_a_person_may_take_it_anew():
     position.on_fill(Side.BUY, bought(3))
     ledger.moved("BTC", COIN, 1)
     again = Ledger(InstrumentTable([instrument()]), [position], 0)
-    again.restore(ledger.openings())
+    again.restore(ledger.openings(), ledger.opened_ns())
     assert looks(again, 6 * COIN + 3 * LOT, 10) == []
     assert looks(again, 7 * COIN, PASSES) != [], "it is not taken anew with the next boot"
     again.reopen()

@@ -11,6 +11,7 @@ from typing import Any, Final
 from core.engine.engine import Engine
 from core.model.events import Side
 from core.model.units import NS_PER_S
+from core.state.book import Book
 from tools.world.audit.seen import Seen
 from tools.world.audit.watch import Context, Watch
 from venues.sim.engine import BestMoved
@@ -82,34 +83,66 @@ class Books(Watch):
                 self._seqs.pop(row.index, None)
                 self.unaware.discard(row.symbol)
                 continue
-            if row.symbol in self.unaware or now_ns < self._comparable_ns[row.symbol]:
+            if now_ns < self._comparable_ns[row.symbol]:
                 continue
+            if row.symbol in self.unaware:
+                # One that was waiting for its snapshot has got that of after, and was never lost.
+                if not self._is_true(row.symbol, book):
+                    continue
+                self.unaware.discard(row.symbol)
             if book.seq < self._seqs.get(row.index, -1):
                 self.note("I9", f"{row.symbol} went back to update {book.seq}")
             self._seqs[row.index] = book.seq
             if book.bid_lots and book.ask_lots and book.bid_ticks >= book.ask_ticks:
                 self.note("I6", f"{row.symbol}: bid {book.bid_ticks} ask {book.ask_ticks}")
-            symbol = self.markets[row.symbol].symbol
-            tick, step = symbol.tick_size, symbol.step_size
-            ids, bests = self._bests[row.symbol]
-            at = bisect_right(ids, book.seq) - 1
-            if at >= 0:
-                ours = Best(
-                    bests[at].update_id,
-                    book.bid_ticks * tick,
-                    book.bid_lots * step,
-                    book.ask_ticks * tick,
-                    book.ask_lots * step,
-                )
-                if ours != bests[at]:
-                    self.note("I5", f"{row.symbol} at {book.seq}: {ours}, truly {bests[at]}")
-            published = self._books[row.symbol].get(book.seq)
-            if whole and published is not None and self._with_depth:
-                for side, true in zip((Side.BUY, Side.SELL), published, strict=True):
-                    levels = [(t * tick, n * step) for t, n in book.levels(side, 10_000)]
-                    # What lies beyond the edge of a snapshot is not known, and not shown.
-                    if levels != true[: len(levels)] or bool(levels) != bool(true):
-                        self.note("I5", f"{row.symbol} at {book.seq}: {side.name} levels differ")
+            ours, truly = self._best(row.symbol, book)
+            if ours != truly:
+                self.note("I5", f"{row.symbol} at {book.seq}: {ours}, truly {truly}")
+            if whole and self._with_depth and self._differs(row.symbol, book):
+                self.note("I5", f"{row.symbol} at {book.seq}: its levels differ")
+
+    def _is_true(self, name: str, book: Book) -> bool:
+        """Whether a book is surely the exchange's by the number that it has."""
+        ours, truly = self._best(name, book)
+        differs = self._differs(name, book) if self._with_depth else False
+        return truly is not None and ours == truly and differs is False
+
+    def _best(self, name: str, book: Book) -> tuple[Best | None, Best | None]:
+        """Return the best prices of a book and those of the exchange at its number, ``None`` where
+        that is from before it began to count.
+        """
+        ids, bests = self._bests[name]
+        at = bisect_right(ids, book.seq) - 1
+        if at < 0:
+            return None, None
+        tick, step = self.markets[name].symbol.tick_size, self.markets[name].symbol.step_size
+        ours = Best(
+            bests[at].update_id,
+            book.bid_ticks * tick,
+            book.bid_lots * step,
+            book.ask_ticks * tick,
+            book.ask_lots * step,
+        )
+        return ours, bests[at]
+
+    def _differs(self, name: str, book: Book) -> bool | None:
+        """Whether a book's levels are not those that were published by its number, ``None`` where
+        nothing was.
+
+        What lies beyond the edge of a snapshot is not known, and not shown.
+        """
+        published = self._books[name].get(book.seq)
+        if published is None:
+            return None
+        symbol = self.markets[name].symbol
+        for side, true in zip((Side.BUY, Side.SELL), published, strict=True):
+            levels = [
+                (ticks * symbol.tick_size, lots * symbol.step_size)
+                for ticks, lots in book.levels(side, 10_000)
+            ]
+            if levels != true[: len(levels)] or bool(levels) != bool(true):
+                return True
+        return False
 
     def behind(self, engine: Engine) -> str:
         """Return which book is behind the exchange's although nothing moves, "" when none is."""
