@@ -464,6 +464,7 @@ class Outside:
         symbol = request.query.partition("symbol=")[2].partition("&")[0]
         if request.path.endswith("/openOrders"):
             self.auditor.line.on_listed(symbol)
+            self.auditor.leaving.on_listed(symbol)
         elif request.path.endswith("/depth"):
             self.auditor.line.on_snapshot(symbol)
 
@@ -498,6 +499,10 @@ class Outside:
         if why.startswith("not started"):
             self.auditor.callbacks.on_raised()  # whoever could not start is not called any more
         self.auditor.line.closed = self.auditor.line.closed or f"stopped: {why}"
+
+    def on_left(self) -> None:
+        if self.engine.recovery.left and not self.auditor.ledger.over:
+            self.auditor.leaving.on_left()
 
     def on_log(self, text: str) -> None:
         if text.startswith("resident memory"):

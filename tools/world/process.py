@@ -62,6 +62,10 @@ class Watcher(Protocol):
 
     def on_down(self, link: int) -> None: ...
     def on_stop(self, why: str) -> None: ...
+    def on_left(self) -> None:
+        """Our side says that the venue lists none of its orders."""
+        ...
+
     def on_log(self, text: str) -> None: ...
 
 
@@ -167,6 +171,11 @@ class Watched(Runtime):
     def stop(self, why: str) -> None:
         self.watcher.on_stop(why)
         super().stop(why)
+
+    def left(self) -> None:
+        if not self.dead:
+            self.watcher.on_left()
+        super().left()
 
     def log(self, text: str) -> None:
         if not self.dead:
