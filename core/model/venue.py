@@ -486,7 +486,7 @@ class Venue(Struct, frozen=True, kw_only=True):
     """Raises ``BadConfig`` for keys that cannot be used, and never repeats one."""
     logs_on: Callable[[Credentials], bool]
     """Whether keys of this kind log a session on instead of signing every request."""
-    verified: tuple[Verified, ...]
+    verified: tuple[Verified, ...] = ()
 
     def key_kind(self, keys: Credentials | None) -> KeyKind:
         """Return what keys allow; ``None`` are those of a run that only watches."""
