@@ -18,6 +18,7 @@ from core.engine.callbacks import Callbacks
 from core.engine.checkpoint import LOSSES, RESTORE, Losses, Restored, decode_losses, decode_restored
 from core.engine.checkpoint import encode as encode_note
 from core.engine.continuity import Continuity
+from core.engine.dead_man import DeadMansSwitch
 from core.engine.desk import TradingDesk
 from core.engine.executions import Executions
 from core.engine.flatten import Flattening
@@ -142,6 +143,7 @@ class Engine:
         "clock",
         "continuity",
         "counts",
+        "dead_man",
         "desk",
         "executions",
         "flattening",
@@ -397,6 +399,9 @@ class Engine:
             rising_ids=can.rising_ids,
             log=door.log,
         )
+        self.dead_man = DeadMansSwitch(
+            switch=can.dead_man, shared=setup.shared, outbound=self.outbound, log=door.log
+        )
         self.lines = Lines(
             adapter=adapter,
             sessions=self.sessions,
@@ -466,6 +471,7 @@ class Engine:
             reference_data=self.reference_data,
             prices=self.prices,
             lines=self.lines,
+            dead_man=self.dead_man,
             proof=self.proof,
             remedies=self.remedies,
             recovery=self.recovery,
@@ -692,6 +698,8 @@ class Engine:
         self.desk.risk_ns = self.outbound.encode_ns = 0
         if self.recovery.leaving and self.left and not self._said_left:
             self._said_left = True
+            self.dead_man.stop(self.desk.now_ns)
+            self.outbound.flush()
             self.continuity.write(self.desk.now_ns)
             self._door.left()
         took_ns = self._stamp() - self._began_ns
@@ -752,6 +760,10 @@ class Engine:
         self.profits.step()
         self.others.step(now_ns)
         self.gate.refresh()
+        if not self._said_left:
+            self.dead_man.step(
+                now_ns, way_open=self.desk.way_open, maintained=self.reference_data.maintained
+            )
 
     # -- what concerns several rooms -----------------------------------------------------------
 

@@ -212,6 +212,11 @@ class ReferenceData:
             self._gate.halt_instrument(renewed.index, why, HaltKind.GRID)
         return known
 
+    @property
+    def maintained(self) -> bool:
+        """Whether the venue as a whole takes nothing."""
+        return self._status.trading is Trading.HALTED
+
     def on_trading_status(self, status: TradingStatus) -> None:
         """The venue has begun, or ended, to allow less on all it has."""
         if status.trading is not self._status.trading:

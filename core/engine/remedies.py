@@ -23,6 +23,7 @@ from core.model.commands import (
     Ping,
     Place,
     Replace,
+    SetDeadMan,
     SubscribeMarket,
     SubscribePrivate,
 )
@@ -47,6 +48,7 @@ _OPENING = (
     FetchTime,
     Logon,
     Ping,
+    SetDeadMan,
     SubscribeMarket,
     SubscribePrivate,
 )

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from core.engine.charges import instrument_of
+from core.engine.dead_man import DeadMansSwitch
 from core.engine.desk import TradingDesk
 from core.engine.lines import Lines
 from core.engine.market_data import MarketData
@@ -49,6 +50,7 @@ class Replies:
         "_adapter",
         "_clock",
         "_counts",
+        "_dead_man",
         "_desk",
         "_door",
         "_handlers",
@@ -79,6 +81,7 @@ class Replies:
         reference_data: ReferenceData,
         prices: Prices,
         lines: Lines,
+        dead_man: DeadMansSwitch,
         proof: Proof,
         remedies: Remedies,
         recovery: Recovery,
@@ -97,6 +100,7 @@ class Replies:
         self._reference_data = reference_data
         self._prices = prices
         self._lines = lines
+        self._dead_man = dead_man
         self._proof = proof
         self._remedies = remedies
         self._recovery = recovery
@@ -151,6 +155,7 @@ class Replies:
 
     def _no_reply(self, asked: Asked) -> None:
         self._lines.on_no_reply(asked)
+        self._dead_man.on_no_reply(asked)
         self._market_data.on_no_reply(asked)
         self._proof.on_no_reply(asked, self._desk.now_ns)
         self._recovery.on_no_reply(asked)
@@ -183,6 +188,7 @@ class Replies:
         self._reference_data.on_reply(asked, reply)
         self._prices.on_reply(asked, reply)
         self._lines.on_reply(asked, reply)
+        self._dead_man.on_reply(asked, reply, now_ns)
         self._proof.on_reply(asked, reply, now_ns)
         self._remedies.on_reply(asked, reply, now_ns)
         self._recovery.on_reply(asked, reply, now_ns)

@@ -239,6 +239,14 @@ class Ping(Riskless, frozen=True, gc=False):
     """Ask for a sign of life on the connection it is sent on, where the venue wants to be asked."""
 
 
+class SetDeadMan(Riskless, frozen=True, gc=False):
+    """Have the venue take our orders out unless it hears this again within ``timeout_ns``; 0 stops
+    that.
+    """
+
+    timeout_ns: int
+
+
 class UnsubscribeBook(Riskless, frozen=True, gc=False):
     """End the changes of one instrument's book, so that they can begin anew with a snapshot."""
 

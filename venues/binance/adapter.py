@@ -30,6 +30,7 @@ from core.model.commands import (
     QueryOrder,
     Replace,
     Riskless,
+    SetDeadMan,
     SubscribeBook,
     SubscribeMarket,
     SubscribePrivate,
@@ -113,7 +114,7 @@ ALL_OPEN_ORDERS_WEIGHT: Final = 80
 _COSTS: Final[dict[type[Command], Costs]] = {
     Place: _ORDER,
     Replace: _ORDER,
-    **dict.fromkeys((SubscribeMarket, SubscribeBook, UnsubscribeBook, Ping), ()),
+    **dict.fromkeys((SubscribeMarket, SubscribeBook, UnsubscribeBook, Ping, SetDeadMan), ()),
     **{kind: (("weight", weight), ("raw", 1)) for kind, weight in _WEIGHTS.items()},
 }
 

@@ -10,6 +10,7 @@ from core.model.commands import (
     Ping,
     Place,
     Replace,
+    SetDeadMan,
     SubscribeBook,
     SubscribeMarket,
     UnsubscribeBook,
@@ -63,6 +64,8 @@ def test_every_environment_has_both_lines_and_verified_tls() -> None:
 ROOTS = ("Command", "Riskless")
 OF_THE_MARKET_LINE = (SubscribeMarket, SubscribeBook, UnsubscribeBook, Ping)
 """Frames there count against that connection alone. The first is all that is ever sent."""
+NEVER_SENT = (SetDeadMan,)
+"""The venue has no such timer."""
 
 
 def every_command() -> list[type[Command]]:
@@ -76,7 +79,7 @@ def test_every_command_has_a_cost_in_known_limits(kind: type[Command]) -> None:
     command = kind(*(0 for _ in kind.__struct_fields__))
     cost = dict(ADAPTER.cost(command))
     assert set(cost) <= kinds
-    assert (cost == {}) is (kind in OF_THE_MARKET_LINE)
+    assert (cost == {}) is (kind in (*OF_THE_MARKET_LINE, *NEVER_SENT))
     assert ("orders" in cost) is (kind in (Place, Replace))
 
 
