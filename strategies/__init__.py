@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from core.model import strategy
+from core.model.config import discreet
 from core.model.errors import BadConfig, HotloopError
 from core.model.strategy import Strategy
 
@@ -45,7 +46,7 @@ def find(name: str, file: str) -> type[Strategy[Any]]:
         near = difflib.get_close_matches(name, BUILT_IN, 1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise BadConfig(
-            f'{file}: strategy.name = "{name}": no such strategy; {hint}'
+            f'{file}: strategy.name = "{discreet(name)}": no such strategy; {hint}'
             f'(built in: {", ".join(BUILT_IN)}; your own: "module:Class")'
         )
     try:
@@ -53,8 +54,8 @@ def find(name: str, file: str) -> type[Strategy[Any]]:
             module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise BadConfig(
-            f'{file}: strategy.name = "{name}": no module {error.name}; it has to lie beside the '
-            "configuration file or to be installed"
+            f'{file}: strategy.name = "{discreet(name)}": no module {error.name}; it has to lie '
+            "beside the configuration file or to be installed"
         ) from error
     found = getattr(module, class_name, None)
     if not (isinstance(found, type) and issubclass(found, Strategy)):

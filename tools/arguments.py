@@ -22,6 +22,18 @@ def seconds(text: str) -> float:
     return number
 
 
+MOST = 10**9
+"""Of whatever is counted: what is started with more never ends."""
+
+
+def count(text: str) -> int:
+    """Return a whole number of one or more."""
+    number = int(text) if text.isdecimal() and len(text) <= len(str(MOST)) else 0
+    if not 1 <= number <= MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 1 to {MOST}")
+    return number
+
+
 def minutes(text: str) -> float:
     """Return a time to run for, in minutes, within the same bounds."""
     try:

@@ -15,11 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from rich import box
 from rich.table import Table
 
 from core.engine.engine import TURN_BUDGET_NS
-from core.io.control import SOCKET, VERBS, path_to
+from core.io.control import SOCKET, VERBS, Reply, path_to
 from core.io.run_folder import runner
 from core.model.errors import BadParameter, ConnectionLost
 from core.model.units import NS_PER_MS
@@ -36,6 +37,20 @@ FOLLOW_S = 60.0
 """How long a flattening is watched; it goes on after that."""
 
 LOOK_S = 0.5
+
+_NEEDED = (
+    "positions",
+    "open_orders",
+    "books",
+    "day",
+    "flatten",
+    "refusals",
+    "own_refusals",
+    "journal",
+    "lines",
+    "hops",
+)
+"""Parts of a status that are shown: a run of another hotloop may have others."""
 
 PATIENCE_S = 5.0
 """How long a reply may take: the socket drops a client after 2 s, and may have others first."""
@@ -75,23 +90,47 @@ def run(args: argparse.Namespace) -> int:
     if args.verb == "halt":
         arguments = reason(arguments)
     line = ask(args.run_dir, args.verb, arguments)
-    try:
-        reply: dict[str, Any] = json.loads(line)
-    except ValueError as error:
-        raise ConnectionLost(f"{args.run_dir / SOCKET}: the reply is no JSON: {error}") from None
+    reply = replied(args.run_dir, line)
     if args.json:
-        print(line.decode().rstrip("\n"))
-    elif not reply["ok"]:
-        print(f"hotloop: {args.verb}: {reply['error']}", file=sys.stderr)
+        print(line.decode().rstrip("\n"), flush=True)
+    elif not reply.ok:
+        print(f"hotloop: {args.verb}: {reply.error}", file=sys.stderr)
     elif args.verb == "status":
-        show(reply)
+        show(_status(args.run_dir, line))
     else:
-        why = reply.get("halted", "")
-        print(f"{args.verb}: {reply.get('said') or 'done'}")
-        print(f"the run is {reply['state']}{f' ({why})' if why else ''}", flush=True)
-        if args.verb == "flatten":
-            return follow(args.run_dir)
-    return Exit.OK if reply["ok"] else Exit.MISUSE
+        print(f"{args.verb}: {reply.said or 'done'}")
+        why = f" ({reply.halted})" if reply.halted else ""
+        print(f"the run is {reply.state}{why}", flush=True)
+    if args.verb == "flatten" and reply.ok:
+        return follow(args.run_dir, silent=args.json)
+    return Exit.OK if reply.ok else Exit.MISUSE
+
+
+def replied(folder: Path, line: bytes) -> Reply:
+    """Return what a run has answered; raise ``ConnectionLost`` for what no run answers."""
+    try:
+        reply = msgspec.json.decode(line, type=Reply)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise _foreign(folder, str(error)) from None
+    if reply.ok and not reply.state:
+        raise _foreign(folder, "no state")
+    return reply
+
+
+def _status(folder: Path, line: bytes) -> dict[str, Any]:
+    """Return a status; raise ``ConnectionLost`` for one of another hotloop."""
+    status: dict[str, Any] = msgspec.json.decode(line)
+    missing = [name for name in _NEEDED if name not in status]
+    if missing:
+        raise _foreign(folder, f"no {', no '.join(missing)}")
+    return status
+
+
+def _foreign(folder: Path, what: str) -> ConnectionLost:
+    return ConnectionLost(
+        f"{folder / SOCKET}: what answers there is no run of this hotloop ({what}); status --json "
+        "shows its answer as it came, and a signal (kill PID) has a run leave in order"
+    )
 
 
 def reason(words: Sequence[str]) -> list[str]:
@@ -100,8 +139,10 @@ def reason(words: Sequence[str]) -> list[str]:
     return [why] if why else []
 
 
-def follow(folder: Path) -> Exit:
+def follow(folder: Path, *, silent: bool = False) -> Exit:
     """Show how a flattening goes on until it has ended: ``OK`` where all is flat then.
+
+    ``silent`` shows nothing: whoever reads the reply as JSON has the exit code.
 
     Anything else is none: nothing was begun, as the answer has said, or the run has ended first.
     """
@@ -109,24 +150,26 @@ def follow(folder: Path) -> Exit:
     until_s = time.monotonic() + FOLLOW_S
     while time.monotonic() < until_s:
         try:
-            reply = json.loads(ask(folder, "status"))
+            line = ask(folder, "status")
         except BadParameter:
-            print("flatten: the run has ended first; hotloop flatten CONFIG.toml takes over")
+            text = "the run has ended first; hotloop flatten CONFIG.toml takes over"
+            print(f"flatten: {text}", file=sys.stderr if silent else sys.stdout)
             return Exit.FAILED
-        if not reply["ok"]:  # others watch it, too, and more than it answers
+        if not replied(folder, line).ok:  # others watch it, too, and more than it answers
             time.sleep(LOOK_S)
             continue
-        found = reply["flatten"]
+        found = _status(folder, line)["flatten"]
         if found is None:
             return Exit.FAILED
         text = found["verdict"] or "; ".join(found["symbols"])
-        if text != said:
+        if text != said and not silent:
             said = text
             print(f"flatten: {text}", flush=True)
         if not found["under_way"]:
             return Exit.OK if found["flat"] else Exit.FAILED
         time.sleep(LOOK_S)
-    print("flatten: it goes on; status shows how far it is", flush=True)
+    text = "flatten: it goes on; status shows how far it is"
+    print(text, file=sys.stderr if silent else sys.stdout, flush=True)
     return Exit.FAILED
 
 

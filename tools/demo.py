@@ -31,6 +31,16 @@ STOP_S = 10.0
 
 KEYS = "keys.toml"
 
+_EXCHANGE = """\
+import ctypes, os, signal
+ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+if os.getppid() != {parent}:
+    raise SystemExit
+from tools.cli import main
+raise SystemExit(main())
+"""
+"""The exchange, which ends with us however we end: PR_SET_PDEATHSIG, prctl(2)."""
+
 CONFIG = """\
 # Written by hotloop demo: the maker strategy against the built-in exchange.
 venue = "binance"
@@ -130,7 +140,7 @@ def _claim(folder: Path) -> bool:
 @contextmanager
 def _exchange(cpu: int | None) -> Iterator[dict[str, Any]]:
     """Run the built-in exchange in a process of its own; yields what it announces."""
-    command = [sys.executable, "-m", "tools", "sim"]
+    command = [sys.executable, "-c", _EXCHANGE.format(parent=os.getpid()), "sim"]
     if cpu is not None:
         command += ["--cpu", str(cpu)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:

@@ -15,7 +15,7 @@ from typing import Final
 
 import trio
 
-from tools.arguments import minutes
+from tools.arguments import count, minutes
 from tools.cli import Exit
 from tools.world import batch
 from tools.world.canaries import CANARIES, chosen
@@ -35,7 +35,7 @@ STARTS: Final = (0, 10_000, 20_000)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``hotloop dst``."""
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--seeds", type=_count, metavar="N", help=f"live N seeds (default: {SEEDS})")
+    which.add_argument("--seeds", type=count, metavar="N", help=f"live N seeds (default: {SEEDS})")
     which.add_argument("--seed", type=int, metavar="S", help="live this one seed, and show it")
     which.add_argument("--minutes", type=minutes, metavar="M", help="live seeds for M minutes")
     which.add_argument(
@@ -50,14 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=TANK,
         help="what runs: the engine and its adapter (tank), or the whole process (world)",
     )
-    parser.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, metavar="J")
+    parser.add_argument("--jobs", type=count, default=os.cpu_count() or 1, metavar="J")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, 1 or more")
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -87,6 +87,8 @@ def _read(path: Path, what: str, *, secret: bool, shown: str = "") -> str:
             _check_private(path, status)
         with open(descriptor, "rb", closefd=False) as file:
             data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise BadConfig(f"{shown}: {what} cannot be read: {error.strerror}") from error
     finally:
         os.close(descriptor)
     if len(data) > MAX_BYTES:

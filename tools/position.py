@@ -21,7 +21,7 @@ from core.io.journal_file import JournalFile, next_boot
 from core.io.last_boot import last_boot, last_header
 from core.io.run_folder import RunFolder, is_run_folder
 from core.model import config
-from core.model.errors import BadConfig, BadParameter, Malformed, OffGrid
+from core.model.errors import BadConfig, BadParameter, Malformed
 from core.model.units import Grid, format_decimal, parse_decimal
 from core.model.venue import KeyKind
 from core.state.journal import Header, Kind
@@ -196,11 +196,12 @@ def _counted(text: str, step: str | None) -> tuple[str, int]:
     """Return a step, the known one where it fits, and how many of it an amount is."""
     mantissa, decimals = parse_decimal(text)
     if step is not None:
-        try:
+        # What does not fit a step that was noted, or stated too fine, is stated in its own: the
+        # next start counts in the venue's, or says that it cannot.
+        with suppress(Malformed):
             return step, Grid(step).count_of(mantissa, decimals, text)
-        except OffGrid:
-            pass  # the next start counts in the venue's own steps, or says that it cannot
-    return format_decimal(1, decimals), mantissa
+    own = format_decimal(1, decimals)
+    return own, Grid(own).count_of(mantissa, decimals, text)
 
 
 def _write(path: Path, held: Restored, why: str) -> None:

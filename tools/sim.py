@@ -17,6 +17,7 @@ from typing import Final
 import trio
 
 from core.model.errors import BadParameter
+from tools.cli import Exit
 from venues.sim.accounts import STANDARD_RATE
 from venues.sim.dialects import DIALECTS
 from venues.sim.fixed import ONE, NotDecimalError, TooPreciseError, parse
@@ -30,9 +31,6 @@ from venues.sim.server import (
 from venues.sim.symbols import Symbol, symbol_of
 from venues.sim.traders import QUOTES_PER_SIDE, Temper
 from venues.sim.venue import RATE
-
-EXIT_OK: Final = 0
-EXIT_CANNOT_START: Final = 1
 
 # A symbol's letters: no lower case, since streams name it in lower case.
 _SYMBOL_NAME: Final = re.compile(r"(?:(?![a-z])[\w./-]){1,50}")
@@ -134,7 +132,7 @@ def run(args: argparse.Namespace) -> int:
         symbols=tuple(args.symbol) or None,
         temper=Temper(args.volatility, args.depth),
     )
-    exit_code = EXIT_OK
+    exit_code = Exit.OK
     try:
         trio.run(_run_until_signal, config)
     except* OSError as group:
@@ -142,7 +140,7 @@ def run(args: argparse.Namespace) -> int:
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         print(f"hotloop sim: {_explain(error, args)}", file=sys.stderr)
-        exit_code = EXIT_CANNOT_START
+        exit_code = Exit.MISUSE
     return exit_code
 
 
@@ -152,6 +150,8 @@ def _check(args: argparse.Namespace) -> None:
         raise BadParameter(
             f"--ca-out {args.ca_out}: without --tls there is no CA to write; add --tls"
         )
+    if args.ca_out is not None and args.ca_out.exists() and not args.ca_out.is_file():
+        raise BadParameter(f"--ca-out {args.ca_out}: is there, and no regular file")
     dialect = DIALECTS[args.venue]
     for one in args.account:
         if expected := dialect.expected_secret(one.secret):
@@ -238,6 +238,8 @@ def symbol(text: str) -> Symbol:
     if _SYMBOL_NAME.fullmatch(name) is None or not base or not quote or not units or 0 in units:
         raise argparse.ArgumentTypeError(f"{text!r}: expected {expected}")
     price, tick, step = units[:3]
+    if base == quote:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected two assets as BASE and QUOTE")
     if tick * step % ONE or price % tick:
         raise argparse.ArgumentTypeError(
             f"{text!r}: PRICE has to be many TICKs, and TICK times STEP many 0.00000001"

@@ -9,6 +9,7 @@ is over is forgotten. What the figures mean is known in ``core.engine.profits``.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -118,8 +119,9 @@ class DayFile:
     def write(self, own: Elsewhere) -> None:
         """Write what was made here, beside what others have made today. Raises ``OSError``."""
         if own == self._written:
-            os.utime(self.path)  # by which the next start knows until when this run lived
-            return
+            with suppress(FileNotFoundError):  # removed meanwhile: it is written anew
+                os.utime(self.path)  # by which the next start knows until when this run lived
+                return
         others = [b for b in self._books if b.book_id != own.book_id and b.day >= own.day]
         self._books = [*others, own]
         self._put(self._books)
@@ -127,11 +129,16 @@ class DayFile:
 
     def _read(self) -> tuple[list[Elsewhere], list[str]]:
         try:
-            data = self.path.read_bytes()
+            # Without O_NONBLOCK opening a pipe would wait for its writer, for ever.
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
             return [], []
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError("it has to be a regular file")
+            data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
-            raise OSError(f"{len(data)} bytes are too many")
+            raise OSError(f"more than {MAX_BYTES} bytes are too many")
         content = msgspec.json.decode(data, type=_Content)
         if content.version != 1:
             raise OSError(f"it is of version {content.version}, and this hotloop knows 1")
@@ -141,7 +148,8 @@ class DayFile:
         folder = self.path.parent
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = self.path.with_suffix(".new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        fresh.unlink(missing_ok=True)  # whatever it is: nothing is written through a link or a pipe
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open(descriptor, "wb") as file:
             file.write(
                 msgspec.json.encode(_Content(version=1, books=books, open=self._open)) + b"\n"

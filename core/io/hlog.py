@@ -318,6 +318,8 @@ def read_hlog(*paths: Path) -> Hlog:
 
 def _read(path: Path, log: Hlog) -> None:
     base = _Times()
+    if path.exists() and not path.is_file():
+        raise BadParameter(f"{path} cannot be read: it has to be a regular file")
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             for number, line in enumerate(file, 1):

@@ -210,7 +210,8 @@ class RunFolder:
 
 _CHOOSE: Final = (
     "what was traded there is none of this run's: choose another [run] dir. To stop for good what "
-    "that folder traded, start it once more as it was, and leave it in order"
+    "that folder traded, start it once more as it was, and leave it in order. Where it never "
+    "traded (hotloop position tells), remove it"
 )
 
 

@@ -8,6 +8,7 @@ move. Verification is always on; there is no way here to switch it off.
 from __future__ import annotations
 
 import contextlib
+import os
 import ssl
 from typing import Final
 
@@ -31,6 +32,8 @@ def trust(ca_file: str | None) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     if ca_file is not None:
+        if os.path.exists(ca_file) and not os.path.isfile(ca_file):  # a pipe would be waited for
+            raise BadConfig(f"ca_file {ca_file!r} has to be a regular file, certificates in PEM")
         try:
             context.load_verify_locations(ca_file)
         except OSError as error:  # ssl.SSLError is one

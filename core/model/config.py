@@ -544,7 +544,7 @@ def _hint(key: str, allowed: Iterable[str]) -> str:
 
 
 def _path(where: str, key: str) -> str:
-    plain = key if key.replace("_", "").replace("-", "").isalnum() else _shown(key)
+    plain = discreet(key) if key.replace("_", "").replace("-", "").isalnum() else _shown(key)
     return f"{where}.{plain}" if where else plain
 
 
@@ -556,10 +556,19 @@ def _shown(value: Any) -> str:
         case bool():
             return str(value).lower()
         case str():
-            text = '"' + value.encode("unicode_escape").decode() + '"'
+            text = '"' + discreet(value).encode("unicode_escape").decode() + '"'
         case _:
-            text = str(value)
+            text = discreet(str(value))
     return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "..."
+
+
+_OPAQUE = re.compile(r"(?=[\w+/=-]*\d)(?=[\d+/=_-]*[A-Za-z])[\w+/=-]{32,}", re.ASCII)
+"""Letters and digits without a gap, as keys and secrets are, of every venue: 32 and more."""
+
+
+def discreet(text: str) -> str:
+    """Return a text without what could be a key or a secret that was put in the wrong place."""
+    return _OPAQUE.sub(lambda found: f"({len(found[0])} characters, not shown)", text)
 
 
 # -- rules that concern more than one key ----------------------------------------------------

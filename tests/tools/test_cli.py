@@ -196,6 +196,20 @@ def test_a_time_that_is_none_is_refused(
     assert "must be a number above 0" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "option",
+    ["bench --rounds", "bench --levels", "bench --soak", "dst --jobs", "dst --seeds"],
+)
+@pytest.mark.parametrize("number", ["-1", "0", "nan", "inf", "1e99", "9" * 5000, "many", ""])
+def test_a_count_that_is_none_is_refused(
+    option: str, number: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli._run([*option.split(), number])
+    assert caught.value.code == 2
+    assert "must be a" in capsys.readouterr().err
+
+
 def test_a_file_that_the_system_refuses_is_a_line_and_no_traceback(
     ends_with: Callable[[int | BaseException], int], capsys: pytest.CaptureFixture[str]
 ) -> None:

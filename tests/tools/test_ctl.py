@@ -290,7 +290,7 @@ def test_a_status_that_is_refused_for_now_does_not_end_the_showing(
 ) -> None:
     monkeypatch.setattr(ctl, "LOOK_S", 0.0)
     busy = b'{"ok": false, "error": "too many requests"}'
-    flat = json.dumps({"ok": True, "flatten": _far("flat")}).encode()
+    flat = json.dumps({"ok": True, **STATUS, "flatten": _far("flat")}).encode()
     monkeypatch.setattr(ctl, "ask", Mock(side_effect=[busy, busy, flat]))
     assert ctl.follow(tmp_path) == 0
 
@@ -386,3 +386,49 @@ def test_an_unknown_verb_never_leaves(tmp_path: Path, capsys: pytest.CaptureFixt
         cli.main(["ctl", str(tmp_path), "raise-limit"])
     assert end.value.code == 2
     assert "raise-limit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "answer", [b"1", b"[]", b"{}", b"null", b'{"ok": true}', b'{"ok": 1}', b"[" * 9000, b"\xff"]
+)
+@pytest.mark.parametrize("verb", ["status", "halt", "flatten"])
+def test_what_no_run_answers_is_told_in_a_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    verb: str,
+    answer: bytes,
+) -> None:
+    monkeypatch.setattr(ctl, "ask", Mock(return_value=answer + b"\n"))
+    assert cli.main(["ctl", str(tmp_path), verb]) == 3
+    shown = capsys.readouterr()
+    assert "no run of this hotloop" in shown.err
+    assert shown.out == ""
+
+
+@pytest.mark.parametrize("part", ctl._NEEDED)
+def test_a_status_of_another_hotloop_is_told_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], part: str
+) -> None:
+    other = {name: value for name, value in STATUS.items() if name != part}
+    answer = json.dumps({"ok": True, **other}).encode()
+    monkeypatch.setattr(ctl, "ask", Mock(return_value=answer))
+    assert cli.main(["ctl", str(tmp_path), "status"]) == 3
+    assert f"no {part}" in capsys.readouterr().err
+    assert cli.main(["ctl", str(tmp_path), "status", "--json"]) == 0
+
+
+@pytest.mark.parametrize(("verdict", "code"), [("flat", 0), ("not flat: the book is empty", 1)])
+async def test_a_flattening_that_is_read_as_json_is_done_when_it_is_flat(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    verdict: str,
+    code: int,
+) -> None:
+    monkeypatch.setattr(ctl, "LOOK_S", 0.01)
+    async with a_house_in(tmp_path) as house:
+        house.flattening = [_far("", "BTCUSDT trading: 0.5 BTC left"), _far(verdict)]
+        assert await hotloop(tmp_path, "flatten", "--json") == code
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["verb"] == "flatten"

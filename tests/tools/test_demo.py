@@ -1,7 +1,11 @@
-"""Two demos never share a folder, however close to each other they begin."""
+"""Two demos never share a folder, and no exchange outlives its demo."""
 
 from __future__ import annotations
 
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,3 +45,21 @@ def test_a_folder_that_cannot_be_made_is_a_line(tmp_path: Path, name: str) -> No
     (tmp_path / "file").touch()
     with pytest.raises(BadConfig, match="--dir"):
         demo._folder(tmp_path / name)
+
+
+def test_the_exchange_of_a_demo_that_is_killed_ends_with_it(tmp_path: Path) -> None:
+    dies = (
+        "import os, signal\n"
+        "from tools import demo\n"
+        "with demo._exchange(None) as told:\n"
+        "    print(told['rest'], flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    # The exchange has our pipe as its stderr: it is at its end once nobody lives who has it.
+    killed = subprocess.run(
+        [sys.executable, "-c", dies], cwd=tmp_path, capture_output=True, timeout=60, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    port = int(killed.stdout.decode().rpartition(":")[2])
+    with socket.socket() as client:
+        assert client.connect_ex(("127.0.0.1", port)) != 0

@@ -103,6 +103,12 @@ def test_a_pipe_is_refused_without_waiting_for_its_writer(place: pathlib.Path) -
     assert "regular file" in refused(place)
 
 
+def test_a_file_that_fails_while_it_is_read_is_named() -> None:
+    assert "the configuration cannot be read: Input/output" in refused(
+        pathlib.Path("/proc/self/mem")
+    )
+
+
 def test_a_file_that_is_too_long_is_not_read_whole(place: pathlib.Path) -> None:
     place.write_bytes(b"#" * (files.MAX_BYTES + 1))
     assert f"longer than {files.MAX_BYTES}" in refused(place)

@@ -205,3 +205,12 @@ def test_a_folder_that_no_run_was_started_in_is_none_and_stays_as_it_is(tmp_path
     assert position(str(tmp_path)) == 2
     assert "no run was ever started in it" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_stated_too_fine_is_stated_again() -> None:
+    with pytest.raises(BadParameter, match="too large"):
+        set_note(None, "BTCUSDT", "0.123456789012345678901234567890", "1")
+    fine = set_note(None, "BTCUSDT", "0.000000000000000001", "0.000000000000000001")
+    mended = set_note(fine, "BTCUSDT", "123", "65000")
+    assert (mended.lot, mended.bought_lots) == ("1", 123)
+    assert (mended.tick, mended.bought_quote_units) == ("1", 123 * 65_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 from pathlib import Path
 
@@ -134,6 +135,13 @@ def test_a_bad_path_is_told_what_is_wrong(
         (tmp_path / name).write_bytes(content)
     with pytest.raises(BadParameter, match=message):
         report_of(str(tmp_path / name))
+
+
+def test_a_pipe_or_a_device_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "hops.hlog")
+    for path in (tmp_path, tmp_path / "hops.hlog", Path("/dev/zero")):
+        with pytest.raises(BadParameter, match="regular file"):
+            report_of(str(path))
 
 
 def test_a_folder_without_a_hop_log_is_told_what_is_missing(tmp_path: Path) -> None:

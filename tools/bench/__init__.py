@@ -19,13 +19,16 @@ from typing import Any
 import msgspec
 
 from core.model.errors import BadParameter
-from tools.arguments import seconds
+from tools.arguments import count, minutes, seconds
 from tools.bench import beside, docs, install, micro, page, race, replaying, soak, variants
 
 ROUNDS = 5
 """Rounds: the least that a median over rounds means something with."""
 
 LEVELS = 5_000
+
+MOST_LEVELS = 100_000
+"""Levels a side: the deepest book of a venue has some tens of thousands."""
 """Levels a side of the book: the deepest snapshot Binance gives."""
 
 
@@ -44,11 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seconds", type=seconds, default=2.0, metavar="N", help="length of each cell (default: 2)"
     )
     parser.add_argument(
-        "--rounds", type=int, default=ROUNDS, metavar="N", help=f"default: {ROUNDS}"
+        "--rounds", type=count, default=ROUNDS, metavar="N", help=f"default: {ROUNDS}"
     )
     parser.add_argument(
         "--levels",
-        type=int,
+        type=count,
         default=LEVELS,
         metavar="N",
         help=f"levels a side of the book (default: {LEVELS})",
@@ -72,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--soak",
-        type=float,
+        type=minutes,
         metavar="MINUTES",
         help="watch memory, CPU and tails under a steady load instead",
     )
@@ -129,8 +132,8 @@ def merged(results: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _race(args: argparse.Namespace) -> dict[str, Any]:
-    if args.rounds < 1 or args.seconds <= 0:
-        raise BadParameter("--rounds and --seconds must be above 0")
+    if args.levels > MOST_LEVELS:
+        raise BadParameter(f"--levels {args.levels}: at most {MOST_LEVELS}")
     peers = _names(args.against) if args.against else []
     variants.check(peers)
     machine = race.machine()

@@ -115,6 +115,36 @@ def test_a_file_that_cannot_be_written_is_told_with_what_was_read(tmp_path: Path
     assert "XDG_STATE_HOME" in losses.unknown
 
 
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_is_no_file_is_told_and_not_waited_for(tmp_path: Path, kind: str) -> None:
+    file = DayFile(tmp_path, "h1-")
+    if kind == "pipe":
+        os.mkfifo(file.path)
+    else:
+        file.path.symlink_to("/dev/zero")
+    assert "regular file" in file.open().unknown
+
+
+def test_a_file_that_is_removed_while_a_run_lives_is_written_anew(tmp_path: Path) -> None:
+    file = DayFile(tmp_path, "h1-")
+    file.open()
+    file.write(book("one", -1))
+    file.path.unlink()
+    file.write(book("one", -1))
+    assert DayFile(tmp_path, "h1-").open().books == [book("one", -1)]
+
+
+def test_the_file_is_written_through_no_pipe_and_no_link(tmp_path: Path) -> None:
+    file = DayFile(tmp_path, "h1-")
+    fresh = file.path.with_suffix(".new")
+    os.mkfifo(fresh)
+    assert not file.open().unknown
+    (tmp_path / "other").write_text("theirs")
+    fresh.symlink_to(tmp_path / "other")
+    assert not file.open().unknown
+    assert (tmp_path / "other").read_text() == "theirs"
+
+
 def test_the_file_is_the_users_alone(tmp_path: Path) -> None:
     found = opened(tmp_path / "new")
     assert found.path.stat().st_mode & 0o777 == 0o600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from pathlib import Path
 
@@ -42,6 +43,12 @@ def test_a_file_without_certificates_is_a_bad_configuration(
         ca_file.write_bytes(content)
     with pytest.raises(BadConfig, match=r"ca_file .*ca\.pem.* certificates in PEM"):
         trust(str(ca_file))
+
+
+def test_a_pipe_of_certificates_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ca.pem")
+    with pytest.raises(BadConfig, match=r"ca\.pem.* regular file"):
+        trust(str(tmp_path / "ca.pem"))
 
 
 def test_trouble_that_is_not_about_trust_may_be_tried_again() -> None:

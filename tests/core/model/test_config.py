@@ -256,6 +256,30 @@ def test_a_secret_in_a_configuration_is_refused_and_not_repeated(text: str) -> N
     assert SECRET not in refused(text)
 
 
+OPAQUE = "FAKEfake0123456789FAKEfake0123456789FAKE+/=="
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        with_change('size = "0.01"', f'a = "{OPAQUE}"\n{OPAQUE[:40]} = [nan]'),
+        with_change('venue = "binance"', f'venue = "binance"\n{OPAQUE[:40]} = 1'),
+        with_change('venue = "binance"', f'venue = ["{OPAQUE}"]'),
+        with_change('environment = "sim"', f'environment = "{OPAQUE}"'),
+        with_change("ws://127.0.0.1:8001", f"ws://127.0.0.1/?key={OPAQUE}"),
+    ],
+)
+def test_what_looks_like_a_key_is_repeated_from_no_place(text: str) -> None:
+    message = refused(text)
+    assert OPAQUE[:16] not in message
+    assert "characters" in message
+
+
+def test_words_and_long_numbers_are_repeated() -> None:
+    for text in ("BTCUSDT", "a_name_of_many_words_that_is_no_key_at_all", "1" * 50, "x" * 50):
+        assert config.discreet(text) == text
+
+
 @given(st.text(max_size=200))
 @settings(max_examples=100)
 def test_any_text_gives_a_configuration_or_one_typed_error(text: str) -> None:

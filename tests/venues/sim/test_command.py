@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -63,7 +64,7 @@ def test_a_taken_port_is_named() -> None:
         port = taken.getsockname()[1]
         with command("--port", str(port)) as process:
             _, errors = process.communicate(timeout=PATIENCE_SECONDS)
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert f"cannot listen on 127.0.0.1:{port}" in errors
     assert "Address already in use" in errors
 
@@ -71,8 +72,14 @@ def test_a_taken_port_is_named() -> None:
 def test_an_unwritable_ca_is_named() -> None:
     with command("--tls", "--ca-out", "/nowhere/ca.pem") as process:
         _, errors = process.communicate(timeout=PATIENCE_SECONDS)
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert "cannot write /nowhere/ca.pem: No such file or directory" in errors
+
+
+def test_a_ca_is_written_into_no_pipe_and_no_folder(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path, tmp_path / "pipe"):
+        assert main(["sim", "--tls", "--ca-out", str(place)]) == 2
 
 
 def test_accounts_are_read() -> None:
@@ -141,6 +148,7 @@ def test_malformed_accounts_are_refused(text: str) -> None:
         ["--symbol", "ETHBTC:ETH:BTC:0.05:0:0.001"],
         ["--symbol", "ethbtc:ETH:BTC:0.05:0.00001:0.001"],
         ["--symbol", "A@B:ETH:BTC:0.05:0.00001:0.001"],
+        ["--symbol", "ETHETH:ETH:ETH:0.05:0.00001:0.001"],
         ["--symbol", ":ETH:BTC:0.05:0.00001:0.001"],
         ["--volatility", "-1"],
         ["--volatility", "nan"],
