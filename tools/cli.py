@@ -15,6 +15,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -118,7 +119,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments or arguments[0] not in TRADING:
         return ended(arguments)
     terminal = importlib.import_module("tools.terminal")
-    with terminal.Terminal():
+    with ExitStack() as output:
+        try:
+            output.enter_context(terminal.Terminal())
+        except OSError as error:
+            print(f"hotloop: the output cannot be passed on: {error.strerror}", file=sys.stderr)
+            return Exit.MISUSE
         try:
             return ended(arguments)
         except Exception:  # noqa: BLE001 - it is raised on, as an exit
@@ -156,6 +162,9 @@ def ended(arguments: Sequence[str]) -> int:
         return Exit.NO_READER
     except OSError as error:
         # Before a run trades: what fails from then on comes in a group, and with a traceback.
+        if error.errno in _NO_FILES:
+            print(f"hotloop: {error.strerror}: raise the limit (ulimit -n 256)", file=sys.stderr)
+            return Exit.MISUSE
         if error.filename is None:
             if error.errno not in _NO_ROOM:
                 raise
@@ -177,6 +186,10 @@ def ended(arguments: Sequence[str]) -> int:
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a print meets on a disk that is full; where a file of ours is one, its error names it."""
+
+
+_NO_FILES = (errno.EMFILE, errno.ENFILE)
+"""What whoever opens a file, a socket or a pipe meets where few may be open."""
 
 
 def leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

@@ -36,7 +36,7 @@ from core.io.run_log import RunLog
 from core.io.runtime import Beside, Ending, EngineOf, Plan, Runtime
 from core.io.scope_lock import ScopeLock
 from core.model.config import Config, digest
-from core.model.errors import BadConfig, OrdersSurvived
+from core.model.errors import BadConfig, JournalFailed, OrdersSurvived
 from core.model.venue import Credentials, Environment
 from core.state.journal import Header
 from tools import app
@@ -125,9 +125,12 @@ def trade(
         losses = day.open(own, journaled=journaled, now_s=time.time()) if day else Losses()
         if losses.unknown:
             print(f"hotloop: {losses.unknown}", file=sys.stderr)
-        runtime, house = _runtime(
-            config, path, keys, folder, scope, engine_of, losses, flattens=flattens
-        )
+        try:
+            runtime, house = _runtime(
+                config, path, keys, folder, scope, engine_of, losses, flattens=flattens
+            )
+        except JournalFailed as error:  # before anything is sent: no restart can help
+            raise BadConfig(str(error)) from error
         process.in_child(runtime.forked)
         process.last_words = runtime.last_words
         show = Progress(runtime)

@@ -217,6 +217,13 @@ def test_a_file_that_the_system_refuses_is_a_line_and_no_traceback(
     assert capsys.readouterr().err == "hotloop: /somebody/else: Permission denied\n"
 
 
+def test_too_few_descriptors_are_a_line_and_no_traceback(
+    ends_with: Callable[[int | BaseException], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ends_with(OSError(24, "Too many open files")) == 2
+    assert "ulimit -n" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("extra", [[], ["--json"]])
 def test_a_table_or_json_whose_reader_has_gone_ends_with_141(
     tmp_path: pathlib.Path, extra: list[str]

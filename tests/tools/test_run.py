@@ -92,6 +92,28 @@ def test_a_start_that_does_not_reach_the_venue_says_why_at_once_and_is_given_up(
     assert "REST is not reached: " in (tmp_path / "run" / "run.log").read_text()
 
 
+@pytest.mark.parametrize(
+    ("limit", "says"),
+    [("-f 1000", "no room for"), ("-n 8", "Too many open"), ("-n 30", "ulimit -n")],
+)
+def test_a_start_that_the_system_has_no_room_for_is_one_line_and_sends_nothing(
+    tmp_path: Path, limit: str, says: str
+) -> None:
+    key = f"fake{os.getpid()}"
+    path = write(tmp_path, rest=f"http://{NOBODY}", stream=f"ws://{NOBODY}", key=key, secret="fake")
+    done = subprocess.run(
+        ["bash", "-c", f'ulimit {limit}; exec "$@"', "bash", *command(path)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert says in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
 @contextmanager
 def answering(status: int) -> Iterator[str]:
     """Answer every request with this status and a page of HTML."""
