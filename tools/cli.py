@@ -20,6 +20,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple, Protocol, cast
 
 from core.model.errors import HotloopError, Misuse, OrdersSurvived, RemoteFault
+from core.model.wording import plain_lines
 
 
 class Exit(IntEnum):
@@ -215,7 +216,7 @@ _WORST_FIRST = (Exit.ORDERS_SURVIVED, Exit.FAILED, Exit.MISUSE, Exit.REMOTE)
 def _tell(errors: Sequence[HotloopError]) -> Exit:
     """Say each error once; return the exit code of the worst."""
     for text in dict.fromkeys(str(error) for error in errors):
-        print(f"hotloop: {text}", file=sys.stderr)
+        print(f"hotloop: {plain_lines(text)}", file=sys.stderr)
     return worst(exit_code(error) for error in errors)
 
 

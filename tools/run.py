@@ -38,6 +38,7 @@ from core.io.scope_lock import ScopeLock
 from core.model.config import Config, digest
 from core.model.errors import BadConfig, JournalFailed, OrdersSurvived
 from core.model.venue import Credentials, Environment
+from core.model.wording import plain, plain_lines
 from core.state.journal import Header
 from tools import app
 from tools.arguments import seconds
@@ -320,11 +321,13 @@ def close(ending: Ending, *, keyless: bool = False) -> int:
         raise OrdersSurvived(
             f"it is not proved that no order of ours is left ({orders}): look at the venue"
         )
-    print(f"hotloop: left ({ending.why}); {_proof(ending, keyless=keyless)}", file=sys.stderr)
+    # What a venue or a strategy says is in there: no terminal is to obey it.
+    why = plain(ending.why)
+    print(f"hotloop: left ({why}); {_proof(ending, keyless=keyless)}", file=sys.stderr)
     if ending.traceback:
-        print(ending.traceback, end="", file=sys.stderr)
+        print(plain_lines(ending.traceback), end="", file=sys.stderr)
     if ending.fatal or ending.halted:
-        print(f"hotloop: {ending.fatal or ending.halted}", file=sys.stderr)
+        print(f"hotloop: {plain(ending.fatal or ending.halted)}", file=sys.stderr)
         return Exit.REMOTE if ending.remote else Exit.FAILED
     proved = ending.proved or (keyless and ending.reached)
     return Exit.OK if proved else Exit.REMOTE

@@ -53,6 +53,11 @@ def plain(text: str) -> str:
     )
 
 
+def plain_lines(text: str) -> str:
+    """Return a text of anybody's as lines that no terminal obeys."""
+    return "\n".join(plain(line) for line in text.split("\n"))
+
+
 def _as_written(letter: str) -> str:
     return letter.encode("unicode_escape").decode("ascii")
 

@@ -217,6 +217,13 @@ def test_a_file_that_the_system_refuses_is_a_line_and_no_traceback(
     assert capsys.readouterr().err == "hotloop: /somebody/else: Permission denied\n"
 
 
+def test_no_terminal_obeys_what_a_venue_has_said(
+    ends_with: Callable[[int | BaseException], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ends_with(BadConfig("it said \x1b[2J\x07\r\nand more")) == 2
+    assert capsys.readouterr().err == "hotloop: it said \\x1b[2J\\x07\\r\nand more\n"
+
+
 def test_too_few_descriptors_are_a_line_and_no_traceback(
     ends_with: Callable[[int | BaseException], int], capsys: pytest.CaptureFixture[str]
 ) -> None:
