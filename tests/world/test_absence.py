@@ -66,7 +66,7 @@ def test_answers_that_lag_by_a_minute_prove_nothing(methods):
 
 def test_without_a_window_absence_is_never_proved():
     w = world()
-    w.engine.proof._expiry_ns = 0
+    w.engine.proof._expiry_ns = None
     w.fault("timeout", methods=["order.place"], times=1)
     order = w.buy()
     w.run(300)
