@@ -41,7 +41,7 @@ from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.views import OrderState
 from core.model.wording import order_text
 from core.state.inflight import Asked
-from core.state.orders import Folded, Orders
+from core.state.orders import Folded, Order, Orders
 from core.state.reconcile import Pass, Watermark, compare
 from core.state.throttle import Share
 from core.state.venue_clock import VenueClock
@@ -157,6 +157,8 @@ class Recovery:
         """Orders of ours that the lists of the present pass show."""
         self._strays: set[str] = set()
         """Orders of ours in the last list that the table cannot hold."""
+        self._ended_listed_ns: dict[str, int] = {}
+        """When an order was first listed as open of which the venue had told the end."""
 
     # -- reconciliation ------------------------------------------------------------------------
 
@@ -452,6 +454,8 @@ class Recovery:
             if folded is not None:
                 self._settle(folded)
                 self._dirty = True
+                if folded.order.state.terminal:
+                    self._on_listed_after_end(folded.order, now_ns)
         self._ours_listed += sum(self._orders.is_ours(r.client_order_id) for r in event.reports)
         whole = event.instrument == NO_INSTRUMENT
         here = [o for o in self._orders.open() if whole or o.instrument == event.instrument]
@@ -483,6 +487,25 @@ class Recovery:
             self._log(f"LOOK AT THE VENUE: {name} is ours, and cannot be taken out: {event.what}")
         else:
             self._outbound.request(Cancel(event.instrument, name, ""), self._desk.now_ns)
+
+    def _on_listed_after_end(self, order: Order, now_ns: int) -> None:
+        """The venue lists an order as open of which it has told the end.
+
+        A list may lag. One that cannot, or the list by which we leave, contradicts that end: the
+        order is taken out by its number, and a person is told.
+        """
+        name = order.client_order_id
+        since_ns = self._ended_listed_ns.setdefault(name, now_ns)
+        if len(self._ended_listed_ns) > MAX_SINGLE:
+            del self._ended_listed_ns[next(iter(self._ended_listed_ns))]
+        if not self.leaving and now_ns - since_ns < self._lag_ns:
+            return
+        if name not in self._strays:
+            self._strays.add(name)
+            text = order_text(self._table[order.instrument], order)
+            self._log(f"ALARM: the venue lists an order whose end it has told: {text}")
+            number = order.venue_order_id
+            self._outbound.request(Cancel(order.instrument, name, number), now_ns)
 
     def _known(self, client_order_id: str) -> bool:
         return self._orders.find(client_order_id) is not None

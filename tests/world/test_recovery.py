@@ -21,6 +21,7 @@ from core.state.orders import Order
 from tools.world.tank import LATENCY_NS, Delivery, Message, Tank, server_frame
 from venues.sim.binance.exchange import Origin
 from venues.sim.binance.methods import METHODS
+from venues.sim.ledger import DEFAULT_KEY
 
 TRADE, MARKET = 1, 0
 PLACING = ("order.place", "order.cancelReplace")
@@ -897,3 +898,43 @@ def test_a_limit_that_the_venue_no_longer_states_is_kept_as_published():
     w.buy()
     w.run(0.1)
     assert len(w.ledger.open_orders("BTCUSDT")) == 1
+
+
+def open_there(w: World) -> int:
+    """Return how many of our orders rest at the venue."""
+    return len(w.request("openOrders.status", {"symbol": "BTCUSDT"}, DEFAULT_KEY))
+
+
+def ended_by_a_word(w: World) -> Order:
+    """Return an order that rests at the venue, and of which a report has told the end."""
+    order = w.buy()
+    w.run(0.5)
+    row = w.engine.table[order.instrument]
+    event = {
+        "e": "executionReport", "s": row.symbol, "c": order.client_order_id, "S": "BUY",
+        "q": row.lot.text(order.size_lots), "p": row.tick.text(order.price_ticks), "C": "",
+        "x": "CANCELED", "X": "CANCELED", "r": "NONE", "i": int(order.venue_order_id), "l": "0",
+        "z": "0", "L": "0", "n": "0", "N": None, "T": w.now_ns // NS_PER_MS, "t": -1, "I": 999,
+        "m": False,
+    }  # fmt: skip
+    w.say(TRADE, 1, msgspec.json.encode({"event": event}))
+    w.run(0.5)
+    assert order.state is OrderState.CANCELED
+    assert open_there(w)
+    return order
+
+
+def test_an_order_that_is_listed_beyond_any_lag_after_its_end_was_told_is_taken_out():
+    w = world()
+    order = ended_by_a_word(w)
+    w.run(140)
+    assert not open_there(w)
+    assert any("ALARM" in line and order.client_order_id in line for line in w.log_lines)
+
+
+def test_who_leaves_takes_out_whatever_of_ours_the_venue_lists():
+    w = world()
+    ended_by_a_word(w)
+    w.engine.leave("told to", w.now_ns)
+    w.run_until(lambda: w.engine.recovery.left, 20)
+    assert not open_there(w)
