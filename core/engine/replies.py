@@ -223,8 +223,9 @@ class Replies:
                 self._throttle.run_out(asked.costs, venue_ns, instrument)
         elif reply.verdict is Verdict.THROTTLED:
             self._throttle.cool_down(reply.retry_ns, venue_ns)
-            # Without a code it is the firewall of one way: cancels have another.
-            if reply.code and asked is not None and type(asked.command) in _CANCELS:
+            # Without a code it is the firewall of one way: cancels have another. What was asked on
+            # a connection that is replaced since is forgotten, and may have been a cancel.
+            if reply.code and (asked is None or type(asked.command) in _CANCELS):
                 self._throttle.hold_cancels(venue_ns)
             self._say(name, f"throttled by the venue: {name}")
         elif reply.verdict is Verdict.BANNED:

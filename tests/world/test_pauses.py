@@ -124,3 +124,13 @@ def test_in_a_back_off_the_time_is_asked_for_where_an_order_is_to_be_cancelled()
 
 def test_in_a_back_off_nobody_is_asked_for_the_time_where_no_order_stands():
     assert asked_for_the_time_in_a_back_off(world()) == 0
+
+
+def test_cancels_wait_where_it_is_not_known_what_was_throttled():
+    """It was asked on a connection that has been replaced since, and may have been a cancel."""
+    w = world()
+    error = {"code": -1003, "msg": "Too much request weight used"}
+    w.say(TRADE, 1, msgspec.json.encode({"id": "c999", "status": 429, "error": error}))
+    w.run(0.1)
+    venue_ns = w.now_ns + w.engine.clock.offset_ns
+    assert w.engine.throttle.cancels_from_ns > venue_ns + 4 * NS_PER_S
