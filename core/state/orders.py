@@ -281,6 +281,7 @@ class Orders:
 
     def __init__(self, names: Names) -> None:
         self.names = names
+        self._name = names.next
         self._sequence = 0
         self._live: dict[str, Order] = {}
         self._terminal: list[dict[str, Order]] = _shelves()
@@ -350,7 +351,7 @@ class Orders:
     def next_id(self) -> str:
         """Return a client order id that no boot of this scope has used."""
         self._sequence += 1
-        return self.names.next(self._sequence)
+        return self._name(self._sequence)
 
     def add(self, place: Place, now_ns: int, replaces: Order | None = None) -> Order:
         """Enter an order that is about to be sent; its whole size counts as exposure.

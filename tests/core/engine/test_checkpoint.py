@@ -1,0 +1,106 @@
+"""Notes of a checkpoint: read as they were written, or refused in words that help."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from core.engine import checkpoint
+from core.engine.checkpoint import Checkpoint, NumberNote, OrderNote, PositionNote, Restored
+from core.model.commands import BEGINNING, Since
+from core.model.errors import JournalCorrupt, JournalUnknown
+from core.model.events import Side
+
+POSITION = PositionNote(
+    symbol="BTC/USD",
+    tick="0.1",
+    lot="0.00000001",
+    bought_lots=3,
+    sold_lots=1,
+    bought_quote_units=300,
+    sold_quote_units=101,
+    fees_atoms={"USD": 5},
+    settled=Since("TDLH43-DVQXD-2KHVYY", 1_616_667_796_880_000_000, 1_616_667_796_880_200_000),
+    recent_buys={"TDLH43-DVQXD-2KHVYY": 7, "TJUW2K-FLX2N-AR2FLU": 7},
+    recent_sells={},
+    newest=Since("TJUW2K-FLX2N-AR2FLU", 7, 8),
+    recent_others={"TABCDE-00000-000001": 6},
+    buy_floor=5,
+)
+ORDER = OrderNote(
+    symbol="BTC/USD",
+    tick="0.1",
+    lot="0.00000001",
+    client_order_id="0123456789abcdef",
+    venue_order_id="OQCLML-BW3P3-BUCMWZ",
+    side=Side.BUY,
+    price_ticks=100,
+    size_lots=3,
+    placed_lots=3,
+    filled_lots=2,
+    traded_lots=2,
+    trade_ids=["TDLH43-DVQXD-2KHVYY", "TJUW2K-FLX2N-AR2FLU"],
+    sent_ns=1,
+)
+NUMBER = NumberNote(
+    symbol="BTC/USD",
+    tick="0.1",
+    lot="0.00000001",
+    client_order_id="0123456789abcdef",
+    venue_order_id="OQCLML-BW3P3-BUCMWZ",
+    side=Side.BUY,
+    price_ticks=100,
+    size_lots=3,
+)
+WHOLE = Checkpoint(boot=1, time_ns=1, positions=[POSITION], orders=[ORDER])
+RESTORED = Restored(checkpoint=WHOLE, numbers=[NUMBER], ended_ns=2, clean=False)
+
+KINDS = [
+    (checkpoint.PREFIX, WHOLE),
+    (checkpoint.NUMBER, NUMBER),
+    (checkpoint.RESTORED, RESTORED),
+]
+
+
+@pytest.mark.parametrize(("prefix", "note"), KINDS)
+def test_a_note_is_read_as_it_was_written(prefix: bytes, note: msgspec.Struct) -> None:
+    assert checkpoint.decode(prefix + checkpoint.encode(note)) == note
+
+
+def test_that_nothing_was_traded_and_that_a_position_was_stated_are_told_apart() -> None:
+    for settled in (None, BEGINNING):
+        note = msgspec.structs.replace(POSITION, settled=settled)
+        left = Checkpoint(boot=1, time_ns=1, positions=[note], orders=[])
+        assert checkpoint.decode(checkpoint.PREFIX + checkpoint.encode(left)) == left
+
+
+def older(**changes: object) -> bytes:
+    """Return a checkpoint in the form in which ids were numbers."""
+    position = msgspec.to_builtins(POSITION)
+    for name in ("settled", "recent_buys", "recent_sells", "newest", "recent_others"):
+        del position[name]
+    position |= {"last_trade_id": 7, "recent_buy_ids": [7], "recent_sell_ids": []}
+    order = msgspec.to_builtins(ORDER) | {"venue_order_id": 12, "trade_ids": [7]}
+    left = {"boot": 1, "time_ns": 1, "positions": [position], "orders": [order]}
+    return checkpoint.PREFIX + checkpoint.encode(left | changes)
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        older(),
+        older(orders=[]),
+        older(positions=[]),
+        checkpoint.NUMBER + checkpoint.encode(msgspec.to_builtins(NUMBER) | {"venue_order_id": 12}),
+    ],
+)
+def test_a_note_of_the_form_before_is_refused_with_what_to_do(note: bytes) -> None:
+    with pytest.raises(JournalUnknown, match="hotloop position") as refused:
+        checkpoint.decode(note)
+    assert "[run] dir" in str(refused.value)
+
+
+def test_a_damaged_note_is_no_note_of_another_form() -> None:
+    with pytest.raises(JournalCorrupt) as refused:
+        checkpoint.decode(checkpoint.PREFIX + b'{"boot":1,"time')
+    assert not isinstance(refused.value, JournalUnknown)
