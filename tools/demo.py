@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.model.errors import BadConfig
 from tools import app, report
@@ -43,9 +43,9 @@ raise SystemExit(main())
 
 CONFIG = """\
 # Written by hotloop demo: the maker strategy against the built-in exchange.
-venue = "binance"
+venue = "{venue}"
 environment = "sim"
-symbols = ["BTCUSDT"]
+symbols = ["{symbol}"]
 
 [endpoints]
 rest = "{rest}"
@@ -80,8 +80,23 @@ dir = "."
 """
 
 
+class Market(NamedTuple):
+    """What the demo trades on a venue, and what the exchange calls its two addresses there."""
+
+    symbol: str
+    market: str
+    trade: str
+
+
+MARKETS = {
+    "binance": Market("BTCUSDT", "stream", "ws_api"),
+    "kraken": Market("BTC/USD", "public", "private"),
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``hotloop demo``."""
+    parser.add_argument("--venue", choices=MARKETS, default="binance", help="default: binance")
     parser.add_argument("--seconds", type=seconds, default=20.0, metavar="N", help="default: 20")
     parser.add_argument(
         "--dir",
@@ -95,8 +110,9 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo; return the exit code."""
     folder = _folder(args.dir)
     cpus = sorted(os.sched_getaffinity(0))
-    with _exchange(cpus[0] if len(cpus) > 1 else None) as exchange:
-        config_path = _write_config(folder, exchange, cpus[-1] if len(cpus) > 1 else None)
+    with _exchange(args.venue, cpus[0] if len(cpus) > 1 else None) as exchange:
+        cpu = cpus[-1] if len(cpus) > 1 else None
+        config_path = _write_config(folder, args.venue, exchange, cpu)
         config = read_config(config_path)
         keys = read_keys(config, config_path, app.venue_of(config, str(config_path)).key_fields)
         print(f"trading on {exchange['rest']} for {args.seconds:g} s", file=sys.stderr)
@@ -138,9 +154,10 @@ def _claim(folder: Path) -> bool:
 
 
 @contextmanager
-def _exchange(cpu: int | None) -> Iterator[dict[str, Any]]:
+def _exchange(venue: str, cpu: int | None) -> Iterator[dict[str, Any]]:
     """Run the built-in exchange in a process of its own; yields what it announces."""
-    command = [sys.executable, "-c", _EXCHANGE.format(parent=os.getpid()), "sim"]
+    program = _EXCHANGE.format(parent=os.getpid())
+    command = [sys.executable, "-c", program, "sim", "--venue", venue]
     if cpu is not None:
         command += ["--cpu", str(cpu)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
@@ -163,17 +180,20 @@ def _announcement(process: subprocess.Popen[bytes]) -> dict[str, Any]:
     return announcement
 
 
-def _write_config(folder: Path, exchange: dict[str, Any], cpu: int | None) -> Path:
+def _write_config(folder: Path, venue: str, exchange: dict[str, Any], cpu: int | None) -> Path:
     (folder / KEYS).write_text(
         f'api_key = "{exchange["api_key"]}"\napi_secret = "{exchange["api_secret"]}"\n',
         encoding="utf-8",
     )
+    market = MARKETS[venue]
     path = folder / "config.toml"
     path.write_text(
         CONFIG.format(
+            venue=venue,
+            symbol=market.symbol,
             rest=exchange["rest"],
-            stream=exchange["stream"],
-            ws_api=exchange["ws_api"],
+            stream=exchange[market.market],
+            ws_api=exchange[market.trade],
             mode="wait" if cpu is None else "spin",
             cpu="" if cpu is None else f"cpu = {cpu}\n",
         ),

@@ -51,7 +51,7 @@ def test_the_exchange_of_a_demo_that_is_killed_ends_with_it(tmp_path: Path) -> N
     dies = (
         "import os, signal\n"
         "from tools import demo\n"
-        "with demo._exchange(None) as told:\n"
+        "with demo._exchange('binance', None) as told:\n"
         "    print(told['rest'], flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
