@@ -428,14 +428,15 @@ def balances_differ(w: Drilled) -> Iterator[float]:
     yield GONE_S
     w.cut(TRADE)
     yield GONE_S
-    # What a boot is told first is what it goes by: it is to be right.
+    # What a boot is told first is what it goes by: it is to be right. Who trades has been told.
     yield from until(w, lambda: w.engine.ledger.opened, RECONCILED_S)
-    if w.over() or not w.engine.ledger.opened:
+    callbacks = w.auditor.callbacks
+    trades = callbacks.session is SessionState.TRADING
+    if w.over() or not (w.engine.ledger.opened or trades):
         return
     w.tampering.lies[path] = (engine.setup.boot, lie)
     w.auditor.rest.lied_about_balances = True
     w.cut(TRADE)
-    callbacks = w.auditor.callbacks
     yield AWAY_S
     # Nothing trades until the private line stands and is reconciled, whatever that takes.
     yield from until(w, lambda: callbacks.session is not SessionState.INTERRUPTED, RECONCILED_S)
