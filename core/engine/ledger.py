@@ -224,6 +224,7 @@ class Ledger:
     def restore(self, openings: Mapping[str, int], opened_ns: Mapping[str, int]) -> None:
         """Go on from what an earlier boot has opened."""
         self._opening, self._opened_ns = dict(openings), dict(opened_ns)
+        self._agreed_ns = dict.fromkeys(openings, 0)  # last before this start: when is not noted
 
     def recent(self, instrument: int, count: int) -> dict[str, int]:
         """Return the newest trades of others that are counted, ids and ranks, ascending."""

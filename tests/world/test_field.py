@@ -58,7 +58,7 @@ def agree(w: World) -> None:
     assert len(names) == len(set(names)), "a client order id was used twice"
     trades = [fill.trade_id for fill in w.hand.fills]
     assert len(trades) == len(set(trades)), "a fill was told twice"
-    real = {one.trade.trade_id for one in w.ledger.executions(SYMBOL)}
+    real = {str(one.trade.trade_id) for one in w.ledger.executions(SYMBOL)}
     assert set(trades) <= real, "a fill was made up"
 
 

@@ -910,10 +910,11 @@ def ended_by_a_word(w: World) -> Order:
     order = w.buy()
     w.run(0.5)
     row = w.engine.table[order.instrument]
+    [standing] = w.request("openOrders.status", {"symbol": row.symbol}, DEFAULT_KEY)
     event = {
         "e": "executionReport", "s": row.symbol, "c": order.client_order_id, "S": "BUY",
         "q": row.lot.text(order.size_lots), "p": row.tick.text(order.price_ticks), "C": "",
-        "x": "CANCELED", "X": "CANCELED", "r": "NONE", "i": int(order.venue_order_id), "l": "0",
+        "x": "CANCELED", "X": "CANCELED", "r": "NONE", "i": standing["orderId"], "l": "0",
         "z": "0", "L": "0", "n": "0", "N": None, "T": w.now_ns // NS_PER_MS, "t": -1, "I": 999,
         "m": False,
     }  # fmt: skip
