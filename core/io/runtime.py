@@ -198,7 +198,8 @@ class Runtime:
         transport = self._transports[link]
         if transport is not None:
             transport.close(reason)
-        self._wanted[link] = trio.Event()
+        if self._wanted[link].is_set():  # else the next dial sets the one that is waited for
+            self._wanted[link] = trio.Event()
         self._keeping[link].cancel()
 
     def sign(self, request: WireRequest) -> bytes:

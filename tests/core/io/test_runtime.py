@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from core.engine.checkpoint import FAILED, LEFT
 from core.io.clock import EngineClock
@@ -291,6 +292,33 @@ async def test_without_keys_no_private_line_is_kept(tmp_path: Path) -> None:
         with trio.fail_after(5):
             await runtime._keep_link(1)  # returns, and waits for nobody who wants it
         runtime._signer = signer
+        await runtime.run(0)
+
+
+async def test_a_line_that_was_retired_twice_is_dialled_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once when it is replaced, and once more when its end is told, a pass later."""
+    kept: list[int] = []
+
+    async def keeps(link: int, *_: object, **__: object) -> None:
+        kept.append(link)
+        await trio.sleep_forever()
+
+    monkeypatch.setattr("core.io.runtime.keep", keeps)
+    async with exchange() as running:
+        runtime = runtime_on(running, tmp_path, "Rests", spin=False)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(runtime._keep_link, 3)
+            runtime.dial(3)
+            await wait_all_tasks_blocked()
+            runtime.retire(3, "replaced by a new connection")
+            await wait_all_tasks_blocked()
+            runtime.retire(3, "replaced by a new connection")
+            runtime.dial(3)
+            await wait_all_tasks_blocked()
+            assert kept == [3, 3]
+            nursery.cancel_scope.cancel()
         await runtime.run(0)
 
 
