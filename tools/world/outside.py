@@ -477,7 +477,8 @@ class Outside:
     def on_drop(self, link: int) -> None:
         line = link % len(HOSTS)
         others = any(n != link and n % len(HOSTS) == line for n in self._wires)
-        self.auditor.wanted.on_closing(line, self.now_ns, others=others)
+        if link in self._wires:
+            self.auditor.wanted.on_closing(line, self.now_ns, others=others)
         if link % len(HOSTS) == TRADE:
             self.auditor.line.on_closed()
 

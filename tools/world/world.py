@@ -424,7 +424,8 @@ class World(Tank):
     def _give_up(self, number: int, reason: str) -> None:
         line = self._line_of(number)
         others = any(n != number and self._line_of(n) == line for n in self._standing)
-        self.auditor.wanted.on_closing(line, self.now_ns, others=others)
+        if number in self._standing:
+            self.auditor.wanted.on_closing(line, self.now_ns, others=others)
         if line == TRADE:
             self.auditor.line.on_closed()
         super()._give_up(number, reason)

@@ -64,6 +64,9 @@ class Wanted(Watch):
         self._ending, self._ending_until_ns = frozenset(lines), until_ns
 
     def on_closing(self, line: int, now_ns: int, *, others: bool) -> None:
-        """Our side closes a connection of a line; ``others`` says whether it has another."""
+        """Our side closes a connection that stands; ``others`` says whether its line has another.
+
+        One that the exchange has closed, and of which our side lets go, is none of them.
+        """
         if line in self._ending and now_ns < self._ending_until_ns and not others:
             self.note("I33", f"line {line} is closed before another connection stands")
