@@ -138,16 +138,18 @@ class Window:
         """Enter the window of ``now_ns``; called outside ``early_ns <= now_ns < edge_ns``.
 
         A clock that was set back may pass the same window again, so what was spent counts in the
-        window it is set back to and in the next.
+        window it is set back to, and in the next where that is the one it was set back from. A
+        window farther ahead was never the venue's: that of ``now_ns`` was.
         """
         if now_ns < self.early_ns:
-            self.carried = self.used
-        elif now_ns < self.edge_ns + 2 * self._guard_ns:
-            return
-        else:
+            left_ns = self._start_ns
+            self._open(now_ns)
+            again = left_ns <= self._start_ns + self._interval_ns or now_ns >= self.edge_ns
+            self.carried = self.used if again else 0
+        elif now_ns >= self.edge_ns + 2 * self._guard_ns:
             self.used = self.used_at(now_ns)
             self.carried = self.asked = 0
-        self._open(now_ns)
+            self._open(now_ns)
 
     def admits(self, tokens: int, now_ns: int, share: Share, kept: int) -> bool:
         """Whether so many tokens are left for a share; nothing more than its level is kept."""

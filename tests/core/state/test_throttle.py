@@ -119,6 +119,18 @@ def test_a_clock_set_back_gives_no_second_budget(moment: float) -> None:
     assert taken(throttle, (("orders", 1),), at(20.5), Share.ORDER) == 20
 
 
+@pytest.mark.parametrize(("moment", "left"), [(1.0, 20), (9.8, 0)])
+def test_what_was_counted_on_a_clock_set_back_by_far_ends_with_its_window(
+    moment: float, left: int
+) -> None:
+    """Near the edge it counts in both windows, as everything does."""
+    throttle = Throttle([ORDERS])
+    throttle.learn([BudgetUse("orders", 20)], at(3_601.0))
+    assert taken(throttle, (("orders", 1),), at(moment), Share.ORDER) == 0
+    assert taken(throttle, (("orders", 1),), at(10.4), Share.ORDER) == 0
+    assert taken(throttle, (("orders", 1),), at(10.5), Share.ORDER) == left
+
+
 def test_a_short_window_has_a_guard_of_a_quarter_of_it() -> None:
     throttle = Throttle([Limit("frames", "frames", 5, NS_PER_S)])
     assert taken(throttle, (("frames", 1),), at(0.74), Share.ORDER) == 5
