@@ -299,6 +299,16 @@ class Outbound:
             if session.link == asked.line:
                 session.ignored()
 
+    def unreached(self, asked: Asked) -> None:
+        """REST was not reached: what may go either way goes over the line next, where that stands.
+
+        Else only a reply brings cancels back to a line that has left one unanswered, and while the
+        venue throttles us nothing is asked there that it could reply to.
+        """
+        if type(asked.command) in _TWO_WAYS:
+            for session in self._sessions:
+                session.only_way()
+
     def _by_rest(self, line: int, instead: Asked | None) -> bool:
         """Whether REST is the better of two ways."""
         session = self._sessions[line]

@@ -133,6 +133,8 @@ class Replies:
         asked = self._outbound.inflight.take(request_id)
         if asked is None:
             return
+        if not status:
+            self._outbound.unreached(asked)
         try:
             reply = self._adapter.answer(asked.command, request_id, status, headers, body)
         except RemoteFault as fault:

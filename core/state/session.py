@@ -180,6 +180,10 @@ class Session:
         """A cancel was not answered in time: others had better go another way."""
         self.hears = False
 
+    def only_way(self) -> None:
+        """The other way is not there: whatever was not answered here, cancels had better come."""
+        self.hears = self.phase is _READY
+
     def expire(self) -> None:
         """The venue will drop the connection soon: another has to be made."""
         self._expiring = True

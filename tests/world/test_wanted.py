@@ -41,3 +41,22 @@ def test_an_order_that_was_throttled_has_no_cancel_wait():
     wanted.on_told(b'{"id":"p7","status":429,"error":{"code":-1003,"msg":"Too many."}}', NOW_NS)
     wanted.out(NOW_NS)
     assert wanted.until_ns == NOW_NS + OPEN_WAY_NS
+
+
+@pytest.mark.parametrize("said_ns", [-NS_PER_S, -7 * NS_PER_S])
+def test_a_process_that_did_not_run_has_its_time_from_when_it_goes_on(said_ns: int):
+    """Whether the word was said while it did not run, which is told afterwards, or before."""
+    wanted = room()
+    if said_ns < -6 * NS_PER_S:
+        wanted.out(NOW_NS + said_ns)
+    wanted.on_stopped(NOW_NS)
+    if said_ns >= -6 * NS_PER_S:
+        wanted.out(NOW_NS + said_ns)
+    assert wanted.until_ns == NOW_NS + OPEN_WAY_NS
+
+
+def test_a_process_that_did_not_run_long_before_has_no_more_time_than_others():
+    wanted = room()
+    wanted.on_stopped(NOW_NS - 10 * NS_PER_S)
+    wanted.out(NOW_NS)
+    assert wanted.until_ns == NOW_NS + OPEN_WAY_NS

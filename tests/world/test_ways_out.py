@@ -209,6 +209,21 @@ def test_while_rest_is_down_a_cancel_goes_over_the_line() -> None:
     assert order.state is OrderState.CANCELED
 
 
+def test_a_cancel_that_does_not_reach_rest_is_followed_by_one_over_an_unheard_line() -> None:
+    """Nothing else is asked on the line while the venue throttles us: no reply brings it back."""
+    w = world()
+    order = w.buy()
+    w.run(0.1)
+    w.engine.throttle.cool_down(w.now_ns + 60 * NS_PER_S, w.now_ns)
+    w.ask = lambda request_id, request: w.not_replied(w.engine, request_id)  # type: ignore[method-assign]
+    deaf_trade_line(w)
+    w.cancel(order)
+    w.run(ANSWERED_S + SOON_S)
+    w.to_venue = w.deliver
+    w.run(3)
+    assert order.state is OrderState.CANCELED
+
+
 def test_an_amend_without_an_answer_does_not_keep_an_order_from_going() -> None:
     w = world()
     order = w.buy()

@@ -241,6 +241,11 @@ class Auditor:
             or any(-profit(name) * 2 > allowed[name].max_daily_loss for name in self.markets)
         )
 
+    def on_stopped(self, now_ns: int) -> None:
+        """The process goes on after it did not run for seconds."""
+        self.line.on_stopped()
+        self.wanted.on_stopped(now_ns)
+
     def on_boot(self) -> None:
         """A new boot begins, which knows nothing of what the one before was told."""
         for watch in self._watches:

@@ -108,7 +108,7 @@ class Outside:
         """The exchange's clock minus ours."""
         self.network.looking_up = self._looking_up
         self.auditor.limits.slow_ns = SLOW_NS
-        self.network.held_up = self.auditor.line.on_stopped
+        self.network.held_up = lambda: self.auditor.on_stopped(self.now_ns)
         self._open_exchange()
         self._configs: dict[int, config.Config] = {}
         """What each boot's configuration says."""

@@ -119,6 +119,8 @@ def test_only_a_ready_connection_that_answers_hears_us():
     session.lost()
     session.answered()
     assert not session.hears
+    session.only_way()
+    assert not session.hears
 
 
 @pytest.mark.parametrize(("phase", "step"), list(itertools.product(Phase, Step)))

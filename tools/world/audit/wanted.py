@@ -29,6 +29,8 @@ class Wanted(Watch):
         self.said_ns = self.until_ns = 0
         self._names: set[str] = set()
         self._cancels_from_ns = 0
+        self._runs_from_ns = 0
+        """When the process last went on after it had not run for seconds."""
         self._ending: frozenset[int] = frozenset()
         self._ending_until_ns = 0
 
@@ -43,7 +45,14 @@ class Wanted(Watch):
         """Somebody wants every order gone that stands now, and a way is open."""
         self.said_ns = now_ns
         self._names = {order.client_id for order in self.ledger.alive()}
-        self.until_ns = max(now_ns, self._cancels_from_ns) + OPEN_WAY_NS
+        self.until_ns = max(now_ns, self._cancels_from_ns, self._runs_from_ns) + OPEN_WAY_NS
+
+    def on_stopped(self, now_ns: int) -> None:
+        """Our side goes on after it did not run for seconds: until now it could send nothing, and
+        what was said meanwhile it hears only now.
+        """
+        self._runs_from_ns = now_ns
+        self.until_ns = max(self.until_ns, now_ns + OPEN_WAY_NS)
 
     def on_told(self, payload: bytes, now_ns: int) -> None:
         """Our side is told, maybe, to cancel nothing for now."""
