@@ -171,10 +171,10 @@ def width() -> int:
 
 
 def why_unread() -> str:
-    """Return why what is written to stderr is not read, "" where all is well."""
-    stream = getattr(sys.stderr, "buffer", None)
-    if not isinstance(stream, Unread):
-        return ""
-    if stream.gone:
+    """Return why what is written to stdout or stderr is not read, "" where all is well."""
+    buffers = (getattr(stream, "buffer", None) for stream in (sys.stdout, sys.stderr))
+    streams = [stream for stream in buffers if isinstance(stream, Unread)]
+    if any(stream.gone for stream in streams):
         return "nobody reads the output any more; the run goes on without"
-    return "the output is not being read; what does not fit is dropped" if stream.dropped else ""
+    dropped = any(stream.dropped for stream in streams)
+    return "the output is not being read; what does not fit is dropped" if dropped else ""

@@ -8,10 +8,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from tools.terminal import LAST_WORDS_S, Unread
+from tools.terminal import LAST_WORDS_S, Unread, why_unread
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,3 +96,20 @@ def test_what_was_dropped_is_counted_and_told_once_there_is_room() -> None:
     stream.write(b"nobody")
     assert stream.gone
     os.close(writing)
+
+
+def test_what_either_stream_drops_is_output_that_is_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A full pipe still takes the short lines of one while the long ones of the other are lost."""
+    streams = {name: Unread(-1, terminal=-1) for name in ("stdout", "stderr")}
+    for name, stream in streams.items():
+        monkeypatch.setattr(sys, name, SimpleNamespace(buffer=stream))
+    assert why_unread() == ""
+    for stream in streams.values():
+        stream.dropped = 1
+        assert "is not being read" in why_unread()
+        stream.dropped = 0
+        stream.gone = True
+        assert "nobody reads the output" in why_unread()
+        stream.gone = False
