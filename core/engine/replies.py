@@ -219,19 +219,20 @@ class Replies:
         name = f"{reply.code} {reply.text}"[:80]
         self._counts.refused(name)
         venue_ns = self._desk.now_ns + self._clock.offset_ns
+        said_ns = 0 if self._clock.known else reply.said_ns
         if reply.verdict is Verdict.OUT_OF_ORDERS:
             if asked is not None:
                 instrument = instrument_of(asked.command)
                 self._throttle.run_out(asked.costs, venue_ns, instrument)
         elif reply.verdict is Verdict.THROTTLED:
-            self._throttle.cool_down(reply.retry_ns, venue_ns)
+            self._throttle.cool_down(reply.retry_ns, venue_ns, said_ns)
             # Without a code it is the firewall of one way: cancels have another. What was asked on
             # a connection that is replaced since is forgotten, and may have been a cancel.
             if reply.code and (asked is None or type(asked.command) in _CANCELS):
                 self._throttle.hold_cancels(venue_ns)
             self._say(name, f"throttled by the venue: {name}")
         elif reply.verdict is Verdict.BANNED:
-            self._throttle.ban(reply.retry_ns, venue_ns)
+            self._throttle.ban(reply.retry_ns, venue_ns, said_ns)
             self._outbound.withhold()
             self._door.hold_dials(self._throttle.banned_until_ns - self._clock.offset_ns)
             self._say(name, f"banned by the venue: {name}")

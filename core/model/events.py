@@ -492,7 +492,8 @@ class Reply(Event, frozen=True, kw_only=True):
     The verdict on a ``Replace`` is the one on its new order; see ``ReplaceOutcome``.
 
     ``retry_ns`` is the venue's time before which nothing may be sent again, 0 where it states
-    none. ``code`` and ``text`` are the venue's own error, 0 and "" where there is none.
+    none; ``said_ns`` is its time when it said so, 0 where it does not tell that. ``code`` and
+    ``text`` are the venue's own error, 0 and "" where there is none.
 
     ``more`` is the page to ask for next where the answer goes on, in the venue's own words; "" says
     that this was all.
@@ -503,6 +504,7 @@ class Reply(Event, frozen=True, kw_only=True):
     code: int = 0
     text: str = ""
     retry_ns: int = 0
+    said_ns: int = 0
     facts: tuple[Event, ...] = ()
     budgets: tuple[BudgetUse, ...] = ()
     more: str = ""

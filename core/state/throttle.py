@@ -76,11 +76,17 @@ class Silence:
     def __init__(self) -> None:
         self._dated_ns = self._reckoned_ns = 0
 
-    def keep(self, dated_ns: int, usual_ns: int, now_ns: int) -> None:
-        """Keep silence until ``dated_ns``, for ``usual_ns`` where that is 0."""
+    def keep(self, dated_ns: int, usual_ns: int, now_ns: int, said_ns: int) -> None:
+        """Keep silence until ``dated_ns``, for ``usual_ns`` where that is 0.
+
+        ``said_ns`` is the venue's time when it said so where its clock is not known otherwise: no
+        date can be held against ours then, but how long it is until then is known.
+        """
+        if dated_ns > (said_ns or now_ns) + LONGEST_NS:
+            dated_ns = 0
         for_ns = LEAST_NS if dated_ns else usual_ns
-        if dated_ns > now_ns + LONGEST_NS:
-            dated_ns, for_ns = 0, usual_ns
+        if dated_ns and said_ns:
+            dated_ns, for_ns = 0, max(dated_ns - said_ns, LEAST_NS)
         self._dated_ns = max(self._dated_ns, dated_ns)
         self._reckoned_ns = max(self._reckoned_ns, now_ns + for_ns)
 
@@ -350,18 +356,24 @@ class Throttle:
 
     # -- what the venue forbids ----------------------------------------------------------------
 
-    def cool_down(self, until_ns: int, now_ns: int) -> None:
-        """Send nothing but cancels until ``until_ns``; 0 where the venue states no time."""
-        self._cooling.keep(until_ns, COOL_DOWN_NS, now_ns)
+    def cool_down(self, until_ns: int, now_ns: int, said_ns: int = 0) -> None:
+        """Send nothing but cancels until ``until_ns``; 0 where the venue states no time.
+
+        ``said_ns``: see ``Silence.keep``.
+        """
+        self._cooling.keep(until_ns, COOL_DOWN_NS, now_ns, said_ns)
         self._keep_silence()
 
     def hold_cancels(self, now_ns: int) -> None:
         """The venue has throttled a cancel: send no other for a while."""
         self.cancels_from_ns = now_ns + CANCELS_NS
 
-    def ban(self, until_ns: int, now_ns: int) -> None:
-        """Send nothing at all until ``until_ns``; 0 where the venue states no time."""
-        self._ban.keep(until_ns, BAN_NS, now_ns)
+    def ban(self, until_ns: int, now_ns: int, said_ns: int = 0) -> None:
+        """Send nothing at all until ``until_ns``; 0 where the venue states no time.
+
+        ``said_ns``: see ``Silence.keep``.
+        """
+        self._ban.keep(until_ns, BAN_NS, now_ns, said_ns)
         self._keep_silence()
 
     def moved(self, by_ns: int) -> None:

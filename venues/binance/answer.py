@@ -54,7 +54,7 @@ from core.model.events import (
 from core.model.units import NS_PER_MS, parse_decimal
 from venues.binance import facts, rules, schema, verdicts
 from venues.binance.decode import Decoder, failure
-from venues.kit.headers import count, retry_ns
+from venues.kit.headers import count, retry_ns, said_ns
 from venues.kit.messages import FAILURES, decoder, refuse
 
 MAX_BODY: Final = 16 * 1024 * 1024
@@ -90,7 +90,9 @@ def answer(
     if isinstance(command, FetchInstruments):
         symbols = (*symbols, *command.also)
     if status != verdicts.OK:
-        reply = failure(request_id, status, _error(body), budgets, retry_ns(headers))
+        reply = failure(
+            request_id, status, _error(body), budgets, retry_ns(headers), said_ns(headers)
+        )
         return _name_symbols(reply, symbols) if isinstance(command, FetchInstruments) else reply
     try:
         proved = _facts(decode, symbols, command, body)
@@ -98,7 +100,7 @@ def answer(
         told = _error(body)
         if told is None:
             refuse(error)
-        return failure(request_id, status, told, budgets, retry_ns(headers))
+        return failure(request_id, status, told, budgets, retry_ns(headers), said_ns(headers))
     except FAILURES as error:
         refuse(error)
     more = _more(command, proved)

@@ -486,14 +486,22 @@ def failure(
     error: schema.ErrorBody | None,
     budgets: tuple[BudgetUse, ...],
     retry_ns: int = 0,
+    said_ns: int = 0,
 ) -> Reply:
     """Return what a failed request's answer means.
 
     ``retry_ns`` is what the transport says of when to come back; the error's own word is first.
+    ``said_ns`` is the venue's time of the answer, 0 where that is not told.
     """
     if error is None:
         verdict = verdicts.of_error(status, None, "")
-        return Reply(request_id=request, verdict=verdict, retry_ns=retry_ns, budgets=budgets)
+        return Reply(
+            request_id=request,
+            verdict=verdict,
+            retry_ns=retry_ns,
+            said_ns=said_ns,
+            budgets=budgets,
+        )
     if error.data is not UNSET:
         retry_ns = _retry_at_ns(error.data) or retry_ns
     verdict = verdicts.of_error(status, error.code, error.msg)
@@ -508,6 +516,7 @@ def failure(
         code=error.code,
         text=error.msg,
         retry_ns=retry_ns,
+        said_ns=said_ns,
         facts=(SessionNotice(Notice.CLOCK_OFF, error.msg),) if clock_off else (),
         budgets=budgets,
     )

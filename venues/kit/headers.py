@@ -36,9 +36,14 @@ def retry_ns(headers: Mapping[str, str]) -> int:
     wait_s = count(headers.get("retry-after", ""))
     if wait_s is None or wait_s > MAX_RETRY_S:
         return 0
+    sent_ns = said_ns(headers)
+    return sent_ns + (wait_s + 1) * NS_PER_S if sent_ns else 0
+
+
+def said_ns(headers: Mapping[str, str]) -> int:
+    """Return the venue's time of an answer, cut to whole seconds, 0 where it cannot be known."""
     try:
         sent = parsedate_to_datetime(headers.get("date", ""))
     except (ValueError, OverflowError):
         return 0
-    sent_s = int(sent.replace(tzinfo=sent.tzinfo or UTC).timestamp())
-    return (sent_s + wait_s + 1) * NS_PER_S
+    return int(sent.replace(tzinfo=sent.tzinfo or UTC).timestamp()) * NS_PER_S

@@ -111,7 +111,12 @@ def answer(
         if status == verdicts.OK:
             messages.refuse(error)
         verdict = verdicts.of_status(status)
-        return Reply(request_id=request_id, verdict=verdict, retry_ns=heads.retry_ns(headers))
+        return Reply(
+            request_id=request_id,
+            verdict=verdict,
+            retry_ns=heads.retry_ns(headers),
+            said_ns=heads.said_ns(headers),
+        )
     errors = [text for text in told.error if not text.startswith("W")]
     if errors:
         reply = decode.refused(request_id, errors[0])

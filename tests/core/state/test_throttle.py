@@ -235,6 +235,18 @@ def test_a_cool_down_lets_only_cancels_through() -> None:
     assert throttle.take(CANCEL, at(20), Share.ORDER)
 
 
+def test_a_silence_lasts_as_long_as_the_venue_says_while_its_clock_is_unknown() -> None:
+    throttle = Throttle([WEIGHT], SHARED)
+    throttle.ban(at(3_600 + 20), at(1), at(3_600))
+    throttle.cool_down(at(3_600 + 40), at(1), at(3_600))
+    assert throttle.banned_until_ns == at(1 + 20)
+    assert throttle.cooling_until_ns == at(1 + 40)
+    throttle.moved(3_600 * NS_PER_S)
+    assert throttle.banned_until_ns == at(3_601 + 20)
+    throttle.ban(at(3_600) + LONGEST_NS + 1, at(3_601 + 20), at(3_600))
+    assert throttle.banned_until_ns == at(3_601 + 20) + BAN_NS, "a number gone wrong"
+
+
 def test_an_end_of_a_silence_that_cannot_be_meant_states_no_time() -> None:
     throttle = Throttle([WEIGHT], SHARED)
     throttle.cool_down(at(1) + LONGEST_NS + 1, at(1))

@@ -258,6 +258,7 @@ def test_retry_after_counts_from_the_date_of_the_answer(status: int, verdict: Ve
     headers = {"retry-after": "30", "date": DATE}
     reply = answered(FetchTime(), b'{"code":-1003,"msg":""}', status, headers)
     assert (reply.verdict, reply.retry_ns) == (verdict, DATE_NS + 31 * 10**9)
+    assert reply.said_ns == DATE_NS
 
 
 def test_the_errors_own_time_is_better_than_the_header() -> None:
