@@ -23,7 +23,7 @@ class Trial:
     def __init__(self, house: House, report: InstrumentsReport, now_ns: int) -> None:
         """Start the strategy on the instruments; ``broken`` says whether it raised."""
         self.engine = house.engine(ClosedDoor(), lambda: 0, MemoryJournal(), Untimed())
-        self.engine.desk.now_ns = now_ns
+        self.engine.turn.now_ns = self.engine.desk.now_ns = now_ns
         self.engine.reference_data.on_instruments(report)
 
     @property
@@ -47,7 +47,7 @@ class Trial:
         desk = engine.desk
         desk.session = SessionState.TRADING
         desk.gate_open = desk.way_open = True
-        engine.callbacks.due.append((engine.strategy.on_session, desk.session, None))
+        engine.turn.callbacks.append((engine.strategy.on_session, desk.session, None))
         engine.callbacks.tell(0)
 
     def _prove(self, snapshot: BookSnapshot) -> None:
@@ -63,7 +63,7 @@ class Trial:
         else:
             book.apply_top(BookTop(at, seq, *bid, *ask))
         book.fresh_ns = self.engine.desk.now_ns
-        self.engine.callbacks.changed[at] = book
+        self.engine.turn.changed[at] = book
 
     def orders(self, instrument: int) -> list[Order]:
         """Return what the strategy has placed."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from core.engine.desk import TradingDesk
+from core.engine.turn import Turn
 from core.model.strategy import Strategy
 from core.model.units import NS_PER_MS
 from core.model.views import BookState
@@ -44,9 +45,8 @@ class Callbacks:
         "_lost",
         "_raised",
         "_stamp",
+        "_turn",
         "_worst_ns",
-        "changed",
-        "due",
         "silent",
         "strategy",
         "traceback",
@@ -56,6 +56,7 @@ class Callbacks:
         self,
         strategy: Strategy[Any],
         *,
+        turn: Turn,
         desk: TradingDesk,
         counts: Counts,
         lost: Callable[[Book], None],
@@ -67,6 +68,7 @@ class Callbacks:
         it raised, and in which callback. What ``stamp`` measures leads to words alone.
         """
         self.strategy = strategy
+        self._turn = turn
         self._desk = desk
         self._counts = counts
         self._lost = lost
@@ -74,10 +76,6 @@ class Callbacks:
         self._stamp = stamp
         self._log = log
         self._worst_ns: dict[str, int] = {}
-        self.due: list[tuple[Callable[..., None], Any, Any]] = []
-        """Callbacks with one argument or, where the last is not ``None``, two; for ``tell``."""
-        self.changed: dict[int, Book] = {}
-        """Books that changed, by instrument; for ``tell``."""
         self.silent = False
         """Whether the strategy is called no more, because the run cannot go on."""
         self.traceback = ""
@@ -88,14 +86,14 @@ class Callbacks:
 
         ``began_ns`` is a stamp of now; returns the stamp of the end.
         """
-        desk = self._desk
-        if self.due:
-            for callback, first, second in self.due:  # what a callback adds is told as well
+        turn, desk = self._turn, self._desk
+        if turn.callbacks:
+            for callback, first, second in turn.callbacks:  # what a callback adds is told as well
                 arguments = (desk, first) if second is None else (desk, first, second)
                 began_ns = self._call(began_ns, callback, arguments)
-            self.due.clear()
-        if self.changed:
-            changed, self.changed = self.changed, {}
+            turn.callbacks.clear()
+        if turn.changed:
+            changed, turn.changed = turn.changed, {}
             for book in changed.values():
                 self._counts.changes += 1
                 began_ns = self._call(began_ns, self.strategy.on_book, (desk, book))

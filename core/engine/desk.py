@@ -134,7 +134,7 @@ class TradingDesk:
         self._awaited: list[_Awaited] = []
         self.random = random.Random(seed)
         self.now_ns = 0
-        """The time of this turn, for all rooms of the engine."""
+        """The time of this turn, stored here as well: strategies read it often."""
         self.session = SessionState.STARTING
         self.gate_open = False
         """Whether anything may be placed; ``core.engine.gate`` opens and closes it."""

@@ -35,6 +35,7 @@ from core.engine.recovery import Recovery
 from core.engine.reference_data import ReferenceData
 from core.engine.remedies import Remedies
 from core.engine.replies import Replies
+from core.engine.turn import Turn
 from core.model.errors import JournalFailed
 from core.model.events import (
     AccountReport,
@@ -132,7 +133,6 @@ class Engine:
         "_began_ns",
         "_controls",
         "_door",
-        "_events",
         "_handlers",
         "_said_left",
         "_stamp",
@@ -171,6 +171,7 @@ class Engine:
         "table",
         "throttle",
         "timers",
+        "turn",
     )
 
     def __init__(
@@ -194,6 +195,7 @@ class Engine:
         self._stamp = stamp
 
         # The machines.
+        self.turn = Turn()
         self.counts = Counts()
         self.table = InstrumentTable()
         self.books: list[Book] = []
@@ -228,6 +230,7 @@ class Engine:
         )
         self.callbacks = Callbacks(
             strategy,
+            turn=self.turn,
             desk=self.desk,
             counts=self.counts,
             lost=lambda book: self.market_data.resync(book),
@@ -241,8 +244,9 @@ class Engine:
             with_depth=Stream.DEPTH in setup.streams,
             feed_of=adapter.book_feed,
             sessions=self.sessions,
+            turn=self.turn,
             desk=self.desk,
-            callbacks=self.callbacks,
+            strategy=strategy,
             outbound=self.outbound,
             clock=self.clock,
             hops=hops,
@@ -265,6 +269,7 @@ class Engine:
             table=self.table,
             orders=self.orders,
             outbound=self.outbound,
+            turn=self.turn,
             desk=self.desk,
             proof=self.proof,
             clock=self.clock,
@@ -311,6 +316,7 @@ class Engine:
             positions=self.positions,
             balances=self.balances,
             orders=self.orders,
+            turn=self.turn,
             desk=self.desk,
             outbound=self.outbound,
             risk=self.risk,
@@ -324,6 +330,7 @@ class Engine:
             clock=self.clock,
             risk=self.risk,
             outbound=self.outbound,
+            turn=self.turn,
             desk=self.desk,
             callbacks=self.callbacks,
             proof=self.proof,
@@ -339,7 +346,7 @@ class Engine:
             outbound=self.outbound,
             stated=setup.prices,
             symbol_of=adapter.symbol_of,
-            now=lambda: self.desk.now_ns,
+            now=lambda: self.turn.now_ns,
         )
         self.profits = Profits(
             book_id=f"{setup.seed:016x}",
@@ -348,7 +355,7 @@ class Engine:
             positions=self.positions,
             orders=self.orders,
             risk=self.risk,
-            desk=self.desk,
+            turn=self.turn,
             clock=self.clock,
             gate=self.gate,
             prices=self.prices,
@@ -367,6 +374,7 @@ class Engine:
             orders=self.orders,
             clock=self.clock,
             outbound=self.outbound,
+            turn=self.turn,
             desk=self.desk,
             gate=self.gate,
             known=self._on_known,
@@ -379,7 +387,7 @@ class Engine:
             others=self.others,
             risk=self.risk,
             gate=self.gate,
-            now=lambda: self.desk.now_ns,
+            now=lambda: self.turn.now_ns,
         )
         self.executions = Executions(
             table=self.table,
@@ -389,8 +397,9 @@ class Engine:
             others=self.others,
             profits=self.profits,
             outbound=self.outbound,
+            turn=self.turn,
             desk=self.desk,
-            callbacks=self.callbacks,
+            strategy=strategy,
             proof=self.proof,
             recovery=self.recovery,
             continuity=self.continuity,
@@ -409,6 +418,7 @@ class Engine:
             throttle=self.throttle,
             clock=self.clock,
             outbound=self.outbound,
+            turn=self.turn,
             desk=self.desk,
             market_data=self.market_data,
             recovery=self.recovery,
@@ -446,7 +456,7 @@ class Engine:
             AccountReport: self.account.on_report,
             BalanceMoved: self.account.on_moved,
             BalanceLocked: self.account.on_locked,
-            OpenOrders: lambda event: self.recovery.on_open_orders(event, self.desk.now_ns),
+            OpenOrders: lambda event: self.recovery.on_open_orders(event, self.turn.now_ns),
             InstrumentsReport: self.reference_data.on_instruments,
             LimitsReport: self.reference_data.on_limits,
             TradingStatus: self.reference_data.on_trading_status,
@@ -466,7 +476,7 @@ class Engine:
             throttle=self.throttle,
             clock=self.clock,
             outbound=self.outbound,
-            desk=self.desk,
+            turn=self.turn,
             market_data=self.market_data,
             reference_data=self.reference_data,
             prices=self.prices,
@@ -491,7 +501,6 @@ class Engine:
 
         self._said_left = False
         self._began_ns = 0
-        self._events: list[Event] = []
 
     # -- inputs --------------------------------------------------------------------------------
 
@@ -520,13 +529,13 @@ class Engine:
         codec = lines.codecs[link]
         if codec is None:
             return
-        stamp, desk, outbound = self._stamp, self.desk, self.outbound
-        if read_ns - desk.now_ns > STOPPED_NS:
+        stamp, turn, desk, outbound = self._stamp, self.turn, self.desk, self.outbound
+        if read_ns - turn.now_ns > STOPPED_NS:
             self._woke(read_ns)
-        desk.now_ns = read_ns
-        lines.read(link, codec, data, self._events)
+        turn.now_ns = desk.now_ns = read_ns
+        lines.read(link, codec, data)
         if lines.overlaps:
-            lines.merge(link, self._events)
+            lines.merge(link)
         decoded_ns = stamp()
         self._apply()
         booked_ns = stamp()
@@ -556,7 +565,7 @@ class Engine:
         """A connection is gone; what was asked on it will not be answered."""
         self._record(Kind.DOWN, link, now_ns, reason.encode())
         self._begin_turn(now_ns)
-        self.lines.down(link, reason, self._events)
+        self.lines.down(link, reason)
         self.replies.on_line_lost(link)
         self._apply()
         # At once, not with the next tick: a redial may be faster, and nothing is proved on it yet.
@@ -634,7 +643,7 @@ class Engine:
         return halts
 
     def _start(self, _: str) -> None:
-        self.timers.push(self.desk.now_ns + TICK_NS, None)
+        self.timers.push(self.turn.now_ns + TICK_NS, None)
         self.reference_data.step()
 
     def _restore(self, text: str) -> None:
@@ -646,7 +655,7 @@ class Engine:
         losses = decode_losses(text)
         self.profits.keep(losses.books)
         if losses.died:
-            now_ns = self.desk.now_ns
+            now_ns = self.turn.now_ns
             wait_ns = self.recovery.not_before_elsewhere(now_ns) - now_ns
             self._door.log(
                 "a run of this account and strategy has not left in order in "
@@ -661,7 +670,7 @@ class Engine:
             self._door.log(f"leaving: {why}")
             self.gate.refresh(leaving=True)
             self.callbacks.call(self.strategy.on_stop)
-            self.recovery.leave(self.desk.now_ns, proves=self.setup.private)
+            self.recovery.leave(self.turn.now_ns, proves=self.setup.private)
 
     @property
     def left(self) -> bool:
@@ -686,9 +695,9 @@ class Engine:
     # -- a turn --------------------------------------------------------------------------------
 
     def _begin_turn(self, now_ns: int) -> None:
-        if now_ns - self.desk.now_ns > STOPPED_NS:
+        if now_ns - self.turn.now_ns > STOPPED_NS:
             self._woke(now_ns)
-        self.desk.now_ns = now_ns
+        self.turn.now_ns = self.desk.now_ns = now_ns
         self._began_ns = self._stamp()
 
     def _end_turn(self) -> None:
@@ -698,9 +707,9 @@ class Engine:
         self.desk.risk_ns = self.outbound.encode_ns = 0
         if self.recovery.leaving and self.left and not self._said_left:
             self._said_left = True
-            self.dead_man.stop(self.desk.now_ns)
+            self.dead_man.stop(self.turn.now_ns)
             self.outbound.flush()
-            self.continuity.write(self.desk.now_ns)
+            self.continuity.write(self.turn.now_ns)
             self._door.left()
         took_ns = self._stamp() - self._began_ns
         if took_ns > TURN_BUDGET_NS:
@@ -712,10 +721,10 @@ class Engine:
         A book is read from its connection again, and until then nothing is placed on it. Our own
         orders' news is not older for having waited, and is taken as it comes.
         """
-        if not self.desk.now_ns:
+        if not self.turn.now_ns:
             return  # the first turn of all
-        why = f"not running for {(now_ns - self.desk.now_ns) / NS_PER_S:.1f} s"
-        self.desk.now_ns = now_ns
+        why = f"not running for {(now_ns - self.turn.now_ns) / NS_PER_S:.1f} s"
+        self.turn.now_ns = self.desk.now_ns = now_ns
         self._door.log(why)
         self.lines.drop_public(why)
         self.market_data.lose(why)
@@ -733,7 +742,7 @@ class Engine:
 
     def _apply(self) -> None:
         """Fold everything the read brought, before the strategy sees any of it."""
-        events = self._events
+        events = self.turn.events
         if not events:
             return
         handlers = self._handlers
@@ -743,10 +752,10 @@ class Engine:
 
     def _tick(self) -> None:
         """Look at every deadline that needs no better than a tick."""
-        now_ns = self.desk.now_ns
+        now_ns = self.turn.now_ns
         self.timers.push(now_ns + TICK_NS, None)
         self.replies.step()
-        self.lines.step(self._events)
+        self.lines.step()
         self._apply()
         self.market_data.step()
         if self.market_data.clock_doubted:
@@ -769,7 +778,7 @@ class Engine:
 
     def _on_known(self) -> None:
         """The instruments are known: go on from the last boot, start the strategy, open lines."""
-        self.continuity.restore(self.desk.now_ns)
+        self.continuity.restore(self.turn.now_ns)
         self.callbacks.call(self.strategy.on_start)
         self._door.open_lines()
 
@@ -789,7 +798,7 @@ class Engine:
             self._journal_failed(failure)
 
     def _note(self, payload: bytes) -> None:
-        self._record(_NOTE, 0, self.desk.now_ns, payload)
+        self._record(_NOTE, 0, self.turn.now_ns, payload)
 
     def _journal_failed(self, failure: JournalFailed) -> None:
         """Not everything can be recorded any more: place nothing, and leave; cancels go out."""

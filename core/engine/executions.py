@@ -9,10 +9,10 @@ reported of others' orders moves no position of ours: it is counted in the ledge
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
-from core.engine.callbacks import Callbacks
 from core.engine.continuity import Continuity
 from core.engine.desk import TradingDesk
 from core.engine.gate import Gate
@@ -21,6 +21,7 @@ from core.engine.outbound import Outbound
 from core.engine.profits import Profits
 from core.engine.proof import Proof
 from core.engine.recovery import Recovery
+from core.engine.turn import Turn
 from core.model.events import (
     NO_INSTRUMENT,
     Change,
@@ -34,6 +35,7 @@ from core.model.events import (
 )
 from core.model.halts import HaltKind
 from core.model.instrument import Instrument, InstrumentTable
+from core.model.strategy import Strategy
 from core.model.units import NS_PER_MS
 from core.model.wording import order_text
 from core.state.counts import Counts
@@ -49,7 +51,6 @@ class Executions:
     """The executions of one run."""
 
     __slots__ = (
-        "_callbacks",
         "_continuity",
         "_counts",
         "_desk",
@@ -65,7 +66,9 @@ class Executions:
         "_proof",
         "_recovery",
         "_rising_ids",
+        "_strategy",
         "_table",
+        "_turn",
         "_whose",
     )
 
@@ -79,8 +82,9 @@ class Executions:
         others: Others,
         profits: Profits,
         outbound: Outbound,
+        turn: Turn,
         desk: TradingDesk,
-        callbacks: Callbacks,
+        strategy: Strategy[Any],
         proof: Proof,
         recovery: Recovery,
         continuity: Continuity,
@@ -104,8 +108,9 @@ class Executions:
         nobody has told yet: such orders are few, and each is asked about."""
         self._profits = profits
         self._outbound = outbound
+        self._turn = turn
         self._desk = desk
-        self._callbacks = callbacks
+        self._strategy = strategy
         self._proof = proof
         self._recovery = recovery
         self._continuity = continuity
@@ -137,7 +142,7 @@ class Executions:
                 f"{row.lot.text(report.size_lots)} {row.symbol} at "
                 f"{row.tick.text(report.price_ticks)}"
             )
-            self._others.saw(f"orders on {row.symbol}", what, self._desk.now_ns)
+            self._others.saw(f"orders on {row.symbol}", what, self._turn.now_ns)
         return None
 
     def _adopt(self, report: OrderReport) -> Folded:
@@ -173,7 +178,7 @@ class Executions:
 
     def _tell_trade(self, row: Instrument, side: Side, what: str, venue_ns: int) -> None:
         text = f"{'bought' if side > 0 else 'sold'} {what} at {clock(venue_ns)}"
-        self._others.saw(f"trades of {row.symbol}", text, self._desk.now_ns)
+        self._others.saw(f"trades of {row.symbol}", text, self._turn.now_ns)
 
     def _look_whose_again(self) -> None:
         """The number of an order is told, or that there is none of it: its trades can be told."""
@@ -190,7 +195,7 @@ class Executions:
             self._counts.on_ignored(Ignored("execution of others that cannot be read"))
             if index != NO_INSTRUMENT:
                 row = self._table[index]
-                self._others.saw(f"orders on {row.symbol}", why, self._desk.now_ns)
+                self._others.saw(f"orders on {row.symbol}", why, self._turn.now_ns)
                 for trade in orders.disown(index, event.venue_order_id):
                     self._traded_by_others(row, trade.side, trade.fill)
             return
@@ -201,7 +206,7 @@ class Executions:
             return
         if index != NO_INSTRUMENT:
             self._gate.halt_instrument(index, why, HaltKind.CONTRADICTION)
-        self._proof.doubt(name if found is None else found.client_order_id, self._desk.now_ns)
+        self._proof.doubt(name if found is None else found.client_order_id, self._turn.now_ns)
 
     def _on_unread(self, order: Order, status: VenueStatus, event: UnknownExecution) -> None:
         """An order of ours stands off today's grid, from before that was made coarser: it is to go.
@@ -213,13 +218,13 @@ class Executions:
             what = f"order {order.client_order_id} of ours is off today's grid: {event.what}"
             self._gate.halt_instrument(order.instrument, what, HaltKind.CONTRADICTION)
             self._desk.take_out_order(order)
-            self._proof.doubt(order.client_order_id, self._desk.now_ns)
+            self._proof.doubt(order.client_order_id, self._turn.now_ns)
 
     # -- what follows --------------------------------------------------------------------------
 
     def settle(self, folded: Folded) -> None:
         """Move positions by new fills, and tell the strategy what changed."""
-        order, callbacks = folded.order, self._callbacks
+        order = folded.order
         if folded.numbered:
             self._numbered(order)
         if folded.contradiction:
@@ -235,9 +240,9 @@ class Executions:
         tells = not self._table[order.instrument].carried
         counted = self._book(order, folded.fills, tells=tells) if folded.fills else []
         if tells:
-            callbacks.due.append((callbacks.strategy.on_order, order, None))
+            self._turn.callbacks.append((self._strategy.on_order, order, None))
         if order.unbooked_lots:
-            self._proof.doubt(order.client_order_id, self._desk.now_ns + UNBOOKED_NS)
+            self._proof.doubt(order.client_order_id, self._turn.now_ns + UNBOOKED_NS)
         if folded.fills:
             self._refund(order, folded.fills)
             self._profits.on_fills(order.instrument, order.side, counted, adopted=order.adopted)
@@ -248,7 +253,7 @@ class Executions:
         Of an order that no note of ours tells of, those of before the position was begun or set
         are not for it, however late a history shows them.
         """
-        callbacks, position = self._callbacks, self._positions[order.instrument]
+        position = self._positions[order.instrument]
         renumbered = position.renumbered
         since_ns = position.since_ns if order.adopted else 0
         counted = []
@@ -261,7 +266,7 @@ class Executions:
                 self._ledger.traded(self._table[order.instrument], order.side, fill)
                 self._recovery.on_fill(order.instrument, fill)
                 if tells:
-                    callbacks.due.append((callbacks.strategy.on_fill, order, fill))
+                    self._turn.callbacks.append((self._strategy.on_fill, order, fill))
         if position.renumbered != renumbered:
             self._begun_anew(order.instrument, "trades")
         return counted
@@ -272,7 +277,7 @@ class Executions:
         Of one that traded on arrival the venue's count tells, in the same reply.
         """
         if fills[0].maker and order.traded_lots == sum(fill.lots for fill in fills):
-            self._outbound.traded(self._desk.now_ns)
+            self._outbound.traded(self._turn.now_ns)
 
     def _numbered(self, order: Order) -> None:
         """The venue has told its id of an order."""
@@ -284,7 +289,7 @@ class Executions:
         """The venue gives ascending numbers: one of an order that was sent when a higher one was
         told already says that they begin anew.
         """
-        now_ns, venue_order_id = self._desk.now_ns, order.venue_order_id
+        now_ns, venue_order_id = self._turn.now_ns, order.venue_order_id
         newest, told_ns = self._newest.get(order.instrument, (0, 0))
         if number > newest:
             self._newest[order.instrument] = (number, now_ns)

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from core.engine.desk import TradingDesk
 from core.engine.outbound import Outbound
+from core.engine.turn import Turn
 from core.model.commands import FetchAccount, TimeInForce
 from core.model.events import Side
 from core.model.halts import WHOLE_RUN, HaltKind
@@ -118,6 +119,7 @@ class Flattening:
         positions: Sequence[Position],
         balances: Mapping[str, int],
         orders: Orders,
+        turn: Turn,
         desk: TradingDesk,
         outbound: Outbound,
         risk: Risk,
@@ -129,6 +131,7 @@ class Flattening:
         self._positions = positions
         self._balances = balances
         self._orders = orders
+        self._turn = turn
         self._desk = desk
         self._outbound = outbound
         self._risk = risk
@@ -174,7 +177,7 @@ class Flattening:
         if self._desk.session is SessionState.LEAVING:
             self.stop("the run is being left")
             return
-        now_ns = self._desk.now_ns
+        now_ns = self._turn.now_ns
         for row in list(self._table)[len(self.legs) :]:
             self.legs.append(Leg(row.index, moved_ns=now_ns))
         for leg in self.legs:
@@ -229,12 +232,12 @@ class Flattening:
         if not leg.slice:
             return
         if position_lots != leg.before_lots:
-            leg.fruitless, leg.overdue, leg.moved_ns = 0, False, self._desk.now_ns
+            leg.fruitless, leg.overdue, leg.moved_ns = 0, False, self._turn.now_ns
         else:
             leg.last = _end_of(self._orders.find(leg.slice))
             pause_ns = FIRST_PAUSE_NS << leg.fruitless
             leg.fruitless += 1
-            leg.next_ns = self._desk.now_ns + min(pause_ns, LONGEST_PAUSE_NS)
+            leg.next_ns = self._turn.now_ns + min(pause_ns, LONGEST_PAUSE_NS)
         leg.slice = ""
 
     def _owned(self, row: Instrument) -> tuple[int, str]:
@@ -335,13 +338,13 @@ class Flattening:
         asset = row.base if side is Side.SELL else row.quote
         free = amount_text(self._balances.get(asset, 0), asset)
         why = f"{row.size_text(lots)} are left, and the account has {free} free"
-        if leg.balance_asks >= BALANCE_ASKS and self._desk.now_ns >= leg.next_ns:
+        if leg.balance_asks >= BALANCE_ASKS and self._turn.now_ns >= leg.next_ns:
             return State.NOT_FLAT, f"{why}: somebody else has it, or it is locked"
-        if self._desk.now_ns >= leg.next_ns and self._outbound.request(
-            FetchAccount(), self._desk.now_ns
+        if self._turn.now_ns >= leg.next_ns and self._outbound.request(
+            FetchAccount(), self._turn.now_ns
         ):
             leg.balance_asks += 1
-            leg.next_ns = self._desk.now_ns + BALANCE_NS
+            leg.next_ns = self._turn.now_ns + BALANCE_NS
         return State.WAITING, why
 
     # -- what is said --------------------------------------------------------------------------
@@ -378,7 +381,7 @@ class Flattening:
 
     def _say(self, leg: Leg) -> None:
         """Log where an instrument stands when that has changed, and no more often than need be."""
-        now_ns = self._desk.now_ns
+        now_ns = self._turn.now_ns
         overdue = not leg.overdue and now_ns - leg.moved_ns >= OVERDUE_NS
         pause_ns = OVERDUE_SAID_NS if leg.overdue else SAID_NS
         news = (leg.state, leg.why, leg.orders)

@@ -16,6 +16,7 @@ from core.engine.flatten import Flattening
 from core.engine.outbound import Outbound
 from core.engine.proof import Proof
 from core.engine.recovery import Recovery
+from core.engine.turn import Turn
 from core.model.halts import HaltKind
 from core.model.instrument import InstrumentTable
 from core.model.views import SessionState
@@ -41,6 +42,7 @@ class Gate:
         "_sessions",
         "_stop",
         "_table",
+        "_turn",
         "fatal",
         "private",
         "remote",
@@ -55,6 +57,7 @@ class Gate:
         clock: VenueClock,
         risk: Risk,
         outbound: Outbound,
+        turn: Turn,
         desk: TradingDesk,
         callbacks: Callbacks,
         proof: Proof,
@@ -73,6 +76,7 @@ class Gate:
         self._clock = clock
         self._risk = risk
         self._outbound = outbound
+        self._turn = turn
         self._desk = desk
         self._callbacks = callbacks
         self._proof = proof
@@ -98,7 +102,7 @@ class Gate:
         if state is not desk.session:
             desk.session = state
             self._log(f"session: {state}")
-            self._callbacks.due.append((self._callbacks.strategy.on_session, state, None))
+            self._turn.callbacks.append((self._callbacks.strategy.on_session, state, None))
 
     def _state(self, ready: bool, *, leaving: bool) -> SessionState:
         if leaving or self._recovery.leaving:
@@ -164,7 +168,7 @@ class Gate:
     def _take_back(self) -> None:
         """Keep from leaving what this turn has placed on what is halted by now."""
         for asked in self._outbound.take_back(self._halted):
-            self._proof.on_withheld(asked, self._desk.now_ns)
+            self._proof.on_withheld(asked, self._turn.now_ns)
 
     def _halted(self, instrument: int) -> bool:
         return bool(self._risk.halted or self._risk.instrument_halted(instrument))

@@ -23,9 +23,10 @@ from core.engine.market_data import MarketData
 from core.engine.outbound import Door, Outbound
 from core.engine.overlap import Overlap
 from core.engine.recovery import Recovery
+from core.engine.turn import Turn
 from core.model.commands import Logon, SubscribeMarket, SubscribePrivate
 from core.model.errors import RemoteFault
-from core.model.events import Event, Notice, Numbered, Reply, Verdict
+from core.model.events import Notice, Numbered, Reply, Verdict
 from core.model.units import NS_PER_S
 from core.model.venue import Adapter
 from core.protocols.websocket import BINARY, CLOSE, PING, TEXT, ClientCodec
@@ -73,6 +74,7 @@ class Lines:
         "_recovery",
         "_sessions",
         "_throttle",
+        "_turn",
         "codecs",
         "overlaps",
         "reading",
@@ -87,6 +89,7 @@ class Lines:
         throttle: Throttle,
         clock: VenueClock,
         outbound: Outbound,
+        turn: Turn,
         desk: TradingDesk,
         market_data: MarketData,
         recovery: Recovery,
@@ -119,6 +122,7 @@ class Lines:
         self._throttle = throttle
         self._clock = clock
         self._outbound = outbound
+        self._turn = turn
         self._desk = desk
         self._market_data = market_data
         self._recovery = recovery
@@ -135,7 +139,7 @@ class Lines:
 
     def up(self, link: int) -> None:
         """A connection stands, its HTTP upgrade behind it: begin its script."""
-        session, line, now_ns = self._links[link], link % self._count, self._desk.now_ns
+        session, line, now_ns = self._links[link], link % self._count, self._turn.now_ns
         spec = session.line
         self._throttle.charge(spec.dial_costs, now_ns + self._clock.offset_ns)
         codec = ClientCodec(mask_source=self._next_mask, max_message_bytes=spec.max_message_bytes)
@@ -148,12 +152,12 @@ class Lines:
             self._market_data.begin(spec)
         self._next_step(session)
 
-    def read(self, link: int, codec: ClientCodec, data: bytes, events: list[Event]) -> None:
+    def read(self, link: int, codec: ClientCodec, data: bytes) -> None:
         """Turn bytes into events; control frames are answered on the way."""
-        counts, decode = self._counts, self._decode
+        counts, decode, events = self._counts, self._decode, self._turn.events
         self.reading = link
         session = self._links[link]
-        session.heard_ns = self._desk.now_ns
+        session.heard_ns = self._turn.now_ns
         line = link if link < self._count else link - self._count
         for opcode, payload in codec.receive(data):
             if opcode in _DATA:
@@ -165,26 +169,27 @@ class Lines:
                     self.drop(link, f"message refused: {fault}")
                     return
             elif opcode == PING:
-                self._outbound.pong(link, payload, self._desk.now_ns)
+                self._outbound.pong(link, payload, self._turn.now_ns)
             elif opcode == CLOSE:
-                self._outbound.close(link, CLOSE_NORMAL, self._desk.now_ns)
+                self._outbound.close(link, CLOSE_NORMAL, self._turn.now_ns)
                 self.drop(link, _closed(payload))
                 return
         if codec.fault is not None:
             self._count_fault(session, codec.fault)
-            self._outbound.close(link, codec.fault.close_code, self._desk.now_ns)
+            self._outbound.close(link, codec.fault.close_code, self._turn.now_ns)
             self.drop(link, f"protocol fault: {codec.fault}")
 
-    def merge(self, link: int, events: list[Event]) -> None:
+    def merge(self, link: int) -> None:
         """Keep of what a read has brought what is to be folded, while two connections tell it."""
         line = link % self._count
         overlap = self.overlaps.get(line)
         if overlap is not None:
             in_use = self._links[link] is self._sessions[line]
+            events = self._turn.events
             events[:] = overlap.merge(events, new=in_use != self._making[line])
 
-    def down(self, link: int, reason: str, events: list[Event]) -> None:
-        """A connection is gone. ``events`` takes what the one that takes its place has told."""
+    def down(self, link: int, reason: str) -> None:
+        """A connection is gone; what the one that takes its place has told is for this turn."""
         session, line = self._links[link], link % self._count
         spec = session.line
         self._door.log(f"line {spec.name} is down: {reason}")
@@ -201,17 +206,17 @@ class Lines:
             self._recovery.suspend()
         if self._making[line] or self._spare(line).ready:
             self._door.retire(link, reason)
-            self._take_over_from_lost(line, reason, events)
+            self._take_over_from_lost(line, reason)
         elif spec.public:
             self._market_data.lose(f"line lost: {reason}", spec)
 
-    def _take_over_from_lost(self, line: int, reason: str, events: list[Event]) -> None:
+    def _take_over_from_lost(self, line: int, reason: str) -> None:
         """The connection in use is gone while another is being made: that one is the line now."""
         spare, overlap = self._spare(line), self.overlaps.get(line)
-        continuing = overlap.continuing(self._desk.now_ns) if overlap and spare.ready else ()
+        continuing = overlap.continuing(self._turn.now_ns) if overlap and spare.ready else ()
         self._use(spare, line)
         if overlap is not None and spare.ready:
-            events += overlap.take_over()
+            self._turn.events += overlap.take_over()
         else:
             self.overlaps.pop(line, None)
         if spare.line.public:
@@ -221,7 +226,7 @@ class Lines:
 
     def drop(self, link: int, reason: str, *, redial_now: bool = False) -> None:
         """Give a connection up; it is dialled again."""
-        self._record(Kind.DROP, link, self._desk.now_ns, reason.encode())
+        self._record(Kind.DROP, link, self._turn.now_ns, reason.encode())
         self._door.drop(link, reason, redial_now=redial_now)
 
     def drop_public(self, why: str) -> None:
@@ -276,7 +281,7 @@ class Lines:
     def _next_step(self, session: Session) -> None:
         command = session.next_step()
         if command is not None:
-            now_ns, link = self._desk.now_ns, session.link
+            now_ns, link = self._turn.now_ns, session.link
             session.asked(self._outbound.request(command, now_ns, link=link))
 
     def _ready(self, session: Session) -> None:
@@ -287,7 +292,7 @@ class Lines:
 
     def _private_stands(self) -> None:
         """Orders and the account's events have a way again: prove the table first."""
-        now_ns = self._desk.now_ns
+        now_ns = self._turn.now_ns
         self._recovery.begin(now_ns)
         self._recovery.step(now_ns)
         self._desk.hurry()
@@ -318,19 +323,19 @@ class Lines:
         why = f"message {seq} of {numbered.channel} came after {'none' if last is None else last}"
         self.drop(session.link, f"{why}: something was not told", redial_now=True)
 
-    def step(self, events: list[Event]) -> None:
+    def step(self) -> None:
         """Look at every connection: what it waits for, its silence, its age, its replacement.
 
-        ``events`` takes what one that takes over has told until now.
+        What one that takes over has told until now is for this turn.
         """
-        self._outbound.step(self._desk.now_ns)
+        self._outbound.step(self._turn.now_ns)
         for session in self._links:
             self._watch(session)
         for line, session in enumerate(self._sessions):
-            self._replace(line, session, events)
+            self._replace(line, session)
 
     def _watch(self, session: Session) -> None:
-        now_ns = self._desk.now_ns
+        now_ns = self._turn.now_ns
         if session.step_unsent:
             self._next_step(session)
         keepalive = session.keepalive(now_ns)
@@ -355,7 +360,7 @@ class Lines:
         """Send nothing new on the private connection in use: what it tells is heard on until
         another stands.
         """
-        session.relieve(self._desk.now_ns)
+        session.relieve(self._turn.now_ns)
         self._recovery.suspend()
         self._gate.refresh()
 
@@ -366,11 +371,11 @@ class Lines:
         link = self._sessions[line].link
         return self._links[(link + self._count) % len(self._links)]
 
-    def _replace(self, line: int, session: Session, events: list[Event]) -> None:
+    def _replace(self, line: int, session: Session) -> None:
         """Go a step on the way from one connection to the next, as far as there is one to go."""
-        now_ns, spare = self._desk.now_ns, self._spare(line)
+        now_ns, spare = self._turn.now_ns, self._spare(line)
         if self._making[line]:
-            self._meet(line, session, spare, events)
+            self._meet(line, session, spare)
         elif session.expires(now_ns):
             self._make(line, "will end, by its age limit or the venue's word")
         elif spare.drained(now_ns, any(a.line == spare.link for a in self._outbound.inflight)):
@@ -387,9 +392,9 @@ class Lines:
         self._making[line] = True
         self._door.dial(spare.link)
 
-    def _meet(self, line: int, old: Session, new: Session, events: list[Event]) -> None:
+    def _meet(self, line: int, old: Session, new: Session) -> None:
         """Have the new connection take over once nothing is lost by that."""
-        now_ns, overlap = self._desk.now_ns, self.overlaps.get(line)
+        now_ns, overlap = self._turn.now_ns, self.overlaps.get(line)
         met = overlap is not None and overlap.met(now_ns)
         if overlap is None or not new.ready:
             return
@@ -397,7 +402,7 @@ class Lines:
             return
         if met:
             self._hand_over(line, old, new)
-            events += overlap.take_over()
+            self._turn.events += overlap.take_over()
         elif now_ns - new.up_ns >= MEET_NS:
             self.drop(new.link, "its feed does not continue that of the old connection")
 
@@ -405,7 +410,7 @@ class Lines:
         proved = old.ready
         self._use(new, line)
         self._door.log(f"line {new.line.name}: a new connection has taken over")
-        old.relieve(self._desk.now_ns)
+        old.relieve(self._turn.now_ns)
         if not new.line.private:
             self._retire(old)  # whatever it could tell, the new one has told
         elif not proved:
@@ -414,15 +419,15 @@ class Lines:
     def _use(self, session: Session, line: int) -> None:
         self._sessions[line] = session
         self._making[line] = False
-        self._handed_ns = self._changed_ns[line] = self._desk.now_ns
+        self._handed_ns = self._changed_ns[line] = self._turn.now_ns
 
     def _retire(self, session: Session) -> None:
         """Close a connection that another has replaced."""
         why = "replaced by a new connection"
-        self._record(Kind.DROP, session.link, self._desk.now_ns, why.encode())
+        self._record(Kind.DROP, session.link, self._turn.now_ns, why.encode())
         self._door.retire(session.link, why)
         if session.line.private:
-            self._recovery.look_again(self._desk.now_ns)
+            self._recovery.look_again(self._turn.now_ns)
 
 
 def _closed(payload: bytes) -> str:

@@ -14,11 +14,11 @@ nobody has said anything for its largest age keeps its prices, and our orders on
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
-from core.engine.callbacks import Callbacks
 from core.engine.desk import TradingDesk
 from core.engine.outbound import Outbound
+from core.engine.turn import Turn
 from core.model.commands import FetchBook, FetchTops, SubscribeBook, UnsubscribeBook
 from core.model.events import (
     BookDelta,
@@ -30,6 +30,7 @@ from core.model.events import (
     Verdict,
 )
 from core.model.instrument import Instrument, InstrumentTable
+from core.model.strategy import Strategy
 from core.model.units import NS_PER_S
 from core.model.venue import BookFeed, Line
 from core.model.views import BookState
@@ -72,7 +73,6 @@ class MarketData:
     __slots__ = (
         "_ahead",
         "_begun_ns",
-        "_callbacks",
         "_cancel_when_stale",
         "_clock",
         "_confirm_ns",
@@ -91,7 +91,9 @@ class MarketData:
         "_sessions",
         "_silent",
         "_snapshots",
+        "_strategy",
         "_table",
+        "_turn",
         "_unlisted",
         "_unready_ns",
         "_with_depth",
@@ -107,8 +109,9 @@ class MarketData:
         with_depth: bool,
         feed_of: Callable[[Instrument], BookFeed],
         sessions: Sequence[Session],
+        turn: Turn,
         desk: TradingDesk,
-        callbacks: Callbacks,
+        strategy: Strategy[Any],
         outbound: Outbound,
         clock: VenueClock,
         hops: Hops,
@@ -121,8 +124,9 @@ class MarketData:
         self._table = table
         self.books = books
         self._sessions = sessions
+        self._turn = turn
         self._desk = desk
-        self._callbacks = callbacks
+        self._strategy = strategy
         self._outbound = outbound
         self._clock = clock
         self._hops = hops
@@ -170,16 +174,16 @@ class MarketData:
         if top.instrument < 0:
             return
         book = self.books[top.instrument]
-        book.fresh_ns = self._desk.now_ns
+        book.fresh_ns = self._turn.now_ns
         if book.apply_top(top):
-            self._callbacks.changed[top.instrument] = book
+            self._turn.changed[top.instrument] = book
 
     def on_delta(self, delta: BookDelta) -> None:
         index = delta.instrument
         if index < 0:
             return
         book = self.books[index]
-        now_ns = book.fresh_ns = self._desk.now_ns
+        now_ns = book.fresh_ns = self._turn.now_ns
         late_ns = now_ns + self._clock.offset_ns - delta.venue_ns
         most_ns = self._most_late_ns[index]
         if not -most_ns <= late_ns <= most_ns or index in self._late:
@@ -187,7 +191,7 @@ class MarketData:
                 return
             late_ns = min(max(late_ns, -hop.MAX_NS), hop.MAX_NS)
         if book.apply_delta(delta):
-            self._callbacks.changed[index] = book
+            self._turn.changed[index] = book
         elif book.ahead:
             self._hold_to_feed(book)
         elif book.wants_snapshot:
@@ -199,10 +203,10 @@ class MarketData:
             return
         book = self.books[snapshot.instrument]
         if book.in_band:
-            book.fresh_ns = self._desk.now_ns
+            book.fresh_ns = self._turn.now_ns
         if book.apply_snapshot(snapshot):
-            self._callbacks.changed[snapshot.instrument] = book
-            self._snapshots.taken(snapshot.instrument, self._desk.now_ns)
+            self._turn.changed[snapshot.instrument] = book
+            self._snapshots.taken(snapshot.instrument, self._turn.now_ns)
         elif book.state is _STALE and snapshot.instrument not in self._late:
             self.resync(book)
 
@@ -212,11 +216,11 @@ class MarketData:
         if index < 0:
             return
         if not self._with_depth:
-            late_ns = self._desk.now_ns + self._clock.offset_ns - trade.venue_ns
+            late_ns = self._turn.now_ns + self._clock.offset_ns - trade.venue_ns
             if not self._in_time(self.books[index], late_ns):
                 return
         self._counts.trades += 1
-        self._callbacks.due.append((self._callbacks.strategy.on_trade, trade, None))
+        self._turn.callbacks.append((self._strategy.on_trade, trade, None))
 
     # -- late ----------------------------------------------------------------------------------
 
@@ -240,11 +244,11 @@ class MarketData:
         self._doubt_clock()
         if book.state is not _STALE:
             book.invalidate(_how_late(late_ns, most_ns))
-            self._callbacks.changed[index] = book
+            self._turn.changed[index] = book
         return False
 
     def _doubt_clock(self) -> None:
-        now_ns = self._desk.now_ns
+        now_ns = self._turn.now_ns
         if now_ns - self._doubted_ns >= DOUBT_NS:
             self._doubted_ns = now_ns
             self.clock_doubted = True
@@ -253,13 +257,13 @@ class MarketData:
         """Lose a book whose snapshot is not reached by a feed that is in time: one of them counts
         otherwise, and what the feed tells would pass the book by for good.
         """
-        index, now_ns = book.instrument, self._desk.now_ns
+        index, now_ns = book.instrument, self._turn.now_ns
         seq, since_ns = self._ahead.get(index, (-1, 0))
         if seq != book.levels_seq:
             self._ahead[index] = (book.levels_seq, now_ns)
         elif now_ns - since_ns > self._most_late_ns[index]:
             book.invalidate("its snapshot is numbered beyond what the feed tells")
-            self._callbacks.changed[index] = book
+            self._turn.changed[index] = book
 
     def late(self, instrument: int) -> bool:
         """Whether the feed of an instrument is too late to be believed."""
@@ -282,7 +286,7 @@ class MarketData:
         book.begin()
         self._snapshots.drop(book.instrument)
         self._ahead.pop(book.instrument, None)
-        self._begun_ns[book.instrument] = self._desk.now_ns
+        self._begun_ns[book.instrument] = self._turn.now_ns
 
     def lose(self, why: str, line: Line | None = None) -> None:
         """Nothing is known any more of the markets that a line tells of, or of any."""
@@ -293,7 +297,7 @@ class MarketData:
         was_live = book.live
         book.invalidate(why)
         if was_live:
-            self._callbacks.changed[book.instrument] = book
+            self._turn.changed[book.instrument] = book
 
     def lose_but(self, continuing: Collection[int], why: str, line: Line) -> None:
         """Another feed has taken over, and continues these books; its others begin anew."""
@@ -331,7 +335,7 @@ class MarketData:
         self._want_what_does_not_change()
         self._ask_for_snapshots()
         quiet = [book for book in self.books if book.live and self._is_quiet(book)]
-        now_ns = self._desk.now_ns
+        now_ns = self._turn.now_ns
         if quiet and self._confirms and now_ns >= self._confirm_ns:
             self._confirm_ns = now_ns + CONFIRM_NS
             # Who is nearly quiet goes along: a request costs the same for one book and for all.
@@ -343,7 +347,7 @@ class MarketData:
     def _is_quiet(self, book: Book) -> bool:
         """Whether a live book was silent for half its largest age; over it its orders go."""
         index = book.instrument
-        age_ns, most_ns = self._desk.now_ns - book.fresh_ns, self._limits[index].max_book_age_ns
+        age_ns, most_ns = self._turn.now_ns - book.fresh_ns, self._limits[index].max_book_age_ns
         if age_ns <= most_ns:
             self._silent.discard(index)
             return age_ns > most_ns // 2
@@ -368,7 +372,7 @@ class MarketData:
         middle = len(instruments) // 2
         if middle:
             for half in (instruments[:middle], instruments[middle:]):
-                self._outbound.request(FetchTops(half), self._desk.now_ns)
+                self._outbound.request(FetchTops(half), self._turn.now_ns)
         else:
             self._unlisted.update(instruments)
 
@@ -397,14 +401,14 @@ class MarketData:
         index = book.instrument
         del self._denials[index]
         book.invalidate(f"silent while REST showed another best price {DENIALS} times")
-        self._callbacks.changed[index] = book
+        self._turn.changed[index] = book
         for session in self._feeds(book):
             if session.phase is Phase.READY:
                 session.expire()
 
     def _want_what_does_not_change(self) -> None:
         """A market may be quiet from the start: its snapshot is asked for without a change."""
-        now_ns = self._desk.now_ns
+        now_ns = self._turn.now_ns
         for book in self.books:
             index = book.instrument
             if not self._with_depth or not any(session.ready for session in self._feeds(book)):
@@ -415,12 +419,12 @@ class MarketData:
     # -- snapshots -----------------------------------------------------------------------------
 
     def _want_snapshot(self, instrument: int) -> None:
-        self._snapshots.want(instrument, self._desk.now_ns)
+        self._snapshots.want(instrument, self._turn.now_ns)
         self._ask_for_snapshots()
 
     def _ask_for_snapshots(self) -> None:
         """Ask for the snapshots that are wanted, as far as they are due."""
-        now_ns = self._desk.now_ns
+        now_ns = self._turn.now_ns
         for instrument in self._snapshots.due(now_ns, self._matters):
             book = self.books[instrument]
             if not book.waits:
@@ -440,13 +444,13 @@ class MarketData:
         if type(asked.command) is UnsubscribeBook:
             # Whatever it says: an end that is refused is one of what had not begun.
             if not self._outbound.request(
-                SubscribeBook(asked.command.instrument), self._desk.now_ns
+                SubscribeBook(asked.command.instrument), self._turn.now_ns
             ):
-                self._snapshots.answered(asked.command.instrument, self._desk.now_ns)
+                self._snapshots.answered(asked.command.instrument, self._turn.now_ns)
         elif type(asked.command) is SubscribeBook:
-            self._snapshots.answered(asked.command.instrument, self._desk.now_ns)
+            self._snapshots.answered(asked.command.instrument, self._turn.now_ns)
         elif type(asked.command) is FetchBook:
-            index, now_ns = asked.command.instrument, self._desk.now_ns
+            index, now_ns = asked.command.instrument, self._turn.now_ns
             self._snapshots.answered(index, now_ns)
             if self._snapshots.was_taken(index, now_ns):  # a refusal proves nothing
                 book = self.books[index]
@@ -457,7 +461,7 @@ class MarketData:
     def on_no_reply(self, asked: Asked) -> None:
         """An answer will not come."""
         if isinstance(asked.command, FetchBook | SubscribeBook | UnsubscribeBook):
-            self._snapshots.answered(asked.command.instrument, self._desk.now_ns)
+            self._snapshots.answered(asked.command.instrument, self._turn.now_ns)
 
     def outlived(self, asked: Asked) -> bool:
         """Whether a snapshot was asked for before its book began anew, which asks for another.

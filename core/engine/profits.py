@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from core.engine.checkpoint import Day, DayNote, Elsewhere
-from core.engine.desk import TradingDesk
 from core.engine.gate import Gate
 from core.engine.prices import Prices
+from core.engine.turn import Turn
 from core.model.events import Fill, Side
 from core.model.halts import HaltKind
 from core.model.instrument import Instrument, InstrumentTable
@@ -82,7 +82,7 @@ class Profits:
         positions: Sequence[Position],
         orders: Orders,
         risk: Risk,
-        desk: TradingDesk,
+        turn: Turn,
         clock: VenueClock,
         gate: Gate,
         prices: Prices,
@@ -98,7 +98,7 @@ class Profits:
         self._positions = positions
         self._orders = orders
         self._risk = risk
-        self._desk = desk
+        self._turn = turn
         self._clock = clock
         self._gate = gate
         self._prices = prices
@@ -180,7 +180,7 @@ class Profits:
 
     def note(self) -> Day:
         """Return what the next boot in this folder goes on from."""
-        if self._turn():
+        if self._knows_day():
             self._mark_all()
             self._unnoted = False
         return Day(
@@ -226,14 +226,14 @@ class Profits:
 
     def step(self) -> None:
         """Hold the day against its limits, and ask for the prices that are wanted."""
-        if self._turn():
+        if self._knows_day():
             self._mark_all()
             self._want_totals()
             self._judge_prices()
             self._judge_all()
             self._prices.step()
             if self._unnoted:
-                self._write(self._desk.now_ns)
+                self._write(self._turn.now_ns)
 
     def on_fills(
         self, instrument: int, side: Side, fills: Sequence[Fill], *, adopted: bool = False
@@ -244,7 +244,7 @@ class Profits:
         order that was ``adopted`` has traded before this start is in the result of another folder,
         where one has told of the symbol: it is not counted twice.
         """
-        row, held, turned = self._table[instrument], self._row(instrument), self._turn()
+        row, held, turned = self._table[instrument], self._row(instrument), self._knows_day()
         if turned:
             self._begin_day(held)
         for fill in fills:
@@ -276,7 +276,7 @@ class Profits:
             held.began_ticks = held.until_ticks
             self._unnoted = True
 
-    def _turn(self) -> bool:
+    def _knows_day(self) -> bool:
         """Learn which day it is; return whether that is known."""
         if not self._clock.known:
             return self._today > 0
@@ -323,7 +323,7 @@ class Profits:
         )
         self._gate.halt(self._halted, HaltKind.DAILY_LOSS)
         # The next boot has to know, however soon this one ends.
-        self._write(self._desk.now_ns)
+        self._write(self._turn.now_ns)
 
     def _mark_all(self) -> None:
         for row in self._table:
@@ -350,7 +350,7 @@ class Profits:
         return self._rows[index]
 
     def _venue_ns(self) -> int:
-        return self._desk.now_ns + self._clock.offset_ns
+        return self._turn.now_ns + self._clock.offset_ns
 
     def _day(self) -> int:
         return self._venue_ns() // DAY_NS
@@ -359,7 +359,7 @@ class Profits:
 
     def _price(self, row: Instrument, held: _Row) -> None:
         """Take the newest price: the middle of the book, else what the venue says when asked."""
-        now_ns, ticks = self._desk.now_ns, _middle(self._books[row.index])
+        now_ns, ticks = self._turn.now_ns, _middle(self._books[row.index])
         if ticks:
             held.mark_ticks, held.priced_ns = ticks, now_ns
         elif self._positions[row.index].lots and now_ns - held.priced_ns > WITHOUT_BOOK_NS:
@@ -372,7 +372,7 @@ class Profits:
     def _judge_prices(self) -> None:
         """Place nothing while something has no price; halt where that lasts."""
         why, hopeless = self._without_price()
-        risk, now_ns = self._risk, self._desk.now_ns
+        risk, now_ns = self._risk, self._turn.now_ns
         risk.not_valued = why
         if not why:
             self._no_price_ns = 0
@@ -388,7 +388,7 @@ class Profits:
 
     def _without_price(self) -> tuple[str, bool]:
         """Return what has no price, and whether the venue cannot tell one."""
-        now_ns = self._desk.now_ns
+        now_ns = self._turn.now_ns
         for row in self._table:
             held, lots = self._rows[row.index], self._positions[row.index].lots
             if lots and not (held.mark_ticks and now_ns - held.priced_ns < OLD_NS):

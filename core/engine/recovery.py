@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from core.engine.desk import TradingDesk
 from core.engine.outbound import Outbound
 from core.engine.proof import SKEW_NS, Proof
+from core.engine.turn import Turn
 from core.model.commands import (
     BEGINNING,
     Cancel,
@@ -80,6 +81,7 @@ class Recovery:
         table: InstrumentTable,
         orders: Orders,
         outbound: Outbound,
+        turn: Turn,
         desk: TradingDesk,
         proof: Proof,
         clock: VenueClock,
@@ -106,6 +108,7 @@ class Recovery:
         self._table = table
         self._orders = orders
         self._outbound = outbound
+        self._turn = turn
         self._desk = desk
         self._proof = proof
         self._clock = clock
@@ -230,7 +233,7 @@ class Recovery:
         return FetchTrades(instrument, since)
 
     def _venue_ns(self) -> int:
-        return self._desk.now_ns + self._clock.offset_ns
+        return self._turn.now_ns + self._clock.offset_ns
 
     def _ask_all(self, commands: Sequence[Riskless], now_ns: int) -> None:
         self._pass.want(commands)
@@ -486,7 +489,7 @@ class Recovery:
         if event.instrument == NO_INSTRUMENT:
             self._log(f"LOOK AT THE VENUE: {name} is ours, and cannot be taken out: {event.what}")
         else:
-            self._outbound.request(Cancel(event.instrument, name, ""), self._desk.now_ns)
+            self._outbound.request(Cancel(event.instrument, name, ""), self._turn.now_ns)
 
     def _on_listed_after_end(self, order: Order, now_ns: int) -> None:
         """The venue lists an order as open of which it has told the end.

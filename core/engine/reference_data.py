@@ -15,6 +15,7 @@ from core.engine.desk import TradingDesk
 from core.engine.gate import Gate
 from core.engine.market_data import MarketData
 from core.engine.outbound import Outbound
+from core.engine.turn import Turn
 from core.model.commands import FetchInstruments, FetchPrice, FetchTime, Ping
 from core.model.events import (
     InstrumentsReport,
@@ -64,6 +65,7 @@ class ReferenceData:
         orders: Orders,
         clock: VenueClock,
         outbound: Outbound,
+        turn: Turn,
         desk: TradingDesk,
         gate: Gate,
         known: Callable[[], None],
@@ -80,6 +82,7 @@ class ReferenceData:
         self._orders = orders
         self._clock = clock
         self._outbound = outbound
+        self._turn = turn
         self._desk = desk
         self._gate = gate
         self._known = known
@@ -105,7 +108,7 @@ class ReferenceData:
 
         A venue halts a symbol, or moves its grid, without a word on any line.
         """
-        now_ns = self._desk.now_ns
+        now_ns = self._turn.now_ns
         if now_ns < self._next_ns:
             again = now_ns - self._clock_asked_ns >= RETRY_NS
             if len(self._table) and not self._clock.known and again:
@@ -130,7 +133,7 @@ class ReferenceData:
 
     def look_again(self) -> None:
         """Something does not fit what is known: ask with the next housekeeping."""
-        self._next_ns = self._desk.now_ns
+        self._next_ns = self._turn.now_ns
 
     def forget_clock(self) -> None:
         """The venue says that our time is wrong: ask for its own, once a second at most.
@@ -156,7 +159,7 @@ class ReferenceData:
         if type(asked.command) in (FetchTime, Ping):
             for fact in reply.facts:
                 if type(fact) is VenueTime:
-                    now_ns, within_ns = self._desk.now_ns, fact.within_ns
+                    now_ns, within_ns = self._turn.now_ns, fact.within_ns
                     before_ns = self._clock.offset_ns
                     self._clock.measure(asked.sent_ns, now_ns, fact.venue_ns, within_ns)
                     self._outbound.measured(self._clock.offset_ns - before_ns)
@@ -174,7 +177,7 @@ class ReferenceData:
             return False
         self._log(f"not carried, the venue refuses it: {', '.join(command.also)}: {reply.text}")
         self._carried = ()
-        self._next_ns = self._desk.now_ns
+        self._next_ns = self._turn.now_ns
         return True
 
     def on_instruments(self, report: InstrumentsReport) -> None:

@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from core.engine.charges import instrument_of
 from core.engine.dead_man import DeadMansSwitch
-from core.engine.desk import TradingDesk
 from core.engine.lines import Lines
 from core.engine.market_data import MarketData
 from core.engine.outbound import Door, Outbound
@@ -23,6 +22,7 @@ from core.engine.proof import Proof
 from core.engine.recovery import Recovery
 from core.engine.reference_data import ReferenceData
 from core.engine.remedies import Remedies
+from core.engine.turn import Turn
 from core.model.commands import Amend, Cancel, CancelAll, Place, QueryOrder, Replace
 from core.model.errors import RemoteFault
 from core.model.events import AccountReport, Event, OrderReport, Reply, VenueStatus, Verdict
@@ -51,7 +51,6 @@ class Replies:
         "_clock",
         "_counts",
         "_dead_man",
-        "_desk",
         "_door",
         "_handlers",
         "_hops",
@@ -66,6 +65,7 @@ class Replies:
         "_reference_data",
         "_remedies",
         "_throttle",
+        "_turn",
     )
 
     def __init__(
@@ -76,7 +76,7 @@ class Replies:
         throttle: Throttle,
         clock: VenueClock,
         outbound: Outbound,
-        desk: TradingDesk,
+        turn: Turn,
         market_data: MarketData,
         reference_data: ReferenceData,
         prices: Prices,
@@ -95,7 +95,7 @@ class Replies:
         self._throttle = throttle
         self._clock = clock
         self._outbound = outbound
-        self._desk = desk
+        self._turn = turn
         self._market_data = market_data
         self._reference_data = reference_data
         self._prices = prices
@@ -152,20 +152,20 @@ class Replies:
 
     def step(self) -> None:
         """Wait no longer for what is overdue."""
-        for asked in self._outbound.inflight.overdue(self._desk.now_ns):
+        for asked in self._outbound.inflight.overdue(self._turn.now_ns):
             self._no_reply(asked)
 
     def _no_reply(self, asked: Asked) -> None:
         self._lines.on_no_reply(asked)
         self._dead_man.on_no_reply(asked)
         self._market_data.on_no_reply(asked)
-        self._proof.on_no_reply(asked, self._desk.now_ns)
+        self._proof.on_no_reply(asked, self._turn.now_ns)
         self._recovery.on_no_reply(asked)
 
     # -- what a reply says ---------------------------------------------------------------------
 
     def _take(self, asked: Asked | None, reply: Reply) -> None:
-        now_ns = self._desk.now_ns
+        now_ns = self._turn.now_ns
         self._counts.replies += 1
         if reply.budgets:
             self._learn(asked, reply)
@@ -199,7 +199,7 @@ class Replies:
         """Take the venue's counts. They may lack what is not answered yet, and in a reply that a
         later request's has overtaken even what is.
         """
-        venue_ns = self._desk.now_ns + self._clock.offset_ns
+        venue_ns = self._turn.now_ns + self._clock.offset_ns
         if asked is None or asked.request_id < self._newest_id:
             self._throttle.learn(reply.budgets, venue_ns, None)
             return
@@ -210,15 +210,15 @@ class Replies:
     def _time(self, asked: Asked) -> None:
         kind = type(asked.command)
         if kind is Place or kind is Replace:
-            self._hops.record(hop.ORDER_ACK, self._desk.now_ns - asked.sent_ns)
+            self._hops.record(hop.ORDER_ACK, self._turn.now_ns - asked.sent_ns)
         elif kind is Cancel or kind is Amend:
-            self._hops.record(hop.CANCEL_ACK, self._desk.now_ns - asked.sent_ns)
+            self._hops.record(hop.CANCEL_ACK, self._turn.now_ns - asked.sent_ns)
 
     def _refused(self, asked: Asked | None, reply: Reply) -> None:
         """Count it, and obey what it says about when to speak again."""
         name = f"{reply.code} {reply.text}"[:80]
         self._counts.refused(name)
-        venue_ns = self._desk.now_ns + self._clock.offset_ns
+        venue_ns = self._turn.now_ns + self._clock.offset_ns
         said_ns = 0 if self._clock.known else reply.said_ns
         if reply.verdict is Verdict.OUT_OF_ORDERS:
             if asked is not None:
@@ -240,7 +240,7 @@ class Replies:
             self._say(name, f"refused for good: {name}")
 
     def _say(self, kind: str, text: str) -> None:
-        line = self._kinds.line(kind, text, self._desk.now_ns)
+        line = self._kinds.line(kind, text, self._turn.now_ns)
         if line:
             self._door.log(line)
 

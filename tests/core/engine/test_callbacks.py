@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from core.engine.callbacks import MAX_FRAMES, SLOW_NS, Callbacks
+from core.engine.turn import Turn
 from core.model.strategy import Strategy
 from core.state.book import Book
 from core.state.counts import Counts
@@ -35,9 +36,11 @@ class Told:
         self.log: list[str] = []
         self._now_ns = 0
         self.took_ns = took_ns
+        self.turn = Turn()
         desk = Tank().run(0.5).engine.desk
         self.callbacks = Callbacks(
             Odd(now),
+            turn=self.turn,
             desk=desk,
             counts=Counts(),
             lost=lambda _: None,
@@ -55,7 +58,7 @@ class Told:
         return self._now_ns
 
     def book(self) -> None:
-        self.callbacks.changed[0] = Book(0, None)
+        self.turn.changed[0] = Book(0, None)
         self._now_ns = self.callbacks.tell(self._now_ns)
 
 

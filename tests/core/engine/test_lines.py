@@ -6,8 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from core.engine.lines import Lines
+from core.engine.turn import Turn
 from core.model.commands import Command, Ping, SubscribeMarket
-from core.model.events import Event, Numbered, Reply, Verdict
+from core.model.events import Numbered, Reply, Verdict
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import Keepalive, Line, Role
 from core.state.counts import Counts
@@ -34,7 +35,7 @@ class House:
     def __init__(self) -> None:
         self.asked: list[tuple[int, Command, int]] = []
         self.dropped: list[str] = []
-        self.desk = SimpleNamespace(now_ns=NS_PER_S)
+        self.turn = Turn(NS_PER_S)
         nothing: Any = SimpleNamespace(
             begin=lambda line: None,
             attach=lambda link, codec: None,
@@ -50,7 +51,6 @@ class House:
             log=lambda text: None,
             drop=lambda link, reason, redial_now: self.dropped.append(reason),
         )
-        desk: Any = self.desk
         self.lines = Lines(
             adapter=adapter,
             sessions=[Session(LINE)],
@@ -58,7 +58,8 @@ class House:
             throttle=nothing,
             clock=VenueClock(),
             outbound=outbound,
-            desk=desk,
+            turn=self.turn,
+            desk=nothing,
             market_data=nothing,
             recovery=nothing,
             gate=nothing,
@@ -78,11 +79,10 @@ class House:
         self.lines.on_reply(asked, Reply(request_id=request_id, verdict=verdict))
 
     def lives(self, seconds: int) -> None:
-        end_ns = self.desk.now_ns + seconds * NS_PER_S
-        events: list[Event] = []
-        while self.desk.now_ns < end_ns:
-            self.desk.now_ns += STEP_NS
-            self.lines.step(events)
+        end_ns = self.turn.now_ns + seconds * NS_PER_S
+        while self.turn.now_ns < end_ns:
+            self.turn.now_ns += STEP_NS
+            self.lines.step()
 
 
 def test_a_connection_is_kept_alive_from_when_it_is_ready() -> None:
@@ -90,7 +90,7 @@ def test_a_connection_is_kept_alive_from_when_it_is_ready() -> None:
     house.lives(2)
     assert [command for _, command, _ in house.asked] == [SubscribeMarket()]
     house.reply(1)
-    ready_ns = house.desk.now_ns
+    ready_ns = house.turn.now_ns
     house.lives(59)
     pings = [(now_ns, link) for now_ns, command, link in house.asked if command == Ping()]
     assert pings == [(ready_ns + STEP_NS, 0), (ready_ns + STEP_NS + 30 * NS_PER_S, 0)]
@@ -103,8 +103,8 @@ def test_a_connection_that_answers_no_sign_of_life_is_given_up() -> None:
     for number, (now_ns, command, link) in enumerate(house.asked[1:], 2):
         house.lines.on_no_reply(Asked(number, command, link, now_ns, now_ns + NS_PER_S))
     assert not house.dropped
-    house.desk.now_ns += STEP_NS
-    house.lines.step([])
+    house.turn.now_ns += STEP_NS
+    house.lines.step()
     assert house.dropped == ["3 requests in a row were not answered"]
 
 

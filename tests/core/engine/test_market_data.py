@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from core.engine.market_data import DENIALS, DOUBT_NS, MarketData
+from core.engine.turn import Turn
 from core.model.commands import Command, FetchBook, FetchTops, SubscribeBook, UnsubscribeBook
 from core.model.events import (
     BookDelta,
@@ -65,8 +66,7 @@ class House:
     def __init__(self, *, depth: bool = True, cancels: bool = True, confirms: bool = True) -> None:
         self.asked: list[Command] = []
         self.taken_out: list[int] = []
-        self.changed: dict[int, Book] = {}
-        self.due: list[Any] = []
+        self.turn = Turn(NOW_NS)
         self.hops: list[tuple[int, int]] = []
         self.session = Session(LINE)
         self.session.up([], NOW_NS)
@@ -74,21 +74,20 @@ class House:
         self.clock = VenueClock()
         self.clock.measure(NOW_NS, NOW_NS, NOW_NS + OFFSET_NS)
         self.desk = SimpleNamespace(
-            now_ns=NOW_NS,
             take_out=self.taken_out.append,
             position=lambda index: SimpleNamespace(lots=0),
             open_orders=lambda index: (),
         )
-        strategy = SimpleNamespace(on_trade="on_trade")
         parts: dict[str, Any] = {
             "desk": self.desk,
-            "callbacks": SimpleNamespace(changed=self.changed, due=self.due, strategy=strategy),
+            "strategy": SimpleNamespace(on_trade="on_trade"),
             "outbound": SimpleNamespace(request=self._request),
             "hops": SimpleNamespace(record=lambda hop, ns: self.hops.append((hop, ns))),
         }
         self.counts = Counts()
         self.data = MarketData(
             table=InstrumentTable([instrument()]),
+            turn=self.turn,
             books=[],
             with_depth=depth,
             feed_of=lambda instrument: BookFeed(sync=SyncKind.BRIDGED),
@@ -120,22 +119,22 @@ class House:
         return 1
 
     def after(self, ns: int) -> House:
-        self.desk.now_ns += ns
+        self.turn.now_ns += ns
         return self
 
     def delta(self, seq: int, late_ns: int = 0) -> None:
-        venue_ns = self.desk.now_ns + OFFSET_NS - late_ns
+        venue_ns = self.turn.now_ns + OFFSET_NS - late_ns
         self.data.on_delta(BookDelta(0, seq, seq, [(100, 5)], [], venue_ns))
 
     def top(self, seq: int) -> None:
         self.data.on_top(BookTop(0, seq, 100, 5, 102, 5))
 
     def trade(self, late_ns: int) -> None:
-        venue_ns = self.desk.now_ns + OFFSET_NS - late_ns
+        venue_ns = self.turn.now_ns + OFFSET_NS - late_ns
         self.data.on_trade(MarketTrade(0, 1, 100, 1, Side.BUY, venue_ns))
 
     def tops(self, bid_ticks: int, asked_ns: int = 0, *, rounded: bool = False) -> None:
-        asked_ns = asked_ns or self.desk.now_ns
+        asked_ns = asked_ns or self.turn.now_ns
         asked = Asked(1, FetchTops((0,)), REST, asked_ns, asked_ns + 10 * NS_PER_S)
         fact = TopsReport((BookTop(0, 0, bid_ticks, 5, 102, 5, rounded),))
         self.data.on_reply(asked, Reply(request_id=1, verdict=Verdict.DONE, facts=(fact,)))
@@ -147,19 +146,19 @@ class House:
 def test_a_top_makes_a_book_fresh_though_it_changes_nothing() -> None:
     house = House().after(AGE_NS)
     house.top(11)
-    assert house.book.fresh_ns == house.desk.now_ns
+    assert house.book.fresh_ns == house.turn.now_ns
 
 
 def test_a_delta_makes_a_book_fresh_though_it_changes_nothing() -> None:
     house = House().after(AGE_NS)
     house.delta(11)
-    assert house.book.fresh_ns == house.desk.now_ns
+    assert house.book.fresh_ns == house.turn.now_ns
 
 
 def test_a_snapshot_makes_a_book_as_fresh_as_its_question() -> None:
     house = House().after(2 * NS_PER_S)
     house.data.begin(LINE)
-    asked_ns = house.desk.now_ns - NS_PER_S
+    asked_ns = house.turn.now_ns - NS_PER_S
     asked = Asked(1, FetchBook(0), REST, asked_ns, asked_ns + 10 * NS_PER_S)
     house.data.on_snapshot(BookSnapshot(0, 20, [(100, 5)], [(102, 5)]))
     house.data.on_reply(asked, Reply(request_id=1, verdict=Verdict.DONE))
@@ -169,7 +168,7 @@ def test_a_snapshot_makes_a_book_as_fresh_as_its_question() -> None:
 @pytest.mark.parametrize("verdict", [Verdict.THROTTLED, Verdict.UNKNOWN, Verdict.DONE])
 def test_a_snapshot_that_was_not_taken_makes_no_book_fresh(verdict: Verdict) -> None:
     house = House().after(2 * NS_PER_S)
-    asked = Asked(1, FetchBook(0), REST, house.desk.now_ns, house.desk.now_ns + 10 * NS_PER_S)
+    asked = Asked(1, FetchBook(0), REST, house.turn.now_ns, house.turn.now_ns + 10 * NS_PER_S)
     house.data.on_reply(asked, Reply(request_id=1, verdict=verdict))
     assert house.book.fresh_ns == NOW_NS
 
@@ -199,7 +198,7 @@ def test_a_book_silent_for_half_its_age_is_asked_about_once_a_second(confirms: b
 def test_a_book_that_rest_confirms_is_as_fresh_as_the_question() -> None:
     house = House().after(3 * NS_PER_S)
     house.tops(100)
-    assert house.book.fresh_ns == house.desk.now_ns
+    assert house.book.fresh_ns == house.turn.now_ns
 
 
 def test_a_silent_book_that_rest_denies_often_enough_is_dead_and_its_line_replaced() -> None:
@@ -209,8 +208,8 @@ def test_a_silent_book_that_rest_denies_often_enough_is_dead_and_its_line_replac
     assert house.book.live
     house.tops(99)
     assert house.book.state is BookState.STALE
-    assert house.session.expires(house.desk.now_ns)
-    assert house.changed == {0: house.book}
+    assert house.session.expires(house.turn.now_ns)
+    assert house.turn.changed == {0: house.book}
 
 
 def test_an_answer_to_a_question_older_than_the_feeds_word_denies_nothing() -> None:
@@ -226,7 +225,7 @@ def test_a_word_of_the_feed_begins_the_denials_anew() -> None:
         house.tops(99)
         house.after(NS_PER_S)
         house.delta(seq)
-        house.tops(99, asked_ns=house.desk.now_ns - 1)
+        house.tops(99, asked_ns=house.turn.now_ns - 1)
     assert house.book.live
 
 
@@ -283,7 +282,7 @@ def test_without_depth_the_times_of_trades_tell_how_late_the_feed_is(
 ) -> None:
     house = House(depth=False).after(100 * NS_PER_S)
     house.trade(late_ns)
-    assert len(house.due) == told
+    assert len(house.turn.callbacks) == told
     assert house.book.live is bool(told)
 
 
@@ -311,7 +310,7 @@ def test_a_lost_feed_leaves_no_book_live() -> None:
     house = House()
     house.data.lose("line lost")
     assert house.book.state is BookState.STALE
-    assert house.changed == {0: house.book}
+    assert house.turn.changed == {0: house.book}
 
 
 def test_a_market_that_is_quiet_from_the_start_is_asked_for_its_snapshot() -> None:
@@ -337,13 +336,13 @@ def in_band() -> House:
 
 
 def answered(house: House, command: Command) -> None:
-    asked = Asked(1, command, 0, house.desk.now_ns, house.desk.now_ns + 10 * NS_PER_S)
+    asked = Asked(1, command, 0, house.turn.now_ns, house.turn.now_ns + 10 * NS_PER_S)
     house.data.on_reply(asked, Reply(request_id=1, verdict=Verdict.DONE))
 
 
 def test_a_book_whose_feed_brings_snapshots_is_subscribed_anew_when_it_is_lost() -> None:
     house = in_band().after(10 * NS_PER_S)
-    venue_ns = house.desk.now_ns + OFFSET_NS
+    venue_ns = house.turn.now_ns + OFFSET_NS
     house.data.on_delta(BookDelta(0, 0, 0, [(100, 6)], [], venue_ns, checksum=1))
     house.data.resync(house.book)
     assert house.asked == [UnsubscribeBook(0)]
@@ -368,7 +367,7 @@ def test_a_subscription_that_brings_no_snapshot_is_made_anew() -> None:
 def test_a_snapshot_of_the_feed_makes_a_book_as_fresh_as_any_change() -> None:
     house = in_band().after(AGE_NS)
     house.data.on_snapshot(BookSnapshot(0, 0, [(100, 5)], [(102, 5)]))
-    assert house.book.fresh_ns == house.desk.now_ns
+    assert house.book.fresh_ns == house.turn.now_ns
 
 
 def test_a_book_on_which_something_is_ours_matters_more_than_others() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from core.engine.proof import SKEW_NS
 from core.engine.recovery import MAX_SINGLE, PATIENCE_NS, PERIOD_NS, RETRY_NS, Recovery
+from core.engine.turn import Turn
 from core.model.commands import (
     BEGINNING,
     Cancel,
@@ -69,7 +70,7 @@ class House:
         self.agreed: list[int] = []
         self.agrees = True
         self.log: list[str] = []
-        self.desk = SimpleNamespace(now_ns=START_NS, send_cancel=self._send_cancel)
+        self.turn = Turn(START_NS)
         doubts = SimpleNamespace(ask_now=lambda now_ns: None)
         proof = SimpleNamespace(
             ask=lambda now_ns, share: None,
@@ -79,7 +80,8 @@ class House:
         )
         parts: dict[str, Any] = {
             "outbound": SimpleNamespace(request=self._request),
-            "desk": self.desk,
+            "turn": self.turn,
+            "desk": SimpleNamespace(send_cancel=self._send_cancel),
             "proof": proof,
             "clock": SimpleNamespace(offset_ns=0, known=True),
         }
@@ -122,7 +124,7 @@ class House:
 
     def after(self, seconds: float) -> None:
         self.now_ns += int(seconds * NS_PER_S)
-        self.desk.now_ns = self.now_ns
+        self.turn.now_ns = self.now_ns
         self.recovery.step(self.now_ns)
 
     def open(self) -> list[Command]:
