@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 import trio
 
+from core.engine.dead_man import is_used
 from core.io.clock import EngineClock, NowNs
 from core.io.connection import DIAL_S, keep
 from core.io.last_boot import last_header
@@ -52,8 +53,18 @@ from core.model.events import (
     Verdict,
 )
 from core.model.instrument import Instrument, Trading
-from core.model.units import NS_PER_MS
-from core.model.venue import Credentials, HttpRequest, KeyFields, Line, Signer, Stream
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.venue import (
+    Credentials,
+    DeadMan,
+    DeadManKind,
+    HttpRequest,
+    KeyFields,
+    Line,
+    Scope,
+    Signer,
+    Stream,
+)
 from core.model.views import RefusalReason
 from core.state.orders import Order
 from tools import app
@@ -146,6 +157,8 @@ def _subject(findings: Findings, path: Path) -> Subject:
     house = app.house(config, str(path), scope="", boot=0, seed=0, key=key)
     findings.ok("strategy", f"{config.strategy.name}: {house.strategy.parameters}")
     _check_trading(findings, config, keyed=config.keys is not None)
+    if config.keys is not None:
+        _say_dead_man(findings, house.adapter.capabilities.dead_man, house.setup.shared)
     account = venue.account(keys)
     owner = owner_of(config, account, app.scope_of(config, account))
     _check_folder(findings, beside(path, config.run.dir), owner)
@@ -201,6 +214,22 @@ def _check_trading(findings: Findings, config: Config, *, keyed: bool) -> None:
             "streams",
             "no book without top or depth, and nothing is placed without a book",
             'add "top" or "depth" to streams',
+        )
+
+
+def _say_dead_man(findings: Findings, switch: DeadMan, shared: bool) -> None:
+    """Say what takes orders out where process, guardian and machine are gone."""
+    window_s = switch.window_ns / NS_PER_S
+    if is_used(switch, shared=shared):
+        whose = "every order of the account" if switch.scope is Scope.ACCOUNT else "our orders"
+        findings.ok(
+            "dead-man", f"the venue cancels {whose} {window_s:g} s after it last heard of this run"
+        )
+    elif switch.kind is DeadManKind.TIMER:
+        findings.note(
+            "dead-man",
+            "not set, as the account is shared and it would cancel others' orders too: what a run "
+            "leaves that dies with its guardian stays until the next start",
         )
 
 

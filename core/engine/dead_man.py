@@ -1,9 +1,10 @@
 """The dead-man switch: the venue takes our orders out by itself once it hears no more of us.
 
 Here a venue's timer is set while orders have a way, set anew long before it runs out, and stopped
-when the run has left, and before the venue's own maintenance: a timer that runs out there takes
-orders out that nobody has given up. A switch of the whole account is never set where others act on
-it: it would take out theirs as well. What takes orders out while we live is not here.
+when the run has left, when it is halted with nothing open, and before the venue's own maintenance:
+a timer that runs out there takes orders out that nobody has given up. A switch of the whole account
+is never set where others act on it: it would take out theirs as well. What takes orders out while
+we live is not here: those that it has taken out are told like any other that the venue cancels.
 """
 
 from __future__ import annotations
@@ -26,57 +27,95 @@ AGAIN_NS: Final = 2 * NS_PER_S
 class DeadMansSwitch:
     """One run's use of its venue's timer, if there is one."""
 
-    __slots__ = ("_armed", "_due_ns", "_log", "_outbound", "_switch", "_trouble", "_used")
+    __slots__ = (
+        "_armed",
+        "_due_ns",
+        "_log",
+        "_outbound",
+        "_stopping",
+        "_switch",
+        "_trouble",
+        "_used",
+    )
 
     def __init__(
         self, *, switch: DeadMan, shared: bool, outbound: Outbound, log: Callable[[str], None]
     ) -> None:
         """``shared`` says that others act on the account."""
         self._switch = switch
-        self._used = switch.kind is DeadManKind.TIMER and not (
-            shared and switch.scope is Scope.ACCOUNT
-        )
+        self._used = is_used(switch, shared=shared)
         self._outbound = outbound
         self._log = log
         self._armed = False
         """Whether the timer may be running."""
+        self._stopping = False
+        """Whether the venue was told to stop it, and has not answered."""
         self._due_ns = 0
         self._trouble = ""
 
-    def step(self, now_ns: int, *, way_open: bool, maintained: bool) -> None:
-        """Set the timer where it is due; ``maintained`` says that the venue is at work on itself.
+    def step(self, now_ns: int, *, way_open: bool, needless: bool) -> None:
+        """Set the timer where it is due; ``needless`` says that it must not, or need not, run.
 
         Without a way nothing is done: then it has to run out.
         """
         if not self._used or not way_open:
             return
-        if maintained:
+        if needless:
             self.stop(now_ns)
-        elif now_ns >= self._due_ns and self._set(self._switch.window_ns, now_ns):
+        elif (
+            now_ns >= self._due_ns
+            and not self._stopping
+            and self._set(self._switch.window_ns, now_ns)
+        ):
             self._armed = True
             self._due_ns = now_ns + self._switch.renew_ns
 
-    def stop(self, now_ns: int) -> None:
-        """Stop the timer: no order of ours is left, or none is to be taken out by it."""
-        if self._armed and self._set(0, now_ns):
-            self._armed = False
-            self._due_ns = 0
+    def stop(self, now_ns: int) -> bool:
+        """Stop the timer: no order of ours is left, or none is to be taken out by it.
+
+        Returns whether nothing more is to be awaited: the venue has answered, or cannot be told.
+        """
+        if self._armed and not self._stopping and (now_ns >= self._due_ns or not self._trouble):
+            self._stopping = self._set(0, now_ns)
+        return not self._stopping
 
     def _set(self, timeout_ns: int, now_ns: int) -> bool:
         return bool(self._outbound.request(SetDeadMan(timeout_ns), now_ns, share=Share.PROOF))
 
     def on_reply(self, asked: Asked, reply: Reply, now_ns: int) -> None:
         """Take a reply; after a refusal it is tried again soon, and that is said once."""
-        if type(asked.command) is not SetDeadMan or not asked.command.timeout_ns:
+        command = asked.command
+        if type(command) is not SetDeadMan:
             return
-        trouble = "" if reply.verdict is Verdict.DONE else f"{reply.code} {reply.text}"
-        if trouble:
-            self._due_ns = min(self._due_ns, now_ns + AGAIN_NS)
+        done = reply.verdict is Verdict.DONE
+        trouble = "" if done else f"{reply.code} {reply.text}"
+        if command.timeout_ns:
+            self._said("set", trouble)
+            if trouble:
+                self._due_ns = min(self._due_ns, now_ns + AGAIN_NS)
+        else:
+            self._stopping, self._armed = False, not done
+            self._said("stopped", trouble)
+            self._due_ns = 0 if done else now_ns + AGAIN_NS
+
+    def _said(self, what: str, trouble: str) -> None:
         if trouble != self._trouble:
-            self._log(f"dead-man switch: {'not set: ' + trouble if trouble else 'set'}")
+            self._log(f"dead-man switch: {f'not {what}: {trouble}' if trouble else what}")
         self._trouble = trouble
 
     def on_no_reply(self, asked: Asked) -> None:
-        """Whether it is set nobody knows: it is set anew at once."""
-        if type(asked.command) is SetDeadMan and asked.command.timeout_ns:
+        """Whether it is set nobody knows: it is set anew at once, or stopped once more later."""
+        command = asked.command
+        if type(command) is not SetDeadMan:
+            return
+        if command.timeout_ns:
             self._due_ns = 0
+        else:
+            self._stopping = False
+            self._said("stopped", "no answer")
+            self._due_ns = asked.due_ns + AGAIN_NS
+
+
+def is_used(switch: DeadMan, *, shared: bool) -> bool:
+    """Whether a run uses its venue's switch: ``shared`` says that others act on the account."""
+    return switch.kind is DeadManKind.TIMER and not (shared and switch.scope is Scope.ACCOUNT)

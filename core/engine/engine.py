@@ -72,6 +72,7 @@ from core.model.instrument import Instrument, InstrumentTable
 from core.model.strategy import Strategy
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import Adapter, Stream, cancel_kinds
+from core.model.views import SessionState
 from core.state.book import Book
 from core.state.counts import Counts
 from core.state.daily_loss import Price, Told
@@ -706,11 +707,12 @@ class Engine:
             self.outbound.flush()
         self.desk.risk_ns = self.outbound.encode_ns = 0
         if self.recovery.leaving and self.left and not self._said_left:
-            self._said_left = True
-            self.dead_man.stop(self.turn.now_ns)
+            stopped = self.dead_man.stop(self.turn.now_ns)
             self.outbound.flush()
-            self.continuity.write(self.turn.now_ns)
-            self._door.left()
+            if stopped:
+                self._said_left = True
+                self.continuity.write(self.turn.now_ns)
+                self._door.left()
         took_ns = self._stamp() - self._began_ns
         if took_ns > TURN_BUDGET_NS:
             self._overran(took_ns)
@@ -769,10 +771,10 @@ class Engine:
         self.profits.step()
         self.others.step(now_ns)
         self.gate.refresh()
-        if not self._said_left:
-            self.dead_man.step(
-                now_ns, way_open=self.desk.way_open, maintained=self.reference_data.maintained
-            )
+        if not (self.recovery.leaving and self.left):
+            nothing_open = self.desk.session is SessionState.HALTED and not len(self.orders)
+            needless = nothing_open or self.reference_data.maintained
+            self.dead_man.step(now_ns, way_open=self.desk.way_open, needless=needless)
 
     # -- what concerns several rooms -----------------------------------------------------------
 

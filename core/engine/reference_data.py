@@ -217,13 +217,15 @@ class ReferenceData:
 
     @property
     def maintained(self) -> bool:
-        """Whether the venue as a whole takes nothing."""
-        return self._status.trading is Trading.HALTED
+        """Whether the venue as a whole takes nothing, or is about to by its own plan."""
+        return self._status.trading is Trading.HALTED or self._status.maintenance_near
 
     def on_trading_status(self, status: TradingStatus) -> None:
         """The venue has begun, or ended, to allow less on all it has."""
         if status.trading is not self._status.trading:
             self._log(f"the venue is {status.text}: {status.trading}")
+        if status.maintenance_near and not self._status.maintenance_near:
+            self._log("the venue says that planned maintenance is minutes away")
         self._status = status
         for instrument in self._told:
             self._table.put(instrument.under(status.trading, status.text))

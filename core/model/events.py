@@ -324,6 +324,8 @@ class TradingStatus(Event, frozen=True):
 
     trading: Trading
     text: str
+    maintenance_near: bool = False
+    """Whether the venue says that planned work on what trades is minutes away."""
 
 
 class Rule(StrEnum):

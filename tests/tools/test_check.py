@@ -20,6 +20,8 @@ from core.io.run_folder import Owner, RunFolder
 from core.model.commands import TestPlace
 from core.model.events import AccountReport, Verdict
 from core.model.instrument import Trading
+from core.model.units import NS_PER_S
+from core.model.venue import DeadMan, DeadManKind, Scope
 from tests.core.model.test_config import SECRET
 from tests.strategies.desk import instrument
 from tools import check as command
@@ -496,3 +498,30 @@ async def test_where_the_venue_judges_no_order_our_own_limits_do(
     assert "would take" not in good["BTCUSDT"]
     assert len(others) == 2
     assert all(line.endswith("the venue judges no order unplaced") for line in others)
+
+
+def _of(**changes: Any) -> DeadMan:
+    fields: dict[str, Any] = {"kind": DeadManKind.TIMER, "window_ns": 60 * NS_PER_S}
+    return DeadMan(**(fields | changes))
+
+
+@pytest.mark.parametrize(
+    ("switch", "shared", "said"),
+    [
+        (
+            _of(),
+            False,
+            "ok    dead-man      the venue cancels every order of the account 60 s after",
+        ),
+        (_of(), True, "note  dead-man      not set, as the account is shared"),
+        (_of(scope=Scope.CONNECTION), True, "the venue cancels our orders 60 s after"),
+        (DeadMan(), False, ""),
+    ],
+)
+def test_it_says_whether_the_venue_will_take_out_what_nobody_is_left_to(
+    switch: DeadMan, shared: bool, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command._say_dead_man(command.Findings(), switch, shared)
+    told = capsys.readouterr().out
+    assert said in told
+    assert bool(told) is bool(said)

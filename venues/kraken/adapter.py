@@ -31,7 +31,7 @@ from core.model.commands import (
     TestPlace,
 )
 from core.model.errors import BadConfig
-from core.model.events import Costs, Reply
+from core.model.events import Costs, Reply, Scope
 from core.model.instrument import Instrument
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import (
@@ -39,6 +39,7 @@ from core.model.venue import (
     BookFeed,
     Capabilities,
     DeadMan,
+    DeadManKind,
     HttpRequest,
     Keepalive,
     Limit,
@@ -212,6 +213,16 @@ _PRIVATE_SCRIPT: Final = (
 )
 
 
+_DEAD_MAN: Final = DeadMan(
+    kind=DeadManKind.TIMER,
+    scope=Scope.ACCOUNT,
+    window_ns=60 * NS_PER_S,
+    renew_ns=20 * NS_PER_S,
+)
+"""As the venue recommends: "every 15 to 30 seconds, providing a timeout of 60 seconds"
+("Cancel on Disconnect")."""
+
+
 def _capabilities(subscription: Subscription) -> Capabilities:
     return Capabilities(
         streams=frozenset(Stream),
@@ -223,8 +234,7 @@ def _capabilities(subscription: Subscription) -> Capabilities:
         request_expiry_ns=subscription.recv_window_ms * NS_PER_MS,
         execution_ns=EXECUTION_NS,
         lag_ns=LAG_NS,
-        # Its switch takes out everybody's orders on the account, and is not armed yet.
-        dead_man=DeadMan(),
+        dead_man=_DEAD_MAN,
         truth=Truth.BALANCES,
         rising_ids=False,
     )

@@ -266,8 +266,9 @@ def _take_heartbeat(payload: bytes, events: list[Event]) -> None:
 
 def _take_status(payload: bytes, events: list[Event]) -> None:
     """Append the state of the trading engine, which is told at first and when it changes."""
-    told = (one.system for one in _status(payload).data)
-    events.extend(TradingStatus(rules.trading_of(system), system[:40]) for system in told)
+    for told in _status(payload).data:
+        near = any(map(rules.is_near, told.upcoming_maintenance))
+        events.append(TradingStatus(rules.trading_of(told.system), told.system[:40], near))
 
 
 # -- answers -----------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from core.model.commands import (
     Ping,
     Place,
     QueryOrder,
+    SetDeadMan,
     SubscribeBook,
     SubscribeMarket,
     SubscribePrivate,
@@ -37,7 +38,7 @@ from core.model.commands import (
 )
 from core.model.errors import BadConfig, Misuse
 from core.model.instrument import Instrument
-from core.model.units import NS_PER_MS
+from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import HttpRequest, Stream, Subscription, WireRequest
 from venues.kit import forms
 from venues.kit.times import rfc3339_text
@@ -104,6 +105,8 @@ class Encoder:
                 return trading.amend_order(
                     self._row(index), number, name, None, size_lots, deadline_ns, request_id
                 )
+            case SetDeadMan(timeout_ns):
+                return trading.cancel_all_orders_after(-(-timeout_ns // NS_PER_S), request_id)
             case SubscribePrivate(channel):
                 subscribe = _PRIVATE.get(channel)
                 if subscribe is None:

@@ -53,6 +53,11 @@ _TRADING: Final[dict[str, Trading]] = {
 }
 """Every other status (maintenance, delisted, work_in_progress, any to come) halts the pair."""
 
+_NEAR: Final = frozenset({"imminent_5m", "final_warning_30s"})
+_OF_TRADING: Final = frozenset({"spot_trading", "all"})
+"""Phases of planned work that are minutes before it, and the services that orders stand on
+("Status")."""
+
 MAX_OPEN_ORDERS: Final = 60
 """Open orders a pair of the lowest tier ("Open Order Limits"); which tier we are, nobody tells."""
 
@@ -80,6 +85,11 @@ about one a second (support.kraken.com, "What are the API rate limits?")."""
 def trading_of(status: str) -> Trading:
     """Return what a pair's status allows."""
     return _TRADING.get(status, Trading.HALTED)
+
+
+def is_near(work: schema.Maintenance) -> bool:
+    """Whether planned work on the trading engine is minutes away."""
+    return work.phase in _NEAR and not _OF_TRADING.isdisjoint(work.affected_services)
 
 
 def symbol_of(wsname: str) -> str:

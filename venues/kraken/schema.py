@@ -97,8 +97,16 @@ class TradeMessage(Struct, frozen=True, gc=False):
     data: list[Trade]
 
 
+class Maintenance(Struct, frozen=True, gc=False):
+    """Planned work on the venue; what of it is not told counts for nothing."""
+
+    phase: str = ""
+    affected_services: list[str] = []
+
+
 class Status(Struct, frozen=True, gc=False):
     system: str
+    upcoming_maintenance: list[Maintenance] = []
 
 
 class StatusMessage(Struct, frozen=True, gc=False):

@@ -45,15 +45,15 @@ class House:
             switch=switch, shared=shared, outbound=cast(Outbound, self.out), log=self.said.append
         )
 
-    def run(self, seconds: float, *, way_open: bool = True, maintained: bool = False) -> None:
+    def run(self, seconds: float, *, way_open: bool = True, needless: bool = False) -> None:
         until_ns = self.now_ns + round(seconds * NS_PER_S)
         while self.now_ns < until_ns:
-            self.switch.step(self.now_ns, way_open=way_open, maintained=maintained)
+            self.switch.step(self.now_ns, way_open=way_open, needless=needless)
             self.now_ns += TICK_NS
 
-    def answer(self, verdict: Verdict, text: str = "") -> None:
+    def answer(self, verdict: Verdict, text: str = "", to: SetDeadMan = SET) -> None:
         reply = Reply(request_id=1, verdict=verdict, text=text)
-        self.switch.on_reply(asked(SET), reply, self.now_ns)
+        self.switch.on_reply(asked(to), reply, self.now_ns)
 
     @property
     def commands(self) -> list[Command]:
@@ -84,23 +84,70 @@ def test_without_a_way_it_is_left_to_run_out(house: House) -> None:
     assert house.commands == [SET, SET], "and set anew as soon as there is one"
 
 
-def test_a_run_that_has_left_stops_it(house: House) -> None:
+def test_a_run_that_has_left_stops_it_and_waits_for_the_answer(house: House) -> None:
+    house.run(1)
+    assert not house.switch.stop(house.now_ns)
+    assert not house.switch.stop(house.now_ns)
+    house.answer(Verdict.DONE, to=STOP)
+    assert house.switch.stop(house.now_ns)
+    assert house.commands == [SET, STOP]
+
+
+def test_a_run_that_leaves_waits_for_no_more_than_one_answer(house: House) -> None:
     house.run(1)
     house.switch.stop(house.now_ns)
+    house.answer(Verdict.REFUSED, "EService:Unavailable", to=STOP)
+    assert house.switch.stop(house.now_ns)
+    assert house.commands == [SET, STOP]
+    assert "not stopped" in house.said[0]
+
+
+def test_where_it_cannot_be_told_nothing_is_awaited(house: House) -> None:
+    house.run(1)
+    house.out.room = False
+    assert house.switch.stop(house.now_ns)
+
+
+def test_a_run_that_leaves_waits_for_no_answer_on_a_line_that_is_lost(house: House) -> None:
+    house.run(1)
     house.switch.stop(house.now_ns)
+    house.switch.on_no_reply(asked(STOP))
+    assert house.switch.stop(house.now_ns)
     assert house.commands == [SET, STOP]
 
 
 def test_what_was_never_set_is_not_stopped(house: House) -> None:
-    house.switch.stop(START_NS)
+    assert house.switch.stop(START_NS)
     assert house.commands == []
 
 
-def test_before_maintenance_it_is_stopped_and_after_it_set_again(house: House) -> None:
+def test_where_it_is_needless_it_is_stopped_and_after_that_set_again(house: House) -> None:
     house.run(1)
-    house.run(60, maintained=True)
+    house.run(1, needless=True)
+    house.answer(Verdict.DONE, to=STOP)
+    house.run(60, needless=True)
     assert house.commands == [SET, STOP]
     house.run(1)
+    assert house.commands == [SET, STOP, SET]
+
+
+def test_a_stop_that_is_refused_is_tried_again_as_long_as_it_is_needless(house: House) -> None:
+    house.run(1)
+    house.run(1, needless=True)
+    house.answer(Verdict.REFUSED, "EService:Unavailable", to=STOP)
+    house.run(AGAIN_NS / NS_PER_S, needless=True)
+    assert house.commands == [SET, STOP]
+    house.run(1, needless=True)
+    assert house.commands == [SET, STOP, STOP]
+
+
+def test_while_a_stop_is_on_its_way_it_is_not_set(house: House) -> None:
+    house.run(1)
+    house.run(1, needless=True)
+    house.run(30)
+    assert house.commands == [SET, STOP]
+    house.answer(Verdict.DONE, to=STOP)
+    house.run(0.1)
     assert house.commands == [SET, STOP, SET]
 
 
@@ -153,7 +200,6 @@ def test_replies_to_others_are_none_of_its_business(house: House) -> None:
     house.run(1)
     reply = Reply(request_id=1, verdict=Verdict.REFUSED)
     house.switch.on_reply(asked(FetchTime()), reply, house.now_ns)
-    house.switch.on_reply(asked(STOP), reply, house.now_ns)
-    house.switch.on_no_reply(asked(STOP))
+    house.switch.on_no_reply(asked(FetchTime()))
     house.run(10)
     assert (house.commands, house.said) == ([SET], [])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from core.model.errors import Drifted, Malformed
@@ -138,6 +140,26 @@ def test_what_asks_for_nothing_is_counted(payload: bytes, what: str) -> None:
 def test_the_state_of_the_trading_engine(system: str, trading: Trading) -> None:
     [status] = market(world.STATUS.replace(b"online", system.encode()))
     assert status == TradingStatus(trading, system)
+
+
+@pytest.mark.parametrize(
+    ("phase", "services", "near"),
+    [
+        ("announced", ["spot_trading"], False),
+        ("approaching_30m", ["spot_trading"], False),
+        ("imminent_5m", ["spot_rest", "spot_trading"], True),
+        ("final_warning_30s", ["all"], True),
+        ("imminent_5m", ["spot_rest", "futures_trading"], False),
+        ("a phase to come", ["all"], False),
+    ],
+)
+def test_planned_maintenance_of_trading_is_told_minutes_ahead(
+    phase: str, services: list[str], near: bool
+) -> None:
+    work = {"event_id": 21, "phase": phase, "affected_services": services}
+    told = json.dumps({"upcoming_maintenance": [work], "emergency": []})[1:-1].encode()
+    [status] = market(world.STATUS.replace(b'"system"', told + b',"system"'))
+    assert status == TradingStatus(Trading.OPEN, "online", near)
 
 
 def test_a_pong_tells_the_clock_to_the_microsecond() -> None:

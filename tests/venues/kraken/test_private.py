@@ -22,6 +22,7 @@ from core.model.commands import (
     OrderKind,
     Place,
     QueryOrder,
+    SetDeadMan,
     Since,
     SubscribePrivate,
     TestPlace,
@@ -103,6 +104,13 @@ def asked(command: Any) -> HttpRequest:
 def answered(command: Any, result: object) -> Reply:
     told = json.dumps({"error": [], "result": result}).encode()
     return ADAPTER.answer(command, 5, 200, {}, told)
+
+
+def test_the_dead_man_switch_is_set_in_whole_seconds_and_never_for_less_than_was_asked() -> None:
+    for timeout_ns, seconds in ((60 * NS_PER_S, 60), (1, 1), (NS_PER_S + 1, 2), (0, 0)):
+        message = sent(SetDeadMan(timeout_ns))
+        assert message["method"] == "cancel_all_orders_after"
+        assert message["params"] == {"timeout": seconds}
 
 
 # -- the connection ----------------------------------------------------------------------------
