@@ -1,0 +1,51 @@
+"""What the opposite venue answers, field by field; each default is the opposite of Binance's."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Answers(Struct, frozen=True, kw_only=True):
+    """Each field is one answer, and ``BINANCE`` has each of them turned round."""
+
+    one_connection: bool = True
+    """Markets, orders and account on one connection; else markets have one of their own."""
+    pinged: bool = True
+    """It has to be asked for a sign of life each second, or closes the connection."""
+    in_band: bool = True
+    """A book begins with a snapshot on the feed, and each change names the one before; else the
+    snapshot is asked for."""
+    checked: bool = True
+    """The book of ``BBB-QQQ`` is five levels deep, not numbered, and has checksums."""
+    token: bool = True
+    """A connection is opened with a token that HTTP gives; else each request is signed."""
+    hex_names: bool = True
+    """Client order ids are 32 hexadecimal digits; else any text."""
+    rising_ids: bool = False
+    """Ids of orders and trades are numbers that rise; else they are any text."""
+    tells_later: bool = True
+    """An answer about an order says that it was taken, and the stream what became of it."""
+    amends: bool = False
+    replaces: bool = False
+    at_market: bool = False
+    expires: bool = False
+    """A request is valid for a while alone; else for ever."""
+    dies_with_connection: bool = True
+    """Orders are taken out when the connection is lost that they came on."""
+    by_name: bool = False
+    """An order is asked about by our name of it, too; else by the venue's id, or not alone."""
+    of_account: bool = True
+    """Open orders and fills are told of the whole account; else of one instrument."""
+    paged: bool = True
+    """A history comes in pages of three that overlap, in no order; else in one piece."""
+    buckets: bool = True
+    """Orders and cancels fill a bucket of each instrument, young ones more; else there are so many
+    in each interval of the clock."""
+    pushes_status: bool = True
+    """It says on the connection when it takes nothing; else only where it is asked."""
+    refuses_in_words: bool = True
+    """An error is a text alone; else it has a number, too."""
+
+
+BINANCE = Answers(**{name: not getattr(Answers(), name) for name in Answers.__struct_fields__})
+"""Every answer turned round."""

@@ -1,0 +1,214 @@
+"""A run on the opposite venue: engine and exchange, a millisecond apart, on virtual nanoseconds."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+import venues
+from core.engine.engine import Engine
+from core.engine.replay import Tally, replay
+from core.model import config
+from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.venue import HttpAnswer, HttpRequest, WireRequest
+from core.protocols.websocket import TEXT
+from core.state.hops import Hops
+from core.state.journal import MemoryJournal
+from tests.venues.opposite.adapter import KEYS, NAME, venue
+from tests.venues.opposite.answers import Answers
+from tests.venues.opposite.exchange import STEP_NS, Exchange, Session
+from tools import app
+from tools.world.tank import client_frames, server_frame
+
+START_NS = 1_790_000_000 * NS_PER_S
+LATENCY_NS = NS_PER_MS
+REDIAL_NS = 100 * NS_PER_MS
+TURN_NS = 1_000
+SKEW_NS = 250 * NS_PER_MS
+"""How far its clock is ahead."""
+
+CONFIG = f"""
+venue = "{NAME}"
+environment = "live"
+symbols = ["AAA-QQQ", "BBB-QQQ"]
+streams = ["depth", "trades"]
+[keys]
+file = "keys.toml"
+[strategy]
+name = "maker"
+[strategy.parameters]
+size = "0.1"
+max_position = "1"
+[risk]
+max_order_size = "1"
+max_position = "2"
+max_order_notional = "100000"
+max_open_orders = 10
+max_daily_loss = "100000"
+"""
+
+
+class Run:
+    """One boot, and the ``Door`` to it."""
+
+    def __init__(self, answers: Answers, patch: pytest.MonkeyPatch, text: str = CONFIG) -> None:
+        self.venue = venue(answers)
+        patch.setattr(venues, "find", lambda name: self.venue if name == NAME else None)
+        self.now_ns = START_NS
+        self.exchange = Exchange(answers)
+        self.signer = self.venue.signer(KEYS)
+        self.log_lines: list[str] = []
+        self.has_left = False
+        self.stopped = ""
+        self.dials_allowed = True
+        self.answers_lost = False
+        """Whether the answers to orders are lost, and what the account is told with them."""
+        self._heap: list[tuple[int, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._standing: dict[int, Session] = {}
+        self._kept: set[int] = set()
+        self._config = config.load(text, "run.toml")
+        self.journal = MemoryJournal()
+        self.hops = Hops()
+        self.house = self._house()
+        self.engine: Engine = self.house.engine(self, self._stamp, self.journal, self.hops)
+        self.at(0, lambda: self.engine.start(self.now_ns))
+        self.at(0, self._step_venue)
+
+    def _house(self) -> app.House:
+        kind = self.venue.key_kind(KEYS)
+        return app.house(self._config, "run.toml", scope="h123-", boot=1, seed=7, key=kind)
+
+    def replayed(self) -> Tally:
+        """Feed the records through the same code once more."""
+        return replay(self.journal.records, self._house().engine)
+
+    # -- time ----------------------------------------------------------------------------------
+
+    def at(self, delay_ns: int, what: Callable[[], None]) -> None:
+        heapq.heappush(self._heap, (self.now_ns + delay_ns, next(self._order), what))
+
+    def run(self, seconds: float) -> Run:
+        until_ns = self.now_ns + int(seconds * NS_PER_S)
+        while True:
+            due_ns = self.engine.timers.next_due_ns
+            when_ns = self._heap[0][0]
+            if min(due_ns, when_ns) > until_ns:
+                break
+            self.now_ns = max(self.now_ns, min(due_ns, when_ns))
+            if due_ns <= when_ns:
+                self.engine.on_due(self.now_ns)
+            else:
+                heapq.heappop(self._heap)[2]()
+        self.now_ns = until_ns
+        return self
+
+    def run_until(self, condition: Callable[[], bool], seconds: float = 30.0) -> Run:
+        limit_ns = self.now_ns + int(seconds * NS_PER_S)
+        while not condition():
+            assert self.now_ns < limit_ns, self.log_lines[-10:]
+            self.run(0.05)
+        return self
+
+    def leave(self) -> Run:
+        self.engine.leave("told to", self.now_ns)
+        return self.run_until(lambda: self.has_left)
+
+    def _stamp(self) -> int:
+        return self.now_ns + TURN_NS
+
+    def _step_venue(self) -> None:
+        self.exchange.step(self.now_ns + SKEW_NS)
+        self.at(STEP_NS, self._step_venue)
+
+    # -- connections ---------------------------------------------------------------------------
+
+    def cut(self, link: int, reason: str = "connection reset") -> None:
+        """A connection breaks, and is dialled again."""
+        session = self._standing.pop(link, None)
+        if session is None:
+            return
+        self.exchange.closed(session, self.now_ns + SKEW_NS)
+        self.at(0, lambda: self.engine.on_down(link, reason, self.now_ns))
+        if link in self._kept:
+            self.at(REDIAL_NS, partial(self._dial, link))
+
+    def _dial(self, link: int) -> None:
+        if link in self._standing or link not in self._kept:
+            return
+        if not self.dials_allowed:
+            self.at(REDIAL_NS, partial(self._dial, link))
+            return
+
+        def say(payload: bytes) -> None:
+            self.at(LATENCY_NS, partial(self._arrive, link, session, payload))
+
+        def cut(why: str) -> None:
+            self.at(0, lambda: self.cut(link, why))
+
+        session = Session(say, cut, self.now_ns + SKEW_NS)
+        self._standing[link] = session
+        self.exchange.opened(session)
+        self.engine.on_up(link, self.now_ns)
+
+    def _arrive(self, link: int, session: Session, payload: bytes) -> None:
+        if self._standing.get(link) is session:
+            data = server_frame(TEXT, payload)
+            self.engine.on_bytes(link, data, self.now_ns, self.now_ns, self.now_ns)
+
+    # -- the door ------------------------------------------------------------------------------
+
+    def open_lines(self) -> None:
+        for link in range(len(self.house.adapter.lines)):
+            self.dial(link)
+
+    def dial(self, link: int) -> None:
+        self._kept.add(link)
+        self.at(LATENCY_NS, partial(self._dial, link))
+
+    def retire(self, link: int, reason: str) -> None:
+        self._kept.discard(link)
+        self.at(0, lambda: self.cut(link, reason))
+
+    def drop(self, link: int, reason: str, *, redial_now: bool) -> None:
+        self.at(0, lambda: self.cut(link, reason))
+
+    def sign(self, request: WireRequest) -> bytes:
+        return self.signer.wire(request)
+
+    def send(self, link: int, data: bytes) -> None:
+        session = self._standing.get(link)
+        for opcode, payload in client_frames(data):
+            if session is not None and opcode == TEXT:
+                self.at(LATENCY_NS, partial(self._receive, session, payload))
+
+    def _receive(self, session: Session, payload: bytes) -> None:
+        if session in self.exchange.sessions:
+            self.exchange.receive(session, payload, self.now_ns + SKEW_NS)
+
+    def ask(self, request_id: int, request: HttpRequest) -> None:
+        self.at(LATENCY_NS, partial(self._post, request_id, request))
+
+    def _post(self, request_id: int, request: HttpRequest) -> None:
+        left = request.leaving(self.signer, self.now_ns)
+        status, body = self.exchange.post(dict(left.headers), left.body, self.now_ns + SKEW_NS)
+        answer = self.signer.take(request, HttpAnswer(status, {}, body))
+        self.at(
+            LATENCY_NS,
+            lambda: self.engine.on_answer(request_id, status, {}, answer.body, self.now_ns),
+        )
+
+    def hold_dials(self, until_ns: int) -> None: ...
+
+    def stop(self, why: str) -> None:
+        self.stopped = self.stopped or why
+
+    def left(self) -> None:
+        self.has_left = True
+
+    def log(self, text: str) -> None:
+        self.log_lines.append(text)

@@ -1,0 +1,104 @@
+"""A venue that answers the opposite of another to all that core asks trades like any."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from core.io.hlog import HlogFile, read_hlog
+from core.state.journal import OUTPUTS
+from tests.venues.opposite.adapter import BUCKET, SECRET, TOKEN
+from tests.venues.opposite.answers import BINANCE, Answers
+from tests.venues.opposite.run import START_NS, Run
+from tools import report
+
+OPPOSITE = Answers()
+
+
+def has_traded(run: Run) -> None:
+    """It traded as the exchange says, halts nowhere, has nothing standing, and is replayed."""
+    engine, exchange = run.engine, run.exchange
+    assert exchange.fills
+    assert not engine.risk.halts(), run.log_lines
+    assert not run.stopped
+    for row, position in zip(engine.table, engine.positions, strict=True):
+        told = [one for one in exchange.fills if one["sym"] == row.symbol]
+        assert position.lots == sum(one["side"] * one["size"] for one in told)
+    assert not [one for one in exchange.orders.values() if one["state"] in ("new", "part")]
+    assert set(exchange.refusals) <= {"WOULD_TAKE", "NO_SUCH"}
+    tally = run.replayed()
+    assert tally.difference is None
+    assert tally.outputs == sum(one.kind in OUTPUTS for one in run.journal.records)
+
+
+def test_a_venue_of_opposite_answers_trades_to_a_report_and_is_replayed_identically(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run = Run(OPPOSITE, monkeypatch).run(30).leave()
+    has_traded(run)
+    while run.hops.fold():
+        pass
+    log = HlogFile(tmp_path / report.LOG_NAME, START_NS)
+    log.put(run.hops.interval(START_NS, run.now_ns))
+    log.close()
+    hops = report.figures(read_hlog(tmp_path / report.LOG_NAME))["hops"]
+    assert isinstance(hops, dict)
+    assert hops["order_ack"]["count"] == len(run.exchange.orders) > 20
+    assert hops["tick_to_trade"]["count"] > 20
+
+
+@pytest.mark.parametrize("answer", Answers.__struct_fields__)
+@pytest.mark.parametrize("others", [OPPOSITE, BINANCE], ids=["opposite", "alike"])
+def test_each_answer_turned_round_by_itself_trades(
+    answer: str, others: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turned = replace(others, **{answer: not getattr(others, answer)})
+    run = Run(turned, monkeypatch).run(10).leave()
+    has_traded(run)
+
+
+@pytest.mark.parametrize("answers", [OPPOSITE, BINANCE], ids=["opposite", "alike"])
+def test_a_lost_connection_is_recovered_from_and_trades_on(
+    answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(answers, monkeypatch).run(10)
+    for _ in range(5):
+        run.cut(len(run.house.adapter.lines) - 1)
+        before = len(run.exchange.fills)
+        run.run_until(lambda before=before: len(run.exchange.fills) > before + 2)  # type: ignore[misc]
+    has_traded(run.leave())
+
+
+def test_the_secret_and_the_token_are_in_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(OPPOSITE, monkeypatch).run(5).leave()
+    told = b"".join(record.payload for record in run.journal.records)
+    assert b'"ask": "token"' in told
+    assert TOKEN.encode() not in told
+    assert SECRET.encode() not in told
+
+
+def test_a_status_that_is_pushed_stops_orders_and_lets_them_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = Run(OPPOSITE, monkeypatch).run(5)
+    run.exchange.says_status("cancels")
+    run.run(0.1)
+    orders = len(run.exchange.orders)
+    run.run(5)
+    assert len(run.exchange.orders) == orders
+    run.exchange.says_status("up")
+    run.run_until(lambda: len(run.exchange.orders) > orders)
+    has_traded(run.leave())
+
+
+def test_a_bucket_that_fills_up_is_never_overrun_and_leaves_room_for_cancels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small = replace(BUCKET, amount=40)
+    monkeypatch.setattr("tests.venues.opposite.adapter.BUCKET", small)
+    run = Run(OPPOSITE, monkeypatch)
+    run.exchange.bucket = small.amount
+    has_traded(run.run(20).leave())
+    assert "venue_limit" in {str(reason) for _, reason in run.engine.desk.refusals}
