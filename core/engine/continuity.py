@@ -27,12 +27,13 @@ from core.engine.checkpoint import (
 from core.engine.ledger import Ledger
 from core.engine.proof import Proof
 from core.engine.recovery import Recovery
+from core.engine.turn import Recorder
 from core.model.commands import Place, Since
 from core.model.errors import OffGrid
 from core.model.halts import WHOLE_RUN, Halt, HaltKind
 from core.model.instrument import Instrument, InstrumentTable
 from core.model.units import NS_PER_S, Grid
-from core.state.journal import Journal
+from core.state.journal import Journal, Kind
 from core.state.orders import Order, Orders
 from core.state.position import Position
 from core.state.venue_clock import VenueClock
@@ -43,6 +44,8 @@ loss."""
 
 SOON_NS = NS_PER_S
 """From one note to the next where something was told that nobody tells again."""
+
+_NOTE = Kind.NOTE  # bound once: every order's number is noted
 
 NOTED = LASTING + UNLESS_STOPPED
 
@@ -70,7 +73,7 @@ class Continuity:
         resume_day: Callable[[Day | None], None],
         newest_order: Callable[[int], str],
         expect_above: Callable[[int, str, int], None],
-        note: Callable[[bytes], None],
+        recorder: Recorder,
         journal: Journal,
         log: Callable[[str], None],
     ) -> None:
@@ -91,7 +94,7 @@ class Continuity:
         self._resume_day = resume_day
         self._newest_order = newest_order
         self._expect_above = expect_above
-        self._note = note
+        self._recorder = recorder
         self._journal = journal
         self._segment = 0
         """Of the journal, in which the last note is."""
@@ -184,7 +187,7 @@ class Continuity:
 
     def _keep(self, note: bytes) -> None:
         """Write what the next boot starts from, and have it kept."""
-        self._note(note)
+        self._recorder.record(_NOTE, 0, note)
         self._journal.hold()
         self._segment = self._journal.segment
 
@@ -203,7 +206,7 @@ class Continuity:
             kind=order.kind,
             tif=order.tif,
         )
-        self._note(checkpoint.NUMBER + checkpoint.encode(note))
+        self._recorder.record(_NOTE, 0, checkpoint.NUMBER + checkpoint.encode(note))
 
     def _position(self, row: Instrument) -> PositionNote:
         if row.index in self._uncounted:

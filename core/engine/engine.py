@@ -35,7 +35,7 @@ from core.engine.recovery import Recovery
 from core.engine.reference_data import ReferenceData
 from core.engine.remedies import Remedies
 from core.engine.replies import Replies
-from core.engine.turn import Turn
+from core.engine.turn import Recorder, Turn
 from core.model.errors import JournalFailed
 from core.model.events import (
     AccountReport,
@@ -161,6 +161,7 @@ class Engine:
         "prices",
         "profits",
         "proof",
+        "recorder",
         "recovery",
         "reference_data",
         "remedies",
@@ -197,6 +198,7 @@ class Engine:
 
         # The machines.
         self.turn = Turn()
+        self.recorder = Recorder(journal, self.turn)
         self.counts = Counts()
         self.table = InstrumentTable()
         self.books: list[Book] = []
@@ -307,7 +309,7 @@ class Engine:
             expect_above=lambda index, order_id, told_ns: self.executions.expect_above(
                 index, order_id, told_ns
             ),
-            note=self._note,
+            recorder=self.recorder,
             journal=journal,
             log=door.log,
         )
@@ -426,7 +428,7 @@ class Engine:
             gate=self.gate,
             counts=self.counts,
             door=door,
-            record=self._record,
+            recorder=self.recorder,
         )
         self.operator = Operator(
             table=self.table,
@@ -539,6 +541,8 @@ class Engine:
             lines.merge(link)
         decoded_ns = stamp()
         self._apply()
+        if turn.busy:
+            self._follow()
         booked_ns = stamp()
         told_ns = self.callbacks.tell(booked_ns)
         send_began_ns = sent_ns = 0
@@ -702,6 +706,8 @@ class Engine:
         self._began_ns = self._stamp()
 
     def _end_turn(self) -> None:
+        if self.turn.busy:
+            self._follow()
         self.callbacks.tell(self._stamp())
         if self.outbound.waiting:
             self.outbound.flush()
@@ -744,13 +750,21 @@ class Engine:
 
     def _apply(self) -> None:
         """Fold everything the read brought, before the strategy sees any of it."""
-        events = self.turn.events
-        if not events:
-            return
-        handlers = self._handlers
+        turn, handlers = self.turn, self._handlers
+        events = turn.events
         for event in events:
             handlers[type(event)](event)
+            if turn.busy:
+                self._follow()
         events.clear()
+
+    def _follow(self) -> None:
+        """Take up what components have left for whoever lies above them."""
+        turn = self.turn
+        turn.busy = False
+        while turn.halts:
+            wanted = turn.halts.popleft()
+            self.gate.fail(wanted.why, remote=wanted.remote)
 
     def _tick(self) -> None:
         """Look at every deadline that needs no better than a tick."""
@@ -799,9 +813,6 @@ class Engine:
         except JournalFailed as failure:
             self._journal_failed(failure)
 
-    def _note(self, payload: bytes) -> None:
-        self._record(_NOTE, 0, self.turn.now_ns, payload)
-
     def _journal_failed(self, failure: JournalFailed) -> None:
         """Not everything can be recorded any more: place nothing, and leave; cancels go out."""
         self.gate.fail(str(failure))
@@ -812,4 +823,3 @@ def _on_nothing(fact: Event) -> None:
 
 
 _BYTES = int(Kind.BYTES)
-_NOTE = Kind.NOTE  # bound once: every order's number is noted

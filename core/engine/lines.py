@@ -14,7 +14,6 @@ The phases live in ``core.state.session``, what two connections tell together in
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from typing import Final
 
 from core.engine.desk import TradingDesk
@@ -23,7 +22,7 @@ from core.engine.market_data import MarketData
 from core.engine.outbound import Door, Outbound
 from core.engine.overlap import Overlap
 from core.engine.recovery import Recovery
-from core.engine.turn import Turn
+from core.engine.turn import Recorder, Turn
 from core.model.commands import Logon, SubscribeMarket, SubscribePrivate
 from core.model.errors import RemoteFault
 from core.model.events import Notice, Numbered, Reply, Verdict
@@ -70,7 +69,7 @@ class Lines:
         "_market_data",
         "_masks",
         "_outbound",
-        "_record",
+        "_recorder",
         "_recovery",
         "_sessions",
         "_throttle",
@@ -96,12 +95,9 @@ class Lines:
         gate: Gate,
         counts: Counts,
         door: Door,
-        record: Callable[[Kind, int, int, bytes], None],
+        recorder: Recorder,
     ) -> None:
-        """``sessions`` are those in use, one of each line: replaced in place when one takes over.
-
-        ``record`` enters something in the journal: kind, link, time and payload.
-        """
+        """``sessions`` are those in use, one of each line: replaced when one takes over."""
         self._adapter = adapter
         self._decode = adapter.decode
         self._sessions = sessions
@@ -129,7 +125,7 @@ class Lines:
         self._gate = gate
         self._counts = counts
         self._door = door
-        self._record = record
+        self._recorder = recorder
         self.codecs: list[ClientCodec | None] = [None for _ in self._links]
         """What takes each link's bytes apart, ``None`` while it is down."""
         self.reading = 0
@@ -226,7 +222,7 @@ class Lines:
 
     def drop(self, link: int, reason: str, *, redial_now: bool = False) -> None:
         """Give a connection up; it is dialled again."""
-        self._record(Kind.DROP, link, self._turn.now_ns, reason.encode())
+        self._recorder.record(Kind.DROP, link, reason.encode())
         self._door.drop(link, reason, redial_now=redial_now)
 
     def drop_public(self, why: str) -> None:
@@ -424,7 +420,7 @@ class Lines:
     def _retire(self, session: Session) -> None:
         """Close a connection that another has replaced."""
         why = "replaced by a new connection"
-        self._record(Kind.DROP, session.link, self._turn.now_ns, why.encode())
+        self._recorder.record(Kind.DROP, session.link, why.encode())
         self._door.retire(session.link, why)
         if session.line.private:
             self._recovery.look_again(self._turn.now_ns)

@@ -6,17 +6,31 @@ leaves here, and ``core.engine.engine`` takes it up. Nothing here decides anythi
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+from core.model.errors import JournalFailed
 from core.model.events import Event
+from core.model.halts import WHOLE_RUN, HaltKind
 from core.state.book import Book
+from core.state.journal import Journal, Kind
+
+
+class Wanted(NamedTuple):
+    """A halt that a component asks for; the gate carries it out."""
+
+    why: str
+    kind: HaltKind
+    instrument: int = WHOLE_RUN
+    remote: bool = False
+    """Of a halt for good: whether that is the venue's doing."""
 
 
 class Turn:
     """The turn that is under way; one of them serves a whole run."""
 
-    __slots__ = ("callbacks", "changed", "events", "now_ns")
+    __slots__ = ("busy", "callbacks", "changed", "events", "halts", "now_ns")
 
     def __init__(self, now_ns: int = 0) -> None:
         self.now_ns = now_ns
@@ -28,3 +42,26 @@ class Turn:
         two."""
         self.changed: dict[int, Book] = {}
         """Books that changed, by instrument: the strategy is told of each once."""
+        self.halts: deque[Wanted] = deque()
+        self.busy = False
+        """Whether there are consequences to be taken up, before anything else is folded."""
+
+    def fail(self, why: str, *, remote: bool = False) -> None:
+        """Have the run left: it cannot go on. ``remote`` says that the venue has refused us."""
+        self.halts.append(Wanted(why, HaltKind.FATAL, remote=remote))
+        self.busy = True
+
+
+class Recorder:
+    """How a component enters what it does in the journal."""
+
+    def __init__(self, journal: Journal, turn: Turn) -> None:
+        self._journal = journal
+        self._turn = turn
+
+    def record(self, kind: Kind, link: int, payload: bytes) -> None:
+        """Enter something; where not all can be entered any more the run is left."""
+        try:
+            self._journal.append(kind, link, self._turn.now_ns, payload)
+        except JournalFailed as failure:
+            self._turn.fail(str(failure))

@@ -6,13 +6,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from core.engine.lines import Lines
-from core.engine.turn import Turn
+from core.engine.turn import Recorder, Turn
 from core.model.commands import Command, Ping, SubscribeMarket
 from core.model.events import Numbered, Reply, Verdict
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import Keepalive, Line, Role
 from core.state.counts import Counts
 from core.state.inflight import Asked
+from core.state.journal import MemoryJournal
 from core.state.session import Session
 from core.state.venue_clock import VenueClock
 
@@ -65,7 +66,7 @@ class House:
             gate=nothing,
             counts=Counts(),
             door=door,
-            record=lambda kind, link, now_ns, payload: None,
+            recorder=Recorder(MemoryJournal(), self.turn),
         )
         self.lines.up(0)
 
