@@ -71,8 +71,6 @@ class Continuity:
         ledger: Ledger,
         day: Callable[[], Day],
         resume_day: Callable[[Day | None], None],
-        newest_order: Callable[[int], str],
-        expect_above: Callable[[int, str, int], None],
         recorder: Recorder,
         journal: Journal,
         log: Callable[[str], None],
@@ -92,8 +90,6 @@ class Continuity:
         self._ledger = ledger
         self._day = day
         self._resume_day = resume_day
-        self._newest_order = newest_order
-        self._expect_above = expect_above
         self._recorder = recorder
         self._journal = journal
         self._segment = 0
@@ -228,7 +224,7 @@ class Continuity:
             recent_buys=position.recent(True, buys),
             recent_sells=position.recent(False, sells),
             newest=position.newest,
-            newest_order=self._newest_order(row.index),
+            newest_order=self._orders.newest(row.index),
             recent_others=self._ledger.recent(row.index, others),
             buy_floor=position.floor_under(True, buys),
             sell_floor=position.floor_under(False, sells),
@@ -290,7 +286,7 @@ class Continuity:
                 self._hand_on(note)
             else:
                 self._restore_position(row, note)
-                self._expect_above(row.index, note.newest_order, now_ns)
+                self._orders.expect_above(row.index, note.newest_order, now_ns)
         self._resume_day(left.day)
         for row in self._table:
             if row.carried:
@@ -472,7 +468,7 @@ class Continuity:
         row = self._row(note.symbol, note.client_order_id)
         if row is None:
             return
-        self._expect_above(row.index, note.venue_order_id, now_ns)
+        self._orders.expect_above(row.index, note.venue_order_id, now_ns)
         found = Regrid(note, row.tick, row.lot).number(note)
         if self._orders.find(note.client_order_id) is None:
             place = _place(row, found)

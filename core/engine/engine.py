@@ -206,8 +206,9 @@ class Engine:
         self.balances: dict[str, int] = {}
         self.clock = VenueClock()
         self.throttle = Throttle(adapter.limits, cancel_kinds(adapter))
-        self.orders = Orders(adapter.names(setup.scope, setup.boot, setup.seed))
         can = adapter.capabilities
+        names = adapter.names(setup.scope, setup.boot, setup.seed)
+        self.orders = Orders(names, rising_ids=can.rising_ids)
         self.risk = Risk(setup.totals, can)
         self.timers: Timers[str | None] = Timers()
         self.sessions = [Session(line, link) for link, line in enumerate(adapter.lines)]
@@ -305,10 +306,6 @@ class Engine:
             ledger=self.ledger,
             day=lambda: self.profits.note(),
             resume_day=lambda left: self.profits.restore(left),
-            newest_order=lambda index: self.executions.newest_order(index),
-            expect_above=lambda index, order_id, told_ns: self.executions.expect_above(
-                index, order_id, told_ns
-            ),
             recorder=self.recorder,
             journal=journal,
             log=door.log,
@@ -408,7 +405,6 @@ class Engine:
             continuity=self.continuity,
             gate=self.gate,
             counts=self.counts,
-            rising_ids=can.rising_ids,
             log=door.log,
         )
         self.dead_man = DeadMansSwitch(

@@ -57,7 +57,6 @@ class Executions:
         "_gate",
         "_ledger",
         "_log",
-        "_newest",
         "_orders",
         "_others",
         "_outbound",
@@ -65,7 +64,6 @@ class Executions:
         "_profits",
         "_proof",
         "_recovery",
-        "_rising_ids",
         "_strategy",
         "_table",
         "_turn",
@@ -90,19 +88,14 @@ class Executions:
         continuity: Continuity,
         gate: Gate,
         counts: Counts,
-        rising_ids: bool,
         log: Callable[[str], None],
     ) -> None:
-        """``rising_ids`` is as in ``core.model.venue.Capabilities``."""
         self._table = table
         self._positions = positions
         self._orders = orders
         self._ledger = ledger
         self._others = others
         self._log = log
-        self._rising_ids = rising_ids
-        self._newest: dict[int, tuple[int, int]] = {}
-        """The highest number an order of ours was given, by instrument, and when we were told."""
         self._whose: dict[tuple[int, str], OffGridTrade] = {}
         """Trades off the grid, by instrument and id, that may be of an order of ours whose number
         nobody has told yet: such orders are few, and each is asked about."""
@@ -280,24 +273,13 @@ class Executions:
             self._outbound.traded(self._turn.now_ns)
 
     def _numbered(self, order: Order) -> None:
-        """The venue has told its id of an order."""
-        if self._rising_ids:
-            self._hold_against_newest(order, int(order.venue_order_id))
-        self._continuity.numbered(order)
-
-    def _hold_against_newest(self, order: Order, number: int) -> None:
-        """The venue gives ascending numbers: one of an order that was sent when a higher one was
-        told already says that they begin anew.
-        """
-        now_ns, venue_order_id = self._turn.now_ns, order.venue_order_id
-        newest, told_ns = self._newest.get(order.instrument, (0, 0))
-        if number > newest:
-            self._newest[order.instrument] = (number, now_ns)
-        elif order.sent_ns > told_ns:
+        """The venue has told its id of an order; it may say that ids begin anew."""
+        number, now_ns = order.venue_order_id, self._turn.now_ns
+        if not self._orders.rises(order, now_ns):
             self._positions[order.instrument].begin_anew()
             self._begun_anew(order.instrument, "orders")
-            self._newest[order.instrument] = (number, now_ns)
-            self._orders.on_number(order, venue_order_id)
+            self._orders.begin_with(order, number, now_ns)
+        self._continuity.numbered(order)
 
     def _reappeared(self, order: Order) -> None:
         """An order that was proved absent is there after all: it counts again, and is to go."""
@@ -308,7 +290,6 @@ class Executions:
     def _begun_anew(self, instrument: int, what: str) -> None:
         """The venue was set up anew: what is counted from now on has new numbers."""
         symbol = self._table[instrument].symbol
-        self._newest.pop(instrument, None)
         self._orders.renumber(instrument)
         self._ledger.renumber(instrument)
         self._recovery.begin_anew(instrument)
@@ -322,19 +303,6 @@ class Executions:
         """The venue's history does not have what it has told us of our trades."""
         self._positions[instrument].begin_anew()
         self._begun_anew(instrument, "trades")
-
-    def expect_above(self, instrument: int, venue_order_id: str, told_ns: int) -> None:
-        """An earlier boot was told this id of an order, by ``told_ns`` at the latest."""
-        if not self._rising_ids:
-            return
-        number = int(venue_order_id or 0)
-        if number > self._newest.get(instrument, (0, 0))[0]:
-            self._newest[instrument] = (number, told_ns)
-
-    def newest_order(self, instrument: int) -> str:
-        """Return the highest id an order of ours was given, "" where ids do not rise."""
-        number, _ = self._newest.get(instrument, (0, 0))
-        return str(number) if number else ""
 
     def profit(self, index: int) -> int | None:
         """Return an instrument's profit: see ``Profits.profit``."""

@@ -276,11 +276,15 @@ class Folded(Frozen, frozen=True):
 class Orders:
     """The table of our orders.
 
-    ``names`` are this boot's client order ids, and tell our orders from others'.
+    ``names`` are this boot's client order ids, and tell our orders from others'. ``rising_ids`` is
+    as in ``core.model.venue.Capabilities``.
     """
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, *, rising_ids: bool = False) -> None:
         self.names = names
+        self._rising_ids = rising_ids
+        self._newest: dict[int, tuple[int, int]] = {}
+        """The highest id an order of ours was given, by instrument, and when we were told."""
         self._name = names.next
         self._sequence = 0
         self._live: dict[str, Order] = {}
@@ -329,10 +333,16 @@ class Orders:
 
     def renumber(self, instrument: int) -> None:
         """The venue numbers its orders from the beginning again: none is known by its number."""
+        self._newest.pop(instrument, None)
         self._numbered.pop(instrument, None)
         for order in self._live.values():
             if order.instrument == instrument:
                 order.venue_order_id = ""
+
+    def newest(self, instrument: int) -> str:
+        """Return the highest id an order of ours was given, "" where ids do not rise."""
+        number, _ = self._newest.get(instrument, (0, 0))
+        return str(number) if number else ""
 
     def unsettled(self) -> Iterator[Order]:
         """Iterate over orders that still keep exposure, unbooked fills included."""
@@ -497,6 +507,33 @@ class Orders:
         """Know an order by this number: the venue has given it anew."""
         order.venue_order_id = number
         self._number(order)
+
+    def rises(self, order: Order, now_ns: int) -> bool:
+        """Hold an order's new id against the highest; whether it fits what the venue has told.
+
+        One of an order that was sent when a higher id was told already says that the numbers begin
+        anew.
+        """
+        if not self._rising_ids:
+            return True
+        number = int(order.venue_order_id)
+        newest, told_ns = self._newest.get(order.instrument, (0, 0))
+        if number > newest:
+            self._newest[order.instrument] = (number, now_ns)
+        return number > newest or order.sent_ns <= told_ns
+
+    def begin_with(self, order: Order, number: str, now_ns: int) -> None:
+        """Numbers begin anew, and this order's is the first of them."""
+        self._newest[order.instrument] = (int(number), now_ns)
+        self.on_number(order, number)
+
+    def expect_above(self, instrument: int, venue_order_id: str, told_ns: int) -> None:
+        """An earlier boot was told this id of an order, by ``told_ns`` at the latest."""
+        if not self._rising_ids:
+            return
+        number = int(venue_order_id or 0)
+        if number > self._newest.get(instrument, (0, 0))[0]:
+            self._newest[instrument] = (number, told_ns)
 
     def _number(self, order: Order) -> None:
         number = order.venue_order_id

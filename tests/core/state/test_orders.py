@@ -645,6 +645,45 @@ def test_where_numbers_begin_anew_no_order_is_known_by_its_old_one():
     assert orders.by_venue_id(0, "3") is order
 
 
+def numbered(orders: Orders, number: str, sent_ns: int, told_ns: int) -> bool:
+    order = orders.add(place(orders.next_id()), sent_ns)
+    orders.on_number(order, number)
+    return orders.rises(order, told_ns)
+
+
+def test_an_id_below_the_highest_told_says_that_numbers_begin_anew_if_it_was_sent_later():
+    orders = Orders(Prefixed("hx-", 1), rising_ids=True)
+    assert numbered(orders, "77", 0, told_ns=10)
+    assert numbered(orders, "76", 5, told_ns=11)  # on its way at the same time
+    assert not numbered(orders, "9", 20, told_ns=30)
+    assert orders.newest(0) == "77"
+
+
+def test_the_first_id_of_those_that_begin_anew_is_the_highest():
+    orders = Orders(Prefixed("hx-", 1), rising_ids=True)
+    assert numbered(orders, "77", 0, told_ns=10)
+    order = orders.add(place(orders.next_id()), 20)
+    orders.renumber(0)
+    assert orders.newest(0) == ""
+    orders.begin_with(order, "9", 30)
+    assert orders.newest(0) == "9"
+    assert orders.by_venue_id(0, "9") is order
+
+
+def test_an_earlier_boots_ids_are_expected_to_be_lower():
+    orders = Orders(Prefixed("hx-", 1), rising_ids=True)
+    orders.expect_above(0, "77", 10)
+    orders.expect_above(0, "70", 10)
+    assert not numbered(orders, "9", 20, told_ns=30)
+
+
+def test_where_ids_are_names_none_is_higher_than_another():
+    orders = Orders(Prefixed("hx-", 1))
+    orders.expect_above(0, "T-77", 10)
+    assert numbered(orders, "A", 20, told_ns=30)
+    assert orders.newest(0) == ""
+
+
 def test_an_amended_order_that_stands_is_filled_to_its_new_size_at_most():
     orders, order = table()
     orders.on_report(report(order, VenueStatus.NEW, size_lots=4))
