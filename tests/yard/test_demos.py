@@ -16,6 +16,11 @@ pytestmark = pytest.mark.yard
 ROOT = Path(__file__).parents[2]
 
 
+def on_one_cpu() -> None:
+    """Have the demo wait instead of spin, so that it trades on whatever machine tests it."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
 def hotloop(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "tools", *arguments],
@@ -25,6 +30,7 @@ def hotloop(*arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
         timeout=120,
+        preexec_fn=on_one_cpu,
     )
 
 

@@ -117,10 +117,11 @@ async def test_under_load_no_task_waits_longer_than_a_millisecond_and_a_turn(pai
     assert BUSY_YIELD_NS <= max(waited_ns) < BUSY_YIELD_NS + turn_ns + 10_000
 
 
-async def test_idle_trio_has_its_turn_every_hundred_microseconds() -> None:
+async def test_idle_trio_has_its_turn_every_hundred_microseconds(pair: Pair) -> None:
     clock = StepClock(step_ns=1_000)
     waited_ns: list[int] = []
     with make_loop(clock=clock) as loop:
+        loop.add(pair[0].fileno(), lambda events: None)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(loop.run)
             while len(waited_ns) < 50:
@@ -130,6 +131,19 @@ async def test_idle_trio_has_its_turn_every_hundred_microseconds() -> None:
             nursery.cancel_scope.cancel()
     # Twice: one checkpoint may let the loop go first two times in a row.
     assert IDLE_YIELD_NS <= max(waited_ns) < 2 * (IDLE_YIELD_NS + 10_000)
+
+
+async def test_before_the_first_socket_nothing_is_spun_for(pair: Pair) -> None:
+    idle: list[int] = []
+    with make_loop(clock=StepClock(step_ns=1_000), idle=(lambda: idle.append(1),)) as loop:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(loop.run)
+            await trio.testing.wait_all_tasks_blocked()
+            assert len(idle) <= 1
+            loop.post(lambda: loop.add(pair[0].fileno(), lambda events: None))
+            while len(idle) < 100:
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
 
 
 async def test_a_late_checkpoint_is_recorded_as_loop_lag(pair: Pair) -> None:
