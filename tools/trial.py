@@ -24,7 +24,7 @@ class Trial:
         """Start the strategy on the instruments; ``broken`` says whether it raised."""
         self.engine = house.engine(ClosedDoor(), lambda: 0, MemoryJournal(), Untimed())
         self.engine.turn.now_ns = self.engine.desk.now_ns = now_ns
-        self.engine.reference_data.on_instruments(report)
+        self.engine.on_instruments(report)
 
     @property
     def broken(self) -> str:

@@ -7,10 +7,9 @@ a difference halts until a person has looked; on a shared one it is somebody els
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from core.engine.gate import Gate
 from core.engine.ledger import Ledger
+from core.engine.turn import Turn
 from core.model.events import AccountReport, BalanceLocked, BalanceMoved, TradeElsewhere
 from core.model.halts import HaltKind
 from core.state.others import Others, amount, clock
@@ -29,12 +28,12 @@ class Account:
         "_balances",
         "_gate",
         "_ledger",
-        "_now",
         "_others",
         "_risk",
         "_shared",
         "_told_ns",
         "_totals",
+        "_turn",
     )
 
     def __init__(
@@ -46,7 +45,7 @@ class Account:
         others: Others,
         risk: Risk,
         gate: Gate,
-        now: Callable[[], int],
+        turn: Turn,
     ) -> None:
         """``balances`` takes the free amount of each asset, in atoms."""
         self._shared = shared
@@ -55,7 +54,7 @@ class Account:
         self._others = others
         self._risk = risk
         self._gate = gate
-        self._now = now
+        self._turn = turn
         self._totals: dict[str, int] = {}
         self._told_ns: dict[str, int] = {}
         """When the venue last told an asset's balance of itself."""
@@ -85,14 +84,14 @@ class Account:
 
     def _tell(self, asset: str, free_atoms: int) -> None:
         self._balances[asset] = free_atoms
-        self._told_ns[asset] = self._now()
+        self._told_ns[asset] = self._turn.now_ns
 
     def on_moved(self, moved: BalanceMoved) -> None:
         # The account update that follows carries the absolute amount.
         self._ledger.paid(moved.asset, moved.delta_atoms, moved.venue_ns)
         how = "paid in" if moved.delta_atoms > 0 else "paid out"
         what = f"{amount(abs(moved.delta_atoms))} {moved.asset} {how} at {clock(moved.venue_ns)}"
-        self._others.saw(f"payments of {moved.asset}", what, self._now())
+        self._others.saw(f"payments of {moved.asset}", what, self._turn.now_ns)
 
     def on_locked(self, lock: BalanceLocked) -> None:
         """No account update follows this one: what is free is what was, less the lock."""
@@ -101,7 +100,7 @@ class Account:
         self._ledger.locked(asset, atoms)
         how = "locked" if atoms > 0 else "unlocked"
         what = f"{amount(abs(atoms))} {asset} {how} from outside at {clock(lock.venue_ns)}"
-        self._others.saw(f"locks of {asset}", what, self._now())
+        self._others.saw(f"locks of {asset}", what, self._turn.now_ns)
 
     def on_trade_elsewhere(self, trade: TradeElsewhere) -> None:
         """Which assets it moved shows in the balances."""
@@ -109,7 +108,7 @@ class Account:
             f"{_did(trade.side)} {trade.size} {trade.symbol} at {trade.price}, "
             f"which is not traded here, at {clock(trade.venue_ns)}"
         )
-        self._others.saw(f"trades of {trade.symbol}", what, self._now())
+        self._others.saw(f"trades of {trade.symbol}", what, self._turn.now_ns)
 
     # -- the two ledgers -----------------------------------------------------------------------
 
@@ -124,7 +123,7 @@ class Account:
             self._ledger.accept(found)
             for one in found:
                 text = f"a balance that no trade or payment told explains: {one}"
-                self._others.saw(f"balances of {one.asset}", text, self._now())
+                self._others.saw(f"balances of {one.asset}", text, self._turn.now_ns)
             return self._ledger.opened
         if found and not self.in_dispute:
             why = f"the ledgers differ: {'; '.join(map(str, found))}; {WHAT_TO_DO}"

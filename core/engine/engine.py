@@ -346,7 +346,7 @@ class Engine:
             outbound=self.outbound,
             stated=setup.prices,
             symbol_of=adapter.symbol_of,
-            now=lambda: self.turn.now_ns,
+            turn=self.turn,
         )
         self.profits = Profits(
             book_id=f"{setup.seed:016x}",
@@ -377,7 +377,6 @@ class Engine:
             turn=self.turn,
             desk=self.desk,
             gate=self.gate,
-            known=self._on_known,
             log=door.log,
         )
         self.account = Account(
@@ -387,7 +386,7 @@ class Engine:
             others=self.others,
             risk=self.risk,
             gate=self.gate,
-            now=lambda: self.turn.now_ns,
+            turn=self.turn,
         )
         self.executions = Executions(
             table=self.table,
@@ -455,8 +454,8 @@ class Engine:
             AccountReport: self.account.on_report,
             BalanceMoved: self.account.on_moved,
             BalanceLocked: self.account.on_locked,
-            OpenOrders: lambda event: self.recovery.on_open_orders(event, self.turn.now_ns),
-            InstrumentsReport: self.reference_data.on_instruments,
+            OpenOrders: self.recovery.on_open_orders,
+            InstrumentsReport: self.on_instruments,
             LimitsReport: self.reference_data.on_limits,
             TradingStatus: self.reference_data.on_trading_status,
             PriceTold: self.prices.on_told,
@@ -788,8 +787,13 @@ class Engine:
 
     # -- what concerns several rooms -----------------------------------------------------------
 
-    def _on_known(self) -> None:
-        """The instruments are known: go on from the last boot, start the strategy, open lines."""
+    def on_instruments(self, report: InstrumentsReport) -> None:
+        """The venue tells its instruments; once they are known the run begins.
+
+        It goes on from the last boot, starts the strategy, and opens the lines.
+        """
+        if not self.reference_data.on_instruments(report):
+            return
         self.continuity.restore(self.turn.now_ns)
         self.callbacks.call(self.strategy.on_start)
         self._door.open_lines()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from core.engine.outbound import Outbound
+from core.engine.turn import Turn
 from core.model.commands import FetchPrice
 from core.model.events import PriceTold, Reply, Verdict
 from core.model.instrument import InstrumentTable
@@ -73,7 +74,7 @@ class Prices:
         outbound: Outbound,
         stated: Mapping[str, Mapping[str, Price | Told]],
         symbol_of: Callable[[str, str], str],
-        now: Callable[[], int],
+        turn: Turn,
     ) -> None:
         """``stated`` is by quote asset and asset; ``symbol_of`` is the venue's name of a pair."""
         self._table = table
@@ -81,7 +82,7 @@ class Prices:
         self._outbound = outbound
         self._stated = stated
         self._symbol_of = symbol_of
-        self._now = now
+        self._turn = turn
         self._pairs: dict[tuple[str, str], Pair] = {}
         self._answers: dict[str, _Answer] = {}
 
@@ -89,7 +90,7 @@ class Prices:
 
     def step(self) -> None:
         """Ask for what is wanted and due."""
-        now_ns = self._now()
+        now_ns = self._turn.now_ns
         for symbol, answer in self._answers.items():
             due = now_ns >= answer.ask_ns and now_ns - answer.wanted_ns < RETRY_NS
             if (
@@ -103,14 +104,14 @@ class Prices:
         answer = self._answers.get(event.symbol)
         if answer is not None and event.mantissa:
             answer.mantissa, answer.decimals = event.mantissa, event.decimals
-            answer.told_ns, answer.refused = self._now(), False
+            answer.told_ns, answer.refused = self._turn.now_ns, False
 
     def on_reply(self, asked: Asked, reply: Reply) -> None:
         """Ask no more, for a while, for what the venue does not know."""
         if type(asked.command) is FetchPrice and reply.verdict in _REFUSED:
             answer = self._answers.get(asked.command.symbol)
             if answer is not None:
-                answer.refused, answer.ask_ns = True, self._now() + GIVE_UP_NS
+                answer.refused, answer.ask_ns = True, self._turn.now_ns + GIVE_UP_NS
 
     def want(self, asset: str, quote: str) -> None:
         """Have the venue asked what an asset is worth in another, where it has to be."""
@@ -124,7 +125,7 @@ class Prices:
             if len(self._answers) >= MAX_SYMBOLS:
                 return
             answer = self._answers[symbol] = _Answer()
-        answer.wanted_ns = self._now()
+        answer.wanted_ns = self._turn.now_ns
 
     # -- what is known -------------------------------------------------------------------------
 

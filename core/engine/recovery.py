@@ -450,8 +450,9 @@ class Recovery:
         if trade.instrument not in self._baselines:
             self._off_grid(trade)
 
-    def on_open_orders(self, event: OpenOrders, now_ns: int) -> None:
+    def on_open_orders(self, event: OpenOrders) -> None:
         """Fold a list of open orders, and act on how it differs from the table."""
+        now_ns = self._turn.now_ns
         for report in event.reports:
             folded = self._orders.on_report(report) if self._known(report.client_order_id) else None
             if folded is not None:

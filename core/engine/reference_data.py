@@ -68,10 +68,8 @@ class ReferenceData:
         turn: Turn,
         desk: TradingDesk,
         gate: Gate,
-        known: Callable[[], None],
         log: Callable[[str], None],
     ) -> None:
-        """``known`` is called once, when the instruments have become known."""
         self._adapter = adapter
         self._table = table
         self._positions = positions
@@ -85,7 +83,6 @@ class ReferenceData:
         self._turn = turn
         self._desk = desk
         self._gate = gate
-        self._known = known
         self._log = log
         self._next_ns = 0
         self._retry_ns = RETRY_NS
@@ -180,7 +177,8 @@ class ReferenceData:
         self._next_ns = self._turn.now_ns
         return True
 
-    def on_instruments(self, report: InstrumentsReport) -> None:
+    def on_instruments(self, report: InstrumentsReport) -> bool:
+        """Take the instruments as they are now; return whether they were not known before."""
         first = not len(self._table)
         traded = len(report.instruments) - len(self._carried)
         instruments = [
@@ -196,8 +194,7 @@ class ReferenceData:
                 self._market_data.add(limits)
                 self._positions.append(Position())
         self._adapter.learn(instruments)
-        if first:
-            self._known()
+        return first
 
     def _on_its_grid(self, renewed: Instrument) -> Instrument:
         """Return an instrument as it is now; one whose grid moved as it was, and halt it.

@@ -9,6 +9,7 @@ import pytest
 
 from core.engine.account import Account
 from core.engine.ledger import PASSES, Ledger
+from core.engine.turn import Turn
 from core.model.events import AccountReport, Balance, BalanceLocked, BalanceMoved
 from core.model.halts import HaltKind
 from core.model.instrument import InstrumentTable
@@ -37,7 +38,7 @@ class House:
             ledger=self.ledger,
             others=Others(self.log.append),
             risk=self.risk,
-            now=lambda: 0,
+            turn=Turn(),
             **parts,
         )
 

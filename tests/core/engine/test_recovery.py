@@ -139,7 +139,7 @@ class House:
         before = set(self.asked)
         for fact in facts:
             if isinstance(fact, OpenOrders):
-                self.recovery.on_open_orders(fact, self.now_ns)
+                self.recovery.on_open_orders(fact)
             elif isinstance(fact, FillReport):
                 self.recovery.on_fill_report(fact)
             elif isinstance(fact, OrdersListed):
