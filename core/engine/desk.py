@@ -17,7 +17,7 @@ from core.model.errors import BadParameter
 from core.model.events import Side
 from core.model.instrument import Instrument, InstrumentTable
 from core.model.strategy import Quote
-from core.model.units import NS_PER_MS
+from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.views import OrderState, OrderView, Refusal, RefusalReason, SessionState
 from core.state.book import Book
 from core.state.chatter import Flow
@@ -50,6 +50,11 @@ CANCEL_NS: Final = 500 * NS_PER_MS
 """How long a cancel's answer is awaited before it is sent again by the other way: an ordinary one
 takes a tenth of that across the world. Doubled each time, so that a venue that answers nothing at
 all gets five of them in the 10 s after which an answer is given up."""
+
+
+TOLD_NS: Final = 3 * NS_PER_S
+"""How long a quote may be on its way from one price to another before it is taken out: venues that
+tell elsewhere what they have acknowledged do so within 2 s, and until then both prices count."""
 
 
 CANCEL_AGAIN_NS: Final = 250 * NS_PER_MS
@@ -336,15 +341,17 @@ class TradingDesk:
             return self._refused(old.instrument, _NOT_TRADING)
         if old.state.terminal:
             return _NOT_OPEN
-        if old.cancelling or old.state is not _LIVE:
+        if old.cancelling or old.amend_lots or old.state is not _LIVE:
             return _BUSY
         if self._risk.can_amend and _shrinks(old, price_ticks, lots):
-            return self._amend(old, lots)
+            return self._shrink(old, lots)
         if not _alone(old):
             return _BUSY
+        if self._risk.can_reprice and type(price_ticks) is type(lots) is int:
+            return self._reprice(old, price_ticks, lots, kind)
         return self._cancel_replace(old, price_ticks, lots, kind)
 
-    def _amend(self, order: Order, lots: int) -> Order | Refusal:
+    def _shrink(self, order: Order, lots: int) -> Order | Refusal:
         amend = Amend(
             order.instrument,
             order.client_order_id,
@@ -352,12 +359,49 @@ class TradingDesk:
             order.filled_lots + lots,
         )
         answer = self._risk.approve_amend(amend, self._table[order.instrument], order, self.now_ns)
+        return self._amend(order, answer, order.price_ticks, amend.size_lots)
+
+    def _reprice(
+        self, order: Order, price_ticks: int, lots: int, kind: OrderKind
+    ) -> Order | Refusal:
+        """Have an order stand at another price, or with more, under the same id."""
+        began_ns = self._stamp()
+        now_ns, instrument = self.now_ns, order.instrument
+        if price_ticks == order.price_ticks and lots == order.open_lots:
+            return order
+        amend = Amend(
+            instrument,
+            order.client_order_id,
+            order.venue_order_id,
+            order.filled_lots + lots,
+            price_ticks,
+            kind is _POST_ONLY,
+        )
+        answer = self._risk.approve_reprice(
+            amend,
+            self._table[instrument],
+            order,
+            self._books[instrument],
+            now_ns - self._books[instrument].fresh_ns,
+            self._orders.exposure(instrument),
+            self._positions[instrument].lots,
+            now_ns,
+        )
+        self.risk_ns += self._stamp() - began_ns
+        return self._amend(order, answer, price_ticks, amend.size_lots)
+
+    def _amend(
+        self, order: Order, answer: Approved | Refusal, price_ticks: int, size_lots: int
+    ) -> Order | Refusal:
         if isinstance(answer, Refusal):
             return self._refused(order.instrument, answer)
         request_id = self._outbound.request(answer, self.now_ns)
         self._await(request_id, CANCEL_NS)
         order.cancelling = bool(request_id)
-        return order if order.cancelling else self._not_sent(order)
+        if not request_id:
+            return self._not_sent(order)
+        self._orders.amend(order, price_ticks, size_lots, self.now_ns)
+        return order
 
     def _cancel_replace(
         self, old: Order, price_ticks: int, lots: int, kind: OrderKind
@@ -414,6 +458,11 @@ class TradingDesk:
             return self.cancel(order)
         elif order.state is _PENDING or _stands_as(order, wanted):
             return None
+        elif order.amend_lots:
+            # Told of in a moment, or nobody knows: then it has to make way.
+            if self.now_ns - order.amended_ns < TOLD_NS:
+                return None
+            return self.cancel(order)
         elif not self._moves(order, wanted):
             return self.cancel(order)  # the next quote places it anew
         else:
@@ -428,8 +477,10 @@ class TradingDesk:
     def _moves(self, order: Order, wanted: Quote) -> bool:
         """Whether the venue can move an order there in one request."""
         risk = self._risk
-        return risk.can_replace or (
-            risk.can_amend and _shrinks(order, wanted.price_ticks, wanted.lots)
+        return (
+            risk.can_replace
+            or risk.can_reprice
+            or (risk.can_amend and _shrinks(order, wanted.price_ticks, wanted.lots))
         )
 
     def _is_in_the_way(self, refusal: Refusal, instrument: int, side: Side) -> bool:
@@ -506,7 +557,11 @@ def _shrinks(order: Order, price_ticks: int, lots: int) -> bool:
 
 
 def _stands_as(order: Order, wanted: Quote) -> bool:
-    return order.price_ticks == wanted.price_ticks and order.open_lots == wanted.lots
+    return (
+        order.price_ticks == wanted.price_ticks
+        and order.open_lots == wanted.lots
+        and not order.amend_lots
+    )
 
 
 if TYPE_CHECKING:

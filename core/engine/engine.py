@@ -71,7 +71,7 @@ from core.model.halts import WHOLE_RUN, Halt, HaltKind
 from core.model.instrument import Instrument, InstrumentTable
 from core.model.strategy import Strategy
 from core.model.units import NS_PER_MS, NS_PER_S
-from core.model.venue import Adapter, Stream, cancel_kinds
+from core.model.venue import Adapter, AmendKind, Stream, cancel_kinds
 from core.model.views import SessionState
 from core.state.book import Book
 from core.state.counts import Counts
@@ -208,7 +208,11 @@ class Engine:
         self.throttle = Throttle(adapter.limits, cancel_kinds(adapter))
         can = adapter.capabilities
         names = adapter.names(setup.scope, setup.boot, setup.seed)
-        self.orders = Orders(names, rising_ids=can.rising_ids)
+        self.orders = Orders(
+            names,
+            rising_ids=can.rising_ids,
+            reprices=can.amend is AmendKind.PRICE_AND_SIZE,
+        )
         self.risk = Risk(setup.totals, can)
         self.timers: Timers[str | None] = Timers()
         self.sessions = [Session(line, link) for link, line in enumerate(adapter.lines)]

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from core.engine.charges import Charges, instrument_of
 from core.model.commands import (
+    Amend,
     Cancel,
     CancelAll,
     Command,
@@ -395,7 +396,10 @@ class Outbound:
                 continue
             command = asked.command
             place = command.new if isinstance(command, Replace) else command
-            if isinstance(place, Place) and halted(place.instrument):
+            adds = isinstance(place, Place) or (
+                isinstance(place, Amend) and place.price_ticks is not None
+            )
+            if adds and halted(instrument_of(command)):
                 self.inflight.take(request_id)
                 self._frames[asked.line].remove(frame)
                 taken.append(asked)

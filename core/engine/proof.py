@@ -166,7 +166,12 @@ class Proof:
         size_lots = self._acknowledged.pop(order.client_order_id, None)
         if size_lots is not None and not order.proved:
             self._settle(self._orders.on_doubt(order))
-        return size_lots == order.size_lots and order.proved and not order.unbooked_lots
+        return (
+            size_lots == order.size_lots
+            and not order.amend_lots
+            and order.proved
+            and not order.unbooked_lots
+        )
 
     def _settled(self, client_order_id: str) -> None:
         self._acknowledged.pop(client_order_id, None)
@@ -232,11 +237,17 @@ class Proof:
         order = self._orders.find(amend.client_order_id)
         if order is None or order.state.terminal:
             return
+        verdict = reply.verdict
+        if verdict not in (_DONE, Verdict.UNKNOWN):
+            self._settle(self._orders.on_amend_refused(order))
         self._release(order)
-        if reply.verdict in (Verdict.REFUSED, Verdict.ABSENT, Verdict.UNKNOWN):
+        if verdict in (Verdict.REFUSED, Verdict.ABSENT, Verdict.UNKNOWN):
             self.doubt(order.client_order_id, now_ns)
-        elif reply.verdict is _DONE and self._tells_ns and order.size_lots != amend.size_lots:
-            self._acknowledge(order, amend.size_lots, now_ns)
+        elif verdict is _DONE and (order.amend_lots or order.size_lots != amend.size_lots):
+            if self._tells_ns:
+                self._acknowledge(order, amend.size_lots, now_ns)
+            elif order.amend_lots:
+                self.doubt(order.client_order_id, now_ns)
 
     def _on_cancel_all(self, command: CancelAll, _: Asked, __: Reply, now_ns: int) -> None:
         for order in self._orders.open():
@@ -252,9 +263,24 @@ class Proof:
         elif reply.verdict is Verdict.DONE:
             self._absent_ns.pop(order.client_order_id, None)
             self._unlisted_ns.pop(order.client_order_id, None)
-            if not order.unbooked_lots and _tells(reply, order):
+            report = _told(reply, order)
+            if report is not None and order.amend_lots:
+                self._stands(order, report, asked)
+            if report is not None and not order.unbooked_lots and not order.amend_lots:
                 self.doubts.settle(query.client_order_id)
         self._release_if_lost(order)
+
+    def _stands(self, order: Order, report: OrderReport, asked: Asked) -> None:
+        """An order with an amend under way is told to stand so: believed where it was asked when
+        nothing could be on its way any more, else it is asked about again as soon as that is.
+        """
+        over_ns = self._over_ns(order.amended_ns)
+        if over_ns is None:
+            return
+        if asked.sent_ns > over_ns:
+            self._settle(self._orders.on_stands(order, report))
+        else:
+            self.doubts.ask_by(order.client_order_id, over_ns + 1)
 
     # -- proof of absence ----------------------------------------------------------------------
 
@@ -283,12 +309,16 @@ class Proof:
         """
         if order.proved:
             return first_ns + self._lag_ns
+        return self._over_ns(order.sent_ns)
+
+    def _over_ns(self, sent_ns: int) -> int | None:
+        """Return after when an answer shows what became of a request; ``None`` for never."""
         if self._expiry_ns is None:
             return None
         # The private stream does not lag: what was accepted since it stands, it has told.
-        told = self.stream_since_ns is not None and order.sent_ns > self.stream_since_ns
+        told = self.stream_since_ns is not None and sent_ns > self.stream_since_ns
         lag_ns = 0 if told else self._lag_ns
-        return order.sent_ns + self._expiry_ns + self._execution_ns + lag_ns + SKEW_NS
+        return sent_ns + self._expiry_ns + self._execution_ns + lag_ns + SKEW_NS
 
     def _on_list(self, fetch: FetchOpenOrders, asked: Asked, reply: Reply, _: int) -> None:
         """Hold a list of open orders against those that the venue says it does not know."""
@@ -343,8 +373,12 @@ class Proof:
             self._outbound.request(more, now_ns, share=Share.QUESTION)
 
 
-def _tells(reply: Reply, order: Order) -> bool:
-    return any(isinstance(fact, OrderReport) and tells_of(order, fact) for fact in reply.facts)
+def _told(reply: Reply, order: Order) -> OrderReport | None:
+    """Return what an answer says of an order, ``None`` where it says nothing of it."""
+    for fact in reply.facts:
+        if isinstance(fact, OrderReport) and tells_of(order, fact):
+            return fact
+    return None
 
 
 def _tells_of_another(reply: Reply, order: Order) -> bool:

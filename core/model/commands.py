@@ -78,15 +78,19 @@ class Replace(Command, frozen=True):
 
 
 class Amend(Command, frozen=True, gc=False):
-    """Make an order smaller where it stands, keeping its place in the queue.
+    """Change an order where it stands; it keeps its ids.
 
-    ``size_lots`` is the whole new size, filled part included.
+    ``size_lots`` is the whole new size, filled part included. Without ``price_ticks`` the order is
+    only made smaller, and keeps its place in the queue. With it price and size are those from now
+    on, and its place is another; ``post_only`` then has it refused instead of trading at once.
     """
 
     instrument: int
     client_order_id: str
     venue_order_id: str
     size_lots: int
+    price_ticks: int | None = None
+    post_only: bool = False
 
 
 class CancelAll(Riskless, frozen=True, gc=False):

@@ -138,7 +138,12 @@ class VenueStatus(StrEnum):
 
 
 class Source(StrEnum):
-    """By which channel a fact came; for people and counters, never for the fold."""
+    """By which channel a fact came.
+
+    Evidence that only ever grows is the same by all of them. An order whose price and size may be
+    changed where it stands is told of by the first two in the order in which that happened; an
+    answer to a question may lie behind.
+    """
 
     STREAM = "stream"
     REPLY = "reply"

@@ -84,11 +84,16 @@ class Desk(Protocol):
     def replace(self, order: OrderView, price_ticks: int, lots: int) -> OrderView | Refusal:
         """Move an order to a price and an open size; returns the order that then stands.
 
-        The same price with less size is an amend that keeps the place in the queue; everything
-        else cancels the order and places another, of ``lots`` whatever the old one trades until
-        it is gone. Risk has approved both together: of the order and all it replaced no more
+        The same price with less size is an amend that keeps the place in the queue. Everything
+        else is an amend as well where the venue has such (``AmendKind.PRICE_AND_SIZE``): the order
+        keeps its ids, goes to the end of the queue, and ``open_lots`` is that of the larger size
+        until it is told how it stands.
+
+        Elsewhere it cancels the order and places another, of ``lots`` whatever the old one trades
+        until it is gone. Risk has approved both together: of the order and all it replaced no more
         trades than ``chain_filled_lots`` at this moment, plus ``open_lots`` of the old, plus
-        ``lots``. It is refused while the fate of an earlier order of the chain is not proved.
+        ``lots``. It is refused while the fate of an earlier order of the chain is not proved, and
+        while an earlier change of the order is.
         """
         ...
 

@@ -130,13 +130,17 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 class AmendKind(StrEnum):
-    """How an order can be changed where it stands, with its ids and its place in the queue."""
+    """How an order can be changed where it stands, with its ids.
+
+    One that only becomes smaller keeps its place in the queue; at another price, or larger, it goes
+    to the end of the queue there.
+    """
 
     NONE = "none"
     SHRINK = "shrink"
     """It can be made smaller."""
     PRICE_AND_SIZE = "price_and_size"
-    """Its price can be changed too, and then its place in the queue is another."""
+    """It can have any other price and size."""
 
 
 class DeadManKind(StrEnum):

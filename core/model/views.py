@@ -107,7 +107,10 @@ class OrderView(Protocol):
     def filled_lots(self) -> int: ...
     @property
     def open_lots(self) -> int:
-        """What may still trade: the whole rest while anything is unproved, 0 once terminal."""
+        """What may still trade: the whole rest while anything is unproved, 0 once terminal.
+
+        While an amend is under way it is that of the larger size.
+        """
         ...
 
     @property
@@ -128,6 +131,11 @@ class OrderView(Protocol):
     @property
     def sent_ns(self) -> int:
         """When we sent it; 0 for an order of an earlier boot that only the venue knew of."""
+        ...
+
+    @property
+    def amend_ticks(self) -> int:
+        """The price that an amend may have moved it to already, 0 while none is under way."""
         ...
 
     @property

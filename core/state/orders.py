@@ -7,6 +7,10 @@ Each fact only ever adds evidence: the largest filled size, the smallest size, t
 ids, the set of things proved. How an order stands is derived from its evidence alone, so any
 order and any number of the same facts end the same. A transport error is no fact: it puts an order
 in doubt, which takes nothing away.
+
+Price and size are other than that where a venue changes them as we ask: they are what was told
+last. A change that is under way counts with what it changes, the worse of both, until the venue
+has told how the order stands, refused the change, or been asked when nothing can be on its way.
 """
 
 from __future__ import annotations
@@ -14,12 +18,12 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterable, Iterator
-from enum import IntFlag
+from enum import IntEnum, IntFlag
 from typing import TypeVar
 
 from core.model.commands import OrderKind, Place, TimeInForce
 from core.model.errors import Misuse
-from core.model.events import Fill, FillReport, OrderReport, Side, VenueStatus
+from core.model.events import Fill, FillReport, OrderReport, Side, Source, VenueStatus
 from core.model.frozen import Frozen, Untracked
 from core.model.venue import Names
 from core.model.views import OrderState
@@ -89,13 +93,33 @@ STATES: tuple[OrderState, ...] = tuple(
 )
 """The state of every set of evidence; ``docs/order-states.md`` is drawn from it."""
 
+
+class Terms(IntEnum):
+    """What a report proves about an order's price and size."""
+
+    FIXED = 0
+    """The price is that of its placing, and the smallest size that was told counts: nobody has
+    asked for another price or more."""
+    INHERITED = 1
+    """A former boot may have moved it, so that whatever the venue says counts."""
+    MOVED = 2
+    """It was told of in order, or we have moved it: what may lie behind proves nothing of it."""
+
+
+_MAY_LAG = (Source.QUERY, Source.RECONCILE)
+_ANY_TICKS = 2**62
+"""Above every price."""
+
 _BUY = Side.BUY
 _PENDING = OrderState.PENDING
+_INHERITED = Terms.INHERITED
+_MOVED = Terms.MOVED
 
 _PROOF: dict[VenueStatus, int] = {status: int(evidence) for status, evidence in PROOF.items()}
 _IN_DOUBT = int(Evidence.IN_DOUBT)
 _FILLED = int(Evidence.FILLED)
 _EXPIRED = int(Evidence.EXPIRED)
+_ENDED = int(Evidence.EXPIRED | Evidence.CANCELED)
 _GONE = int(Evidence.REFUSED | Evidence.FORGOTTEN)
 _FORGOTTEN = int(Evidence.FORGOTTEN)
 _IS_OPEN = (VenueStatus.PENDING, VenueStatus.NEW, VenueStatus.PARTIALLY_FILLED)
@@ -144,6 +168,16 @@ class Order(Untracked):
     state: OrderState = _PENDING
     cancelling: bool = False
     reason: str = ""
+    terms: int = 0
+    """One of ``Terms``."""
+    lowest_ticks: int = 0
+    highest_ticks: int = 0
+    """Between these it has stood, where its terms are not fixed."""
+    amend_ticks: int = 0
+    amend_lots: int = 0
+    """Price and size that are asked for; the size is 0 while no amend is under way."""
+    amended_ns: int = 0
+    """When the newest amend was sent, 0 for none."""
 
     @classmethod
     def of(cls, place: Place, sent_ns: int, replaces: Order | None = None) -> Order:
@@ -192,6 +226,11 @@ class Order(Untracked):
         """
         filled_lots, open_lots = self.filled_lots, self.open_lots
         return filled_lots, open_lots, open_lots + filled_lots - self.traded_lots
+
+    @property
+    def most_lots(self) -> int:
+        """Its size, or the larger one that an amend may have given it."""
+        return max(self.size_lots, self.amend_lots)
 
     @property
     def adopted(self) -> bool:
@@ -250,6 +289,20 @@ class Exposure:
             ticks = self._ticks(order)
             del ticks[bisect_left(ticks, order.price_ticks)]
 
+    def move(self, order: Order, price_ticks: int, amend_ticks: int) -> None:
+        """Have an order stand at a price, and perhaps at the other one; 0 for none."""
+        before = (order.price_ticks, order.amend_ticks)
+        order.price_ticks, order.amend_ticks = price_ticks, amend_ticks
+        if order.client_order_id not in self.orders:
+            return
+        ticks = self._ticks(order)
+        for price in before:
+            if price:
+                del ticks[bisect_left(ticks, price)]
+        for price in (price_ticks, amend_ticks):
+            if price:
+                insort(ticks, price)
+
     def _ticks(self, order: Order) -> list[int]:
         """The prices of one side, ascending; an order at market has none.
 
@@ -277,11 +330,13 @@ class Orders:
     """The table of our orders.
 
     ``names`` are this boot's client order ids, and tell our orders from others'. ``rising_ids`` is
-    as in ``core.model.venue.Capabilities``.
+    as in ``core.model.venue.Capabilities``; ``reprices`` says that the venue changes price and size
+    of an order where it stands.
     """
 
-    def __init__(self, names: Names, *, rising_ids: bool = False) -> None:
+    def __init__(self, names: Names, *, rising_ids: bool = False, reprices: bool = False) -> None:
         self.names = names
+        self._reprices = reprices
         self._rising_ids = rising_ids
         self._newest: dict[int, tuple[int, int]] = {}
         """The highest id an order of ours was given, by instrument, and when we were told."""
@@ -409,6 +464,7 @@ class Orders:
             order = self.add(place, 0)  # when it was sent, no report of it says
             # Nor with which size, where an amend has made it smaller than what it has filled.
             order.placed_lots = max(report.size_lots, report.filled_lots)
+            self._inherit(order)
         return self._fold(order, report)
 
     def resume(
@@ -428,6 +484,7 @@ class Orders:
         """
         order = self.add(place, sent_ns)
         order.placed_lots = max(placed_lots, place.lots)
+        self._inherit(order)
         before = order.quantities
         order.filled_lots, order.traded_lots = filled_lots, traded_lots
         order.trade_ids = dict.fromkeys(trade_ids)
@@ -437,6 +494,27 @@ class Orders:
             self._number(order)
         self._settle(order, before)
         return order
+
+    def _inherit(self, order: Order) -> None:
+        """Where the venue moves orders, a former boot may have moved this one to any price."""
+        if self._reprices:
+            order.terms, order.highest_ticks = _INHERITED, _ANY_TICKS
+
+    def amend(self, order: Order, price_ticks: int, size_lots: int, now_ns: int) -> None:
+        """Count what an amend asks for that has just left beside what stands."""
+        order.amended_ns = now_ns
+        if not order.terms:
+            if price_ticks == order.price_ticks and size_lots <= order.size_lots:
+                return  # it only becomes smaller: what stands is the worse of both
+            order.lowest_ticks = order.highest_ticks = order.price_ticks
+        order.terms = _MOVED
+        order.lowest_ticks = min(order.lowest_ticks, price_ticks)
+        order.highest_ticks = max(order.highest_ticks, price_ticks)
+        order.placed_lots = max(order.placed_lots, size_lots)
+        before = order.quantities
+        order.amend_lots = size_lots
+        self._exposures[order.instrument].move(order, order.price_ticks, price_ticks)
+        self._settle(order, before)
 
     # -- what we are told ----------------------------------------------------------------------
 
@@ -452,13 +530,13 @@ class Orders:
         gone = bool(order.evidence & _GONE) and order.state.terminal
         is_back = gone and report.status in _IS_OPEN
         if not is_back and _adds_nothing(order, report):
-            if order.filled_lots <= order.size_lots:
+            if order.filled_lots <= order.most_lots:
                 return Folded(order, False)
             return Folded(order, False, contradiction=_overfilled(order))
         contradiction = _contradicts(order, report)
         if contradiction:
             return Folded(order, False, contradiction=contradiction)
-        looked = (order.state, order.size_lots, order.filled_lots)
+        looked = _looks(order)
         if is_back:
             order.evidence &= ~_FORGOTTEN
         before = order.quantities
@@ -472,16 +550,61 @@ class Orders:
         order.evidence |= _PROOF[report.status]
         if report.reason > order.reason:
             order.reason = report.reason
-        if 0 < report.size_lots < order.size_lots:
+        if order.terms:
+            self._take_terms(order, report)
+        elif 0 < report.size_lots < order.size_lots:
             order.size_lots = report.size_lots
         if report.filled_lots > order.filled_lots:
             order.filled_lots = report.filled_lots
         fills = self._new_fills(order, claimed + report.fills)
         self._settle(order, before)
-        changed = looked != (order.state, order.size_lots, order.filled_lots) or bool(fills)
+        changed = looked != _looks(order) or bool(fills)
         contradiction = _overfilled(order) or _doubled(order, report.venue_order_id)
         reappeared = gone and (bool(fills) or not order.state.terminal)
         return Folded(order, changed, fills, numbered, contradiction, reappeared)
+
+    def _take_terms(self, order: Order, report: OrderReport) -> None:
+        """Take price and size from a report, unless it may be of before they were changed."""
+        if not report.size_lots:
+            return
+        if report.source not in _MAY_LAG:
+            order.terms = _MOVED
+        elif order.terms is not _INHERITED:
+            return
+        self._stand(order, report.price_ticks, report.size_lots)
+
+    def _stand(self, order: Order, price_ticks: int, size_lots: int) -> None:
+        """Have an order stand so; an amend is over where it has led there."""
+        moved = price_ticks != order.price_ticks
+        over = price_ticks == order.amend_ticks and (moved or size_lots == order.amend_lots)
+        order.size_lots = size_lots
+        if over:
+            order.amend_lots = 0
+        if moved or over:
+            exposure = self._exposures[order.instrument]
+            exposure.move(order, price_ticks, 0 if over else order.amend_ticks)
+
+    def on_stands(self, order: Order, report: OrderReport) -> Folded:
+        """Take price and size from an answer that was asked for when no amend could be on its way
+        any more: one that had not led there by then never will.
+        """
+        looked, before = _looks(order), order.quantities
+        self._stand(order, report.price_ticks, report.size_lots)
+        self._drop_amend(order)
+        self._settle(order, before)
+        return Folded(order, looked != _looks(order), contradiction=_overfilled(order))
+
+    def on_amend_refused(self, order: Order) -> Folded:
+        """Fold the venue's proof that it has not made, and will not make, what was asked for."""
+        looked, before = _looks(order), order.quantities
+        self._drop_amend(order)
+        self._settle(order, before)
+        return Folded(order, looked != _looks(order))
+
+    def _drop_amend(self, order: Order) -> None:
+        if order.amend_lots:
+            order.amend_lots = 0
+            self._exposures[order.instrument].move(order, order.price_ticks, 0)
 
     def on_unread(self, order: Order, status: VenueStatus, number: str) -> Folded:
         """Fold a report of which only this can be read: how the order stands, and its number."""
@@ -624,14 +747,16 @@ class Orders:
 
     def _settle(self, order: Order, before: tuple[int, int, int]) -> None:
         """Derive the state from the evidence, and move sums and places accordingly."""
-        if order.filled_lots >= order.size_lots:
+        most_lots = order.most_lots if order.amend_lots else order.size_lots
+        if order.filled_lots >= most_lots:
             order.evidence |= _FILLED
         order.state = state = STATES[order.evidence]
         if state.terminal:
             order.cancelling = False
             order.open_lots = 0
+            self._drop_amend(order)
         else:
-            order.open_lots = order.size_lots - order.filled_lots
+            order.open_lots = most_lots - order.filled_lots
         after = order.quantities
         if after != before:
             self._count(order, before, after)
@@ -688,6 +813,11 @@ def _shelves() -> list[dict[_Key, Order]]:
 _NOTHING = (0, 0, 0)
 
 
+def _looks(order: Order) -> tuple[OrderState, int, int, int, int]:
+    """Return what of an order a strategy is told of when it changes."""
+    return order.state, order.size_lots, order.filled_lots, order.price_ticks, order.open_lots
+
+
 def _adds_nothing(order: Order, report: OrderReport) -> bool:
     """Whether all that a report says is known: most are the second or third to tell of a change."""
     trade_ids = order.trade_ids
@@ -701,7 +831,10 @@ def _adds_nothing(order: Order, report: OrderReport) -> bool:
         and report.instrument == order.instrument
         and not _PROOF[report.status] & ~order.evidence
         and report.filled_lots <= order.filled_lots
-        and not 0 < report.size_lots < order.size_lots
+        and (
+            report.size_lots == order.size_lots
+            or not (order.terms or 0 < report.size_lots < order.size_lots)
+        )
         and report.reason <= order.reason
     )
 
@@ -720,13 +853,18 @@ def tells_of(order: Order, report: OrderReport) -> bool:
 def _contradicts(order: Order, report: OrderReport) -> str:
     """Return in what a report cannot be of the order that it names, "" where it can.
 
-    An order keeps symbol, side and price for its life; one at market has no price to compare.
+    An order keeps symbol and side for its life, and its price where nobody has moved it; one at
+    market has no price to compare.
     """
     if report.instrument != order.instrument:
         what = "symbol"
     elif report.side is not order.side:
         what = "side"
-    elif order.price_ticks and report.price_ticks != order.price_ticks:
+    elif (
+        order.price_ticks
+        and report.price_ticks != order.price_ticks
+        and not (order.terms and order.lowest_ticks <= report.price_ticks <= order.highest_ticks)
+    ):
         what = "price"
     else:
         return ""
@@ -736,10 +874,11 @@ def _contradicts(order: Order, report: OrderReport) -> str:
 def _overfilled(order: Order) -> str:
     """Return what no venue that keeps its word can say of an order's fills, "" where it does not.
 
-    An amend to less than a fill has left that crossed it expires the order, with more filled than
-    its new size: that is no contradiction as long as it is no more than was placed.
+    An amend to less than a fill has left that crossed it ends the order, with more filled than
+    its new size: that is no contradiction as long as it is no more than was ever asked for.
     """
-    may_lots = order.placed_lots if order.evidence & _EXPIRED else order.size_lots
+    ended = order.evidence & (_ENDED if order.terms else _EXPIRED)
+    may_lots = order.placed_lots if ended else order.most_lots
     return (
         f"order {order.client_order_id} is filled beyond its size"
         if order.filled_lots > may_lots

@@ -263,7 +263,16 @@ class Risk:
     and can cancel. A halt stops new orders only: cancels need no approval.
     """
 
-    __slots__ = ("_halts", "_rows", "_takes", "_totals", "can_amend", "can_replace", "not_valued")
+    __slots__ = (
+        "_halts",
+        "_rows",
+        "_takes",
+        "_totals",
+        "can_amend",
+        "can_replace",
+        "can_reprice",
+        "not_valued",
+    )
 
     def __init__(
         self, totals: Mapping[str, TotalLimits] | None = None, can: Capabilities | None = None
@@ -273,6 +282,8 @@ class Risk:
         """The orders that the venue takes, ``None`` for every one there is."""
         self.can_amend = can is None or can.amend is not AmendKind.NONE
         """Whether an order can be made smaller where it stands."""
+        self.can_reprice = can is not None and can.amend is AmendKind.PRICE_AND_SIZE
+        """Whether price and size of an order can be changed where it stands."""
         self.can_replace = can is None or can.replace
         """Whether an order can be replaced by another."""
         self._halts = Halts()
@@ -317,6 +328,7 @@ class Risk:
             exposure,
             position_lots,
             exposure.open_orders + 1,
+            place.lots,
             now_ns,
             True,
         )
@@ -345,6 +357,7 @@ class Risk:
             exposure,
             position_lots,
             exposure.open_orders + 1,
+            place.lots,
             now_ns,
             not reduces,
         )
@@ -379,15 +392,63 @@ class Risk:
             exposure,
             position_lots,
             exposure.open_orders,
+            replace.new.lots,
             now_ns,
             True,
         )
         return Approved(replace) if refusal is None else refusal
 
+    def approve_reprice(
+        self,
+        amend: Amend,
+        instrument: Instrument,
+        order: OrderView,
+        book: BookView,
+        book_age_ns: int,
+        exposure: ExposureView,
+        position_lots: int,
+        now_ns: int,
+    ) -> Approved | Refusal:
+        """Judge an amend to another price, or to more, like a new order of what it leaves open.
+
+        ``exposure`` holds the order as it stands. Until the amend is answered the larger of both
+        sizes is open, so only what it adds comes to that; fills on the way are part of either.
+        """
+        size_lots = amend.size_lots
+        if 0 < instrument.max_lots < size_lots:
+            size, most = instrument.size_text(size_lots), instrument.size_text(instrument.max_lots)
+            return Refusal(
+                RefusalReason.VENUE_FILTER,
+                f"{instrument.symbol}: {size}, what is filled included, is above the venue's "
+                f"largest order, {most}",
+            )
+        place = Place(
+            amend.instrument,
+            amend.client_order_id,
+            order.side,
+            _POST_ONLY if amend.post_only else order.kind,
+            order.tif,
+            amend.price_ticks or 0,
+            size_lots - order.filled_lots,
+        )
+        refusal = self._refuse(
+            place,
+            instrument,
+            book,
+            book_age_ns,
+            exposure,
+            position_lots,
+            exposure.open_orders,
+            max(0, size_lots - order.size_lots),
+            now_ns,
+            True,
+        )
+        return Approved(amend) if refusal is None else refusal
+
     def approve_amend(
         self, amend: Amend, instrument: Instrument, order: OrderView, now_ns: int
     ) -> Approved | Refusal:
-        """Judge an amend of an order.
+        """Judge an amend of an order that keeps its price.
 
         It may only make the order smaller, and must leave some of it; that lowers every exposure
         there is. It is held to the venue's smallest order, to our rate, and to the pause after a
@@ -437,10 +498,14 @@ class Risk:
         exposure: ExposureView,
         position_lots: int,
         open_orders: int,
+        adds_lots: int,
         now_ns: int,
         heed_halts: bool,
     ) -> Refusal | None:
-        """Return the first objection; ``open_orders`` counts what would be open, this included."""
+        """Return the first objection; ``open_orders`` counts what would be open, this included.
+
+        ``adds_lots`` of the order come to what ``exposure`` holds already.
+        """
         row = self._rows[place.instrument]
         limits = row.limits
         if (
@@ -462,7 +527,14 @@ class Risk:
         refusal = (
             _venue_refusal(place, instrument, touch_ticks, worth_ticks, open_orders)
             or _size_refusal(
-                place, instrument, limits, exposure, position_lots, worth_ticks, open_orders
+                place,
+                instrument,
+                limits,
+                exposure,
+                position_lots,
+                worth_ticks,
+                open_orders,
+                adds_lots,
             )
             or _price_refusal(place, instrument, limits, book, exposure, touch_ticks)
         )
@@ -472,7 +544,7 @@ class Risk:
             return refusal
         if row.shares:
             refusal = self._total_refusal(
-                row, place, instrument, exposure, position_lots, worth_ticks
+                row, place, instrument, exposure, position_lots, worth_ticks, adds_lots
             )
         if refusal is None and now_ns < row.paused_ns and heed_halts:
             refusal = self._pause_refusal(row, instrument, place.side, now_ns)
@@ -624,22 +696,22 @@ class Risk:
         exposure: ExposureView,
         position_lots: int,
         worth_ticks: int,
+        adds_lots: int,
     ) -> Refusal | None:
         """Check what all symbols would hold in a quote asset, and count the order in.
 
         What was open and is gone is counted until it is weighed again. An order that does not
         enlarge the worst case of its instrument is never refused.
         """
-        lots = place.lots
         before_lots = _worst_lots(exposure, position_lots)
         side_lots = (
             position_lots + exposure.open_buy_lots
             if place.side is _BUY
             else exposure.open_sell_lots - position_lots
         )
-        if side_lots + lots <= before_lots:
+        if side_lots + adds_lots <= before_lots:
             return None
-        worst_units = (side_lots + lots) * max(worth_ticks, row.mark_ticks)
+        worst_units = (side_lots + adds_lots) * max(worth_ticks, row.mark_ticks)
         for share in row.shares:
             total = share.total
             if not share.numerator:
@@ -818,6 +890,7 @@ def _size_refusal(
     position_lots: int,
     worth_ticks: int,
     open_orders: int,
+    adds_lots: int,
 ) -> Refusal | None:
     """Check size, notional, worst-case position and number of open orders against our limits.
 
@@ -838,9 +911,9 @@ def _size_refusal(
             f"above our most, {instrument.money_text(limits.max_order_notional)}",
         )
     if place.side is _BUY:
-        worst_lots = position_lots + exposure.open_buy_lots + lots
+        worst_lots = position_lots + exposure.open_buy_lots + adds_lots
     else:
-        worst_lots = exposure.open_sell_lots + lots - position_lots
+        worst_lots = exposure.open_sell_lots + adds_lots - position_lots
     if worst_lots > limits.max_position_lots:
         return Refusal(
             RefusalReason.POSITION,

@@ -115,6 +115,7 @@ class FakeOrder:
     state: OrderState = OrderState.PENDING
     cancelling: bool = False
     sent_ns: int = 0
+    amend_ticks: int = 0
 
     @property
     def open_lots(self) -> int:

@@ -66,7 +66,7 @@ class Probe(Strategy):
             self.at = 2
         elif self.at == 2 and order.size_lots == LOTS and not order.cancelling:
             moved = desk.replace(order, order.price_ticks - 1, LOTS)
-            desk.log(f"made smaller, moved refused {isinstance(moved, Refusal)}")
+            desk.log(f"made smaller, moved {moved is order}")
             desk.cancel(order)
             self.at = 3
         elif self.at == 3 and order.state is OrderState.CANCELED:
@@ -86,7 +86,7 @@ class Probe(Strategy):
 
 SEEN = (
     "fok refused True",
-    "made smaller, moved refused True",
+    "made smaller, moved True",
     "cancelled",
     "filled, holding 1000000",
     "quote 5 stands",

@@ -357,6 +357,8 @@ class Encoder:
 
     def _amend(self, amend: Amend, request_id: int, now_ms: int) -> WireRequest:
         """Encode an amend that keeps the order's client id: without one it would get a new one."""
+        if amend.price_ticks is not None:
+            raise Misuse("Binance Spot amends no price")
         forms = self._of(amend.instrument)
         name = _name(amend.client_order_id)
         size = forms.instrument.lot.text(amend.size_lots)

@@ -227,8 +227,7 @@ def _capabilities(subscription: Subscription) -> Capabilities:
     return Capabilities(
         streams=frozenset(Stream),
         orders=trading.TAKES,
-        # It changes prices too ("Amend Order"), which nobody asks for yet.
-        amend=AmendKind.SHRINK,
+        amend=AmendKind.PRICE_AND_SIZE,
         replace=False,
         test_place=True,
         request_expiry_ns=subscription.recv_window_ms * NS_PER_MS,

@@ -100,11 +100,9 @@ class Encoder:
                 return trading.add_order(self._row(index), command, deadline_ns, request_id)
             case Cancel(_, name, number):
                 return trading.cancel_order(number, name, request_id)
-            case Amend(index, name, number, size_lots):
+            case Amend(index):
                 deadline_ns = trading.deadline_ns(venue_ns, self._valid_ns)
-                return trading.amend_order(
-                    self._row(index), number, name, None, size_lots, deadline_ns, request_id
-                )
+                return trading.amend_order(self._row(index), command, deadline_ns, request_id)
             case SetDeadMan(timeout_ns):
                 return trading.cancel_all_orders_after(-(-timeout_ns // NS_PER_S), request_id)
             case SubscribePrivate(channel):

@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from core.model.commands import OrderKind, Place, TimeInForce
+from core.model.commands import Amend, OrderKind, Place, TimeInForce
 from core.model.errors import BadParameter, Malformed
 from core.model.events import Side
 from core.model.instrument import Instrument
@@ -91,25 +91,17 @@ def batch_add(
 
 
 def amend_order(
-    instrument: Instrument,
-    order_id: str,
-    client_order_id: str,
-    price_ticks: int | None,
-    size_lots: int,
-    deadline_ns: int,
-    request_id: int,
-    *,
-    post_only: bool = False,
+    instrument: Instrument, amend: Amend, deadline_ns: int, request_id: int
 ) -> WireRequest:
     """Return a change of an order where it stands; the size is the whole new one, fills included.
 
     The order is named by the venue's id where it is known. Without a price it keeps its own.
     """
-    which = _which(order_id, client_order_id)
-    change = f'"order_qty":{instrument.lot.text(size_lots)}'
-    if price_ticks is not None:
-        change += f',"limit_price":{instrument.tick.text(price_ticks)}'
-    if post_only:
+    which = _which(amend.venue_order_id, amend.client_order_id)
+    change = f'"order_qty":{instrument.lot.text(amend.size_lots)}'
+    if amend.price_ticks is not None:
+        change += f',"limit_price":{instrument.tick.text(amend.price_ticks)}'
+    if amend.post_only:
         change += ',"post_only":true'
     params = f'{which},{change},"deadline":"{rfc3339_text(deadline_ns)}"'
     return _request("amend_order", params, request_id)

@@ -306,6 +306,80 @@ def test_an_amend_is_asked_about_where_it_is_not_known_what_it_did(
     assert not order.cancelling
 
 
+def moved(house: House, order: Order, ticks: int = 90, lots: int = 15) -> Amend:
+    """Have a move to another price and size leave."""
+    house.orders.amend(order, ticks, lots, NOW_NS)
+    return Amend(order.instrument, order.client_order_id, order.venue_order_id, lots, ticks)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "open_lots"),
+    [
+        (Verdict.REFUSED, 10),
+        (Verdict.OUT_OF_ORDERS, 10),
+        (Verdict.WITHHELD, 10),
+        (Verdict.UNKNOWN, 15),
+        (Verdict.DONE, 15),
+    ],
+)
+def test_a_move_is_over_where_it_is_proved_not_to_have_been_made(
+    verdict: Verdict, open_lots: int
+) -> None:
+    house = House(tells_ns=TELLS_NS)
+    order = house.live()
+    house.told(moved(house, order), verdict)
+    assert order.open_lots == open_lots
+    assert not order.cancelling
+
+
+def test_an_acknowledged_move_is_asked_about_where_it_is_not_told() -> None:
+    for is_told in (True, False):
+        house = House(tells_ns=TELLS_NS)
+        order = house.live()
+        house.told(moved(house, order), Verdict.DONE)
+        if is_told:
+            stands: dict[str, Any] = {
+                "price_ticks": 90,
+                "size_lots": 15,
+                "source": Source.STREAM,
+            }
+            house.orders.on_report(report(order, VenueStatus.NEW, **stands))
+        assert house.asks(NOW_NS + TELLS_NS) == ([] if is_told else [query_of(order)])
+
+
+def test_a_move_without_an_answer_is_asked_about_until_nothing_can_be_on_its_way() -> None:
+    house = House()
+    order = house.live()
+    house.told(moved(house, order), Verdict.UNKNOWN)
+    over_ns = NOW_NS + EXPIRY_NS + EXECUTION_NS + LAG_NS + SKEW_NS
+    stands = report(order, VenueStatus.NEW, source=Source.QUERY)
+    house.told(query_of(order), Verdict.DONE, stands, sent_ns=over_ns)
+    assert (order.open_lots, house.in_doubt(order)) == (15, True)
+    house.told(query_of(order), Verdict.DONE, stands, sent_ns=over_ns + 1)
+    assert (order.open_lots, house.in_doubt(order)) == (10, False)
+
+
+def test_a_move_that_nobody_told_of_is_found_where_the_order_stands_there() -> None:
+    house = House()
+    order = house.live()
+    house.told(moved(house, order), Verdict.UNKNOWN)
+    house.proof.stream_since_ns = NOW_NS - 1
+    over_ns = NOW_NS + EXPIRY_NS + EXECUTION_NS + SKEW_NS
+    stands = report(order, VenueStatus.NEW, source=Source.QUERY, price_ticks=90, size_lots=15)
+    house.told(query_of(order), Verdict.DONE, stands, sent_ns=over_ns + 1)
+    assert (order.price_ticks, order.open_lots) == (90, 15)
+    assert not house.in_doubt(order)
+
+
+def test_where_a_request_never_expires_only_the_stream_ends_a_move() -> None:
+    house = House(expiry_ns=None)
+    order = house.live()
+    house.told(moved(house, order), Verdict.UNKNOWN)
+    stands = report(order, VenueStatus.NEW, source=Source.QUERY)
+    house.told(query_of(order), Verdict.DONE, stands, sent_ns=NOW_NS + 86_400 * NS_PER_S)
+    assert (order.open_lots, house.in_doubt(order)) == (15, True)
+
+
 def test_the_halves_of_a_replace_are_judged_one_by_one() -> None:
     house = House()
     old, new = house.live(), house.sent(101)

@@ -622,6 +622,62 @@ def amended(
     return (risk or risk_of()).approve_amend(amend, INSTRUMENT, of, now_ns)
 
 
+def moved(
+    size_lots: int,
+    ticks: int = BID,
+    *,
+    of: Order | None = None,
+    others: tuple[tuple[Side, int, int], ...] = (),
+    position_lots: int = 0,
+    risk: Risk | None = None,
+    instrument: Instrument = INSTRUMENT,
+) -> RefusalReason | None:
+    """Judge a move to a price and a whole size; the order itself is open, and so are others."""
+    of = of or standing(100)
+    amend = Amend(0, of.client_order_id, "7", size_lots, ticks)
+    open_ = Open((of.side, of.price_ticks, of.open_lots), *others)
+    answer = (risk or risk_of()).approve_reprice(
+        amend, instrument, of, LIVE, 0, open_, position_lots, NOW_NS
+    )
+    if isinstance(answer, Approved):
+        assert answer.command is amend
+        return None
+    return answer.reason
+
+
+def test_a_move_counts_what_it_adds_to_what_is_open() -> None:
+    assert moved(200, position_lots=200) is None
+    assert moved(201, position_lots=200) is RefusalReason.POSITION
+    assert moved(100, BID + 1, position_lots=300) is None, "it opens no more than it had"
+
+
+def test_a_move_is_as_large_as_what_it_leaves_open() -> None:
+    half = standing(100, 60)
+    assert moved(60 + 250, of=half) is None
+    assert moved(60 + 251, of=half) is RefusalReason.ORDER_NOTIONAL
+    assert moved(60 + 301, of=half) is RefusalReason.ORDER_SIZE
+    assert moved(60, of=half) is RefusalReason.VENUE_FILTER, "nothing is left"
+
+
+def test_the_venues_largest_order_holds_for_the_whole_size_of_a_move() -> None:
+    row = replace(INSTRUMENT, max_lots=150)
+    assert moved(150, of=standing(100, 60), instrument=row) is None
+    assert moved(151, of=standing(100, 60), instrument=row) is RefusalReason.VENUE_FILTER
+
+
+def test_a_move_meets_the_limits_of_a_new_order() -> None:
+    assert moved(100, 10_101) is RefusalReason.PRICE_COLLAR
+    own = ((Side.SELL, BID + 1, 10),)
+    assert moved(100, BID + 1, others=own) is RefusalReason.SELF_MATCH
+    assert moved(100, others=((Side.BUY, BID, 1),) * 5) is RefusalReason.OPEN_ORDERS
+    risk = risk_of()
+    risk.halt_instrument(0, "unknown execution", HaltKind.CONTRADICTION)
+    assert moved(100, BID + 1, risk=risk) is RefusalReason.HALTED
+    risk = risk_of(replace(LIMITS, max_orders_per_s=1))
+    assert moved(100, BID + 1, risk=risk) is None
+    assert moved(100, BID + 1, risk=risk) is RefusalReason.ORDER_RATE
+
+
 @pytest.mark.parametrize(
     ("size_lots", "approved"), [(100, False), (101, False), (99, True), (41, True), (40, False)]
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.model.commands import OrderKind, Place, TimeInForce
+from core.model.commands import Amend, OrderKind, Place, TimeInForce
 from core.model.errors import BadParameter
 from core.model.events import Side
 from core.model.units import NS_PER_MS, NS_PER_S
@@ -104,9 +104,8 @@ def test_an_order_can_be_judged_without_being_placed() -> None:
 
 
 def test_an_amend_changes_price_and_size_at_once() -> None:
-    request = trading.amend_order(
-        world.BTC, ORDER, "hl-1", 375_001, 2, DEADLINE_NS, 17, post_only=True
-    )
+    amend = Amend(0, "hl-1", ORDER, 2, 375_001, post_only=True)
+    request = trading.amend_order(world.BTC, amend, DEADLINE_NS, 17)
     assert sent(request, "amend_order") == {
         "order_id": ORDER,
         "order_qty": 0.00000002,
@@ -114,12 +113,14 @@ def test_an_amend_changes_price_and_size_at_once() -> None:
         "post_only": True,
         "deadline": DEADLINE,
     }
-    by_name = trading.amend_order(world.BTC, "", "hl-1", 375_001, 2, DEADLINE_NS, 17)
+    amend = Amend(0, "hl-1", "", 2, 375_001)
+    by_name = trading.amend_order(world.BTC, amend, DEADLINE_NS, 17)
     assert sent(by_name, "amend_order")["cl_ord_id"] == "hl-1"
 
 
 def test_an_amend_without_a_price_makes_smaller_where_it_stands() -> None:
-    request = trading.amend_order(world.BTC, ORDER, "hl-1", None, 2, DEADLINE_NS, 17)
+    amend = Amend(0, "hl-1", ORDER, 2)
+    request = trading.amend_order(world.BTC, amend, DEADLINE_NS, 17)
     assert sent(request, "amend_order") == {
         "order_id": ORDER,
         "order_qty": 0.00000002,

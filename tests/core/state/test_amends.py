@@ -1,0 +1,195 @@
+"""Orders that are moved where they stand: until it is known what became of it, both count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from core.model.commands import OrderKind, Place, TimeInForce
+from core.model.events import Change, Fill, OrderReport, Side, Source, VenueStatus
+from core.model.views import OrderState
+from core.state.orders import Order, Orders
+from venues.kit.names import Prefixed
+
+STREAM, QUERY = Source.STREAM, Source.QUERY
+
+
+def live(side: Side = Side.BUY) -> tuple[Orders, Order]:
+    orders = Orders(Prefixed("hx-", 1), reprices=True)
+    place = Place(0, orders.next_id(), side, OrderKind.LIMIT, TimeInForce.GTC, 100, 10)
+    order = orders.add(place, 1)
+    orders.on_report(told(order, 100, 10))
+    return orders, order
+
+
+def told(order: Order, ticks: int, lots: int, source: Source = STREAM, **more: Any) -> OrderReport:
+    fields: dict[str, Any] = {
+        "instrument": 0,
+        "client_order_id": order.client_order_id,
+        "venue_order_id": "77",
+        "source": source,
+        "change": Change.REPLACED,
+        "status": VenueStatus.NEW,
+        "side": order.side,
+        "price_ticks": ticks,
+        "size_lots": lots,
+        "filled_lots": 0,
+    }
+    return OrderReport(**(fields | more))
+
+
+def fill(trade_id: int, lots: int) -> Fill:
+    return Fill(str(trade_id), trade_id, 100, lots, 0, "", True, 0)
+
+
+def test_while_an_amend_is_under_way_the_larger_size_and_both_prices_count() -> None:
+    orders, order = live()
+    orders.amend(order, 90, 15, 2)
+    assert (order.price_ticks, order.size_lots) == (100, 10), "nothing is told yet"
+    assert order.open_lots == orders.exposure(0).open_buy_lots == 15
+    assert orders.exposure(0).highest_buy_ticks() == 100
+    orders.amend(order, 110, 4, 3)
+    assert order.open_lots == orders.exposure(0).open_buy_lots == 10
+    assert orders.exposure(0).highest_buy_ticks() == 110
+
+
+def test_both_prices_of_an_offer_count_too() -> None:
+    orders, order = live(Side.SELL)
+    orders.amend(order, 90, 10, 2)
+    assert orders.exposure(0).lowest_sell_ticks() == 90
+    orders.on_amend_refused(order)
+    assert orders.exposure(0).lowest_sell_ticks() == 100
+
+
+def test_an_amend_that_is_told_is_what_stands_and_its_id_stays() -> None:
+    orders, order = live()
+    name = order.client_order_id
+    orders.amend(order, 90, 15, 2)
+    folded = orders.on_report(told(order, 90, 15))
+    assert folded is not None
+    assert folded.changed
+    assert (order.price_ticks, order.size_lots, order.open_lots) == (90, 15, 15)
+    assert (order.amend_ticks, order.amend_lots) == (0, 0)
+    assert orders.exposure(0).highest_buy_ticks() == 90
+    assert orders.find(name) is order
+    assert order.state is OrderState.LIVE
+
+
+def test_a_refused_amend_leaves_the_order_as_it_was() -> None:
+    orders, order = live()
+    orders.amend(order, 110, 15, 2)
+    assert orders.on_amend_refused(order).changed
+    assert (order.price_ticks, order.size_lots, order.open_lots) == (100, 10, 10)
+    assert orders.exposure(0).open_buy_lots == 10
+    assert orders.exposure(0).highest_buy_ticks() == 100
+
+
+def test_a_fill_at_the_old_price_while_an_amend_is_under_way_leaves_the_rest_of_both() -> None:
+    orders, order = live()
+    orders.amend(order, 90, 15, 2)
+    orders.on_report(
+        told(order, 100, 10, change=Change.TRADE, filled_lots=10, fills=(fill(1, 10),))
+    )
+    assert not order.state.terminal, "it may have 15 by now, and 5 are open"
+    assert order.open_lots == orders.exposure(0).open_buy_lots == 5
+    orders.on_amend_refused(order)
+    assert order.state is OrderState.FILLED
+    assert orders.exposure(0).open_buy_lots == 0
+
+
+def test_more_than_the_old_size_is_filled_before_the_amend_is_told_and_is_no_contradiction() -> (
+    None
+):
+    orders, order = live()
+    orders.amend(order, 110, 15, 2)
+    folded = orders.on_report(
+        told(order, 110, 15, change=Change.TRADE, filled_lots=12, fills=(fill(1, 12),))
+    )
+    assert folded is not None
+    assert not folded.contradiction
+    assert order.open_lots == 3
+
+
+def test_a_late_answer_that_tells_what_was_before_takes_nothing_back() -> None:
+    orders, order = live()
+    orders.amend(order, 90, 15, 2)
+    orders.on_report(told(order, 90, 15))
+    folded = orders.on_report(told(order, 100, 10, QUERY))
+    assert folded is not None
+    assert not folded.contradiction
+    assert (order.price_ticks, order.size_lots) == (90, 15)
+
+
+def test_a_late_answer_proves_no_amend_that_leads_back_to_what_was_before() -> None:
+    orders, order = live()
+    orders.amend(order, 100, 15, 2)
+    orders.on_report(told(order, 100, 15))
+    orders.amend(order, 100, 10, 3)
+    orders.on_report(told(order, 100, 10, QUERY))
+    assert order.open_lots == 15, "the answer may be of before"
+    orders.on_report(told(order, 100, 10))
+    assert order.open_lots == 10
+
+
+def test_what_stood_when_nothing_could_be_on_its_way_is_believed() -> None:
+    orders, order = live()
+    orders.amend(order, 90, 15, 2)
+    orders.on_stands(order, told(order, 100, 10, QUERY))
+    assert (order.price_ticks, order.open_lots, order.amend_lots) == (100, 10, 0)
+    orders.amend(order, 90, 15, 3)
+    orders.on_stands(order, told(order, 90, 15, QUERY))
+    assert (order.price_ticks, order.open_lots, order.amend_lots) == (90, 15, 0)
+
+
+def test_a_price_that_was_never_asked_for_is_a_contradiction() -> None:
+    orders, order = live()
+    orders.amend(order, 90, 10, 2)
+    for ticks in (89, 101):
+        folded = orders.on_report(told(order, ticks, 10))
+        assert folded is not None
+        assert "price" in folded.contradiction
+    assert orders.on_report(told(order, 90, 10)) is not None
+
+
+def test_an_order_that_nobody_has_moved_keeps_its_price_for_life() -> None:
+    orders, order = live()
+    folded = orders.on_report(told(order, 99, 10))
+    assert folded is not None
+    assert "price" in folded.contradiction
+
+
+def test_an_order_of_an_earlier_boot_stands_as_the_venue_says() -> None:
+    orders = Orders(Prefixed("hx-", 2), reprices=True)
+    place = Place(0, "hx-1-1", Side.BUY, OrderKind.LIMIT, TimeInForce.GTC, 100, 10)
+    order = orders.resume(place, 1, "77", 0, 0, ())
+    folded = orders.on_report(told(order, 250, 30, QUERY))
+    assert folded is not None
+    assert not folded.contradiction
+    assert (order.price_ticks, order.open_lots) == (250, 30)
+    assert orders.exposure(0).highest_buy_ticks() == 250
+    orders.on_report(told(order, 260, 20))
+    orders.on_report(told(order, 250, 30, QUERY))
+    assert (order.price_ticks, order.open_lots) == (260, 20), "told in order since"
+
+
+@pytest.mark.parametrize("status", [VenueStatus.CANCELED, VenueStatus.FILLED])
+def test_an_order_that_ends_while_it_is_moved_leaves_nothing_behind(status: VenueStatus) -> None:
+    orders, order = live()
+    orders.amend(order, 90, 15, 2)
+    fills = (fill(1, 10),) if status is VenueStatus.FILLED else ()
+    filled = sum(each.lots for each in fills)
+    orders.on_report(told(order, 100, 10, status=status, fills=fills, filled_lots=filled))
+    exposure = orders.exposure(0)
+    assert order.state.terminal
+    assert (exposure.open_buy_lots, exposure.open_orders, len(orders)) == (0, 0, 0)
+    assert exposure.highest_buy_ticks() == 0
+    assert exposure._buy_ticks == []
+
+
+def test_a_smaller_size_where_nothing_was_moved_counts_whoever_tells_it() -> None:
+    orders, order = live()
+    orders.amend(order, 100, 4, 2)
+    assert order.open_lots == 10
+    orders.on_report(told(order, 100, 4, QUERY))
+    assert order.open_lots == 4
