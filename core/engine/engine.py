@@ -8,7 +8,7 @@ follows from a fact is the rooms' own. No arithmetic on prices, no clock, no I/O
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -34,7 +34,7 @@ from core.engine.proof import Proof
 from core.engine.recovery import Recovery
 from core.engine.reference_data import ReferenceData
 from core.engine.remedies import Remedies
-from core.engine.replies import Replies
+from core.engine.replies import OF_ORDERS, Replies, named
 from core.engine.turn import Recorder, Turn
 from core.model.errors import JournalFailed
 from core.model.events import (
@@ -77,6 +77,7 @@ from core.state.book import Book
 from core.state.counts import Counts
 from core.state.daily_loss import Price, Told
 from core.state.hops import Hops
+from core.state.inflight import Asked
 from core.state.journal import Answer, Journal, Kind, pack
 from core.state.orders import Orders
 from core.state.others import Others
@@ -463,6 +464,7 @@ class Engine:
             LimitsReport: self.reference_data.on_limits,
             TradingStatus: self.reference_data.on_trading_status,
             PriceTold: self.prices.on_told,
+            Reply: self.on_reply,
             VenueTime: _on_nothing,
             SessionNotice: self._on_notice,
             Numbered: self.lines.on_numbered,
@@ -474,24 +476,14 @@ class Engine:
         )
         self.replies = Replies(
             adapter=adapter,
-            handlers=self._handlers,
             throttle=self.throttle,
             clock=self.clock,
             outbound=self.outbound,
             turn=self.turn,
-            market_data=self.market_data,
-            reference_data=self.reference_data,
-            prices=self.prices,
-            lines=self.lines,
-            dead_man=self.dead_man,
-            proof=self.proof,
-            remedies=self.remedies,
-            recovery=self.recovery,
             hops=hops,
             counts=self.counts,
             door=door,
         )
-        self._handlers[Reply] = self.replies.on_reply
         self._controls: dict[str, Callable[[str], str | None]] = {
             "restore": self._restore,
             "losses": self._losses,
@@ -570,7 +562,8 @@ class Engine:
         self._record(Kind.DOWN, link, now_ns, reason.encode())
         self._begin_turn(now_ns)
         self.lines.down(link, reason)
-        self.replies.on_line_lost(link)
+        for asked in self.replies.lost(link):
+            self._no_reply(asked)
         self._apply()
         # At once, not with the next tick: a redial may be faster, and nothing is proved on it yet.
         self.gate.refresh()
@@ -588,7 +581,13 @@ class Engine:
         answer = Answer(request_id, status, dict(headers), body)
         self._record(Kind.ANSWER, 0, now_ns, pack(answer))
         self._begin_turn(now_ns)
-        self.replies.on_answer(request_id, status, headers, body)
+        asked = self.replies.answered(request_id, status)
+        if asked is not None:
+            reply = self.replies.read(asked, status, headers, body)
+            if reply is None:
+                self._no_reply(asked)
+            else:
+                self._take(asked, reply)
         self._end_turn()
 
     def on_due(self, now_ns: int) -> None:
@@ -749,13 +748,18 @@ class Engine:
 
     def _apply(self) -> None:
         """Fold everything the read brought, before the strategy sees any of it."""
+        events = self.turn.events
+        if events:
+            self._fold(events)
+            events.clear()
+
+    def _fold(self, facts: Sequence[Event]) -> None:
+        """Fold facts one by one, each with what follows from it."""
         turn, handlers = self.turn, self._handlers
-        events = turn.events
-        for event in events:
-            handlers[type(event)](event)
+        for fact in facts:
+            handlers[type(fact)](fact)
             if turn.busy:
                 self._follow()
-        events.clear()
 
     def _follow(self) -> None:
         """Take up what components have left for whoever lies above them."""
@@ -769,7 +773,8 @@ class Engine:
         """Look at every deadline that needs no better than a tick."""
         now_ns = self.turn.now_ns
         self.timers.push(now_ns + TICK_NS, None)
-        self.replies.step()
+        for asked in self.replies.overdue():
+            self._no_reply(asked)
         self.lines.step()
         self._apply()
         self.market_data.step()
@@ -788,6 +793,50 @@ class Engine:
             nothing_open = self.desk.session is SessionState.HALTED and not len(self.orders)
             needless = nothing_open or self.reference_data.maintained
             self.dead_man.step(now_ns, way_open=self.desk.way_open, needless=needless)
+
+    # -- a reply -------------------------------------------------------------------------------
+
+    def on_reply(self, reply: Reply) -> None:
+        """A reply came on the connection that is being read."""
+        asked = self.replies.asked(reply, self.lines.reading)
+        self.lines.heard()
+        self._take(asked, reply)
+
+    def _take(self, asked: Asked | None, reply: Reply) -> None:
+        """Carry a reply to its end: limits, facts, and then all who may have asked, in this order.
+
+        Whoever asked is told last of what it changed, so that it goes on from what is known now.
+        """
+        now_ns = self.turn.now_ns
+        self.replies.obey(asked, reply)
+        if asked is not None and type(asked.command) in OF_ORDERS:
+            self._fold(reply.facts)
+            self.replies.time(asked)
+            self.proof.on_reply(asked, reply, now_ns)
+            self.remedies.on_reply(asked, reply, now_ns)
+            return
+        if asked is not None and self.market_data.outlived(asked):
+            self.market_data.on_no_reply(asked)
+            return
+        self._fold([named(asked, fact) for fact in reply.facts])
+        if asked is None:
+            return
+        self.market_data.on_reply(asked, reply)
+        self.reference_data.on_reply(asked, reply)
+        self.prices.on_reply(asked, reply)
+        self.lines.on_reply(asked, reply)
+        self.dead_man.on_reply(asked, reply, now_ns)
+        self.proof.on_reply(asked, reply, now_ns)
+        self.remedies.on_reply(asked, reply, now_ns)
+        self.recovery.on_reply(asked, reply, now_ns)
+
+    def _no_reply(self, asked: Asked) -> None:
+        """The answer to a question will not come: tell all who may have asked it."""
+        self.lines.on_no_reply(asked)
+        self.dead_man.on_no_reply(asked)
+        self.market_data.on_no_reply(asked)
+        self.proof.on_no_reply(asked, self.turn.now_ns)
+        self.recovery.on_no_reply(asked)
 
     # -- what concerns several rooms -----------------------------------------------------------
 

@@ -1,27 +1,19 @@
-"""Replies: what becomes of everything we have asked, whichever way its answer comes or does not.
+"""Replies: what each was asked for, and what it says about when to speak again.
 
-Here a reply, an overdue one or a lost one is matched with its request, its facts are folded, and
-all rooms that may have asked are told in turn. What a verdict proves about an order lives in
-``core.engine.proof``; what a ban or a limit forbids from then on lives in ``core.state.throttle``.
+Here a reply, an overdue one or a lost one is matched with its request, and the venue's counts,
+limits and bans are obeyed. Who folds its facts, and who is told of it in which order, is in
+``core.engine.engine``; what a verdict proves about an order in ``core.engine.proof``, what a ban or
+a limit forbids from then on in ``core.state.throttle``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
 from core.engine.charges import instrument_of
-from core.engine.dead_man import DeadMansSwitch
-from core.engine.lines import Lines
-from core.engine.market_data import MarketData
 from core.engine.outbound import Door, Outbound
-from core.engine.prices import Prices
-from core.engine.proof import Proof
-from core.engine.recovery import Recovery
-from core.engine.reference_data import ReferenceData
-from core.engine.remedies import Remedies
 from core.engine.turn import Turn
 from core.model.commands import Amend, Cancel, CancelAll, Place, QueryOrder, Replace
 from core.model.errors import RemoteFault
@@ -35,7 +27,7 @@ from core.state.inflight import Asked
 from core.state.throttle import Throttle
 from core.state.venue_clock import VenueClock
 
-_OF_ORDERS = frozenset((Place, Replace, Amend, Cancel))
+OF_ORDERS = frozenset((Place, Replace, Amend, Cancel))
 """What changes one order: nobody but those who keep orders waits for the replies to it."""
 
 _CANCELS = frozenset((Cancel, CancelAll))
@@ -50,20 +42,11 @@ class Replies:
         "_adapter",
         "_clock",
         "_counts",
-        "_dead_man",
         "_door",
-        "_handlers",
         "_hops",
         "_kinds",
-        "_lines",
-        "_market_data",
         "_newest_id",
         "_outbound",
-        "_prices",
-        "_proof",
-        "_recovery",
-        "_reference_data",
-        "_remedies",
         "_throttle",
         "_turn",
     )
@@ -72,38 +55,19 @@ class Replies:
         self,
         *,
         adapter: Adapter,
-        handlers: Mapping[type[Event], Callable[[Any], None]],
         throttle: Throttle,
         clock: VenueClock,
         outbound: Outbound,
         turn: Turn,
-        market_data: MarketData,
-        reference_data: ReferenceData,
-        prices: Prices,
-        lines: Lines,
-        dead_man: DeadMansSwitch,
-        proof: Proof,
-        remedies: Remedies,
-        recovery: Recovery,
         hops: Hops,
         counts: Counts,
         door: Door,
     ) -> None:
-        """``handlers`` says who folds each kind of fact."""
         self._adapter = adapter
-        self._handlers = handlers
         self._throttle = throttle
         self._clock = clock
         self._outbound = outbound
         self._turn = turn
-        self._market_data = market_data
-        self._reference_data = reference_data
-        self._prices = prices
-        self._lines = lines
-        self._dead_man = dead_man
-        self._proof = proof
-        self._remedies = remedies
-        self._recovery = recovery
         self._hops = hops
         self._counts = counts
         self._door = door
@@ -113,87 +77,56 @@ class Replies:
 
     # -- the ways a question ends --------------------------------------------------------------
 
-    def on_reply(self, reply: Reply) -> None:
-        """A reply came on the line that is being read."""
+    def asked(self, reply: Reply, link: int) -> Asked | None:
+        """Return what a reply on a connection answers; ``None`` where nothing waits for it."""
         inflight = self._outbound.inflight
         asked = inflight.find(reply.request_id)
-        if asked is not None and asked.line != self._lines.reading:
-            asked = None  # what was asked elsewhere is answered there
-        elif reply.verdict is _DONE and inflight.goes_on(reply.request_id):
-            asked = None
-        else:
-            inflight.take(reply.request_id)
-        self._lines.heard()
-        self._take(asked, reply)
+        if asked is not None and asked.line != link:
+            return None  # what was asked elsewhere is answered there
+        if reply.verdict is _DONE and inflight.goes_on(reply.request_id):
+            return None
+        inflight.take(reply.request_id)
+        return asked
 
-    def on_answer(
-        self, request_id: int, status: int, headers: Mapping[str, str], body: bytes
-    ) -> None:
-        """A REST request was answered; ``status`` 0 says that it was not, and ``body`` why."""
+    def answered(self, request_id: int, status: int) -> Asked | None:
+        """Return what a REST answer is to, likewise; ``status`` as in ``read``."""
         asked = self._outbound.inflight.take(request_id)
-        if asked is None:
-            return
-        if not status:
+        if asked is not None and not status:
             self._outbound.unreached(asked)
+        return asked
+
+    def read(
+        self, asked: Asked, status: int, headers: Mapping[str, str], body: bytes
+    ) -> Reply | None:
+        """Return what a REST answer says; ``None`` where that cannot be read: it proves nothing.
+
+        ``status`` 0 says that the request was not answered, and ``body`` why.
+        """
         try:
-            reply = self._adapter.answer(asked.command, request_id, status, headers, body)
+            return self._adapter.answer(asked.command, asked.request_id, status, headers, body)
         except RemoteFault as fault:
             self._counts.errors += 1
             kind = type(asked.command).__name__
             self._say(kind, f"answer to {kind}: {fault}")
-            self._no_reply(asked)
-        else:
-            self._take(asked, reply)
+            return None
 
-    def on_line_lost(self, line: int) -> None:
-        """What was asked on a line that is gone will not be answered."""
-        for asked in self._outbound.inflight.lost(line):
-            self._no_reply(asked)
+    def lost(self, line: int) -> list[Asked]:
+        """Return what was asked on a line that is gone: it will not be answered."""
+        return self._outbound.inflight.lost(line)
 
-    def step(self) -> None:
-        """Wait no longer for what is overdue."""
-        for asked in self._outbound.inflight.overdue(self._turn.now_ns):
-            self._no_reply(asked)
-
-    def _no_reply(self, asked: Asked) -> None:
-        self._lines.on_no_reply(asked)
-        self._dead_man.on_no_reply(asked)
-        self._market_data.on_no_reply(asked)
-        self._proof.on_no_reply(asked, self._turn.now_ns)
-        self._recovery.on_no_reply(asked)
+    def overdue(self) -> list[Asked]:
+        """Return what is waited for no longer."""
+        return self._outbound.inflight.overdue(self._turn.now_ns)
 
     # -- what a reply says ---------------------------------------------------------------------
 
-    def _take(self, asked: Asked | None, reply: Reply) -> None:
-        now_ns = self._turn.now_ns
+    def obey(self, asked: Asked | None, reply: Reply) -> None:
+        """Count a reply, and take what it says of the venue's limits."""
         self._counts.replies += 1
         if reply.budgets:
             self._learn(asked, reply)
         if reply.verdict is not _DONE:
             self._refused(asked, reply)
-        if asked is not None and type(asked.command) in _OF_ORDERS:
-            for fact in reply.facts:
-                self._handlers[type(fact)](fact)
-            self._time(asked)
-            self._proof.on_reply(asked, reply, now_ns)
-            self._remedies.on_reply(asked, reply, now_ns)
-            return
-        if asked is not None and self._market_data.outlived(asked):
-            self._market_data.on_no_reply(asked)
-            return
-        for fact in reply.facts:
-            named = _named(asked, fact)
-            self._handlers[type(named)](named)
-        if asked is None:
-            return
-        self._market_data.on_reply(asked, reply)
-        self._reference_data.on_reply(asked, reply)
-        self._prices.on_reply(asked, reply)
-        self._lines.on_reply(asked, reply)
-        self._dead_man.on_reply(asked, reply, now_ns)
-        self._proof.on_reply(asked, reply, now_ns)
-        self._remedies.on_reply(asked, reply, now_ns)
-        self._recovery.on_reply(asked, reply, now_ns)
 
     def _learn(self, asked: Asked | None, reply: Reply) -> None:
         """Take the venue's counts. They may lack what is not answered yet, and in a reply that a
@@ -207,7 +140,8 @@ class Replies:
         under_way = [other.costs for other in self._outbound.inflight]
         self._throttle.learn(reply.budgets, venue_ns, under_way)
 
-    def _time(self, asked: Asked) -> None:
+    def time(self, asked: Asked) -> None:
+        """Note how long the reply to an order or its cancel took."""
         kind = type(asked.command)
         if kind is Place or kind is Replace:
             self._hops.record(hop.ORDER_ACK, self._turn.now_ns - asked.sent_ns)
@@ -245,7 +179,7 @@ class Replies:
             self._door.log(line)
 
 
-def _named(asked: Asked | None, fact: Event) -> Event:
+def named(asked: Asked | None, fact: Event) -> Event:
     """Add what only the question tells: which order it was about, and when it was asked.
 
     A venue may list a cancelled order under its cancel's id: it is the one we asked about.

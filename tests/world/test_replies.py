@@ -55,8 +55,8 @@ def test_a_count_is_taken_less_what_is_under_way_and_of_an_overtaken_reply_lower
     w.engine.replies._throttle = learning  # type: ignore[assignment] # notes, counts not
     w.engine.lines.reading = TRADE
     uses = (BudgetUse("orders_10s", 1),)
-    w.engine.replies.on_reply(Reply(request_id=newer, verdict=Verdict.DONE, budgets=uses))
-    w.engine.replies.on_reply(Reply(request_id=older, verdict=Verdict.DONE, budgets=uses))
+    w.engine.on_reply(Reply(request_id=newer, verdict=Verdict.DONE, budgets=uses))
+    w.engine.on_reply(Reply(request_id=older, verdict=Verdict.DONE, budgets=uses))
     cost = w.house.adapter.cost(asked[older])
     assert learning.under_way == [[cost], None]
 
@@ -82,7 +82,7 @@ def test_an_answer_that_cannot_be_read_proves_nothing_and_is_counted():
     assert w.desk.cancel(order) is None
     request_id = max(asked.request_id for asked in w.engine.outbound.inflight)
     before = w.engine.counts.errors
-    w.engine.replies.on_answer(request_id, 200, {}, b"{")
+    w.engine.on_answer(request_id, 200, {}, b"{", w.now_ns)
     assert w.engine.counts.errors == before + 1
     assert order.client_order_id in w.engine.proof.doubts
     assert not order.cancelling
