@@ -44,6 +44,10 @@ _NO_QUOTE = Refusal(
     "a quote is for an instrument of this run, and each side None or whole numbers of ticks and"
     " lots",
 )
+_WOULD_TRADE = Refusal(
+    RefusalReason.VENUE_FILTER,
+    "the venue has no post-only orders, and by the book this one would trade at once",
+)
 _BUSY = Refusal(RefusalReason.ORDER_BUSY, "a change of the order is on its way")
 
 CANCEL_NS: Final = 500 * NS_PER_MS
@@ -90,6 +94,7 @@ class TradingDesk:
         "_orders",
         "_outbound",
         "_positions",
+        "_quote_kind",
         "_quotes",
         "_risk",
         "_stamp",
@@ -127,6 +132,7 @@ class TradingDesk:
         self._balances = balances
         self._orders = orders
         self._risk = risk
+        self._quote_kind = _POST_ONLY if risk.can_post else OrderKind.LIMIT
         self._outbound = outbound
         self._stamp = stamp
         self._timer = timer
@@ -181,12 +187,14 @@ class TradingDesk:
         lots: int,
         *,
         kind: OrderKind = OrderKind.LIMIT,
-        tif: TimeInForce = TimeInForce.GTC,
+        tif: TimeInForce | None = None,
     ) -> Order | Refusal:
         if not self._has(instrument):
             return _NO_INSTRUMENT
         if not self.gate_open:
             return self._refused(instrument, _NOT_TRADING)
+        if tif is None:
+            tif = self._risk.resting
         return self._place(self._risk.approve_place, instrument, side, price_ticks, lots, kind, tif)
 
     def way_out(
@@ -451,7 +459,9 @@ class TradingDesk:
         if order is None:
             if wanted is None:
                 return None
-            answer = self.place(instrument, side, wanted.price_ticks, wanted.lots, kind=_POST_ONLY)
+            answer = self._taking(instrument, side, wanted) or self.place(
+                instrument, side, wanted.price_ticks, wanted.lots, kind=self._quote_kind
+            )
         elif order.cancelling:
             return None
         elif wanted is None:
@@ -466,13 +476,26 @@ class TradingDesk:
         elif not self._moves(order, wanted):
             return self.cancel(order)  # the next quote places it anew
         else:
-            answer = self._move(order, wanted.price_ticks, wanted.lots, _POST_ONLY)
+            answer = self._taking(instrument, side, wanted) or self._move(
+                order, wanted.price_ticks, wanted.lots, self._quote_kind
+            )
             if isinstance(answer, Refusal) and not self._is_in_the_way(answer, instrument, side):
                 self.cancel(order)
         if isinstance(answer, Refusal):
             return Refusal(answer.reason, answer.text, side)
         self._quotes[instrument, side] = answer
         return None
+
+    def _taking(self, instrument: int, side: Side, wanted: Quote) -> Refusal | None:
+        """Refuse a quote that would trade at once by the book, where the venue does not."""
+        if self._quote_kind is _POST_ONLY:
+            return None
+        book, ticks = self._books[instrument], wanted.price_ticks
+        if side is _BUY:
+            meets = book.ask_lots and ticks >= book.ask_ticks
+        else:
+            meets = book.bid_lots and ticks <= book.bid_ticks
+        return self._refused(instrument, _WOULD_TRADE) if meets else None
 
     def _moves(self, order: Order, wanted: Quote) -> bool:
         """Whether the venue can move an order there in one request."""

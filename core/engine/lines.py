@@ -380,7 +380,11 @@ class Lines:
             del self.overlaps[line]
 
     def _make(self, line: int, why: str) -> None:
-        """Have another connection made beside the one in use."""
+        """Have another connection made beside the one in use, or in its place where none may be."""
+        session = self._sessions[line]
+        if not session.line.overlap:
+            self.drop(session.link, f"{why}: none may stand beside it", redial_now=True)
+            return
         spare = self._spare(line)
         self._door.log(f"line {spare.line.name}: {why}: replacing it")
         if spare.sendable:  # the one before is still listened to

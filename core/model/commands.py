@@ -24,11 +24,14 @@ class OrderKind(StrEnum):
 
 
 class TimeInForce(StrEnum):
-    """How long an order stands: until cancelled, at once or not, all at once or not."""
+    """How long an order stands: until cancelled or at most for the venue's day, at once or not, all
+    at once or not.
+    """
 
     GTC = "gtc"
     IOC = "ioc"
     FOK = "fok"
+    DAY = "day"
 
 
 class Stream(StrEnum):

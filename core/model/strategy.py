@@ -65,9 +65,13 @@ class Desk(Protocol):
         lots: int,
         *,
         kind: OrderKind = OrderKind.LIMIT,
-        tif: TimeInForce = TimeInForce.GTC,
+        tif: TimeInForce | None = None,
     ) -> OrderView | Refusal:
-        """Send a new order, or say why not."""
+        """Send a new order, or say why not.
+
+        Without ``tif`` it stands as long as the venue lets one: ``GTC``, or ``DAY`` where there is
+        no other.
+        """
         ...
 
     def cancel(self, order: OrderView) -> Refusal | None:
@@ -99,6 +103,10 @@ class Desk(Protocol):
 
     def quote(self, instrument: int, bid: Quote | None, ask: Quote | None) -> Refusal | None:
         """Keep one post-only order a side as wanted, with the fewest changes.
+
+        Where the venue has no such orders each is a limit order, which is refused here, and does
+        not stay, where it would trade at once by the book that we have. It may trade at once all
+        the same, against what the book does not show yet.
 
         Nothing is sent for a side that already stands as wanted or has a change on its way.
         ``None`` takes a side out. Returns the first refusal, if any.

@@ -107,7 +107,9 @@ class Line(Struct, frozen=True, kw_only=True):
     silence_ns: int
     """Without a single byte for this long the connection counts as dead (half open)."""
     lifetime_ns: int
-    """We reconnect by ourselves after this long, before the venue forces it."""
+    """We reconnect by ourselves after this long, before the venue forces it; 0: it knows no age."""
+    overlap: bool = True
+    """Whether another may stand beside it: else it is closed before another is made."""
     max_message_bytes: int
     dial_costs: Costs = ()
     """What a connection takes from the venue's limits, as ``Adapter.cost`` states it."""
@@ -181,6 +183,9 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     streams: frozenset[Stream]
     orders: OrderKinds
     """Which orders it takes. Those at market are ``IOC``, and stand here so, whatever they say."""
+    resting: TimeInForce = TimeInForce.GTC
+    """What an order has that is to stay, where whoever places it does not say: ``GTC`` or ``DAY``.
+    """
     amend: AmendKind
     replace: bool
     """Whether it can take one order out and place another in one request."""

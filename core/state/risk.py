@@ -63,17 +63,19 @@ _POST_ONLY = OrderKind.POST_ONLY
 _GTC = TimeInForce.GTC
 _IOC = TimeInForce.IOC
 _FOK = TimeInForce.FOK
+_DAY = TimeInForce.DAY
 _OPEN = Trading.OPEN
 
 
 EVERY_ORDER: OrderKinds = frozenset(
     {
-        *((OrderKind.LIMIT, tif) for tif in TimeInForce),
+        *((OrderKind.LIMIT, tif) for tif in (_GTC, _IOC, _FOK)),
         (OrderKind.POST_ONLY, _GTC),
         (OrderKind.MARKET, _IOC),
     }
 )
-"""Every order that makes sense: at a venue that takes them all there is nothing to be looked up."""
+"""Every order that makes sense without a day's end: at a venue that takes them all there is nothing
+to be looked up of any other."""
 
 
 class RiskLimits(Frozen, frozen=True, kw_only=True):
@@ -269,9 +271,11 @@ class Risk:
         "_takes",
         "_totals",
         "can_amend",
+        "can_post",
         "can_replace",
         "can_reprice",
         "not_valued",
+        "resting",
     )
 
     def __init__(
@@ -286,6 +290,10 @@ class Risk:
         """Whether price and size of an order can be changed where it stands."""
         self.can_replace = can is None or can.replace
         """Whether an order can be replaced by another."""
+        self.resting = _GTC if can is None else can.resting
+        """What an order has that is to stay."""
+        self.can_post = can is None or (_POST_ONLY, self.resting) in can.orders
+        """Whether an order can be placed that is refused instead of trading at once."""
         self._halts = Halts()
         self._rows: list[_Row] = []
         self._totals = [
@@ -538,8 +546,9 @@ class Risk:
             )
             or _price_refusal(place, instrument, limits, book, exposure, touch_ticks)
         )
-        if refusal is None and self._takes is not None:
-            refusal = _unknown_refusal(place, instrument, self._takes)
+        if refusal is None and (self._takes is not None or place.tif is _DAY):
+            takes = EVERY_ORDER if self._takes is None else self._takes
+            refusal = _unknown_refusal(place, instrument, takes)
         if refusal is not None:
             return refusal
         if row.shares:
@@ -785,7 +794,7 @@ def _venue_refusal(
             f"side {place.side}, kind {place.kind} and time in force {place.tif} have to be a "
             "Side, an OrderKind and a TimeInForce"
         )
-    elif place.kind is _POST_ONLY and place.tif is not _GTC:
+    elif place.kind is _POST_ONLY and (place.tif is _IOC or place.tif is _FOK):
         fault = f"an order that is {place.tif} or nothing cannot be post-only: that one stands"
     elif lots <= 0 or lots < instrument.min_lots:
         return _least_refusal(instrument, lots, 0)

@@ -225,7 +225,8 @@ class Session:
 
     def too_old(self, now_ns: int) -> bool:
         """Whether the venue will soon drop the line for its age."""
-        return self.sendable and now_ns - self.up_ns > self.line.lifetime_ns
+        lifetime_ns = self.line.lifetime_ns
+        return self.sendable and 0 < lifetime_ns < now_ns - self.up_ns
 
     def drained(self, now_ns: int, waiting: bool) -> bool:
         """Whether a relieved connection can go: it has listened on, and no reply is awaited."""

@@ -176,7 +176,7 @@ class FakeDesk:
         lots: int,
         *,
         kind: OrderKind = OrderKind.LIMIT,
-        tif: TimeInForce = TimeInForce.GTC,
+        tif: TimeInForce | None = None,
     ) -> OrderView | Refusal:
         self.calls += 1
         if self.refuse_with is not None:
@@ -184,7 +184,13 @@ class FakeDesk:
         assert price_ticks > 0
         assert lots > 0
         order = FakeOrder(
-            instrument, f"fake-{len(self.orders)}", side, kind, tif, price_ticks, lots
+            instrument,
+            f"fake-{len(self.orders)}",
+            side,
+            kind,
+            tif or TimeInForce.GTC,
+            price_ticks,
+            lots,
         )
         self.orders.append(order)
         return order

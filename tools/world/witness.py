@@ -72,11 +72,12 @@ class WitnessDesk:
         lots: int,
         *,
         kind: OrderKind = OrderKind.LIMIT,
-        tif: TimeInForce = TimeInForce.GTC,
+        tif: TimeInForce | None = None,
     ) -> OrderView | Refusal:
         answer = self._desk.place(instrument, side, price_ticks, lots, kind=kind, tif=tif)
         if not isinstance(answer, Refusal):
             symbol, name = self._symbol(instrument), answer.client_order_id
+            tif = tif or TimeInForce.GTC
             self._hearer.on_asked(Asked(symbol, name, side, kind, tif, price_ticks, lots))
         return answer
 

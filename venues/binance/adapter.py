@@ -228,7 +228,7 @@ def _capabilities(subscription: Subscription) -> Capabilities:
         streams=frozenset(Stream),
         orders=frozenset(
             {
-                *((OrderKind.LIMIT, tif) for tif in TimeInForce),
+                *((OrderKind.LIMIT, tif) for tif in TimeInForce if tif is not TimeInForce.DAY),
                 (OrderKind.POST_ONLY, TimeInForce.GTC),
                 (OrderKind.MARKET, TimeInForce.IOC),
             }

@@ -28,6 +28,7 @@ from core.model.events import (
     InstrumentsReport,
     Levels,
     MarketTrade,
+    Notice,
     OpenOrders,
     OrderReport,
     OrdersListed,
@@ -36,6 +37,7 @@ from core.model.events import (
     Reply,
     Rule,
     Scope,
+    SessionNotice,
     Side,
     Source,
     TopsReport,
@@ -182,7 +184,8 @@ class Adapter:
                 url=subscription.line_urls[name],
                 carries=frozenset(carries),
                 silence_ns=10 * NS_PER_S,
-                lifetime_ns=3_600 * NS_PER_S,
+                lifetime_ns=3_600 * NS_PER_S if answers.ages else 0,
+                overlap=answers.overlaps,
                 max_message_bytes=1 << 16,
                 keepalive=pings,
             )
@@ -342,6 +345,8 @@ class Adapter:
                 return [self._report(told, Source.STREAM)]
             case "balances":
                 return [self._balances(told, whole=False)]
+            case "farewell":
+                return [SessionNotice(Notice.SHUTDOWN)]
             case "status":
                 return [TradingStatus(TRADINGS[told["status"]], told["status"])]
         return [Ignored(str(told["is"]))]
@@ -479,13 +484,16 @@ def _order(adapter: Adapter, place: c.Place) -> dict[str, Any]:
 
 
 def _capabilities(answers: Answers, wants: Subscription) -> Capabilities:
-    orders = {(OrderKind.LIMIT, TimeInForce.GTC), (OrderKind.LIMIT, TimeInForce.IOC)}
-    orders.add((OrderKind.POST_ONLY, TimeInForce.GTC))
+    resting = TimeInForce.DAY if answers.by_the_day else TimeInForce.GTC
+    orders = {(OrderKind.LIMIT, resting), (OrderKind.LIMIT, TimeInForce.IOC)}
+    if answers.posts:
+        orders.add((OrderKind.POST_ONLY, resting))
     if answers.at_market:
         orders.add((OrderKind.MARKET, TimeInForce.IOC))
     return Capabilities(
         streams=frozenset({Stream.DEPTH, Stream.TRADES}),
         orders=frozenset(orders),
+        resting=resting,
         amend=AmendKind.SHRINK if answers.amends else AmendKind.NONE,
         replace=answers.replaces,
         test_place=False,

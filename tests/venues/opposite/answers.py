@@ -10,6 +10,10 @@ class Answers(Struct, frozen=True, kw_only=True):
 
     one_connection: bool = True
     """Markets, orders and account on one connection; else markets have one of their own."""
+    overlaps: bool = False
+    """A second connection may stand beside one of its kind; else it is closed at once."""
+    ages: bool = False
+    """A connection is closed at some age."""
     pinged: bool = True
     """It has to be asked for a sign of life each second, or closes the connection."""
     in_band: bool = True
@@ -28,6 +32,10 @@ class Answers(Struct, frozen=True, kw_only=True):
     amends: bool = False
     replaces: bool = False
     at_market: bool = False
+    posts: bool = False
+    """It has orders that are refused instead of trading at once."""
+    by_the_day: bool = True
+    """An order that is to stay stands for the venue's day; else until it is cancelled."""
     expires: bool = False
     """A request is valid for a while alone; else for ever."""
     dies_with_connection: bool = True

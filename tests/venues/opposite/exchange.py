@@ -32,7 +32,10 @@ Side = list[list[int]]
 class Session:
     """A connection to it; ``say`` takes what it says there, ``cut`` that it has closed it."""
 
-    def __init__(self, say: Callable[[bytes], None], cut: Callable[[str], None], ns: int) -> None:
+    def __init__(
+        self, line: int, say: Callable[[bytes], None], cut: Callable[[str], None], ns: int
+    ) -> None:
+        self.line = line
         self._say = say
         self.cut = cut
         self.markets = self.account = False
@@ -195,6 +198,10 @@ class Exchange:
 
     def opened(self, session: Session) -> None:
         self.sessions.append(session)
+        alike = [other for other in self.sessions if other.line == session.line]
+        if len(alike) > 1 and not self.answers.overlaps:
+            self.refusals.append("ONE_IS_THERE")
+            session.cut("one is there")
 
     def closed(self, session: Session, ns: int) -> None:
         """A connection is lost, and where that is so, with it the orders that came on it."""
@@ -285,6 +292,10 @@ class Exchange:
 
     def _unfit(self, asked: dict[str, Any]) -> str:
         crosses = self._crosses(asked, self.markets[asked["sym"]])
+        resting = "day" if self.answers.by_the_day else "gtc"
+        kinds = ("limit", "post_only") if self.answers.posts else ("limit",)
+        if asked["kind"] not in kinds or asked["tif"] not in (resting, "ioc"):
+            return "NO_SUCH_KIND"
         return "WOULD_TAKE" if asked["kind"] == "post_only" and crosses else ""
 
     def _enter(self, session: Session, asked: dict[str, Any], ns: int) -> dict[str, Any]:

@@ -31,31 +31,34 @@ TURN_NS = 1_000
 SKEW_NS = 250 * NS_PER_MS
 """How far its clock is ahead."""
 
-CONFIG = f"""
-venue = "{NAME}"
+CONFIG = """
+venue = "opposite"
 environment = "live"
 symbols = ["AAA-QQQ", "BBB-QQQ"]
 streams = ["depth", "trades"]
 [keys]
 file = "keys.toml"
-[strategy]
-name = "maker"
-[strategy.parameters]
-size = "0.1"
-max_position = "1"
 [risk]
 max_order_size = "1"
 max_position = "2"
 max_order_notional = "100000"
 max_open_orders = 10
 max_daily_loss = "100000"
+[strategy]
 """
+MAKER = """
+name = "maker"
+[strategy.parameters]
+size = "0.1"
+max_position = "1"
+"""
+IDLE = 'name = "observer"'
 
 
 class Run:
     """One boot, and the ``Door`` to it."""
 
-    def __init__(self, answers: Answers, patch: pytest.MonkeyPatch, text: str = CONFIG) -> None:
+    def __init__(self, answers: Answers, patch: pytest.MonkeyPatch, strategy: str = MAKER) -> None:
         self.venue = venue(answers)
         patch.setattr(venues, "find", lambda name: self.venue if name == NAME else None)
         self.now_ns = START_NS
@@ -71,7 +74,7 @@ class Run:
         self._order = itertools.count()
         self._standing: dict[int, Session] = {}
         self._kept: set[int] = set()
-        self._config = config.load(text, "run.toml")
+        self._config = config.load(CONFIG + strategy, "run.toml")
         self.journal = MemoryJournal()
         self.hops = Hops()
         self.house = self._house()
@@ -150,7 +153,8 @@ class Run:
         def cut(why: str) -> None:
             self.at(0, lambda: self.cut(link, why))
 
-        session = Session(say, cut, self.now_ns + SKEW_NS)
+        line = link % len(self.house.adapter.lines)
+        session = Session(line, say, cut, self.now_ns + SKEW_NS)
         self._standing[link] = session
         self.exchange.opened(session)
         self.engine.on_up(link, self.now_ns)

@@ -8,10 +8,14 @@ import pytest
 from msgspec.structs import replace
 
 from core.io.hlog import HlogFile, read_hlog
+from core.model.commands import TimeInForce
+from core.model.events import Side
+from core.model.strategy import Quote
+from core.model.views import Refusal
 from core.state.journal import OUTPUTS
 from tests.venues.opposite.adapter import BUCKET, SECRET, TOKEN
 from tests.venues.opposite.answers import BINANCE, Answers
-from tests.venues.opposite.run import START_NS, Run
+from tests.venues.opposite.run import IDLE, START_NS, Run
 from tools import report
 
 OPPOSITE = Answers()
@@ -102,3 +106,42 @@ def test_a_bucket_that_fills_up_is_never_overrun_and_leaves_room_for_cancels(
     run.exchange.bucket = small.amount
     has_traded(run.run(20).leave())
     assert "venue_limit" in {str(reason) for _, reason in run.engine.desk.refusals}
+
+
+def test_a_quote_that_the_book_says_would_trade_does_not_leave_where_nothing_is_post_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = Run(OPPOSITE, monkeypatch, IDLE).run(2)
+    desk, book = run.engine.desk, run.engine.books[0]
+    meets = Quote(book.ask_ticks, 10), Quote(book.bid_ticks, 10)
+    for bid, ask in ((meets[0], None), (None, meets[1])):
+        refusal = desk.quote(0, bid, ask)
+        assert refusal is not None
+        assert "no post-only orders" in refusal.text
+    run.run(0.01)
+    assert not run.exchange.orders
+
+
+def test_an_order_rests_as_the_venue_lets_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(OPPOSITE, monkeypatch, IDLE).run(2)
+    order = run.engine.desk.place(0, Side.BUY, run.engine.books[0].bid_ticks - 50, 10)
+    assert not isinstance(order, Refusal)
+    assert order.tif is TimeInForce.DAY
+    refusal = run.engine.desk.place(0, Side.BUY, 9_000, 10, tif=TimeInForce.GTC)
+    assert isinstance(refusal, Refusal)
+    assert "limit and gtc; it takes limit day, limit ioc" in refusal.text
+
+
+@pytest.mark.parametrize("answers", [OPPOSITE, replace(OPPOSITE, overlaps=True)])
+def test_a_connection_is_replaced_beside_or_after_the_old_one(
+    answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(answers, monkeypatch).run(15)
+    [old] = run.exchange.sessions
+    old.say("farewell")
+    run.run_until(lambda: old not in run.exchange.sessions)
+    assert len(run.exchange.sessions) == answers.overlaps, "another stands already, or comes now"
+    run.run(10)
+    before = len(run.exchange.fills)
+    run.run_until(lambda: len(run.exchange.fills) > before)
+    has_traded(run.leave())
