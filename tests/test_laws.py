@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+import venues
+
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGES = ("core", "strategies", "tools", "venues")
 
@@ -134,6 +136,14 @@ def leads_back_only(path: str, tree: ast.Module) -> Iterator[str]:
                         yield f"{path}:{node.lineno}: lets an order lead to any other"
 
 
+def names_no_venue(path: str, tree: ast.Module) -> Iterator[str]:
+    """Core works with any venue: no word in it, of code or of comment, is the name of one."""
+    if path.startswith("core/"):
+        text = (ROOT / path).read_text(encoding="utf-8") + ast.unparse(tree)
+        found = [name for name in venues.names() if name in text.lower()]
+        yield from (f"{path}: names {name}" for name in found)
+
+
 def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
@@ -157,6 +167,8 @@ LAWS: list[tuple[Law, str, str]] = [
     (knows_only_the_model, "venues/binance/decode.py", "from venues.sim import errors"),
     (knows_only_the_model, "venues/kit/numbers.py", "from venues.binance import schema"),
     (knows_only_the_model, "venues/kit/signing.py", "from core.state.journal import Ask"),
+    (names_no_venue, "core/model/venue.py", "url = 'wss://stream.binance.com'"),
+    (names_no_venue, "core/engine/engine.py", "def is_kraken(): ..."),
     (catches_by_name, "tools/check.py", "try: f()\nexcept: pass"),
     (leads_back_only, "core/state/orders.py", "older.replaces = newer"),
     (leads_back_only, "core/engine/desk.py", "older.replaces, size = newer, 1"),
@@ -213,6 +225,7 @@ def test_a_law_lets_pass_what_is_allowed(law: Law, path: str, source: str) -> No
         knows_only_the_model,
         catches_by_name,
         leads_back_only,
+        names_no_venue,
     ],
 )
 def test_the_law_is_kept(law: Law) -> None:

@@ -71,7 +71,13 @@ from core.model.halts import WHOLE_RUN, Halt, HaltKind
 from core.model.instrument import Instrument, InstrumentTable
 from core.model.strategy import Strategy
 from core.model.units import NS_PER_MS, NS_PER_S
-from core.model.venue import Adapter, AmendKind, Stream, cancel_kinds
+from core.model.venue import (
+    Adapter,
+    AmendKind,
+    Stream,
+    cancel_kinds,
+    orders_end_with_connection,
+)
 from core.model.views import SessionState
 from core.state.book import Book
 from core.state.counts import Counts
@@ -272,6 +278,7 @@ class Engine:
             execution_ns=can.execution_ns,
             lag_ns=can.lag_ns,
             tells_ns=adapter.tells_ns,
+            end_with_connection=orders_end_with_connection(adapter),
             log=door.log,
         )
         self.recovery = Recovery(

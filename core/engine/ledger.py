@@ -31,7 +31,7 @@ answer does that; somebody trades whom nothing tells of."""
 
 
 PAID_ATOMS = 10 ** (ASSET_DECIMALS - 8)
-"""Venues pay in whole units of 1e-8 of an asset (Binance: quoteAssetPrecision 8)."""
+"""Venues pay in whole units of 1e-8 of an asset, where they pay in no smaller ones."""
 
 
 class Mismatch(Struct, frozen=True):

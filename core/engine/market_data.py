@@ -48,7 +48,7 @@ from core.state.venue_clock import VenueClock
 _STALE = BookState.STALE
 
 CONFIRM_NS: Final = NS_PER_S
-"""Between two requests for the best prices of silent books: on Binance 4 of 6,000 weight a minute,
+"""Between two requests for the best prices of silent books: where that counts, 4 of 6,000 a minute,
 so that a run whose symbols are all quiet spends a twenty-fifth of it."""
 
 FIRST_CHANGE_NS: Final = NS_PER_S

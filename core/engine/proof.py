@@ -70,10 +70,12 @@ class Proof:
         execution_ns: int,
         lag_ns: int,
         tells_ns: int,
+        end_with_connection: bool,
         log: Callable[[str], None],
     ) -> None:
         """``expiry_ns`` is how long our requests are valid, ``None`` for ever; it and the others
-        are as in ``core.model.venue.Capabilities``.
+        are as in ``core.model.venue.Capabilities``. ``end_with_connection`` says that no order
+        outlives the connection that it was sent on.
         """
         self._orders = orders
         self._outbound = outbound
@@ -82,6 +84,7 @@ class Proof:
         self._execution_ns = execution_ns
         self._lag_ns = lag_ns
         self._tells_ns = tells_ns
+        self._end_with_connection = end_with_connection
         self._log = log
         self.stream_since_ns: int | None = None
         """Since when the stream of the account's own events stands, ``None`` while it does not."""
@@ -313,10 +316,13 @@ class Proof:
 
     def _over_ns(self, sent_ns: int) -> int | None:
         """Return after when an answer shows what became of a request; ``None`` for never."""
+        since_ns = self.stream_since_ns
+        if self._end_with_connection and since_ns is not None and sent_ns < since_ns:
+            return since_ns + self._execution_ns + self._lag_ns  # its connection was gone by then
         if self._expiry_ns is None:
             return None
         # The private stream does not lag: what was accepted since it stands, it has told.
-        told = self.stream_since_ns is not None and sent_ns > self.stream_since_ns
+        told = since_ns is not None and sent_ns > since_ns
         lag_ns = 0 if told else self._lag_ns
         return sent_ns + self._expiry_ns + self._execution_ns + lag_ns + SKEW_NS
 

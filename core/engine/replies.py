@@ -80,12 +80,15 @@ class Replies:
     def asked(self, reply: Reply, link: int) -> Asked | None:
         """Return what a reply on a connection answers; ``None`` where nothing waits for it."""
         inflight = self._outbound.inflight
-        asked = inflight.find(reply.request_id)
+        request_id = reply.request_id
+        if not request_id and reply.client_order_id:
+            request_id = inflight.oldest_of(reply.client_order_id, link)
+        asked = inflight.find(request_id)
         if asked is not None and asked.line != link:
             return None  # what was asked elsewhere is answered there
-        if reply.verdict is _DONE and inflight.goes_on(reply.request_id):
+        if reply.verdict is _DONE and inflight.goes_on(request_id):
             return None
-        inflight.take(reply.request_id)
+        inflight.take(request_id)
         return asked
 
     def answered(self, request_id: int, status: int) -> Asked | None:

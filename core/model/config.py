@@ -293,7 +293,9 @@ class Config(Struct, frozen=True):
 class _Top(Struct, frozen=True, forbid_unknown_fields=True):
     """The file as it is written: what ``Config`` is made of."""
 
-    venue: Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,40}\Z", description='as "binance"')]
+    venue: Annotated[
+        str, Meta(pattern=r"^[a-z0-9_]{1,40}\Z", description="one that `hotloop venues` names")
+    ]
     environment: Environment
     symbols: Annotated[
         tuple[Symbol, ...],

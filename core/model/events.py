@@ -504,6 +504,10 @@ class Reply(Event, frozen=True, kw_only=True):
 
     ``more`` is the page to ask for next where the answer goes on, in the venue's own words; "" says
     that this was all.
+
+    A venue may name the order instead of the request: then ``request_id`` is ``NO_REQUEST``, and
+    what is answered is the oldest change of the order ``client_order_id`` that is under way on the
+    connection.
     """
 
     request_id: int
@@ -515,3 +519,4 @@ class Reply(Event, frozen=True, kw_only=True):
     facts: tuple[Event, ...] = ()
     budgets: tuple[BudgetUse, ...] = ()
     more: str = ""
+    client_order_id: str = ""

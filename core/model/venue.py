@@ -150,7 +150,8 @@ class DeadManKind(StrEnum):
 
     NONE = "none"
     DISCONNECT = "disconnect"
-    """The loss of the connection they came on."""
+    """The loss of the connection they came on. What has not arrived by then never stands, or only
+    for ``Capabilities.execution_ns``."""
     TIMER = "timer"
     """A timer that has not been set anew in time."""
 
@@ -435,6 +436,14 @@ class Adapter(Protocol):
         longer, the less it may cost.
         """
         ...
+
+
+def orders_end_with_connection(adapter: Adapter) -> bool:
+    """Return whether no order outlives its connection, and is told of on that very one."""
+    whole = frozenset({Role.ORDERS, Role.ACCOUNT})
+    orders = [line for line in adapter.lines if Role.ORDERS in line.carries]
+    dies = adapter.capabilities.dead_man.kind is DeadManKind.DISCONNECT
+    return dies and all(line.carries >= whole for line in orders)
 
 
 def cancel_kinds(adapter: Adapter) -> frozenset[str]:

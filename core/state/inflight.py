@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.model.commands import Command
+from core.model.commands import Amend, Cancel, Command, Place, Replace
 from core.model.errors import Misuse
 from core.model.events import Costs
 from core.model.frozen import Frozen
@@ -65,6 +65,17 @@ class Inflight:
     def find(self, request_id: int) -> Asked | None:
         """Return a request on its way; ``None`` when it is answered or given up already."""
         return self._asked.get(request_id)
+
+    def oldest_of(self, client_order_id: str, line: int) -> int:
+        """Return the oldest request on its way over a line that places or changes an order, 0 for
+        none: what a venue answers that names the order alone, and answers one after the other.
+        """
+        for request_id, asked in self._asked.items():
+            command = asked.command.new if isinstance(asked.command, Replace) else asked.command
+            named = isinstance(command, Place | Amend | Cancel) and command.client_order_id
+            if asked.line == line and named == client_order_id:
+                return request_id
+        return 0
 
     def take(self, request_id: int) -> Asked | None:
         """Take out the request a reply names; ``None`` when it is answered or given up already."""

@@ -18,8 +18,8 @@ from core.model.events import Limit, Rule
 from core.model.units import NS_PER_MS
 
 RESERVE_DIVISOR = 10
-"""One tenth of a limit that cancels cost (at least one token) is theirs alone: of Binance's 6,000
-weight a minute that is 600 cancels, more than the orders a symbol may have open."""
+"""One tenth of a limit that cancels cost (at least one token) is theirs alone: of 6,000 a minute
+that is 600 cancels, more than the orders a symbol may have open."""
 
 STEP_DIVISOR = 20
 """A twentieth more is out of the orders' reach, so that questions can be asked whatever the orders

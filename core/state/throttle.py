@@ -27,7 +27,8 @@ from core.state.meters import METERS, Meter, Window
 from core.state.meters import Share as Share
 
 COOL_DOWN_NS = 60 * NS_PER_S
-"""Back-off where the venue states no time: Binance's weight window, so that it is fresh after."""
+"""Back-off where the venue states no time: a window of those that count by the minute, so that it
+is fresh after."""
 
 LONGEST_NS = 4 * 86_400 * NS_PER_S
 """How far ahead the end of a ban or a back-off is believed: bans last three days at most. A number

@@ -76,6 +76,7 @@ class House:
             execution_ns=EXECUTION_NS,
             lag_ns=LAG_NS,
             tells_ns=tells_ns,
+            end_with_connection=False,
             log=self.log.append,
         )
 

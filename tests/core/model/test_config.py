@@ -110,7 +110,7 @@ def test_a_limit_can_be_stated_for_one_symbol_only() -> None:
 
 BREACHES = {
     "syntax": (with_change("[keys]", "[keys"), ["not TOML", "line"]),
-    "missing key": (with_change('venue = "binance"\n', ""), ["venue: missing", "binance"]),
+    "missing key": (with_change('venue = "binance"\n', ""), ["venue: missing", "`hotloop venues`"]),
     "misspelt key": (
         with_change("max_order_notional", "max_order_notionl"),
         ["risk.max_order_notionl: no such key", "did you mean max_order_notional?"],

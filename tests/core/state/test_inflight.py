@@ -2,8 +2,17 @@
 
 import pytest
 
-from core.model.commands import FetchTime
+from core.model.commands import (
+    Cancel,
+    Command,
+    FetchTime,
+    OrderKind,
+    Place,
+    Replace,
+    TimeInForce,
+)
 from core.model.errors import Misuse
+from core.model.events import Side
 from core.state.inflight import MAX_INFLIGHT, REST, Asked, Inflight
 
 
@@ -69,3 +78,25 @@ def test_a_request_that_has_ended_gets_no_more_replies():
     inflight.add(entry, replies=3)
     assert inflight.lost(1) == [entry]
     assert not inflight.goes_on(entry.request_id)
+
+
+def test_the_oldest_change_of_an_order_under_way_on_a_line_is_found_by_its_name():
+    inflight = Inflight()
+
+    def sent(command: Command, line: int = 1) -> int:
+        entry = Asked(inflight.next_id(), command, line, 0, 10)
+        inflight.add(entry)
+        return entry.request_id
+
+    def place(name: str) -> Place:
+        return Place(0, name, Side.BUY, OrderKind.LIMIT, TimeInForce.GTC, 1, 1)
+
+    sent(Cancel(0, "a", ""), line=REST)
+    first, second = sent(place("a")), sent(Cancel(0, "a", "7"))
+    third = sent(Replace(Cancel(0, "a", "7"), place("b")))
+    sent(FetchTime())
+    assert inflight.oldest_of("a", 1) == first
+    inflight.take(first)
+    assert inflight.oldest_of("a", 1) == second
+    assert inflight.oldest_of("b", 1) == third
+    assert inflight.oldest_of("c", 1) == inflight.oldest_of("", 1) == 0

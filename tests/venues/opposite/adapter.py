@@ -13,6 +13,7 @@ from core.model.errors import Drifted, Malformed, Misuse
 from core.model.events import (
     FRAMES,
     NO_INSTRUMENT,
+    NO_REQUEST,
     NOT_NUMBERED,
     AccountReport,
     Balance,
@@ -334,7 +335,7 @@ class Adapter:
     def _told(self, told: dict[str, Any]) -> list[Event]:
         match told["is"]:
             case "answer":
-                return [self._reply(told["re"], told)]
+                return [self._reply(told.get("re", NO_REQUEST), told)]
             case "book":
                 return [self._book(told)]
             case "trade":
@@ -402,7 +403,12 @@ class Adapter:
             facts.append(VenueTime(told["at"]))
         code = number if not self._answers.refuses_in_words else int(bool(why))
         return Reply(
-            request_id=request_id, verdict=verdict, code=code, text=why, facts=tuple(facts)
+            request_id=request_id,
+            verdict=verdict,
+            code=code,
+            text=why,
+            facts=tuple(facts),
+            client_order_id=told.get("name", ""),
         )
 
     def answer(

@@ -29,6 +29,8 @@ class Answers(Struct, frozen=True, kw_only=True):
     """Ids of orders and trades are numbers that rise; else they are any text."""
     tells_later: bool = True
     """An answer about an order says that it was taken, and the stream what became of it."""
+    names_requests: bool = False
+    """An answer about an order names the request; else the order alone."""
     amends: bool = False
     replaces: bool = False
     at_market: bool = False

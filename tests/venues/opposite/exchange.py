@@ -236,7 +236,9 @@ class Exchange:
         if why:
             self.refusals.append(why)
             more |= {"why": why} | ({} if self.answers.refuses_in_words else {"number": 7})
-        session.say("answer", re=asked["re"], **more)
+        named = self.answers.names_requests or "name" not in asked
+        about = {"re": asked["re"]} if named else {"name": asked["name"]}
+        session.say("answer", **about, **more)
 
     def _do_ping(self, session: Session, asked: dict[str, Any], ns: int) -> None:
         session.pinged_ns = ns

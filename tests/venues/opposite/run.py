@@ -68,8 +68,8 @@ class Run:
         self.has_left = False
         self.stopped = ""
         self.dials_allowed = True
-        self.answers_lost = False
-        """Whether the answers to orders are lost, and what the account is told with them."""
+        self.deaf = False
+        """Whether what is sent to the exchange is lost on the way."""
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._standing: dict[int, Session] = {}
@@ -191,7 +191,7 @@ class Run:
                 self.at(LATENCY_NS, partial(self._receive, session, payload))
 
     def _receive(self, session: Session, payload: bytes) -> None:
-        if session in self.exchange.sessions:
+        if session in self.exchange.sessions and not self.deaf:
             self.exchange.receive(session, payload, self.now_ns + SKEW_NS)
 
     def ask(self, request_id: int, request: HttpRequest) -> None:

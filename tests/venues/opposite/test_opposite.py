@@ -11,7 +11,7 @@ from core.io.hlog import HlogFile, read_hlog
 from core.model.commands import TimeInForce
 from core.model.events import Side
 from core.model.strategy import Quote
-from core.model.views import Refusal
+from core.model.views import OrderState, Refusal
 from core.state.journal import OUTPUTS
 from tests.venues.opposite.adapter import BUCKET, SECRET, TOKEN
 from tests.venues.opposite.answers import BINANCE, Answers
@@ -144,4 +144,21 @@ def test_a_connection_is_replaced_beside_or_after_the_old_one(
     run.run(10)
     before = len(run.exchange.fills)
     run.run_until(lambda: len(run.exchange.fills) > before)
+    has_traded(run.leave())
+
+
+def test_what_was_lost_with_its_connection_is_proved_absent_where_requests_never_expire(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = Run(OPPOSITE, monkeypatch).run(10)
+    run.deaf = True
+    sent = run.engine.desk.sent
+    run.run_until(lambda: run.engine.desk.sent > sent + 1)
+    run.cut(0)
+    run.deaf = False
+    run.run(1)
+    lost = [one for one in run.engine.orders.open() if one.state is OrderState.UNKNOWN]
+    assert lost
+    run.run(20)
+    assert {one.state for one in lost} == {OrderState.REJECTED}
     has_traded(run.leave())
