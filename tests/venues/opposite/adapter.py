@@ -251,8 +251,9 @@ class Adapter:
             case c.Replace(old, new):
                 gone = {"old": old.client_order_id, "old_id": old.venue_order_id}
                 return self._sends(request_id, "replace", **gone, **_order(self, new))
-            case c.Amend(_, name, order, size):
-                return self._sends(request_id, "shrink", name=name, id=order, size=size)
+            case c.Amend(_, name, order, size, px):
+                changed = {"size": size} | ({} if px is None else {"px": px})
+                return self._sends(request_id, "amend", name=name, id=order, **changed)
             case c.SubscribePrivate():
                 return self._sends(request_id, "account")
             case c.Ping():
@@ -500,7 +501,7 @@ def _capabilities(answers: Answers, wants: Subscription) -> Capabilities:
         streams=frozenset({Stream.DEPTH, Stream.TRADES}),
         orders=frozenset(orders),
         resting=resting,
-        amend=AmendKind.SHRINK if answers.amends else AmendKind.NONE,
+        amend=AmendKind.PRICE_AND_SIZE if answers.reprices else AmendKind.SHRINK,
         replace=answers.replaces,
         test_place=False,
         request_expiry_ns=wants.recv_window_ms * NS_PER_MS if answers.expires else None,

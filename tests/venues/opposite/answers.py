@@ -31,7 +31,8 @@ class Answers(Struct, frozen=True, kw_only=True):
     """An answer about an order says that it was taken, and the stream what became of it."""
     names_requests: bool = False
     """An answer about an order names the request; else the order alone."""
-    amends: bool = False
+    reprices: bool = True
+    """Price and size of an order can be changed where it stands; else it can be made smaller."""
     replaces: bool = False
     at_market: bool = False
     posts: bool = False

@@ -342,12 +342,15 @@ class Exchange:
         order["state"] = "gone"
         self._taken(session, asked, order, ns)
 
-    def _do_shrink(self, session: Session, asked: dict[str, Any], ns: int) -> None:
+    def _do_amend(self, session: Session, asked: dict[str, Any], ns: int) -> None:
         order = self._find(asked)
         if order is None or asked["size"] <= order["done"]:
             self._answer(session, asked, "NO_SUCH")
             return
-        order["size"] = asked["size"]
+        if "px" in asked and not self.answers.reprices:
+            self._answer(session, asked, "NO_SUCH_KIND")
+            return
+        order |= {"size": asked["size"], "px": asked.get("px", order["px"])}
         self._taken(session, asked, order, ns)
 
     def _do_replace(self, session: Session, asked: dict[str, Any], ns: int) -> None:

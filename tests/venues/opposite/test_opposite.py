@@ -100,7 +100,7 @@ def test_a_status_that_is_pushed_stops_orders_and_lets_them_go_on(
 def test_a_bucket_that_fills_up_is_never_overrun_and_leaves_room_for_cancels(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    small = replace(BUCKET, amount=40)
+    small = replace(BUCKET, amount=10)
     monkeypatch.setattr("tests.venues.opposite.adapter.BUCKET", small)
     run = Run(OPPOSITE, monkeypatch)
     run.exchange.bucket = small.amount
