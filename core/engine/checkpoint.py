@@ -99,7 +99,7 @@ class DayNote(Struct, frozen=True, kw_only=True):
         """Return the note for another position: what was made remains, the next price marks the
         rest.
         """
-        begun = Begun(self.begun.day, self.result_atoms, None, {}, 0, {})
+        begun = Begun(self.begun.day, self.result_atoms, None, {}, 0, {}, [])
         return replace(self, begun=begun, fees={})
 
 

@@ -30,7 +30,7 @@ from core.model.units import (
     plain,
 )
 from core.state.book import Book
-from core.state.daily_loss import DAY_NS, DayResult, Price
+from core.state.daily_loss import DAY_NS, LATER, DayResult, Price
 from core.state.orders import Orders
 from core.state.position import Position
 from core.state.risk import Risk, TotalLimits
@@ -115,6 +115,8 @@ class Profits:
         """When it was first known which day it is, by the venue's clock."""
         self._others: dict[str, int] = {}
         """The day's results that no instrument of ours has, by quote asset."""
+        self._others_past: list[tuple[int, dict[str, int]]] = []
+        """Those of days before: a clock that was ahead and is set back makes one of them today."""
         self._halted_day = 0
         self._halted = ""
         """The day on which its loss has halted the run, and the words."""
@@ -272,9 +274,10 @@ class Profits:
 
     def _begin_day(self, held: _Row) -> None:
         """Have a day begin, where it is another one, from the last price that is known."""
+        before = held.result.day
         if held.result.turn(self._today):
             held.began_ticks = held.until_ticks
-            self._unnoted = True
+        self._unnoted |= 0 < before != self._today
 
     def _knows_day(self) -> bool:
         """Learn which day it is; return whether that is known."""
@@ -283,9 +286,17 @@ class Profits:
         before, self._today = self._today, self._day()
         if not before:
             self._begin()
-        elif self._today > before:
-            self._others = {}
+        elif self._today != before:
+            self._turn_others(before)
         return True
+
+    def _turn_others(self, before: int) -> None:
+        past = self._others_past
+        while past and self._today <= past[-1][0]:
+            before, self._others = past.pop()
+        if self._today > before:
+            self._others_past = [*past, (before, self._others)][-LATER:]
+            self._others = {}
 
     def _judge(self, row: Instrument) -> int:
         """Hold one instrument against its limit; return its result."""

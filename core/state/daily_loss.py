@@ -18,7 +18,7 @@ DAY_NS = 86_400 * NS_PER_S
 LATER = 7
 """Days after the last known one of which something is kept apart that was told while the venue's
 time was not known: a week, longer than any start waits for it. What is of more counts as today's.
-"""
+Of as many days before it is known what they had begun from."""
 
 
 class Price(Frozen, frozen=True):
@@ -40,6 +40,16 @@ class Told(Frozen, frozen=True):
     """Whether its price is that of the other."""
 
 
+class Past(Frozen, frozen=True):
+    """What a day before had begun from: a clock that was ahead and is set back makes it today."""
+
+    day: int
+    before_atoms: int
+    base_atoms: int | None
+    base_fees: dict[str, int]
+    elsewhere_atoms: int
+
+
 class Begun(Frozen, frozen=True):
     """What a day has begun from, and how far it has come: what the next boot goes on from."""
 
@@ -55,6 +65,8 @@ class Begun(Frozen, frozen=True):
     """The last profit that was known while the venue's time was, those fees aside."""
     undated: dict[int, tuple[int, dict[str, int]]]
     """What was told since, profit and fees, by the day that the venue dates it."""
+    past: list[Past]
+    """What the days before had begun from, oldest first."""
 
 
 class DayResult:
@@ -71,6 +83,7 @@ class DayResult:
         "_before",
         "_fees",
         "_made",
+        "_past",
         "_undated",
         "_until",
         "_until_fees",
@@ -92,6 +105,7 @@ class DayResult:
         self._until_fees: dict[str, int] = {}
         self._undated: dict[int, tuple[int, dict[str, int]]] = {}
         """What was told since, by the day that the venue dates it."""
+        self._past: list[Past] = []
 
     # -- from one boot to the next -------------------------------------------------------------
 
@@ -102,6 +116,7 @@ class DayResult:
         self._base_fees, self._fees = begun.base_fees, dict(fees)
         self._made = self._until = begun.made_atoms
         self._until_fees, self._undated = self._fees, dict(begun.undated)
+        self._past = list(begun.past)
 
     def forget_base(self, fees: Mapping[str, int]) -> None:
         """A position was taken over of which nothing is known of this day: the first price marks
@@ -113,7 +128,13 @@ class DayResult:
     def begun(self) -> Begun:
         """Return what the next boot goes on from."""
         return Begun(
-            self.day, self._before, self._base, self._base_fees, self._until, self._undated
+            day=self.day,
+            before_atoms=self._before,
+            base_atoms=self._base,
+            base_fees=self._base_fees,
+            made_atoms=self._until,
+            undated=self._undated,
+            past=self._past,
         )
 
     @property
@@ -126,10 +147,15 @@ class DayResult:
     def turn(self, day: int) -> bool:
         """It is this day; return whether another one has begun.
 
-        A clock that was ahead and is set back begins none: what was lost counts on.
+        A clock that was ahead and is set back begins none: the day that it is again goes on from
+        what it had begun from, and what was lost meanwhile counts on.
         """
         began = day > self.day > 0
+        while self._past and day <= self._past[-1].day:
+            self._go_back(self._past.pop())
         if day > self.day:
+            if began:
+                self._past = [*self._past, self._begun_from()][-LATER:]
             if self._base is not None:
                 self._base = self._until
             self._base_fees = self._until_fees
@@ -137,6 +163,13 @@ class DayResult:
             self._before = self.elsewhere_atoms = 0
         self.day = day
         return began
+
+    def _begun_from(self) -> Past:
+        return Past(self.day, self._before, self._base, self._base_fees, self.elsewhere_atoms)
+
+    def _go_back(self, to: Past) -> None:
+        self._before, self._base, self._base_fees = to.before_atoms, to.base_atoms, to.base_fees
+        self.day, self.elsewhere_atoms = to.day, to.elsewhere_atoms
 
     def mark(self, made_atoms: int, fees: Mapping[str, int], *, dated: bool) -> None:
         """Take the profit at the newest price, and the fees in other assets.

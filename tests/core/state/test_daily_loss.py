@@ -42,6 +42,23 @@ def test_a_day_begins_from_the_last_profit_of_the_day_before() -> None:
     assert result.result({}) == -1_000
 
 
+def test_a_clock_that_was_days_ahead_and_is_set_back_forgets_no_loss() -> None:
+    result = of(-900, {"BNB": 7})
+    result.elsewhere_atoms = -50
+    for day in (TODAY + 1, TODAY + 3):
+        assert result.turn(day)
+        assert result.result({}) == 0
+    result.mark(-1_000, {"BNB": 8}, dated=True)
+    again = DayResult()
+    again.restore(result.begun(), result.paid_until)
+    assert not again.turn(TODAY)
+    assert (again.day, again.own({}), again.fees_today()) == (TODAY, -1_000, {"BNB": 8})
+    assert again.turn(TODAY + 1)
+    assert again.result({}) == 0
+    result.turn(TODAY)
+    assert result.result({}) == -1_050
+
+
 def test_a_day_that_began_while_nothing_ran_begins_from_the_last_profit_known() -> None:
     left = of(1_000).begun()
     result = DayResult()
