@@ -30,7 +30,7 @@ def failed_before() -> list[int]:
     return sorted({int(line.split()[1]) for line in lines if line.startswith(WORLD)})
 
 
-WITHIN = 12
+WITHIN = 40
 """Worlds within which one fault, made certain, is seen with its reaction."""
 
 
