@@ -207,6 +207,7 @@ class Auditor:
         for payload in self.line.hear(link, data):
             if b'"status":418' in payload[:40]:
                 self.line.on_refused_all(payload, skew_ns)
+            self.wanted.on_answer(link, payload, now_ns)
             for hear in self._on_told:
                 hear(payload, now_ns)
 

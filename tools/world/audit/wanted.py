@@ -29,6 +29,7 @@ class Wanted(Watch):
         self.said_ns = self.until_ns = 0
         self._names: set[str] = set()
         self._cancels_from_ns = 0
+        self._newest_link = 0
         self._runs_from_ns = 0
         """When the process last went on after it had not run for seconds."""
         self._ending: frozenset[int] = frozenset()
@@ -36,7 +37,7 @@ class Wanted(Watch):
 
     def on_boot(self) -> None:
         self._names.clear()
-        self._cancels_from_ns = 0
+        self._cancels_from_ns = self._newest_link = 0
         self._ending = frozenset()
 
     # -- orders --------------------------------------------------------------------------------
@@ -54,9 +55,15 @@ class Wanted(Watch):
         self._runs_from_ns = now_ns
         self.until_ns = max(self.until_ns, now_ns + OPEN_WAY_NS)
 
-    def on_told(self, payload: bytes, now_ns: int) -> None:
-        """Our side is told, maybe, to cancel nothing for now."""
-        if payload.startswith(b'{"id":"c') and b'"status":429' in payload[:40]:
+    def on_answer(self, link: int, payload: bytes, now_ns: int) -> None:
+        """Our side is told, maybe, to cancel nothing for now.
+
+        Of what it has asked on a connection that another replaces it may have forgotten what it
+        was: that it was no cancel it need not know.
+        """
+        self._newest_link = max(self._newest_link, link)
+        asked_to_cancel = payload.startswith(b'{"id":"c') or link < self._newest_link
+        if asked_to_cancel and b'"status":429' in payload[:40]:
             self._cancels_from_ns = now_ns + THROTTLED_NS
             self.until_ns = max(self.until_ns, self._cancels_from_ns + OPEN_WAY_NS)
 
