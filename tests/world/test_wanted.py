@@ -29,18 +29,28 @@ def test_a_cancel_that_was_throttled_has_the_others_wait(after_ns: int):
     wanted = room()
     throttled = b'{"id":"c7","status":429,"error":{"code":-1003,"msg":"Too many requests."}}'
     if after_ns < 0:
-        wanted.on_told(throttled, NOW_NS + after_ns)
+        wanted.on_answer(1, throttled, NOW_NS + after_ns)
     wanted.out(NOW_NS)
     if after_ns > 0:
-        wanted.on_told(throttled, NOW_NS + after_ns)
+        wanted.on_answer(1, throttled, NOW_NS + after_ns)
     assert wanted.until_ns == NOW_NS + after_ns + THROTTLED_NS + OPEN_WAY_NS
 
 
 def test_an_order_that_was_throttled_has_no_cancel_wait():
     wanted = room()
-    wanted.on_told(b'{"id":"p7","status":429,"error":{"code":-1003,"msg":"Too many."}}', NOW_NS)
+    wanted.on_answer(
+        1, b'{"id":"p7","status":429,"error":{"code":-1003,"msg":"Too many."}}', NOW_NS
+    )
     wanted.out(NOW_NS)
     assert wanted.until_ns == NOW_NS + OPEN_WAY_NS
+
+
+def test_an_answer_on_a_replaced_connection_may_be_a_cancels() -> None:
+    wanted = room()
+    wanted.on_answer(3, b'{"id":"u8","status":200}', NOW_NS)
+    wanted.on_answer(1, b'{"id":"a7","status":429,"error":{"code":-1003}}', NOW_NS)
+    wanted.out(NOW_NS)
+    assert wanted.until_ns == NOW_NS + THROTTLED_NS + OPEN_WAY_NS
 
 
 @pytest.mark.parametrize("said_ns", [-NS_PER_S, -7 * NS_PER_S])
