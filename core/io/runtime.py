@@ -36,6 +36,7 @@ from core.io.run_log import RunLog
 from core.io.tls import trust
 from core.io.transport import Transport
 from core.model.errors import JournalFailed, Untrusted
+from core.model.halts import WHOLE_RUN, Halt, HaltKind
 from core.model.units import NS_PER_S
 from core.model.venue import HttpRequest, Line, Signer, WireRequest
 from core.model.views import SessionState
@@ -89,6 +90,7 @@ class Ending(Struct, frozen=True, kw_only=True):
     remote: bool
     """Whether that was the venue's doing: it refused us, or could not be reached."""
     halted: str
+    """What has halted the run, "" where nothing has: an operator's word is none."""
     traceback: str
     """Where the strategy raised, "" when it did not."""
 
@@ -98,6 +100,12 @@ _NOT_THE_VENUE = 500
 
 REST = "REST"
 """What the trouble with it is filed under, beside the lines' names."""
+
+
+def _no_word(halt: Halt) -> bool:
+    """Whether a halt is the whole run's, and nobody's who is there to ask for the end of it."""
+    return halt.instrument == WHOLE_RUN and halt.kind is not HaltKind.OPERATOR
+
 
 Beside = Callable[..., Awaitable[None]]
 """A task beside the loop, for ``trio.Nursery.start``."""
@@ -500,6 +508,7 @@ class Runtime:
     def ending(self) -> Ending:
         """Say how the run ended; after ``run``, also where that was cancelled."""
         engine = self.engine
+        halts = engine.risk.halts()
         return Ending(
             why=self._why,
             left=engine.left,
@@ -513,6 +522,6 @@ class Runtime:
             reached=len(engine.table) > 0,
             fatal=engine.gate.fatal,
             remote=engine.gate.remote or bool(self._unreached),
-            halted=engine.risk.halted,
+            halted=next((halt.why for halt in halts if _no_word(halt)), ""),
             traceback=engine.callbacks.traceback,
         )

@@ -24,6 +24,7 @@ from core.io.runtime import Ending, Plan, Runtime
 from core.model import config
 from core.model.errors import Untrusted
 from core.model.events import Side
+from core.model.halts import HaltKind
 from core.model.strategy import Desk, Strategy
 from core.model.units import NS_PER_S
 from core.model.venue import Credentials, Signer
@@ -216,6 +217,27 @@ async def test_when_it_is_cancelled(tmp_path: Path):
             nursery.cancel_scope.cancel()
         assert endings[0].why == "cancelled"
         check_left(running, endings[0], tmp_path)
+
+
+@pytest.mark.parametrize("halted", ["", "lost too much"])
+async def test_whom_an_operator_has_halted_it_is_no_failure_to_end(tmp_path: Path, halted: str):
+    """A service manager starts again what has failed, and it would trade."""
+    async with exchange() as running:
+        runtime = runtime_on(running, tmp_path, "Rests", spin=False)
+        async with trio.open_nursery() as nursery:
+
+            async def end() -> None:
+                await standing(runtime)
+                runtime.control("halt for lunch")
+                if halted:
+                    runtime.engine.gate.halt(halted, HaltKind.DAILY_LOSS)
+                runtime.stop("enough")
+
+            nursery.start_soon(end)
+            ending = await runtime.run(None, signals=False)
+        assert runtime.engine.risk.halted
+        assert ending.halted == halted
+        check_left(running, ending, tmp_path)
 
 
 async def test_when_the_strategy_raises(tmp_path: Path):
