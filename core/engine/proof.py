@@ -40,7 +40,7 @@ from core.model.events import (
 )
 from core.model.units import NS_PER_S
 from core.state.doubts import Doubts
-from core.state.inflight import Asked
+from core.state.inflight import REST, Asked
 from core.state.orders import Folded, Order, Orders, tells_of
 from core.state.throttle import Share
 
@@ -50,6 +50,10 @@ ahead, and our measure of their clock is good to well below the other."""
 
 APART_NS = 3 * NS_PER_S
 """Between the two sources of an absence: what answers both from one moment is one source."""
+
+REST_NS = 2 * NS_PER_S
+"""How long REST is not asked about the same order again: at some venues its requests are carried
+one after the other, and dozens of orders may be asked about at once."""
 
 _DONE = Verdict.DONE  # bound once: every reply is asked
 
@@ -129,7 +133,11 @@ class Proof:
     def ask(self, now_ns: int, share: Share) -> None:
         """Send the questions that are due, as far as that share of the budget allows."""
         listed: set[int] = set()
-        for client_order_id in self.doubts.due(now_ns):
+        due = self.doubts.due(now_ns)
+        asked = self._asked_by_rest(now_ns) if due else ()
+        for client_order_id in due:
+            if client_order_id in asked:
+                continue
             order = self._orders.find(client_order_id)
             if order is None or (order.state.terminal and not order.unbooked_lots):
                 self._settled(client_order_id)
@@ -143,6 +151,16 @@ class Proof:
                     continue
                 listed.add(question.instrument)
             self._outbound.request(question, now_ns, share=share)
+
+    def _asked_by_rest(self, now_ns: int) -> set[str]:
+        """Return the orders that REST was just asked about, whose answers may be on their way."""
+        return {
+            asked.command.client_order_id
+            for asked in self._outbound.inflight
+            if type(asked.command) is QueryOrder
+            and asked.line == REST
+            and now_ns - asked.sent_ns < REST_NS
+        }
 
     def _question(self, order: Order, now_ns: int) -> Riskless:
         """Return what to ask next: for trades, for the list that has to agree, else how it stands.

@@ -157,7 +157,7 @@ class Replies:
         self._counts.refused(name)
         venue_ns = self._turn.now_ns + self._clock.offset_ns
         said_ns = 0 if self._clock.known else reply.said_ns
-        if reply.verdict is Verdict.OUT_OF_ORDERS:
+        if reply.verdict is Verdict.OUT_OF_BUDGET:
             if asked is not None:
                 instrument = instrument_of(asked.command)
                 self._throttle.run_out(asked.costs, venue_ns, instrument)

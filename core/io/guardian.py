@@ -345,6 +345,8 @@ class Guardian:
             self._stumble(command, str(fault))
             return None
         self._learn(reply, sent_ns)
+        if reply.verdict is Verdict.OUT_OF_BUDGET:
+            self._throttle.run_out(costs, self._now_ns() + self._clock.offset_ns, instrument)
         # A refused cancel is an answer: the order may be gone, and the next list will tell.
         settled = (Verdict.DONE, Verdict.REFUSED, Verdict.ABSENT)
         taken = settled if type(command) is Cancel else (Verdict.DONE,)

@@ -450,8 +450,9 @@ class Verdict(StrEnum):
     """Not accepted, because the venue knows no such order."""
     UNKNOWN = "unknown"
     """It may have been accepted or not; only asking can tell. Never sent again on its own."""
-    OUT_OF_ORDERS = "out_of_orders"
-    """Not accepted, because the budget for new orders is used up; cancels and questions go on."""
+    OUT_OF_BUDGET = "out_of_budget"
+    """Not accepted, because one of the limits that it costs is used up; what costs it nothing, and
+    every cancel, goes on."""
     THROTTLED = "throttled"
     """Not accepted, because of a rate limit; a cool-down applies."""
     BANNED = "banned"

@@ -282,10 +282,11 @@ class Throttle:
                     meter.give_back(tokens, now_ns)
 
     def run_out(self, costs: Costs, now_ns: int, instrument: int = NO_INSTRUMENT) -> None:
-        """The venue took no order of these costs: the limit on orders that is soonest there again
-        is used up, whatever we counted. Where it was another one, the next order tells again.
+        """The venue took no request of these costs: the one of its limits that is soonest there
+        again is used up, whatever we counted. Where it was another one, the next request tells
+        again.
 
-        Those that cancels are charged to are limits on orders only where nothing else is.
+        Those that cancels are charged to are among them only where nothing else is.
         """
         on_orders = tuple(cost for cost in costs if cost[0] not in self._cancel_kinds)
         meters = [meter for meter, _ in self._charge(on_orders or costs, instrument)]

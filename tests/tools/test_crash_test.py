@@ -21,18 +21,20 @@ from typing import Any
 import pytest
 import trio
 
+import venues
 from core.io.journal_file import JournalFile
 from core.model.errors import BadParameter
 from core.model.venue import KeyKind
 from core.state.journal import Header, Kind
 from tools import ctl
-from tools.crash_test import checks, rounds, strikes
+from tools.crash_test import checks, house, rounds, strikes
 from tools.crash_test.checks import NONE_LEFT, NOT_PROVED
 from tools.crash_test.house import Journaled, Run, Watched
 from tools.crash_test.patience import Wrong, until
 from tools.crash_test.relay import Relay
 from tools.crash_test.rounds import Round, check_end, check_met, plan, table
 from tools.crash_test.strikes import KINDS, Struck, kill, kill_both, kill_starting
+from tools.venues import declared
 
 BY_NAME = {kind.strike.__name__: kind for kind in KINDS}
 
@@ -44,6 +46,21 @@ def test_struck_runs_agree_with_the_exchange_and_leave_nothing() -> None:
     assert len(told) == 2
     assert "no id twice, every one journaled, none left" in shown
     assert "3 boots replayed" in shown or "2 boots replayed" in shown
+
+
+def test_a_struck_run_agrees_with_the_exchange_of_another_venue() -> None:
+    told: list[str] = []
+    shown = rounds.crash(2, 1, told.append, [BY_NAME["kill"], BY_NAME["kill_both"]], "kraken")
+    assert len(told) == 2
+    assert "no id twice, every one journaled, none left" in shown
+
+
+def test_only_where_the_venue_has_a_timer_it_is_held_to_one() -> None:
+    found = {name: venue for name in venues.names() if (venue := venues.find(name)) is not None}
+    timed = {name for name, venue in found.items() if declared(venue).dead_man == "timer"}
+    assert timed == strikes.TIMERS
+    assert BY_NAME["kill_for_good"] in rounds.kinds_at("kraken")
+    assert BY_NAME["kill_for_good"] not in rounds.kinds_at("binance")
 
 
 def test_a_wait_for_what_does_not_come_ends() -> None:
@@ -226,6 +243,9 @@ BROKEN: list[tuple[Callable[..., Struck], FakeRun, FakeExchange, str]] = [
     (kill_both, FakeRun(GUARDED), FakeExchange(ONE, canceled=ONE), "somebody took out"),
     (strikes.kill_together, FakeRun(), FakeExchange(ONE), "nobody guards it"),
     (strikes.kill_together, FakeRun(GUARDED), FakeExchange(ONE, canceled=ONE), "somebody took out"),
+    (strikes.kill_for_good, FakeRun(), FakeExchange(ONE), "nobody guards it"),
+    (strikes.kill_for_good, FakeRun(GUARDED), FakeExchange(ONE, canceled=ONE), "somebody took out"),
+    (strikes.kill_for_good, FakeRun(GUARDED), FakeExchange(ONE), "the venue's own timer takes all"),
     # stopped and starved
     (strikes.stop, FakeRun(), FakeExchange(ONE), "the guardian of a stopped run takes"),
     (strikes.stop, FakeRun(state="interrupted"), FakeExchange(), "after it was stopped"),
@@ -339,7 +359,7 @@ def test_a_strike_that_is_followed_by_what_has_to_follow_is_told(
     assert struck.open == 0
     if name not in CODES:
         assert signal.SIGKILL in run.sent
-    if "guardian" in name or name in ("kill_both", "kill_together"):
+    if "guardian" in name or name in ("kill_both", "kill_together", "kill_for_good"):
         assert killed[0] == 7
     does = {"stop_exchange": "stop", "refuse": "refuse", "set_up_anew": "restart"}
     assert exchange.done[:1] == [does[name]] if name in does else True
@@ -453,6 +473,16 @@ def write_boot(folder: Path, boot: int, *orders: str) -> None:
     journal.flush()
 
 
+def test_an_order_is_known_by_its_request_and_not_by_its_cancel() -> None:
+    for sent, names in (
+        (b'"order_qty":0.01000000,"limit_price":1.5,"cl_ord_id":"k-1"', [(b"", b"k-1")]),
+        (b'"order_qty":0.01,"cl_ord_id":"k-2","validate":true', [(b"", b"k-2")]),
+        (b'{"method":"cancel_order","params":{"cl_ord_id":["k-3"]}}', []),
+        (b'"cl_ord_id":"k-4","order_qty":0.01', []),
+    ):
+        assert house._NEW_ORDER.findall(sent) == names
+
+
 def test_what_was_journaled_is_read_on_boot_by_boot(tmp_path: Path) -> None:
     journaled = Journaled(tmp_path)
     journaled.read_on()
@@ -506,9 +536,9 @@ def test_the_table_counts_each_kind() -> None:
 
 def test_a_plan_has_every_kind_and_strikes_no_start_where_nobody_clears_up() -> None:
     for seed in range(20):
-        planned = plan(100, random.Random(seed))
-        assert len(planned) == 100
-        assert all(planned.count(kind) == 100 // len(KINDS) for kind in KINDS)
+        planned = plan(5 * len(KINDS), random.Random(seed))
+        assert len(planned) == 5 * len(KINDS)
+        assert all(planned.count(kind) == 5 for kind in KINDS)
         pairs = pairwise(planned)
         assert all(before.guarded or after.trades for before, after in pairs)
 

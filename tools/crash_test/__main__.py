@@ -7,8 +7,9 @@ import sys
 
 from tools import crash_test
 from tools.crash_test.patience import Wrong
-from tools.crash_test.rounds import crash
+from tools.crash_test.rounds import crash, kinds_at
 from tools.crash_test.strikes import KINDS
+from tools.demo import MARKETS
 
 
 def main() -> int:
@@ -18,6 +19,7 @@ def main() -> int:
         description=crash_test.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--venue", choices=MARKETS, default="binance", help="default: binance")
     parser.add_argument("--strikes", type=int, default=100, metavar="N", help="default: 100")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument(
@@ -27,9 +29,16 @@ def main() -> int:
         help="this kind of strike alone; may be given again",
     )
     args = parser.parse_args()
-    kinds = [kind for kind in KINDS if not args.only or kind.strike.__name__ in args.only]
+    can = kinds_at(args.venue)
+    kinds = [kind for kind in can if not args.only or kind.strike.__name__ in args.only]
+    if not kinds:
+        parser.error(f"--only: {args.venue} has no dead-man switch")
+
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr)
+
     try:
-        print(crash(args.strikes, args.seed, lambda line: print(line, file=sys.stderr), kinds))
+        print(crash(args.strikes, args.seed, tell, kinds, args.venue))
     except Wrong as wrong:
         print(f"wrong: {wrong}", file=sys.stderr)
         return 1

@@ -10,34 +10,27 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
-from core.model.units import NS_PER_MS, Grid
-from core.model.venue import Credentials, HttpRequest
+from core.model.units import Grid, format_decimal
 from tools.crash_test.patience import PATIENCE_S, Wrong
 from tools.crash_test.relay import Relay
-from venues.binance import VENUE
+from tools.demo import MARKETS
 
-SYMBOL: Final = "BTCUSDT"
+DECIMALS: Final = 8
+"""The exchange counts amounts in 1e-8."""
 
-PAGE: Final = 1_000
-"""Orders or trades in one answer."""
-
-TRIES: Final = 5
-_CLOCK_OFF: Final = "-1021"
-"""One that was stopped for a while, or waits for its CPU, takes our time for one of the future or
-of the past until it has caught up; and its HTTP server refuses a connection that is too old for it
-with a 400 without a word."""
-
-ENDPOINTS: Final = ("rest", "stream", "ws_api")
+NEWEST: Final = 1_000
+"""Orders that are looked through for those that somebody has cancelled: more than a run places
+between two strikes."""
 
 EVENTS_PER_SECOND: Final = 100
 
 
 class Exchange:
-    """The exchange's own ledger, asked over REST with the account's key."""
+    """The exchange's own ledger of one account and symbol, whatever its dialect."""
 
     def __init__(
         self,
@@ -48,69 +41,56 @@ class Exchange:
         """``announcement`` is what a run is told of it; ``client`` is for us, and asks directly."""
         self.announcement = announcement
         self.process = process
-        self._signer = VENUE.signer(
-            Credentials({name: announcement[name] for name in ("api_key", "api_secret")})
-        )
+        self.market = MARKETS[announcement["venue"]]
         self._client = client
-        self._lots = 0
+        self._units = 0
         self._next_trade = 0
         self._next_order = 0
         self._names: list[str] = []
-        rules = self._client.get("/api/v3/exchangeInfo", params={"symbol": SYMBOL}).json()
-        steps = {one["filterType"]: one for one in rules["symbols"][0]["filters"]}
-        self._lot = Grid(steps["LOT_SIZE"]["stepSize"])
 
-    def _ask(self, what: str, **parameters: int) -> Any:
-        """Ask until it answers. Raises ``Wrong`` where it refuses."""
-        for _ in range(TRIES):
-            answer = self._answer(what, **parameters)
-            if answer.is_success:
-                return answer.json()
-            if answer.text and _CLOCK_OFF not in answer.text:
-                break
-            time.sleep(1.0)
-        raise Wrong(f"the exchange refuses {what}: {answer.status_code} {answer.text}")
+    def _read(self, *, order: int, trade: int) -> dict[str, Any]:
+        """Return what the ledger has from these ids on. Raises ``Wrong`` where it shows nothing."""
+        asked = {"key": self.announcement["api_key"], "symbol": self.market.symbol}
+        answer = self._client.get("/sim/ledger", params={**asked, "order": order, "trade": trade})
+        if not answer.is_success:
+            raise Wrong(f"the exchange shows no ledger: {answer.status_code} {answer.text}")
+        shown: dict[str, Any] = answer.json()
+        return shown
 
-    def _answer(self, what: str, **parameters: int) -> httpx.Response:
-        now_ms = time.time_ns() // NS_PER_MS
-        query = urlencode({"symbol": SYMBOL, **parameters, "timestamp": now_ms})
-        request = HttpRequest("GET", f"/api/v3/{what}", query, signed=True)
-        signed = self._signer.rest(request, time.time_ns())
-        return self._client.get(signed.target, headers=signed.headers)
+    def _read_on(self) -> dict[str, Any]:
+        """Return what the ledger has, and take note of what is new in it."""
+        shown = self._read(order=self._next_order, trade=self._next_trade)
+        for order in shown["orders"]:
+            self._names.append(order["name"])
+            self._next_order = order["id"] + 1
+        for trade in shown["trades"]:
+            self._units += trade["size"] if trade["buys"] else -trade["size"]
+            self._next_trade = trade["id"] + 1
+        return shown
 
     def position(self) -> str:
         """Return the account's position by its trades, written as a run writes its own."""
-        while True:
-            trades = self._ask("myTrades", fromId=self._next_trade, limit=PAGE)
-            for trade in trades:
-                lots = self._lot.count(trade["qty"])
-                self._lots += lots if trade["isBuyer"] else -lots
-                self._next_trade = trade["id"] + 1
-            if len(trades) < PAGE:
-                size = self._lot.text(abs(self._lots))
-                return f"-{size}" if self._lots < 0 else size
+        step = self._read_on()["step"]
+        size = Grid(format_decimal(step, DECIMALS)).text(abs(self._units) // step)
+        return f"-{size}" if self._units < 0 else size
 
     def open_orders(self) -> list[str]:
-        return [order["clientOrderId"] for order in self._ask("openOrders")]
+        open_orders: list[str] = self._read_on()["open"]
+        return open_orders
 
     def canceled(self, names: Sequence[str]) -> list[str]:
         """Return those of the newest orders with these client ids that somebody has cancelled."""
+        shown = self._read(order=max(0, self._next_order - NEWEST), trade=self._next_trade)
         return [
-            name
-            for order in self._ask("allOrders", limit=PAGE)
-            if order["status"] == "CANCELED"
-            and (name := order["clientOrderId"].removesuffix("-c")) in names
+            order["name"]
+            for order in shown["orders"]
+            if order["status"] == "CANCELED" and order["name"] in names
         ]
 
     def orders(self) -> list[str]:
-        """Return the client ids of all orders ever placed; a cancel adds an end to its order's."""
-        while True:
-            orders = self._ask("allOrders", orderId=self._next_order, limit=PAGE)
-            self._names += [order["clientOrderId"].removesuffix("-c") for order in orders]
-            if orders:
-                self._next_order = orders[-1]["orderId"] + 1
-            if len(orders) < PAGE:
-                return self._names
+        """Return the client ids of all orders ever placed."""
+        self._read_on()
+        return self._names
 
     # -- strikes -------------------------------------------------------------------------------
 
@@ -131,10 +111,10 @@ class Relayed(Exchange):
         self._relays = {
             address: Relay(address) for address in map(_address, _urls_in(announcement))
         }
-        self._at = {name: _address(announcement[name]) for name in ENDPOINTS}
+        names = endpoints(announcement)
+        self._at = {name: _address(announcement[name]) for name in names}
         relayed = {
-            name: _at_port(announcement[name], self._relays[self._at[name]].port)
-            for name in ENDPOINTS
+            name: _at_port(announcement[name], self._relays[self._at[name]].port) for name in names
         }
         super().__init__(announcement | relayed, client, process)
 
@@ -153,16 +133,22 @@ class Relayed(Exchange):
         self.refuse()
         _end(self.process)
         time.sleep(away_s)
-        self.process, announcement = start_exchange(EVENTS_PER_SECOND)
-        for name in ENDPOINTS:
+        self.process, announcement = start_exchange(EVENTS_PER_SECOND, self.announcement["venue"])
+        for name in endpoints(announcement):
             self._relays[self._at[name]].target = _address(announcement[name])
         self._client.base_url = httpx.URL(announcement["rest"])
         self._next_trade = self._next_order = 0
         self.accept()
 
 
+def endpoints(announcement: dict[str, Any]) -> tuple[str, str, str]:
+    """Return what an exchange calls its addresses: REST, the market's, and that of orders."""
+    market = MARKETS[announcement["venue"]]
+    return "rest", market.market, market.trade
+
+
 def _urls_in(announcement: dict[str, Any]) -> Iterator[str]:
-    return (announcement[name] for name in ENDPOINTS)
+    return (announcement[name] for name in endpoints(announcement))
 
 
 def _address(url: str) -> tuple[str, int]:
@@ -176,10 +162,10 @@ def _at_port(url: str, port: int) -> str:
     return urlunsplit(urlsplit(url)._replace(netloc=f"127.0.0.1:{port}"))
 
 
-def start_exchange(rate: int) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
-    """Run the built-in exchange; return it and what it announces."""
+def start_exchange(rate: int, venue: str) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
+    """Run the built-in exchange in a venue's dialect; return it and what it announces."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tools", "sim", "--rate", str(rate)],
+        [sys.executable, "-m", "tools", "sim", "--venue", venue, "--rate", str(rate)],
         stdout=subprocess.PIPE,
         start_new_session=True,
     )
@@ -198,9 +184,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def running_exchange() -> Iterator[Relayed]:
+def running_exchange(venue: str) -> Iterator[Relayed]:
     """Run the exchange, behind relays, until the block is left."""
-    process, announcement = start_exchange(EVENTS_PER_SECOND)
+    process, announcement = start_exchange(EVENTS_PER_SECOND, venue)
     try:
         with httpx.Client(base_url=announcement["rest"], timeout=PATIENCE_S) as client:
             exchange = Relayed(announcement, client, process)

@@ -24,17 +24,18 @@ from core.io.journal_file import Reader, read_from, segments
 from core.model.errors import HotloopError
 from core.state.journal import Header, Kind, Record, unpack
 from tools import ctl
-from tools.crash_test.exchange import SYMBOL
+from tools.crash_test.exchange import endpoints
 from tools.crash_test.patience import Wrong
+from tools.demo import MARKETS
 
 CONFIG: Final = """\
-venue = "binance"
+venue = "{venue}"
 environment = "sim"
 symbols = ["{symbol}"]
 [endpoints]
 rest = "{rest}"
-stream = "{stream}"
-ws_api = "{ws_api}"
+stream = "{market}"
+ws_api = "{trade}"
 [keys]
 file = "keys.toml"
 [strategy]
@@ -100,7 +101,11 @@ def write_folder(folder: Path, announcement: dict[str, Any]) -> None:
         f'api_key = "{announcement["api_key"]}"\napi_secret = "{announcement["api_secret"]}"\n',
         encoding="utf-8",
     )
-    config = CONFIG.format(symbol=SYMBOL, **announcement)
+    rest, market, trade = (announcement[name] for name in endpoints(announcement))
+    venue = announcement["venue"]
+    config = CONFIG.format(
+        venue=venue, symbol=MARKETS[venue].symbol, rest=rest, market=market, trade=trade
+    )
     (folder / "run.toml").write_text(config, encoding="utf-8")
 
 
@@ -281,7 +286,10 @@ def _since(file: Path, offset: int) -> str:
 
 # -- its journal -----------------------------------------------------------------------------
 
-_NEW_ORDER: Final = re.compile(rb'"?newClientOrderId"?[:=]"?([^"&]+)')
+_NEW_ORDER: Final = re.compile(
+    rb'"?newClientOrderId"?[:=]"?([^"&]+)'  # Binance; a cancel names its order otherwise
+    rb'|"order_qty":[0-9.]+(?:,"limit_price":[0-9.]+)?,"cl_ord_id":"([^"]+)'  # Kraken
+)
 
 
 class Journaled:
@@ -309,7 +317,8 @@ class Journaled:
             if boot not in self.boots:
                 self.boots.append(boot)
         elif record.kind in (Kind.SEND, Kind.ASK):
-            self.names.update(name.decode() for name in _NEW_ORDER.findall(record.payload))
+            found = _NEW_ORDER.findall(record.payload)
+            self.names.update((binance or kraken).decode() for binance, kraken in found)
 
     def new_boots(self) -> list[int]:
         """Return the boots that were not returned before."""

@@ -18,7 +18,7 @@ from tools.crash_test.checks import check_all, check_words, cleared, compare, en
 from tools.crash_test.exchange import Relayed, running_exchange
 from tools.crash_test.house import Journaled, Watched, write_loud_folder
 from tools.crash_test.patience import Wrong, until
-from tools.crash_test.strikes import DOUBT_S, KINDS, Kind, Struck, settled
+from tools.crash_test.strikes import DOUBT_S, KINDS, TIMERS, Kind, Struck, settled
 
 ROUND_S: Final = 10.0
 """A round lasts at least this long: a start, its guardian's and our own looks take up to 800 of
@@ -56,6 +56,11 @@ def plan(strikes: int, chance: random.Random, kinds: Sequence[Kind] = KINDS) -> 
         if all(a.guarded or b.trades for a, b in pairwise(both)):
             planned += turn
     return planned[:strikes]
+
+
+def kinds_at(venue: str) -> list[Kind]:
+    """Return the strikes that a venue can be held to: not every one has a dead-man switch."""
+    return [kind for kind in KINDS if venue in TIMERS or not kind.timer]
 
 
 def rounds(
@@ -152,13 +157,15 @@ def crash(
     strikes: int,
     seed: int,
     tell: Callable[[str], None],
-    kinds: Sequence[Kind] = KINDS,
+    kinds: Sequence[Kind] | None = None,
+    venue: str = "binance",
 ) -> str:
     """Run the whole test; return what it has shown. Raises ``Wrong``."""
     chance = random.Random(seed)
+    kinds = kinds_at(venue) if kinds is None else kinds
     # A guardian may be noting what it does there until its proof is complete.
     temporary_folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-    with temporary_folder as temporary, running_exchange() as exchange:
+    with temporary_folder as temporary, running_exchange(venue) as exchange:
         folder = Path(temporary) / "run"
         write_loud_folder(folder, exchange.announcement)
         began_s = time.monotonic()

@@ -50,6 +50,11 @@ STARTING_S: Final = 4.0
 LEAVING_S: Final = 0.5
 """A run that leaves is killed within so many."""
 
+TIMERS: Final = frozenset({"kraken"})
+TIMER_S: Final = 65.0
+"""Venues with a dead-man switch of 60 s, and within what it has taken all out: their exchange here
+acts on it within a second, and this machine may be busy."""
+
 SAID_S: Final = 15.0
 """Within which the terminal says that the venue is not reached: 2 s, and the start of Python."""
 
@@ -156,6 +161,18 @@ def kill_together(run: Watched, exchange: Relayed, _: random.Random) -> Struck:
     left = exchange.open_orders()
     stays(exchange, left)
     return Struck(len(left), "killed together with its guardian")
+
+
+def kill_for_good(run: Watched, exchange: Relayed, _: random.Random) -> Struck:
+    """Kill both in one instant and start nobody: what is left is for the venue to take out."""
+    guardian = run.guardian()
+    os.kill(guardian, signal.SIGKILL)
+    run.kill()
+    until("the guardian is dead", lambda: not is_guardian(guardian))
+    left = exchange.open_orders()
+    stays(exchange, left)
+    within_s = _taken_out(exchange, "the venue's own timer", TIMER_S)
+    return Struck(len(left), "killed together with its guardian, for good", within_s)
 
 
 # -- stopped and starved ---------------------------------------------------------------------
@@ -381,6 +398,8 @@ class Kind(NamedTuple):
     """Whether the run trades when it is struck; else it has only been started."""
     guarded: bool = True
     """Whether somebody is left to clear up; else the next boot has to."""
+    timer: bool = False
+    """Whether that is the venue, by its dead-man switch."""
 
 
 KINDS: Final = (
@@ -390,6 +409,7 @@ KINDS: Final = (
     Kind(kill_leaving),
     Kind(kill_both, guarded=False),
     Kind(kill_together, guarded=False),
+    Kind(kill_for_good, timer=True),
     Kind(stop),
     Kind(stop_both),
     Kind(starve),

@@ -20,7 +20,7 @@ DONE: Final = Verdict.DONE
 REFUSED: Final = Verdict.REFUSED
 ABSENT: Final = Verdict.ABSENT
 UNKNOWN: Final = Verdict.UNKNOWN
-OUT_OF_ORDERS: Final = Verdict.OUT_OF_ORDERS
+OUT_OF_BUDGET: Final = Verdict.OUT_OF_BUDGET
 THROTTLED: Final = Verdict.THROTTLED
 BANNED: Final = Verdict.BANNED
 LOGGED_OUT: Final = Verdict.LOGGED_OUT
@@ -49,7 +49,7 @@ CODES: Final[dict[int, Verdict]] = {
     -1010: REFUSED,  # an error of the matching engine; its messages are those of -2010
     -1013: REFUSED,  # filter failure; never reached the matching engine
     -1014: REFUSED,  # unsupported order combination
-    -1015: OUT_OF_ORDERS,  # too many unfilled orders; cancels cost none
+    -1015: OUT_OF_BUDGET,  # too many unfilled orders; cancels cost none
     -1016: UNKNOWN,  # service shutting down
     -1020: FATAL,  # unsupported operation
     -1021: REFUSED,  # timestamp outside of recvWindow: the clock has to be set
@@ -262,7 +262,7 @@ def of_error(status: int, code: int | None, text: str) -> Verdict:
     Too many orders come with the status of too many requests, and are another limit.
     """
     if code == ORDERS_CODE and status == LIMITED_STATUS:
-        return OUT_OF_ORDERS
+        return OUT_OF_BUDGET
     if status >= SERVER_ERRORS or status in (BANNED_STATUS, LIMITED_STATUS, FORBIDDEN_STATUS):
         return of_status(status)
     if code is None:

@@ -151,8 +151,13 @@ def _proved(
             return _own(index, told.fills), more
         case FetchOrderTrades(_, _, ""):
             return (), history.read_trade_ids(result)
-        case FetchOrderTrades(index, _, page):
-            return _own(index, history.read_trades(result, names.find)), history.behind(page)
+        case FetchOrderTrades(index, order_id, page):
+            trades = history.read_trades(result, names.find)
+            for one in trades:
+                if one.instrument == NO_INSTRUMENT:
+                    pair = one.pair if isinstance(one, OffGridFill) else ""
+                    raise Drifted(f"order {order_id} has a trade on {pair!r}, a pair of no name")
+            return _own(index, trades), history.behind(page)
     return _facts(names, symbols, command, result), ""
 
 

@@ -136,6 +136,8 @@ def _instrument(index: int, symbol: str, name: str, pair: schema.AssetPair) -> I
             "prices are written with"
         )
     base, _, quote = symbol.partition("/")
+    # A pair that is asked for with a slash is listed under the name it was asked for; histories
+    # have its own, of an old pair both assets' ("XXBTZUSD"), of any other its short one.
     return Instrument(
         index=index,
         symbol=symbol,
@@ -154,7 +156,7 @@ def _instrument(index: int, symbol: str, name: str, pair: schema.AssetPair) -> I
         max_notional=0,
         max_open_orders=MAX_OPEN_ORDERS,
         trading=trading_of(pair.status),
-        code=name,
+        code=pair.base + pair.quote if "/" in name else name,
         venue_status=pair.status,
     )
 

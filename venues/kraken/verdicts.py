@@ -20,7 +20,7 @@ from core.model.venue import Remedy
 DONE: Final = Verdict.DONE
 REFUSED: Final = Verdict.REFUSED
 UNKNOWN: Final = Verdict.UNKNOWN
-OUT_OF_ORDERS: Final = Verdict.OUT_OF_ORDERS
+OUT_OF_BUDGET: Final = Verdict.OUT_OF_BUDGET
 THROTTLED: Final = Verdict.THROTTLED
 BANNED: Final = Verdict.BANNED
 LOGGED_OUT: Final = Verdict.LOGGED_OUT
@@ -46,7 +46,8 @@ ERRORS: Final[dict[str, Meaning]] = {
     "EAPI:Invalid signature": Meaning(FATAL, HALT, "S1"),
     # The next request has a higher one; where another process uses the key, it goes on.
     "EAPI:Invalid nonce": Meaning(REFUSED, COUNT, "S1"),
-    "EAPI:Rate limit exceeded": Meaning(THROTTLED, PAUSE, "S2"),
+    # That is the counter of REST calls, which neither orders nor cancels cost.
+    "EAPI:Rate limit exceeded": Meaning(OUT_OF_BUDGET, PAUSE, "S2"),
     "EAPI:Feature disabled": Meaning(FATAL, HALT, "S5"),
     # Another connection asks for a token of its own.
     "ESession:Invalid session": Meaning(LOGGED_OUT, PAUSE, "S4"),
@@ -87,8 +88,8 @@ ERRORS: Final[dict[str, Meaning]] = {
     "EOrder:Cost minimum not met": Meaning(REFUSED, COUNT, "S1"),
     "EOrder:Tick size check failed": Meaning(REFUSED, COUNT, "S1"),
     "EOrder:Invalid price": Meaning(REFUSED, COUNT, "S1"),
-    "EOrder:Rate limit exceeded": Meaning(OUT_OF_ORDERS, PAUSE, "S1"),
-    "EOrder:Domain rate limit exceeded": Meaning(OUT_OF_ORDERS, PAUSE, "S1"),
+    "EOrder:Rate limit exceeded": Meaning(OUT_OF_BUDGET, PAUSE, "S1"),
+    "EOrder:Domain rate limit exceeded": Meaning(OUT_OF_BUDGET, PAUSE, "S1"),
     "EOrder:Orders limit exceeded": Meaning(REFUSED, PAUSE, "S1"),
     "EOrder:Scheduled orders limit exceeded": Meaning(REFUSED, COUNT, "S1"),
     "EOrder:Positions limit exceeded": Meaning(REFUSED, COUNT, "S1"),

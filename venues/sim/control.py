@@ -1,22 +1,24 @@
-"""The switch panel of ``hotloop sim``: faults and actions over REST, for the loopback alone.
+"""The panel of ``hotloop sim``: faults, actions and its own books, for the loopback alone.
 
 Its paths are none of the venue's, so that no client of the venue meets them by accident.
 """
 
 import ipaddress
 from typing import Any, Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl
 
 import msgspec
 
 from venues.sim.actions import ActionError
 from venues.sim.faults import Fault, FaultError, Switchboard
 from venues.sim.http import HttpReply, HttpRequest
+from venues.sim.ledger import Ledger
 from venues.sim.venue import AnyVenue
 
 FAULTS: Final = "/sim/faults"
 ACTIONS: Final = "/sim/actions"
-PATHS: Final = frozenset({FAULTS, ACTIONS})
+LEDGER: Final = "/sim/ledger"
+PATHS: Final = frozenset({FAULTS, ACTIONS, LEDGER})
 
 _decode = msgspec.json.Decoder(Fault).decode
 
@@ -27,6 +29,8 @@ def answer(venue: AnyVenue, request: HttpRequest, now_ns: int) -> HttpReply:
         return _reply(403, {"error": f"{request.path} answers on the loopback only"})
     if request.path == ACTIONS:
         return _act(venue, request, now_ns)
+    if request.path == LEDGER:
+        return _read(Ledger(venue, lambda: now_ns), request)
     return _switch(venue.faults, request, now_ns)
 
 
@@ -38,6 +42,35 @@ def _act(venue: AnyVenue, request: HttpRequest, now_ns: int) -> HttpReply:
         return _reply(200, venue.perform(venue.read_action(request.body), now_ns))
     except (msgspec.DecodeError, RecursionError, ActionError) as error:
         return _reply(400, {"error": str(error)})
+
+
+def _read(ledger: Ledger, request: HttpRequest) -> HttpReply:
+    """Show what an account has in a symbol: orders and trades from an id on, and what is open.
+
+    Sizes are in units of 1e-8; an order is named as it was placed, whatever it was renamed to.
+    """
+    if request.method != "GET":
+        return _reply(405, {"error": "GET shows"})
+    asked = dict(parse_qsl(request.query))
+    key, symbol = asked.get("key", ""), asked.get("symbol", "")
+    first_order, first_trade = asked.get("order", "0"), asked.get("trade", "0")
+    if key not in ledger.host.keys or symbol not in ledger.engine.markets:
+        return _reply(400, {"error": f"no key {key!r}, or no symbol {symbol!r}"})
+    if not (first_order.isdecimal() and first_trade.isdecimal()):
+        return _reply(400, {"error": "order and trade are numbers"})
+    orders = [one for one in ledger.orders(symbol, key) if one.order_id >= int(first_order)]
+    trades = [
+        one for one in ledger.executions(symbol, key) if one.trade.trade_id >= int(first_trade)
+    ]
+    shown = {
+        "step": ledger.engine.markets[symbol].symbol.step_size,
+        "orders": [{"id": o.order_id, "name": o.names[0], "status": o.status} for o in orders],
+        "trades": [
+            {"id": t.trade.trade_id, "size": t.trade.quantity, "buys": t.is_buyer} for t in trades
+        ],
+        "open": [order.names[0] for order in ledger.open_orders(symbol, key)],
+    }
+    return _reply(200, shown)
 
 
 def _switch(board: Switchboard, request: HttpRequest, now_ns: int) -> HttpReply:

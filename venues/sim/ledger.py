@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from venues.sim.accounts import Account
+from venues.sim.actions import Host
 from venues.sim.engine import Engine
 from venues.sim.fixed import ONE
 from venues.sim.orders import Execution, Order
@@ -29,6 +30,10 @@ class Ledger:
     def __init__(self, venue: AnyVenue, clock: Callable[[], int]) -> None:
         self._venue = venue
         self._clock = clock
+
+    @property
+    def host(self) -> Host:
+        return self._venue.host
 
     @property
     def engine(self) -> Engine:

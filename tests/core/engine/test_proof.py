@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from core.engine.outbound import Outbound
-from core.engine.proof import APART_NS, SKEW_NS, Proof
+from core.engine.proof import APART_NS, REST_NS, SKEW_NS, Proof
 from core.model.commands import (
     Amend,
     Cancel,
@@ -38,7 +38,7 @@ from core.model.events import (
 from core.model.units import NS_PER_S
 from core.model.views import OrderState
 from core.state.doubts import LONGEST_NS
-from core.state.inflight import Asked
+from core.state.inflight import REST, Asked
 from core.state.orders import Folded, Order, Orders
 from core.state.throttle import Share
 from venues.kit.names import Prefixed
@@ -53,6 +53,7 @@ class Asking:
     def __init__(self) -> None:
         self.commands: list[Command] = []
         self.shares: list[Share] = []
+        self.inflight: list[Asked] = []
 
     def request(self, command: Command, now_ns: int, *, share: Share) -> int:
         self.commands.append(command)
@@ -317,7 +318,7 @@ def moved(house: House, order: Order, ticks: int = 90, lots: int = 15) -> Amend:
     ("verdict", "open_lots"),
     [
         (Verdict.REFUSED, 10),
-        (Verdict.OUT_OF_ORDERS, 10),
+        (Verdict.OUT_OF_BUDGET, 10),
         (Verdict.WITHHELD, 10),
         (Verdict.UNKNOWN, 15),
         (Verdict.DONE, 15),
@@ -562,3 +563,15 @@ def test_one_list_is_asked_for_however_many_orders_of_an_instrument_want_it() ->
         house.told(place_of(order), Verdict.UNKNOWN)
         absent(house, order, LATE_NS + 1)
     assert house.asks(LATE_NS + 1 + APART_NS) == [FetchOpenOrders(0)]
+
+
+def test_rest_is_not_asked_again_about_an_order_while_its_answer_may_be_on_its_way() -> None:
+    house = House()
+    order = house.live()
+    query = QueryOrder(0, order.client_order_id, "7")
+    house.proof.doubt(order.client_order_id, NOW_NS)
+    house.out.inflight = [Asked(7, query, REST, NOW_NS, NOW_NS + 10 * NS_PER_S)]
+    assert house.asks(NOW_NS + REST_NS - 1) == []
+    assert house.asks(NOW_NS + 2 * REST_NS) == [query]
+    house.out.inflight = [Asked(8, query, 1, NOW_NS + 4 * REST_NS, NOW_NS + 20 * NS_PER_S)]
+    assert house.asks(NOW_NS + 4 * REST_NS) == [query], "what a line loses is asked for again"

@@ -111,7 +111,7 @@ SAMPLES = Samples(
             (-1003, "Too many requests queued.", Verdict.THROTTLED, None),
             (-1006, "An unexpected response was received.", Verdict.UNKNOWN, Remedy.PAUSE),
             (-1007, "Timeout waiting for response from backend server.", Verdict.UNKNOWN, None),
-            (-1015, "Too many new orders.", Verdict.OUT_OF_ORDERS, None),
+            (-1015, "Too many new orders.", Verdict.OUT_OF_BUDGET, None),
             (
                 -1021,
                 "Timestamp for this request is outside of the recvWindow.",

@@ -680,16 +680,16 @@ def test_a_replace_over_the_order_limit_takes_the_old_one_out(status: int) -> No
     data = halves("SUCCESS", "FAILURE", CANCELED, many)
     reply = failed("r22", status, -2021, "partly", data)
     outcome, reports = outcome_of(reply)
-    assert (outcome.cancel, outcome.place) == (Verdict.DONE, Verdict.OUT_OF_ORDERS)
+    assert (outcome.cancel, outcome.place) == (Verdict.DONE, Verdict.OUT_OF_BUDGET)
     assert len(reports) == 1, "the old one, gone"
-    assert (reply.verdict, reply.code) == (Verdict.OUT_OF_ORDERS, -1015)
+    assert (reply.verdict, reply.code) == (Verdict.OUT_OF_BUDGET, -1015)
 
 
 @pytest.mark.parametrize(
     ("status", "code", "verdict"),
     [
         (400, -1013, Verdict.REFUSED),
-        (429, -1015, Verdict.OUT_OF_ORDERS),
+        (429, -1015, Verdict.OUT_OF_BUDGET),
         (500, -1007, Verdict.UNKNOWN),
         (409, -2021, Verdict.UNKNOWN),
     ],

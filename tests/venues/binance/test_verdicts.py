@@ -33,7 +33,7 @@ def test_every_documented_code_has_a_verdict_and_no_other_has() -> None:
         (-1007, Verdict.UNKNOWN),
         (-1008, Verdict.UNKNOWN),
         (-1013, Verdict.REFUSED),
-        (-1015, Verdict.OUT_OF_ORDERS),
+        (-1015, Verdict.OUT_OF_BUDGET),
         (-1021, Verdict.REFUSED),
         (-1022, Verdict.FATAL),
         (-1111, Verdict.REFUSED),

@@ -99,7 +99,7 @@ def test_the_subscription_tells_the_tier() -> None:
     ("error", "verdict"),
     [
         ("EOrder:Insufficient funds", Verdict.REFUSED),
-        ("EOrder:Rate limit exceeded", Verdict.OUT_OF_ORDERS),
+        ("EOrder:Rate limit exceeded", Verdict.OUT_OF_BUDGET),
         ("ESession:Invalid session", Verdict.LOGGED_OUT),
         ("EService:Unavailable", Verdict.UNKNOWN),
         ("whatever is to come", Verdict.UNKNOWN),

@@ -379,3 +379,9 @@ def test_the_trades_of_an_order_are_asked_for_by_their_ids() -> None:
     assert isinstance(fact, FillReport)
     assert (fact.fill.trade_id, fact.fill.rank, fact.venue_order_id) == ("T0", 1, ORDER)
     assert answered(question, {ORDER: info()}).more == ""
+
+
+def test_a_trade_of_our_order_on_a_pair_of_no_name_is_never_passed_over() -> None:
+    page = FetchOrderTrades(0, ORDER, "T0")
+    with pytest.raises(Drifted, match="a pair of no name"):
+        answered(page, {"T0": trade(1.5, pair="NEWNAME")})

@@ -67,6 +67,22 @@ def test_an_unknown_status_halts(status: str, trading: Trading) -> None:
     assert (instrument.trading, instrument.venue_status) == (trading, status)
 
 
+@pytest.mark.parametrize(
+    ("listed", "base", "quote", "code"),
+    [
+        ("XXBTZUSD", "XXBT", "ZUSD", "XXBTZUSD"),
+        ("XBT/USD", "XXBT", "ZUSD", "XXBTZUSD"),
+        ("BTC/USD", "XXBT", "ZUSD", "XXBTZUSD"),
+    ],
+)
+def test_a_pair_is_known_by_the_name_of_histories_whatever_it_is_listed_under(
+    listed: str, base: str, quote: str, code: str
+) -> None:
+    pair = msgspec.convert(world.pair(base=base, quote=quote), schema.AssetPair)
+    [instrument] = rules.instruments({listed: pair}, ["BTC/USD"])
+    assert instrument.code == code
+
+
 def test_without_a_tick_the_precision_is_the_tick() -> None:
     assert made(tick_size="", pair_decimals=5).tick.step == "0.00001"
 

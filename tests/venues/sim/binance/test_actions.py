@@ -299,6 +299,27 @@ def test_the_panel_performs_an_action() -> None:
     assert panel(venue, path=control.ACTIONS)[0] == 405
 
 
+def test_the_panel_shows_what_an_account_has_in_the_books() -> None:
+    client = Watched()
+    first = client.limit(price="60000")
+    client.limit(side="SELL", price="60000")  # with itself, which is told of both sides
+    client.limit(price="59000")
+    asked = "key=key&symbol=BTCUSDT"
+    status, told = panel(client.venue, path=control.LEDGER, query=asked)
+    assert status == 200
+    assert told["step"] == 1_000
+    assert [order["id"] for order in told["orders"]] == [1, 2, 3]
+    assert told["orders"][0]["name"] == first["clientOrderId"]
+    assert told["open"] == [told["orders"][2]["name"]]
+    sides = [(trade["id"], trade["size"], trade["buys"]) for trade in told["trades"]]
+    assert sorted(sides) == [(1, 1_000_000, False), (1, 1_000_000, True)]
+    _, told = panel(client.venue, path=control.LEDGER, query=f"{asked}&order=3&trade=9")
+    assert [order["id"] for order in told["orders"]] == [3]
+    for wrong in ("", "key=nobody&symbol=BTCUSDT", f"{asked}&order=-1", f"{asked}&trade=x"):
+        assert panel(client.venue, path=control.LEDGER, query=wrong)[0] == 400
+    assert panel(client.venue, method="POST", path=control.LEDGER, query=asked)[0] == 405
+
+
 @pytest.mark.parametrize("action", ACTIONS)
 def test_every_action_and_field_is_documented(action: type[actions.Action]) -> None:
     page = (Path(__file__).parents[4] / "docs" / "sim.md").read_text()
