@@ -94,6 +94,7 @@ class MarketData:
         "_strategy",
         "_table",
         "_turn",
+        "_unjudged_ns",
         "_unlisted",
         "_unready_ns",
         "_with_depth",
@@ -143,6 +144,8 @@ class MarketData:
         """Number of a snapshot that the feed has not reached, and since when, by instrument."""
         self._late: set[int] = set()
         """Instruments whose feed is too late to be believed."""
+        self._unjudged_ns: dict[int, int] = {}
+        """How late by our own clock a feed seemed while the venue's was not known."""
         self._silent: set[int] = set()
         """Instruments whose orders were cancelled because nobody tells of their market."""
         self._denials: dict[int, tuple[int, int]] = {}
@@ -227,7 +230,7 @@ class MarketData:
     def _in_time(self, book: Book, late_ns: int) -> bool:
         """Whether a message is young enough; a book that is late, or is no more, learns of it.
 
-        While the venue's clock is not known nothing changes.
+        While the venue's clock is not known nothing changes: that is judged once it is.
         """
         index = book.instrument
         most_ns = self._most_late_ns[index]
@@ -238,6 +241,7 @@ class MarketData:
                 self._begin(book)
             return True
         if not self._clock.known and index not in self._late:
+            self._unjudged_ns[index] = late_ns - self._clock.offset_ns
             return True
         self._hops.record(hop.FEED_AGE, min(max(late_ns, -hop.MAX_NS), hop.MAX_NS))
         self._late.add(index)
@@ -246,6 +250,12 @@ class MarketData:
             book.invalidate(_how_late(late_ns, most_ns))
             self._turn.changed[index] = book
         return False
+
+    def _judge(self) -> None:
+        """The venue's clock is known again: a feed may have told nothing since it seemed late."""
+        for index, late_ns in self._unjudged_ns.items():
+            self._in_time(self.books[index], late_ns + self._clock.offset_ns)
+        self._unjudged_ns = {}
 
     def _doubt_clock(self) -> None:
         now_ns = self._turn.now_ns
@@ -332,6 +342,8 @@ class MarketData:
 
     def step(self) -> None:
         """Ask for what is due: snapshots, and the best prices of silent books."""
+        if self._unjudged_ns and self._clock.known:
+            self._judge()
         self._want_what_does_not_change()
         self._ask_for_snapshots()
         quiet = [book for book in self.books if book.live and self._is_quiet(book)]

@@ -276,6 +276,22 @@ def test_a_feed_behind_or_ahead_of_its_limit_has_no_book_and_doubts_the_clock(la
     assert house.book.takes_snapshot, "it proves itself anew"
 
 
+@pytest.mark.parametrize(("late_ns", "moved_ns"), [(-LATE_NS - 1, 0), (LATE_NS + 1, -NS_PER_S)])
+def test_a_feed_that_seemed_late_before_the_clock_was_known_is_judged_once_it_is(
+    late_ns: int, moved_ns: int
+) -> None:
+    """It may tell nothing more: a book must not stand on what it has told."""
+    house = House()
+    house.clock.forget()
+    house.delta(11, late_ns)
+    house.data.step()
+    assert house.book.live
+    house.clock.measure(NOW_NS, NOW_NS, NOW_NS + OFFSET_NS + moved_ns)
+    house.data.step()
+    assert house.book.live is (moved_ns != 0), "by another clock it was not late"
+    assert house.data.late(0) is not house.book.live
+
+
 @pytest.mark.parametrize(("late_ns", "told"), [(LATE_NS, 1), (LATE_NS + 1, 0)])
 def test_without_depth_the_times_of_trades_tell_how_late_the_feed_is(
     late_ns: int, told: int
