@@ -36,7 +36,7 @@ from core.engine.reference_data import ReferenceData
 from core.engine.remedies import Remedies
 from core.engine.replies import OF_ORDERS, Replies, named
 from core.engine.turn import Recorder, Turn
-from core.model.errors import JournalFailed
+from core.model.errors import JournalFailed, Misuse
 from core.model.events import (
     AccountReport,
     BalanceLocked,
@@ -100,6 +100,10 @@ TICK_NS = 100 * NS_PER_MS
 STOPPED_NS = NS_PER_S
 """A gap between two turns, ten ticks long, that says that the process did not run: stopped,
 suspended, or without a CPU. What lies in the sockets then is as old."""
+
+MAX_CONSEQUENCES = 100_000
+"""Things that may follow from one fact: ten for each order of the longest list, and far more than
+a turn has time for."""
 
 TURN_BUDGET_NS = 20 * NS_PER_MS
 """What a turn may take: a fifth of a tick, and more than a venue's feed leaves between messages."""
@@ -273,7 +277,7 @@ class Engine:
         self.proof = Proof(
             orders=self.orders,
             outbound=self.outbound,
-            settle=lambda folded: self.executions.settle(folded),
+            turn=self.turn,
             expiry_ns=can.request_expiry_ns,
             execution_ns=can.execution_ns,
             lag_ns=can.lag_ns,
@@ -289,7 +293,6 @@ class Engine:
             desk=self.desk,
             proof=self.proof,
             clock=self.clock,
-            settle=lambda folded: self.executions.settle(folded),
             whose=lambda report: self._handlers[type(report)](report),
             off_grid=lambda trade: self.executions.on_off_grid(trade),
             begun_anew=lambda index: self.executions.numbers_begin_anew(index),
@@ -466,7 +469,7 @@ class Engine:
             AccountReport: self.account.on_report,
             BalanceMoved: self.account.on_moved,
             BalanceLocked: self.account.on_locked,
-            OpenOrders: self.recovery.on_open_orders,
+            OpenOrders: self._on_open_orders,
             InstrumentsReport: self.on_instruments,
             LimitsReport: self.reference_data.on_limits,
             TradingStatus: self.reference_data.on_trading_status,
@@ -769,12 +772,22 @@ class Engine:
                 self._follow()
 
     def _follow(self) -> None:
-        """Take up what components have left for whoever lies above them."""
+        """Take up what components have left for whoever lies above them.
+
+        What of it comes first is taken up first: orders and positions before the halts that judge
+        them.
+        """
         turn = self.turn
-        turn.busy = False
-        while turn.halts:
-            wanted = turn.halts.popleft()
-            self.gate.fail(wanted.why, remote=wanted.remote)
+        for _ in range(MAX_CONSEQUENCES):
+            if turn.updates:
+                self.executions.settle(turn.updates.popleft())
+            elif turn.halts:
+                wanted = turn.halts.popleft()
+                self.gate.fail(wanted.why, remote=wanted.remote)
+            else:
+                turn.busy = False
+                return
+        raise Misuse(f"more than {MAX_CONSEQUENCES} things follow from one: some from each other")
 
     def _tick(self) -> None:
         """Look at every deadline that needs no better than a tick."""
@@ -783,6 +796,7 @@ class Engine:
         for asked in self.replies.overdue():
             self._no_reply(asked)
         self.lines.step()
+        self._follow()
         self._apply()
         self.market_data.step()
         if self.market_data.clock_doubted:
@@ -790,6 +804,7 @@ class Engine:
             self.reference_data.look_again()
         self.reference_data.step()
         self.recovery.step(now_ns)
+        self._follow()
         self.gate.step()
         self.flattening.step()
         self.continuity.step(now_ns)
@@ -820,6 +835,8 @@ class Engine:
             self._fold(reply.facts)
             self.replies.time(asked)
             self.proof.on_reply(asked, reply, now_ns)
+            if self.turn.busy:
+                self._follow()
             self.remedies.on_reply(asked, reply, now_ns)
             return
         if asked is not None and self.market_data.outlived(asked):
@@ -832,10 +849,13 @@ class Engine:
         self.reference_data.on_reply(asked, reply)
         self.prices.on_reply(asked, reply)
         self.lines.on_reply(asked, reply)
+        self._follow()
         self.dead_man.on_reply(asked, reply, now_ns)
         self.proof.on_reply(asked, reply, now_ns)
+        self._follow()
         self.remedies.on_reply(asked, reply, now_ns)
         self.recovery.on_reply(asked, reply, now_ns)
+        self._follow()
 
     def _no_reply(self, asked: Asked) -> None:
         """The answer to a question will not come: tell all who may have asked it."""
@@ -843,6 +863,7 @@ class Engine:
         self.dead_man.on_no_reply(asked)
         self.market_data.on_no_reply(asked)
         self.proof.on_no_reply(asked, self.turn.now_ns)
+        self._follow()
         self.recovery.on_no_reply(asked)
 
     # -- what concerns several rooms -----------------------------------------------------------
@@ -857,6 +878,12 @@ class Engine:
         self.continuity.restore(self.turn.now_ns)
         self.callbacks.call(self.strategy.on_start)
         self._door.open_lines()
+
+    def _on_open_orders(self, event: OpenOrders) -> None:
+        """A list of open orders: what it shows is noted before any of it is taken out."""
+        self.recovery.on_open_orders(event)
+        self._follow()
+        self.recovery.cancel_left()
 
     def _on_notice(self, event: SessionNotice) -> None:
         self._door.log(f"the venue says: {event.notice} {event.text}".rstrip())

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from core.engine.outbound import Outbound
+from core.engine.turn import Turn
 from core.model.commands import (
     Amend,
     Cancel,
@@ -69,7 +70,7 @@ class Proof:
         *,
         orders: Orders,
         outbound: Outbound,
-        settle: Callable[[Folded], None],
+        turn: Turn,
         expiry_ns: int | None,
         execution_ns: int,
         lag_ns: int,
@@ -83,7 +84,7 @@ class Proof:
         """
         self._orders = orders
         self._outbound = outbound
-        self._settle = settle
+        self._turn = turn
         self._expiry_ns = expiry_ns
         self._execution_ns = execution_ns
         self._lag_ns = lag_ns
@@ -186,7 +187,7 @@ class Proof:
         """Whether the venue has told of what it had acknowledged; it is asked about if not."""
         size_lots = self._acknowledged.pop(order.client_order_id, None)
         if size_lots is not None and not order.proved:
-            self._settle(self._orders.on_doubt(order))
+            self._turn.settle(self._orders.on_doubt(order))
         return (
             size_lots == order.size_lots
             and not order.amend_lots
@@ -216,10 +217,10 @@ class Proof:
         elif verdict is Verdict.UNKNOWN:
             self._in_doubt(order, now_ns)
         else:
-            self._settle(self._orders.on_refused(order, f"{code} {text}"))
+            self._turn.settle(self._orders.on_refused(order, f"{code} {text}"))
 
     def _in_doubt(self, order: Order, now_ns: int) -> None:
-        self._settle(self._orders.on_doubt(order))
+        self._turn.settle(self._orders.on_doubt(order))
         self.doubt(order.client_order_id, now_ns)
 
     def _on_cancel(self, cancel: Cancel, _: Asked, reply: Reply, now_ns: int) -> None:
@@ -239,7 +240,7 @@ class Proof:
     def _release(self, order: Order) -> None:
         if order.cancelling:
             order.cancelling = False
-            self._settle(Folded(order, True))
+            self._turn.settle(Folded(order, True))
 
     def _on_replace(self, replace: Replace, _: Asked, reply: Reply, now_ns: int) -> None:
         outcome = next((fact for fact in reply.facts if type(fact) is ReplaceOutcome), None)
@@ -260,7 +261,7 @@ class Proof:
             return
         verdict = reply.verdict
         if verdict not in (_DONE, Verdict.UNKNOWN):
-            self._settle(self._orders.on_amend_refused(order))
+            self._turn.settle(self._orders.on_amend_refused(order))
         self._release(order)
         if verdict in (Verdict.REFUSED, Verdict.ABSENT, Verdict.UNKNOWN):
             self.doubt(order.client_order_id, now_ns)
@@ -299,7 +300,7 @@ class Proof:
         if over_ns is None:
             return
         if asked.sent_ns > over_ns:
-            self._settle(self._orders.on_stands(order, report))
+            self._turn.settle(self._orders.on_stands(order, report))
         else:
             self.doubts.ask_by(order.client_order_id, over_ns + 1)
 
@@ -373,9 +374,9 @@ class Proof:
         if known:
             name = order.client_order_id
             self._log(f"the venue no longer knows an order of ours, it has ended: id {name}")
-            self._settle(self._orders.on_forgotten(order, "the venue knows it no more"))
+            self._turn.settle(self._orders.on_forgotten(order, "the venue knows it no more"))
         else:
-            self._settle(self._orders.on_refused(order, "the venue knows no such order"))
+            self._turn.settle(self._orders.on_refused(order, "the venue knows no such order"))
         self._settled(order.client_order_id)
 
     def _release_if_lost(self, order: Order | None) -> None:

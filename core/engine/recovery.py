@@ -42,7 +42,7 @@ from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.views import OrderState
 from core.model.wording import order_text
 from core.state.inflight import Asked
-from core.state.orders import Folded, Order, Orders
+from core.state.orders import Order, Orders
 from core.state.reconcile import Pass, Watermark, compare
 from core.state.throttle import Share
 from core.state.venue_clock import VenueClock
@@ -85,7 +85,6 @@ class Recovery:
         desk: TradingDesk,
         proof: Proof,
         clock: VenueClock,
-        settle: Callable[[Folded], None],
         whose: Callable[[OrderReport | UnknownExecution], None],
         off_grid: Callable[[OffGridTrade], None],
         begun_anew: Callable[[int], None],
@@ -112,7 +111,6 @@ class Recovery:
         self._desk = desk
         self._proof = proof
         self._clock = clock
-        self._settle = settle
         self._whose = whose
         self._off_grid = off_grid
         self._begun_anew = begun_anew
@@ -369,9 +367,9 @@ class Recovery:
             f"reconciled: {self._ours_listed} of our orders open, "
             f"{sum(self.foreign_orders.values())} of others"
         )
-        self._cancel_left()
+        self.cancel_left()
 
-    def _cancel_left(self) -> None:
+    def cancel_left(self) -> None:
         """Take out what an earlier boot left and the venue lists, whatever else is in doubt."""
         if not self._cancel_leftovers:
             return
@@ -440,7 +438,7 @@ class Recovery:
             return
         folded = self._orders.on_fill(report)
         if folded is not None:
-            self._settle(folded)
+            self._turn.settle(folded)
             if folded.fills and not folded.order.state.terminal:
                 # The stream did not tell of this trade: what else did it not tell of its order?
                 self._proof.doubt(folded.order.client_order_id, 0)
@@ -456,7 +454,7 @@ class Recovery:
         for report in event.reports:
             folded = self._orders.on_report(report) if self._known(report.client_order_id) else None
             if folded is not None:
-                self._settle(folded)
+                self._turn.settle(folded)
                 self._dirty = True
                 if folded.order.state.terminal:
                     self._on_listed_after_end(folded.order, now_ns)
@@ -470,8 +468,7 @@ class Recovery:
             self._proof.doubt(client_order_id, now_ns)
         for report in difference.leftover:
             self._dirty = True
-            self._settle(self._orders.adopt(report))
-        self._cancel_left()
+            self._turn.settle(self._orders.adopt(report))
         if whole or NO_INSTRUMENT in self.foreign_orders:
             self.foreign_orders.clear()
         self.foreign_orders[event.instrument] = difference.foreign

@@ -15,6 +15,7 @@ from core.model.events import Event
 from core.model.halts import WHOLE_RUN, HaltKind
 from core.state.book import Book
 from core.state.journal import Journal, Kind
+from core.state.orders import Folded
 
 
 class Wanted(NamedTuple):
@@ -30,7 +31,7 @@ class Wanted(NamedTuple):
 class Turn:
     """The turn that is under way; one of them serves a whole run."""
 
-    __slots__ = ("busy", "callbacks", "changed", "events", "halts", "now_ns")
+    __slots__ = ("busy", "callbacks", "changed", "events", "halts", "now_ns", "updates")
 
     def __init__(self, now_ns: int = 0) -> None:
         self.now_ns = now_ns
@@ -42,9 +43,17 @@ class Turn:
         two."""
         self.changed: dict[int, Book] = {}
         """Books that changed, by instrument: the strategy is told of each once."""
+        self.updates: deque[Folded] = deque()
+        """What has become known of our orders and is in their table: positions, notes and the
+        strategy are to follow."""
         self.halts: deque[Wanted] = deque()
         self.busy = False
         """Whether there are consequences to be taken up, before anything else is folded."""
+
+    def settle(self, folded: Folded) -> None:
+        """Have the rest follow what the table of orders has taken in."""
+        self.updates.append(folded)
+        self.busy = True
 
     def fail(self, why: str, *, remote: bool = False) -> None:
         """Have the run left: it cannot go on. ``remote`` says that the venue has refused us."""

@@ -64,12 +64,15 @@ class Run:
         self.history = History()
         self.house.reconcile()
         self.order = self.house.live("OURS")
-        self.booked: list[str] = []
-        self.house.settled = lambda folded: self.booked.extend(f.trade_id for f in folded.fills)
+        self.house.turn.updates.clear()
 
     @property
     def now_ns(self) -> int:
         return self.house.now_ns
+
+    @property
+    def booked(self) -> list[str]:
+        return [fill.trade_id for folded in self.house.turn.updates for fill in folded.fills]
 
     def asked(self) -> FetchTrades | None:
         asked = (c for c in self.house.open() if isinstance(c, FetchTrades))

@@ -8,6 +8,7 @@ import pytest
 
 from core.engine.outbound import Outbound
 from core.engine.proof import APART_NS, REST_NS, SKEW_NS, Proof
+from core.engine.turn import Turn
 from core.model.commands import (
     Amend,
     Cancel,
@@ -39,7 +40,7 @@ from core.model.units import NS_PER_S
 from core.model.views import OrderState
 from core.state.doubts import LONGEST_NS
 from core.state.inflight import REST, Asked
-from core.state.orders import Folded, Order, Orders
+from core.state.orders import Order, Orders
 from core.state.throttle import Share
 from venues.kit.names import Prefixed
 
@@ -67,12 +68,12 @@ class House:
     def __init__(self, *, expiry_ns: int | None = EXPIRY_NS, tells_ns: int = 0) -> None:
         self.orders = Orders(Prefixed("scope-", 1, 0))
         self.out = Asking()
-        self.settled: list[Folded] = []
+        self.turn = Turn(NOW_NS)
         self.log: list[str] = []
         self.proof = Proof(
             orders=self.orders,
             outbound=cast(Outbound, self.out),
-            settle=self.settled.append,
+            turn=self.turn,
             expiry_ns=expiry_ns,
             execution_ns=EXECUTION_NS,
             lag_ns=LAG_NS,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -44,7 +43,7 @@ from core.model.events import (
 from core.model.instrument import InstrumentTable
 from core.model.units import NS_PER_S
 from core.state.inflight import Asked
-from core.state.orders import Folded, Order, Orders
+from core.state.orders import Order, Orders
 from core.state.throttle import Share
 from tests.strategies.desk import instrument
 from venues.kit.names import Prefixed
@@ -65,7 +64,6 @@ class House:
         self.cancels: list[str] = []
         self.doubted: list[str] = []
         self.begun_anew: list[int] = []
-        self.settled: Callable[[Folded], None] = lambda folded: None
         self.baselines: list[Since | None] = []
         self.agreed: list[int] = []
         self.agrees = True
@@ -88,7 +86,6 @@ class House:
         self.recovery = Recovery(
             table=InstrumentTable([instrument()]),
             orders=self.orders,
-            settle=lambda folded: self.settled(folded),
             whose=self._whose,
             off_grid=lambda trade: None,
             begun_anew=self.begun_anew.append,
@@ -140,6 +137,7 @@ class House:
         for fact in facts:
             if isinstance(fact, OpenOrders):
                 self.recovery.on_open_orders(fact)
+                self.recovery.cancel_left()
             elif isinstance(fact, FillReport):
                 self.recovery.on_fill_report(fact)
             elif isinstance(fact, OrdersListed):
