@@ -492,7 +492,7 @@ async def _check_symbols(
         else:
             findings.ok(
                 instrument.symbol,
-                f"open; tick {instrument.tick.step} {instrument.quote}, "
+                f"{instrument.trading}; tick {instrument.tick.step} {instrument.quote}, "
                 f"lot {instrument.lot.step} {instrument.base}",
             )
         if instrument.unread_filters:
@@ -506,7 +506,7 @@ async def _check_symbols(
 
 def _trouble(instrument: Instrument, subject: Subject) -> str:
     """Return what would keep orders of this run from being placed, and what to do; "" for none."""
-    if instrument.trading is not Trading.OPEN:
+    if instrument.trading in (Trading.CANCEL_ONLY, Trading.HALTED):
         return f"trading is {instrument.trading}: wait, or take it out of symbols"
     limits = subject.house.limits(instrument)
     if subject.config.risk_of(instrument.symbol).trades:

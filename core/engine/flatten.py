@@ -265,7 +265,7 @@ class Flattening:
 
     def _obstacle(self, row: Instrument, side: Side) -> str:
         """Return what keeps every order from being sent, "" where nothing does."""
-        if row.trading is not Trading.OPEN:
+        if row.trading not in (Trading.OPEN, Trading.LIMIT_ONLY):  # a limit order takes its share
             return f"the venue has {row.symbol} in {row.venue_status or row.trading}"
         book = self._books[row.index]
         if not book.live:

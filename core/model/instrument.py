@@ -22,6 +22,10 @@ class Trading(StrEnum):
     """What the venue allows on an instrument now: each allows less than the one before."""
 
     OPEN = "open"
+    LIMIT_ONLY = "limit_only"
+    """No orders at market."""
+    POST_ONLY = "post_only"
+    """New orders only where they rest: nothing is matched."""
     CANCEL_ONLY = "cancel_only"
     HALTED = "halted"
 

@@ -65,6 +65,17 @@ _IOC = TimeInForce.IOC
 _FOK = TimeInForce.FOK
 _DAY = TimeInForce.DAY
 _OPEN = Trading.OPEN
+_TAKEN = {
+    Trading.OPEN: frozenset(OrderKind),
+    Trading.LIMIT_ONLY: frozenset((OrderKind.LIMIT, OrderKind.POST_ONLY)),
+    Trading.POST_ONLY: frozenset((OrderKind.POST_ONLY,)),
+}
+"""Kinds of orders that are taken; in any other state none is."""
+
+_ALONE = {
+    Trading.LIMIT_ONLY: ", which takes no orders at market",
+    Trading.POST_ONLY: ", which takes post-only orders alone",
+}
 
 
 EVERY_ORDER: OrderKinds = frozenset(
@@ -518,11 +529,11 @@ class Risk:
         limits = row.limits
         if (
             ((self._halts.why or row.halts.why or self.not_valued) and heed_halts)
-            or instrument.trading is not _OPEN
+            or (instrument.trading is not _OPEN and not _is_taken(instrument.trading, place.kind))
             or not book.live
             or book_age_ns > limits.max_book_age_ns
         ):
-            return self._gate_refusal(row, instrument, book, book_age_ns, heed_halts)
+            return self._gate_refusal(row, place.kind, instrument, book, book_age_ns, heed_halts)
         touch_ticks = _far_touch(book, place.side)
         if not touch_ticks:
             return Refusal(
@@ -569,6 +580,7 @@ class Risk:
     def _gate_refusal(
         self,
         row: _Row,
+        kind: OrderKind,
         instrument: Instrument,
         book: BookView,
         book_age_ns: int,
@@ -579,11 +591,10 @@ class Risk:
         if self.not_valued and heed_halts:
             return Refusal(RefusalReason.NOT_VALUED, self.not_valued)
         symbol = instrument.symbol
-        if instrument.trading is not _OPEN:
-            return Refusal(
-                RefusalReason.NOT_TRADING,
-                f"{symbol} is {instrument.venue_status or instrument.trading} at the venue",
-            )
+        if not _is_taken(instrument.trading, kind):
+            status = instrument.venue_status or instrument.trading
+            alone = _ALONE.get(instrument.trading, "")
+            return Refusal(RefusalReason.NOT_TRADING, f"{symbol} is {status} at the venue{alone}")
         if not book.live:
             return Refusal(RefusalReason.BOOK_NOT_LIVE, f"the book of {symbol} is {book.state}")
         return Refusal(
@@ -752,6 +763,11 @@ def _worst_lots(exposure: ExposureView, position_lots: int) -> int:
     Never below 0: what is held, bought less sold, counts on one of the two sides.
     """
     return max(position_lots + exposure.open_buy_lots, exposure.open_sell_lots - position_lots)
+
+
+def _is_taken(trading: Trading, kind: OrderKind) -> bool:
+    """Whether the venue takes orders of a kind on an instrument in this state."""
+    return kind in _TAKEN.get(trading, ())
 
 
 def _far_touch(book: BookView, side: Side) -> int:

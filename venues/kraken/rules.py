@@ -44,11 +44,10 @@ listed on 2026-02-26; a rule of letters would turn ZETA into ETA."""
 
 _TRADING: Final[dict[str, Trading]] = {
     "online": Trading.OPEN,
-    # Market orders are refused there, one by one.
-    "limit_only": Trading.OPEN,
+    "limit_only": Trading.LIMIT_ONLY,
+    "post_only": Trading.POST_ONLY,
     "cancel_only": Trading.CANCEL_ONLY,
-    # Whoever cannot be sure to post only had better not place.
-    "post_only": Trading.CANCEL_ONLY,
+    # What is held without margin is no position there that an order could reduce.
     "reduce_only": Trading.CANCEL_ONLY,
 }
 """Every other status (maintenance, delisted, work_in_progress, any to come) halts the pair."""

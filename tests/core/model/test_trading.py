@@ -17,6 +17,9 @@ OPEN, CANCEL_ONLY, HALTED = Trading.OPEN, Trading.CANCEL_ONLY, Trading.HALTED
         (CANCEL_ONLY, OPEN, CANCEL_ONLY),
         (CANCEL_ONLY, HALTED, HALTED),
         (HALTED, CANCEL_ONLY, HALTED),
+        (Trading.LIMIT_ONLY, Trading.POST_ONLY, Trading.POST_ONLY),
+        (CANCEL_ONLY, Trading.POST_ONLY, CANCEL_ONLY),
+        (OPEN, Trading.LIMIT_ONLY, Trading.LIMIT_ONLY),
     ],
 )
 def test_the_stricter_of_both_counts(own: Trading, whole: Trading, both: Trading) -> None:

@@ -195,6 +195,29 @@ def test_nothing_is_placed_where_the_venue_does_not_trade(trading: Trading) -> N
     assert judge(order(), instrument=closed) is RefusalReason.NOT_TRADING
 
 
+@pytest.mark.parametrize(
+    ("trading", "taken"),
+    [
+        (Trading.OPEN, {OrderKind.LIMIT, OrderKind.POST_ONLY, OrderKind.MARKET}),
+        (Trading.LIMIT_ONLY, {OrderKind.LIMIT, OrderKind.POST_ONLY}),
+        (Trading.POST_ONLY, {OrderKind.POST_ONLY}),
+        (Trading.CANCEL_ONLY, set()),
+        (Trading.HALTED, set()),
+    ],
+)
+def test_the_state_of_a_symbol_says_which_kinds_of_orders_are_placed(
+    trading: Trading, taken: set[OrderKind]
+) -> None:
+    row = replace(INSTRUMENT, trading=trading)
+    for kind, one in (
+        (OrderKind.LIMIT, order()),
+        (OrderKind.POST_ONLY, order(kind=OrderKind.POST_ONLY)),
+        (OrderKind.MARKET, market()),
+    ):
+        expected = None if kind in taken else RefusalReason.NOT_TRADING
+        assert judge(one, instrument=row) is expected, kind
+
+
 def test_nothing_is_placed_on_a_book_that_is_not_live() -> None:
     assert judge(order(), book=STALE) is RefusalReason.BOOK_NOT_LIVE
 

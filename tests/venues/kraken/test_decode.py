@@ -132,7 +132,7 @@ def test_what_asks_for_nothing_is_counted(payload: bytes, what: str) -> None:
     [
         ("online", Trading.OPEN),
         ("cancel_only", Trading.CANCEL_ONLY),
-        ("post_only", Trading.CANCEL_ONLY),
+        ("post_only", Trading.POST_ONLY),
         ("maintenance", Trading.HALTED),
         ("whatever is to come", Trading.HALTED),
     ],

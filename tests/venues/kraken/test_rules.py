@@ -52,9 +52,9 @@ def test_the_names_of_a_pair(wsname: str, symbol: str, altname: str) -> None:
     ("status", "trading"),
     [
         ("online", Trading.OPEN),
-        ("limit_only", Trading.OPEN),
+        ("limit_only", Trading.LIMIT_ONLY),
         ("cancel_only", Trading.CANCEL_ONLY),
-        ("post_only", Trading.CANCEL_ONLY),
+        ("post_only", Trading.POST_ONLY),
         ("reduce_only", Trading.CANCEL_ONLY),
         ("maintenance", Trading.HALTED),
         ("delisted", Trading.HALTED),
