@@ -146,7 +146,10 @@ class Lines:
             self.overlaps[line] = Overlap(self._market_data.books_of(spec))
         elif spec.public:
             self._market_data.begin(spec)
-        self._next_step(session)
+        if session.ready:
+            self._ready(session)
+        else:
+            self._next_step(session)
 
     def read(self, link: int, codec: ClientCodec, data: bytes) -> None:
         """Turn bytes into events; control frames are answered on the way."""

@@ -161,7 +161,7 @@ class Chained:
     (<Admission.APPLY: 'apply'>, <Admission.IGNORE: 'ignore'>, <Admission.GAP: 'gap'>)
     """
 
-    __slots__ = ("depth", "seq")
+    __slots__ = ("_repeated_seq", "depth", "seq")
 
     in_band: Final = True
     ahead: Final = False
@@ -169,13 +169,25 @@ class Chained:
     def __init__(self, depth: int) -> None:
         self.depth = depth
         self.seq = 0
+        self._repeated_seq = -1
+        """Where an older change than ``seq`` ended, if the one before this was such."""
 
     def bridge(self, snapshot_seq: int, first_seq: int) -> bool:
         self.seq = snapshot_seq
+        self._repeated_seq = -1
         return True
 
     def admit(self, first_seq: int, last_seq: int) -> Admission:
+        """Judge the next change, and count it when it is to be applied.
+
+        A single old change is a repetition; one that another one continues shows that the feed
+        counts from somewhere else now.
+        """
+        repeated_seq, self._repeated_seq = self._repeated_seq, -1
+        if -1 < repeated_seq == first_seq - 1:
+            return _GAP
         if last_seq <= self.seq:
+            self._repeated_seq = last_seq
             return _IGNORE
         if first_seq != self.seq + 1:
             return _GAP

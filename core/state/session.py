@@ -114,7 +114,7 @@ class Session:
         return self.phase is not Phase.DOWN
 
     def up(self, script: Sequence[Riskless], now_ns: int) -> None:
-        """The line is connected; work off ``script`` with ``next_step``."""
+        """The line is connected; ``next_step`` works ``script`` off. Without one it is ready."""
         self._move(Step.UP)
         self._script = list(script)
         self._waits_for = 0
@@ -122,6 +122,8 @@ class Session:
         self.numbers.clear()
         self._expiring = False
         self.up_ns = self.heard_ns = now_ns
+        if not self._script:
+            self._opened()
 
     def next_step(self) -> Riskless | None:
         """Return the next command of the script, ``None`` once all of it is done."""
@@ -146,9 +148,12 @@ class Session:
         self._waits_for = 0
         if self._script:
             return False
+        self._opened()
+        return True
+
+    def _opened(self) -> None:
         self._move(Step.SCRIPT_DONE)
         self.hears = self.phase is _READY
-        return True
 
     def continues(self, channel: str, seq: int, *, first: bool) -> bool:
         """Count a channel's message; return whether none is missing before it.

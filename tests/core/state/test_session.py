@@ -47,6 +47,13 @@ def test_the_script_is_worked_off_one_step_after_the_other():
     assert session.next_step() is None
 
 
+def test_a_line_without_a_script_is_ready_when_it_stands():
+    session = Session(LINE)
+    session.up([], now_ns=100)
+    assert session.ready
+    assert session.hears
+
+
 def test_a_lost_line_is_down_and_its_script_void():
     session = opened()
     session.lost()
@@ -74,7 +81,7 @@ def test_a_connection_near_its_age_limit_goes_on_until_another_has_taken_over():
     session.up([], now_ns=100)
     assert not session.expires(100 + 10 * SETTLE_NS)
     assert session.expires(101 + 10 * SETTLE_NS)
-    assert session.phase is Phase.OPENING
+    assert session.ready
 
 
 def test_a_connection_that_is_told_to_go_is_replaced_once_it_has_settled():

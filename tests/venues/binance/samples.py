@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from urllib.parse import parse_qs
+
 from core.model.commands import (
+    BEGINNING,
     Cancel,
+    Command,
+    FetchAccount,
     FetchBook,
+    FetchInstruments,
     FetchOpenOrders,
     FetchTime,
     FetchTops,
+    FetchTrades,
     QueryOrder,
 )
 from core.model.events import (
@@ -19,10 +27,12 @@ from core.model.events import (
     Verdict,
 )
 from core.model.venue import HttpRequest, Remedy
+from tests.venues.binance import test_answer as rest
 from tests.venues.binance import test_decode_market as public
 from tests.venues.binance import test_decode_trade as private
+from tests.venues.binance import test_rules as info
 from tests.venues.binance import world
-from tests.venues.conformance.samples import Answered, Refused, Samples, Sent, Told
+from tests.venues.conformance.samples import Answered, Heard, Refused, Samples, Sent, Told, Traded
 from venues.binance import VENUE, decode, verdicts
 
 MS = 1_000_000
@@ -38,6 +48,88 @@ MOVED = {
         "T": 1573200697068,
     },
 }
+
+
+ANSWERS: dict[str, object] = {
+    "p1": private.ORDER,
+    "q1": private.ORDER,
+    "c1": private.CANCELED,
+    "x1": [private.CANCELED, private.LIST],
+    "a1": private.AMENDED,
+    "r1": private.halves("SUCCESS", "SUCCESS", private.CANCELED, private.NEW_ORDER),
+    "l1": {"apiKey": "k"},
+}
+TRADE_FRAMES: list[object] = [
+    {"subscriptionId": 0, "event": private.REPORT},
+    {"subscriptionId": 0, "event": {"e": "outboundAccountPosition", "u": 1, "B": []}},
+    {"subscriptionId": 0, "event": {"e": "balanceUpdate", "a": "BTC", "d": "1.0", "T": 1}},
+    {"id": None, "status": 401, "error": {"code": -2015, "msg": "no"}},
+    {"id": "p1", "status": 429, "error": {"code": -1003, "msg": "", "data": {"retryAfter": 5}}},
+    *(
+        {"id": wire_id, "status": 200, "result": result, "rateLimits": private.RATES}
+        for wire_id, result in ANSWERS.items()
+    ),
+]
+MARKET_FRAMES: list[object] = [
+    public.TOP,
+    public.DELTA,
+    public.TRADE,
+    {"result": None, "id": "m1"},
+    {"code": 2, "msg": "no", "id": "m1"},
+]
+LINES = [(decode.MARKET, one) for one in MARKET_FRAMES] + [
+    (decode.TRADE, one) for one in TRADE_FRAMES
+]
+BODIES: list[tuple[Command, object]] = [
+    (
+        FetchTops((0,)),
+        [{"symbol": "BTCUSDT", "bidPrice": "4.0", "bidQty": "4.0", "askPrice": "5", "askQty": "1"}],
+    ),
+    (FetchBook(0), {"lastUpdateId": 1, "bids": [["4.0", "4.0"]], "asks": []}),
+    (FetchOpenOrders(0), [rest.ORDER]),
+    (Cancel(0, "a", "1"), rest.ORDER),
+    (FetchTrades(0, BEGINNING), []),
+    (FetchAccount(), {"canTrade": True, "updateTime": 1, "balances": []}),
+    (
+        FetchInstruments(),
+        {"rateLimits": info.RATES, "symbols": [info.symbol(), info.symbol("LTCBNB")]},
+    ),
+    (FetchTime(), {"serverTime": 1}),
+]
+
+
+def history(trades: Sequence[Traded]) -> Callable[[HttpRequest], bytes]:
+    """Answer myTrades: ascending from an id on, or the newest ("Account trade list")."""
+
+    def answer(request: HttpRequest) -> bytes:
+        assert request.path == "/api/v3/myTrades"
+        asked = {name: value[0] for name, value in parse_qs(request.query).items()}
+        most, first = int(asked["limit"]), asked.get("fromId")
+        order = int(asked.get("orderId", 0))
+        found = [one for one in trades if order in (0, one.order)]
+        if first is None:
+            found = found[-most:]
+        else:
+            found = [one for one in found if one.number >= int(first)][:most]
+        return world.frame([_own(one) for one in found])
+
+    return answer
+
+
+def _own(trade: Traded) -> dict[str, object]:
+    return {
+        "symbol": world.BTC.symbol,
+        "id": trade.number,
+        "orderId": trade.order,
+        "price": world.BTC.tick.text(trade.ticks),
+        "qty": world.BTC.lot.text(trade.lots),
+        "commission": "0.00000000",
+        "commissionAsset": "USDT",
+        "time": trade.at_ns // MS,
+        "isBuyer": True,
+        "isMaker": True,
+    }
+
 
 SAMPLES = Samples(
     venue=VENUE,
@@ -128,5 +220,10 @@ SAMPLES = Samples(
             (-2015, "Invalid API-key, IP, or permissions for action.", Verdict.FATAL, Remedy.HALT),
         )
     ),
+    heard=(
+        *(Heard(line=line, payload=world.frame(one)) for line, one in LINES),
+        *(Heard(command=command, payload=world.frame(one)) for command, one in BODIES),
+    ),
+    history=history,
     judged=verdicts.of_code,
 )

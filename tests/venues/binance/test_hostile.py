@@ -1,6 +1,5 @@
-"""Any bytes give events or one typed error: torn, mutated, drifted, and built to hurt."""
+"""What Binance's messages alone can hurt with; any bytes are in ``tests/venues/conformance``."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -8,74 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.model.commands import (
-    BEGINNING,
-    Cancel,
-    Command,
-    FetchAccount,
-    FetchBook,
-    FetchInstruments,
-    FetchOpenOrders,
-    FetchTime,
-    FetchTops,
-    FetchTrades,
-)
 from core.model.errors import Drifted, Malformed
 from core.model.events import Event, MarketTrade, Reply
-from tests.venues.binance import test_answer as rest
 from tests.venues.binance import test_decode_market as public
-from tests.venues.binance import test_decode_trade as private
-from tests.venues.binance import test_rules as info
 from tests.venues.binance import world
+from tests.venues.binance.samples import ANSWERS, LINES, TRADE_FRAMES
 from tests.venues.binance.world import frame
-from venues.binance import decode
-
-ANSWERS: dict[str, object] = {
-    "p1": private.ORDER,
-    "q1": private.ORDER,
-    "c1": private.CANCELED,
-    "x1": [private.CANCELED, private.LIST],
-    "a1": private.AMENDED,
-    "r1": private.halves("SUCCESS", "SUCCESS", private.CANCELED, private.NEW_ORDER),
-    "l1": {"apiKey": "k"},
-}
-TRADE_FRAMES: list[object] = [
-    {"subscriptionId": 0, "event": private.REPORT},
-    {"subscriptionId": 0, "event": {"e": "outboundAccountPosition", "u": 1, "B": []}},
-    {"subscriptionId": 0, "event": {"e": "balanceUpdate", "a": "BTC", "d": "1.0", "T": 1}},
-    {"id": None, "status": 401, "error": {"code": -2015, "msg": "no"}},
-    {"id": "p1", "status": 429, "error": {"code": -1003, "msg": "", "data": {"retryAfter": 5}}},
-    *(
-        {"id": wire_id, "status": 200, "result": result, "rateLimits": private.RATES}
-        for wire_id, result in ANSWERS.items()
-    ),
-]
-MARKET_FRAMES: list[object] = [
-    public.TOP,
-    public.DELTA,
-    public.TRADE,
-    {"result": None, "id": "m1"},
-    {"code": 2, "msg": "no", "id": "m1"},
-]
-LINES = [(decode.MARKET, one) for one in MARKET_FRAMES] + [
-    (decode.TRADE, one) for one in TRADE_FRAMES
-]
-BODIES: list[tuple[Command, object]] = [
-    (
-        FetchTops((0,)),
-        [{"symbol": "BTCUSDT", "bidPrice": "4.0", "bidQty": "4.0", "askPrice": "5", "askQty": "1"}],
-    ),
-    (FetchBook(0), {"lastUpdateId": 1, "bids": [["4.0", "4.0"]], "asks": []}),
-    (FetchOpenOrders(0), [rest.ORDER]),
-    (Cancel(0, "a", "1"), rest.ORDER),
-    (FetchTrades(0, BEGINNING), []),
-    (FetchAccount(), {"canTrade": True, "updateTime": 1, "balances": []}),
-    (
-        FetchInstruments(),
-        {"rateLimits": info.RATES, "symbols": [info.symbol(), info.symbol("LTCBNB")]},
-    ),
-    (FetchTime(), {"serverTime": 1}),
-]
 
 Read = Callable[[bytes], list[Event]]
 
@@ -89,18 +26,6 @@ def on(line: int) -> Read:
     return read
 
 
-def to(command: Command) -> Read:
-    def read(payload: bytes) -> list[Event]:
-        return [world.ADAPTER.answer(command, 1, 200, {}, payload)]
-
-    return read
-
-
-SAMPLES: list[tuple[Read, object]] = [(on(line), one) for line, one in LINES] + [
-    (to(command), one) for command, one in BODIES
-]
-
-
 def survives(read: Read, payload: bytes) -> list[Event] | str:
     """Read a message: events, or the words of one of the two typed errors; others pass through."""
     try:
@@ -109,90 +34,9 @@ def survives(read: Read, payload: bytes) -> list[Event] | str:
         return str(error)
 
 
-@pytest.mark.parametrize(("read", "message"), SAMPLES)
-def test_a_message_torn_at_every_byte_is_refused(read: Read, message: object) -> None:
-    payload = frame(message)
-    assert len(read(payload)) == 1
-    for end in range(len(payload)):
-        with pytest.raises((Malformed, Drifted)):
-            read(payload[:end])
-
-
-@pytest.mark.parametrize(("read", "message"), SAMPLES)
-def test_a_message_with_a_tail_is_refused(read: Read, message: object) -> None:
-    for tail in (b"x", b"{}", b",", b"\x00"):
-        with pytest.raises((Malformed, Drifted)):
-            read(frame(message) + tail)
-
-
-@given(st.sampled_from(SAMPLES), st.data())
-def test_a_message_with_changed_bytes_gives_events_or_a_typed_error(
-    sample: tuple[Read, object], data: st.DataObject
-) -> None:
-    read, message = sample
-    payload = bytearray(frame(message))
-    for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(0, len(payload) - 1))
-        payload[at] = data.draw(st.integers(0, 255))
-    assert survives(read, bytes(payload))
-
-
-VALUES = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-(2**70), 2**70),
-    st.floats(allow_nan=False, allow_infinity=False),
-    st.text(max_size=45),
-    st.lists(st.integers(0, 3), max_size=3),
-    st.dictionaries(st.text(max_size=3), st.integers(0, 3), max_size=3),
-)
-
-
-def mutated(draw: st.DrawFn, value: Any) -> Any:
-    """Return a message with one value of it, at any depth, replaced, removed or added."""
-    if isinstance(value, dict) and value and draw(st.integers(0, 5)):
-        name = draw(st.sampled_from(sorted(value)))
-        kept = {key: one for key, one in value.items() if key != name}
-        if draw(st.integers(0, 4)) == 0:
-            return kept
-        return kept | {name: mutated(draw, value[name])}
-    if isinstance(value, list) and value and draw(st.integers(0, 5)):
-        at = draw(st.integers(0, len(value) - 1))
-        return [*value[:at], mutated(draw, value[at]), *value[at + 1 :]]
-    return draw(VALUES)
-
-
-@given(st.sampled_from(SAMPLES), st.data())
-def test_a_message_that_drifted_gives_events_or_a_typed_error(
-    sample: tuple[Read, object], data: st.DataObject
-) -> None:
-    read, message = sample
-    drifted = data.draw(st.composite(mutated)(message))
-    survives(read, json.dumps(drifted).encode())
-
-
-@given(
-    st.binary(max_size=60), st.sampled_from([b"", b'{"stream":"', b'{"id":"p', b'{"event":{"e":"'])
-)
-def test_any_bytes_give_events_or_a_typed_error(noise: bytes, start: bytes) -> None:
-    for read, _ in SAMPLES:
-        assert survives(read, start + noise)
-
-
 # -- built to hurt ---------------------------------------------------------------------------
 
-DEEP = b"[" * 100_000 + b"]" * 100_000
 LONG = b"9" * 1_000_000
-
-
-@pytest.mark.parametrize(("line", "message"), [(0, public.TRADE), (1, TRADE_FRAMES[0])])
-def test_nesting_without_end_is_malformed(line: int, message: object) -> None:
-    payload = frame(message)
-    with pytest.raises(Malformed):
-        on(line)(payload[:-2] + b',"new":' + DEEP + payload[-2:])
-    for lonely in (DEEP, b'{"id":' * 100_000, b'{"stream":"x","data":' + DEEP + b"}"):
-        with pytest.raises((Malformed, Drifted)):
-            on(line)(lonely)
 
 
 def test_a_number_of_a_million_digits_is_refused_where_it_is_needed() -> None:
@@ -203,13 +47,6 @@ def test_a_number_of_a_million_digits_is_refused_where_it_is_needed() -> None:
         world.market(payload.replace(b"24.00000000", LONG))
     with pytest.raises(Drifted, match=r"\$\.event\.i"):
         world.trade(frame(TRADE_FRAMES[0]).replace(b"4293153", LONG))
-
-
-def test_a_message_of_50_million_bytes_is_not_looked_at() -> None:
-    payload = b'{"stream":"btcusdt@trade","data":"' + b"x" * 50_000_000 + b'"}'
-    for line in (decode.MARKET, decode.TRADE):
-        with pytest.raises(Malformed, match="longer than"):
-            on(line)(payload)
 
 
 def test_of_duplicate_keys_the_last_one_counts_whichever_way_the_frame_is_found() -> None:

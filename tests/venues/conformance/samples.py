@@ -7,8 +7,8 @@ documentation prints them, or as they were recorded.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -54,6 +54,35 @@ class Refused(Struct, frozen=True, kw_only=True):
     """``None`` where no order can be refused with it."""
 
 
+class Heard(Struct, frozen=True, kw_only=True):
+    """A legal message of which only that is tried that holds for any; what it means is elsewhere.
+
+    ``command`` is what it answers, ``None`` on a connection.
+    """
+
+    payload: bytes
+    line: int = 0
+    command: Command | None = None
+
+
+class Traded(NamedTuple):
+    """A trade of the account, as ``Samples.history`` is to tell it."""
+
+    number: int
+    """From 1, rising."""
+    order: int
+    at_ns: int
+    ticks: int
+    lots: int
+
+
+History = Callable[[Sequence[Traded]], Callable[[HttpRequest], bytes]]
+"""Answers questions about our own trades as the venue documents it: in pages, if it has any.
+
+The trades are those of the first instrument, all of them buys; more come to them meanwhile.
+"""
+
+
 class Samples(Struct, frozen=True, kw_only=True):
     """One venue, as its documentation shows it."""
 
@@ -67,8 +96,18 @@ class Samples(Struct, frozen=True, kw_only=True):
     answered: tuple[Answered, ...] = ()
     sent: tuple[Sent, ...] = ()
     refused: tuple[Refused, ...] = ()
+    heard: tuple[Heard, ...] = ()
+    history: History | None = None
     judged: Callable[[int, str], Verdict] | None = None
     """Returns what an error of the venue proves."""
+
+    def __repr__(self) -> str:
+        return f"<Samples of {self.venue.name}>"
+
+    @property
+    def every(self) -> Sequence[Told | Answered | Heard]:
+        """All messages that are shown."""
+        return (*self.told, *self.answered, *self.heard)
 
 
 def of(name: str) -> Samples:

@@ -7,12 +7,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.model.errors import Drifted, Malformed
 from core.model.events import AccountReport, Event, FillReport, Ignored, OrderReport, Reply
 from tests.venues.conformance import samples
-from tests.venues.conformance.samples import Answered, Samples, Told
+from tests.venues.conformance.mutation import mutated
+from tests.venues.conformance.samples import Answered, Heard, Samples, Told
 
+Shown = Told | Answered | Heard
 Read = Callable[[bytes], list[Event]]
 Path = tuple[str | int, ...]
 
@@ -27,6 +31,13 @@ ANSWERS = [
     for number, answered in enumerate(shown.answered)
 ]
 
+HEARD = [
+    pytest.param(shown, heard, id=f"{name}-heard-{number}")
+    for name, shown in samples.EVERY.items()
+    for number, heard in enumerate(shown.heard)
+]
+ALL = [*STREAMED, *ANSWERS, *HEARD]
+
 EXTREMES = (0, -1, 2**31, 2**53 + 1, 2**63 - 1, 2**63, -(2**63), 10**40)
 """Integers at which somebody's arithmetic ends."""
 
@@ -34,13 +45,14 @@ OTHERS: tuple[Any, ...] = (None, True, 7, -1.5, "", "x", "9" * 45, [], [1], {}, 
 """One value of each type, and texts that are no numbers or too long ones."""
 
 
-def reader(shown: Samples, sample: Told | Answered) -> Read:
-    """Return what reads a message like this one; an adapter that has read nothing else."""
+def reader(shown: Samples, sample: Shown) -> Read:
+    """Return what reads messages like this one; an adapter that has read nothing else."""
+    adapter = shown.adapter()
 
     def read(payload: bytes) -> list[Event]:
-        adapter = shown.adapter()
-        if isinstance(sample, Answered):
+        if not isinstance(sample, Told) and sample.command is not None:
             return [adapter.answer(sample.command, 1, 200, {}, payload)]
+        assert not isinstance(sample, Answered)
         events: list[Event] = []
         adapter.decode(sample.line, payload, events)
         return events
@@ -48,7 +60,7 @@ def reader(shown: Samples, sample: Told | Answered) -> Read:
     return read
 
 
-def body(sample: Told | Answered) -> bytes:
+def body(sample: Shown) -> bytes:
     return sample.body if isinstance(sample, Answered) else sample.payload
 
 
@@ -118,25 +130,25 @@ def test_a_documented_answer_proves_its_facts(shown: Samples, answered: Answered
     assert reply.facts == answered.facts
 
 
-@pytest.mark.parametrize(("shown", "sample"), [*STREAMED, *ANSWERS])
-def test_a_message_torn_at_any_byte_is_refused(shown: Samples, sample: Told | Answered) -> None:
+@pytest.mark.parametrize(("shown", "sample"), ALL)
+def test_a_message_torn_at_any_byte_is_refused(shown: Samples, sample: Shown) -> None:
     read, payload = reader(shown, sample), body(sample)
     for end in range(len(payload)):
         with pytest.raises((Malformed, Drifted)):
             read(payload[:end])
 
 
-@pytest.mark.parametrize(("shown", "sample"), [*STREAMED, *ANSWERS])
-def test_a_message_with_a_tail_is_refused(shown: Samples, sample: Told | Answered) -> None:
+@pytest.mark.parametrize(("shown", "sample"), ALL)
+def test_a_message_with_a_tail_is_refused(shown: Samples, sample: Shown) -> None:
     read, payload = reader(shown, sample), body(sample)
     for tail in (b"x", b"{}", b",", b"\x00"):
         with pytest.raises((Malformed, Drifted)):
             read(payload + tail)
 
 
-@pytest.mark.parametrize(("shown", "sample"), [*STREAMED, *ANSWERS])
+@pytest.mark.parametrize(("shown", "sample"), ALL)
 def test_a_field_that_is_dropped_renamed_or_of_another_type_ends_nothing(
-    shown: Samples, sample: Told | Answered
+    shown: Samples, sample: Shown
 ) -> None:
     read, message = reader(shown, sample), json.loads(body(sample))
     for path, _ in places(message):
@@ -145,8 +157,8 @@ def test_a_field_that_is_dropped_renamed_or_of_another_type_ends_nothing(
                 survives(read, written(changed(message, path, change)))
 
 
-@pytest.mark.parametrize(("shown", "sample"), [*STREAMED, *ANSWERS])
-def test_a_field_that_stands_twice_ends_nothing(shown: Samples, sample: Told | Answered) -> None:
+@pytest.mark.parametrize(("shown", "sample"), ALL)
+def test_a_field_that_stands_twice_ends_nothing(shown: Samples, sample: Shown) -> None:
     read, payload = reader(shown, sample), body(sample)
     for path, value in places(json.loads(payload)):
         if path and isinstance(path[-1], str):
@@ -155,9 +167,9 @@ def test_a_field_that_stands_twice_ends_nothing(shown: Samples, sample: Told | A
             survives(read, payload.replace(field, twice, 1))
 
 
-@pytest.mark.parametrize(("shown", "sample"), [*STREAMED, *ANSWERS])
+@pytest.mark.parametrize(("shown", "sample"), ALL)
 def test_a_number_at_its_extremes_gives_events_or_a_typed_error(
-    shown: Samples, sample: Told | Answered
+    shown: Samples, sample: Shown
 ) -> None:
     read, message = reader(shown, sample), json.loads(body(sample))
     for path, value in places(message):
@@ -193,3 +205,66 @@ def test_a_message_of_a_kind_that_nobody_knows_is_ignored_or_refused(name: str) 
             read = reader(shown, Told(line=line, payload=b"", events=()))
             events = survives(read, written(message))
             assert all(isinstance(event, Ignored | Reply) for event in events), events
+
+
+MANY_WAYS = [
+    pytest.param(
+        [(reader(shown, one), body(one)) for one in shown.every],
+        id=name,
+    )
+    for name, shown in samples.EVERY.items()
+    if shown.told
+]
+"""Every message of a venue, with what reads it."""
+
+Ways = list[tuple[Read, bytes]]
+
+
+@pytest.mark.parametrize("ways", MANY_WAYS)
+@given(data=st.data())
+def test_changed_bytes_give_events_or_a_typed_error(ways: Ways, data: st.DataObject) -> None:
+    read, message = data.draw(st.sampled_from(ways))
+    payload = bytearray(message)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(payload) - 1))
+        payload[at] = data.draw(st.integers(0, 255))
+    survives(read, bytes(payload))
+
+
+@pytest.mark.parametrize("ways", MANY_WAYS)
+@given(data=st.data())
+def test_a_message_that_drifted_gives_events_or_a_typed_error(
+    ways: Ways, data: st.DataObject
+) -> None:
+    read, message = data.draw(st.sampled_from(ways))
+    survives(read, written(data.draw(st.composite(mutated)(json.loads(message)))))
+
+
+@pytest.mark.parametrize("ways", MANY_WAYS)
+@given(data=st.data(), noise=st.binary(max_size=60))
+def test_any_bytes_give_events_or_a_typed_error(
+    ways: Ways, data: st.DataObject, noise: bytes
+) -> None:
+    read, message = data.draw(st.sampled_from(ways))
+    survives(read, message[: data.draw(st.integers(0, 20))] + noise)
+
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.mark.parametrize("ways", MANY_WAYS)
+def test_nesting_without_end_is_refused(ways: Ways) -> None:
+    for read, message in ways:
+        inside = message[:-1] + b',"new":' + DEEP + message[-1:]
+        for payload in (inside, DEEP, b'{"x":' * 100_000):
+            with pytest.raises((Malformed, Drifted)):
+                read(payload)
+
+
+@pytest.mark.parametrize("name", samples.EVERY)
+def test_a_message_longer_than_its_connection_takes_is_not_looked_at(name: str) -> None:
+    shown = samples.EVERY[name]
+    for told in {told.line: told for told in shown.told}.values():
+        longest = shown.adapter().lines[told.line].max_message_bytes
+        with pytest.raises(Malformed, match="longer"):
+            reader(shown, told)(told.payload + b" " * longest)

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from core.model.commands import FetchTime, FetchTops, SubscribeBook, UnsubscribeBook
+from collections.abc import Callable, Sequence
+from urllib.parse import parse_qs
+
+from core.model.commands import (
+    Command,
+    FetchBook,
+    FetchInstruments,
+    FetchPrice,
+    FetchTime,
+    FetchTops,
+    SubscribeBook,
+    UnsubscribeBook,
+)
 from core.model.events import (
     NOT_NUMBERED,
     BookDelta,
@@ -13,8 +25,9 @@ from core.model.events import (
     TopsReport,
     VenueTime,
 )
-from core.model.venue import Credentials
-from tests.venues.conformance.samples import Answered, Refused, Samples, Sent, Told
+from core.model.venue import Credentials, HttpRequest
+from tests.venues.conformance.samples import Answered, Heard, Refused, Samples, Sent, Told, Traded
+from tests.venues.kraken import test_answer as rest
 from tests.venues.kraken import world
 from venues.kraken import VENUE, decode, verdicts
 from venues.kraken.verdicts import ERRORS
@@ -25,6 +38,78 @@ KEYS = Credentials(
         "api_secret": "dmlzaWJseSBmYWtlLCBhbmQgbG9uZyBlbm91Z2ggdG8gYmUgYSBzZWNyZXQgb2Yga3Jha2Vu",
     }
 )
+
+FRAMES = [
+    world.SNAPSHOT,
+    world.UPDATE,
+    world.TICKER,
+    world.TRADE,
+    world.STATUS,
+    world.PONG,
+    world.SUBSCRIBED,
+    world.REFUSED,
+    b'{"channel":"heartbeat"}',
+]
+BODIES: list[tuple[Command, object]] = [
+    (FetchTime(), {"unixtime": 1_616_336_594}),
+    (FetchInstruments(), world.PAIRS),
+    (FetchTops((0,)), {"XXBTZUSD": rest.TICKER}),
+    (FetchPrice("BTC/USD"), {"XXBTZUSD": rest.TICKER}),
+    (FetchBook(0), {"XXBTZUSD": {"asks": [["4.1", "1.0", 1]], "bids": [["4.0", "2.5", 1]]}}),
+]
+
+MOST, MOST_ASKED = 50, 20
+"""Trades of a page of TradesHistory, and of one QueryTrades."""
+
+
+def history(trades: Sequence[Traded]) -> Callable[[HttpRequest], bytes]:
+    """Answer what is asked of the account's own trades (REST reference, pages of 2026-05-27)."""
+
+    def answer(request: HttpRequest) -> bytes:
+        asked = {name: value[0] for name, value in parse_qs(request.body.decode()).items()}
+        named = {_name(one): one for one in trades}
+        if request.path.endswith("/TradesHistory"):
+            start, end = float(asked["start"]), float(asked["end"])
+            within = [one for one in reversed(trades) if start < one.at_ns / 1e9 <= end]
+            at = int(asked["ofs"])
+            page = {_name(one): _own(one) for one in within[at : at + MOST]}
+            result: object = {"trades": page, "count": len(within)}
+        elif request.path.endswith("/QueryTrades"):
+            ids = asked["txid"].split(",")
+            assert len(ids) <= MOST_ASKED
+            result = {one: _own(named[one]) for one in ids}
+        else:
+            assert request.path.endswith("/QueryOrders")
+            of = [name for name, one in named.items() if _order(one) == asked["txid"]]
+            result = {asked["txid"]: {"status": "open", "trades": of}}
+        return world.frame({"error": [], "result": result})
+
+    return answer
+
+
+def _name(trade: Traded) -> str:
+    return f"T{trade.number:05d}-SZ-3FKGH6"
+
+
+def _order(trade: Traded) -> str:
+    return str(trade.order)
+
+
+def _own(trade: Traded) -> dict[str, object]:
+    return {
+        "ordertxid": _order(trade),
+        "pair": "XXBTZUSD",
+        "time": trade.at_ns / 1e9,
+        "type": "buy",
+        "ordertype": "limit",
+        "price": world.BTC.tick.text(trade.ticks),
+        "cost": "0",
+        "fee": "0",
+        "vol": world.BTC.lot.text(trade.lots),
+        "margin": "0",
+        "maker": True,
+    }
+
 
 SAMPLES = Samples(
     venue=VENUE,
@@ -83,5 +168,13 @@ SAMPLES = Samples(
         Refused(code=verdicts.CODE, text=text, verdict=meant.verdict, remedy=meant.remedy)
         for text, meant in ERRORS.items()
     ),
+    heard=(
+        *(Heard(payload=frame) for frame in FRAMES),
+        *(
+            Heard(command=command, payload=world.frame({"error": [], "result": told}))
+            for command, told in BODIES
+        ),
+    ),
+    history=history,
     judged=lambda code, text: verdicts.of_error(text),
 )

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from core.model.errors import Drifted, Malformed
 from core.model.events import Verdict
+from tests.venues.conformance.mutation import mutated
 from tests.venues.kraken import world
-from tests.venues.kraken.test_hostile import mutated
 from venues.kraken.answers import Named, Proved, read
 
 FIXTURES = world.SHARED / "fixtures" / "nautilus" / "kraken"

@@ -19,8 +19,8 @@ from core.model.events import (
     Side,
     VenueStatus,
 )
+from tests.venues.conformance.mutation import mutated
 from tests.venues.kraken import world
-from tests.venues.kraken.test_hostile import mutated
 from venues.kraken import executions
 from venues.kraken.executions import (
     Execution,

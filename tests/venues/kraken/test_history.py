@@ -16,8 +16,8 @@ from core.model.events import NO_INSTRUMENT, Balance, Change, Side, VenueStatus
 from core.model.instrument import Instrument
 from core.model.units import NS_PER_S
 from core.model.venue import HttpRequest
+from tests.venues.conformance.mutation import mutated
 from tests.venues.kraken import world
-from tests.venues.kraken.test_hostile import mutated
 from venues.kraken import history, rules
 from venues.kraken.answer import Names
 from venues.kraken.executions import Execution, Unreadable

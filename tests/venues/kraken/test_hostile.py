@@ -1,51 +1,23 @@
-"""Any bytes give events or one typed error: torn, mutated, drifted, and built to hurt."""
+"""What Kraken's messages alone can hurt with; any bytes are in ``tests/venues/conformance``."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.model.commands import (
-    Command,
-    FetchBook,
-    FetchInstruments,
-    FetchPrice,
-    FetchTime,
-    FetchTops,
-)
 from core.model.errors import Drifted, Malformed
 from core.model.events import BookDelta, BookSnapshot, Event, MarketTrade
 from core.model.units import MAX_COUNT
 from core.model.venue import Stream
-from tests.venues.kraken import test_answer as rest
+from tests.venues.conformance.mutation import mutated
 from tests.venues.kraken import world
 
 ADAPTER = world.adapter((Stream.TOP, Stream.TRADES))
-
-FRAMES = [
-    world.SNAPSHOT,
-    world.UPDATE,
-    world.TICKER,
-    world.TRADE,
-    world.STATUS,
-    world.PONG,
-    world.SUBSCRIBED,
-    world.REFUSED,
-    b'{"channel":"heartbeat"}',
-]
-BODIES: list[tuple[Command, object]] = [
-    (FetchTime(), {"unixtime": 1_616_336_594}),
-    (FetchInstruments(), world.PAIRS),
-    (FetchTops((0,)), {"XXBTZUSD": rest.TICKER}),
-    (FetchPrice("BTC/USD"), {"XXBTZUSD": rest.TICKER}),
-    (FetchBook(0), {"XXBTZUSD": {"asks": [["4.1", "1.0", 1]], "bids": [["4.0", "2.5", 1]]}}),
-]
 
 Read = Callable[[bytes], list[Event]]
 
@@ -56,111 +28,12 @@ def stream(payload: bytes) -> list[Event]:
     return events
 
 
-def to(command: Command) -> Read:
-    return lambda payload: [ADAPTER.answer(command, 1, 200, {}, payload)]
-
-
-SAMPLES: list[tuple[Read, bytes]] = [
-    *((stream, frame) for frame in FRAMES),
-    *((to(command), world.frame({"error": [], "result": told})) for command, told in BODIES),
-]
-
-
 def survives(read: Read, payload: bytes) -> list[Event] | str:
     """Read a message: events, or the words of one of the two typed errors; others pass through."""
     try:
         return read(payload)
     except (Malformed, Drifted) as error:
         return str(error)
-
-
-@pytest.mark.parametrize(("read", "payload"), SAMPLES)
-def test_a_message_torn_at_every_byte_is_refused(read: Read, payload: bytes) -> None:
-    assert len(read(payload)) == 1
-    for end in range(len(payload)):
-        with pytest.raises((Malformed, Drifted)):
-            read(payload[:end])
-
-
-@pytest.mark.parametrize(("read", "payload"), SAMPLES)
-def test_a_message_with_a_tail_is_refused(read: Read, payload: bytes) -> None:
-    for tail in (b"x", b"{}", b",", b"\x00"):
-        with pytest.raises((Malformed, Drifted)):
-            read(payload + tail)
-
-
-@given(st.sampled_from(SAMPLES), st.data())
-def test_a_message_with_changed_bytes_gives_events_or_a_typed_error(
-    sample: tuple[Read, bytes], data: st.DataObject
-) -> None:
-    read, message = sample
-    payload = bytearray(message)
-    for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(0, len(payload) - 1))
-        payload[at] = data.draw(st.integers(0, 255))
-    survives(read, bytes(payload))
-
-
-VALUES = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-(2**70), 2**70),
-    st.floats(allow_nan=False, allow_infinity=False),
-    st.text(max_size=45),
-    st.lists(st.integers(0, 3), max_size=3),
-    st.dictionaries(st.text(max_size=3), st.integers(0, 3), max_size=3),
-)
-
-
-def mutated(draw: st.DrawFn, value: Any) -> Any:
-    """Return a message with one value of it, at any depth, replaced, removed or added."""
-    if isinstance(value, dict) and value and draw(st.integers(0, 5)):
-        name = draw(st.sampled_from(sorted(value)))
-        kept = {key: one for key, one in value.items() if key != name}
-        if draw(st.integers(0, 4)) == 0:
-            return kept
-        return kept | {name: mutated(draw, value[name])}
-    if isinstance(value, list) and value and draw(st.integers(0, 5)):
-        at = draw(st.integers(0, len(value) - 1))
-        return [*value[:at], mutated(draw, value[at]), *value[at + 1 :]]
-    return draw(VALUES)
-
-
-@given(st.sampled_from(SAMPLES), st.data())
-def test_a_message_that_drifted_gives_events_or_a_typed_error(
-    sample: tuple[Read, bytes], data: st.DataObject
-) -> None:
-    read, payload = sample
-    drifted = data.draw(st.composite(mutated)(json.loads(payload)))
-    survives(read, json.dumps(drifted).encode())
-
-
-@given(
-    st.binary(max_size=60),
-    st.sampled_from(
-        [b"", b'{"channel":"book"', b'{"channel":"', b'{"method":"pong"', b'{"error":[]']
-    ),
-)
-def test_any_bytes_give_events_or_a_typed_error(noise: bytes, start: bytes) -> None:
-    for read, _ in SAMPLES:
-        survives(read, start + noise)
-
-
-# -- built to hurt ---------------------------------------------------------------------------
-
-
-def test_a_message_nested_without_end_is_malformed() -> None:
-    deep = b"[" * 100_000 + b"]" * 100_000
-    for read, payload in SAMPLES:
-        with pytest.raises((Malformed, Drifted)):
-            read(b'{"channel":"book","type":"update","data":%b}' % deep)
-        with pytest.raises((Malformed, Drifted)):
-            read(payload[:-1] + b',"deep":%b}' % deep)
-
-
-def test_a_message_without_end_is_malformed() -> None:
-    with pytest.raises(Malformed, match="longer"):
-        stream(b'{"channel":"heartbeat"}' + b" " * (4 * 1024 * 1024))
 
 
 EXTREMES = [b"9" * 41, b"1e999", b"1e-999", b"9.99e40", b"-1", b"0.0000000000000000000000000001"]

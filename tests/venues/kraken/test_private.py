@@ -54,10 +54,10 @@ from core.model.events import (
 )
 from core.model.units import NS_PER_S, atoms
 from core.model.venue import HttpRequest, WireRequest
+from tests.venues.conformance.mutation import mutated
 from tests.venues.kraken import world
 from tests.venues.kraken.test_executions import LIVE, ORDER, PENDING, TRADED, update
 from tests.venues.kraken.test_history import body, info
-from tests.venues.kraken.test_hostile import mutated
 from venues.kraken import decode
 from venues.kraken.adapter import SpotAdapter
 
