@@ -11,7 +11,7 @@ from core.model.errors import Drifted, Malformed
 from core.model.events import Event, MarketTrade, Reply
 from tests.venues.binance import test_decode_market as public
 from tests.venues.binance import world
-from tests.venues.binance.samples import ANSWERS, LINES, TRADE_FRAMES
+from tests.venues.binance.frames import ANSWERS, LINES, TRADE_FRAMES
 from tests.venues.binance.world import frame
 
 Read = Callable[[bytes], list[Event]]
