@@ -19,7 +19,10 @@ from tools.arguments import count, minutes
 from tools.cli import Exit
 from tools.world import batch
 from tools.world.canaries import CANARIES, chosen
+from tools.world.dialect import Dialect
+from tools.world.dialects import DIALECTS
 from tools.world.life import Life
+from tools.world.of_binance import BINANCE
 from tools.world.rings import RINGS, TANK
 
 SEEDS: Final = 200
@@ -50,6 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=TANK,
         help="what runs: the engine and its adapter (tank), or the whole process (world)",
     )
+    parser.add_argument(
+        "--venue",
+        choices=tuple(DIALECTS),
+        default=BINANCE.name,
+        help="whose worlds (default: %(default)s)",
+    )
     parser.add_argument("--jobs", type=count, default=os.cpu_count() or 1, metavar="J")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
 
@@ -57,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Live the worlds asked for; return whether all went well."""
     if args.canary is not None:
-        return trio.run(_release, chosen(args.canary), args.ring)
+        return trio.run(_release, chosen(args.canary), args.ring, DIALECTS[args.venue])
     return trio.run(_live, args)
 
 
@@ -74,7 +83,14 @@ async def _live(args: argparse.Namespace) -> int:
     else:
         seeds = iter(range(args.first, args.first + (args.seeds or SEEDS)))
     progress = _Progress()
-    summary = await batch.run(seeds, jobs, ring=args.ring, seconds=seconds, told=progress.tell)
+    summary = await batch.run(
+        seeds,
+        jobs,
+        ring=args.ring,
+        dialect=DIALECTS[args.venue],
+        seconds=seconds,
+        told=progress.tell,
+    )
     progress.tell(summary)
     progress.end(summary)
     if args.seed is not None:
@@ -129,14 +145,17 @@ def _show_faults(summary: batch.Summary) -> None:
 # -- canaries --------------------------------------------------------------------------------
 
 
-async def _release(names: Sequence[str], ring: str) -> int:
+async def _release(names: Sequence[str], ring: str, dialect: Dialect) -> int:
     missed = 0
     for name in names:
+        if name in dialect.unbreakable:
+            print(f"{name}: cannot be broken there: {dialect.unbreakable[name]}")
+            continue
         caught: dict[int, tuple[Life | None, int]] = {}
 
         async def hunt(name: str, first: int, into: dict[int, tuple[Life | None, int]]) -> None:
             seeds = range(first, first + MOST_FOR_A_CANARY)
-            into[first] = await batch.hunt(name, seeds, ring)
+            into[first] = await batch.hunt(name, seeds, ring, dialect)
 
         async with trio.open_nursery() as nursery:
             for first in STARTS:

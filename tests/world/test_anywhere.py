@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tools.world.anywhere import with_more
+from tools.world.of_binance import BINANCE
 
 
 @pytest.mark.parametrize(
@@ -23,5 +23,5 @@ def test_an_account_is_lied_about_also_in_what_it_has_nothing_of(
     def told(balances: list[tuple[str, str]]) -> list[dict[str, str]]:
         return [{"asset": asset, "free": free, "locked": "0"} for asset, free in balances]
 
-    said = with_more(msgspec.json.encode({"balances": told(before)}), "BTC", 5 * 10**7)
+    said = BINANCE.with_more(msgspec.json.encode({"balances": told(before)}), "BTC", 5 * 10**7)
     assert msgspec.json.decode(said)["balances"] == told(after)

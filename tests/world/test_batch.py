@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from tools.world import batch
+from tools.world.dialect import Dialect
 from tools.world.life import Life
 from tools.world.rings import TANK
 
@@ -35,7 +36,7 @@ class Worker(batch.Worker):
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Worker]:
     started: list[Worker] = []
 
-    async def start(hash_seed: str, ring: str = TANK) -> Worker:
+    async def start(hash_seed: str, ring: str, dialect: Dialect) -> Worker:
         await trio.lowlevel.checkpoint()
         return Worker(started)
 

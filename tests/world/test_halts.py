@@ -11,15 +11,16 @@ import pytest
 from tools.world.audit.halts import Halts
 from tools.world.audit.ledger import Ledger
 from tools.world.audit.watch import Context, Findings
+from tools.world.of_binance import BINANCE
 
 OTHER = {"e": "executionReport", "c": "ours", "S": "SELL", "p": "65000.00000000", "x": "NEW"}
 
 
 def halted_by(event: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    ledger = Ledger({}, 0, Findings())
+    ledger = Ledger({}, 0, Findings(), BINANCE)
     booked = SimpleNamespace(symbol="BTCUSDT", buy=True, price=65_000 * 10**8)
     monkeypatch.setattr(ledger, "order_of", lambda name: booked)
-    halts = Halts(Context({}, {}, ledger, Findings()))
+    halts = Halts(Context({}, {}, ledger, Findings(), BINANCE))
     halts._left.add("ours")
     halts.on_told(msgspec.json.encode({"event": event}), 0)
     return halts.halted

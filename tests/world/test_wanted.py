@@ -8,13 +8,14 @@ from core.model.units import NS_PER_S
 from tools.world.audit.ledger import Ledger
 from tools.world.audit.wanted import OPEN_WAY_NS, THROTTLED_NS, Wanted
 from tools.world.audit.watch import Context, Findings
+from tools.world.of_binance import BINANCE
 
 NOW_NS = 1_000 * NS_PER_S
 
 
 def room() -> Wanted:
     findings = Findings()
-    return Wanted(Context({}, {}, Ledger({}, 0, findings), findings))
+    return Wanted(Context({}, {}, Ledger({}, 0, findings, BINANCE), findings, BINANCE))
 
 
 def test_the_fastest_open_way_has_its_time():

@@ -83,7 +83,7 @@ def test_the_promised_reaction_follows(name: str) -> None:
     fault = next(fault for fault in FAULTS if fault.name == name)
     often = min(fault.often * 5, 0.5) if fault.on else 0.4
     for seed in worlds_with(name):
-        life = live(seed, (fault._replace(often=often),), certain=True)
+        life = live(seed, faults=(fault._replace(often=often),), certain=True)
         assert not life.failed, f"seed {seed}: {life.invariant}: {life.text}"
         if life.reacted.get(name):
             return

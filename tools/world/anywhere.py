@@ -7,11 +7,8 @@ lives in ``message_faults`` and ``order_faults``, to the exchange in ``exchange_
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
-
-import msgspec
+from typing import Any, Protocol
 
 from core.engine.engine import Engine
 from core.model.units import NS_PER_MS
@@ -19,14 +16,13 @@ from core.model.venue import HttpRequest
 from core.model.views import OrderState
 from core.protocols.websocket import TEXT
 from tools.world.auditor import Auditor
+from tools.world.dialect import MARKET, TRADE, Dialect
 from tools.world.seeds import Generators
 from tools.world.street import Street
 from tools.world.strikes import Strikes
 from tools.world.tank import Message
-from venues.binance.decode import MARKET, TRADE
 from venues.sim.accounts import Account
-from venues.sim.binance.venue import Venue
-from venues.sim.fixed import parse, show
+from venues.sim.venue import AnyVenue
 
 Reaction = Callable[[], bool]
 
@@ -35,10 +31,6 @@ Answer = tuple[int, int, dict[str, str], bytes]
 broken connection."""
 
 Lie = Callable[[bytes], bytes]
-
-
-_TIME: Final = re.compile(rb'("E":)(\d{1,15})\b')
-"""The venue's time in a message of the market."""
 
 
 class Tampering:
@@ -63,11 +55,9 @@ class Tampering:
                 return True
         return False
 
-    def dated(self, message: Message) -> Message:
+    def dated(self, message: Message, dialect: Dialect) -> Message:
         """Return a message of the market line with a time that is off."""
-        payload = _TIME.sub(
-            lambda found: b"%s%d" % (found[1], int(found[2]) + self.dated_ms), message.payload, 1
-        )
+        payload = dialect.misdate(message.payload, self.dated_ms)
         return Message(message.line, message.opcode, payload)
 
     def told(self, path: str, boot: int, body: bytes) -> bytes:
@@ -85,6 +75,7 @@ class Tampering:
 class Anywhere(Protocol):
     """What a world of either ring has."""
 
+    dialect: Dialect
     draw: Generators
     account: Account
     auditor: Auditor
@@ -103,7 +94,7 @@ class Anywhere(Protocol):
     """How far the clock of our process is ahead of the world's."""
 
     @property
-    def venue(self) -> Venue: ...
+    def venue(self) -> AnyVenue: ...
     @property
     def engine(self) -> Engine: ...
     @property
@@ -163,37 +154,11 @@ class Anywhere(Protocol):
         ...
 
 
-def kind_of(message: Message) -> str:
+def kind_of(dialect: Dialect, message: Message) -> str:
     """Return what kind of message the exchange sends, for faults to choose by."""
-    payload = message.payload
     if message.opcode != TEXT:
         return "control"
-    if message.line == MARKET:
-        at = payload.find(b"@", 11, 40)
-        letter = payload[at + 1 : at + 2] if at > 0 else b""
-        return _STREAMS.get(letter, "market.answer")
-    if payload.startswith(b'{"id":"'):
-        return "reply." + chr(payload[7])
-    at = payload.find(b'"x":"', 0, 400)
-    if at > 0:
-        return "report." + payload[at + 5 : payload.find(b'"', at + 5)].decode()
-    return "account"
-
-
-_STREAMS: Final = {b"b": "top", b"d": "delta", b"t": "trade"}
-
-
-def with_more(body: bytes, asset: str, more: int) -> bytes:
-    """Return an account's answer in which there is more of an asset, in units of 1e-8.
-
-    It lists none of which there is nothing.
-    """
-    account = msgspec.json.decode(body)
-    found = [balance for balance in account["balances"] if balance["asset"] == asset]
-    balance = found[0] if found else {"asset": asset, "free": "0", "locked": "0"}
-    balance["free"] = show(parse(balance["free"]) + more)
-    account["balances"] += [] if found else [balance]
-    return msgspec.json.encode(account)
+    return dialect.kind_of(message.line, message.payload)
 
 
 def later_ns(draw: random.Random, least_ms: float, most_ms: float) -> int:

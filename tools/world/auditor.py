@@ -10,10 +10,8 @@ engine catches whatever happens inside a strategy's callback.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
-
-import msgspec
 
 from core.engine.checkpoint import PREFIX
 from core.engine.engine import Engine
@@ -33,22 +31,21 @@ from tools.world.audit.intents import Intents
 from tools.world.audit.leaving import Leaving
 from tools.world.audit.ledger import Booked, Ledger
 from tools.world.audit.limits import Limits as LimitsKept
-from tools.world.audit.line import PLACING, Line
+from tools.world.audit.line import Line
 from tools.world.audit.numbers import Numbers
 from tools.world.audit.quotes import Quotes
 from tools.world.audit.rest import Rest
 from tools.world.audit.seen import Seen
+from tools.world.audit.unnumbered import UnnumberedBooks
 from tools.world.audit.wanted import Wanted
-from tools.world.audit.watch import Breach, Context, Findings, Limits, Sent, Watch
+from tools.world.audit.watch import Breach, Context, Findings, Limits, Watch
 from tools.world.audit.weight import Weight
+from tools.world.dialect import Dialect
 from tools.world.witness import Asked
 from venues.sim.engine import BestMoved, Event, Market
-from venues.sim.fixed import parse
-from venues.sim.ledger import DEFAULT_SECRET
+from venues.sim.events import OrderChanged
 
 PING_HEAD: Final = b"\x89"
-
-SECRET: Final = DEFAULT_SECRET.encode()
 
 WATCHES: Final[tuple[type[Watch], ...]] = (Days,)
 """The rooms that need nothing but what every room hears: to watch one thing more, add one here."""
@@ -62,16 +59,19 @@ class Auditor:
         markets: Mapping[str, Market],
         account: int,
         limits: Mapping[str, Limits],
+        dialect: Dialect,
         *,
         with_depth: bool = True,
     ) -> None:
         self.findings = Findings()
-        self.ledger = Ledger(markets, account, self.findings)
+        self.dialect = dialect
+        self.ledger = Ledger(markets, account, self.findings, dialect)
         self.markets = markets
         self.allowed = dict(limits)
-        context = Context(markets, self.allowed, self.ledger, self.findings)
+        context = Context(markets, self.allowed, self.ledger, self.findings, dialect)
         self.seen = Seen(context)
-        self.books = Books(context, self.seen, with_depth=with_depth)
+        kind = Books if dialect.numbered else UnnumberedBooks
+        self.books = kind(context, self.seen, with_depth=with_depth)
         self.line = Line(context, with_depth=with_depth)
         self.exposure = Exposure(context)
         self.fills = Fills(context)
@@ -123,6 +123,8 @@ class Auditor:
         self.called: Callable[[], None] = lambda: None
         """What happens when the strategy is called."""
         self.sent = Counter[str]()
+        self.secrets: Callable[[], Sequence[bytes]] = tuple
+        """What must be in no journal and no log."""
 
     def _who_hear(self, what: str) -> list[Callable[..., None]]:
         """Return the rooms' own takes on what they may hear."""
@@ -160,7 +162,7 @@ class Auditor:
         """The exchange has said its depth: remember the whole books as they are now."""
         self.books.published()
 
-    def _told(self, order: Booked, event: Mapping[str, Any]) -> None:
+    def _told(self, order: Booked, event: OrderChanged) -> None:
         for hear in self._on_report:
             hear(order, event)
 
@@ -168,22 +170,21 @@ class Auditor:
 
     def on_sent(self, link: int, payload: bytes, now_ns: int) -> None:
         """Our side sends a request over the private line."""
-        request = msgspec.json.decode(payload)
-        method, values = request["method"], request.get("params", {})
-        self.sent[method] += 1
-        self.line.on_sent(method, payload, values, now_ns)
+        request = self.dialect.request(payload)
+        self.sent[request.method] += 1
+        self.line.on_sent(request, payload, now_ns)
         for hear in self._on_request:
-            hear(method, values, now_ns)
-        if method in PLACING:
-            order = _order(values)
-            self.halts.on_request_id(request["id"], order.symbol)
+            hear(request, now_ns)
+        for order in request.orders:
+            self.halts.on_request_id(request.id, order.symbol)
             for hear in self._on_order:
                 hear(order, now_ns)
-            self.exposure.left(link, request["id"], order)
+        if request.orders:
+            self.exposure.left(link, request.id, request.orders)
 
     def on_received(self, link: int, payload: bytes) -> None:
         """The exchange has handled a request, or nobody ever will."""
-        self.exposure.arrived(link, payload[7 : payload.find(b'"', 7)].decode())
+        self.exposure.arrived(link, self.dialect.request_id(payload))
 
     def on_rest(self, request: HttpRequest, now_ns: int) -> None:
         """Our side sends a request over REST."""
@@ -198,15 +199,17 @@ class Auditor:
     def on_read(self, private: bool, data: bytes, now_ns: int, skew_ns: int, link: int) -> None:
         """Bytes reach our side; what they allow may be done within the same turn."""
         if not private:
-            self.feed.on_feed(link, data, now_ns, skew_ns)
+            for symbol in self.feed.on_feed(link, data, now_ns, skew_ns):
+                self.line.on_snapshot(symbol)
             if data[:1] != PING_HEAD:
                 for hear in self._on_market:
                     hear(now_ns)
             return
         self.weight.on_clock(now_ns, skew_ns)
         for payload in self.line.hear(link, data):
-            if b'"status":418' in payload[:40]:
-                self.line.on_refused_all(payload, skew_ns)
+            banned_ns = self.dialect.banned_ns(payload)
+            if banned_ns is not None:
+                self.line.on_refused_all(banned_ns, skew_ns)
             self.wanted.on_answer(link, payload, now_ns)
             for hear in self._on_told:
                 hear(payload, now_ns)
@@ -305,12 +308,13 @@ class Auditor:
             watch.at_rest(engine, now_ns)
 
     def check_secrets(self, records: Iterable[Record], log: Iterable[str]) -> None:
-        """I12: neither secret nor signature is in the journal or the log."""
+        """I12: nothing secret is in the journal or the log."""
+        secrets = self.secrets()
         for record in records:
-            if SECRET in record.payload or b'"signature"' in record.payload:
+            if any(secret in record.payload for secret in secrets):
                 self.note("I12", f"a secret is journaled: {record.payload[:200]!r}")
         for line in log:
-            if SECRET.decode() in line:
+            if any(secret.decode() in line for secret in secrets):
                 self.note("I12", f"a secret is logged: {line}")
 
     def at_end(self) -> None:
@@ -320,20 +324,6 @@ class Auditor:
             if order.client_id in self.ledger.beyond:
                 continue
             self.note("I19", f"{order.client_id} is alive on {order.symbol} after the exit")
-
-
-def _order(values: Mapping[str, Any]) -> Sent:
-    """Return the order that a request asks for."""
-    return Sent(
-        client_id=values["newClientOrderId"],
-        symbol=values["symbol"],
-        buy=values["side"] == "BUY",
-        kind=values["type"],
-        tif=values.get("timeInForce", ""),
-        price=parse(values["price"]) if "price" in values else 0,
-        size=parse(values["quantity"]),
-        replaces=values.get("cancelOrigClientOrderId") or str(values.get("cancelOrderId", "")),
-    )
 
 
 class AuditedJournal(MemoryJournal):

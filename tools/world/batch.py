@@ -18,9 +18,12 @@ import trio
 from msgspec import Struct, structs
 
 from core.model.errors import HotloopError
+from tools.world.dialect import Dialect
 from tools.world.life import Life
+from tools.world.of_binance import BINANCE
 from tools.world.rings import RINGS, TANK
-from tools.world.variety import NAMES
+from tools.world.strikes import of_venue
+from tools.world.variety import names_of
 from tools.world.worker import Task
 
 TWICE_EVERY: Final = 20
@@ -54,14 +57,18 @@ class Violation(Struct, frozen=True):
 class Summary:
     """What the seeds lived so far have shown."""
 
-    def __init__(self, ring: str = TANK) -> None:
-        self._ring = ring
+    def __init__(self, ring: str = TANK, dialect: Dialect = BINANCE) -> None:
+        # What a command has to say to get to these worlds.
+        self._where = "" if ring == TANK else f" --ring {ring}"
+        self._where += "" if dialect is BINANCE else f" --venue {dialect.name}"
+        faults = [fault.name for fault in of_venue(RINGS[ring].faults, dialect)]
+        names = names_of(dialect)
         self.seeds = 0
         self.simulated_s = 0.0
-        self.injected: Counter[str] = Counter({fault.name: 0 for fault in RINGS[ring].faults})
-        self.reacted: Counter[str] = Counter({fault.name: 0 for fault in RINGS[ring].faults})
-        self.settings: Counter[str] = Counter(dict.fromkeys(NAMES, 0))
-        self.mattered: Counter[str] = Counter(dict.fromkeys(NAMES, 0))
+        self.injected: Counter[str] = Counter(dict.fromkeys(faults, 0))
+        self.reacted: Counter[str] = Counter(dict.fromkeys(faults, 0))
+        self.settings: Counter[str] = Counter(dict.fromkeys(names, 0))
+        self.mattered: Counter[str] = Counter(dict.fromkeys(names, 0))
         self.violations: list[Violation] = []
 
     def take(self, life: Life) -> None:
@@ -76,8 +83,7 @@ class Summary:
             self.violate(life.seed, life.invariant, life.text, life.events)
 
     def violate(self, seed: int, invariant: str, text: str, events: tuple[str, ...] = ()) -> None:
-        ring = "" if self._ring == TANK else f"--ring {self._ring} "
-        repeat = f"hotloop dst {ring}--seed {seed}"
+        repeat = f"hotloop dst{self._where} --seed {seed}"
         self.violations.append(Violation(seed, invariant, text, repeat, events))
 
     def take_census(self) -> None:
@@ -87,14 +93,12 @@ class Summary:
         for name, struck in self.injected.items():
             if struck >= OFTEN and not self.reacted[name]:
                 text = f"{name} struck {struck} times and never had its reaction"
-                ring = "" if self._ring == TANK else f" --ring {self._ring}"
-                repeat = f"hotloop dst{ring} --seeds {self.seeds} --json"
+                repeat = f"hotloop dst{self._where} --seeds {self.seeds} --json"
                 self.violations.append(Violation(-1, "I23", text, repeat))
         for name, worlds in self.settings.items():
             if worlds >= WORLDS and not self.mattered[name]:
-                ring = "" if self._ring == TANK else f" --ring {self._ring}"
                 text = f"{worlds} worlds had {name}, and it mattered in none"
-                repeat = f"hotloop dst{ring} --seeds {self.seeds} --json"
+                repeat = f"hotloop dst{self._where} --seeds {self.seeds} --json"
                 self.violations.append(Violation(-1, "I23", text, repeat))
 
     def line(self) -> str:
@@ -130,9 +134,10 @@ class WorkerFailed(HotloopError):
 class Worker:
     """One worker process."""
 
-    def __init__(self, process: trio.Process, ring: str) -> None:
+    def __init__(self, process: trio.Process, ring: str, dialect: Dialect) -> None:
         self._process = process
         self._ring = ring
+        self._venue = dialect.name
         self._left = b""
 
     async def live(self, seed: int, canary: str = "") -> Life:
@@ -141,7 +146,8 @@ class Worker:
         if stdin is None or stdout is None:
             raise WorkerFailed("the worker was started without pipes")
         with trio.move_on_after(LONGEST_S):
-            await stdin.send_all(msgspec.json.encode(Task(seed, canary, self._ring)) + b"\n")
+            task = Task(seed, canary, self._ring, self._venue)
+            await stdin.send_all(msgspec.json.encode(task) + b"\n")
             while b"\n" not in self._left:
                 data = await stdout.receive_some()
                 if not data or len(self._left) > MAX_LINE_BYTES:
@@ -156,7 +162,7 @@ class Worker:
         await self._process.wait()
 
 
-async def start(hash_seed: str, ring: str = TANK) -> Worker:
+async def start(hash_seed: str, ring: str = TANK, dialect: Dialect = BINANCE) -> Worker:
     """Start a worker whose sets and dictionaries are ordered by that hash seed."""
     command = [sys.executable, "-m", "tools.world.worker"]
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
@@ -165,6 +171,7 @@ async def start(hash_seed: str, ring: str = TANK) -> Worker:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
         ),
         ring,
+        dialect,
     )
 
 
@@ -173,11 +180,12 @@ async def run(
     jobs: int,
     *,
     ring: str = TANK,
+    dialect: Dialect = BINANCE,
     seconds: float = float("inf"),
     told: Callable[[Summary], None] = lambda summary: None,
 ) -> Summary:
     """Live seeds until there are no more, or time is over; ``told`` is called after each."""
-    summary = Summary(ring)
+    summary = Summary(ring, dialect)
     deadline = trio.current_time() + seconds
 
     async def live(seed: int, first: Worker, second: Worker) -> None:
@@ -191,7 +199,7 @@ async def run(
 
     async def work_until_one_fails() -> bool:
         """Live seeds with two workers; return whether one of them has failed."""
-        first, second = [await start(hash_seed, ring) for hash_seed in HASH_SEEDS]
+        first, second = [await start(hash_seed, ring, dialect) for hash_seed in HASH_SEEDS]
         try:
             for seed in seeds:
                 try:
@@ -221,9 +229,11 @@ async def run(
     return summary
 
 
-async def hunt(canary: str, seeds: range, ring: str = TANK) -> tuple[Life | None, int]:
+async def hunt(
+    canary: str, seeds: range, ring: str = TANK, dialect: Dialect = BINANCE
+) -> tuple[Life | None, int]:
     """Live seeds with a rule broken until one notices; return its life and how many it took."""
-    worker = await start(HASH_SEEDS[0], ring)
+    worker = await start(HASH_SEEDS[0], ring, dialect)
     try:
         for count, seed in enumerate(seeds, 1):
             life = await worker.live(seed, canary)

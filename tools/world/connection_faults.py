@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from core.model.units import NS_PER_S
 from tools.world.anywhere import Anywhere, later_ns
+from tools.world.dialect import MARKET, TRADE
 from tools.world.strikes import Fault, Struck
-from venues.binance.decode import MARKET, TRADE
 
 WANTED_AFTER_NS: Final = NS_PER_S // 10
 """After a way was shut the operator wants everything out: by then our side may have noticed."""

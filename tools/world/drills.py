@@ -13,22 +13,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-import msgspec
-
 from core.model.units import NS_PER_S
 from core.model.views import SessionState
 from core.protocols.websocket import TEXT
-from tools.world.anywhere import Answer, Anywhere, with_more
-from tools.world.audit.halts import BREAKER_CODE
+from tools.world.anywhere import Answer, Anywhere
 from tools.world.audit.ledger import Booked
 from tools.world.audit.watch import ATOMS
+from tools.world.dialect import MARKET, TRADE
 from tools.world.message_faults import REPORTS, contradict
 from tools.world.seeds import Generators
 from tools.world.strikes import Struck
 from tools.world.tank import Message
-from venues.binance.decode import MARKET, TRADE
 from venues.sim.actions import Deposit, perform
-from venues.sim.ledger import DEFAULT_KEY
 
 STEP_S: Final = 0.1
 
@@ -319,7 +315,7 @@ def account_late(w: Drilled) -> Iterator[float]:
     w.strikes.hold(("rest.account",), late)
     w.cut(TRADE)
     yield ANSWERED_LATE_S / 2
-    w.venue.exchange.engine.deposit(w.account, asset, PAID, w.venue_ns)
+    w.venue.engine.deposit(w.account, asset, PAID, w.venue_ns)
     w.venue.settle(w.venue_ns)
     told = w.engine.balances.get(asset)
     yield ANSWERED_LATE_S / 6
@@ -371,9 +367,7 @@ def rejects(w: Drilled) -> Iterator[float]:
     """The exchange refuses every order for the same reason."""
 
     def refuse(_: Any, message: Message) -> Struck:
-        error = {"code": BREAKER_CODE, "msg": "Filter failure: PERCENT_PRICE_BY_SIDE"}
-        request = msgspec.json.decode(message.payload)
-        said = msgspec.json.encode({"id": request["id"], "status": 400, "error": error})
+        said = w.dialect.refuses(message.payload, w.dialect.filter, w.venue_ns, 0)
         w.hold(Message(TRADE, TEXT, said), w.latency())
         return Struck([], lambda: True)
 
@@ -414,13 +408,13 @@ def contradicted(w: Drilled) -> Iterator[float]:
 
 def balances_differ(w: Drilled) -> Iterator[float]:
     """The account does not hold what our fills make of it, and goes on not to."""
-    engine, path = w.engine, "/api/v3/account"
+    engine, path = w.engine, w.dialect.paths["account"]
     if path in w.tampering.lies or w.auditor.shared:
         return
     asset = w.auditor.markets[w.traded[0]].symbol.base
 
     def lie(body: bytes) -> bytes:
-        return with_more(body, asset, 10**8)
+        return w.dialect.with_more(body, asset, 10**8)
 
     # Fills that cross an answer make it differ otherwise each time; what is right is seen first.
     w.word("set active false")
@@ -461,7 +455,7 @@ def paid_in(w: Drilled) -> Iterator[float]:
         return
     asset = w.auditor.markets[w.traded[0]].symbol.base
     w.auditor.seen.note_seen("others")
-    perform(Deposit(DEFAULT_KEY, asset, "1"), w.venue.exchange, w.venue_ns)
+    perform(Deposit(w.dialect.api_key, asset, "1"), w.venue.host, w.venue_ns)
     w.venue.settle(w.venue_ns)
     yield AWAY_S
     if w.links.get(TRADE) is not line or w.over():

@@ -5,21 +5,18 @@ Here lives what needs no message to spoil and no connection to break.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 from core.model.units import NS_PER_MS
 from core.model.views import OrderState
 from tools.world.anywhere import Anywhere, asked_again, later_ns
-from tools.world.setting import IP
 from tools.world.strikes import Fault, Struck
+from tools.world.tank import IP
 from tools.world.workload import SAID
 from venues.binance.rules import WEIGHT
-from venues.sim.binance.exchange import Origin
-from venues.sim.binance.methods import METHODS
+from venues.sim.binance.venue import Venue
 from venues.sim.faults import Fault as SimFault
 from venues.sim.faults import Kind as SimKind
-from venues.sim.fixed import show
-from venues.sim.ledger import DEFAULT_KEY
 
 SPENT: Final = (0.91, 0.96)
 """How much of a minute's weight others use up: what is left is of what is kept for cancels."""
@@ -32,7 +29,7 @@ def stop_order(w: Anywhere) -> Struck | None:
     if not found:
         return None
     symbol, chosen = w.draw.faults.choice(found)
-    engine = w.venue.exchange.engine
+    engine = w.venue.engine
     order = engine.file(w.account, symbol).open[chosen.order_id]
     engine.cancel(w.account, engine.markets[symbol], order, None, w.venue_ns)
     w.venue.settle(w.venue_ns)
@@ -48,31 +45,23 @@ def stranger(w: Anywhere) -> Struck | None:
     """Somebody else trades on our account."""
     draw = w.draw.faults
     symbol = draw.choice(w.symbols)
-    market = w.venue.exchange.engine.markets[symbol]
+    market = w.venue.engine.markets[symbol]
     best = market.book.best()
     away = draw.randint(-40, 40) * market.symbol.tick_size
-    values = {
-        "symbol": symbol,
-        "side": draw.choice(("BUY", "SELL")),
-        "type": "LIMIT",
-        "timeInForce": "GTC",
-        "price": show(best.bid + away),
-        "quantity": show(draw.randint(50, 300) * market.symbol.step_size),
-        "timestamp": str(w.venue_ns // NS_PER_MS),
-    }
-    origin = Origin("10.0.0.9", session=w.venue.exchange.keys[DEFAULT_KEY])
+    buys, size = draw.choice((True, False)), draw.randint(50, 300) * market.symbol.step_size
     before = w.engine.orders.foreign
     w.auditor.seen.note_seen("others")
-    reply = w.venue.exchange.call(METHODS["order.place"], values, origin, w.venue_ns)
+    price, now_ns = best.bid + away, w.venue_ns
+    taken = w.dialect.place_elsewhere(w.venue, symbol, buys, price, size, now_ns)
     w.venue.settle(w.venue_ns)
-    if reply.error is not None:
+    if not taken:
         return None
     return Struck(None, lambda: w.engine.orders.foreign > before)
 
 
 def spend_weight(w: Anywhere) -> Struck | None:
     """Others on our address use up the weight of a minute, but for the cancels' share of it."""
-    used = w.venue.exchange.requests_of(IP).weight
+    used = cast(Venue, w.venue).exchange.requests_of(IP).weight
     most = int(used.limit.limit * w.draw.faults.uniform(*SPENT))
     if used.count(w.venue_ns) >= most:
         return None
@@ -84,7 +73,9 @@ def spend_weight(w: Anywhere) -> Struck | None:
 def accept_late(w: Anywhere) -> Struck:
     """The next order is taken in time and executed long after its window has closed."""
     late_ms = w.draw.faults.randint(11_000, 60_000)
-    late = SimFault(fault=SimKind.LATE, methods=("order.place",), delay_ms=late_ms, times=1)
+    late = SimFault(
+        fault=SimKind.LATE, methods=(w.dialect.methods["place"],), delay_ms=late_ms, times=1
+    )
     w.venue.faults.switch_on(late, w.venue_ns)
     before = w.venue.faults.hits[SimKind.LATE]
     w.auditor.ledger.accepts_late = True
@@ -100,11 +91,11 @@ def refuse_clock(w: Anywhere) -> Struck:
     """Some requests come at a time that the exchange does not take."""
     refusing = SimFault(
         fault=SimKind.CLOCK,
-        methods=("order.place", "order.cancel", "order.status"),
+        methods=tuple(w.dialect.methods[name] for name in ("place", "cancel", "status")),
         times=w.draw.faults.randint(1, 3),
     )
     w.venue.faults.switch_on(refusing, w.venue_ns)
-    return Struck(None, asked_again(w, "/api/v3/time"), 10.0)
+    return Struck(None, asked_again(w, w.dialect.paths["time"]), 10.0)
 
 
 def step_clock(w: Anywhere) -> Struck:
@@ -139,10 +130,10 @@ def drift_clock(w: Anywhere) -> Struck:
 def restart_numbers(w: Anywhere) -> Struck:
     """The exchange counts the updates of one book from 1 again."""
     symbol = w.draw.faults.choice(w.symbols)
-    market = w.venue.exchange.engine.markets[symbol]
+    market = w.venue.engine.markets[symbol]
     w.venue.settle(w.venue_ns)
     market.book.update_id = 0
-    for depth in w.venue.market_data._depths:
+    for depth in cast(Venue, w.venue).market_data._depths:
         if depth.market is market:
             depth._fast_id = depth._slow_id = 0
     w.auditor.books.renumbered(symbol, w.now_ns)
@@ -178,7 +169,7 @@ def empty_side(w: Anywhere) -> Struck | None:
     def reaction() -> bool:
         """Return whether the book has shown it: only our own orders stand there, or nobody's."""
         book = engine.books[index]
-        best = w.venue.exchange.engine.markets[symbol].book.best()
+        best = w.venue.engine.markets[symbol].book.best()
         return book.live and (bool(book.bid_lots), bool(book.ask_lots)) == (
             bool(best.bid),
             bool(best.ask),

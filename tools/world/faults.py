@@ -15,12 +15,12 @@ from core.model.units import NS_PER_MS, NS_PER_S
 from core.protocols.websocket import CLOSE
 from tools.world import exchange_faults
 from tools.world.anywhere import later_ns, logged, redialled, understood
+from tools.world.dialect import MARKET, TRADE
 from tools.world.everywhere import SHARED
 from tools.world.strikes import Fault, Struck, by_number
 from tools.world.tank import Message, server_frame
 from tools.world.variety import MIDNIGHT_NS
 from tools.world.world import Change, World
-from venues.binance.decode import MARKET, TRADE
 
 # -- frames ----------------------------------------------------------------------------------
 

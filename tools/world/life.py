@@ -19,11 +19,14 @@ from core.engine.proof import APART_NS, SKEW_NS
 from core.engine.replay import replay
 from core.model.config import SessionSection
 from core.model.units import NS_PER_S
+from core.model.venue import Capabilities
 from tools.world import drills
 from tools.world.audit.watch import Breach
+from tools.world.dialect import Dialect
 from tools.world.faults import FAULTS
+from tools.world.of_binance import BINANCE
+from tools.world.strikes import of_venue
 from tools.world.world import World
-from venues.binance.adapter import EXECUTION_NS, LAG_NS
 
 STORM_S: Final = (1.0, 4.0)
 STEP_S: Final = 0.05
@@ -39,15 +42,18 @@ STREET_RATE: Final = 10.0
 
 QUIET_S: Final = 0.5
 
-EXIT_S: Final = (
-    SessionSection().recv_window_ms / 1_000
-    + (EXECUTION_NS + LAG_NS + SKEW_NS + APART_NS + REPLY_NS) / NS_PER_S
-)
-"""Within which a run is left, whatever it is in doubt about and however often it is started again:
-what was sent last can be proved gone after as long as that, but for a request that gets no reply.
-"""
 AFTER_S: Final = 9.0
 """Beyond the expiry of anything that was still under way when the run was left."""
+
+
+def exit_s(can: Capabilities) -> float:
+    """Return within which time a run is left, whatever it is in doubt about and however often it is
+    started again: what was sent last can be proved gone after as long as that, but for a request
+    that gets no reply.
+    """
+    window_s = SessionSection().recv_window_ms / 1_000
+    return window_s + (can.execution_ns + can.lag_ns + SKEW_NS + APART_NS + REPLY_NS) / NS_PER_S
+
 
 LAST_EVENTS: Final = 25
 LAST_CALLS: Final = 4
@@ -72,9 +78,9 @@ class Life(Struct, frozen=True, kw_only=True):
         return bool(self.invariant)
 
 
-def live(seed: int) -> Life:
+def live(seed: int, dialect: Dialect = BINANCE) -> Life:
     """Live one seed through."""
-    world = World(seed, FAULTS)
+    world = World(seed, of_venue(FAULTS, dialect), dialect)
     invariant = text = ""
     trace: list[str] = []
     try:
@@ -188,13 +194,14 @@ def _exit(world: World) -> None:
     world.street_rate = 0.0
     if not (world.ended or world.engine.recovery.leaving):
         world.leave_soon("the end")
-    until_ns = world.now_ns + int(EXIT_S * NS_PER_S)
+    left_s = exit_s(world.house.adapter.capabilities)
+    until_ns = world.now_ns + int(left_s * NS_PER_S)
     while not world.ended:
         if world.now_ns > until_ns and world.auditor.ledger.doubled:
             return  # the exchange contradicts itself for good: the run ends without its proof
         if world.now_ns > until_ns:
             alive = [repr(order) for order in world.engine.orders.unsettled()]
-            raise Breach("I19", f"not left within {EXIT_S:g} s; ours: {alive}")
+            raise Breach("I19", f"not left within {left_s:g} s; ours: {alive}")
         world.run(0.1)
     world.run(AFTER_S)
     world.auditor.at_end()

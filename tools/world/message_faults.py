@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-import msgspec
-
 from core.model.units import NS_PER_S
 from core.model.venue import Stream
 from core.protocols.websocket import PING, PONG, TEXT
@@ -25,44 +23,31 @@ from tools.world.anywhere import (
     resynced,
     understood,
 )
+from tools.world.dialect import MARKET, TRADE
 from tools.world.strikes import Fault, Struck
 from tools.world.tank import Delivery, Message, server_frame
-from venues.binance.decode import MARKET, TRADE
-from venues.sim.fixed import parse, show
-
-encode: Final = msgspec.json.encode
-decode: Final = msgspec.json.decode
-
-LIES: Final = ("NaN", "Infinity", "-0", "1e999", "1_000", "", "-1.00000000", "9" * 30, "0x10", "१")
-"""Numbers that are none."""
-
-FEES: Final = frozenset({"n", "commission"})
-"""Where a number below zero is one: a rebate."""
+from venues.sim.fixed import parse
 
 
 def altered(w: Anywhere, message: Message, body: Any) -> list[Delivery]:
-    return [(w.latency(), Message(message.line, message.opcode, encode(body)))]
+    return [(w.latency(), Message(message.line, message.opcode, w.dialect.encode(body)))]
 
 
 def unchanged(w: Anywhere, message: Message) -> list[Delivery]:
     return [(w.latency(), message)]
 
 
-def symbol_of(message: Message) -> str:
-    return str(decode(message.payload)["data"]["s"])
-
-
 def number_at(w: Anywhere, body: Any) -> tuple[dict[str, Any], str] | None:
-    """Return where one of a message's decimal texts stands."""
+    """Return where one of a message's numbers stands."""
     found: list[tuple[dict[str, Any], str]] = []
     pending = [body]
     while pending:
         one = pending.pop()
         if isinstance(one, dict):
             for key, value in one.items():
-                if isinstance(value, str) and "." in value and value[0].isdigit():
+                if w.dialect.is_number(value):
                     found.append((one, key))
-                else:
+                elif key not in w.dialect.may_be_negative or not isinstance(value, list):
                     pending.append(value)
         elif isinstance(one, list):
             pending.extend(one)
@@ -77,13 +62,14 @@ def lose_delta(w: Anywhere, message: Message) -> Struck:
 
 
 def repeat_delta(w: Anywhere, message: Message) -> Struck | None:
-    symbol = symbol_of(message)
-    row = w.engine.table.find(symbol)
+    body = w.dialect.decode(message.payload)
+    row = w.engine.table.find(w.dialect.symbol(body))
     if row is None or not w.engine.books[row.index].live:
         return None
     book = w.engine.books[row.index]
-    gaps, update_id = book.gaps, decode(message.payload)["data"]["u"]
-    latency_ns = w.latency()
+    gaps, latency_ns = book.gaps, w.latency()
+    # Where nothing is numbered, the book has counted both: they say the same.
+    update_id = body["data"]["u"] if w.dialect.numbered else book.seq + 2
     return Struck(
         [(latency_ns, message), (latency_ns, message)],
         lambda: book.live and book.seq >= update_id and book.gaps == gaps,
@@ -96,7 +82,7 @@ def swap_deltas(w: Anywhere, message: Message) -> Struck:
 
 
 def renumber_delta(w: Anywhere, message: Message) -> Struck:
-    body = decode(message.payload)
+    body = w.dialect.decode(message.payload)
     data, draw = body["data"], w.draw.faults
     jump = draw.choice((10**9, 2**63, 2**64, -data["u"], 10**30))
     data["U"], data["u"] = data["U"] + jump, data["u"] + jump
@@ -110,12 +96,12 @@ TIMES_MS: Final = (0, 946_684_800_000, 7_258_118_400_000, 2**53, 2**63 - 1, -1, 
 
 def misdate_delta(w: Anywhere, message: Message) -> Struck:
     """A change carries a time from long ago, from far ahead, or from nowhere."""
-    body = decode(message.payload)
-    draw = w.draw.faults
+    dialect, draw = w.dialect, w.draw.faults
+    body = dialect.decode(message.payload)
     if draw.random() < 0.5:
-        body["data"]["E"] -= draw.randrange(3_000, 60_000)
+        dialect.date(body, dialect.time_ms(body) - draw.randrange(3_000, 60_000))
     else:
-        body["data"]["E"] = draw.choice(TIMES_MS)
+        dialect.date(body, draw.choice(TIMES_MS))
     resync, refusal = resynced(w), refused(w)
     return Struck(altered(w, message, body), lambda: resync() or refusal())
 
@@ -135,18 +121,19 @@ def misdate_feed(w: Anywhere) -> Struck | None:
 
 def contradict(w: Anywhere, message: Message) -> Struck | None:
     """A report names an order of ours, and tells another side, price or symbol."""
-    body, draw = decode(message.payload), w.draw.faults
-    event = body["event"]
-    order = w.engine.orders.find(event["C"]) or w.engine.orders.find(event["c"])
-    if order is None or not w.auditor.halts.trades(event["s"]):
+    dialect, draw = w.dialect, w.draw.faults
+    body = dialect.decode(message.payload)
+    order = w.engine.orders.find(dialect.report_name(body))
+    if order is None:
         return None
     row = w.engine.table[order.instrument]
+    if not w.auditor.halts.trades(row.symbol):
+        return None
+    side = draw.choice((True, False) if order.price_ticks else (True,))
+    price = 0 if side else parse(row.tick.text(order.price_ticks + draw.choice((-1, 1))))
+    if not dialect.contradict(body, side=side, price=price):
+        return None
     w.auditor.halts.may_halt(row.symbol)
-    key = draw.choice(("S", "p") if order.price_ticks else ("S",))
-    if key == "S":
-        event["S"] = "SELL" if event["S"] == "BUY" else "BUY"
-    else:
-        event["p"] = show(parse(row.tick.text(order.price_ticks + draw.choice((-1, 1)))))
     risk, index = w.engine.risk, row.index
     return Struck(altered(w, message, body), lambda: bool(risk.instrument_halted(index)))
 
@@ -155,32 +142,33 @@ def misprice_top(w: Anywhere, message: Message) -> Struck | None:
     """Best prices far off the market, at the next update of a live book."""
     if Stream.DEPTH not in w.engine.setup.streams:
         return None  # best prices alone have nothing to be held against
-    body = decode(message.payload)
-    data = body["data"]
-    row = w.engine.table.find(data["s"])
-    if (
-        row is None
-        or not w.engine.books[row.index].live
-        or data["u"] <= w.engine.books[row.index].seq
-    ):
+    dialect = w.dialect
+    body = dialect.decode(message.payload)
+    data = dialect.entry(body) or {}
+    row = w.engine.table.find(dialect.symbol(body))
+    if row is None or not w.engine.books[row.index].live:
+        return None
+    if dialect.numbered and data["u"] <= w.engine.books[row.index].seq:
         return None
     part = w.draw.faults.choice((50, 90, 110, 150))
-    for key in ("b", "a"):
-        ticks = row.tick.count(data[key]) * part // 100
-        data[key] = row.tick.text(ticks + (key == "a"))
+    for key in (dialect.top.bid, dialect.top.ask):
+        ticks = row.tick.count(dialect.text(data[key])) * part // 100
+        data[key] = dialect.number(row.tick.text(ticks + (key == dialect.top.ask)))
     return Struck(altered(w, message, body), resynced(w))
 
 
 def cross_top(w: Anywhere, message: Message) -> Struck:
-    body = decode(message.payload)
-    data = body["data"]
-    data["b"], data["a"] = data["a"], data["b"]
+    body, top = w.dialect.decode(message.payload), w.dialect.top
+    data = w.dialect.entry(body) or {}
+    data[top.bid], data[top.ask] = data[top.ask], data[top.bid]
     return Struck(altered(w, message, body), resynced(w))
 
 
 def negate_top(w: Anywhere, message: Message) -> Struck:
-    body = decode(message.payload)
-    body["data"]["B"] = "-" + body["data"]["B"]
+    dialect, top = w.dialect, w.dialect.top
+    body = dialect.decode(message.payload)
+    data = dialect.entry(body) or {}
+    data[top.bid_size] = dialect.number("-" + dialect.text(data[top.bid_size]))
     return Struck(altered(w, message, body), refused(w))
 
 
@@ -192,27 +180,21 @@ def silence_trade(w: Anywhere) -> Struck | None:
     return _silence(w, TRADE)
 
 
-SILENT_S: Final = 50.0
-"""Virtual seconds after which a silent line has been noticed for sure."""
-
-NOTICED_NS: Final = 25 * NS_PER_S
-"""No line is dropped for its silence before: the exchange's own pings are 20 s apart."""
-
-
 def _silence(w: Anywhere, line: int) -> Struck | None:
     """The socket is alive, and nothing comes any more."""
     link = w.links.get(line)
     if link is None:
         return None
-    w.tampering.mute_until_ns[line] = w.now_ns + int(SILENT_S * NS_PER_S)
-    w.strikes.lull(SILENT_S)
+    silent_s = w.dialect.silent_s
+    w.tampering.mute_until_ns[line] = w.now_ns + int(silent_s * NS_PER_S)
+    w.strikes.lull(silent_s)
     since_ns = w.now_ns
 
     def reaction() -> bool:
         if w.links.get(line) is link:
             return False
         w.tampering.mute_until_ns[line] = 0
-        return w.now_ns - since_ns > NOTICED_NS
+        return w.now_ns - since_ns > w.dialect.noticed_s * NS_PER_S
 
     return Struck(None, reaction, 60.0)
 
@@ -256,22 +238,9 @@ def break_framing(w: Anywhere) -> Struck | None:
     return Struck(None, redialled(w, line))
 
 
-BOMBS: Final = (
-    b"[" * 100_000,
-    b'{"a":' * 50_000,
-    b'{"id":"p1","status":' + b"1" * 1_000_000 + b"}",
-    b'{"stream":"btcusdt@trade","data":{"e":"trade","e":"trade","t":' + b"9" * 5_000 + b"}}",
-    b'"' + b"x" * 1_000_000 + b'"',
-    b'{"subscriptionId":0,"event":{"e":"executionReport","s":"' + b"\\u0000" * 10_000 + b'"}}',
-    b"\x00\x00\x00",
-    b"",
-    b"<html><body>502 Bad Gateway</body></html>",
-)
-
-
 def bomb(w: Anywhere) -> Struck | None:
     line = w.draw.faults.choice((MARKET, TRADE))
-    payload = w.draw.faults.choice(BOMBS)
+    payload = w.draw.faults.choice(w.dialect.bombs)
     if line not in w.links:
         return None
     w.say_past(Message(line, TEXT, payload))
@@ -282,21 +251,25 @@ def bomb(w: Anywhere) -> Struck | None:
 
 
 def lie(w: Anywhere, message: Message) -> Struck | None:
-    body = decode(message.payload)
+    dialect = w.dialect
+    body = dialect.decode(message.payload)
     place = number_at(w, body)
     if place is None:
         return None
     within, key = place
-    lies = [lie for lie in LIES if key not in FEES or not lie.startswith("-1")]
-    within[key] = w.draw.faults.choice(lies)
+    signed = key in dialect.may_be_negative
+    lies = [lie for lie in dialect.lies if not (signed and lie.startswith("-1"))]
+    within[key] = dialect.number(w.draw.faults.choice(lies))
     refusal, halt = refused(w), logged(w, "halted:")
     return Struck(altered(w, message, body), lambda: refusal() or halt())
 
 
-def unknown_execution(w: Anywhere, message: Message) -> Struck:
-    body = decode(message.payload)
-    body["event"]["x"] = "FUNDING"
-    symbol = body["event"]["s"]
+def unknown_execution(w: Anywhere, message: Message) -> Struck | None:
+    body = w.dialect.decode(message.payload)
+    symbol = _symbol_of_report(w, body)
+    if not symbol:
+        return None
+    w.dialect.make_unknown(body)
     w.auditor.halts.may_halt(symbol)
 
     def reaction() -> bool:
@@ -306,51 +279,45 @@ def unknown_execution(w: Anywhere, message: Message) -> Struck:
     return Struck(altered(w, message, body), reaction)
 
 
+def _symbol_of_report(w: Anywhere, body: Any) -> str:
+    """Return the symbol of the order of ours that a report is about, "" where it is of none."""
+    order = w.auditor.ledger.order_of(w.dialect.report_name(body))
+    return str((w.dialect.entry(body) or {}).get("s") or ("" if order is None else order.symbol))
+
+
 def unknown_public(w: Anywhere) -> Struck | None:
     if MARKET not in w.links:
         return None
-    payload = b'{"stream":"btcusdt@newFeed","data":{"e":"newFeed","E":1}}'
-    w.say_past(Message(MARKET, TEXT, payload))
+    w.say_past(Message(MARKET, TEXT, w.dialect.unknown_public))
     return Struck(None, ignored(w))
 
 
 def extra_field(w: Anywhere, message: Message) -> Struck:
-    body = decode(message.payload)
-    inner = body.get("data") or body.get("event") or body
+    body = w.dialect.decode(message.payload)
+    inner = w.dialect.entry(body) or body
     inner["zz"] = {"new": [1, "2", None]}
     return Struck(altered(w, message, body), understood(w))
 
 
-NEEDED: Final = {
-    "top": ("u", "b", "B", "a", "A"),
-    "delta": ("U", "u", "b", "a"),
-    "trade": ("t", "p", "q"),
-    "event": ("s", "c", "x", "X", "i", "q", "z"),
-}
-
-
 def missing_field(w: Anywhere, message: Message) -> Struck | None:
-    body = decode(message.payload)
+    body = w.dialect.decode(message.payload)
     return _drift(w, message, body, lambda inner, key: inner.pop(key))
 
 
 def changed_type(w: Anywhere, message: Message) -> Struck | None:
-    body = decode(message.payload)
+    body = w.dialect.decode(message.payload)
     return _drift(w, message, body, lambda inner, key: inner.update({key: {"now": "an object"}}))
 
 
 def _drift(
     w: Anywhere, message: Message, body: Any, change: Callable[[dict[str, Any], str], Any]
 ) -> Struck | None:
-    inner = body.get("data") or body.get("event")
-    if not isinstance(inner, dict):
+    inner = w.dialect.entry(body)
+    if inner is None:
         return None
-    if "stream" in body:
-        suffix = body["stream"].partition("@")[2]
-        kind = {"bookTicker": "top", "trade": "trade"}.get(suffix, "delta")
-    else:
-        kind = "event"
-    key = w.draw.faults.choice(NEEDED[kind])
+    kind = w.dialect.kind_of(message.line, message.payload)
+    needed = w.dialect.needed
+    key = w.draw.faults.choice(needed[kind if kind in needed else "event"])
     if key not in inner:
         return None
     change(inner, key)
@@ -360,25 +327,21 @@ def _drift(
 def unknown_message(w: Anywhere) -> Struck | None:
     if TRADE not in w.links:
         return None
-    payload = b'{"subscriptionId":0,"event":{"e":"liabilityUpdate","E":1,"a":"BTC"}}'
-    w.say_past(Message(TRADE, TEXT, payload))
+    w.say_past(Message(TRADE, TEXT, w.dialect.unknown_private))
     return Struck(None, ignored(w))
 
 
 def end_stream(w: Anywhere) -> Struck | None:
     if TRADE not in w.links:
         return None
-    ended = {"subscriptionId": 0, "event": {"e": "eventStreamTerminated", "E": 1}}
-    w.say_past(Message(TRADE, TEXT, encode(ended)))
+    w.say_past(Message(TRADE, TEXT, w.dialect.stream_ended))
     return Struck(None, redialled(w, TRADE), 30.0)
 
 
 def log_out(w: Anywhere) -> Struck | None:
     if TRADE not in w.links:
         return None
-    error = {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}
-    said = {"id": None, "status": 401, "error": error}
-    w.say_past(Message(TRADE, TEXT, encode(said)))
+    w.say_past(Message(TRADE, TEXT, w.dialect.logged_out))
     return Struck(None, redialled(w, TRADE), 30.0)
 
 

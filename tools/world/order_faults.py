@@ -7,10 +7,12 @@ of an answer of REST get it whole; what a connection makes of it is not theirs.
 from __future__ import annotations
 
 from functools import partial
+from string import ascii_lowercase
 from typing import Any, Final
 
 import msgspec
 
+from core.model.events import NO_INSTRUMENT
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import HttpRequest
 from core.model.views import OrderState
@@ -25,28 +27,27 @@ from tools.world.anywhere import (
     logged,
     proved,
     resynced,
-    with_more,
 )
+from tools.world.dialect import MARKET, TRADE
 from tools.world.message_faults import CHANGES, REPORTS, unchanged
 from tools.world.strikes import Fault, Struck
 from tools.world.tank import Message
-from venues.binance.decode import MARKET, TRADE
 from venues.sim.faults import Fault as SimFault
 from venues.sim.faults import Kind as SimKind
-from venues.sim.fixed import parse, show
 from venues.sim.http import HttpRequest as SimRequest
 
 encode: Final = msgspec.json.encode
 decode: Final = msgspec.json.decode
 
 
-def client_id_of(message: Message) -> str:
-    """Return the client order id that a request or a report is about."""
-    body = decode(message.payload)
-    if "event" in body:
-        return str(body["event"]["C"] or body["event"]["c"])
-    values = body["params"]
-    return str(values.get("newClientOrderId") or values.get("origClientOrderId") or "")
+def asked_of(w: Anywhere, message: Message) -> str:
+    """Return the client order id that a request is about, "" where it names none."""
+    return w.dialect.request(message.payload).client_id
+
+
+def told_of(w: Anywhere, message: Message) -> str:
+    """Return the client order id that a report is about."""
+    return w.dialect.report_name(w.dialect.decode(message.payload))
 
 
 def lose_reply(w: Anywhere, message: Message) -> Struck | None:
@@ -56,17 +57,19 @@ def lose_reply(w: Anywhere, message: Message) -> Struck | None:
 
 def _asked_about(w: Anywhere, message: Message) -> str | None:
     """Return the client order id of the request that a reply answers."""
-    wire_id = decode(message.payload)["id"]
-    start = b'{"id":"%s"' % wire_id.encode()
+    dialect = w.dialect
+    wire_id = dialect.reply_id(message.payload)
     for sent in reversed(w.sent):
-        if sent.line == TRADE and sent.payload.startswith(start):
-            return client_id_of(sent) or None
+        is_request = sent.line == TRADE and sent.opcode == TEXT
+        is_request = is_request and dialect.is_request(sent.payload)
+        if is_request and dialect.request_id(sent.payload) == wire_id:
+            return asked_of(w, sent) or None
     return None
 
 
 def lose_all_news(w: Anywhere, message: Message) -> Struck | None:
     """Neither reply nor report of an order arrive, for as long as replies are awaited."""
-    client_id = client_id_of(message)
+    client_id = asked_of(w, message)
     if not client_id:
         return None
     w.tampering.deaf[b'"%s"' % client_id.encode()] = w.now_ns + later_ns(w.draw.faults, 1000, 11000)
@@ -85,7 +88,8 @@ def reply_late(w: Anywhere, message: Message) -> Struck | None:
     if client_id is None:
         return None
     w.hold(message, later_ns(w.draw.faults, 20, 800))
-    inflight, wire_id = w.engine.outbound.inflight, int(decode(message.payload)["id"][1:])
+    inflight = w.engine.outbound.inflight
+    wire_id = int(w.dialect.reply_id(message.payload).lstrip(ascii_lowercase))
 
     def reaction() -> bool:
         order = w.engine.orders.find(client_id)
@@ -97,14 +101,14 @@ def reply_late(w: Anywhere, message: Message) -> Struck | None:
 
 def _booked(w: Anywhere, message: Message) -> Reaction:
     """A fill moved the position, once."""
-    event = decode(message.payload)["event"]
-    client_id, trade_id = event["c"], event["t"]
+    body = w.dialect.decode(message.payload)
+    client_id, trade_id = w.dialect.report_name(body), w.dialect.trade_id(body)
 
     def reaction() -> bool:
         order = w.engine.orders.find(client_id)
         return (
             order is not None
-            and str(trade_id) in order.trade_ids
+            and trade_id in order.trade_ids
             and order.traded_lots <= order.size_lots
         )
 
@@ -124,7 +128,7 @@ def repeat_fill(w: Anywhere, message: Message) -> Struck:
 
 def lose_report(w: Anywhere, message: Message) -> Struck:
     """A private event is lost although its connection stands: the next pass has to find it."""
-    client_id = client_id_of(message)
+    client_id = told_of(w, message)
 
     def reaction() -> bool:
         order, true = w.engine.orders.find(client_id), w.auditor.ledger.order_of(client_id)
@@ -137,7 +141,8 @@ def lose_report(w: Anywhere, message: Message) -> Struck:
 
 def cancel_refused(w: Anywhere, message: Message) -> Struck | None:
     """The cancel of an order that is gone: nothing is spoiled, the order is asked about."""
-    if b'"status":400' not in message.payload[:40]:
+    refusal = w.dialect.refusal(message.payload)
+    if refusal is None or w.dialect.refused_for_limits(message.payload):
         return None
     client_id = _asked_about(w, message)
     return None if client_id is None else Struck(unchanged(w, message), proved(w, client_id))
@@ -145,12 +150,11 @@ def cancel_refused(w: Anywhere, message: Message) -> Struck | None:
 
 def lose_request(w: Anywhere, message: Message) -> Struck | None:
     """A cancel or an amend is lost within the exchange."""
-    values = decode(message.payload)["params"]
-    name, number = values.get("origClientOrderId"), values.get("orderId")
+    asked = w.dialect.request(message.payload)
 
     def reaction() -> bool:
         for order in w.engine.orders.unsettled():
-            if order.client_order_id == name or order.venue_order_id == str(number):
+            if asked.client_id == order.client_order_id or asked.number == order.venue_order_id:
                 return not order.cancelling
         return True
 
@@ -160,7 +164,7 @@ def lose_request(w: Anywhere, message: Message) -> Struck | None:
 def delay_place(w: Anywhere, message: Message) -> Struck:
     """An order is accepted late, at times after its reply was given up or its line was lost."""
     draw = w.draw.faults
-    client_id = client_id_of(message)
+    client_id = asked_of(w, message)
     if draw.random() < 0.5:
         link = w.links.get(TRADE)
 
@@ -175,10 +179,10 @@ def delay_place(w: Anywhere, message: Message) -> Struck:
 
 def accept_twice(w: Anywhere, message: Message) -> Struck | None:
     """The exchange takes one client order id for two orders."""
-    values = decode(message.payload)["params"]
-    if values.get("type") != "MARKET" and values.get("timeInForce") != "IOC":
+    orders = w.dialect.request(message.payload).orders
+    if len(orders) != 1 or (orders[0].kind != "MARKET" and orders[0].tif != "IOC"):
         return None
-    client_id = client_id_of(message)
+    client_id = orders[0].client_id
     w.auditor.ledger.excused.add(client_id)
     latency_ns = w.latency()
     again = [(latency_ns, message), (latency_ns + 1, message)]
@@ -194,51 +198,39 @@ def accept_twice(w: Anywhere, message: Message) -> Struck | None:
 # -- refusals --------------------------------------------------------------------------------
 
 
-def _refuse(
-    w: Anywhere, message: Message, status: int, code: int, text: str, data: dict[str, int] | None
-) -> None:
-    """Answer a request instead of the exchange."""
-    error: dict[str, Any] = {"code": code, "msg": text}
-    if data is not None:
-        error["data"] = data
-    said = {"id": decode(message.payload)["id"], "status": status, "error": error}
-    w.hold(Message(TRADE, TEXT, encode(said)), w.latency())
+def _refuse(w: Anywhere, message: Message, refusal: Any, until_ns: int = 0) -> None:
+    """Answer a request instead of the exchange, which may say when to come back."""
+    said = w.dialect.refuses(message.payload, refusal, w.venue_ns, until_ns)
+    w.hold(Message(TRADE, TEXT, said), w.latency())
 
 
 def throttle(w: Anywhere, message: Message) -> Struck:
     """429, with and without the time at which to come back."""
-    data = None
+    until_ns = 0
     if w.draw.faults.random() < 0.7:
-        until_ms = (w.venue_ns + later_ns(w.draw.faults, 100, 3000)) // NS_PER_MS
-        data = {"serverTime": w.venue_ns // NS_PER_MS, "retryAfter": until_ms}
-    _refuse(w, message, 429, -1003, "Too much request weight used; please slow down.", data)
+        until_ns = w.venue_ns + later_ns(w.draw.faults, 100, 3000)
+    _refuse(w, message, w.dialect.too_many, until_ns)
     return Struck([], lambda: w.engine.throttle.cooling_until_ns > w.venue_ns)
 
 
 def spend_orders(w: Anywhere, message: Message) -> Struck:
     """Somebody else on the account has used the order budget up: nothing but orders has to wait."""
-    text = "Too many new orders; current limit is 50 orders per 10 SECOND."
-    _refuse(w, message, 429, -1015, text, None)
+    _refuse(w, message, w.dialect.orders_spent)
+    (order,) = w.dialect.request(message.payload).orders
+    row = w.engine.table.find(order.symbol)
 
     def reaction() -> bool:
-        return w.engine.throttle.free("orders_10s", w.venue_ns) == 0
+        index = NO_INSTRUMENT if row is None else row.index
+        return w.engine.throttle.free(w.dialect.orders_limit, w.venue_ns, index) == 0
 
     return Struck([], reaction)
 
 
-FORBIDDEN: Final = (
-    (401, -2015, "Invalid API-key, IP, or permissions for action."),
-    (400, -2010, "This account may not place or cancel orders."),
-    (400, -2010, "This action is disabled on this account."),
-    (400, -2010, "This symbol is not permitted for this account."),
-    (400, -1121, "Invalid symbol."),
-)
-
-
 def forbid(w: Anywhere, message: Message) -> Struck:
     """The venue refuses for good: it halts the symbol or everything, in the venue's words."""
-    status, code, text = w.draw.faults.choice(FORBIDDEN)
-    _refuse(w, message, status, code, text, None)
+    refusal = w.draw.faults.choice(w.dialect.forbidden)
+    text = w.dialect.words(refusal)
+    _refuse(w, message, refusal)
     w.auditor.halts.may_halt("")
     return Struck([], lambda: any(text in halt.why for halt in w.engine.risk.halts()))
 
@@ -248,39 +240,26 @@ def ban(w: Anywhere, message: Message) -> Struck:
     line = w.draw.faults.choice((MARKET, TRADE, None))
     if line is not None:
         w.at(w.now_ns + 2 * w.latency_ns + 10 * NS_PER_MS, partial(w.cut, line))
-    until_ms = (w.venue_ns + later_ns(w.draw.faults, 500, 4000)) // NS_PER_MS
-    data = {"serverTime": w.venue_ns // NS_PER_MS, "retryAfter": until_ms}
-    _refuse(w, message, 418, -1003, "Way too many requests; IP banned.", data)
+    until_ns = w.venue_ns + later_ns(w.draw.faults, 500, 4000)
+    _refuse(w, message, w.dialect.banned, until_ns)
     return Struck([], lambda: w.engine.throttle.banned_until_ns > w.venue_ns)
-
-
-ERRORS: Final = (
-    (500, -1000, "An unknown error occurred while processing the request."),
-    (500, -1001, "Internal error; unable to process your request. Please try again."),
-    (503, -1006, "An unexpected response was received. Execution status unknown."),
-    (504, -1007, "Timeout waiting for response from backend server."),
-    (400, -1008, "Server is currently overloaded with other requests."),
-    (503, -1016, "This service is no longer available."),
-    (400, -9999, "A code that nobody has documented."),
-)
 
 
 def server_error(w: Anywhere, message: Message) -> Struck | None:
     """5xx and the like, whether the request was executed or not."""
-    client_id = client_id_of(message)
+    client_id = asked_of(w, message)
     if not client_id:
         return None
-    status, code, text = w.draw.faults.choice(ERRORS)
-    _refuse(w, message, status, code, text, None)
+    _refuse(w, message, w.draw.faults.choice(w.dialect.errors))
     if w.draw.faults.random() < 0.5:
         return Struck([], doubted(w, client_id), 20.0)
-    w.tampering.deaf[message.payload[1 : message.payload.find(b",")]] = w.now_ns + NS_PER_S
+    w.tampering.deaf[w.dialect.reply_mark(message.payload)] = w.now_ns + NS_PER_S
     return Struck(unchanged(w, message), doubted(w, client_id), 20.0)
 
 
 def closed_market(w: Anywhere, message: Message) -> Struck:
-    client_id = client_id_of(message)
-    _refuse(w, message, 400, -1013, "Market is closed.", None)
+    client_id = asked_of(w, message)
+    _refuse(w, message, w.dialect.closed)
 
     def reaction() -> bool:
         order = w.engine.orders.find(client_id)
@@ -323,7 +302,7 @@ def advance_snapshot(
 
 def differ_balance(w: Anywhere) -> Struck | None:
     """The account does not hold what our fills make of it: for one answer, or from now on."""
-    engine, path = w.engine, "/api/v3/account"
+    engine, path = w.engine, w.dialect.paths["account"]
     if TRADE not in w.links or engine.ledger.in_doubt or not engine.recovery.reconciled:
         return None
     asset = engine.table[0].base
@@ -332,7 +311,7 @@ def differ_balance(w: Anywhere) -> Struck | None:
     def lie(body: bytes) -> bytes:
         if once:
             del w.tampering.lies[path]
-        return with_more(body, asset, more * 10**6)
+        return w.dialect.with_more(body, asset, more * 10**6)
 
     w.tampering.lies[path] = (engine.setup.boot, lie)
     w.auditor.halts.may_halt("")
@@ -350,26 +329,20 @@ LEDGER_S: Final = 6.0
 
 def move_grid(w: Anywhere) -> Struck | None:
     """The exchange lists another tick or lot from now on; a wrong clock has it looked at early."""
-    engine, path, draw = w.engine, "/api/v3/exchangeInfo", w.draw.faults
+    engine, path, draw = w.engine, w.dialect.paths["exchangeInfo"], w.draw.faults
     if path in w.tampering.lies or not len(engine.table) or TRADE not in w.links:
         return None
     row = draw.choice(list(engine.table))
-    key, filter_type = draw.choice((("tickSize", "PRICE_FILTER"), ("stepSize", "LOT_SIZE")))
+    tick = draw.choice((True, False))
     factor = draw.choice((10, 5, 2))
 
     def lie(body: bytes) -> bytes:
-        info = decode(body)
-        for symbol in info["symbols"]:
-            for each in symbol["filters"] if symbol["symbol"] == row.symbol else ():
-                if each["filterType"] == filter_type:
-                    each[key] = show(parse(each[key]) * factor)
-        return encode(info)
+        return w.dialect.with_grid(body, row.symbol, tick=tick, factor=factor)
 
     w.tampering.lies[path] = (engine.setup.boot, lie)
     w.auditor.halts.may_halt(row.symbol)
-    error = {"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}
-    said = encode({"id": "q0", "status": 400, "error": error})
-    w.say_past(Message(TRADE, TEXT, said))
+    if w.dialect.look_again:
+        w.say_past(Message(TRADE, TEXT, w.dialect.look_again))
     return Struck(None, lambda: "tick or lot" in engine.risk.instrument_halted(row.index), 40.0)
 
 
@@ -385,8 +358,8 @@ def spoil_answer(w: Anywhere, request: HttpRequest | SimRequest, answer: Answer)
             (latency_ns, 403, {}, html),
             (latency_ns, 502, {}, html),
             (latency_ns, 200, headers, body[: draw.randrange(len(body) + 1)]),
-            (latency_ns, 200, headers, b'{"code":-1000,"msg":"An unknown error occurred"}'),
-            (latency_ns, 500, headers, b'{"code":-1001,"msg":"Internal error"}'),
+            (latency_ns, 200, headers, w.dialect.no_html[0]),
+            (latency_ns, 500, headers, w.dialect.no_html[1]),
             (latency_ns, 0, {}, b"timed out"),
             (latency_ns + 9 * NS_PER_S, status, headers, body),
             None,
@@ -397,9 +370,9 @@ def spoil_answer(w: Anywhere, request: HttpRequest | SimRequest, answer: Answer)
 
 def throttle_rest(w: Anywhere, request: HttpRequest | SimRequest, answer: Answer) -> Struck:
     headers = {"retry-after": "1"} if w.draw.faults.random() < 0.5 else {}
-    body = b'{"code":-1003,"msg":"Too many requests."}'
+    status, body = w.dialect.throttled_rest()
     return Struck(
-        (answer[0], 429, headers, body), lambda: w.engine.throttle.cooling_until_ns > w.venue_ns
+        (answer[0], status, headers, body), lambda: w.engine.throttle.cooling_until_ns > w.venue_ns
     )
 
 
@@ -419,7 +392,7 @@ def lag_answers(w: Anywhere) -> Struck:
     draw = w.draw.faults
     lag = SimFault(
         fault=SimKind.LAG,
-        methods=(draw.choice(("order.status", "openOrders.status", "myTrades", "allOrders")),),
+        methods=(draw.choice(w.dialect.questions),),
         delay_ms=draw.randint(200, 60_000),
         seconds=draw.uniform(0.5, 10.0),
     )
@@ -434,7 +407,7 @@ def lag_answers(w: Anywhere) -> Struck:
 ORDERS: Final = ("ask.p", "ask.r")
 REST: Final = (
     "rest.depth", "rest.openOrders", "rest.myTrades", "rest.account", "rest.exchangeInfo",
-    "rest.time", "rest.order",
+    "rest.time", "rest.order", "rest.token",
 )  # fmt: skip
 
 FAULTS: Final = (

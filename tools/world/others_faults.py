@@ -13,10 +13,8 @@ from typing import Final
 from core.model.units import NS_PER_MS
 from tools.world.anywhere import Anywhere, logged
 from tools.world.strikes import Fault, Struck
-from venues.sim.actions import ActionError, Deposit, Lock, perform
-from venues.sim.binance.actions import Allocate, AnyAction, AskElsewhere
-from venues.sim.binance.exchange import Origin
-from venues.sim.binance.methods import METHODS
+from venues.sim.actions import Action, ActionError, Deposit, Lock, perform
+from venues.sim.binance.actions import Allocate, AskElsewhere
 from venues.sim.engine import Market
 from venues.sim.fixed import ONE, show
 from venues.sim.ledger import DEFAULT_KEY
@@ -34,10 +32,10 @@ SHARE: Final = 1_000
 """One part in so many of what is free is locked, or paid out."""
 
 
-def act(w: Anywhere, action: AnyAction) -> bool:
+def act(w: Anywhere, action: Action) -> bool:
     """Do something, if it can be done; only a shared account bears that our side is not told."""
     try:
-        perform(action, w.venue.exchange, w.venue_ns)
+        perform(action, w.venue.host, w.venue_ns)
     except ActionError:
         return False
     w.venue.settle(w.venue_ns)
@@ -46,33 +44,33 @@ def act(w: Anywhere, action: AnyAction) -> bool:
     return True
 
 
-def _payment(w: Anywhere, market: Market) -> AnyAction:
+def _payment(w: Anywhere, market: Market) -> Action:
     asset, draw = market.symbol.base, w.draw.faults
     free = w.account.balances[asset].free
     amount = draw.randint(1, ONE) if draw.random() < 0.6 else -(free // SHARE)
     return Deposit(DEFAULT_KEY, asset, ("-" if amount < 0 else "") + show(abs(amount)))
 
 
-def _lock(w: Anywhere, market: Market) -> AnyAction:
+def _lock(w: Anywhere, market: Market) -> Action:
     asset = w.draw.faults.choice((market.symbol.base, market.symbol.quote))
     return Lock(DEFAULT_KEY, asset, show(w.account.balances[asset].free // SHARE))
 
 
-def _allocation(w: Anywhere, market: Market) -> AnyAction:
+def _allocation(w: Anywhere, market: Market) -> Action:
     draw, terms = w.draw.faults, market.symbol
     size = draw.randint(50, 300) * terms.step_size
     price = market.book.best().bid + draw.randint(-40, 40) * terms.tick_size
     return _allocated(w, market, size, price)
 
 
-def _allocated(w: Anywhere, market: Market, size: int, price: int) -> AnyAction:
+def _allocated(w: Anywhere, market: Market, size: int, price: int) -> Action:
     name, size_and_price = market.symbol.name, (show(size), show(price))
     if w.draw.faults.random() < 0.5:
         return Allocate(DEFAULT_KEY, name, "BUY", *size_and_price)
     return Allocate(DEFAULT_KEY, name, "SELL", *size_and_price)
 
 
-def _list(w: Anywhere, market: Market) -> AnyAction:
+def _list(w: Anywhere, market: Market) -> Action:
     """An order list of theirs, far off: a limit above, a stop below."""
     terms, best = market.symbol, market.book.best()
     far = best.bid // 100 // terms.tick_size * terms.tick_size
@@ -89,7 +87,7 @@ def _list(w: Anywhere, market: Market) -> AnyAction:
     return AskElsewhere(DEFAULT_KEY, "orderList.place.oco", values)
 
 
-ACTS: Final[tuple[Callable[[Anywhere, Market], AnyAction], ...]] = (
+ACTS: Final[tuple[Callable[[Anywhere, Market], Action], ...]] = (
     _payment,
     _lock,
     _allocation,
@@ -97,19 +95,24 @@ ACTS: Final[tuple[Callable[[Anywhere, Market], AnyAction], ...]] = (
 )
 
 
+def _acts(w: Anywhere) -> tuple[Callable[[Anywhere, Market], Action], ...]:
+    """Return what others can do: the venue may have no locks, allocations or lists."""
+    return tuple(act for act in ACTS if act.__name__.lstrip("_") not in w.dialect.acts_lacking)
+
+
 def others_act(w: Anywhere) -> Struck | None:
     """Somebody pays in or out, locks, is allocated, or places an order list on our account."""
     draw = w.draw.faults
-    market = w.venue.exchange.engine.markets[draw.choice(w.symbols)]
+    market = w.venue.engine.markets[draw.choice(w.symbols)]
     if not market.book.best().bid or not market.book.best().ask:
         return None
     named = logged(w, "others on the account")
-    return Struck(None, named, TOLD_S) if act(w, draw.choice(ACTS)(w, market)) else None
+    return Struck(None, named, TOLD_S) if act(w, draw.choice(_acts(w))(w, market)) else None
 
 
 def _quoted(w: Anywhere) -> Market | None:
     """Return a market of ours that has prices."""
-    market = w.venue.exchange.engine.markets[w.draw.faults.choice(w.symbols)]
+    market = w.venue.engine.markets[w.draw.faults.choice(w.symbols)]
     best = market.book.best()
     return market if best.bid and best.ask else None
 
@@ -140,7 +143,7 @@ def others_off_grid_before(w: Anywhere) -> Struck | None:
         return None
     orders = market.next_order_id(), market.next_order_id()
     trade = Trade(market.next_trade_id(), price, size, worth, now_ns, *orders, not buys)
-    engine = w.venue.exchange.engine
+    engine = w.venue.engine
     execution = Execution(trade, orders[not buys], buys, False, 0, terms.quote)
     engine.file(w.account, terms.name).executions.append(execution)
     for asset, amount in legs.items():
@@ -160,25 +163,16 @@ ELSEWHERE: Final = symbol_of("SOLUSDT", "SOL", "USDT", 150 * ONE, ONE // 100, ON
 
 def others_elsewhere(w: Anywhere) -> Struck | None:
     """Others trade, and leave an order, on a symbol that is not traded here."""
-    exchange, now_ns, terms = w.venue.exchange, w.venue_ns, ELSEWHERE
-    engine, draw = exchange.engine, w.draw.faults
+    now_ns, terms = w.venue_ns, ELSEWHERE
+    engine, draw = w.venue.engine, w.draw.faults
     market = engine.markets.setdefault(terms.name, Market(terms))
     price, size = terms.opening_price, draw.randint(50, 300) * terms.step_size
     engine.house_order(market, False, price, size, now_ns, rest=True)
-    origin = Origin("10.0.0.9", session=exchange.keys[DEFAULT_KEY])
-    values = {
-        "symbol": terms.name,
-        "side": "BUY",
-        "type": "LIMIT",
-        "timeInForce": "GTC",
-        "price": show(price),
-        "quantity": show(size + draw.choice((0, 50)) * terms.step_size),
-        "timestamp": str(now_ns // NS_PER_MS),
-    }
+    size += draw.choice((0, 50)) * terms.step_size
     before = sum(w.engine.counts.ignored.values())
-    reply = exchange.call(METHODS["order.place"], values, origin, now_ns)
+    taken = w.dialect.place_elsewhere(w.venue, terms.name, True, price, size, now_ns)
     w.venue.settle(now_ns)
-    if reply.error is not None:
+    if not taken:
         return None
     w.auditor.seen.note_seen("others")
     w.auditor.ledger.others_traded |= not w.auditor.shared

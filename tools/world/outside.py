@@ -22,7 +22,7 @@ from core.io.journal_file import segments
 from core.model import config
 from core.model.errors import BadParameter, JournalFailed, Misuse
 from core.model.units import NS_PER_MS, NS_PER_S
-from core.model.venue import HttpRequest
+from core.model.venue import Capabilities, HttpRequest
 from core.protocols.websocket import TEXT
 from core.state.journal import Kind, Payload
 from tools import app
@@ -30,8 +30,10 @@ from tools.scratch import scratch
 from tools.world.agenda import Agenda
 from tools.world.anywhere import Answer, Tampering, kind_of
 from tools.world.certificates import certificates
+from tools.world.dialect import MARKET, PLACE, TRADE, Dialect
 from tools.world.disk import SimulatedDisk, after_hole, after_kill, after_power_cut
 from tools.world.net import Network, Peer, Weather, Wire
+from tools.world.of_binance import BINANCE
 from tools.world.peers import (
     Deaf,
     House,
@@ -44,9 +46,10 @@ from tools.world.peers import (
     under_tls,
 )
 from tools.world.process import Process
-from tools.world.setting import IP, Run, Setting, reduced
+from tools.world.setting import Run, Setting, reduced
 from tools.world.strikes import Fault, Strikes, Struck
 from tools.world.tank import (
+    IP,
     Delivery,
     Endpoints,
     Message,
@@ -55,12 +58,9 @@ from tools.world.tank import (
 )
 from tools.world.variety import MIDNIGHT_NS
 from tools.world.witness import Witness
-from tools.world.world import HOLE_BEFORE, PRICES, SAME, Change
-from venues.binance.decode import MARKET, TRADE
-from venues.sim.binance.venue import Venue
+from tools.world.world import HOLE_BEFORE, SAME, Change
 from venues.sim.http import HttpReply
 from venues.sim.http import HttpRequest as SimRequest
-from venues.sim.ledger import DEFAULT_SECRET
 
 HOSTS: Final = ("stream.exchange.test", "api.exchange.test")
 """The hosts of the lines, by line."""
@@ -88,9 +88,17 @@ AGAIN_NS: Final = 2 * NS_PER_S
 class Outside:
     """The world of one seed."""
 
-    def __init__(self, seed: int, faults: tuple[Fault, ...], *, certain: bool = False) -> None:
+    def __init__(
+        self,
+        seed: int,
+        faults: tuple[Fault, ...],
+        dialect: Dialect = BINANCE,
+        *,
+        certain: bool = False,
+    ) -> None:
         self.seed = seed
-        self.setting = setting = Setting(seed)
+        self.dialect = dialect
+        self.setting = setting = Setting(seed, dialect)
         self.draw = draw = setting.draw
         self.auditor = setting.auditor
         self.account = setting.account
@@ -137,7 +145,7 @@ class Outside:
         self.sent: list[Message] = []
         self.stopped = ""
         self.tampering = Tampering()
-        self._dialled_ns: deque[int] = deque(maxlen=Venue.manners.connections)
+        self._dialled_ns: deque[int] = deque(maxlen=self.venue.manners.connections)
         self.proofs: dict[str, str] = {}
         """Hosts that show a certificate that proves nothing."""
         self.unanswering: set[str] = set()
@@ -157,7 +165,7 @@ class Outside:
         self.venue.faults.wake = lambda due_ns: self.agenda.at(
             due_ns - self.skew_ns, lambda: self.venue.release(self.venue_ns)
         )
-        self._house = House(self.agenda, self.venue, lambda: self.venue_ns, self)
+        self._house = House(self.agenda, self.venue, lambda: self.venue_ns, self, self.dialect)
         for host in HOSTS:
             self.network.listen(
                 host, partial(self._accept, lambda below: WebSocket(below, self._house, IP))
@@ -179,10 +187,11 @@ class Outside:
         s = "s" if self.tls else ""
         endpoints = Endpoints(
             rest=f"http{s}://{REST_HOST}",
-            stream=f"ws{s}://{HOSTS[MARKET]}",
-            ws_api=f"ws{s}://{HOSTS[TRADE]}/ws-api/v3",
+            stream=f"ws{s}://{HOSTS[MARKET]}{self.dialect.lines[MARKET]}",
+            ws_api=f"ws{s}://{HOSTS[TRADE]}{self.dialect.lines[TRADE]}",
         )
-        return config.load(configuration(endpoints=endpoints, **run._asdict()), "world.toml")
+        text = configuration(endpoints=endpoints, dialect=self.dialect, **run._asdict())
+        return config.load(text, "world.toml")
 
     # -- time ----------------------------------------------------------------------------------
 
@@ -233,6 +242,13 @@ class Outside:
         return self.process.engine
 
     @property
+    def can(self) -> Capabilities:
+        """What the venue can do."""
+        if self.process is None:
+            raise Misuse("no process was started yet")
+        return self.process.house.adapter.capabilities
+
+    @property
     def alive(self) -> bool:
         """Whether a process is there."""
         return self.process is not None and not self.process.over and not self._down_ns
@@ -255,7 +271,7 @@ class Outside:
                 continue
             self.process = process
             self.stopped = ""
-            self.auditor.ledger.scope = process.house.setup.scope
+            self.auditor.ledger.scope = self.dialect.marker(process.house.setup.scope)
             if boots:
                 self.auditor.on_boot()
                 self.setting.begins(process.boot)
@@ -284,7 +300,7 @@ class Outside:
                 disk=self.disk,
                 ca_file=certificates().ca_file if self.tls else None,
                 segment_bytes=self._segment_bytes,
-                keys=self.variety.keys,
+                keys=self.setting.keys,
                 watcher=self,
             )
         except (JournalFailed, BadParameter) as error:
@@ -379,7 +395,7 @@ class Outside:
     def check_files(self) -> None:
         """I12: no secret is in any file of the run."""
         for path in sorted(self.folder.rglob("*")):
-            if path.is_file() and DEFAULT_SECRET.encode() in path.read_bytes():
+            if path.is_file() and self.dialect.secret.encode() in path.read_bytes():
                 self.auditor.note("I12", f"a secret is in {path.name}")
 
     def line_up(self, line: int) -> bool:
@@ -403,7 +419,9 @@ class Outside:
     def on_journaled(self, kind: int, payload: Payload) -> None:
         if kind == Kind.SEND:
             self.auditor.line.journaled(bytes(payload))
-            if b"order.place" in bytes(payload[:60]):  # within the strategy's callback
+            sent, dialect = bytes(payload), self.dialect
+            places = dialect.is_request(sent) and dialect.asks(sent) == PLACE
+            if places:  # within the strategy's callback
                 slow_ns, self.slow_turn_ns = self.slow_turn_ns, 0
                 self.agenda.pass_time(slow_ns)
 
@@ -429,7 +447,7 @@ class Outside:
     def _forget(self, number: int) -> None:
         """What has left on a connection and has not arrived never will."""
         for payload in self._sent.pop(number, ()):
-            if payload.startswith(b'{"id"'):
+            if self.dialect.is_request(payload):
                 self.auditor.on_received(number, payload)
 
     def on_asked(self, request_id: int, request: HttpRequest) -> None:
@@ -452,20 +470,22 @@ class Outside:
         self, request_id: int, status: int, headers: Mapping[str, str], body: bytes
     ) -> None:
         request = self._asked.pop(request_id, None)
-        if status == 418:
+        dialect = self.dialect
+        refused = dialect.rest_refused(status, body)
+        if refused == "banned":
             self.auditor.line.on_banned(self.now_ns + int(headers["retry-after"]) * NS_PER_S)
-        if status in (403, 429):
+        if status == 403 or refused == "throttled":
             self.auditor.line.on_throttled(self.now_ns)
         self.auditor.weight.on_answer(headers, self.now_ns)
-        if request is None or status != 200:
+        if request is None or not dialect.listed(status, body):
             return
-        if request.path.endswith(PRICES):
+        if request.path.endswith(dialect.rest_prices):
             self.auditor.limits.on_market(self.now_ns)
-        symbol = request.query.partition("symbol=")[2].partition("&")[0]
-        if request.path.endswith("/openOrders"):
+        symbol, what = dialect.listed_symbol(request.query), dialect.rest_kind(request.path)
+        if what == "openOrders":
             self.auditor.line.on_listed(symbol)
             self.auditor.leaving.on_listed(symbol)
-        elif request.path.endswith("/depth"):
+        elif what == "depth":
             self.auditor.line.on_snapshot(symbol)
 
     def on_up(self, link: int) -> None:
@@ -537,17 +557,19 @@ class Outside:
 
     def upgrade(self, wire: Wire, reply: Speech) -> Speech:
         times_ns = self._dialled_ns
-        full = len(times_ns) == Venue.manners.connections
-        if full and self.now_ns - times_ns[0] < Venue.manners.window_ns:
+        manners = self.venue.manners
+        full = len(times_ns) == manners.connections
+        if full and self.now_ns - times_ns[0] < manners.window_ns:
             self.auditor.note("I8", "the exchange had to refuse a connection")
         times_ns.append(self.now_ns)
         struck = self._strike("upgrade", wire, reply)
         return reply if struck is None else struck.passes
 
     def answer(self, request: SimRequest, reply: HttpReply) -> Speech:
-        if reply.status in (418, 429):
-            self.auditor.line.answered(b'{"status":%d}' % reply.status)
-        what, body = request.path.rsplit("/", 1)[1], reply.body
+        what, body = self.dialect.rest_kind(request.path), reply.body
+        refused = self.dialect.rest_refused(reply.status, body)
+        if refused:
+            self.auditor.line.refused(f"{request.path}: {refused}")
         if reply.status == 200 and self.alive:
             body = self.tampering.told(request.path, self.engine.setup.boot, body)
         answer: Answer | None = (0, reply.status, reply.headers, body)
@@ -569,7 +591,7 @@ class Outside:
         sent = self._sent.get(peer.wire.number)
         if not sent or sent.popleft() != payload:
             self.auditor.note("I14", f"what arrives is not what was sent: {payload[:100]!r}")
-        if peer.mute and payload.startswith(b'{"id"'):
+        if peer.mute and self.dialect.is_request(payload):
             self.auditor.on_received(peer.wire.number, payload)  # by nobody
 
     def opened(self, peer: WebSocket) -> None:
@@ -590,7 +612,9 @@ class Outside:
     def received(self, peer: WebSocket, payload: bytes) -> bool:
         if not peer.private:
             return True
-        struck = self._strike_on(peer, "ask." + chr(payload[7]), Message(TRADE, TEXT, payload))
+        struck = self._strike_on(
+            peer, "ask." + self.dialect.asks(payload), Message(TRADE, TEXT, payload)
+        )
         if struck is None:
             self.auditor.on_received(peer.wire.number, payload)
             return True
@@ -612,13 +636,13 @@ class Outside:
     def saying(self, peer: WebSocket, payload: bytes) -> None:
         message = Message(TRADE if peer.private else MARKET, TEXT, payload)
         if peer.private:
-            if payload.startswith(b'{"id"'):
+            if self.dialect.reply_id(payload):
                 self.auditor.line.answered(payload)
             if self.tampering.keeps_back(payload, self.now_ns):
                 return
         elif self.now_ns < self.tampering.dated_until_ns:
-            message = self.tampering.dated(message)
-        struck = self._strike_on(peer, kind_of(message), message)
+            message = self.tampering.dated(message, self.dialect)
+        struck = self._strike_on(peer, kind_of(self.dialect, message), message)
         passes: list[Delivery] = [(0, message)] if struck is None else struck.passes
         for after_ns, each in passes:
             if after_ns:

@@ -21,14 +21,11 @@ import h11
 from core.model.units import NS_PER_S
 from core.protocols.websocket import CLOSE, PING, PONG, TEXT
 from tools.world.agenda import Agenda
+from tools.world.dialect import Dialect
 from tools.world.net import Peer, Wire
 from tools.world.tank import client_frames, server_frame
-from venues.sim.binance.rest import receive
-from venues.sim.binance.streams import StreamSession
-from venues.sim.binance.venue import Venue
-from venues.sim.binance.ws_api import PATH as WS_API_PATH
 from venues.sim.http import HttpReply, HttpRequest
-from venues.sim.venue import TooManyMessagesError
+from venues.sim.venue import AnyVenue, TooManyMessagesError
 
 PING_NS: Final = 20 * NS_PER_S
 PONG_NS: Final = 60 * NS_PER_S
@@ -78,9 +75,10 @@ class House(NamedTuple):
     """What all connections of one exchange share."""
 
     agenda: Agenda
-    venue: Venue
+    venue: AnyVenue
     venue_ns: Callable[[], int]
     manners: Manners
+    dialect: Dialect
 
 
 # -- TLS -------------------------------------------------------------------------------------
@@ -244,7 +242,7 @@ class Http:
         headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
         asked = HttpRequest(request.method.decode(), path, query, self._body.decode(), headers)
         house = self._house
-        receive(house.venue, asked, _RestOutlet(self, asked), house.venue_ns())
+        house.venue.receive(asked, _RestOutlet(self, asked), house.venue_ns())
         house.venue.settle(house.venue_ns())
 
     def reply(self, request: HttpRequest, reply: HttpReply) -> None:
@@ -305,7 +303,7 @@ class _RestOutlet:
 
 
 class WebSocket:
-    """One connection of the market streams or the WebSocket API."""
+    """One WebSocket connection, of either line."""
 
     def __init__(self, below: Plain, house: House, ip: str) -> None:
         self._below = below
@@ -370,11 +368,8 @@ class WebSocket:
             return
         house = self._house
         outlet = _SocketOutlet(self)
-        self.private = target.partition("?")[0] == WS_API_PATH
-        if self.private:
-            self.session = house.venue.open_api_session(outlet, target, self._ip, house.venue_ns())
-        else:
-            self.session = house.venue.open_stream_session(outlet, target)
+        self.private = house.dialect.is_private(target)
+        self.session = house.venue.open_session(outlet, target, self._ip, house.venue_ns())
         self.ponged_ns = house.agenda.now_ns
         house.manners.opened(self)
         self._ping()
@@ -401,11 +396,10 @@ class WebSocket:
             self.frame(CLOSE, payload)
             self.hang_up()
         else:
-            if not self.private:
-                try:
-                    self.session.budget.spend(now_ns)
-                except TooManyMessagesError:
-                    self.hang_up()
+            try:
+                house.dialect.control(self.session, now_ns)
+            except TooManyMessagesError:
+                self.hang_up()
             if opcode == PING:
                 self.frame(PONG, payload)
 
@@ -421,7 +415,7 @@ class WebSocket:
     # -- out -----------------------------------------------------------------------------------
 
     def _ping(self) -> None:
-        if not self._open:
+        if not self._open or self._house.venue.manners.ping_seconds is None:
             return
         if self._house.agenda.now_ns - self.ponged_ns > PONG_NS:
             self.hang_up()
@@ -453,10 +447,8 @@ class WebSocket:
         if not self._open:
             return
         self._open = False
-        if isinstance(self.session, StreamSession):
-            self.session.close()
-        elif self.session is not None:
-            self._house.venue.close_api_session(self.session)
+        if self.session is not None:
+            self._house.venue.close_session(self.session)
         self._house.manners.gone(self)
 
 

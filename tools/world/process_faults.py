@@ -17,6 +17,7 @@ from core.model.units import NS_PER_MS, NS_PER_S
 from core.protocols.websocket import CLOSE, TEXT
 from tools.world import exchange_faults, order_faults
 from tools.world.anywhere import Reaction, asked_again, later_ns, logged, redialled
+from tools.world.dialect import MARKET, TRADE
 from tools.world.everywhere import SHARED
 from tools.world.net import Wire
 from tools.world.outside import HOSTS, REST_HOST, Outside
@@ -24,7 +25,6 @@ from tools.world.peers import Speech, WebSocket, http_reply
 from tools.world.strikes import Fault, Struck, by_number
 from tools.world.tank import Message, server_frame
 from tools.world.world import Change
-from venues.binance.decode import MARKET, TRADE
 from venues.sim.http import HttpReply, HttpRequest
 
 LINES: Final = (MARKET, TRADE)
@@ -142,8 +142,7 @@ def flood(w: Outside) -> Struck | None:
     peer = w.peers.get(MARKET)
     if peer is None or MARKET not in w.links:
         return None
-    payload = b'{"stream":"btcusdt@newFeed","data":{"e":"newFeed","E":1,"x":"%s"}}' % (b"-" * 60)
-    peer.raw(server_frame(TEXT, payload) * FLOOD)
+    peer.raw(server_frame(TEXT, w.dialect.flood) * FLOOD)
     engine, before = w.engine, sum(w.engine.counts.ignored.values())
     return Struck(None, lambda: sum(engine.counts.ignored.values()) >= before + FLOOD, 10.0)
 
@@ -322,7 +321,7 @@ def _json(w: Outside, status: int, body: bytes, *headers: tuple[str, str]) -> Sp
 
 def fail_rest(w: Outside, request: HttpRequest, reply: HttpReply, said: Speech) -> Struck:
     draw = w.draw.faults
-    spoiled = _json(w, draw.choice((500, 502, 503, 504)), b'{"code":-1001,"msg":"Internal error"}')
+    spoiled = _json(w, draw.choice((500, 502, 503, 504)), w.dialect.no_html[1])
     return Struck(spoiled, _again(w, request), 40.0)
 
 

@@ -19,10 +19,10 @@ from core.io.journal_file import Reader, read, read_from
 from core.model.units import NS_PER_S
 from core.state.journal import Kind, Record
 from tools.world.audit.watch import Breach
+from tools.world.dialect import Dialect
 from tools.world.life import (
     AFTER_S,
     CALM_S,
-    EXIT_S,
     LAST_CALLS,
     LAST_EVENTS,
     QUIET_S,
@@ -31,20 +31,28 @@ from tools.world.life import (
     STREET_RATE,
     TOLD_TO_LEAVE,
     Life,
+    exit_s,
 )
+from tools.world.of_binance import BINANCE
 from tools.world.outside import Outside
 from tools.world.process import house_of
 from tools.world.process_faults import faults_of
 from tools.world.scheduler import seeded
-from tools.world.strikes import Fault
+from tools.world.strikes import Fault, of_venue
 
 FAIR_S: Final = (0.001, 0.3, 2.0, 2.0)
 """How long nothing strikes at first: half of the worlds trade by the time the storm begins."""
 
 
-def live(seed: int, faults: tuple[Fault, ...] = (), *, certain: bool = False) -> Life:
+def live(
+    seed: int,
+    dialect: Dialect = BINANCE,
+    faults: tuple[Fault, ...] = (),
+    *,
+    certain: bool = False,
+) -> Life:
     """Live one seed through, with its own faults or these; ``certain`` has each take part."""
-    world = Outside(seed, faults or faults_of(seed), certain=certain)
+    world = Outside(seed, of_venue(faults or faults_of(seed), dialect), dialect, certain=certain)
     invariant = text = ""
     trace: list[str] = []
     records: list[Record] = []
@@ -176,7 +184,8 @@ def _restless(unrest: str) -> Breach:
 
 async def _exit(world: Outside) -> None:
     world.street_rate = 0.0
-    until_ns = world.now_ns + int(EXIT_S * NS_PER_S)
+    left_s = exit_s(world.can)
+    until_ns = world.now_ns + int(left_s * NS_PER_S)
     while not world.ended:
         if world.alive and not world.over():
             world.tell_to_leave("the end")
@@ -184,7 +193,7 @@ async def _exit(world: Outside) -> None:
             return  # the exchange contradicts itself for good: the run ends without its proof
         if world.now_ns > until_ns:
             alive = [repr(order) for order in world.engine.orders.unsettled()]
-            raise Breach("I19", f"not left within {EXIT_S:g} s; ours: {alive}")
+            raise Breach("I19", f"not left within {left_s:g} s; ours: {alive}")
         await _pass(world, 0.1)
     await _pass(world, AFTER_S)
     world.auditor.at_end()
@@ -197,7 +206,7 @@ def _replay(world: Outside) -> list[Record]:
     for header, journal in boots(_journaled(world)):
         records = list(journal)
         house = house_of(
-            world.config_of(header.boot), header.boot, header.seeds["run"], world.variety.keys
+            world.config_of(header.boot), header.boot, header.seeds["run"], world.setting.keys
         )
         tally = replay(records, house.engine)
         if tally.difference is not None:

@@ -64,7 +64,7 @@ def ids_begin_anew(w: Anywhere) -> Struck | None:
 
 def _count_on(w: Anywhere) -> None:
     """Have the exchange be an old one: numbers begun anew are below those that were given."""
-    for market in w.venue.exchange.engine.markets.values():
+    for market in w.venue.engine.markets.values():
         market.count_on_from(HIGH)
 
 

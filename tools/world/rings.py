@@ -6,14 +6,16 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from tools.world import faults, life, process_faults, process_life
+from tools.world.dialect import Dialect
 from tools.world.strikes import Fault
 
 
 class Ring(NamedTuple):
     """One ring."""
 
-    live: Callable[..., life.Life]
+    live: Callable[[int, Dialect], life.Life]
     faults: tuple[Fault, ...]
+    """Of all venues."""
 
 
 TANK: Final = "tank"

@@ -19,20 +19,14 @@ from core.model.units import NS_PER_MS, NS_PER_S
 from core.state.daily_loss import DAY_NS
 from tools.world.audit.watch import Limits
 from tools.world.auditor import Auditor
+from tools.world.dialect import Dialect
+from tools.world.of_binance import BINANCE
 from tools.world.seeds import Generators
 from tools.world.street import Street
-from tools.world.tank import START_NS
-from tools.world.variety import DEEP_LEVELS, PUBLIC_KEY, STREAMS, drawn
+from tools.world.tank import IP, START_NS
+from tools.world.variety import DEEP_LEVELS, STREAMS, drawn
 from tools.world.workload import MISCHIEF
-from venues.sim.binance.symbols import SYMBOLS
-from venues.sim.binance.venue import Venue
-from venues.sim.fixed import ONE, parse, show
-from venues.sim.ledger import DEFAULT_KEY, DEFAULT_SECRET
-
-MAX_ORDER: Final = {"BTCUSDT": "0.003", "ETHUSDT": "0.03", "BNBUSDT": "0.3", "ETHBTC": "0.03"}
-
-LOSSES: Final = {"USDT": (10 * ONE, 100_000 * ONE), "BTC": (20_000, 2 * ONE)}
-"""What a day may cost, by quote asset: little, or more than any market here makes one lose."""
+from venues.sim.fixed import parse, show
 
 BEFORE_MIDNIGHT: Final = 0.25
 """Share of the worlds that begin before a midnight, and so long before it."""
@@ -49,26 +43,6 @@ COARSE: Final = 100_000
 
 FINER: Final = 10
 """Into how many a tick is divided where a grid becomes finer."""
-
-IP: Final = "127.0.0.1"
-"""Where our side comes from, in the eyes of the exchange, whatever way a request takes."""
-
-
-class WatchedVenue(Venue):
-    """An exchange that tells the auditor what it did before it tells anybody else."""
-
-    auditor: Auditor | None = None
-
-    def step(self, now_ns: int) -> int:
-        next_ns = super().step(now_ns)
-        if self.auditor is not None:
-            self.auditor.published()
-        return next_ns
-
-    def settle(self, now_ns: int) -> None:
-        if self.auditor is not None:
-            self.auditor.saw(self.exchange.engine.events, now_ns)
-        super().settle(now_ns)
 
 
 class Run(NamedTuple):
@@ -104,44 +78,47 @@ def reduced(whole: config.Config, symbols: tuple[str, ...]) -> config.Config:
 class Setting:
     """The exchange of one seed, who is on it, and the run that is tried there."""
 
-    def __init__(self, seed: int, *, days: bool = False) -> None:
+    def __init__(self, seed: int, dialect: Dialect = BINANCE, *, days: bool = False) -> None:
         """``days`` may have the world begin shortly before midnight, and fees be paid in BNB."""
+        self._dialect = dialect
         self.draw = Generators(seed)
         self.start_ns = _start(self.draw.days) if days else START_NS
         workload = self.draw.workload
-        variety = drawn(self.draw, self.start_ns)
-        names = [symbol.name for symbol in SYMBOLS]
+        variety = drawn(self.draw, self.start_ns, dialect)
+        names = [symbol.name for symbol in dialect.usual]
         chosen = workload.sample(names, workload.choice((1, 2, 2, 3)))
-        usual = tuple(symbol for symbol in SYMBOLS if symbol.name in chosen)
-        traded = variety.symbols(usual)
+        usual = tuple(symbol for symbol in dialect.usual if symbol.name in chosen)
+        traded = dialect.triangle if variety.triangle else usual
         self.symbols = tuple(sorted(symbol.name for symbol in traded))
+        self.keys = dialect.keys(logs_on=variety.logs_on)
+        """What our side signs with."""
         pays_in_bnb = days and "BNBUSDT" in self.symbols and self.draw.days.random() < 0.4
         self.variety = variety = variety._replace(pays_in_bnb=pays_in_bnb)
         began_ns = self.start_ns + variety.skew_ns
-        self.venue = WatchedVenue(began_ns, seed=seed, rate=0.0, symbols=traded)
-        engine = self.venue.exchange.engine
-        self.account = engine.open_account(variety.balances(traded))
+        self.venue = dialect.watched(began_ns, seed, traded)
+        engine = self.venue.engine
+        self.account = engine.open_account(variety.balances(traded, dialect))
         self.account.pays_in_bnb = variety.pays_in_bnb
-        if variety.logs_on:
-            self.venue.exchange.add_ed25519_key(DEFAULT_KEY, PUBLIC_KEY, self.account)
-        else:
-            self.venue.exchange.add_hmac_key(DEFAULT_KEY, DEFAULT_SECRET, self.account)
+        dialect.add_key(self.venue, self.account, logs_on=variety.logs_on)
         self.street = Street(engine, self.draw.venue, began_ns, DEEP_LEVELS if variety.deep else 0)
         self.street_rate = self.draw.venue.choice((15.0, 40.0, 80.0))
         self.venue.settle(began_ns)
         self._traded = traded
         limits = self._draw_limits(workload)
         self.auditor = Auditor(
-            dict(engine.markets), self.account.number, limits, with_depth=variety.with_depth
+            dict(engine.markets),
+            self.account.number,
+            limits,
+            dialect,
+            with_depth=variety.with_depth,
         )
         self.auditor.poor = bool(variety.poor)
         self.auditor.shared = variety.shared
         self.auditor.rest.balances = lambda: {
             asset: balance.free for asset, balance in self.account.balances.items()
         }
-        requests = self.venue.exchange.requests_of(IP)
-        self.auditor.weight.limit = requests.weight.limit.limit
-        self.auditor.weight.counted = requests.weight.count
+        self.auditor.secrets = lambda: dialect.secrets(self.venue)
+        dialect.weigh(self.auditor, self.venue, IP)
         self.venue.auditor = self.auditor
         self.auditor.published()
         usual_streams, shared, stale = variety.streams, variety.shared, workload.random() < 0.5
@@ -180,7 +157,7 @@ class Setting:
             self.auditor.seen.reconfigured = True
         if now.finer and now.finer not in self._finer:
             self._finer.add(now.finer)
-            market = self.venue.exchange.engine.markets[now.finer]
+            market = self.venue.engine.markets[now.finer]
             terms = market.symbol
             self.street.scale(now.finer, FINER)
             market.symbol = dataclasses.replace(terms, tick_size=terms.tick_size // FINER)
@@ -191,7 +168,7 @@ class Setting:
         return {one.name: self._draw_limits_of(draw, one.name, one.quote) for one in self._traded}
 
     def _draw_limits_of(self, draw: random.Random, symbol: str, quote: str) -> Limits:
-        order = parse(MAX_ORDER[symbol])
+        order = parse(self._dialect.max_order[symbol])
         return Limits(
             max_position=int(order * draw.choice(OF_ORDERS)),
             max_order=order,
@@ -202,7 +179,7 @@ class Setting:
             max_feed_age_ns=2 * NS_PER_S,
             max_rejects=draw.choice((3, 20)),
             reject_window_ns=10 * NS_PER_S,
-            max_daily_loss=draw.choice(LOSSES[quote]),
+            max_daily_loss=draw.choice(self._dialect.losses[quote]),
         )
 
     def _draw_run(
@@ -246,7 +223,7 @@ def _start(draw: random.Random) -> int:
 def _section(symbol: str, limits: Limits) -> str:
     """Return what a configuration says of one symbol's limits."""
     return (
-        f"[risk.{symbol}]\n"
+        f'[risk."{symbol}"]\n'
         f'max_order_size = "{show(limits.max_order)}"\n'
         f'max_position = "{show(limits.max_position)}"\n'
         f"max_open_orders = {limits.max_open_orders}\n"

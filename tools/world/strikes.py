@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
 from core.model.units import NS_PER_S
+from tools.world.dialect import Dialect
 from tools.world.seeds import Generators
 
 WATCHED_AT_ONCE: Final = 4
@@ -49,6 +50,11 @@ class Fault(NamedTuple):
 def by_number(*faults: Sequence[Fault]) -> tuple[Fault, ...]:
     """Return all of them, those of a number in the order given."""
     return tuple(sorted(itertools.chain(*faults), key=lambda fault: fault.number))
+
+
+def of_venue(faults: Sequence[Fault], dialect: Dialect) -> tuple[Fault, ...]:
+    """Return those of some faults that can exist at a venue."""
+    return tuple(fault for fault in faults if fault.name not in dialect.lacks)
 
 
 @dataclass(slots=True)

@@ -31,12 +31,13 @@ from core.protocols.websocket import CLOSE, PING, PONG, TEXT
 from core.state.hops import Hops
 from core.state.journal import MemoryJournal
 from tools import app
-from venues.sim.binance.rest import receive
-from venues.sim.binance.venue import Venue
+from tools.world.dialect import Dialect
+from tools.world.of_binance import BINANCE, KEYS
 from venues.sim.faults import Fault, LineName
 from venues.sim.http import HttpReply
 from venues.sim.http import HttpRequest as SimRequest
-from venues.sim.ledger import DEFAULT_BALANCES, DEFAULT_KEY, DEFAULT_SECRET, Ledger
+from venues.sim.ledger import Ledger
+from venues.sim.venue import AnyVenue
 
 START_NS = 1_790_000_000 * NS_PER_S
 LATENCY_NS = NS_PER_MS
@@ -44,7 +45,7 @@ REDIAL_NS = 100 * NS_PER_MS
 PING_NS = 20 * NS_PER_S
 
 CONFIG = """
-venue = "binance"
+venue = "{venue}"
 environment = "sim"
 symbols = {symbols}
 {top}
@@ -71,8 +72,10 @@ max_orders_per_second = 1000
 """
 
 
-KEYS: Final = Credentials({"api_key": DEFAULT_KEY, "api_secret": DEFAULT_SECRET})
-"""What the built-in exchange's first account has to begin with."""
+__all__ = ["KEYS", "Tank"]
+
+IP: Final = "127.0.0.1"
+"""Where our side comes from, in the eyes of the exchange, whatever way a request takes."""
 
 
 class Endpoints(NamedTuple):
@@ -83,8 +86,10 @@ class Endpoints(NamedTuple):
     ws_api: str
 
 
-NOBODY = Endpoints("http://127.0.0.1:1", "ws://127.0.0.1:2", "ws://127.0.0.1:2/ws-api/v3")
-"""For a run that has no sockets."""
+def nobody(dialect: Dialect) -> Endpoints:
+    """Return addresses for a run that has no sockets."""
+    market, trade = (f"ws://127.0.0.1:2{path}" for path in dialect.lines)
+    return Endpoints("http://127.0.0.1:1", market, trade)
 
 
 def configuration(
@@ -95,7 +100,8 @@ def configuration(
     top: str = "",
     risk: str = "",
     run: str = "",
-    endpoints: Endpoints = NOBODY,
+    endpoints: Endpoints | None = None,
+    dialect: Dialect = BINANCE,
 ) -> str:
     """Return the text of a run's configuration."""
     names = ", ".join(f'"{symbol}"' for symbol in symbols)
@@ -106,7 +112,8 @@ def configuration(
         top=top,
         risk=risk,
         run=run,
-        endpoints=endpoints,
+        venue=dialect.name,
+        endpoints=endpoints or nobody(dialect),
     )
 
 
@@ -185,7 +192,7 @@ class Tank:
         *,
         strategy: str = "maker",
         parameters: str = MAKER,
-        symbols: tuple[str, ...] = ("BTCUSDT",),
+        symbols: tuple[str, ...] = (),
         seed: int = 0,
         rate: float = 200.0,
         top: str = "",
@@ -193,21 +200,24 @@ class Tank:
         run: str = "",
         restored: Restored | None = None,
         boot: int = 1,
-        venue: Venue | None = None,
+        venue: AnyVenue | None = None,
         now_ns: int = START_NS,
         skew_ns: int = 0,
-        keys: Credentials = KEYS,
+        keys: Credentials | None = None,
+        dialect: Dialect = BINANCE,
     ) -> None:
-        self._keys = keys
+        self.dialect = dialect
+        self._keys = keys or dialect.keys(logs_on=False)
         self.now_ns = now_ns
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self.random = random.Random(seed)
         if venue is None:
-            venue = Venue(now_ns, seed=seed, rate=rate)
-            account = venue.exchange.engine.open_account(DEFAULT_BALANCES)
-            venue.exchange.add_hmac_key(DEFAULT_KEY, DEFAULT_SECRET, account)
-        self.venue = venue
+            venue = dialect.open(now_ns, seed, None, rate)
+            account = venue.engine.open_account(dict(dialect.default_balances))
+            dialect.add_key(venue, account, logs_on=False)
+        self.venue: Any = venue
+        """The exchange, as its dialect has it."""
         venue.faults.wake = lambda due_ns: self.at(due_ns - self.skew_ns, self._release)
         self.ledger = Ledger(venue, lambda: self.venue_ns)
         self.log_lines: list[str] = []
@@ -243,7 +253,13 @@ class Tank:
             lambda request, status, headers, body: (LATENCY_NS, status, headers, body)
         )
         self.config_text = configuration(
-            strategy=strategy, parameters=parameters, symbols=symbols, top=top, risk=risk, run=run
+            strategy=strategy,
+            parameters=parameters,
+            symbols=symbols or (dialect.default_symbol,),
+            top=top,
+            risk=risk,
+            run=run,
+            dialect=dialect,
         )
         self._loaded = config.load(self.config_text, "tank.toml")
         self._seed = seed
@@ -276,7 +292,7 @@ class Tank:
         return app.house(
             self._loaded,
             "tank.toml",
-            scope=app.scope_of(self._loaded, DEFAULT_KEY),
+            scope=app.scope_of(self._loaded, self.dialect.api_key),
             boot=boot,
             seed=self._seed,
             key=self.key_kind,
@@ -362,7 +378,7 @@ class Tank:
         return self.now_ns + self.skew_ns
 
     def _step_venue(self) -> None:
-        next_ns = self.venue.step(self.venue_ns) - self.skew_ns
+        next_ns: int = self.venue.step(self.venue_ns) - self.skew_ns
         self.at(max(next_ns, self.now_ns + 1), self._step_venue)
 
     def _release(self) -> None:
@@ -371,7 +387,8 @@ class Tank:
     def fault(self, kind: str, **scope: Any) -> int:
         """Switch a fault of the exchange on; see ``venues.sim.faults.Fault``."""
         described = msgspec.convert({"fault": kind} | scope, Fault)
-        return self.venue.faults.switch_on(described, self.venue_ns)
+        number: int = self.venue.faults.switch_on(described, self.venue_ns)
+        return number
 
     def receive(self, link: Link, message: Message) -> None:
         """The exchange receives a message; also on a connection that has broken since it left."""
@@ -449,10 +466,7 @@ class Tank:
 
     def _close_session(self, link: Link) -> None:
         link.open = False
-        if self.house.adapter.lines[link.line].private:
-            self.venue.close_api_session(link.session)
-        else:
-            link.session.close()
+        self.venue.close_session(link.session)
 
     def _dial(self, number: int) -> None:
         engine = self.engine
@@ -475,17 +489,14 @@ class Tank:
         target = "/" + spec.url.split("/", 3)[3]
         link = Link(line, None, number)
         outlet = _Outlet(self, link)
-        if spec.private:
-            link.session = self.venue.open_api_session(outlet, target, "127.0.0.1", self.venue_ns)
-        else:
-            link.session = self.venue.open_stream_session(outlet, target)
+        link.session = self.venue.open_session(outlet, target, IP, self.venue_ns)
         self._standing[number] = link
         self.links.setdefault(line, link)
         self.engine.on_up(number, self.now_ns)
         self._ping(link)
 
     def _ping(self, link: Link) -> None:
-        if link.open:
+        if link.open and self.venue.manners.ping_seconds is not None:
             self._say(link, PING, b"1")
             self.at(self.now_ns + PING_NS, lambda: self._ping(link))
 
@@ -542,7 +553,7 @@ class Tank:
         headers = {name.lower(): value for name, value in signed.headers.items()}
         outlet = _RestOutlet(self, engine, request_id, request)
         asked = SimRequest(request.method, path, query, signed.body.decode(), headers)
-        receive(self.venue, asked, outlet, self.venue_ns)
+        self.venue.receive(asked, outlet, self.venue_ns)
         self.venue.settle(self.venue_ns)
 
     def replied(

@@ -10,41 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
-
 from core.model.units import NS_PER_MS, NS_PER_S
-from core.model.venue import Credentials
+from tools.world.dialect import Dialect
 from tools.world.seeds import Generators
-from tools.world.tank import KEYS, START_NS
-from venues.sim.binance.symbols import SYMBOLS
+from tools.world.tank import START_NS
 from venues.sim.fixed import ONE
-from venues.sim.ledger import DEFAULT_BALANCES, DEFAULT_KEY
-from venues.sim.symbols import Symbol, symbol_of
+from venues.sim.symbols import Symbol
 
 MIDNIGHT_NS: Final = START_NS - START_NS % (86_400 * NS_PER_S) + 86_400 * NS_PER_S
 
-CROSS: Final = symbol_of("ETHBTC", "ETH", "BTC", ONE * 3_200 // 65_000, 100, 10_000, 10_000)
-"""A pair of assets that two others trade against the same quote; of a fine grid, so that what is
-some ticks away is not beyond any collar."""
-
-TRIANGLE: Final = (*(one for one in SYMBOLS if one.name in ("BTCUSDT", "ETHUSDT")), CROSS)
-
 STREAMS: Final = (("top",), ("depth",), ("depth", "trades"), ("top", "depth"), ("top", "trades"))
-
-_PRIVATE: Final = Ed25519PrivateKey.from_private_bytes(b"hotloop-sim: this is not secret!")
-
-PRIVATE_PEM: Final = _PRIVATE.private_bytes(
-    Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-).decode()
-"""A private key that everybody knows."""
-
-PUBLIC_KEY: Final = _PRIVATE.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 DEEP_LEVELS: Final = 1_100
 """Levels of a deep book: more than the deepest snapshot holds."""
@@ -87,21 +62,12 @@ class Variety(NamedTuple):
         return tuple(name for name, is_set in _IS_SET.items() if is_set(self))
 
     @property
-    def keys(self) -> Credentials:
-        if self.logs_on:
-            return Credentials({"api_key": DEFAULT_KEY, "private_key": PRIVATE_PEM})
-        return KEYS
-
-    @property
     def with_depth(self) -> bool:
         return "depth" in self.streams
 
-    def symbols(self, usual: tuple[Symbol, ...]) -> tuple[Symbol, ...]:
-        return TRIANGLE if self.triangle else usual
-
-    def balances(self, symbols: tuple[Symbol, ...]) -> dict[str, int]:
+    def balances(self, symbols: tuple[Symbol, ...], dialect: Dialect) -> dict[str, int]:
         """Return what the account begins with."""
-        found = dict(DEFAULT_BALANCES)
+        found = dict(dialect.default_balances)
         quotes = {symbol.quote for symbol in symbols}
         bases = {symbol.base for symbol in symbols} - quotes
         if self.poor in ("base", "dust"):
@@ -132,11 +98,16 @@ _IS_SET: Final[dict[str, Callable[[Variety], bool]]] = {
 NAMES: Final = tuple(_IS_SET)
 
 
-def drawn(draw: Generators, start_ns: int) -> Variety:
+def names_of(dialect: Dialect) -> tuple[str, ...]:
+    """Return the settings that worlds of a venue may have."""
+    return tuple(name for name in NAMES if name not in dialect.settings_lacking)
+
+
+def drawn(draw: Generators, start_ns: int, dialect: Dialect) -> Variety:
     """Draw one world's settings, of one that begins then."""
 
     def is_so(name: str, share: float) -> bool:
-        return draw.of_setting(name).random() < share
+        return name not in dialect.settings_lacking and draw.of_setting(name).random() < share
 
     poor = draw.of_setting("poor")
     streams = draw.of_setting("streams")

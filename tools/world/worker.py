@@ -12,6 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from tools.world.canaries import released
+from tools.world.dialects import DIALECTS
+from tools.world.of_binance import BINANCE
 from tools.world.rings import RINGS, TANK
 
 
@@ -21,6 +23,7 @@ class Task(Struct, frozen=True):
     seed: int
     canary: str = ""
     ring: str = TANK
+    venue: str = BINANCE.name
 
 
 def serve() -> None:
@@ -29,7 +32,7 @@ def serve() -> None:
     for line in sys.stdin.buffer:
         task = msgspec.json.decode(line, type=Task)
         with released(task.canary):
-            life = RINGS[task.ring].live(task.seed)
+            life = RINGS[task.ring].live(task.seed, DIALECTS[task.venue])
         sys.stdout.buffer.write(msgspec.json.encode(life) + b"\n")
         sys.stdout.buffer.flush()
 

@@ -23,12 +23,12 @@ from core.state.journal import Kind, MemoryJournal, Record
 from tools.app import House
 from tools.world.anywhere import Answer, Tampering, kind_of
 from tools.world.auditor import AuditedJournal
+from tools.world.dialect import MARKET, TRADE, Dialect
 from tools.world.setting import Setting, reduced
 from tools.world.strikes import Fault, Strikes
 from tools.world.tank import Delivery, Link, Message, Tank, configuration, server_frame
 from tools.world.variety import MIDNIGHT_NS
 from tools.world.witness import Witness
-from venues.binance.decode import MARKET, TRADE
 
 LOOK_NS: Final = 20 * NS_PER_MS
 """Between two looks whether a fault had its reaction."""
@@ -37,9 +37,6 @@ REST_NS: Final = 2 * NS_PER_MS
 
 READ_BYTES: Final = 4096
 """Read at once of what has waited for a process that was stopped: less than all of it."""
-
-PRICES: Final = ("/ticker/bookTicker", "/depth")
-"""Where prices are asked for, of markets that are quiet."""
 
 GONE_NS: Final = 2 * NS_PER_MS
 """From the word that the run is left to the end of the process."""
@@ -65,6 +62,10 @@ class Change(NamedTuple):
 SAME: Final = Change()
 
 
+def _is_throttled(dialect: Dialect, answer: Answer) -> bool:
+    return dialect.rest_refused(answer[1], answer[3]) == "throttled"
+
+
 def _by_another_clock(restored: Restored, ahead_ns: int) -> Restored:
     """Return what is left by a boot whose clock was so far ahead of what it is now."""
     left = restored.checkpoint
@@ -80,9 +81,9 @@ def _by_another_clock(restored: Restored, ahead_ns: int) -> Restored:
 class World(Tank):
     """A tank that lives through one seed."""
 
-    def __init__(self, seed: int, faults: tuple[Fault, ...]) -> None:
+    def __init__(self, seed: int, faults: tuple[Fault, ...], dialect: Dialect) -> None:
         self.seed = seed
-        self.setting = setting = Setting(seed, days=True)
+        self.setting = setting = Setting(seed, dialect, days=True)
         self.start_ns = setting.start_ns
         self.draw = setting.draw
         self.auditor = setting.auditor
@@ -108,10 +109,11 @@ class World(Tank):
             now_ns=setting.start_ns,
             seed=self.draw.strategy.getrandbits(31),
             skew_ns=self.variety.skew_ns,
-            keys=self.variety.keys,
+            keys=setting.keys,
+            dialect=dialect,
             **setting.configured(1).run._asdict(),
         )
-        self.auditor.ledger.scope = self.house.setup.scope
+        self.auditor.ledger.scope = dialect.marker(self.house.setup.scope)
         self.latency_ns = int(self.draw.net.choice((0.2, 1, 10, 30)) * NS_PER_MS)
         self.jitter_ns = int(self.latency_ns * self.draw.net.choice((0, 0.3, 2)))
         self.to_engine = self._to_engine
@@ -212,7 +214,7 @@ class World(Tank):
     def _whole(self, boot: int) -> config.Config:
         """Return the configuration of a boot, with all of its symbols."""
         run = self.setting.configured(boot).run
-        return config.load(configuration(**run._asdict()), "tank.toml")
+        return config.load(configuration(dialect=self.dialect, **run._asdict()), "tank.toml")
 
     @property
     def cancels_when_stale(self) -> bool:
@@ -318,15 +320,15 @@ class World(Tank):
 
     def _to_engine(self, message: Message) -> list[Delivery]:
         if message.opcode == TEXT and message.line == TRADE:
-            if message.payload.startswith(b'{"id"'):
+            if self.dialect.reply_id(message.payload):
                 self.auditor.line.answered(message.payload)
             if self.tampering.keeps_back(message.payload, self.now_ns):
                 return []
         if self.now_ns < self.tampering.mute_until_ns[message.line]:
             return []
         if message.line == MARKET and self.now_ns < self.tampering.dated_until_ns:
-            message = self.tampering.dated(message)
-        struck = self.strikes.on(kind_of(message), message)
+            message = self.tampering.dated(message, self.dialect)
+        struck = self.strikes.on(kind_of(self.dialect, message), message)
         if struck is not None:
             passes: list[Delivery] = struck.passes
             return passes
@@ -338,7 +340,7 @@ class World(Tank):
         if message.line == TRADE:
             number = id(self.sending)
             self.auditor.on_sent(number, message.payload, self.now_ns)
-            struck = self.strikes.on("ask." + chr(message.payload[7]), message)
+            struck = self.strikes.on("ask." + self.dialect.asks(message.payload), message)
             if struck is not None:
                 if not struck.passes:
                     self.auditor.on_received(number, message.payload)
@@ -467,30 +469,33 @@ class World(Tank):
     def _rest_answer(
         self, request: HttpRequest, status: int, headers: dict[str, str], body: bytes
     ) -> Answer | None:
-        if status in (418, 429):
-            self.auditor.line.answered(b'{"status":%d}' % status)
+        dialect = self.dialect
+        what = dialect.rest_kind(request.path)
+        refused = dialect.rest_refused(status, body)
+        if refused:
+            self.auditor.line.refused(f"{request.path}: {refused}")
         if status == 200:
             body = self.tampering.told(request.path, self.engine.setup.boot, body)
         answer: Answer | None = (REST_NS, status, headers, body)
-        struck = self.strikes.on("rest." + request.path.rsplit("/", 1)[1], request, answer)
+        struck = self.strikes.on("rest." + what, request, answer)
         if struck is not None:
             answer = struck.passes
         if answer is not None:
             told = answer[2]
             self.at_boot(answer[0], lambda: self.auditor.weight.on_answer(told, self.now_ns))
-        if answer is not None and answer[1] in (403, 429):
+        if answer is not None and (answer[1] == 403 or _is_throttled(dialect, answer)):
             self.at_boot(answer[0], lambda: self.auditor.line.on_throttled(self.now_ns))
-        if answer is not None and answer[1] == 200 and request.path.endswith(PRICES):
+        well = answer is not None and dialect.listed(answer[1], answer[3])
+        if answer is not None and well and request.path.endswith(dialect.rest_prices):
             self.at_boot(answer[0], lambda: self.auditor.limits.on_market(self.now_ns))
-        symbol = request.query.partition("symbol=")[2].partition("&")[0]
-        if answer is not None and answer[1] == 200 and request.path.endswith("/openOrders"):
+        if answer is not None and well and what == "account":
+            held = self.account.balances.items()
+            free = {asset: balance.free for asset, balance in held}
+            self.at_boot(answer[0], lambda: self.auditor.rest.account_told(free))
+        symbol = dialect.listed_symbol(request.query)
+        if answer is not None and well and what == "openOrders":
             self.at_boot(answer[0], lambda: self._on_listed(symbol))
-        elif (
-            answer is not None
-            and answer[1] == 200
-            and request.path.endswith("/depth")
-            and self.now_ns >= self.old_until_ns
-        ):
+        elif answer is not None and well and what == "depth" and self.now_ns >= self.old_until_ns:
             self.at_boot(answer[0], lambda: self.auditor.line.on_snapshot(symbol))
         return answer
 

@@ -6,13 +6,13 @@ nothing can be taken out at all. Where the exchange takes no time of ours it is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import HttpRequest
 from tools.world.audit.line import Line
 from tools.world.audit.watch import Context, Watch
+from tools.world.dialect import CANCEL, Request
 
 CANCELS_NS: Final = 5 * NS_PER_S - 200 * NS_PER_MS
 """How long no cancel leaves, less what our measure of the exchange's clock may be off."""
@@ -22,8 +22,6 @@ MEASURED_NS: Final = 3 * NS_PER_S
 
 UNDER_WAY_NS: Final = NS_PER_S
 """How long a question for the time is under way at most, as a rule."""
-
-TIME: Final = "/time"
 
 
 class Answers(Watch):
@@ -42,10 +40,9 @@ class Answers(Watch):
         self._throttled_ns = self._cancels_from_ns = self._refused_ns = self._asked_ns = 0
 
     def on_told(self, payload: bytes, now_ns: int) -> None:
-        head = payload[:70]
-        if payload.startswith(b'{"id":"c') and b'"status":429' in head and b'"code":' in head:
+        if self.dialect.cancel_throttled(payload):
             self._throttled_ns = now_ns
-        refused = payload.startswith(b'{"id":') and b'"code":-1021' in head
+        refused = self.dialect.time_refused(payload)
         # One that is asked already may be answered only now.
         if refused and not self._refused_ns and now_ns - self._asked_ns > UNDER_WAY_NS:
             self._refused_ns, self._stops = now_ns, self._line.stops
@@ -60,14 +57,14 @@ class Answers(Watch):
     def on_market(self, now_ns: int) -> None:
         self._check_time(now_ns)
 
-    def on_request(self, method: str, values: Mapping[str, Any], now_ns: int) -> None:
-        if method == "order.cancel" and now_ns < self._cancels_from_ns:
+    def on_request(self, request: Request, now_ns: int) -> None:
+        if request.kind == CANCEL and now_ns < self._cancels_from_ns:
             left_ms = (self._cancels_from_ns - now_ns) // NS_PER_MS
             self.note("I8", f"a cancel leaves {left_ms} ms too early after a throttled one")
 
     def on_rest(self, request: HttpRequest, now_ns: int) -> None:
         """Our side asks something over REST."""
-        if request.path.endswith(TIME):
+        if self.dialect.rest_kind(request.path) == "time":
             self._refused_ns, self._asked_ns = 0, now_ns
 
     def _check_time(self, now_ns: int) -> None:

@@ -82,9 +82,9 @@ class Callbacks(Watch):
         for order in self.ledger.orders.values():
             if order.symbol in self.ledger.doubled or order.symbol in self.untold:
                 continue
-            for trade_id in order.deals:
-                if (order.client_id, str(trade_id)) not in self._fills:
-                    self.note("callbacks", f"no on_fill for trade {trade_id} of {order.client_id}")
+            for deal in order.deals.values():
+                if (order.client_id, deal.name) not in self._fills:
+                    self.note("callbacks", f"no on_fill for trade {deal.name} of {order.client_id}")
 
     def _check_order(self, client_id: str, symbol: str) -> None:
         booked, told = self.ledger.order_of(client_id), self._orders.get(client_id)

@@ -8,14 +8,14 @@ side can have known last, so a midnight has a range of prices.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from core.engine.engine import Engine
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.state.daily_loss import DAY_NS
 from tools.world.audit.ledger import Booked
 from tools.world.audit.watch import Context, Watch
+from venues.sim.events import OrderChanged
 from venues.sim.fixed import ONE, parse
 
 LOOK_NS: Final = 100 * NS_PER_MS
@@ -88,7 +88,7 @@ class Days(Watch):
         if now_ns - self._looked_ns >= LOOK_NS:
             self._look(now_ns)
 
-    def on_report(self, order: Booked, event: Mapping[str, Any]) -> None:
+    def on_report(self, order: Booked, event: OrderChanged) -> None:
         self._looked_ns = 0  # the price at which a fill is heard is looked at with the next message
 
     def _look(self, now_ns: int) -> None:

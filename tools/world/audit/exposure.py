@@ -10,12 +10,13 @@ class Exposure(Watch):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._travelling: dict[tuple[int, str], Sent] = {}
+        self._travelling: dict[tuple[int, str], tuple[Sent, ...]] = {}
 
-    def left(self, link: int, request_id: str, order: Sent) -> None:
-        """An order is on its way, as a request of a connection."""
-        self._travelling[link, request_id] = order
-        self._check_bound(order)
+    def left(self, link: int, request_id: str, orders: tuple[Sent, ...]) -> None:
+        """Orders are on their way, as a request of a connection."""
+        self._travelling[link, request_id] = orders
+        for order in orders:
+            self._check_bound(order)
 
     def arrived(self, link: int, request_id: str) -> None:
         """The exchange has handled a request, or nobody ever will."""
@@ -23,7 +24,8 @@ class Exposure(Watch):
 
     def travelling(self, symbol: str) -> list[Sent]:
         """Return the orders of a symbol that are on their way."""
-        return [order for order in self._travelling.values() if order.symbol == symbol]
+        every = (order for orders in self._travelling.values() for order in orders)
+        return [order for order in every if order.symbol == symbol]
 
     def on_order(self, order: Sent, now_ns: int) -> None:
         if order.size > self.limits[order.symbol].max_order:

@@ -6,14 +6,11 @@ them with, against the venue's clock as it truly is. Nothing that our side has m
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from core.model.units import NS_PER_MS, NS_PER_S
 from tools.world.audit.line import Ear
 from tools.world.audit.watch import Context, Sent, Watch
-
-DEPTH: Final = re.compile(rb'"e":"depthUpdate","E":(\d{1,15}),"s":"([^"]+)"')
 
 MEASURED_NS: Final = 60 * NS_PER_S
 """Within which our side has measured a clock that was set."""
@@ -39,16 +36,20 @@ class Feed(Watch):
         for late_ns in self._late_ns.values():
             late_ns.clear()
 
-    def on_feed(self, link: int, data: bytes, now_ns: int, skew_ns: int) -> None:
+    def on_feed(self, link: int, data: bytes, now_ns: int, skew_ns: int) -> list[str]:
+        """The market line says something; return the symbols whose whole books it tells."""
         if abs(skew_ns - self._skew_ns) > SET_NS:
             self._set_ns = now_ns
         self._skew_ns = skew_ns
+        whole = []
         for payload in self._ears.setdefault(link, Ear()).hear(data):
-            change = DEPTH.search(payload, 0, 200)
-            symbol = "" if change is None else change[2].decode(errors="replace")
-            if change is not None and symbol in self._late_ns:
-                late_ns = now_ns + skew_ns - int(change[1]) * NS_PER_MS
-                self._late_ns[symbol][link] = late_ns
+            symbol, told_ns = self.dialect.dated(payload) or ("", 0)
+            if symbol in self._late_ns:
+                self._late_ns[symbol][link] = now_ns + skew_ns - told_ns
+            imaged = self.dialect.snapshot_of(payload)
+            if imaged:
+                whole.append(imaged)
+        return whole
 
     def on_cut(self, link: int) -> None:
         """A connection is lost, or closed."""

@@ -6,36 +6,11 @@ code told to us, the day's loss in the exchange's ledger. What our side says of 
 
 from __future__ import annotations
 
-import re
 from collections import deque
-from typing import Any, Final
-
-import msgspec
 
 from core.model.units import NS_PER_S
 from tools.world.audit.watch import Context, Sent, Watch
-from venues.sim.fixed import parse
-
-BREAKER_CODE: Final = -1013
-BREAKER_TEXT: Final = b'"msg":"Filter failure'
-"""The reject whose repetition halts a symbol whatever else is going on: a filter was not kept."""
-
-
-CODE: Final = re.compile(rb'"code":(-\d+)')
-"""A code in a reply; of a refused replacement the last one is the new order's."""
-
-
-EXECUTIONS: Final = frozenset({"NEW", "CANCELED", "REPLACED", "REJECTED", "TRADE", "EXPIRED"})
-"""What may be read of a report at all."""
-
-PLAIN: Final = re.compile(r"[1-9]\d{0,6}\.\d{8}")
-"""A price that nobody can take for a mistake in its writing."""
-
-
-class _Told(msgspec.Struct):
-    """A private message that tells of something; all in it may be spoiled."""
-
-    event: dict[str, Any]
+from tools.world.dialect import Reported
 
 
 class Halts(Watch):
@@ -53,7 +28,7 @@ class Halts(Watch):
         self.flattens = False
         """Whether the operator wants all flattened: no halt is in the way of that."""
         self._placed: dict[str, str] = {}
-        self._rejects_ns: dict[tuple[str, int, bool], deque[int]] = {}
+        self._rejects_ns: dict[tuple[str, str, bool], deque[int]] = {}
         self._left: set[str] = set()
         """Names of the orders that this boot has sent."""
 
@@ -121,40 +96,30 @@ class Halts(Watch):
         self._placed[request_id] = symbol
 
     def on_told(self, payload: bytes, now_ns: int) -> None:
-        if b'"e":"executionReport"' in payload:
-            self._check_report(payload)
-        if not payload.startswith(b'{"id":"') or b'"error":{' not in payload[:60]:
+        for told in self.dialect.reported(payload):
+            self._check_report(told)
+        refusal = self.dialect.refusal(payload)
+        if refusal is None:
             return
-        symbol = self._placed.pop(payload[7 : payload.find(b'"', 7)].decode(errors="replace"), "")
-        codes = CODE.findall(payload)
-        if symbol and codes:
-            self._rejected(symbol, int(codes[-1]), BREAKER_TEXT in payload, now_ns)
+        symbol = self._placed.pop(refusal.request_id, "")
+        if symbol and refusal.reason:
+            self._rejected(symbol, refusal.reason, refusal.must, now_ns)
 
-    def _check_report(self, payload: bytes) -> None:
+    def _check_report(self, told: Reported) -> None:
         """A report of another side or price than its order has is not of it: nothing goes on.
 
         One that cannot be read, or names nothing, is of no order.
         """
-        try:
-            event = msgspec.json.decode(payload, type=_Told).event
-        except msgspec.DecodeError:
+        name = told.client_id
+        booked = self.ledger.order_of(name) if name in self._left else None
+        if booked is None:
             return
-        name, side, price = (event.get(key) for key in ("c", "S", "p"))
-        name = event.get("C") or name
-        known = isinstance(name, str) and name in self._left
-        booked = self.ledger.order_of(str(name)) if known else None
-        if booked is None or str(event.get("x")) not in EXECUTIONS:
-            return
-        other_side = side in ("BUY", "SELL") and (side == "BUY") is not booked.buy
-        other_price = (
-            isinstance(price, str)
-            and PLAIN.fullmatch(price) is not None
-            and booked.price not in (0, parse(price))
-        )
-        if other_side or other_price:
-            self.halt(booked.symbol, f"a report of {name} tells side {side} and price {price}")
+        other_side = told.buy is not None and told.buy is not booked.buy
+        if other_side or (told.price and booked.price not in (0, told.price)):
+            side, price = told.buy, told.price
+            self.halt(booked.symbol, f"a report of {name} tells buy {side} and price {price}")
 
-    def _rejected(self, symbol: str, code: int, must: bool, now_ns: int) -> None:
+    def _rejected(self, symbol: str, code: str, must: bool, now_ns: int) -> None:
         limits = self.limits[symbol]
         times_ns = self._rejects_ns.setdefault((symbol, code, must), deque())
         times_ns.append(now_ns)

@@ -20,10 +20,10 @@ TYPES: Final = {
     OrderKind.POST_ONLY: "LIMIT_MAKER",
     OrderKind.MARKET: "MARKET",
 }
-"""The venue's words for kinds of orders."""
+"""What kinds of orders are called on the wire, by the dialect."""
 
 TIFS: Final = {TimeInForce.GTC: "GTC", TimeInForce.IOC: "IOC", TimeInForce.FOK: "FOK"}
-"""The venue's words for times in force; only a limit order has one."""
+"""What times in force are called there; only a limit order has one."""
 
 
 IN_A_TURN: Final = 8

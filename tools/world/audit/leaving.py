@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from tools.world.audit.ledger import Booked
 from tools.world.audit.watch import Context, Watch
+from venues.sim.events import OrderChanged
 
 LISTS: Final = 2
 """How often: one list may have been taken before what was under way arrived."""
@@ -22,7 +22,7 @@ class Leaving(Watch):
     def on_boot(self) -> None:
         self._lists = 0
 
-    def on_report(self, order: Booked, event: Mapping[str, Any]) -> None:
+    def on_report(self, order: Booked, event: OrderChanged) -> None:
         self._lists = 0
 
     def on_listed(self, symbol: str) -> None:

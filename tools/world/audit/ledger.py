@@ -10,13 +10,14 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from tools.world.audit.watch import Findings
-from venues.sim.binance.order_views import told
+from tools.world.dialect import Dialect
 from venues.sim.engine import Event, Market
 from venues.sim.events import OrderChanged
-from venues.sim.fixed import ONE, parse
+from venues.sim.fixed import ONE
+from venues.sim.matching import BUY
 
 FORGOTTEN: Final = "FORGOTTEN"
 """Not the venue's word: the state of an order that it has forgotten."""
@@ -32,6 +33,8 @@ class Deal(NamedTuple):
     fee_asset: str
     at_ns: int
     """The exchange's time of it."""
+    name: str
+    """What our side knows it by."""
 
 
 @dataclass(slots=True)
@@ -67,8 +70,12 @@ class Booked:
 class Ledger:
     """The exchange's word on all that is ours."""
 
-    def __init__(self, markets: Mapping[str, Market], account: int, findings: Findings) -> None:
+    def __init__(
+        self, markets: Mapping[str, Market], account: int, findings: Findings, dialect: Dialect
+    ) -> None:
         self._markets = markets
+        self._dialect = dialect
+        self._places = {name: place for place, name in enumerate(markets, 1)}
         self._account = account
         self._note = findings.note
         self.scope = ""
@@ -81,7 +88,8 @@ class Ledger:
         """How often the exchange has begun everything anew, its numbers among it."""
         self.orders: dict[tuple[int, str, int], Booked] = {}
         self._by_client: dict[str, Booked] = {}
-        self.foreign: dict[tuple[str, int], str] = {}
+        self.foreign: dict[tuple[str, str], str] = {}
+        """Names of the orders of others, by what requests name them by."""
         self.others_traded = False
         """Whether somebody else has traded on the account."""
         self._open: dict[str, dict[int, Booked]] = {name: {} for name in markets}
@@ -96,24 +104,22 @@ class Ledger:
         """Orders that it took so late that our side had left: nobody is there to take them out."""
         self.forgotten: set[str] = set()
         """Orders whose record a power cut has taken."""
-        self.told: Callable[[Booked, Mapping[str, Any]], None] = lambda order, event: None
+        self.told: Callable[[Booked, OrderChanged], None] = lambda order, event: None
 
     def saw(self, events: Iterable[Event]) -> None:
         """Take what the exchange's engine did, before anybody is told."""
         for event in events:
-            if (
-                isinstance(event, OrderChanged)
-                and event.account == self._account
-                and (report := told(event)) is not None
-            ):
-                self._report(report)
+            if isinstance(event, OrderChanged) and event.account == self._account:
+                self._report(event)
 
-    def _report(self, event: dict[str, Any]) -> None:
-        kind, symbol, order_id = event["x"], event["s"], event["i"]
-        client_id = event["C"] or event["c"]
+    def _report(self, event: OrderChanged) -> None:
+        kind, told = event.kind, event.order
+        symbol, order_id = told.symbol, told.order_id
+        client_id = event.former_client_id or told.client_id
         if not client_id.startswith(self.scope):
             if kind == "NEW":
-                self.foreign[symbol, order_id] = client_id
+                place = self._places.get(symbol, 0)
+                self.foreign[self._dialect.order_key(symbol, place, order_id)] = client_id
             self.others_traded |= kind == "TRADE"
             return
         if kind == "REJECTED":
@@ -121,13 +127,7 @@ class Ledger:
         order = self.orders.get((self.epoch, symbol, order_id))
         if order is None:
             order = Booked(
-                order_id,
-                client_id,
-                symbol,
-                event["S"] == "BUY",
-                parse(event["q"]),
-                parse(event["p"]),
-                "",
+                order_id, client_id, symbol, told.side is BUY, told.quantity, told.price, ""
             )
             self.orders[self.epoch, symbol, order_id] = order
             self._open[symbol][order_id] = order
@@ -139,17 +139,19 @@ class Ledger:
                     self._note("I3", f"{client_id} stands for two orders of {symbol}")
                 self.doubled.add(symbol)
             self._by_client[client_id] = order
-        order.size, order.listed_as = parse(event["q"]), event["c"]
-        order.prevented = parse(event["A"]) if "A" in event else order.prevented
-        order.status = event["X"]
-        if kind == "TRADE":
+        order.size, order.listed_as = told.quantity, told.client_id
+        order.prevented, order.status = told.prevented, told.status
+        if event.execution is not None:
+            trade, bought = event.execution.trade, event.execution.is_buyer
+            place = self._places.get(symbol, 0)
             deal = Deal(
-                event["t"],
-                parse(event["L"]),
-                parse(event["l"]),
-                parse(event["n"]),
-                event["N"],
-                event["T"],
+                trade.trade_id,
+                trade.price,
+                trade.quantity,
+                event.execution.commission,
+                event.execution.commission_asset,
+                event.time_ns,
+                self._dialect.fill_name(place, trade.trade_id, bought=bought),
             )
             if deal.trade_id not in order.deals:
                 order.deals[deal.trade_id] = deal
@@ -239,7 +241,14 @@ class Ledger:
 
     def worth(self, asset: str, amount: int, quote: str) -> int:
         """Return what an amount of an asset is worth in another, by the market of both."""
-        market = self._markets.get(asset + quote)
+        market = next(
+            (
+                one
+                for one in self._markets.values()
+                if (one.symbol.base, one.symbol.quote) == (asset, quote)
+            ),
+            None,
+        )
         if market is None:
             return 0
         best = market.book.best()

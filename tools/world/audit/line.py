@@ -5,22 +5,18 @@ What our side has been told is taken from the bytes that reached it, not from wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.protocols.websocket import BINARY, CLOSE
 from tools.world.audit.watch import Context, Sent, Watch
+from tools.world.dialect import CANCEL, PLACING, Request
 
 BAN_TOLERANCE_NS: Final = 100 * NS_PER_MS
 """How far our measure of the venue's clock may be off when a ban ends."""
 
 SLOW_NS: Final = 65 * NS_PER_S
 """How long a 429 that names no time is obeyed at most: until the venue's minute is over."""
-
-PLACING: Final = frozenset({"order.place", "order.cancelReplace"})
 
 
 class Ear:
@@ -87,14 +83,14 @@ class Line(Watch):
 
     # -- what our side says --------------------------------------------------------------------
 
-    def on_sent(self, method: str, payload: bytes, values: Mapping[str, Any], now_ns: int) -> None:
+    def on_sent(self, request: Request, payload: bytes, now_ns: int) -> None:
         """A request leaves by the private line."""
-        self.check_ban(method, now_ns)
-        name = payload[: payload.find(b",")]
-        if name not in self._journaled and not (self._journal_failed and method not in PLACING):
-            self.note("I11", f"{method} {name.decode()} leaves before it is journaled")
-        if method == "order.cancel":
-            self._check_whose(values)
+        self.check_ban(request.method, now_ns)
+        name, places = self.dialect.request_name(payload), request.kind in PLACING
+        if name not in self._journaled and not (self._journal_failed and not places):
+            self.note("I11", f"{request.method} {name.decode()} leaves before it is journaled")
+        if request.kind == CANCEL:
+            self._check_whose(request)
 
     def check_ban(self, what: str, now_ns: int) -> None:
         """Nothing leaves, and nothing is dialled, while a ban lasts."""
@@ -102,13 +98,10 @@ class Line(Watch):
             left_ms = (self._banned_until_ns - now_ns) // NS_PER_MS
             self.note("I8", f"{what} leaves while a ban has {left_ms} ms to go")
 
-    def _check_whose(self, values: Mapping[str, Any]) -> None:
-        name = values.get("origClientOrderId")
-        order = (values["symbol"], values.get("orderId"))
-        if (name is not None and not name.startswith(self.ledger.scope)) or (
-            order in self.ledger.foreign
-        ):
-            self.note("rule 10", f"an order of others is cancelled: {values}")
+    def _check_whose(self, request: Request) -> None:
+        name, order = request.client_id, (request.values.get("symbol", ""), request.number)
+        if (name and not name.startswith(self.ledger.scope)) or order in self.ledger.foreign:
+            self.note("rule 10", f"an order of others is cancelled: {request.values}")
 
     def on_order(self, order: Sent, now_ns: int) -> None:
         client_id, symbol = order.client_id, order.symbol
@@ -162,16 +155,14 @@ class Line(Watch):
         return self._banned_until_ns > since_ns
 
     def on_told(self, payload: bytes, now_ns: int) -> None:
-        if b'"status":429' in payload[:40]:
+        if self.dialect.throttled(payload):
             self.on_throttled(now_ns)
-        if payload.startswith(b'{"id":"u') and b'"status":200' in payload[:40]:
+        if self.dialect.subscribed(payload):
             self._subscribed.add(self._heard_on)
 
-    def on_refused_all(self, payload: bytes, skew_ns: int) -> None:
-        """Our side is told on a line that it is banned."""
-        told = msgspec.json.decode(payload)["error"].get("data", {})
-        until_ns = told.get("retryAfter", 0) * NS_PER_MS - skew_ns
-        self._banned_until_ns = max(self._banned_until_ns, until_ns)
+    def on_refused_all(self, until_ns: int, skew_ns: int) -> None:
+        """Our side is told on a line that it is banned, until then by the venue's clock."""
+        self._banned_until_ns = max(self._banned_until_ns, until_ns - skew_ns)
 
     def on_turn_over(self) -> None:
         """What was read last has been carried to the end."""
@@ -219,13 +210,17 @@ class Line(Watch):
 
     def answered(self, payload: bytes) -> None:
         """The exchange itself, and no fault, answers a request."""
-        refused = b'"status":429' in payload[:40] or b'"status":418' in payload[:40]
-        if refused and not self._untold:
-            self.note("I8", f"the exchange had to refuse: {payload[:200].decode()}")
+        if self.dialect.refused_for_limits(payload):
+            self.refused(payload[:200].decode())
+
+    def refused(self, what: str) -> None:
+        """The exchange itself, and no fault, refuses because our side asks for too much."""
+        if not self._untold:
+            self.note("I8", f"the exchange had to refuse: {what}")
 
     def journaled(self, payload: bytes) -> None:
         """The journal holds a request."""
-        self._journaled.add(payload[: payload.find(b",")])
+        self._journaled.add(self.dialect.request_name(payload))
 
     def journal_failed(self) -> None:
         """The journal has refused a record: from here on cancels may leave without one."""

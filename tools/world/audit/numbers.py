@@ -7,12 +7,9 @@ open there is to be looked at by somebody, and nothing is placed before.
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
 from tools.world.audit.halts import Halts
 from tools.world.audit.watch import Context, Sent, Watch
+from tools.world.dialect import Reported
 
 
 class Numbers(Watch):
@@ -41,15 +38,13 @@ class Numbers(Watch):
         self._sent_ns[order.client_id] = now_ns
 
     def on_told(self, payload: bytes, now_ns: int) -> None:
-        if b'"e":"executionReport"' not in payload:
-            return
-        try:
-            event: Any = msgspec.json.decode(payload)["event"]
-        except msgspec.DecodeError:
-            return
-        number, name = event.get("i"), event.get("C") or event.get("c")
-        booked = self.ledger.order_of(name) if isinstance(name, str) else None
-        if booked is None or booked.order_id != number or event.get("s") != booked.symbol:
+        for told in self.dialect.reported(payload):
+            if told.number:
+                self._hear(told, now_ns)
+
+    def _hear(self, told: Reported, now_ns: int) -> None:
+        number, booked = told.number, self.ledger.order_of(told.client_id)
+        if booked is None or booked.order_id != number or told.symbol != booked.symbol:
             return  # spoiled on its way, or of others
         newest, told_ns = self._newest.get(booked.symbol, (0, 0))
         if number > newest:

@@ -29,8 +29,14 @@ class Rest(Watch):
         self._books = books
         self.balances: Callable[[], Mapping[str, int]] = dict
         """What is free at the exchange, by asset, in units of 1e-8."""
+        self._answered: Mapping[str, int] = {}
+        """What was free when our side was answered last how much it has."""
         self.lied_about_balances = False
         """Whether a fault has had the exchange say something else."""
+
+    def account_told(self, free: Mapping[str, int]) -> None:
+        """Our side is answered how much it has; so much was free by then."""
+        self._answered = free
 
     def unrest(self, engine: Engine) -> str:
         """Return what is not at rest yet, "" when all is: I15, I17, I18 and the sessions."""
@@ -151,14 +157,17 @@ class Rest(Watch):
                 self.note("I16", f"{row.symbol}: a profit of {ours} is told, truly {made}")
 
     def _check_balances(self, engine: Engine) -> None:
-        """What a strategy sees of its account is what is there."""
+        """What a strategy sees of its account is what is there, or was when it was asked for last
+        at a venue that tells of no change of it.
+        """
         if self.lied_about_balances or not engine.balances:
             return
         symbols = [market.symbol for market in self.markets.values()]
         traded = {asset for symbol in symbols for asset in (symbol.base, symbol.quote)}
-        for asset, held in self.balances().items():
+        there = self.balances() if self.dialect.tells_balances else self._answered
+        for asset, held in there.items():
             if asset not in traded:
                 continue
             told = engine.desk.balance_atoms(asset)
-            if told != held * ATOMS:
+            if abs(told - held * ATOMS) > self.dialect.cut_off.get(asset, 0) * ATOMS:
                 self.note("I16", f"{told} atoms of {asset} are told, free are {held} of 1e-8")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from core.engine.engine import Engine
 from tools.world.audit.ledger import Booked
-from tools.world.audit.line import PLACING
 from tools.world.audit.watch import Context, Watch
-
-INSUFFICIENT: Final = b"insufficient balance"
+from tools.world.dialect import PLACING, Request
+from venues.sim.events import OrderChanged
 
 
 class Seen(Watch):
@@ -26,20 +25,20 @@ class Seen(Watch):
     def note_seen(self, what: str) -> None:
         self._seen[what] += 1
 
-    def on_request(self, method: str, values: Mapping[str, Any], now_ns: int) -> None:
-        if method in PLACING:
-            self._seen["unsigned"] += "signature" not in values
+    def on_request(self, request: Request, now_ns: int) -> None:
+        if request.kind in PLACING:
+            self._seen["unsigned"] += "signature" not in request.values
 
     def on_told(self, payload: bytes, now_ns: int) -> None:
-        self._seen["insufficient"] += INSUFFICIENT in payload
+        self._seen["insufficient"] += self.dialect.insufficient(payload)
 
-    def on_report(self, order: Booked, event: Mapping[str, Any]) -> None:
+    def on_report(self, order: Booked, event: OrderChanged) -> None:
         self._seen["order"] += 1
         self._seen["order of another configuration"] += self.reconfigured
         self._seen[order.symbol] += 1
-        asset = event["N"]
-        symbol = self.markets[order.symbol].symbol
-        self._seen["fee elsewhere"] += asset not in (None, symbol.base, symbol.quote)
+        symbol, filled = self.markets[order.symbol].symbol, event.execution
+        own = (symbol.base, symbol.quote)
+        self._seen["fee elsewhere"] += filled is not None and filled.commission_asset not in own
 
     def check(self, engine: Engine) -> None:
         """Look at the books: whether one is being renewed for the edges of its snapshot."""
@@ -47,6 +46,10 @@ class Seen(Watch):
 
     def matters(self, setting: str) -> bool:
         """Whether a setting was seen to matter."""
+        if setting == "triangle":
+            return all(self._seen[symbol.name] for symbol in self.dialect.triangle)
+        if setting == "deep" and not self.dialect.numbered:
+            return _traded(self._seen)  # a feed that is cut to a depth has no edge to be renewed
         return _MATTERS[setting](self._seen)
 
 
@@ -62,7 +65,6 @@ _MATTERS: Final[dict[str, Callable[[Counter[str]], bool]]] = {
     "fees_in_bnb": lambda seen: bool(seen["fee elsewhere"]),
     "reconfigured": lambda seen: bool(seen["order of another configuration"]),
     "shared": lambda seen: bool(seen["others"]),
-    "triangle": lambda seen: all(seen[name] for name in ("BTCUSDT", "ETHUSDT", "ETHBTC")),
     "top_alone": _traded,
     "no_top": _traded,
     "no_depth": _traded,

@@ -62,8 +62,8 @@ class Wanted(Watch):
         was: that it was no cancel it need not know.
         """
         self._newest_link = max(self._newest_link, link)
-        asked_to_cancel = payload.startswith(b'{"id":"c') or link < self._newest_link
-        if asked_to_cancel and b'"status":429' in payload[:40]:
+        of_a_cancel = self.dialect.cancel_throttled(payload)
+        if of_a_cancel or (link < self._newest_link and self.dialect.throttled(payload)):
             self._cancels_from_ns = now_ns + THROTTLED_NS
             self.until_ns = max(self.until_ns, self._cancels_from_ns + OPEN_WAY_NS)
 

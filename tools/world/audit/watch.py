@@ -9,12 +9,16 @@ from core.engine.engine import Engine
 from core.model.events import Side
 from core.model.strategy import Quote
 from core.model.units import ASSET_DECIMALS
+from tools.world.dialect import Dialect, Request, Sent
 from tools.world.witness import Asked
 from venues.sim.engine import Market
 from venues.sim.fixed import DECIMALS
 
 if TYPE_CHECKING:
     from tools.world.audit.ledger import Booked, Ledger
+    from venues.sim.events import OrderChanged
+
+__all__ = ["Request", "Sent"]
 
 ATOMS: Final = 10 ** (ASSET_DECIMALS - DECIMALS)
 """Our atoms in one unit of the exchange."""
@@ -57,22 +61,6 @@ class Limits(NamedTuple):
     """In units of 1e-8 of the quote asset."""
 
 
-class Sent(NamedTuple):
-    """An order on its way to the exchange; price and size in units of 1e-8."""
-
-    client_id: str
-    symbol: str
-    buy: bool
-    kind: str
-    """The venue's word for its type."""
-    tif: str
-    """The venue's word for its time in force, "" where it has none."""
-    price: int
-    size: int
-    replaces: str
-    """Name or number of the order it replaces, "" where it is a new one."""
-
-
 class Context(NamedTuple):
     """What all rooms share."""
 
@@ -80,6 +68,7 @@ class Context(NamedTuple):
     limits: dict[str, Limits]
     ledger: Ledger
     findings: Findings
+    dialect: Dialect
 
 
 class Watch:
@@ -90,6 +79,7 @@ class Watch:
         self.limits = context.limits
         self.ledger = context.ledger
         self.note = context.findings.note
+        self.dialect = context.dialect
 
     def on_boot(self) -> None:
         """A new boot begins, which knows nothing of what the one before was told."""
@@ -100,13 +90,13 @@ class Watch:
     def on_new_folder(self) -> None:
         """The next boot begins in a run folder in which nothing is."""
 
-    def on_report(self, order: Booked, event: Mapping[str, Any]) -> None:
+    def on_report(self, order: Booked, event: OrderChanged) -> None:
         """The exchange tells of one of our orders; the ledger has it already."""
 
     def on_order(self, order: Sent, now_ns: int) -> None:
         """An order leaves our side."""
 
-    def on_request(self, method: str, values: Mapping[str, Any], now_ns: int) -> None:
+    def on_request(self, request: Request, now_ns: int) -> None:
         """Any request leaves our side, orders included."""
 
     def on_market(self, now_ns: int) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import HttpRequest
 from tools.world.audit.watch import Context, Watch
+from tools.world.dialect import Request
 
 KEPT: Final = 10
 """One part in so many of the limit is the cancels' own."""
@@ -81,6 +82,7 @@ class Weight(Watch):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.limit = 0
+        """0 where requests have no weight."""
         self.counted: Callable[[int], int] = lambda venue_ns: 0
         """What the exchange has counted in its current window."""
         self._told = (0, 0)
@@ -116,8 +118,8 @@ class Weight(Watch):
             self._set_ns = now_ns
         self._skew_ns = skew_ns
 
-    def on_request(self, method: str, values: Mapping[str, Any], now_ns: int) -> None:
-        self._ask(method, values, now_ns)
+    def on_request(self, request: Request, now_ns: int) -> None:
+        self._ask(request.method, request.values, now_ns)
 
     def on_rest(self, request: HttpRequest, now_ns: int) -> None:
         """A request leaves by REST."""
@@ -128,7 +130,11 @@ class Weight(Watch):
     def _ask(self, what: str, values: Mapping[str, Any], now_ns: int) -> None:
         venue_ns = now_ns + self._skew_ns
         self._enter(venue_ns)
-        if what in CANCELS or (self._set_ns and now_ns < self._set_ns + MEASURED_NS):
+        if (
+            not self.limit
+            or what in CANCELS
+            or (self._set_ns and now_ns < self._set_ns + MEASURED_NS)
+        ):
             return
         if not EDGE_NS <= venue_ns % MINUTE_NS < MINUTE_NS - EDGE_NS:
             return
