@@ -160,7 +160,10 @@ class Encoder:
             case FetchTime():
                 return HttpRequest("GET", "/0/public/Time")
             case FetchInstruments(also):
-                return _asking("AssetPairs", ",".join((*self._subscription.symbols, *also)))
+                # A pair that is asked for as XBT/USD is listed so, and histories call it by
+                # the key that it has otherwise ("Get Trades History").
+                symbols = (*self._subscription.symbols, *also)
+                return _asking("AssetPairs", ",".join(map(rules.altname_of, symbols)))
             case FetchTops(indexes):
                 names = (rules.altname_of(self._symbol(index)) for index in indexes)
                 return _asking("Ticker", ",".join(names))

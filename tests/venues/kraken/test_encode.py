@@ -86,7 +86,7 @@ def test_a_ping() -> None:
 def test_questions() -> None:
     assert rest(FetchTime()).target == "/0/public/Time"
     assert rest(FetchInstruments(("ADA/BTC",))).target == (
-        "/0/public/AssetPairs?pair=BTC%2FUSD%2CMATIC%2FUSD%2CADA%2FBTC"
+        "/0/public/AssetPairs?pair=XBTUSD%2CMATICUSD%2CADAXBT"
     )
     assert parse_qs(rest(FetchTops((0, 1))).query) == {"pair": ["XBTUSD,MATICUSD"]}
     assert rest(FetchPrice("ETH/BTC")).target == "/0/public/Ticker?pair=ETHXBT"

@@ -174,7 +174,7 @@ def with_checksum(payload: bytes) -> bytes:
 def test_a_run_asks_for_clock_and_pairs_before_it_connects(venue: Venue) -> None:
     assert venue.asked[:2] == [
         "/0/public/Time",
-        "/0/public/AssetPairs?pair=BTC%2FUSD%2CMATIC%2FUSD",
+        "/0/public/AssetPairs?pair=XBTUSD%2CMATICUSD",
     ]
     assert [one.symbol for one in venue.engine.table] == ["BTC/USD", "MATIC/USD"]
 
