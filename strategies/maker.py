@@ -1,7 +1,7 @@
 """A two-sided market maker: one post-only bid and one offer around the market's middle.
 
 The middle is that of the market without our own orders, the book's echo of those that have just
-gone included, so that our quotes never chase themselves. Both quotes lie at least
+gone or moved included, so that our quotes never chase themselves. Both quotes lie at least
 ``half_spread_bps`` away from it, however coarse the ticks are, and are shifted against the position
 by up to ``skew_bps``, so that the side which reduces it trades first; the side that would grow it
 beyond ``max_position`` shrinks and then disappears, as does one that the balance does not pay for.
@@ -74,7 +74,7 @@ class _Echo(NamedTuple):
 class _Market:
     """One instrument that is being quoted."""
 
-    __slots__ = ("echoes", "instrument", "max_lots", "refusals", "seen", "size_lots")
+    __slots__ = ("echoes", "instrument", "max_lots", "refusals", "seen", "size_lots", "stood")
 
     def __init__(self, instrument: Instrument, parameters: MakerParameters) -> None:
         self.instrument = instrument
@@ -87,6 +87,8 @@ class _Market:
         self.echoes: list[_Echo] = []
         self.seen = (0, 0)
         """The best prices that were last quoted on; zeros when they must be looked at anew."""
+        self.stood: dict[str, int] = {}
+        """Where each of our orders was last told to stand, by client id."""
 
     def affordable_lots(self, desk: Desk, side: Side, price_ticks: int, own_lots: int) -> int:
         """Return what the balance pays for on a side; ``own_lots`` of ours there are paid for."""
@@ -134,19 +136,25 @@ class Maker(Strategy[MakerParameters]):
         elif order.state is OrderState.REJECTED:
             market.refusals[order.side].note(desk, "rejected", "the venue refused an order")
         elif order.state is OrderState.CANCELED or order.state is OrderState.EXPIRED:
-            self._gone(desk, market, order, order.size_lots - order.filled_lots)
+            lots = order.size_lots - order.filled_lots
+            self._gone(desk, market, order.side, order.price_ticks, lots)
+        stood_ticks = market.stood.pop(order.client_order_id, order.price_ticks)
+        if stood_ticks != order.price_ticks:
+            self._gone(desk, market, order.side, stood_ticks, order.open_lots)
+        if not order.state.terminal:
+            market.stood[order.client_order_id] = order.price_ticks
         if order.state is not OrderState.PENDING:
             self._look(desk, market)
 
     def on_fill(self, desk: Desk, order: OrderView, fill: Fill) -> None:
         market = self._markets[order.instrument]
-        self._gone(desk, market, order, fill.lots)
+        self._gone(desk, market, order.side, order.price_ticks, fill.lots)
         self._look(desk, market)
 
-    def _gone(self, desk: Desk, market: _Market, order: OrderView, lots: int) -> None:
+    def _gone(self, desk: Desk, market: _Market, side: Side, price_ticks: int, lots: int) -> None:
         now_ns = desk.now_ns
         market.echoes = [echo for echo in market.echoes if echo.until_ns > now_ns]
-        market.echoes.append(_Echo(now_ns + ECHO_NS, order.side, order.price_ticks, lots))
+        market.echoes.append(_Echo(now_ns + ECHO_NS, side, price_ticks, lots))
 
     def on_timer(self, desk: Desk, tag: str) -> None:
         for market in self._markets:
@@ -213,6 +221,8 @@ def _best_of_others(
     for order in orders:
         if order.side is side:
             own[order.price_ticks] = own.get(order.price_ticks, 0) + order.open_lots
+            if order.amend_ticks not in (0, order.price_ticks):  # it may stand there already
+                own[order.amend_ticks] = own.get(order.amend_ticks, 0) + order.open_lots
     for echo in echoes:
         if echo.side is side:
             own[echo.price_ticks] = own.get(echo.price_ticks, 0) + echo.lots

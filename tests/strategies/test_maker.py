@@ -247,6 +247,24 @@ def test_the_books_echo_of_a_quote_that_is_gone_is_not_the_market() -> None:
     assert again.price_ticks == bid.price_ticks
 
 
+def test_a_quote_that_is_moved_where_it_stands_is_the_market_at_neither_price() -> None:
+    desk = trading(MakerParameters("0.1", "0.4", half_spread_bps="0.5", requote_bps="0"))
+    desk.show(BIDS, ASKS)
+    desk.accept()
+    bid = desk.standing(Side.BUY)
+    assert bid is not None
+    desk.show([(999_950, 100), *BIDS], ASKS)
+    offer = desk.standing(Side.SELL)
+    bid.cancelling = True  # the change is on its way
+    bid.amend_ticks = 999_960
+    desk.show([(999_960, 100), *BIDS], ASKS)
+    assert desk.standing(Side.SELL) is offer, "it may be there already"
+    bid.price_ticks, bid.amend_ticks = 999_960, 0
+    desk.strategy.on_order(desk, bid)
+    desk.show([(999_950, 100), *BIDS], ASKS)
+    assert desk.standing(Side.SELL) is offer, "the book may still show it where it was"
+
+
 def test_an_echo_is_the_market_once_the_book_had_time_to_fade_it() -> None:
     desk = trading(MakerParameters("0.1", "0.4", half_spread_bps="0.5", requote_bps="0"))
     desk.show(BIDS, ASKS)
