@@ -63,6 +63,8 @@ class Told(Struct, frozen=True, kw_only=True):
     orders: list[list[str]]
     amend: str
     replace: bool
+    batch: int
+    batch_cancel: int
     test_place: bool
     dead_man: str
     dead_man_scope: str
@@ -108,6 +110,8 @@ def declared(venue: Venue) -> Told:
         orders=sorted([str(kind), str(tif)] for kind, tif in can.orders),
         amend=str(can.amend),
         replace=can.replace,
+        batch=can.batch,
+        batch_cancel=can.batch_cancel,
         test_place=can.test_place,
         dead_man=str(can.dead_man.kind),
         dead_man_scope=str(can.dead_man.scope),
@@ -187,6 +191,7 @@ def _rows(told: Sequence[Told]) -> Iterator[tuple[str, list[str]]]:
     yield "orders", [_orders(each.orders) for each in told]
     yield "amend", [_AMENDS[each.amend] for each in told]
     yield "replace", [_yes(each.replace) for each in told]
+    yield "in one request", [_batches(each) for each in told]
     yield "judges unplaced", [_yes(each.test_place) for each in told]
     yield "dead-man switch", [_dead_man(each) for each in told]
     yield "requests expire", [_expires(each) for each in told]
@@ -196,6 +201,12 @@ def _rows(told: Sequence[Told]) -> Iterator[tuple[str, list[str]]]:
         "verified",
         [_lines(f"{what}: {by}" for what, by in each.verified.items()) for each in told],
     )
+
+
+def _batches(told: Told) -> str:
+    if told.batch == told.batch_cancel == 1:
+        return "one order"
+    return f"{told.batch} new orders, {told.batch_cancel} cancels"
 
 
 _AMENDS: Final[dict[str, str]] = {

@@ -7,9 +7,10 @@ may spend is the throttle's.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
-from core.model.commands import Amend, Cancel, Command, Replace
+from core.model.commands import Amend, Cancel, CancelMany, Command, Replace
 from core.model.events import NO_INSTRUMENT, Costs, Scope
 from core.model.venue import Adapter
 from core.state.orders import Order, Orders
@@ -48,6 +49,8 @@ class Charges:
     def of(self, command: Command, now_ns: int) -> Costs:
         """Return what a command costs that leaves at ``now_ns``, by our own clock."""
         self._first_ns = self._first_ns or now_ns
+        if isinstance(command, CancelMany):
+            return _sum(self.of(cancel, now_ns) for cancel in command.cancels)
         changed = changed_by(command)
         order = self._orders.find(changed) if changed else None
         return self._cost(command, 0 if order is None else self._resting_ns(order, now_ns))
@@ -58,7 +61,7 @@ class Charges:
         By each kind of limit that keeps this back: on its instrument, or on the account.
         """
         keeps = self._throttle.keeps
-        if not keeps or isinstance(command, Cancel):
+        if not keeps or isinstance(command, Cancel | CancelMany):
             return ()
         instrument = instrument_of(command)
         amended = command.client_order_id if isinstance(command, Amend) else ""
@@ -84,6 +87,14 @@ class Charges:
     def _resting_ns(self, order: Order, now_ns: int) -> int:
         since_ns = self._amended_ns.get(order.client_order_id) or order.sent_ns or self._first_ns
         return max(0, now_ns - since_ns)
+
+
+def _sum(each: Iterable[Costs]) -> Costs:
+    total: dict[str, int] = {}
+    for costs in each:
+        for kind, tokens in costs:
+            total[kind] = total.get(kind, 0) + tokens
+    return tuple(total.items())
 
 
 def changed_by(command: Command) -> str:

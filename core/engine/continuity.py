@@ -63,7 +63,7 @@ class Continuity:
         proof: Proof,
         recovery: Recovery,
         clock: VenueClock,
-        placed: Callable[[bytes], Place | None],
+        placed: Callable[[bytes], tuple[Place, ...]],
         halts: Callable[[], Sequence[Halt]],
         halt: Callable[[str, HaltKind], None],
         halt_instrument: Callable[[int, str, HaltKind], None],
@@ -484,9 +484,8 @@ class Continuity:
         """
         known = {note.client_order_id for note in restored.checkpoint.orders}
         known.update(note.client_order_id for note in restored.numbers)
-        for request in restored.sent:
-            place = self._placed(request)
-            if place is not None and place.client_order_id not in known:
+        for place in (place for request in restored.sent for place in self._placed(request)):
+            if place.client_order_id not in known:
                 order = self._orders.resume(place, now_ns, "", 0, 0, ())
                 self._note_sent(order, 0, restored)
                 self._orders.on_doubt(order)

@@ -12,16 +12,25 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from core.engine.charges import changed_by
 from core.engine.outbound import Outbound
-from core.model.commands import Amend, Cancel, OrderKind, Place, Replace, TimeInForce
+from core.model.commands import (
+    Amend,
+    Cancel,
+    CancelMany,
+    OrderKind,
+    Place,
+    Replace,
+    TimeInForce,
+)
 from core.model.errors import BadParameter
 from core.model.events import Side
 from core.model.instrument import Instrument, InstrumentTable
-from core.model.strategy import Quote
+from core.model.strategy import NewOrder, Quote
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.views import OrderState, OrderView, Refusal, RefusalReason, SessionState
 from core.state.book import Book
 from core.state.chatter import Flow
 from core.state.doubts import Doubts
+from core.state.inflight import Asked
 from core.state.orders import Order, Orders
 from core.state.position import Position
 from core.state.risk import Approved, Risk
@@ -91,6 +100,8 @@ class TradingDesk:
         "_books",
         "_flow",
         "_log",
+        "_most_cancels",
+        "_most_places",
         "_orders",
         "_outbound",
         "_positions",
@@ -121,11 +132,16 @@ class TradingDesk:
         orders: Orders,
         risk: Risk,
         outbound: Outbound,
+        batch: int = 1,
+        batch_cancel: int = 1,
         seed: int,
         stamp: Callable[[], int],
         timer: Callable[[int, str], object],
         log: Callable[[str], None],
     ) -> None:
+        """``batch`` and ``batch_cancel`` are as in ``core.model.venue.Capabilities``."""
+        self._most_places = batch
+        self._most_cancels = batch_cancel
         self._table = table
         self._books = books
         self._positions = positions
@@ -197,6 +213,68 @@ class TradingDesk:
             tif = self._risk.resting
         return self._place(self._risk.approve_place, instrument, side, price_ticks, lots, kind, tif)
 
+    def place_all(self, instrument: int, orders: Sequence[NewOrder]) -> list[Order | Refusal]:
+        if not self._has(instrument):
+            return [_NO_INSTRUMENT for _ in orders]
+        if self._most_places == 1:
+            return [
+                self.place(instrument, o.side, o.price_ticks, o.lots, kind=o.kind, tif=o.tif)
+                for o in orders
+            ]
+        if not self.gate_open:
+            return [self._refused(instrument, _NOT_TRADING) for _ in orders]
+        answers: list[Order | Refusal] = []
+        for begin in range(0, len(orders), self._most_places):
+            answers += self._place_together(instrument, orders[begin : begin + self._most_places])
+        return answers
+
+    def _place_together(self, instrument: int, orders: Sequence[NewOrder]) -> list[Order | Refusal]:
+        """Judge orders one after the other, and send what is approved in one request."""
+        began_ns, now_ns = self._stamp(), self.now_ns
+        book, exposure = self._books[instrument], self._orders.exposure(instrument)
+        answers: list[Order | Refusal] = []
+        approved: list[Approved] = []
+        for o in orders:
+            name, tif = self._orders.next_id(), o.tif or self._risk.resting
+            place = Place(instrument, name, o.side, o.kind, tif, o.price_ticks, o.lots)
+            answer = self._risk.approve_place(
+                place,
+                self._table[instrument],
+                book,
+                now_ns - book.fresh_ns,
+                exposure,
+                self._positions[instrument].lots,
+                now_ns,
+            )
+            if isinstance(answer, Refusal):
+                answers.append(self._refused(instrument, answer))
+            else:
+                approved.append(answer)
+                answers.append(self._orders.add(place, now_ns))
+        added_ns = self._stamp()
+        self.risk_ns += added_ns - began_ns
+        if len(approved) > 1:
+            together = self._risk.together(instrument, approved)
+            if self._outbound.request(together, now_ns, began_ns=added_ns):
+                self.sent += len(approved)
+                return answers
+        each = iter(approved)  # the budget may have room for some
+        return [
+            one if isinstance(one, Refusal) else self._leave(next(each), one) for one in answers
+        ]
+
+    def _leave(self, approved: Approved, order: Order) -> Order | Refusal:
+        """Have a new order leave that is in the table; forget it where it cannot."""
+        if not self._outbound.request(approved, self.now_ns):
+            return self._take_back(order)
+        self.sent += 1
+        return order
+
+    def _take_back(self, order: Order) -> Refusal:
+        """Forget an order that has not left."""
+        self._orders.withdraw(order)
+        return self._not_sent(order)
+
     def way_out(
         self, instrument: int, side: Side, price_ticks: int, lots: int, tif: TimeInForce
     ) -> Order | Refusal:
@@ -234,8 +312,7 @@ class TradingDesk:
         added_ns = self._stamp()
         self.risk_ns += added_ns - began_ns
         if not self._outbound.request(answer, now_ns, began_ns=added_ns):
-            orders.withdraw(order)
-            return self._refused(instrument, self._outbound.refusal)
+            return self._take_back(order)
         self.sent += 1
         return order
 
@@ -255,18 +332,24 @@ class TradingDesk:
             return _NO_ORDER
         if own.state.terminal:
             return _NOT_OPEN
+        if not self._is_to_go(own):
+            return None
+        return None if self.send_cancel(own) else self._not_sent(own)
+
+    def _is_to_go(self, own: Order) -> bool:
+        """Note that the strategy wants an order out; return whether a cancel is to leave now."""
         name, now_ns = own.client_order_id, self.now_ns
         if name in self._unwanted and (
             own.state is not _LIVE or now_ns - self._asked_ns.get(name, 0) < CANCEL_AGAIN_NS
         ):
             # ``step`` goes on with it, less often each time: whoever asks again whenever an order
             # changes would, where the venue refuses that, cancel as fast as the network is.
-            return None
+            return False
         self._unwanted.raise_(name, now_ns)
         if own.cancelling:
-            return None
+            return False
         self._asked_ns[name] = now_ns
-        return None if self.send_cancel(own) else self._not_sent(own)
+        return True
 
     def send_cancel(self, order: Order) -> bool:
         """Send a cancel; allowed whatever the gate says."""
@@ -283,8 +366,32 @@ class TradingDesk:
     def cancel_all(self, instrument: int) -> None:
         if not self._has(instrument):
             return
-        for order in self.open_orders(instrument):
-            self.cancel(order)
+        self.send_cancels([o for o in self.open_orders(instrument) if self._is_to_go(o)])
+
+    def send_cancels(self, orders: Sequence[Order]) -> None:
+        """Send cancels, as many in one request as the venue takes; allowed whatever the gate
+        says.
+        """
+        if self._most_cancels == 1 or len(orders) == 1 or not self._outbound.hears():
+            for order in orders:
+                self.send_cancel(order)
+            return
+        for instrument in dict.fromkeys(order.instrument for order in orders):
+            there = [order for order in orders if order.instrument == instrument]
+            for begin in range(0, len(there), self._most_cancels):
+                self._cancel_together(instrument, there[begin : begin + self._most_cancels])
+
+    def _cancel_together(self, instrument: int, orders: Sequence[Order]) -> None:
+        request_id = 0
+        if len(orders) > 1:
+            cancels = tuple(_cancel_of(order) for order in orders)
+            request_id = self._outbound.request(CancelMany(instrument, cancels), self.now_ns)
+            self._await(request_id, CANCEL_NS)
+        for order in orders:
+            if request_id:
+                order.cancelling = True
+            else:
+                self.send_cancel(order)  # the budget may have room for one
 
     def take_out(self, instrument: int, *, but: str = "") -> None:
         """Cancel every order on an instrument, ``but`` one id, and go on until each is gone.
@@ -304,13 +411,16 @@ class TradingDesk:
     def step(self) -> None:
         """Cancel again what was to be taken out and still stands, as far as it is due."""
         self._try_the_other_way()
+        due: list[Order] = []
         for client_order_id in self._unwanted.due(self.now_ns):
             order = self._orders.find(client_order_id)
             if order is None or order.state.terminal:
                 self._unwanted.settle(client_order_id)
                 self._asked_ns.pop(client_order_id, None)
             elif not order.cancelling:
-                self.send_cancel(order)
+                due.append(order)
+        if due:
+            self.send_cancels(due)
 
     def _try_the_other_way(self) -> None:
         """Send again what should have taken an order out, where its answer takes too long.
@@ -327,14 +437,24 @@ class TradingDesk:
             if asked is None:
                 continue
             self._outbound.ignored(asked)
+            if isinstance(asked.command, CancelMany):
+                for cancel in asked.command.cancels:
+                    self._cancel_instead(cancel.client_order_id, asked, awaited)
+                continue
             order = self._orders.find(changed_by(asked.command))
             if order is None or order.state.terminal:
                 continue
             if isinstance(asked.command, Amend) and order.client_order_id not in self._unwanted:
                 self._await(awaited.request_id, awaited.wait_ns)
             else:
-                again = self._outbound.request(_cancel_of(order), now_ns, instead=asked)
-                self._await(again or awaited.request_id, 2 * awaited.wait_ns)
+                self._cancel_instead(order.client_order_id, asked, awaited)
+
+    def _cancel_instead(self, client_order_id: str, asked: Asked, awaited: _Awaited) -> None:
+        """Send a cancel by another way than that of a request that is not answered."""
+        order = self._orders.find(client_order_id)
+        if order is not None and not order.state.terminal:
+            again = self._outbound.request(_cancel_of(order), self.now_ns, instead=asked)
+            self._await(again or awaited.request_id, 2 * awaited.wait_ns)
 
     def hurry(self) -> None:
         """The way to the venue is open again: what is to be taken out is due now."""
@@ -445,6 +565,11 @@ class TradingDesk:
     def quote(self, instrument: int, bid: Quote | None, ask: Quote | None) -> Refusal | None:
         if not (self._has(instrument) and _is_quote(bid) and _is_quote(ask)):
             return _NO_QUOTE
+        together = self._most_places > 1 and self._quote_kind is _POST_ONLY
+        if together and bid is not None and ask is not None:
+            sides = (self._quote_of(instrument, side) for side in (_BUY, _SELL))
+            if not any(sides):
+                return self._quote_both(instrument, bid, ask)
         standing = self._quotes.get((instrument, _BUY))
         if bid is not None and standing is not None and bid.price_ticks > standing.price_ticks:
             # The market rises: the offer makes way first, so that the bid does not meet it.
@@ -452,6 +577,18 @@ class TradingDesk:
             return self._quote_side(instrument, _BUY, bid) or second
         first = self._quote_side(instrument, _BUY, bid)
         return self._quote_side(instrument, _SELL, ask) or first
+
+    def _quote_both(self, instrument: int, bid: Quote, ask: Quote) -> Refusal | None:
+        """Place both sides, of which neither stands, in one request."""
+        wanted = ((_BUY, bid), (_SELL, ask))
+        orders = [NewOrder(side, q.price_ticks, q.lots, _POST_ONLY) for side, q in wanted]
+        first = None
+        for (side, _), answer in zip(wanted, self.place_all(instrument, orders), strict=True):
+            if isinstance(answer, Refusal):
+                first = first or Refusal(answer.reason, answer.text, side)
+            else:
+                self._quotes[instrument, side] = answer
+        return first
 
     def _quote_side(self, instrument: int, side: Side, wanted: Quote | None) -> Refusal | None:
         """Have one side stand as wanted; what cannot be moved there does not stay where it is."""

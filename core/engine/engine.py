@@ -41,6 +41,7 @@ from core.model.events import (
     AccountReport,
     BalanceLocked,
     BalanceMoved,
+    BatchOutcome,
     BookDelta,
     BookSnapshot,
     BookTop,
@@ -242,6 +243,8 @@ class Engine:
             orders=self.orders,
             risk=self.risk,
             outbound=self.outbound,
+            batch=can.batch,
+            batch_cancel=can.batch_cancel,
             seed=setup.seed,
             stamp=stamp,
             timer=self.timers.push,
@@ -479,6 +482,7 @@ class Engine:
             SessionNotice: self._on_notice,
             Numbered: self.lines.on_numbered,
             Ignored: self.counts.on_ignored,
+            BatchOutcome: _on_nothing,
             ReplaceOutcome: _on_nothing,
         }
         self.remedies = Remedies(

@@ -18,11 +18,13 @@ from core.model.commands import (
     Amend,
     Cancel,
     CancelAll,
+    CancelMany,
     Command,
     Logon,
     OrderKind,
     Ping,
     Place,
+    PlaceMany,
     QueryOrder,
     Replace,
     Riskless,
@@ -51,6 +53,7 @@ _ORDER = Share.ORDER
 _SHARES: dict[type[Command], Share] = {
     Cancel: Share.CANCEL,
     CancelAll: Share.CANCEL,
+    CancelMany: Share.CANCEL,
     Logon: Share.PROOF,
     Ping: Share.PROOF,
     SubscribeMarket: Share.PROOF,
@@ -300,6 +303,10 @@ class Outbound:
             if session.link == asked.line:
                 session.ignored()
 
+    def hears(self) -> bool:
+        """Whether the connection that orders go over is in use and answers."""
+        return any(s.hears for s in self._sessions if Role.ORDERS in s.line.carries)
+
     def unreached(self, asked: Asked) -> None:
         """REST was not reached: what may go either way goes over the line next, where that stands.
 
@@ -396,7 +403,7 @@ class Outbound:
                 continue
             command = asked.command
             place = command.new if isinstance(command, Replace) else command
-            adds = isinstance(place, Place) or (
+            adds = isinstance(place, Place | PlaceMany) or (
                 isinstance(place, Amend) and place.price_ticks is not None
             )
             if adds and halted(instrument_of(command)):

@@ -22,10 +22,12 @@ from core.model.commands import (
     Amend,
     Cancel,
     CancelAll,
+    CancelMany,
     Command,
     FetchOpenOrders,
     FetchOrderTrades,
     Place,
+    PlaceMany,
     QueryOrder,
     Replace,
     Riskless,
@@ -38,6 +40,7 @@ from core.model.events import (
     Reply,
     UnknownExecution,
     Verdict,
+    outcomes,
 )
 from core.model.units import NS_PER_S
 from core.state.doubts import Doubts
@@ -103,7 +106,9 @@ class Proof:
         """Sizes of the orders whose request the venue has taken, and tells of elsewhere."""
         self._readers: dict[type[Command], Callable[[Any, Asked, Reply, int], None]] = {
             Place: self._on_place,
+            PlaceMany: self._on_place_many,
             Cancel: self._on_cancel,
+            CancelMany: self._on_cancel_many,
             Replace: self._on_replace,
             Amend: self._on_amend,
             CancelAll: self._on_cancel_all,
@@ -208,6 +213,13 @@ class Proof:
         if order is not None:
             self._placed(order, reply.verdict, reply.code, reply.text, now_ns)
 
+    def _on_place_many(self, many: PlaceMany, _: Asked, reply: Reply, now_ns: int) -> None:
+        told = outcomes(reply, len(many.places))
+        for place, outcome in zip(many.places, told, strict=True):
+            order = self._orders.find(place.client_order_id)
+            if order is not None:
+                self._placed(order, *outcome, now_ns)
+
     def _placed(self, order: Order, verdict: Verdict, code: int, text: str, now_ns: int) -> None:
         if verdict is _DONE:
             if not order.proved and self._tells_ns:
@@ -225,6 +237,10 @@ class Proof:
 
     def _on_cancel(self, cancel: Cancel, _: Asked, reply: Reply, now_ns: int) -> None:
         self._cancelled(cancel, reply.verdict, now_ns)
+
+    def _on_cancel_many(self, many: CancelMany, _: Asked, reply: Reply, now_ns: int) -> None:
+        for cancel in many.cancels:
+            self._cancelled(cancel, reply.verdict, now_ns)
 
     def _cancelled(self, cancel: Cancel, verdict: Verdict, now_ns: int) -> None:
         order = self._orders.find(cancel.client_order_id)

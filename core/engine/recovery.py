@@ -373,12 +373,15 @@ class Recovery:
         """Take out what an earlier boot left and the venue lists, whatever else is in doubt."""
         if not self._cancel_leftovers:
             return
+        left = []
         for order in self._orders.open():
             ours = self._orders.is_of_this_boot(order.client_order_id)
             if not ours and not order.cancelling and order.state is OrderState.LIVE:
                 text = order_text(self._table[order.instrument], order)
                 self._log(f"left by an earlier run, cancelling: {text}")
-                self._desk.send_cancel(order)
+                left.append(order)
+        if left:
+            self._desk.send_cancels(left)
 
     def on_no_reply(self, asked: Asked) -> None:
         """An answer will not come: the pass it belongs to proves nothing."""
@@ -530,9 +533,9 @@ class Recovery:
         Our table is no proof: an order of ours may stand on any symbol that this scope ever traded.
         Nothing can be listed before the venue has said what there is.
         """
-        for order in self._orders.open():
-            if not order.cancelling:
-                self._desk.send_cancel(order)
+        standing = [order for order in self._orders.open() if not order.cancelling]
+        if standing:
+            self._desk.send_cancels(standing)
         if self._proves and len(self._table) and not len(self._orders) and not self.left:
             self._dirty = False
             self._strays.clear()

@@ -22,12 +22,13 @@ from core.model.commands import (
     Logon,
     Ping,
     Place,
+    PlaceMany,
     Replace,
     SetDeadMan,
     SubscribeMarket,
     SubscribePrivate,
 )
-from core.model.events import NO_INSTRUMENT, ReplaceOutcome, Reply, Side, Verdict
+from core.model.events import NO_INSTRUMENT, ReplaceOutcome, Reply, Side, Verdict, outcomes
 from core.model.halts import WHOLE_RUN, HaltKind
 from core.model.venue import Remedy
 from core.state.inflight import Asked
@@ -90,6 +91,10 @@ class Remedies:
             self._risk.on_accepted(command.instrument, command.side)
         elif isinstance(command, Place):
             self._heed(_whole(command.instrument, command.side, reply), now_ns)
+        elif isinstance(command, PlaceMany):
+            told = outcomes(reply, len(command.places))
+            for place, outcome in zip(command.places, told, strict=True):
+                self._heed(_Half(place.instrument, place.side, *outcome), now_ns)
         elif isinstance(command, Replace):
             self._heed(_new_half(command, reply), now_ns)
         elif isinstance(command, Amend):

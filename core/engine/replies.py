@@ -15,7 +15,16 @@ from msgspec.structs import replace
 from core.engine.charges import instrument_of
 from core.engine.outbound import Door, Outbound
 from core.engine.turn import Turn
-from core.model.commands import Amend, Cancel, CancelAll, Place, QueryOrder, Replace
+from core.model.commands import (
+    Amend,
+    Cancel,
+    CancelAll,
+    CancelMany,
+    Place,
+    PlaceMany,
+    QueryOrder,
+    Replace,
+)
 from core.model.errors import RemoteFault
 from core.model.events import AccountReport, Event, OrderReport, Reply, VenueStatus, Verdict
 from core.model.venue import Adapter
@@ -27,10 +36,11 @@ from core.state.inflight import Asked
 from core.state.throttle import Throttle
 from core.state.venue_clock import VenueClock
 
-OF_ORDERS = frozenset((Place, Replace, Amend, Cancel))
-"""What changes one order: nobody but those who keep orders waits for the replies to it."""
+OF_ORDERS = frozenset((Place, PlaceMany, Replace, Amend, Cancel, CancelMany))
+"""What changes the orders that it names: nobody but who keeps orders waits for the replies."""
 
-_CANCELS = frozenset((Cancel, CancelAll))
+_CANCELS = frozenset((Cancel, CancelAll, CancelMany))
+_PLACES = frozenset((Place, PlaceMany, Replace))
 
 _DONE = Verdict.DONE  # bound once: every reply is asked
 
@@ -146,9 +156,9 @@ class Replies:
     def time(self, asked: Asked) -> None:
         """Note how long the reply to an order or its cancel took."""
         kind = type(asked.command)
-        if kind is Place or kind is Replace:
+        if kind in _PLACES:
             self._hops.record(hop.ORDER_ACK, self._turn.now_ns - asked.sent_ns)
-        elif kind is Cancel or kind is Amend:
+        else:
             self._hops.record(hop.CANCEL_ACK, self._turn.now_ns - asked.sent_ns)
 
     def _refused(self, asked: Asked | None, reply: Reply) -> None:

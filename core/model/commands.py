@@ -65,12 +65,26 @@ class Place(Command, frozen=True, gc=False):
     lots: int
 
 
+class PlaceMany(Command, frozen=True):
+    """New orders on one instrument in one request; the venue takes or refuses each by itself."""
+
+    instrument: int
+    places: tuple[Place, ...]
+
+
 class Cancel(Riskless, frozen=True, gc=False):
     """Take one order out. ``venue_order_id`` is "" as long as the venue told none."""
 
     instrument: int
     client_order_id: str
     venue_order_id: str
+
+
+class CancelMany(Riskless, frozen=True):
+    """Take orders on one instrument out in one request."""
+
+    instrument: int
+    cancels: tuple[Cancel, ...]
 
 
 class Replace(Command, frozen=True):

@@ -11,6 +11,7 @@ sizes are cumulative, and every fill carries the venue's own trade id.
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -494,6 +495,20 @@ NO_REQUEST = 0
 """``request_id`` of an error that names no request: its verdict holds for the connection."""
 
 
+class Outcome(NamedTuple):
+    """What a reply proves of one order of several, with the venue's code and words."""
+
+    verdict: Verdict
+    code: int = 0
+    text: str = ""
+
+
+class BatchOutcome(Event, frozen=True):
+    """What became of each order of a request for several, in the order of the request."""
+
+    outcomes: tuple[Outcome, ...]
+
+
 class Reply(Event, frozen=True, kw_only=True):
     """The venue answered the request ``request_id``; ``facts`` are what the answer proves.
 
@@ -521,3 +536,15 @@ class Reply(Event, frozen=True, kw_only=True):
     budgets: tuple[BudgetUse, ...] = ()
     more: str = ""
     client_order_id: str = ""
+
+
+def outcomes(reply: Reply, count: int) -> tuple[Outcome, ...]:
+    """Return what a reply proves of each order of a request for so many.
+
+    One that says that it is done, and not of each order what became of it, proves nothing.
+    """
+    for fact in reply.facts:
+        if type(fact) is BatchOutcome and len(fact.outcomes) == count:
+            return fact.outcomes
+    verdict = Verdict.UNKNOWN if reply.verdict is Verdict.DONE else reply.verdict
+    return (Outcome(verdict, reply.code, reply.text),) * count

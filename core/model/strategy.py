@@ -27,6 +27,16 @@ class Quote(Struct, frozen=True, gc=False):
     lots: int
 
 
+class NewOrder(Struct, frozen=True, gc=False):
+    """One of several new orders, as ``Desk.place`` takes it."""
+
+    side: Side
+    price_ticks: int
+    lots: int
+    kind: OrderKind = OrderKind.LIMIT
+    tif: TimeInForce | None = None
+
+
 class Desk(Protocol):
     """All that a strategy may see and do."""
 
@@ -74,6 +84,16 @@ class Desk(Protocol):
         """
         ...
 
+    def place_all(
+        self, instrument: int, orders: Sequence[NewOrder]
+    ) -> Sequence[OrderView | Refusal]:
+        """Send several new orders on one instrument, in as few requests as the venue takes.
+
+        Returns what became of each, in their order: risk and venue judge each by itself, as if
+        those before it were open already.
+        """
+        ...
+
     def cancel(self, order: OrderView) -> Refusal | None:
         """Have the venue take an order out: the cancel is sent again until the order is gone.
 
@@ -82,7 +102,7 @@ class Desk(Protocol):
         ...
 
     def cancel_all(self, instrument: int) -> None:
-        """Cancel our own open orders on an instrument, one by one; others' are left alone."""
+        """Cancel our own open orders on an instrument; others' are left alone."""
         ...
 
     def replace(self, order: OrderView, price_ticks: int, lots: int) -> OrderView | Refusal:

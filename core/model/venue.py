@@ -190,6 +190,10 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     amend: AmendKind
     replace: bool
     """Whether it can take one order out and place another in one request."""
+    batch: int = 1
+    """How many new orders on one instrument it takes in one request."""
+    batch_cancel: int = 1
+    """How many orders on one instrument it takes out in one request."""
     test_place: bool
     """Whether it judges an order without placing it."""
     request_expiry_ns: int | None
@@ -400,8 +404,8 @@ class Adapter(Protocol):
         """Return what the venue calls the pair of two assets, if it has it."""
         ...
 
-    def placed(self, request: bytes) -> Place | None:
-        """Return the new order that a recorded request asks for, ``None`` for any other request.
+    def placed(self, request: bytes) -> tuple[Place, ...]:
+        """Return the new orders that a recorded request asks for, none for any other request.
 
         Where the grid was finer then, its size is rounded up, and its price down.
         """

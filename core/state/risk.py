@@ -16,11 +16,11 @@ limit while a run goes on; which halts an operator may take back, ``core.model.h
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import asdict
 
-from core.model.commands import Amend, OrderKind, Place, Replace, TimeInForce
+from core.model.commands import Amend, OrderKind, Place, PlaceMany, Replace, TimeInForce
 from core.model.errors import BadConfig, Misuse
 from core.model.events import Side
 from core.model.frozen import Frozen
@@ -140,7 +140,7 @@ class TotalLimits(Frozen, frozen=True):
 class Approved(Frozen, frozen=True):
     """A command that may leave. Made by ``Risk`` and by nothing else."""
 
-    command: Place | Replace | Amend
+    command: Place | PlaceMany | Replace | Amend
 
 
 class _Rate:
@@ -352,6 +352,16 @@ class Risk:
             True,
         )
         return Approved(place) if refusal is None else refusal
+
+    def together(self, instrument: int, approved: Sequence[Approved]) -> Approved:
+        """Return new orders that are approved each by itself as one command.
+
+        Raises ``Misuse`` for anything else.
+        """
+        places = tuple(one.command for one in approved if isinstance(one.command, Place))
+        if len(places) != len(approved) or any(p.instrument != instrument for p in places):
+            raise Misuse("only new orders on one instrument leave together")
+        return Approved(PlaceMany(instrument, places))
 
     def approve_way_out(
         self,

@@ -15,7 +15,7 @@ from typing import Any
 from core.model.commands import OrderKind, TimeInForce
 from core.model.events import Fill, MarketTrade, Side
 from core.model.instrument import Instrument
-from core.model.strategy import Quote, Strategy
+from core.model.strategy import NewOrder, Quote, Strategy
 from core.model.units import Grid
 from core.model.views import (
     BookState,
@@ -194,6 +194,14 @@ class FakeDesk:
         )
         self.orders.append(order)
         return order
+
+    def place_all(
+        self, instrument: int, orders: Sequence[NewOrder]
+    ) -> Sequence[OrderView | Refusal]:
+        return [
+            self.place(instrument, o.side, o.price_ticks, o.lots, kind=o.kind, tif=o.tif)
+            for o in orders
+        ]
 
     def cancel(self, order: OrderView) -> Refusal | None:
         self.calls += 1

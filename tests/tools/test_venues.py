@@ -88,6 +88,8 @@ def test_what_differs_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     changes = {
         "orders": frozenset({(OrderKind.LIMIT, TimeInForce.GTC)}),
         "amend": AmendKind.PRICE_AND_SIZE,
+        "batch": 15,
+        "batch_cancel": 50,
         "request_expiry_ns": None,
         "dead_man": timer,
     }
@@ -98,6 +100,7 @@ def test_what_differs_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     for words in (
         "orders            limit: gtc\n",
         "amend             price and size\n",
+        "in one request    15 new orders, 50 cancels\n",
         "requests expire   never\n",
         "dead-man switch   timer after 60 s, of the account\n",
     ):

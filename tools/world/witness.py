@@ -6,12 +6,12 @@ what the code behind the desk made of it. A replay runs without a witness and ha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from core.model.commands import OrderKind, TimeInForce
 from core.model.events import Fill, MarketTrade, Side
-from core.model.strategy import Desk, Quote, Strategy
+from core.model.strategy import Desk, NewOrder, Quote, Strategy
 from core.model.views import BookView, OrderView, Refusal, RefusalReason, SessionState
 
 
@@ -80,6 +80,18 @@ class WitnessDesk:
             tif = tif or TimeInForce.GTC
             self._hearer.on_asked(Asked(symbol, name, side, kind, tif, price_ticks, lots))
         return answer
+
+    def place_all(
+        self, instrument: int, orders: Sequence[NewOrder]
+    ) -> Sequence[OrderView | Refusal]:
+        answers = self._desk.place_all(instrument, orders)
+        for o, answer in zip(orders, answers, strict=True):
+            if not isinstance(answer, Refusal):
+                symbol, name = self._symbol(instrument), answer.client_order_id
+                tif = o.tif or TimeInForce.GTC
+                asked = Asked(symbol, name, o.side, o.kind, tif, o.price_ticks, o.lots)
+                self._hearer.on_asked(asked)
+        return answers
 
     def replace(self, order: OrderView, price_ticks: int, lots: int) -> OrderView | Refusal:
         side, kind, tif = order.side, order.kind, order.tif

@@ -224,8 +224,8 @@ class World(Tank):
     def _placed(self, records: Sequence[Record]) -> set[str]:
         """Return the names of the orders that records of requests tell of."""
         placed = self.house.adapter.placed
-        places = [placed(record.payload) for record in records if record.kind == Kind.SEND]
-        return {place.client_order_id for place in places if place is not None}
+        sent = (record.payload for record in records if record.kind == Kind.SEND)
+        return {place.client_order_id for request in sent for place in placed(request)}
 
     def stop_process(self, for_ns: int) -> None:
         """Have the process not run for a while; what comes meanwhile waits for it."""

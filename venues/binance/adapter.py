@@ -12,6 +12,7 @@ from core.model.commands import (
     Amend,
     Cancel,
     CancelAll,
+    CancelMany,
     Command,
     FetchAccount,
     FetchBook,
@@ -27,6 +28,7 @@ from core.model.commands import (
     OrderKind,
     Ping,
     Place,
+    PlaceMany,
     QueryOrder,
     Replace,
     Riskless,
@@ -115,6 +117,7 @@ _COSTS: Final[dict[type[Command], Costs]] = {
     Place: _ORDER,
     Replace: _ORDER,
     **dict.fromkeys((SubscribeMarket, SubscribeBook, UnsubscribeBook, Ping, SetDeadMan), ()),
+    **dict.fromkeys((PlaceMany, CancelMany), ()),  # it has no batches: never asked for
     **{kind: (("weight", weight), ("raw", 1)) for kind, weight in _WEIGHTS.items()},
 }
 
@@ -188,8 +191,8 @@ class SpotAdapter:
         """Return the name of a pair: both assets, one after the other."""
         return base + quote
 
-    def placed(self, request: bytes) -> Place | None:
-        """Return the order that a request asks for; see ``core.model.venue.Adapter.placed``."""
+    def placed(self, request: bytes) -> tuple[Place, ...]:
+        """Return the orders that a request asks for; see ``core.model.venue.Adapter.placed``."""
         return self._encoder.placed(request)
 
     def encode_rest(self, command: Command, venue_ns: int) -> HttpRequest:

@@ -282,18 +282,19 @@ class Encoder:
         for instrument in instruments:
             self._forms[instrument.index] = Forms(instrument, self._recv_window_ms, signed=signed)
 
-    def placed(self, request: bytes) -> Place | None:
-        """Return the order that a request asks for; see ``core.model.venue.Adapter.placed``."""
+    def placed(self, request: bytes) -> tuple[Place, ...]:
+        """Return the orders that a request asks for; see ``core.model.venue.Adapter.placed``."""
         if not _NEW.match(request):
-            return None
+            return ()
         try:
             order = _read_sent(request).params
         except msgspec.DecodeError:
-            return None
+            return ()
         for forms in self._forms.values():
             if forms.instrument.symbol == order.symbol:
-                return _place_of(order, forms.instrument)
-        return None
+                place = _place_of(order, forms.instrument)
+                return () if place is None else (place,)
+        return ()
 
     def encode(self, command: Command, request_id: int, venue_ns: int) -> WireRequest | HttpRequest:
         """Return the request for a command; see ``core.model.venue.Adapter.encode``."""

@@ -24,6 +24,7 @@ from core.model.commands import (
     Logon,
     Ping,
     Place,
+    PlaceMany,
     QueryOrder,
     Riskless,
     SubscribeMarket,
@@ -158,8 +159,8 @@ class SpotAdapter:
         """Return the name of a pair: both assets, with a slash between them."""
         return f"{base}/{quote}"
 
-    def placed(self, request: bytes) -> Place | None:
-        """Return the order that a request asks for, see ``trading.placed``."""
+    def placed(self, request: bytes) -> tuple[Place, ...]:
+        """Return the orders that a request asks for, see ``trading.placed``."""
         return trading.placed(request, self._names.find)
 
     def encode_rest(self, command: Command, venue_ns: int) -> HttpRequest:
@@ -187,6 +188,8 @@ class SpotAdapter:
         kind = type(command)
         if kind is Place:
             return _PLACE
+        if isinstance(command, PlaceMany):
+            return ((rules.ORDERS, rates.batch_add(len(command.places))),)
         if kind is Cancel:
             return ((rules.ORDERS, rates.cancel(resting_ns)),)
         if kind is Amend:
@@ -228,6 +231,8 @@ def _capabilities(subscription: Subscription) -> Capabilities:
         streams=frozenset(Stream),
         orders=trading.TAKES,
         amend=AmendKind.PRICE_AND_SIZE,
+        batch=trading.BATCH_ADD[1],
+        batch_cancel=trading.BATCH_CANCEL[1],
         replace=False,
         test_place=True,
         request_expiry_ns=subscription.recv_window_ms * NS_PER_MS,

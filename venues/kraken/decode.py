@@ -17,6 +17,7 @@ from typing import Final
 from core.model.errors import Drifted, Malformed, OffGrid
 from core.model.events import (
     NO_REQUEST,
+    BatchOutcome,
     BookDelta,
     BookSnapshot,
     BookTop,
@@ -25,6 +26,7 @@ from core.model.events import (
     Levels,
     MarketTrade,
     Notice,
+    Outcome,
     Reply,
     SessionNotice,
     Side,
@@ -195,6 +197,9 @@ class Decoder:
             return
         proved = answers.read(payload)
         verdict, error = proved.verdict, proved.error
+        if verdict is Verdict.DONE and method == "batch_add":
+            events.append(_batch(proved))
+            return
         if verdict is Verdict.DONE and len(proved.orders) == 1:
             verdict, error = proved.orders[0].verdict, proved.orders[0].error
         if verdict is Verdict.DONE:
@@ -299,6 +304,17 @@ def _take_nameless(payload: bytes, events: list[Event]) -> None:
     if answer.success or answer.method:
         raise Drifted(f"an answer to a method that was not asked for: {answer.method[:40]!r}")
     events.append(refused(answer.req_id or NO_REQUEST, answer.error))
+
+
+def _batch(proved: answers.Proved) -> Reply:
+    """Return what an answer says of each order of a batch."""
+    told = tuple(
+        Outcome(Verdict.DONE)
+        if one.verdict is Verdict.DONE
+        else Outcome(one.verdict, verdicts.CODE, one.error)
+        for one in proved.orders
+    )
+    return Reply(request_id=proved.request_id, verdict=Verdict.DONE, facts=(BatchOutcome(told),))
 
 
 def refused(request_id: int, error: str) -> Reply:

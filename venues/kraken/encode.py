@@ -15,6 +15,7 @@ from typing import Final
 from core.model.commands import (
     Amend,
     Cancel,
+    CancelMany,
     Command,
     FetchAccount,
     FetchBook,
@@ -28,6 +29,7 @@ from core.model.commands import (
     Logon,
     Ping,
     Place,
+    PlaceMany,
     QueryOrder,
     SetDeadMan,
     SubscribeBook,
@@ -98,8 +100,13 @@ class Encoder:
             case Place(index):
                 deadline_ns = trading.deadline_ns(venue_ns, self._valid_ns)
                 return trading.add_order(self._row(index), command, deadline_ns, request_id)
+            case PlaceMany(index, places):
+                deadline_ns = trading.deadline_ns(venue_ns, self._valid_ns)
+                return trading.batch_add(self._row(index), places, deadline_ns, request_id)
             case Cancel(_, name, number):
                 return trading.cancel_order(number, name, request_id)
+            case CancelMany(_, cancels):
+                return trading.batch_cancel(cancels, request_id)
             case Amend(index):
                 deadline_ns = trading.deadline_ns(venue_ns, self._valid_ns)
                 return trading.amend_order(self._row(index), command, deadline_ns, request_id)

@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from core.model.commands import Amend, OrderKind, Place, TimeInForce
+from core.model.commands import Amend, Cancel, OrderKind, Place, TimeInForce
 from core.model.errors import BadParameter, Malformed
 from core.model.events import Side
 from core.model.instrument import Instrument
@@ -119,16 +119,14 @@ def cancel_all(request_id: int) -> WireRequest:
     return _request("cancel_all", "", request_id)
 
 
-def batch_cancel(
-    order_ids: Sequence[str], client_order_ids: Sequence[str], request_id: int
-) -> WireRequest:
-    """Return the cancel of several orders, of any pairs."""
-    _check_batch(len(order_ids) + len(client_order_ids), BATCH_CANCEL)
-    orders = ",".join(f'"{_venue(one)}"' for one in order_ids)
-    params = f'"orders":[{orders}]'  # required, though it may be empty beside names
-    if client_order_ids:
-        names = ",".join(f'"{_name(one)}"' for one in client_order_ids)
-        params += f',"cl_ord_id":[{names}]'
+def batch_cancel(cancels: Sequence[Cancel], request_id: int) -> WireRequest:
+    """Return the cancel of several orders, each by the venue's id where that is known."""
+    _check_batch(len(cancels), BATCH_CANCEL)
+    numbers = [_venue(one.venue_order_id) for one in cancels if one.venue_order_id]
+    names = [_name(one.client_order_id) for one in cancels if not one.venue_order_id]
+    params = f'"orders":[{_texts(numbers)}]'  # required, though it may be empty beside names
+    if names:
+        params += f',"cl_ord_id":[{_texts(names)}]'
     return _request("batch_cancel", params, request_id)
 
 
@@ -156,8 +154,8 @@ def subscribe_balances(request_id: int) -> WireRequest:
 # -- what was sent -----------------------------------------------------------------------------
 
 
-class _Sent(Struct, frozen=True, gc=False, kw_only=True):
-    symbol: str
+class _Order(Struct, frozen=True, gc=False, kw_only=True):
+    symbol: str = ""
     side: Literal["buy", "sell"]
     order_type: Literal["limit", "market"]
     time_in_force: TimeInForce = TimeInForce.GTC
@@ -168,28 +166,50 @@ class _Sent(Struct, frozen=True, gc=False, kw_only=True):
     validate: bool = False
 
 
-class _Request(Struct, frozen=True, gc=False):
-    params: _Sent
+class _Orders(Struct, frozen=True, gc=False, kw_only=True):
+    symbol: str
+    orders: list[_Order]
+    validate: bool = False
 
 
-_HEAD: Final = b'{"method":"add_order",'
-_read_request = messages.decoder(_Request)
+class _One(Struct, frozen=True, gc=False):
+    params: _Order
 
 
-def placed(request: bytes, find: Callable[[str], Instrument | None]) -> Place | None:
-    """Return the new order that a recorded request asks for, ``None`` for any other.
+class _Many(Struct, frozen=True, gc=False):
+    params: _Orders
 
-    On a grid that was finer then, its size is rounded up, and its price down.
+
+_ONE_HEAD: Final = b'{"method":"add_order",'
+_MANY_HEAD: Final = b'{"method":"batch_add",'
+_read_one = messages.decoder(_One)
+_read_many = messages.decoder(_Many)
+
+
+def placed(request: bytes, find: Callable[[str], Instrument | None]) -> tuple[Place, ...]:
+    """Return the new orders that a recorded request asks for, none for any other.
+
+    On a grid that was finer then, their sizes are rounded up, and their prices down.
     """
-    if not request.startswith(_HEAD):
-        return None
+    params: _Order | _Orders
     try:
-        sent = _read_request(request).params
+        if request.startswith(_ONE_HEAD):
+            params = _read_one(request).params
+        elif request.startswith(_MANY_HEAD):
+            params = _read_many(request).params
+        else:
+            return ()
     except messages.FAILURES:
-        return None
-    instrument = find(sent.symbol)
-    if instrument is None or sent.validate:
-        return None
+        return ()
+    instrument = find(params.symbol)
+    if instrument is None or params.validate:
+        return ()
+    orders = params.orders if isinstance(params, _Orders) else (params,)
+    read = (_placed(instrument, sent) for sent in orders)
+    return tuple(place for place in read if place is not None)
+
+
+def _placed(instrument: Instrument, sent: _Order) -> Place | None:
     kind = OrderKind.MARKET if sent.order_type == "market" else OrderKind.LIMIT
     if sent.post_only:
         kind = OrderKind.POST_ONLY
@@ -227,6 +247,10 @@ def _order(instrument: Instrument, place: Place) -> str:
     if place.kind is not OrderKind.MARKET:
         order += f',"limit_price":{instrument.tick.text(place.price_ticks)}'
     return f'{order},"cl_ord_id":"{_name(place.client_order_id)}"'
+
+
+def _texts(each: Sequence[str]) -> str:
+    return ",".join(f'"{one}"' for one in each)
 
 
 def _which(order_id: str, client_order_id: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -79,7 +80,7 @@ class House:
         parts: dict[str, Any] = {
             "outbound": SimpleNamespace(request=self._request),
             "turn": self.turn,
-            "desk": SimpleNamespace(send_cancel=self._send_cancel),
+            "desk": SimpleNamespace(send_cancels=self._send_cancels),
             "proof": proof,
             "clock": SimpleNamespace(offset_ns=0, known=True),
         }
@@ -107,10 +108,10 @@ class House:
         self.shares.append(share)
         return self._id
 
-    def _send_cancel(self, order: Order) -> bool:
-        self.cancels.append(order.client_order_id)
-        order.cancelling = True
-        return True
+    def _send_cancels(self, orders: Sequence[Order]) -> None:
+        for order in orders:
+            self.cancels.append(order.client_order_id)
+            order.cancelling = True
 
     def _whose(self, report: OrderReport | UnknownExecution) -> None:
         self.orders.disown(report.instrument, report.venue_order_id)

@@ -4,11 +4,13 @@ import pytest
 
 from core.model import commands
 from core.model.commands import (
+    CancelMany,
     Command,
     FetchBook,
     FetchOpenOrders,
     Ping,
     Place,
+    PlaceMany,
     Replace,
     SetDeadMan,
     SubscribeBook,
@@ -64,8 +66,8 @@ def test_every_environment_has_both_lines_and_verified_tls() -> None:
 ROOTS = ("Command", "Riskless")
 OF_THE_MARKET_LINE = (SubscribeMarket, SubscribeBook, UnsubscribeBook, Ping)
 """Frames there count against that connection alone. The first is all that is ever sent."""
-NEVER_SENT = (SetDeadMan,)
-"""The venue has no such timer."""
+NEVER_SENT = (SetDeadMan, PlaceMany, CancelMany)
+"""The venue has no such timer, and takes no several orders in one request."""
 
 
 def every_command() -> list[type[Command]]:

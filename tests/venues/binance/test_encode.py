@@ -337,15 +337,14 @@ def test_an_order_is_read_again_from_what_was_sent(side: Side, command: Place | 
     command = place if isinstance(command, Place) else Replace(OLD, place)
     request = ADAPTER.encode(command, 17, world.NOW_NS)
     assert isinstance(request, WireRequest)
-    assert ADAPTER.placed(request.body) == place
+    assert ADAPTER.placed(request.body) == (place,)
 
 
 def test_an_order_at_market_is_read_again_without_a_price() -> None:
     market = world.place(kind=OrderKind.MARKET, tif=TimeInForce.IOC, price_ticks=0)
     request = ADAPTER.encode(market, 17, world.NOW_NS)
     assert isinstance(request, WireRequest)
-    placed = ADAPTER.placed(request.body)
-    assert placed is not None
+    [placed] = ADAPTER.placed(request.body)
     assert (placed.price_ticks, placed.lots) == (0, market.lots)
 
 
@@ -355,7 +354,7 @@ def test_an_order_at_market_is_read_again_without_a_price() -> None:
 def test_no_other_request_is_an_order(command: Command) -> None:
     request = ADAPTER.encode(command, 17, world.NOW_NS)
     assert isinstance(request, WireRequest)
-    assert ADAPTER.placed(request.body) is None
+    assert ADAPTER.placed(request.body) == ()
 
 
 HEAD = b'{"id":"p1","method":"order.place","params":'
@@ -372,11 +371,10 @@ OURS = b'"side":"BUY","quantity":"1","newClientOrderId":"a"'
     ],
 )
 def test_what_was_no_order_of_ours_is_none(request_bytes: bytes) -> None:
-    assert ADAPTER.placed(request_bytes) is None
+    assert ADAPTER.placed(request_bytes) == ()
 
 
 def test_an_order_of_a_finer_grid_is_no_smaller_by_todays() -> None:
     ours = OURS.replace(b'"quantity":"1"', b'"quantity":"0.000015"')
-    place = ADAPTER.placed(HEAD + b'{"symbol":"BTCUSDT","price":"1.001",' + ours + b"}}")
-    assert place is not None
+    [place] = ADAPTER.placed(HEAD + b'{"symbol":"BTCUSDT","price":"1.001",' + ours + b"}}")
     assert (place.price_ticks, place.lots) == (100, 2)

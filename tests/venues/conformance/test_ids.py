@@ -83,6 +83,5 @@ def test_an_id_is_as_it_is_in_the_request_and_read_back_from_it(name: str) -> No
         request = made.encode(place, number, 1_790_000_000_000_000_000)
         assert told.encode() in request.body
         if isinstance(request, WireRequest):
-            back = made.placed(request.body)
-            assert back is not None
+            [back] = made.placed(request.body)
             assert (back.client_order_id, back.side, back.lots) == (told, Side.BUY, 100)

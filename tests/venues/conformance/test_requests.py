@@ -51,13 +51,17 @@ def test_a_command_has_a_cost_in_known_limits_or_is_none_of_the_venue(
     name: str, kind: type[Command]
 ) -> None:
     adapter = samples.EVERY[name].adapter()
-    command = kind(*(0 for _ in kind.__struct_fields__))
+    command = kind(*(() if _is_many(kind, name) else 0 for name in kind.__struct_fields__))
     try:
         cost = dict(adapter.cost(command))
     except Misuse:
         return
     assert set(cost) <= {limit.kind for limit in adapter.limits}
     assert all(tokens >= 0 for tokens in cost.values())
+
+
+def _is_many(kind: type[Command], field: str) -> bool:
+    return str(kind.__annotations__.get(field, "")).startswith("tuple")
 
 
 @pytest.mark.parametrize("name", samples.EVERY)

@@ -75,7 +75,7 @@ def test_a_quote_is_moved_where_it_stands() -> None:
         assert w.act(w.desk.quote, 0, Quote(bid, LOTS), Quote(301_000, LOTS)) is None
         w.run(0.2)
         assert (bid, LOTS) in stands(w)
-    assert w.methods().count("add_order") == 2
+    assert w.methods().count("batch_add") == 1
     assert w.methods().count("amend_order") == 2
     assert "cancel_order" not in w.methods()
 

@@ -270,15 +270,14 @@ def test_an_order_is_read_from_its_own_request(
     )
     request = ADAPTER.encode(order, 1, world.NOW_NS)
     assert isinstance(request, WireRequest)
-    found = ADAPTER.placed(request.body)
-    assert found is not None
+    [found] = ADAPTER.placed(request.body)
     assert market or found == order
     assert (found.client_order_id, found.side, found.lots) == (NAME, side, lots)
 
 
 @pytest.mark.parametrize("request_", [b"", b"{}", b'{"method":"add_order",', b'{"method":"ping"}'])
 def test_another_request_places_nothing(request_: bytes) -> None:
-    assert ADAPTER.placed(request_) is None
+    assert ADAPTER.placed(request_) == ()
 
 
 # -- questions ---------------------------------------------------------------------------------

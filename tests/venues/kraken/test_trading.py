@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.model.commands import Amend, OrderKind, Place, TimeInForce
+from core.model.commands import Amend, Cancel, OrderKind, Place, TimeInForce
 from core.model.errors import BadParameter
 from core.model.events import Side
 from core.model.units import NS_PER_MS, NS_PER_S
@@ -146,7 +146,8 @@ def test_a_batch_of_orders_is_on_one_pair() -> None:
 
 
 def test_a_batch_of_cancels_takes_either_id() -> None:
-    request = trading.batch_cancel([ORDER, OTHER], ["hl-3"], 17)
+    cancels = [Cancel(0, "hl-1", ORDER), Cancel(0, "hl-3", ""), Cancel(0, "hl-2", OTHER)]
+    request = trading.batch_cancel(cancels, 17)
     assert sent(request, "batch_cancel") == {"orders": [ORDER, OTHER], "cl_ord_id": ["hl-3"]}
 
 
@@ -156,7 +157,7 @@ def test_a_batch_has_two_to_fifteen_orders(count: int) -> None:
         trading.batch_add(world.BTC, [place()] * count, DEADLINE_NS, 17)
     if count < 2:
         with pytest.raises(BadParameter, match="2 to 50"):
-            trading.batch_cancel([ORDER] * count, [], 17)
+            trading.batch_cancel([Cancel(0, "hl-1", ORDER)] * count, 17)
 
 
 def test_the_dead_man_switch() -> None:

@@ -309,11 +309,11 @@ class Adapter:
         body = json.dumps(asked).encode()
         return HttpRequest("POST", "/", body=body, signed=True, cancels=asked["ask"] == "cancel")
 
-    def placed(self, request: bytes) -> c.Place | None:
+    def placed(self, request: bytes) -> tuple[c.Place, ...]:
         told = json.loads(request)
         if told["do"] not in ("place", "replace"):
-            return None
-        return c.Place(
+            return ()
+        place = c.Place(
             self._rows[told["sym"]].index,
             told["name"],
             Side(told["side"]),
@@ -322,6 +322,7 @@ class Adapter:
             told["px"],
             told["size"],
         )
+        return (place,)
 
     # -- in ------------------------------------------------------------------------------------
 

@@ -318,7 +318,7 @@ class Exchange:
         market = self.markets[order["sym"]]
         if self._stands(order) and self._crosses(order, market):
             best = (market.asks if order["side"] > 0 else market.bids)[0][0]
-            self._fill(order, best, order["size"], ns, maker=False)
+            self._fill(order, best, order["size"] - order["done"], ns, maker=False)
         if asked.get("tif") == "ioc" and self._stands(order):
             self._end(order, ns)
 
