@@ -534,14 +534,14 @@ class Engine:
         except JournalFailed as failure:
             self._journal_failed(failure)
         lines = self.lines
-        codec = lines.codecs[link]
-        if codec is None:
+        protocol = lines.protocols[link]
+        if protocol is None:
             return
         stamp, turn, desk, outbound = self._stamp, self.turn, self.desk, self.outbound
         if read_ns - turn.now_ns > STOPPED_NS:
             self._woke(read_ns)
         turn.now_ns = desk.now_ns = read_ns
-        lines.read(link, codec, data)
+        lines.read(link, protocol, data)
         if lines.overlaps:
             lines.merge(link)
         decoded_ns = stamp()

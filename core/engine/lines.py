@@ -28,15 +28,13 @@ from core.model.errors import RemoteFault
 from core.model.events import Notice, Numbered, Reply, Verdict
 from core.model.units import NS_PER_S
 from core.model.venue import Adapter
-from core.protocols.websocket import BINARY, CLOSE, PING, TEXT, ClientCodec
+from core.model.wire import CLOSE, MESSAGES, PING, WireProtocol
 from core.state.counts import Counts
 from core.state.inflight import Asked
 from core.state.journal import Kind
 from core.state.session import Session
 from core.state.throttle import Throttle
 from core.state.venue_clock import VenueClock
-
-CLOSE_NORMAL: Final = 1000
 
 APART_NS: Final = 10 * NS_PER_S
 """Between two lines changing hands: what goes wrong with one is over, or seen, before the next.
@@ -46,7 +44,6 @@ MEET_NS: Final = 30 * NS_PER_S
 """How long a new connection may take to continue the old one: the wait for the other lines, and
 ten times what a slow feed is behind. Another one is dialled then."""
 
-_DATA = (TEXT, BINARY)
 _STEPS = (Logon, SubscribeMarket, SubscribePrivate)
 
 
@@ -74,8 +71,8 @@ class Lines:
         "_sessions",
         "_throttle",
         "_turn",
-        "codecs",
         "overlaps",
+        "protocols",
         "reading",
     )
 
@@ -126,7 +123,7 @@ class Lines:
         self._counts = counts
         self._door = door
         self._recorder = recorder
-        self.codecs: list[ClientCodec | None] = [None for _ in self._links]
+        self.protocols: list[WireProtocol | None] = [None for _ in self._links]
         """What takes each link's bytes apart, ``None`` while it is down."""
         self.reading = 0
         """The link whose bytes are being taken apart."""
@@ -138,9 +135,9 @@ class Lines:
         session, line, now_ns = self._links[link], link % self._count, self._turn.now_ns
         spec = session.line
         self._throttle.charge(spec.dial_costs, now_ns + self._clock.offset_ns)
-        codec = ClientCodec(mask_source=self._next_mask, max_message_bytes=spec.max_message_bytes)
-        self.codecs[link] = codec
-        self._outbound.attach(link, codec)
+        protocol = spec.protocol(self._entropy)
+        self.protocols[link] = protocol
+        self._outbound.attach(link, protocol)
         session.up(self._adapter.script(line), now_ns)
         if session is not self._sessions[line]:
             self.overlaps[line] = Overlap(self._market_data.books_of(spec))
@@ -151,15 +148,15 @@ class Lines:
         else:
             self._next_step(session)
 
-    def read(self, link: int, codec: ClientCodec, data: bytes) -> None:
+    def read(self, link: int, protocol: WireProtocol, data: bytes) -> None:
         """Turn bytes into events; control frames are answered on the way."""
         counts, decode, events = self._counts, self._decode, self._turn.events
         self.reading = link
         session = self._links[link]
         session.heard_ns = self._turn.now_ns
         line = link if link < self._count else link - self._count
-        for opcode, payload in codec.receive(data):
-            if opcode in _DATA:
+        for kind, payload in protocol.receive(data):
+            if kind in MESSAGES:
                 counts.messages += 1
                 try:
                     decode(line, payload, events)
@@ -167,16 +164,16 @@ class Lines:
                     self._count_fault(session, fault)
                     self.drop(link, f"message refused: {fault}")
                     return
-            elif opcode == PING:
+            elif kind == PING:
                 self._outbound.pong(link, payload, self._turn.now_ns)
-            elif opcode == CLOSE:
-                self._outbound.close(link, CLOSE_NORMAL, self._turn.now_ns)
-                self.drop(link, _closed(payload))
+            elif kind == CLOSE:
+                self._outbound.close(link, self._turn.now_ns)
+                self.drop(link, protocol.reason(payload))
                 return
-        if codec.fault is not None:
-            self._count_fault(session, codec.fault)
-            self._outbound.close(link, codec.fault.close_code, self._turn.now_ns)
-            self.drop(link, f"protocol fault: {codec.fault}")
+        if protocol.fault is not None:
+            self._count_fault(session, protocol.fault)
+            self._outbound.close(link, self._turn.now_ns)
+            self.drop(link, f"protocol fault: {protocol.fault}")
 
     def merge(self, link: int) -> None:
         """Keep of what a read has brought what is to be folded, while two connections tell it."""
@@ -192,7 +189,7 @@ class Lines:
         session, line = self._links[link], link % self._count
         spec = session.line
         self._door.log(f"line {spec.name} is down: {reason}")
-        self.codecs[link] = None
+        self.protocols[link] = None
         self._outbound.detach(link)
         session.lost()
         if session is not self._sessions[line]:
@@ -238,7 +235,7 @@ class Lines:
         self._counts.errors += 1
         self._door.log(f"{session.line.name}: {fault}")
 
-    def _next_mask(self) -> int:
+    def _entropy(self) -> int:
         return self._masks.getrandbits(32)
 
     # -- replies, and the opening script -------------------------------------------------------
@@ -431,11 +428,3 @@ class Lines:
         self._door.retire(session.link, why)
         if session.line.private:
             self._recovery.look_again(self._turn.now_ns)
-
-
-def _closed(payload: bytes) -> str:
-    """Return what a close frame says: its code and the venue's reason."""
-    if len(payload) < 2:
-        return "closed by the venue, without a code"
-    code, reason = int.from_bytes(payload[:2], "big"), payload[2:].decode(errors="replace")
-    return f"closed by the venue: {code} {reason}".rstrip()

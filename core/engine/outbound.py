@@ -37,7 +37,7 @@ from core.model.events import Costs, Side
 from core.model.units import NS_PER_S
 from core.model.venue import Adapter, HttpRequest, Role, WireRequest
 from core.model.views import Refusal, RefusalReason
-from core.protocols.websocket import PONG, TEXT, ClientCodec
+from core.model.wire import WireProtocol
 from core.state.inflight import REST, Asked, Inflight
 from core.state.journal import Ask, Journal, Kind, pack
 from core.state.orders import Orders
@@ -135,7 +135,6 @@ class Outbound:
         "_asks",
         "_charges",
         "_clock",
-        "_codecs",
         "_cost",
         "_door",
         "_encode",
@@ -146,6 +145,7 @@ class Outbound:
         "_order_costs",
         "_placing",
         "_pongs",
+        "_protocols",
         "_sessions",
         "_stamp",
         "_take",
@@ -183,7 +183,7 @@ class Outbound:
         self._stamp = stamp
         self.inflight = Inflight()
         self._frames: list[list[bytes]] = [[] for _ in range(2 * len(adapter.lines))]
-        self._codecs: list[ClientCodec | None] = [None for _ in self._frames]
+        self._protocols: list[WireProtocol | None] = [None for _ in self._frames]
         self._limited = [False for _ in self._frames]
         """Whether the venue takes only so much on a connection, pongs included."""
         self._pongs: list[bytes | None] = [None for _ in self._frames]
@@ -199,9 +199,9 @@ class Outbound:
         self.encode_ns = 0
         """Time spent here since the engine last set it to 0."""
 
-    def attach(self, link: int, codec: ClientCodec) -> None:
-        """A connection is up; its frames are made by ``codec``."""
-        self._codecs[link] = codec
+    def attach(self, link: int, protocol: WireProtocol) -> None:
+        """A connection is up; its bytes are made by ``protocol``."""
+        self._protocols[link] = protocol
         self._frames[link].clear()
         line = self._sessions[link % len(self._sessions)].line
         self._limited[link] = self._throttle.connected(
@@ -211,7 +211,7 @@ class Outbound:
 
     def detach(self, link: int) -> None:
         """A connection is gone, and what waited for it with it."""
-        self._codecs[link] = None
+        self._protocols[link] = None
         self._pongs[link] = None
         self._frames[link].clear()
 
@@ -267,8 +267,8 @@ class Outbound:
             request = self._encode_rest(command, venue_ns)
         if type(request) is WireRequest:
             line = self._sessions[request.line].link if link is None else link
-            codec = self._codecs[line]
-            if codec is None:
+            protocol = self._protocols[line]
+            if protocol is None:
                 self.refusal = _NO_LINE
                 return 0
             if self._limited[line]:
@@ -279,7 +279,7 @@ class Outbound:
             if not self._journaled(_SEND, line, now_ns, request.body) and placing:
                 self.refusal = _NO_JOURNAL
                 return 0
-            frame = codec.frame(TEXT, self._door.sign(request))
+            frame = protocol.message(self._door.sign(request))
             self._frames[line].append(frame)
             if placing:
                 self._placing.append((request_id, frame))
@@ -338,8 +338,8 @@ class Outbound:
 
     def pong(self, link: int, payload: bytes, now_ns: int) -> None:
         """Answer a ping; where the venue takes no more frames now, the newest one, once it does."""
-        codec = self._codecs[link]
-        if codec is None:
+        protocol = self._protocols[link]
+        if protocol is None:
             return
         if not self._has_room(link, (), now_ns, Share.PROOF):
             self._pongs[link] = payload
@@ -347,7 +347,7 @@ class Outbound:
         if self._limited[link]:
             self._pongs[link] = None
             self._throttle.count_frame(link, (), now_ns, Share.PROOF)
-        self._keep(link, codec.frame(PONG, payload), now_ns)
+        self._keep(link, protocol.pong(payload), now_ns)
 
     def _has_room(self, link: int, costs: Costs, now_ns: int, share: Share) -> bool:
         """Whether the venue takes one more frame on a connection now."""
@@ -359,12 +359,12 @@ class Outbound:
             if payload is not None:
                 self.pong(link, payload, now_ns)
 
-    def close(self, link: int, code: int, now_ns: int) -> None:
-        """Send a close frame with this code; nothing follows it on the connection."""
-        codec = self._codecs[link]
-        if codec is not None:
-            self._keep(link, codec.close(code), now_ns)
-            self._codecs[link] = None
+    def close(self, link: int, now_ns: int) -> None:
+        """Say our last on a connection; nothing follows it there."""
+        protocol = self._protocols[link]
+        if protocol is not None:
+            self._keep(link, protocol.farewell(), now_ns)
+            self._protocols[link] = None
 
     def _keep(self, link: int, frame: bytes, now_ns: int) -> None:
         self._journaled(_SEND, link, now_ns, frame)

@@ -1,5 +1,8 @@
 """One line's connection, kept: dial, prove, upgrade, hand over, and dial again.
 
+The scheme of its URL says what of that there is: TLS proves for ``wss`` and ``tls``, HTTP upgrades
+for ``ws`` and ``wss``.
+
 Here lives the only asynchronous part of a connection's life, one trio task for each line. Once the
 venue has accepted the session the socket belongs to the hot loop, and this task only waits for its
 end. Everything is told to ``Lines`` from a pass of the loop, never from this task.
@@ -165,9 +168,15 @@ class _Address:
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        if parts.scheme not in ("ws", "wss") or not parts.hostname:
-            raise Misuse(f"the line's url {url!r} is not ws://HOST or wss://HOST")
-        self.tls = parts.scheme == "wss"
+        self.upgrades = parts.scheme in ("ws", "wss")
+        if parts.scheme not in ("ws", "wss", "tcp", "tls") or not parts.hostname:
+            raise Misuse(
+                f"the line's url {url!r} is none of ws://HOST, wss://HOST, tcp://HOST:PORT and "
+                "tls://HOST:PORT"
+            )
+        if not self.upgrades and parts.port is None:
+            raise Misuse(f"the line's url {url!r} names no port")
+        self.tls = parts.scheme in ("wss", "tls")
         self.host = parts.hostname
         self.port = parts.port or (443 if self.tls else 80)
         self.authority = parts.netloc
@@ -191,7 +200,7 @@ async def _open(
         if address.tls:
             tls = TlsClient(trusted, address.host)
             await _prove(stream, tls)
-        leftover = await _upgrade(stream, tls, address, nonce)
+        leftover = await _upgrade(stream, tls, address, nonce) if address.upgrades else b""
         return _Opened(kernel.bare(stream.socket), tls, leftover)
 
 

@@ -22,6 +22,7 @@ from core.model.events import Costs, Event, Levels, Reply
 from core.model.events import Limit as Limit
 from core.model.events import Scope as Scope
 from core.model.instrument import Instrument
+from core.model.wire import Entropy, WireProtocol
 
 
 class Environment(StrEnum):
@@ -96,11 +97,12 @@ class Keepalive(Struct, frozen=True):
 
 
 class Line(Struct, frozen=True, kw_only=True):
-    """One kind of WebSocket connection of a venue, by its place in ``Adapter.lines``."""
+    """One kind of connection of a venue, by its place in ``Adapter.lines``."""
 
     name: str
     url: str
-    """``ws://`` or ``wss://``, with path and query."""
+    """Its scheme chooses the transport: ``ws`` and ``wss`` with path and query, whose HTTP upgrade
+    is over before ``protocol`` hears anything; ``tcp`` and ``tls`` with host and port."""
     carries: frozenset[Role]
     symbols: tuple[str, ...] = ()
     """Whose markets it tells of, where it does: books fall with it. () is all of the run's."""
@@ -110,7 +112,8 @@ class Line(Struct, frozen=True, kw_only=True):
     """We reconnect by ourselves after this long, before the venue forces it; 0: it knows no age."""
     overlap: bool = True
     """Whether another may stand beside it: else it is closed before another is made."""
-    max_message_bytes: int
+    protocol: Callable[[Entropy], WireProtocol]
+    """Makes what each connection speaks."""
     dial_costs: Costs = ()
     """What a connection takes from the venue's limits, as ``Adapter.cost`` states it."""
     keepalive: Keepalive | None = None

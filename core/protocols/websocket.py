@@ -19,6 +19,7 @@ from struct import Struct
 from typing import Final
 
 from core.model.errors import Malformed, Misuse
+from core.model.wire import Entropy
 
 __all__ = [
     "BINARY",
@@ -171,6 +172,15 @@ def _is_utf8(payload: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def websocket(max_message_bytes: int) -> Callable[[Entropy], ClientCodec]:
+    """Return what makes the codec of each connection of a line, for ``Line.protocol``."""
+
+    def protocol(entropy: Entropy) -> ClientCodec:
+        return ClientCodec(mask_source=entropy, max_message_bytes=max_message_bytes)
+
+    return protocol
 
 
 class ClientCodec:
@@ -417,6 +427,25 @@ class ClientCodec:
         if size < 126:
             return _pack_short(_FIN | opcode, _MASKED | size, mask) + body
         return _pack_medium(_FIN | opcode, 0xFE, size >> 8, size & 0xFF, mask) + body
+
+    def message(self, body: bytes) -> bytes:
+        """One text message as one frame. Raises ``Misuse`` once a close was sent."""
+        return self.frame(TEXT, body)
+
+    def pong(self, payload: bytes) -> bytes:
+        """The answer to a ping (RFC 6455, 5.5.3). Raises ``Misuse`` as ``frame`` does."""
+        return self.frame(PONG, payload)
+
+    def farewell(self) -> bytes:
+        """Our close frame, with the code of ``fault`` where there is one."""
+        return self.close(1000 if self.fault is None else self.fault.close_code)
+
+    def reason(self, payload: bytes) -> str:
+        """What the server's close body says: its code and its words."""
+        code, words = parse_close(payload)
+        if code == _NO_CODE:
+            return "closed by the venue, without a code"
+        return f"closed by the venue: {code} {words}".rstrip()
 
     def close(self, code: int | None = 1000, reason: str = "") -> bytes:
         """Our close frame, to start or to answer the closing handshake; None sends no code.

@@ -9,6 +9,7 @@ import pytest
 from core.model.errors import Misuse
 from core.model.events import VenueStatus
 from core.model.venue import Line, Role
+from core.protocols.websocket import websocket
 from core.state.orders import PRECEDENCE, PROOF, STATES, Evidence
 from core.state.session import TABLE, Phase, Session, Step
 from tools import draw
@@ -42,7 +43,7 @@ def line() -> Line:
         carries=frozenset({Role.ORDERS}),
         silence_ns=1,
         lifetime_ns=1,
-        max_message_bytes=1,
+        protocol=websocket(1),
     )
 
 

@@ -121,6 +121,6 @@ def test_a_step_of_the_script_that_found_no_token_is_sent_when_there_is_one():
 
 def test_each_frame_is_masked_with_a_key_of_its_own():
     w = world()
-    codec = w.engine.lines.codecs[w.engine.sessions[TRADE].link]
-    assert codec is not None
-    assert codec.frame(TEXT, b"the same") != codec.frame(TEXT, b"the same")
+    protocol = w.engine.lines.protocols[w.engine.sessions[TRADE].link]
+    assert protocol is not None
+    assert protocol.message(b"the same") != protocol.message(b"the same")

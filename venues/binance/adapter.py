@@ -60,6 +60,7 @@ from core.model.venue import (
     SyncKind,
     Truth,
 )
+from core.protocols.websocket import websocket
 from venues.binance import answer, decode, encode, rules, verdicts
 from venues.kit.names import Prefixed
 
@@ -263,6 +264,6 @@ def _line(name: str, url: str, *carries: Role) -> Line:
         carries=frozenset(carries),
         silence_ns=SILENCE_NS,
         lifetime_ns=LIFETIME_NS,
-        max_message_bytes=decode.MAX_FRAME,
+        protocol=websocket(decode.MAX_FRAME),
         dial_costs=(("weight", DIAL_WEIGHT),) if private else (),
     )

@@ -53,6 +53,7 @@ from core.model.venue import (
     Truth,
 )
 from core.model.venue import Names as ClientOrderIds
+from core.protocols.websocket import websocket
 from venues.kit.names import HEX_128, Fixed
 from venues.kraken import answer, decode, encode, rates, rules, trading, verdicts
 from venues.kraken.checksum import checksum
@@ -258,6 +259,6 @@ def _line(name: str, url: str, *carries: Role) -> Line:
         carries=frozenset(carries),
         silence_ns=SILENCE_NS,
         lifetime_ns=LIFETIME_NS,
-        max_message_bytes=decode.MAX_MESSAGE,
+        protocol=websocket(decode.MAX_MESSAGE),
         keepalive=Keepalive(every_ns=PING_NS, command=Ping()),
     )

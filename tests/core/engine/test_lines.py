@@ -11,6 +11,7 @@ from core.model.commands import Command, Ping, SubscribeMarket
 from core.model.events import Numbered, Reply, Verdict
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import Keepalive, Line, Role
+from core.protocols.websocket import websocket
 from core.state.counts import Counts
 from core.state.inflight import Asked
 from core.state.journal import MemoryJournal
@@ -25,7 +26,7 @@ LINE = Line(
     carries=frozenset({Role.MARKET}),
     silence_ns=600 * NS_PER_S,
     lifetime_ns=3_600 * NS_PER_S,
-    max_message_bytes=1 << 20,
+    protocol=websocket(1 << 20),
     keepalive=Keepalive(every_ns=30 * NS_PER_S, command=Ping()),
 )
 

@@ -24,6 +24,7 @@ from core.model.instrument import InstrumentTable
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import BookFeed, Line, Role, SyncKind
 from core.model.views import BookState
+from core.protocols.websocket import websocket
 from core.state import hops as hop
 from core.state.book import Book
 from core.state.counts import Counts
@@ -56,7 +57,7 @@ LINE = Line(
     carries=frozenset({Role.MARKET}),
     silence_ns=60 * NS_PER_S,
     lifetime_ns=3_600 * NS_PER_S,
-    max_message_bytes=1 << 20,
+    protocol=websocket(1 << 20),
 )
 
 

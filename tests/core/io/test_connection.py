@@ -23,6 +23,7 @@ from core.io.tls import trust
 from core.io.transport import TlsTransport, Transport
 from core.model.errors import Misuse, Untrusted
 from core.model.venue import Line, Role
+from core.protocols.websocket import websocket
 from tests.core.io.peers import AUTHORITY, HOST, served, trusted
 from tests.core.io.steps import TrioClock, make_loop
 
@@ -103,7 +104,7 @@ class Scene:
             carries=frozenset({Role.MARKET}),
             silence_ns=0,
             lifetime_ns=0,
-            max_message_bytes=0,
+            protocol=websocket(1),
         )
         await keep(
             3,
@@ -249,8 +250,27 @@ async def test_a_url_that_is_none_is_our_own_misuse(
     autojump_clock: MockClock, scene: Scene
 ) -> None:
     for url in ("https://venue.test", "ws://", "venue.test:80"):
-        with pytest.raises(Misuse, match="is not ws://HOST or wss://HOST"):
+        with pytest.raises(Misuse, match="is none of ws://HOST, wss://HOST"):
             await scene.keep(url=url)
+    with pytest.raises(Misuse, match="names no port"):
+        await scene.keep(url="tcp://venue.test")
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "tls"])
+async def test_a_line_without_websocket_is_handed_over_without_an_upgrade(
+    autojump_clock: MockClock, scene: Scene, scheme: str
+) -> None:
+    async def echo(stream: trio.abc.Stream) -> None:
+        await stream.send_all(await stream.receive_some(100))
+
+    answer = scene.under_tls(served(), echo) if scheme == "tls" else echo
+    scene.start(answer, url=f"{scheme}://{HOST}:9876")
+    await scene.told.hear("up")
+    assert scene.dialled[0][1:] == (HOST, 9876)
+    assert isinstance(scene.told.transports[0], TlsTransport) is (scheme == "tls")
+    scene.told.transports[0].send(b"8=FIX.4.4")
+    await scene.told.hear("bytes")
+    assert ("bytes", b"8=FIX.4.4") in scene.told.what()
 
 
 # -- the way down ----------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 from core.model.commands import Logon, Ping, SubscribePrivate
 from core.model.errors import Misuse
 from core.model.venue import Keepalive, Line, Role
+from core.protocols.websocket import websocket
 from core.state.session import DRAIN_NS, SETTLE_NS, TABLE, Phase, Session, Step
 
 LINE = Line(
@@ -16,7 +17,7 @@ LINE = Line(
     carries=frozenset({Role.ORDERS}),
     silence_ns=45,
     lifetime_ns=10 * SETTLE_NS,
-    max_message_bytes=1 << 20,
+    protocol=websocket(1 << 20),
 )
 
 

@@ -32,7 +32,10 @@ def test_one_connection_tells_of_all_markets_and_one_of_our_orders() -> None:
     assert (private.name, private.carries) == ("trade", frozenset({Role.ORDERS, Role.ACCOUNT}))
     assert line.keepalive is not None
     assert 2 * line.keepalive.every_ns < 60_000_000_000, "the venue closes what is silent a minute"
-    assert line.max_message_bytes == decode.MAX_MESSAGE
+    too_long = b"\x82\x7f" + (decode.MAX_MESSAGE + 1).to_bytes(8)
+    protocol = line.protocol(lambda: 0)
+    assert protocol.receive(too_long) == []
+    assert protocol.fault is not None
 
 
 @pytest.mark.parametrize("window_ms", [0, 499, 60_001])

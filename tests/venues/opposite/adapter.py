@@ -75,6 +75,7 @@ from core.model.venue import (
     Venue,
     WireRequest,
 )
+from core.protocols.websocket import websocket
 from tests.venues.opposite.answers import Answers
 from venues.kit.names import HEX_128, Fixed, Prefixed
 
@@ -187,7 +188,7 @@ class Adapter:
                 silence_ns=10 * NS_PER_S,
                 lifetime_ns=3_600 * NS_PER_S if answers.ages else 0,
                 overlap=answers.overlaps,
-                max_message_bytes=1 << 16,
+                protocol=websocket(1 << 16),
                 keepalive=pings,
             )
             for name, carries in roles.items()
