@@ -77,6 +77,7 @@ from core.model.venue import (
 )
 from core.protocols.websocket import websocket
 from tests.venues.opposite.answers import Answers
+from tests.venues.opposite.wire import MAX_LINE, TextLines
 from venues.kit.names import HEX_128, Fixed, Prefixed
 
 NAME: Final = "opposite"
@@ -188,7 +189,7 @@ class Adapter:
                 silence_ns=10 * NS_PER_S,
                 lifetime_ns=3_600 * NS_PER_S if answers.ages else 0,
                 overlap=answers.overlaps,
-                protocol=websocket(1 << 16),
+                protocol=TextLines if answers.plain_text else websocket(MAX_LINE),
                 keepalive=pings,
             )
             for name, carries in roles.items()
@@ -526,7 +527,10 @@ def venue(answers: Answers) -> Venue:
             Environment.LIVE: Endpoints(
                 rest="https://opposite.invalid",
                 lines={
-                    name: f"wss://opposite.invalid/{name}" for name in ("all", "market", "trade")
+                    name: "tls://opposite.invalid:9000"
+                    if answers.plain_text
+                    else f"wss://opposite.invalid/{name}"
+                    for name in ("all", "market", "trade")
                 },
             )
         },

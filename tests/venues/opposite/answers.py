@@ -8,6 +8,8 @@ from msgspec import Struct
 class Answers(Struct, frozen=True, kw_only=True):
     """Each field is one answer, and ``BINANCE`` has each of them turned round."""
 
+    plain_text: bool = True
+    """A message is a line of text on plain TCP; else one of WebSocket."""
     one_connection: bool = True
     """Markets, orders and account on one connection; else markets have one of their own."""
     overlaps: bool = False

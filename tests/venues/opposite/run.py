@@ -63,6 +63,7 @@ class Run:
         patch.setattr(venues, "find", lambda name: self.venue if name == NAME else None)
         self.now_ns = START_NS
         self.exchange = Exchange(answers)
+        self._plain_text = answers.plain_text
         self.signer = self.venue.signer(KEYS)
         self.log_lines: list[str] = []
         self.has_left = False
@@ -161,7 +162,7 @@ class Run:
 
     def _arrive(self, link: int, session: Session, payload: bytes) -> None:
         if self._standing.get(link) is session:
-            data = server_frame(TEXT, payload)
+            data = payload + b"\n" if self._plain_text else server_frame(TEXT, payload)
             self.engine.on_bytes(link, data, self.now_ns, self.now_ns, self.now_ns)
 
     # -- the door ------------------------------------------------------------------------------
@@ -186,8 +187,13 @@ class Run:
 
     def send(self, link: int, data: bytes) -> None:
         session = self._standing.get(link)
-        for opcode, payload in client_frames(data):
-            if session is not None and opcode == TEXT:
+        messages = (
+            data.splitlines()
+            if self._plain_text
+            else [payload for opcode, payload in client_frames(data) if opcode == TEXT]
+        )
+        for payload in messages:
+            if session is not None:
                 self.at(LATENCY_NS, partial(self._receive, session, payload))
 
     def _receive(self, session: Session, payload: bytes) -> None:

@@ -12,10 +12,11 @@ from core.model.commands import TimeInForce
 from core.model.events import Side
 from core.model.strategy import Quote
 from core.model.views import OrderState, Refusal
-from core.state.journal import OUTPUTS
+from core.state.journal import OUTPUTS, Kind
 from tests.venues.opposite.adapter import BUCKET, SECRET, TOKEN
 from tests.venues.opposite.answers import BINANCE, Answers
 from tests.venues.opposite.run import IDLE, START_NS, Run
+from tests.venues.opposite.wire import MAX_LINE
 from tools import report
 
 OPPOSITE = Answers()
@@ -162,3 +163,19 @@ def test_what_was_lost_with_its_connection_is_proved_absent_where_requests_never
     run.run(20)
     assert {one.state for one in lost} == {OrderState.REJECTED}
     has_traded(run.leave())
+
+
+def test_a_protocol_that_is_no_websocket_pings_and_ends_a_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = Run(OPPOSITE, monkeypatch).run(5)
+    run.engine.on_bytes(0, b"?7\n", run.now_ns, run.now_ns, run.now_ns)
+    assert [one.payload for one in run.journal.records if one.kind == Kind.SEND][-1] == b"=7\n"
+    run.engine.on_bytes(0, b"!see you\n", run.now_ns, run.now_ns, run.now_ns)
+    dropped = [one.payload for one in run.journal.records if one.kind == Kind.DROP]
+    assert dropped[-1] == b"closed by the venue: see you"
+    run.run(10)
+    run.engine.on_bytes(0, b"x" * (MAX_LINE + 1), run.now_ns, run.now_ns, run.now_ns)
+    dropped = [one.payload for one in run.journal.records if one.kind == Kind.DROP]
+    assert dropped[-1].startswith(b"protocol fault: a line of more than")
+    has_traded(run.run(10).leave())
