@@ -75,6 +75,8 @@ from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import (
     Adapter,
     AmendKind,
+    Clock,
+    Respond,
     Stream,
     cancel_kinds,
     orders_end_with_connection,
@@ -216,9 +218,9 @@ class Engine:
         self.books: list[Book] = []
         self.positions: list[Position] = []
         self.balances: dict[str, int] = {}
-        self.clock = VenueClock()
-        self.throttle = Throttle(adapter.limits, cancel_kinds(adapter))
         can = adapter.capabilities
+        self.clock = VenueClock(asked=can.clock is Clock.ASKED)
+        self.throttle = Throttle(adapter.limits, cancel_kinds(adapter))
         names = adapter.names(setup.scope, setup.boot, setup.seed)
         self.orders = Orders(
             names,
@@ -481,6 +483,7 @@ class Engine:
             VenueTime: _on_nothing,
             SessionNotice: self._on_notice,
             Numbered: self.lines.on_numbered,
+            Respond: self.lines.on_respond,
             Ignored: self.counts.on_ignored,
             BatchOutcome: _on_nothing,
             ReplaceOutcome: _on_nothing,

@@ -27,7 +27,7 @@ from core.model.commands import Logon, SubscribeMarket, SubscribePrivate
 from core.model.errors import RemoteFault
 from core.model.events import Notice, Numbered, Reply, Verdict
 from core.model.units import NS_PER_S
-from core.model.venue import Adapter
+from core.model.venue import Adapter, Respond
 from core.model.wire import CLOSE, MESSAGES, PING, WireProtocol
 from core.state.counts import Counts
 from core.state.inflight import Asked
@@ -306,6 +306,10 @@ class Lines:
             self._make(line, f"venue notice: {notice}")
         elif self._making[line]:
             self.drop(session.link, f"venue notice: {notice}", redial_now=True)
+
+    def on_respond(self, wanted: Respond) -> None:
+        """The venue wants to hear something on the connection that is being read."""
+        self._outbound.request(wanted.command, self._turn.now_ns, link=self.reading)
 
     def on_numbered(self, numbered: Numbered) -> None:
         """A message of the account's own came on the connection that is being read.

@@ -123,6 +123,8 @@ class ReferenceData:
         """Ask for the venue's time; where it is not known, and orders may stand, as a part of
         cancelling them: a venue refuses cancels of a wrong time, and takes them while it throttles.
         """
+        if not self._clock.asked:
+            return
         self._clock_asked_ns = now_ns
         to_cancel = not self._clock.known and len(self._orders) > 0
         share = Share.CANCEL if to_cancel else None

@@ -47,11 +47,13 @@ from core.model.events import (
 from core.model.units import NS_PER_MS, NS_PER_S, NS_PER_US
 from core.model.venue import (
     Adapter,
+    Clock,
     Credentials,
     HttpAnswer,
     HttpRequest,
     Subscription,
     cancel_kinds,
+    orders_end_with_connection,
 )
 from core.state.throttle import Share, Throttle
 from core.state.venue_clock import VenueClock
@@ -188,6 +190,8 @@ class Guardian:
         self._is_ours = adapter.names(charge.scope, 0, 0).is_ours
         can = adapter.capabilities
         window_ns = can.request_expiry_ns
+        if orders_end_with_connection(adapter):
+            window_ns = 0  # the connection that it came on is gone
         self._settled_ns = (
             FOREVER_NS if window_ns is None else window_ns + can.execution_ns + SKEW_NS
         )
@@ -198,7 +202,7 @@ class Guardian:
         self._note = note
         self._taken_over = taken_over
         self._throttle = Throttle(adapter.limits, cancel_kinds(adapter))
-        self._clock = VenueClock()
+        self._clock = VenueClock(asked=can.clock is Clock.ASKED)
         self._symbols: dict[int, str] = {}
         self._carried = charge.carried
         self._requests = 0

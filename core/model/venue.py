@@ -96,6 +96,12 @@ class Keepalive(Struct, frozen=True):
     command: Riskless
 
 
+class Respond(Event, frozen=True):
+    """A message wants an answer: the command, on the connection that it came on."""
+
+    command: Riskless
+
+
 class Line(Struct, frozen=True, kw_only=True):
     """One kind of connection of a venue, by its place in ``Adapter.lines``."""
 
@@ -171,6 +177,15 @@ class DeadMan(Struct, frozen=True, kw_only=True):
     """How often it is set anew: several times in the window, as a word may be lost."""
 
 
+class Clock(StrEnum):
+    """Whose clock dates what is sent, and what is told of it."""
+
+    ASKED = "asked"
+    """The venue's, which tells its time when it is asked."""
+    OURS = "ours"
+    """Ours: the venue has no question for its time, and ours has to be right."""
+
+
 class Truth(StrEnum):
     """What holds the account against our fills."""
 
@@ -212,6 +227,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """How far its answers to questions may lie behind what it has executed."""
     dead_man: DeadMan
     truth: Truth
+    clock: Clock = Clock.ASKED
     rising_ids: bool
     """Whether its ids of orders are whole numbers that rise from order to order of a symbol.
 

@@ -53,6 +53,7 @@ from core.model.venue import (
     AmendKind,
     BookFeed,
     Capabilities,
+    Clock,
     Credentials,
     DeadMan,
     DeadManKind,
@@ -66,6 +67,7 @@ from core.model.venue import (
     Line,
     Names,
     Remedy,
+    Respond,
     Role,
     Signed,
     Stream,
@@ -350,6 +352,8 @@ class Adapter:
                 return [self._report(told, Source.STREAM)]
             case "balances":
                 return [self._balances(told, whole=False)]
+            case "there?":
+                return [Respond(c.Ping())]
             case "farewell":
                 return [SessionNotice(Notice.SHUTDOWN)]
             case "status":
@@ -515,6 +519,7 @@ def _capabilities(answers: Answers, wants: Subscription) -> Capabilities:
             scope=Scope.CONNECTION,
         ),
         truth=Truth.BALANCES,
+        clock=Clock.ASKED if answers.tells_time else Clock.OURS,
         rising_ids=answers.rising_ids,
     )
 

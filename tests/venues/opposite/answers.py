@@ -18,6 +18,10 @@ class Answers(Struct, frozen=True, kw_only=True):
     """A connection is closed at some age."""
     pinged: bool = True
     """It has to be asked for a sign of life each second, or closes the connection."""
+    asks_back: bool = True
+    """It asks on a connection now and then whether somebody is there, and closes it if not."""
+    tells_time: bool = False
+    """It has a question for its time; else its clock is everybody's."""
     in_band: bool = True
     """A book begins with a snapshot on the feed, and each change names the one before; else the
     snapshot is asked for."""

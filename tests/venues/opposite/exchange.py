@@ -19,6 +19,9 @@ DEPTH: Final = 5
 STEP_NS: Final = 100_000_000
 SECOND: Final = 1_000_000_000
 PINGED_NS: Final = 3 * SECOND
+ASKED_NS: Final = 5 * SECOND
+"""Between two questions whether somebody is there."""
+ANSWER_NS: Final = SECOND // 5
 ATOMS: Final = 10**18
 LOT_ATOMS: Final = ATOMS // 1_000
 UNIT_ATOMS: Final = ATOMS // 2_000
@@ -40,7 +43,9 @@ class Session:
         self.cut = cut
         self.markets = self.account = False
         self.books: set[str] = set()
-        self.pinged_ns = ns
+        self.pinged_ns = self.asked_ns = ns
+        self.waits = False
+        """Whether it was asked whether somebody is there, and has not answered yet."""
         self.frames: list[int] = []
 
     def say(self, what: str, **message: Any) -> None:
@@ -123,6 +128,11 @@ class Exchange:
         for session in list(self.sessions):
             if self.answers.pinged and ns - session.pinged_ns > PINGED_NS:
                 session.cut("never asked for a sign of life")
+            if session.waits and ns - session.asked_ns > ANSWER_NS:
+                session.cut("nobody is there")
+            elif self.answers.asks_back and ns - session.asked_ns > ASKED_NS:
+                session.asked_ns, session.waits = ns, True
+                session.say("there?")
 
     def _book(
         self, market: Market, ns: int, bids: Side, asks: Side, *, first: bool
@@ -241,8 +251,9 @@ class Exchange:
         session.say("answer", **about, **more)
 
     def _do_ping(self, session: Session, asked: dict[str, Any], ns: int) -> None:
-        session.pinged_ns = ns
-        self._answer(session, asked, at=ns)
+        session.pinged_ns, session.waits = ns, False
+        told = {"at": ns} if self.answers.tells_time else {}
+        self._answer(session, asked, "", **told)
 
     def _do_markets(self, session: Session, asked: dict[str, Any], ns: int) -> None:
         session.markets = True
@@ -381,7 +392,7 @@ class Exchange:
         return {"token": TOKEN}
 
     def _ask_time(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
-        return {"at": ns}
+        return {"at": ns} if self.answers.tells_time else {"why": "NO_SUCH_KIND"}
 
     def _ask_instruments(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
         return {"symbols": SYMBOLS}

@@ -29,7 +29,7 @@ LATENCY_NS = NS_PER_MS
 REDIAL_NS = 100 * NS_PER_MS
 TURN_NS = 1_000
 SKEW_NS = 250 * NS_PER_MS
-"""How far its clock is ahead."""
+"""How far its clock is ahead, where it tells its time."""
 
 CONFIG = """
 venue = "opposite"
@@ -69,8 +69,8 @@ class Run:
         self.has_left = False
         self.stopped = ""
         self.dials_allowed = True
-        self.deaf = False
-        """Whether what is sent to the exchange is lost on the way."""
+        self.lost = b""
+        """What has these words in it is lost on its way to the exchange."""
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._standing: dict[int, Session] = {}
@@ -122,11 +122,16 @@ class Run:
         self.engine.leave("told to", self.now_ns)
         return self.run_until(lambda: self.has_left)
 
+    @property
+    def venue_ns(self) -> int:
+        """What its clock says."""
+        return self.now_ns + (SKEW_NS if self.exchange.answers.tells_time else 0)
+
     def _stamp(self) -> int:
         return self.now_ns + TURN_NS
 
     def _step_venue(self) -> None:
-        self.exchange.step(self.now_ns + SKEW_NS)
+        self.exchange.step(self.venue_ns)
         self.at(STEP_NS, self._step_venue)
 
     # -- connections ---------------------------------------------------------------------------
@@ -136,7 +141,7 @@ class Run:
         session = self._standing.pop(link, None)
         if session is None:
             return
-        self.exchange.closed(session, self.now_ns + SKEW_NS)
+        self.exchange.closed(session, self.venue_ns)
         self.at(0, lambda: self.engine.on_down(link, reason, self.now_ns))
         if link in self._kept:
             self.at(REDIAL_NS, partial(self._dial, link))
@@ -155,7 +160,7 @@ class Run:
             self.at(0, lambda: self.cut(link, why))
 
         line = link % len(self.house.adapter.lines)
-        session = Session(line, say, cut, self.now_ns + SKEW_NS)
+        session = Session(line, say, cut, self.venue_ns)
         self._standing[link] = session
         self.exchange.opened(session)
         self.engine.on_up(link, self.now_ns)
@@ -197,15 +202,15 @@ class Run:
                 self.at(LATENCY_NS, partial(self._receive, session, payload))
 
     def _receive(self, session: Session, payload: bytes) -> None:
-        if session in self.exchange.sessions and not self.deaf:
-            self.exchange.receive(session, payload, self.now_ns + SKEW_NS)
+        if session in self.exchange.sessions and not (self.lost and self.lost in payload):
+            self.exchange.receive(session, payload, self.venue_ns)
 
     def ask(self, request_id: int, request: HttpRequest) -> None:
         self.at(LATENCY_NS, partial(self._post, request_id, request))
 
     def _post(self, request_id: int, request: HttpRequest) -> None:
         left = request.leaving(self.signer, self.now_ns)
-        status, body = self.exchange.post(dict(left.headers), left.body, self.now_ns + SKEW_NS)
+        status, body = self.exchange.post(dict(left.headers), left.body, self.venue_ns)
         answer = self.signer.take(request, HttpAnswer(status, {}, body))
         self.at(
             LATENCY_NS,

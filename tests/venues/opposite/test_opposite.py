@@ -38,11 +38,16 @@ def has_traded(run: Run) -> None:
     assert tally.outputs == sum(one.kind in OUTPUTS for one in run.journal.records)
 
 
+def lost_connections(run: Run) -> list[str]:
+    return [line for line in run.log_lines if "is down" in line]
+
+
 def test_a_venue_of_opposite_answers_trades_to_a_report_and_is_replayed_identically(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     run = Run(OPPOSITE, monkeypatch).run(30).leave()
     has_traded(run)
+    assert not lost_connections(run)
     while run.hops.fold():
         pass
     log = HlogFile(tmp_path / report.LOG_NAME, START_NS)
@@ -62,6 +67,7 @@ def test_each_answer_turned_round_by_itself_trades(
     turned = replace(others, **{answer: not getattr(others, answer)})
     run = Run(turned, monkeypatch).run(10).leave()
     has_traded(run)
+    assert not lost_connections(run)
 
 
 @pytest.mark.parametrize("answers", [OPPOSITE, BINANCE], ids=["opposite", "alike"])
@@ -152,11 +158,12 @@ def test_what_was_lost_with_its_connection_is_proved_absent_where_requests_never
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = Run(OPPOSITE, monkeypatch).run(10)
-    run.deaf = True
+    run.lost = b'"place"'
+    run.cut(0)  # what stands ends, and what is placed then is lost
     sent = run.engine.desk.sent
-    run.run_until(lambda: run.engine.desk.sent > sent + 1)
+    run.run_until(lambda: run.engine.desk.sent > sent)
     run.cut(0)
-    run.deaf = False
+    run.lost = b""
     run.run(1)
     lost = [one for one in run.engine.orders.open() if one.state is OrderState.UNKNOWN]
     assert lost
