@@ -121,7 +121,7 @@ def house(
         rest_url=endpoints.rest,
         line_urls=endpoints.lines,
         session_logon=key is KeyKind.LOGS_ON,
-        recv_window_ms=config.session.recv_window_ms,
+        request_expiry_ms=config.session.request_expiry_ms,
     )
     strategy = _idle() if flattens else _strategy(config, name)
     setup = Setup(

@@ -133,7 +133,7 @@ def _adapter(venue: Venue) -> Adapter:
             rest_url=places.rest,
             line_urls=places.lines,
             session_logon=with_key,
-            recv_window_ms=REQUEST_MS,
+            request_expiry_ms=REQUEST_MS,
         )
         try:
             return venue.adapter(subscription)

@@ -244,7 +244,7 @@ class RunSection(Struct, frozen=True, forbid_unknown_fields=True):
 class SessionSection(Struct, frozen=True, forbid_unknown_fields=True):
     """What is said to the venue."""
 
-    recv_window_ms: Annotated[
+    request_expiry_ms: Annotated[
         int, Meta(ge=1, le=60_000, description="milliseconds a signed request stays valid")
     ] = 5_000
 

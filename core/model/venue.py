@@ -367,7 +367,7 @@ class Subscription(Struct, frozen=True, kw_only=True):
     session_logon: bool
     """Whether the connection is logged on once (a key type that allows it) instead of signing
     every request."""
-    recv_window_ms: int
+    request_expiry_ms: int
 
 
 class Adapter(Protocol):

@@ -55,7 +55,7 @@ max_daily_loss = "100000"
 [run]
 dir = "."
 [session]
-recv_window_ms = {recv_window_ms}
+request_expiry_ms = {request_expiry_ms}
 [journal]
 segment_mb = 4
 """
@@ -64,7 +64,7 @@ segment_mb = 4
 class Folder:
     """A run folder with all that a run needs, and what is in it afterwards."""
 
-    def __init__(self, path: Path, exchange: RunningExchange, recv_window_ms: int = 500) -> None:
+    def __init__(self, path: Path, exchange: RunningExchange, request_expiry_ms: int = 500) -> None:
         self.path = path
         path.mkdir(mode=0o700)
         keys = path / "keys.toml"
@@ -76,7 +76,7 @@ class Folder:
                 rest=exchange.rest,
                 stream=exchange.stream,
                 ws_api=exchange.ws_api,
-                recv_window_ms=recv_window_ms,
+                request_expiry_ms=request_expiry_ms,
             )
         )
 
@@ -234,7 +234,7 @@ async def stop(process: trio.Process) -> int:
 async def test_a_new_run_takes_over_and_its_orders_are_left_alone(
     tmp_path: Path, exchange: RunningExchange
 ) -> None:
-    folder = Folder(tmp_path / "run", exchange, recv_window_ms=4_000)
+    folder = Folder(tmp_path / "run", exchange, request_expiry_ms=4_000)
     async with a_run(folder) as killed:
         await until(lambda: own(exchange, boot=1))
         killed.kill()

@@ -50,7 +50,7 @@ def test_what_is_told_is_what_the_adapter_goes_by() -> None:
             rest_url=places.rest,
             line_urls=places.lines,
             session_logon=True,
-            recv_window_ms=5_000,
+            request_expiry_ms=5_000,
         )
     )
     can = adapter.capabilities

@@ -36,7 +36,7 @@ mode = "wait"
 [run]
 dir = "."
 [session]
-recv_window_ms = 5000
+request_expiry_ms = 5000
 """
 
 PROBE = """

@@ -56,7 +56,7 @@ mode = "wait"
 [run]
 dir = "."
 [session]
-recv_window_ms = 500
+request_expiry_ms = 500
 [journal]
 segment_mb = 4
 """

@@ -168,7 +168,7 @@ def _adapter() -> SpotAdapter:
             rest_url="",
             line_urls={"market": "ws://localhost", "trade": "ws://localhost/ws-api/v3"},
             session_logon=False,
-            recv_window_ms=5_000,
+            request_expiry_ms=5_000,
         )
     )
 

@@ -51,7 +51,7 @@ def exit_s(can: Capabilities) -> float:
     started again: what was sent last can be proved gone after as long as that, but for a request
     that gets no reply.
     """
-    window_s = SessionSection().recv_window_ms / 1_000
+    window_s = SessionSection().request_expiry_ms / 1_000
     return window_s + (can.execution_ns + can.lag_ns + SKEW_NS + APART_NS + REPLY_NS) / NS_PER_S
 
 

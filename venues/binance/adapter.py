@@ -240,7 +240,7 @@ def _capabilities(subscription: Subscription) -> Capabilities:
         amend=AmendKind.SHRINK,
         replace=True,
         test_place=True,
-        request_expiry_ns=subscription.recv_window_ms * NS_PER_MS,
+        request_expiry_ns=subscription.request_expiry_ms * NS_PER_MS,
         execution_ns=EXECUTION_NS,
         lag_ns=LAG_NS,
         dead_man=DeadMan(),

@@ -133,11 +133,11 @@ class Forms:
         "replace_by_id",
     )
 
-    def __init__(self, instrument: Instrument, recv_window_ms: int, *, signed: bool) -> None:
+    def __init__(self, instrument: Instrument, request_expiry_ms: int, *, signed: bool) -> None:
         self.instrument = instrument
         common = {
             "symbol": _text(instrument.symbol),
-            "recvWindow": str(recv_window_ms),
+            "recvWindow": str(request_expiry_ms),
             "timestamp": NUMBER,
         }
 
@@ -239,7 +239,7 @@ class Encoder:
         "_levels",
         "_logon",
         "_private",
-        "_recv_window_ms",
+        "_request_expiry_ms",
         "_streams",
         "_subscription",
     )
@@ -252,13 +252,14 @@ class Encoder:
                     f"symbols: {symbol!r} is no symbol of Binance; allowed are capital letters, "
                     'digits, "-", "." and "_", as in BTCUSDT'
                 )
-        if not 0 < subscription.recv_window_ms <= MAX_RECV_WINDOW_MS:
+        if not 0 < subscription.request_expiry_ms <= MAX_RECV_WINDOW_MS:
             raise BadConfig(
-                f"recv_window_ms: {subscription.recv_window_ms} is not in 1..{MAX_RECV_WINDOW_MS}"
+                f"request_expiry_ms: {subscription.request_expiry_ms} is not in "
+                f"1..{MAX_RECV_WINDOW_MS}"
             )
         self._subscription = subscription
         self._levels, _ = rules.snapshot(len(subscription.symbols))
-        self._recv_window_ms = subscription.recv_window_ms
+        self._request_expiry_ms = subscription.request_expiry_ms
         self._streams = [
             f"{symbol.lower()}@{_STREAMS[stream]}"
             for symbol in subscription.symbols
@@ -269,7 +270,7 @@ class Encoder:
                 f"symbols: {len(self._streams)} streams are more than the {MAX_STREAMS} that "
                 "Binance takes on one connection; run several processes"
             )
-        window = {"recvWindow": str(subscription.recv_window_ms), "timestamp": NUMBER}
+        window = {"recvWindow": str(subscription.request_expiry_ms), "timestamp": NUMBER}
         self._logon = Form(decode.LOGON, "session.logon", window, signed=True)
         self._private = Form(
             decode.PRIVATE, "userDataStream.subscribe.signature", window, signed=True
@@ -280,7 +281,9 @@ class Encoder:
         """Take instruments, new or renewed, and prepare their requests."""
         signed = not self._subscription.session_logon
         for instrument in instruments:
-            self._forms[instrument.index] = Forms(instrument, self._recv_window_ms, signed=signed)
+            self._forms[instrument.index] = Forms(
+                instrument, self._request_expiry_ms, signed=signed
+            )
 
     def placed(self, request: bytes) -> tuple[Place, ...]:
         """Return the orders that a request asks for; see ``core.model.venue.Adapter.placed``."""
@@ -462,7 +465,7 @@ class Encoder:
     def _signed(
         self, method: str, path: str, fields: Fields, venue_ns: int, *, cancels: bool = False
     ) -> HttpRequest:
-        stamp = {"recvWindow": self._recv_window_ms, "timestamp": venue_ns // NS_PER_MS}
+        stamp = {"recvWindow": self._request_expiry_ms, "timestamp": venue_ns // NS_PER_MS}
         query = form(fields | stamp)
         return HttpRequest(method, f"/api/v3/{path}", query, signed=True, cancels=cancels)
 

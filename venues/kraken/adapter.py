@@ -96,9 +96,11 @@ class SpotAdapter:
 
     def __init__(self, subscription: Subscription) -> None:
         """Raises ``BadConfig`` for what the venue does not allow; the message names the key."""
-        window_ms = subscription.recv_window_ms
+        window_ms = subscription.request_expiry_ms
         if not trading.LEAST_DEADLINE_NS <= window_ms * NS_PER_MS <= trading.LONGEST_DEADLINE_NS:
-            raise BadConfig(f"recv_window: {window_ms} ms; Kraken takes 500 ms to 60 s")
+            raise BadConfig(
+                f"session.request_expiry_ms: {window_ms} ms; Kraken takes 500 ms to 60 s"
+            )
         self._subscription = subscription
         self._capabilities = _capabilities(subscription)
         self._decoder = decode.Decoder()
@@ -236,7 +238,7 @@ def _capabilities(subscription: Subscription) -> Capabilities:
         batch_cancel=trading.BATCH_CANCEL[1],
         replace=False,
         test_place=True,
-        request_expiry_ns=subscription.recv_window_ms * NS_PER_MS,
+        request_expiry_ns=subscription.request_expiry_ms * NS_PER_MS,
         execution_ns=EXECUTION_NS,
         lag_ns=LAG_NS,
         dead_man=_DEAD_MAN,

@@ -87,7 +87,7 @@ class Encoder:
                 )
         self._subscription = subscription
         self._instruments: dict[int, Instrument] = {}
-        self._valid_ns = subscription.recv_window_ms * NS_PER_MS
+        self._valid_ns = subscription.request_expiry_ms * NS_PER_MS
 
     def learn(self, instruments: Iterable[Instrument]) -> None:
         """Take instruments, new or renewed."""

@@ -78,7 +78,7 @@ CHARGE = Charge(
         rest_url="",
         line_urls={"market": "ws://localhost", "trade": "ws://localhost/ws-api/v3"},
         session_logon=False,
-        recv_window_ms=RECV_WINDOW_MS,
+        request_expiry_ms=RECV_WINDOW_MS,
     ),
     ca_file=None,
     stacks="",

@@ -103,7 +103,7 @@ class Run:
                 rest_url="",
                 line_urls={"market": "ws://localhost", "trade": "ws://localhost/ws-api/v3"},
                 session_logon=logs_on,
-                recv_window_ms=5000,
+                request_expiry_ms=5000,
             )
         )
         instruments, limits = self.fetch(FetchInstruments()).facts

@@ -314,8 +314,8 @@ def test_a_symbol_that_cannot_be_one_is_named_with_what_is_allowed(symbol: str) 
 
 def test_a_receive_window_outside_of_what_is_allowed_is_named() -> None:
     for window in (0, 60_001):
-        with pytest.raises(BadConfig, match="recv_window_ms"):
-            VENUE.adapter(world.subscription(recv_window_ms=window))
+        with pytest.raises(BadConfig, match="request_expiry_ms"):
+            VENUE.adapter(world.subscription(request_expiry_ms=window))
 
 
 def test_more_streams_than_a_connection_takes_are_refused_before_dialling() -> None:

@@ -54,7 +54,7 @@ def subscription(
     streams: tuple[Stream, ...] = (Stream.TOP, Stream.DEPTH, Stream.TRADES),
     *,
     session_logon: bool = False,
-    recv_window_ms: int = 5000,
+    request_expiry_ms: int = 5000,
 ) -> Subscription:
     return Subscription(
         symbols=symbols,
@@ -62,12 +62,14 @@ def subscription(
         rest_url="http://localhost:1",
         line_urls={"market": "ws://localhost:2", "trade": "ws://localhost:3/ws-api/v3"},
         session_logon=session_logon,
-        recv_window_ms=recv_window_ms,
+        request_expiry_ms=request_expiry_ms,
     )
 
 
-def adapter(*, session_logon: bool = False, recv_window_ms: int = 5000) -> SpotAdapter:
-    made = VENUE.adapter(subscription(session_logon=session_logon, recv_window_ms=recv_window_ms))
+def adapter(*, session_logon: bool = False, request_expiry_ms: int = 5000) -> SpotAdapter:
+    made = VENUE.adapter(
+        subscription(session_logon=session_logon, request_expiry_ms=request_expiry_ms)
+    )
     assert isinstance(made, SpotAdapter)
     made.learn([BTC, LTC])
     return made

@@ -44,7 +44,7 @@ class KrakenTank(Tank):
                 "now_ns": now_ns,
                 "keys": Credentials({"api_key": DEFAULT_KEY, "api_secret": DEFAULT_SECRET}),
                 "run": 'on_stale = "keep"',
-                "top": "[session]\nrecv_window_ms = 5000",
+                "top": "[session]\nrequest_expiry_ms = 5000",
                 **options,
             }
         )

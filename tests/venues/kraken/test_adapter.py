@@ -41,7 +41,7 @@ def test_one_connection_tells_of_all_markets_and_one_of_our_orders() -> None:
 @pytest.mark.parametrize("window_ms", [0, 499, 60_001])
 def test_a_deadline_that_the_venue_does_not_take_is_refused(window_ms: int) -> None:
     with pytest.raises(BadConfig, match="500 ms to 60 s"):
-        VENUE.adapter(msgspec.structs.replace(world.subscription(), recv_window_ms=window_ms))
+        VENUE.adapter(msgspec.structs.replace(world.subscription(), request_expiry_ms=window_ms))
 
 
 def test_a_private_connection_asks_for_a_token_and_then_for_each_channel() -> None:

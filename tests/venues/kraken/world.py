@@ -63,7 +63,7 @@ def subscription(
         rest_url="http://localhost:1",
         line_urls={"market": "ws://localhost:2/v2", "trade": "ws://localhost:3/v2"},
         session_logon=keyed,
-        recv_window_ms=5000,
+        request_expiry_ms=5000,
     )
 
 

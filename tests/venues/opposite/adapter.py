@@ -511,7 +511,7 @@ def _capabilities(answers: Answers, wants: Subscription) -> Capabilities:
         amend=AmendKind.PRICE_AND_SIZE if answers.reprices else AmendKind.SHRINK,
         replace=answers.replaces,
         test_place=False,
-        request_expiry_ns=wants.recv_window_ms * NS_PER_MS if answers.expires else None,
+        request_expiry_ns=wants.request_expiry_ms * NS_PER_MS if answers.expires else None,
         execution_ns=2 * NS_PER_S,
         lag_ns=2 * NS_PER_S,
         dead_man=DeadMan(
