@@ -377,7 +377,8 @@ class MarketData:
             if type(fact) is TopsReport:
                 for top in fact.tops:
                     if top.instrument >= 0 and self.books[top.instrument].live:
-                        self._hold_against(self.books[top.instrument], top, asked.sent_ns)
+                        book = self.books[top.instrument]
+                        self._hold_against(book, top, asked.sent_ns, sized=fact.sized)
 
     def _find_unlisted(self, instruments: tuple[int, ...]) -> None:
         """One of these is no longer the venue's, which refuses all of them: ask for halves."""
@@ -388,17 +389,14 @@ class MarketData:
         else:
             self._unlisted.update(instruments)
 
-    def _hold_against(self, book: Book, top: BookTop, asked_ns: int) -> None:
-        """Hold a silent book against what REST says of its best prices."""
+    def _hold_against(self, book: Book, top: BookTop, asked_ns: int, *, sized: bool) -> None:
+        """Hold a silent book against what REST says of its best prices, and of their sizes where
+        it tells those exactly.
+        """
         index = book.instrument
         if book.fresh_ns > asked_ns:
             self._denials.pop(index, None)
-        elif (book.bid_ticks, book.bid_lots, book.ask_ticks, book.ask_lots) == (
-            top.bid_ticks,
-            top.bid_lots,
-            top.ask_ticks,
-            top.ask_lots,
-        ):
+        elif _best(book, sized=sized) == _best(top, sized=sized):
             self._denials.pop(index, None)
             book.fresh_ns = asked_ns
         elif not top.rounded:  # a price between two ticks no level tells of: no fault of the feed
@@ -490,3 +488,10 @@ def _how_late(late_ns: int, most_ns: int) -> str:
         f"late: the feed's times are {abs(late_ns) / NS_PER_S:.1f} s {how} the venue's clock, "
         f"allowed are {most_ns / NS_PER_S:g} s"
     )
+
+
+def _best(told: Book | BookTop, *, sized: bool) -> tuple[int, ...]:
+    """Return best prices, and their sizes or only whether there are any."""
+    bid_lots, ask_lots = told.bid_lots, told.ask_lots
+    sizes = (bid_lots, ask_lots) if sized else (bid_lots > 0, ask_lots > 0)
+    return (told.bid_ticks if bid_lots else 0, told.ask_ticks if ask_lots else 0, *sizes)

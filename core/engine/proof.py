@@ -104,6 +104,12 @@ class Proof:
         """Client ids of the orders that have to be asked about."""
         self._acknowledged: dict[str, int] = {}
         """Sizes of the orders whose request the venue has taken, and tells of elsewhere."""
+        self._share = Share.QUESTION
+        """Whose tokens questions took last: the page that follows one is asked for with the same,
+        or a run that is left would begin with the first page for ever."""
+        self._pages: dict[str, str] = {}
+        """Pages of trades, by the order's name, that there was no token for when they came up: they
+        are asked for first, as first pages that take each new token are never followed by one."""
         self._readers: dict[type[Command], Callable[[Any, Asked, Reply, int], None]] = {
             Place: self._on_place,
             PlaceMany: self._on_place_many,
@@ -138,6 +144,7 @@ class Proof:
 
     def ask(self, now_ns: int, share: Share) -> None:
         """Send the questions that are due, as far as that share of the budget allows."""
+        self._share = share
         listed: set[int] = set()
         due = self.doubts.due(now_ns)
         asked = self._asked_by_rest(now_ns) if due else ()
@@ -175,7 +182,8 @@ class Proof:
         """
         name = order.client_order_id
         if order.unbooked_lots and order.venue_order_id:
-            return FetchOrderTrades(order.instrument, order.venue_order_id)
+            page = self._pages.get(name, "")
+            return FetchOrderTrades(order.instrument, order.venue_order_id, page)
         if name in self._unlisted_ns and now_ns >= self._unlisted_ns[name] + APART_NS:
             return FetchOpenOrders(order.instrument)
         number = "" if name in self._absent_ns else order.venue_order_id
@@ -203,6 +211,7 @@ class Proof:
     def _settled(self, client_order_id: str) -> None:
         self._acknowledged.pop(client_order_id, None)
         self.doubts.settle(client_order_id)
+        self._pages.pop(client_order_id, None)
         self._absent_ns.pop(client_order_id, None)
         self._unlisted_ns.pop(client_order_id, None)
 
@@ -406,12 +415,15 @@ class Proof:
         order = self._orders.by_venue_id(fetch.instrument, fetch.venue_order_id)
         if order is None:
             return
+        name = order.client_order_id
+        self._pages.pop(name, None)
         if not order.unbooked_lots:
             if order.state.terminal:
-                self._settled(order.client_order_id)
+                self._settled(name)
         elif reply.more:
             more = FetchOrderTrades(fetch.instrument, fetch.venue_order_id, reply.more)
-            self._outbound.request(more, now_ns, share=Share.QUESTION)
+            if not self._outbound.request(more, now_ns, share=self._share):
+                self._pages[name] = reply.more
 
 
 def _told(reply: Reply, order: Order) -> OrderReport | None:

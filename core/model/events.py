@@ -95,6 +95,8 @@ class TopsReport(Event, frozen=True):
     """The best prices as the venue answers them: what a silent book is held against."""
 
     tops: tuple[BookTop, ...]
+    sized: bool = True
+    """Whether sizes are told as exactly as the books have them; else prices alone can be held."""
 
 
 class MarketTrade(Event, frozen=True, gc=False):

@@ -118,6 +118,8 @@ class Dialect(ABC):
     losses: Mapping[str, tuple[int, int]]
     """What a day may cost, by quote asset in units of 1e-8: little, or more than is ever lost."""
     default_balances: Mapping[str, int]
+    tells_spent: bool = True
+    """Whether answers tell how much of its limits our side has used."""
     tells_balances: bool = True
     """Whether our side is told of each change of what is free."""
     cut_off: Mapping[str, int] = {}

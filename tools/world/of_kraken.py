@@ -156,6 +156,7 @@ class Kraken(Dialect):
         "BTC": (20_000, 2 * ONE),
     }
     default_balances = DEFAULT_BALANCES
+    tells_spent = False
     tells_balances = False
     # Four decimals of a dollar are told, of the balance and of what orders hold of it.
     cut_off: Mapping[str, int] = {"USD": 2 * 10**4}

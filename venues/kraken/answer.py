@@ -188,7 +188,7 @@ def _facts(
         case FetchInstruments(also):
             return (_instruments(names, (*symbols, *also), result),)
         case FetchTops():
-            return (TopsReport(tuple(_tops(names, result))),)
+            return (TopsReport(tuple(_tops(names, result)), sized=False),)
         case FetchPrice(symbol):
             ticker = _only(_tickers(result))
             return (PriceTold(symbol, *parse_decimal(ticker.c[0])),)
@@ -232,16 +232,19 @@ def _instruments(names: Names, symbols: tuple[str, ...], result: Raw) -> Instrum
 
 
 def _tops(names: Names, result: Raw) -> Iterator[BookTop]:
-    """Return the best prices of the instruments of this run; one between two steps is left out."""
+    """Return the best prices of the instruments of this run; one between two steps is left out.
+
+    Sizes are cut to three decimals: less than that is not nothing, where there is a price.
+    """
     for name, ticker in _tickers(result).items():
         instrument = names.find(name)
         if instrument is None:
             continue
         tick, lot = instrument.tick, instrument.lot
         try:
-            bid_lots, ask_lots = lot.count(ticker.b[2]), lot.count(ticker.a[2])
-            bid_ticks = tick.count(ticker.b[0]) if bid_lots else 0
-            ask_ticks = tick.count(ticker.a[0]) if ask_lots else 0
+            bid_ticks, ask_ticks = tick.count(ticker.b[0]), tick.count(ticker.a[0])
+            bid_lots = max(1, lot.count(ticker.b[2])) if bid_ticks else 0
+            ask_lots = max(1, lot.count(ticker.a[2])) if ask_ticks else 0
         except OffGrid:
             continue
         yield BookTop(instrument.index, NOT_NUMBERED, bid_ticks, bid_lots, ask_ticks, ask_lots)

@@ -134,10 +134,13 @@ class House:
         venue_ns = self.turn.now_ns + OFFSET_NS - late_ns
         self.data.on_trade(MarketTrade(0, 1, 100, 1, Side.BUY, venue_ns))
 
-    def tops(self, bid_ticks: int, asked_ns: int = 0, *, rounded: bool = False) -> None:
+    def tops(
+        self, bid_ticks: int, asked_ns: int = 0, *, rounded: bool = False, cut: int = 0
+    ) -> None:
+        """Answer best prices; the size of the bid may be ``cut`` by so much."""
         asked_ns = asked_ns or self.turn.now_ns
         asked = Asked(1, FetchTops((0,)), REST, asked_ns, asked_ns + 10 * NS_PER_S)
-        fact = TopsReport((BookTop(0, 0, bid_ticks, 5, 102, 5, rounded),))
+        fact = TopsReport((BookTop(0, 0, bid_ticks, 5 - cut, 102, 5, rounded),), sized=not cut)
         self.data.on_reply(asked, Reply(request_id=1, verdict=Verdict.DONE, facts=(fact,)))
 
 
@@ -200,6 +203,15 @@ def test_a_book_that_rest_confirms_is_as_fresh_as_the_question() -> None:
     house = House().after(3 * NS_PER_S)
     house.tops(100)
     assert house.book.fresh_ns == house.turn.now_ns
+
+
+def test_where_sizes_are_told_cut_the_prices_alone_confirm_a_book_or_deny_it() -> None:
+    house = House().after(3 * NS_PER_S)
+    house.tops(100, cut=4)
+    assert house.book.fresh_ns == house.turn.now_ns
+    for _ in range(DENIALS):
+        house.tops(99, cut=4)
+    assert house.book.state is BookState.STALE
 
 
 def test_a_silent_book_that_rest_denies_often_enough_is_dead_and_its_line_replaced() -> None:

@@ -55,8 +55,12 @@ class Asking:
         self.commands: list[Command] = []
         self.shares: list[Share] = []
         self.inflight: list[Asked] = []
+        self.spent = False
+        """Whether there is no token for anything."""
 
     def request(self, command: Command, now_ns: int, *, share: Share) -> int:
+        if self.spent:
+            return 0
         self.commands.append(command)
         self.shares.append(share)
         return len(self.commands)
@@ -447,6 +451,30 @@ def test_an_order_whose_fills_are_not_booked_is_asked_for_its_trades_page_after_
     house.told(FetchOrderTrades(0, "7", "page two"), Verdict.DONE, trade)
     assert house.out.commands == []
     assert house.in_doubt(order), "what is not booked yet is asked for again"
+
+
+def test_a_page_that_there_was_no_token_for_is_asked_for_before_the_first_one_again() -> None:
+    house = House()
+    order = house.live("7")
+    house.orders.on_report(report(order, VenueStatus.PARTIALLY_FILLED, "7", filled_lots=4))
+    house.proof.doubt(order.client_order_id, NOW_NS)
+    house.asks(NOW_NS)
+    house.out.spent = True
+    house.told(FetchOrderTrades(0, "7"), Verdict.DONE, more="page two")
+    house.out.spent = False
+    assert house.asks(NOW_NS + LONGEST_NS) == [FetchOrderTrades(0, "7", "page two")]
+    house.told(FetchOrderTrades(0, "7", "page two"), Verdict.UNKNOWN)
+    assert house.asks(NOW_NS + 3 * LONGEST_NS) == [FetchOrderTrades(0, "7")]
+
+
+def test_the_page_that_follows_is_asked_for_with_the_tokens_that_the_first_one_took() -> None:
+    house = House()
+    order = house.live("7")
+    house.orders.on_report(report(order, VenueStatus.PARTIALLY_FILLED, "7", filled_lots=4))
+    house.proof.doubt(order.client_order_id, NOW_NS)
+    house.proof.ask(NOW_NS, Share.PROOF)
+    house.told(FetchOrderTrades(0, "7"), Verdict.DONE, more="page two")
+    assert house.out.shares == [Share.PROOF, Share.PROOF]
 
 
 def test_a_question_that_is_answered_ends_the_doubt_only_where_all_fills_are_booked() -> None:

@@ -75,12 +75,22 @@ def test_the_precision_of_prices_is_kept_for_the_checksum() -> None:
 def test_the_best_prices_of_the_instruments_of_the_run() -> None:
     reply = answer(FetchTops((0,)), result({"XXBTZUSD": TICKER, "XETHZUSD": TICKER}))
     top = BookTop(0, NOT_NUMBERED, 452_835, 9_700_000_000, 452_852, 100_000_000)
-    assert reply.facts == (TopsReport((top,)),)
+    assert reply.facts == (TopsReport((top,), sized=False),)
+
+
+def test_a_best_price_whose_size_is_cut_to_nothing_is_there() -> None:
+    little = TICKER | {"a": ["45285.20000", "0", "0.000"]}
+    told = answer(FetchTops((0,)), result({"XXBTZUSD": little}))
+    assert told.facts == (
+        TopsReport((BookTop(0, NOT_NUMBERED, 452_835, 9_700_000_000, 452_852, 1),), sized=False),
+    )
 
 
 def test_best_prices_between_two_ticks_prove_nothing() -> None:
     odd = TICKER | {"a": ["45285.25000", "1", "1.000"]}
-    assert answer(FetchTops((0,)), result({"XXBTZUSD": odd})).facts == (TopsReport(()),)
+    assert answer(FetchTops((0,)), result({"XXBTZUSD": odd})).facts == (
+        TopsReport((), sized=False),
+    )
 
 
 def test_a_price_of_any_pair() -> None:

@@ -65,6 +65,8 @@ class Line(Watch):
         self._used: set[str] = set()
         self._untold = False
         """Whether our side has not been told yet what those before it, or others, have spent."""
+        self._boots = 0
+        """How many boots there were before this one."""
         self._journaled: set[bytes] = set()
         self._journal_failed = False
         self._subscribed: set[int] = set()
@@ -178,7 +180,8 @@ class Line(Watch):
 
     def on_listed(self, symbol: str) -> None:
         """The list of open orders of a symbol has reached our side."""
-        self._untold = False
+        # Where nobody tells what is spent, what an earlier boot has spent is never known.
+        self._untold = bool(self._boots) and not self.dialect.tells_spent
         self._proved.add(symbol)
 
     def on_cut(self, link: int, *, private: bool, in_use: bool) -> None:
@@ -207,6 +210,7 @@ class Line(Watch):
         self._journal_failed = False
         self._banned_until_ns = self._ban_before_ns = 0
         self._untold = True
+        self._boots += 1
 
     def answered(self, payload: bytes) -> None:
         """The exchange itself, and no fault, answers a request."""
