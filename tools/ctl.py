@@ -64,6 +64,7 @@ verbs:
   halt [WHY]      place nothing more, and cancel our own orders; the run goes on
   resume          let the strategy place again after a halt that a person may judge
   cancel-all      cancel our own orders; the strategy may place new ones
+  cancel-account  have the venue take out every order of the account, whoever's, in one request
   flatten         halt, cancel our own orders, then trade every position to zero, whatever has
                   halted the run; shown until it is flat, or why not (Ctrl-C ends the showing)
   set KEY VALUE   change a parameter of the strategy; no risk limit can be set

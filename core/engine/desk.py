@@ -15,6 +15,7 @@ from core.engine.outbound import Outbound
 from core.model.commands import (
     Amend,
     Cancel,
+    CancelAll,
     CancelMany,
     OrderKind,
     Place,
@@ -22,7 +23,7 @@ from core.model.commands import (
     TimeInForce,
 )
 from core.model.errors import BadParameter
-from core.model.events import Side
+from core.model.events import NO_INSTRUMENT, Scope, Side
 from core.model.instrument import Instrument, InstrumentTable
 from core.model.strategy import NewOrder, Quote
 from core.model.units import NS_PER_MS, NS_PER_S
@@ -56,6 +57,9 @@ _NO_QUOTE = Refusal(
 _WOULD_TRADE = Refusal(
     RefusalReason.VENUE_FILTER,
     "the venue has no post-only orders, and by the book this one would trade at once",
+)
+_NO_CANCEL_ALL = Refusal(
+    RefusalReason.VENUE_FILTER, "the venue has no request that takes everybody's orders out"
 )
 _BUSY = Refusal(RefusalReason.ORDER_BUSY, "a change of the order is on its way")
 
@@ -98,6 +102,7 @@ class TradingDesk:
         "_awaited",
         "_balances",
         "_books",
+        "_cancels_all",
         "_flow",
         "_log",
         "_most_cancels",
@@ -134,12 +139,16 @@ class TradingDesk:
         outbound: Outbound,
         batch: int = 1,
         batch_cancel: int = 1,
+        cancel_all: Scope | None = None,
         seed: int,
         stamp: Callable[[], int],
         timer: Callable[[int, str], object],
         log: Callable[[str], None],
     ) -> None:
-        """``batch`` and ``batch_cancel`` are as in ``core.model.venue.Capabilities``."""
+        """``batch``, ``batch_cancel`` and ``cancel_all`` are as in
+        ``core.model.venue.Capabilities``.
+        """
+        self._cancels_all = cancel_all
         self._most_places = batch
         self._most_cancels = batch_cancel
         self._table = table
@@ -402,6 +411,22 @@ class TradingDesk:
             if order.client_order_id != but:
                 self._unwanted.raise_(order.client_order_id, self.now_ns)
         self.step()
+
+    def cancel_account(self) -> Refusal | None:
+        """Have the venue take out every order of the account, or of our symbols where it knows
+        none for the account: others' too. What is left of ours a moment later is cancelled by name.
+
+        Returns what was in the way of asking for it.
+        """
+        if self._cancels_all is None:
+            return _NO_CANCEL_ALL
+        for order in self._orders.open():
+            self._unwanted.raise_(order.client_order_id, self.now_ns + CANCEL_NS)
+        whole = self._cancels_all is Scope.ACCOUNT
+        for instrument in (NO_INSTRUMENT,) if whole else range(len(self._table)):
+            if not self._outbound.request(CancelAll(instrument), self.now_ns):
+                return self._outbound.refusal
+        return None
 
     def take_out_order(self, order: Order) -> None:
         """Cancel one order, and go on until it is gone."""

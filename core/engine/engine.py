@@ -247,6 +247,7 @@ class Engine:
             outbound=self.outbound,
             batch=can.batch,
             batch_cancel=can.batch_cancel,
+            cancel_all=can.cancel_all,
             seed=setup.seed,
             stamp=stamp,
             timer=self.timers.push,
@@ -642,8 +643,8 @@ class Engine:
         """A word from whoever runs us; return what became of it, for people.
 
         ``restore JSON`` and ``losses JSON`` (before any other), ``start``, ``leave WHY``,
-        ``fail WHY``, ``halt WHY``, ``resume``, ``cancel-all``, ``flatten`` or ``set KEY VALUE``;
-        what it may be is checked by who takes it in.
+        ``fail WHY``, ``halt WHY``, ``resume``, ``cancel-all``, ``cancel-account``, ``flatten`` or
+        ``set KEY VALUE``; what it may be is checked by who takes it in.
         """
         self._record(Kind.CONTROL, 0, now_ns, text)
         self._begin_turn(now_ns)

@@ -1,4 +1,4 @@
-"""The operator's words: halt, resume, cancel all, flatten, set a parameter.
+"""The operator's words: halt, resume, cancel all, cancel the account, flatten, set a parameter.
 
 Here a word that came in by the control socket, and is in the journal already, is carried out.
 Whether it is one at all was checked by who took it in; none of them raises a limit.
@@ -55,6 +55,7 @@ class Operator:
             "halt": self._halt,
             "resume": self._resume,
             "cancel-all": self._cancel_all,
+            "cancel-account": self._cancel_account,
             "flatten": self._flatten,
             "set": self._set,
         }
@@ -96,6 +97,15 @@ class Operator:
         self._log("the operator cancels all our orders")
         self._gate.take_everything_out()
         return self._cancels()
+
+    def _cancel_account(self, _: str) -> str:
+        if not self._gate.private:
+            return "nothing can be cancelled: this run has no keys"
+        self._log("the operator cancels every order of the account, others' too")
+        refusal = self._desk.cancel_account()
+        if refusal is not None:
+            return f"not asked for: {refusal.text}; cancel-all takes out our own"
+        return "the venue is asked to take out every order of the account, others' too"
 
     def _flatten(self, _: str) -> str:
         if not self._gate.private:

@@ -296,10 +296,11 @@ class Proof:
             elif order.amend_lots:
                 self.doubt(order.client_order_id, now_ns)
 
-    def _on_cancel_all(self, command: CancelAll, _: Asked, __: Reply, now_ns: int) -> None:
+    def _on_cancel_all(self, command: CancelAll, _: Asked, reply: Reply, now_ns: int) -> None:
+        told_ns = now_ns + (self._tells_ns if reply.verdict is _DONE else 0)
         for order in self._orders.open():
-            if order.instrument == command.instrument:
-                self.doubt(order.client_order_id, now_ns)
+            if command.instrument in (order.instrument, NO_INSTRUMENT):
+                self.doubt(order.client_order_id, told_ns)
 
     def _on_query(self, query: QueryOrder, asked: Asked, reply: Reply, now_ns: int) -> None:
         order = self._orders.find(query.client_order_id)

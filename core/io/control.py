@@ -60,6 +60,7 @@ VERBS: Final[dict[str, tuple[int, int]]] = {
     "halt": (0, 1),
     "resume": (0, 0),
     "cancel-all": (0, 0),
+    "cancel-account": (0, 0),
     "flatten": (0, 0),
     "set": (2, 2),
     "stop": (0, 0),

@@ -111,7 +111,10 @@ class Amend(Command, frozen=True, gc=False):
 
 
 class CancelAll(Riskless, frozen=True, gc=False):
-    """Take out every open order of the account on one instrument, others' included."""
+    """Take out every open order of the account on one instrument, others' included.
+
+    ``NO_INSTRUMENT`` is all of them, on whatever instrument.
+    """
 
     instrument: int
 

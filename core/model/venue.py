@@ -212,6 +212,10 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """How many new orders on one instrument it takes in one request."""
     batch_cancel: int = 1
     """How many orders on one instrument it takes out in one request."""
+    cancel_all: Scope | None = None
+    """Of what it takes everybody's orders out in one request: of an instrument, or of the account;
+    ``None`` where it has no such request.
+    """
     test_place: bool
     """Whether it judges an order without placing it."""
     request_expiry_ns: int | None

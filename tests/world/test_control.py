@@ -13,6 +13,7 @@ from core.model.views import OrderState, Refusal, SessionState
 from core.state.orders import Order
 from tests.world.test_recovery import world
 from tools.world.tank import Tank
+from venues.sim.ledger import DEFAULT_KEY
 
 
 def test_halt_takes_our_orders_out_and_resume_lets_place_again():
@@ -44,6 +45,20 @@ def test_cancel_all_takes_out_our_orders_and_trading_goes_on():
     w.run(0.1)
     assert {first.state, second.state} == {OrderState.CANCELED}
     assert w.desk.session is SessionState.TRADING
+
+
+def test_cancel_account_takes_out_everybodys_orders_on_the_symbols_of_the_run():
+    w = world()
+    ours = w.buy(6_490_000)
+    w.other("BUY", "64800.00", "0.01", key=DEFAULT_KEY)
+    w.run(0.1)
+    w.engine.on_control(b"cancel-account", w.now_ns)
+    w.run(0.1)
+    assert "openOrders.cancelAll" in w.methods()
+    assert ours.state is OrderState.CANCELED
+    assert not w.venue.exchange.engine.file(
+        w.venue.exchange.keys[DEFAULT_KEY].account, "BTCUSDT"
+    ).open
 
 
 def test_set_changes_a_checked_parameter():

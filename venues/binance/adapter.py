@@ -41,7 +41,7 @@ from core.model.commands import (
     UnsubscribeBook,
 )
 from core.model.errors import BadConfig
-from core.model.events import NO_INSTRUMENT, Costs, Reply
+from core.model.events import NO_INSTRUMENT, Costs, Reply, Scope
 from core.model.instrument import Instrument
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import (
@@ -238,6 +238,7 @@ def _capabilities(subscription: Subscription) -> Capabilities:
             }
         ),
         amend=AmendKind.SHRINK,
+        cancel_all=Scope.INSTRUMENT,
         replace=True,
         test_place=True,
         request_expiry_ns=subscription.request_expiry_ms * NS_PER_MS,

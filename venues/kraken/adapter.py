@@ -236,6 +236,7 @@ def _capabilities(subscription: Subscription) -> Capabilities:
         amend=AmendKind.PRICE_AND_SIZE,
         batch=trading.BATCH_ADD[1],
         batch_cancel=trading.BATCH_CANCEL[1],
+        cancel_all=Scope.ACCOUNT,
         replace=False,
         test_place=True,
         request_expiry_ns=subscription.request_expiry_ms * NS_PER_MS,

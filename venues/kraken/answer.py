@@ -16,6 +16,7 @@ from msgspec import UNSET, Raw
 
 from core.model.commands import (
     Cancel,
+    CancelAll,
     Command,
     FetchAccount,
     FetchBook,
@@ -179,7 +180,7 @@ def _facts(
             return _open_orders(index, history.read_open_orders(result, names.find))
         case FetchAccount():
             return (AccountReport(history.read_balances(result), True, None, 0),)
-        case Logon() | Cancel() | TestPlace():
+        case Logon() | Cancel() | CancelAll() | TestPlace():
             return ()
         case FetchTime():
             # Whole seconds, cut: it is half a second later, give or take as much.

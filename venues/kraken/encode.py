@@ -15,6 +15,7 @@ from typing import Final
 from core.model.commands import (
     Amend,
     Cancel,
+    CancelAll,
     CancelMany,
     Command,
     FetchAccount,
@@ -105,6 +106,8 @@ class Encoder:
                 return trading.batch_add(self._row(index), places, deadline_ns, request_id)
             case Cancel(_, name, number):
                 return trading.cancel_order(number, name, request_id)
+            case CancelAll():
+                return trading.cancel_all(request_id)
             case CancelMany(_, cancels):
                 return trading.batch_cancel(cancels, request_id)
             case Amend(index):
@@ -148,6 +151,8 @@ class Encoder:
         match command:
             case Logon():
                 return history.fetch_token()
+            case CancelAll():
+                return history.cancel_all()
             case Cancel(_, name, number):
                 return history.cancel_order(number, name)
             case QueryOrder(_, name, number):

@@ -9,11 +9,12 @@ import pytest
 from core.model.commands import OrderKind
 from core.model.events import Side
 from core.model.strategy import NewOrder, Quote
-from core.model.views import OrderState, Refusal, RefusalReason
+from core.model.views import OrderState, Refusal, RefusalReason, SessionState
 from core.state.orders import Order
 from tests.venues.kraken.tank import LOTS, TRADE, KrakenTank, traded
 from tests.venues.kraken.test_amend_run import lose, stands
 from tests.world.test_continuity import crashed
+from venues.sim.kraken import trading
 
 BUY, SELL = Side.BUY, Side.SELL
 TWO = (NewOrder(BUY, 299_000, LOTS), NewOrder(SELL, 301_000, LOTS))
@@ -197,3 +198,53 @@ def test_an_order_that_is_gone_already_does_not_keep_the_others() -> None:
     w.run(5)
     assert all(order.state.terminal for order in orders)
     assert stands(w) == []
+
+
+# -- the whole account ---------------------------------------------------------------------------
+
+
+def by_hand(w: KrakenTank, price: str) -> None:
+    """Have our own account's owner place an order that is none of the run's."""
+    params = {
+        "symbol": "BTC/USD", "side": "buy", "order_type": "limit",
+        "order_qty": "0.01", "limit_price": price,
+    }  # fmt: skip
+    exchange: Any = w.venue.exchange
+    trading.add(exchange, w.account, params, w.venue_ns)
+    w.venue.settle(w.venue_ns)
+
+
+def test_the_operator_has_everybodys_orders_taken_out() -> None:
+    w = traded()
+    orders = placed(w, 2)
+    by_hand(w, "28000")
+    w.run(0.1)
+    assert len(stands(w)) == 3
+    w.engine.on_control(b"cancel-account", w.now_ns)
+    w.run(0.2)
+    assert w.methods().count("cancel_all") == 1
+    assert "batch_cancel" not in w.methods()
+    assert stands(w) == []
+    assert all(order.state is OrderState.CANCELED for order in orders)
+    assert w.desk.session is SessionState.TRADING
+
+
+def test_what_the_cancel_of_everything_leaves_of_ours_is_cancelled_by_name() -> None:
+    w = traded()
+    orders = placed(w, 2)
+    by_hand(w, "28000")
+    w.to_venue = lambda m: [] if b"cancel_all" in m.payload else w.deliver(m)
+    w.engine.on_control(b"cancel-account", w.now_ns)
+    w.run(3)
+    assert all(order.state is OrderState.CANCELED for order in orders)
+    assert len(stands(w)) == 1, "nobody else's"
+
+
+def test_cancel_all_leaves_everybody_elses_orders_alone() -> None:
+    w = traded()
+    placed(w, 2)
+    by_hand(w, "28000")
+    w.engine.on_control(b"cancel-all", w.now_ns)
+    w.run(1)
+    assert len(stands(w)) == 1
+    assert "cancel_all" not in w.methods()

@@ -21,6 +21,7 @@ from core.model.commands import (
     UnsubscribeBook,
 )
 from core.model.errors import BadConfig, Misuse
+from core.model.events import NO_INSTRUMENT
 from core.model.venue import HttpRequest, Stream, WireRequest
 from tests.venues.kraken import world
 from venues.kraken import VENUE, decode, encode
@@ -93,9 +94,19 @@ def test_questions() -> None:
     assert rest(FetchBook(0)).target == "/0/public/Depth?pair=XBTUSD&count=100"
 
 
+def test_the_cancel_of_everything_is_the_whole_accounts() -> None:
+    request = ADAPTER.encode(CancelAll(NO_INSTRUMENT), 1, world.NOW_NS)
+    assert isinstance(request, WireRequest)
+    assert json.loads(request.body) == {
+        "method": "cancel_all",
+        "params": {"token": ""},
+        "req_id": 1,
+    }
+    by_rest = ADAPTER.encode_rest(CancelAll(NO_INSTRUMENT), world.NOW_NS)
+    assert by_rest.path == "/0/private/CancelAll"
+
+
 def test_what_the_venue_has_no_word_for_is_not_encoded() -> None:
-    with pytest.raises(Misuse):
-        ADAPTER.encode(CancelAll(0), 1, world.NOW_NS)
     with pytest.raises(Misuse):
         ADAPTER.encode(SubscribePrivate("ownTrades"), 1, world.NOW_NS)
 
