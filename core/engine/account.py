@@ -7,7 +7,6 @@ a difference halts until a person has looked; on a shared one it is somebody els
 
 from __future__ import annotations
 
-from core.engine.gate import Gate
 from core.engine.ledger import Ledger
 from core.engine.turn import Turn
 from core.model.events import AccountReport, BalanceLocked, BalanceMoved, TradeElsewhere
@@ -26,7 +25,6 @@ class Account:
 
     __slots__ = (
         "_balances",
-        "_gate",
         "_ledger",
         "_others",
         "_risk",
@@ -44,7 +42,6 @@ class Account:
         ledger: Ledger,
         others: Others,
         risk: Risk,
-        gate: Gate,
         turn: Turn,
     ) -> None:
         """``balances`` takes the free amount of each asset, in atoms."""
@@ -53,7 +50,6 @@ class Account:
         self._ledger = ledger
         self._others = others
         self._risk = risk
-        self._gate = gate
         self._turn = turn
         self._totals: dict[str, int] = {}
         self._told_ns: dict[str, int] = {}
@@ -68,7 +64,7 @@ class Account:
             for balance in report.balances:
                 self._tell(balance.asset, balance.free_atoms)
         if report.can_trade is False:
-            self._gate.halt("the venue says that this account may not trade", HaltKind.REFUSED)
+            self._turn.halt("the venue says that this account may not trade", HaltKind.REFUSED)
 
     def _take_whole(self, report: AccountReport) -> None:
         """Take an answer; what was told after it was asked for may be newer, and stays."""
@@ -127,8 +123,8 @@ class Account:
             return self._ledger.opened
         if found and not self.in_dispute:
             why = f"the ledgers differ: {'; '.join(map(str, found))}; {WHAT_TO_DO}"
-            self._gate.halt(why, HaltKind.LEDGER)
-        return self.in_dispute or not self._ledger.in_doubt
+            self._turn.halt(why, HaltKind.LEDGER)
+        return bool(found) or self.in_dispute or not self._ledger.in_doubt
 
     @property
     def in_dispute(self) -> bool:

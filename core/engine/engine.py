@@ -378,10 +378,8 @@ class Engine:
             risk=self.risk,
             turn=self.turn,
             clock=self.clock,
-            gate=self.gate,
             prices=self.prices,
             totals=setup.totals,
-            write=self.continuity.write,
             log=door.log,
         )
         self.reference_data = ReferenceData(
@@ -397,7 +395,6 @@ class Engine:
             outbound=self.outbound,
             turn=self.turn,
             desk=self.desk,
-            gate=self.gate,
             log=door.log,
         )
         self.account = Account(
@@ -406,7 +403,6 @@ class Engine:
             ledger=self.ledger,
             others=self.others,
             risk=self.risk,
-            gate=self.gate,
             turn=self.turn,
         )
         self.executions = Executions(
@@ -423,7 +419,6 @@ class Engine:
             proof=self.proof,
             recovery=self.recovery,
             continuity=self.continuity,
-            gate=self.gate,
             counts=self.counts,
             log=door.log,
         )
@@ -441,7 +436,6 @@ class Engine:
             desk=self.desk,
             market_data=self.market_data,
             recovery=self.recovery,
-            gate=self.gate,
             counts=self.counts,
             door=door,
             recorder=self.recorder,
@@ -490,7 +484,7 @@ class Engine:
             ReplaceOutcome: _on_nothing,
         }
         self.remedies = Remedies(
-            remedy=adapter.remedy, orders=self.orders, risk=self.risk, gate=self.gate
+            remedy=adapter.remedy, orders=self.orders, risk=self.risk, turn=self.turn
         )
         self.replies = Replies(
             adapter=adapter,
@@ -783,15 +777,20 @@ class Engine:
         """Take up what components have left for whoever lies above them.
 
         What of it comes first is taken up first: orders and positions before the halts that judge
-        them.
+        them, those before the word on whether anything may be placed, and all before it is noted.
         """
         turn = self.turn
         for _ in range(MAX_CONSEQUENCES):
             if turn.updates:
                 self.executions.settle(turn.updates.popleft())
             elif turn.halts:
-                wanted = turn.halts.popleft()
-                self.gate.fail(wanted.why, remote=wanted.remote)
+                self.gate.obey(turn.halts.popleft())
+            elif turn.looks_again:
+                turn.looks_again = False
+                self.gate.refresh()
+            elif turn.writes:
+                turn.writes = False
+                self.continuity.write(turn.now_ns)
             else:
                 turn.busy = False
                 return
@@ -816,7 +815,9 @@ class Engine:
         self.gate.step()
         self.flattening.step()
         self.continuity.step(now_ns)
+        self._follow()
         self.profits.step()
+        self._follow()
         self.others.step(now_ns)
         self.gate.refresh()
         if not (self.recovery.leaving and self.left):
@@ -855,6 +856,7 @@ class Engine:
             return
         self.market_data.on_reply(asked, reply)
         self.reference_data.on_reply(asked, reply)
+        self._follow()
         self.prices.on_reply(asked, reply)
         self.lines.on_reply(asked, reply)
         self._follow()
@@ -862,6 +864,7 @@ class Engine:
         self.proof.on_reply(asked, reply, now_ns)
         self._follow()
         self.remedies.on_reply(asked, reply, now_ns)
+        self._follow()
         self.recovery.on_reply(asked, reply, now_ns)
         self._follow()
 

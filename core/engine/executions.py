@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from core.engine.continuity import Continuity
 from core.engine.desk import TradingDesk
-from core.engine.gate import Gate
 from core.engine.ledger import Ledger
 from core.engine.outbound import Outbound
 from core.engine.profits import Profits
@@ -54,7 +53,6 @@ class Executions:
         "_continuity",
         "_counts",
         "_desk",
-        "_gate",
         "_ledger",
         "_log",
         "_orders",
@@ -86,7 +84,6 @@ class Executions:
         proof: Proof,
         recovery: Recovery,
         continuity: Continuity,
-        gate: Gate,
         counts: Counts,
         log: Callable[[str], None],
     ) -> None:
@@ -107,7 +104,6 @@ class Executions:
         self._proof = proof
         self._recovery = recovery
         self._continuity = continuity
-        self._gate = gate
         self._counts = counts
 
     # -- facts ---------------------------------------------------------------------------------
@@ -159,7 +155,7 @@ class Executions:
                 f"trade {trade.trade_id} of ours is off today's grid: no position counts it. Set "
                 "what is held (hotloop position), then resume"
             )
-            self._gate.halt_instrument(index, why, HaltKind.RECORD)
+            self._turn.halt_instrument(index, why, HaltKind.RECORD)
         elif self._orders.may_be_of_unnumbered(index, trade.side):
             self._whose[index, trade.trade_id] = trade
         elif self._ledger.traded_off_grid(row, trade):
@@ -198,7 +194,7 @@ class Executions:
             self._on_unread(found, event.status, event)
             return
         if index != NO_INSTRUMENT:
-            self._gate.halt_instrument(index, why, HaltKind.CONTRADICTION)
+            self._turn.halt_instrument(index, why, HaltKind.CONTRADICTION)
         self._proof.doubt(name if found is None else found.client_order_id, self._turn.now_ns)
 
     def _on_unread(self, order: Order, status: VenueStatus, event: UnknownExecution) -> None:
@@ -209,7 +205,7 @@ class Executions:
         self.settle(self._orders.on_unread(order, status, event.venue_order_id))
         if not order.state.terminal:
             what = f"order {order.client_order_id} of ours is off today's grid: {event.what}"
-            self._gate.halt_instrument(order.instrument, what, HaltKind.CONTRADICTION)
+            self._turn.halt_instrument(order.instrument, what, HaltKind.CONTRADICTION)
             self._desk.take_out_order(order)
             self._proof.doubt(order.client_order_id, self._turn.now_ns)
 
@@ -222,7 +218,7 @@ class Executions:
             self._numbered(order)
         if folded.contradiction:
             why = f"{order_text(self._table[order.instrument], order)}: {folded.contradiction}"
-            self._gate.halt_instrument(order.instrument, why, HaltKind.CONTRADICTION)
+            self._turn.halt_instrument(order.instrument, why, HaltKind.CONTRADICTION)
         if folded.reappeared:
             self._reappeared(order)
         if self._whose:
@@ -293,7 +289,7 @@ class Executions:
         self._orders.renumber(instrument)
         self._ledger.renumber(instrument)
         self._recovery.begin_anew(instrument)
-        self._gate.halt(
+        self._turn.halt(
             f"the venue numbers its {what} on {symbol} from the beginning again, as after a reset: "
             "what we hold there is to be looked at; `resume` takes the venue's balances for right",
             HaltKind.LEDGER,

@@ -16,8 +16,8 @@ from core.engine.flatten import Flattening
 from core.engine.outbound import Outbound
 from core.engine.proof import Proof
 from core.engine.recovery import Recovery
-from core.engine.turn import Turn
-from core.model.halts import HaltKind
+from core.engine.turn import Turn, Wanted
+from core.model.halts import WHOLE_RUN, HaltKind
 from core.model.instrument import InstrumentTable
 from core.model.views import SessionState
 from core.state.risk import Risk
@@ -122,12 +122,22 @@ class Gate:
 
     # -- halts ---------------------------------------------------------------------------------
 
+    def obey(self, wanted: Wanted) -> None:
+        """Carry out a halt that a component has asked for."""
+        why, kind, instrument, remote = wanted
+        if kind is HaltKind.FATAL:
+            self.fail(why, remote=remote)
+        elif instrument == WHOLE_RUN:
+            self.halt(why, kind)
+        else:
+            self.halt_instrument(instrument, why, kind)
+
     def halt(self, why: str, kind: HaltKind) -> None:
         """Stop placing, and take our orders out."""
         if self._risk.halt(why, kind):
             self._log(f"halted: {why}")
         self._take_back()
-        self.refresh()
+        self._turn.look_again()
         self.take_everything_out()
 
     def fail(self, why: str, *, remote: bool = False) -> None:
@@ -145,13 +155,9 @@ class Gate:
     def halt_instrument(self, instrument: int, why: str, kind: HaltKind) -> None:
         """Stop placing on one instrument, and take our orders on it out."""
         if self._risk.halt_instrument(instrument, why, kind):
-            self.on_instrument_halted(instrument, why)
-
-    def on_instrument_halted(self, instrument: int, why: str) -> None:
-        """Risk has stopped one instrument: take our orders on it out."""
-        self._log(f"{self._table[instrument].symbol} halted: {why}")
-        self._take_back()
-        self._desk.take_out(instrument)
+            self._log(f"{self._table[instrument].symbol} halted: {why}")
+            self._take_back()
+            self._desk.take_out(instrument)
 
     def take_everything_out(self) -> None:
         """Cancel every order of ours, and go on until each is gone."""

@@ -17,7 +17,6 @@ import random
 from typing import Final
 
 from core.engine.desk import TradingDesk
-from core.engine.gate import Gate
 from core.engine.market_data import MarketData
 from core.engine.outbound import Door, Outbound
 from core.engine.overlap import Overlap
@@ -59,7 +58,6 @@ class Lines:
         "_decode",
         "_desk",
         "_door",
-        "_gate",
         "_handed_ns",
         "_links",
         "_making",
@@ -89,7 +87,6 @@ class Lines:
         desk: TradingDesk,
         market_data: MarketData,
         recovery: Recovery,
-        gate: Gate,
         counts: Counts,
         door: Door,
         recorder: Recorder,
@@ -119,7 +116,6 @@ class Lines:
         self._desk = desk
         self._market_data = market_data
         self._recovery = recovery
-        self._gate = gate
         self._counts = counts
         self._door = door
         self._recorder = recorder
@@ -252,7 +248,7 @@ class Lines:
         if reply.verdict is not Verdict.DONE:
             what = f"{type(asked.command).__name__} refused: {reply.code} {reply.text}"
             if reply.verdict is Verdict.FATAL:
-                self._gate.fail(what, remote=True)
+                self._turn.fail(what, remote=True)
             self.drop(session.link, what)
         elif session.step_done():
             self._ready(session)
@@ -362,7 +358,7 @@ class Lines:
         """
         session.relieve(self._turn.now_ns)
         self._recovery.suspend()
-        self._gate.refresh()
+        self._turn.look_again()
 
     # -- one connection after another ----------------------------------------------------------
 

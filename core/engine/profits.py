@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from core.engine.checkpoint import Day, DayNote, Elsewhere
-from core.engine.gate import Gate
 from core.engine.prices import Prices
 from core.engine.turn import Turn
 from core.model.events import Fill, Side
@@ -84,13 +83,10 @@ class Profits:
         risk: Risk,
         turn: Turn,
         clock: VenueClock,
-        gate: Gate,
         prices: Prices,
         totals: Mapping[str, TotalLimits],
-        write: Callable[[int], None],
         log: Callable[[str], None],
     ) -> None:
-        """``write`` has what the next boot starts from written at once."""
         self._book_id = book_id
         """What tells this run folder's results from those of others on the same account."""
         self._table = table
@@ -100,10 +96,8 @@ class Profits:
         self._risk = risk
         self._turn = turn
         self._clock = clock
-        self._gate = gate
         self._prices = prices
         self._totals = totals
-        self._write = write
         self._log = log
         self._rows: list[_Row] = []
         self._kept: list[DayNote] = []
@@ -167,7 +161,7 @@ class Profits:
                 self._halted_day = book.day
                 self._halted = book.halted.removesuffix(_IN_ANOTHER) + _IN_ANOTHER
         if self._halted_day >= day:
-            self._gate.halt(self._halted, HaltKind.DAILY_LOSS)
+            self._turn.halt(self._halted, HaltKind.DAILY_LOSS)
 
     def _add_elsewhere(self, symbol: str, quote: str, atoms: int) -> None:
         row = self._table.find(symbol)
@@ -235,7 +229,7 @@ class Profits:
             self._judge_all()
             self._prices.step()
             if self._unnoted:
-                self._write(self._turn.now_ns)
+                self._turn.write()
 
     def on_fills(
         self, instrument: int, side: Side, fills: Sequence[Fill], *, adopted: bool = False
@@ -332,9 +326,8 @@ class Profits:
         self._halted = (
             f"lost {what} since midnight UTC, allowed are {amount_text(most_atoms, quote)} a day"
         )
-        self._gate.halt(self._halted, HaltKind.DAILY_LOSS)
-        # The next boot has to know, however soon this one ends.
-        self._write(self._turn.now_ns)
+        self._turn.halt(self._halted, HaltKind.DAILY_LOSS)
+        self._turn.write()
 
     def _mark_all(self) -> None:
         for row in self._table:
@@ -389,13 +382,13 @@ class Profits:
             self._no_price_ns = 0
             if risk.lift(HaltKind.NOT_VALUED):
                 self._log("everything has a price again: the day's loss is known")
-                self._gate.refresh()
+                self._turn.look_again()
             return
         if not self._no_price_ns:
             self._no_price_ns = now_ns
         lasts = hopeless or now_ns - self._no_price_ns > PATIENCE_NS
         if lasts and not risk.has(HaltKind.NOT_VALUED):
-            self._gate.halt(why, HaltKind.NOT_VALUED)
+            self._turn.halt(why, HaltKind.NOT_VALUED)
 
     def _without_price(self) -> tuple[str, bool]:
         """Return what has no price, and whether the venue cannot tell one."""

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from core.engine.desk import TradingDesk
-from core.engine.gate import Gate
 from core.engine.market_data import MarketData
 from core.engine.outbound import Outbound
 from core.engine.turn import Turn
@@ -67,7 +66,6 @@ class ReferenceData:
         outbound: Outbound,
         turn: Turn,
         desk: TradingDesk,
-        gate: Gate,
         log: Callable[[str], None],
     ) -> None:
         self._adapter = adapter
@@ -82,7 +80,6 @@ class ReferenceData:
         self._outbound = outbound
         self._turn = turn
         self._desk = desk
-        self._gate = gate
         self._log = log
         self._next_ns = 0
         self._retry_ns = RETRY_NS
@@ -154,7 +151,7 @@ class ReferenceData:
             and self._desk.session is SessionState.STARTING
         ):
             what = f"{type(asked.command).__name__}: {reply.code} {reply.text}"
-            self._gate.fail(f"the venue refuses the start: {what}", remote=True)
+            self._turn.fail(f"the venue refuses the start: {what}", remote=True)
         if type(asked.command) in (FetchTime, Ping):
             for fact in reply.facts:
                 if type(fact) is VenueTime:
@@ -211,7 +208,7 @@ class ReferenceData:
             return renewed
         why = f"the venue changed tick or lot to {renewed.tick.step} and {renewed.lot.step}"
         if self._risk.instrument_halted(renewed.index) != why:
-            self._gate.halt_instrument(renewed.index, why, HaltKind.GRID)
+            self._turn.halt_instrument(renewed.index, why, HaltKind.GRID)
         return known
 
     @property

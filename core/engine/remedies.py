@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from core.engine.gate import Gate
+from core.engine.turn import Turn
 from core.model.commands import (
     Amend,
     FetchInstruments,
@@ -73,16 +73,16 @@ class _Half(NamedTuple):
 class Remedies:
     """The refusals of one run."""
 
-    __slots__ = ("_gate", "_orders", "_remedy", "_risk")
+    __slots__ = ("_orders", "_remedy", "_risk", "_turn")
 
     def __init__(
-        self, *, remedy: Callable[[int, str], Remedy], orders: Orders, risk: Risk, gate: Gate
+        self, *, remedy: Callable[[int, str], Remedy], orders: Orders, risk: Risk, turn: Turn
     ) -> None:
         """``remedy`` is the venue's."""
         self._remedy = remedy
         self._orders = orders
         self._risk = risk
-        self._gate = gate
+        self._turn = turn
 
     def on_reply(self, asked: Asked, reply: Reply, now_ns: int) -> None:
         """Do what a reply asks for; what it proves is folded already."""
@@ -132,7 +132,7 @@ class Remedies:
         elif remedy is Remedy.COUNT:
             why = self._risk.on_rejected(half.instrument, half.words, now_ns)
             if why:
-                self._gate.on_instrument_halted(half.instrument, why)
+                self._turn.halt_instrument(half.instrument, why, HaltKind.BREAKER)
         else:
             self._stop(half.instrument, remedy, half.words)
 
@@ -144,9 +144,9 @@ class Remedies:
         if any(h.instrument == where and h.kind is HaltKind.REFUSED for h in self._risk.halts()):
             return
         if alone:
-            self._gate.halt_instrument(instrument, why, HaltKind.REFUSED)
+            self._turn.halt_instrument(instrument, why, HaltKind.REFUSED)
         else:
-            self._gate.halt(why, HaltKind.REFUSED)
+            self._turn.halt(why, HaltKind.REFUSED)
 
 
 def _whole(instrument: int, side: Side, reply: Reply) -> _Half:

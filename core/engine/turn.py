@@ -31,7 +31,17 @@ class Wanted(NamedTuple):
 class Turn:
     """The turn that is under way; one of them serves a whole run."""
 
-    __slots__ = ("busy", "callbacks", "changed", "events", "halts", "now_ns", "updates")
+    __slots__ = (
+        "busy",
+        "callbacks",
+        "changed",
+        "events",
+        "halts",
+        "looks_again",
+        "now_ns",
+        "updates",
+        "writes",
+    )
 
     def __init__(self, now_ns: int = 0) -> None:
         self.now_ns = now_ns
@@ -47,6 +57,10 @@ class Turn:
         """What has become known of our orders and is in their table: positions, notes and the
         strategy are to follow."""
         self.halts: deque[Wanted] = deque()
+        self.looks_again = False
+        """Whether the gate is to look again what may be placed."""
+        self.writes = False
+        """Whether what the next boot starts from is to be written at once."""
         self.busy = False
         """Whether there are consequences to be taken up, before anything else is folded."""
 
@@ -55,10 +69,28 @@ class Turn:
         self.updates.append(folded)
         self.busy = True
 
+    def halt(self, why: str, kind: HaltKind) -> None:
+        """Have placing stopped, and our orders taken out."""
+        self.halts.append(Wanted(why, kind))
+        self.busy = True
+
+    def halt_instrument(self, instrument: int, why: str, kind: HaltKind) -> None:
+        """Have placing stopped on one instrument, and our orders on it taken out."""
+        self.halts.append(Wanted(why, kind, instrument))
+        self.busy = True
+
     def fail(self, why: str, *, remote: bool = False) -> None:
         """Have the run left: it cannot go on. ``remote`` says that the venue has refused us."""
         self.halts.append(Wanted(why, HaltKind.FATAL, remote=remote))
         self.busy = True
+
+    def look_again(self) -> None:
+        """Have it derived anew whether anything may be placed."""
+        self.looks_again = self.busy = True
+
+    def write(self) -> None:
+        """Have written what the next boot starts from: it has to know, however soon we end."""
+        self.writes = self.busy = True
 
 
 class Recorder:

@@ -272,8 +272,8 @@ class _Row:
 class Risk:
     """Judges every order of a run, and halts an instrument or everything when a limit is hit.
 
-    What may halt returns why, "" where it did not, so that the caller learns of a new halt at once
-    and can cancel. A halt stops new orders only: cancels need no approval.
+    What counts rejects says why one is too many; whoever learns that halts, and cancels. A halt
+    stops new orders only: cancels need no approval.
     """
 
     __slots__ = (
@@ -667,14 +667,12 @@ class Risk:
         return self._rows[instrument].halts.kind
 
     def on_rejected(self, instrument: int, words: str, now_ns: int) -> str:
-        """Count an unexpected reject; return why it halts the instrument, "" if it does not."""
+        """Count an unexpected reject; return why it has to halt the instrument, "" if not."""
         row = self._rows[instrument]
         how = row.breaker.trips(now_ns)
         if not how or row.halts.why:
             return ""
-        why = f"more than {row.limits.max_rejects} rejects by the venue {how}, the last: {words}"
-        row.halts.add(HaltKind.BREAKER, why)
-        return why
+        return f"more than {row.limits.max_rejects} rejects by the venue {how}, the last: {words}"
 
     def on_weather(self, instrument: int, side: Side, words: str, now_ns: int) -> None:
         """Let one side of an instrument wait: the venue has refused what it now and then does."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from core.engine.account import Account
 from core.engine.ledger import PASSES, Ledger
-from core.engine.turn import Turn
+from core.engine.turn import Turn, Wanted
 from core.model.events import AccountReport, Balance, BalanceLocked, BalanceMoved
 from core.model.halts import HaltKind
 from core.model.instrument import InstrumentTable
@@ -22,35 +21,39 @@ COIN = 10**18
 
 
 class House:
-    """An account with a real ledger; what would halt is noted, and halts."""
+    """An account with a real ledger; what halts is taken up at once, as the engine does."""
 
     def __init__(self, *, shared: bool = False) -> None:
         table = InstrumentTable([instrument()])
         self.ledger = Ledger(table, [Position()], 0)
         self.balances: dict[str, int] = {}
         self.risk = Risk()
-        self.halts: list[tuple[str, HaltKind]] = []
+        self.turn = Turn()
         self.log: list[str] = []
-        parts: dict[str, Any] = {"gate": SimpleNamespace(halt=self._halt)}
         self.account = Account(
             shared=shared,
             balances=self.balances,
             ledger=self.ledger,
             others=Others(self.log.append),
             risk=self.risk,
-            turn=Turn(),
-            **parts,
+            turn=self.turn,
         )
-
-    def _halt(self, why: str, kind: HaltKind) -> None:
-        self.halts.append((why, kind))
-        self.risk.halt(why, kind)
 
     def told(self, free: int, locked: int = 0, **more: Any) -> None:
         self.account.on_report(report(Balance("BTC", free, locked), **more))
 
     def agrees(self, times: int = 1) -> bool:
-        return [self.account.agrees(0) for _ in range(times)][-1]
+        return [self._agrees() for _ in range(times)][-1]
+
+    def _agrees(self) -> bool:
+        agrees = self.account.agrees(0)
+        for halt in self.halts:
+            self.risk.halt(halt.why, halt.kind)
+        return agrees
+
+    @property
+    def halts(self) -> list[Wanted]:
+        return list(self.turn.halts)
 
     def opened(self) -> House:
         self.told(5 * COIN)
@@ -74,7 +77,7 @@ def test_an_account_that_may_not_trade_halts() -> None:
     house.told(COIN)
     assert house.halts == []
     house.told(COIN, can_trade=False)
-    assert house.halts[0][1] is HaltKind.REFUSED
+    assert house.halts[0].kind is HaltKind.REFUSED
 
 
 def test_a_whole_report_is_all_there_is_and_another_adds_to_it() -> None:
@@ -128,8 +131,8 @@ def test_ledgers_that_differ_halt_once_and_are_looked_at_as_seldom_as_ever() -> 
     house.told(6 * COIN)
     assert not house.agrees()
     assert house.agrees(3 * PASSES)
-    assert [kind for _, kind in house.halts] == [HaltKind.LEDGER]
-    assert "1 more" in house.halts[0][0]
+    assert [halt.kind for halt in house.halts] == [HaltKind.LEDGER]
+    assert "1 more" in house.halts[0].why
 
 
 @pytest.mark.parametrize(("looked", "agrees"), [(True, True), (False, False)])

@@ -43,7 +43,6 @@ class House:
             attach=lambda link, codec: None,
             charge=lambda costs, now_ns: None,
             step=lambda now_ns: None,
-            refresh=lambda: None,
         )
         outbound: Any = SimpleNamespace(
             request=self._request, attach=nothing.attach, step=nothing.step, inflight=()
@@ -64,7 +63,6 @@ class House:
             desk=nothing,
             market_data=nothing,
             recovery=nothing,
-            gate=nothing,
             counts=Counts(),
             door=door,
             recorder=Recorder(MemoryJournal(), self.turn),

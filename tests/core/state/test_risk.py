@@ -961,14 +961,15 @@ def test_too_many_rejects_halt_the_instrument_once() -> None:
     assert risk.on_rejected(0, REJECT, NOW_NS) == ""
     why = risk.on_rejected(0, REJECT, NOW_NS + 10 * NS_PER_S - 1)
     assert REJECT in why
-    assert risk.instrument_halted(0) == why
+    risk.halt_instrument(0, why, HaltKind.BREAKER)
     assert risk.on_rejected(0, REJECT, NOW_NS + 10 * NS_PER_S) == ""
     assert judge(order(), risk=risk) is RefusalReason.REJECT_RATE
 
 
 def test_a_breaker_that_is_cleared_counts_anew() -> None:
     risk = risk_of()
-    assert [risk.on_rejected(0, REJECT, NOW_NS) for _ in range(3)][-1] != ""
+    why = [risk.on_rejected(0, REJECT, NOW_NS) for _ in range(3)][-1]
+    assert risk.halt_instrument(0, why, HaltKind.BREAKER)
     assert risk.resume() == []
     assert [risk.on_rejected(0, REJECT, NOW_NS) for _ in range(2)] == ["", ""]
     assert risk.on_rejected(0, REJECT, NOW_NS) != ""

@@ -87,7 +87,7 @@ def _as_ever(self: Any, *_: Any) -> None:
 
 def _counted_by_nobody(self: Any, trade: Any) -> None:
     why = "a trade is off today's grid: no position counts it"
-    self._gate.halt_instrument(trade.instrument, why, HaltKind.RECORD)
+    self._turn.halt_instrument(trade.instrument, why, HaltKind.RECORD)
 
 
 CANARIES: Final[dict[str, Canary]] = {
