@@ -324,6 +324,7 @@ def load(text: str, name: str) -> Config:
     """
     raw = _toml(text, name)
     _refuse_secrets(raw, name)
+    _rename(raw)
     top = checked(raw, _Top, "", name)
     _once(top.symbols, "symbols", name)
     _once(top.streams, "streams", name)
@@ -349,6 +350,16 @@ def load(text: str, name: str) -> Config:
     if config.trades and config.keys is None:
         raise BadConfig(f'{name}: keys.file: missing; orders need a key: [keys] file = "keys.toml"')
     return config
+
+
+_OLD_NAME, _NAME = "recv_window_ms", "request_expiry_ms"
+
+
+def _rename(raw: dict[str, Any]) -> None:
+    """Take a key of ``[session]`` by the name that it had while there was one venue."""
+    session = raw.get("session")
+    if isinstance(session, dict) and _OLD_NAME in session and _NAME not in session:
+        session[_NAME] = session.pop(_OLD_NAME)
 
 
 def _at_home(top: _Top) -> RunSection:

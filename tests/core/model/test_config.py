@@ -409,3 +409,11 @@ def test_a_secret_that_stands_where_a_key_belongs_is_not_shown() -> None:
     assert "allowed: api_key" in str(caught.value)
     with pytest.raises(BadConfig, match="did you mean api_secret"):
         load_keys('api_key = "FAKE-KEY"\napi_secrt = "FAKE-SECRET"', "keys.toml", CHOICE)
+
+
+def test_a_configuration_of_before_still_says_how_long_a_request_is_valid() -> None:
+    old = load(WHOLE + "[session]\nrecv_window_ms = 700\n", "hotloop.toml")
+    new = load(WHOLE + "[session]\nrequest_expiry_ms = 700\n", "hotloop.toml")
+    assert old == new
+    with pytest.raises(BadConfig, match="recv_window_ms"):
+        load(WHOLE + "[session]\nrequest_expiry_ms = 700\nrecv_window_ms = 700\n", "hotloop.toml")
