@@ -6,29 +6,48 @@ from collections.abc import Callable, Sequence
 from urllib.parse import parse_qs
 
 from core.model.commands import (
+    BEGINNING,
+    Cancel,
     Command,
+    FetchAccount,
     FetchBook,
     FetchInstruments,
+    FetchOpenOrders,
     FetchPrice,
     FetchTime,
     FetchTops,
+    FetchTrades,
+    QueryOrder,
     SubscribeBook,
     UnsubscribeBook,
 )
 from core.model.events import (
     NOT_NUMBERED,
+    AccountReport,
+    Balance,
+    BalanceMoved,
     BookDelta,
     BookTop,
+    Change,
     Ignored,
     MarketTrade,
+    Numbered,
+    OrderReport,
     Side,
+    Source,
     TopsReport,
+    VenueStatus,
     VenueTime,
 )
 from core.model.venue import Credentials, HttpRequest
 from tests.venues.conformance.samples import Answered, Heard, Refused, Samples, Sent, Told, Traded
 from tests.venues.kraken import test_answer as rest
+from tests.venues.kraken import test_answers as answers
+from tests.venues.kraken import test_executions as executions
+from tests.venues.kraken import test_history as history_tests
+from tests.venues.kraken import test_private as private
 from tests.venues.kraken import world
+from tests.venues.kraken.test_executions import ORDER
 from venues.kraken import VENUE, decode, verdicts
 from venues.kraken.verdicts import ERRORS
 
@@ -57,6 +76,31 @@ BODIES: list[tuple[Command, object]] = [
     (FetchPrice("BTC/USD"), {"XXBTZUSD": rest.TICKER}),
     (FetchBook(0), {"XXBTZUSD": {"asks": [["4.1", "1.0", 1]], "bids": [["4.0", "2.5", 1]]}}),
 ]
+
+BODIES += [
+    (FetchOpenOrders(0), {"open": {ORDER: history_tests.info()}}),
+    (QueryOrder(0, private.NAME), {"closed": {ORDER: history_tests.info(closetm=1.5)}}),
+    (QueryOrder(0, private.NAME, ORDER), {ORDER: history_tests.info()}),
+    (FetchTrades(0, BEGINNING), {"trades": {"TA": history_tests.trade()}, "count": 1}),
+    (FetchAccount(), {"ZUSD": {"balance": "1", "hold_trade": "0"}}),
+]
+PRIVATE = [
+    *(executions.PENDING, executions.LIVE, executions.TRADED),
+    *(executions.SNAPSHOT, executions.DEPOSIT, executions.SOLD),
+    *(world.frame(one) for one in answers.ONE_EACH),
+]
+ADDED = {
+    "order_type": "limit",
+    "time_in_force": "gtc",
+    "side": "buy",
+    "order_qty": 1.25,
+    "limit_price": 37_500.0,
+    "cl_ord_id": private.NAME,
+    "symbol": "BTC/USD",
+    "deadline": "2023-11-14T22:13:25.000Z",
+    "token": "",
+}
+"""An order as "Add Order" shows it; the token is the signer's."""
 
 MOST, MOST_ASKED = 50, 20
 """Trades of a page of TradesHistory, and of one QueryTrades."""
@@ -142,8 +186,44 @@ SAMPLES = Samples(
             payload=b'{"channel":"heartbeat"}',
             events=(Ignored("heartbeat"),),
         ),
+        Told(
+            line=decode.TRADE,
+            payload=executions.PENDING,
+            events=(
+                Numbered("executions", 8, first=False),
+                OrderReport(
+                    instrument=0,
+                    client_order_id="",
+                    venue_order_id=ORDER,
+                    source=Source.STREAM,
+                    change=Change.NEW,
+                    status=VenueStatus.PENDING,
+                    side=Side.SELL,
+                    price_ticks=265_000,
+                    size_lots=500_000,
+                    filled_lots=0,
+                    venue_ns=1_695_378_785_709_950_000,
+                ),
+            ),
+            words=("exec_type", "order_status", "side"),
+        ),
+        Told(
+            line=decode.TRADE,
+            payload=executions.DEPOSIT,
+            events=(
+                Numbered("balances", 2, first=False),
+                BalanceMoved("BTC", 10**16, 1_695_378_222_925_034_000),
+            ),
+        ),
     ),
     answered=(
+        Answered(
+            command=FetchAccount(),
+            body=b'{"error":[],"result":{"XXBT":{"balance":"1.2435","hold_trade":"0.8423"}}}',
+            facts=(
+                AccountReport((Balance("BTC", 4_012 * 10**14, 8_423 * 10**14),), True, None, 0),
+            ),
+        ),
         Answered(
             command=FetchTime(),
             body=b'{"error":[],"result":{"unixtime":1616336594,"rfc1123":"Sun, 21 Mar 21"}}',
@@ -162,6 +242,24 @@ SAMPLES = Samples(
         ),
     ),
     sent=(
+        Sent(command=private.place(), message={"method": "add_order", "params": ADDED}),
+        Sent(
+            command=Cancel(0, private.NAME, ORDER),
+            message={"method": "cancel_order", "params": {"order_id": [ORDER], "token": ""}},
+        ),
+        Sent(
+            command=Cancel(0, private.NAME, ""),
+            message={
+                "method": "cancel_order",
+                "params": {"cl_ord_id": [private.NAME], "token": ""},
+            },
+        ),
+        Sent(
+            command=QueryOrder(0, private.NAME, ORDER),
+            message=HttpRequest(
+                "POST", "/0/private/QueryOrders", body=b"txid=" + ORDER.encode(), signed=True
+            ),
+        ),
         Sent(command=SubscribeBook(0), message={"method": "subscribe", "req_id": 1}),
         Sent(command=UnsubscribeBook(0), message={"method": "unsubscribe", "req_id": 1}),
     ),
@@ -171,6 +269,7 @@ SAMPLES = Samples(
     ),
     heard=(
         *(Heard(payload=frame) for frame in FRAMES),
+        *(Heard(line=decode.TRADE, payload=frame) for frame in PRIVATE),
         *(
             Heard(command=command, payload=world.frame({"error": [], "result": told}))
             for command, told in BODIES

@@ -6,12 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from core.model.errors import Drifted, Malformed
+from core.model.errors import Drifted
 from core.model.events import Verdict
-from tests.venues.conformance.mutation import mutated
 from tests.venues.kraken import world
 from venues.kraken.answers import Named, Proved, read
 
@@ -129,22 +126,3 @@ def test_the_recorded_answers() -> None:
         ("O-A", Verdict.DONE),
         ("O-B", Verdict.REFUSED),
     ]
-
-
-@pytest.mark.parametrize("message", ONE_EACH, ids=lambda message: message["method"])
-def test_a_torn_answer_is_refused(message: dict[str, Any]) -> None:
-    payload = json.dumps(message).encode()
-    for end in range(len(payload)):
-        with pytest.raises((Malformed, Drifted)):
-            read(payload[:end])
-
-
-@given(st.sampled_from(ONE_EACH), st.data())
-def test_an_answer_that_drifted_is_read_or_a_typed_error(
-    message: dict[str, Any], data: st.DataObject
-) -> None:
-    drifted = data.draw(st.composite(mutated)(message))
-    try:
-        read(json.dumps(drifted).encode())
-    except (Malformed, Drifted):
-        return

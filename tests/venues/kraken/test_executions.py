@@ -207,13 +207,6 @@ def test_an_order_on_another_pair_is_of_no_instrument() -> None:
     )
 
 
-@pytest.mark.parametrize("payload", [PENDING, LIVE, TRADED])
-def test_a_torn_report_is_refused(payload: bytes) -> None:
-    for end in range(len(payload)):
-        with pytest.raises((Malformed, Drifted)):
-            reader().read(payload[:end])
-
-
 @given(st.sampled_from([PENDING, LIVE, TRADED]), st.data())
 def test_a_report_that_drifted_is_read_or_a_typed_error(
     payload: bytes, data: st.DataObject
@@ -275,10 +268,3 @@ def test_a_ledger_entry_that_does_not_say_what_moved_is_drift() -> None:
     for field in (b'"amount":0.01,', b'"type":"deposit",'):
         with pytest.raises(Drifted):
             read_balances(DEPOSIT.replace(field, b""))
-
-
-@pytest.mark.parametrize("payload", [SNAPSHOT, DEPOSIT, SOLD])
-def test_a_torn_balance_is_refused(payload: bytes) -> None:
-    for end in range(len(payload)):
-        with pytest.raises((Malformed, Drifted)):
-            read_balances(payload[:end])

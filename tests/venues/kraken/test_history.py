@@ -8,15 +8,12 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from core.model.errors import BadParameter, Drifted, Malformed
+from core.model.errors import BadParameter
 from core.model.events import NO_INSTRUMENT, Balance, Change, Side, VenueStatus
 from core.model.instrument import Instrument
 from core.model.units import NS_PER_S
 from core.model.venue import HttpRequest
-from tests.venues.conformance.mutation import mutated
 from tests.venues.kraken import world
 from venues.kraken import history, rules
 from venues.kraken.answer import Names
@@ -305,35 +302,3 @@ def test_an_asset_is_renamed_by_a_table_and_not_by_its_letters() -> None:
 def test_the_recorded_system_status() -> None:
     told = json.loads((FIXTURES / "http_system_status.json").read_text())["result"]
     assert history.read_system_status(json.dumps(told).encode()) == "online"
-
-
-READS: list[Any] = [
-    (lambda told: history.read_open_orders(told, find), {"open": {"OA": info()}}),
-    (lambda told: history.read_closed_orders(told, find), {"closed": {"OA": info(closetm=1.5)}}),
-    (lambda told: history.read_orders(told, find), {"OA": info()}),
-    (
-        lambda told: history.read_fills(told, Cursor(0, 1, 0), find),
-        {"trades": {"TA": trade()}, "count": 1},
-    ),
-    (history.read_balances, {"ZUSD": {"balance": "1", "hold_trade": "0"}}),
-    (history.read_system_status, {"status": "online", "timestamp": ""}),
-]
-
-
-@pytest.mark.parametrize(("read", "told"), READS)
-def test_a_torn_answer_is_refused(read: Any, told: object) -> None:
-    payload = json.dumps(told).encode()
-    read(payload)
-    for end in range(len(payload)):
-        with pytest.raises((Malformed, Drifted)):
-            read(payload[:end])
-
-
-@given(st.sampled_from(READS), st.data())
-def test_an_answer_that_drifted_is_read_or_a_typed_error(sample: Any, data: st.DataObject) -> None:
-    read, told = sample
-    drifted = data.draw(st.composite(mutated)(told))
-    try:
-        read(json.dumps(drifted).encode())
-    except (Malformed, Drifted):
-        return

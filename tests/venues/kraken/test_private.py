@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -28,7 +27,7 @@ from core.model.commands import (
     TestPlace,
     TimeInForce,
 )
-from core.model.errors import Drifted, Malformed
+from core.model.errors import Drifted
 from core.model.events import (
     NO_INSTRUMENT,
     AccountReport,
@@ -54,7 +53,6 @@ from core.model.events import (
 )
 from core.model.units import NS_PER_S, atoms
 from core.model.venue import HttpRequest, WireRequest
-from tests.venues.conformance.mutation import mutated
 from tests.venues.kraken import world
 from tests.venues.kraken.test_executions import LIVE, ORDER, PENDING, TRADED, update
 from tests.venues.kraken.test_history import body, info
@@ -231,14 +229,6 @@ def test_what_every_connection_tells() -> None:
     [subscribed] = private(world.SUBSCRIBED)
     assert isinstance(subscribed, Reply)
     assert private(b'{"channel":"surprise"}') == [Ignored("channel surprise")]
-
-
-@given(st.data())
-def test_hostile_bytes_give_events_or_one_typed_error(data: st.DataObject) -> None:
-    sample = data.draw(st.sampled_from([PENDING, LIVE, TRADED, world.PONG, world.SUBSCRIBED]))
-    drifted = data.draw(st.composite(mutated)(json.loads(sample)))
-    with suppress(Malformed, Drifted):
-        private(json.dumps(drifted).encode())
 
 
 # -- orders ------------------------------------------------------------------------------------
