@@ -28,6 +28,7 @@ from core.model.events import (
     Ignored,
     OffGridTrade,
     OrderReport,
+    OrderUpdate,
     Side,
     UnknownExecution,
     VenueStatus,
@@ -114,6 +115,19 @@ class Executions:
             folded = self._on_stranger(report)
         if folded is not None:
             self.settle(folded)
+
+    def on_update(self, update: OrderUpdate) -> None:
+        """What is left out is as it was. Of an order that is not known, or not by its number yet,
+        nothing can be folded: those without one are asked about.
+        """
+        report = self._orders.whole(update)
+        if report is not None:
+            self.on_report(report)
+            return
+        self._counts.on_ignored(Ignored("update of an order that is not known"))
+        for order in self._orders.open():
+            if not order.venue_order_id:
+                self._proof.doubt(order.client_order_id, self._turn.now_ns)
 
     def _on_stranger(self, report: OrderReport) -> Folded | None:
         """An order that the table does not hold: an earlier boot's is ours, all others are not."""

@@ -199,6 +199,25 @@ class OrderReport(Event, frozen=True, kw_only=True):
     venue_ns: int = 0
 
 
+class OrderUpdate(Event, frozen=True, kw_only=True):
+    """The venue states what has changed of one order, and leaves out what has not: ``None``.
+
+    It names the order by its own id, by ours or by both. Where neither is known it is of an order
+    of somebody else, or of one that has to be told of whole before.
+    """
+
+    venue_order_id: str
+    change: Change
+    status: VenueStatus
+    client_order_id: str = ""
+    price_ticks: int | None = None
+    size_lots: int | None = None
+    filled_lots: int | None = None
+    fills: tuple[Fill, ...] = ()
+    reason: str = ""
+    venue_ns: int = 0
+
+
 class FillReport(Event, frozen=True):
     """A fill found by asking for trades; the order is named by the venue's own order id."""
 

@@ -23,7 +23,15 @@ from typing import TypeVar
 
 from core.model.commands import OrderKind, Place, TimeInForce
 from core.model.errors import Misuse
-from core.model.events import Fill, FillReport, OrderReport, Side, Source, VenueStatus
+from core.model.events import (
+    Fill,
+    FillReport,
+    OrderReport,
+    OrderUpdate,
+    Side,
+    Source,
+    VenueStatus,
+)
 from core.model.frozen import Frozen, Untracked
 from core.model.venue import Names
 from core.model.views import OrderState
@@ -525,6 +533,37 @@ class Orders:
             self.foreign += 1
             return None
         return self._fold(order, report)
+
+    def whole(self, update: OrderUpdate) -> OrderReport | None:
+        """Return what an update tells with all that it leaves out; ``None`` where the order is not
+        in the table.
+        """
+        order = self.find(update.client_order_id) or self._by_number_alone(update.venue_order_id)
+        if order is None:
+            return None
+        price_ticks, size_lots = update.price_ticks, update.size_lots
+        if size_lots is None:
+            size_lots = 0 if price_ticks is None else order.size_lots  # 0: it tells no terms
+        return OrderReport(
+            instrument=order.instrument,
+            client_order_id=order.client_order_id,
+            venue_order_id=update.venue_order_id,
+            source=Source.STREAM,
+            change=update.change,
+            status=update.status,
+            side=order.side,
+            price_ticks=order.price_ticks if price_ticks is None else price_ticks,
+            size_lots=size_lots,
+            filled_lots=order.filled_lots if update.filled_lots is None else update.filled_lots,
+            fills=update.fills,
+            reason=update.reason,
+            venue_ns=update.venue_ns,
+        )
+
+    def _by_number_alone(self, number: str) -> Order | None:
+        """Return an order by the venue's id of it, on whichever instrument it stands."""
+        found = (self.by_venue_id(instrument, number) for instrument in list(self._numbered))
+        return next((order for order in found if order is not None), None)
 
     def _fold(self, order: Order, report: OrderReport) -> Folded:
         gone = bool(order.evidence & _GONE) and order.state.terminal

@@ -10,7 +10,16 @@ from msgspec.structs import replace
 import core.state.orders
 from core.model.commands import OrderKind, Place, TimeInForce
 from core.model.errors import Misuse
-from core.model.events import Change, Fill, FillReport, OrderReport, Side, Source, VenueStatus
+from core.model.events import (
+    Change,
+    Fill,
+    FillReport,
+    OrderReport,
+    OrderUpdate,
+    Side,
+    Source,
+    VenueStatus,
+)
 from core.model.views import OrderState
 from core.state.orders import MAX_TERMINAL, MAX_UNCLAIMED, Order, Orders
 from core.state.position import Position
@@ -47,6 +56,44 @@ def report(order: Order, status: VenueStatus, filled=0, fills=(), **more) -> Ord
         "fills": tuple(fills),
     }
     return OrderReport(**(fields | more))
+
+
+def update(order_id: str, **changes) -> OrderUpdate:
+    fields = {"change": Change.TRADE, "status": VenueStatus.PARTIALLY_FILLED}
+    return OrderUpdate(venue_order_id=order_id, **(fields | changes))
+
+
+def whole(orders: Orders, changed: OrderUpdate) -> OrderReport:
+    told = orders.whole(changed)
+    assert told is not None
+    return told
+
+
+def test_what_an_update_leaves_out_is_as_it_was():
+    orders, order = table()
+    orders.on_report(report(order, VenueStatus.NEW))
+    told = whole(orders, update("77", filled_lots=3, fills=(fill(1, 3),)))
+    assert told == report(
+        order, VenueStatus.PARTIALLY_FILLED, 3, (fill(1, 3),), change=Change.TRADE, size_lots=0
+    )
+    orders.on_report(told)
+    assert list(order.trade_ids) == ["1"]
+    assert (order.filled_lots, order.size_lots, order.state) == (3, SIZE, OrderState.LIVE)
+    gone = whole(orders, update("77", change=Change.CANCELED, status=VenueStatus.CANCELED))
+    orders.on_report(gone)
+    assert (order.filled_lots, order.state) == (3, OrderState.CANCELED)
+
+
+def test_an_update_is_of_the_order_that_either_id_names_on_whichever_instrument():
+    orders, order = table()
+    other = orders.add(replace(place(orders.next_id()), instrument=3), 0)
+    assert orders.whole(update("78")) is None
+    named = whole(orders, update("78", client_order_id=other.client_order_id))
+    assert (named.instrument, named.venue_order_id) == (3, "78")
+    orders.on_report(named)
+    assert whole(orders, update("78")).client_order_id == other.client_order_id
+    assert orders.whole(update("77")) is None, "its number was never told"
+    assert order.state is OrderState.PENDING
 
 
 def test_ids_are_unique_across_boots_and_begin_with_the_scope():

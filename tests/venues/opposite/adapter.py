@@ -33,6 +33,7 @@ from core.model.events import (
     OpenOrders,
     OrderReport,
     OrdersListed,
+    OrderUpdate,
     PriceTold,
     ReplaceOutcome,
     Reply,
@@ -348,6 +349,8 @@ class Adapter:
                 row = self._rows[told["sym"]]
                 side, at = Side(told["side"]), told["at"]
                 return [MarketTrade(row.index, told["n"], told["px"], told["size"], side, at)]
+            case "order" if "sym" not in told:
+                return [self._update(told)]
             case "order":
                 return [self._report(told, Source.STREAM)]
             case "balances":
@@ -385,6 +388,19 @@ class Adapter:
             size_lots=told["size"],
             filled_lots=told["done"],
             fills=fills,
+            venue_ns=told["at"],
+        )
+
+    def _update(self, told: dict[str, Any]) -> OrderUpdate:
+        change, status = STATES[told["state"]]
+        return OrderUpdate(
+            venue_order_id=told["id"],
+            change=change,
+            status=status,
+            price_ticks=told.get("px"),
+            size_lots=told.get("size"),
+            filled_lots=told["done"],
+            fills=(self._fill(told["fill"]),) if "fill" in told else (),
             venue_ns=told["at"],
         )
 

@@ -35,6 +35,8 @@ class Answers(Struct, frozen=True, kw_only=True):
     """Ids of orders and trades are numbers that rise; else they are any text."""
     tells_later: bool = True
     """An answer about an order says that it was taken, and the stream what became of it."""
+    tells_whole: bool = False
+    """Each report of an order states all of it; else the first does, and others what changed."""
     names_requests: bool = False
     """An answer about an order names the request; else the order alone."""
     reprices: bool = True

@@ -191,7 +191,14 @@ class Exchange:
         return f"{kind}{number * 7_919 % 65_521:04x}-{number:x}"
 
     def _tell_order(self, order: dict[str, Any], ns: int) -> None:
-        self._tell_account("order", **(order | {"at": ns}))
+        told = self._shown(order) | {"at": ns}
+        stands = self.orders[order["id"]]
+        if stands["told"] and not self.answers.tells_whole:
+            changed = {"id", "state", "done", "fill", "at"}
+            changed |= {name for name in ("px", "size") if stands["told"][name] != order[name]}
+            told = {name: value for name, value in told.items() if name in changed}
+        stands["told"] = {"px": order["px"], "size": order["size"]}
+        self._tell_account("order", **told)
 
     def _tell_account(self, what: str, **message: Any) -> None:
         for session in self.sessions:
@@ -316,6 +323,7 @@ class Exchange:
         order = {field: asked[field] for field in fields}
         identity = self._id("o", len(self.orders) + 1)
         order |= {"id": identity, "done": 0, "state": "new", "at": ns, "from": id(session)}
+        order["told"] = None
         self.orders[identity] = order
         return order
 
@@ -334,7 +342,7 @@ class Exchange:
             self._end(order, ns)
 
     def _shown(self, order: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in order.items() if name != "from"}
+        return {name: value for name, value in order.items() if name not in ("from", "told")}
 
     def _find(self, asked: dict[str, Any]) -> dict[str, Any] | None:
         named = (one for one in self.orders.values() if one["name"] == asked["name"])
