@@ -45,6 +45,7 @@ from core.model.events import (
     BookDelta,
     BookSnapshot,
     BookTop,
+    Counted,
     Event,
     FillReport,
     Ignored,
@@ -454,6 +455,17 @@ class Engine:
             log=door.log,
         )
 
+        self.replies = Replies(
+            adapter=adapter,
+            throttle=self.throttle,
+            clock=self.clock,
+            outbound=self.outbound,
+            turn=self.turn,
+            hops=hops,
+            counts=self.counts,
+            door=door,
+        )
+
         # Who takes each fact, and each word.
         self._handlers: dict[type[Event], Callable[[Any], None]] = {
             BookTop: self.market_data.on_top,
@@ -481,22 +493,13 @@ class Engine:
             SessionNotice: self._on_notice,
             Numbered: self.lines.on_numbered,
             Respond: self.lines.on_respond,
+            Counted: self.replies.on_counted,
             Ignored: self.counts.on_ignored,
             BatchOutcome: _on_nothing,
             ReplaceOutcome: _on_nothing,
         }
         self.remedies = Remedies(
             remedy=adapter.remedy, orders=self.orders, risk=self.risk, turn=self.turn
-        )
-        self.replies = Replies(
-            adapter=adapter,
-            throttle=self.throttle,
-            clock=self.clock,
-            outbound=self.outbound,
-            turn=self.turn,
-            hops=hops,
-            counts=self.counts,
-            door=door,
         )
         self._controls: dict[str, Callable[[str], str | None]] = {
             "restore": self._restore,

@@ -26,7 +26,15 @@ from core.model.commands import (
     Replace,
 )
 from core.model.errors import RemoteFault
-from core.model.events import AccountReport, Event, OrderReport, Reply, VenueStatus, Verdict
+from core.model.events import (
+    AccountReport,
+    Counted,
+    Event,
+    OrderReport,
+    Reply,
+    VenueStatus,
+    Verdict,
+)
 from core.model.venue import Adapter
 from core.state import hops as hop
 from core.state.chatter import Kinds
@@ -140,6 +148,12 @@ class Replies:
             self._learn(asked, reply)
         if reply.verdict is not _DONE:
             self._refused(asked, reply)
+
+    def on_counted(self, counted: Counted) -> None:
+        """Take the venue's counts that came with no reply: what is under way they may lack."""
+        under_way = [asked.costs for asked in self._outbound.inflight]
+        venue_ns = self._turn.now_ns + self._clock.offset_ns
+        self._throttle.learn(counted.uses, venue_ns, under_way)
 
     def _learn(self, asked: Asked | None, reply: Reply) -> None:
         """Take the venue's counts. They may lack what is not answered yet, and in a reply that a

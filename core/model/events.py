@@ -497,6 +497,12 @@ class BudgetUse(Struct, frozen=True, gc=False):
     """Where that is one of ``INSTRUMENT``."""
 
 
+class Counted(Event, frozen=True, gc=False):
+    """The venue's own counts against its limits, told beside what it answers."""
+
+    uses: tuple[BudgetUse, ...]
+
+
 class ReplaceOutcome(Event, frozen=True, kw_only=True):
     """What the answer to a ``Replace`` proves about each of its halves.
 

@@ -16,9 +16,17 @@ from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
-from core.model.commands import Cancel, Command, OrderKind, Place, Riskless, TimeInForce
+from core.model.commands import (
+    Cancel,
+    Command,
+    FetchOpenOrders,
+    OrderKind,
+    Place,
+    Riskless,
+    TimeInForce,
+)
 from core.model.commands import Stream as Stream
-from core.model.events import Costs, Event, Levels, Reply
+from core.model.events import NO_INSTRUMENT, Costs, Event, Levels, Reply
 from core.model.events import Limit as Limit
 from core.model.events import Scope as Scope
 from core.model.instrument import Instrument
@@ -474,8 +482,11 @@ def orders_end_with_connection(adapter: Adapter) -> bool:
 
 
 def cancel_kinds(adapter: Adapter) -> frozenset[str]:
-    """Return the kinds of limits that a cancel costs."""
-    return frozenset(kind for kind, _ in adapter.cost(Cancel(0, "", "")))
+    """Return the kinds of limits that cancelling costs: a cancel, and the list that a guardian has
+    to have before it knows what to cancel.
+    """
+    costs = (*adapter.cost(Cancel(0, "", "")), *adapter.cost(FetchOpenOrders(NO_INSTRUMENT)))
+    return frozenset(kind for kind, _ in costs)
 
 
 class KeyField(Struct, frozen=True, kw_only=True):

@@ -26,6 +26,9 @@ NEWEST: Final = 1_000
 """Orders that are looked through for those that somebody has cancelled: more than a run places
 between two strikes."""
 
+TIERS: Final = {"kraken": "pro"}
+"""What the account is at a venue that has tiers: that of who trades for a living."""
+
 EVENTS_PER_SECOND: Final = 100
 
 
@@ -47,6 +50,14 @@ class Exchange:
         self._next_trade = 0
         self._next_order = 0
         self._names: list[str] = []
+        self._set_tier()
+
+    def _set_tier(self) -> None:
+        tier = TIERS.get(self.announcement["venue"])
+        if tier is not None:
+            key = self.announcement["api_key"]
+            action = {"action": "tier", "api_key": key, "tier": tier}
+            self._client.post("/sim/actions", json=action).raise_for_status()
 
     def _read(self, *, order: int, trade: int) -> dict[str, Any]:
         """Return what the ledger has from these ids on. Raises ``Wrong`` where it shows nothing."""
@@ -138,6 +149,7 @@ class Relayed(Exchange):
             self._relays[self._at[name]].target = _address(announcement[name])
         self._client.base_url = httpx.URL(announcement["rest"])
         self._next_trade = self._next_order = 0
+        self._set_tier()
         self.accept()
 
 

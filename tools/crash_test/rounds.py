@@ -20,9 +20,10 @@ from tools.crash_test.house import Journaled, Watched, write_loud_folder
 from tools.crash_test.patience import Wrong, until
 from tools.crash_test.strikes import DOUBT_S, KINDS, TIMERS, Kind, Struck, settled
 
-ROUND_S: Final = 10.0
-"""A round lasts at least this long: a start, its guardian's and our own looks take up to 800 of
-the 6,000 that the exchange allows an address a minute."""
+ROUNDS_S: Final = {"binance": 10.0, "kraken": 20.0}
+"""A round lasts at least this long. A start and its guardian's looks take up to 800 of the 6,000
+that Binance allows an address a minute, and up to 20 of Kraken's calls, of which one comes back a
+second: whoever was killed more often would find none left to list what is to be cancelled."""
 
 LAST_LINES: Final = 40
 """Of the run's log, which are shown with what is wrong."""
@@ -70,7 +71,7 @@ def rounds(
     journaled = Journaled(folder)
     left: list[str] = []
     for kind in planned:
-        next_s = time.monotonic() + ROUND_S
+        next_s = time.monotonic() + ROUNDS_S[exchange.announcement["venue"]]
         run = kind.begin(folder, exchange)
         try:
             if kind.trades:

@@ -180,6 +180,7 @@ class SpotAdapter:
     ) -> Reply:
         """Return what a REST answer means; see ``core.model.venue.Adapter.answer``."""
         symbols = self._subscription.symbols
+        self._names.tier = self._decoder.tier
         return answer.answer(self._names, symbols, command, request_id, status, headers, body)
 
     def remedy(self, code: int, text: str) -> Remedy:

@@ -54,7 +54,7 @@ from core.model.instrument import Instrument
 from core.model.units import NS_PER_S, parse_decimal
 from venues.kit import headers as heads
 from venues.kit import messages
-from venues.kraken import decode, encode, facts, history, rules, schema, verdicts
+from venues.kraken import decode, encode, facts, history, rates, rules, schema, verdicts
 from venues.kraken.executions import Execution, Unreadable
 from venues.kraken.history import OffGridFill, OwnFill
 
@@ -76,12 +76,14 @@ _depths: Final = msgspec.json.Decoder(dict[str, schema.Depth]).decode
 class Names:
     """The instruments of a run by every name that REST has for them."""
 
-    __slots__ = ("_by_name", "decimals")
+    __slots__ = ("_by_name", "decimals", "tier")
 
     def __init__(self) -> None:
         self._by_name: dict[str, Instrument] = {}
         self.decimals: dict[str, int] = {}
         """The precision that prices are written with, by symbol."""
+        self.tier = rates.STARTER
+        """The account's, as far as it was told."""
 
     def learn(self, instrument: Instrument) -> None:
         names = (instrument.code, rules.altname_of(instrument.symbol), instrument.symbol)
@@ -229,7 +231,7 @@ def _instruments(names: Names, symbols: tuple[str, ...], result: Raw) -> Instrum
     pairs = _pairs(result)
     for pair in pairs.values():
         names.decimals[rules.symbol_of(pair.wsname)] = pair.pair_decimals
-    return InstrumentsReport(rules.instruments(pairs, symbols))
+    return InstrumentsReport(rules.instruments(pairs, symbols, names.tier))
 
 
 def _tops(names: Names, result: Raw) -> Iterator[BookTop]:

@@ -11,19 +11,23 @@ Source: docs.kraken.com, WebSocket v2 (pages of 2026-05-27).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from core.model.errors import Drifted, Malformed, OffGrid
 from core.model.events import (
+    NO_INSTRUMENT,
     NO_REQUEST,
     BatchOutcome,
     BookDelta,
     BookSnapshot,
     BookTop,
+    BudgetUse,
+    Counted,
     Event,
     Ignored,
     Levels,
+    LimitsReport,
     MarketTrade,
     Notice,
     Outcome,
@@ -39,8 +43,9 @@ from core.model.instrument import Instrument
 from venues.kit import messages
 from venues.kit.literals import Counts
 from venues.kit.times import rfc3339_ns
-from venues.kraken import answers, executions, facts, rules, schema, verdicts
+from venues.kraken import answers, executions, facts, rates, rules, schema, verdicts
 from venues.kraken.checksum import NO_CHECKSUM
+from venues.kraken.executions import Execution
 
 MARKET: Final = 0
 TRADE: Final = 1
@@ -117,9 +122,11 @@ class Decoder:
     messages leave out; nothing else is remembered of any message.
     """
 
-    __slots__ = ("_channels", "_executions", "_feeds", "_instruments", "_methods")
+    __slots__ = ("_channels", "_executions", "_feeds", "_instruments", "_methods", "tier")
 
     def __init__(self) -> None:
+        self.tier = rates.STARTER
+        """The account's, as the subscription to executions tells it; the lowest until then."""
         self._feeds: dict[str, Feed] = {}
         self._instruments: dict[str, Instrument] = {}
         self._executions = executions.Executions(self._instruments)
@@ -179,6 +186,8 @@ class Decoder:
                 number, found = self._executions.read(payload)
                 events.append(number)
                 events.extend(facts.told(one, Source.STREAM) for one in found)
+                counted = {o.instrument: o.rate_count for o in found if isinstance(o, Execution)}
+                events.extend(_counted(counted))
             case "balances":
                 # What orders hold of a balance is not told here: balances are asked for.
                 number, told = executions.read_balances(payload)
@@ -203,7 +212,11 @@ class Decoder:
         if verdict is Verdict.DONE and len(proved.orders) == 1:
             verdict, error = proved.orders[0].verdict, proved.orders[0].error
         if verdict is Verdict.DONE:
-            events.append(Reply(request_id=proved.request_id, verdict=verdict))
+            told: tuple[Event, ...] = ()
+            if proved.threshold:
+                self.tier = rates.tier_of(proved.threshold)
+                told = (LimitsReport(rules.limits(self.tier)),)
+            events.append(Reply(request_id=proved.request_id, verdict=verdict, facts=told))
             return
         events.append(refused(proved.request_id, error))
         if verdict is Verdict.LOGGED_OUT:
@@ -259,6 +272,13 @@ class Decoder:
                     rfc3339_ns(told.timestamp),
                 )
             )
+
+
+def _counted(counts: Mapping[int, int | None]) -> Iterator[Counted]:
+    """Yield what the venue has counted of each pair, as its newest report tells it."""
+    for instrument, count in counts.items():
+        if count is not None and instrument != NO_INSTRUMENT:
+            yield Counted((BudgetUse(rules.PAIR_COUNTER, count, instrument),))
 
 
 # -- what every connection tells ---------------------------------------------------------------

@@ -65,6 +65,7 @@ class Report(Struct, frozen=True, gc=False, kw_only=True):
     liquidity_ind: Literal["m", "t", ""] = ""
     fees: list[Fee] = []
     reason: str = ""
+    ratecount: Raw | UnsetType = UNSET
 
 
 class ExecutionsMessage(Struct, frozen=True, gc=False):
@@ -154,6 +155,8 @@ class Execution(Struct, frozen=True, kw_only=True):
     last: tuple[str, str] | None = None
     """Size and price of a trade on a pair that is not of this run, as they are written."""
     reason: str = ""
+    rate_count: int | None = None
+    """What the pair's counter of orders held by then, rounded up."""
     venue_ns: int
 
 
@@ -263,8 +266,17 @@ class Executions:
             fill=fill,
             last=last,
             reason=told.reason,
+            rate_count=_rate_count(told.ratecount),
             venue_ns=rfc3339_ns(told.timestamp),
         )
+
+
+def _rate_count(literal: Raw | UnsetType) -> int | None:
+    if literal is UNSET:
+        return None
+    mantissa, decimals = parse_number(bytes(literal))
+    whole, rest = divmod(mantissa, int(10**decimals))
+    return max(0, whole + bool(rest))
 
 
 def _count(instrument: Instrument, literal: bytes | None, *, price: bool = False) -> int | None:

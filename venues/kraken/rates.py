@@ -30,12 +30,17 @@ class Tier(Struct, frozen=True):
     token_ns: int
     """In which one of the count is forgotten."""
     open_orders: int
+    calls: int
+    """What a key's counter of REST calls holds."""
+    call_ns: int
+    """In which one of those is forgotten."""
 
 
-STARTER: Final = Tier(60, NS_PER_S, 60)
-INTERMEDIATE: Final = Tier(125, 427_350_428, 80)
-PRO: Final = Tier(180, 266_666_667, 225)
-"""Decays of 1, 2.34 and 3.75 a second, rounded up to whole nanoseconds: never faster than told."""
+STARTER: Final = Tier(60, NS_PER_S, 60, 15, 3 * NS_PER_S)
+INTERMEDIATE: Final = Tier(125, 427_350_428, 80, 20, 2 * NS_PER_S)
+PRO: Final = Tier(180, 266_666_667, 225, 20, NS_PER_S)
+"""Decays of 1, 2.34 and 3.75 a second, rounded up to whole nanoseconds: never faster than told.
+Calls as in "Spot REST Rate Limits"."""
 
 TIERS: Final = (STARTER, INTERMEDIATE, PRO)
 

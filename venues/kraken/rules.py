@@ -57,28 +57,28 @@ _OF_TRADING: Final = frozenset({"spot_trading", "all"})
 """Phases of planned work that are minutes before it, and the services that orders stand on
 ("Status")."""
 
-MAX_OPEN_ORDERS: Final = 60
-"""Open orders a pair of the lowest tier ("Open Order Limits"); which tier we are, nobody tells."""
-
 CALLS: Final = "calls"
 ORDERS: Final = "orders"
 PUBLIC: Final = "public_10s"
 
-PUBLISHED: Final = (
-    Limit(CALLS, "calls", 15, 3 * NS_PER_S, Rule.BUCKET),
-    Limit(PUBLIC, "public", 10, 10 * NS_PER_S),
-    Limit(
-        "orders_pair",
-        ORDERS,
-        rates.STARTER.threshold,
-        rates.STARTER.token_ns,
-        Rule.BUCKET,
-        Scope.INSTRUMENT,
-    ),
-)
-"""Those of the lowest tier. A key's call counter holds 15 and forgets one in 3 s; a pair's order
-counter holds 60 and forgets one a second. Public questions are limited by address, documented as
-about one a second (support.kraken.com, "What are the API rate limits?")."""
+PAIR_COUNTER: Final = "orders_pair"
+
+
+def limits(tier: rates.Tier) -> tuple[Limit, ...]:
+    """Return what an account of a tier is held to: a key's counter of calls, each pair's of orders.
+
+    Public questions are limited by address, documented as about one a second (support.kraken.com,
+    "What are the API rate limits?").
+    """
+    return (
+        Limit("calls", CALLS, tier.calls, tier.call_ns, Rule.BUCKET),
+        Limit(PUBLIC, "public", 10, 10 * NS_PER_S),
+        Limit(PAIR_COUNTER, ORDERS, tier.threshold, tier.token_ns, Rule.BUCKET, Scope.INSTRUMENT),
+    )
+
+
+PUBLISHED: Final = limits(rates.STARTER)
+"""Those of the lowest tier, until the subscription to executions tells which it is."""
 
 
 def trading_of(status: str) -> Trading:
@@ -112,19 +112,24 @@ def altname_of(symbol: str) -> str:
 
 
 def instruments(
-    pairs: Mapping[str, schema.AssetPair], symbols: Sequence[str]
+    pairs: Mapping[str, schema.AssetPair], symbols: Sequence[str], tier: rates.Tier = rates.STARTER
 ) -> tuple[Instrument, ...]:
-    """Return the instruments of ``symbols``, in that order; ``Drifted`` when one is missing."""
+    """Return the instruments of ``symbols``, in that order; ``Drifted`` when one is missing.
+
+    How many orders may be open on each is the tier's ("Open Order Limits").
+    """
     by_symbol = {symbol_of(pair.wsname): (name, pair) for name, pair in pairs.items()}
     missing = [symbol for symbol in symbols if symbol not in by_symbol]
     if missing:
         raise Drifted(
             f"AssetPairs lacks {', '.join(missing)}; it lists {', '.join(sorted(by_symbol))}"
         )
-    return tuple(_instrument(index, s, *by_symbol[s]) for index, s in enumerate(symbols))
+    return tuple(_instrument(index, s, tier, *by_symbol[s]) for index, s in enumerate(symbols))
 
 
-def _instrument(index: int, symbol: str, name: str, pair: schema.AssetPair) -> Instrument:
+def _instrument(
+    index: int, symbol: str, tier: rates.Tier, name: str, pair: schema.AssetPair
+) -> Instrument:
     if pair.lot_multiplier != 1:
         raise Drifted(f"{symbol}: lot_multiplier is {pair.lot_multiplier}, and was always 1")
     tick = Grid(pair.tick_size or format_decimal(1, pair.pair_decimals))
@@ -153,7 +158,7 @@ def _instrument(index: int, symbol: str, name: str, pair: schema.AssetPair) -> I
             pair.costmin, tick.step_mantissa * lot.step_mantissa, tick.decimals + lot.decimals
         ),
         max_notional=0,
-        max_open_orders=MAX_OPEN_ORDERS,
+        max_open_orders=tier.open_orders,
         trading=trading_of(pair.status),
         code=pair.base + pair.quote if "/" in name else name,
         venue_status=pair.status,

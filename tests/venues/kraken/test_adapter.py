@@ -84,7 +84,7 @@ def test_a_cancel_shares_no_limit_with_questions() -> None:
         for command in (commands.QueryOrder(0, "a"), commands.FetchAccount(), commands.FetchTime())
         for kind, _ in ADAPTER.cost(command)
     }
-    assert cancel_kinds(ADAPTER) == {"orders"}
+    assert cancel_kinds(ADAPTER) == {"orders", "calls"}
     assert questions == {"calls", "public"}
 
 

@@ -15,6 +15,7 @@ from tests.venues.kraken.tank import LOTS, TRADE, KrakenTank, traded
 from tests.venues.kraken.test_amend_run import lose, stands
 from tests.world.test_continuity import crashed
 from venues.sim.kraken import trading
+from venues.sim.kraken.limits import Tier
 
 BUY, SELL = Side.BUY, Side.SELL
 TWO = (NewOrder(BUY, 299_000, LOTS), NewOrder(SELL, 301_000, LOTS))
@@ -57,7 +58,10 @@ def test_more_than_the_venue_takes_leave_in_several() -> None:
 
 
 def test_of_a_batch_that_the_budget_does_not_take_as_much_leaves_as_it_does() -> None:
-    w = traded()
+    w = KrakenTank()
+    exchange: Any = w.venue.exchange
+    exchange.tiers[w.account.number] = Tier.STARTER
+    w.trading()
     answers = place(w, *many(9))
     left = [answer for answer in answers if not isinstance(answer, Refusal)]
     refused = [answer.reason for answer in answers if isinstance(answer, Refusal)]
@@ -185,7 +189,7 @@ def test_where_the_connection_is_down_each_cancel_goes_by_rest() -> None:
     orders = placed(w, 2)
     w.cut(TRADE, redial=False)
     w.act(w.desk.cancel_all, 0)
-    w.run(2)
+    w.run(3)  # the stream is down, so that they are asked about after two
     assert all(not order.cancelling for order in orders)
     assert stands(w) == []
 

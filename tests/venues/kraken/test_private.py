@@ -14,6 +14,7 @@ from core.model.commands import (
     Amend,
     Cancel,
     FetchAccount,
+    FetchInstruments,
     FetchOpenOrders,
     FetchOrderTrades,
     FetchTrades,
@@ -33,11 +34,15 @@ from core.model.events import (
     AccountReport,
     Balance,
     BalanceMoved,
+    BudgetUse,
     Change,
+    Counted,
     Event,
     Fill,
     FillReport,
     Ignored,
+    InstrumentsReport,
+    LimitsReport,
     Notice,
     Numbered,
     OpenOrders,
@@ -56,7 +61,7 @@ from core.model.venue import HttpRequest, WireRequest
 from tests.venues.kraken import world
 from tests.venues.kraken.test_executions import LIVE, ORDER, PENDING, TRADED, update
 from tests.venues.kraken.test_history import body, info
-from venues.kraken import decode
+from venues.kraken import decode, rates, rules
 from venues.kraken.adapter import SpotAdapter
 
 ADAPTER = world.adapter()
@@ -374,3 +379,27 @@ def test_a_trade_of_our_order_on_a_pair_of_no_name_is_never_passed_over() -> Non
     page = FetchOrderTrades(0, ORDER, "T0")
     with pytest.raises(Drifted, match="a pair of no name"):
         answered(page, {"T0": trade(1.5, pair="NEWNAME")})
+
+
+def test_the_acknowledgement_of_executions_tells_the_tier_and_so_its_limits() -> None:
+    by = world.adapter()
+    result = {"channel": "executions", "maxratecount": 180, "snap_orders": True}
+    told = {"method": "subscribe", "req_id": 5, "result": result, "success": True}
+    [reply] = private(world.frame(told), by)
+    assert isinstance(reply, Reply)
+    assert reply.facts == (LimitsReport(rules.limits(rates.PRO)),)
+    pairs = json.dumps({"error": [], "result": world.PAIRS}).encode()
+    [report] = by.answer(FetchInstruments(), 6, 200, {}, pairs).facts
+    assert isinstance(report, InstrumentsReport)
+    assert {row.max_open_orders for row in report.instruments} == {rates.PRO.open_orders}
+
+
+@pytest.mark.parametrize(("literal", "counted"), [(b"0", 0), (b"12.01", 13), (b"12", 12)])
+def test_the_count_of_a_pair_is_told_with_each_report_and_counts_up(
+    literal: bytes, counted: int
+) -> None:
+    by = world.adapter()
+    private(PENDING, by)
+    events = private(LIVE.replace(b'"exec_type"', b'"ratecount":%b,"exec_type"' % literal), by)
+    assert events[-1] == Counted((BudgetUse(rules.PAIR_COUNTER, counted, 0),))
+    assert not [e for e in private(LIVE, by) if isinstance(e, Counted)]
