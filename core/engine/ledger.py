@@ -108,7 +108,8 @@ class Ledger:
         self.moved(row.base, side * _lots(row, fill.lots), fill.venue_ns)
         quote_atoms = _quote_units(row, fill.price_ticks * fill.lots)
         self.moved(row.quote, -side * quote_atoms, fill.venue_ns)
-        self.moved(fill.fee_asset, -fill.fee_atoms, fill.venue_ns)
+        for asset, atoms in ((fill.fee_asset, fill.fee_atoms), *fill.also):
+            self.moved(asset, -atoms, fill.venue_ns)
         self.unnoted |= not fill.listed
         return True
 
@@ -131,6 +132,7 @@ class Ledger:
             (row.base, side * _lots(row, fill.lots)),
             (row.quote, -side * _quote_units(row, fill.price_ticks * fill.lots)),
             (fill.fee_asset, -fill.fee_atoms),
+            *((asset, -atoms) for asset, atoms in fill.also),
         )
         for asset, atoms in moved:
             if 0 < fill.venue_ns < self._opened_ns.get(asset, 0):

@@ -556,6 +556,8 @@ def _counted(row: Instrument, side: Side, fill: Fill, at_ticks: int) -> tuple[in
     asset.
     """
     fee = {fill.fee_asset: fill.fee_atoms} if fill.fee_atoms else {}
+    for asset, atoms in fill.also:
+        fee[asset] = fee.get(asset, 0) + atoms
     paid = row.worth(fee.get(row.quote, 0), fee.get(row.base, 0), at_ticks)
     made = side * fill.lots * (at_ticks - fill.price_ticks) - paid
     return row.money_atoms(made), _third(row, fee)

@@ -172,6 +172,8 @@ class Fill(Struct, frozen=True, gc=False):
     venue_ns: int
     listed: bool = True
     """Whether a history of trades has it. What is in none is known by its id alone."""
+    also: tuple[tuple[str, int], ...] = ()
+    """Fees in other assets beside that one, in atoms: a venue may take a trade's from several."""
 
 
 class OrderReport(Event, frozen=True, kw_only=True):

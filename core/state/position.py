@@ -195,6 +195,8 @@ class Position:
         if fill.fee_atoms:
             fees = self.fees_atoms
             fees[fill.fee_asset] = fees.get(fill.fee_asset, 0) + fill.fee_atoms
+        for asset, atoms in fill.also:
+            self.fees_atoms[asset] = self.fees_atoms.get(asset, 0) + atoms
         return True
 
     def _look_at_rank(self, fill: Fill) -> None:

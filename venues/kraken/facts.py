@@ -42,8 +42,6 @@ def told(found: Execution | Unreadable, source: Source) -> Told:
         return _unknown(found, "an order of which side, price or size was never told")
     fills: tuple[events.Fill, ...] = ()
     if found.fill is not None:
-        if len({asset for asset, _ in found.fill.fees}) > 1:
-            return _unknown(found, "a trade with fees in several assets")
         fills = (_fill(found.fill),)
     return OrderReport(
         instrument=found.instrument,
@@ -67,15 +65,20 @@ def _unknown(found: Execution, what: str) -> UnknownExecution:
 
 
 def _fill(fill: Fill) -> events.Fill:
+    fees: dict[str, int] = {}
+    for asset, fee_atoms in fill.fees:
+        fees[asset] = fees.get(asset, 0) + fee_atoms
+    (asset, fee_atoms), *also = fees.items() or (("", 0),)
     return events.Fill(
         fill.execution_id,
         rank(fill.venue_ns),
         fill.price_ticks,
         fill.lots,
-        sum(fee_atoms for _, fee_atoms in fill.fees),
-        fill.fees[0][0] if fill.fees else "",
+        fee_atoms,
+        asset,
         fill.maker,
         fill.venue_ns,
+        also=tuple(also),
     )
 
 

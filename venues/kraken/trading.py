@@ -236,6 +236,9 @@ def _request(method: str, params: str, request_id: int) -> WireRequest:
 
 
 def _order(instrument: Instrument, place: Place) -> str:
+    """Return an order's own fields; its fee is taken in the quote asset, as histories tell fees in
+    no other: of a sell the venue would prefer the base asset.
+    """
     kind = _KINDS.get((place.kind, place.tif))
     if kind is None:
         raise BadParameter(
@@ -246,7 +249,7 @@ def _order(instrument: Instrument, place: Place) -> str:
     order = f'{kind},"side":"{side}","order_qty":{instrument.lot.text(place.lots)}'
     if place.kind is not OrderKind.MARKET:
         order += f',"limit_price":{instrument.tick.text(place.price_ticks)}'
-    return f'{order},"cl_ord_id":"{_name(place.client_order_id)}"'
+    return f'{order},"cl_ord_id":"{_name(place.client_order_id)}","fee_preference":"quote"'
 
 
 def _texts(each: Sequence[str]) -> str:

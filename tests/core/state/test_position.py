@@ -85,6 +85,14 @@ def test_fees_and_rebates_sum_up_by_asset() -> None:
     assert position.fees_atoms == {"BNB": -2, "USDT": 5}
 
 
+def test_fees_of_one_trade_in_several_assets_are_each_counted_in_its_own() -> None:
+    position = Position()
+    several = Fill("1", 1, 100, 1, 7, "USD", False, 0, also=(("KFEE", 5), ("BTC", -2)))
+    for _ in range(2):
+        position.on_fill(Side.BUY, several)
+    assert position.fees_atoms == {"USD": 7, "KFEE": 5, "BTC": -2}
+
+
 def test_a_trade_counts_once() -> None:
     position = Position()
     assert position.on_fill(Side.BUY, fill(7, fee=3))

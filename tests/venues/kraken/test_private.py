@@ -169,13 +169,16 @@ def test_an_order_that_was_never_told_whole_is_not_guessed() -> None:
     assert found.venue_order_id == ORDER
 
 
-def test_fees_in_several_assets_are_not_booked_as_one() -> None:
-    fees = b'"fees":[{"asset":"USD","qty":0.1},{"asset":"KFEE","qty":1}]'
+def test_fees_in_several_assets_are_each_told_in_its_own() -> None:
+    fees = b'"fees":[{"asset":"USD","qty":0.1},{"asset":"KFEE","qty":1},{"asset":"USD","qty":0.2}]'
     told = TRADED.replace(b'"fees":[{"asset":"USD","qty":0.3458}]', fees)
     by = world.adapter()
     private(PENDING, by)
     [_, found] = private(told, by)
-    assert isinstance(found, UnknownExecution)
+    assert isinstance(found, OrderReport)
+    [fill] = found.fills
+    assert (fill.fee_asset, fill.fee_atoms) == ("USD", atoms("0.3"))
+    assert fill.also == (("KFEE", atoms("1")),)
 
 
 def test_a_balance_tells_only_what_moved_it() -> None:

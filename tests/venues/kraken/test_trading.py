@@ -59,6 +59,13 @@ def added(**changes: Any) -> dict[str, Any]:
     return sent(trading.add_order(world.BTC, place(**changes), DEADLINE_NS, 17), "add_order")
 
 
+def test_the_fee_of_every_order_is_asked_for_in_the_quote_asset() -> None:
+    for side in Side:
+        for kind in OrderKind:
+            tif = TimeInForce.IOC if kind is OrderKind.MARKET else TimeInForce.GTC
+            assert added(side=side, kind=kind, tif=tif)["fee_preference"] == "quote"
+
+
 def test_a_limit_order() -> None:
     assert added() == {
         "order_type": "limit",
@@ -68,6 +75,7 @@ def test_a_limit_order() -> None:
         "limit_price": 37500.0,
         "time_in_force": "gtc",
         "cl_ord_id": "hl-1",
+        "fee_preference": "quote",
         "deadline": DEADLINE,
     }
 
