@@ -32,7 +32,7 @@ EFFECTS = frozenset(
 """Modules that read or change anything beyond their arguments, or are random without a seed."""
 
 EFFECT_CALLS = frozenset({"open", "print", "input", "breakpoint", "exec", "eval"})
-STRATEGY_CALL = "core/engine/callbacks.py:_call"
+STRATEGY_CALL = "core/engine/callbacks.py:run"
 """A strategy may raise anything: whatever it is, the run is left and our orders are cancelled."""
 
 CLOCK_READS = frozenset({"now", "utcnow", "today"})

@@ -48,7 +48,7 @@ class Trial:
         desk.session = SessionState.TRADING
         desk.gate_open = desk.way_open = True
         engine.turn.callbacks.append((engine.strategy.on_session, desk.session, None))
-        engine.callbacks.tell(0)
+        engine.tell(0)
 
     def _prove(self, snapshot: BookSnapshot) -> None:
         """Have a book proved by one image, with the change that a feed would have brought."""

@@ -15,11 +15,6 @@ from core.engine.desk import TradingDesk
 from core.engine.turn import Turn
 from core.model.strategy import Strategy
 from core.model.units import NS_PER_MS
-from core.model.views import BookState
-from core.state.book import Book
-from core.state.counts import Counts
-
-_STALE = BookState.STALE
 
 SLOW_NS: Final = 10 * NS_PER_MS
 """What one callback may take before it is named: as long as ten others' ticks wait meanwhile."""
@@ -39,11 +34,8 @@ class Callbacks:
     """One strategy, and what it is to be told at the end of the turn."""
 
     __slots__ = (
-        "_counts",
         "_desk",
         "_log",
-        "_lost",
-        "_raised",
         "_stamp",
         "_turn",
         "_worst_ns",
@@ -58,21 +50,13 @@ class Callbacks:
         *,
         turn: Turn,
         desk: TradingDesk,
-        counts: Counts,
-        lost: Callable[[Book], None],
-        raised: Callable[[str], None],
         stamp: Callable[[], int],
         log: Callable[[str], None],
     ) -> None:
-        """``lost`` is called once the strategy knows that a book is stale, ``raised`` with what
-        it raised, and in which callback. What ``stamp`` measures leads to words alone.
-        """
+        """What ``stamp`` measures leads to words alone."""
         self.strategy = strategy
         self._turn = turn
         self._desk = desk
-        self._counts = counts
-        self._lost = lost
-        self._raised = raised
         self._stamp = stamp
         self._log = log
         self._worst_ns: dict[str, int] = {}
@@ -82,36 +66,27 @@ class Callbacks:
         """Where the strategy raised, as Python shows it; "" while it has not."""
 
     def tell(self, began_ns: int) -> int:
-        """Tell the strategy: trades and order events one by one, then each changed book once.
+        """Tell the strategy, one by one, what the turn has for it: trades and order events.
 
         ``began_ns`` is a stamp of now; returns the stamp of the end.
         """
         turn, desk = self._turn, self._desk
-        if turn.callbacks:
-            for callback, first, second in turn.callbacks:  # what a callback adds is told as well
-                arguments = (desk, first) if second is None else (desk, first, second)
-                began_ns = self._call(began_ns, callback, arguments)
-            turn.callbacks.clear()
-        if turn.changed:
-            changed, turn.changed = turn.changed, {}
-            for book in changed.values():
-                self._counts.changes += 1
-                began_ns = self._call(began_ns, self.strategy.on_book, (desk, book))
-                if book.state is _STALE:
-                    self._lost(book)
+        for callback, first, second in turn.callbacks:  # what a callback adds is told as well
+            arguments = (desk, first) if second is None else (desk, first, second)
+            began_ns = self.run(began_ns, callback, arguments)
+        turn.callbacks.clear()
         return began_ns
 
     def call(self, callback: Callable[..., None], *arguments: Any) -> None:
         """Call the strategy at once, outside of ``tell``."""
-        self._call(self._stamp(), callback, (self._desk, *arguments))
+        self.run(self._stamp(), callback, (self._desk, *arguments))
 
-    def _call(
-        self, began_ns: int, callback: Callable[..., None], arguments: tuple[Any, ...]
-    ) -> int:
+    def run(self, began_ns: int, callback: Callable[..., None], arguments: tuple[Any, ...]) -> int:
         """Call the strategy; if it raises, it is not called again and the run is left.
 
         ``SystemExit`` and ``KeyboardInterrupt`` are no exception: whatever a strategy does, its
-        orders are taken out before the process ends. Returns the stamp of the end.
+        orders are taken out before the process ends. ``began_ns`` is a stamp of now; returns the
+        stamp of the end.
         """
         if self.silent:
             return began_ns
@@ -138,7 +113,8 @@ class Callbacks:
         if frames:
             place = f"{frames[-1].filename.rpartition('/')[2]}, line {frames[-1].lineno}"
         what = traceback.format_exception_only(error)[0].strip()[:MAX_TEXT]
-        self._raised(f"strategy raised {what} in {where} ({place})")
+        self.silent = True
+        self._turn.fail(f"strategy raised {what} in {where} ({place})")
 
     def _was_slow(self, where: str, took_ns: int) -> None:
         if took_ns > SLOW_GROWTH * self._worst_ns.get(where, 0):

@@ -83,7 +83,7 @@ from core.model.venue import (
     cancel_kinds,
     orders_end_with_connection,
 )
-from core.model.views import SessionState
+from core.model.views import BookState, SessionState
 from core.state.book import Book
 from core.state.counts import Counts
 from core.state.daily_loss import Price, Told
@@ -259,9 +259,6 @@ class Engine:
             strategy,
             turn=self.turn,
             desk=self.desk,
-            counts=self.counts,
-            lost=lambda book: self.market_data.resync(book),
-            raised=lambda why: self.gate.fail(why),
             stamp=stamp,
             log=door.log,
         )
@@ -552,7 +549,7 @@ class Engine:
         if turn.busy:
             self._follow()
         booked_ns = stamp()
-        told_ns = self.callbacks.tell(booked_ns)
+        told_ns = self.tell(booked_ns)
         send_began_ns = sent_ns = 0
         if outbound.waiting:
             outbound.flush()
@@ -620,6 +617,7 @@ class Engine:
                 self._tick()
             else:
                 self.callbacks.call(self.strategy.on_timer, tag)
+                self._follow()
         self._end_turn()
 
     def restore(self, restored: Restored, now_ns: int) -> None:
@@ -649,6 +647,7 @@ class Engine:
         self._begin_turn(now_ns)
         verb, _, why = text.decode().partition(" ")
         said = self._controls[verb](why)
+        self._follow()
         if verb in self.operator.words:
             self.continuity.said(now_ns)
         self._end_turn()
@@ -690,6 +689,7 @@ class Engine:
             self._door.log(f"leaving: {why}")
             self.gate.refresh(leaving=True)
             self.callbacks.call(self.strategy.on_stop)
+            self._follow()
             self.recovery.leave(self.turn.now_ns, proves=self.setup.private)
 
     @property
@@ -723,7 +723,7 @@ class Engine:
     def _end_turn(self) -> None:
         if self.turn.busy:
             self._follow()
-        self.callbacks.tell(self._stamp())
+        self.tell(self._stamp())
         if self.outbound.waiting:
             self.outbound.flush()
         self.desk.risk_ns = self.outbound.encode_ns = 0
@@ -737,6 +737,29 @@ class Engine:
         took_ns = self._stamp() - self._began_ns
         if took_ns > TURN_BUDGET_NS:
             self._overran(took_ns)
+
+    def tell(self, began_ns: int) -> int:
+        """Tell the strategy what the turn has found: each changed book once, behind all else.
+
+        Once it knows that a book is lost, that is proved anew. ``began_ns`` is a stamp of now;
+        returns the stamp of the end.
+        """
+        turn, callbacks = self.turn, self.callbacks
+        if turn.callbacks:
+            began_ns = callbacks.tell(began_ns)
+        if turn.busy:
+            self._follow()
+        if turn.changed:
+            changed, turn.changed = turn.changed, {}
+            desk, counts, on_book = self.desk, self.counts, self.strategy.on_book
+            for book in changed.values():
+                counts.changes += 1
+                began_ns = callbacks.run(began_ns, on_book, (desk, book))
+                if turn.busy:
+                    self._follow()
+                if book.state is _STALE:
+                    self.market_data.resync(book)
+        return began_ns
 
     def _woke(self, now_ns: int) -> None:
         """The process did not run for a while: what waits in the sockets shows markets of then.
@@ -893,6 +916,7 @@ class Engine:
             return
         self.continuity.restore(self.turn.now_ns)
         self.callbacks.call(self.strategy.on_start)
+        self._follow()
         self._door.open_lines()
 
     def _on_open_orders(self, event: OpenOrders) -> None:
@@ -926,3 +950,4 @@ def _on_nothing(fact: Event) -> None:
 
 
 _BYTES = int(Kind.BYTES)
+_STALE = BookState.STALE

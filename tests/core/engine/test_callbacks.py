@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from core.engine.callbacks import MAX_FRAMES, SLOW_NS, Callbacks
 from core.engine.turn import Turn
+from core.model.halts import HaltKind
 from core.model.strategy import Strategy
 from core.state.book import Book
-from core.state.counts import Counts
-from tools.world.tank import Tank
+from tests.strategies.desk import instrument
 
 MS = 1_000_000
 
@@ -32,34 +33,31 @@ class Told:
     """Callbacks of one strategy, and what became of them; ``took_ns`` is how long each takes."""
 
     def __init__(self, now: Callable[[], object], took_ns: int = 0) -> None:
-        self.raised: list[str] = []
         self.log: list[str] = []
         self._now_ns = 0
         self.took_ns = took_ns
         self.turn = Turn()
-        desk = Tank().run(0.5).engine.desk
+        desk: Any = SimpleNamespace(instruments=(instrument(),))
+        self._desk = desk
         self.callbacks = Callbacks(
             Odd(now),
             turn=self.turn,
             desk=desk,
-            counts=Counts(),
-            lost=lambda _: None,
-            raised=self._raised,
             stamp=self._stamp,
             log=self.log.append,
         )
 
-    def _raised(self, why: str) -> None:
-        self.raised.append(why)
-        self.callbacks.silent = True
+    @property
+    def raised(self) -> list[str]:
+        return [wanted.why for wanted in self.turn.halts if wanted.kind is HaltKind.FATAL]
 
     def _stamp(self) -> int:
         self._now_ns += self.took_ns
         return self._now_ns
 
     def book(self) -> None:
-        self.turn.changed[0] = Book(0, None)
-        self._now_ns = self.callbacks.tell(self._now_ns)
+        told = (self._desk, Book(0, None))
+        self._now_ns = self.callbacks.run(self._now_ns, self.callbacks.strategy.on_book, told)
 
 
 def exits() -> None:
@@ -140,5 +138,23 @@ def test_a_slow_callback_is_named_with_its_symbol_and_again_only_when_it_is_slow
 def test_the_last_stamp_of_a_turn_is_that_of_its_last_callback() -> None:
     told = Told(lambda: None, took_ns=5)
     assert told.callbacks.tell(100) == 100
-    told.book()
+    told.turn.callbacks.append((told.callbacks.strategy.on_timer, "one", None))
+    assert told.callbacks.tell(100) == 5
     assert told.callbacks.tell(7) == 7
+
+
+def test_what_a_callback_adds_is_told_in_the_same_turn_and_once() -> None:
+    told = Told(lambda: None)
+    heard: list[object] = []
+
+    def first(_: Any, one: str) -> None:
+        heard.append(one)
+        told.turn.callbacks.append((second, "two", "three"))
+
+    def second(_: Any, two: str, three: str) -> None:
+        heard.append((two, three))
+
+    told.turn.callbacks.append((first, "one", None))
+    told.callbacks.tell(0)
+    told.callbacks.tell(0)
+    assert heard == ["one", ("two", "three")]

@@ -49,7 +49,7 @@ def _taking(place: Place) -> Place:
     return structs.replace(place, kind=OrderKind.LIMIT) if limit else place
 
 
-_call: Final = Callbacks._call
+_run: Final = Callbacks.run
 
 
 def _told(name: str, times: int) -> Change:
@@ -57,10 +57,10 @@ def _told(name: str, times: int) -> Change:
 
     def call(self: Callbacks, began_ns: int, callback: Callable[..., None], arguments: Any) -> int:
         for _ in range(times if callback.__name__ == name else 1):
-            began_ns = _call(self, began_ns, callback, arguments)
+            began_ns = _run(self, began_ns, callback, arguments)
         return began_ns
 
-    return Change(Callbacks, "_call", call)
+    return Change(Callbacks, "run", call)
 
 
 def _nothing_free(self: Any, asset: str) -> int:
