@@ -186,8 +186,9 @@ class Auditor:
         """The exchange has handled a request, or nobody ever will."""
         self.exposure.arrived(link, self.dialect.request_id(payload))
 
-    def on_rest(self, request: HttpRequest, now_ns: int) -> None:
+    def on_rest(self, request: HttpRequest, now_ns: int, skew_ns: int) -> None:
         """Our side sends a request over REST."""
+        self.weight.on_clock(now_ns, skew_ns)
         self.line.check_ban(request.path, now_ns)
         self.weight.on_rest(request, now_ns)
         self.answers.on_rest(request, now_ns)

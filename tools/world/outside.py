@@ -453,7 +453,7 @@ class Outside:
     def on_asked(self, request_id: int, request: HttpRequest) -> None:
         self._asked[request_id] = request
         self.asked.append(request)
-        self.auditor.on_rest(request, self.now_ns)
+        self.auditor.on_rest(request, self.now_ns, self.skew_ns)
 
     def on_read(self, link: int, data: bytes) -> None:
         private = link % len(HOSTS) == TRADE

@@ -463,7 +463,7 @@ class World(Tank):
             self.auditor.answers.on_rest(request, self.now_ns)
             self.not_replied(self.engine, request_id)
             return
-        self.auditor.on_rest(request, self.now_ns)
+        self.auditor.on_rest(request, self.now_ns, self.skew_ns)
         super().ask(request_id, request)
 
     def _rest_answer(
