@@ -27,8 +27,8 @@ from core.engine.checkpoint import (
 from core.engine.ledger import Ledger
 from core.engine.proof import Proof
 from core.engine.recovery import Recovery
-from core.engine.turn import Recorder
-from core.model.commands import Place, Since
+from core.engine.turn import Baseline, Recorder
+from core.model.commands import Place
 from core.model.errors import OffGrid
 from core.model.halts import WHOLE_RUN, Halt, HaltKind
 from core.model.instrument import Instrument, InstrumentTable
@@ -420,12 +420,13 @@ class Continuity:
             since_ns=note.since_ns,
         )
 
-    def on_baseline(self, instrument: int, newest: Since | None, as_of_ns: int) -> None:
+    def on_baseline(self, baseline: Baseline) -> None:
         """The newest trade is known behind which trades are counted, ``None`` where there is none.
 
         What the operator has set is as of then: every trade up to it is in it. So is what was
         traded before and is shown late: a history may lag.
         """
+        instrument, newest, as_of_ns = baseline
         self._positions[instrument].since_ns = as_of_ns
         note = self._set.pop(instrument, None)
         if note is not None:

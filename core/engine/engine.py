@@ -298,15 +298,10 @@ class Engine:
             desk=self.desk,
             proof=self.proof,
             clock=self.clock,
-            whose=lambda report: self._handlers[type(report)](report),
-            off_grid=lambda trade: self.executions.on_off_grid(trade),
-            begun_anew=lambda index: self.executions.numbers_begin_anew(index),
             expiry_ns=can.request_expiry_ns or 0,
             execution_ns=can.execution_ns,
             lag_ns=can.lag_ns,
             cancel_leftovers=setup.cancel_leftovers,
-            agree=lambda asked_ns: self.account.agrees(asked_ns),
-            baseline=lambda *told: self.continuity.on_baseline(*told),
             rising_ids=can.rising_ids,
             log=door.log,
         )
@@ -473,7 +468,7 @@ class Engine:
             OrderReport: self.executions.on_report,
             OrderUpdate: self.executions.on_update,
             FillReport: self.recovery.on_fill_report,
-            OffGridTrade: self.recovery.on_off_grid,
+            OffGridTrade: self._on_off_grid,
             OrdersListed: self.recovery.on_orders,
             TradeElsewhere: self.account.on_trade_elsewhere,
             UnknownExecution: self.executions.on_unknown_execution,
@@ -804,12 +799,20 @@ class Engine:
     def _follow(self) -> None:
         """Take up what components have left for whoever lies above them.
 
-        What of it comes first is taken up first: orders and positions before the halts that judge
-        them, those before the word on whether anything may be placed, and all before it is noted.
+        What of it comes first is taken up first: where numbers and positions begin before the facts
+        that are counted by them, orders and positions before the halts that judge them, those
+        before the word on whether anything may be placed, and all before it is noted.
         """
         turn = self.turn
         for _ in range(MAX_CONSEQUENCES):
-            if turn.updates:
+            if turn.renumbered:
+                self.executions.numbers_begin_anew(turn.renumbered.popleft())
+            elif turn.baselines:
+                self.continuity.on_baseline(turn.baselines.popleft())
+            elif turn.told:
+                fact = turn.told.popleft()
+                self._handlers[type(fact)](fact)
+            elif turn.updates:
                 self.executions.settle(turn.updates.popleft())
             elif turn.halts:
                 self.gate.obey(turn.halts.popleft())
@@ -893,8 +896,11 @@ class Engine:
         self._follow()
         self.remedies.on_reply(asked, reply, now_ns)
         self._follow()
-        self.recovery.on_reply(asked, reply, now_ns)
+        as_of_ns = self.recovery.on_reply(asked, reply, now_ns)
         self._follow()
+        if as_of_ns is not None:
+            self.recovery.agreed(now_ns, agree=self.account.agrees(as_of_ns))
+            self._follow()
 
     def _no_reply(self, asked: Asked) -> None:
         """The answer to a question will not come: tell all who may have asked it."""
@@ -918,6 +924,11 @@ class Engine:
         self.callbacks.call(self.strategy.on_start)
         self._follow()
         self._door.open_lines()
+
+    def _on_off_grid(self, trade: OffGridTrade) -> None:
+        """A trade was found by asking that today's grid cannot express: it blocks nothing."""
+        if self.recovery.counts(trade.instrument):
+            self.executions.on_off_grid(trade)
 
     def _on_open_orders(self, event: OpenOrders) -> None:
         """A list of open orders: what it shows is noted before any of it is taken out."""

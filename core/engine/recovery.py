@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from core.engine.desk import TradingDesk
 from core.engine.outbound import Outbound
 from core.engine.proof import SKEW_NS, Proof
-from core.engine.turn import Turn
+from core.engine.turn import Baseline, Turn
 from core.model.commands import (
     BEGINNING,
     Cancel,
@@ -31,7 +31,6 @@ from core.model.events import (
     FillReport,
     OffGridTrade,
     OpenOrders,
-    OrderReport,
     OrdersListed,
     Reply,
     UnknownExecution,
@@ -85,24 +84,15 @@ class Recovery:
         desk: TradingDesk,
         proof: Proof,
         clock: VenueClock,
-        whose: Callable[[OrderReport | UnknownExecution], None],
-        off_grid: Callable[[OffGridTrade], None],
-        begun_anew: Callable[[int], None],
         expiry_ns: int,
         execution_ns: int,
         lag_ns: int,
         cancel_leftovers: bool,
-        agree: Callable[[int], bool],
-        baseline: Callable[[int, Since | None, int], None],
         rising_ids: bool,
         log: Callable[[str], None],
     ) -> None:
-        """``baseline`` is told behind which trade those of an instrument are counted, and the
-        venue's time of that, 0 where it is not known; ``whose`` of an order that was known by its
-        trades alone, ``begun_anew`` of an instrument whose trades the venue does not know any more.
-        ``agree`` holds the venue's balances, as of a time of the venue, against our fills;
-        ``False`` asks for another pass soon. ``execution_ns``, ``lag_ns`` and ``rising_ids`` are
-        as in ``core.model.venue.Capabilities``.
+        """``execution_ns``, ``lag_ns`` and ``rising_ids`` are as in
+        ``core.model.venue.Capabilities``.
         """
         self._table = table
         self._orders = orders
@@ -111,15 +101,10 @@ class Recovery:
         self._desk = desk
         self._proof = proof
         self._clock = clock
-        self._whose = whose
-        self._off_grid = off_grid
-        self._begun_anew = begun_anew
         self._execution_ns = execution_ns
         self._lag_ns = lag_ns
         self._expiry_ns = expiry_ns
         self._cancel_leftovers = cancel_leftovers
-        self._agree = agree
-        self._baseline = baseline
         self._rising_ids = rising_ids
         self.fills = 0
         self._fills_before = 0
@@ -250,8 +235,12 @@ class Recovery:
                 return
             self._pass.asked(request_id)
 
-    def on_reply(self, asked: Asked, reply: Reply, now_ns: int) -> None:
-        """Count a reply that may belong to the pass; its facts are folded already."""
+    def on_reply(self, asked: Asked, reply: Reply, now_ns: int) -> int | None:
+        """Count a reply that may belong to the pass; its facts are folded already.
+
+        Returns, once a pass is through and no fill was told meanwhile, as of when by the venue's
+        clock its balances are to be held against our fills; ``agreed`` is told what came of it.
+        """
         proved = reply.verdict is Verdict.DONE
         if proved and isinstance(asked.command, FetchTrades):
             proved = self._ask_on(asked.command, asked.sent_ns, reply, now_ns)
@@ -262,19 +251,19 @@ class Recovery:
         done = self._pass.answered(asked.request_id, proved=proved)
         self._ask_more(now_ns)
         if not done:
-            return
+            return None
         if self.leaving:
             self._listed(now_ns)
-            return
+            return None
         if not self.reconciled:
             self._reconciled(now_ns)
-        self._hold_ledgers(now_ns)
-
-    def _hold_ledgers(self, now_ns: int) -> None:
-        """Have balances and fills compared, if no fill was told between them."""
         if self.fills != self._fills_before:
-            return
-        if self._agree(self._pass.started_ns + self._clock.offset_ns):
+            return None
+        return self._pass.started_ns + self._clock.offset_ns
+
+    def agreed(self, now_ns: int, *, agree: bool) -> None:
+        """Balances and fills were held against each other; where they differ, look again soon."""
+        if agree:
             self._look_again_ns = RETRY_NS
         else:
             self._next_ns = now_ns + self._look_again_ns
@@ -315,7 +304,7 @@ class Recovery:
         newest = max(told, key=lambda trade: trade.rank, default=None)
         self._marks[instrument] = Watermark(newest or BEGINNING)
         as_of_ns = asked_ns + self._clock.offset_ns if self._clock.known else 0
-        self._baseline(instrument, newest, as_of_ns)
+        self._turn.begin_behind(Baseline(instrument, newest, as_of_ns))
 
     def _history_is_known_no_more(self, instrument: int) -> bool:
         """The venue's history lacks a trade that it has told us of: it lags, or begins anew."""
@@ -323,7 +312,7 @@ class Recovery:
         if self._venue_ns() <= witness.venue_ns + self._lag_ns:
             return False
         del self._witnesses[instrument]
-        self._begun_anew(instrument)
+        self._turn.renumber(instrument)
         return True
 
     def _ask_whose(
@@ -356,7 +345,7 @@ class Recovery:
         unknown = set(self._orders.unclaimed())
         for report in listed.reports:
             if (listed.instrument, report.venue_order_id) in unknown:
-                self._whose(report)
+                self._turn.tell(report)
 
     def _reconciled(self, now_ns: int) -> None:
         self.reconciled = self.reconciled_once = True
@@ -437,7 +426,7 @@ class Recovery:
 
     def on_fill_report(self, report: FillReport) -> None:
         """A trade was found by asking."""
-        if report.instrument in self._baselines:
+        if not self.counts(report.instrument):
             return
         folded = self._orders.on_fill(report)
         if folded is not None:
@@ -446,10 +435,9 @@ class Recovery:
                 # The stream did not tell of this trade: what else did it not tell of its order?
                 self._proof.doubt(folded.order.client_order_id, 0)
 
-    def on_off_grid(self, trade: OffGridTrade) -> None:
-        """A trade was found by asking that today's grid cannot express: it blocks nothing."""
-        if trade.instrument not in self._baselines:
-            self._off_grid(trade)
+    def counts(self, instrument: int) -> bool:
+        """Whether a trade that was found by asking is to be accounted for: is none of before."""
+        return instrument not in self._baselines
 
     def on_open_orders(self, event: OpenOrders) -> None:
         """Fold a list of open orders, and act on how it differs from the table."""

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from core.model.commands import Since
 from core.model.errors import JournalFailed
 from core.model.events import Event
 from core.model.halts import WHOLE_RUN, HaltKind
@@ -28,10 +29,21 @@ class Wanted(NamedTuple):
     """Of a halt for good: whether that is the venue's doing."""
 
 
+class Baseline(NamedTuple):
+    """Behind which trade those of an instrument are counted."""
+
+    instrument: int
+    newest: Since | None
+    """``None`` where the account has none."""
+    as_of_ns: int
+    """The venue's time of that, 0 where it is not known."""
+
+
 class Turn:
     """The turn that is under way; one of them serves a whole run."""
 
     __slots__ = (
+        "baselines",
         "busy",
         "callbacks",
         "changed",
@@ -39,6 +51,8 @@ class Turn:
         "halts",
         "looks_again",
         "now_ns",
+        "renumbered",
+        "told",
         "updates",
         "writes",
     )
@@ -53,6 +67,11 @@ class Turn:
         two."""
         self.changed: dict[int, Book] = {}
         """Books that changed, by instrument: the strategy is told of each once."""
+        self.renumbered: deque[int] = deque()
+        """Instruments whose trades the venue knows no more: it numbers from the beginning."""
+        self.baselines: deque[Baseline] = deque()
+        self.told: deque[Event] = deque()
+        """Facts that were found in others, and are for whoever takes their kind."""
         self.updates: deque[Folded] = deque()
         """What has become known of our orders and is in their table: positions, notes and the
         strategy are to follow."""
@@ -63,6 +82,21 @@ class Turn:
         """Whether what the next boot starts from is to be written at once."""
         self.busy = False
         """Whether there are consequences to be taken up, before anything else is folded."""
+
+    def renumber(self, instrument: int) -> None:
+        """Have an instrument's trades and orders known by no number of before."""
+        self.renumbered.append(instrument)
+        self.busy = True
+
+    def begin_behind(self, baseline: Baseline) -> None:
+        """Have the position of an instrument begin there."""
+        self.baselines.append(baseline)
+        self.busy = True
+
+    def tell(self, fact: Event) -> None:
+        """Have a fact folded by whoever takes its kind."""
+        self.told.append(fact)
+        self.busy = True
 
     def settle(self, folded: Folded) -> None:
         """Have the rest follow what the table of orders has taken in."""

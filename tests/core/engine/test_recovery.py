@@ -64,8 +64,6 @@ class House:
         self.shares: list[Share | None] = []
         self.cancels: list[str] = []
         self.doubted: list[str] = []
-        self.begun_anew: list[int] = []
-        self.baselines: list[Since | None] = []
         self.agreed: list[int] = []
         self.agrees = True
         self.log: list[str] = []
@@ -87,15 +85,10 @@ class House:
         self.recovery = Recovery(
             table=InstrumentTable([instrument()]),
             orders=self.orders,
-            whose=self._whose,
-            off_grid=lambda trade: None,
-            begun_anew=self.begun_anew.append,
             expiry_ns=EXPIRY_NS,
             execution_ns=EXECUTION_NS,
             lag_ns=LAG_NS,
             cancel_leftovers=cancel_leftovers,
-            agree=self._agree,
-            baseline=lambda index, newest, as_of_ns: self.baselines.append(newest),
             rising_ids=rising_ids,
             log=self.log.append,
             **parts,
@@ -113,12 +106,13 @@ class House:
             self.cancels.append(order.client_order_id)
             order.cancelling = True
 
-    def _whose(self, report: OrderReport | UnknownExecution) -> None:
-        self.orders.disown(report.instrument, report.venue_order_id)
+    @property
+    def begun_anew(self) -> list[int]:
+        return list(self.turn.renumbered)
 
-    def _agree(self, asked_ns: int) -> bool:
-        self.agreed.append(asked_ns)
-        return self.agrees
+    @property
+    def baselines(self) -> list[Since | None]:
+        return [baseline.newest for baseline in self.turn.baselines]
 
     def after(self, seconds: float) -> None:
         self.now_ns += int(seconds * NS_PER_S)
@@ -143,9 +137,16 @@ class House:
                 self.recovery.on_fill_report(fact)
             elif isinstance(fact, OrdersListed):
                 self.recovery.on_orders(fact)
+        for report in self.turn.told:
+            assert isinstance(report, OrderReport)
+            self.orders.disown(report.instrument, report.venue_order_id)
+        self.turn.told.clear()
         asked = Asked(request_id, command, 0, self.now_ns, self.now_ns + 10 * NS_PER_S)
         reply = Reply(request_id=request_id, verdict=verdict, facts=facts, more=more)
-        self.recovery.on_reply(asked, reply, self.now_ns)
+        as_of_ns = self.recovery.on_reply(asked, reply, self.now_ns)
+        if as_of_ns is not None:
+            self.agreed.append(as_of_ns)
+            self.recovery.agreed(self.now_ns, agree=self.agrees)
         return [self.asked[i] for i in self.asked if i not in before]
 
     def answer_all(self) -> None:
