@@ -91,11 +91,17 @@ class _Market:
         """Where each of our orders was last told to stand, by client id."""
 
     def affordable_lots(self, desk: Desk, side: Side, price_ticks: int, own_lots: int) -> int:
-        """Return what the balance pays for on a side; ``own_lots`` of ours there are paid for."""
-        row = self.instrument
+        """Return what the balance pays for on a side; ``own_lots`` of ours there are paid for.
+
+        Where nothing is delivered no balance is spent: the limits say what there may be.
+        """
+        row, contract = self.instrument, self.instrument.contract
+        if not contract.delivers:
+            return self.size_lots
         if side is _SELL:
             return own_lots + desk.balance_atoms(row.base) // row.lot_atoms
-        return own_lots + desk.balance_atoms(row.quote) // (price_ticks * row.quote_unit_atoms)
+        units = desk.balance_atoms(row.quote) // contract.unit_atoms
+        return own_lots + contract.lots_for(units, price_ticks)
 
 
 class Maker(Strategy[MakerParameters]):
@@ -262,7 +268,10 @@ def _side(
     )
     if lots < instrument.min_lots or lots <= 0:
         return None
-    if lots < market.size_lots and price_ticks * lots < instrument.min_notional:
+    if (
+        lots < market.size_lots
+        and instrument.contract.value(price_ticks, lots) < instrument.min_notional
+    ):
         return None  # what is left is less than the venue takes; a full size is for risk to say
     for order in own:
         if 2 * order.open_lots >= lots and abs(order.price_ticks - price_ticks) <= slack_ticks:

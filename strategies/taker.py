@@ -127,7 +127,10 @@ class Taker(Strategy[TakerParameters]):
         instrument = market.instrument
         if lots < max(instrument.min_lots, 1) or price_ticks < max(instrument.min_ticks, 1):
             return
-        if lots < market.size_lots and price_ticks * lots < instrument.min_notional:
+        if (
+            lots < market.size_lots
+            and instrument.contract.value(price_ticks, lots) < instrument.min_notional
+        ):
             return  # what is left is less than the venue takes; a full size is for risk to say
         market.ready_ns = desk.now_ns + self.parameters.cool_down_ms * NS_PER_MS
         answer = desk.place(book.instrument, side, price_ticks, lots, tif=TimeInForce.IOC)

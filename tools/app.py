@@ -80,11 +80,11 @@ class House(Struct, frozen=True, kw_only=True):
             return checked(raw, type(parameters), "strategy.parameters", "ctl set")
 
     def limits(self, instrument: Instrument) -> RiskLimits:
-        """Return the configured limits of an instrument in its own ticks, lots and quote units."""
+        """Return the configured limits of an instrument in its own ticks, lots and units."""
         section = self.config.risk_of(instrument.symbol)
         return RiskLimits(
             max_order_lots=_lots(section.max_order_size, instrument),
-            max_order_notional=_quote_units(section.max_order_notional, instrument),
+            max_order_notional=instrument.contract.whole_units(section.max_order_notional),
             max_position_lots=_lots(section.max_position, instrument),
             max_open_orders=section.max_open_orders,
             collar_bps=section.price_collar_bps,
@@ -93,7 +93,7 @@ class House(Struct, frozen=True, kw_only=True):
             max_orders_per_s=section.max_orders_per_second,
             max_rejects=section.max_rejects,
             reject_window_ns=section.reject_window_s * NS_PER_S,
-            max_daily_loss=_quote_units(section.max_daily_loss, instrument),
+            max_daily_loss=instrument.contract.whole_units(section.max_daily_loss),
         )
 
 
@@ -203,17 +203,10 @@ def lock_of(config: Config, scope: str) -> str:
 
 
 def _lots(text: str, instrument: Instrument) -> int:
-    """Return the whole lots in an amount of the base asset."""
+    """Return the whole lots in a size."""
     mantissa, exponent = parse_decimal(text)
     lot = instrument.lot
     return int(mantissa * 10**lot.decimals // (10**exponent * lot.step_mantissa))
-
-
-def _quote_units(text: str, instrument: Instrument) -> int:
-    """Return the whole quote units (ticks * lots) in an amount of the quote asset."""
-    mantissa, exponent = parse_decimal(text)
-    scale = 10**instrument.quote_decimals
-    return int(mantissa * scale // (10**exponent * instrument.quote_unit))
 
 
 def _atoms(text: str | None) -> int:

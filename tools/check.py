@@ -525,7 +525,7 @@ def _trouble(instrument: Instrument, subject: Subject) -> str:
             if lots < max(instrument.min_lots, 1):
                 return f"risk.{key} is below the smallest order of {smallest} {instrument.base}"
         if limits.max_order_notional < instrument.min_notional:
-            smallest = instrument.money_text(instrument.min_notional)
+            smallest = instrument.contract.money_text(instrument.min_notional)
             return f"risk.max_order_notional is below the smallest order of {smallest}"
     return ""
 

@@ -91,7 +91,7 @@ def _cost(note: PositionNote) -> str:
     if not note.lots:
         return ""
     tick = Grid(note.tick)
-    paid = note.bought_quote_units - note.sold_quote_units
+    paid = note.bought_value - note.sold_value
     hundredths = round(100 * paid / note.lots)
     return f" at {format_decimal(hundredths * tick.step_mantissa, tick.decimals + 2)}"
 
@@ -182,8 +182,8 @@ def set_note(before: PositionNote | None, symbol: str, size: str, price: str) ->
         lot=lot,
         bought_lots=0 if short else lots,
         sold_lots=lots if short else 0,
-        bought_quote_units=0 if short else lots * ticks,
-        sold_quote_units=lots * ticks if short else 0,
+        bought_value=0 if short else lots * ticks,
+        sold_value=lots * ticks if short else 0,
         fees_atoms={},
         settled=None,
         recent_buys={},

@@ -92,7 +92,7 @@ class Progress:
         for row in engine.table:
             lots = engine.positions[row.index].lots
             units = engine.executions.profit(row.index)
-            profit = "?" if units is None else _rounded(row.money(units))
+            profit = "?" if units is None else _rounded(row.contract.money(units))
             sign = "-" if lots < 0 else "+"
             position = f"{sign}{row.lot.text(abs(lots))}"
             parts.append(f"{row.symbol} {position} profit {profit} {row.quote}")

@@ -13,13 +13,14 @@ from fractions import Fraction
 from typing import TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from core.model.commands import OrderKind, Since, TimeInForce
 from core.model.errors import JournalCorrupt, JournalUnknown, Malformed, OffGrid
 from core.model.events import Side
 from core.model.halts import HaltKind
+from core.model.instrument import Instrument
 from core.model.units import Grid
 from core.state.daily_loss import Begun
 from core.state.journal import Header, Kind, Record, unpack
@@ -45,8 +46,9 @@ class PositionNote(Struct, frozen=True, kw_only=True):
     lot: str
     bought_lots: int
     sold_lots: int
-    bought_quote_units: int
-    sold_quote_units: int
+    bought_value: int = field(name="bought_quote_units")
+    """What all buys were worth, in units of the contract."""
+    sold_value: int = field(name="sold_quote_units")
     fees_atoms: dict[str, int]
     settled: Since | None
     """Newest trade of the account that is accounted for. ``None`` where an operator has stated the
@@ -209,9 +211,12 @@ class NumberNote(Struct, frozen=True, kw_only=True):
 class Regrid:
     """The way from the tick and lot of a note to those of today, in exact fractions."""
 
-    def __init__(self, note: PositionNote | OrderNote | NumberNote, tick: Grid, lot: Grid) -> None:
+    def __init__(self, note: PositionNote | OrderNote | NumberNote, row: Instrument) -> None:
+        tick, lot = row.tick, row.lot
         self._lots = _step(Grid(note.lot)) / _step(lot)
         self._ticks = _step(Grid(note.tick)) / _step(tick)
+        # The unit of an inverse contract is the same on every grid.
+        self._units = Fraction(1) if row.contract.inverse else self._lots * self._ticks
         self.needed = self._lots != 1 or self._ticks != 1
 
     def lots(self, lots: int) -> int:
@@ -232,14 +237,13 @@ class Regrid:
 
         Where it is not, the rounding is against us. Raises ``OffGrid`` where a size is none.
         """
-        units = self._lots * self._ticks
-        bought, sold = note.bought_quote_units * units, note.sold_quote_units * units
+        bought, sold = note.bought_value * self._units, note.sold_value * self._units
         moved = replace(
             note,
             bought_lots=self.lots(note.bought_lots),
             sold_lots=self.lots(note.sold_lots),
-            bought_quote_units=-int(-bought // 1),
-            sold_quote_units=int(sold // 1),
+            bought_value=-int(-bought // 1),
+            sold_value=int(sold // 1),
         )
         return moved, bought.denominator == sold.denominator == 1
 

@@ -217,8 +217,8 @@ class Continuity:
             lot=row.lot.step,
             bought_lots=position.bought_lots,
             sold_lots=position.sold_lots,
-            bought_quote_units=position.bought_quote_units,
-            sold_quote_units=position.sold_quote_units,
+            bought_value=position.bought_value,
+            sold_value=position.sold_value,
             fees_atoms=position.fees_atoms,
             settled=None if row.index in self._set else settled,
             recent_buys=position.recent(True, buys),
@@ -384,7 +384,7 @@ class Continuity:
             self._halt_instrument(row.index, note.why, note.kind)
 
     def _restore_position(self, row: Instrument, note: PositionNote) -> None:
-        regrid = Regrid(note, row.tick, row.lot)
+        regrid = Regrid(note, row)
         if regrid.needed:
             grid = (
                 f"{row.symbol} had tick {note.tick} and lot {note.lot} when its position was noted"
@@ -409,8 +409,8 @@ class Continuity:
         self._positions[instrument].restore(
             bought_lots=note.bought_lots,
             sold_lots=note.sold_lots,
-            bought_quote_units=note.bought_quote_units,
-            sold_quote_units=note.sold_quote_units,
+            bought_value=note.bought_value,
+            sold_value=note.sold_value,
             fees_atoms=note.fees_atoms,
             buys=note.recent_buys,
             sells=note.recent_sells,
@@ -470,7 +470,7 @@ class Continuity:
         if row is None:
             return
         self._orders.expect_above(row.index, note.venue_order_id, now_ns)
-        found = Regrid(note, row.tick, row.lot).number(note)
+        found = Regrid(note, row).number(note)
         if self._orders.find(note.client_order_id) is None:
             place = _place(row, found)
             order = self._orders.resume(place, now_ns, note.venue_order_id, 0, 0, ())
@@ -496,7 +496,7 @@ class Continuity:
         row = self._row(note.symbol, note.client_order_id)
         if row is None:
             return
-        found = Regrid(note, row.tick, row.lot).order(note)
+        found = Regrid(note, row).order(note)
         order = self._orders.resume(
             _place(row, found),
             now_ns if note.sent_ns else 0,

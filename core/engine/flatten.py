@@ -245,6 +245,8 @@ class Flattening:
         position = self._positions[row.index]
         if position.lots <= 0:
             return -position.lots, ""
+        if not row.contract.delivers:
+            return position.lots, ""
         paid_atoms = max(0, position.fees_atoms.get(row.base, 0))
         owned_atoms = max(0, position.lots * row.lot_atoms - paid_atoms)
         lots, dust_atoms = divmod(owned_atoms, row.lot_atoms)
@@ -326,10 +328,16 @@ class Flattening:
         return sum(lots for at_ticks, lots in levels if side * (at_ticks - ticks) <= 0)
 
     def _free(self, row: Instrument, side: Side, ticks: int) -> int:
-        """Return the whole lots that the account's free balance covers."""
+        """Return the whole lots that the account's free balance covers.
+
+        Where nothing is delivered a position covers the order that closes it.
+        """
+        if not row.contract.delivers:
+            return abs(self._positions[row.index].lots)
         if side is Side.SELL:
             return self._balances.get(row.base, 0) // row.lot_atoms
-        return self._balances.get(row.quote, 0) // (ticks * row.quote_unit_atoms)
+        contract = row.contract
+        return contract.lots_for(self._balances.get(row.quote, 0) // contract.unit_atoms, ticks)
 
     def _short_of_balance(
         self, leg: Leg, row: Instrument, side: Side, lots: int
@@ -404,14 +412,15 @@ class Flattening:
 
 def _least(row: Instrument, ticks: int) -> int:
     """Return the smallest order in lots that the venue takes at a price."""
-    return max(1, row.min_lots, -(-row.min_notional // ticks))
+    return max(1, row.min_lots, row.contract.least_lots(row.min_notional, ticks))
 
 
 def _most(row: Instrument, limits: RiskLimits, ticks: int) -> tuple[int, str]:
     """Return the largest slice in lots, and whose limit that is."""
+    lots_for = row.contract.lots_for
     bounds = [
         (limits.max_order_lots, "our max_order_size"),
-        (limits.max_order_notional // ticks, "our max_order_notional"),
+        (lots_for(limits.max_order_notional, ticks), "our max_order_notional"),
     ]
     if row.max_lots:
         bounds.append((row.max_lots, "the venue's largest order"))
@@ -419,7 +428,7 @@ def _most(row: Instrument, limits: RiskLimits, ticks: int) -> tuple[int, str]:
         # A slice takes what stands, like an order at market: no larger than the venue allows those.
         bounds.append((row.max_market_lots, "the venue's largest order at market"))
     if row.max_notional:
-        bounds.append((row.max_notional // ticks, "the venue's largest notional"))
+        bounds.append((lots_for(row.max_notional, ticks), "the venue's largest notional"))
     return min(bounds)
 
 

@@ -105,11 +105,8 @@ class Ledger:
         counted = self._counted.setdefault(row.index, TradeIds())
         if not counted.add(fill.trade_id, fill.rank, fill.venue_ns, listed=fill.listed):
             return False
-        self.moved(row.base, side * _lots(row, fill.lots), fill.venue_ns)
-        quote_atoms = _quote_units(row, fill.price_ticks * fill.lots)
-        self.moved(row.quote, -side * quote_atoms, fill.venue_ns)
-        for asset, atoms in ((fill.fee_asset, fill.fee_atoms), *fill.also):
-            self.moved(asset, -atoms, fill.venue_ns)
+        for asset, atoms in _moved(row, side, fill):
+            self.moved(asset, atoms, fill.venue_ns)
         self.unnoted |= not fill.listed
         return True
 
@@ -128,13 +125,7 @@ class Ledger:
 
         One of before the ledger was opened, told late, is in what there was then as well.
         """
-        moved = (
-            (row.base, side * _lots(row, fill.lots)),
-            (row.quote, -side * _quote_units(row, fill.price_ticks * fill.lots)),
-            (fill.fee_asset, -fill.fee_atoms),
-            *((asset, -atoms) for asset, atoms in fill.also),
-        )
-        for asset, atoms in moved:
+        for asset, atoms in _moved(row, side, fill):
             if 0 < fill.venue_ns < self._opened_ns.get(asset, 0):
                 self._others[asset] = self._others.get(asset, 0) - atoms
 
@@ -253,22 +244,28 @@ class Ledger:
     def _bases(self) -> dict[str, int]:
         """Return each base asset, and what is borne of it: by the largest lot it is traded in.
 
+        Of what is not delivered the account holds nothing: there the positions are the truth.
+
         Where it is paid for a pair of so fine a grid that the venue rounds each payment, less than
         a lot is borne at least: no fill is as small.
         """
         borne: dict[str, int] = {}
-        rounded = {row.quote for row in self._table if _quote_units(row, 1) % PAID_ATOMS}
-        for row in self._table:
-            least = _lots(row, 1) - 1 if row.base in rounded else 0
-            atoms = max(_lots(row, self._tolerance_lots), least)
+        delivered = [row for row in self._table if row.contract.delivers]
+        rounded = {row.quote for row in delivered if row.contract.atoms(1) % PAID_ATOMS}
+        for row in delivered:
+            least = row.lot_atoms - 1 if row.base in rounded else 0
+            atoms = max(self._tolerance_lots * row.lot_atoms, least)
             borne[row.base] = max(borne.get(row.base, 0), atoms)
         return borne
 
     def flow(self, row: Instrument) -> dict[str, int]:
         """Return what our own trades on one instrument have made of each asset, fees taken off."""
         position = self._positions[row.index]
-        flow = {row.base: _lots(row, position.lots)}
-        flow[row.quote] = flow.get(row.quote, 0) - _quote_units(row, position.cost_quote_units)
+        flow: dict[str, int] = {}
+        if row.contract.delivers:
+            flow[row.base] = position.lots * row.lot_atoms
+            cost_atoms = row.contract.atoms(position.cost)
+            flow[row.quote] = flow.get(row.quote, 0) - cost_atoms
         for asset, atoms in position.fees_atoms.items():
             flow[asset] = flow.get(asset, 0) - atoms
         return flow
@@ -282,9 +279,11 @@ class Ledger:
         return flows
 
 
-def _lots(row: Instrument, lots: int) -> int:
-    return lots * row.lot.step_mantissa * int(10 ** (ASSET_DECIMALS - row.lot.decimals))
-
-
-def _quote_units(row: Instrument, units: int) -> int:
-    return units * row.quote_unit * int(10 ** (ASSET_DECIMALS - row.quote_decimals))
+def _moved(row: Instrument, side: Side, fill: Fill) -> list[tuple[str, int]]:
+    """Return what a trade has moved of each asset: of what is not delivered, its fees alone."""
+    moved = []
+    if row.contract.delivers:
+        paid_atoms = row.contract.atoms(row.contract.value(fill.price_ticks, fill.lots))
+        moved = [(row.base, side * fill.lots * row.lot_atoms), (row.quote, -side * paid_atoms)]
+    fees = ((fill.fee_asset, fill.fee_atoms), *fill.also)
+    return [*moved, *((asset, -atoms) for asset, atoms in fees)]

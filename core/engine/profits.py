@@ -1,7 +1,7 @@
 """Profits: what each instrument has made, and the day's loss held against what is allowed.
 
 Here positions, prices and fees of all boots become the result of the day, by symbol and in each
-quote asset, and a loss beyond its limit halts the run. What a day begins from is known in
+settlement asset, and a loss beyond its limit halts the run. What a day begins from is known in
 ``core.state.daily_loss``, where prices come from in ``core.engine.prices``.
 
 A loss is never 0 for want of a price. A position counts at its last price, and where that is old
@@ -108,7 +108,7 @@ class Profits:
         self._began_ns = 0
         """When it was first known which day it is, by the venue's clock."""
         self._others: dict[str, int] = {}
-        """The day's results that no instrument of ours has, by quote asset."""
+        """The day's results that no instrument of ours has, by settlement asset."""
         self._others_past: list[tuple[int, dict[str, int]]] = []
         """Those of days before: a clock that was ahead and is set back makes one of them today."""
         self._halted_day = 0
@@ -165,7 +165,7 @@ class Profits:
 
     def _add_elsewhere(self, symbol: str, quote: str, atoms: int) -> None:
         row = self._table.find(symbol)
-        if row is not None and row.quote == quote:
+        if row is not None and row.settle == quote:
             held = self._row(row.index)
             self._begin_day(held)
             held.result.elsewhere_atoms += atoms
@@ -189,7 +189,7 @@ class Profits:
     def own(self) -> Elsewhere:
         """Return what other folders of the same account have to know of this one."""
         results = {
-            row.symbol: (row.quote, self._rows[row.index].result.own(self._fee_prices(row)))
+            row.symbol: (row.settle, self._rows[row.index].result.own(self._fee_prices(row)))
             for row in self._table
             if row.index < len(self._rows)
         }
@@ -210,7 +210,7 @@ class Profits:
         result = held.result
         return DayNote(
             symbol=row.symbol,
-            quote=row.quote,
+            quote=row.settle,
             begun=result.begun(),
             fees=result.paid_until,
             result_atoms=result.own(self._fee_prices(row)),
@@ -295,16 +295,16 @@ class Profits:
     def _judge(self, row: Instrument) -> int:
         """Hold one instrument against its limit; return its result."""
         found = self._rows[row.index].result.result(self._fee_prices(row))
-        most = row.money_atoms(self._risk.limits(row.index).max_daily_loss)
+        most = row.contract.atoms(self._risk.limits(row.index).max_daily_loss)
         if -found > most and not row.carried:
-            self._lost(f"{amount_text(-found, row.quote)} on {row.symbol}", most, row.quote)
+            self._lost(f"{amount_text(-found, row.settle)} on {row.symbol}", most, row.settle)
         return found
 
     def _judge_all(self) -> None:
-        """Hold each instrument's result, and all of each quote asset, against what is allowed."""
+        """Hold each result, and all of each settlement asset, against what is allowed."""
         by_quote = dict(self._others)
         for row in self._table:
-            by_quote[row.quote] = by_quote.get(row.quote, 0) + self._judge(row)
+            by_quote[row.settle] = by_quote.get(row.settle, 0) + self._judge(row)
         for quote, limits in self._totals.items():
             most, lost = limits.max_daily_loss_atoms, -self._total(quote, by_quote)
             if most and lost > most:
@@ -341,11 +341,11 @@ class Profits:
         made = self._made(row, held.mark_ticks)
         if made is not None:
             dated, fees = self._clock.known, _third(row, position.fees_atoms)
-            held.result.mark(row.money_atoms(made), fees, dated=dated)
+            held.result.mark(row.contract.atoms(made), fees, dated=dated)
             if dated:
                 held.until_ticks = held.mark_ticks
         for asset in held.result.fees_today():
-            self._prices.want(asset, row.quote)
+            self._prices.want(asset, row.settle)
         self._weigh(row, held.mark_ticks if held.priced_ns else 0)
 
     def _row(self, index: int) -> _Row:
@@ -403,13 +403,13 @@ class Profits:
                 )
             for asset, atoms in held.result.fees_today().items():
                 # What is paid back to us may be left out.
-                if atoms > 0 and self._prices.of(asset, row.quote) is None:
+                if atoms > 0 and self._prices.of(asset, row.settle) is None:
                     why = (
                         f"fees of {amount_text(atoms, asset)} were paid on {row.symbol} today, and "
-                        f"there is no price of {asset} in {row.quote}: state one "
-                        f"([risk.prices.{row.quote}] {asset} = ...)"
+                        f"there is no price of {asset} in {row.settle}: state one "
+                        f"([risk.prices.{row.settle}] {asset} = ...)"
                     )
-                    return why, self._prices.hopeless(asset, row.quote)
+                    return why, self._prices.hopeless(asset, row.settle)
         return self._total_without_price()
 
     def _want_totals(self) -> None:
@@ -426,7 +426,7 @@ class Profits:
                 atoms = self._others.get(asset, 0) + sum(
                     self._rows[row.index].result.result(self._fee_prices(row))
                     for row in self._table
-                    if row.quote == asset
+                    if row.settle == asset
                 )
                 if atoms < 0:
                     why = (
@@ -438,7 +438,7 @@ class Profits:
 
     def _not_in(self, quote: str) -> list[str]:
         """Return the assets that count in a total by a price that is not known."""
-        made = dict.fromkeys([*self._others, *(row.quote for row in self._table)])
+        made = dict.fromkeys([*self._others, *(row.settle for row in self._table)])
         return [
             asset
             for asset in made
@@ -449,7 +449,7 @@ class Profits:
         """Return what today's fees in other assets are worth, as far as it is known."""
         found = {}
         for asset in self._rows[row.index].result.fees_today():
-            price = self._prices.of(asset, row.quote)
+            price = self._prices.of(asset, row.settle)
             if price is not None:
                 found[asset] = price
         return found
@@ -459,18 +459,18 @@ class Profits:
             return
         factors = {}
         for quote in self._totals:
-            if row.quote == quote or self._prices.is_stated(row.quote, quote):
-                self._prices.want(row.quote, quote)
-                price = self._prices.of(row.quote, quote)
+            if row.settle == quote or self._prices.is_stated(row.settle, quote):
+                self._prices.want(row.settle, quote)
+                price = self._prices.of(row.settle, quote)
                 factors[quote] = (0, 1) if price is None else _factor(row, price)
         position = self._positions[row.index].lots
         exposure = self._orders.exposure(row.index)
-        self._risk.weigh(row.index, exposure, position, mark_ticks, factors)
+        self._risk.weigh(row, exposure, position, mark_ticks, factors)
 
     # -- what may be seen ----------------------------------------------------------------------
 
     def profit(self, index: int) -> int | None:
-        """Return an instrument's profit in quote units, over all boots, less all fees.
+        """Return an instrument's profit in units of its contract, over all boots, less all fees.
 
         Fees in other assets count at today's price, as far as there is one. ``None`` while there
         is no price to value the position at.
@@ -482,27 +482,26 @@ class Profits:
         paid = sum(
             price.worth(atoms)
             for asset, atoms in _third(row, self._positions[index].fees_atoms).items()
-            if (price := self._prices.of(asset, row.quote)) is not None
+            if (price := self._prices.of(asset, row.settle)) is not None
         )
-        return made - row.worth(paid, 0, 0)
+        return made - row.contract.units(paid)
 
     def _made(self, row: Instrument, mark_ticks: int) -> int | None:
-        """Return an instrument's profit less fees in its own two assets, in quote units."""
+        """Return an instrument's profit less fees in its own assets, in units of its contract."""
         position = self._positions[row.index]
         fees = position.fees_atoms
-        base_fees = fees.get(row.base, 0)
-        if not mark_ticks and (position.lots or base_fees):
+        to_be_priced = position.lots or (row.contract.delivers and fees.get(row.base, 0))
+        if to_be_priced and not mark_ticks:
             return None
-        paid = row.worth(fees.get(row.quote, 0), base_fees, mark_ticks)
-        return position.profit(mark_ticks) - paid
+        return position.profit(mark_ticks) - row.paid(fees, mark_ticks)
 
     def told(self) -> dict[str, Any]:
-        """Return the day for people and programs, in units of each quote asset."""
+        """Return the day for people and programs, in whole ones of each settlement asset."""
         rows = [row for row in self._table if row.index < len(self._rows)]
         by_quote = dict(self._others)
         for row in rows:
             atoms = self._rows[row.index].result.result(self._fee_prices(row))
-            by_quote[row.quote] = by_quote.get(row.quote, 0) + atoms
+            by_quote[row.settle] = by_quote.get(row.settle, 0) + atoms
         held = {quote: (worst, most) for quote, worst, most in self._risk.totals()}
         return {
             "not_valued": self._risk.not_valued,
@@ -515,13 +514,13 @@ class Profits:
 
     def _told_of(self, row: Instrument) -> dict[str, Any]:
         held = self._rows[row.index]
-        most = row.money_atoms(self._risk.limits(row.index).max_daily_loss)
+        most = row.contract.atoms(self._risk.limits(row.index).max_daily_loss)
         prices = self._fee_prices(row)
         base, result = held.result.base_atoms, held.result.result(prices)
         known = base is not None and (held.priced_ns or not self._positions[row.index].lots)
         return {
             "symbol": row.symbol,
-            "quote": row.quote,
+            "quote": row.settle,
             "result": _text(result) if known else None,
             "elsewhere": _text(held.result.elsewhere_atoms),
             "base": None if base is None else _text(base),
@@ -531,7 +530,7 @@ class Profits:
                 asset: {
                     "paid": _text(atoms),
                     "worth": _text(prices[asset].worth(atoms)) if asset in prices else None,
-                    "price_from": self._prices.source(asset, row.quote),
+                    "price_from": self._prices.source(asset, row.settle),
                 }
                 for asset, atoms in held.result.fees_today().items()
             },
@@ -552,20 +551,22 @@ class Profits:
 
 
 def _counted(row: Instrument, side: Side, fill: Fill, at_ticks: int) -> tuple[int, dict[str, int]]:
-    """Return what a fill has made at a price, in atoms of the quote asset, and its fee in another
-    asset.
+    """Return what a fill has made at a price, in atoms of the settlement asset, and its fee
+    in another asset.
     """
     fee = {fill.fee_asset: fill.fee_atoms} if fill.fee_atoms else {}
     for asset, atoms in fill.also:
         fee[asset] = fee.get(asset, 0) + atoms
-    paid = row.worth(fee.get(row.quote, 0), fee.get(row.base, 0), at_ticks)
-    made = side * fill.lots * (at_ticks - fill.price_ticks) - paid
-    return row.money_atoms(made), _third(row, fee)
+    contract, ticks, lots = row.contract, fill.price_ticks, fill.lots
+    bought = contract.bought(ticks, lots) if side > 0 else 0
+    sold = contract.sold(ticks, lots) if side < 0 else 0
+    made = contract.profit(bought, sold, side * lots, at_ticks) - row.paid(fee, at_ticks)
+    return contract.atoms(made), _third(row, fee)
 
 
 def _third(row: Instrument, fees: Mapping[str, int]) -> dict[str, int]:
     """Return the fees in assets that are not the instrument's own."""
-    return {asset: atoms for asset, atoms in fees.items() if asset not in (row.base, row.quote)}
+    return {asset: atoms for asset, atoms in fees.items() if asset not in row.own_assets}
 
 
 def _ticks_of(row: Instrument, price: str) -> int:
@@ -584,10 +585,10 @@ def _middle(book: Book) -> int:
 
 
 def _factor(row: Instrument, price: Price) -> tuple[int, int]:
-    """Return what leads from an instrument's quote units to atoms of another asset."""
+    """Return what leads from units of an instrument's contract to atoms of another asset."""
     return (
-        row.quote_unit * _ATOMS * price.numerator,
-        int(10**row.quote_decimals) * price.denominator,
+        row.contract.mantissa * _ATOMS * price.numerator,
+        int(10**row.contract.decimals) * price.denominator,
     )
 
 

@@ -191,7 +191,7 @@ class ReferenceData:
                 limits = self._limits_of(instrument)
                 self._risk.add(instrument.index, limits)
                 self._market_data.add(limits)
-                self._positions.append(Position())
+                self._positions.append(Position(instrument.contract))
         self._adapter.learn(instruments)
         return first
 
@@ -204,9 +204,12 @@ class ReferenceData:
         if renewed.index >= len(self._table):
             return renewed
         known = self._table[renewed.index]
-        if (known.tick.step, known.lot.step) == (renewed.tick.step, renewed.lot.step):
+        if (known.tick.step, known.lot.step) != (renewed.tick.step, renewed.lot.step):
+            why = f"the venue changed tick or lot to {renewed.tick.step} and {renewed.lot.step}"
+        elif known.contract != renewed.contract:
+            why = f"the venue changed what a size of {renewed.symbol} is worth"
+        else:
             return renewed
-        why = f"the venue changed tick or lot to {renewed.tick.step} and {renewed.lot.step}"
         if self._risk.instrument_halted(renewed.index) != why:
             self._turn.halt_instrument(renewed.index, why, HaltKind.GRID)
         return known

@@ -6,14 +6,15 @@ in the machines of those names; how a venue spells its filters lives in that ven
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from core.model.contract import Contract
 from core.model.errors import BadConfig
-from core.model.units import ASSET_DECIMALS, Grid, format_decimal, plain
+from core.model.units import ASSET_DECIMALS, Grid
 
 _ATOMS = 10**ASSET_DECIMALS
 
@@ -37,8 +38,8 @@ class Instrument(Struct, frozen=True, kw_only=True, eq=False):
     """One symbol: its grids and the venue's limits on a single order.
 
     ``index`` is its place in the table and what events and commands carry. Limits are inclusive;
-    0 means the venue states none. ``min_notional`` and ``max_notional`` count quote units:
-    price_ticks * size_lots, so that no conversion is needed to check them.
+    0 means the venue states none. ``min_notional`` and ``max_notional`` count units of the
+    contract, so that no conversion is needed to check them.
     """
 
     index: int
@@ -47,6 +48,7 @@ class Instrument(Struct, frozen=True, kw_only=True, eq=False):
     quote: str
     tick: Grid
     lot: Grid
+    contract: Contract
     min_ticks: int
     max_ticks: int
     min_lots: int
@@ -77,54 +79,39 @@ class Instrument(Struct, frozen=True, kw_only=True, eq=False):
             return self
         return replace(self, trading=trading, venue_status=text)
 
-    @property
-    def quote_decimals(self) -> int:
-        """Decimals of the quote unit ``tick * lot``."""
-        return self.tick.decimals + self.lot.decimals
-
-    @property
-    def quote_unit(self) -> int:
-        """Mantissa of the quote unit: ticks * lots * this, at ``quote_decimals``, is money."""
-        return self.tick.step_mantissa * self.lot.step_mantissa
-
-    def money(self, quote_units: int) -> str:
-        """Return quote units (profit, notional) as decimal text in the quote asset, exactly."""
-        return format_decimal(quote_units * self.quote_unit, self.quote_decimals)
-
     def size_text(self, lots: int) -> str:
         """Return a size for people: "0.01000 BTC"."""
-        return f"{self.lot.text(lots)} {self.base}"
+        return f"{self.lot.text(lots)} {self.contract.size_unit}"
 
     def price_text(self, ticks: int) -> str:
         """Return a price for people: "65000.10 USDT"."""
         return f"{self.tick.text(ticks)} {self.quote}"
-
-    def money_text(self, quote_units: int) -> str:
-        """Return quote units for people, exactly: "650.1 USDT"."""
-        return f"{plain(self.money(quote_units))} {self.quote}"
 
     @property
     def lot_atoms(self) -> int:
         """What one lot is in atoms of the base asset."""
         return self.lot.step_mantissa * int(10 ** (ASSET_DECIMALS - self.lot.decimals))
 
-    def money_atoms(self, quote_units: int) -> int:
-        """Return quote units (profit, notional) in atoms of the quote asset, rounded down."""
-        return int(quote_units * self.quote_unit * _ATOMS // 10**self.quote_decimals)
+    @property
+    def settle(self) -> str:
+        """The asset that values, profits and losses are counted in."""
+        return self.contract.settle
 
     @property
-    def quote_unit_atoms(self) -> int:
-        """What one quote unit is in atoms of the quote asset, rounded up: nobody pays less."""
-        return int(-(-self.quote_unit * _ATOMS // 10**self.quote_decimals))
+    def own_assets(self) -> tuple[str, ...]:
+        """The assets that a trade moves by itself; a fee in any other has to be priced."""
+        contract = self.contract
+        return (self.base, contract.settle) if contract.delivers else (contract.settle,)
 
-    def worth(self, quote_atoms: int, base_atoms: int, mark_ticks: int) -> int:
-        """Return amounts of both assets in quote units, the base at ``mark_ticks``, rounded up.
+    def paid(self, fees_atoms: Mapping[str, int], mark_ticks: int) -> int:
+        """Return fees in its own assets in units of its contract, the base at ``mark_ticks``.
 
-        Rounding is against us: what this is used for are fees.
+        Rounding is against us.
         """
-        quote = -(-quote_atoms * 10**self.quote_decimals // (_ATOMS * self.quote_unit))
+        units = self.contract.units(fees_atoms.get(self.contract.settle, 0))
+        base_atoms = fees_atoms.get(self.base, 0) if self.contract.delivers else 0
         lots_scale = _ATOMS * self.lot.step_mantissa
-        return int(quote - (-base_atoms * mark_ticks * 10**self.lot.decimals // lots_scale))
+        return int(units - (-base_atoms * mark_ticks * 10**self.lot.decimals // lots_scale))
 
 
 class InstrumentTable:

@@ -157,7 +157,7 @@ class PositionView(Protocol):
     @property
     def sold_lots(self) -> int: ...
     def profit(self, mark_ticks: int) -> int:
-        """Return profit in quote units (ticks * lots), fees aside, marked at ``mark_ticks``."""
+        """Return profit in units of the contract, fees aside, marked at ``mark_ticks``."""
         ...
 
 

@@ -5,8 +5,8 @@ reconciliation) tells fills here in any order and any number of times; each coun
 its order has ended. What never lives here: orders, account balances (deposits move those, too),
 prices of its own: the mark is an argument.
 
-All sums are integers: lots, quote units (ticks * lots), atoms of the fee's asset. They are sums
-over a set of fills, so their order cannot matter.
+All sums are integers: lots, units of the contract, atoms of the fee's asset. They are sums over a
+set of fills, so their order cannot matter.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from bisect import bisect_right, insort
 from collections.abc import Mapping
 
 from core.model.commands import Since
+from core.model.contract import Contract
 from core.model.events import Fill, Side
 from core.model.units import NS_PER_S
 
@@ -148,23 +149,26 @@ class Position:
         "_newest_rank",
         "_sells",
         "bought_lots",
-        "bought_quote_units",
+        "bought_value",
+        "contract",
         "fees_atoms",
         "lots",
         "renumbered",
         "since_ns",
         "sold_lots",
-        "sold_quote_units",
+        "sold_value",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        """What its values count in, for as long as it is counted."""
         self.lots = 0
         """Bought minus sold."""
         self.bought_lots = 0
         self.sold_lots = 0
-        self.bought_quote_units = 0
-        """Sum of price_ticks * lots over all buys."""
-        self.sold_quote_units = 0
+        self.bought_value = 0
+        """What all buys were worth, in units of the contract."""
+        self.sold_value = 0
         self.fees_atoms: dict[str, int] = {}
         """Fees paid by asset; a rebate is negative."""
         self.since_ns = 0
@@ -185,13 +189,13 @@ class Position:
                 return False
             self.lots += lots
             self.bought_lots += lots
-            self.bought_quote_units += fill.price_ticks * lots
+            self.bought_value += self.contract.bought(fill.price_ticks, lots)
         else:
             if not self._sells.add(fill.trade_id, fill.rank, venue_ns, listed=fill.listed):
                 return False
             self.lots -= lots
             self.sold_lots += lots
-            self.sold_quote_units += fill.price_ticks * lots
+            self.sold_value += self.contract.sold(fill.price_ticks, lots)
         if fill.fee_atoms:
             fees = self.fees_atoms
             fees[fill.fee_asset] = fees.get(fill.fee_asset, 0) + fill.fee_atoms
@@ -243,8 +247,8 @@ class Position:
         *,
         bought_lots: int,
         sold_lots: int,
-        bought_quote_units: int,
-        sold_quote_units: int,
+        bought_value: int,
+        sold_value: int,
         fees_atoms: Mapping[str, int],
         buys: Mapping[str, int],
         sells: Mapping[str, int],
@@ -266,17 +270,17 @@ class Position:
         self.lots = bought_lots - sold_lots
         self.bought_lots = bought_lots
         self.sold_lots = sold_lots
-        self.bought_quote_units = bought_quote_units
-        self.sold_quote_units = sold_quote_units
+        self.bought_value = bought_value
+        self.sold_value = sold_value
         self.fees_atoms = dict(fees_atoms)
         self._buys.restore(buys, buy_floor)
         self._sells.restore(sells, sell_floor)
 
     @property
-    def cost_quote_units(self) -> int:
-        """Quote units paid minus received: what ``lots`` have cost, fees aside."""
-        return self.bought_quote_units - self.sold_quote_units
+    def cost(self) -> int:
+        """Units bought less sold: on spot what ``lots`` have cost, fees aside."""
+        return self.bought_value - self.sold_value
 
     def profit(self, mark_ticks: int) -> int:
-        """Return profit in quote units, fees aside, with ``lots`` worth ``mark_ticks`` each."""
-        return self.sold_quote_units - self.bought_quote_units + self.lots * mark_ticks
+        """Return profit in units of the contract, fees aside, with ``lots`` at ``mark_ticks``."""
+        return self.contract.profit(self.bought_value, self.sold_value, self.lots, mark_ticks)

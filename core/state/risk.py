@@ -7,7 +7,7 @@ arguments), the venue's request budgets (``core.state.throttle``), profit sums
 
 An order is judged as if everything already open were to trade in full, and as if what is unproved
 were open: whatever becomes of our orders, the position stays within its limit. All arithmetic is on
-integers: ticks, lots, quote units (ticks * lots), basis points.
+integers: ticks, lots, basis points, and units of the instrument's contract.
 
 A limit is stated, or nothing is placed: 0 means nothing, never "no limit". Nothing here raises a
 limit while a run goes on; which halts an operator may take back, ``core.model.halts`` says.
@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec.structs import asdict
 
 from core.model.commands import Amend, OrderKind, Place, PlaceMany, Replace, TimeInForce
+from core.model.contract import Contract
 from core.model.errors import BadConfig, Misuse
 from core.model.events import Side
 from core.model.frozen import Frozen
@@ -98,7 +99,7 @@ class RiskLimits(Frozen, frozen=True, kw_only=True):
     max_order_lots: int
     """Largest size of one order."""
     max_order_notional: int
-    """Largest price times size of one order, in quote units."""
+    """Largest value of one order, in units of the contract."""
     max_position_lots: int
     """Largest position either way, with every open order counted as if filled in full."""
     max_open_orders: int
@@ -116,7 +117,7 @@ class RiskLimits(Frozen, frozen=True, kw_only=True):
     they come; the next one halts the instrument."""
     reject_window_ns: int
     max_daily_loss: int
-    """Largest loss since midnight UTC in quote units; more halts the whole run
+    """Largest loss since midnight UTC in units of the contract; more halts the whole run
     (``core.engine.profits``).
     """
 
@@ -131,7 +132,7 @@ class RiskLimits(Frozen, frozen=True, kw_only=True):
 
 
 class TotalLimits(Frozen, frozen=True):
-    """What we allow ourselves in one quote asset, over all symbols, in its atoms; 0: not stated."""
+    """What we allow ourselves in one asset, over all symbols, in its atoms; 0: not stated."""
 
     max_daily_loss_atoms: int
     max_notional_atoms: int
@@ -212,7 +213,7 @@ class _Weather:
 
 
 class _Total:
-    """All that is held and open in one quote asset, worst case, in atoms of it."""
+    """All that is held and open in one asset, worst case, in atoms of it."""
 
     __slots__ = ("most_atoms", "quote", "worst_atoms")
 
@@ -230,13 +231,13 @@ class _Share:
     def __init__(self, total: _Total) -> None:
         self.total = total
         self.numerator = 0
-        """The factor from quote units to atoms of the total, over ``denominator``; 0 while it is
-        not known."""
+        """The factor from the contract's units to atoms of the total, over ``denominator``; 0 while
+        it is not known."""
         self.denominator = 1
         self.worst_atoms = 0
 
     def put(self, worst_units: int) -> None:
-        """Count this much from now on, in quote units of the instrument."""
+        """Count this much from now on, in units of the contract."""
         worst_atoms = worst_units * self.numerator // self.denominator
         self.total.worst_atoms += worst_atoms - self.worst_atoms
         self.worst_atoms = worst_atoms
@@ -501,7 +502,7 @@ class Risk:
                 f"{size_text(order.size_lots)}",
             )
         return (
-            _least_refusal(instrument, lots, order.price_ticks * lots)
+            _least_refusal(instrument, lots, instrument.contract.value(order.price_ticks, lots))
             or self._pause_refusal(row, instrument, order.side, now_ns)
             or (None if row.rate.take(now_ns) else _too_fast(row, instrument))
             or Approved(amend)
@@ -550,18 +551,26 @@ class Risk:
                 RefusalReason.PRICE_COLLAR,
                 f"the book of {instrument.symbol} is empty: there is no price to measure by",
             )
-        worth_ticks = place.price_ticks
+        worth_ticks, lots = place.price_ticks, place.lots
+        if type(lots) is not int or type(worth_ticks) is not int:
+            return Refusal(
+                RefusalReason.VENUE_FILTER,
+                f"{instrument.symbol}: size {lots} and price {worth_ticks} must be whole numbers "
+                "of lots and ticks",
+            )
+        contract = instrument.contract
         if place.kind is _MARKET:
-            worth_ticks = -(-touch_ticks * (_BPS + limits.collar_bps) // _BPS)
+            worth_ticks = _dearest(contract, touch_ticks, limits.collar_bps)
+        worth = contract.value(worth_ticks, lots)
         refusal = (
-            _venue_refusal(place, instrument, touch_ticks, worth_ticks, open_orders)
+            _venue_refusal(place, instrument, touch_ticks, worth, open_orders)
             or _size_refusal(
                 place,
                 instrument,
                 limits,
                 exposure,
                 position_lots,
-                worth_ticks,
+                worth,
                 open_orders,
                 adds_lots,
             )
@@ -689,12 +698,12 @@ class Risk:
     # -- totals --------------------------------------------------------------------------------
 
     def totals(self) -> list[tuple[str, int, int]]:
-        """Return each total by quote asset: what is held and open, and what is allowed."""
+        """Return each total by its asset: what is held and open, and what is allowed."""
         return [(total.quote, total.worst_atoms, total.most_atoms) for total in self._totals]
 
     def weigh(
         self,
-        instrument: int,
+        instrument: Instrument,
         exposure: ExposureView,
         position_lots: int,
         mark_ticks: int,
@@ -702,16 +711,18 @@ class Risk:
     ) -> None:
         """Take an instrument's price, and count what it holds and has open.
 
-        ``factors`` lead from its quote units to atoms of every total's asset that it counts in;
-        ``(0, 1)`` where there is no price for that. Where nothing is limited, nothing is counted.
+        ``factors`` lead from units of its contract to atoms of every total's asset that it counts
+        in; ``(0, 1)`` where there is no price for that. Where nothing is limited, nothing is
+        counted.
         """
         if not self._totals:
             return
-        row = self._rows[instrument]
+        row = self._rows[instrument.index]
         row.mark_ticks = mark_ticks
         if not row.shares:
             row.shares = tuple(_Share(t) for t in self._totals if t.quote in factors)
-        worst_units = _worst_lots(exposure, position_lots) * mark_ticks
+        worst_lots = _worst_lots(exposure, position_lots)
+        worst_units = instrument.contract.value(mark_ticks, worst_lots) if mark_ticks else 0
         for share in row.shares:
             share.numerator, share.denominator = factors[share.total.quote]
             share.put(worst_units)
@@ -726,7 +737,7 @@ class Risk:
         worth_ticks: int,
         adds_lots: int,
     ) -> Refusal | None:
-        """Check what all symbols would hold in a quote asset, and count the order in.
+        """Check what all symbols would hold in one asset, and count the order in.
 
         What was open and is gone is counted until it is weighed again. An order that does not
         enlarge the worst case of its instrument is never refused.
@@ -739,13 +750,16 @@ class Risk:
         )
         if side_lots + adds_lots <= before_lots:
             return None
-        worst_units = (side_lots + adds_lots) * max(worth_ticks, row.mark_ticks)
+        worst_lots, value = side_lots + adds_lots, instrument.contract.value
+        worst_units = value(worth_ticks, worst_lots)
+        if row.mark_ticks:
+            worst_units = max(worst_units, value(row.mark_ticks, worst_lots))
         for share in row.shares:
             total = share.total
             if not share.numerator:
                 return Refusal(
                     RefusalReason.NOT_VALUED,
-                    f"{instrument.symbol}: what {instrument.quote} is worth in {total.quote} is "
+                    f"{instrument.symbol}: what {instrument.settle} is worth in {total.quote} is "
                     "not known",
                 )
             others_atoms = total.worst_atoms - share.worst_atoms
@@ -789,6 +803,13 @@ def _far_touch(book: BookView, side: Side) -> int:
     return book.ask_ticks if book.ask_lots else 0
 
 
+def _dearest(contract: Contract, touch_ticks: int, collar_bps: int) -> int:
+    """Return the price within the collar at which a size is worth most."""
+    if contract.inverse:
+        return touch_ticks * (_BPS - collar_bps) // _BPS
+    return -(-touch_ticks * (_BPS + collar_bps) // _BPS)
+
+
 def _too_fast(row: _Row, instrument: Instrument) -> Refusal:
     return Refusal(
         RefusalReason.ORDER_RATE,
@@ -797,7 +818,7 @@ def _too_fast(row: _Row, instrument: Instrument) -> Refusal:
 
 
 def _venue_refusal(
-    place: Place, instrument: Instrument, touch_ticks: int, worth_ticks: int, open_orders: int
+    place: Place, instrument: Instrument, touch_ticks: int, worth: int, open_orders: int
 ) -> Refusal | None:
     """Check the venue's filters, where 0 is the venue's way to state none.
 
@@ -806,9 +827,7 @@ def _venue_refusal(
     """
     ticks, lots = place.price_ticks, place.lots
     market = place.kind is _MARKET
-    if type(lots) is not int or type(ticks) is not int:
-        fault = f"size {lots} and price {ticks} must be whole numbers of lots and ticks"
-    elif not (
+    if not (
         type(place.side) is Side
         and type(place.kind) is OrderKind
         and type(place.tif) is TimeInForce
@@ -831,11 +850,11 @@ def _venue_refusal(
     elif 0 < instrument.max_ticks < ticks:
         most = instrument.max_ticks
         fault = _off(instrument.price_text, ticks, "above the venue's highest price", most)
-    elif worth_ticks * lots < instrument.min_notional:
-        return _least_refusal(instrument, lots, worth_ticks * lots)
-    elif 0 < instrument.max_notional < worth_ticks * lots:
-        worth, most = worth_ticks * lots, instrument.max_notional
-        fault = _off(instrument.money_text, worth, "above the venue's most worth of an order", most)
+    elif worth < instrument.min_notional:
+        return _least_refusal(instrument, lots, worth)
+    elif 0 < instrument.max_notional < worth:
+        money_text, most = instrument.contract.money_text, instrument.max_notional
+        fault = _off(money_text, worth, "above the venue's most worth of an order", most)
     elif 0 < instrument.max_open_orders < open_orders:
         fault = f"{open_orders} open orders are above the venue's {instrument.max_open_orders}"
     elif market:
@@ -883,14 +902,17 @@ def _market_fault(place: Place, instrument: Instrument) -> str:
 
 
 def _least_refusal(instrument: Instrument, lots: int, worth: int) -> Refusal | None:
-    """Check an order's size, and its worth in quote units, against the venue's least."""
+    """Check an order's size, and its worth in units, against the venue's least."""
     least = max(1, instrument.min_lots)
     if lots < least:
         fault = _off(instrument.size_text, lots, "below the venue's smallest order", least)
     elif worth < instrument.min_notional:
         least = instrument.min_notional
         fault = _off(
-            instrument.money_text, worth, "below the venue's least worth of an order", least
+            instrument.contract.money_text,
+            worth,
+            "below the venue's least worth of an order",
+            least,
         )
     else:
         return None
@@ -921,7 +943,7 @@ def _size_refusal(
     limits: RiskLimits,
     exposure: ExposureView,
     position_lots: int,
-    worth_ticks: int,
+    worth: int,
     open_orders: int,
     adds_lots: int,
 ) -> Refusal | None:
@@ -937,11 +959,12 @@ def _size_refusal(
             f"{instrument.symbol}: {instrument.size_text(lots)} are above our largest order, "
             f"{instrument.size_text(limits.max_order_lots)}",
         )
-    if worth_ticks * lots > limits.max_order_notional:
+    if worth > limits.max_order_notional:
+        money_text = instrument.contract.money_text
         return Refusal(
             RefusalReason.ORDER_NOTIONAL,
-            f"{instrument.symbol}: an order worth {instrument.money_text(worth_ticks * lots)} is "
-            f"above our most, {instrument.money_text(limits.max_order_notional)}",
+            f"{instrument.symbol}: an order worth {money_text(worth)} is above our most, "
+            f"{money_text(limits.max_order_notional)}",
         )
     if place.side is _BUY:
         worst_lots = position_lots + exposure.open_buy_lots + adds_lots

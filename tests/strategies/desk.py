@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.model.commands import OrderKind, TimeInForce
+from core.model.contract import Linear
 from core.model.events import Fill, MarketTrade, Side
 from core.model.instrument import Instrument
 from core.model.strategy import NewOrder, Quote, Strategy
@@ -44,7 +45,9 @@ def instrument(index: int = 0, symbol: str = "BTCUSDT", **changes: Any) -> Instr
         "max_notional": 0,
         "max_open_orders": 200,
     }
-    return Instrument(**{**facts, **changes})
+    facts |= changes
+    spot = Linear.spot(facts["base"], facts["quote"], facts["tick"], facts["lot"])
+    return Instrument(**{"contract": spot, **facts})
 
 
 @dataclass

@@ -191,7 +191,7 @@ def test_a_quote_is_no_larger_than_the_balance_pays_for() -> None:
     desk = trading()
     row = desk.instruments[0]
     desk.balances["BTC"] = 40 * row.lot_atoms + row.lot_atoms - 1
-    desk.balances["USDT"] = 30 * 999_800 * row.quote_unit_atoms
+    desk.balances["USDT"] = 30 * 999_800 * row.contract.unit_atoms
     desk.show(BIDS, ASKS)
     bid, ask = desk.standing(Side.BUY), desk.standing(Side.SELL)
     assert bid is not None

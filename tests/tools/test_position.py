@@ -105,7 +105,7 @@ def test_what_was_set_is_what_the_next_boot_holds_and_older_trades_are_in_it() -
     again = trading(next_boot(w, told))
     again.run(1)
     assert again.engine.positions[0].lots == 700
-    assert again.engine.positions[0].bought_quote_units == 700 * 6_400_000
+    assert again.engine.positions[0].bought_value == 700 * 6_400_000
     again.other("BUY", "64000.00", "1")  # a change, for the snapshot to bridge
     again.run_until(lambda: again.engine.books[0].live)
     again.buy(6_501_000, 100)
@@ -213,4 +213,4 @@ def test_what_was_stated_too_fine_is_stated_again() -> None:
     fine = set_note(None, "BTCUSDT", "0.000000000000000001", "0.000000000000000001")
     mended = set_note(fine, "BTCUSDT", "123", "65000")
     assert (mended.lot, mended.bought_lots) == ("1", 123)
-    assert (mended.tick, mended.bought_quote_units) == ("1", 123 * 65_000)
+    assert (mended.tick, mended.bought_value) == ("1", 123 * 65_000)

@@ -17,6 +17,7 @@ from core.model.venue import KeyKind
 from core.state import hops as hop
 from core.state.journal import Kind
 from core.state.position import Position
+from tests.core.contracts import SPOT
 from tests.strategies.desk import instrument
 from tests.tools.test_replay import header_of, run, save
 from tools import whatif
@@ -211,7 +212,7 @@ def test_the_venues_clock_is_as_far_from_ours_as_it_was_in_the_recording(tmp_pat
 
 
 def symbol_of(lots: int, profit: int | None) -> dict[str, Any]:
-    position = Position()
+    position = Position(SPOT)
     side = Side.BUY if lots > 0 else Side.SELL
     position.on_fill(side, Fill("1", 1, 100, abs(lots), 10**15, "BNB", True, 1))
     engine = SimpleNamespace(

@@ -60,7 +60,7 @@ def test_a_position_goes_on_in_the_next_boot():
     again = trading(next_boot(w))
     assert again.engine.positions[0].lots == 500
     assert again.engine.positions[0].fees_atoms == w.engine.positions[0].fees_atoms
-    assert again.engine.positions[0].bought_quote_units == 500 * 6_501_000
+    assert again.engine.positions[0].bought_value == 500 * 6_501_000
 
 
 def test_fills_between_the_last_note_and_the_start_are_found():
@@ -426,13 +426,11 @@ def test_a_position_is_counted_exactly_in_a_finer_grid():
     w.run(11)
     told = crashed(w)
     note = told.checkpoint.positions[0]
-    coarse = replace(
-        note, tick="0.1", lot="0.0001", bought_lots=50, bought_quote_units=50 * 650_100
-    )
+    coarse = replace(note, tick="0.1", lot="0.0001", bought_lots=50, bought_value=50 * 650_100)
     told.checkpoint.positions[0] = coarse
     again = trading(next_boot(w, told))
     assert again.engine.positions[0].lots == 500
-    assert again.engine.positions[0].bought_quote_units == 500 * 6_501_000
+    assert again.engine.positions[0].bought_value == 500 * 6_501_000
     assert again.engine.risk.instrument_halted(0) == ""
 
 

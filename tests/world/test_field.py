@@ -274,7 +274,7 @@ def test_field_03_reconciliation_twice_finds_the_same_and_makes_up_nothing():
         calm(w)
         position = w.engine.positions[0]
         seen.append(
-            (position.lots, position.bought_quote_units, order.state, order.open_lots, w.hand.fills)
+            (position.lots, position.bought_value, order.state, order.open_lots, w.hand.fills)
         )
     assert seen[0] == seen[1] == seen[2]
     assert [fill.lots for fill in w.hand.fills] == [400]

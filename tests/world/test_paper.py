@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.model.commands import Cancel, Command, OrderKind, Place, TimeInForce
+from core.model.contract import Linear
 from core.model.events import BookDelta, BookSnapshot, MarketTrade, Side
 from core.model.instrument import Instrument, InstrumentTable
 from core.model.units import Grid
@@ -21,6 +22,7 @@ BTC = Instrument(
     quote="USDT",
     tick=Grid("0.01"),
     lot=Grid("0.001"),
+    contract=Linear.spot("BTC", "USDT", Grid("0.01"), Grid("0.001")),
     min_ticks=1,
     max_ticks=0,
     min_lots=1,

@@ -235,7 +235,7 @@ def _unit(grid: Grid) -> int:
 def _symbol(row: Instrument) -> Symbol:
     """Return an instrument as the exchange lists it; its price band is left open."""
     tick, lot = _unit(row.tick), _unit(row.lot)
-    quote = row.quote_unit * 10**DECIMALS // 10**row.quote_decimals
+    quote = row.contract.mantissa * 10**DECIMALS // 10**row.contract.decimals
     max_price = row.max_ticks * tick or AMPLE
     max_quantity = row.max_lots * lot or AMPLE
     return Symbol(

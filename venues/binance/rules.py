@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from core.model.contract import Linear
 from core.model.errors import Drifted
 from core.model.events import FRAMES, Limit, Rule, Scope
 from core.model.instrument import Instrument, Trading
@@ -162,6 +163,8 @@ def _instrument(index: int, symbol: schema.Symbol, unread: frozenset[str]) -> In
     orders = filters.get("MAX_NUM_ORDERS", _NONE)
     tick = _grid(prices.tick_size, symbol.quote_asset_precision)
     lot = _grid(sizes.step_size, symbol.base_asset_precision)
+    contract = Linear.spot(symbol.base_asset, symbol.quote_asset, tick, lot)
+    unit = contract.mantissa, contract.decimals
     up, down = _collar(filters)
     return Instrument(
         index=index,
@@ -170,6 +173,7 @@ def _instrument(index: int, symbol: schema.Symbol, unread: frozenset[str]) -> In
         quote=symbol.quote_asset,
         tick=tick,
         lot=lot,
+        contract=contract,
         min_ticks=least_steps(prices.min_price, tick.step_mantissa, tick.decimals),
         max_ticks=most_steps(prices.max_price, tick.step_mantissa, tick.decimals),
         min_lots=least_steps(sizes.min_qty, lot.step_mantissa, lot.decimals),
@@ -177,10 +181,8 @@ def _instrument(index: int, symbol: schema.Symbol, unread: frozenset[str]) -> In
         max_market_lots=most_steps(market.max_qty, lot.step_mantissa, lot.decimals),
         min_market_lots=least_steps(market.min_qty, lot.step_mantissa, lot.decimals),
         market_step_lots=_common_step(market.step_size, lot),
-        min_notional=max(
-            least_steps(each.min_notional, *_quote_step(tick, lot)) for each in (notional, older)
-        ),
-        max_notional=most_steps(notional.max_notional, *_quote_step(tick, lot)),
+        min_notional=max(least_steps(each.min_notional, *unit) for each in (notional, older)),
+        max_notional=most_steps(notional.max_notional, *unit),
         max_open_orders=orders.max_num_orders or orders.limit,
         collar_up_bps=up,
         collar_down_bps=down,
@@ -218,10 +220,6 @@ def _common_step(step: str, lot: Grid) -> int:
     """Return of how many lots sizes have to be multiples to lie on a step, too; 0 for any."""
     above, below = ratio(step, lot.step_mantissa, lot.decimals)
     return min(above // gcd(above, below), MAX_COUNT) if above else 0
-
-
-def _quote_step(tick: Grid, lot: Grid) -> tuple[int, int]:
-    return tick.step_mantissa * lot.step_mantissa, tick.decimals + lot.decimals
 
 
 def _collar(filters: dict[str, schema.Filter]) -> tuple[int, int]:

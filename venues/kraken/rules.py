@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from core.model.contract import Linear
 from core.model.errors import Drifted
 from core.model.events import Limit, Rule, Scope
 from core.model.instrument import Instrument, Trading
@@ -140,6 +141,7 @@ def _instrument(
             "prices are written with"
         )
     base, _, quote = symbol.partition("/")
+    contract = Linear.spot(base, quote, tick, lot)
     # A pair that is asked for with a slash is listed under the name it was asked for; histories
     # have its own, of an old pair both assets' ("XXBTZUSD"), of any other its short one.
     return Instrument(
@@ -149,14 +151,13 @@ def _instrument(
         quote=quote,
         tick=tick,
         lot=lot,
+        contract=contract,
         min_ticks=1,
         max_ticks=0,
         min_lots=least_steps(pair.ordermin, lot.step_mantissa, lot.decimals),
         max_lots=0,
         max_market_lots=0,
-        min_notional=least_steps(
-            pair.costmin, tick.step_mantissa * lot.step_mantissa, tick.decimals + lot.decimals
-        ),
+        min_notional=least_steps(pair.costmin, contract.mantissa, contract.decimals),
         max_notional=0,
         max_open_orders=tier.open_orders,
         trading=trading_of(pair.status),

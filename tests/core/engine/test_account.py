@@ -15,6 +15,7 @@ from core.model.instrument import InstrumentTable
 from core.state.others import Others
 from core.state.position import Position
 from core.state.risk import Risk
+from tests.core.contracts import SPOT
 from tests.strategies.desk import instrument
 
 COIN = 10**18
@@ -25,7 +26,7 @@ class House:
 
     def __init__(self, *, shared: bool = False) -> None:
         table = InstrumentTable([instrument()])
-        self.ledger = Ledger(table, [Position()], 0)
+        self.ledger = Ledger(table, [Position(SPOT)], 0)
         self.balances: dict[str, int] = {}
         self.risk = Risk()
         self.turn = Turn()

@@ -7,6 +7,7 @@ from core.model.events import Fill, OffGridTrade, Side
 from core.model.instrument import InstrumentTable
 from core.model.units import Grid
 from core.state.position import Position
+from tests.core.contracts import SPOT
 from tests.strategies.desk import instrument
 
 COIN = 10**18
@@ -14,7 +15,7 @@ LOT = 10**15  # of an instrument with lots of 0.001
 
 
 def opened(tolerance_lots: int = 0) -> tuple[Ledger, Position]:
-    position = Position()
+    position = Position(SPOT)
     ledger = Ledger(InstrumentTable([instrument()]), [position], tolerance_lots)
     for _ in range(2):
         assert ledger.compare({"BTC": 5 * COIN}) == []
@@ -33,7 +34,7 @@ def looks(ledger: Ledger, atoms: int, times: int) -> list[Mismatch]:
 
 
 def test_the_ledgers_open_once_the_venue_has_said_the_same_twice():
-    ledger = Ledger(InstrumentTable([instrument()]), [Position()], 0)
+    ledger = Ledger(InstrumentTable([instrument()]), [Position(SPOT)], 0)
     ledger.compare({"BTC": COIN})
     assert ledger.in_doubt
     ledger.compare({"BTC": 2 * COIN})
@@ -102,7 +103,7 @@ def test_a_trade_off_todays_grid_moves_balances_all_the_same():
 
 
 def test_what_happened_before_the_ledgers_were_opened_is_in_the_opening():
-    ledger = Ledger(InstrumentTable([instrument()]), [Position()], 0)
+    ledger = Ledger(InstrumentTable([instrument()]), [Position(SPOT)], 0)
     for _ in range(2):
         ledger.compare({"BTC": 5 * COIN}, 100)
     ledger.moved("BTC", COIN, 99)
@@ -112,7 +113,7 @@ def test_what_happened_before_the_ledgers_were_opened_is_in_the_opening():
 
 def test_a_fill_of_before_the_ledgers_were_opened_that_is_told_late_is_in_the_opening():
     """A history lags: what the venue says there is has the trade in it, ours have not yet."""
-    position = Position()
+    position = Position(SPOT)
     table = InstrumentTable([instrument()])
     ledger = Ledger(table, [position], 0)
     for asked_ns in (100, 200):
@@ -165,7 +166,7 @@ def test_the_opening_outlives_a_boot_and_a_person_may_take_it_anew():
 
 def test_two_symbols_that_share_an_asset_are_one_sum():
     table = InstrumentTable([instrument(), instrument(1, "BTCEUR", base="BTC", quote="EUR")])
-    positions = [Position(), Position()]
+    positions = [Position(SPOT), Position(SPOT)]
     ledger = Ledger(table, positions, 0)
     looks(ledger, 5 * COIN, 2)
     positions[0].on_fill(Side.BUY, bought(3))
@@ -174,7 +175,7 @@ def test_two_symbols_that_share_an_asset_are_one_sum():
 
 
 def test_a_mismatch_says_since_when():
-    ledger = Ledger(InstrumentTable([instrument()]), [Position()], 0)
+    ledger = Ledger(InstrumentTable([instrument()]), [Position(SPOT)], 0)
     for _ in range(3):
         ledger.compare({"BTC": COIN}, 3_600 * 10**9)
     for _ in range(PASSES):
@@ -185,8 +186,8 @@ def test_a_mismatch_says_since_when():
 def test_what_pays_for_another_asset_leaves_the_account():
     """Where the quote asset of one symbol is the base of another."""
     table = InstrumentTable([instrument(), instrument(1, "ETHBTC", base="ETH", quote="BTC")])
-    position = Position()
-    ledger = Ledger(table, [Position(), position], 0)
+    position = Position(SPOT)
+    ledger = Ledger(table, [Position(SPOT), position], 0)
     for _ in range(2):
         ledger.compare({"BTC": 5 * COIN, "ETH": 0})
     position.on_fill(Side.BUY, Fill("1", 1, 4, 1_000, 0, "BNB", True, 0))  # 1 ETH at 0.04 BTC
@@ -200,7 +201,7 @@ def test_payments_that_the_venue_rounds_are_borne_up_to_a_lot():
     fine = instrument(
         1, "ETHBTC", base="ETH", quote="BTC", tick=Grid("0.00001"), lot=Grid("0.0001")
     )
-    ledger = Ledger(InstrumentTable([instrument(), fine]), [Position(), Position()], 0)
+    ledger = Ledger(InstrumentTable([instrument(), fine]), [Position(SPOT), Position(SPOT)], 0)
     for _ in range(2):
         ledger.compare({"BTC": 5 * COIN, "ETH": 0})
     for _ in range(PASSES):

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from core.model.contract import Linear
 from core.model.errors import BadConfig
 from core.model.instrument import Instrument, InstrumentTable, Trading
 from core.model.units import Grid, format_decimal
@@ -22,6 +23,7 @@ def instrument(index: int, symbol: str, tick: str = "0.01", lot: str = "0.00001"
         quote=symbol[3:],
         tick=Grid(tick),
         lot=Grid(lot),
+        contract=Linear.spot(symbol[:3], symbol[3:], Grid(tick), Grid(lot)),
         min_ticks=1,
         max_ticks=0,
         min_lots=1,
@@ -74,8 +76,8 @@ def test_a_symbol_has_one_row() -> None:
 
 def test_money_is_text_in_the_quote_asset() -> None:
     btc = instrument(0, "BTCUSDT")
-    assert btc.money(6_500_000 * 100_000) == "65000.0000000"
-    assert btc.money(-1) == "-0.0000001"
+    assert btc.contract.money(6_500_000 * 100_000) == "65000.0000000"
+    assert btc.contract.money(-1) == "-0.0000001"
 
 
 @settings(max_examples=150)
@@ -84,5 +86,5 @@ def test_money_equals_price_times_size(tick: str, lot: str, ticks: int, lots: in
     row = instrument(0, "BTCUSDT", tick, lot)
     with localcontext(prec=80):
         price, size = Decimal(row.tick.text(ticks)), Decimal(row.lot.text(lots))
-        assert Decimal(row.money(ticks * lots)) == price * size
-        assert Decimal(row.money(-ticks * lots)) == -price * size
+        assert Decimal(row.contract.money(ticks * lots)) == price * size
+        assert Decimal(row.contract.money(-ticks * lots)) == -price * size

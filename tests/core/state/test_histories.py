@@ -21,6 +21,7 @@ from core.model.events import Change, Fill, FillReport, OrderReport, Side, Sourc
 from core.model.views import OrderState
 from core.state.orders import Exposure, Folded, Order, Orders
 from core.state.position import Position
+from tests.core.contracts import SPOT
 from venues.kit.names import Prefixed
 
 MAX_FACTS = 40
@@ -276,7 +277,7 @@ class House:
     def __init__(self, orders: list[Truth]) -> None:
         self.truths = orders
         self.orders = Orders(Prefixed(SCOPE, BOOT))
-        self.positions = [Position() for _ in range(INSTRUMENTS)]
+        self.positions = [Position(SPOT) for _ in range(INSTRUMENTS)]
         self.waiting: list[Told] = []
         for truth in orders:
             if truth.how == "noted":

@@ -23,6 +23,7 @@ from core.model.events import (
 from core.model.views import OrderState
 from core.state.orders import MAX_TERMINAL, MAX_UNCLAIMED, Order, Orders
 from core.state.position import Position
+from tests.core.contracts import SPOT
 from venues.kit.names import Prefixed
 
 SIZE = 10
@@ -293,7 +294,7 @@ def test_no_cycle_can_come_of_an_order():
 def test_a_forgotten_order_is_adopted_again_and_its_fills_count_once():
     orders, first = table()
     told = report(first, VenueStatus.FILLED, SIZE, [fill(1, SIZE)])
-    position = Position()
+    position = Position(SPOT)
     for folded in (orders.on_report(told), orders.on_report(told)):
         assert folded is not None
         assert [position.on_fill(Side.BUY, each) for each in folded.fills] in ([True], [])

@@ -13,6 +13,7 @@ from core.model.commands import Since
 from core.model.events import Fill, Side
 from core.model.views import PositionView
 from core.state.position import BACKWARDS_NS, Position
+from tests.core.contracts import SPOT
 
 
 def fill(trade_id: int, price_ticks: int = 100, lots: int = 1, fee: int = 0) -> Fill:
@@ -25,8 +26,8 @@ def state(position: Position) -> tuple[object, ...]:
         position.lots,
         position.bought_lots,
         position.sold_lots,
-        position.bought_quote_units,
-        position.sold_quote_units,
+        position.bought_value,
+        position.sold_value,
         position.fees_atoms,
         position.profit(12_345),
     )
@@ -37,12 +38,12 @@ def numbered(*ranks: int) -> dict[str, int]:
 
 
 def restored(buys: list[int], sells: list[int]) -> Position:
-    position = Position()
+    position = Position(SPOT)
     position.restore(
         bought_lots=7,
         sold_lots=3,
-        bought_quote_units=700,
-        sold_quote_units=330,
+        bought_value=700,
+        sold_value=330,
         fees_atoms={"BNB": 5},
         buys=numbered(*buys),
         sells=numbered(*sells),
@@ -52,32 +53,32 @@ def restored(buys: list[int], sells: list[int]) -> Position:
 
 
 def test_a_position_is_a_position_view() -> None:
-    view: PositionView = Position()
+    view: PositionView = Position(SPOT)
     assert (view.lots, view.bought_lots, view.sold_lots, view.profit(7)) == (0, 0, 0, 0)
 
 
 def test_buys_and_sells_sum_up() -> None:
-    position = Position()
+    position = Position(SPOT)
     assert position.on_fill(Side.BUY, fill(1, 100, 5))
     assert position.on_fill(Side.SELL, fill(2, 110, 3))
     assert (position.lots, position.bought_lots, position.sold_lots) == (2, 5, 3)
-    assert position.cost_quote_units == 500 - 330
+    assert position.cost == 500 - 330
     position.on_fill(Side.SELL, fill(3, 120, 4))
-    assert position.cost_quote_units == 500 - 330 - 480
+    assert position.cost == 500 - 330 - 480
 
 
 def test_profit_is_what_was_received_less_paid_plus_the_rest_at_the_mark() -> None:
-    position = Position()
+    position = Position(SPOT)
     position.on_fill(Side.BUY, fill(1, 100, 5))
     position.on_fill(Side.SELL, fill(2, 110, 3))
     assert position.profit(105) == 330 - 500 + 2 * 105
-    short = Position()
+    short = Position(SPOT)
     short.on_fill(Side.SELL, fill(1, 100, 4))
     assert short.profit(90) == 40
 
 
 def test_fees_and_rebates_sum_up_by_asset() -> None:
-    position = Position()
+    position = Position(SPOT)
     position.on_fill(Side.BUY, Fill("1", 1, 100, 1, 7, "BNB", False, 0))
     position.on_fill(Side.SELL, Fill("2", 2, 100, 1, 5, "USDT", False, 0))
     position.on_fill(Side.SELL, Fill("3", 3, 100, 1, -9, "BNB", True, 0))
@@ -86,7 +87,7 @@ def test_fees_and_rebates_sum_up_by_asset() -> None:
 
 
 def test_fees_of_one_trade_in_several_assets_are_each_counted_in_its_own() -> None:
-    position = Position()
+    position = Position(SPOT)
     several = Fill("1", 1, 100, 1, 7, "USD", False, 0, also=(("KFEE", 5), ("BTC", -2)))
     for _ in range(2):
         position.on_fill(Side.BUY, several)
@@ -94,7 +95,7 @@ def test_fees_of_one_trade_in_several_assets_are_each_counted_in_its_own() -> No
 
 
 def test_a_trade_counts_once() -> None:
-    position = Position()
+    position = Position(SPOT)
     assert position.on_fill(Side.BUY, fill(7, fee=3))
     before = state(position)
     assert not position.on_fill(Side.BUY, fill(7, fee=3))
@@ -102,13 +103,13 @@ def test_a_trade_counts_once() -> None:
 
 
 def test_both_sides_of_a_trade_with_ourselves_count() -> None:
-    position = Position()
+    position = Position(SPOT)
     assert position.on_fill(Side.BUY, fill(7))
     assert position.on_fill(Side.SELL, fill(7))
     assert (position.lots, position.bought_lots, position.sold_lots) == (0, 1, 1)
 
 
-@pytest.mark.parametrize("begin", [Position, lambda: restored([], [])])
+@pytest.mark.parametrize("begin", [lambda: Position(SPOT), lambda: restored([], [])])
 def test_ids_count_from_0_and_what_has_none_is_no_trade(begin: Callable[[], Position]) -> None:
     position = begin()
     assert not position.on_fill(Side.BUY, fill(-1))
@@ -116,7 +117,7 @@ def test_ids_count_from_0_and_what_has_none_is_no_trade(begin: Callable[[], Posi
 
 
 def test_a_late_fill_counts() -> None:
-    position = Position()
+    position = Position(SPOT)
     position.on_fill(Side.BUY, fill(10))
     position.on_fill(Side.BUY, fill(30))
     assert position.on_fill(Side.BUY, fill(20))
@@ -129,7 +130,7 @@ def test_remembered_ids_are_bounded_and_the_newest_stay_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(core.state.position, "KEPT_IDS", 8)
-    position = Position()
+    position = Position(SPOT)
     for trade_id in range(0, 200, 2):
         assert position.on_fill(Side.BUY, fill(trade_id))
         assert 4 <= len(position._buys._ranks) <= 8 or trade_id < 8
@@ -141,7 +142,7 @@ def test_remembered_ids_are_bounded_and_the_newest_stay_known(
 
 def test_the_older_half_of_the_ids_is_forgotten_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(core.state.position, "KEPT_IDS", 8)
-    position = Position()
+    position = Position(SPOT)
     for trade_id in range(10, 19):
         position.on_fill(Side.BUY, fill(trade_id))
     assert list(position._buys._ranks) == [15, 16, 17, 18]
@@ -171,12 +172,12 @@ def test_a_side_restored_without_fills_knows_none() -> None:
 
 def test_restoring_takes_a_copy_of_the_fees() -> None:
     fees = {"BNB": 5}
-    position = Position()
+    position = Position(SPOT)
     position.restore(
         bought_lots=0,
         sold_lots=0,
-        bought_quote_units=0,
-        sold_quote_units=0,
+        bought_value=0,
+        sold_value=0,
         fees_atoms=fees,
         buys={},
         sells={},
@@ -211,11 +212,11 @@ facts = st.lists(
 def test_any_permutation_and_duplication_of_fills_ends_the_same(
     fills: list[tuple[Side, Fill]], shuffle: random.Random
 ) -> None:
-    told_once = Position()
+    told_once = Position(SPOT)
     assert all(told_once.on_fill(side, one) for side, one in fills)
     repeated = fills * 2 + fills[::3]
     shuffle.shuffle(repeated)
-    told_often = Position()
+    told_often = Position(SPOT)
     assert sum(told_often.on_fill(side, one) for side, one in repeated) == len(fills)
     assert state(told_often) == state(told_once)
 
@@ -225,7 +226,7 @@ def test_any_permutation_and_duplication_of_fills_ends_the_same(
 def test_profit_equals_decimal_arithmetic_over_the_trades(
     fills: list[tuple[Side, Fill]], mark_ticks: int
 ) -> None:
-    position = Position()
+    position = Position(SPOT)
     expected = Decimal(0)
     for side, one in fills:
         position.on_fill(side, one)
@@ -242,7 +243,7 @@ def at(trade_id: int, venue_ns: int, lots: int = 1) -> Fill:
 
 def test_a_lower_number_at_a_later_time_is_no_repetition_and_is_counted() -> None:
     """The venue was set up anew: its ids begin again, those we know among them."""
-    position = Position()
+    position = Position(SPOT)
     for number in (7, 8, 9):
         position.on_fill(Side.BUY, at(number, number * BACKWARDS_NS))
     assert position.on_fill(Side.BUY, at(7, 20 * BACKWARDS_NS))
@@ -254,7 +255,7 @@ def test_a_lower_number_at_a_later_time_is_no_repetition_and_is_counted() -> Non
 
 
 def test_a_late_fill_is_of_the_same_numbers() -> None:
-    position = Position()
+    position = Position(SPOT)
     position.on_fill(Side.BUY, at(9, 9 * BACKWARDS_NS))
     assert position.on_fill(Side.BUY, at(8, 9 * BACKWARDS_NS + BACKWARDS_NS))
     assert not position.on_fill(Side.BUY, at(9, 9 * BACKWARDS_NS + 1))
@@ -262,12 +263,12 @@ def test_a_late_fill_is_of_the_same_numbers() -> None:
 
 
 def test_numbers_that_begin_anew_are_noticed_after_a_restart_too() -> None:
-    position = Position()
+    position = Position(SPOT)
     position.restore(
         bought_lots=5,
         sold_lots=0,
-        bought_quote_units=500,
-        sold_quote_units=0,
+        bought_value=500,
+        sold_value=0,
         fees_atoms={},
         buys=numbered(1_000, 1_001),
         sells={},
@@ -278,7 +279,7 @@ def test_numbers_that_begin_anew_are_noticed_after_a_restart_too() -> None:
 
 
 def test_a_trade_that_is_counted_is_known_by_its_number_on_its_own_side():
-    position = Position()
+    position = Position(SPOT)
     position.on_fill(Side.BUY, fill(trade_id=7))
     assert position.knows(Side.BUY, "7", 7)
     assert not position.knows(Side.SELL, "7", 7)
@@ -286,14 +287,14 @@ def test_a_trade_that_is_counted_is_known_by_its_number_on_its_own_side():
 
 
 def test_below_the_first_of_all_fills_nothing_counts_as_known_to_the_next_boot():
-    position = Position()
+    position = Position(SPOT)
     position.on_fill(Side.BUY, fill(trade_id=105))
-    again = Position()
+    again = Position(SPOT)
     again.restore(
         bought_lots=1,
         sold_lots=0,
-        bought_quote_units=1,
-        sold_quote_units=0,
+        bought_value=1,
+        sold_value=0,
         fees_atoms={},
         buys=position.recent(True, 2),
         sells={},
@@ -305,7 +306,7 @@ def test_below_the_first_of_all_fills_nothing_counts_as_known_to_the_next_boot()
 
 
 def test_below_the_newest_that_are_noted_all_count_as_known_to_the_next_boot():
-    position = Position()
+    position = Position(SPOT)
     for trade_id in (5, 7, 9):
         position.on_fill(Side.BUY, fill(trade_id=trade_id))
     assert position.floor_under(True, 2) == 6
@@ -320,12 +321,12 @@ def named(trade_id: str, rank: int, *, listed: bool = True) -> Fill:
 
 def again(position: Position, count: int) -> Position:
     """Return what the next boot makes of a position."""
-    after = Position()
+    after = Position(SPOT)
     after.restore(
         bought_lots=position.bought_lots,
         sold_lots=0,
-        bought_quote_units=0,
-        sold_quote_units=0,
+        bought_value=0,
+        sold_value=0,
         fees_atoms={},
         buys=position.recent(True, count),
         sells={},
@@ -336,32 +337,32 @@ def again(position: Position, count: int) -> Position:
 
 
 def test_trades_of_one_moment_are_told_apart_by_their_ids() -> None:
-    position = Position()
+    position = Position(SPOT)
     assert all(position.on_fill(Side.BUY, named(name, 7)) for name in ("x", "a", "k"))
     assert not any(position.on_fill(Side.BUY, named(name, 7)) for name in ("a", "k", "x"))
     assert (position.lots, position.renumbered) == (3, 0)
 
 
 def test_a_trade_that_is_told_with_two_times_is_one() -> None:
-    position = Position()
+    position = Position(SPOT)
     position.on_fill(Side.BUY, named("x", 7))
     assert not position.on_fill(Side.BUY, named("x", 8))
 
 
 def test_numbers_that_are_times_never_begin_anew() -> None:
-    position = Position()
+    position = Position(SPOT)
     for rank in (9, 3, 9, 5):
         position.on_fill(Side.BUY, named(f"at {rank}", rank * BACKWARDS_NS))
     assert (position.lots, position.renumbered) == (3, 0)
 
 
 def test_behind_a_baseline_another_trade_of_its_moment_counts_and_it_does_not() -> None:
-    position = Position()
+    position = Position(SPOT)
     position.restore(
         bought_lots=5,
         sold_lots=0,
-        bought_quote_units=500,
-        sold_quote_units=0,
+        bought_value=500,
+        sold_value=0,
         fees_atoms={},
         buys={"newest": 7},
         sells={"newest": 7},
@@ -374,7 +375,7 @@ def test_behind_a_baseline_another_trade_of_its_moment_counts_and_it_does_not() 
 
 
 def test_trades_of_the_moment_that_a_note_ends_with_are_noted_all() -> None:
-    position = Position()
+    position = Position(SPOT)
     told = [named("old", 1), *(named(f"of one moment {n}", 5) for n in range(4)), named("new", 9)]
     for one in told:
         position.on_fill(Side.BUY, one)
@@ -388,7 +389,7 @@ def test_where_all_of_one_moment_is_forgotten_none_of_it_counts_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(core.state.position, "KEPT_IDS", 8)
-    position = Position()
+    position = Position(SPOT)
     for n in range(9):
         position.on_fill(Side.BUY, named(f"of one moment {n}", 5))
     assert not any(position.on_fill(Side.BUY, named(f"of one moment {n}", 5)) for n in range(9))
@@ -418,7 +419,7 @@ def test_whatever_a_boot_counted_the_next_one_counts_no_more(
 ) -> None:
     told = [named(name, rank) for name, rank in trades.items()]
     shuffle.shuffle(told)
-    position = Position()
+    position = Position(SPOT)
     assert all(position.on_fill(Side.BUY, one) for one in told)
     after = again(position, count)
     shuffle.shuffle(told)

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 import core.state.risk
 from core.model.commands import Amend, Cancel, OrderKind, Place, Replace, TimeInForce
+from core.model.contract import Linear
 from core.model.errors import BadConfig, Misuse
 from core.model.events import Side
 from core.model.halts import WHOLE_RUN, Halt, HaltKind
@@ -38,6 +39,7 @@ INSTRUMENT = Instrument(
     quote="USDT",
     tick=Grid("0.01"),
     lot=Grid("0.001"),
+    contract=Linear.spot("BTC", "USDT", Grid("0.01"), Grid("0.001")),
     min_ticks=100,
     max_ticks=1_000_000,
     min_lots=2,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.model.commands import OrderKind, Place, TimeInForce
+from core.model.contract import Linear
 from core.model.events import Event, Side
 from core.model.instrument import Instrument
 from core.model.units import Grid
@@ -34,6 +35,7 @@ def instrument(
         quote=symbol[3:],
         tick=Grid(tick),
         lot=Grid(lot),
+        contract=Linear.spot(symbol[:3], symbol[3:], Grid(tick), Grid(lot)),
         min_ticks=1,
         max_ticks=0,
         min_lots=1,

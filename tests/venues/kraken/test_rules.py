@@ -28,7 +28,7 @@ def test_a_pair_is_an_instrument_under_its_name_of_v2() -> None:
     assert (instrument.base, instrument.quote) == ("BTC", "USD")
     assert (instrument.tick.step, instrument.lot.step) == ("0.1", "0.00000001")
     assert (instrument.min_lots, instrument.min_ticks) == (5_000, 1)
-    assert instrument.money(instrument.min_notional) == "0.500000000"
+    assert instrument.contract.money(instrument.min_notional) == "0.500000000"
     assert instrument.trading is Trading.OPEN
 
 

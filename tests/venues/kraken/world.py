@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from core.model.contract import Linear
 from core.model.events import Event
 from core.model.instrument import Instrument
 from core.model.units import Grid
@@ -35,6 +36,7 @@ def instrument(
         quote=quote,
         tick=Grid(tick),
         lot=Grid(lot),
+        contract=Linear.spot(base, quote, Grid(tick), Grid(lot)),
         min_ticks=1,
         max_ticks=0,
         min_lots=1,

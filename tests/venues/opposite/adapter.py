@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from core.model import commands as c
 from core.model.commands import Command, OrderKind, Riskless, TimeInForce
+from core.model.contract import Linear
 from core.model.errors import Drifted, Malformed, Misuse
 from core.model.events import (
     FRAMES,
@@ -115,13 +116,15 @@ TRADINGS: Final = {"up": Trading.OPEN, "cancels": Trading.CANCEL_ONLY, "down": T
 
 
 def instrument(index: int, symbol: str) -> Instrument:
+    tick, lot = Grid("0.5"), Grid("0.001")
     return Instrument(
         index=index,
         symbol=symbol,
         base=symbol[:3],
         quote=symbol[4:],
-        tick=Grid("0.5"),
-        lot=Grid("0.001"),
+        tick=tick,
+        lot=lot,
+        contract=Linear.spot(symbol[:3], symbol[4:], tick, lot),
         min_ticks=1,
         max_ticks=0,
         min_lots=1,

@@ -124,7 +124,7 @@ class Rest(Watch):
                     if deal.fee:
                         fees[deal.fee_asset] += deal.fee * ATOMS
             position = engine.positions[row.index]
-            ours = (position.bought_quote_units, position.sold_quote_units, position.fees_atoms)
+            ours = (position.bought_value, position.sold_value, position.fees_atoms)
             if ours != (paid, received, dict(fees)):
                 self.note("I16", f"{row.symbol}: {ours}, truly {(paid, received, dict(fees))}")
 
