@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from core.model.errors import BadParameter
 from core.model.events import Fill, Side
+from core.model.grid import UNIFORM
 from core.model.instrument import Instrument
 from core.model.strategy import Desk, Quote, Strategy
 from core.model.units import NS_PER_MS
@@ -197,6 +198,9 @@ class Maker(Strategy[MakerParameters]):
             slack = self._requote.of(best_bid)
             bid_ticks = min(bid_ticks, book.ask_ticks - 1)
             ask_ticks = max(ask_ticks, book.bid_ticks + 1)
+            grid = market.instrument.grid
+            if grid is not UNIFORM:
+                bid_ticks, ask_ticks = grid.down(bid_ticks), grid.up(ask_ticks)
             refusal = desk.quote(
                 index,
                 _side(desk, market, _BUY, bid_ticks, position, orders, slack),

@@ -59,8 +59,8 @@ def lots_of(sizes: Sizes, key: str, instrument: Instrument) -> int:
         return instrument.lot.count(size)
     except Malformed as error:
         raise BadParameter(
-            f'{key} = "{size}": must be a multiple of {instrument.lot.step} {instrument.base} '
-            f"on {instrument.symbol}"
+            f'{key} = "{size}": must be a multiple of {instrument.size_text(1)} on '
+            f"{instrument.symbol}"
         ) from error
 
 
@@ -70,7 +70,7 @@ def order_lots_of(sizes: Sizes, key: str, instrument: Instrument) -> int:
     if lots < instrument.min_lots:
         raise BadParameter(
             f'{key} = "{_size_on(sizes, key, instrument)}": {instrument.symbol} takes no order '
-            f"below {instrument.lot.text(instrument.min_lots)} {instrument.base}"
+            f"below {instrument.size_text(instrument.min_lots)}"
         )
     return lots
 

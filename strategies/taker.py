@@ -123,8 +123,9 @@ class Taker(Strategy[TakerParameters]):
         lots = min(market.size_lots, room_lots)
         if self.parameters.reach_ticks == 0:
             lots = min(lots, best_lots)  # more than that could only expire
-        price_ticks = best_ticks + side * self.parameters.reach_ticks
-        instrument = market.instrument
+        instrument, price_ticks = market.instrument, best_ticks + side * self.parameters.reach_ticks
+        grid = instrument.grid
+        price_ticks = grid.down(price_ticks) if side is Side.BUY else grid.up(price_ticks)
         if lots < max(instrument.min_lots, 1) or price_ticks < max(instrument.min_ticks, 1):
             return
         if (

@@ -282,8 +282,10 @@ class Flattening:
         limits = self._limits(row)
         ticks = self._worst_price(row, side, limits)
         least = _least(row, ticks)
-        if lots < least and side is Side.SELL:  # worth enough at the best price, maybe
-            ticks = self._books[row.index].bid_ticks
+        if lots < least and row.contract.inverse is (side is Side.BUY):
+            # Worth enough at the best price, maybe.
+            book = self._books[row.index]
+            ticks = book.ask_ticks if side is Side.BUY else book.bid_ticks
             least = _least(row, ticks)
         if lots < least:
             rest = (
@@ -317,10 +319,10 @@ class Flattening:
         book = self._books[row.index]
         if side is Side.SELL:
             bps = min(limits.collar_bps, row.collar_down_bps or _BPS)
-            return max(1, row.min_ticks, -(-book.bid_ticks * (_BPS - bps) // _BPS))
+            return row.grid.up(max(1, row.min_ticks, -(-book.bid_ticks * (_BPS - bps) // _BPS)))
         bps = min(limits.collar_bps, row.collar_up_bps or _BPS)
         worst_ticks = book.ask_ticks * (_BPS + bps) // _BPS
-        return min(worst_ticks, row.max_ticks) if row.max_ticks else worst_ticks
+        return row.grid.down(min(worst_ticks, row.max_ticks) if row.max_ticks else worst_ticks)
 
     def _within_reach(self, row: Instrument, side: Side, ticks: int) -> int:
         """Return what stands in the book up to a price."""

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from core.model.contract import Contract
 from core.model.errors import BadConfig
+from core.model.grid import UNIFORM, PriceGrid
 from core.model.units import ASSET_DECIMALS, Grid
 
 _ATOMS = 10**ASSET_DECIMALS
@@ -60,6 +61,8 @@ class Instrument(Struct, frozen=True, kw_only=True, eq=False):
     min_market_lots: int = 0
     market_step_lots: int = 0
     """Orders at market have sizes of whole multiples of this."""
+    grid: PriceGrid = UNIFORM
+    """Which ticks are prices that the venue takes."""
     collar_up_bps: int = 0
     collar_down_bps: int = 0
     trading: Trading = Trading.OPEN

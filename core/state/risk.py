@@ -25,6 +25,7 @@ from core.model.contract import Contract
 from core.model.errors import BadConfig, Misuse
 from core.model.events import Side
 from core.model.frozen import Frozen
+from core.model.grid import UNIFORM
 from core.model.halts import Halt, HaltKind, Halts
 from core.model.instrument import Instrument, Trading
 from core.model.units import NS_PER_MS, NS_PER_S, amount_text
@@ -850,6 +851,8 @@ def _venue_refusal(
     elif 0 < instrument.max_ticks < ticks:
         most = instrument.max_ticks
         fault = _off(instrument.price_text, ticks, "above the venue's highest price", most)
+    elif instrument.grid is not UNIFORM and not market and not instrument.grid.valid(ticks):
+        fault = _between_prices(ticks, instrument)
     elif worth < instrument.min_notional:
         return _least_refusal(instrument, lots, worth)
     elif 0 < instrument.max_notional < worth:
@@ -917,6 +920,15 @@ def _least_refusal(instrument: Instrument, lots: int, worth: int) -> Refusal | N
     else:
         return None
     return Refusal(RefusalReason.VENUE_FILTER, f"{instrument.symbol}: {fault}")
+
+
+def _between_prices(ticks: int, instrument: Instrument) -> str:
+    below, above = instrument.grid.down(ticks), instrument.grid.up(ticks)
+    price_text = instrument.price_text
+    return (
+        f"{price_text(ticks)} is between two prices that the venue takes, {price_text(below)} and "
+        f"{price_text(above)}"
+    )
 
 
 def _off(text: Callable[[int], str], count: int, how: str, bound: int) -> str:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from core.model.commands import OrderKind
 from core.model.errors import BadParameter
 from core.model.events import Side
+from core.model.grid import Banded
 from core.model.strategy import Desk
 from core.model.units import NS_PER_S, Grid
 from core.model.views import OrderState, Refusal, RefusalReason, SessionState
@@ -56,6 +57,15 @@ def test_quotes_lie_half_a_spread_either_side_of_the_middle() -> None:
     _, bid, ask = quoted()
     assert (bid.price_ticks, bid.size_lots) == (999_800, 100)
     assert (ask.price_ticks, ask.size_lots) == (1_000_200, 100)
+
+
+def test_quotes_between_two_prices_that_the_venue_takes_go_away_from_the_middle() -> None:
+    desk = FakeDesk(Maker(PARAMETERS), instrument(grid=Banded(((0, 1), (999_000, 450)))))
+    desk.show(BIDS, ASKS)
+    bid, ask = desk.standing(Side.BUY), desk.standing(Side.SELL)
+    assert bid is not None
+    assert ask is not None
+    assert (bid.price_ticks, ask.price_ticks) == (999_450, 1_000_350)
 
 
 def test_quotes_are_post_only() -> None:

@@ -7,6 +7,7 @@ import pytest
 from core.model.commands import OrderKind, TimeInForce
 from core.model.errors import BadParameter
 from core.model.events import Side
+from core.model.grid import Banded
 from core.model.units import NS_PER_S
 from core.model.views import OrderState, Refusal, RefusalReason, SessionState
 from strategies.refusals import FIRST_PAUSE_NS
@@ -68,6 +69,19 @@ def test_reach_goes_through_the_best_price() -> None:
     order = desk.standing(Side.SELL)
     assert order is not None
     assert order.price_ticks == 997
+
+
+def test_reach_ends_at_the_last_price_that_the_venue_takes() -> None:
+    coarse = instrument(grid=Banded(((0, 5),)))
+    for levels, side, price_ticks in (
+        (([(1_000, 10)], [(1_005, 500)]), Side.SELL, 995),
+        (([(1_000, 500)], [(1_005, 10)]), Side.BUY, 1_010),
+    ):
+        desk = FakeDesk(Taker(TakerParameters("0.1", "1", levels=2, reach_ticks=8)), coarse)
+        desk.show(*levels)
+        order = desk.standing(side)
+        assert order is not None
+        assert order.price_ticks == price_ticks
 
 
 def test_without_reach_no_more_is_asked_for_than_stands_there() -> None:

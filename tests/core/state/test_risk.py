@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 import core.state.risk
 from core.model.commands import Amend, Cancel, OrderKind, Place, Replace, TimeInForce
-from core.model.contract import Linear
+from core.model.contract import Inverse, Linear
 from core.model.errors import BadConfig, Misuse
 from core.model.events import Side
+from core.model.grid import Significant
 from core.model.halts import WHOLE_RUN, Halt, HaltKind
 from core.model.instrument import Instrument, Trading
 from core.model.units import NS_PER_MS, NS_PER_S, Grid
@@ -27,6 +28,7 @@ from core.state.risk import (
     Approved,
     Risk,
     RiskLimits,
+    TotalLimits,
 )
 
 BID, ASK = 9_990, 10_000
@@ -393,6 +395,87 @@ def test_a_venue_that_allows_one_open_order_allows_one() -> None:
 
 
 # -- our own limits ------------------------------------------------------------------------------
+
+
+# -- contracts and price grids ---------------------------------------------------------------------
+
+FREE = replace(
+    INSTRUMENT,
+    min_ticks=1,
+    max_ticks=0,
+    max_lots=0,
+    min_notional=0,
+    max_notional=0,
+    max_market_lots=0,
+)
+INVERSE = replace(
+    FREE, contract=Inverse.future("BTC", "contracts", INSTRUMENT.tick, INSTRUMENT.lot, "100")
+)
+"""A lot is a tenth of a dollar, so that 10 lots are worth 0.01 BTC at 100 dollars."""
+
+
+def test_the_limits_of_an_inverse_contract_count_in_what_it_settles_in() -> None:
+    limits = replace(WIDE, max_order_notional=10**16)
+    sell = order(Side.SELL, ASK, 10)
+    assert judge(sell, instrument=INVERSE, limits=limits) is None
+    assert judge(order(Side.SELL, ASK, 11), instrument=INVERSE, limits=limits) is (
+        RefusalReason.ORDER_NOTIONAL
+    )
+    below = order(Side.BUY, BID, 10)
+    assert judge(below, instrument=INVERSE, limits=limits) is RefusalReason.ORDER_NOTIONAL
+
+
+def test_the_venues_bounds_of_worth_count_in_units_of_the_contract() -> None:
+    bounded = replace(INVERSE, min_notional=10**16, max_notional=2 * 10**16)
+    limits = replace(WIDE, collar_bps=9_000)
+    for lots, reason in ((9, True), (10, False), (20, False), (21, True)):
+        found = judge(order(Side.SELL, ASK, lots), instrument=bounded, limits=limits)
+        assert found is (RefusalReason.VENUE_FILTER if reason else None)
+
+
+def test_an_inverse_order_at_market_is_worth_the_far_touch_moved_down_by_the_collar() -> None:
+    worth = INVERSE.contract.value(9_900, 10)
+    for most, reason in ((worth, None), (worth - 1, RefusalReason.ORDER_NOTIONAL)):
+        limits = replace(LIMITS, max_order_notional=most)
+        assert judge(market(), instrument=INVERSE, limits=limits) is reason
+
+
+def test_a_collar_of_the_whole_price_leaves_an_inverse_order_at_market_without_a_bound() -> None:
+    limits = replace(WIDE, collar_bps=10_000)
+    assert judge(market(), instrument=INVERSE, limits=limits) is RefusalReason.ORDER_NOTIONAL
+
+
+def test_a_total_counts_an_inverse_contract_at_the_lower_of_price_and_mark() -> None:
+    most = INVERSE.contract.value(8_000, 20)
+    for mark_ticks, allowed in ((8_000, True), (7_999, False), (0, True)):
+        risk = Risk({"BTC": TotalLimits(0, most)})
+        risk.add(0, WIDE)
+        risk.weigh(INVERSE, NOTHING_OPEN, 0, mark_ticks, {"BTC": (1, 1)})
+        found = judge(order(Side.SELL, ASK, 20), risk=risk, instrument=INVERSE)
+        assert found is (None if allowed else RefusalReason.TOTAL)
+
+
+def test_a_refusal_of_an_inverse_order_speaks_of_what_it_settles_in() -> None:
+    limits = replace(WIDE, max_order_notional=10**16)
+    answer = risk_of(limits).approve_place(
+        order(Side.SELL, ASK, 20), INVERSE, LIVE, 0, NOTHING_OPEN, 0, NOW_NS
+    )
+    assert isinstance(answer, Refusal)
+    assert answer.text == "BTCUSDT: an order worth 0.02 BTC is above our most, 0.01 BTC"
+
+
+def test_a_price_off_the_venues_price_grid_is_refused_in_the_users_units() -> None:
+    coarse = replace(FREE, grid=Significant.on(INSTRUMENT.tick, 3))
+    assert judge(order(ticks=BID), instrument=coarse, limits=WIDE) is None
+    answer = risk_of(WIDE).approve_place(
+        order(ticks=9_985), coarse, LIVE, 0, NOTHING_OPEN, 0, NOW_NS
+    )
+    assert isinstance(answer, Refusal)
+    assert answer.reason is RefusalReason.VENUE_FILTER
+    assert answer.text == (
+        "BTCUSDT: 99.85 USDT is between two prices that the venue takes, 99.80 USDT and 99.90 USDT"
+    )
+    assert judge(market(), instrument=coarse, limits=WIDE) is None
 
 
 def test_order_size_is_limited() -> None:
