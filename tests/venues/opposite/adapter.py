@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from core.model import commands as c
 from core.model.commands import Command, OrderKind, Riskless, TimeInForce
-from core.model.contract import Linear
+from core.model.contract import Inverse, Linear
 from core.model.errors import Drifted, Malformed, Misuse
 from core.model.events import (
     FRAMES,
@@ -49,6 +49,7 @@ from core.model.events import (
     VenueTime,
     Verdict,
 )
+from core.model.grid import UNIFORM, Significant
 from core.model.instrument import Instrument, Trading
 from core.model.units import NS_PER_MS, NS_PER_S, Grid
 from core.model.venue import (
@@ -87,6 +88,10 @@ from venues.kit.names import HEX_128, Fixed, Prefixed
 NAME: Final = "opposite"
 SYMBOLS: Final = ("AAA-QQQ", "BBB-QQQ")
 CHECKED: Final = SYMBOLS[1]
+COARSE: Final = SYMBOLS[1]
+INVERSE: Final = SYMBOLS[1]
+TICK: Final = Grid("0.1")
+LOT: Final = Grid("0.001")
 DEPTH: Final = 5
 YOUNG_NS: Final = NS_PER_S
 """A cancel of an order that has stood for less costs three, and one of an older order one."""
@@ -115,16 +120,21 @@ STATES: Final = {
 TRADINGS: Final = {"up": Trading.OPEN, "cancels": Trading.CANCEL_ONLY, "down": Trading.HALTED}
 
 
-def instrument(index: int, symbol: str) -> Instrument:
-    tick, lot = Grid("0.5"), Grid("0.001")
+def instrument(answers: Answers, index: int, symbol: str) -> Instrument:
+    base, quote = symbol.split("-")
+    spot = symbol != INVERSE or not answers.inverse
+    coarse = symbol == COARSE and answers.coarse
     return Instrument(
         index=index,
         symbol=symbol,
-        base=symbol[:3],
-        quote=symbol[4:],
-        tick=tick,
-        lot=lot,
-        contract=Linear.spot(symbol[:3], symbol[4:], tick, lot),
+        base=base,
+        quote=quote,
+        tick=TICK,
+        lot=LOT,
+        contract=Linear.spot(base, quote, TICK, LOT)
+        if spot
+        else Inverse.future(base, "contracts", TICK, LOT, face="1000"),
+        grid=Significant.on(TICK, digits=4) if coarse else UNIFORM,
         min_ticks=1,
         max_ticks=0,
         min_lots=1,
@@ -486,7 +496,7 @@ class Adapter:
             case c.FetchInstruments(also):
                 wanted = (*self._wants.symbols, *also)
                 rows = enumerate(symbol for symbol in wanted if symbol in told["symbols"])
-                return [InstrumentsReport(tuple(instrument(*row) for row in rows))]
+                return [InstrumentsReport(tuple(instrument(self._answers, *row) for row in rows))]
             case c.FetchTops():
                 return [TopsReport(tuple(self._top(one) for one in told["tops"]))]
             case c.FetchBook():

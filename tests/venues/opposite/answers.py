@@ -27,6 +27,11 @@ class Answers(Struct, frozen=True, kw_only=True):
     snapshot is asked for."""
     checked: bool = True
     """The book of ``BBB-QQQ`` is five levels deep, not numbered, and has checksums."""
+    coarse: bool = True
+    """Prices of ``BBB-QQQ`` have four significant digits at most; else every step is one."""
+    inverse: bool = True
+    """``BBB-QQQ`` is a contract of 1,000 QQQ that settles in BBB; else what is bought is delivered.
+    """
     token: bool = True
     """A connection is opened with a token that HTTP gives; else each request is signed."""
     hex_names: bool = True

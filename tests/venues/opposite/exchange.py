@@ -6,6 +6,7 @@ It knows the venue's words and none of ours; nothing of the adapter is used here
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import random
 from collections.abc import Callable
@@ -15,6 +16,9 @@ from tests.venues.opposite.answers import Answers
 
 SYMBOLS: Final = ("AAA-QQQ", "BBB-QQQ")
 CHECKED: Final = SYMBOLS[1]
+COARSE: Final = SYMBOLS[1]
+DIGITS: Final = 4
+INVERSE: Final = SYMBOLS[1]
 DEPTH: Final = 5
 STEP_NS: Final = 100_000_000
 SECOND: Final = 1_000_000_000
@@ -24,8 +28,10 @@ ASKED_NS: Final = 5 * SECOND
 ANSWER_NS: Final = SECOND // 5
 ATOMS: Final = 10**18
 LOT_ATOMS: Final = ATOMS // 1_000
-UNIT_ATOMS: Final = ATOMS // 2_000
-"""What a tick times a lot is: half of a thousandth."""
+UNIT_ATOMS: Final = ATOMS // 10_000
+"""What a tick times a lot is: a tenth of a thousandth."""
+FACE_ATOMS: Final = 10 * ATOMS
+"""What a lot of the inverse contract is worth at one tick: one QQQ at a tenth of one."""
 SECRET: Final = "visibly-fake-secret"
 TOKEN: Final = "visibly-fake-token"
 
@@ -55,9 +61,10 @@ class Session:
 class Market:
     """One symbol's levels, best first, around a middle that walks."""
 
-    def __init__(self, symbol: str, *, checked: bool) -> None:
+    def __init__(self, symbol: str, *, checked: bool, coarse: bool) -> None:
         self.symbol = symbol
         self.checked = checked
+        self.coarse = coarse
         self.draw = random.Random(symbol)
         self.middle = 10_000
         self.n = self.prev = 0
@@ -70,10 +77,18 @@ class Market:
         self.middle += self.draw.choice((*[0] * 12, -1, 1, -6, 6))
         old = self.bids, self.asks
         sizes = [self.draw.randrange(50, 400) for _ in range(2 * DEPTH)]
-        self.bids = [[self.middle - 1 - i, sizes[i]] for i in range(DEPTH)]
-        self.asks = [[self.middle + 1 + i, sizes[DEPTH + i]] for i in range(DEPTH)]
+        self.bids = [[px, size] for px, size in zip(self._prices(-1), sizes, strict=False)]
+        self.asks = [[px, size] for px, size in zip(self._prices(1), sizes[DEPTH:], strict=True)]
         self.prev, self.n = self.n, self.n + self.draw.randrange(1, 9)
         return self._changes(old[0], self.bids, -1), self._changes(old[1], self.asks, 1)
+
+    def takes(self, px: int) -> bool:
+        return not self.coarse or len(str(px).rstrip("0")) <= DIGITS
+
+    def _prices(self, away: int) -> list[int]:
+        """The prices nearest to the middle on one side of it."""
+        walk = itertools.count(self.middle + away, away)
+        return list(itertools.islice(filter(self.takes, walk), DEPTH))
 
     def _changes(self, old: Side, new: Side, away: int) -> Side:
         """What falls out at the far end of a checked book is not deleted, and of others is."""
@@ -96,7 +111,11 @@ class Exchange:
         self.answers = answers
         self.draw = random.Random(seed)
         self.markets = {
-            symbol: Market(symbol, checked=answers.checked and symbol == CHECKED)
+            symbol: Market(
+                symbol,
+                checked=answers.checked and symbol == CHECKED,
+                coarse=answers.coarse and symbol == COARSE,
+            )
             for symbol in SYMBOLS
         }
         self.sessions: list[Session] = []
@@ -164,10 +183,14 @@ class Exchange:
         order["done"] += size
         order["state"] = "filled" if order["done"] == order["size"] else "part"
         number = len(self.fills) + 1
-        worth = px * size * UNIT_ATOMS
         base, quote = order["sym"].split("-")
-        self.has[base] += order["side"] * size * LOT_ATOMS
-        self.has[quote] -= order["side"] * worth + worth // 1_000
+        if self.answers.inverse and order["sym"] == INVERSE:
+            paid_in, worth = base, size * FACE_ATOMS // px  # what is made is settled some other day
+        else:
+            paid_in, worth = quote, px * size * UNIT_ATOMS
+            self.has[base] += order["side"] * size * LOT_ATOMS
+            self.has[quote] -= order["side"] * worth
+        self.has[paid_in] -= worth // 1_000
         fill = {
             "id": self._id("f", number),
             "order": order["id"],
@@ -176,7 +199,7 @@ class Exchange:
             "px": px,
             "size": size,
             "fee": str(worth // 1_000),
-            "fee_in": quote,
+            "fee_in": paid_in,
             "maker": maker,
             "at": ns,
         }
@@ -316,6 +339,8 @@ class Exchange:
         kinds = ("limit", "post_only") if self.answers.posts else ("limit",)
         if asked["kind"] not in kinds or asked["tif"] not in (resting, "ioc"):
             return "NO_SUCH_KIND"
+        if not self.markets[asked["sym"]].takes(asked["px"]):
+            return "NO_SUCH_PRICE"
         return "WOULD_TAKE" if asked["kind"] == "post_only" and crosses else ""
 
     def _enter(self, session: Session, asked: dict[str, Any], ns: int) -> dict[str, Any]:
@@ -369,6 +394,9 @@ class Exchange:
         if "px" in asked and not self.answers.reprices:
             self._answer(session, asked, "NO_SUCH_KIND")
             return
+        if not self.markets[order["sym"]].takes(asked.get("px", order["px"])):
+            self._answer(session, asked, "NO_SUCH_PRICE")
+            return
         order |= {"size": asked["size"], "px": asked.get("px", order["px"])}
         self._taken(session, asked, order, ns)
 
@@ -419,7 +447,7 @@ class Exchange:
         return {"tops": tops}
 
     def _ask_price(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
-        return {"px": self.markets[asked["sym"]].middle // 2}
+        return {"px": self.markets[asked["sym"]].middle // 10}
 
     def _ask_order(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
         found = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from core.model.views import OrderState, Refusal
 from core.state.journal import OUTPUTS, Kind
 from tests.venues.opposite.adapter import BUCKET, SECRET, TOKEN
 from tests.venues.opposite.answers import BINANCE, Answers
+from tests.venues.opposite.exchange import ATOMS
 from tests.venues.opposite.run import IDLE, START_NS, Run
 from tests.venues.opposite.wire import MAX_LINE
 from tools import report
@@ -186,3 +188,54 @@ def test_a_protocol_that_is_no_websocket_pings_and_ends_a_connection(
     dropped = [one.payload for one in run.journal.records if one.kind == Kind.DROP]
     assert dropped[-1].startswith(b"protocol fault: a line of more than")
     has_traded(run.run(10).leave())
+
+
+def test_what_an_inverse_contract_has_made_is_told_in_what_it_settles_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = Run(OPPOSITE, monkeypatch).run(30.05)  # the last news have come
+    row, position = run.engine.table[1], run.engine.positions[1]
+    fills = [one for one in run.exchange.fills if one["sym"] == row.symbol]
+    assert {one["side"] for one in fills} == {-1, 1}
+    market = run.exchange.markets[row.symbol]
+    mark = (market.bids[0][0] + market.asks[0][0]) // 2
+    # A lot is one QQQ, and a tick a tenth of one: what was bought at a price earns at a higher one.
+    made = sum(
+        one["side"] * one["size"] * (Fraction(10, one["px"]) - Fraction(10, mark)) for one in fills
+    )
+    fees = sum(Fraction(int(one["fee"]), ATOMS) for one in fills)
+    profit = run.engine.profits.profit(1)
+    assert profit is not None
+    assert abs(Fraction(row.contract.money(profit)) - made + fees) < Fraction(2 * len(fills), ATOMS)
+    day = run.engine.profits.told()
+    assert [one["quote"] for one in day["symbols"]] == ["QQQ", "BBB"]
+    assert position.fees_atoms.keys() == {"BBB"}
+    has_traded(run.leave())
+
+
+def test_prices_between_those_that_a_venue_takes_do_not_leave(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = Run(OPPOSITE, monkeypatch, IDLE).run(5)
+    bid = run.engine.books[1].bid_ticks
+    answer = run.engine.desk.place(1, Side.BUY, 10_001, 100)
+    assert isinstance(answer, Refusal)
+    assert "between two prices that the venue takes, 1000.0 QQQ and 1001.0 QQQ" in answer.text
+    assert not isinstance(run.engine.desk.place(1, Side.BUY, bid, 100), Refusal)
+    run.run(1).leave()
+    assert "NO_SUCH_PRICE" not in run.exchange.refusals
+
+
+def test_an_inverse_position_is_closed_in_full_on_the_way_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = Run(OPPOSITE, monkeypatch, IDLE).run(5)
+    ask = run.engine.books[1].ask_ticks
+    run.engine.desk.place(1, Side.BUY, ask, 300, tif=TimeInForce.IOC)
+    run.run(1)
+    assert run.engine.positions[1].lots > 0
+    run.engine.on_control(b"flatten", run.now_ns)
+    run.run_until(lambda: not run.engine.flattening.wanted)
+    assert run.engine.flattening.verdict == "flat"
+    assert run.engine.positions[1].lots == 0
+    assert "NO_SUCH_PRICE" not in run.exchange.refusals
