@@ -210,7 +210,7 @@ def _check_trading(findings: Findings, config: Config, *, keyed: bool) -> None:
             f"no amounts are stated for {', '.join(unlimited)}, so nothing can be placed there",
             f"state {', '.join(AMOUNTS)} under [risk]",
         )
-    if not {Stream.TOP, Stream.DEPTH} & set(config.streams):
+    if not {Stream.TOP, Stream.DEPTH, Stream.ORDERS} & set(config.streams):
         findings.fail(
             "streams",
             "no book without top or depth, and nothing is placed without a book",

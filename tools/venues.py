@@ -129,7 +129,7 @@ def _adapter(venue: Venue) -> Adapter:
     for with_key in (True, False):
         subscription = Subscription(
             symbols=(),
-            streams=tuple(Stream),
+            streams=(Stream.TOP, Stream.DEPTH, Stream.TRADES),
             rest_url=places.rest,
             line_urls=places.lines,
             session_logon=with_key,

@@ -7,7 +7,7 @@ refusal at any of them leaves nothing behind. Nothing here decides on its own to
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from core.engine.charges import changed_by
@@ -34,6 +34,7 @@ from core.state.doubts import Doubts
 from core.state.inflight import Asked
 from core.state.orders import Order, Orders
 from core.state.position import Position
+from core.state.queues import OrderQueues
 from core.state.risk import Approved, Risk
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ class TradingDesk:
         "_orders",
         "_outbound",
         "_positions",
+        "_queues",
         "_quote_kind",
         "_quotes",
         "_risk",
@@ -134,6 +136,7 @@ class TradingDesk:
         books: list[Book],
         positions: list[Position],
         balances: dict[str, int],
+        queues: Mapping[int, OrderQueues],
         orders: Orders,
         risk: Risk,
         outbound: Outbound,
@@ -155,6 +158,7 @@ class TradingDesk:
         self._books = books
         self._positions = positions
         self._balances = balances
+        self._queues = queues
         self._orders = orders
         self._risk = risk
         self._quote_kind = _POST_ONLY if risk.can_post else OrderKind.LIMIT
@@ -191,6 +195,12 @@ class TradingDesk:
 
     def book(self, instrument: int) -> Book:
         return self._books[instrument]
+
+    def queue(self, instrument: int, side: Side, ticks: int) -> Sequence[tuple[str, int]]:
+        queues = self._queues.get(instrument)
+        if queues is None or not self._books[instrument].live:
+            return ()
+        return queues.at(side, ticks)
 
     def position(self, instrument: int) -> Position:
         return self._positions[instrument]

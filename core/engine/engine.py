@@ -60,6 +60,8 @@ from core.model.events import (
     OrdersListed,
     OrderUpdate,
     PriceTold,
+    QueueDelta,
+    QueueSnapshot,
     ReplaceOutcome,
     Reply,
     SessionNotice,
@@ -93,6 +95,7 @@ from core.state.journal import Answer, Journal, Kind, pack
 from core.state.orders import Orders
 from core.state.others import Others
 from core.state.position import Position
+from core.state.queues import OrderQueues
 from core.state.risk import Risk, RiskLimits, TotalLimits
 from core.state.session import Session
 from core.state.throttle import Throttle
@@ -177,6 +180,7 @@ class Engine:
         "prices",
         "profits",
         "proof",
+        "queues",
         "recorder",
         "recovery",
         "reference_data",
@@ -220,6 +224,8 @@ class Engine:
         self.books: list[Book] = []
         self.positions: list[Position] = []
         self.balances: dict[str, int] = {}
+        self.queues: dict[int, OrderQueues] = {}
+        """The single orders of the books whose feed tells them, by instrument."""
         can = adapter.capabilities
         self.clock = VenueClock(asked=can.clock is Clock.ASKED)
         self.throttle = Throttle(adapter.limits, cancel_kinds(adapter))
@@ -244,6 +250,7 @@ class Engine:
             books=self.books,
             positions=self.positions,
             balances=self.balances,
+            queues=self.queues,
             orders=self.orders,
             risk=self.risk,
             outbound=self.outbound,
@@ -265,7 +272,8 @@ class Engine:
         self.market_data = MarketData(
             table=self.table,
             books=self.books,
-            with_depth=Stream.DEPTH in setup.streams,
+            queues=self.queues,
+            with_depth=bool({Stream.DEPTH, Stream.ORDERS} & set(setup.streams)),
             feed_of=adapter.book_feed,
             sessions=self.sessions,
             turn=self.turn,
@@ -463,6 +471,8 @@ class Engine:
             BookTop: self.market_data.on_top,
             BookDelta: self.market_data.on_delta,
             BookSnapshot: self.market_data.on_snapshot,
+            QueueDelta: self.market_data.on_queue_delta,
+            QueueSnapshot: self.market_data.on_queue_snapshot,
             TopsReport: _on_nothing,
             MarketTrade: self.market_data.on_trade,
             OrderReport: self.executions.on_report,

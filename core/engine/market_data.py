@@ -25,6 +25,8 @@ from core.model.events import (
     BookSnapshot,
     BookTop,
     MarketTrade,
+    QueueDelta,
+    QueueSnapshot,
     Reply,
     TopsReport,
     Verdict,
@@ -39,6 +41,7 @@ from core.state.book import Book
 from core.state.counts import Counts
 from core.state.hops import Hops
 from core.state.inflight import Asked
+from core.state.queues import OrderQueues
 from core.state.risk import RiskLimits
 from core.state.sequence import sync_of
 from core.state.session import Phase, Session
@@ -88,6 +91,7 @@ class MarketData:
         "_log",
         "_most_late_ns",
         "_outbound",
+        "_queues",
         "_sessions",
         "_silent",
         "_snapshots",
@@ -107,6 +111,7 @@ class MarketData:
         *,
         table: InstrumentTable,
         books: list[Book],
+        queues: dict[int, OrderQueues],
         with_depth: bool,
         feed_of: Callable[[Instrument], BookFeed],
         sessions: Sequence[Session],
@@ -138,6 +143,7 @@ class MarketData:
         self._feed_of = feed_of
         self._confirms = confirms
         self._limits: list[RiskLimits] = []
+        self._queues = queues
         self._most_late_ns: list[int] = []
         """How late the feed of each instrument may be."""
         self._ahead: dict[int, tuple[int, int]] = {}
@@ -165,7 +171,10 @@ class MarketData:
     def add(self, limits: RiskLimits) -> None:
         """Open the book of the next instrument."""
         index = len(self.books)
-        sync = sync_of(self._feed_of(self._table[index])) if self._with_depth else None
+        feed = self._feed_of(self._table[index])
+        sync = sync_of(feed) if self._with_depth else None
+        if feed.queues is not None:
+            self._queues[index] = OrderQueues(feed.depth, feed.queues)
         book = Book(index, sync, far_bps=max(limits.collar_bps, LEAST_FAR_BPS))
         self.books.append(book)
         self._limits.append(limits)
@@ -212,6 +221,32 @@ class MarketData:
             self._snapshots.taken(snapshot.instrument, self._turn.now_ns)
         elif book.state is _STALE and snapshot.instrument not in self._late:
             self.resync(book)
+
+    def on_queue_snapshot(self, told: QueueSnapshot) -> None:
+        """All orders of a book were told: it begins anew, if their checksum agrees."""
+        index = told.instrument
+        if index < 0:
+            return
+        queues = self._queues[index]
+        bids, asks = queues.begin(told.bids, told.asks)
+        self.on_snapshot(BookSnapshot(index, 0, bids, asks))
+        self._hold_to_queues(index, queues, told.checksum)
+
+    def on_queue_delta(self, told: QueueDelta) -> None:
+        """Orders have come, changed or gone: the levels that they make have changed with them."""
+        index = told.instrument
+        if index < 0 or not self.books[index].live:
+            return
+        queues = self._queues[index]
+        bids, asks = queues.apply(told.bids, told.asks)
+        self.on_delta(BookDelta(index, 0, 0, bids, asks, told.venue_ns))
+        self._hold_to_queues(index, queues, told.checksum)
+
+    def _hold_to_queues(self, index: int, queues: OrderQueues, checksum: int) -> None:
+        book = self.books[index]
+        if book.live and not queues.agrees(checksum):
+            book.invalidate("its orders have not the checksum that the feed tells")
+            self._turn.changed[index] = book
 
     def on_trade(self, trade: MarketTrade) -> None:
         """Somebody traded; where there is no depth its time tells how late the feed is."""

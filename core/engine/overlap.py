@@ -19,6 +19,8 @@ from core.model.events import (
     BookTop,
     Event,
     MarketTrade,
+    QueueDelta,
+    QueueSnapshot,
     TradeElsewhere,
 )
 from core.model.units import NS_PER_S
@@ -37,7 +39,9 @@ MOST_MOVES: Final = 100
 connections stand."""
 
 
-_OF_MARKETS: Final = frozenset({BookDelta, BookSnapshot, BookTop, MarketTrade})
+_OF_MARKETS: Final = frozenset(
+    {BookDelta, BookSnapshot, BookTop, MarketTrade, QueueDelta, QueueSnapshot}
+)
 
 _Move = BalanceMoved | BalanceLocked | TradeElsewhere
 _MOVES: Final = (BalanceMoved, BalanceLocked, TradeElsewhere)
@@ -141,10 +145,10 @@ class _FeedOverlap:
                 self._first_seq.setdefault(event.instrument, event.first_seq)
                 self._last_seq[event.instrument] = event.last_seq
                 self._held.append(event)
-            elif type(event) is BookSnapshot:
+            elif type(event) is BookSnapshot or type(event) is QueueSnapshot:
                 self._begun.add(event.instrument)
                 self._held.append(event)
-            elif type(event) is BookTop or type(event) is MarketTrade:
+            elif type(event) in _OF_MARKETS:
                 self._held.append(event)
             else:
                 rest.append(event)

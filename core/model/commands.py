@@ -40,6 +40,8 @@ class Stream(StrEnum):
     TOP = "top"
     DEPTH = "depth"
     TRADES = "trades"
+    ORDERS = "orders"
+    """Every order of the book by itself, where the venue tells them."""
 
 
 class Command(Struct, frozen=True):

@@ -99,6 +99,33 @@ class TopsReport(Event, frozen=True):
     """Whether sizes are told as exactly as the books have them; else prices alone can be held."""
 
 
+Queued = tuple[str, int, int, int]
+"""One order of a book: the venue's id of it, its price in ticks, its size in lots, of which 0 says
+that it is gone, and the time since which it stands where it does."""
+
+Queues = list[tuple[int, list[int]]]
+"""Levels of a side, best first: price, and the sizes of its orders, first come first."""
+
+
+class QueueSnapshot(Event, frozen=True, gc=False):
+    """All orders of a book, as far down as they are told; ``checksum`` is of the best of them."""
+
+    instrument: int
+    bids: list[Queued]
+    asks: list[Queued]
+    checksum: int
+
+
+class QueueDelta(Event, frozen=True, gc=False):
+    """Orders of a book that are new, changed or gone; ``checksum`` is of what stands after them."""
+
+    instrument: int
+    bids: list[Queued]
+    asks: list[Queued]
+    venue_ns: int
+    checksum: int
+
+
 class MarketTrade(Event, frozen=True, gc=False):
     """Somebody's trade. ``venue_ns`` is the venue's time of the trade."""
 

@@ -58,6 +58,14 @@ class Desk(Protocol):
         ...
 
     def book(self, instrument: int) -> BookView: ...
+    def queue(self, instrument: int, side: Side, ticks: int) -> Sequence[tuple[str, int]]:
+        """Return the orders of one price of a book, first come first: the venue's id and the size
+        in lots of each, ours among them (``OrderView.venue_order_id``).
+
+        Empty where the book is not live, or its stream is not ``orders``.
+        """
+        ...
+
     def position(self, instrument: int) -> PositionView: ...
     def balance_atoms(self, asset: str) -> int:
         """Return the free amount of an asset as the venue last stated it, 0 when it never did."""

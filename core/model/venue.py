@@ -26,7 +26,7 @@ from core.model.commands import (
     TimeInForce,
 )
 from core.model.commands import Stream as Stream
-from core.model.events import NO_INSTRUMENT, Costs, Event, Levels, Reply
+from core.model.events import NO_INSTRUMENT, Costs, Event, Levels, Queues, Reply
 from core.model.events import Limit as Limit
 from core.model.events import Scope as Scope
 from core.model.instrument import Instrument
@@ -71,6 +71,8 @@ class BookFeed(Struct, frozen=True, kw_only=True):
     """Levels a side that are told of; 0: all."""
     checksum: Callable[[Levels, Levels], int] = lambda bids, asks: 0
     """Of the best levels of both sides, best first, at most ten of each."""
+    queues: Callable[[Queues, Queues], int] | None = None
+    """Where single orders are told: the same, of the orders in those levels."""
 
 
 class Remedy(StrEnum):

@@ -158,6 +158,9 @@ class FakeDesk:
     def book(self, instrument: int) -> FakeBook:
         return self.books[instrument]
 
+    def queue(self, instrument: int, side: Side, ticks: int) -> Sequence[tuple[str, int]]:
+        return ()
+
     def position(self, instrument: int) -> FakePosition:
         return self.positions[instrument]
 

@@ -18,9 +18,10 @@ CONFIG = """
 venue = "kraken"
 environment = "sim"
 symbols = ["BTC/USD"]
+streams = {streams}
 [endpoints]
 rest = "{rest}"
-stream = "{public}"
+stream = "{market}"
 ws_api = "{private}"
 [keys]
 file = "keys.toml"
@@ -94,10 +95,15 @@ SEEN = (
 )
 
 
-def write(folder: Path, announced: dict[str, Any]) -> Path:
+BOOKS = {"public": '["top", "depth", "trades"]', "level3": '["orders"]'}
+"""Where the market is told, and what of it there."""
+
+
+def write(folder: Path, announced: dict[str, Any], market: str = "public") -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     config, keys = folder / "run.toml", folder / "keys.toml"
-    config.write_text(CONFIG.format(**announced), encoding="utf-8")
+    text = CONFIG.format(streams=BOOKS[market], market=announced[market], **announced)
+    config.write_text(text, encoding="utf-8")
     (folder / "probe.py").write_text(PROBE, encoding="utf-8")
     keys.touch(mode=0o600)
     secrets = (f'{name} = "{announced[name]}"\n' for name in ("api_key", "api_secret"))
@@ -105,9 +111,10 @@ def write(folder: Path, announced: dict[str, Any]) -> Path:
     return config
 
 
-async def test_orders_are_placed_made_smaller_moved_and_filled(tmp_path: Path) -> None:
+@pytest.mark.parametrize("market", BOOKS)
+async def test_orders_are_placed_made_smaller_moved_and_filled(tmp_path: Path, market: str) -> None:
     with exchange_process("--venue", "kraken", "--rate", "100") as (announced, _):
-        config = write(tmp_path / "run", announced)
+        config = write(tmp_path / "run", announced, market)
         log = config.parent / "run.log"
         async with running("run", config) as run:
             await until(lambda: log.exists() and SEEN[-1] in log.read_text())
@@ -117,5 +124,6 @@ async def test_orders_are_placed_made_smaller_moved_and_filled(tmp_path: Path) -
             assert what in told
         assert "left: the venue lists none of our orders" in told
         assert "halt" not in told
+        assert "lost" not in told
         replayed = await trio.run_process(tools("replay", config.parent), capture_stdout=True)
         assert b"identical" in replayed.stdout

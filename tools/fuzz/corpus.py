@@ -164,7 +164,7 @@ def _adapter() -> SpotAdapter:
     return SpotAdapter(
         Subscription(
             symbols=SYMBOLS,
-            streams=tuple(Stream),
+            streams=(Stream.TOP, Stream.DEPTH, Stream.TRADES),
             rest_url="",
             line_urls={"market": "ws://localhost", "trade": "ws://localhost/ws-api/v3"},
             session_logon=False,

@@ -229,7 +229,7 @@ class SpotAdapter:
 def _capabilities(subscription: Subscription) -> Capabilities:
     """Orders at market and such as post only state no time in force (rest-api.md "New order")."""
     return Capabilities(
-        streams=frozenset(Stream),
+        streams=frozenset((Stream.TOP, Stream.DEPTH, Stream.TRADES)),
         orders=frozenset(
             {
                 *((OrderKind.LIMIT, tif) for tif in TimeInForce if tif is not TimeInForce.DAY),

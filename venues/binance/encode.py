@@ -245,7 +245,7 @@ class Encoder:
     )
 
     def __init__(self, subscription: Subscription) -> None:
-        """Raises ``BadConfig`` for symbols or a receive window that the venue does not allow."""
+        """Raises ``BadConfig`` for symbols, streams or a window that the venue does not have."""
         for symbol in subscription.symbols:
             if not SYMBOL.fullmatch(symbol) or len(symbol) > 50:
                 raise BadConfig(
@@ -257,6 +257,8 @@ class Encoder:
                 f"request_expiry_ms: {subscription.request_expiry_ms} is not in "
                 f"1..{MAX_RECV_WINDOW_MS}"
             )
+        if untold := [stream for stream in subscription.streams if stream not in _STREAMS]:
+            raise BadConfig(f'streams: Binance tells no "{untold[0]}"')
         self._subscription = subscription
         self._levels, _ = rules.snapshot(len(subscription.symbols))
         self._request_expiry_ms = subscription.request_expiry_ms

@@ -4,7 +4,7 @@
 """
 
 from core.model.venue import Credentials, Endpoints, Environment, Venue, Verified
-from venues.kraken.adapter import MARKET_LINE, TRADE_LINE, SpotAdapter
+from venues.kraken.adapter import MARKET_LINE, ORDERS_URL, TRADE_LINE, SpotAdapter
 from venues.kraken.signer import KEY_FIELDS, KeySigner
 
 
@@ -21,6 +21,7 @@ VENUE = Venue(
             lines={
                 MARKET_LINE: "wss://ws.kraken.com/v2",
                 TRADE_LINE: "wss://ws-auth.kraken.com/v2",
+                ORDERS_URL: "wss://ws-l3.kraken.com/v2",
             },
         ),
     },

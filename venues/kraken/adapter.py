@@ -56,10 +56,12 @@ from core.model.venue import Names as ClientOrderIds
 from core.protocols.websocket import websocket
 from venues.kit.names import HEX_128, Fixed
 from venues.kraken import answer, decode, encode, rates, rules, trading, verdicts
-from venues.kraken.checksum import checksum
+from venues.kraken.checksum import checksum, queue_checksum
 
 MARKET_LINE: Final = "market"
 TRADE_LINE: Final = "trade"
+ORDERS_URL: Final = "level3"
+"""Where the market line stands instead, for a run whose books are told order by order."""
 
 PING_NS: Final = 20 * NS_PER_S
 """Twice in the minute after which the venue closes what is inactive ("Connection times out"), and
@@ -111,7 +113,7 @@ class SpotAdapter:
         self.encode = self._encoder.encode
         """See ``core.model.venue.Adapter.encode``; bound once, like ``decode``."""
         self._lines = (
-            _line(MARKET_LINE, _url(subscription, MARKET_LINE), Role.MARKET),
+            _line(MARKET_LINE, _market_url(subscription), Role.MARKET),
             _line(TRADE_LINE, _url(subscription, TRADE_LINE), Role.ORDERS, Role.ACCOUNT),
         )
 
@@ -145,6 +147,12 @@ class SpotAdapter:
     def book_feed(self, instrument: Instrument) -> BookFeed:
         """Return how a book is told; see ``core.model.venue.Adapter.book_feed``."""
         decimals = rules.price_decimals(instrument, self._names.decimals)
+        if Stream.ORDERS in self._subscription.streams:
+            return BookFeed(
+                sync=SyncKind.CHECKSUMMED,
+                depth=encode.QUEUE_DEPTH,
+                queues=queue_checksum(instrument.tick, instrument.lot, decimals),
+            )
         return BookFeed(
             sync=SyncKind.CHECKSUMMED,
             depth=encode.DEPTH,
@@ -156,6 +164,8 @@ class SpotAdapter:
         if line == decode.TRADE:
             return _PRIVATE_SCRIPT
         streams = encode.feeds(self._subscription.streams)
+        if Stream.ORDERS in streams:
+            return (Logon(), SubscribeMarket((Stream.ORDERS,)))
         return tuple(SubscribeMarket((stream,)) for stream in streams)
 
     def symbol_of(self, base: str, quote: str) -> str:
@@ -247,6 +257,12 @@ def _capabilities(subscription: Subscription) -> Capabilities:
         truth=Truth.BALANCES,
         rising_ids=False,
     )
+
+
+def _market_url(subscription: Subscription) -> str:
+    """Return where the market is told: single orders have a place of their own, if it is stated."""
+    told = Stream.ORDERS in subscription.streams and ORDERS_URL in subscription.line_urls
+    return _url(subscription, ORDERS_URL if told else MARKET_LINE)
 
 
 def _url(subscription: Subscription, name: str) -> str:

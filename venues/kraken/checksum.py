@@ -15,7 +15,7 @@ from itertools import chain
 from typing import Final
 from zlib import crc32
 
-from core.model.events import Levels
+from core.model.events import Levels, Queues
 from core.model.units import Grid
 
 NO_CHECKSUM: Final = -1
@@ -40,6 +40,24 @@ def checksum(tick: Grid, lot: Grid, price_decimals: int) -> Callable[[Levels, Le
         )
 
     return of_levels
+
+
+def queue_checksum(tick: Grid, lot: Grid, price_decimals: int) -> Callable[[Queues, Queues], int]:
+    """Return the checksum of the orders in these levels, best price first and first come first.
+
+    Source: docs.kraken.com, "L3 checksum (WebSocket v2)": as that of levels, with each order of a
+    level by itself.
+    """
+    of_levels = checksum(tick, lot, price_decimals)
+
+    def of_queues(bids: Queues, asks: Queues) -> int:
+        return of_levels(_each(bids), _each(asks))
+
+    return of_queues
+
+
+def _each(queues: Queues) -> Levels:
+    return [(ticks, lots) for ticks, queue in queues for lots in queue]
 
 
 _USUAL: Final = "%d" * 40

@@ -43,7 +43,7 @@ from core.model.instrument import Instrument
 from venues.kit import messages
 from venues.kit.literals import Counts
 from venues.kit.times import rfc3339_ns
-from venues.kraken import answers, executions, facts, rates, rules, schema, verdicts
+from venues.kraken import answers, executions, facts, level3, rates, rules, schema, verdicts
 from venues.kraken.checksum import NO_CHECKSUM
 from venues.kraken.executions import Execution
 
@@ -132,6 +132,7 @@ class Decoder:
         self._executions = executions.Executions(self._instruments)
         self._channels: dict[bytes, Take] = {
             b"book": self._take_book,
+            b"level3": self._take_orders,
             b"ticker": self._take_ticker,
             b"trade": self._take_trades,
             b"heartbeat": _take_heartbeat,
@@ -241,6 +242,12 @@ class Decoder:
             else:
                 venue_ns = rfc3339_ns(told.timestamp)
                 events.append(BookDelta(feed.index, 0, 0, bids, asks, venue_ns, checksum))
+
+    def _take_orders(self, payload: bytes, events: list[Event]) -> None:
+        message = level3.read(payload)
+        for one in message.data:
+            feed = self._feed(one.symbol)
+            events.append(level3.told(message.type, one, feed.index, feed.prices, feed.sizes))
 
     def _take_ticker(self, payload: bytes, events: list[Event]) -> None:
         for told in _ticker(payload).data:

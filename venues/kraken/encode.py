@@ -50,7 +50,15 @@ from venues.kraken import decode, history, rules, trading
 DEPTH: Final = 100
 """Levels a side that are subscribed to, of 10, 25, 100, 500 and 1000."""
 
+QUEUE_DEPTH: Final = 100
+"""Levels a side whose orders are told, of 10, 100 and 1000."""
+
+MOST_QUEUES: Final = 8
+"""Symbols whose orders can be asked for at once: each counts 25 of the 200 a second that an account
+of the lower tiers may ask for ("Orders (Level 3)")."""
+
 _CHANNELS: Final[dict[Stream, str]] = {
+    Stream.ORDERS: f'"channel":"level3","depth":{QUEUE_DEPTH},"snapshot":true',
     Stream.DEPTH: f'"channel":"book","depth":{DEPTH},"snapshot":true',
     Stream.TOP: '"channel":"ticker","event_trigger":"bbo","snapshot":true',
     Stream.TRADES: '"channel":"trade","snapshot":false',
@@ -74,10 +82,25 @@ def feeds(streams: Iterable[Stream]) -> tuple[Stream, ...]:
     return tuple(s for s in wanted if s is not Stream.TOP or Stream.DEPTH not in wanted)
 
 
+def _check_streams(subscription: Subscription) -> None:
+    """Raises ``BadConfig`` where single orders are wanted and cannot be had."""
+    if Stream.ORDERS not in subscription.streams:
+        return
+    if len(subscription.streams) > 1:
+        raise BadConfig(
+            'streams: Kraken tells "orders" on a connection of its own, which tells nothing else; '
+            "take the others out"
+        )
+    if not subscription.session_logon:
+        raise BadConfig('streams: Kraken tells "orders" to accounts alone; state a key file')
+    if len(subscription.symbols) > MOST_QUEUES:
+        raise BadConfig(f'symbols: with "orders" Kraken takes {MOST_QUEUES} of them at most')
+
+
 class Encoder:
     """Encodes the commands of one run; holds nothing but what it learned of the instruments."""
 
-    __slots__ = ("_instruments", "_subscription", "_valid_ns")
+    __slots__ = ("_books", "_instruments", "_subscription", "_valid_ns")
 
     def __init__(self, subscription: Subscription) -> None:
         """Raises ``BadConfig`` for symbols that are none of the venue's."""
@@ -86,6 +109,8 @@ class Encoder:
                 raise BadConfig(
                     f"symbols: {symbol!r} is no symbol of Kraken; they are written as in BTC/USD"
                 )
+        _check_streams(subscription)
+        self._books = Stream.ORDERS if Stream.ORDERS in subscription.streams else Stream.DEPTH
         self._subscription = subscription
         self._instruments: dict[int, Instrument] = {}
         self._valid_ns = subscription.request_expiry_ms * NS_PER_MS
@@ -123,9 +148,9 @@ class Encoder:
             case SubscribeMarket(streams):
                 return self._subscribe_market(streams, request_id)
             case SubscribeBook(index):
-                return _subscription("subscribe", Stream.DEPTH, [self._symbol(index)], request_id)
+                return _subscription("subscribe", self._books, [self._symbol(index)], request_id)
             case UnsubscribeBook(index):
-                return _subscription("unsubscribe", Stream.DEPTH, [self._symbol(index)], request_id)
+                return _subscription("unsubscribe", self._books, [self._symbol(index)], request_id)
             case Ping():
                 body = f'{{"method":"ping","req_id":{request_id}}}'
                 return WireRequest(decode.MARKET, body.encode())
@@ -197,5 +222,12 @@ def _subscription(
     """Return a request about one channel; each of its symbols is answered by itself."""
     named = [f'"{symbol}"' for symbol in symbols]
     params = f'{_CHANNELS[stream]},"symbol":[{",".join(named)}]'
-    body = f'{{"method":"{method}","params":{{{params}}},"req_id":{request_id}}}'
-    return WireRequest(decode.MARKET, body.encode(), replies=len(named))
+    head = f'{{"method":"{method}","params":{{{params}'
+    if stream is not Stream.ORDERS:
+        body = f'{head}}},"req_id":{request_id}}}'
+        return WireRequest(decode.MARKET, body.encode(), replies=len(named))
+    head += ',"token":"'
+    body = f'{head}"}},"req_id":{request_id}}}'
+    return WireRequest(
+        decode.MARKET, body.encode(), b"token", len(head.encode()), replies=len(named)
+    )

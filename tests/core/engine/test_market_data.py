@@ -89,6 +89,7 @@ class House:
         self.data = MarketData(
             table=InstrumentTable([instrument()]),
             turn=self.turn,
+            queues={},
             books=[],
             with_depth=depth,
             feed_of=lambda instrument: BookFeed(sync=SyncKind.BRIDGED),

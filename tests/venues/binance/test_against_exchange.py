@@ -99,7 +99,7 @@ class Run:
         self.adapter = SpotAdapter(
             Subscription(
                 symbols=("BTCUSDT",),
-                streams=tuple(Stream),
+                streams=(Stream.TOP, Stream.DEPTH, Stream.TRADES),
                 rest_url="",
                 line_urls={"market": "ws://localhost", "trade": "ws://localhost/ws-api/v3"},
                 session_logon=logs_on,

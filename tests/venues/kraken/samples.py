@@ -96,6 +96,7 @@ ADDED = {
     "order_qty": 1.25,
     "limit_price": 37_500.0,
     "cl_ord_id": private.NAME,
+    "fee_preference": "quote",
     "symbol": "BTC/USD",
     "deadline": "2023-11-14T22:13:25.000Z",
     "token": "",

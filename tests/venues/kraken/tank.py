@@ -29,6 +29,8 @@ LOTS = 1_000_000
 class KrakenTank(Tank):
     """A world with one engine and one exchange in it; nobody trades but who is told to."""
 
+    market_path = "/v2"
+
     def __init__(self, **options: Any) -> None:
         now_ns = 1_790_000_000 * 10**9
         venue: Any = Venue(now_ns, rate=0.0)
@@ -51,7 +53,8 @@ class KrakenTank(Tank):
 
     def _start(self, boot: int, restored: Restored | None) -> None:
         text = self.config_text.replace('venue = "binance"', 'venue = "kraken"')
-        text = text.replace("/ws-api/v3", "/auth/v2").replace("127.0.0.1:2", "127.0.0.1:2/v2", 1)
+        text = text.replace("/ws-api/v3", "/auth/v2")
+        text = text.replace("127.0.0.1:2", f"127.0.0.1:2{self.market_path}", 1)
         self.config_text = text
         self._loaded = config.load(text, "tank.toml")
         super()._start(boot, restored)

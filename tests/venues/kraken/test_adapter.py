@@ -22,6 +22,7 @@ def test_the_endpoints_are_those_of_the_documentation() -> None:
     assert live.lines == {
         "market": "wss://ws.kraken.com/v2",
         "trade": "wss://ws-auth.kraken.com/v2",
+        "level3": "wss://ws-l3.kraken.com/v2",
     }
     assert Environment.TESTNET not in VENUE.endpoints, "the venue has none for spot"
 
