@@ -606,6 +606,8 @@ class Orders:
         """Take price and size from a report, unless it may be of before they were changed."""
         if not report.size_lots:
             return
+        if order.terms is _INHERITED:  # a former boot may have had it made larger
+            order.placed_lots = max(order.placed_lots, report.size_lots)
         if report.source not in _MAY_LAG:
             order.terms = _MOVED
         elif order.terms is not _INHERITED:
@@ -787,7 +789,7 @@ class Orders:
     def _settle(self, order: Order, before: tuple[int, int, int]) -> None:
         """Derive the state from the evidence, and move sums and places accordingly."""
         most_lots = order.most_lots if order.amend_lots else order.size_lots
-        if order.filled_lots >= most_lots:
+        if order.filled_lots >= most_lots and order.terms is not _INHERITED:
             order.evidence |= _FILLED
         order.state = state = STATES[order.evidence]
         if state.terminal:
@@ -795,7 +797,8 @@ class Orders:
             order.open_lots = 0
             self._drop_amend(order)
         else:
-            order.open_lots = most_lots - order.filled_lots
+            open_lots = most_lots - order.filled_lots
+            order.open_lots = open_lots if open_lots > 0 else 0
         after = order.quantities
         if after != before:
             self._count(order, before, after)
@@ -916,6 +919,8 @@ def _overfilled(order: Order) -> str:
     An amend to less than a fill has left that crossed it ends the order, with more filled than
     its new size: that is no contradiction as long as it is no more than was ever asked for.
     """
+    if order.terms is _INHERITED:
+        return ""  # to what size a former boot had it made, only the venue knows
     ended = order.evidence & (_ENDED if order.terms else _EXPIRED)
     may_lots = order.placed_lots if ended else order.most_lots
     return (

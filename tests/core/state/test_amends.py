@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.model.commands import OrderKind, Place, TimeInForce
-from core.model.events import Change, Fill, OrderReport, Side, Source, VenueStatus
+from core.model.events import Change, Fill, FillReport, OrderReport, Side, Source, VenueStatus
 from core.model.views import OrderState
 from core.state.orders import Order, Orders
 from venues.kit.names import Prefixed
@@ -193,3 +193,34 @@ def test_a_smaller_size_where_nothing_was_moved_counts_whoever_tells_it() -> Non
     assert order.open_lots == 10
     orders.on_report(told(order, 100, 4, QUERY))
     assert order.open_lots == 4
+
+
+def inherited() -> tuple[Orders, Order]:
+    """An order of 10 that a former boot has placed, and may have had made larger."""
+    orders = Orders(Prefixed("hx-", 2), reprices=True)
+    place = Place(0, "hx-1-0-1", Side.BUY, OrderKind.LIMIT, TimeInForce.GTC, 100, 10)
+    return orders, orders.resume(place, 1, "77", 0, 0, ())
+
+
+@pytest.mark.parametrize("source", [STREAM, QUERY])
+def test_an_order_that_a_former_boot_had_made_larger_ends_with_more_filled_than_was_placed(
+    source: Source,
+) -> None:
+    orders, order = inherited()
+    ended = told(order, 95, 26, source, status=VenueStatus.CANCELED, filled_lots=16)
+    folded = orders.on_report(ended)
+    assert folded is not None
+    assert not folded.contradiction
+    assert (order.state, order.filled_lots) == (OrderState.CANCELED, 16)
+
+
+def test_fills_of_an_inherited_order_are_no_word_on_its_size() -> None:
+    orders, order = inherited()
+    for trade_id, lots in ((1, 10), (2, 6)):
+        folded = orders.on_fill(FillReport(0, "77", Side.BUY, fill(trade_id, lots)))
+        assert folded is not None
+        assert not folded.contradiction
+    assert (order.state, order.open_lots) == (OrderState.LIVE, 0)
+    orders.on_report(told(order, 95, 26, QUERY, filled_lots=16))
+    assert (order.state, order.open_lots) == (OrderState.LIVE, 10)
+    assert orders.exposure(0).open_buy_lots == 10

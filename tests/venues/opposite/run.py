@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 
 import venues
+from core.engine.checkpoint import Notes, Restored
 from core.engine.engine import Engine
 from core.engine.replay import Tally, replay
 from core.model import config
@@ -76,20 +77,48 @@ class Run:
         self._standing: dict[int, Session] = {}
         self._kept: set[int] = set()
         self._config = config.load(CONFIG + strategy, "run.toml")
+        self._notes = Notes()
+        self._boot = 0
+        self._begin(None)
+        self.at(0, self._step_venue)
+
+    def _begin(self, restored: Restored | None) -> None:
+        self._boot += 1
+        self.alive = True
+        self.has_left = False
         self.journal = MemoryJournal()
         self.hops = Hops()
         self.house = self._house()
         self.engine: Engine = self.house.engine(self, self._stamp, self.journal, self.hops)
-        self.at(0, lambda: self.engine.start(self.now_ns))
-        self.at(0, self._step_venue)
+        if restored is not None:
+            self.engine.restore(restored, self.now_ns)
+        self._soon(0, lambda: self.engine.start(self.now_ns))
 
     def _house(self) -> app.House:
         kind = self.venue.key_kind(KEYS)
-        return app.house(self._config, "run.toml", scope="h123-", boot=1, seed=7, key=kind)
+        return app.house(self._config, "run.toml", scope="h123-", boot=self._boot, seed=7, key=kind)
 
     def replayed(self) -> Tally:
-        """Feed the records through the same code once more."""
+        """Feed the records of this boot through the same code once more."""
         return replay(self.journal.records, self._house().engine)
+
+    def killed(self, seconds: float) -> None:
+        """The process is gone between two steps, and starts again after a while."""
+        self.alive = False
+        for session in self._standing.values():
+            self.exchange.closed(session, self.venue_ns)
+        self._standing.clear()
+        self._kept.clear()
+        self._notes.begin(self._boot)
+        for record in self.journal.records:
+            self._notes.read(record)
+        self.run(seconds)
+        self._begin(self._notes.restored())
+
+    def _soon(self, delay_ns: int, what: Callable[[], None]) -> None:
+        """Have something happen to this boot, as long as it lives."""
+        engine = self.engine
+        self.at(delay_ns, lambda: what() if self.alive and self.engine is engine else None)
 
     # -- time ----------------------------------------------------------------------------------
 
@@ -99,7 +128,7 @@ class Run:
     def run(self, seconds: float) -> Run:
         until_ns = self.now_ns + int(seconds * NS_PER_S)
         while True:
-            due_ns = self.engine.timers.next_due_ns
+            due_ns = self.engine.timers.next_due_ns if self.alive else until_ns + 1
             when_ns = self._heap[0][0]
             if min(due_ns, when_ns) > until_ns:
                 break
@@ -142,22 +171,22 @@ class Run:
         if session is None:
             return
         self.exchange.closed(session, self.venue_ns)
-        self.at(0, lambda: self.engine.on_down(link, reason, self.now_ns))
+        self._soon(0, lambda: self.engine.on_down(link, reason, self.now_ns))
         if link in self._kept:
-            self.at(REDIAL_NS, partial(self._dial, link))
+            self._soon(REDIAL_NS, partial(self._dial, link))
 
     def _dial(self, link: int) -> None:
         if link in self._standing or link not in self._kept:
             return
         if not self.dials_allowed:
-            self.at(REDIAL_NS, partial(self._dial, link))
+            self._soon(REDIAL_NS, partial(self._dial, link))
             return
 
         def say(payload: bytes) -> None:
-            self.at(LATENCY_NS, partial(self._arrive, link, session, payload))
+            self._soon(LATENCY_NS, partial(self._arrive, link, session, payload))
 
         def cut(why: str) -> None:
-            self.at(0, lambda: self.cut(link, why))
+            self._soon(0, lambda: self.cut(link, why))
 
         line = link % len(self.house.adapter.lines)
         session = Session(line, say, cut, self.venue_ns)
@@ -178,14 +207,14 @@ class Run:
 
     def dial(self, link: int) -> None:
         self._kept.add(link)
-        self.at(LATENCY_NS, partial(self._dial, link))
+        self._soon(LATENCY_NS, partial(self._dial, link))
 
     def retire(self, link: int, reason: str) -> None:
         self._kept.discard(link)
-        self.at(0, lambda: self.cut(link, reason))
+        self._soon(0, lambda: self.cut(link, reason))
 
     def drop(self, link: int, reason: str, *, redial_now: bool) -> None:
-        self.at(0, lambda: self.cut(link, reason))
+        self._soon(0, lambda: self.cut(link, reason))
 
     def sign(self, request: WireRequest) -> bytes:
         return self.signer.wire(request)
@@ -199,20 +228,20 @@ class Run:
         )
         for payload in messages:
             if session is not None:
-                self.at(LATENCY_NS, partial(self._receive, session, payload))
+                self._soon(LATENCY_NS, partial(self._receive, session, payload))
 
     def _receive(self, session: Session, payload: bytes) -> None:
         if session in self.exchange.sessions and not (self.lost and self.lost in payload):
             self.exchange.receive(session, payload, self.venue_ns)
 
     def ask(self, request_id: int, request: HttpRequest) -> None:
-        self.at(LATENCY_NS, partial(self._post, request_id, request))
+        self._soon(LATENCY_NS, partial(self._post, request_id, request))
 
     def _post(self, request_id: int, request: HttpRequest) -> None:
         left = request.leaving(self.signer, self.now_ns)
         status, body = self.exchange.post(dict(left.headers), left.body, self.venue_ns)
         answer = self.signer.take(request, HttpAnswer(status, {}, body))
-        self.at(
+        self._soon(
             LATENCY_NS,
             lambda: self.engine.on_answer(request_id, status, {}, answer.body, self.now_ns),
         )

@@ -239,3 +239,28 @@ def test_an_inverse_position_is_closed_in_full_on_the_way_out(
     assert run.engine.flattening.verdict == "flat"
     assert run.engine.positions[1].lots == 0
     assert "NO_SUCH_PRICE" not in run.exchange.refusals
+
+
+@pytest.mark.parametrize("answers", [OPPOSITE, BINANCE], ids=["opposite", "alike"])
+def test_a_run_that_was_killed_goes_on_from_what_it_has_left(
+    answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(answers, monkeypatch)
+    for down_s in (0.2, 3, 20):
+        run.run(8)
+        run.killed(down_s)
+        before = len(run.exchange.fills)
+        run.run_until(lambda before=before: len(run.exchange.fills) > before + 3)  # type: ignore[misc]
+    has_traded(run.leave())
+
+
+def test_fills_that_nobody_heard_are_found_on_pages_in_no_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Orders outlive the connection here, so that they trade while nobody is there."""
+    run = Run(replace(OPPOSITE, dies_with_connection=False), monkeypatch).run(10)
+    before = len(run.exchange.fills)
+    run.killed(20)
+    assert len(run.exchange.fills) > before + 3, "more than a page has"
+    run.run_until(lambda: run.engine.recovery.reconciled)
+    has_traded(run.leave())
