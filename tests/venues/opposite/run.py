@@ -69,7 +69,6 @@ class Run:
         self.log_lines: list[str] = []
         self.has_left = False
         self.stopped = ""
-        self.dials_allowed = True
         self.lost = b""
         """What has these words in it is lost on its way to the exchange."""
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
@@ -177,9 +176,6 @@ class Run:
 
     def _dial(self, link: int) -> None:
         if link in self._standing or link not in self._kept:
-            return
-        if not self.dials_allowed:
-            self._soon(REDIAL_NS, partial(self._dial, link))
             return
 
         def say(payload: bytes) -> None:
