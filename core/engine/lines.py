@@ -22,7 +22,7 @@ from core.engine.outbound import Door, Outbound
 from core.engine.overlap import Overlap
 from core.engine.recovery import Recovery
 from core.engine.turn import Recorder, Turn
-from core.model.commands import Logon, SubscribeMarket, SubscribePrivate
+from core.model.commands import Logon, SubscribeMarket, SubscribePrivate, SubscribeStatus
 from core.model.errors import RemoteFault
 from core.model.events import Notice, Numbered, Reply, Verdict
 from core.model.units import NS_PER_S
@@ -43,7 +43,7 @@ MEET_NS: Final = 30 * NS_PER_S
 """How long a new connection may take to continue the old one: the wait for the other lines, and
 ten times what a slow feed is behind. Another one is dialled then."""
 
-_STEPS = (Logon, SubscribeMarket, SubscribePrivate)
+_STEPS = (Logon, SubscribeMarket, SubscribePrivate, SubscribeStatus)
 
 
 class Lines:

@@ -30,6 +30,7 @@ from core.model.commands import (
     Riskless,
     SubscribeMarket,
     SubscribePrivate,
+    SubscribeStatus,
     TimeInForce,
 )
 from core.model.errors import JournalFailed, Misuse
@@ -58,6 +59,7 @@ _SHARES: dict[type[Command], Share] = {
     Ping: Share.PROOF,
     SubscribeMarket: Share.PROOF,
     SubscribePrivate: Share.PROOF,
+    SubscribeStatus: Share.PROOF,
 }
 """On whose account a command leaves that needs no approval; all others are questions."""
 

@@ -17,6 +17,7 @@ from core.engine.outbound import Outbound
 from core.engine.turn import Turn
 from core.model.commands import FetchInstruments, FetchPrice, FetchTime, Ping
 from core.model.events import (
+    NO_INSTRUMENT,
     InstrumentsReport,
     LimitsReport,
     Reply,
@@ -220,7 +221,10 @@ class ReferenceData:
         return self._status.trading is Trading.HALTED or self._status.maintenance_near
 
     def on_trading_status(self, status: TradingStatus) -> None:
-        """The venue has begun, or ended, to allow less on all it has."""
+        """The venue has begun, or ended, to allow less: on all it has, or on one instrument."""
+        if status.instrument != NO_INSTRUMENT:
+            self._on_instrument_status(status)
+            return
         if status.trading is not self._status.trading:
             self._log(f"the venue is {status.text}: {status.trading}")
         if status.maintenance_near and not self._status.maintenance_near:
@@ -228,6 +232,15 @@ class ReferenceData:
         self._status = status
         for instrument in self._told:
             self._table.put(instrument.under(status.trading, status.text))
+
+    def _on_instrument_status(self, status: TradingStatus) -> None:
+        known = self._told[status.instrument]
+        if status.text == known.venue_status:
+            return
+        self._log(f"{known.symbol} is {status.text} at the venue: {status.trading}")
+        told = replace(known, trading=status.trading, venue_status=status.text)
+        self._told[status.instrument] = told
+        self._table.put(told.under(self._status.trading, self._status.text))
 
     def on_limits(self, report: LimitsReport) -> None:
         self._throttle.renew(report.limits)

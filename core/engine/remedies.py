@@ -27,6 +27,7 @@ from core.model.commands import (
     SetDeadMan,
     SubscribeMarket,
     SubscribePrivate,
+    SubscribeStatus,
 )
 from core.model.events import NO_INSTRUMENT, ReplaceOutcome, Reply, Side, Verdict, outcomes
 from core.model.halts import WHOLE_RUN, HaltKind
@@ -52,6 +53,7 @@ _OPENING = (
     SetDeadMan,
     SubscribeMarket,
     SubscribePrivate,
+    SubscribeStatus,
 )
 """What a start, its lines and prices ask by themselves, and give up by themselves."""
 

@@ -252,6 +252,10 @@ class SubscribeMarket(Riskless, frozen=True, gc=False):
     streams: tuple[Stream, ...] = ()
 
 
+class SubscribeStatus(Riskless, frozen=True, gc=False):
+    """Subscribe to what the venue allows on each instrument, where it tells of changes at once."""
+
+
 class SubscribePrivate(Riskless, frozen=True, gc=False):
     """Subscribe to the account's own events on the connection it is sent on.
 

@@ -373,15 +373,18 @@ class InstrumentsReport(Event, frozen=True):
 
 
 class TradingStatus(Event, frozen=True):
-    """What the venue as a whole allows from now on; ``text`` is its own word for it.
+    """What the venue as a whole, or on one instrument, allows from now on; ``text`` is its own word
+    for it.
 
-    An instrument that allows less keeps its own state.
+    An instrument that allows less than the whole keeps its own state.
     """
 
     trading: Trading
     text: str
     maintenance_near: bool = False
     """Whether the venue says that planned work on what trades is minutes away."""
+    instrument: int = NO_INSTRUMENT
+    """The one that it is about, where it is not the venue as a whole."""
 
 
 class Rule(StrEnum):

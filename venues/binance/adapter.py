@@ -36,6 +36,7 @@ from core.model.commands import (
     SubscribeBook,
     SubscribeMarket,
     SubscribePrivate,
+    SubscribeStatus,
     TestPlace,
     TimeInForce,
     UnsubscribeBook,
@@ -117,7 +118,9 @@ ALL_OPEN_ORDERS_WEIGHT: Final = 80
 _COSTS: Final[dict[type[Command], Costs]] = {
     Place: _ORDER,
     Replace: _ORDER,
-    **dict.fromkeys((SubscribeMarket, SubscribeBook, UnsubscribeBook, Ping, SetDeadMan), ()),
+    **dict.fromkeys(
+        (SubscribeMarket, SubscribeBook, SubscribeStatus, UnsubscribeBook, Ping, SetDeadMan), ()
+    ),
     **dict.fromkeys((PlaceMany, CancelMany), ()),  # it has no batches: never asked for
     **{kind: (("weight", weight), ("raw", 1)) for kind, weight in _WEIGHTS.items()},
 }

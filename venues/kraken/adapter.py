@@ -29,6 +29,7 @@ from core.model.commands import (
     Riskless,
     SubscribeMarket,
     SubscribePrivate,
+    SubscribeStatus,
     TestPlace,
 )
 from core.model.errors import BadConfig
@@ -166,7 +167,7 @@ class SpotAdapter:
         streams = encode.feeds(self._subscription.streams)
         if Stream.ORDERS in streams:
             return (Logon(), SubscribeMarket((Stream.ORDERS,)))
-        return tuple(SubscribeMarket((stream,)) for stream in streams)
+        return (*(SubscribeMarket((stream,)) for stream in streams), SubscribeStatus())
 
     def symbol_of(self, base: str, quote: str) -> str:
         """Return the name of a pair: both assets, with a slash between them."""

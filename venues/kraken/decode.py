@@ -64,6 +64,7 @@ _book = messages.decoder(schema.BookMessage)
 _ticker = messages.decoder(schema.TickerMessage)
 _trade = messages.decoder(schema.TradeMessage)
 _status = messages.decoder(schema.StatusMessage)
+_pairs = messages.decoder(schema.PairsMessage)
 _answer = messages.decoder(schema.Answer)
 _pong = messages.decoder(schema.Pong)
 
@@ -132,6 +133,7 @@ class Decoder:
         self._executions = executions.Executions(self._instruments)
         self._channels: dict[bytes, Take] = {
             b"book": self._take_book,
+            b"instrument": self._take_pairs,
             b"level3": self._take_orders,
             b"ticker": self._take_ticker,
             b"trade": self._take_trades,
@@ -242,6 +244,14 @@ class Decoder:
             else:
                 venue_ns = rfc3339_ns(told.timestamp)
                 events.append(BookDelta(feed.index, 0, 0, bids, asks, venue_ns, checksum))
+
+    def _take_pairs(self, payload: bytes, events: list[Event]) -> None:
+        """Append what our pairs allow: every pair of the venue is told of."""
+        for told in _pairs(payload).data.pairs:
+            feed = self._feeds.get(told.symbol)
+            if feed is not None:
+                trading, text = rules.trading_of(told.status), told.status[:40]
+                events.append(TradingStatus(trading, text, instrument=feed.index))
 
     def _take_orders(self, payload: bytes, events: list[Event]) -> None:
         message = level3.read(payload)

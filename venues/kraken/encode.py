@@ -36,6 +36,7 @@ from core.model.commands import (
     SubscribeBook,
     SubscribeMarket,
     SubscribePrivate,
+    SubscribeStatus,
     TestPlace,
     UnsubscribeBook,
 )
@@ -145,6 +146,10 @@ class Encoder:
                 if subscribe is None:
                     raise Misuse(f"{channel!r} is no channel of the account's own")
                 return subscribe(request_id)
+            case SubscribeStatus():
+                params = '"channel":"instrument","snapshot":true'
+                body = f'{{"method":"subscribe","params":{{{params}}},"req_id":{request_id}}}'
+                return WireRequest(decode.MARKET, body.encode())
             case SubscribeMarket(streams):
                 return self._subscribe_market(streams, request_id)
             case SubscribeBook(index):

@@ -113,6 +113,19 @@ class StatusMessage(Struct, frozen=True, gc=False):
     data: list[Status]
 
 
+class PairStatus(Struct, frozen=True, gc=False):
+    symbol: str
+    status: str
+
+
+class Pairs(Struct, frozen=True, gc=False):
+    pairs: list[PairStatus]
+
+
+class PairsMessage(Struct, frozen=True, gc=False):
+    data: Pairs
+
+
 # -- REST --------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from core.model.commands import (
     SetDeadMan,
     SubscribeBook,
     SubscribeMarket,
+    SubscribeStatus,
     UnsubscribeBook,
 )
 from core.model.events import FRAMES, NO_INSTRUMENT, Rule, Scope
@@ -66,7 +67,7 @@ def test_every_environment_has_both_lines_and_verified_tls() -> None:
 ROOTS = ("Command", "Riskless")
 OF_THE_MARKET_LINE = (SubscribeMarket, SubscribeBook, UnsubscribeBook, Ping)
 """Frames there count against that connection alone. The first is all that is ever sent."""
-NEVER_SENT = (SetDeadMan, PlaceMany, CancelMany)
+NEVER_SENT = (SetDeadMan, SubscribeStatus, PlaceMany, CancelMany)
 """The venue has no such timer, and takes no several orders in one request."""
 
 

@@ -18,6 +18,7 @@ from core.model.commands import (
     SubscribeBook,
     SubscribeMarket,
     SubscribePrivate,
+    SubscribeStatus,
     UnsubscribeBook,
 )
 from core.model.errors import BadConfig, Misuse
@@ -68,7 +69,8 @@ def test_no_best_prices_are_told_beside_whole_books(
     streams: tuple[Stream, ...], script: tuple[Stream, ...]
 ) -> None:
     adapter = world.adapter(streams)
-    assert list(adapter.script(decode.MARKET)) == [SubscribeMarket((one,)) for one in script]
+    steps = [SubscribeMarket((one,)) for one in script]
+    assert list(adapter.script(decode.MARKET)) == [*steps, SubscribeStatus()]
 
 
 def test_one_book_begins_anew_by_itself() -> None:

@@ -86,7 +86,7 @@ class Venue:
 
     def acknowledges(self, request: dict[str, Any], link: int = 0) -> None:
         params = request["params"]
-        for symbol in params["symbol"]:
+        for symbol in params.get("symbol", [""]):
             result = {"channel": params["channel"], "symbol": symbol}
             told = {"method": request["method"], "req_id": request["req_id"], "result": result}
             told |= {"success": True, "time_in": "", "time_out": ""}
@@ -151,7 +151,7 @@ def stamped(payload: bytes, now_ns: int) -> bytes:
 
 
 def subscribed(venue: Venue, link: int = 0) -> None:
-    for channel in ("book", "trade"):
+    for channel in ("book", "trade", "instrument"):
         request = venue.takes()
         assert (request["method"], request["params"]["channel"]) == ("subscribe", channel)
         venue.acknowledges(request, link)
@@ -284,6 +284,33 @@ def test_the_state_of_the_trading_engine_is_that_of_every_pair(venue: Venue) -> 
     assert allowed() == [("cancel_only", "cancel_only")] * 2
     venue.says(world.STATUS)
     assert allowed() == [("open", "online")] * 2
+
+
+def test_what_a_pair_allows_is_told_at_once_and_bounded_by_the_trading_engine(
+    venue: Venue,
+) -> None:
+    subscribed(venue)
+
+    def allowed() -> list[tuple[str, str]]:
+        return [(str(one.trading), one.venue_status) for one in venue.engine.table]
+
+    def pairs(**statuses: str) -> bytes:
+        told = [
+            {"symbol": f"{base}/USD", "status": status, "base": base, "qty_precision": 8}
+            for base, status in statuses.items()
+        ]
+        data = {"assets": [{"id": "USD", "status": "enabled"}], "pairs": told}
+        return world.frame({"channel": "instrument", "type": "update", "data": data})
+
+    venue.says(pairs(BTC="online", MATIC="limit_only", ADA="delisted"))
+    assert allowed() == [("open", "online"), ("limit_only", "limit_only")]
+    venue.says(world.STATUS.replace(b"online", b"post_only"))
+    venue.says(pairs(BTC="cancel_only"))
+    assert allowed() == [("cancel_only", "cancel_only"), ("post_only", "post_only")]
+    venue.says(world.STATUS)
+    assert allowed() == [("cancel_only", "cancel_only"), ("limit_only", "limit_only")]
+    venue.says(pairs(BTC="a word to come", MATIC="online"))
+    assert allowed() == [("halted", "a word to come"), ("open", "online")]
 
 
 def test_a_lost_connection_loses_every_book_and_begins_anew(venue: Venue) -> None:
