@@ -27,7 +27,7 @@ from core.engine.checkpoint import (
 from core.engine.ledger import Ledger
 from core.engine.proof import Proof
 from core.engine.recovery import Recovery
-from core.engine.turn import Baseline, Recorder
+from core.engine.turn import Baseline, Recorder, Turn
 from core.model.commands import Place
 from core.model.errors import OffGrid
 from core.model.halts import WHOLE_RUN, Halt, HaltKind
@@ -64,13 +64,9 @@ class Continuity:
         recovery: Recovery,
         clock: VenueClock,
         placed: Callable[[bytes], tuple[Place, ...]],
-        halts: Callable[[], Sequence[Halt]],
-        halt: Callable[[str, HaltKind], None],
-        halt_instrument: Callable[[int, str, HaltKind], None],
         shared: bool,
         ledger: Ledger,
-        day: Callable[[], Day],
-        resume_day: Callable[[Day | None], None],
+        turn: Turn,
         recorder: Recorder,
         journal: Journal,
         log: Callable[[str], None],
@@ -83,13 +79,9 @@ class Continuity:
         self._recovery = recovery
         self._clock = clock
         self._placed = placed
-        self._halts = halts
-        self._halt = halt
-        self._halt_instrument = halt_instrument
         self._shared = shared
         self._ledger = ledger
-        self._day = day
-        self._resume_day = resume_day
+        self._turn = turn
         self._recorder = recorder
         self._journal = journal
         self._segment = 0
@@ -114,7 +106,7 @@ class Continuity:
     # -- writing -------------------------------------------------------------------------------
 
     def step(self, now_ns: int) -> None:
-        """Write a note when one is due: in each segment of the journal is one.
+        """Have a note written when one is due: in each segment of the journal is one.
 
         Older segments may be deleted at any time, and what the next boot needs with them. What
         nobody tells again, a payment, does not wait for its turn.
@@ -123,17 +115,21 @@ class Continuity:
         if self._ledger.unnoted:
             self._next_ns = min(self._next_ns, self._noted_ns + SOON_NS)
         if now_ns >= self._next_ns or self._journal.segment != self._segment:
-            self.write(now_ns)
+            self._turn.write()
 
-    def write(self, now_ns: int) -> None:
-        """Write a note now, if this boot has proved anything yet.
+    def hand_on(self) -> None:
+        """Write on what the boots before have left: this one has proved nothing yet.
 
-        Until then what the boots before have left is all there is, and the next boot needs it.
+        It is all there is, and the next boot needs it in whatever segment of the journal it looks.
         """
-        if not self._recovery.reconciled_once:
-            if self._restored is not None and self._journal.segment != self._segment:
-                self._keep(checkpoint.RESTORED + checkpoint.encode(self._restored))
-            return
+        if self._restored is not None and self._journal.segment != self._segment:
+            self._keep(checkpoint.RESTORED + checkpoint.encode(self._restored))
+
+    def write(self, now_ns: int, *, halts: Sequence[Halt], day: Day) -> None:
+        """Write what the next boot starts from, with what halts and the result of the day.
+
+        Not before this boot has proved anything: until then it is ``hand_on`` that is due.
+        """
         self._restored = None
         self.noted = True
         self._noted_ns, self._next_ns = now_ns, now_ns + PERIOD_NS
@@ -141,31 +137,28 @@ class Continuity:
             boot=self._boot,
             time_ns=now_ns,
             positions=[*(self._position(row) for row in self._table), *self._unknown],
-            halts=self._lasting_halts(),
+            halts=self._lasting(halts),
             clock_offset_ns=self._clock.offset_ns,
             orders=[self._order(order) for order in self._orders.unsettled()],
             ledger={} if self._shared else self._openings(),
             ledger_opened_ns={} if self._shared else self._ledger.opened_ns(),
-            day=self._day(),
+            day=day,
         )
         self._ledger.unnoted = False
         self._keep(checkpoint.PREFIX + checkpoint.encode(left))
 
-    def said(self, now_ns: int) -> None:
-        """The operator has spoken: what stands now outlives whatever kills us.
+    def said(self, halts: Sequence[Halt]) -> None:
+        """The operator has spoken before this boot has proved anything: it outlives what kills us.
 
-        As long as this boot has proved nothing it is noted beside what the boots before have left.
+        What halts by now is noted beside what the boots before have left.
         """
-        if self._recovery.reconciled_once:
-            self.write(now_ns)
-            return
         found = self._restored or _NOTHING
         to_come = [] if self._is_restored else found.halts
-        self._restored = replace(found, said=[*to_come, *self._lasting_halts()])
+        self._restored = replace(found, said=[*to_come, *self._lasting(halts)])
         self._keep(checkpoint.RESTORED + checkpoint.encode(self._restored))
 
-    def _lasting_halts(self) -> list[HaltNote]:
-        return [self._lasting(halt) for halt in self._halts() if halt.kind in NOTED]
+    def _lasting(self, halts: Sequence[Halt]) -> list[HaltNote]:
+        return [self._halt_note(halt) for halt in halts if halt.kind in NOTED]
 
     def _openings(self) -> dict[str, int]:
         """Return the ledger's openings, without what was traded on symbols that are handed on."""
@@ -253,7 +246,7 @@ class Continuity:
             tif=order.tif,
         )
 
-    def _lasting(self, halt: Halt) -> HaltNote:
+    def _halt_note(self, halt: Halt) -> HaltNote:
         whole = halt.instrument == WHOLE_RUN
         symbol = "" if whole else self._table[halt.instrument].symbol
         return HaltNote(kind=halt.kind, symbol=symbol, why=halt.why)
@@ -268,15 +261,15 @@ class Continuity:
         self._journal.hold()
         self._segment = self._journal.segment
 
-    def restore(self, now_ns: int) -> None:
-        """Start from what was kept: the instruments are known now.
+    def restore(self, now_ns: int) -> Checkpoint | None:
+        """Start from what was kept: the instruments are known now. Returns it, as it was noted.
 
         It is kept on, for the notes of a boot that proves nothing. What cannot be restored is said
-        here, before anything is placed.
+        here, before anything is placed. The orders follow with ``restore_orders``.
         """
         restored, self._is_restored = self._restored, True
         if restored is None:
-            return
+            return None
         left = restored.checkpoint
         if not restored.clean:
             self._wait(restored, now_ns)
@@ -287,10 +280,17 @@ class Continuity:
             else:
                 self._restore_position(row, note)
                 self._orders.expect_above(row.index, note.newest_order, now_ns)
-        self._resume_day(left.day)
         for row in self._table:
             if row.carried:
                 self._carry(row)
+        return left
+
+    def restore_orders(self, now_ns: int) -> None:
+        """Go on with the orders that were left, and with all that halts; positions are there."""
+        restored = self._restored
+        if restored is None:
+            return
+        left = restored.checkpoint
         for order in left.orders:
             self._restore_order(order, restored, now_ns)
         for number in restored.numbers:
@@ -313,7 +313,7 @@ class Continuity:
                 "that it told of may be missing. Hold the position against the venue's, set it "
                 "(hotloop position), then resume (hotloop ctl resume)"
             )
-            self._halt(why, HaltKind.RECORD)
+            self._turn.halt(why, HaltKind.RECORD)
 
     def _wait(self, restored: Restored, now_ns: int) -> None:
         """Have the requests that a dead boot sent last expire before anything is proved.
@@ -374,14 +374,14 @@ class Continuity:
             f"left out of the configuration: its position of {size} {row.base} is "
             "counted on, orders on it are taken out, and none are placed"
         )
-        self._halt_instrument(row.index, why, HaltKind.CARRIED)
+        self._turn.halt_instrument(row.index, why, HaltKind.CARRIED)
 
     def _halt_again(self, note: HaltNote) -> None:
         row = self._table.find(note.symbol)
         if not note.symbol:
-            self._halt(note.why, note.kind)
+            self._turn.halt(note.why, note.kind)
         elif row is not None:
-            self._halt_instrument(row.index, note.why, note.kind)
+            self._turn.halt_instrument(row.index, note.why, note.kind)
 
     def _restore_position(self, row: Instrument, note: PositionNote) -> None:
         regrid = Regrid(note, row)
@@ -397,7 +397,7 @@ class Continuity:
             self._log(f"{grid}: counted in today's {row.tick.step} and {row.lot.step}")
             if not exact:
                 why = f"{grid}, and what it has cost is no whole number in today's"
-                self._halt_instrument(row.index, why, HaltKind.GRID)
+                self._turn.halt_instrument(row.index, why, HaltKind.GRID)
         self._take_over(row.index, note)
         if note.settled is None:
             self._set[row.index] = note
@@ -452,7 +452,7 @@ class Continuity:
             f"{grid}: its position of {_size(note)} is no whole number of today's "
             f"{row.lot.step}. Set it (hotloop position), and start again"
         )
-        self._halt_instrument(row.index, why, HaltKind.GRID)
+        self._turn.halt_instrument(row.index, why, HaltKind.GRID)
 
     def _row(self, symbol: str, client_order_id: str) -> Instrument | None:
         row = self._table.find(symbol)

@@ -322,13 +322,9 @@ class Engine:
             recovery=self.recovery,
             clock=self.clock,
             placed=adapter.placed,
-            halts=self._halts,
-            halt=lambda why, kind: self.gate.halt(why, kind),
-            halt_instrument=lambda row, why, kind: self.gate.halt_instrument(row, why, kind),
             shared=setup.shared,
             ledger=self.ledger,
-            day=lambda: self.profits.note(),
-            resume_day=lambda left: self.profits.restore(left),
+            turn=self.turn,
             recorder=self.recorder,
             journal=journal,
             log=door.log,
@@ -654,9 +650,24 @@ class Engine:
         said = self._controls[verb](why)
         self._follow()
         if verb in self.operator.words:
-            self.continuity.said(now_ns)
+            self._note_word()
         self._end_turn()
         return said or ""
+
+    def write(self) -> None:
+        """Write what the next boot starts from, as far as this one has proved anything."""
+        if self.recovery.reconciled_once:
+            day = self.profits.note()
+            self.continuity.write(self.turn.now_ns, halts=self._halts(), day=day)
+        else:
+            self.continuity.hand_on()
+
+    def _note_word(self) -> None:
+        """The operator has spoken: what stands now outlives whatever kills us."""
+        if self.recovery.reconciled_once:
+            self.write()
+        else:
+            self.continuity.said(self._halts())
 
     def _halts(self) -> list[Halt]:
         """Return what halts the run; while it is being flattened that is the operator's doing."""
@@ -737,7 +748,7 @@ class Engine:
             self.outbound.flush()
             if stopped:
                 self._said_left = True
-                self.continuity.write(self.turn.now_ns)
+                self.write()
                 self._door.left()
         took_ns = self._stamp() - self._began_ns
         if took_ns > TURN_BUDGET_NS:
@@ -831,7 +842,7 @@ class Engine:
                 self.gate.refresh()
             elif turn.writes:
                 turn.writes = False
-                self.continuity.write(turn.now_ns)
+                self.write()
             else:
                 turn.busy = False
                 return
@@ -930,7 +941,13 @@ class Engine:
         """
         if not self.reference_data.on_instruments(report):
             return
-        self.continuity.restore(self.turn.now_ns)
+        now_ns = self.turn.now_ns
+        left = self.continuity.restore(now_ns)
+        if left is not None:
+            self.profits.restore(left.day)
+            self._follow()
+            self.continuity.restore_orders(now_ns)
+            self._follow()
         self.callbacks.call(self.strategy.on_start)
         self._follow()
         self._door.open_lines()

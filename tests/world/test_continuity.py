@@ -352,7 +352,7 @@ def test_the_proof_of_absence_goes_on_where_the_boot_before_had_come_to(noted: b
     sent_ns = w.now_ns
     name = lost_with_its_line(w)
     if noted:
-        w.engine.continuity.write(w.now_ns)
+        w.engine.write()
     again = next_boot(w, moved(crashed(w), ahead_s))
     again.run(0.5)
     again.engine.leave("told to", again.now_ns)
@@ -604,7 +604,7 @@ def test_a_fill_that_was_not_told_is_found_by_the_next_boot_below_however_many_t
     for _ in range(RECENT_IDS + 10):
         w.buy(6_501_000, 20, tif=TimeInForce.IOC)
         w.run(0.22)
-    w.engine.continuity.write(w.now_ns)
+    w.engine.write()
     assert w.engine.positions[0].lots == 20 * (RECENT_IDS + 10)
     again = trading(next_boot(w, top=top))
     again.run(10)

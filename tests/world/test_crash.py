@@ -74,7 +74,7 @@ def story(w: World) -> None:
     w.run(0.01)
     w.buy(6_501_000, 500, tif=TimeInForce.IOC)
     w.run(0.01)
-    w.engine.continuity.write(w.now_ns)
+    w.engine.write()
     resting = w.buy(6_499_500, 1_000)
     w.run(0.01)
     w.other("SELL", "64995.00", "0.003")

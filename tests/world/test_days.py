@@ -56,7 +56,7 @@ def fall(w: World, to: int = 64_000) -> None:
 
 def dead(w: World, seconds: float) -> World:
     """Let time pass without a boot."""
-    w.engine.continuity.write(w.now_ns)
+    w.engine.write()
     w.alive = False
     for link in list(w.links.values()):
         w._close_session(link)
@@ -186,7 +186,7 @@ def spent(w: World) -> World:
 
 def noted(w: World) -> Restored:
     """Return what the next boot begins from, if this one dies before it notes anything more."""
-    w.engine.continuity.write(w.now_ns)
+    w.engine.write()
     return crashed(w)
 
 
