@@ -19,15 +19,11 @@ from core.state.throttle import Throttle
 OLD_NS: Final = 2**62
 """An age that nothing reaches: what costs the same then and at once has one price."""
 
-MAX_AMENDED: Final = 1_000
-"""Amended orders remembered before those that are gone are looked for: more than a venue lets stand
-on an instrument."""
-
 
 class Charges:
     """What commands cost that change orders, or that leave where others have to be cancelled."""
 
-    __slots__ = ("_amended_ns", "_cost", "_first_ns", "_orders", "_throttle", "uniform")
+    __slots__ = ("_cost", "_first_ns", "_orders", "_throttle", "uniform")
 
     def __init__(self, adapter: Adapter, orders: Orders, throttle: Throttle) -> None:
         self._cost = adapter.cost
@@ -35,8 +31,6 @@ class Charges:
         self._throttle = throttle
         self._first_ns = 0
         """When this boot first asked: orders of earlier ones are older, however old they are."""
-        self._amended_ns: dict[str, int] = {}
-        """When an amend of an order last left: its age counts from there."""
         self.uniform = not (
             throttle.keeps or throttle.by_instrument or self._costs_less_with_age(adapter)
         )
@@ -76,16 +70,8 @@ class Charges:
                     kept[kind] += tokens
         return tuple(kept.items())
 
-    def left(self, command: Command, now_ns: int) -> None:
-        """A command has left: the order that it amends is a young one again."""
-        if isinstance(command, Amend):
-            if len(self._amended_ns) >= MAX_AMENDED:
-                alive = {order.client_order_id for order in self._orders.open()}
-                self._amended_ns = {n: at for n, at in self._amended_ns.items() if n in alive}
-            self._amended_ns[command.client_order_id] = now_ns
-
     def _resting_ns(self, order: Order, now_ns: int) -> int:
-        since_ns = self._amended_ns.get(order.client_order_id) or order.sent_ns or self._first_ns
+        since_ns = order.amended_ns or order.sent_ns or self._first_ns
         return max(0, now_ns - since_ns)
 
 

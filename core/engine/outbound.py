@@ -292,8 +292,6 @@ class Outbound:
             self._journaled(_ASK, 0, now_ns, pack(_ask(request_id, request)))
             self._asks.append((request_id, request))
             self.waiting = True
-        if not self._uniform:
-            self._charges.left(command, now_ns)
         asked = Asked(request_id, command, line, now_ns, now_ns + REPLY_NS, costs)
         self.inflight.add(asked, replies)
         self.encode_ns += self._stamp() - began_ns

@@ -236,11 +236,6 @@ class Order(Untracked):
         return filled_lots, open_lots, open_lots + filled_lots - self.traded_lots
 
     @property
-    def most_lots(self) -> int:
-        """Its size, or the larger one that an amend may have given it."""
-        return max(self.size_lots, self.amend_lots)
-
-    @property
     def adopted(self) -> bool:
         """Whether the venue alone has told of it: no note of ours says when it was sent."""
         return not self.sent_ns
@@ -569,13 +564,13 @@ class Orders:
         gone = bool(order.evidence & _GONE) and order.state.terminal
         is_back = gone and report.status in _IS_OPEN
         if not is_back and _adds_nothing(order, report):
-            if order.filled_lots <= order.most_lots:
+            if order.filled_lots <= order.size_lots:
                 return Folded(order, False)
             return Folded(order, False, contradiction=_overfilled(order))
         contradiction = _contradicts(order, report)
         if contradiction:
             return Folded(order, False, contradiction=contradiction)
-        looked = _looks(order)
+        looked = (order.state, order.size_lots, order.filled_lots)
         if is_back:
             order.evidence &= ~_FORGOTTEN
         before = order.quantities
@@ -589,32 +584,38 @@ class Orders:
         order.evidence |= _PROOF[report.status]
         if report.reason > order.reason:
             order.reason = report.reason
+        moved = False
         if order.terms:
-            self._take_terms(order, report)
+            moved = self._take_terms(order, report)
         elif 0 < report.size_lots < order.size_lots:
             order.size_lots = report.size_lots
         if report.filled_lots > order.filled_lots:
             order.filled_lots = report.filled_lots
         fills = self._new_fills(order, claimed + report.fills)
         self._settle(order, before)
-        changed = looked != _looks(order) or bool(fills)
+        changed = (
+            looked != (order.state, order.size_lots, order.filled_lots) or bool(fills) or moved
+        )
         contradiction = _overfilled(order) or _doubled(order, report.venue_order_id)
         reappeared = gone and (bool(fills) or not order.state.terminal)
         return Folded(order, changed, fills, numbered, contradiction, reappeared)
 
-    def _take_terms(self, order: Order, report: OrderReport) -> None:
-        """Take price and size from a report, unless it may be of before they were changed."""
+    def _take_terms(self, order: Order, report: OrderReport) -> bool:
+        """Take price and size from a report, unless it may be of before they were changed.
+
+        Returns whether it stands elsewhere now, or an amend is over.
+        """
         if not report.size_lots:
-            return
+            return False
         if order.terms is _INHERITED:  # a former boot may have had it made larger
             order.placed_lots = max(order.placed_lots, report.size_lots)
         if report.source not in _MAY_LAG:
             order.terms = _MOVED
         elif order.terms is not _INHERITED:
-            return
-        self._stand(order, report.price_ticks, report.size_lots)
+            return False
+        return self._stand(order, report.price_ticks, report.size_lots)
 
-    def _stand(self, order: Order, price_ticks: int, size_lots: int) -> None:
+    def _stand(self, order: Order, price_ticks: int, size_lots: int) -> bool:
         """Have an order stand so; an amend is over where it has led there."""
         moved = price_ticks != order.price_ticks
         over = price_ticks == order.amend_ticks and (moved or size_lots == order.amend_lots)
@@ -624,6 +625,7 @@ class Orders:
         if moved or over:
             exposure = self._exposures[order.instrument]
             exposure.move(order, price_ticks, 0 if over else order.amend_ticks)
+        return moved or over
 
     def on_stands(self, order: Order, report: OrderReport) -> Folded:
         """Take price and size from an answer that was asked for when no amend could be on its way
@@ -788,7 +790,9 @@ class Orders:
 
     def _settle(self, order: Order, before: tuple[int, int, int]) -> None:
         """Derive the state from the evidence, and move sums and places accordingly."""
-        most_lots = order.most_lots if order.amend_lots else order.size_lots
+        most_lots = order.size_lots
+        if order.amend_lots > most_lots:
+            most_lots = order.amend_lots
         if order.filled_lots >= most_lots and order.terms is not _INHERITED:
             order.evidence |= _FILLED
         order.state = state = STATES[order.evidence]
@@ -919,10 +923,10 @@ def _overfilled(order: Order) -> str:
     An amend to less than a fill has left that crossed it ends the order, with more filled than
     its new size: that is no contradiction as long as it is no more than was ever asked for.
     """
-    if order.terms is _INHERITED:
+    if order.filled_lots <= order.size_lots or order.terms is _INHERITED:
         return ""  # to what size a former boot had it made, only the venue knows
     ended = order.evidence & (_ENDED if order.terms else _EXPIRED)
-    may_lots = order.placed_lots if ended else order.most_lots
+    may_lots = order.placed_lots if ended else max(order.size_lots, order.amend_lots)
     return (
         f"order {order.client_order_id} is filled beyond its size"
         if order.filled_lots > may_lots

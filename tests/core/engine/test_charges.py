@@ -9,7 +9,16 @@ import pytest
 
 from core.engine import charges
 from core.engine.charges import Charges
-from core.model.commands import Amend, Cancel, Command, FetchTime, OrderKind, Place, TimeInForce
+from core.model.commands import (
+    Amend,
+    Cancel,
+    CancelMany,
+    Command,
+    FetchTime,
+    OrderKind,
+    Place,
+    TimeInForce,
+)
 from core.model.events import Costs, Limit, Rule, Scope, Side
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import Adapter, cancel_kinds
@@ -55,10 +64,7 @@ class House:
     def sends(self, command: Command, now_ns: int, share: Share) -> bool:
         costs, kept = self.charges.of(command, now_ns), self.charges.kept(command, now_ns)
         instrument = charges.instrument_of(command)
-        taken = self.throttle.take(costs, now_ns, share, instrument, kept)
-        if taken:
-            self.charges.left(command, now_ns)
-        return taken
+        return self.throttle.take(costs, now_ns, share, instrument, kept)
 
     def places(self, now_ns: int, instrument: int = 0) -> Order | None:
         name = self.orders.next_id()
@@ -71,7 +77,10 @@ class House:
 
     def amends(self, order: Order, now_ns: int) -> bool:
         amend = Amend(order.instrument, order.client_order_id, order.venue_order_id, 4)
-        return self.sends(amend, now_ns, Share.ORDER)
+        sent = self.sends(amend, now_ns, Share.ORDER)
+        if sent:
+            self.orders.amend(order, order.price_ticks, 4, now_ns)
+        return sent
 
     def cancels(self, order: Order, now_ns: int) -> bool:
         cancel = Cancel(order.instrument, order.client_order_id, order.venue_order_id)
@@ -103,6 +112,14 @@ def test_an_amend_makes_an_order_young_again(house: House) -> None:
     assert house.amends(order, later_ns)
     cancel = Cancel(0, order.client_order_id, "")
     assert house.charges.of(cancel, later_ns + 2 * NS_PER_S) == (("rate", 8),)
+
+
+def test_cancels_in_one_request_cost_what_each_of_them_does(house: House) -> None:
+    orders = [house.places(START_NS + age_s * NS_PER_S) for age_s in (0, 6)]
+    cancels = tuple(Cancel(0, order.client_order_id, "") for order in orders if order is not None)
+    now_ns = START_NS + 6 * NS_PER_S
+    assert house.charges.of(CancelMany(0, cancels), now_ns) == (("rate", 14),)
+    assert house.charges.kept(CancelMany(0, cancels), now_ns) == ()
 
 
 def test_an_order_of_an_earlier_boot_is_at_least_as_old_as_this_one(house: House) -> None:
@@ -138,16 +155,6 @@ def test_no_more_young_orders_are_placed_than_can_be_cancelled_at_once(house: Ho
     standing = [order for order in placed if order is not None]
     assert len(standing) == 6
     assert all(house.cancels(order, START_NS + NS_PER_MS) for order in standing)
-
-
-def test_amended_orders_that_are_gone_are_forgotten(house: House) -> None:
-    for number in range(2 * charges.MAX_AMENDED):
-        now_ns = START_NS + number * 60 * NS_PER_S
-        order = house.places(now_ns)
-        assert order is not None
-        assert house.amends(order, now_ns)
-        house.ends(order)
-    assert len(house.charges._amended_ns) <= charges.MAX_AMENDED
 
 
 def test_a_venue_with_one_price_for_everything_is_uniform() -> None:
@@ -219,20 +226,17 @@ def test_whatever_was_sent_all_that_is_open_can_be_cancelled_at_once() -> None:
         assert starved(seed) == "", seed
 
 
-@pytest.mark.parametrize("broken", ["kept", "left", "of"])
+@pytest.mark.parametrize("broken", ["kept", "amended", "of"])
 def test_a_reserve_that_is_too_small_is_noticed(
     broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    instead = {
-        "kept": lambda self, command, now_ns: (),
-        "left": lambda self, command, now_ns: None,
-        "of": lambda self, command, now_ns: self._cost(command, 60 * NS_PER_S),
-    }[broken]
-    if broken == "of":
+    if broken == "amended":
+        monkeypatch.setattr(Orders, "amend", lambda self, *amend: None)
+    elif broken == "kept":
+        monkeypatch.setattr(Charges, "kept", lambda self, command, now_ns: ())
+    else:
         kept = Charges.kept
         monkeypatch.setattr(
             Charges, "kept", lambda self, c, now_ns: kept(self, c, now_ns + 60 * NS_PER_S)
         )
-    else:
-        monkeypatch.setattr(Charges, broken, instead)
     assert any(starved(seed) for seed in range(40))

@@ -119,7 +119,6 @@ class Busy:
         if not self.throttle.take(costs, self.now_ns, share, instrument, kept):
             return False
         self.counted.spends(costs, instrument, self.now_ns)
-        self.charges.left(command, self.now_ns)
         return True
 
     def places(self, instrument: int) -> None:
