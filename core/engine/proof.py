@@ -286,7 +286,9 @@ class Proof:
             return
         verdict = reply.verdict
         if verdict not in (_DONE, Verdict.UNKNOWN):
-            self._turn.settle(self._orders.on_amend_refused(order))
+            self._turn.settle(
+                self._orders.on_amend_refused(order, amend.price_ticks, amend.size_lots)
+            )
         self._release(order)
         if verdict in (Verdict.REFUSED, Verdict.ABSENT, Verdict.UNKNOWN):
             self.doubt(order.client_order_id, now_ns)

@@ -107,7 +107,7 @@ class Terms(IntEnum):
 
     FIXED = 0
     """The price is that of its placing, and the smallest size that was told counts: nobody has
-    asked for another price or more."""
+    asked for another price, or for more."""
     INHERITED = 1
     """A former boot may have moved it, so that whatever the venue says counts."""
     MOVED = 2
@@ -506,9 +506,9 @@ class Orders:
     def amend(self, order: Order, price_ticks: int, size_lots: int, now_ns: int) -> None:
         """Count what an amend asks for that has just left beside what stands."""
         order.amended_ns = now_ns
+        if not self._reprices:
+            return  # it only ever becomes smaller: what stands is the worse of both
         if not order.terms:
-            if price_ticks == order.price_ticks and size_lots <= order.size_lots:
-                return  # it only becomes smaller: what stands is the worse of both
             order.lowest_ticks = order.highest_ticks = order.price_ticks
         order.terms = _MOVED
         order.lowest_ticks = min(order.lowest_ticks, price_ticks)
@@ -637,11 +637,15 @@ class Orders:
         self._settle(order, before)
         return Folded(order, looked != _looks(order), contradiction=_overfilled(order))
 
-    def on_amend_refused(self, order: Order) -> Folded:
-        """Fold the venue's proof that it has not made, and will not make, what was asked for."""
+    def on_amend_refused(self, order: Order, price_ticks: int | None, size_lots: int) -> Folded:
+        """Fold the venue's proof that it has not made, and will not make, what was asked for.
+
+        An earlier amend, whose answer was overtaken, says nothing of the one under way.
+        """
         looked, before = _looks(order), order.quantities
-        self._drop_amend(order)
-        self._settle(order, before)
+        if size_lots == order.amend_lots and price_ticks in (None, order.amend_ticks):
+            self._drop_amend(order)
+            self._settle(order, before)
         return Folded(order, looked != _looks(order))
 
     def _drop_amend(self, order: Order) -> None:

@@ -70,7 +70,7 @@ class House:
     """A proof, its orders, and what came of them."""
 
     def __init__(self, *, expiry_ns: int | None = EXPIRY_NS, tells_ns: int = 0) -> None:
-        self.orders = Orders(Prefixed("scope-", 1, 0))
+        self.orders = Orders(Prefixed("scope-", 1, 0), reprices=True)
         self.out = Asking()
         self.turn = Turn(NOW_NS)
         self.log: list[str] = []

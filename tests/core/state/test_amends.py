@@ -15,8 +15,8 @@ from venues.kit.names import Prefixed
 STREAM, QUERY = Source.STREAM, Source.QUERY
 
 
-def live(side: Side = Side.BUY) -> tuple[Orders, Order]:
-    orders = Orders(Prefixed("hx-", 1), reprices=True)
+def live(side: Side = Side.BUY, *, reprices: bool = True) -> tuple[Orders, Order]:
+    orders = Orders(Prefixed("hx-", 1), reprices=reprices)
     place = Place(0, orders.next_id(), side, OrderKind.LIMIT, TimeInForce.GTC, 100, 10)
     order = orders.add(place, 1)
     orders.on_report(told(order, 100, 10))
@@ -58,7 +58,7 @@ def test_both_prices_of_an_offer_count_too() -> None:
     orders, order = live(Side.SELL)
     orders.amend(order, 90, 10, 2)
     assert orders.exposure(0).lowest_sell_ticks() == 90
-    orders.on_amend_refused(order)
+    orders.on_amend_refused(order, 90, 10)
     assert orders.exposure(0).lowest_sell_ticks() == 100
 
 
@@ -79,10 +79,18 @@ def test_an_amend_that_is_told_is_what_stands_and_its_id_stays() -> None:
 def test_a_refused_amend_leaves_the_order_as_it_was() -> None:
     orders, order = live()
     orders.amend(order, 110, 15, 2)
-    assert orders.on_amend_refused(order).changed
+    assert orders.on_amend_refused(order, 110, 15).changed
     assert (order.price_ticks, order.size_lots, order.open_lots) == (100, 10, 10)
     assert orders.exposure(0).open_buy_lots == 10
     assert orders.exposure(0).highest_buy_ticks() == 100
+
+
+def test_the_refusal_of_an_earlier_amend_says_nothing_of_the_one_under_way() -> None:
+    orders, order = live()
+    orders.amend(order, 100, 4, 2)
+    orders.amend(order, 110, 15, 3)
+    assert not orders.on_amend_refused(order, None, 4).changed
+    assert order.open_lots == 15
 
 
 def test_a_fill_at_the_old_price_while_an_amend_is_under_way_leaves_the_rest_of_both() -> None:
@@ -93,7 +101,7 @@ def test_a_fill_at_the_old_price_while_an_amend_is_under_way_leaves_the_rest_of_
     )
     assert not order.state.terminal, "it may have 15 by now, and 5 are open"
     assert order.open_lots == orders.exposure(0).open_buy_lots == 5
-    orders.on_amend_refused(order)
+    orders.on_amend_refused(order, 90, 15)
     assert order.state is OrderState.FILLED
     assert orders.exposure(0).open_buy_lots == 0
 
@@ -187,10 +195,10 @@ def test_an_order_that_ends_while_it_is_moved_leaves_nothing_behind(status: Venu
     assert exposure._buy_ticks == []
 
 
-def test_a_smaller_size_where_nothing_was_moved_counts_whoever_tells_it() -> None:
-    orders, order = live()
+def test_where_orders_only_become_smaller_a_smaller_size_counts_whoever_tells_it() -> None:
+    orders, order = live(reprices=False)
     orders.amend(order, 100, 4, 2)
-    assert order.open_lots == 10
+    assert (order.open_lots, order.amend_lots) == (10, 0)
     orders.on_report(told(order, 100, 4, QUERY))
     assert order.open_lots == 4
 
@@ -224,3 +232,13 @@ def test_fills_of_an_inherited_order_are_no_word_on_its_size() -> None:
     orders.on_report(told(order, 95, 26, QUERY, filled_lots=16))
     assert (order.state, order.open_lots) == (OrderState.LIVE, 10)
     assert orders.exposure(0).open_buy_lots == 10
+
+
+def test_where_they_may_become_larger_a_smaller_size_is_awaited_too() -> None:
+    orders, order = live()
+    orders.amend(order, 100, 4, 2)
+    assert (order.open_lots, order.amend_lots) == (10, 4)
+    orders.on_report(told(order, 100, 4, QUERY))
+    assert order.open_lots == 10, "it may be of before another amend"
+    orders.on_report(told(order, 100, 4))
+    assert (order.open_lots, order.amend_lots) == (4, 0)
