@@ -37,7 +37,8 @@ class Exit(IntEnum):
 
 MEANINGS = {
     Exit.OK: "done; stopped on request (Ctrl-C, SIGTERM) counts, once no order of ours is left",
-    Exit.FAILED: "ended early: a limit halted it, a check failed, or an error of ours",
+    Exit.FAILED: "ended early: a limit halted it, a check failed, or an error of ours; a halt by "
+    "the operator is none of these",
     Exit.MISUSE: "wrong arguments, configuration or files; nothing was sent",
     Exit.REMOTE: "the venue could not be reached, refused us, or broke its protocol",
     Exit.ORDERS_SURVIVED: "it is not proved that none of our orders is left: LOOK AT THE VENUE",
