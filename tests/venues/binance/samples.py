@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from urllib.parse import parse_qs
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
 from core.model.commands import (
     Cancel,
     FetchBook,
@@ -21,7 +24,7 @@ from core.model.events import (
     VenueTime,
     Verdict,
 )
-from core.model.venue import HttpRequest, Remedy
+from core.model.venue import Credentials, HttpRequest, Remedy
 from tests.venues.binance import test_decode_market as public
 from tests.venues.binance import test_decode_trade as private
 from tests.venues.binance import world
@@ -42,6 +45,13 @@ MOVED = {
         "T": 1573200697068,
     },
 }
+
+
+PEM = (
+    Ed25519PrivateKey.from_private_bytes(b"visibly fake, and 32 bytes long.")
+    .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    .decode()
+)
 
 
 def history(trades: Sequence[Traded]) -> Callable[[HttpRequest], bytes]:
@@ -81,7 +91,7 @@ SAMPLES = Samples(
     venue=VENUE,
     adapter=world.adapter,
     instruments=(world.BTC, world.LTC),
-    keys=(world.DOC_KEYS,),
+    keys=(world.DOC_KEYS, Credentials({"api_key": "FAKEKEY", "private_key": PEM})),
     told=(
         *(
             Told(line=decode.MARKET, payload=world.frame(message), events=(event,))

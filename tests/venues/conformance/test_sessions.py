@@ -38,6 +38,10 @@ STEPS = [
 ]
 
 
+SHORT = 12
+"""Words of a secret that may stand elsewhere, such as the first and last line of a PEM file."""
+
+
 class Director:
     """Answers all as granted, but the step ``at`` of a line's first connection: that is its own."""
 
@@ -151,8 +155,9 @@ def test_no_secret_is_in_the_journal_the_log_or_the_words_of_a_request(
     stage.engine.leave("told to", stage.now_ns)
     stage.lives(1)
     secret = {one.name for group in shown.venue.key_fields for one in group if one.secret}
-    values = [keys.fields[name] for name in secret & keys.fields.keys()]
-    assert values
+    texts = [keys.fields[name] for name in secret & keys.fields.keys()]
+    values = [word for text in texts for word in text.split() if len(word) > SHORT]
+    assert len(values) >= len(texts)
     told = [record.payload for record in stage.journal.records]
     told += [text.encode() for text in (*stage.log_lines, *stage.words)]
     assert told
