@@ -132,7 +132,9 @@ class Binance(Dialect):
     lines = ("", WS_API_PATH)
 
     lacks: Mapping[str, str] = {}
-    unbreakable: Mapping[str, str] = {}
+    unbreakable: Mapping[str, str] = {
+        "amended_at_once": "orders are made smaller alone, and the answer tells that they are",
+    }
     settings_lacking: Mapping[str, str] = {}
 
     def open(

@@ -48,6 +48,17 @@ def _reject_is_done(self: Any, cancel: Any, verdict: Verdict, now_ns: int) -> No
         _cancelled(self, cancel, verdict, now_ns)
 
 
+_amend: Final = Orders.amend
+
+
+def _moved_at_once(self: Any, order: Order, price_ticks: int, size_lots: int, now_ns: int) -> None:
+    _amend(self, order, price_ticks, size_lots, now_ns)
+    if order.amend_lots:
+        before = order.quantities
+        self._stand(order, price_ticks, size_lots)
+        self._settle(order, before)
+
+
 def _absent_at_once(self: Any, order: Order, asked: Any) -> None:
     if not order.proved:
         self._settle(self._orders.on_refused(order, "the venue knows no such order"))
@@ -125,6 +136,10 @@ CANARIES: Final[dict[str, Canary]] = {
     "cancel_reject_is_done": Canary(
         "an order whose cancel is refused is gone",
         (Change(Proof, "_cancelled", _reject_is_done),),
+    ),
+    "amended_at_once": Canary(
+        "an order stands where an amend asks for it to stand, once that has left",
+        (Change(Orders, "amend", _moved_at_once),),
     ),
     "contradiction_folded": Canary(
         "a report is of the order that it names, whatever else it tells",
