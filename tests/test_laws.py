@@ -148,6 +148,44 @@ def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
 
+LOOK_ON = ("core/engine/replay.py", "core/engine/status.py")
+"""No components of the engine: they hold a whole one."""
+
+PORTS = {
+    "stamp": "the clock of the hops, whose times lead to words alone",
+    "log": "lines for people",
+    "stop": "the way to have the run left: ``Door.stop``",
+    "feed_of placed symbol_of remedy": "answers of the venue: ``Adapter``",
+    "limits_of parameters_with": "answers of the configuration",
+    "callback": "one of the strategy's, called from ``core.engine.callbacks`` alone",
+    "approve": "one of the ways that risk has to approve an order",
+}
+"""What a component of the engine may be handed to call. None of it leads back into the engine."""
+
+
+def leaves_consequences(path: str, tree: ast.Module) -> Iterator[str]:
+    """No component of the engine is handed a way to its neighbours, or to those above it.
+
+    What follows for them is returned, or left in the turn. What sorts by a key leads nowhere.
+    """
+    if not path.startswith("core/engine/") or path in LOOK_ON:
+        return
+    ports = {name for names in PORTS for name in names.split()}
+    keys = {id(k.value) for k in ast.walk(tree) if isinstance(k, ast.keyword) and k.arg == "key"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Lambda) and id(node) not in keys:
+            yield f"{path}:{node.lineno}: lambda"
+        elif isinstance(node, ast.FunctionDef):
+            inner = (each for each in ast.walk(node) if each is not node)
+            for each in inner:
+                if isinstance(each, ast.FunctionDef):
+                    yield f"{path}:{each.lineno}: {each.name} closes over {node.name}"
+            for argument in (*node.args.args, *node.args.kwonlyargs):
+                kind = ast.unparse(argument.annotation) if argument.annotation else ""
+                if "Callable" in kind and argument.arg not in ports:
+                    yield f"{path}:{argument.lineno}: {argument.arg} is a way to somewhere"
+
+
 LAWS: list[tuple[Law, str, str]] = [
     (has_docstring, "core/state/book.py", "x = 1"),
     (is_synchronous, "core/state/book.py", "async def f(): pass"),
@@ -173,6 +211,10 @@ LAWS: list[tuple[Law, str, str]] = [
     (leads_back_only, "core/state/orders.py", "older.replaces = newer"),
     (leads_back_only, "core/engine/desk.py", "older.replaces, size = newer, 1"),
     (catches_by_name, "tools/check.py", "try: f()\nexcept (KeyError, Exception): pass"),
+    (leaves_consequences, "core/engine/engine.py", "Proof(settle=lambda one: f(one))"),
+    (leaves_consequences, "core/engine/proof.py", "def f(settle: Callable[[int], None]): pass"),
+    (leaves_consequences, "core/engine/proof.py", "def f(*, on: Callable[[], int] | None): pass"),
+    (leaves_consequences, "core/engine/gate.py", "def f():\n    def g(): pass"),
 ]
 
 ALLOWED: list[tuple[Law, str, str]] = [
@@ -191,6 +233,9 @@ ALLOWED: list[tuple[Law, str, str]] = [
     (knows_only_the_model, "venues/binance/decode.py", "from venues.binance import rules"),
     (catches_by_name, "tools/check.py", "try: f()\nexcept BaseException:\n    g()\n    raise"),
     (leads_back_only, "core/state/orders.py", "older.replaces = None"),
+    (leaves_consequences, "core/engine/gate.py", "max(told, key=lambda one: one.rank)"),
+    (leaves_consequences, "core/engine/gate.py", "def f(log: Callable[[str], None]): pass"),
+    (leaves_consequences, "core/io/loop.py", "f(lambda: g())"),
 ]
 
 
@@ -226,6 +271,7 @@ def test_a_law_lets_pass_what_is_allowed(law: Law, path: str, source: str) -> No
         catches_by_name,
         leads_back_only,
         names_no_venue,
+        leaves_consequences,
     ],
 )
 def test_the_law_is_kept(law: Law) -> None:

@@ -36,6 +36,7 @@ from core.state.orders import Order, Orders
 from core.state.position import Position
 from core.state.queues import OrderQueues
 from core.state.risk import Approved, Risk
+from core.state.timers import Timers
 
 if TYPE_CHECKING:
     from core.model.strategy import Desk
@@ -117,7 +118,7 @@ class TradingDesk:
         "_risk",
         "_stamp",
         "_table",
-        "_timer",
+        "_timers",
         "_unwanted",
         "gate_open",
         "now_ns",
@@ -145,7 +146,7 @@ class TradingDesk:
         cancel_all: Scope | None = None,
         seed: int,
         stamp: Callable[[], int],
-        timer: Callable[[int, str], object],
+        timers: Timers[str | None],
         log: Callable[[str], None],
     ) -> None:
         """``batch``, ``batch_cancel`` and ``cancel_all`` are as in
@@ -164,7 +165,7 @@ class TradingDesk:
         self._quote_kind = _POST_ONLY if risk.can_post else OrderKind.LIMIT
         self._outbound = outbound
         self._stamp = stamp
-        self._timer = timer
+        self._timers = timers
         self._log = log
         self._flow = Flow()
         self._quotes: dict[tuple[int, Side], Order] = {}
@@ -715,7 +716,7 @@ class TradingDesk:
     def timer(self, delay_ns: int, tag: str) -> None:
         if delay_ns < 0:
             raise BadParameter(f"timer {tag!r}: a delay of {delay_ns} ns lies in the past")
-        self._timer(self.now_ns + delay_ns, tag)
+        self._timers.push(self.now_ns + delay_ns, tag)
 
     def log(self, text: str) -> None:
         for line in self._flow.lines(text, self.now_ns):

@@ -244,7 +244,8 @@ class Engine:
         self.others = Others(door.log)
         self.ledger = Ledger(self.table, self.positions, setup.ledger_tolerance_lots)
 
-        # The rooms, each on those before it; one that lies higher is looked up when it is needed.
+        # The components, each on those before it. What follows for one that lies higher, or for a
+        # neighbour, is left in the turn (``_follow``) or returned.
         self.desk = TradingDesk(
             table=self.table,
             books=self.books,
@@ -259,7 +260,7 @@ class Engine:
             cancel_all=can.cancel_all,
             seed=setup.seed,
             stamp=stamp,
-            timer=self.timers.push,
+            timers=self.timers,
             log=door.log,
         )
         self.callbacks = Callbacks(
@@ -339,7 +340,7 @@ class Engine:
             desk=self.desk,
             outbound=self.outbound,
             risk=self.risk,
-            limits=limits_of,
+            limits_of=limits_of,
             log=door.log,
         )
         self.gate = Gate(

@@ -123,7 +123,7 @@ class Flattening:
         desk: TradingDesk,
         outbound: Outbound,
         risk: Risk,
-        limits: Callable[[Instrument], RiskLimits],
+        limits_of: Callable[[Instrument], RiskLimits],
         log: Callable[[str], None],
     ) -> None:
         self._table = table
@@ -135,7 +135,7 @@ class Flattening:
         self._desk = desk
         self._outbound = outbound
         self._risk = risk
-        self._limits = limits
+        self._limits_of = limits_of
         self._log = log
         self.wanted = False
         """Whether a flattening is under way; the strategy's gate is closed meanwhile."""
@@ -279,7 +279,7 @@ class Flattening:
         return ""
 
     def _trade(self, leg: Leg, row: Instrument, side: Side, lots: int) -> tuple[State, str]:
-        limits = self._limits(row)
+        limits = self._limits_of(row)
         ticks = self._worst_price(row, side, limits)
         least = _least(row, ticks)
         if lots < least and row.contract.inverse is (side is Side.BUY):

@@ -173,7 +173,8 @@ class Gate:
 
     def _take_back(self) -> None:
         """Keep from leaving what this turn has placed on what is halted by now."""
-        for asked in self._outbound.take_back(self._halted):
+        halted = {index for index in range(len(self._table)) if self._halted(index)}
+        for asked in self._outbound.take_back(halted):
             self._proof.on_withheld(asked, self._turn.now_ns)
 
     def _halted(self, instrument: int) -> bool:

@@ -10,7 +10,7 @@ and REST where that one is down, not ready, or has left a cancel without an answ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, Protocol
 
 from core.engine.charges import Charges, instrument_of
@@ -391,8 +391,8 @@ class Outbound:
         for frames in self._frames:
             frames.clear()
 
-    def take_back(self, halted: Callable[[int], bool]) -> list[Asked]:
-        """Let no order leave that was framed since the last flush on what is halted by now.
+    def take_back(self, halted: Collection[int]) -> list[Asked]:
+        """Let no order leave that was framed since the last flush on these instruments.
 
         Cancels and questions leave. Returns the requests that will not.
         """
@@ -406,7 +406,7 @@ class Outbound:
             adds = isinstance(place, Place | PlaceMany) or (
                 isinstance(place, Amend) and place.price_ticks is not None
             )
-            if adds and halted(instrument_of(command)):
+            if adds and instrument_of(command) in halted:
                 self.inflight.take(request_id)
                 self._frames[asked.line].remove(frame)
                 taken.append(asked)

@@ -184,7 +184,7 @@ def test_slices_keep_the_venues_limits(bound: dict[str, int]):
 
 def test_seventy_slices_are_no_reason_to_give_up():
     w = long(risk='[risk.BTCUSDT]\nmax_order_size = "0.5"')
-    w.engine.flattening._limits = lambda row: structs.replace(
+    w.engine.flattening._limits_of = lambda row: structs.replace(
         w.house.limits(row), max_order_lots=700
     )
     flatten(w, 60)
@@ -195,7 +195,7 @@ def test_seventy_slices_are_no_reason_to_give_up():
 def test_the_last_slice_is_never_too_small_for_the_venue():
     w = long(risk='[risk.BTCUSDT]\nmax_order_size = "0.5"')
     least = -(-w.engine.table[0].min_notional // 6_434_010)
-    w.engine.flattening._limits = lambda row: structs.replace(
+    w.engine.flattening._limits_of = lambda row: structs.replace(
         w.house.limits(row), max_order_lots=49_950 - least + 1
     )
     flatten(w)

@@ -1,0 +1,145 @@
+"""The desk by itself: an intent of the strategy in, a request or a refusal out."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from core.engine.desk import CANCEL_NS, TradingDesk
+from core.model.commands import Cancel, Command, Place
+from core.model.errors import BadParameter
+from core.model.events import BookTop, Side
+from core.model.instrument import InstrumentTable
+from core.model.units import NS_PER_S
+from core.model.views import Refusal, RefusalReason
+from core.state.book import Book
+from core.state.inflight import Asked
+from core.state.orders import Order, Orders
+from core.state.position import Position
+from core.state.risk import Approved, Risk
+from core.state.timers import Timers
+from tests.core.engine.test_remedies import LIMITS
+from tests.strategies.desk import instrument
+from venues.kit.names import Prefixed
+
+NOW_NS = 1_000 * NS_PER_S
+
+
+class House:
+    """A desk on one live book; what is to leave is noted."""
+
+    def __init__(self) -> None:
+        self.sent: list[Command] = []
+        self.instead: list[Asked | None] = []
+        self.room = True
+        self.risk, self.orders = Risk(), Orders(Prefixed("ours-", 1))
+        self.risk.add(0, LIMITS)
+        self.timers: Timers[str | None] = Timers()
+        self.log: list[str] = []
+        book = Book(0, None, far_bps=1_000)
+        book.begin()
+        book.apply_top(BookTop(0, 1, 999, 50, 1_001, 50))
+        book.fresh_ns = NOW_NS
+        self.under_way: dict[int, Asked] = {}
+        outbound: Any = SimpleNamespace(
+            request=self._request,
+            refusal=Refusal(RefusalReason.VENUE_LIMIT, "no token"),
+            inflight=SimpleNamespace(find=self.under_way.get),
+            ignored=lambda asked: None,
+        )
+        self.desk = TradingDesk(
+            table=InstrumentTable([instrument()]),
+            books=[book],
+            queues={},
+            positions=[Position(instrument().contract)],
+            balances={"USDT": 7},
+            orders=self.orders,
+            risk=self.risk,
+            outbound=outbound,
+            batch=1,
+            batch_cancel=1,
+            cancel_all=None,
+            seed=0,
+            stamp=lambda: 0,
+            timers=self.timers,
+            log=self.log.append,
+        )
+        self.desk.now_ns = NOW_NS
+        self.desk.gate_open = True
+
+    def _request(
+        self, what: Any, now_ns: int, *, began_ns: int = 0, instead: Asked | None = None
+    ) -> int:
+        if not self.room:
+            return 0
+        command = what.command if isinstance(what, Approved) else what
+        self.sent.append(command)
+        self.instead.append(instead)
+        number = len(self.sent)
+        self.under_way[number] = Asked(number, command, 0, now_ns, now_ns + NS_PER_S)
+        return number
+
+    def buy(self, ticks: int = 999, lots: int = 5) -> Order | Refusal:
+        return self.desk.place(0, Side.BUY, ticks, lots)
+
+
+def test_an_intent_that_risk_approves_leaves_and_stands_in_the_table() -> None:
+    house = House()
+    order = house.buy()
+    assert isinstance(order, Order)
+    assert isinstance(house.sent[0], Place)
+    assert house.desk.open_orders(0) == [order]
+    assert house.desk.sent == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda house: setattr(house.desk, "gate_open", False), RefusalReason.NOT_TRADING),
+        (lambda house: setattr(house, "room", False), RefusalReason.VENUE_LIMIT),
+    ],
+)
+def test_what_does_not_leave_leaves_nothing_behind(change: Any, reason: RefusalReason) -> None:
+    house = House()
+    change(house)
+    refusal = house.buy()
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason is reason
+    assert list(house.orders.open()) == []
+    assert house.desk.refusals[0, reason].times == 1
+
+
+def test_an_order_beyond_a_limit_is_refused_by_risk() -> None:
+    refusal = House().buy(lots=LIMITS.max_order_lots + 1)
+    assert isinstance(refusal, Refusal)
+
+
+def test_a_cancel_leaves_whatever_the_gate_says_and_once() -> None:
+    house = House()
+    order = house.buy()
+    assert isinstance(order, Order)
+    house.desk.gate_open = False
+    assert house.desk.cancel(order) is None
+    assert house.desk.cancel(order) is None
+    assert [type(command) for command in house.sent] == [Place, Cancel]
+
+
+def test_a_cancel_that_is_not_answered_tries_the_other_way() -> None:
+    house = House()
+    order = house.buy()
+    assert isinstance(order, Order)
+    house.desk.cancel(order)
+    house.desk.now_ns += CANCEL_NS
+    house.desk.step()
+    assert [type(command) for command in house.sent] == [Place, Cancel, Cancel]
+    assert house.instead[-1] is not None
+
+
+def test_a_timer_lies_in_the_future() -> None:
+    house = House()
+    house.desk.timer(5, "soon")
+    assert house.timers.next_due_ns == NOW_NS + 5
+    with pytest.raises(BadParameter, match="lies in the past"):
+        house.desk.timer(-1, "never")

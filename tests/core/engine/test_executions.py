@@ -1,0 +1,157 @@
+"""Executions by themselves: a report of an order in, position, notes, halts and words out."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from core.engine.executions import UNBOOKED_NS, Executions
+from core.engine.ledger import Ledger
+from core.engine.turn import Turn
+from core.model.commands import OrderKind, Place, TimeInForce
+from core.model.events import Change, Fill, OrderReport, Side, Source, VenueStatus
+from core.model.halts import HaltKind
+from core.model.instrument import InstrumentTable
+from core.model.units import NS_PER_S
+from core.state.counts import Counts
+from core.state.orders import Order, Orders
+from core.state.others import Others
+from core.state.position import Position
+from tests.strategies.desk import instrument
+from venues.kit.names import Prefixed
+
+NOW_NS = 1_000 * NS_PER_S
+SIZE = 10
+
+
+class House:
+    """One order of ours under way; whatever else the executions speak to is noted."""
+
+    def __init__(self) -> None:
+        self.turn, self.counts, self.position = (
+            Turn(NOW_NS),
+            Counts(),
+            Position(instrument().contract),
+        )
+        table = InstrumentTable([instrument()])
+        self.orders = Orders(Prefixed("ours-", 1), rising_ids=True)
+        self.noted: list[str] = []
+        self.doubted: list[tuple[str, int]] = []
+        self.valued: list[int] = []
+        self.taken_out: list[Order] = []
+        self.log: list[str] = []
+        parts: dict[str, Any] = {
+            "profits": SimpleNamespace(on_fills=self._on_fills),
+            "outbound": SimpleNamespace(traded=lambda now_ns: None),
+            "desk": SimpleNamespace(take_out_order=self.taken_out.append),
+            "strategy": SimpleNamespace(on_order="on_order", on_fill="on_fill"),
+            "proof": SimpleNamespace(doubt=lambda name, at_ns: self.doubted.append((name, at_ns))),
+            "recovery": SimpleNamespace(
+                on_fill=lambda index, fill: None, begin_anew=lambda index: None
+            ),
+            "continuity": SimpleNamespace(
+                numbered=lambda order: self.noted.append(order.venue_order_id)
+            ),
+        }
+        self.executions = Executions(
+            table=table,
+            positions=[self.position],
+            orders=self.orders,
+            ledger=Ledger(table, [self.position], 0),
+            others=Others(self.log.append),
+            turn=self.turn,
+            counts=self.counts,
+            log=self.log.append,
+            **parts,
+        )
+        self.order = self.place()
+
+    def _on_fills(self, index: int, side: Side, fills: list[Fill], *, adopted: bool) -> None:
+        self.valued.append(len(fills))
+
+    def place(self, sent_ns: int = NOW_NS) -> Order:
+        name, gtc = self.orders.next_id(), TimeInForce.GTC
+        return self.orders.add(Place(0, name, Side.BUY, OrderKind.LIMIT, gtc, 100, SIZE), sent_ns)
+
+    def told(self, order: Order, number: str, *fills: Fill, filled: int = 0) -> None:
+        self.executions.on_report(
+            OrderReport(
+                instrument=0,
+                client_order_id=order.client_order_id,
+                venue_order_id=number,
+                source=Source.STREAM,
+                change=Change.TRADE if fills else Change.NEW,
+                status=VenueStatus.PARTIALLY_FILLED if filled else VenueStatus.NEW,
+                side=Side.BUY,
+                price_ticks=100,
+                size_lots=SIZE,
+                filled_lots=filled,
+                fills=fills,
+            )
+        )
+
+    @property
+    def heard(self) -> list[Any]:
+        return [callback for callback, _, _ in self.turn.callbacks]
+
+
+def fill(trade_id: int, lots: int) -> Fill:
+    return Fill(str(trade_id), trade_id, 100, lots, 0, "USDT", True, NOW_NS)
+
+
+def test_a_fill_moves_the_position_and_is_told_before_the_order() -> None:
+    house = House()
+    house.told(house.order, "7", fill(1, 4), filled=4)
+    assert house.position.lots == 4
+    assert house.heard == ["on_fill", "on_order"]
+    assert house.valued == [1]
+    assert house.counts.fills == 1
+
+
+def test_a_fill_that_is_told_twice_counts_once() -> None:
+    house = House()
+    for _ in range(2):
+        house.told(house.order, "7", fill(1, 4), filled=4)
+    assert house.position.lots == 4
+
+
+def test_a_number_is_noted_once() -> None:
+    house = House()
+    house.told(house.order, "7")
+    house.told(house.order, "7", fill(1, 4), filled=4)
+    assert house.noted == ["7"]
+
+
+def test_fills_that_are_missing_are_asked_for_after_a_while() -> None:
+    house = House()
+    house.told(house.order, "7", filled=4)
+    assert house.doubted == [(house.order.client_order_id, NOW_NS + UNBOOKED_NS)]
+
+
+def test_what_cannot_be_halts_its_instrument() -> None:
+    house = House()
+    house.told(house.order, "7")
+    house.told(house.order, "8")
+    [halt] = house.turn.halts
+    assert (halt.instrument, halt.kind) == (0, HaltKind.CONTRADICTION)
+    assert "stands twice" in halt.why
+
+
+def test_numbers_that_begin_anew_halt_the_run() -> None:
+    house = House()
+    house.told(house.order, "700")
+    later = house.place(sent_ns=NOW_NS + 1)
+    house.told(later, "3")
+    [halt] = house.turn.halts
+    assert halt.kind is HaltKind.LEDGER
+    assert "from the beginning again" in halt.why
+    assert house.orders.newest(0) == "3"
+    assert house.noted == ["700", "3"]
+
+
+def test_an_order_that_was_absent_and_appears_is_taken_out() -> None:
+    house = House()
+    house.executions.settle(house.orders.on_refused(house.order, "it knows no such order"))
+    house.told(house.order, "7")
+    assert house.taken_out == [house.order]
+    assert any(line.startswith("ALARM") for line in house.log)

@@ -1,0 +1,135 @@
+"""Reference data by itself: asking for instruments and clock, and what changes in them."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from core.engine.reference_data import PERIOD_NS, RETRY_NS, ReferenceData
+from core.engine.turn import Turn
+from core.model.commands import Command, FetchInstruments, FetchTime
+from core.model.events import InstrumentsReport, Reply, TradingStatus, VenueTime, Verdict
+from core.model.halts import HaltKind
+from core.model.instrument import Instrument, InstrumentTable, Trading
+from core.model.units import NS_PER_S, Grid
+from core.model.views import SessionState
+from core.state.inflight import Asked
+from core.state.orders import Orders
+from core.state.position import Position
+from core.state.risk import Risk
+from core.state.throttle import Share
+from core.state.venue_clock import VenueClock
+from tests.core.engine.test_remedies import LIMITS
+from tests.strategies.desk import instrument
+from venues.kit.names import Prefixed
+
+NOW_NS = 1_000 * NS_PER_S
+
+
+class House:
+    """A start; what is asked is noted."""
+
+    def __init__(self) -> None:
+        self.turn, self.clock = Turn(NOW_NS), VenueClock()
+        self.table, self.positions = InstrumentTable(), list[Position]()
+        self.asked: list[Command] = []
+        self.learned: list[Instrument] = []
+        self.moved_ns: list[int] = []
+        self.log: list[str] = []
+        parts: dict[str, Any] = {
+            "adapter": SimpleNamespace(learn=self.learned.extend),
+            "market_data": SimpleNamespace(add=lambda limits: None),
+            "throttle": SimpleNamespace(renew=lambda limits: None),
+            "outbound": SimpleNamespace(request=self._request, measured=self.moved_ns.append),
+            "desk": SimpleNamespace(session=SessionState.STARTING),
+        }
+        self.data = ReferenceData(
+            table=self.table,
+            positions=self.positions,
+            limits_of=lambda row: LIMITS,
+            risk=Risk(),
+            orders=Orders(Prefixed("ours-", 1)),
+            clock=self.clock,
+            turn=self.turn,
+            log=self.log.append,
+            **parts,
+        )
+
+    def _request(self, command: Command, now_ns: int, *, share: Share | None = None) -> int:
+        self.asked.append(command)
+        return len(self.asked)
+
+    def reply(self, command: Command, reply: Reply) -> None:
+        self.data.on_reply(Asked(1, command, -1, NOW_NS, NOW_NS + NS_PER_S), reply)
+
+    def after(self, ns: int) -> list[Command]:
+        self.turn.now_ns += ns
+        self.asked.clear()
+        self.data.step()
+        return list(self.asked)
+
+
+def report(*rows: Instrument) -> InstrumentsReport:
+    return InstrumentsReport(rows)
+
+
+def test_a_start_asks_until_it_knows_and_less_often_each_time() -> None:
+    house = House()
+    both = [FetchTime(), FetchInstruments(())]
+    assert house.after(0) == both
+    assert house.after(RETRY_NS) == both
+    assert house.after(RETRY_NS) == []
+    assert house.after(RETRY_NS) == both
+
+
+def test_what_is_known_is_asked_for_seldom() -> None:
+    house = House()
+    house.data.on_instruments(report(instrument()))
+    house.clock.measure(NOW_NS, NOW_NS, NOW_NS)
+    house.after(0)
+    assert house.after(PERIOD_NS - 1) == []
+    assert house.after(1) == [FetchTime(), FetchInstruments(())]
+
+
+def test_instruments_become_known_once() -> None:
+    house = House()
+    assert house.data.on_instruments(report(instrument()))
+    assert not house.data.on_instruments(report(instrument()))
+    assert (len(house.table), len(house.positions)) == (1, 1)
+    assert [row.symbol for row in house.learned] == ["BTCUSDT", "BTCUSDT"]
+
+
+def test_a_grid_that_moves_halts_its_instrument_which_counts_on_in_the_old_one() -> None:
+    house = House()
+    house.data.on_instruments(report(instrument()))
+    house.data.on_instruments(report(instrument(tick=Grid("0.05"))))
+    [halt] = house.turn.halts
+    assert (halt.instrument, halt.kind) == (0, HaltKind.GRID)
+    assert house.table[0].tick.step == "0.01"
+
+
+def test_a_start_that_is_refused_for_good_is_given_up() -> None:
+    house = House()
+    house.reply(FetchTime(), Reply(request_id=1, verdict=Verdict.FATAL, code=-2, text="no"))
+    [halt] = house.turn.halts
+    assert halt.kind is HaltKind.FATAL
+    assert halt.remote
+    assert "FetchTime" in halt.why
+
+
+def test_the_clock_is_measured_by_who_asked_for_it() -> None:
+    house = House()
+    told = (VenueTime(NOW_NS + 7 * NS_PER_S),)
+    house.reply(FetchTime(), Reply(request_id=1, verdict=Verdict.DONE, facts=told))
+    assert house.clock.known
+    assert house.moved_ns == [house.clock.offset_ns]
+
+
+def test_what_the_venue_allows_as_a_whole_holds_for_each_instrument() -> None:
+    house = House()
+    house.data.on_instruments(report(instrument()))
+    house.data.on_trading_status(TradingStatus(Trading.HALTED, "maintenance"))
+    assert house.data.maintained
+    assert house.table[0].trading is Trading.HALTED
+    house.data.on_trading_status(TradingStatus(Trading.OPEN, "online"))
+    assert house.table[0].trading is Trading.OPEN

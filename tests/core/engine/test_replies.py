@@ -1,0 +1,96 @@
+"""Replies by themselves: which request each is to, and what it says about when to speak again."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from core.engine.replies import Replies, named
+from core.engine.turn import Turn
+from core.model.commands import FetchAccount, FetchTime
+from core.model.errors import Malformed
+from core.model.events import AccountReport, Reply, Verdict
+from core.model.units import NS_PER_S
+from core.state.counts import Counts
+from core.state.inflight import Asked, Inflight
+from core.state.venue_clock import VenueClock
+
+NOW_NS = 1_000 * NS_PER_S
+
+
+class House:
+    """One request under way on link 2; what the venue's limits are told is noted."""
+
+    def __init__(self) -> None:
+        self.turn, self.counts, self.inflight = Turn(NOW_NS), Counts(), Inflight()
+        self.bans: list[int] = []
+        self.held_ns: list[int] = []
+        self.log: list[str] = []
+        self.asked = Asked(1, FetchTime(), 2, NOW_NS, NOW_NS + 10 * NS_PER_S)
+        self.inflight.add(self.asked)
+        parts: dict[str, Any] = {
+            "adapter": SimpleNamespace(answer=self._answer),
+            "throttle": SimpleNamespace(ban=self._ban, banned_until_ns=0),
+            "outbound": SimpleNamespace(inflight=self.inflight, withhold=lambda: None),
+            "hops": None,
+            "door": SimpleNamespace(log=self.log.append, hold_dials=self.held_ns.append),
+        }
+        self.replies = Replies(turn=self.turn, counts=self.counts, clock=VenueClock(), **parts)
+
+    def _ban(self, retry_ns: int, now_ns: int, said_ns: int) -> None:
+        self.bans.append(retry_ns)
+
+    def _answer(self, command: object, request_id: int, status: int, *_: object) -> Reply:
+        if status == 500:
+            raise Malformed("no sense in it")
+        return Reply(request_id=request_id, verdict=Verdict.DONE)
+
+
+def reply(request_id: int = 1, verdict: Verdict = Verdict.DONE, **more: Any) -> Reply:
+    return Reply(request_id=request_id, verdict=verdict, **more)
+
+
+def test_a_reply_is_to_what_was_asked_on_its_connection() -> None:
+    house = House()
+    assert house.replies.asked(reply(), link=1) is None
+    assert house.replies.asked(reply(2), link=2) is None
+    assert house.replies.asked(reply(), link=2) is house.asked
+    assert house.replies.asked(reply(), link=2) is None, "it is answered"
+
+
+def test_what_is_overdue_is_waited_for_no_longer() -> None:
+    house = House()
+    assert house.replies.overdue() == []
+    house.turn.now_ns += 10 * NS_PER_S
+    assert house.replies.overdue() == [house.asked]
+    assert house.replies.overdue() == []
+
+
+def test_what_was_asked_on_a_lost_connection_is_not_answered() -> None:
+    house = House()
+    assert house.replies.lost(1) == []
+    assert house.replies.lost(2) == [house.asked]
+
+
+def test_an_answer_that_cannot_be_read_is_counted_and_is_no_reply() -> None:
+    house = House()
+    assert house.replies.read(house.asked, 500, {}, b"") is None
+    assert (house.counts.errors, house.log) == (1, ["answer to FetchTime: no sense in it"])
+    assert house.replies.read(house.asked, 200, {}, b"") == reply()
+
+
+def test_a_ban_is_obeyed_by_requests_and_dials() -> None:
+    house = House()
+    house.replies.obey(house.asked, reply(verdict=Verdict.BANNED, code=-3, retry_ns=NOW_NS + 5))
+    assert house.bans == [NOW_NS + 5]
+    assert len(house.held_ns) == 1
+    assert house.log == ["banned by the venue: -3 "]
+
+
+def test_an_account_is_dated_by_when_it_was_asked_for() -> None:
+    asked = Asked(1, FetchAccount(), 2, NOW_NS, NOW_NS + 1)
+    fact = AccountReport(whole=True, balances=(), can_trade=None, venue_ns=0)
+    told = named(asked, fact)
+    assert isinstance(told, AccountReport)
+    assert told.asked_ns == NOW_NS
+    assert named(None, fact) is fact
