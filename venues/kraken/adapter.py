@@ -207,6 +207,8 @@ class SpotAdapter:
             return ((rules.ORDERS, rates.batch_add(len(command.places))),)
         if kind is Cancel:
             return ((rules.ORDERS, rates.cancel(resting_ns)),)
+        if isinstance(command, QueryOrder) and not command.venue_order_id:
+            return _BY_NAME
         if kind is Amend:
             return ((rules.ORDERS, rates.amend(resting_ns)),)
         return _QUESTIONS.get(kind, ())
@@ -214,6 +216,8 @@ class SpotAdapter:
 
 _PLACE: Final = ((rules.ORDERS, rates.ADD),)
 _CALL: Final = (("calls", 1),)
+_BY_NAME: Final = (("calls", 2),)
+"""An order's name is looked for among the finished ones, which is a history."""
 _QUESTIONS: Final[dict[type[Command], Costs]] = {
     **dict.fromkeys(
         (FetchTime, FetchInstruments, FetchTops, FetchPrice, FetchBook), (("public", 1),)

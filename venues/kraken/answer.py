@@ -123,6 +123,9 @@ def answer(
     errors = [text for text in told.error if not text.startswith("W")]
     if errors:
         reply = decode.refused(request_id, errors[0])
+        if not isinstance(command, Cancel):
+            told_of = verdicts.of_question(errors[0])
+            reply = msgspec.structs.replace(reply, verdict=told_of)
         if isinstance(command, QueryOrder) and errors[0] == UNKNOWN_ORDER:
             return msgspec.structs.replace(reply, verdict=Verdict.ABSENT)
         if isinstance(command, FetchInstruments):

@@ -46,8 +46,7 @@ ERRORS: Final[dict[str, Meaning]] = {
     "EAPI:Invalid signature": Meaning(FATAL, HALT, "S1"),
     # The next request has a higher one; where another process uses the key, it goes on.
     "EAPI:Invalid nonce": Meaning(REFUSED, COUNT, "S1"),
-    # That is the counter of REST calls, which neither orders nor cancels cost.
-    "EAPI:Rate limit exceeded": Meaning(OUT_OF_BUDGET, PAUSE, "S2"),
+    "EAPI:Rate limit exceeded": Meaning(THROTTLED, PAUSE, "S2"),
     "EAPI:Feature disabled": Meaning(FATAL, HALT, "S5"),
     # Another connection asks for a token of its own.
     "ESession:Invalid session": Meaning(LOGGED_OUT, PAUSE, "S4"),
@@ -118,6 +117,8 @@ _ANYTHING: Final = Meaning(UNKNOWN, COUNT, "")
 _DETAIL: Final = (":", " ")
 """What begins a detail behind an error's own words."""
 
+CALLS_ERROR: Final = "EAPI:Rate limit exceeded"
+
 CODE: Final = 1
 """The code of every error: the venue numbers none, its text is all there is."""
 
@@ -138,6 +139,15 @@ def meaning(error: str) -> Meaning:
 def of_error(error: str) -> Verdict:
     """Return what an error proves about the request that it answers."""
     return meaning(error).verdict
+
+
+def of_question(error: str) -> Verdict:
+    """Return what an error proves that answers a question by REST.
+
+    Those have a counter of their own, which neither orders nor cancels cost ("Spot REST Rate
+    Limits"): where it is full, they alone have to wait.
+    """
+    return OUT_OF_BUDGET if error.startswith(CALLS_ERROR) else of_error(error)
 
 
 def remedy(error: str) -> Remedy:

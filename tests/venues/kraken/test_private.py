@@ -406,3 +406,23 @@ def test_the_count_of_a_pair_is_told_with_each_report_and_counts_up(
     events = private(LIVE.replace(b'"exec_type"', b'"ratecount":%b,"exec_type"' % literal), by)
     assert events[-1] == Counted((BudgetUse(rules.PAIR_COUNTER, counted, 0),))
     assert not [e for e in private(LIVE, by) if isinstance(e, Counted)]
+
+
+@pytest.mark.parametrize(
+    ("command", "verdict"),
+    [
+        (QueryOrder(0, NAME, ORDER), Verdict.OUT_OF_BUDGET),
+        (FetchOpenOrders(0), Verdict.OUT_OF_BUDGET),
+        (Cancel(0, NAME, ORDER), Verdict.THROTTLED),
+    ],
+)
+def test_a_full_counter_of_calls_holds_up_what_it_counts_alone(
+    command: Any, verdict: Verdict
+) -> None:
+    body = b'{"error":["EAPI:Rate limit exceeded"]}'
+    assert ADAPTER.answer(command, 5, 200, {}, body).verdict is verdict
+
+
+def test_an_order_that_is_looked_for_by_its_name_costs_what_a_history_does() -> None:
+    assert ADAPTER.cost(QueryOrder(0, NAME, ORDER)) == (("calls", 1),)
+    assert ADAPTER.cost(QueryOrder(0, NAME)) == ADAPTER.cost(FetchTrades(0, None))

@@ -35,7 +35,7 @@ def test_every_documented_error_has_a_verdict_of_its_own(error: str) -> None:
         ("EOrder:Insufficient funds", Verdict.REFUSED, Remedy.PAUSE),
         ("EOrder:Insufficient funds (insufficient user funds)", Verdict.REFUSED, Remedy.PAUSE),
         ("EOrder:Rate limit exceeded", Verdict.OUT_OF_BUDGET, Remedy.PAUSE),
-        ("EAPI:Rate limit exceeded", Verdict.OUT_OF_BUDGET, Remedy.PAUSE),
+        ("EAPI:Rate limit exceeded", Verdict.THROTTLED, Remedy.PAUSE),
         ("EAPI:Invalid signature", Verdict.FATAL, Remedy.HALT),
         ("EGeneral:Temporary lockout", Verdict.BANNED, Remedy.PAUSE),
         ("ESession:Invalid session", Verdict.LOGGED_OUT, Remedy.PAUSE),
