@@ -140,7 +140,7 @@ class HaltNote(Struct, frozen=True, kw_only=True):
 LASTING = (HaltKind.LEDGER, HaltKind.RECORD)
 """Kinds of halts that stand until a person decides, however often the run is started."""
 
-UNLESS_STOPPED = (HaltKind.OPERATOR,)
+UNLESS_STOPPED = (HaltKind.OPERATOR, HaltKind.CONTRADICTION)
 """Kinds that stand in the boot after one that died or failed, too: what has started it was no
 person, maybe.
 """

@@ -148,7 +148,8 @@ class Continuity:
         self._keep(checkpoint.PREFIX + checkpoint.encode(left))
 
     def said(self, halts: Sequence[Halt]) -> None:
-        """The operator has spoken before this boot has proved anything: it outlives what kills us.
+        """The operator has spoken, or something has halted for longer than this boot, before it has
+        proved anything: that outlives what kills us.
 
         What halts by now is noted beside what the boots before have left.
         """

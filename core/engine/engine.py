@@ -651,7 +651,7 @@ class Engine:
         said = self._controls[verb](why)
         self._follow()
         if verb in self.operator.words:
-            self._note_word()
+            self._note_halts()
         self._end_turn()
         return said or ""
 
@@ -663,8 +663,8 @@ class Engine:
         else:
             self.continuity.hand_on()
 
-    def _note_word(self) -> None:
-        """The operator has spoken: what stands now outlives whatever kills us."""
+    def _note_halts(self) -> None:
+        """What halts by now outlives whatever kills us: a person has to decide."""
         if self.recovery.reconciled_once:
             self.write()
         else:
@@ -841,6 +841,9 @@ class Engine:
             elif turn.looks_again:
                 turn.looks_again = False
                 self.gate.refresh()
+            elif turn.says:
+                turn.says = False
+                self._note_halts()
             elif turn.writes:
                 turn.writes = False
                 self.write()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from core.engine.callbacks import Callbacks
-from core.engine.continuity import Continuity
+from core.engine.continuity import NOTED, Continuity
 from core.engine.desk import TradingDesk
 from core.engine.flatten import Flattening
 from core.engine.outbound import Outbound
@@ -136,6 +136,7 @@ class Gate:
         """Stop placing, and take our orders out."""
         if self._risk.halt(why, kind):
             self._log(f"halted: {why}")
+            self._outlives(kind)
         self._take_back()
         self._turn.look_again()
         self.take_everything_out()
@@ -156,8 +157,14 @@ class Gate:
         """Stop placing on one instrument, and take our orders on it out."""
         if self._risk.halt_instrument(instrument, why, kind):
             self._log(f"{self._table[instrument].symbol} halted: {why}")
+            self._outlives(kind)
             self._take_back()
             self._desk.take_out(instrument)
+
+    def _outlives(self, kind: HaltKind) -> None:
+        """Have a halt noted that the next boot has to know of, however soon this one ends."""
+        if kind in NOTED:
+            self._turn.say()
 
     def take_everything_out(self) -> None:
         """Cancel every order of ours, and go on until each is gone."""

@@ -52,6 +52,7 @@ class Turn:
         "looks_again",
         "now_ns",
         "renumbered",
+        "says",
         "told",
         "updates",
         "writes",
@@ -78,6 +79,8 @@ class Turn:
         self.halts: deque[Wanted] = deque()
         self.looks_again = False
         """Whether the gate is to look again what may be placed."""
+        self.says = False
+        """Whether it is to be noted at once what stands over boots."""
         self.writes = False
         """Whether what the next boot starts from is to be written at once."""
         self.busy = False
@@ -121,6 +124,10 @@ class Turn:
     def look_again(self) -> None:
         """Have it derived anew whether anything may be placed."""
         self.looks_again = self.busy = True
+
+    def say(self) -> None:
+        """Have noted what halts the next boot, too."""
+        self.says = self.busy = True
 
     def write(self) -> None:
         """Have written what the next boot starts from: it has to know, however soon we end."""

@@ -797,6 +797,29 @@ def test_what_the_operator_has_said_stands_in_the_boot_after_one_that_died():
     assert trading(next_boot(again)).engine.risk.halted == ""
 
 
+def contradicted(w: World) -> World:
+    w.engine.turn.halt_instrument(0, "two orders of one id", HaltKind.CONTRADICTION)
+    w.run(0.2)
+    return w
+
+
+def test_what_was_contradicted_stands_in_the_boot_after_one_that_died_however_soon():
+    w = world()
+    w.run(11)
+    again = next_boot(contradicted(w))
+    again.run(10)
+    assert again.engine.risk.instrument_halted(0) == "two orders of one id"
+    again.engine.on_control(b"resume", again.now_ns)
+    assert not trading(next_boot(again)).engine.risk.instrument_halted(0)
+
+
+def test_what_was_contradicted_is_over_for_who_starts_again_what_has_left_in_order():
+    w = contradicted(world())
+    w.leave()
+    again = trading(next_boot(w, crashed(w, left=True)))
+    assert not again.engine.risk.instrument_halted(0)
+
+
 def test_a_run_that_died_while_it_was_flattened_trades_no_more_until_it_is_resumed():
     w = world()
     w.buy(6_501_000, 500, tif=TimeInForce.IOC)

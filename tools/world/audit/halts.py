@@ -25,6 +25,8 @@ class Halts(Watch):
         self._staying: set[str] = set()
         self._said = ""
         """The operator's word, which outlives the boot that it was said to."""
+        self._contradicted: dict[str, str] = {}
+        """What was contradicted, by symbol: that outlives the boot, too."""
         self.flattens = False
         """Whether the operator wants all flattened: no halt is in the way of that."""
         self._placed: dict[str, str] = {}
@@ -42,6 +44,11 @@ class Halts(Watch):
         self._rejects_ns.clear()
         if self._said:
             self.halt("", self._said)
+        for symbol, why in self._contradicted.items():
+            self.halt(symbol, why)
+
+    def on_new_folder(self) -> None:
+        self._contradicted.clear()
 
     def say(self, why: str) -> None:
         """The operator halts: nothing may be placed until he takes that back, in whatever boot."""
@@ -64,6 +71,7 @@ class Halts(Watch):
     def resume(self) -> None:
         """The operator has looked, and takes back what he may."""
         self._said = ""
+        self._contradicted.clear()
         self.halted = {s: why for s, why in self.halted.items() if s in self._staying}
         if "" not in self._staying:
             self.allowed.discard("")
@@ -117,7 +125,9 @@ class Halts(Watch):
         other_side = told.buy is not None and told.buy is not booked.buy
         if other_side or (told.price and booked.price not in (0, told.price)):
             side, price = told.buy, told.price
-            self.halt(booked.symbol, f"a report of {name} tells buy {side} and price {price}")
+            why = f"a report of {name} tells buy {side} and price {price}"
+            self._contradicted.setdefault(booked.symbol, why)
+            self.halt(booked.symbol, why)
 
     def _rejected(self, symbol: str, code: str, must: bool, now_ns: int) -> None:
         limits = self.limits[symbol]
