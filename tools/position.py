@@ -13,6 +13,7 @@ from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from core.engine.checkpoint import RESTORED, Checkpoint, PositionNote, Restored, encode
@@ -88,8 +89,8 @@ def size_of(note: PositionNote) -> str:
 
 def _cost(note: PositionNote) -> str:
     """Return what is held at which price on the average, fees aside."""
-    if not note.lots:
-        return ""
+    if not note.lots or note.terms is not UNSET:
+        return ""  # not price times size
     tick = Grid(note.tick)
     paid = note.bought_value - note.sold_value
     hundredths = round(100 * paid / note.lots)

@@ -95,7 +95,7 @@ class Progress:
             profit = "?" if units is None else _rounded(row.contract.money(units))
             sign = "-" if lots < 0 else "+"
             position = f"{sign}{row.lot.text(abs(lots))}"
-            parts.append(f"{row.symbol} {position} profit {profit} {row.quote}")
+            parts.append(f"{row.symbol} {position} profit {profit} {row.settle}")
         return "  ".join(parts)
 
 

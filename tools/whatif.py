@@ -167,7 +167,7 @@ def _symbol(world: RecordedWorld, row: Instrument) -> dict[str, Any]:
         "position": f"-{size}" if position.lots < 0 else size,
         "fees": {asset: _amount(atoms) for asset, atoms in fees},
         "profit": None if profit is None else row.contract.money(profit),
-        "quote": row.quote,
+        "quote": row.settle,
     }
 
 

@@ -8,15 +8,16 @@ strategy or of the code that ran then is needed. Sizes are in the grid the note 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import TypeVar
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 from msgspec.structs import replace
 
 from core.model.commands import OrderKind, Since, TimeInForce
+from core.model.contract import Contract
 from core.model.errors import JournalCorrupt, JournalUnknown, Malformed, OffGrid
 from core.model.events import Side
 from core.model.halts import HaltKind
@@ -74,6 +75,8 @@ class PositionNote(Struct, frozen=True, kw_only=True):
     since_ns: int = 0
     """As of when it was begun or set, by the venue's clock, 0 where that is not known: what was
     traded before by orders that no note tells of is not in it, or counted already."""
+    terms: str | UnsetType = UNSET
+    """What its values are counted by (``Contract.terms``), where that is not price times size."""
 
     @property
     def lots(self) -> int:
@@ -212,11 +215,9 @@ class Regrid:
     """The way from the tick and lot of a note to those of today, in exact fractions."""
 
     def __init__(self, note: PositionNote | OrderNote | NumberNote, row: Instrument) -> None:
-        tick, lot = row.tick, row.lot
+        tick, lot, self._contract = row.tick, row.lot, row.contract
         self._lots = _step(Grid(note.lot)) / _step(lot)
         self._ticks = _step(Grid(note.tick)) / _step(tick)
-        # The unit of an inverse contract is the same on every grid.
-        self._units = Fraction(1) if row.contract.inverse else self._lots * self._ticks
         self.needed = self._lots != 1 or self._ticks != 1
 
     def lots(self, lots: int) -> int:
@@ -237,7 +238,10 @@ class Regrid:
 
         Where it is not, the rounding is against us. Raises ``OffGrid`` where a size is none.
         """
-        bought, sold = note.bought_value * self._units, note.sold_value * self._units
+        # Price times size counts in ticks and lots, and size over price on every grid alike.
+        by_price = note.terms is UNSET or not self._contract.inverse
+        units = self._lots * self._ticks if by_price else Fraction(1)
+        bought, sold = note.bought_value * units, note.sold_value * units
         moved = replace(
             note,
             bought_lots=self.lots(note.bought_lots),
@@ -268,6 +272,28 @@ class Regrid:
 
     def _at_least(self, lots: int) -> int:
         return -int(-lots * self._lots // 1)
+
+
+def under(note: PositionNote, contract: Contract) -> PositionNote | None:
+    """Return a position as its contract of today counts it; ``None`` where nobody can say.
+
+    What an operator has stated is price times size, whatever the contract.
+    """
+    noted = "" if note.terms is UNSET else note.terms
+    if noted == contract.terms:
+        return note
+    if noted or note.settled is not None:
+        return None
+    return replace(
+        note,
+        bought_value=_at_average(contract.bought, note.bought_value, note.bought_lots),
+        sold_value=_at_average(contract.sold, note.sold_value, note.sold_lots),
+        terms=contract.terms,
+    )
+
+
+def _at_average(value: Callable[[int, int], int], units: int, lots: int) -> int:
+    return value(units // lots, lots) if lots else 0
 
 
 def _step(grid: Grid) -> Fraction:

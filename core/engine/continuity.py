@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from core.engine import checkpoint
@@ -23,6 +24,7 @@ from core.engine.checkpoint import (
     PositionNote,
     Regrid,
     Restored,
+    under,
 )
 from core.engine.ledger import Ledger
 from core.engine.proof import Proof
@@ -225,6 +227,7 @@ class Continuity:
             others_floor=self._ledger.floor_under(row.index, others),
             flow_atoms=self._ledger.flow(row),
             since_ns=position.since_ns,
+            terms=row.contract.terms or UNSET,
         )
 
     def _order(self, order: Order) -> OrderNote:
@@ -399,6 +402,11 @@ class Continuity:
             if not exact:
                 why = f"{grid}, and what it has cost is no whole number in today's"
                 self._turn.halt_instrument(row.index, why, HaltKind.GRID)
+        counted = under(note, row.contract)
+        if counted is None:
+            self._unknown_cost(row, note)
+            return
+        note = counted
         self._take_over(row.index, note)
         if note.settled is None:
             self._set[row.index] = note
@@ -452,6 +460,19 @@ class Continuity:
         why = (
             f"{grid}: its position of {_size(note)} is no whole number of today's "
             f"{row.lot.step}. Set it (hotloop position), and start again"
+        )
+        self._turn.halt_instrument(row.index, why, HaltKind.GRID)
+
+    def _unknown_cost(self, row: Instrument, note: PositionNote) -> None:
+        """A position was counted by other terms than today's: only a person can say what it cost.
+
+        It is noted on as it is, likewise.
+        """
+        self._uncounted[row.index] = note
+        before, today = note.terms or "delivered", row.contract.terms or "delivered"
+        why = (
+            f"{row.symbol} was {before} when its position of {_size(note)} was noted, and is "
+            f"{today}: what it has cost is not known. Set it (hotloop position), and start again"
         )
         self._turn.halt_instrument(row.index, why, HaltKind.GRID)
 

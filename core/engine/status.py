@@ -145,5 +145,5 @@ def _position(engine: Engine, row: Instrument) -> dict[str, Any]:
         "bought": row.lot.text(position.bought_lots),
         "sold": row.lot.text(position.sold_lots),
         "profit": None if profit is None else row.contract.money(profit),
-        "quote": row.quote,
+        "quote": row.settle,
     }

@@ -29,6 +29,8 @@ class _Settled(Struct, frozen=True, kw_only=True, gc=False):
     mantissa: int
     decimals: int
     """One unit is ``mantissa * 10**-decimals`` of the settlement asset."""
+    terms: str = ""
+    """What it pays, in words that are kept with what was counted; "" for what is delivered."""
 
     def money(self, units: int) -> str:
         """Return units as decimal text in the settlement asset, exactly."""
@@ -93,6 +95,7 @@ class Linear(_Settled, frozen=True, kw_only=True, gc=False):
             size_unit=size_unit,
             mantissa=tick.step_mantissa * lot.step_mantissa * times,
             decimals=tick.decimals + lot.decimals + exponent,
+            terms=f"linear, {multiplier} a size of one, in {settle}",
         )
 
     @property
@@ -148,6 +151,7 @@ class Inverse(_Settled, frozen=True, kw_only=True, gc=False):
             size_unit=size_unit,
             mantissa=1,
             decimals=ASSET_DECIMALS,
+            terms=f"inverse, {face} a size of one, in {settle}",
             numerator=above // common,
             denominator=below // common,
         )
@@ -170,8 +174,10 @@ class Inverse(_Settled, frozen=True, kw_only=True, gc=False):
         return -(-lots * self.numerator // (self.denominator * max(ticks, 1)))
 
     def bought(self, ticks: int, lots: int) -> int:
-        """Return what a buy adds to the value bought, in units: it earns that, so rounded down."""
-        return lots * self.numerator // (self.denominator * max(ticks, 1))
+        """Return what a buy adds to the value bought, in units: it earns that, so rounded down, and
+        nothing without a price.
+        """
+        return lots * self.numerator // (self.denominator * ticks) if ticks > 0 else 0
 
     def sold(self, ticks: int, lots: int) -> int:
         """Return what a sell adds to the value sold, in units, rounded up."""

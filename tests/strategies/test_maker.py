@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from core.model.commands import OrderKind
+from core.model.contract import Linear
 from core.model.errors import BadParameter
 from core.model.events import Side
 from core.model.grid import Banded
@@ -66,6 +67,18 @@ def test_quotes_between_two_prices_that_the_venue_takes_go_away_from_the_middle(
     assert bid is not None
     assert ask is not None
     assert (bid.price_ticks, ask.price_ticks) == (999_450, 1_000_350)
+
+
+def test_where_nothing_is_delivered_no_balance_bounds_a_quote() -> None:
+    row = instrument()
+    perpetual = Linear.future("USDT", "BTC", row.tick, row.lot)
+    desk = FakeDesk(Maker(PARAMETERS), replace(row, contract=perpetual))
+    desk.balances = {"BTC": 0, "USDT": 0}
+    desk.show(BIDS, ASKS)
+    for side in Side:
+        order = desk.standing(side)
+        assert order is not None
+        assert order.size_lots == 100
 
 
 def test_quotes_are_post_only() -> None:

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from core.engine import checkpoint
-from core.engine.checkpoint import Checkpoint, NumberNote, OrderNote, PositionNote, Restored
+from core.engine.checkpoint import (
+    Checkpoint,
+    NumberNote,
+    OrderNote,
+    PositionNote,
+    Regrid,
+    Restored,
+    under,
+)
 from core.model.commands import BEGINNING, Since
+from core.model.contract import Inverse, Linear
 from core.model.errors import JournalCorrupt, JournalUnknown
 from core.model.events import Side
+from core.model.units import Grid
+from tests.strategies.desk import instrument
 
 POSITION = PositionNote(
     symbol="BTC/USD",
@@ -69,7 +81,7 @@ def test_a_note_is_read_as_it_was_written(prefix: bytes, note: msgspec.Struct) -
 
 def test_that_nothing_was_traded_and_that_a_position_was_stated_are_told_apart() -> None:
     for settled in (None, BEGINNING):
-        note = msgspec.structs.replace(POSITION, settled=settled)
+        note = replace(POSITION, settled=settled)
         left = Checkpoint(boot=1, time_ns=1, positions=[note], orders=[])
         assert checkpoint.decode(checkpoint.PREFIX + checkpoint.encode(left)) == left
 
@@ -98,6 +110,42 @@ def test_a_note_of_the_form_before_is_refused_with_what_to_do(note: bytes) -> No
     with pytest.raises(JournalUnknown, match="hotloop position") as refused:
         checkpoint.decode(note)
     assert "[run] dir" in str(refused.value)
+
+
+STATED = replace(
+    POSITION, bought_lots=0, bought_value=0, sold_lots=40, sold_value=40 * 500, settled=None
+)
+INVERSE = Inverse.future("BTC", "contracts", Grid("0.1"), Grid("1"), "100")
+
+
+def test_what_spot_has_cost_is_noted_without_a_word_of_terms() -> None:
+    assert b"terms" not in checkpoint.encode(POSITION)
+    assert under(POSITION, Linear.spot("BTC", "USD", Grid("0.1"), Grid("0.00000001"))) is POSITION
+
+
+def test_a_position_that_was_stated_counts_as_its_contract_does() -> None:
+    found = under(STATED, INVERSE)
+    assert found is not None
+    assert (found.bought_value, found.sold_value) == (0, INVERSE.sold(500, 40))
+    assert found.terms == INVERSE.terms
+    assert under(found, INVERSE) is found
+
+
+def test_a_position_that_was_counted_by_other_terms_has_a_cost_that_nobody_knows() -> None:
+    doubled = Inverse.future("BTC", "contracts", Grid("0.1"), Grid("1"), "200")
+    noted = replace(POSITION, terms=INVERSE.terms)
+    assert under(noted, INVERSE) is noted
+    assert under(noted, doubled) is None
+    assert under(POSITION, INVERSE) is None
+
+
+def test_what_an_inverse_position_has_cost_is_the_same_on_another_grid() -> None:
+    row = replace(instrument(), tick=Grid("0.05"), lot=Grid("0.00000001"), contract=INVERSE)
+    noted = replace(POSITION, terms=INVERSE.terms)
+    moved, exact = Regrid(noted, row).position(noted)
+    assert (moved.bought_value, moved.sold_value, exact) == (300, 101, True)
+    moved, _ = Regrid(POSITION, row).position(POSITION)
+    assert (moved.bought_value, moved.sold_value) == (600, 202)
 
 
 def test_a_damaged_note_is_no_note_of_another_form() -> None:

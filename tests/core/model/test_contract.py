@@ -144,3 +144,8 @@ def test_a_limit_in_the_settlement_asset_is_rounded_down_to_units() -> None:
 
 def test_no_price_makes_an_inverse_worth_as_much_as_at_the_first_tick() -> None:
     assert DERIBIT.value(0, 5) == DERIBIT.value(-7, 5) == DERIBIT.value(1, 5)
+    assert DERIBIT.sold(0, 5) == DERIBIT.sold(1, 5)
+
+
+def test_what_was_bought_at_no_price_earns_nothing() -> None:
+    assert DERIBIT.bought(0, 5) == DERIBIT.bought(-7, 5) == 0

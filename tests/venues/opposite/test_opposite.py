@@ -11,10 +11,11 @@ from msgspec.structs import replace
 from core.io.hlog import HlogFile, read_hlog
 from core.model.commands import TimeInForce
 from core.model.events import Side
+from core.model.halts import HaltKind
 from core.model.strategy import Quote
 from core.model.views import OrderState, Refusal
 from core.state.journal import OUTPUTS, Kind
-from tests.venues.opposite.adapter import BUCKET, SECRET, TOKEN
+from tests.venues.opposite.adapter import BUCKET, SECRET, TOKEN, venue
 from tests.venues.opposite.answers import BINANCE, Answers
 from tests.venues.opposite.exchange import ATOMS
 from tests.venues.opposite.run import IDLE, START_NS, Run
@@ -264,3 +265,35 @@ def test_fills_that_nobody_heard_are_found_on_pages_in_no_order(
     assert len(run.exchange.fills) > before + 3, "more than a page has"
     run.run_until(lambda: run.engine.recovery.reconciled)
     has_traded(run.leave())
+
+
+def bought(run: Run) -> Run:
+    """Buy of the inverse contract, and let it be noted."""
+    run.run(5)
+    ask = run.engine.books[1].ask_ticks
+    run.engine.desk.place(1, Side.BUY, ask, 300, tif=TimeInForce.IOC)
+    run.run(12)
+    assert run.engine.positions[1].lots > 0
+    return run
+
+
+def test_an_inverse_position_goes_on_in_the_next_boot(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = bought(Run(OPPOSITE, monkeypatch, IDLE))
+    before = run.engine.positions[1]
+    run.killed(1)
+    now = run.run(5).engine.positions[1]
+    assert now is not before
+    assert (now.lots, now.bought_value) == (before.lots, before.bought_value)
+    assert not run.engine.risk.halts(), run.log_lines
+
+
+def test_a_position_noted_by_other_terms_halts_until_somebody_has_set_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = bought(Run(OPPOSITE, monkeypatch, IDLE))
+    run.venue = venue(replace(OPPOSITE, inverse=False))
+    run.killed(1)
+    (halt,) = run.run(5).engine.risk.halts()
+    assert halt.kind is HaltKind.GRID
+    assert "was inverse, 1000 a size of one, in BBB when its position of 0.3" in halt.why
+    assert "is delivered: what it has cost is not known. Set it (hotloop position)" in halt.why
