@@ -559,12 +559,12 @@ class Risk:
                 f"{instrument.symbol}: size {lots} and price {worth_ticks} must be whole numbers "
                 "of lots and ticks",
             )
-        contract = instrument.contract
-        if place.kind is _MARKET:
-            worth_ticks = _dearest(contract, touch_ticks, limits.collar_bps)
-        worth = contract.value(worth_ticks, lots)
+        market = place.kind is _MARKET
+        if market:
+            worth_ticks = _dearest(instrument.contract, touch_ticks, limits.collar_bps)
+        worth = instrument.contract.value(worth_ticks, lots)
         refusal = (
-            _venue_refusal(place, instrument, touch_ticks, worth, open_orders)
+            _venue_refusal(place, instrument, market, touch_ticks, worth, open_orders)
             or _size_refusal(
                 place,
                 instrument,
@@ -575,7 +575,7 @@ class Risk:
                 open_orders,
                 adds_lots,
             )
-            or _price_refusal(place, instrument, limits, book, exposure, touch_ticks)
+            or _price_refusal(place, instrument, market, limits, book, exposure, touch_ticks)
         )
         if refusal is None and (self._takes is not None or place.tif is _DAY):
             takes = EVERY_ORDER if self._takes is None else self._takes
@@ -819,7 +819,12 @@ def _too_fast(row: _Row, instrument: Instrument) -> Refusal:
 
 
 def _venue_refusal(
-    place: Place, instrument: Instrument, touch_ticks: int, worth: int, open_orders: int
+    place: Place,
+    instrument: Instrument,
+    market: bool,
+    touch_ticks: int,
+    worth: int,
+    open_orders: int,
 ) -> Refusal | None:
     """Check the venue's filters, where 0 is the venue's way to state none.
 
@@ -827,7 +832,6 @@ def _venue_refusal(
     price stands in for it, and is near enough for collars that are a multiple of the price.
     """
     ticks, lots = place.price_ticks, place.lots
-    market = place.kind is _MARKET
     if not (
         type(place.side) is Side
         and type(place.kind) is OrderKind
@@ -1001,6 +1005,7 @@ def _size_refusal(
 def _price_refusal(
     place: Place,
     instrument: Instrument,
+    market: bool,
     limits: RiskLimits,
     book: BookView,
     exposure: ExposureView,
@@ -1012,7 +1017,6 @@ def _price_refusal(
     the opposite side is empty our own side's best price stands in for it.
     """
     ticks, collar_bps = place.price_ticks, limits.collar_bps
-    market = place.kind is _MARKET
     if market:
         outside = not _covered(place, book, touch_ticks, collar_bps)
     elif place.side is _BUY:
