@@ -1,6 +1,7 @@
 """The account, as the venue states it.
 
-Here its balances become what a strategy may see, and are held against our own fills; what has to
+Here its balances become what a strategy may see, and with its positions are held against our own
+fills; what has to
 agree, and when a difference is believed, lives in ``core.engine.ledger``. On an account of our own
 a difference halts until a person has looked; on a shared one it is somebody else's, and is told.
 """
@@ -9,7 +10,13 @@ from __future__ import annotations
 
 from core.engine.ledger import Ledger
 from core.engine.turn import Turn
-from core.model.events import AccountReport, BalanceLocked, BalanceMoved, TradeElsewhere
+from core.model.events import (
+    AccountReport,
+    BalanceLocked,
+    BalanceMoved,
+    PositionReport,
+    TradeElsewhere,
+)
 from core.model.halts import HaltKind
 from core.state.others import Others, amount, clock
 from core.state.risk import Risk
@@ -27,6 +34,7 @@ class Account:
         "_balances",
         "_ledger",
         "_others",
+        "_positions",
         "_risk",
         "_shared",
         "_told_ns",
@@ -52,6 +60,7 @@ class Account:
         self._risk = risk
         self._turn = turn
         self._totals: dict[str, int] = {}
+        self._positions: dict[str, int] = {}
         self._told_ns: dict[str, int] = {}
         """When the venue last told an asset's balance of itself."""
 
@@ -82,6 +91,9 @@ class Account:
         self._balances[asset] = free_atoms
         self._told_ns[asset] = self._turn.now_ns
 
+    def on_positions(self, report: PositionReport) -> None:
+        self._positions = self._ledger.held(report.positions)
+
     def on_moved(self, moved: BalanceMoved) -> None:
         # The account update that follows carries the absolute amount.
         self._ledger.paid(moved.asset, moved.delta_atoms, moved.venue_ns)
@@ -109,12 +121,12 @@ class Account:
     # -- the two ledgers -----------------------------------------------------------------------
 
     def agrees(self, asked_ns: int) -> bool:
-        """Compare the venue's balances, asked for at ``asked_ns``, with our fills.
+        """Compare the venue's balances and positions, asked for at ``asked_ns``, with our fills.
 
         Halt where they stay apart, or tell on a shared account. ``False`` asks for another look
         soon.
         """
-        found = self._ledger.compare(self._totals, asked_ns)
+        found = self._ledger.compare(self._totals | self._positions, asked_ns)
         if self._shared:
             self._ledger.accept(found)
             for one in found:

@@ -8,7 +8,7 @@ strategy or of the code that ran then is needed. Sizes are in the grid the note 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import TypeVar
 
@@ -274,26 +274,28 @@ class Regrid:
         return -int(-lots * self._lots // 1)
 
 
-def under(note: PositionNote, contract: Contract) -> PositionNote | None:
-    """Return a position as its contract of today counts it; ``None`` where nobody can say.
+def is_of_other_terms(note: PositionNote, contract: Contract) -> bool:
+    """Return whether nobody can say what a position has cost by its contract of today.
 
     What an operator has stated is price times size, whatever the contract.
     """
-    noted = "" if note.terms is UNSET else note.terms
-    if noted == contract.terms:
+    stated = note.terms is UNSET and note.settled is None
+    return not stated and (note.terms or "") != contract.terms
+
+
+def under(note: PositionNote, contract: Contract) -> PositionNote:
+    """Return a position in today's grid as its contract counts it: one that was stated at its
+    average price, rounded against us.
+    """
+    if (note.terms or "") == contract.terms:
         return note
-    if noted or note.settled is not None:
-        return None
+    bought, sold = note.bought_lots, note.sold_lots
     return replace(
         note,
-        bought_value=_at_average(contract.bought, note.bought_value, note.bought_lots),
-        sold_value=_at_average(contract.sold, note.sold_value, note.sold_lots),
+        bought_value=contract.bought(-(-note.bought_value // bought), bought) if bought else 0,
+        sold_value=contract.sold(note.sold_value // sold, sold) if sold else 0,
         terms=contract.terms,
     )
-
-
-def _at_average(value: Callable[[int, int], int], units: int, lots: int) -> int:
-    return value(units // lots, lots) if lots else 0
 
 
 def _step(grid: Grid) -> Fraction:

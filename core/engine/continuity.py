@@ -24,6 +24,7 @@ from core.engine.checkpoint import (
     PositionNote,
     Regrid,
     Restored,
+    is_of_other_terms,
     under,
 )
 from core.engine.ledger import Ledger
@@ -388,6 +389,9 @@ class Continuity:
             self._turn.halt_instrument(row.index, note.why, note.kind)
 
     def _restore_position(self, row: Instrument, note: PositionNote) -> None:
+        if is_of_other_terms(note, row.contract):
+            self._unknown_cost(row, note)
+            return
         regrid = Regrid(note, row)
         if regrid.needed:
             grid = (
@@ -402,11 +406,7 @@ class Continuity:
             if not exact:
                 why = f"{grid}, and what it has cost is no whole number in today's"
                 self._turn.halt_instrument(row.index, why, HaltKind.GRID)
-        counted = under(note, row.contract)
-        if counted is None:
-            self._unknown_cost(row, note)
-            return
-        note = counted
+        note = under(note, row.contract)
         self._take_over(row.index, note)
         if note.settled is None:
             self._set[row.index] = note

@@ -59,6 +59,7 @@ from core.model.events import (
     OrderReport,
     OrdersListed,
     OrderUpdate,
+    PositionReport,
     PriceTold,
     QueueDelta,
     QueueSnapshot,
@@ -82,6 +83,7 @@ from core.model.venue import (
     Clock,
     Respond,
     Stream,
+    Truth,
     cancel_kinds,
     orders_end_with_connection,
 )
@@ -312,6 +314,7 @@ class Engine:
             lag_ns=can.lag_ns,
             cancel_leftovers=setup.cancel_leftovers,
             rising_ids=can.rising_ids,
+            asks_positions=can.truth is Truth.POSITIONS,
             log=door.log,
         )
         self.continuity = Continuity(
@@ -480,6 +483,7 @@ class Engine:
             TradeElsewhere: self.account.on_trade_elsewhere,
             UnknownExecution: self.executions.on_unknown_execution,
             AccountReport: self.account.on_report,
+            PositionReport: self.account.on_positions,
             BalanceMoved: self.account.on_moved,
             BalanceLocked: self.account.on_locked,
             OpenOrders: self._on_open_orders,

@@ -35,7 +35,7 @@ PAID_ATOMS = 10 ** (ASSET_DECIMALS - 8)
 
 
 class Mismatch(Struct, frozen=True):
-    """One asset on which the ledgers differ."""
+    """One asset, or position, on which the ledgers differ."""
 
     asset: str
     ours_atoms: int
@@ -62,7 +62,8 @@ class _Doubt(Struct, frozen=True):
 
 
 class Ledger:
-    """What the account should hold of each base asset, from when the ledgers were first opened.
+    """What the account should hold of each base asset, and in each contract that is not delivered,
+    from when the ledgers were first opened.
 
     ``tolerance_lots`` is the largest difference that is borne, in lots of the instrument.
     """
@@ -115,8 +116,9 @@ class Ledger:
         counted = self._counted.setdefault(row.index, TradeIds())
         if not counted.add(trade.trade_id, trade.rank, trade.venue_ns):
             return False
-        self.moved(row.base, trade.side * trade.base_atoms, trade.venue_ns)
-        self.moved(row.quote, -trade.side * trade.quote_atoms, trade.venue_ns)
+        self.moved(row.held_as, trade.side * trade.base_atoms, trade.venue_ns)
+        if row.contract.delivers:
+            self.moved(row.quote, -trade.side * trade.quote_atoms, trade.venue_ns)
         self.moved(trade.fee_asset, -trade.fee_atoms, trade.venue_ns)
         return True
 
@@ -136,8 +138,13 @@ class Ledger:
 
     # -- comparing -----------------------------------------------------------------------------
 
+    def held(self, positions: Sequence[tuple[int, int]]) -> dict[str, int]:
+        """Return positions that the venue states as ``compare`` takes them."""
+        rows = self._table
+        return {rows[index].held_as: lots * rows[index].lot_atoms for index, lots in positions}
+
     def compare(self, venue: Mapping[str, int], asked_ns: int = 0) -> list[Mismatch]:
-        """Hold the venue's whole balances (free and locked) against ours.
+        """Hold the venue's whole balances (free and locked) and positions against ours.
 
         To be called where no fill was told between the two; ``asked_ns`` is the venue's time when
         they were asked for. The first calls open the ledgers; a difference is returned once it
@@ -242,28 +249,26 @@ class Ledger:
     # -- sums ----------------------------------------------------------------------------------
 
     def _bases(self) -> dict[str, int]:
-        """Return each base asset, and what is borne of it: by the largest lot it is traded in.
-
-        Of what is not delivered the account holds nothing: there the positions are the truth.
+        """Return what is held of each kind, and what is borne of it: by the largest lot it is
+        traded in. That is each base asset, and each position in what is not delivered.
 
         Where it is paid for a pair of so fine a grid that the venue rounds each payment, less than
         a lot is borne at least: no fill is as small.
         """
         borne: dict[str, int] = {}
-        delivered = [row for row in self._table if row.contract.delivers]
-        rounded = {row.quote for row in delivered if row.contract.atoms(1) % PAID_ATOMS}
-        for row in delivered:
-            least = row.lot_atoms - 1 if row.base in rounded else 0
+        spot = (row for row in self._table if row.contract.delivers)
+        rounded = {row.quote for row in spot if row.contract.atoms(1) % PAID_ATOMS}
+        for row in self._table:
+            least = row.lot_atoms - 1 if row.held_as in rounded else 0
             atoms = max(self._tolerance_lots * row.lot_atoms, least)
-            borne[row.base] = max(borne.get(row.base, 0), atoms)
+            borne[row.held_as] = max(borne.get(row.held_as, 0), atoms)
         return borne
 
     def flow(self, row: Instrument) -> dict[str, int]:
         """Return what our own trades on one instrument have made of each asset, fees taken off."""
         position = self._positions[row.index]
-        flow: dict[str, int] = {}
+        flow = {row.held_as: position.lots * row.lot_atoms}
         if row.contract.delivers:
-            flow[row.base] = position.lots * row.lot_atoms
             cost_atoms = row.contract.atoms(position.cost)
             flow[row.quote] = flow.get(row.quote, 0) - cost_atoms
         for asset, atoms in position.fees_atoms.items():
@@ -280,10 +285,10 @@ class Ledger:
 
 
 def _moved(row: Instrument, side: Side, fill: Fill) -> list[tuple[str, int]]:
-    """Return what a trade has moved of each asset: of what is not delivered, its fees alone."""
-    moved = []
+    """Return what a trade has moved: of what is not delivered, the position and fees alone."""
+    moved = [(row.held_as, side * fill.lots * row.lot_atoms)]
     if row.contract.delivers:
         paid_atoms = row.contract.atoms(row.contract.value(fill.price_ticks, fill.lots))
-        moved = [(row.base, side * fill.lots * row.lot_atoms), (row.quote, -side * paid_atoms)]
+        moved.append((row.quote, -side * paid_atoms))
     fees = ((fill.fee_asset, fill.fee_atoms), *fill.also)
     return [*moved, *((asset, -atoms) for asset, atoms in fees)]

@@ -19,6 +19,7 @@ from core.model.commands import (
     FetchAccount,
     FetchOpenOrders,
     FetchOrders,
+    FetchPositions,
     FetchTrades,
     QueryOrder,
     Riskless,
@@ -89,10 +90,11 @@ class Recovery:
         lag_ns: int,
         cancel_leftovers: bool,
         rising_ids: bool,
+        asks_positions: bool,
         log: Callable[[str], None],
     ) -> None:
         """``execution_ns``, ``lag_ns`` and ``rising_ids`` are as in
-        ``core.model.venue.Capabilities``.
+        ``core.model.venue.Capabilities``; ``asks_positions`` where those are the truth.
         """
         self._table = table
         self._orders = orders
@@ -106,6 +108,7 @@ class Recovery:
         self._expiry_ns = expiry_ns
         self._cancel_leftovers = cancel_leftovers
         self._rising_ids = rising_ids
+        self._asks_positions = asks_positions
         self.fills = 0
         self._fills_before = 0
         self._log = log
@@ -195,6 +198,8 @@ class Recovery:
         self._ours_listed = 0
         self._strays.clear()
         commands: list[Riskless] = [FetchAccount()]
+        if self._asks_positions:
+            commands.append(FetchPositions())
         if not self.reconciled_once:
             # Once of the whole account: what stands on symbols that nobody thought of shows here.
             commands.append(FetchOpenOrders(NO_INSTRUMENT))

@@ -205,6 +205,13 @@ class FetchAccount(Riskless, frozen=True, gc=False):
     """Ask for the account's balances and permissions."""
 
 
+class FetchPositions(Riskless, frozen=True, gc=False):
+    """Ask for the account's positions in what is not delivered; answered with a ``PositionReport``.
+
+    Only asked where those are the truth (``Truth.POSITIONS``).
+    """
+
+
 class FetchBook(Riskless, frozen=True, gc=False):
     """Ask for a snapshot of one instrument's book."""
 

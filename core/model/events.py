@@ -336,6 +336,15 @@ class AccountReport(Event, frozen=True):
     """When an answer was asked for, by our clock; 0 where nobody asked."""
 
 
+class PositionReport(Event, frozen=True):
+    """All positions of the account in what is not delivered, as the venue states them.
+
+    ``positions`` are instruments and lots, bought less sold; what is not named is held by nobody.
+    """
+
+    positions: tuple[tuple[int, int], ...]
+
+
 class BalanceMoved(Event, frozen=True):
     """A deposit, withdrawal or transfer moved an asset by ``delta_atoms``; no trade did."""
 

@@ -92,13 +92,18 @@ class Instrument(Struct, frozen=True, kw_only=True, eq=False):
 
     @property
     def lot_atoms(self) -> int:
-        """What one lot is in atoms of the base asset."""
+        """What one lot is in atoms of what is held."""
         return self.lot.step_mantissa * int(10 ** (ASSET_DECIMALS - self.lot.decimals))
 
     @property
     def settle(self) -> str:
         """The asset that values, profits and losses are counted in."""
         return self.contract.settle
+
+    @property
+    def held_as(self) -> str:
+        """What a trade moves at the venue, by its name there: the base asset, or a position."""
+        return self.base if self.contract.delivers else f"position of {self.symbol}"
 
     @property
     def own_assets(self) -> tuple[str, ...]:

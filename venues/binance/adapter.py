@@ -20,6 +20,7 @@ from core.model.commands import (
     FetchOpenOrders,
     FetchOrders,
     FetchOrderTrades,
+    FetchPositions,
     FetchPrice,
     FetchTime,
     FetchTops,
@@ -121,7 +122,8 @@ _COSTS: Final[dict[type[Command], Costs]] = {
     **dict.fromkeys(
         (SubscribeMarket, SubscribeBook, SubscribeStatus, UnsubscribeBook, Ping, SetDeadMan), ()
     ),
-    **dict.fromkeys((PlaceMany, CancelMany), ()),  # it has no batches: never asked for
+    # It has neither batches nor positions: never asked for.
+    **dict.fromkeys((PlaceMany, CancelMany, FetchPositions), ()),
     **{kind: (("weight", weight), ("raw", 1)) for kind, weight in _WEIGHTS.items()},
 }
 

@@ -14,6 +14,7 @@ from core.engine.checkpoint import (
     PositionNote,
     Regrid,
     Restored,
+    is_of_other_terms,
     under,
 )
 from core.model.commands import BEGINNING, Since
@@ -124,8 +125,8 @@ def test_what_spot_has_cost_is_noted_without_a_word_of_terms() -> None:
 
 
 def test_a_position_that_was_stated_counts_as_its_contract_does() -> None:
+    assert not is_of_other_terms(STATED, INVERSE)
     found = under(STATED, INVERSE)
-    assert found is not None
     assert (found.bought_value, found.sold_value) == (0, INVERSE.sold(500, 40))
     assert found.terms == INVERSE.terms
     assert under(found, INVERSE) is found
@@ -134,9 +135,20 @@ def test_a_position_that_was_stated_counts_as_its_contract_does() -> None:
 def test_a_position_that_was_counted_by_other_terms_has_a_cost_that_nobody_knows() -> None:
     doubled = Inverse.future("BTC", "contracts", Grid("0.1"), Grid("1"), "200")
     noted = replace(POSITION, terms=INVERSE.terms)
-    assert under(noted, INVERSE) is noted
-    assert under(noted, doubled) is None
-    assert under(POSITION, INVERSE) is None
+    assert not is_of_other_terms(noted, INVERSE)
+    assert is_of_other_terms(noted, doubled)
+    assert is_of_other_terms(replace(noted, settled=None), doubled)
+    assert is_of_other_terms(POSITION, INVERSE)
+
+
+@pytest.mark.parametrize("bought", [True, False])
+def test_a_stated_price_between_two_ticks_is_rounded_against_us(bought: bool) -> None:
+    lots, value = (40, 40 * 500 + 1) if bought else (0, 0)
+    sold, got = (0, 0) if bought else (40, 40 * 500 - 1)
+    note = replace(STATED, bought_lots=lots, bought_value=value, sold_lots=sold, sold_value=got)
+    found = under(note, INVERSE)
+    assert found.bought_value == (INVERSE.bought(501, 40) if bought else 0)
+    assert found.sold_value == (0 if bought else INVERSE.sold(499, 40))
 
 
 def test_what_an_inverse_position_has_cost_is_the_same_on_another_grid() -> None:

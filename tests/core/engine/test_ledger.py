@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from core.engine.ledger import PASSES, RESTLESS_PASSES, Ledger, Mismatch
+from core.model.contract import Linear
 from core.model.events import Fill, OffGridTrade, Side
 from core.model.instrument import InstrumentTable
 from core.model.units import Grid
@@ -209,3 +210,49 @@ def test_payments_that_the_venue_rounds_are_borne_up_to_a_lot():
     for _ in range(PASSES):
         found = ledger.compare({"BTC": 5 * COIN + LOT, "ETH": 0})
     assert [one.asset for one in found] == ["BTC"]
+
+
+PERPETUAL = replace(
+    instrument(), contract=Linear.future("USDT", "BTC", instrument().tick, instrument().lot)
+)
+HELD = "position of BTCUSDT"
+
+
+def perpetual() -> tuple[Ledger, Position]:
+    position = Position(PERPETUAL.contract)
+    ledger = Ledger(InstrumentTable([PERPETUAL]), [position], 0)
+    for _ in range(2):
+        assert ledger.compare(ledger.held([(0, 4)])) == []
+    assert ledger.opened
+    return ledger, position
+
+
+def test_what_is_not_delivered_is_held_against_positions_and_against_no_balance():
+    ledger, position = perpetual()
+    position.on_fill(Side.SELL, bought(6))
+    for _ in range(PASSES):
+        assert ledger.compare({"BTC": COIN, "USDT": 9} | ledger.held([(0, -2)])) == []
+    assert not ledger.in_doubt
+    for _ in range(PASSES):
+        found = ledger.compare(ledger.held([(0, 4)]))
+    assert [(one.asset, one.ours_atoms, one.venue_atoms) for one in found] == [
+        (HELD, -2 * LOT, 4 * LOT)
+    ]
+
+
+def test_a_position_that_the_venue_does_not_name_is_none():
+    ledger, _ = perpetual()
+    for _ in range(PASSES):
+        found = ledger.compare(ledger.held([]))
+    assert [(one.asset, one.venue_atoms) for one in found] == [(HELD, 0)]
+
+
+def test_what_others_trade_of_a_contract_moves_its_position_and_their_fee_alone():
+    ledger, _ = perpetual()
+    assert ledger.traded_by_others(PERPETUAL, Side.BUY, bought(3, 7, "USDT"))
+    off_grid = OffGridTrade(0, "o", "t", 9, Side.BUY, LOT // 2, 50, 0, "USDT", 0)
+    assert ledger.traded_off_grid(PERPETUAL, off_grid)
+    for _ in range(PASSES):
+        assert ledger.compare({HELD: 7 * LOT + LOT // 2}) == []
+    assert not ledger.in_doubt
+    assert ledger.flow(PERPETUAL) == {HELD: 0}

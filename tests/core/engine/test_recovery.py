@@ -18,6 +18,7 @@ from core.model.commands import (
     FetchAccount,
     FetchOpenOrders,
     FetchOrders,
+    FetchPositions,
     FetchTrades,
     OrderKind,
     Place,
@@ -57,7 +58,13 @@ SCOPE = "scope-"
 class House:
     """A recovery with its orders; whatever else it speaks to is noted."""
 
-    def __init__(self, *, cancel_leftovers: bool = True, rising_ids: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        cancel_leftovers: bool = True,
+        rising_ids: bool = True,
+        asks_positions: bool = False,
+    ) -> None:
         self.now_ns = START_NS
         self.orders = Orders(Prefixed(SCOPE, 1, 0))
         self.asked: dict[int, Command] = {}
@@ -90,6 +97,7 @@ class House:
             lag_ns=LAG_NS,
             cancel_leftovers=cancel_leftovers,
             rising_ids=rising_ids,
+            asks_positions=asks_positions,
             log=self.log.append,
             **parts,
         )
@@ -213,6 +221,14 @@ def test_the_first_pass_lists_the_whole_account_and_the_later_ones_each_symbol()
     house.after(PERIOD_NS / NS_PER_S)
     assert HERE in house.open()
     assert WHOLE not in house.open()
+
+
+def test_where_positions_are_the_truth_a_pass_asks_for_them_and_proves_nothing_without() -> None:
+    house = begun(asks_positions=True)
+    assert house.open() == [FetchAccount(), FetchPositions(), WHOLE, FetchTrades(0, None)]
+    house.answer(FetchPositions(), verdict=Verdict.UNKNOWN)
+    house.answer_all()
+    assert not house.recovery.reconciled
 
 
 @pytest.mark.parametrize("verdict", [Verdict.UNKNOWN, Verdict.THROTTLED, Verdict.REFUSED])

@@ -8,6 +8,7 @@ from core.model.commands import (
     Command,
     FetchBook,
     FetchOpenOrders,
+    FetchPositions,
     Ping,
     Place,
     PlaceMany,
@@ -67,8 +68,8 @@ def test_every_environment_has_both_lines_and_verified_tls() -> None:
 ROOTS = ("Command", "Riskless")
 OF_THE_MARKET_LINE = (SubscribeMarket, SubscribeBook, UnsubscribeBook, Ping)
 """Frames there count against that connection alone. The first is all that is ever sent."""
-NEVER_SENT = (SetDeadMan, SubscribeStatus, PlaceMany, CancelMany)
-"""The venue has no such timer, and takes no several orders in one request."""
+NEVER_SENT = (SetDeadMan, SubscribeStatus, PlaceMany, CancelMany, FetchPositions)
+"""The venue has no such timer, takes no several orders in one request, and knows no positions."""
 
 
 def every_command() -> list[type[Command]]:

@@ -35,6 +35,7 @@ from core.model.events import (
     OrderReport,
     OrdersListed,
     OrderUpdate,
+    PositionReport,
     PriceTold,
     ReplaceOutcome,
     Reply,
@@ -316,6 +317,8 @@ class Adapter:
                 asked = {"ask": "fills", "from": behind, "sym": where, "page": page}
             case c.FetchOrderTrades(_, order, page):
                 asked = {"ask": "fills", "order": order, "page": page}
+            case c.FetchPositions():
+                asked = {"ask": "positions"}
             case c.FetchAccount() | c.FetchTime() | c.FetchInstruments() | c.FetchTops():
                 asked = {"ask": type(command).__name__[5:].lower()}
             case c.FetchBook(index):
@@ -491,6 +494,9 @@ class Adapter:
                 ]
             case c.FetchAccount():
                 return [self._balances(told, whole=True)]
+            case c.FetchPositions():
+                held = [(self._rows[one], lots) for one, lots in told["holds"].items()]
+                return [PositionReport(tuple((row.index, lots) for row, lots in held))]
             case c.FetchTime():
                 return [VenueTime(told["at"])]
             case c.FetchInstruments(also):
@@ -547,7 +553,7 @@ def _capabilities(answers: Answers, wants: Subscription) -> Capabilities:
             kind=DeadManKind.DISCONNECT if answers.dies_with_connection else DeadManKind.NONE,
             scope=Scope.CONNECTION,
         ),
-        truth=Truth.BALANCES,
+        truth=Truth.POSITIONS if answers.inverse else Truth.BALANCES,
         clock=Clock.ASKED if answers.tells_time else Clock.OURS,
         rising_ids=answers.rising_ids,
     )

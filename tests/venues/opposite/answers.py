@@ -30,8 +30,8 @@ class Answers(Struct, frozen=True, kw_only=True):
     coarse: bool = True
     """Prices of ``BBB-QQQ`` have four significant digits at most; else every step is one."""
     inverse: bool = True
-    """``BBB-QQQ`` is a contract of 1,000 QQQ that settles in BBB; else what is bought is delivered.
-    """
+    """``BBB-QQQ`` is a contract of 1,000 QQQ that settles in BBB, and the account has a position in
+    it; else what is bought is delivered."""
     token: bool = True
     """A connection is opened with a token that HTTP gives; else each request is signed."""
     hex_names: bool = True

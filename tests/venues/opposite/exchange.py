@@ -122,6 +122,8 @@ class Exchange:
         self.orders: dict[str, dict[str, Any]] = {}
         self.fills: list[dict[str, Any]] = []
         self.has = {"AAA": 1_000 * ATOMS, "BBB": 1_000 * ATOMS, "QQQ": 10_000_000 * ATOMS}
+        self.liquidated = 0
+        """Lots of the position that it has taken away, and tells of nowhere."""
         self.status = "up"
         self.refusals: list[str] = []
         self.used: dict[str, float] = dict.fromkeys(SYMBOLS, 0.0)
@@ -435,6 +437,10 @@ class Exchange:
 
     def _ask_account(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
         return {"has": {name: str(atoms) for name, atoms in self.has.items()}, "at": ns}
+
+    def _ask_positions(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
+        held = sum(one["side"] * one["size"] for one in self.fills if one["sym"] == INVERSE)
+        return {"holds": {INVERSE: held - self.liquidated}}
 
     def _ask_book(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
         return self._image(self.markets[asked["sym"]], ns)

@@ -291,9 +291,27 @@ def test_a_position_noted_by_other_terms_halts_until_somebody_has_set_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = bought(Run(OPPOSITE, monkeypatch, IDLE))
+    before = run.engine.positions[1]
     run.venue = venue(replace(OPPOSITE, inverse=False))
     run.killed(1)
     (halt,) = run.run(5).engine.risk.halts()
     assert halt.kind is HaltKind.GRID
     assert "was inverse, 1000 a size of one, in BBB when its position of 0.3" in halt.why
     assert "is delivered: what it has cost is not known. Set it (hotloop position)" in halt.why
+    run.run(12)  # it is noted on as it was
+    run.venue = venue(OPPOSITE)
+    run.killed(1)
+    now = run.run(5).engine.positions[1]
+    assert (now.lots, now.bought_value) == (before.lots, before.bought_value)
+
+
+def test_a_position_that_the_venue_has_otherwise_halts_with_what_both_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = bought(Run(OPPOSITE, monkeypatch, IDLE))
+    assert not run.engine.risk.halts()
+    run.exchange.liquidated = 100
+    run.run_until(lambda: bool(run.engine.risk.halts()), 600)
+    (halt,) = run.engine.risk.halts()
+    assert halt.kind is HaltKind.LEDGER
+    assert "position of BBB-QQQ: 0.3 by our fills, 0.2 by the venue, 0.1 less" in halt.why
