@@ -153,13 +153,21 @@ class Days(Watch):
         if symbol not in self._began:
             return [made - self._paid(symbol, 0)]
         first_ns = self._day * DAY_NS
+        prices = self._began[symbol] | self._told_late(symbol, first_ns)
         return [
             made
             - self._paid(symbol, cut_ns)
             - self.ledger.profit(symbol, own_fees=True, at=price, before_ns=cut_ns)
             for cut_ns in (first_ns - APART_NS, first_ns, first_ns + APART_NS)
-            for price in sorted(self._began[symbol])
+            for price in sorted(prices)
         ]
+
+    def _told_late(self, symbol: str, first_ns: int) -> set[int]:
+        """Return the prices of what was traded before midnight and after what this boot goes on
+        from: it is told only now, and may be all that our side knows a price of then by.
+        """
+        deals = self.ledger.deals(symbol) if self._since_ns else ()
+        return {deal.price for deal in deals if self._since_ns <= deal.at_ns < first_ns}
 
     def _paid(self, symbol: str, since_ns: int) -> int:
         """Return the fees since then in assets that are not the symbol's own, by their worth."""
