@@ -441,8 +441,11 @@ class Book:
         else:
             self._ask_floor_ticks, self._ask_ceiling_ticks = MAX_TICKS, 0
         if self._far_bps:
-            self._lowest_ticks = self._low_ticks(self._bid_ceiling_ticks)
-            self._highest_ticks = self._high_ticks(ask_ticks and self._ask_floor_ticks)
+            # Without one side every top is looked at closely.
+            self._lowest_ticks = (
+                self._low_ticks(self._bid_ceiling_ticks) if bid_ticks else MAX_TICKS
+            )
+            self._highest_ticks = self._high_ticks(self._ask_floor_ticks) if ask_ticks else 0
         return False
 
     def _low_ticks(self, bid_ticks: int) -> int:
@@ -450,20 +453,23 @@ class Book:
         return min(bid_ticks * (_BPS - self._far_bps) // _BPS, bid_ticks - NEAR_TICKS)
 
     def _high_ticks(self, ask_ticks: int) -> int:
-        """Return up to which price a top is not far from a best ask of the levels, 0 for none."""
-        if not ask_ticks:
-            return MAX_TICKS
+        """Return up to which price a top is not far from a best ask of the levels."""
         return max(ask_ticks * (_BPS + self._far_bps) // _BPS, ask_ticks + NEAR_TICKS)
 
     def _is_far(self, top: BookTop) -> bool:
-        """Whether a best price is far off the levels; a side without orders has none."""
+        """Whether a best price is far off the levels; a side without orders has none.
+
+        One that begins a side may be as far from the other as it likes, away from it.
+        """
         if not self._far_bps:
             return False
-        low = self._low_ticks(self._bid_ranks[-1] if self._bid_ranks else 0)
-        high = self._high_ticks(-self._ask_ranks[-1] if self._ask_ranks else 0)
+        bid_ticks = self._bid_ranks[-1] if self._bid_ranks else 0
+        ask_ticks = -self._ask_ranks[-1] if self._ask_ranks else 0
+        low = self._low_ticks(bid_ticks or ask_ticks)
+        high = self._high_ticks(ask_ticks or bid_ticks) if ask_ticks or bid_ticks else MAX_TICKS
         return bool(
-            (top.bid_lots and not low <= top.bid_ticks <= high)
-            or (top.ask_lots and not low <= top.ask_ticks <= high)
+            (top.bid_lots and not (bid_ticks and low) <= top.bid_ticks <= high)
+            or (top.ask_lots and not low <= top.ask_ticks <= (high if ask_ticks else MAX_TICKS))
         )
 
     def _set_levels(self, delta: BookDelta) -> None:

@@ -494,6 +494,17 @@ def test_a_far_bid_is_not_believed_because_the_asks_are_gone():
     assert not book.live
 
 
+@pytest.mark.parametrize(
+    ("bid_ticks", "ask_ticks", "believed"),
+    [(0, 9_000, False), (0, 10_005, True), (8_000, 10_010, True), (12_000, 12_010, False)],
+)
+def test_where_the_bids_are_gone_the_asks_tell_what_is_far(bid_ticks, ask_ticks, believed):
+    book = watchful_book()
+    assert book.apply_delta(delta(11, 11, bids=[(bid, 0) for bid in book._bids]))
+    book.apply_top(BookTop(0, 12, bid_ticks, 1 if bid_ticks else 0, ask_ticks, 1))
+    assert book.live is believed
+
+
 def test_a_few_coarse_ticks_are_not_far_off():
     book = Book(0, Bridged, far_bps=100)
     book.begin()
@@ -512,10 +523,21 @@ def test_levels_that_moved_themselves_move_what_is_believed():
     assert book.live
 
 
-def is_far(ticks: int, bid_ticks: int, ask_ticks: int) -> bool:
-    """The rule itself: 1 % and 3 ticks off the best prices of the levels, 0 for none."""
-    low = min(bid_ticks * 99 // 100, bid_ticks - 3)
-    return ticks < low or (ask_ticks > 0 and ticks > max(ask_ticks * 101 // 100, ask_ticks + 3))
+def low(ticks: int) -> int:
+    return min(ticks * 99 // 100, ticks - 3)
+
+
+def high(ticks: int) -> int:
+    return max(ticks * 101 // 100, ticks + 3)
+
+
+def is_far(bid_ticks: int, ask_ticks: int, best_bid: int, best_ask: int) -> bool:
+    """The rule itself: 1 % and 3 ticks off the best prices of the levels, 0 for none; one that
+    begins a side may be any distance from the other, away from it.
+    """
+    bid = (best_bid and bid_ticks < low(best_bid)) or bid_ticks > high(best_ask or best_bid)
+    ask = (best_ask and ask_ticks > high(best_ask)) or ask_ticks < low(best_bid or best_ask)
+    return bool(bid or ask)
 
 
 @given(
@@ -538,7 +560,7 @@ def test_whatever_way_the_levels_went_a_top_is_held_against_where_they_are(mid, 
         asks += [(ask_ticks, 4)] if has_asks else []
         book.apply_delta(delta(seq, seq, bids=bids, asks=asks))
         top = max(bid_ticks + off, 1)
-        far = is_far(top, bid_ticks, ask_ticks) or is_far(top + 1, bid_ticks, ask_ticks)
+        far = is_far(top, top + 1, bid_ticks, ask_ticks)
         book.apply_top(BookTop(0, 1_000 + seq, top, 1, top + 1, 1))
         assert book.live is not far
         if far:
