@@ -308,7 +308,13 @@ class Recovery:
         self._baselines.discard(instrument)
         newest = max(told, key=lambda trade: trade.rank, default=None)
         self._marks[instrument] = Watermark(newest or BEGINNING)
-        as_of_ns = asked_ns + self._clock.offset_ns if self._clock.known else 0
+        as_of_ns = 0
+        if self._clock.known:
+            # No later than that surely was: a clock that is told in whole seconds may be half of
+            # one ahead, and what is traded next would be of before.
+            as_of_ns = asked_ns + self._clock.offset_ns - self._clock.round_trip_ns // 2
+        if newest is not None:
+            as_of_ns = max(as_of_ns, newest.venue_ns)
         self._turn.begin_behind(Baseline(instrument, newest, as_of_ns))
 
     def _history_is_known_no_more(self, instrument: int) -> bool:

@@ -322,6 +322,8 @@ class Dialect(ABC):
     errors: tuple[Any, ...]
     """Refusals that prove nothing."""
     too_many: Any
+    calls_limit: str = ""
+    """What our side calls the limit that questions over REST are refused for, "" for all limits."""
     orders_spent: Any
     orders_limit: str
     """What our side calls the limit that is spent then."""
@@ -329,6 +331,8 @@ class Dialect(ABC):
     filter: Any
     """A refusal whose repetition has to halt the symbol."""
     banned: Any
+    exit_more_s: float = 0.0
+    """How much longer it may take to leave: where questions are few, each of many doubts waits."""
     silent_s: float
     """After which a silent line has been noticed for sure."""
     noticed_s: float

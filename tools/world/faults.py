@@ -77,10 +77,11 @@ def private_down(w: World) -> Struck | None:
     if TRADE not in w.links:
         return None
     interrupted, back = logged(w, "session: interrupted"), redialled(w, TRADE)
+    was_so = not w.engine.recovery.reconciled
     w.closed_lines.add(TRADE)
     w.cut(TRADE)
     w.at(w.now_ns + later_ns(w.draw.faults, 200, 3000), lambda: w.closed_lines.discard(TRADE))
-    return Struck(None, lambda: back() and interrupted(), 15.0)
+    return Struck(None, lambda: back() and (was_so or interrupted()), 15.0)
 
 
 def shutdown(w: World) -> Struck | None:

@@ -194,7 +194,7 @@ def _exit(world: World) -> None:
     world.street_rate = 0.0
     if not (world.ended or world.engine.recovery.leaving):
         world.leave_soon("the end")
-    left_s = exit_s(world.house.adapter.capabilities)
+    left_s = exit_s(world.house.adapter.capabilities) + world.dialect.exit_more_s
     until_ns = world.now_ns + int(left_s * NS_PER_S)
     while not world.ended:
         if world.now_ns > until_ns and world.auditor.ledger.doubled:

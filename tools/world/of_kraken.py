@@ -119,7 +119,8 @@ _LIMITS: Final = (
     b"EAPI:Rate limit", b"EOrder:Rate limit", b"EGeneral:Temporary lockout", b"EService:Throttled",
     b"EOrder:Domain rate limit",
 )  # fmt: skip
-_THROTTLES: Final = (b"EAPI:Rate limit", b"EService:Throttled")
+_THROTTLES: Final = (b"EService:Throttled",)
+"""What is said to whoever asks too much of anything; a limit by its name is spent alone."""
 _WRONG: Final = frozenset(
     {
         words.TICK_SIZE, words.INVALID_PRICE, words.ORDER_MINIMUM, words.COST_MINIMUM,
@@ -420,12 +421,15 @@ class Kraken(Dialect):
         "EService:Deadline elapsed",
         "EService:A text that nobody has documented",
     )
-    too_many = "EAPI:Rate limit exceeded"
+    too_many = "EService:Throttled"
+    calls_limit = "calls"
     orders_spent = "EOrder:Rate limit exceeded"
     orders_limit = "orders_pair"
     closed = "EService:Market in cancel_only mode"
     filter = "EOrder:Tick size check failed"
     banned = "EGeneral:Temporary lockout"
+    # A call counter forgets one in three seconds, and to ask for an order by its name costs two.
+    exit_more_s = 90.0
     silent_s = 15.0
     noticed_s = 8.0
 

@@ -371,9 +371,13 @@ def spoil_answer(w: Anywhere, request: HttpRequest | SimRequest, answer: Answer)
 def throttle_rest(w: Anywhere, request: HttpRequest | SimRequest, answer: Answer) -> Struck:
     headers = {"retry-after": "1"} if w.draw.faults.random() < 0.5 else {}
     status, body = w.dialect.throttled_rest()
-    return Struck(
-        (answer[0], status, headers, body), lambda: w.engine.throttle.cooling_until_ns > w.venue_ns
-    )
+
+    def reaction() -> bool:
+        throttle, limit = w.engine.throttle, w.dialect.calls_limit
+        spent = bool(limit) and not throttle.free(limit, w.venue_ns)
+        return spent or throttle.cooling_until_ns > w.venue_ns
+
+    return Struck((answer[0], status, headers, body), reaction)
 
 
 LINE_LOST: Final = 0.5

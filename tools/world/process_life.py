@@ -184,7 +184,7 @@ def _restless(unrest: str) -> Breach:
 
 async def _exit(world: Outside) -> None:
     world.street_rate = 0.0
-    left_s = exit_s(world.can)
+    left_s = exit_s(world.can) + world.dialect.exit_more_s
     until_ns = world.now_ns + int(left_s * NS_PER_S)
     while not world.ended:
         if world.alive and not world.over():

@@ -52,6 +52,8 @@ from venues.kit.names import Prefixed
 
 EXPIRY_NS, EXECUTION_NS, LAG_NS = 5 * NS_PER_S, 10 * NS_PER_S, 60 * NS_PER_S
 START_NS = 1_000 * NS_PER_S
+TRIP_NS = NS_PER_S
+"""How well the venue's clock is known: to half of it."""
 SCOPE = "scope-"
 
 
@@ -87,7 +89,7 @@ class House:
             "turn": self.turn,
             "desk": SimpleNamespace(send_cancels=self._send_cancels),
             "proof": proof,
-            "clock": SimpleNamespace(offset_ns=0, known=True),
+            "clock": SimpleNamespace(offset_ns=0, known=True, round_trip_ns=TRIP_NS),
         }
         self.recovery = Recovery(
             table=InstrumentTable([instrument()]),
@@ -121,6 +123,10 @@ class House:
     @property
     def baselines(self) -> list[Since | None]:
         return [baseline.newest for baseline in self.turn.baselines]
+
+    @property
+    def as_of_ns(self) -> int:
+        return self.turn.baselines[-1].as_of_ns
 
     def after(self, seconds: float) -> None:
         self.now_ns += int(seconds * NS_PER_S)
@@ -229,6 +235,18 @@ def test_where_positions_are_the_truth_a_pass_asks_for_them_and_proves_nothing_w
     house.answer(FetchPositions(), verdict=Verdict.UNKNOWN)
     house.answer_all()
     assert not house.recovery.reconciled
+
+
+def test_what_is_counted_begins_no_later_than_the_first_question_surely_was() -> None:
+    house = begun()
+    house.answer(FetchTrades(0, None))
+    assert house.as_of_ns == START_NS - TRIP_NS // 2
+
+
+def test_what_is_counted_begins_behind_the_newest_trade_that_was_told() -> None:
+    house = begun()
+    house.answer(FetchTrades(0, None), trade(3, "7", START_NS))
+    assert house.as_of_ns == START_NS
 
 
 @pytest.mark.parametrize("verdict", [Verdict.UNKNOWN, Verdict.THROTTLED, Verdict.REFUSED])

@@ -54,6 +54,16 @@ def test_while_an_amend_is_under_way_the_larger_size_and_both_prices_count() -> 
     assert orders.exposure(0).highest_buy_ticks() == 110
 
 
+def test_two_amends_that_each_make_an_order_smaller_may_lead_it_to_the_larger_of_both() -> None:
+    orders, order = live()
+    orders.amend(order, 100, 4, 2)
+    orders.amend(order, 100, 9, 3)
+    orders.on_report(told(order, 100, 4))
+    assert order.open_lots == orders.exposure(0).open_buy_lots == 9
+    orders.on_report(told(order, 100, 9))
+    assert (order.size_lots, order.amend_lots) == (9, 0)
+
+
 def test_both_prices_of_an_offer_count_too() -> None:
     orders, order = live(Side.SELL)
     orders.amend(order, 90, 10, 2)

@@ -123,7 +123,7 @@ class Halts(Watch):
         if booked is None:
             return
         other_side = told.buy is not None and told.buy is not booked.buy
-        if other_side or (told.price and booked.price not in (0, told.price)):
+        if other_side or (told.price and not booked.moved and booked.price not in (0, told.price)):
             side, price = told.buy, told.price
             why = f"a report of {name} tells buy {side} and price {price}"
             self._contradicted.setdefault(booked.symbol, why)

@@ -50,6 +50,8 @@ class Booked:
     """0 where it is at market."""
     listed_as: str
     """The name that the venue's lists give it: that of its cancel, where there was one."""
+    moved: bool = False
+    """Whether its price was another once: what tells that one is late, and no contradiction."""
     status: str = "NEW"
     prevented: int = 0
     deals: dict[int, Deal] = field(default_factory=dict)
@@ -140,6 +142,9 @@ class Ledger:
                 self.doubled.add(symbol)
             self._by_client[client_id] = order
         order.size, order.listed_as = told.quantity, told.client_id
+        if told.price != order.price:  # moved where it stands
+            order.price = told.price
+            order.moved = True
         order.prevented, order.status = told.prevented, told.status
         if event.execution is not None:
             trade, bought = event.execution.trade, event.execution.is_buyer
