@@ -236,7 +236,8 @@ class Ledger:
             )
             owned = max(0, owned - sum(d.fee for d in deals if d.fee_asset == terms.base))
         size = abs(owned) // terms.step_size * terms.step_size
-        return size > 0 and size * best.bid // ONE > terms.min_notional * 21 // 20
+        enough = size > 0 and size >= terms.min_quantity
+        return enough and size * best.bid // ONE > terms.min_notional * 21 // 20
 
     def deals(self, symbol: str) -> Iterator[Deal]:
         """Return our fills on a symbol."""
