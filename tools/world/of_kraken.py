@@ -183,7 +183,12 @@ class Kraken(Dialect):
         "others_off_grid": "nothing is allocated at a price off the grid",
         "market_closed": "it is said by a pair's status: see system_status",
     }
-    unbreakable: Mapping[str, str] = {}
+    unbreakable: Mapping[str, str] = {
+        "trade_ids_for_ever": "no environment of the venue is set up anew",
+        "reset_unnoticed": "no environment of the venue is set up anew",
+        "other_fees_ignored": "fees are taken in the quote currency",
+        "time_refused_again": "no request is refused for its time",
+    }
     acts_lacking = frozenset({"lock", "allocation", "list"})
     settings_lacking: Mapping[str, str] = {
         "logs_on": "keys of one kind alone; a session's token is fetched in every world",

@@ -15,7 +15,7 @@ from core.model.events import FillReport
 from core.model.views import OrderState
 from core.state.reconcile import Watermark
 from tools.world.canaries.canary import Canary, Change
-from venues.kit.names import Prefixed
+from venues.kit.names import Fixed, Prefixed
 
 
 def _leave_the_live(self: Any, now_ns: int) -> None:
@@ -56,6 +56,17 @@ def _one_boot(self: Any, scope: str, boot: int, seed: int = 0) -> None:
 
 def _no_seed(self: Any, scope: str, boot: int, seed: int = 0) -> None:
     _prefixed(self, scope, boot, 0)
+
+
+_fixed: Final = Fixed.__init__
+
+
+def _one_boot_of_fixed(self: Any, layout: Any, scope: str, boot: int, seed: int) -> None:
+    _fixed(self, layout, scope, 1, 0)
+
+
+def _no_seed_in_fixed(self: Any, layout: Any, scope: str, boot: int, seed: int) -> None:
+    _fixed(self, layout, scope, boot, 0)
 
 
 def _list_the_configured(self: Any, now_ns: int) -> None:
@@ -114,10 +125,16 @@ CANARIES: Final[dict[str, Canary]] = {
     ),
     "ids_of_one_folder": Canary(
         "client order ids do not tell one run folder from the next",
-        (Change(Prefixed, "__init__", _no_seed),),
+        (
+            Change(Prefixed, "__init__", _no_seed),
+            Change(Fixed, "__init__", _no_seed_in_fixed),
+        ),
     ),
     "id_reused": Canary(
         "client order ids do not tell one boot from the next",
-        (Change(Prefixed, "__init__", _one_boot),),
+        (
+            Change(Prefixed, "__init__", _one_boot),
+            Change(Fixed, "__init__", _one_boot_of_fixed),
+        ),
     ),
 }

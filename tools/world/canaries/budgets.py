@@ -19,11 +19,14 @@ def _leave_it(self: Any, *_: Any) -> bool:
     return True
 
 
-_resize: Final = meters.Window.resize
+def _sharing_all(owner: Any) -> Change:
+    """Return what has one kind of meter keep nothing back for cancels."""
+    resize = owner.resize
 
+    def share_all(self: Any, limit: Any, *, shared: bool) -> None:
+        resize(self, limit, shared=False)
 
-def _share_all(self: Any, limit: Any, *, shared: bool) -> None:
-    _resize(self, limit, shared=False)
+    return Change(owner, "resize", share_all)
 
 
 def _do_not_wait(self: Any, now_ns: int) -> None: ...
@@ -44,7 +47,7 @@ CANARIES: Final[dict[str, Canary]] = {
     ),
     "cancels_share_spent": Canary(
         "anything may spend what is kept for cancels",
-        (Change(meters.Window, "resize", _share_all),),
+        (_sharing_all(meters.Window), _sharing_all(meters.Bucket)),
     ),
     "quote_frozen": Canary(
         "a quote that cannot be moved stands where it was",

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from core.engine.market_data import MarketData
 from core.state.book import Book
-from core.state.sequence import Admission, Bridged
+from core.state.sequence import Admission, Bridged, Checksummed
 from tools.world.canaries.canary import Canary, Change
 
 
@@ -61,7 +61,7 @@ CANARIES: Final[dict[str, Canary]] = {
     ),
     "gap_ignored": Canary(
         "a change is applied whatever is missing before it",
-        (Change(Bridged, "admit", _apply_all),),
+        (Change(Bridged, "admit", _apply_all), Change(Checksummed, "agrees", _in_time)),
     ),
     "far_price_believed": Canary(
         "a best price is believed however far it stands off the proved levels",

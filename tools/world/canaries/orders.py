@@ -17,7 +17,7 @@ from tools.world.canaries.canary import Canary, Change
 
 
 def _refused(self: Any, order: Order, now_ns: int) -> None:
-    self._settle(self._orders.on_refused(order, "timed out"))
+    self._turn.settle(self._orders.on_refused(order, "timed out"))
 
 
 def _every_fill_is_new(self: Any, order: Order, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
@@ -43,7 +43,7 @@ _cancelled: Final = Proof._cancelled
 def _reject_is_done(self: Any, cancel: Any, verdict: Verdict, now_ns: int) -> None:
     order = self._orders.find(cancel.client_order_id)
     if verdict is Verdict.REFUSED and order is not None:
-        self._settle(self._orders._add_evidence(order, Evidence.CANCELED, ""))
+        self._turn.settle(self._orders._add_evidence(order, Evidence.CANCELED, ""))
     else:
         _cancelled(self, cancel, verdict, now_ns)
 
@@ -61,7 +61,7 @@ def _moved_at_once(self: Any, order: Order, price_ticks: int, size_lots: int, no
 
 def _absent_at_once(self: Any, order: Order, asked: Any) -> None:
     if not order.proved:
-        self._settle(self._orders.on_refused(order, "the venue knows no such order"))
+        self._turn.settle(self._orders.on_refused(order, "the venue knows no such order"))
         self._settled(order.client_order_id)
 
 

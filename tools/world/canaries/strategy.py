@@ -11,25 +11,32 @@ from core.engine.account import Account
 from core.engine.callbacks import Callbacks
 from core.engine.desk import TradingDesk
 from core.engine.operator import Operator
-from core.model.commands import OrderKind, Place, Replace, TimeInForce
+from core.model.commands import OrderKind, Place, PlaceMany, Replace, TimeInForce
 from core.model.events import AccountReport
 from tools.world.canaries.canary import Canary, Change
-from venues.binance.encode import Encoder
+from venues.binance.encode import Encoder as BinanceEncoder
+from venues.kraken.encode import Encoder as KrakenEncoder
 
-_encode: Final = Encoder.encode
 
+def _altered(alter: Callable[[Place], Place]) -> tuple[Change, ...]:
+    """Return what has every order leave otherwise than it was approved, at whichever venue."""
 
-def _altered(alter: Callable[[Place], Place]) -> Change:
-    """Return what has every order leave otherwise than it was approved."""
+    def altering(owner: Any) -> Change:
+        encode = owner.encode
 
-    def encode(self: Encoder, command: Any, *rest: Any) -> Any:
-        if type(command) is Place:
-            command = alter(command)
-        elif type(command) is Replace:
-            command = structs.replace(command, new=alter(command.new))
-        return _encode(self, command, *rest)
+        def altered(self: Any, command: Any, *rest: Any) -> Any:
+            if type(command) is Place:
+                command = alter(command)
+            elif type(command) is Replace:
+                command = structs.replace(command, new=alter(command.new))
+            elif type(command) is PlaceMany:
+                places = tuple(alter(place) for place in command.places)
+                command = structs.replace(command, places=places)
+            return encode(self, command, *rest)
 
-    return Change(Encoder, "encode", encode)
+        return Change(owner, "encode", altered)
+
+    return altering(BinanceEncoder), altering(KrakenEncoder)
 
 
 OFF_TICKS: Final = 3
@@ -80,9 +87,9 @@ def _set_nothing(self: Operator, text: str) -> str:
 
 
 CANARIES: Final[dict[str, Canary]] = {
-    "price_off": Canary("an order leaves three ticks above what was approved", (_altered(_off),)),
-    "tif_forgotten": Canary("IOC and FOK leave as GTC", (_altered(_good_till_cancelled),)),
-    "post_only_takes": Canary("post-only leaves as a limit order", (_altered(_taking),)),
+    "price_off": Canary("an order leaves three ticks above what was approved", _altered(_off)),
+    "tif_forgotten": Canary("IOC and FOK leave as GTC", _altered(_good_till_cancelled)),
+    "post_only_takes": Canary("post-only leaves as a limit order", _altered(_taking)),
     "fill_untold": Canary("the strategy never hears of a fill", (_told("on_fill", 0),)),
     "fill_told_twice": Canary("each fill is told twice", (_told("on_fill", 2),)),
     "order_untold": Canary("the strategy never hears of its orders", (_told("on_order", 0),)),
