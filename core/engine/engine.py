@@ -71,6 +71,7 @@ from core.model.events import (
     TradingStatus,
     UnknownExecution,
     VenueTime,
+    Verdict,
 )
 from core.model.frozen import Frozen
 from core.model.halts import WHOLE_RUN, Halt, HaltKind
@@ -551,9 +552,12 @@ class Engine:
         if lines.overlaps:
             lines.merge(link)
         decoded_ns = stamp()
-        self._apply()
-        if turn.busy:
-            self._follow()
+        events, handlers = turn.events, self._handlers
+        for event in events:  # as ``_fold`` does, without a call of it
+            handlers[type(event)](event)
+            if turn.busy:
+                self._follow()
+        events.clear()
         booked_ns = stamp()
         told_ns = self.tell(booked_ns)
         send_began_ns = sent_ns = 0
@@ -742,8 +746,7 @@ class Engine:
         self._began_ns = self._stamp()
 
     def _end_turn(self) -> None:
-        if self.turn.busy:
-            self._follow()
+        self._follow()
         self.tell(self._stamp())
         if self.outbound.waiting:
             self.outbound.flush()
@@ -772,10 +775,9 @@ class Engine:
             self._follow()
         if turn.changed:
             changed, turn.changed = turn.changed, {}
-            desk, counts, on_book = self.desk, self.counts, self.strategy.on_book
             for book in changed.values():
-                counts.changes += 1
-                began_ns = callbacks.run(began_ns, on_book, (desk, book))
+                self.counts.changes += 1
+                began_ns = callbacks.run(began_ns, self.strategy.on_book, (self.desk, book))
                 if turn.busy:
                     self._follow()
                 if book.state is _STALE:
@@ -809,10 +811,8 @@ class Engine:
 
     def _apply(self) -> None:
         """Fold everything the read brought, before the strategy sees any of it."""
-        events = self.turn.events
-        if events:
-            self._fold(events)
-            events.clear()
+        self._fold(self.turn.events)
+        self.turn.events.clear()
 
     def _fold(self, facts: Sequence[Event]) -> None:
         """Fold facts one by one, each with what follows from it."""
@@ -899,7 +899,9 @@ class Engine:
         Whoever asked is told last of what it changed, so that it goes on from what is known now.
         """
         now_ns = self.turn.now_ns
-        self.replies.obey(asked, reply)
+        self.counts.replies += 1
+        if reply.budgets or reply.verdict is not _DONE:
+            self.replies.obey(asked, reply)
         if asked is not None and type(asked.command) in OF_ORDERS:
             self._fold(reply.facts)
             self.replies.time(asked)
@@ -997,3 +999,4 @@ def _on_nothing(fact: Event) -> None:
 
 _BYTES = int(Kind.BYTES)
 _STALE = BookState.STALE
+_DONE = Verdict.DONE

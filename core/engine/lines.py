@@ -146,10 +146,11 @@ class Lines:
 
     def read(self, link: int, protocol: WireProtocol, data: bytes) -> None:
         """Turn bytes into events; control frames are answered on the way."""
-        counts, decode, events = self._counts, self._decode, self._turn.events
+        counts, decode, turn = self._counts, self._decode, self._turn
+        events = turn.events
         self.reading = link
         session = self._links[link]
-        session.heard_ns = self._turn.now_ns
+        session.heard_ns = turn.now_ns
         line = link if link < self._count else link - self._count
         for kind, payload in protocol.receive(data):
             if kind in MESSAGES:

@@ -142,8 +142,7 @@ class Replies:
     # -- what a reply says ---------------------------------------------------------------------
 
     def obey(self, asked: Asked | None, reply: Reply) -> None:
-        """Count a reply, and take what it says of the venue's limits."""
-        self._counts.replies += 1
+        """Take what a reply says of the venue's limits."""
         if reply.budgets:
             self._learn(asked, reply)
         if reply.verdict is not _DONE:
