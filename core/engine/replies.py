@@ -35,13 +35,14 @@ from core.model.events import (
     VenueStatus,
     Verdict,
 )
+from core.model.units import NS_PER_S
 from core.model.venue import Adapter
 from core.state import hops as hop
 from core.state.chatter import Kinds
 from core.state.counts import Counts
 from core.state.hops import Hops
 from core.state.inflight import Asked
-from core.state.throttle import Throttle
+from core.state.throttle import NEVER_NS, Throttle
 from core.state.venue_clock import VenueClock
 
 OF_ORDERS = frozenset((Place, PlaceMany, Replace, Amend, Cancel, CancelMany))
@@ -159,12 +160,13 @@ class Replies:
         later request's has overtaken even what is.
         """
         venue_ns = self._turn.now_ns + self._clock.offset_ns
+        told_ns = _latest_ns(reply)
         if asked is None or asked.request_id < self._newest_id:
-            self._throttle.learn(reply.budgets, venue_ns, None)
+            self._throttle.learn(reply.budgets, venue_ns, None, told_ns)
             return
         self._newest_id = asked.request_id
         under_way = [other.costs for other in self._outbound.inflight]
-        self._throttle.learn(reply.budgets, venue_ns, under_way)
+        self._throttle.learn(reply.budgets, venue_ns, under_way, told_ns)
 
     def time(self, asked: Asked) -> None:
         """Note how long the reply to an order or its cancel took."""
@@ -203,6 +205,14 @@ class Replies:
         line = self._kinds.line(kind, text, self._turn.now_ns)
         if line:
             self._door.log(line)
+
+
+def _latest_ns(reply: Reply) -> int:
+    """Return the latest that it can have been by the venue's own clock when it replied."""
+    latest_ns = reply.said_ns + NS_PER_S if reply.said_ns else NEVER_NS
+    if reply.verdict is Verdict.THROTTLED and reply.retry_ns:
+        latest_ns = min(latest_ns, reply.retry_ns)
+    return latest_ns - 1
 
 
 def named(asked: Asked | None, fact: Event) -> Event:

@@ -185,6 +185,10 @@ class Window:
         """The venue says that nothing is left."""
         self.used = max(self.used, self.amount)
 
+    def begun_ns(self, now_ns: int) -> int:
+        """Return since when what was spent counts at ``now_ns``."""
+        return now_ns - now_ns % self._interval_ns
+
     def lasts_ns(self) -> int:
         """Return how long it takes at most until all of it is there again."""
         return self._interval_ns
@@ -283,6 +287,10 @@ class Sliding:
         self._enter(now_ns)
         if self.used < self.amount:
             self.spend(self.amount - self.used, now_ns, asked=False)
+
+    def begun_ns(self, now_ns: int) -> int:
+        """No moment: what was spent comes back by and by."""
+        return 0
 
     def lasts_ns(self) -> int:
         """Return how long it takes at most until all of it is there again."""
@@ -394,6 +402,10 @@ class Bucket:
     def fill(self, now_ns: int) -> None:
         """The venue says that nothing is left."""
         self._clear_ns = now_ns + max(self._spent_ns(now_ns), self.amount * self._token_ns)
+
+    def begun_ns(self, now_ns: int) -> int:
+        """No moment: what was spent comes back by and by."""
+        return 0
 
     def lasts_ns(self) -> int:
         """Return how long it takes at most until all of it is there again."""

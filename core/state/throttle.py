@@ -39,6 +39,9 @@ MOST_TIMES = 10
 wrong would keep us from cancelling until its window ends, and where nothing is sent no other number
 comes."""
 
+NEVER_NS = 1 << 62
+"""Later than any time."""
+
 CANCELS_NS = 5 * NS_PER_S
 """How long cancels wait once the venue has throttled one: they are not taken for now, and who goes
 on asking is banned, when nothing can be taken out at all. As long as an order's own back-off."""
@@ -306,8 +309,12 @@ class Throttle:
         uses: Sequence[BudgetUse],
         now_ns: int,
         under_way: Iterable[Costs] | None = (),
+        told_ns: int = NEVER_NS,
     ) -> None:
         """Take the venue's own counts from a reply; a limit we do not know is passed over.
+
+        ``told_ns`` is the latest that it can have been by its own clock: where ours is ahead, a
+        count is of a window that is over by ours.
 
         ``under_way`` is what was asked and is not answered: none of it may be counted yet. It is
         ``None`` for a reply that others have overtaken, which may lack even what is answered: it
@@ -320,7 +327,11 @@ class Throttle:
         lowers = under_way is not None
         for use in uses:
             meter = self._whole.get(use.name) or self._scoped.get((use.name, use.instrument))
-            if meter is not None and use.used <= MOST_TIMES * meter.amount:
+            if (
+                meter is not None
+                and use.used <= MOST_TIMES * meter.amount
+                and told_ns >= meter.begun_ns(now_ns)
+            ):
                 meter.learn(use.used, unanswered.get(meter.kind, 0), now_ns, lowers=lowers)
 
     # -- connections ---------------------------------------------------------------------------

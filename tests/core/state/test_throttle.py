@@ -154,6 +154,16 @@ def test_the_venues_count_is_taken_for_the_window_it_comes_in() -> None:
     assert throttle.free("orders", at(25)) == 17
 
 
+@pytest.mark.parametrize(("told_s", "left"), [(59.9, 90), (60.0, 0)])
+def test_a_count_of_before_the_window_by_the_venues_own_clock_is_none_of_it(
+    told_s: float, left: int
+) -> None:
+    """Ours is ahead: taken for this window, a full one kept cancels waiting for all of it."""
+    throttle = Throttle([WEIGHT], SHARED)
+    throttle.learn([BudgetUse("weight", 100)], at(60.6), told_ns=at(told_s))
+    assert taken(throttle, CANCEL, at(61), Share.PROOF) == left
+
+
 def test_the_venues_lower_count_wins_but_for_what_is_still_on_its_way() -> None:
     throttle = Throttle([WEIGHT], SHARED)
     throttle.take((("weight", 50),), at(1), Share.ORDER)
