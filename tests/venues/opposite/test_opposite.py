@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from core.io.hlog import HlogFile, read_hlog
 from core.model.commands import TimeInForce
-from core.model.events import Side
+from core.model.contract import Inverse
+from core.model.events import InstrumentsReport, Side
 from core.model.halts import HaltKind
 from core.model.strategy import Quote
 from core.model.views import OrderState, Refusal
@@ -227,19 +228,43 @@ def test_prices_between_those_that_a_venue_takes_do_not_leave(
     assert "NO_SUCH_PRICE" not in run.exchange.refusals
 
 
+@pytest.mark.parametrize("side", list(Side))
 def test_an_inverse_position_is_closed_in_full_on_the_way_out(
-    monkeypatch: pytest.MonkeyPatch,
+    side: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = Run(OPPOSITE, monkeypatch, IDLE).run(5)
-    ask = run.engine.books[1].ask_ticks
-    run.engine.desk.place(1, Side.BUY, ask, 300, tif=TimeInForce.IOC)
+    """At prices that the venue takes, and by no more of a balance than its fees."""
+    run = Run(OPPOSITE, monkeypatch, IDLE)
+    run.exchange.has["BBB"] = ATOMS // 100
+    run.run(5)
+    run.exchange.markets["BBB-QQQ"].middle = 9_993
+    run.run(0.25)
+    book, grid = run.engine.books[1], run.engine.table[1].grid
+    assert not grid.valid(book.ask_ticks * 101 // 100), "the worst price has to be rounded"
+    ticks = book.ask_ticks if side is Side.BUY else book.bid_ticks
+    answer = run.engine.desk.place(1, side, ticks, 300, tif=TimeInForce.IOC)
+    assert not isinstance(answer, Refusal), answer
     run.run(1)
-    assert run.engine.positions[1].lots > 0
+    assert run.engine.positions[1].lots * side > 0
     run.engine.on_control(b"flatten", run.now_ns)
     run.run_until(lambda: not run.engine.flattening.wanted)
     assert run.engine.flattening.verdict == "flat"
     assert run.engine.positions[1].lots == 0
     assert "NO_SUCH_PRICE" not in run.exchange.refusals
+
+
+def test_a_contract_that_pays_otherwise_halts_and_goes_on_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = Run(OPPOSITE, monkeypatch, IDLE).run(5)
+    spot, inverse = run.engine.table
+    other = Inverse.future("BBB", "contracts", inverse.tick, inverse.lot, "10")
+    renewed = replace(inverse, contract=other)
+    run.engine.reference_data.on_instruments(InstrumentsReport((spot, renewed)))
+    run.run(1)
+    (halt,) = run.engine.risk.halts()
+    assert halt.kind is HaltKind.GRID
+    assert halt.why == "the venue changed what a size of BBB-QQQ is worth"
+    assert run.engine.table[1].contract == inverse.contract
 
 
 @pytest.mark.parametrize("answers", [OPPOSITE, BINANCE], ids=["opposite", "alike"])
