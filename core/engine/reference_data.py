@@ -120,12 +120,16 @@ class ReferenceData:
     def _ask_time(self, now_ns: int) -> None:
         """Ask for the venue's time; where it is not known, and orders may stand, as a part of
         cancelling them: a venue refuses cancels of a wrong time, and takes them while it throttles.
+
+        So it is while the run is being left: without the time nobody knows when there are tokens
+        again to prove with that nothing stands.
         """
         if not self._clock.asked:
             return
         self._clock_asked_ns = now_ns
-        to_cancel = not self._clock.known and len(self._orders) > 0
-        share = Share.CANCEL if to_cancel else None
+        leaving = self._desk.session is SessionState.LEAVING
+        urgent = not self._clock.known and (leaving or len(self._orders) > 0)
+        share = Share.CANCEL if urgent else None
         self._outbound.request(FetchTime(), now_ns, share=share)
 
     def look_again(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from core.engine.reference_data import PERIOD_NS, RETRY_NS, ReferenceData
 from core.engine.turn import Turn
 from core.model.commands import Command, FetchInstruments, FetchTime
@@ -33,15 +35,17 @@ class House:
         self.turn, self.clock = Turn(NOW_NS), VenueClock()
         self.table, self.positions = InstrumentTable(), list[Position]()
         self.asked: list[Command] = []
+        self.shares: list[Share | None] = []
         self.learned: list[Instrument] = []
         self.moved_ns: list[int] = []
         self.log: list[str] = []
+        self.desk = SimpleNamespace(session=SessionState.STARTING)
         parts: dict[str, Any] = {
             "adapter": SimpleNamespace(learn=self.learned.extend),
             "market_data": SimpleNamespace(add=lambda limits: None),
             "throttle": SimpleNamespace(renew=lambda limits: None),
             "outbound": SimpleNamespace(request=self._request, measured=self.moved_ns.append),
-            "desk": SimpleNamespace(session=SessionState.STARTING),
+            "desk": self.desk,
         }
         self.data = ReferenceData(
             table=self.table,
@@ -57,6 +61,7 @@ class House:
 
     def _request(self, command: Command, now_ns: int, *, share: Share | None = None) -> int:
         self.asked.append(command)
+        self.shares.append(share)
         return len(self.asked)
 
     def reply(self, command: Command, reply: Reply) -> None:
@@ -80,6 +85,18 @@ def test_a_start_asks_until_it_knows_and_less_often_each_time() -> None:
     assert house.after(RETRY_NS) == both
     assert house.after(RETRY_NS) == []
     assert house.after(RETRY_NS) == both
+
+
+@pytest.mark.parametrize("session", [SessionState.LEAVING, SessionState.TRADING])
+def test_who_leaves_asks_for_a_time_that_is_not_known_with_the_cancels_tokens(
+    session: SessionState,
+) -> None:
+    """Without it nobody knows when there are tokens to prove with that nothing stands."""
+    house = House()
+    house.desk.session = session
+    house.data.step()
+    assert house.asked[0] == FetchTime()
+    assert (house.shares[0] is Share.CANCEL) is (session is SessionState.LEAVING)
 
 
 def test_what_is_known_is_asked_for_seldom() -> None:
