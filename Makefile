@@ -34,6 +34,7 @@ canaries: .venv/dev.stamp
 # Simulated worlds that were seen to live: they stay so.
 worlds: .venv/dev.stamp
 	$(BIN)/hotloop dst --first 70000 --seeds 60
+	$(BIN)/hotloop dst --venue kraken --first 70000 --seeds 12
 
 # Simulated worlds for MINUTES, and a few of the whole process, with seeds that follow from the commit
 # (fixed ones without git).

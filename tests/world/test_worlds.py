@@ -12,10 +12,13 @@ import trio
 from tools import cli
 from tools.world import batch
 from tools.world.canaries import BREAKABLE, CANARIES, released
+from tools.world.dialects import DIALECTS
 from tools.world.faults import FAULTS
 from tools.world.life import live
 from tools.world.of_binance import BINANCE
 from tools.world.of_kraken import KRAKEN
+from tools.world.rings import RINGS
+from tools.world.variety import NAMES
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -42,6 +45,40 @@ def failed_before() -> list[int]:
 def test_nothing_is_broken_in_the_world_of(seed: int) -> None:
     life = live(seed)
     assert not life.failed, "\n".join((f"{life.invariant}: {life.text}", *life.events))
+
+
+@pytest.mark.parametrize("seed", SEEN_TO_LIVE[:6])
+def test_nothing_is_broken_in_the_world_of_kraken_of(seed: int) -> None:
+    life = live(seed, KRAKEN)
+    assert not life.failed, "\n".join((f"{life.invariant}: {life.text}", *life.events))
+
+
+def test_what_a_venue_has_none_of_is_there_for_others_and_has_its_reason_on_the_page() -> None:
+    page = (ROOT / "docs" / "faults.md").read_text()
+    faults = {fault.name for ring in RINGS.values() for fault in ring.faults}
+    for dialect in DIALECTS.values():
+        assert faults >= dialect.lacks.keys()
+        assert CANARIES.keys() >= dialect.unbreakable.keys()
+        assert {*NAMES} >= dialect.settings_lacking.keys()
+        for name, why in {
+            **dialect.lacks,
+            **dialect.unbreakable,
+            **dialect.settings_lacking,
+        }.items():
+            assert f"| `{name}` | {dialect.name} | {why} |" in page
+
+
+@breaks_rules
+@pytest.mark.parametrize("name", ["price_off", "gap_ignored", "fill_told_twice"])
+def test_the_auditor_catches_at_kraken(name: str) -> None:
+    with released(name):
+        assert any(live(seed, KRAKEN).failed for seed in range(10))
+
+
+def test_a_violation_at_another_venue_says_so() -> None:
+    summary = batch.Summary(dialect=KRAKEN)
+    summary.violate(7, "I1", "too much")
+    assert summary.violations[0].repeat == "hotloop dst --venue kraken --seed 7"
 
 
 @breaks_rules

@@ -186,6 +186,8 @@ class Kraken(Dialect):
     unbreakable: Mapping[str, str] = {
         "trade_ids_for_ever": "no environment of the venue is set up anew",
         "reset_unnoticed": "no environment of the venue is set up anew",
+        "only_the_configured_listed": "a list of open orders is always the whole account's",
+        "far_price_believed": "no best prices are subscribed to beside a whole book",
         "other_fees_ignored": "fees are taken in the quote currency",
         "time_refused_again": "no request is refused for its time",
     }
