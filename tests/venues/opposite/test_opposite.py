@@ -234,21 +234,22 @@ def test_an_inverse_position_is_closed_in_full_on_the_way_out(
 ) -> None:
     """At prices that the venue takes, and by no more of a balance than its fees."""
     run = Run(OPPOSITE, monkeypatch, IDLE)
-    run.exchange.has["BBB"] = ATOMS // 100
+    run.exchange.has["BBB"] = ATOMS // 1_000 - 1  # less than a lot
     run.run(5)
-    run.exchange.markets["BBB-QQQ"].middle = 9_993
-    run.run(0.25)
     book, grid = run.engine.books[1], run.engine.table[1].grid
-    assert not grid.valid(book.ask_ticks * 101 // 100), "the worst price has to be rounded"
     ticks = book.ask_ticks if side is Side.BUY else book.bid_ticks
     answer = run.engine.desk.place(1, side, ticks, 300, tif=TimeInForce.IOC)
     assert not isinstance(answer, Refusal), answer
     run.run(1)
     assert run.engine.positions[1].lots * side > 0
+    run.exchange.markets["BBB-QQQ"].middle = 9_993
+    run.run(0.15)
+    assert not grid.valid(book.ask_ticks * 101 // 100), "the worst price has to be rounded"
     run.engine.on_control(b"flatten", run.now_ns)
     run.run_until(lambda: not run.engine.flattening.wanted)
     assert run.engine.flattening.verdict == "flat"
     assert run.engine.positions[1].lots == 0
+    assert not run.engine.desk.refusals
     assert "NO_SUCH_PRICE" not in run.exchange.refusals
 
 
