@@ -195,7 +195,7 @@ def test_a_limit_is_no_reject() -> None:
         {"kind": OrderKind.POST_ONLY, "tif": TimeInForce.FOK},
         {"kind": OrderKind.MARKET},
         {"kind": "limit"},
-        {"tif": None},
+        {"tif": "for ever"},
     ],
 )
 def test_what_no_venue_can_take_is_refused_before_the_order_table_hears_of_it(
@@ -214,13 +214,14 @@ def test_nonsense_is_refused_and_the_run_goes_on(nonsense: Any) -> None:
     w.run(0.1)
     desk = w.desk
     desk.now_ns = w.now_ns
+    tif: Any = "x" if nonsense is None else nonsense  # none is as orders rest at the venue
     refused = [
         desk.place(nonsense, Side.BUY, 6_490_000, 100),
         desk.place(0, nonsense, 6_490_000, 100),
         desk.place(0, Side.BUY, nonsense, 100),
         desk.place(0, Side.BUY, 6_490_000, nonsense),
         desk.place(0, Side.BUY, 6_490_000, 100, kind=nonsense),
-        desk.place(0, Side.BUY, 6_490_000, 100, tif=nonsense),
+        desk.place(0, Side.BUY, 6_490_000, 100, tif=tif),
         desk.replace(order, nonsense, 100),
         desk.replace(order, order.price_ticks, nonsense),
         desk.replace(nonsense, 6_490_000, 100),
