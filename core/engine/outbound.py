@@ -328,11 +328,11 @@ class Outbound:
         """An order that rested has traded for the first time: it costs no order any more."""
         self._throttle.give_back(self._order_costs, now_ns + self._clock.offset_ns)
 
-    def measured(self, by_ns: int) -> None:
+    def measured(self, by_ns: int, now_ns: int) -> None:
         """The venue's clock was measured anew, and is so much later than we had thought: what is to
         be waited for is dated by it.
         """
-        self._throttle.moved(by_ns)
+        self._throttle.moved(by_ns, now_ns + self._clock.offset_ns)
         if self._throttle.banned_until_ns:
             self._door.hold_dials(self._throttle.banned_until_ns - self._clock.offset_ns)
 

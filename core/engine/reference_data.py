@@ -163,7 +163,7 @@ class ReferenceData:
                     now_ns, within_ns = self._turn.now_ns, fact.within_ns
                     before_ns = self._clock.offset_ns
                     self._clock.measure(asked.sent_ns, now_ns, fact.venue_ns, within_ns)
-                    self._outbound.measured(self._clock.offset_ns - before_ns)
+                    self._outbound.measured(self._clock.offset_ns - before_ns, now_ns)
 
     def _leave_out_carried(self, asked: Asked, reply: Reply) -> bool:
         """A symbol that we carry may be gone from the venue: what is traded must not wait for it.

@@ -381,7 +381,8 @@ class Guardian:
                 case VenueTime(venue_now_ns):
                     before_ns = self._clock.offset_ns
                     self._clock.measure(sent_ns, now_ns, venue_now_ns)
-                    self._throttle.moved(self._clock.offset_ns - before_ns)
+                    offset_ns = self._clock.offset_ns
+                    self._throttle.moved(offset_ns - before_ns, now_ns + offset_ns)
                 case InstrumentsReport(instruments):
                     self._adapter.learn(instruments)
                     self._symbols = {row.index: row.symbol for row in instruments}

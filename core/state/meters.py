@@ -185,6 +185,11 @@ class Window:
         """The venue says that nothing is left."""
         self.used = max(self.used, self.amount)
 
+    def moved(self, by_ns: int, now_ns: int) -> None:
+        """What was counted on a clock that was off by far goes along to this window."""
+        self.carried = 0
+        self._open(now_ns)
+
     def begun_ns(self, now_ns: int) -> int:
         """Return since when what was spent counts at ``now_ns``."""
         return now_ns - now_ns % self._interval_ns
@@ -287,6 +292,11 @@ class Sliding:
         self._enter(now_ns)
         if self.used < self.amount:
             self.spend(self.amount - self.used, now_ns, asked=False)
+
+    def moved(self, by_ns: int, now_ns: int) -> None:
+        """What was counted on a clock that was off by far was counted so much later."""
+        self._spent = deque((at_ns + by_ns, n, q) for at_ns, n, q in self._spent)
+        self._enter(now_ns)
 
     def begun_ns(self, now_ns: int) -> int:
         """No moment: what was spent comes back by and by."""
@@ -402,6 +412,12 @@ class Bucket:
     def fill(self, now_ns: int) -> None:
         """The venue says that nothing is left."""
         self._clear_ns = now_ns + max(self._spent_ns(now_ns), self.amount * self._token_ns)
+
+    def moved(self, by_ns: int, now_ns: int) -> None:
+        """What was counted on a clock that was off by far was counted so much later."""
+        self._clear_ns += by_ns
+        self._asked_ns += by_ns
+        self._last_ns += by_ns
 
     def begun_ns(self, now_ns: int) -> int:
         """No moment: what was spent comes back by and by."""

@@ -389,11 +389,15 @@ class Throttle:
         self._ban.keep(until_ns, BAN_NS, now_ns, said_ns)
         self._keep_silence()
 
-    def moved(self, by_ns: int) -> None:
-        """The venue's clock was measured anew, and is so much later than we had thought.
+    def moved(self, by_ns: int, now_ns: int) -> None:
+        """The venue's clock was measured anew: it is ``now_ns``, so much later than we had thought.
 
-        A silence of a minute stays one, however far off the measure was that it was reckoned by.
+        A silence of a minute stays one, however far off the measure was that it was reckoned by;
+        and what the venue has counted by a clock that was off by far, it has counted just now.
         """
+        for meter in (*self._whole.values(), *self._scoped.values()):
+            if abs(by_ns) >= meter.lasts_ns():
+                meter.moved(by_ns, now_ns)
         self._cooling.moved(by_ns)
         self._ban.moved(by_ns)
         if self.cancels_from_ns:

@@ -44,7 +44,9 @@ class House:
             "adapter": SimpleNamespace(learn=self.learned.extend),
             "market_data": SimpleNamespace(add=lambda limits: None),
             "throttle": SimpleNamespace(renew=lambda limits: None),
-            "outbound": SimpleNamespace(request=self._request, measured=self.moved_ns.append),
+            "outbound": SimpleNamespace(
+                request=self._request, measured=lambda by_ns, _: self.moved_ns.append(by_ns)
+            ),
             "desk": self.desk,
         }
         self.data = ReferenceData(

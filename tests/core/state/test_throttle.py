@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.model.errors import Misuse
-from core.model.events import BudgetUse
+from core.model.events import BudgetUse, Rule
 from core.model.units import NS_PER_S
 from core.model.venue import Limit
 from core.state.throttle import (
@@ -21,6 +21,8 @@ from core.state.throttle import (
 
 WEIGHT = Limit("weight", "weight", 100, 60 * NS_PER_S)
 ORDERS = Limit("orders", "orders", 20, 10 * NS_PER_S, unfilled=True)
+SLIDING = Limit("sliding", "sliding", 100, 60 * NS_PER_S, rule=Rule.SLIDING)
+BUCKET = Limit("bucket", "bucket", 100, NS_PER_S, rule=Rule.BUCKET)
 START_NS = 1_700_000_040 * NS_PER_S
 """A full minute, so the start of a window of either limit."""
 ORDER = (("weight", 1), ("orders", 1))
@@ -154,6 +156,19 @@ def test_the_venues_count_is_taken_for_the_window_it_comes_in() -> None:
     assert throttle.free("orders", at(25)) == 17
 
 
+@pytest.mark.parametrize("by_s", [-3_600, 3_600, 3_635])
+def test_what_the_venue_counted_before_its_clock_was_known_counts_once_it_is(by_s: int) -> None:
+    """By ours, hours off, it was another window, which no command of ours would be sent in."""
+    throttle = Throttle([WEIGHT, SLIDING, BUCKET], SHARED)
+    throttle.learn(
+        [BudgetUse("weight", 70), BudgetUse("sliding", 70), BudgetUse("bucket", 70)], at(10)
+    )
+    throttle.moved(by_s * NS_PER_S, at(10 + by_s))
+    assert taken(throttle, CANCEL, at(10 + by_s), Share.ORDER) == 10
+    for kind in ("sliding", "bucket"):
+        assert 9 <= taken(throttle, ((kind, 1),), at(10 + by_s), Share.ORDER) <= 30
+
+
 @pytest.mark.parametrize(("told_s", "left"), [(59.9, 90), (60.0, 0)])
 def test_a_count_of_before_the_window_by_the_venues_own_clock_is_none_of_it(
     told_s: float, left: int
@@ -251,7 +266,7 @@ def test_a_silence_lasts_as_long_as_the_venue_says_while_its_clock_is_unknown() 
     throttle.cool_down(at(3_600 + 40), at(1), at(3_600))
     assert throttle.banned_until_ns == at(1 + 20)
     assert throttle.cooling_until_ns == at(1 + 40)
-    throttle.moved(3_600 * NS_PER_S)
+    throttle.moved(3_600 * NS_PER_S, at(3_601))
     assert throttle.banned_until_ns == at(3_601 + 20)
     throttle.ban(at(3_600) + LONGEST_NS + 1, at(3_601 + 20), at(3_600))
     assert throttle.banned_until_ns == at(3_601 + 20) + BAN_NS, "a number gone wrong"
@@ -313,7 +328,7 @@ def test_a_silence_that_we_reckon_is_from_now_on_whatever_the_venues_clock_turns
     throttle = Throttle([WEIGHT], SHARED)
     throttle.cool_down(0, at(3_601))
     throttle.hold_cancels(at(3_601))
-    throttle.moved(at(0) - at(3_600))
+    throttle.moved(at(0) - at(3_600), at(1))
     assert throttle.cooling_until_ns == at(1) + COOL_DOWN_NS
     assert not throttle.take(CANCEL, at(5.9), Share.CANCEL)
     assert throttle.take(CANCEL, at(6), Share.CANCEL)
@@ -323,7 +338,7 @@ def test_the_end_of_a_silence_that_the_venue_dates_is_by_its_own_clock() -> None
     throttle = Throttle([WEIGHT], SHARED)
     throttle.ban(at(20), at(3_601))
     assert throttle.banned_until_ns == at(3_601) + LEAST_NS, "as far as we know, over already"
-    throttle.moved(at(0) - at(3_600))
+    throttle.moved(at(0) - at(3_600), at(1))
     assert throttle.banned_until_ns == at(20)
 
 
