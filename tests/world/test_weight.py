@@ -27,13 +27,13 @@ def room(*told: int) -> tuple[Weight, Findings]:
 
 @pytest.mark.parametrize(("used", "broken"), [(84, False), (85, True)])
 def test_what_is_kept_for_cancels_begins_at_the_last_tenth(used, broken):
-    weight, findings = room(used, used)
+    weight, findings = room(used, used, used)
     weight.on_rest(LIST, MIDDLE_NS)
     assert (findings.breach is not None) is broken
 
 
 def test_cancels_may_spend_it():
-    weight, findings = room(95, 95)
+    weight, findings = room(95, 95, 95)
     weight.on_request(Request("c", "c1", "order.cancel", {}), MIDDLE_NS)
     weight.on_rest(HttpRequest("DELETE", "/api/v3/order", "", signed=True), MIDDLE_NS)
     assert findings.breach is None
@@ -42,9 +42,9 @@ def test_cancels_may_spend_it():
 @pytest.mark.parametrize(
     ("told", "later_ns"),
     [
-        ((95,), 0),  # a message may have been refused for something else in it
-        ((99, 99), 0),  # more than the exchange has counted: of the minute before
-        ((95, 95), MINUTE_NS),
+        ((95, 95), 0),  # messages may have been refused for something else in them
+        ((99, 99, 99), 0),  # more than the exchange has counted: of the minute before
+        ((95, 95, 95), MINUTE_NS),
     ],
 )
 def test_what_our_side_cannot_know_is_not_held_against_it(told, later_ns):

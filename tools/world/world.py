@@ -190,7 +190,10 @@ class World(Tank):
         self.all_log += self.log_lines
         self.log_lines = [f"-- the process died at {self.now_ns}"]
 
+        lost = [*records[len(kept) :], *gone]
+
         def start() -> None:
+            self.auditor.halts.on_lost(lost)
             self.auditor.on_boot()
             self.setting.begins(self._boot + 1)
             self.reboot(restored)

@@ -7,10 +7,15 @@ code told to us, the day's loss in the exchange's ledger. What our side says of 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
+from typing import Final
 
 from core.model.units import NS_PER_S
+from core.state.journal import Kind, Record
 from tools.world.audit.watch import Context, Sent, Watch
 from tools.world.dialect import Reported
+
+RESUME: Final = b"resume"
 
 
 class Halts(Watch):
@@ -27,6 +32,8 @@ class Halts(Watch):
         """The operator's word, which outlives the boot that it was said to."""
         self._contradicted: dict[str, str] = {}
         """What was contradicted, by symbol: that outlives the boot, too."""
+        self._unsure: set[str] = set()
+        """Symbols, "" for all, of which the next boot may not know whether they are halted."""
         self.flattens = False
         """Whether the operator wants all flattened: no halt is in the way of that."""
         self._placed: dict[str, str] = {}
@@ -47,8 +54,20 @@ class Halts(Watch):
         for symbol, why in self._contradicted.items():
             self.halt(symbol, why)
 
+        for symbol in self._unsure:
+            self.allowed.add(symbol)
+        self._unsure.clear()
+
     def on_new_folder(self) -> None:
         self._contradicted.clear()
+
+    def on_lost(self, records: Collection[Record]) -> None:
+        """The next boot finds none of these: what they have told may halt it or not."""
+        if any(one.kind == Kind.NOTE for one in records):
+            self._unsure |= set(self._contradicted)
+            self._contradicted.clear()
+        if any(one.kind == Kind.CONTROL and one.payload == RESUME for one in records):
+            self._unsure.add("")
 
     def say(self, why: str) -> None:
         """The operator halts: nothing may be placed until he takes that back, in whatever boot."""

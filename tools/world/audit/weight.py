@@ -1,8 +1,8 @@
 """Request weight: what is kept for cancels is spent on cancels alone. I30.
 
 What each request costs is the documentation's word (rest-api.md and web-socket-api.md, 2026-10);
-what is used of the limit is the exchange's, as it has told our side. One message may have been
-refused for something else in it, so that it takes two of a window to know.
+what is used of the limit is the exchange's, as it has told our side. A message may be refused for
+something else in it, and the next one too, so that it takes three of a window to know.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ MEASURED_NS: Final = 60 * NS_PER_S
 
 USED: Final = re.compile(rb'"rateLimitType":"REQUEST_WEIGHT"[^{}]{1,100}"count":(\d{1,9})\}')
 """What is used, at the end of a reply."""
+
+NOTHING: Final[tuple[int, ...]] = (0, 0, 0)
 
 USED_HEADER: Final = "x-mbx-used-weight-1m"
 
@@ -85,13 +87,13 @@ class Weight(Watch):
         """0 where requests have no weight."""
         self.counted: Callable[[int], int] = lambda venue_ns: 0
         """What the exchange has counted in its current window."""
-        self._told = (0, 0)
-        """The two largest counts that our side was told of this window."""
+        self._told = NOTHING
+        """The three largest counts that our side was told of this window, the largest last."""
         self._window = 0
         self._skew_ns = self._set_ns = 0
 
     def on_boot(self) -> None:
-        self._told = (0, 0)
+        self._told = NOTHING
 
     def on_told(self, payload: bytes, now_ns: int) -> None:
         used = USED.search(payload) if payload.startswith(b'{"id"') else None
@@ -109,8 +111,7 @@ class Weight(Watch):
         venue_ns = now_ns + self._skew_ns
         self._enter(venue_ns)
         if used <= self.counted(venue_ns):
-            before, last = self._told
-            self._told = (max(before, min(used, last)), max(used, last))
+            self._told = tuple(sorted((*self._told, used)))[1:]
 
     def on_clock(self, now_ns: int, skew_ns: int) -> None:
         """The exchange's clock is so far ahead of ours."""
@@ -146,4 +147,4 @@ class Weight(Watch):
     def _enter(self, venue_ns: int) -> None:
         if venue_ns // MINUTE_NS != self._window:
             self._window = venue_ns // MINUTE_NS
-            self._told = (0, 0)
+            self._told = NOTHING
