@@ -152,12 +152,18 @@ def kill_both(run: Watched, exchange: Relayed, _: random.Random) -> Struck:
     return Struck(len(left), "killed, its guardian first")
 
 
-def kill_together(run: Watched, exchange: Relayed, _: random.Random) -> Struck:
-    """Kill both in one instant: no other is started, and none has time to cancel."""
+def _kill_together(run: Watched) -> None:
+    """Kill a run and its guardian; on a busy machine the run would start another in between."""
     guardian = run.guardian()
+    run.send(signal.SIGSTOP)
     os.kill(guardian, signal.SIGKILL)
     run.kill()
     until("the guardian is dead", lambda: not is_guardian(guardian))
+
+
+def kill_together(run: Watched, exchange: Relayed, _: random.Random) -> Struck:
+    """Kill both in one instant: no other is started, and none has time to cancel."""
+    _kill_together(run)
     left = exchange.open_orders()
     stays(exchange, left)
     return Struck(len(left), "killed together with its guardian")
@@ -165,10 +171,7 @@ def kill_together(run: Watched, exchange: Relayed, _: random.Random) -> Struck:
 
 def kill_for_good(run: Watched, exchange: Relayed, _: random.Random) -> Struck:
     """Kill both in one instant and start nobody: what is left is for the venue to take out."""
-    guardian = run.guardian()
-    os.kill(guardian, signal.SIGKILL)
-    run.kill()
-    until("the guardian is dead", lambda: not is_guardian(guardian))
+    _kill_together(run)
     left = exchange.open_orders()
     stays(exchange, left)
     within_s = _taken_out(exchange, "the venue's own timer", TIMER_S)
