@@ -222,7 +222,7 @@ def tear_a_hole(w: World) -> Struck | None:
 
     def resume() -> None:
         if w.runs and "journal is damaged" in w.engine.risk.halted and not w.ended:
-            w.engine.on_control(b"resume", w.now_ns)
+            w.word("resume")
 
     for seconds in range(10, 60, 5):
         w.at(w.now_ns + seconds * NS_PER_S, resume)

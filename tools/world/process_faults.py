@@ -466,6 +466,7 @@ def tear_a_hole(w: Outside) -> Struck | None:
     def resume() -> None:
         damaged = w.alive and "journal is damaged" in w.engine.risk.halted
         if damaged and not w.engine.recovery.leaving:
+            w.auditor.on_word("resume")
             w.operate("resume")
 
     for seconds in range(10, 60, 5):
