@@ -25,6 +25,10 @@ AROUND_NS: Final = 2 * NS_PER_S
 """So long before a midnight a look may have been the last of our side: a turn may be late, and a
 feed with it."""
 
+BEFORE_NS: Final = 10 * NS_PER_S
+"""How old the price of a midnight may be: a book that is lost while the venue throttles or bans us
+has no newer one."""
+
 APART_NS: Final = 100 * NS_PER_MS
 """So far both clocks may be apart: a fill so near to midnight may be of either day."""
 
@@ -78,7 +82,7 @@ class Days(Watch):
         proved its orders, and until then that of the note it goes on from.
         """
         proved = self._proved_ns and now_ns - self._proved_ns >= AROUND_NS
-        newest_ns = now_ns - AROUND_NS
+        newest_ns = now_ns - BEFORE_NS
         return min(newest_ns, self._since_ns) if self._since_ns and not proved else newest_ns
 
     def on_new_folder(self) -> None:
