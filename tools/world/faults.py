@@ -224,7 +224,7 @@ def tear_a_hole(w: World) -> Struck | None:
         if w.runs and "journal is damaged" in w.engine.risk.halted and not w.ended:
             w.word("resume")
 
-    for seconds in range(10, 60, 5):
+    for seconds in range(10, 180, 5):
         w.at(w.now_ns + seconds * NS_PER_S, resume)
     return _another(w, hole, "the journal is damaged", "reconciled")
 

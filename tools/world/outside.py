@@ -511,6 +511,8 @@ class Outside:
                 if other % len(HOSTS) == line:
                     self.links[line] = standing
         in_use = self.engine.sessions[line].link == link
+        if line == MARKET and line in self.links:
+            in_use = False  # the other one continues the books
         self.auditor.feed.on_cut(link)
         self.auditor.line.on_cut(link, private=line == TRADE, in_use=in_use)
 

@@ -469,7 +469,7 @@ def tear_a_hole(w: Outside) -> Struck | None:
             w.auditor.on_word("resume")
             w.operate("resume")
 
-    for seconds in range(10, 60, 5):
+    for seconds in range(10, 180, 5):
         w.at(w.now_ns + seconds * NS_PER_S, resume)
     return struck
 

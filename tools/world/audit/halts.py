@@ -84,8 +84,10 @@ class Halts(Watch):
         self.allowed.add(symbol)
 
     def may_halt(self, symbol: str) -> None:
-        """A fault gives reason to halt a symbol, or all with ""."""
+        """A fault gives reason to halt a symbol, maybe over boots, or all with ""."""
         self.allowed.add(symbol)
+        if symbol:
+            self._unsure.add(symbol)
 
     def resume(self) -> None:
         """The operator has looked, and takes back what he may."""
