@@ -918,6 +918,7 @@ class Engine:
             return
         self.market_data.on_reply(asked, reply)
         self.reference_data.on_reply(asked, reply)
+        self.market_data.judge()
         self._follow()
         self.prices.on_reply(asked, reply)
         self.lines.on_reply(asked, reply)

@@ -286,8 +286,12 @@ class MarketData:
             self._turn.changed[index] = book
         return False
 
-    def _judge(self) -> None:
-        """The venue's clock is known again: a feed may have told nothing since it seemed late."""
+    def judge(self) -> None:
+        """Hold what seemed late while the venue's clock was not known against it once it is: a feed
+        may have told nothing since.
+        """
+        if not self._unjudged_ns or not self._clock.known:
+            return
         for index, late_ns in self._unjudged_ns.items():
             self._in_time(self.books[index], late_ns + self._clock.offset_ns)
         self._unjudged_ns = {}
@@ -377,8 +381,6 @@ class MarketData:
 
     def step(self) -> None:
         """Ask for what is due: snapshots, and the best prices of silent books."""
-        if self._unjudged_ns and self._clock.known:
-            self._judge()
         self._want_what_does_not_change()
         self._ask_for_snapshots()
         quiet = [book for book in self.books if book.live and self._is_quiet(book)]

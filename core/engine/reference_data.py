@@ -142,6 +142,7 @@ class ReferenceData:
         It may say so of each of many requests, and go on where our requests are slow to arrive.
         """
         self._clock.forget()
+        self._turn.look_again()  # how late a feed is nobody knows: nothing is placed
 
     def on_reply(self, asked: Asked, reply: Reply) -> None:
         """Measure the venue's clock where it was asked for: only here is known when that was.

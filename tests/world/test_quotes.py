@@ -218,7 +218,7 @@ def test_an_order_that_the_venue_does_not_have_is_never_heard_of(
     cannot(monkeypatch, orders=frozenset({(OrderKind.LIMIT, TimeInForce.GTC)}))
     w = fresh()
     used = w.engine.orders.used
-    answer = quote(w, BID, None)
+    answer = w.desk.place(0, Side.BUY, BID.price_ticks, BID.lots, kind=OrderKind.POST_ONLY)
     assert isinstance(answer, Refusal)
     assert answer.reason is RefusalReason.VENUE_FILTER
     assert len(w.engine.orders) == 0

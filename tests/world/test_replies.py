@@ -40,7 +40,11 @@ class Learning:
         self.under_way: list[list[Costs] | None] = []
 
     def learn(
-        self, uses: Sequence[BudgetUse], now_ns: int, under_way: Iterable[Costs] | None
+        self,
+        uses: Sequence[BudgetUse],
+        now_ns: int,
+        under_way: Iterable[Costs] | None,
+        told_ns: int,
     ) -> None:
         self.under_way.append(None if under_way is None else list(under_way))
 

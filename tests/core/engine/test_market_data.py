@@ -298,10 +298,10 @@ def test_a_feed_that_seemed_late_before_the_clock_was_known_is_judged_once_it_is
     house = House()
     house.clock.forget()
     house.delta(11, late_ns)
-    house.data.step()
+    house.data.judge()
     assert house.book.live
     house.clock.measure(NOW_NS, NOW_NS, NOW_NS + OFFSET_NS + moved_ns)
-    house.data.step()
+    house.data.judge()
     assert house.book.live is (moved_ns != 0), "by another clock it was not late"
     assert house.data.late(0) is not house.book.live
 

@@ -152,3 +152,10 @@ def test_what_the_venue_allows_as_a_whole_holds_for_each_instrument() -> None:
     assert house.table[0].trading is Trading.HALTED
     house.data.on_trading_status(TradingStatus(Trading.OPEN, "online"))
     assert house.table[0].trading is Trading.OPEN
+
+
+def test_as_soon_as_the_time_is_doubted_the_gate_looks_again() -> None:
+    """How late a feed is nobody knows then: with the next housekeeping an order had left."""
+    house = House()
+    house.data.forget_clock()
+    assert house.turn.looks_again
