@@ -18,7 +18,7 @@ import pytest
 import trio
 from trio_websocket import open_websocket_url
 
-from core.model.commands import OrderKind, Place, TimeInForce
+from core.model.commands import Amend, Cancel, OrderKind, Place, TimeInForce
 from core.model.events import Change, Numbered, Side, VenueStatus, Verdict
 from core.model.units import NS_PER_S
 from core.model.venue import Credentials, HttpAnswer, HttpRequest, WireRequest
@@ -149,10 +149,8 @@ async def test_an_order_is_placed_amended_and_cancelled_where_it_stands() -> Non
             bid - FAR_TICKS,
             LOTS,
         )
-        await one.sends(
-            trading.amend_order,
-            *(world.BTC, named.order_id, "", bid - 2 * FAR_TICKS, 2 * LOTS, deadline()),
-        )
+        amend = Amend(0, "", named.order_id, 2 * LOTS, bid - 2 * FAR_TICKS)
+        await one.sends(trading.amend_order, world.BTC, amend, deadline())
         [listed] = history.read_open_orders(one.asks(history.open_orders()), one.names.find)
         assert isinstance(listed, Execution)
         assert (listed.client_order_id, listed.order_id) == ("hl-1", named.order_id)
@@ -210,8 +208,8 @@ async def test_refusals_batches_and_the_dead_man_switch_are_understood() -> None
         armed = await one.sends(trading.cancel_all_orders_after, 60)
         assert 50 * NS_PER_S < armed.fires_ns - time.time_ns() < 70 * NS_PER_S
         assert (await one.sends(trading.cancel_all_orders_after, 0)).fires_ns == 0
-        names = ["hl-3", "hl-4"]
-        assert (await one.sends(trading.batch_cancel, [], names)).count == 2
+        cancels = [Cancel(0, name, "") for name in ("hl-3", "hl-4")]
+        assert (await one.sends(trading.batch_cancel, cancels)).count == 2
         assert (await one.sends(trading.cancel_all)).count == 0
         held = history.read_balances(one.asks(history.balances()))
         assert not any(balance.locked_atoms for balance in held)
