@@ -212,6 +212,7 @@ class Auditor:
             if banned_ns is not None:
                 self.line.on_refused_all(banned_ns, skew_ns)
             self.wanted.on_answer(link, payload, now_ns)
+            self.halts.on_link(link)
             for hear in self._on_told:
                 hear(payload, now_ns)
 

@@ -38,6 +38,7 @@ class Halts(Watch):
         """Whether the operator wants all flattened: no halt is in the way of that."""
         self._placed: dict[str, str] = {}
         self._rejects_ns: dict[tuple[str, str, bool], deque[int]] = {}
+        self._link = self._newest_link = 0
         self._left: set[str] = set()
         """Names of the orders that this boot has sent."""
 
@@ -48,6 +49,7 @@ class Halts(Watch):
         self.flattens = False
         self._placed.clear()
         self._left.clear()
+        self._link = self._newest_link = 0
         self._rejects_ns.clear()
         if self._said:
             self.halt("", self._said)
@@ -150,8 +152,15 @@ class Halts(Watch):
             self._contradicted.setdefault(booked.symbol, why)
             self.halt(booked.symbol, why)
 
+    def on_link(self, link: int) -> None:
+        """What is told next is told on this private connection."""
+        self._link, self._newest_link = link, max(link, self._newest_link)
+
     def _rejected(self, symbol: str, code: str, must: bool, now_ns: int) -> None:
         limits = self.limits[symbol]
+        if self._link < self._newest_link:
+            self.may_halt(symbol)  # what it was asked for is forgotten, where another goes on
+            return
         times_ns = self._rejects_ns.setdefault((symbol, code, must), deque())
         times_ns.append(now_ns)
         while now_ns - times_ns[0] >= limits.reject_window_ns:
