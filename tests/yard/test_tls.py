@@ -87,6 +87,7 @@ async def test_a_certificate_that_proves_nothing_ends_the_run_with_nothing_said(
     with serving(cert()) as listener:
         place = f"{HOST}:{listener.port}"
         endpoints = {
+            "venue": "binance",
             "rest": f"https://{place}",
             "stream": f"wss://{place}",
             "ws_api": f"wss://{place}/ws-api/v3",
