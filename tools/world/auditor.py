@@ -319,9 +319,13 @@ class Auditor:
             if any(secret.decode() in line for secret in secrets):
                 self.note("I12", f"a secret is logged: {line}")
 
-    def at_end(self) -> None:
-        """I19: the run has been left, and nothing of ours is alive at the exchange."""
-        self.callbacks.at_end()
+    def at_end(self, *, failed: bool) -> None:
+        """I19: the run has been left, and nothing of ours is alive at the exchange.
+
+        The strategy of a run that ``failed`` is called no more, not even for its end.
+        """
+        if not failed:
+            self.callbacks.at_end()
         for order in self.ledger.alive():
             if order.client_id in self.ledger.beyond:
                 continue

@@ -204,7 +204,7 @@ def _exit(world: World) -> None:
             raise Breach("I19", f"not left within {left_s:g} s; ours: {alive}")
         world.run(0.1)
     world.run(AFTER_S)
-    world.auditor.at_end()
+    world.auditor.at_end(failed=bool(world.engine.gate.fatal))
     world.run(0)
 
 

@@ -196,7 +196,7 @@ async def _exit(world: Outside) -> None:
             raise Breach("I19", f"not left within {left_s:g} s; ours: {alive}")
         await _pass(world, 0.1)
     await _pass(world, AFTER_S)
-    world.auditor.at_end()
+    world.auditor.at_end(failed=bool(world.engine.gate.fatal))
     await _pass(world, 0)
 
 
