@@ -227,7 +227,7 @@ class Continuity:
             sell_floor=position.floor_under(False, sells),
             others_floor=self._ledger.floor_under(row.index, others),
             flow_atoms=self._ledger.flow(row),
-            since_ns=position.since_ns,
+            since_ns=max(position.since_ns, position.anew_ns),
             terms=row.contract.terms or UNSET,
         )
 

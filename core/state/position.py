@@ -148,6 +148,7 @@ class Position:
         "_newest_ns",
         "_newest_rank",
         "_sells",
+        "anew_ns",
         "bought_lots",
         "bought_value",
         "contract",
@@ -173,6 +174,8 @@ class Position:
         """Fees paid by asset; a rebate is negative."""
         self.since_ns = 0
         """As of when it was begun or set, by the venue's clock; 0 where that is not known."""
+        self.anew_ns = 0
+        """Up to when trades have numbers of before, which no note tells of: all are counted."""
         self._newest_id, self._newest_rank, self._newest_ns = "", _LOWEST, 0
         self.renumbered = 0
         """How often the venue's numbers have begun anew."""
@@ -216,6 +219,7 @@ class Position:
         """The venue numbers its trades from the beginning again: no id tells a repetition now."""
         self._buys.begin_anew(self._newest_ns)
         self._sells.begin_anew(self._newest_ns)
+        self.anew_ns = max(self.anew_ns, self._newest_ns)
         self._newest_id, self._newest_rank, self._newest_ns = "", _LOWEST, 0
         self.renumbered += 1
 

@@ -797,6 +797,20 @@ def test_what_the_operator_has_said_stands_in_the_boot_after_one_that_died():
     assert trading(next_boot(again)).engine.risk.halted == ""
 
 
+def test_what_was_counted_before_numbers_began_anew_the_next_boot_counts_no_more():
+    """No note tells its ids any more, and the history still has it."""
+    w = world()
+    w.buy(6_501_000, 500, tif=TimeInForce.IOC)
+    w.run(11)
+    held = w.engine.positions[0].lots
+    assert held > 0
+    w.engine.turn.renumber(0)
+    w.run(11)
+    again = next_boot(w)
+    again.run(11)
+    assert again.engine.positions[0].lots == held == w.engine.positions[0].lots
+
+
 def contradicted(w: World) -> World:
     w.engine.turn.halt_instrument(0, "two orders of one id", HaltKind.CONTRADICTION)
     w.run(0.2)

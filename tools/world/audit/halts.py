@@ -55,13 +55,12 @@ class Halts(Watch):
             self.halt("", self._said)
         for symbol, why in self._contradicted.items():
             self.halt(symbol, why)
-
-        for symbol in self._unsure:
-            self.allowed.add(symbol)
-        self._unsure.clear()
+        self.allowed |= self._unsure
+        self._unsure.discard("")
 
     def on_new_folder(self) -> None:
         self._contradicted.clear()
+        self._unsure.clear()
 
     def on_lost(self, records: Collection[Record]) -> None:
         """The next boot finds none of these: what they have told may halt it or not."""
@@ -95,6 +94,7 @@ class Halts(Watch):
         """The operator has looked, and takes back what he may."""
         self._said = ""
         self._contradicted.clear()
+        self._unsure.clear()
         self.halted = {s: why for s, why in self.halted.items() if s in self._staying}
         if "" not in self._staying:
             self.allowed.discard("")
