@@ -23,7 +23,7 @@ class HaltKind(StrEnum):
     """The venue's balances and our fills differ; also over restarts, until a person decides."""
     CONTRADICTION = "contradiction"
     """The venue said what cannot be: two orders of one id, more filled than was placed, numbers
-    that begin anew."""
+    that begin anew; also in the boot after one that died or failed, until it is resumed."""
     REFUSED = "refused"
     """The venue refuses for good: key, permission, account or symbol. Resumed, and refused again
     with the next order, it halts again."""

@@ -20,6 +20,9 @@ from venues.sim.matching import Best
 BOOKS_KEPT: Final = 200
 """Published books remembered per market: 20 s, more than any message is held up."""
 
+NOTHING_MORE_NS: Final = NS_PER_S
+"""A feed that has said nothing of a symbol for so long goes on no more."""
+
 RENUMBERED_NS: Final = 2 * NS_PER_S
 """How long numbers of before and after may meet in one book, where an exchange starts over: until
 two more changes have come."""
@@ -42,6 +45,8 @@ class Books(Watch):
         self.unaware: set[str] = set()
         """Symbols whose book has not been lost since a fault renumbered it at the exchange."""
         self._comparable_ns = dict.fromkeys(self.markets, 0)
+        self._misnumbered: set[str] = set()
+        """Symbols of which a fault has given a snapshot another number."""
 
     def on_boot(self) -> None:
         self._seqs.clear()
@@ -71,8 +76,11 @@ class Books(Watch):
         self._comparable_ns[symbol] = now_ns + RENUMBERED_NS
 
     def misnumbered(self, symbol: str, until_ns: int) -> None:
-        """A fault gives a snapshot another number: what we hold cannot be compared until then."""
+        """A fault gives a snapshot another number: what we hold cannot be compared until then, or
+        until the feed, which alone can contradict it, has said something more.
+        """
         self._comparable_ns[symbol] = max(self._comparable_ns[symbol], until_ns)
+        self._misnumbered.add(symbol)
 
     def check(self, engine: Engine, now_ns: int, *, whole: bool = False) -> None:
         """I5, I6 and I9: a live book is the exchange's at its update, and counts upwards."""
@@ -83,6 +91,11 @@ class Books(Watch):
                 self._seqs.pop(row.index, None)
                 self.unaware.discard(row.symbol)
                 continue
+            if row.symbol in self._misnumbered:
+                if book.ahead and now_ns - book.fresh_ns > NOTHING_MORE_NS:
+                    self._comparable_ns[row.symbol] = now_ns + RENUMBERED_NS
+                elif not book.ahead:
+                    self._misnumbered.discard(row.symbol)
             if now_ns < self._comparable_ns[row.symbol]:
                 continue
             if row.symbol in self.unaware:
