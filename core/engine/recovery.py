@@ -530,11 +530,11 @@ class Recovery:
         """Cancel what is open; once nothing is, have the whole account listed.
 
         Our table is no proof: an order of ours may stand on any symbol that this scope ever traded.
-        Nothing can be listed before the venue has said what there is.
+        Nothing can be listed before the venue has said what there is. The desk cancels again less
+        often each time: else what the venue does not know leaves no budget to ask about it.
         """
-        standing = [order for order in self._orders.open() if not order.cancelling]
-        if standing:
-            self._desk.send_cancels(standing)
+        for instrument in range(len(self._table)):
+            self._desk.take_out(instrument)
         if self._proves and len(self._table) and not len(self._orders) and not self.left:
             self._dirty = False
             self._strays.clear()

@@ -11,10 +11,11 @@ from core.engine.replay import replay
 from core.model.events import Side
 from core.model.units import NS_PER_S
 from core.model.views import OrderState, Refusal, RefusalReason
+from core.protocols.websocket import TEXT
 from core.state.journal import Ask, Kind, unpack
 from core.state.orders import Order
 from tests.world.test_recovery import TRADE, World, world
-from tools.world.tank import Tank
+from tools.world.tank import Delivery, Message, Tank
 
 ANSWERED_S = CANCEL_NS / NS_PER_S
 SOON_S = 0.3
@@ -289,3 +290,23 @@ def test_a_cancel_by_rest_is_in_the_journal_and_replays_identically() -> None:
     w.closed_lines.clear()
     w.leave()
     assert replay(w.journal.records, w.house_again().engine).difference is None
+
+
+def test_who_leaves_does_not_spend_the_budget_on_cancels_of_what_the_venue_does_not_know() -> None:
+    """A cancel of each order four times a second left no token to ask about any of them."""
+    w = world()
+    w.buy()
+    w.run(0.1)
+    refused = b'{"id":"%s","status":400,"error":{"code":-2011,"msg":"Unknown order sent."}}'
+
+    def to_venue(message: Message) -> list[Delivery]:
+        if b'"order.cancel"' not in message.payload:
+            return w.deliver(message)
+        w.say(TRADE, TEXT, refused % message.json["id"].encode())
+        return []
+
+    w.to_venue = to_venue
+    before = wire_cancels(w)
+    w.engine.leave("test", w.now_ns)
+    w.run(20)
+    assert 2 < wire_cancels(w) - before < 12

@@ -87,7 +87,10 @@ class House:
         parts: dict[str, Any] = {
             "outbound": SimpleNamespace(request=self._request),
             "turn": self.turn,
-            "desk": SimpleNamespace(send_cancels=self._send_cancels),
+            "desk": SimpleNamespace(
+                send_cancels=self._send_cancels,
+                take_out=lambda _: self._send_cancels(list(self.orders.open())),
+            ),
             "proof": proof,
             "clock": SimpleNamespace(offset_ns=0, known=True, round_trip_ns=TRIP_NS),
         }
