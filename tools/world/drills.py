@@ -185,11 +185,12 @@ def quiet(w: Drilled) -> Iterator[float]:
 
 
 def gone(w: Drilled, orders: Callable[[], Sequence[Booked]], why: str) -> Iterator[float]:
-    """What has to be gone is gone within its bound. I25."""
-    yield from until(w, lambda: not orders(), GONE_S)
+    """What has to be gone is gone within its bound, from when a cancel may leave. I25."""
+    held_s = max(0, w.auditor.wanted.cancels_from_ns - w.now_ns) / NS_PER_S
+    yield from until(w, lambda: not orders(), held_s + GONE_S)
     if orders() and not w.over():
         names = ", ".join(order.client_id for order in orders())
-        w.auditor.note("I25", f"{names} still stand {GONE_S:g} s after {why}")
+        w.auditor.note("I25", f"{names} still stand {held_s + GONE_S:g} s after {why}")
 
 
 def told(w: Drilled, session: SessionState, why: str) -> None:

@@ -28,7 +28,8 @@ class Wanted(Watch):
         super().__init__(context)
         self.said_ns = self.until_ns = 0
         self._names: set[str] = set()
-        self._cancels_from_ns = 0
+        self.cancels_from_ns = 0
+        """Before then our side may send no cancel: the exchange has throttled one."""
         self._newest_link = 0
         self._runs_from_ns = 0
         """When the process last went on after it had not run for seconds."""
@@ -37,7 +38,7 @@ class Wanted(Watch):
 
     def on_boot(self) -> None:
         self._names.clear()
-        self._cancels_from_ns = self._newest_link = 0
+        self.cancels_from_ns = self._newest_link = 0
         self._ending = frozenset()
 
     # -- orders --------------------------------------------------------------------------------
@@ -46,7 +47,7 @@ class Wanted(Watch):
         """Somebody wants every order gone that stands now, and a way is open."""
         self.said_ns = now_ns
         self._names = {order.client_id for order in self.ledger.alive()}
-        self.until_ns = max(now_ns, self._cancels_from_ns, self._runs_from_ns) + OPEN_WAY_NS
+        self.until_ns = max(now_ns, self.cancels_from_ns, self._runs_from_ns) + OPEN_WAY_NS
 
     def on_stopped(self, now_ns: int) -> None:
         """Our side goes on after it did not run for seconds: until now it could send nothing, and
@@ -64,8 +65,8 @@ class Wanted(Watch):
         self._newest_link = max(self._newest_link, link)
         of_a_cancel = self.dialect.cancel_throttled(payload)
         if of_a_cancel or (link < self._newest_link and self.dialect.throttled(payload)):
-            self._cancels_from_ns = now_ns + THROTTLED_NS
-            self.until_ns = max(self.until_ns, self._cancels_from_ns + OPEN_WAY_NS)
+            self.cancels_from_ns = now_ns + THROTTLED_NS
+            self.until_ns = max(self.until_ns, self.cancels_from_ns + OPEN_WAY_NS)
 
     def look(self) -> None:
         """By now they are gone."""
