@@ -30,7 +30,7 @@ from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.views import OrderState, OrderView, Refusal, RefusalReason, SessionState
 from core.state.book import Book
 from core.state.chatter import Flow
-from core.state.doubts import Doubts
+from core.state.doubts import FIRST_NS, Doubts
 from core.state.inflight import Asked
 from core.state.orders import Order, Orders
 from core.state.position import Position
@@ -457,6 +457,11 @@ class TradingDesk:
                 due.append(order)
         if due:
             self.send_cancels(due)
+        for order in due:
+            if (
+                not order.cancelling
+            ):  # the venue has heard nothing: that is no reason to wait longer
+                self._unwanted.ask_by(order.client_order_id, self.now_ns + FIRST_NS)
 
     def _try_the_other_way(self) -> None:
         """Send again what should have taken an order out, where its answer takes too long.

@@ -137,6 +137,22 @@ def test_a_cancel_that_is_not_answered_tries_the_other_way() -> None:
     assert house.instead[-1] is not None
 
 
+def test_a_cancel_that_found_no_token_is_tried_again_as_soon_as_there_may_be_one() -> None:
+    """The venue has heard nothing: that is no reason to wait longer each time."""
+    house = House()
+    order = house.buy()
+    assert isinstance(order, Order)
+    house.room = False
+    house.desk.take_out(0)
+    for _ in range(40):
+        house.desk.now_ns += NS_PER_S // 4
+        house.desk.step()
+    house.room = True
+    house.desk.now_ns += NS_PER_S // 4
+    house.desk.step()
+    assert isinstance(house.sent[-1], Cancel)
+
+
 def test_a_timer_lies_in_the_future() -> None:
     house = House()
     house.desk.timer(5, "soon")
