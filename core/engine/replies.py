@@ -160,7 +160,8 @@ class Replies:
         later request's has overtaken even what is.
         """
         venue_ns = self._turn.now_ns + self._clock.offset_ns
-        told_ns = _latest_ns(reply)
+        # While the venue's time is not known, no date of its can be held against ours.
+        told_ns = _latest_ns(reply) if self._clock.known else NEVER_NS
         if asked is None or asked.request_id < self._newest_id:
             self._throttle.learn(reply.budgets, venue_ns, None, told_ns)
             return

@@ -372,10 +372,11 @@ class Guardian:
         now_ns = self._now_ns()
         venue_ns = now_ns + self._clock.offset_ns
         self._throttle.learn(reply.budgets, venue_ns, None)  # others are on their way
+        said_ns = 0 if self._clock.known or not reply.retry_ns else reply.said_ns
         if reply.verdict is Verdict.THROTTLED:
-            self._throttle.ban(reply.retry_ns or venue_ns + THROTTLED_NS, venue_ns)
+            self._throttle.ban(reply.retry_ns or venue_ns + THROTTLED_NS, venue_ns, said_ns)
         elif reply.verdict is Verdict.BANNED:
-            self._throttle.ban(reply.retry_ns, venue_ns)
+            self._throttle.ban(reply.retry_ns, venue_ns, said_ns)
         for fact in reply.facts:
             match fact:
                 case VenueTime(venue_now_ns):

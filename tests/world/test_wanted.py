@@ -8,6 +8,7 @@ from core.model.units import NS_PER_S
 from tools.world.audit.ledger import Ledger
 from tools.world.audit.wanted import OPEN_WAY_NS, THROTTLED_NS, Wanted
 from tools.world.audit.watch import Context, Findings
+from tools.world.dialect import MARKET, TRADE
 from tools.world.of_binance import BINANCE
 
 NOW_NS = 1_000 * NS_PER_S
@@ -71,3 +72,18 @@ def test_a_process_that_did_not_run_long_before_has_no_more_time_than_others():
     wanted.on_stopped(NOW_NS - 10 * NS_PER_S)
     wanted.out(NOW_NS)
     assert wanted.until_ns == NOW_NS + OPEN_WAY_NS
+
+
+@pytest.mark.parametrize(
+    ("line", "after_ns", "found"),
+    [(MARKET, 0, False), (MARKET, NS_PER_S, True), (TRADE, 0, True)],
+)
+def test_books_that_grew_old_while_the_process_did_not_run_need_no_other_connection_first(
+    line: int, after_ns: int, found: bool
+):
+    findings = Findings()
+    wanted = Wanted(Context({}, {}, Ledger({}, 0, findings, BINANCE), findings, BINANCE))
+    wanted.ends_within((MARKET, TRADE), NOW_NS + 10 * NS_PER_S)
+    wanted.on_stopped(NOW_NS)
+    wanted.on_closing(line, NOW_NS + after_ns, others=False)
+    assert (findings.breach is not None) is found

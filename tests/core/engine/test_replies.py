@@ -9,10 +9,11 @@ from core.engine.replies import Replies, named
 from core.engine.turn import Turn
 from core.model.commands import FetchAccount, FetchTime
 from core.model.errors import Malformed
-from core.model.events import AccountReport, Reply, Verdict
+from core.model.events import AccountReport, BudgetUse, Reply, Verdict
 from core.model.units import NS_PER_S
 from core.state.counts import Counts
 from core.state.inflight import Asked, Inflight
+from core.state.throttle import NEVER_NS
 from core.state.venue_clock import VenueClock
 
 NOW_NS = 1_000 * NS_PER_S
@@ -30,15 +31,20 @@ class House:
         self.inflight.add(self.asked)
         parts: dict[str, Any] = {
             "adapter": SimpleNamespace(answer=self._answer),
-            "throttle": SimpleNamespace(ban=self._ban, banned_until_ns=0),
+            "throttle": SimpleNamespace(ban=self._ban, learn=self._learn, banned_until_ns=0),
             "outbound": SimpleNamespace(inflight=self.inflight, withhold=lambda: None),
             "hops": None,
             "door": SimpleNamespace(log=self.log.append, hold_dials=self.held_ns.append),
         }
-        self.replies = Replies(turn=self.turn, counts=self.counts, clock=VenueClock(), **parts)
+        self.clock = VenueClock()
+        self.told_ns: list[int] = []
+        self.replies = Replies(turn=self.turn, counts=self.counts, clock=self.clock, **parts)
 
     def _ban(self, retry_ns: int, now_ns: int, said_ns: int) -> None:
         self.bans.append(retry_ns)
+
+    def _learn(self, uses: object, now_ns: int, under_way: object, told_ns: int) -> None:
+        self.told_ns.append(told_ns)
 
     def _answer(self, command: object, request_id: int, status: int, *_: object) -> Reply:
         if status == 500:
@@ -85,6 +91,16 @@ def test_a_ban_is_obeyed_by_requests_and_dials() -> None:
     assert house.bans == [NOW_NS + 5]
     assert len(house.held_ns) == 1
     assert house.log == ["banned by the venue: -3 "]
+
+
+def test_a_count_has_a_date_only_where_the_venues_time_is_known() -> None:
+    """Ours was an hour ahead: each count was of a window long over, and none was taken."""
+    house = House()
+    counted = reply(budgets=(BudgetUse("weight", 5_609),), said_ns=NOW_NS - 3_600 * NS_PER_S)
+    house.replies.obey(house.asked, counted)
+    house.clock.measure(NOW_NS, NOW_NS, NOW_NS - 3_600 * NS_PER_S)
+    house.replies.obey(house.asked, counted)
+    assert house.told_ns == [NEVER_NS, NOW_NS - 3_599 * NS_PER_S - 1]
 
 
 def test_an_account_is_dated_by_when_it_was_asked_for() -> None:

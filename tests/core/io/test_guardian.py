@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -423,6 +424,20 @@ async def test_a_stated_silence_is_kept(
     assert world.open() == []
     asked = [at for at, _, _ in world.asked]
     assert not [at for at in asked if 0.2 < at < 30]
+
+
+@pytest.mark.parametrize("ahead_s", [-3_600, 3_600])
+async def test_a_silence_before_the_venues_time_is_known_is_as_long_as_it_is_said_to_be(
+    world: World, autojump_clock: MockClock, ahead_s: int
+) -> None:
+    """Its end is dated by a clock that is an hour off ours: cancels waited for all of that hour."""
+    world.ahead_ns = ahead_s * NS_PER_S
+    world.place(SCOPE + "1-1")
+    date = formatdate((START_NS + world.ahead_ns) / NS_PER_S, usegmt=True)
+    world.fault = first(1, "time", lambda: refusal(429, -1003, "slow", retry_after="30", date=date))
+    assert await world.clear(within_s=120)
+    assert world.open() == []
+    assert not [at for at, _, _ in world.asked if 0.2 < at < 30]
 
 
 async def test_too_many_requests_without_a_time_is_a_pause_not_a_hammer(

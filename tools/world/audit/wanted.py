@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from core.model.units import NS_PER_S
+from core.model.units import NS_PER_MS, NS_PER_S
 from tools.world.audit.watch import Context, Watch
+from tools.world.dialect import MARKET
 
 OPEN_WAY_NS: Final = 3 * NS_PER_S
 """What the fastest open way may need, other ways shut: a tick, a cancel that finds out that its
@@ -19,6 +20,9 @@ way is shut (0.5 s), the next repetition (0.5 s), and three journeys of a slow n
 THROTTLED_NS: Final = 5 * NS_PER_S
 """How long no cancel need leave once the exchange has throttled one: it is not taken for now, by
 whichever way, and who goes on asking is banned."""
+
+AT_ONCE_NS: Final = 100 * NS_PER_MS
+"""Within which a process that goes on after it did not run has seen that it did not."""
 
 
 class Wanted(Watch):
@@ -83,7 +87,10 @@ class Wanted(Watch):
     def on_closing(self, line: int, now_ns: int, *, others: bool) -> None:
         """Our side closes a connection that stands; ``others`` says whether its line has another.
 
-        One that the exchange has closed, and of which our side lets go, is none of them.
+        One that the exchange has closed, and of which our side lets go, is none of them. Nor is one
+        whose books have grown old while the process did not run, whatever was announced meanwhile.
         """
+        if line == MARKET and now_ns <= self._runs_from_ns + AT_ONCE_NS:
+            return
         if line in self._ending and now_ns < self._ending_until_ns and not others:
             self.note("I33", f"line {line} is closed before another connection stands")
