@@ -441,7 +441,7 @@ class Questions:
 
 
 def _refusal(reply: Reply, status: int) -> RemoteFault:
-    error = f": {reply.code} {reply.text}" if reply.code or reply.text else ""
+    error = f": {reply.words}" if reply.code or reply.text else ""
     return RemoteFault(f"HTTP {status}, {reply.verdict}{error}")
 
 

@@ -88,7 +88,7 @@ class DeadMansSwitch:
         if type(command) is not SetDeadMan:
             return
         done = reply.verdict is Verdict.DONE
-        trouble = "" if done else f"{reply.code} {reply.text}"
+        trouble = "" if done else reply.words
         if command.timeout_ns:
             self._said("set", trouble)
             if trouble:

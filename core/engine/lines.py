@@ -247,7 +247,7 @@ class Lines:
         if session is None:
             return
         if reply.verdict is not Verdict.DONE:
-            what = f"{type(asked.command).__name__} refused: {reply.code} {reply.text}"
+            what = f"{type(asked.command).__name__} refused: {reply.words}"
             if reply.verdict is Verdict.FATAL:
                 self._turn.fail(what, remote=True)
             self.drop(session.link, what)

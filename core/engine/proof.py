@@ -41,6 +41,7 @@ from core.model.events import (
     UnknownExecution,
     Verdict,
     outcomes,
+    refusal_text,
 )
 from core.model.units import NS_PER_S
 from core.state.doubts import Doubts
@@ -229,7 +230,7 @@ class Proof:
             if order is not None:
                 self._placed(order, *outcome, now_ns)
 
-    def _placed(self, order: Order, verdict: Verdict, code: int, text: str, now_ns: int) -> None:
+    def _placed(self, order: Order, verdict: Verdict, code: str, text: str, now_ns: int) -> None:
         if verdict is _DONE:
             if not order.proved and self._tells_ns:
                 self._acknowledge(order, order.size_lots, now_ns)
@@ -238,7 +239,7 @@ class Proof:
         elif verdict is Verdict.UNKNOWN:
             self._in_doubt(order, now_ns)
         else:
-            self._turn.settle(self._orders.on_refused(order, f"{code} {text}"))
+            self._turn.settle(self._orders.on_refused(order, refusal_text(verdict, code, text)))
 
     def _in_doubt(self, order: Order, now_ns: int) -> None:
         self._turn.settle(self._orders.on_doubt(order))

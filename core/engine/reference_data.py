@@ -156,7 +156,7 @@ class ReferenceData:
             and type(asked.command) is not FetchPrice
             and self._desk.session is SessionState.STARTING
         ):
-            what = f"{type(asked.command).__name__}: {reply.code} {reply.text}"
+            what = f"{type(asked.command).__name__}: {reply.words}"
             self._turn.fail(f"the venue refuses the start: {what}", remote=True)
         if type(asked.command) in (FetchTime, Ping):
             for fact in reply.facts:

@@ -29,7 +29,15 @@ from core.model.commands import (
     SubscribePrivate,
     SubscribeStatus,
 )
-from core.model.events import NO_INSTRUMENT, ReplaceOutcome, Reply, Side, Verdict, outcomes
+from core.model.events import (
+    NO_INSTRUMENT,
+    ReplaceOutcome,
+    Reply,
+    Side,
+    Verdict,
+    outcomes,
+    refusal_text,
+)
 from core.model.halts import WHOLE_RUN, HaltKind
 from core.model.venue import Remedy
 from core.state.inflight import Asked
@@ -64,12 +72,12 @@ class _Half(NamedTuple):
     instrument: int
     side: Side
     verdict: Verdict
-    code: int
+    code: str
     text: str
 
     @property
     def words(self) -> str:
-        return f"{self.code} {self.text}"
+        return refusal_text(self.verdict, self.code, self.text)
 
 
 class Remedies:
@@ -78,7 +86,7 @@ class Remedies:
     __slots__ = ("_orders", "_remedy", "_risk", "_turn")
 
     def __init__(
-        self, *, remedy: Callable[[int, str], Remedy], orders: Orders, risk: Risk, turn: Turn
+        self, *, remedy: Callable[[str, str], Remedy], orders: Orders, risk: Risk, turn: Turn
     ) -> None:
         """``remedy`` is the venue's."""
         self._remedy = remedy
@@ -109,7 +117,7 @@ class Remedies:
                     return  # which of them it is core.engine.market_data finds out
                 (instrument,) = command.instruments
             if remedy in (Remedy.HALT, Remedy.HALT_INSTRUMENT):
-                self._stop(instrument, remedy, f"{reply.code} {reply.text}")
+                self._stop(instrument, remedy, reply.words)
 
     def _on_amend(self, amend: Amend, reply: Reply, now_ns: int) -> None:
         """A refused amend leaves its order as it was, so that it would be asked for again at once:

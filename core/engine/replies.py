@@ -179,7 +179,7 @@ class Replies:
 
     def _refused(self, asked: Asked | None, reply: Reply) -> None:
         """Count it, and obey what it says about when to speak again."""
-        name = f"{reply.code} {reply.text}"[:80]
+        name = reply.words[:80]
         self._counts.refused(name)
         venue_ns = self._turn.now_ns + self._clock.offset_ns
         said_ns = 0 if self._clock.known else reply.said_ns

@@ -301,7 +301,7 @@ class Guardian:
                 order=own.client_order_id,
                 venue_order=own.venue_order_id,
                 result=str(reply.verdict) if reply else "no answer",
-                code=reply.code if reply else 0,
+                code=reply.code if reply else "",
                 text=reply.text[:MAX_TEXT] if reply else "",
             )
         return None not in replies and not stuck
@@ -355,7 +355,7 @@ class Guardian:
         settled = (Verdict.DONE, Verdict.REFUSED, Verdict.ABSENT)
         taken = settled if type(command) is Cancel else (Verdict.DONE,)
         if reply.verdict not in taken:
-            self._stumble(command, f"{reply.verdict}: {reply.code} {reply.text}")
+            self._stumble(command, f"{reply.verdict}: {reply.words}")
             return None
         self._troubles.pop(_kind(command), None)
         return reply

@@ -553,9 +553,9 @@ class ReplaceOutcome(Event, frozen=True, kw_only=True):
 
     cancel: Verdict
     place: Verdict
-    cancel_code: int = 0
+    cancel_code: str = ""
     cancel_text: str = ""
-    place_code: int = 0
+    place_code: str = ""
     place_text: str = ""
 
 
@@ -563,11 +563,18 @@ NO_REQUEST = 0
 """``request_id`` of an error that names no request: its verdict holds for the connection."""
 
 
+def refusal_text(verdict: Verdict, code: str, text: str) -> str:
+    """Return a venue's error for people, in its own words: what it calls it, and what it says of
+    it. Where it named none, what the answer proves.
+    """
+    return f"{code} {text}" if code and text else code or text or verdict.value
+
+
 class Outcome(NamedTuple):
     """What a reply proves of one order of several, with the venue's code and words."""
 
     verdict: Verdict
-    code: int = 0
+    code: str = ""
     text: str = ""
 
 
@@ -584,7 +591,8 @@ class Reply(Event, frozen=True, kw_only=True):
 
     ``retry_ns`` is the venue's time before which nothing may be sent again, 0 where it states
     none; ``said_ns`` is its time when it said so, 0 where it does not tell that. ``code`` and
-    ``text`` are the venue's own error, 0 and "" where there is none.
+    ``text`` are the venue's own error: what it calls it, a number or words, and what it says of it
+    besides. Both are "" where it named none: nothing, or something in front of it, has refused.
 
     ``more`` is the page to ask for next where the answer goes on, in the venue's own words; "" says
     that this was all.
@@ -596,7 +604,7 @@ class Reply(Event, frozen=True, kw_only=True):
 
     request_id: int
     verdict: Verdict
-    code: int = 0
+    code: str = ""
     text: str = ""
     retry_ns: int = 0
     said_ns: int = 0
@@ -604,6 +612,11 @@ class Reply(Event, frozen=True, kw_only=True):
     budgets: tuple[BudgetUse, ...] = ()
     more: str = ""
     client_order_id: str = ""
+
+    @property
+    def words(self) -> str:
+        """The venue's error for people; see ``refusal_text``."""
+        return refusal_text(self.verdict, self.code, self.text)
 
 
 def outcomes(reply: Reply, count: int) -> tuple[Outcome, ...]:

@@ -462,7 +462,7 @@ class Adapter(Protocol):
         """
         ...
 
-    def remedy(self, code: int, text: str) -> Remedy:
+    def remedy(self, code: str, text: str) -> Remedy:
         """Return what a refusal of an order or a change of one asks of us."""
         ...
 

@@ -465,7 +465,7 @@ async def test_an_order_that_the_venue_would_refuse_fails_with_its_words(
     async def refusing(self: Any, asked: Any, offset_ns: int) -> Any:
         told, status = await reply(self, asked, offset_ns)
         if isinstance(asked, TestPlace):
-            told = msgspec.structs.replace(told, verdict=Verdict.REFUSED, code=-1013, text="odd")
+            told = msgspec.structs.replace(told, verdict=Verdict.REFUSED, code="-1013", text="odd")
         return told, status
 
     monkeypatch.setattr(command.Questions, "_reply", refusing)

@@ -217,7 +217,7 @@ class SpotAdapter:
         symbols = self._subscription.symbols
         return answer.answer(self._decoder, symbols, command, request_id, status, headers, body)
 
-    def remedy(self, code: int, text: str) -> Remedy:
+    def remedy(self, code: str, text: str) -> Remedy:
         """Return what a refusal asks of us; see ``core.model.venue.Adapter.remedy``."""
         return verdicts.remedy(code, text)
 

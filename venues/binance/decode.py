@@ -31,6 +31,7 @@ from core.model.events import (
     Ignored,
     MarketTrade,
     Notice,
+    Outcome,
     ReplaceOutcome,
     Reply,
     SessionNotice,
@@ -265,7 +266,7 @@ class Decoder:
         elif (
             answer.error is not None
             and answer.error.data is not UNSET
-            and answer.error.code in (verdicts.REPLACE_PARTLY_FAILED, verdicts.REPLACE_FAILED)
+            and answer.error.name in (verdicts.REPLACE_PARTLY_FAILED, verdicts.REPLACE_FAILED)
         ):
             halves = _halves(answer.error.data)
         reply = reply_to(answer, has_result=answer.result is not UNSET)
@@ -280,47 +281,39 @@ class Decoder:
             )
             events.append(msgspec.structs.replace(reply, facts=(*reply.facts, outcome)))
             return
-        cancel, cancel_error, cancel_facts = self._half(
-            halves.cancel_result, halves.cancel_response
-        )
-        place, place_error, place_facts = self._half(
-            halves.new_order_result, halves.new_order_response
-        )
-        place = verdicts.of_new_order(place, place_error.code)
+        cancel, cancel_facts = self._half(halves.cancel_result, halves.cancel_response)
+        place, place_facts = self._half(halves.new_order_result, halves.new_order_response)
+        verdict = verdicts.of_new_order(place.verdict, place.code)
         outcome = ReplaceOutcome(
-            cancel=cancel,
-            place=place,
-            cancel_code=cancel_error.code,
-            cancel_text=cancel_error.msg,
-            place_code=place_error.code,
-            place_text=place_error.msg,
+            cancel=cancel.verdict,
+            place=verdict,
+            cancel_code=cancel.code,
+            cancel_text=cancel.text,
+            place_code=place.code,
+            place_text=place.text,
         )
-        error = place_error if place_error.code else cancel_error
+        error = place if place.code else cancel
         events.append(
             msgspec.structs.replace(
                 reply,
-                verdict=place,
+                verdict=verdict,
                 code=error.code or reply.code,
-                text=error.msg or reply.text,
+                text=error.text or reply.text,
                 facts=(outcome, *cancel_facts, *place_facts),
             )
         )
 
-    def _half(
-        self, result: str, response: Raw
-    ) -> tuple[Verdict, schema.ErrorBody, tuple[Event, ...]]:
-        """Return the verdict on one half of a cancel-replace, its error and what it proves."""
+    def _half(self, result: str, response: Raw) -> tuple[Outcome, tuple[Event, ...]]:
+        """Return what became of one half of a cancel-replace, and what it proves."""
         if result == "SUCCESS":
-            return Verdict.DONE, _NO_ERROR, self.cancelled(response)
+            return Outcome(Verdict.DONE), self.cancelled(response)
         if result == "NOT_ATTEMPTED":
-            return Verdict.REFUSED, _NO_ERROR, ()
+            return Outcome(Verdict.REFUSED), ()
         if result == "FAILURE":
             error = _error_body(response)
-            return verdicts.of_code(error.code, error.msg), error, ()
-        return Verdict.UNKNOWN, _NO_ERROR, ()
-
-
-_NO_ERROR: Final = schema.ErrorBody(code=0)
+            verdict = verdicts.of_code(str(error.code), error.msg)
+            return Outcome(verdict, error.name, error.msg), ()
+        return Outcome(Verdict.UNKNOWN), ()
 
 
 # -- feeds -----------------------------------------------------------------------------------
@@ -504,16 +497,16 @@ def failure(
         )
     if error.data is not UNSET:
         retry_ns = _retry_at_ns(error.data) or retry_ns
-    verdict = verdicts.of_error(status, error.code, error.msg)
+    verdict = verdicts.of_error(status, str(error.code), error.msg)
     banned_ns = _banned_until_ns(error.msg)
     if banned_ns and verdict is Verdict.THROTTLED:
         verdict = Verdict.BANNED  # whatever the status: not even a cancel would be taken
     retry_ns = max(retry_ns, banned_ns)
-    clock_off = error.code == verdicts.CLOCK_CODE
+    clock_off = error.name == verdicts.CLOCK_CODE
     return Reply(
         request_id=request,
         verdict=verdict,
-        code=error.code,
+        code=error.name,
         text=error.msg,
         retry_ns=retry_ns,
         said_ns=said_ns,

@@ -111,6 +111,11 @@ class ErrorBody(Struct, frozen=True, gc=False):
     msg: str = ""
     data: Raw | UnsetType = UNSET
 
+    @property
+    def name(self) -> str:
+        """Its code as core names errors; 0 names none."""
+        return str(self.code) if self.code else ""
+
 
 class RetryData(Camel, frozen=True, gc=False):
     retry_after: Ms = 0

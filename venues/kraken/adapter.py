@@ -194,9 +194,9 @@ class SpotAdapter:
         self._names.tier = self._decoder.tier
         return answer.answer(self._names, symbols, command, request_id, status, headers, body)
 
-    def remedy(self, code: int, text: str) -> Remedy:
+    def remedy(self, code: str, text: str) -> Remedy:
         """Return what a refusal asks of us; see ``core.model.venue.Adapter.remedy``."""
-        return verdicts.remedy(text)
+        return verdicts.remedy(code)
 
     def cost(self, command: Command, resting_ns: int = 0) -> Costs:
         """Return what a command takes from the limits; see ``core.model.venue.Adapter.cost``."""

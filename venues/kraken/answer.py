@@ -130,7 +130,7 @@ def answer(
             return msgspec.structs.replace(reply, verdict=Verdict.ABSENT)
         if isinstance(command, FetchInstruments):
             asked = ", ".join((*symbols, *command.also))
-            return msgspec.structs.replace(reply, text=f"{reply.text} (asked for {asked})")
+            return msgspec.structs.replace(reply, text=f"(asked for {asked})")
         return reply
     if status != verdicts.OK:
         return Reply(request_id=request_id, verdict=verdicts.of_status(status))

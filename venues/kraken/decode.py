@@ -348,7 +348,7 @@ def _batch(proved: answers.Proved) -> Reply:
     told = tuple(
         Outcome(Verdict.DONE)
         if one.verdict is Verdict.DONE
-        else Outcome(one.verdict, verdicts.CODE, one.error)
+        else Outcome(one.verdict, one.error or verdicts.UNNAMED)
         for one in proved.orders
     )
     return Reply(request_id=proved.request_id, verdict=Verdict.DONE, facts=(BatchOutcome(told),))
@@ -359,6 +359,5 @@ def refused(request_id: int, error: str) -> Reply:
     return Reply(
         request_id=request_id,
         verdict=verdicts.of_error(error),
-        code=verdicts.CODE,
-        text=error,
+        code=error or verdicts.UNNAMED,
     )

@@ -119,8 +119,8 @@ _DETAIL: Final = (":", " ")
 
 CALLS_ERROR: Final = "EAPI:Rate limit exceeded"
 
-CODE: Final = 1
-"""The code of every error: the venue numbers none, its text is all there is."""
+UNNAMED: Final = "success: false"
+"""The code of a refusal that names no error."""
 
 OK: Final = 200
 FORBIDDEN_STATUS: Final = 403

@@ -129,7 +129,7 @@ def test_a_grid_that_moves_halts_its_instrument_which_counts_on_in_the_old_one()
 
 def test_a_start_that_is_refused_for_good_is_given_up() -> None:
     house = House()
-    house.reply(FetchTime(), Reply(request_id=1, verdict=Verdict.FATAL, code=-2, text="no"))
+    house.reply(FetchTime(), Reply(request_id=1, verdict=Verdict.FATAL, code="-2", text="no"))
     [halt] = house.turn.halts
     assert halt.kind is HaltKind.FATAL
     assert halt.remote

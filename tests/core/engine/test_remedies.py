@@ -48,7 +48,7 @@ class House:
 
     def refused(self, command: Place | Riskless, verdict: Verdict = Verdict.REFUSED) -> None:
         asked = Asked(1, command, 0, NOW_NS, NOW_NS + NS_PER_S)
-        reply = Reply(request_id=1, verdict=verdict, code=-7, text="no")
+        reply = Reply(request_id=1, verdict=verdict, code="-7", text="no")
         self.remedies.on_reply(asked, reply, NOW_NS)
 
 
@@ -88,4 +88,34 @@ def test_what_halts_already_is_not_said_again() -> None:
 def test_silence_asks_for_nothing() -> None:
     house = House(Remedy.HALT)
     house.refused(PLACE, Verdict.WITHHELD)
+    assert not house.turn.halts
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "words"),
+    [("-7", "no", "-7 no"), ("EOrder:Nothing left", "", "EOrder:Nothing left"), ("", "no", "no")],
+)
+def test_a_halt_has_the_venues_own_words(code: str, text: str, words: str) -> None:
+    house = House(Remedy.HALT)
+    asked = Asked(1, FetchAccount(), 0, NOW_NS, NOW_NS + NS_PER_S)
+    reply = Reply(request_id=1, verdict=Verdict.FATAL, code=code, text=text)
+    house.remedies.on_reply(asked, reply, NOW_NS)
+    [halt] = house.turn.halts
+    assert halt.why == f"the venue refuses for good: {words}"
+
+
+def test_an_error_that_is_a_text_alone_is_one() -> None:
+    house = House(Remedy.COUNT)
+    asked = Asked(1, PLACE, 0, NOW_NS, NOW_NS + NS_PER_S)
+    reply = Reply(request_id=1, verdict=Verdict.REFUSED, code="EOrder:Nothing left")
+    for _ in range(2):
+        house.remedies.on_reply(asked, reply, NOW_NS)
+    [halt] = house.turn.halts
+    assert halt.kind is HaltKind.BREAKER
+
+
+def test_a_refusal_that_names_no_error_asks_for_nothing() -> None:
+    house = House(Remedy.HALT)
+    asked = Asked(1, PLACE, 0, NOW_NS, NOW_NS + NS_PER_S)
+    house.remedies.on_reply(asked, Reply(request_id=1, verdict=Verdict.REFUSED), NOW_NS)
     assert not house.turn.halts

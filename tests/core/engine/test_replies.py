@@ -87,10 +87,10 @@ def test_an_answer_that_cannot_be_read_is_counted_and_is_no_reply() -> None:
 
 def test_a_ban_is_obeyed_by_requests_and_dials() -> None:
     house = House()
-    house.replies.obey(house.asked, reply(verdict=Verdict.BANNED, code=-3, retry_ns=NOW_NS + 5))
+    house.replies.obey(house.asked, reply(verdict=Verdict.BANNED, code="-3", retry_ns=NOW_NS + 5))
     assert house.bans == [NOW_NS + 5]
     assert len(house.held_ns) == 1
-    assert house.log == ["banned by the venue: -3 "]
+    assert house.log == ["banned by the venue: -3"]
 
 
 def test_a_count_has_a_date_only_where_the_venues_time_is_known() -> None:

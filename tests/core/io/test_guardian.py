@@ -378,7 +378,7 @@ async def test_a_cancel_that_comes_too_late_is_no_trouble(
 
     world.fault = gone_already
     assert await world.clear()
-    assert world.noted("cancel")[0]["code"] == -2011
+    assert world.noted("cancel")[0]["code"] == "-2011"
     assert not world.noted("trouble")
 
 

@@ -199,7 +199,7 @@ def test_an_order_from_its_placing_to_its_cancel(run: Run) -> None:
     [reply] = [event for event in events if isinstance(event, Reply)]
     assert reports(reply.facts) == reports(events) == [("a", *CANCELED)]
     again = run.ask(Cancel(0, "a", ""))
-    assert (again.verdict, again.code) == (Verdict.REFUSED, -2011)
+    assert (again.verdict, again.code) == (Verdict.REFUSED, "-2011")
 
 
 def venue_id(reply: Reply) -> str:
@@ -253,14 +253,14 @@ def test_the_halves_of_a_replace_fail_by_themselves(run: Run) -> None:
         Verdict.REFUSED,
         Verdict.REFUSED,
     )
-    assert (reply.code, outcome.cancel_code) == (-2011, -2011)
+    assert (reply.code, outcome.cancel_code) == ("-2011", "-2011")
     run.tell(run.order("bid"))
     run.tell(run.sell("ask", price_ticks=6_100_000))
     through = run.sell("b", kind=OrderKind.POST_ONLY, price_ticks=5_900_000)
     reply = run.ask(Replace(Cancel(0, "ask", ""), through))
     [outcome] = [fact for fact in reply.facts if isinstance(fact, ReplaceOutcome)]
-    assert (reply.code, reply.verdict) == (-2010, Verdict.REFUSED)
-    assert (outcome.cancel, outcome.place_code) == (Verdict.DONE, -2010)
+    assert (reply.code, reply.verdict) == ("-2010", Verdict.REFUSED)
+    assert (outcome.cancel, outcome.place_code) == (Verdict.DONE, "-2010")
     assert reports(reply.facts) == [("ask", *CANCELED)]
 
 
@@ -295,7 +295,7 @@ def test_a_query_by_line_and_by_rest(run: Run) -> None:
         for reply in (run.ask(query), run.fetch(query)):
             assert reports(reply.facts) == [("a", Change.SNAPSHOT, VenueStatus.NEW)]
     assert run.ask(QueryOrder(0, "nobody")).verdict is Verdict.ABSENT
-    assert run.fetch(QueryOrder(0, "nobody")).code == -2013
+    assert run.fetch(QueryOrder(0, "nobody")).code == "-2013"
 
 
 def test_cancels_by_rest(run: Run) -> None:
@@ -314,9 +314,9 @@ def test_an_order_that_cannot_trade_at_once_expires(run: Run, tif: TimeInForce) 
 def test_refusals_have_the_venues_codes(run: Run) -> None:
     run.tell(run.order("a"))
     twice = run.ask(run.order("a"))
-    assert (twice.verdict, twice.code) == (Verdict.UNKNOWN, -2010)
+    assert (twice.verdict, twice.code) == (Verdict.UNKNOWN, "-2010")
     small = run.ask(run.order("b", lots=1))
-    assert (small.verdict, small.code) == (Verdict.REFUSED, -1013)
+    assert (small.verdict, small.code) == (Verdict.REFUSED, "-1013")
     poor = run.ask(run.order("c", lots=run.instrument.lot.count("8000")))
     assert poor.verdict is Verdict.REFUSED
     run.now_ns += 10_000_000_000
@@ -324,7 +324,7 @@ def test_refusals_have_the_venues_codes(run: Run) -> None:
     assert isinstance(late, WireRequest)
     run.sessions[1].receive(run.signer.wire(late).decode(), run.now_ns)
     [reply] = [event for event in run.events(1) if isinstance(event, Reply)]
-    assert (reply.request_id, reply.code) == (77, -1021)
+    assert (reply.request_id, reply.code) == (77, "-1021")
 
 
 def test_time_account_and_book_by_rest(run: Run) -> None:

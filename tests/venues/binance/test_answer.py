@@ -90,7 +90,7 @@ def test_the_test_of_an_order_passes_only_where_the_venue_says_so() -> None:
     test = TestPlace(world.place())
     assert answered(test, b"{}").verdict is Verdict.DONE
     refused = answered(test, b'{"code":-2010,"msg":"Market is closed."}')
-    assert (refused.verdict, refused.code) == (Verdict.REFUSED, -2010)
+    assert (refused.verdict, refused.code) == (Verdict.REFUSED, "-2010")
     for body in (b"", b"<html></html>", b"[]"):
         with pytest.raises((Malformed, Drifted)):
             answered(test, body)
@@ -201,7 +201,7 @@ def test_no_answer_at_all_proves_nothing() -> None:
 def test_an_error_with_a_code() -> None:
     body = b'{"code":-2013,"msg":"Order does not exist."}'
     reply = answered(QueryOrder(0, "a"), body, 400, HEADERS)
-    assert (reply.verdict, reply.code) == (Verdict.ABSENT, -2013)
+    assert (reply.verdict, reply.code) == (Verdict.ABSENT, "-2013")
     assert (reply.text, reply.budgets) == ("Order does not exist.", USED)
 
 
@@ -225,7 +225,7 @@ def test_a_server_error_proves_nothing(status: int, body: bytes) -> None:
 
 def test_a_page_of_the_firewall_is_a_cool_down() -> None:
     reply = answered(FetchAccount(), b"<html><body>403 Forbidden</body></html>", 403)
-    assert (reply.verdict, reply.code) == (Verdict.THROTTLED, 0)
+    assert (reply.verdict, reply.code) == (Verdict.THROTTLED, "")
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"", b'{"lastUpdateId":1,"bids":[', b"\xff"])
@@ -246,7 +246,7 @@ def test_a_success_without_a_field_is_drift_and_names_it() -> None:
 )
 def test_an_error_in_a_success_is_an_error(command: Command) -> None:
     reply = answered(command, b'{"code":-1003,"msg":"Too many requests."}')
-    assert (reply.verdict, reply.code) == (Verdict.THROTTLED, -1003)
+    assert (reply.verdict, reply.code) == (Verdict.THROTTLED, "-1003")
 
 
 DATE = "Tue, 21 Jul 2026 15:29:45 GMT"

@@ -285,7 +285,9 @@ def test_a_ban_counts_wherever_it_is_told() -> None:
 
 @pytest.mark.parametrize("code", range(4))
 def test_a_refused_control_message_is_fatal(code: int) -> None:
-    refused = Reply(request_id=3, verdict=Verdict.FATAL, code=code, text="Invalid request")
+    refused = Reply(
+        request_id=3, verdict=Verdict.FATAL, code=str(code or ""), text="Invalid request"
+    )
     flat = {"code": code, "msg": "Invalid request", "id": "m3"}
     nested = {"error": {"code": code, "msg": "Invalid request"}, "id": "m3"}
     assert market(frame(flat)) == [refused]

@@ -16,55 +16,54 @@ DOCUMENTED = """
 """
 """The codes of errors.md at a5e0bc3 (2026-07-21)."""
 
-CODES = [int(code) for code in DOCUMENTED.split()]
+CODES = DOCUMENTED.split()
 
 
 def test_every_documented_code_has_a_verdict_and_no_other_has() -> None:
-    assert {code for code in verdicts.CODES if code < 0} == set(CODES)
-    assert {code for code in verdicts.CODES if code >= 0} == {0, 1, 2, 3}
+    assert set(verdicts.CODES) == {*CODES, "0", "1", "2", "3"}
 
 
 @pytest.mark.parametrize(
     ("code", "verdict"),
     [
-        (-1000, Verdict.UNKNOWN),
-        (-1001, Verdict.UNKNOWN),
-        (-1006, Verdict.UNKNOWN),
-        (-1007, Verdict.UNKNOWN),
-        (-1008, Verdict.UNKNOWN),
-        (-1013, Verdict.REFUSED),
-        (-1015, Verdict.OUT_OF_BUDGET),
-        (-1021, Verdict.REFUSED),
-        (-1022, Verdict.FATAL),
-        (-1111, Verdict.REFUSED),
-        (-1121, Verdict.FATAL),
-        (-2010, Verdict.REFUSED),
-        (-2011, Verdict.REFUSED),
-        (-2013, Verdict.ABSENT),
-        (-2014, Verdict.FATAL),
-        (-2015, Verdict.FATAL),
-        (-2026, Verdict.ABSENT),
-        (-2035, Verdict.DONE),
-        (-2038, Verdict.REFUSED),
-        (-2042, Verdict.LOGGED_OUT),
+        ("-1000", Verdict.UNKNOWN),
+        ("-1001", Verdict.UNKNOWN),
+        ("-1006", Verdict.UNKNOWN),
+        ("-1007", Verdict.UNKNOWN),
+        ("-1008", Verdict.UNKNOWN),
+        ("-1013", Verdict.REFUSED),
+        ("-1015", Verdict.OUT_OF_BUDGET),
+        ("-1021", Verdict.REFUSED),
+        ("-1022", Verdict.FATAL),
+        ("-1111", Verdict.REFUSED),
+        ("-1121", Verdict.FATAL),
+        ("-2010", Verdict.REFUSED),
+        ("-2011", Verdict.REFUSED),
+        ("-2013", Verdict.ABSENT),
+        ("-2014", Verdict.FATAL),
+        ("-2015", Verdict.FATAL),
+        ("-2026", Verdict.ABSENT),
+        ("-2035", Verdict.DONE),
+        ("-2038", Verdict.REFUSED),
+        ("-2042", Verdict.LOGGED_OUT),
     ],
 )
-def test_the_codes_that_matter_most(code: int, verdict: Verdict) -> None:
+def test_the_codes_that_matter_most(code: str, verdict: Verdict) -> None:
     assert verdicts.of_error(400, code, "") is verdict
 
 
 def test_a_timeout_is_never_a_rejection() -> None:
     for status in (400, 500, 503, 504, 599):
-        assert verdicts.of_error(status, -1007, "") is Verdict.UNKNOWN
+        assert verdicts.of_error(status, "-1007", "") is Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_a_server_error_leaves_open_what_was_done_whatever_its_code(code: int) -> None:
+def test_a_server_error_leaves_open_what_was_done_whatever_its_code(code: str) -> None:
     assert verdicts.of_error(502, code, "") is Verdict.UNKNOWN
 
 
-@pytest.mark.parametrize("code", [-9999, -1, 4, 17, 10**9])
-def test_an_unlisted_code_proves_nothing(code: int) -> None:
+@pytest.mark.parametrize("code", ["-9999", "-1", "4", "17", "1000000000", "words"])
+def test_an_unlisted_code_proves_nothing(code: str) -> None:
     assert verdicts.of_error(400, code, "") is Verdict.UNKNOWN
 
 
@@ -90,20 +89,20 @@ def test_a_status_without_a_code(status: int, verdict: Verdict) -> None:
 
 
 def test_a_ban_is_told_by_the_status_and_not_by_the_code() -> None:
-    assert verdicts.of_error(418, -1003, "") is Verdict.BANNED
-    assert verdicts.of_error(429, -1003, "") is Verdict.THROTTLED
-    assert verdicts.of_error(400, -1003, "") is Verdict.THROTTLED
+    assert verdicts.of_error(418, "-1003", "") is Verdict.BANNED
+    assert verdicts.of_error(429, "-1003", "") is Verdict.THROTTLED
+    assert verdicts.of_error(400, "-1003", "") is Verdict.THROTTLED
 
 
-@pytest.mark.parametrize("code", [-1010, -2010])
-def test_a_duplicate_order_means_that_one_is_alive(code: int) -> None:
+@pytest.mark.parametrize("code", ["-1010", "-2010"])
+def test_a_duplicate_order_means_that_one_is_alive(code: str) -> None:
     assert verdicts.of_error(400, code, "Duplicate order sent.") is Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize("text", sorted(verdicts.FORBIDDEN))
 def test_what_an_account_may_not_do_is_fatal(text: str) -> None:
-    assert verdicts.of_error(400, -2010, text) is Verdict.FATAL
-    assert verdicts.of_error(400, -2011, text) is Verdict.FATAL
+    assert verdicts.of_error(400, "-2010", text) is Verdict.FATAL
+    assert verdicts.of_error(400, "-2011", text) is Verdict.FATAL
 
 
 @pytest.mark.parametrize(
@@ -117,4 +116,4 @@ def test_what_an_account_may_not_do_is_fatal(text: str) -> None:
     ],
 )
 def test_other_words_of_the_matching_engine_are_a_plain_refusal(text: str) -> None:
-    assert verdicts.of_error(400, -2010, text) is Verdict.REFUSED
+    assert verdicts.of_error(400, "-2010", text) is Verdict.REFUSED

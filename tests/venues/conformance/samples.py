@@ -47,7 +47,7 @@ class Sent(Struct, frozen=True, kw_only=True):
 class Refused(Struct, frozen=True, kw_only=True):
     """One documented error, what it proves of the request, and what it asks of us."""
 
-    code: int
+    code: str
     text: str
     verdict: Verdict
     remedy: Remedy | None = None
@@ -98,7 +98,7 @@ class Samples(Struct, frozen=True, kw_only=True):
     refused: tuple[Refused, ...] = ()
     heard: tuple[Heard, ...] = ()
     history: History | None = None
-    judged: Callable[[int, str], Verdict] | None = None
+    judged: Callable[[str, str], Verdict] | None = None
     """Returns what an error of the venue proves."""
 
     def __repr__(self) -> str:

@@ -64,7 +64,7 @@ class Director:
             self.struck, self.begun = asked, 0
             if self.verdict is None:
                 return None
-            return Reply(request_id=asked.request_id, verdict=self.verdict, code=7, text="no")
+            return Reply(request_id=asked.request_id, verdict=self.verdict, code="7", text="no")
         return stage.grants(asked)
 
 

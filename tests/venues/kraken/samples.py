@@ -265,8 +265,8 @@ SAMPLES = Samples(
         Sent(command=UnsubscribeBook(0), message={"method": "unsubscribe", "req_id": 1}),
     ),
     refused=tuple(
-        Refused(code=verdicts.CODE, text=text, verdict=meant.verdict, remedy=meant.remedy)
-        for text, meant in ERRORS.items()
+        Refused(code=code, text="", verdict=meant.verdict, remedy=meant.remedy)
+        for code, meant in ERRORS.items()
     ),
     heard=(
         *(Heard(payload=frame) for frame in FRAMES),
@@ -277,5 +277,5 @@ SAMPLES = Samples(
         ),
     ),
     history=history,
-    judged=lambda code, text: verdicts.of_error(text),
+    judged=lambda code, text: verdicts.of_error(code),
 )

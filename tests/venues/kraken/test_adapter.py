@@ -94,7 +94,7 @@ def test_the_name_of_a_pair() -> None:
 
 
 def test_a_refusal_is_judged_by_its_text() -> None:
-    assert ADAPTER.remedy(1, "EOrder:Insufficient funds") is Remedy.PAUSE
+    assert ADAPTER.remedy("EOrder:Insufficient funds", "") is Remedy.PAUSE
 
 
 def test_a_run_of_tops_alone_has_no_books() -> None:

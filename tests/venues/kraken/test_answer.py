@@ -121,7 +121,7 @@ def test_the_recorded_best_prices_and_book() -> None:
 def test_an_error_has_the_status_of_a_success() -> None:
     reply = answer(FetchInstruments(), {"error": ["EQuery:Unknown asset pair"]})
     assert reply.verdict is Verdict.FATAL
-    assert reply.text == "EQuery:Unknown asset pair (asked for BTC/USD, MATIC/USD)"
+    assert reply.words == "EQuery:Unknown asset pair (asked for BTC/USD, MATIC/USD)"
 
 
 def test_a_warning_refuses_nothing() -> None:

@@ -175,7 +175,7 @@ def test_a_refused_subscription_is_fatal_for_its_pair() -> None:
     [reply] = market(world.REFUSED)
     assert isinstance(reply, Reply)
     assert (reply.request_id, reply.verdict) == (7, Verdict.FATAL)
-    assert reply.text == "Currency pair not supported XBT/USD"
+    assert reply.code == "Currency pair not supported XBT/USD"
 
 
 def test_an_error_that_names_no_request_holds_for_the_connection() -> None:

@@ -216,7 +216,7 @@ def test_a_balance_tells_only_what_moved_it() -> None:
 def test_an_answer_about_an_order(told: dict[str, Any], verdict: Verdict, text: str) -> None:
     [reply] = private(world.frame({"method": "add_order", "req_id": 9} | told))
     assert isinstance(reply, Reply)
-    assert (reply.request_id, reply.verdict, reply.text) == (9, verdict, text)
+    assert (reply.request_id, reply.verdict, reply.code) == (9, verdict, text)
     assert reply.facts == (), "how it stands is told by the stream"
 
 

@@ -248,7 +248,7 @@ def test_a_subscription_that_is_refused_gives_the_start_up(venue: Venue) -> None
     refusal = world.REFUSED.replace(b'"req_id":7', b'"req_id":%d' % request["req_id"])
     venue.says(refusal)
     assert venue.dropped == [
-        "SubscribeMarket refused: 1 Currency pair not supported XBT/USD",
+        "SubscribeMarket refused: Currency pair not supported XBT/USD",
     ]
 
 

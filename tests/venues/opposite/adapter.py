@@ -242,8 +242,8 @@ class Adapter:
     def symbol_of(self, base: str, quote: str) -> str:
         return f"{base}-{quote}"
 
-    def remedy(self, code: int, text: str) -> Remedy:
-        return Remedy.PAUSE if text in ("WOULD_TAKE", "SHUT") else Remedy.COUNT
+    def remedy(self, code: str, text: str) -> Remedy:
+        return Remedy.PAUSE if (text or code) in ("WOULD_TAKE", "SHUT") else Remedy.COUNT
 
     def cost(self, command: Command, resting_ns: int = 0) -> Costs:
         match command:
@@ -430,7 +430,7 @@ class Adapter:
         return AccountReport(balances, whole, True if whole else None, told["at"])
 
     def _reply(self, request_id: int, told: dict[str, Any]) -> Reply:
-        why, number = told.get("why", ""), told.get("number", 0)
+        why = told.get("why", "")
         verdict = VERDICTS.get(why, Verdict.UNKNOWN) if why else Verdict.DONE
         facts: list[Event] = []
         if "order" in told:
@@ -441,12 +441,12 @@ class Adapter:
             facts.append(ReplaceOutcome(cancel=gone, place=come))
         if "at" in told:
             facts.append(VenueTime(told["at"]))
-        code = number if not self._answers.refuses_in_words else int(bool(why))
+        code, text = (str(told["number"]), why) if "number" in told else (why, "")
         return Reply(
             request_id=request_id,
             verdict=verdict,
             code=code,
-            text=why,
+            text=text,
             facts=tuple(facts),
             client_order_id=told.get("name", ""),
         )

@@ -39,7 +39,7 @@ CANARIES: Final[dict[str, Canary]] = {
     ),
     "time_refused_again": Canary(
         "where the venue takes no time of ours nothing follows",
-        (Change(verdicts, "CLOCK_CODE", 0),),
+        (Change(verdicts, "CLOCK_CODE", ""),),
     ),
     "throttle_off": Canary(
         "requests leave whatever the venue's budgets and bans say",
