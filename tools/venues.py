@@ -70,6 +70,8 @@ class Told(Struct, frozen=True, kw_only=True):
     dead_man_scope: str
     dead_man_window_ms: int
     request_expiry_ms: int | None
+    lists: str
+    history: str
     truth: str
     limits: list[dict[str, str | int]]
     verified: dict[str, str]
@@ -117,6 +119,8 @@ def declared(venue: Venue) -> Told:
         dead_man_scope=str(can.dead_man.scope),
         dead_man_window_ms=can.dead_man.window_ns // NS_PER_MS,
         request_expiry_ms=_expiry_ms(can),
+        lists=str(can.lists),
+        history=str(can.history),
         truth=str(can.truth),
         limits=[_limit(limit) for limit in adapter.limits],
         verified={each.what: each.against for each in venue.verified},
@@ -195,6 +199,8 @@ def _rows(told: Sequence[Told]) -> Iterator[tuple[str, list[str]]]:
     yield "judges unplaced", [_yes(each.test_place) for each in told]
     yield "dead-man switch", [_dead_man(each) for each in told]
     yield "requests expire", [_expires(each) for each in told]
+    yield "orders listed", [f"by {each.lists}" for each in told]
+    yield "history", [f"by {each.history}" for each in told]
     yield "account's truth", [each.truth for each in told]
     yield "limits", [_lines(_limit_text(limit) for limit in each.limits) for each in told]
     yield (

@@ -299,6 +299,7 @@ class Engine:
             execution_ns=can.execution_ns,
             lag_ns=can.lag_ns,
             tells_ns=adapter.tells_ns,
+            lists=can.lists,
             end_with_connection=orders_end_with_connection(adapter),
             log=door.log,
         )
@@ -315,6 +316,8 @@ class Engine:
             lag_ns=can.lag_ns,
             cancel_leftovers=setup.cancel_leftovers,
             rising_ids=can.rising_ids,
+            lists=can.lists,
+            history=can.history,
             asks_positions=can.truth is Truth.POSITIONS,
             log=door.log,
         )

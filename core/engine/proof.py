@@ -38,6 +38,7 @@ from core.model.events import (
     OrderReport,
     ReplaceOutcome,
     Reply,
+    Scope,
     UnknownExecution,
     Verdict,
     outcomes,
@@ -79,6 +80,7 @@ class Proof:
         execution_ns: int,
         lag_ns: int,
         tells_ns: int,
+        lists: Scope,
         end_with_connection: bool,
         log: Callable[[str], None],
     ) -> None:
@@ -93,6 +95,7 @@ class Proof:
         self._execution_ns = execution_ns
         self._lag_ns = lag_ns
         self._tells_ns = tells_ns
+        self._lists = lists
         self._end_with_connection = end_with_connection
         self._log = log
         self.stream_since_ns: int | None = None
@@ -186,7 +189,8 @@ class Proof:
             page = self._pages.get(name, "")
             return FetchOrderTrades(order.instrument, order.venue_order_id, page)
         if name in self._unlisted_ns and now_ns >= self._unlisted_ns[name] + APART_NS:
-            return FetchOpenOrders(order.instrument)
+            whole = self._lists is Scope.ACCOUNT
+            return FetchOpenOrders(NO_INSTRUMENT if whole else order.instrument)
         number = "" if name in self._absent_ns else order.venue_order_id
         return QueryOrder(order.instrument, name, number)
 

@@ -7,7 +7,7 @@ twice). Orders of others are seen, counted and left alone. Time is an argument.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from core.engine.desk import TradingDesk
 from core.engine.outbound import Outbound
@@ -27,13 +27,13 @@ from core.model.commands import (
 )
 from core.model.events import (
     NO_INSTRUMENT,
-    Event,
     Fill,
     FillReport,
     OffGridTrade,
     OpenOrders,
     OrdersListed,
     Reply,
+    Scope,
     UnknownExecution,
     Verdict,
 )
@@ -90,11 +90,13 @@ class Recovery:
         lag_ns: int,
         cancel_leftovers: bool,
         rising_ids: bool,
+        lists: Scope,
+        history: Scope,
         asks_positions: bool,
         log: Callable[[str], None],
     ) -> None:
-        """``execution_ns``, ``lag_ns`` and ``rising_ids`` are as in
-        ``core.model.venue.Capabilities``; ``asks_positions`` where those are the truth.
+        """``execution_ns``, ``lag_ns``, ``rising_ids``, ``lists`` and ``history`` are as in
+        ``core.model.venue.Capabilities``; ``asks_positions`` where positions are the truth.
         """
         self._table = table
         self._orders = orders
@@ -108,6 +110,8 @@ class Recovery:
         self._expiry_ns = expiry_ns
         self._cancel_leftovers = cancel_leftovers
         self._rising_ids = rising_ids
+        self._lists = lists
+        self._history = history
         self._asks_positions = asks_positions
         self.fills = 0
         self._fills_before = 0
@@ -200,25 +204,41 @@ class Recovery:
         commands: list[Riskless] = [FetchAccount()]
         if self._asks_positions:
             commands.append(FetchPositions())
-        if not self.reconciled_once:
+        if self._lists is Scope.ACCOUNT or not self.reconciled_once:
             # Once of the whole account: what stands on symbols that nobody thought of shows here.
             commands.append(FetchOpenOrders(NO_INSTRUMENT))
-        for row in self._table:
-            if self.reconciled_once:
-                commands.append(FetchOpenOrders(row.index))
-            commands.append(self._trades_since(row.index))
+        else:
+            commands += [FetchOpenOrders(row.index) for row in self._table]
+        commands += self._trades()
         self._ask_all(commands, now_ns)
 
-    def _trades_since(self, instrument: int) -> Riskless:
-        """Ask for all trades that may not be accounted for, or without any for the newest alone."""
-        if instrument in self._baselines:
-            return FetchTrades(instrument, None)
+    def _trades(self) -> list[Riskless]:
+        """Return the questions for all trades that may not be accounted for, and of instruments
+        without any for the newest alone.
+
+        A history of the account is read once for all, from the earliest place of any.
+        """
+        rows = [row.index for row in self._table]
+        places = {index: self._since(index) for index in rows if index not in self._baselines}
+        for index in places:
+            self._marks[index].reads()
+        if self._history is not Scope.ACCOUNT:
+            return [FetchTrades(index, places.get(index)) for index in rows]
+        commands: list[Riskless] = []
+        if self._baselines:
+            commands.append(FetchTrades(NO_INSTRUMENT, None))
+        if places:
+            earliest = min(places.values(), key=lambda place: place.venue_ns)
+            commands.append(FetchTrades(NO_INSTRUMENT, earliest))
+        return commands
+
+    def _since(self, instrument: int) -> Since:
+        """Return the place behind which trades may not be accounted for."""
         since = self.last_trade(instrument)
         witness = self._witnesses.get(instrument)
         if witness is not None and witness.rank <= since.rank:
-            since = witness.with_it()
-        self._marks[instrument].reads()
-        return FetchTrades(instrument, since)
+            return witness.with_it()
+        return since
 
     def _venue_ns(self) -> int:
         return self._turn.now_ns + self._clock.offset_ns
@@ -250,7 +270,7 @@ class Recovery:
         if proved and isinstance(asked.command, FetchTrades):
             proved = self._ask_on(asked.command, asked.sent_ns, reply, now_ns)
         elif proved and isinstance(asked.command, FetchOrders):
-            self._ask_whose(asked.command, now_ns, reply)
+            self._ask_whose(asked.command.instrument, now_ns, reply)
         if type(asked.command) is FetchOpenOrders and reply.verdict is Verdict.FATAL:
             self.unlisted = True
         done = self._pass.answered(asked.request_id, proved=proved)
@@ -279,35 +299,75 @@ class Recovery:
 
         Returns whether the page is one to go on from.
         """
-        index = command.instrument
-        told = [trade for fact in reply.facts if (trade := _place_of(fact)) is not None]
-        if index in self._baselines:
-            if reply.more and not told:
-                self._ask_all([FetchTrades(index, None, reply.more)], now_ns)
-            else:
-                self._on_newest(index, told, asked_ns)
-            return True
-        mark = self._marks.setdefault(index, Watermark())
+        told: dict[int, list[Since]] = {}
+        for fact in reply.facts:
+            if isinstance(fact, FillReport | OffGridTrade):
+                told.setdefault(fact.instrument, []).append(_place_of(fact))
+        if command.since is None:
+            return self._on_newest_page(command, told, asked_ns, reply.more, now_ns)
+        whole = command.instrument == NO_INSTRUMENT
+        read = [row.index for row in self._table] if whole else [command.instrument]
+        for index in read:
+            self._saw(index, told.get(index, []))
+        if reply.more:
+            self._ask_all([FetchTrades(command.instrument, command.since, reply.more)], now_ns)
+        else:
+            lacking = [index for index in read if index in self._witnesses]
+            read = [index for index in read if index not in lacking]
+            self._were_read(read, whole=whole)
+            if not all(self._history_is_known_no_more(index) for index in lacking):
+                return False
+        if self._rising_ids or not reply.more:
+            for index in read:
+                self._ask_whose(index, now_ns)
+        return True
+
+    def _saw(self, instrument: int, told: Sequence[Since]) -> None:
+        """Trades were told on a page of a history."""
+        if instrument in self._baselines:
+            return
+        mark = self._marks.setdefault(instrument, Watermark())
         for trade in told:
             mark.saw(trade.trade_id, trade.rank, trade.venue_ns)
-        witness = self._witnesses.get(index)
+        witness = self._witnesses.get(instrument)
         if witness is not None and any(trade.trade_id == witness.trade_id for trade in told):
-            del self._witnesses[index]
-        if reply.more:
-            self._ask_all([FetchTrades(index, command.since, reply.more)], now_ns)
-        elif index in self._witnesses:
-            return self._history_is_known_no_more(index)
-        else:
-            mark.read()
-        if self._rising_ids or not reply.more:
-            self._ask_whose(command, now_ns)
+            del self._witnesses[instrument]
+
+    def _were_read(self, instruments: Sequence[int], *, whole: bool) -> None:
+        """The last page of a history was read, and it is one to go on from.
+
+        One of the ``whole`` account is read from the earliest place of any instrument on, so each
+        goes on from the time up to which all is shown, whether it has traded or not.
+        """
+        by_time = whole and self._clock.known and not self._rising_ids
+        shown_ns = self._pass.started_ns + self._clock.offset_ns - self._lag_ns - SKEW_NS
+        for index in instruments:
+            if index not in self._baselines:
+                self._marks[index].read(shown_ns if by_time else 0)
+
+    def _on_newest_page(
+        self,
+        command: FetchTrades,
+        told: Mapping[int, Sequence[Since]],
+        asked_ns: int,
+        more: str,
+        now_ns: int,
+    ) -> bool:
+        """The newest trades were told: those of one instrument, or a page of the account's."""
+        index = command.instrument
+        if index == NO_INSTRUMENT:
+            for each in sorted(self._baselines):
+                self._on_newest(each, told.get(each, ()), asked_ns)
+        elif more and index not in told:
+            self._ask_all([FetchTrades(index, None, more)], now_ns)
+        elif index in self._baselines:
+            self._on_newest(index, told.get(index, ()), asked_ns)
         return True
 
     def _on_newest(self, instrument: int, told: Sequence[Since], asked_ns: int) -> None:
         """The newest trade of the account is known, or that there is none: count from there on."""
         self._baselines.discard(instrument)
         newest = max(told, key=lambda trade: trade.rank, default=None)
-        self._marks[instrument] = Watermark(newest or BEGINNING)
         as_of_ns = 0
         if self._clock.known:
             # No later than that surely was: a clock that is told in whole seconds may be half of
@@ -315,6 +375,10 @@ class Recovery:
             as_of_ns = asked_ns + self._clock.offset_ns - self._clock.round_trip_ns // 2
         if newest is not None:
             as_of_ns = max(as_of_ns, newest.venue_ns)
+        place = newest or BEGINNING
+        if newest is None and self._history is Scope.ACCOUNT and not self._rising_ids:
+            place = Since("", BEGINNING.rank, as_of_ns)  # its last trade may be pages behind
+        self._marks[instrument] = Watermark(place)
         self._turn.begin_behind(Baseline(instrument, newest, as_of_ns))
 
     def _history_is_known_no_more(self, instrument: int) -> bool:
@@ -326,15 +390,12 @@ class Recovery:
         self._turn.renumber(instrument)
         return True
 
-    def _ask_whose(
-        self, command: FetchTrades | FetchOrders, now_ns: int, page: Reply | None = None
-    ) -> None:
+    def _ask_whose(self, index: int, now_ns: int, page: Reply | None = None) -> None:
         """Ask for the orders that are known by their trades alone.
 
         Where ids rise they are asked for from the lowest on, by pages, as long as those reach; what
         no page has told of, and all where ids are mere names, is asked for one by one.
         """
-        index = command.instrument
         unknown = [order_id for where, order_id in self._orders.unclaimed() if where == index]
         if not unknown:
             return
@@ -555,13 +616,11 @@ class Recovery:
             self.left = self._clean >= CLEAN_LISTS
 
 
-def _place_of(fact: Event) -> Since | None:
-    """Return the place of a trade that was found by asking, ``None`` for any other fact."""
+def _place_of(fact: FillReport | OffGridTrade) -> Since:
+    """Return the place of a trade that was found by asking."""
     if isinstance(fact, FillReport):
         return Since(fact.fill.trade_id, fact.fill.rank, fact.fill.venue_ns)
-    if isinstance(fact, OffGridTrade):
-        return Since(fact.trade_id, fact.rank, fact.venue_ns)
-    return None
+    return Since(fact.trade_id, fact.rank, fact.venue_ns)
 
 
 def _reaches(page: Reply, highest_id: str) -> bool:

@@ -144,7 +144,10 @@ class QueryOrder(Riskless, frozen=True, gc=False):
 
 
 class FetchOpenOrders(Riskless, frozen=True, gc=False):
-    """Ask for every open order of the account on one instrument."""
+    """Ask for every open order of the account on one instrument, ``NO_INSTRUMENT`` for all.
+
+    Of one alone only where a venue has such lists (``Capabilities.lists``).
+    """
 
     instrument: int
 
@@ -172,6 +175,9 @@ BEGINNING = Since("", -1, 0)
 
 class FetchTrades(Riskless, frozen=True, gc=False):
     """Ask for the account's own trades on one instrument, in any order; ``None``: the newest alone.
+
+    ``NO_INSTRUMENT`` asks for those on every instrument of the run, and only where a history is the
+    account's (``Capabilities.history``): the newest are then those of one page.
 
     A venue answers with a page, and says with ``Reply.more`` how to ask for the next one. No trade
     may be missed that was there when the first page was asked for, whatever trades meanwhile.

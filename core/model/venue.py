@@ -239,6 +239,12 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """
     lag_ns: int
     """How far its answers to questions may lie behind what it has executed."""
+    lists: Scope
+    """The least that a list of open orders is of: one instrument, or the whole account. That it can
+    be of the whole account is asked of every venue."""
+    history: Scope
+    """Of what the account's own trades are told: of one instrument, or of the whole account, and
+    then by their time alone."""
     dead_man: DeadMan
     truth: Truth
     clock: Clock = Clock.ASKED

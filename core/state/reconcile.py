@@ -151,8 +151,14 @@ class Watermark:
         """The history is being asked for from what is settled on."""
         self._whole = False
 
-    def read(self) -> None:
-        """The last of its pages was read."""
+    def read(self, before_ns: int = 0) -> None:
+        """The last of its pages was read; all that was traded before ``before_ns`` was in it."""
+        if not self._whole and before_ns:
+            self._whole = True
+            place = self.settled(before_ns)
+            # What is newer by less than this counts into one with what is older.
+            before_ns -= 2 * NS_PER_S
+            self._settled = Since(place.trade_id, place.rank, max(place.venue_ns, before_ns))
         self._whole = True
 
     def settled(self, before_ns: int) -> Since:

@@ -249,6 +249,8 @@ def _capabilities(subscription: Subscription) -> Capabilities:
         request_expiry_ns=subscription.request_expiry_ms * NS_PER_MS,
         execution_ns=EXECUTION_NS,
         lag_ns=LAG_NS,
+        lists=Scope.INSTRUMENT,
+        history=Scope.INSTRUMENT,
         dead_man=DeadMan(),
         truth=Truth.BALANCES,
         rising_ids=True,

@@ -258,6 +258,8 @@ def _capabilities(subscription: Subscription) -> Capabilities:
         request_expiry_ns=subscription.request_expiry_ms * NS_PER_MS,
         execution_ns=EXECUTION_NS,
         lag_ns=LAG_NS,
+        lists=Scope.ACCOUNT,
+        history=Scope.ACCOUNT,
         dead_man=_DEAD_MAN,
         truth=Truth.BALANCES,
         rising_ids=False,

@@ -168,8 +168,9 @@ def _proved(
 
 
 def _own(index: int, told: Iterable[OwnFill | OffGridFill]) -> tuple[Event, ...]:
-    """Return the trades of one instrument: a history is that of the whole account."""
-    return tuple(facts.own(one) for one in told if one.instrument == index)
+    """Return the trades of one instrument, or of all of the run: others are not known here."""
+    wanted = (one for one in told if one.instrument != NO_INSTRUMENT)
+    return tuple(facts.own(one) for one in wanted if index in (NO_INSTRUMENT, one.instrument))
 
 
 def _facts(

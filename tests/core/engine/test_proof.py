@@ -23,6 +23,7 @@ from core.model.commands import (
     TimeInForce,
 )
 from core.model.events import (
+    NO_INSTRUMENT,
     Change,
     Event,
     Fill,
@@ -31,6 +32,7 @@ from core.model.events import (
     OrderReport,
     ReplaceOutcome,
     Reply,
+    Scope,
     Side,
     Source,
     VenueStatus,
@@ -69,7 +71,13 @@ class Asking:
 class House:
     """A proof, its orders, and what came of them."""
 
-    def __init__(self, *, expiry_ns: int | None = EXPIRY_NS, tells_ns: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        expiry_ns: int | None = EXPIRY_NS,
+        tells_ns: int = 0,
+        lists: Scope = Scope.INSTRUMENT,
+    ) -> None:
         self.orders = Orders(Prefixed("scope-", 1, 0), reprices=True)
         self.out = Asking()
         self.turn = Turn(NOW_NS)
@@ -82,13 +90,14 @@ class House:
             execution_ns=EXECUTION_NS,
             lag_ns=LAG_NS,
             tells_ns=tells_ns,
+            lists=lists,
             end_with_connection=False,
             log=self.log.append,
         )
 
-    def sent(self, price_ticks: int = 100) -> Order:
+    def sent(self, price_ticks: int = 100, instrument: int = 0) -> Order:
         place = Place(
-            0,
+            instrument,
             self.orders.next_id(),
             Side.BUY,
             OrderKind.LIMIT,
@@ -592,6 +601,20 @@ def test_one_list_is_asked_for_however_many_orders_of_an_instrument_want_it() ->
         house.told(place_of(order), Verdict.UNKNOWN)
         absent(house, order, LATE_NS + 1)
     assert house.asks(LATE_NS + 1 + APART_NS) == [FetchOpenOrders(0)]
+
+
+def test_where_lists_are_of_the_account_one_is_asked_for_whatever_the_instruments() -> None:
+    house = House(lists=Scope.ACCOUNT)
+    for instrument in (0, 1, 2):
+        order = house.sent(instrument=instrument)
+        house.told(place_of(order), Verdict.UNKNOWN)
+        absent(house, order, LATE_NS + 1)
+    assert house.asks(LATE_NS + 1 + APART_NS) == [FetchOpenOrders(NO_INSTRUMENT)]
+    fact = OpenOrders(NO_INSTRUMENT, ())
+    asked_ns = LATE_NS + 1 + APART_NS
+    house.told(FetchOpenOrders(NO_INSTRUMENT), Verdict.DONE, fact, sent_ns=asked_ns)
+    assert {order.state for order in house.orders.unsettled()} <= {OrderState.REJECTED}
+    assert not len(house.orders)
 
 
 def test_rest_is_not_asked_again_about_an_order_while_its_answer_may_be_on_its_way() -> None:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from core.engine.proof import SKEW_NS
 from core.engine.recovery import MAX_SINGLE, PATIENCE_NS, PERIOD_NS, RETRY_NS, Recovery
@@ -36,6 +37,7 @@ from core.model.events import (
     OrderReport,
     OrdersListed,
     Reply,
+    Scope,
     Side,
     Source,
     UnknownExecution,
@@ -66,6 +68,8 @@ class House:
         cancel_leftovers: bool = True,
         rising_ids: bool = True,
         asks_positions: bool = False,
+        scope: Scope = Scope.INSTRUMENT,
+        instruments: int = 1,
     ) -> None:
         self.now_ns = START_NS
         self.orders = Orders(Prefixed(SCOPE, 1, 0))
@@ -95,13 +99,17 @@ class House:
             "clock": SimpleNamespace(offset_ns=0, known=True, round_trip_ns=TRIP_NS),
         }
         self.recovery = Recovery(
-            table=InstrumentTable([instrument()]),
+            table=InstrumentTable(
+                [instrument(index=n, symbol=f"S{n}") for n in range(instruments)]
+            ),
             orders=self.orders,
             expiry_ns=EXPIRY_NS,
             execution_ns=EXECUTION_NS,
             lag_ns=LAG_NS,
             cancel_leftovers=cancel_leftovers,
             rising_ids=rising_ids,
+            lists=scope,
+            history=scope,
             asks_positions=asks_positions,
             log=self.log.append,
             **parts,
@@ -381,6 +389,74 @@ def test_a_fill_that_is_found_by_asking_casts_doubt_on_its_order() -> None:
     order = house.live("7")
     house.answer(FetchTrades(0, BEGINNING), trade(3, "7"))
     assert house.doubted == [order.client_order_id]
+
+
+def place(rank: int, venue_ns: int) -> Since:
+    return Since(str(rank), rank, venue_ns)
+
+
+def of_account(**options: Any) -> House:
+    return House(scope=Scope.ACCOUNT, instruments=20, rising_ids=False, **options)
+
+
+def trade_on(instrument: int, venue_ns: int) -> FillReport:
+    return replace(trade(venue_ns // NS_PER_S, "7", venue_ns, "T"), instrument=instrument)
+
+
+def test_where_lists_and_histories_are_of_the_account_each_is_asked_for_once_for_all() -> None:
+    house = of_account()
+    house.recovery.begin(house.now_ns)
+    house.recovery.step(house.now_ns)
+    assert house.open() == [FetchAccount(), WHOLE, FetchTrades(NO_INSTRUMENT, None)]
+    house.answer_all()
+    assert house.recovery.reconciled
+    assert house.baselines == [None] * 20
+    house.after(PERIOD_NS / NS_PER_S)
+    began = Since("", -1, house.as_of_ns)
+    assert house.open() == [FetchAccount(), WHOLE, FetchTrades(NO_INSTRUMENT, began)]
+
+
+def test_a_history_of_the_account_is_read_from_the_earliest_place_of_any_instrument() -> None:
+    house = of_account()
+    for index in range(20):
+        house.recovery.resume_trades(index, place(90 + index, (90 + index) * NS_PER_S), None)
+    house.recovery.resume_trades(7, place(50, 50 * NS_PER_S), None)
+    house.recovery.begin(house.now_ns)
+    house.recovery.step(house.now_ns)
+    assert house.open()[-1] == FetchTrades(NO_INSTRUMENT, place(50, 50 * NS_PER_S))
+
+
+def test_a_history_of_the_account_goes_on_by_time_where_an_instrument_does_not_trade() -> None:
+    house = of_account().reconcile()
+    for _ in range(5):
+        house.after(PERIOD_NS / NS_PER_S)
+        house.answer_all()
+    house.after(PERIOD_NS / NS_PER_S)
+    asked = house.open()[-1]
+    assert isinstance(asked, FetchTrades)
+    assert asked.since is not None
+    assert house.now_ns - asked.since.venue_ns <= LAG_NS + SKEW_NS + PERIOD_NS + 4 * NS_PER_S
+    assert house.now_ns - asked.since.venue_ns > LAG_NS
+
+
+def test_what_a_history_of_the_account_tells_late_is_told_before_anything_goes_on() -> None:
+    house = of_account().reconcile()
+    house.after(PERIOD_NS / NS_PER_S)
+    house.answer(WHOLE, OpenOrders(NO_INSTRUMENT, ()))
+    house.answer(FetchAccount())
+    asked = house.open()[-1]
+    assert isinstance(asked, FetchTrades)
+    began = asked.since
+    page = FetchTrades(NO_INSTRUMENT, began, "two")
+    assert house.answer(asked, trade_on(3, house.now_ns), more="two") == [page]
+    assert house.recovery.last_trade(4) == began, "one page is not all"
+    house.answer(page)
+    house.after(PERIOD_NS / NS_PER_S + LAG_NS / NS_PER_S + 10)
+    house.answer_all()
+    house.after(PERIOD_NS / NS_PER_S)
+    assert house.recovery.last_trade(3).trade_id == "T"
+    assert house.recovery.last_trade(4).trade_id == ""
+    assert house.recovery.last_trade(4).venue_ns > house.now_ns - 3 * PERIOD_NS
 
 
 # -- lists -----------------------------------------------------------------------------------

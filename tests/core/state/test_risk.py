@@ -13,7 +13,7 @@ import core.state.risk
 from core.model.commands import Amend, Cancel, OrderKind, Place, Replace, TimeInForce
 from core.model.contract import Inverse, Linear
 from core.model.errors import BadConfig, Misuse
-from core.model.events import Side
+from core.model.events import Scope, Side
 from core.model.grid import Significant
 from core.model.halts import WHOLE_RUN, Halt, HaltKind
 from core.model.instrument import Instrument, Trading
@@ -1214,6 +1214,8 @@ FEW = Capabilities(
     request_expiry_ns=None,
     execution_ns=0,
     lag_ns=0,
+    lists=Scope.ACCOUNT,
+    history=Scope.ACCOUNT,
     dead_man=DeadMan(),
     truth=Truth.POSITIONS,
     rising_ids=False,

@@ -17,6 +17,7 @@ from tests.world.test_recovery import Hand
 from tools.world.tank import Link, Tank, _Outlet, _RestOutlet
 from venues.sim.http import HttpRequest as SimRequest
 from venues.sim.kraken import trading
+from venues.sim.kraken.pairs import SYMBOLS
 from venues.sim.kraken.venue import DEFAULT_SECRET, KrakenDialect, Venue
 from venues.sim.ledger import DEFAULT_KEY
 
@@ -33,7 +34,8 @@ class KrakenTank(Tank):
 
     def __init__(self, **options: Any) -> None:
         now_ns = 1_790_000_000 * 10**9
-        venue: Any = Venue(now_ns, rate=0.0)
+        listed = options.pop("listed", SYMBOLS)
+        venue: Any = Venue(now_ns, rate=0.0, symbols=listed)
         self.account = venue.add_account(KrakenDialect.account)
         self.stranger = venue.add_account(OTHER)
         self.taker = venue.add_account(replace(OTHER, api_key="third-key"))

@@ -487,9 +487,15 @@ class Adapter:
                 here = tuple(r for r in reports if index in (NO_INSTRUMENT, r.instrument))
                 return [OpenOrders(index, here)]
             case c.FetchTrades(index) | c.FetchOrderTrades(index):
-                fills = [one for one in told["fills"] if one["sym"] == self._symbol(index)]
+                named = self._symbol(index)
+                fills = [one for one in told["fills"] if one["sym"] == (named or one["sym"])]
                 return [
-                    FillReport(index, one["order"], Side(one["side"]), self._fill(one))
+                    FillReport(
+                        self._rows[one["sym"]].index,
+                        one["order"],
+                        Side(one["side"]),
+                        self._fill(one),
+                    )
                     for one in fills
                 ]
             case c.FetchAccount():
@@ -549,6 +555,8 @@ def _capabilities(answers: Answers, wants: Subscription) -> Capabilities:
         request_expiry_ns=wants.request_expiry_ms * NS_PER_MS if answers.expires else None,
         execution_ns=2 * NS_PER_S,
         lag_ns=2 * NS_PER_S,
+        lists=Scope.ACCOUNT if answers.of_account else Scope.INSTRUMENT,
+        history=Scope.ACCOUNT if answers.of_account else Scope.INSTRUMENT,
         dead_man=DeadMan(
             kind=DeadManKind.DISCONNECT if answers.dies_with_connection else DeadManKind.NONE,
             scope=Scope.CONNECTION,
