@@ -28,7 +28,7 @@ class Counted(KrakenTank):
 
     def __init__(self) -> None:
         super().__init__(listed=LISTED, symbols=NAMES)
-        exchange: Exchange = self.venue.exchange  # type: ignore[assignment]
+        exchange: Exchange = self.venue.exchange
         exchange.tiers[self.account.number] = Tier.STARTER
         self.calls: list[float] = []
         self.refused = 0
