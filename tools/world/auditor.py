@@ -210,7 +210,7 @@ class Auditor:
         for payload in self.line.hear(link, data):
             banned_ns = self.dialect.banned_ns(payload)
             if banned_ns is not None:
-                self.line.on_refused_all(banned_ns, skew_ns)
+                self.line.on_refused_all(banned_ns, now_ns, skew_ns)
             self.wanted.on_answer(link, payload, now_ns)
             self.halts.on_link(link)
             for hear in self._on_told:

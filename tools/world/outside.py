@@ -473,7 +473,8 @@ class Outside:
         dialect = self.dialect
         refused = dialect.rest_refused(status, body)
         if refused == "banned":
-            self.auditor.line.on_banned(self.now_ns + int(headers["retry-after"]) * NS_PER_S)
+            until_ns = self.now_ns + int(headers["retry-after"]) * NS_PER_S
+            self.auditor.line.on_banned(until_ns, self.now_ns)
         if status == 403 or refused == "throttled":
             self.auditor.line.on_throttled(self.now_ns)
         self.auditor.weight.on_answer(headers, self.now_ns)

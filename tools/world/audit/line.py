@@ -18,6 +18,10 @@ BAN_TOLERANCE_NS: Final = 100 * NS_PER_MS
 SLOW_NS: Final = 65 * NS_PER_S
 """How long a 429 that names no time is obeyed at most: until the venue's minute is over."""
 
+LEAST_BAN_NS: Final = 5 * NS_PER_S + BAN_TOLERANCE_NS
+"""How long silence may be kept at a ban, however soon that is over: who asks again at once is banned
+for longer."""
+
 
 class Ear:
     """Hears the messages in what a server sends; deaf once it is no legal WebSocket any more, or
@@ -78,6 +82,8 @@ class Line(Watch):
         self._ears: dict[int, Ear] = {}
         """What takes the frames of each private connection apart."""
         self._slow_until_ns = 0
+        self._quiet_until_ns = 0
+        """Until when our side may be quiet after a ban, which may be over before."""
         self.cuts = 0
         """How often the private line in use was lost."""
         self.stops = 0
@@ -123,9 +129,9 @@ class Line(Watch):
 
     # -- what our side is told -----------------------------------------------------------------
 
-    def on_banned(self, until_ns: int) -> None:
+    def on_banned(self, until_ns: int, now_ns: int) -> None:
         """Our side is told over REST that it is banned."""
-        self._banned_until_ns = max(self._banned_until_ns, until_ns)
+        self._ban(until_ns, now_ns)
         self._ban_before_ns = self._banned_until_ns
 
     def on_stopped(self) -> None:
@@ -150,11 +156,11 @@ class Line(Watch):
 
     def is_slow(self, now_ns: int) -> bool:
         """Whether our side has good reason to ask for nothing."""
-        return now_ns < max(self._slow_until_ns, self._banned_until_ns)
+        return now_ns < max(self._slow_until_ns, self._quiet_until_ns)
 
     def was_banned(self, since_ns: int) -> bool:
         """Whether our side was banned at some moment since then, by what it was told."""
-        return self._banned_until_ns > since_ns
+        return self._quiet_until_ns > since_ns
 
     def on_told(self, payload: bytes, now_ns: int) -> None:
         if self.dialect.throttled(payload):
@@ -162,9 +168,13 @@ class Line(Watch):
         if self.dialect.subscribed(payload):
             self._subscribed.add(self._heard_on)
 
-    def on_refused_all(self, until_ns: int, skew_ns: int) -> None:
+    def on_refused_all(self, until_ns: int, now_ns: int, skew_ns: int) -> None:
         """Our side is told on a line that it is banned, until then by the venue's clock."""
-        self._banned_until_ns = max(self._banned_until_ns, until_ns - skew_ns)
+        self._ban(until_ns - skew_ns, now_ns)
+
+    def _ban(self, until_ns: int, now_ns: int) -> None:
+        self._banned_until_ns = max(self._banned_until_ns, until_ns)
+        self._quiet_until_ns = max(self._quiet_until_ns, until_ns, now_ns + LEAST_BAN_NS)
 
     def on_turn_over(self) -> None:
         """What was read last has been carried to the end."""
@@ -208,7 +218,7 @@ class Line(Watch):
         self._imaged.clear()
         self.closed = ""
         self._journal_failed = False
-        self._banned_until_ns = self._ban_before_ns = 0
+        self._banned_until_ns = self._ban_before_ns = self._quiet_until_ns = 0
         self._untold = True
         self._boots += 1
 
