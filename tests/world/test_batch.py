@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import trio
 
 from tools.world import batch
 from tools.world.dialect import Dialect
 from tools.world.life import Life
-from tools.world.rings import TANK
+from tools.world.rings import TANK, WORLD
 
 HANGS = 3
 
@@ -57,6 +59,30 @@ async def test_a_violation_is_told_when_it_happens(started: list[Worker]) -> Non
         iter(range(1, 7)), jobs=1, told=lambda s: told.append((s.seeds, len(s.violations)))
     )
     assert told == [(1, 0), (2, 0), (2, 1), (3, 1), (4, 1), (5, 1)]
+
+
+TLS_SEED = 50
+"""A short life in the world ring, with certificates."""
+
+
+def left(worker: batch.Worker) -> bool:
+    """Whether there is a folder that a worker has left something in."""
+    return Path(worker._folder.name).exists()
+
+
+@pytest.mark.parametrize("killed", [True, False])
+async def test_nothing_is_left_on_the_disk_of_a_worker(killed: bool) -> None:
+    """Whether it is killed, or whoever has started it was."""
+    worker = await batch.start("1", WORLD)
+    await worker.live(TLS_SEED)
+    assert left(worker)
+    if not killed:
+        assert worker._process.stdin
+        await worker._process.stdin.aclose()
+        await worker._process.wait()
+        assert not left(worker)
+    await worker.stop()
+    assert not left(worker)
 
 
 def test_a_fault_that_never_has_its_reaction_is_a_violation() -> None:

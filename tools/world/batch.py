@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import msgspec
@@ -18,6 +19,7 @@ import trio
 from msgspec import Struct, structs
 
 from core.model.errors import HotloopError
+from tools.scratch import WHERE, scratch
 from tools.world.dialect import Dialect
 from tools.world.life import Life
 from tools.world.of_binance import BINANCE
@@ -134,8 +136,15 @@ class WorkerFailed(HotloopError):
 class Worker:
     """One worker process."""
 
-    def __init__(self, process: trio.Process, ring: str, dialect: Dialect) -> None:
+    def __init__(
+        self,
+        process: trio.Process,
+        folder: TemporaryDirectory[str],
+        ring: str,
+        dialect: Dialect,
+    ) -> None:
         self._process = process
+        self._folder = folder
         self._ring = ring
         self._venue = dialect.name
         self._left = b""
@@ -158,21 +167,21 @@ class Worker:
         raise WorkerFailed(f"nothing came of it within {LONGEST_S:g} s")
 
     async def stop(self) -> None:
+        """End the process wherever it is, and remove what it has left on the disk."""
         self._process.kill()
         await self._process.wait()
+        self._folder.cleanup()
 
 
 async def start(hash_seed: str, ring: str = TANK, dialect: Dialect = BINANCE) -> Worker:
     """Start a worker whose sets and dictionaries are ordered by that hash seed."""
     command = [sys.executable, "-m", "tools.world.worker"]
-    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-    return Worker(
-        await trio.lowlevel.open_process(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
-        ),
-        ring,
-        dialect,
+    folder = scratch("worker")
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, WHERE: folder.name}
+    process = await trio.lowlevel.open_process(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
     )
+    return Worker(process, folder, ring, dialect)
 
 
 async def run(

@@ -9,12 +9,13 @@ from __future__ import annotations
 import atexit
 import functools
 import ssl
-import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import trustme
+
+from tools.scratch import scratch
 
 SUFFIX: Final = "*.exchange.test"
 
@@ -34,7 +35,7 @@ class Certificates:
             "expired": believed.issue_cert(SUFFIX, key_type=rsa, not_after=long_ago),
             "untrusted": other.issue_cert(SUFFIX, key_type=rsa),
         }
-        self._folder = tempfile.TemporaryDirectory(prefix="hotloop-world-")
+        self._folder = scratch("certificates")
         atexit.register(self._folder.cleanup)
         path = Path(self._folder.name) / "ca.pem"
         believed.cert_pem.write_to_path(str(path))

@@ -5,12 +5,17 @@ A process of its own, so that worlds run on every CPU and a canary breaks nobody
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import gc
+import os
 import sys
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
+from tools.scratch import WHERE
 from tools.world.canaries import released
 from tools.world.dialects import DIALECTS
 from tools.world.of_binance import BINANCE
@@ -37,5 +42,12 @@ def serve() -> None:
         sys.stdout.buffer.flush()
 
 
+def _leave() -> None:
+    """Take the folder along that was made for this process: nobody may be left to remove it."""
+    with contextlib.suppress(OSError):
+        Path(os.environ[WHERE]).rmdir()  # what is in it goes before, with whoever made it
+
+
 if __name__ == "__main__":
+    atexit.register(_leave)
     serve()

@@ -19,8 +19,8 @@ SLOW_NS: Final = 65 * NS_PER_S
 """How long a 429 that names no time is obeyed at most: until the venue's minute is over."""
 
 LEAST_BAN_NS: Final = 5 * NS_PER_S + BAN_TOLERANCE_NS
-"""How long silence may be kept at a ban, however soon that is over: who asks again at once is banned
-for longer."""
+"""How long silence may be kept at a ban, however soon that is over: who asks again at once is
+banned for longer."""
 
 
 class Ear:
