@@ -171,34 +171,36 @@ class Unreadable(Struct, frozen=True):
     """How it stands, where only its numbers cannot be read."""
 
 
-class _Order:
+class _Order(Struct, frozen=True, gc=False):
     """What later updates of an order leave out."""
 
-    __slots__ = ("client_order_id", "filled", "price", "side", "size", "symbol")
+    symbol: str = ""
+    client_order_id: str = ""
+    side: Side | None = None
+    price: bytes | None = None
+    size: bytes | None = None
+    filled: bytes | None = None
 
-    def __init__(self) -> None:
-        self.symbol = self.client_order_id = ""
-        self.side: Side | None = None
-        self.price: bytes | None = None
-        self.size: bytes | None = None
-        self.filled: bytes | None = None
-
-    def take(self, told: Report) -> None:
-        """Keep what a report tells; what it leaves out stays as it was."""
-        self.symbol = told.symbol or self.symbol
-        self.client_order_id = told.cl_ord_id or self.client_order_id
+    def after(self, told: Report) -> _Order:
+        """Return it as a report tells it; what that leaves out stays as it was."""
+        side, price, size, filled = self.side, self.price, self.size, self.filled
         if told.side:
-            self.side = Side.BUY if told.side == "buy" else Side.SELL
+            side = Side.BUY if told.side == "buy" else Side.SELL
         if told.limit_price is not UNSET:
-            self.price = bytes(told.limit_price)
+            price = bytes(told.limit_price)
         elif told.order_type == "market":
-            self.price = b"0"
+            price = b"0"
         if told.order_qty is not UNSET:
-            self.size = bytes(told.order_qty)
+            size = bytes(told.order_qty)
         if told.cum_qty is not UNSET:
-            self.filled = bytes(told.cum_qty)
-        elif self.filled is None and told.exec_type in ("pending_new", "new"):
-            self.filled = b"0"  # of a new order the documented examples leave it out
+            filled = bytes(told.cum_qty)
+        elif filled is None and told.exec_type in ("pending_new", "new"):
+            filled = b"0"  # of a new order the documented examples leave it out
+        symbol, name = told.symbol or self.symbol, told.cl_ord_id or self.client_order_id
+        return _Order(symbol, name, side, price, size, filled)
+
+
+_NEVER_TOLD: Final = _Order()
 
 
 class Executions:
@@ -212,25 +214,34 @@ class Executions:
         return len(self._orders)
 
     def read(self, payload: bytes) -> tuple[Numbered, list[Execution | Unreadable]]:
-        """Return what one message says. Raises ``Malformed`` or ``Drifted``, nothing else."""
+        """Return what one message says. Raises ``Malformed`` or ``Drifted``, nothing else.
+
+        Of a message that is refused nothing is remembered, of none of its reports.
+        """
+        heard: dict[str, _Order] = {}
         try:
             message = _read_executions(payload)
             first = message.type == "snapshot"
-            found = [self._report(told, snapshot=first) for told in message.data]
+            found = [self._report(told, heard, snapshot=first) for told in message.data]
         except messages.FAILURES as error:
             messages.refuse(error)
+        self._remember(heard)
         return Numbered("executions", message.sequence, first), found
 
-    def _remember(self, told: Report) -> _Order:
-        order = self._orders.pop(told.order_id, None) or _Order()
-        self._orders[told.order_id] = order  # the newest told of is the last to go
-        if len(self._orders) > MAX_ORDERS:
-            del self._orders[next(iter(self._orders))]
-        order.take(told)
-        return order
+    def _remember(self, heard: Mapping[str, _Order]) -> None:
+        orders = self._orders
+        for order_id, order in heard.items():
+            orders.pop(order_id, None)
+            orders[order_id] = order  # the newest told of is the last to go
+            if len(orders) > MAX_ORDERS:
+                del orders[next(iter(orders))]
 
-    def _report(self, told: Report, *, snapshot: bool) -> Execution | Unreadable:
-        order = self._remember(told)
+    def _report(
+        self, told: Report, heard: dict[str, _Order], *, snapshot: bool
+    ) -> Execution | Unreadable:
+        """Return what a report says; ``heard`` is what its message has told of orders so far."""
+        known = heard.get(told.order_id) or self._orders.get(told.order_id, _NEVER_TOLD)
+        order = heard[told.order_id] = known.after(told)
         instrument = self._instruments.get(order.symbol)
         index = NO_INSTRUMENT if instrument is None else instrument.index
         change, status = CHANGES.get(told.exec_type), STATUSES.get(told.order_status)

@@ -97,6 +97,44 @@ def test_what_an_update_leaves_out_was_told_before() -> None:
     assert (report.price_ticks, report.size_lots, report.filled_lots) == (265_000, 500_000, 0)
 
 
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        b'"limit_price":NaN',
+        b'"limit_price":-1.0',
+        b'"limit_price":9' + b"9" * 40,
+        b'"limit_price":26500.0,"cum_qty":1e999',
+    ],
+)
+def test_of_a_refused_message_nothing_is_remembered(spoiled: bytes) -> None:
+    wrong = PENDING.replace(b'"limit_price":26500.0', spoiled)
+    by = reader()
+    with pytest.raises((Drifted, Malformed)):
+        by.read(wrong)
+    assert not len(by)
+    by.read(PENDING)
+    good = told(by, LIVE)
+    with pytest.raises((Drifted, Malformed)):
+        by.read(wrong)
+    assert told(by, LIVE) == good
+
+
+def test_one_report_of_a_message_that_cannot_be_read_takes_the_others_with_it() -> None:
+    by = reader()
+    by.read(PENDING)
+    entries = json.loads(PENDING)["data"]
+    first = entries[0] | {"order_id": "OAAAAA-AAAAA-AAAAAA"}
+    both = json.dumps({"channel": "executions", "type": "update", "data": [first, {}]})
+    with pytest.raises(Drifted):
+        by.read(both.encode())
+    late = json.dumps(
+        {"channel": "executions", "type": "update", "data": [first, entries[0] | {"cum_qty": "x"}]}
+    )
+    with pytest.raises((Drifted, Malformed)):
+        by.read(late.encode())
+    assert len(by) == 1
+
+
 def test_what_was_never_told_is_not_guessed() -> None:
     report = told(reader(), LIVE)
     assert (report.instrument, report.symbol) == (NO_INSTRUMENT, "")
