@@ -23,6 +23,10 @@ from core.state.throttle import Share
 AGAIN_NS: Final = 2 * NS_PER_S
 """After a refusal: often enough for a window of a minute, too seldom to be a load."""
 
+MOST_STOPS: Final = 2
+"""How often who leaves has it stopped: the first request may be lost, or come while the venue takes
+none. One that still runs then takes out what others place on the account within its window."""
+
 
 class DeadMansSwitch:
     """One run's use of its venue's timer, if there is one."""
@@ -32,7 +36,9 @@ class DeadMansSwitch:
         "_due_ns",
         "_log",
         "_outbound",
+        "_setting",
         "_stopping",
+        "_stops",
         "_switch",
         "_trouble",
         "_used",
@@ -48,8 +54,12 @@ class DeadMansSwitch:
         self._log = log
         self._armed = False
         """Whether the timer may be running."""
+        self._setting = False
+        """Whether the venue was told to set it, and has not answered."""
         self._stopping = False
         """Whether the venue was told to stop it, and has not answered."""
+        self._stops = 0
+        """How often it was stopped to leave."""
         self._due_ns = 0
         self._trouble = ""
 
@@ -61,23 +71,41 @@ class DeadMansSwitch:
         if not self._used or not way_open:
             return
         if needless:
-            self.stop(now_ns)
+            if self._armed and not self._under_way and not self._backs_off(now_ns):
+                self._stopping = self._set(0, now_ns)
         elif (
             now_ns >= self._due_ns
             and not self._stopping
             and self._set(self._switch.window_ns, now_ns)
         ):
-            self._armed = True
+            self._armed = self._setting = True
             self._due_ns = now_ns + self._switch.renew_ns
 
     def stop(self, now_ns: int) -> bool:
-        """Stop the timer: no order of ours is left, or none is to be taken out by it.
+        """Stop the timer, to leave: no order of ours is left.
 
-        Returns whether nothing more is to be awaited: the venue has answered, or cannot be told.
+        Returns whether nothing more is to be awaited: the venue has stopped it, cannot be told, or
+        has been told in vain often enough.
         """
-        if self._armed and not self._stopping and (now_ns >= self._due_ns or not self._trouble):
-            self._stopping = self._set(0, now_ns)
+        if self._under_way:
+            return False
+        if not self._armed or self._stops == MOST_STOPS:
+            return True
+        if self._backs_off(now_ns):
+            return False
+        self._stops += 1
+        self._stopping = self._set(0, now_ns)
         return not self._stopping
+
+    @property
+    def _under_way(self) -> bool:
+        """Whether an answer is awaited: what sets the timer may arrive behind what stops it, where
+        both are on their way.
+        """
+        return self._setting or self._stopping
+
+    def _backs_off(self, now_ns: int) -> bool:
+        return bool(self._trouble) and now_ns < self._due_ns
 
     def _set(self, timeout_ns: int, now_ns: int) -> bool:
         return bool(self._outbound.request(SetDeadMan(timeout_ns), now_ns, share=Share.PROOF))
@@ -90,6 +118,7 @@ class DeadMansSwitch:
         done = reply.verdict is Verdict.DONE
         trouble = "" if done else reply.words
         if command.timeout_ns:
+            self._setting = False
             self._said("set", trouble)
             if trouble:
                 self._due_ns = min(self._due_ns, now_ns + AGAIN_NS)
@@ -109,7 +138,7 @@ class DeadMansSwitch:
         if type(command) is not SetDeadMan:
             return
         if command.timeout_ns:
-            self._due_ns = 0
+            self._setting, self._due_ns = False, 0
         else:
             self._stopping = False
             self._said("stopped", "no answer")

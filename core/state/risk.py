@@ -483,7 +483,7 @@ class Risk:
 
         It may only make the order smaller, and must leave some of it; that lowers every exposure
         there is. It is held to the venue's smallest order, to our rate, and to the pause after a
-        refusal, like a new one.
+        refusal, like a new one; where the venue takes nothing but cancels it takes no amend either.
         """
         if not self.can_amend:
             return Refusal(
@@ -494,6 +494,10 @@ class Risk:
         row = self._rows[amend.instrument]
         if self._halts.why or row.halts.why:
             return self._halt_refusal(row)
+        if instrument.trading not in _TAKEN:
+            status = instrument.venue_status or instrument.trading
+            why = f"{instrument.symbol} is {status} at the venue"
+            return Refusal(RefusalReason.NOT_TRADING, why)
         size_text, lots = instrument.size_text, amend.size_lots
         if type(lots) is not int or not order.filled_lots < lots < order.size_lots:
             return Refusal(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from core.engine.checkpoint import PREFIX
 from core.engine.engine import Engine
@@ -47,6 +47,8 @@ from venues.sim.events import OrderChanged
 
 PING_HEAD: Final = b"\x89"
 
+WatchT = TypeVar("WatchT", bound=Watch)
+
 WATCHES: Final[tuple[type[Watch], ...]] = (Days,)
 """The rooms that need nothing but what every room hears: to watch one thing more, add one here."""
 
@@ -68,7 +70,7 @@ class Auditor:
         self.ledger = Ledger(markets, account, self.findings, dialect)
         self.markets = markets
         self.allowed = dict(limits)
-        context = Context(markets, self.allowed, self.ledger, self.findings, dialect)
+        self.context = context = Context(markets, self.allowed, self.ledger, self.findings, dialect)
         self.seen = Seen(context)
         kind = Books if dialect.numbered else UnnumberedBooks
         self.books = kind(context, self.seen, with_depth=with_depth)
@@ -106,14 +108,8 @@ class Auditor:
             self.answers,
             self.seen,
         ]
-        self._watches = [*own, *(watch(context) for watch in WATCHES)]
-        self._on_order = self._who_hear("on_order")
-        self._on_report = self._who_hear("on_report")
-        self._on_request = self._who_hear("on_request")
-        self._on_market = self._who_hear("on_market")
-        self._on_told = self._who_hear("on_told")
-        self._on_asked = self._who_hear("on_asked")
-        self._on_callback = self._who_hear("on_callback")
+        self._watches: list[Watch] = []
+        self.take_in(*own, *(watch(context) for watch in WATCHES))
         self.ledger.told = self._told
         self.foreign_cancels = 0
         self.shared = False
@@ -125,6 +121,22 @@ class Auditor:
         self.sent = Counter[str]()
         self.secrets: Callable[[], Sequence[bytes]] = tuple
         """What must be in no journal and no log."""
+
+    def take_in(self, *watches: Watch) -> None:
+        """Have more rooms hear what there is to hear."""
+        self._watches += watches
+        self._on_order = self._who_hear("on_order")
+        self._on_report = self._who_hear("on_report")
+        self._on_request = self._who_hear("on_request")
+        self._on_market = self._who_hear("on_market")
+        self._on_told = self._who_hear("on_told")
+        self._on_asked = self._who_hear("on_asked")
+        self._on_callback = self._who_hear("on_callback")
+        self.feed.hearers = self._who_hear("on_fed")
+
+    def room(self, kind: type[WatchT]) -> WatchT:
+        """Return the room of a kind."""
+        return next(watch for watch in self._watches if isinstance(watch, kind))
 
     def _who_hear(self, what: str) -> list[Callable[..., None]]:
         """Return the rooms' own takes on what they may hear."""
@@ -246,6 +258,16 @@ class Auditor:
             or self.line.is_slow(now_ns)
             or any(-profit(name) * 2 > allowed[name].max_daily_loss for name in self.markets)
         )
+
+    def on_down(self) -> None:
+        """The private line in use is lost, or its process is."""
+        for watch in self._watches:
+            watch.on_down()
+
+    def on_left(self, now_ns: int) -> None:
+        """Our side says that the venue lists none of its orders."""
+        for watch in self._watches:
+            watch.on_left(now_ns)
 
     def on_stopped(self, now_ns: int) -> None:
         """The process goes on after it did not run for seconds."""

@@ -47,6 +47,8 @@ REPLACE: Final = "r"
 CANCEL: Final = "c"
 AMEND: Final = "a"
 QUERY: Final = "q"
+DEAD_MAN: Final = "d"
+"""What sets or stops the venue's timer."""
 OTHER: Final = "o"
 
 PLACING: Final = frozenset({PLACE, REPLACE})
@@ -165,6 +167,14 @@ class Dialect(ABC):
     @abstractmethod
     def marker(self, scope: str) -> str:
         """Return what every client order id of a scope begins with."""
+
+    def attend(  # noqa: B027 - most venues have nothing of the kind
+        self, auditor: Auditor, venue: AnyVenue, account: Account
+    ) -> None:
+        """Have the auditor hear what this venue alone has to be obeyed in."""
+
+    def was_ahead(self, venue: AnyVenue, ahead_ns: int) -> None:  # noqa: B027 - as above
+        """The clock of our process was so far ahead of the exchange's when it signed last."""
 
     def order_key(self, symbol: str, market: int, number: int) -> tuple[str, str]:
         """Return what requests name an order by: a symbol, where that is needed, and an id.

@@ -7,6 +7,7 @@ from typing import Final
 from tools.world import (
     connection_faults,
     exchange_faults,
+    kraken_faults,
     message_faults,
     order_faults,
     others_faults,
@@ -21,4 +22,5 @@ SHARED: Final[tuple[tuple[Fault, ...], ...]] = (
     connection_faults.FAULTS,
     others_faults.FAULTS,
     reset_faults.FAULTS,
+    kraken_faults.FAULTS,
 )

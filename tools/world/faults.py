@@ -232,6 +232,7 @@ def tear_a_hole(w: World) -> Struck | None:
 def set_the_clock_right(w: World) -> Struck | None:
     """The clock was an hour off until the process died."""
     ahead_ns = w.draw.faults.choice((-3600, 3600)) * NS_PER_S
+    w.dialect.was_ahead(w.venue, ahead_ns)
     return _another(w, Change(clock_ns=ahead_ns), "did not leave in order: waiting")
 
 

@@ -131,9 +131,25 @@ class Binance(Dialect):
     rest_prices = ("/ticker/bookTicker", "/depth")
     lines = ("", WS_API_PATH)
 
-    lacks: Mapping[str, str] = {}
+    lacks: Mapping[str, str] = {
+        "checksum_wrong": "books have numbers, and no checksums",
+        "level_wrong": "books have numbers, and no checksums",
+        "token_expired": "each request is signed, or its connection logged on: nothing expires",
+        "token_refused": "each request is signed, or its connection logged on: nothing expires",
+        "nonce_refused": "requests have a time, and no number that rises",
+        "system_status": "no state of the whole is told, and a symbol's is asked for",
+        "dead_man_fires": "the venue has no timer that cancels",
+        "dead_man_unheard": "the venue has no timer that cancels",
+    }
     unbreakable: Mapping[str, str] = {
         "amended_at_once": "orders are made smaller alone, and the answer tells that they are",
+        "closed_market_traded": "no state of the whole is told, and a symbol's is asked for",
+        "refused_token_kept": "each request is signed, or its connection logged on",
+        "nonce_of_the_clock": "requests have a time, and no number that rises",
+        "nonce_never_leaps": "requests have a time, and no number that rises",
+        "timer_set_once": "the venue has no timer that cancels",
+        "timer_left_running": "the venue has no timer that cancels",
+        "checksum_ignored": "books have numbers, and no checksums",
     }
     settings_lacking: Mapping[str, str] = {}
 

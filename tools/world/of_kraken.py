@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import msgspec
 from msgspec import Raw
 
-from core.model.units import NS_PER_MS
+from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import Credentials
+from tools.world.audit.kraken import Nonces, Proofs, Sessions, States, Timer
 from tools.world.dialect import (
     AMEND,
     CANCEL,
+    DEAD_MAN,
     MARKET,
     OTHER,
     PLACE,
@@ -33,9 +35,11 @@ from tools.world.dialect import (
 from tools.world.watched import Watched
 from venues.sim.accounts import Account
 from venues.sim.actions import ActionError
+from venues.sim.faults import Outlet
 from venues.sim.fixed import ONE, show
+from venues.sim.http import HttpReply, HttpRequest
 from venues.sim.kraken import words
-from venues.sim.kraken.actions import AskElsewhere
+from venues.sim.kraken.actions import AskElsewhere, UseNonce
 from venues.sim.kraken.numbers import NotNumberError, name_of, read, read_stamp, stamp
 from venues.sim.kraken.pairs import SYMBOLS
 from venues.sim.kraken.venue import (
@@ -84,6 +88,7 @@ METHODS: Final = {
     b"batch_cancel": CANCEL,
     b"cancel_all": CANCEL,
     b"amend_order": AMEND,
+    b"cancel_all_orders_after": DEAD_MAN,
 }
 
 REPORTS: Final = {
@@ -141,6 +146,11 @@ _LONGEST_MS: Final = 253_402_300_799_999
 class WatchedVenue(Watched, Venue):
     """An exchange that tells the auditor what it did before it tells anybody else."""
 
+    def receive(self, request: HttpRequest, outlet: Outlet[HttpReply], now_ns: int) -> None:
+        if self.auditor is not None and request.headers.get("api-key") == DEFAULT_KEY:
+            self.auditor.room(Nonces).on_body(request.body)
+        super().receive(request, outlet, now_ns)
+
 
 class Kraken(Dialect):
     """Kraken Spot's answers."""
@@ -181,7 +191,7 @@ class Kraken(Dialect):
         "clock_refused": "no request is refused for its time, but for a deadline that has passed",
         "others_elsewhere": "the built-in exchange opens no pair while it runs",
         "others_off_grid": "nothing is allocated at a price off the grid",
-        "market_closed": "it is said by a pair's status: see system_status",
+        "market_closed": "a pair's status is told, and its refusals: see system_status",
     }
     unbreakable: Mapping[str, str] = {
         "trade_ids_for_ever": "no environment of the venue is set up anew",
@@ -224,6 +234,29 @@ class Kraken(Dialect):
 
     def weigh(self, auditor: Auditor, venue: AnyVenue, ip: str) -> None:
         """Nobody is told what is used."""
+
+    def attend(self, auditor: Auditor, venue: AnyVenue, account: Account) -> None:
+        context, exchange = auditor.context, cast(Venue, venue).exchange
+
+        def left_ns() -> int:
+            return exchange.armed_ns(account) - venue.faults.now_ns
+
+        def is_needed(now_ns: int) -> bool:
+            held_up = auditor.shared or auditor.line.is_slow(now_ns)
+            return not held_up and exchange.system != "maintenance"
+
+        auditor.take_in(
+            States(context, exchange, account),
+            Sessions(context),
+            Nonces(context),
+            Timer(context, left_ns, is_needed),
+            Proofs(context),
+        )
+
+    def was_ahead(self, venue: AnyVenue, ahead_ns: int) -> None:
+        if ahead_ns > 0:
+            used = UseNonce(api_key=DEFAULT_KEY, ahead_s=ahead_ns // NS_PER_S)
+            used.perform(cast(Venue, venue).exchange, venue.faults.now_ns)
 
     def order_key(self, symbol: str, market: int, number: int) -> tuple[str, str]:
         return "", name_of("O", market, number)

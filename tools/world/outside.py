@@ -335,6 +335,7 @@ class Outside:
         if process is None or not self.alive:
             return
         self.auditor.line.on_died()
+        self.auditor.on_down()
         process.kill()
         if change.hole_records:
             copy = self._killed_as
@@ -516,6 +517,8 @@ class Outside:
             in_use = False  # the other one continues the books
         self.auditor.feed.on_cut(link)
         self.auditor.line.on_cut(link, private=line == TRADE, in_use=in_use)
+        if line == TRADE and in_use:
+            self.auditor.on_down()
 
     def on_stop(self, why: str) -> None:
         self.log_lines.append(f"-- stop: {why}")
@@ -526,7 +529,7 @@ class Outside:
 
     def on_left(self) -> None:
         if self.engine.recovery.left and not self.auditor.ledger.over:
-            self.auditor.leaving.on_left()
+            self.auditor.on_left(self.now_ns)
 
     def on_log(self, text: str) -> None:
         if text.startswith("resident memory"):

@@ -119,6 +119,7 @@ class Setting:
         }
         self.auditor.secrets = lambda: dialect.secrets(self.venue)
         dialect.weigh(self.auditor, self.venue, IP)
+        dialect.attend(self.auditor, self.venue, self.account)
         self.venue.auditor = self.auditor
         self.auditor.published()
         usual_streams, shared, stale = variety.streams, variety.shared, workload.random() < 0.5

@@ -160,6 +160,7 @@ class World(Tank):
         self.die()
         self.stopped_until_ns = self.old_until_ns = self.late_ns = 0
         self.auditor.line.on_died()
+        self.auditor.on_down()
         records = self.journal.records
         # What a boot notes first reaches the disk long before a machine is as good as set up.
         first = next((i for i, r in enumerate(records, 1) if r.kind == Kind.NOTE), len(records))
@@ -448,6 +449,8 @@ class World(Tank):
                     in_use = False  # the other one continues the books
                 self.auditor.feed.on_cut(number)
                 self.auditor.line.on_cut(number, private=link.line == TRADE, in_use=in_use)
+                if link.line == TRADE and in_use:
+                    self.auditor.on_down()
 
         if self._standing.get(number) is link:
             self.enter(told)
@@ -537,7 +540,7 @@ class World(Tank):
         super().left()
         if not self.ended:
             if self.engine.recovery.left:
-                self.auditor.leaving.on_left()
+                self.auditor.on_left(self.now_ns)
             self.ended = True
             self.at_boot(GONE_NS, self.die)
 

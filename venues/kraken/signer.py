@@ -37,6 +37,18 @@ KEY_FIELDS: Final = ((API_KEY,), (API_SECRET,))
 
 TOKEN_PATH: Final = "/0/private/GetWebSocketsToken"  # noqa: S105 (a path)
 
+REFUSED_NONCE: Final = b'{"error":["EAPI:Invalid nonce'
+"""How an answer begins that refuses a nonce. It does not say which one would be taken: whoever used
+the key before may have had a clock that was ahead of ours, we ourselves before it was set back.
+"""
+
+LEAST_LEAP_US: Final = 1_000_000
+LONGEST_LEAP_US: Final = 86_400 * 1_000_000
+LEAP_FACTOR: Final = 8
+"""By how much a nonce leaps once one was refused, and how much further each time: an hour is made
+good with the fifth, a day with the seventh, and a clock that is a second off is not run away from.
+What leaps further at once would shut out whoever else uses the key."""
+
 UNREADABLE: Final = b'{"error":["(an answer that may hold a token, and could not be read)"]}'
 
 
@@ -56,7 +68,7 @@ _read_token = messages.decoder(_TokenAnswer)
 class KeySigner:
     """Signs for one API key, and keeps its session's token."""
 
-    __slots__ = ("_key", "_nonce", "_sign", "_token")
+    __slots__ = ("_key", "_leap_us", "_nonce", "_sign", "_token")
 
     in_order: Final = True
     """A nonce is refused once a higher one has arrived."""
@@ -74,6 +86,7 @@ class KeySigner:
             raise BadConfig("API secret: it is base64, as the venue shows it")
         self._sign: signing.Sign = signing.hmac_digest(secret, sha512)
         self._nonce = 0
+        self._leap_us = LEAST_LEAP_US
         self._token = b""
 
     def __repr__(self) -> str:
@@ -103,7 +116,15 @@ class KeySigner:
         return Signed(request.target, {**request.headers, **headers}, body)
 
     def take(self, request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
-        """Keep the token of an answer that grants one, and return it without the token."""
+        """Keep the token of an answer that grants one, and return it without the token.
+
+        After one that refuses the nonce the next is further ahead, by more each time.
+        """
+        if answer.body.startswith(REFUSED_NONCE):
+            self._nonce += self._leap_us
+            self._leap_us = min(LEAP_FACTOR * self._leap_us, LONGEST_LEAP_US)
+        elif answer.status == 200:
+            self._leap_us = LEAST_LEAP_US
         if request.path != TOKEN_PATH or answer.status == 0:
             return answer
         try:

@@ -40,6 +40,8 @@ class Out:
 class House:
     def __init__(self, switch: DeadMan = TIMER, *, shared: bool = False) -> None:
         self.out, self.said = Out(), list[str]()
+        self.answers = True
+        """Whether what sets it is answered at once."""
         self.now_ns = START_NS
         self.switch = DeadMansSwitch(
             switch=switch, shared=shared, outbound=cast(Outbound, self.out), log=self.said.append
@@ -48,7 +50,10 @@ class House:
     def run(self, seconds: float, *, way_open: bool = True, needless: bool = False) -> None:
         until_ns = self.now_ns + round(seconds * NS_PER_S)
         while self.now_ns < until_ns:
+            before = len(self.out.sent)
             self.switch.step(self.now_ns, way_open=way_open, needless=needless)
+            if self.answers and self.commands[before:] == [SET]:
+                self.answer(Verdict.DONE)
             self.now_ns += TICK_NS
 
     def answer(self, verdict: Verdict, text: str = "", to: SetDeadMan = SET) -> None:
@@ -93,13 +98,42 @@ def test_a_run_that_has_left_stops_it_and_waits_for_the_answer(house: House) -> 
     assert house.commands == [SET, STOP]
 
 
-def test_a_run_that_leaves_waits_for_no_more_than_one_answer(house: House) -> None:
+def test_a_run_that_leaves_stops_it_twice_where_it_is_refused_and_no_more(house: House) -> None:
     house.run(1)
-    house.switch.stop(house.now_ns)
-    house.answer(Verdict.REFUSED, "EService:Unavailable", to=STOP)
+    for _ in range(2):
+        assert not house.switch.stop(house.now_ns)
+        house.answer(Verdict.REFUSED, "EService:Unavailable", to=STOP)
+        assert house.switch.stop(house.now_ns) is (house.commands == [SET, STOP, STOP])
+        house.now_ns += AGAIN_NS
     assert house.switch.stop(house.now_ns)
-    assert house.commands == [SET, STOP]
+    assert house.commands == [SET, STOP, STOP]
     assert "not stopped" in house.said[0]
+
+
+def test_a_run_that_leaves_stops_it_once_more_where_it_got_no_answer(house: House) -> None:
+    house.run(1)
+    assert not house.switch.stop(house.now_ns)
+    house.switch.on_no_reply(asked(STOP))
+    house.now_ns += 20 * NS_PER_S
+    assert not house.switch.stop(house.now_ns)
+    house.answer(Verdict.DONE, to=STOP)
+    assert house.switch.stop(house.now_ns)
+    assert house.commands == [SET, STOP, STOP]
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_it_is_not_stopped_before_what_sets_it_is_answered(house: House, answered: bool) -> None:
+    house.answers = False
+    house.run(1)
+    assert not house.switch.stop(house.now_ns)
+    house.run(1, needless=True)
+    assert house.commands == [SET]
+    if answered:
+        house.answer(Verdict.DONE)
+    else:
+        house.switch.on_no_reply(asked(SET))
+    assert not house.switch.stop(house.now_ns)
+    assert house.commands == [SET, STOP]
 
 
 def test_where_it_cannot_be_told_nothing_is_awaited(house: House) -> None:
@@ -108,10 +142,12 @@ def test_where_it_cannot_be_told_nothing_is_awaited(house: House) -> None:
     assert house.switch.stop(house.now_ns)
 
 
-def test_a_run_that_leaves_waits_for_no_answer_on_a_line_that_is_lost(house: House) -> None:
+def test_a_run_that_leaves_waits_for_no_answer_where_its_line_is_gone(house: House) -> None:
     house.run(1)
     house.switch.stop(house.now_ns)
     house.switch.on_no_reply(asked(STOP))
+    house.out.room = False
+    house.now_ns += 20 * NS_PER_S
     assert house.switch.stop(house.now_ns)
     assert house.commands == [SET, STOP]
 
@@ -169,6 +205,7 @@ def test_where_there_is_no_timer_nothing_is_sent(kind: DeadManKind) -> None:
 
 
 def test_a_refusal_is_said_once_and_it_is_tried_again_soon(house: House) -> None:
+    house.answers = False
     house.run(0.1)
     for _ in range(2):
         house.answer(Verdict.REFUSED, "EGeneral:Internal error")

@@ -730,6 +730,17 @@ def amended(
     return (risk or risk_of()).approve_amend(amend, INSTRUMENT, of, now_ns)
 
 
+@pytest.mark.parametrize("trading", Trading)
+def test_where_the_venue_takes_nothing_but_cancels_nothing_is_amended(trading: Trading) -> None:
+    instrument = replace(INSTRUMENT, trading=trading, venue_status=trading.value)
+    amend = Amend(0, "a1", "7", 5)
+    answer = risk_of().approve_amend(amend, instrument, standing(10), NOW_NS)
+    refused = trading in (Trading.CANCEL_ONLY, Trading.HALTED)
+    assert isinstance(answer, Refusal) is refused
+    if isinstance(answer, Refusal):
+        assert answer.reason is RefusalReason.NOT_TRADING
+
+
 def moved(
     size_lots: int,
     ticks: int = BID,

@@ -69,6 +69,42 @@ def test_a_nonce_rises_whatever_the_clock_does() -> None:
     assert one.in_order
 
 
+REFUSED = HttpAnswer(200, {}, b'{"error":["EAPI:Invalid nonce"]}')
+
+
+def nonce_of(one: KeySigner, now_ns: int) -> int:
+    body = one.rest(post("/0/private/Balance", b""), now_ns).body
+    return int(body.removeprefix(b"nonce="))
+
+
+@pytest.mark.parametrize("ahead_s", [1, 90, 3_600, 86_400])
+def test_a_nonce_that_was_refused_is_overtaken_however_far_the_clock_was_ahead(
+    ahead_s: int,
+) -> None:
+    now_ns = 1_790_000_000 * 10**9
+    used = now_ns // 1_000 + ahead_s * 1_000_000
+    one = signer()
+    refused = 0
+    while nonce_of(one, now_ns) <= used:
+        assert one.take(post("/0/private/Balance", b""), REFUSED) is REFUSED
+        refused += 1
+    assert refused <= 8
+
+
+def test_a_nonce_leaps_by_little_again_once_one_was_taken() -> None:
+    one = signer()
+    balance = post("/0/private/Balance", b"")
+    first = nonce_of(one, 1_000)
+    for _ in range(3):
+        one.take(balance, REFUSED)
+    assert nonce_of(one, 1_000) == first + (1 + 8 + 64) * 1_000_000 + 1
+    one.take(balance, HttpAnswer(0, {}, b"no route"))
+    one.take(balance, HttpAnswer(200, {}, b'{"error":[],"result":{}}'))
+    before = nonce_of(one, 1_000)
+    one.take(balance, REFUSED)
+    assert nonce_of(one, 1_000) == before + 1_000_001
+
+
 def granted(body: bytes, status: int = 200) -> tuple[KeySigner, HttpAnswer]:
     one = signer()
     return one, one.take(post(TOKEN_PATH, b""), HttpAnswer(status, {}, body))

@@ -6,6 +6,7 @@ them with, against the venue's clock as it truly is. Nothing that our side has m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from core.model.units import NS_PER_MS, NS_PER_S
@@ -30,6 +31,8 @@ class Feed(Watch):
         self._ears: dict[int, Ear] = {}
         self._late_ns: dict[str, dict[int, int]] = {name: {} for name in self.markets}
         self._skew_ns = self._set_ns = 0
+        self.hearers: list[Callable[[bytes, int], None]] = []
+        """Who hears each message."""
 
     def on_boot(self) -> None:
         self._ears.clear()
@@ -44,6 +47,8 @@ class Feed(Watch):
         whole = []
         for payload in self._ears.setdefault(link, Ear()).hear(data):
             symbol, told_ns = self.dialect.dated(payload) or ("", 0)
+            for hear in self.hearers:
+                hear(payload, now_ns)
             if symbol in self._late_ns:
                 self._late_ns[symbol][link] = now_ns + skew_ns - told_ns
             imaged = self.dialect.snapshot_of(payload)

@@ -30,8 +30,7 @@ class Leaving(Watch):
         if not symbol:
             self._lists += 1
 
-    def on_left(self) -> None:
-        """Our side says that the venue lists none of its orders."""
+    def on_left(self, now_ns: int) -> None:
         self.ledger.over = True
         for order in self.ledger.alive():
             self.note(

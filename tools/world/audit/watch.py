@@ -105,6 +105,15 @@ class Watch:
     def on_told(self, payload: bytes, now_ns: int) -> None:
         """A private message reaches our side."""
 
+    def on_fed(self, payload: bytes, now_ns: int) -> None:
+        """A message of the market line reaches our side, whole."""
+
+    def on_down(self) -> None:
+        """The private line in use is lost."""
+
+    def on_left(self, now_ns: int) -> None:
+        """Our side says that the venue lists none of its orders."""
+
     def on_asked(self, asked: Asked) -> None:
         """The strategy has asked for an order, and the desk has taken it."""
 

@@ -14,7 +14,16 @@ from typing import Final
 
 import core.state.orders
 from core.model.errors import Misuse
-from tools.world.canaries import boots, budgets, connections, market, orders, risk, strategy
+from tools.world.canaries import (
+    boots,
+    budgets,
+    connections,
+    kraken,
+    market,
+    orders,
+    risk,
+    strategy,
+)
 from tools.world.canaries.canary import Canary
 
 BY_THEME: Final = (
@@ -25,6 +34,7 @@ BY_THEME: Final = (
     budgets.CANARIES,
     boots.CANARIES,
     connections.CANARIES,
+    kraken.CANARIES,
 )
 
 CANARIES: Final[dict[str, Canary]] = dict(

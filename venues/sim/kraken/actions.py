@@ -1,6 +1,8 @@
 """What others do to this venue alone, and all that may be done to it."""
 
-from typing import Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
+
+from msgspec import Meta
 
 from venues.sim.actions import (
     Action,
@@ -15,6 +17,7 @@ from venues.sim.actions import (
     SetStatus,
     account_of,
 )
+from venues.sim.durations import MICROSECOND_NS, SECOND_NS
 from venues.sim.faults import Moment
 from venues.sim.kraken.exchange import Exchange
 from venues.sim.kraken.limits import Tier
@@ -29,6 +32,30 @@ class SetSystem(Action, frozen=True, tag="system"):
 
     def perform(self, exchange: Host, now_ns: int) -> dict[str, Any]:
         _here(exchange).set_system(self.system, now_ns)
+        return {}
+
+
+class EndSessions(Action, frozen=True, tag="sessions"):
+    """No token of a key counts any more, whether it is in use or not: another has to be fetched."""
+
+    api_key: str
+
+    def perform(self, exchange: Host, now_ns: int) -> dict[str, Any]:
+        account_of(exchange, self.api_key)
+        _here(exchange).end_sessions(self.api_key)
+        return {}
+
+
+class UseNonce(Action, frozen=True, tag="nonce"):
+    """The key is used elsewhere, by a clock that is so far ahead of the exchange's."""
+
+    api_key: str
+    ahead_s: Annotated[int, Meta(ge=0, le=7 * 86_400)]
+
+    def perform(self, exchange: Host, now_ns: int) -> dict[str, Any]:
+        account_of(exchange, self.api_key)
+        key = _here(exchange).keys[self.api_key]
+        key.nonce = max(key.nonce, (now_ns + self.ahead_s * SECOND_NS) // MICROSECOND_NS)
         return {}
 
 
@@ -68,7 +95,7 @@ class AskElsewhere(Action, frozen=True, tag="request"):
 
 AnyAction = (
     Reset | SetStatus | SetBackground | SetFilters | Deposit | SetAccount | SetKey | SetSystem
-    | SetTier | AskElsewhere
+    | SetTier | EndSessions | UseNonce | AskElsewhere
 )  # fmt: skip
 ACTIONS: Final[tuple[type[Action], ...]] = get_args(AnyAction)
 

@@ -85,6 +85,8 @@ class Exchange:
         self._calls: dict[int, Counter] = {}
         self._rates: dict[tuple[int, str], Counter] = {}
         self._dead_men: dict[int, int] = {}
+        self.fired = 0
+        """How often a dead man's switch has cancelled what was open."""
         self._expiring: list[tuple[int, int, int, str]] = []
         self._amends = 0
 
@@ -104,6 +106,10 @@ class Exchange:
     def revoke_key(self, api_key: str) -> None:
         """Delete a key, and its tokens with it."""
         del self.keys[api_key]
+        self.end_sessions(api_key)
+
+    def end_sessions(self, api_key: str) -> None:
+        """Take none of a key's tokens any more; what was subscribed to with one goes on."""
         self.tokens = {
             text: token for text, token in self.tokens.items() if token.key.api_key != api_key
         }
@@ -218,6 +224,10 @@ class Exchange:
         self._dead_men[account.number] = now_ns + seconds * SECOND_NS
         return self._dead_men[account.number]
 
+    def armed_ns(self, account: Account) -> int:
+        """Return when everything of an account is cancelled, 0 for never."""
+        return self._dead_men.get(account.number, 0)
+
     def expire_at(self, order: Order, time_ns: int) -> None:
         """End an order by itself at a time."""
         heapq.heappush(self._expiring, (time_ns, order.owner, order.order_id, order.symbol))
@@ -228,6 +238,7 @@ class Exchange:
         for number in due:
             if self.system != "maintenance":
                 del self._dead_men[number]
+                self.fired += 1
                 self.cancel_all(self.engine.accounts[number], now_ns)
         while self._expiring and self._expiring[0][0] <= now_ns:
             _, owner, order_id, name = heapq.heappop(self._expiring)
@@ -253,4 +264,5 @@ class Exchange:
         if came_back:
             armed, self._dead_men = self._dead_men, {}
             for number in armed:
+                self.fired += 1
                 self.cancel_all(self.engine.accounts[number], now_ns)
