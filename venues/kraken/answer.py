@@ -61,8 +61,8 @@ from venues.kraken.history import OffGridFill, OwnFill
 MAX_BODY: Final = 16 * 1024 * 1024
 """Longest body that is looked at; the longest legal one, AssetPairs of every pair, has some MB."""
 
-UNKNOWN_ORDER: Final = "EOrder:Unknown order"
-"""Of a question it says that there is none; of a cancel, that there is none to cancel."""
+NO_ORDER: Final = frozenset({"EOrder:Unknown order", "EOrder:Invalid order"})
+"""Of a question they say that there is none; of a cancel, that there is none to cancel."""
 
 HALF_SECOND_NS: Final = NS_PER_S // 2
 
@@ -126,7 +126,7 @@ def answer(
         if not isinstance(command, Cancel):
             told_of = verdicts.of_question(errors[0])
             reply = msgspec.structs.replace(reply, verdict=told_of)
-        if isinstance(command, QueryOrder) and errors[0] == UNKNOWN_ORDER:
+        if isinstance(command, QueryOrder) and errors[0] in NO_ORDER:
             return msgspec.structs.replace(reply, verdict=Verdict.ABSENT)
         if isinstance(command, FetchInstruments):
             asked = ", ".join((*symbols, *command.also))

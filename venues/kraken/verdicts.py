@@ -95,6 +95,8 @@ ERRORS: Final[dict[str, Meaning]] = {
     "EOrder:Unknown position": Meaning(REFUSED, COUNT, "S1"),
     # A cancel or amend that came too late is one; it does not say what became of the order.
     "EOrder:Unknown order": Meaning(REFUSED, PAUSE, "C"),
+    # The same, of an id that the venue has no order of.
+    "EOrder:Invalid order": Meaning(REFUSED, PAUSE, "C"),
     "EOrder:Post only order": Meaning(REFUSED, PAUSE, "C"),
     "EOrder:Cannot open position": Meaning(REFUSED, COUNT, "S1"),
     "EOrder:Cannot open opposing position": Meaning(REFUSED, COUNT, "S1"),

@@ -293,9 +293,10 @@ def test_the_questions_are_asked_by_rest() -> None:
     assert cancel.cancels
 
 
-def test_an_order_that_is_not_found_is_absent() -> None:
+@pytest.mark.parametrize("words", ["EOrder:Unknown order", "EOrder:Invalid order"])
+def test_an_order_that_is_not_found_is_absent(words: str) -> None:
     assert answered(QueryOrder(0, NAME), {"closed": {}, "count": 0}).verdict is Verdict.ABSENT
-    unknown = b'{"error":["EOrder:Unknown order"]}'
+    unknown = b'{"error":["%b"]}' % words.encode()
     assert ADAPTER.answer(QueryOrder(0, NAME, ORDER), 1, 200, {}, unknown).verdict is Verdict.ABSENT
     refused = ADAPTER.answer(Cancel(0, NAME, ORDER), 1, 200, {}, unknown)
     assert refused.verdict is Verdict.REFUSED

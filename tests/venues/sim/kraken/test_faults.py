@@ -11,7 +11,7 @@ import pytest
 from tests.venues.sim.kraken.driver import AUTH, Socket, Trader, World
 from venues.sim import actions, control
 from venues.sim.actions import ActionError, Reset, SetBackground
-from venues.sim.kraken.actions import ACTIONS, AskElsewhere
+from venues.sim.kraken.actions import ACTIONS, AskElsewhere, EndSessions, UseNonce
 from venues.sim.ledger import DEFAULT_KEY
 from venues.sim.server import ServerConfig, running_exchange
 
@@ -175,3 +175,23 @@ async def test_a_running_exchange_speaks_kraken_and_is_switched_from_outside() -
         assert (await http.post(sim.rest + control.ACTIONS, json=action)).status_code == 200
         status = await http.get(sim.rest + "/0/public/SystemStatus")
         assert json.loads(status.content)["result"]["status"] == "maintenance"
+
+
+def test_a_session_may_be_ended_and_what_was_subscribed_to_with_it_goes_on() -> None:
+    world, trader = market()
+    world.venue.perform(EndSessions(api_key=DEFAULT_KEY), world.now_ns)
+    error = trader.refused("add_order", **trader.order("buy", 90.0, 0.5))
+    assert error == "ESession:Invalid session"
+    before = len(trader.reports())
+    order = {"pair": "XBTUSD", "type": "buy", "ordertype": "limit", "price": "90", "volume": "0.5"}
+    ask = AskElsewhere(api_key=DEFAULT_KEY, method="AddOrder", parameters=order)
+    world.venue.perform(ask, world.now_ns)
+    assert len(trader.reports()) > before
+
+
+def test_a_key_may_be_used_elsewhere_by_a_clock_that_is_ahead() -> None:
+    world, _ = market()
+    world.venue.perform(UseNonce(api_key=DEFAULT_KEY, ahead_s=60), world.now_ns)
+    assert world.error("OpenOrders") == "EAPI:Invalid nonce"
+    used = (world.now_ns + 60 * 10**9) // 1_000
+    assert world.venue.exchange.keys[DEFAULT_KEY].nonce == used
