@@ -14,6 +14,7 @@ import os
 import ssl
 import statistics
 import tempfile
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -366,6 +367,9 @@ class _Dialled:
     def on_dial_failed(self, line: int, reason: str, retry_ns: int) -> None:
         self.failure = reason
         self.told.set()
+
+    def on_dial_refused(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        """The failure that follows says it."""
 
 
 async def _check_line(

@@ -27,7 +27,7 @@ from core.io.guardian import (
     Lifeline,
     parent_pidfd,
 )
-from core.io.hang import ASK, hung_in, read_stack
+from core.io.hang import ASK, bound_stacks, hung_in, read_stack
 from core.io.rest import Carrier, RestClient
 from core.io.scope_lock import holder
 from core.io.tls import trust
@@ -138,6 +138,7 @@ async def _show(charge: Charge, log: GuardianLog) -> None:
     """Say that the trading process hangs, and where."""
     state = _state(charge.pid)
     if state != STOPPED:
+        bound_stacks(Path(charge.stacks))
         with suppress(OSError):
             os.kill(charge.pid, ASK)
         await trio.sleep(STACK_S)

@@ -604,10 +604,15 @@ class Engine:
         body: bytes,
         now_ns: int,
     ) -> None:
-        """A REST request was answered; ``status`` 0 says that it was not, and ``body`` why."""
+        """A REST request was answered; ``status`` 0 says that it was not, and ``body`` why.
+
+        ``request_id`` 0 stands for a dial: its upgrade was refused for too many requests.
+        """
         answer = Answer(request_id, status, dict(headers), body)
         self._record(Kind.ANSWER, 0, now_ns, pack(answer))
         self._begin_turn(now_ns)
+        if not request_id:
+            self.replies.dial_refused(status, headers, body)
         asked = self.replies.answered(request_id, status)
         if asked is not None:
             reply = self.replies.read(asked, status, headers, body)

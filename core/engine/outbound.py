@@ -114,7 +114,7 @@ class Door(Protocol):
         ...
 
     def hold_dials(self, until_ns: int) -> None:
-        """Dial no line before that time: the venue has banned us."""
+        """Dial no line before that time: the venue has banned us, or takes no connection."""
         ...
 
     def stop(self, why: str) -> None:
@@ -333,8 +333,8 @@ class Outbound:
         be waited for is dated by it.
         """
         self._throttle.moved(by_ns, now_ns + self._clock.offset_ns)
-        if self._throttle.banned_until_ns:
-            self._door.hold_dials(self._throttle.banned_until_ns - self._clock.offset_ns)
+        if self._throttle.dials_from_ns:
+            self._door.hold_dials(self._throttle.dials_from_ns - self._clock.offset_ns)
 
     def pong(self, link: int, payload: bytes, now_ns: int) -> None:
         """Answer a ping; where the venue takes no more frames now, the newest one, once it does."""

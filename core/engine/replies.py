@@ -20,6 +20,7 @@ from core.model.commands import (
     Cancel,
     CancelAll,
     CancelMany,
+    FetchTime,
     Place,
     PlaceMany,
     QueryOrder,
@@ -27,6 +28,7 @@ from core.model.commands import (
 )
 from core.model.errors import RemoteFault
 from core.model.events import (
+    NO_REQUEST,
     AccountReport,
     Counted,
     Event,
@@ -42,7 +44,7 @@ from core.state.chatter import Kinds
 from core.state.counts import Counts
 from core.state.hops import Hops
 from core.state.inflight import Asked
-from core.state.throttle import NEVER_NS, Throttle
+from core.state.throttle import BAN_NS, COOL_DOWN_NS, NEVER_NS, Throttle
 from core.state.venue_clock import VenueClock
 
 OF_ORDERS = frozenset((Place, PlaceMany, Replace, Amend, Cancel, CancelMany))
@@ -50,6 +52,15 @@ OF_ORDERS = frozenset((Place, PlaceMany, Replace, Amend, Cancel, CancelMany))
 
 _CANCELS = frozenset((Cancel, CancelAll, CancelMany))
 _PLACES = frozenset((Place, PlaceMany, Replace))
+
+BANNED_STATUS = 418
+"""HTTP status of a ban, by the one convention that there is."""
+
+TOO_MANY = frozenset((BANNED_STATUS, 429))
+"""What an HTTP upgrade is refused with where there were too many requests."""
+
+MAX_WAIT_DIGITS = 7
+"""Digits of a wait in seconds that is believed: some hundred days, and the throttle bounds it."""
 
 _DONE = Verdict.DONE  # bound once: every reply is asked
 
@@ -132,6 +143,28 @@ class Replies:
             self._say(kind, f"answer to {kind}: {fault}")
             return None
 
+    def dial_refused(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        """A connection was refused for too many requests: obey that everywhere for as long as told.
+
+        Cancels go on by whatever way is open: where the venue refuses those, too, it says so.
+        """
+        try:
+            told = self._adapter.answer(FetchTime(), NO_REQUEST, status, headers, body)
+        except RemoteFault:
+            told = Reply(request_id=NO_REQUEST, verdict=Verdict.UNKNOWN)
+        usual_ns = _wait_ns(headers) or (BAN_NS if status == BANNED_STATUS else COOL_DOWN_NS)
+        venue_ns = self._turn.now_ns + self._clock.offset_ns
+        said_ns = 0 if self._clock.known else told.said_ns
+        self._throttle.refuse_dials(told.retry_ns, usual_ns, venue_ns, said_ns)
+        from_ns = self._throttle.dials_from_ns - self._clock.offset_ns
+        self._door.hold_dials(from_ns)
+        for_s = (from_ns - self._turn.now_ns) / NS_PER_S
+        name = f"HTTP {status} {told.text}".rstrip()[:80]
+        text = (
+            f"the venue takes no connection ({name}): nothing but cancels leaves for {for_s:.0f} s"
+        )
+        self._say(name, text)
+
     def lost(self, line: int) -> list[Asked]:
         """Return what was asked on a line that is gone: it will not be answered."""
         return self._outbound.inflight.lost(line)
@@ -197,7 +230,7 @@ class Replies:
         elif reply.verdict is Verdict.BANNED:
             self._throttle.ban(reply.retry_ns, venue_ns, said_ns)
             self._outbound.withhold()
-            self._door.hold_dials(self._throttle.banned_until_ns - self._clock.offset_ns)
+            self._door.hold_dials(self._throttle.dials_from_ns - self._clock.offset_ns)
             self._say(name, f"banned by the venue: {name}")
         elif reply.verdict is Verdict.FATAL:
             self._say(name, f"refused for good: {name}")
@@ -206,6 +239,13 @@ class Replies:
         line = self._kinds.line(kind, text, self._turn.now_ns)
         if line:
             self._door.log(line)
+
+
+def _wait_ns(headers: Mapping[str, str]) -> int:
+    """Return how long ``retry-after`` has one wait (RFC 9110, 10.2.3), 0 where it says nothing."""
+    text = headers.get("retry-after", "")
+    legal = text.isascii() and text.isdigit() and len(text) <= MAX_WAIT_DIGITS
+    return int(text) * NS_PER_S if legal else 0
 
 
 def _latest_ns(reply: Reply) -> int:

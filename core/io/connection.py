@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from random import Random
 from typing import Final, NamedTuple, NoReturn, Protocol
@@ -30,7 +30,7 @@ from core.io.tls import TlsClient, distrust
 from core.io.transport import READ_BYTES, TcpTransport, TlsTransport, Transport
 from core.model.errors import ConnectionLost, HandshakeRefused, Misuse, RemoteFault, Untrusted
 from core.model.venue import Line
-from core.protocols.websocket_handshake import ClientHandshake, Upgraded
+from core.protocols.websocket_handshake import ClientHandshake, Upgraded, UpgradeRefused
 
 DIAL_S: Final = 10.0
 """Name, TCP, TLS and upgrade together: five round trips around the world, and a slow resolver."""
@@ -71,6 +71,10 @@ class Lines(Protocol):
 
     def on_dial_failed(self, line: int, reason: str, retry_ns: int) -> None:
         """Take note that a dial failed, and after which time it is tried again."""
+        ...
+
+    def on_dial_refused(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        """Take note that the venue takes no connection: there were too many requests."""
         ...
 
 
@@ -133,6 +137,8 @@ async def keep(
             reason, least_s = f"no open session within {DIAL_S:.0f} s", 0.0
         except HandshakeRefused as error:
             reason, least_s = str(error), _least_wait_s(error)
+            if isinstance(error, UpgradeRefused) and error.status in REFUSED_WAIT_S:
+                loop.post(partial(lines.on_dial_refused, error.status, error.texts, error.body))
         except Untrusted:
             raise
         except (RemoteFault, OSError, trio.BrokenResourceError) as error:

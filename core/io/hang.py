@@ -16,6 +16,7 @@ import re
 import signal
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Final, Self
@@ -35,6 +36,9 @@ LEAVE: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 MAX_STACK_BYTES: Final = 65_536
 """So much of the file's end is read; a stack of a hundred frames has 10 kB."""
+
+MOST_BYTES: Final = 1 << 20
+"""Beyond it the file is begun anew before the next stack is asked for: a hundred of the largest."""
 
 _FRAME: Final = re.compile(r'File "([^"]*)", line (\d+|\?\?\?) in (.*)')
 _CALLBACKS: Final = "core/engine/callbacks.py"
@@ -84,6 +88,13 @@ def read_stack(path: Path) -> str:
             return file.read(MAX_STACK_BYTES).decode(errors="replace")
     except OSError:
         return ""
+
+
+def bound_stacks(path: Path) -> None:
+    """Begin a file of stacks anew where it has grown too long: a loop may hang again and again."""
+    with suppress(OSError):
+        if path.stat().st_size > MOST_BYTES:
+            os.truncate(path, 0)
 
 
 def hung_in(stacks: str) -> str:

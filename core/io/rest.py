@@ -25,6 +25,7 @@ from core.io.loop import HotLoop
 from core.io.tls import distrust
 from core.model.errors import Untrusted
 from core.model.venue import HttpAnswer, HttpRequest, Signed, Signer
+from core.model.wording import web_page
 
 MAX_BODY_BYTES: Final = 32 * 1024 * 1024
 """Most of a body that is taken: the largest known, all of a big venue's symbols with their
@@ -54,6 +55,11 @@ PATIENCE_S: Final = 2.0
 """Where signed requests go one after the other, this is how long one may take once a cancel waits
 behind it: many times what an answer takes, and few of them fit into a cancel's own time. A question
 that is given up so is asked again; what became of a cancel is asked for."""
+
+
+_REFUSED: Final = 400
+"""From this status on it is the status that counts, whatever page comes with it. Below, a page says
+nothing about what was asked: nobody knows whether the venue has seen it."""
 
 
 class RestClient:
@@ -123,7 +129,9 @@ class RestClient:
                     body += piece
             if size > MAX_BODY_BYTES:
                 return _nothing(f"the answer has more than {MAX_BODY_BYTES} bytes")
-            return HttpAnswer(response.status_code, headers, bytes(body))
+            answer = HttpAnswer(response.status_code, headers, bytes(body))
+            page = web_page(answer.status, answer.body) if answer.status < _REFUSED else ""
+            return _nothing(page) if page else answer
 
 
 class Carrier:

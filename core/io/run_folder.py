@@ -21,15 +21,19 @@ from msgspec import Struct
 
 from core.io.disk import DISK
 from core.io.hang import STACKS
+from core.io.run_log import KEPT, older
 from core.model.errors import BadConfig
 from core.state.journal import Header
+
+LOG: Final = "run.log"
 
 FILES: Final = (
     "lock",
     "boot",
     "boot.new",
     "config.toml",
-    "run.log",
+    LOG,
+    *(older(Path(LOG), number).name for number in range(1, KEPT + 1)),
     "hops.hlog",
     "hops.1.hlog",
     "guardian.log",
@@ -74,7 +78,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.hop_log = path / "hops.hlog"
-        self.log = path / "run.log"
+        self.log = path / LOG
         self.config = path / "config.toml"
         self.stacks = path / STACKS
         self._owner = path / "owner.json"

@@ -1,4 +1,4 @@
-"""The run's log: lines for people, in RUNDIR/run.log.
+"""The run's log: lines for people, in RUNDIR/run.log, and the files before it.
 
 Here lives the file and nothing that decides what is worth a line. Lines are collected in memory
 and written once in a while, so that a turn of the hot loop pays for an append to a list only. The
@@ -11,6 +11,7 @@ import contextlib
 from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from core.io.disk import DISK, Disk
 from core.model.units import NS_PER_S, NS_PER_US
@@ -23,11 +24,28 @@ MAX_TEXT = 2_000
 """Characters of one line: what a venue or a strategy says must not fill the disk."""
 
 
-class RunLog:
-    """Appends lines to a log file."""
+MAX_BYTES: Final = 16 * 1024 * 1024
+"""Of one file: some 150,000 lines, and an ordinary day has a few hundred."""
 
-    def __init__(self, path: Path, *, disk: Disk = DISK) -> None:
+KEPT: Final = 3
+"""Files that are kept beside the present one, ``run.1.log`` being the newest of them: with it they
+take 64 MB, whatever a run, a venue or a strategy says."""
+
+
+def older(path: Path, number: int) -> Path:
+    """Return what a log is called once so many have followed it."""
+    return path.with_name(f"{path.stem}.{number}{path.suffix}")
+
+
+class RunLog:
+    """Appends lines to a log file, and puts it aside where it has grown too long."""
+
+    def __init__(self, path: Path, *, disk: Disk = DISK, max_bytes: int = MAX_BYTES) -> None:
+        self._path = path
+        self._disk = disk
+        self._max_bytes = max_bytes
         self._file = disk.append(path)
+        self._bytes = _size(path)
         self._lines: deque[bytes] = deque(maxlen=MAX_LINES)
         self._lost = 0
 
@@ -42,6 +60,8 @@ class RunLog:
 
     def flush(self) -> None:
         """Write the lines kept; those that a full or failing disk does not take stay kept."""
+        if self._bytes >= self._max_bytes:
+            self._put_aside()
         lines = self._lines
         if self._lost:
             lines[0] = f"{self._lost} lines were lost here\n".encode() + lines[0]
@@ -51,11 +71,38 @@ class RunLog:
             written = self._file.write(data) if data else 0
         except OSError:
             return
+        self._bytes += written
         lines.clear()
         if written < len(data):
             lines.append(data[written:])
+
+    def _put_aside(self) -> None:
+        """Begin a new file; where the disk does not allow it the present one goes on, until then.
+
+        The guardian may have begun it: it appends by name what the run cannot say itself.
+        """
+        path = self._path
+        try:
+            if _size(path) >= self._max_bytes:
+                for number in range(KEPT, 0, -1):
+                    before = older(path, number - 1) if number > 1 else path
+                    with contextlib.suppress(FileNotFoundError):
+                        before.replace(older(path, number))
+            fresh = self._disk.append(path)
+        except OSError:
+            return
+        with contextlib.suppress(OSError):
+            self._file.close()
+        self._file, self._bytes = fresh, _size(path)
 
     def close(self) -> None:
         self.flush()
         with contextlib.suppress(OSError):
             self._file.close()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

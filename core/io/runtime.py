@@ -36,11 +36,12 @@ from core.io.run_log import RunLog
 from core.io.tls import trust
 from core.io.transport import Transport
 from core.model.errors import JournalFailed, Untrusted
+from core.model.events import NO_REQUEST
 from core.model.halts import WHOLE_RUN, Halt, HaltKind
 from core.model.units import NS_PER_S
 from core.model.venue import HttpRequest, Line, Signer, WireRequest
 from core.model.views import SessionState
-from core.model.wording import order_text
+from core.model.wording import order_text, web_page
 from core.state.hops import FOLD_LIMIT, HOPS, Hops
 from core.state.journal import Kind
 
@@ -279,6 +280,9 @@ class Runtime:
         self.troubles[self._name(link)] = f"is not reached: {reason}"
         self.log(f"{self._name(link)}: {reason}; again in {retry_ns / NS_PER_S:.1f} s")
 
+    def on_dial_refused(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.engine.on_answer(NO_REQUEST, status, headers, body, self.now_ns())
+
     def _name(self, link: int) -> str:
         return f"line {self._line(link).name}"
 
@@ -291,6 +295,8 @@ class Runtime:
         self.heard = self.heard or bool(status)
         if not status:
             self._rest_fails(f"is not reached: {body.decode(errors='replace')}")
+        elif page := web_page(status, body):
+            self._rest_fails(f"is not reached: {page}")
         elif status >= _NOT_THE_VENUE and not len(self.engine.table):
             self._rest_fails(f"answers HTTP {status}")
         else:

@@ -6,6 +6,9 @@ units, indexes and names of our own classes never leave through here.
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from core.model.events import Side
 from core.model.instrument import Instrument
 from core.model.units import NS_PER_S
@@ -67,3 +70,29 @@ def listed(texts: list[str]) -> str:
     shown = "; ".join(texts[:MOST_NAMED])
     more = len(texts) - MOST_NAMED
     return f"{shown}; and {more} more" if more > 0 else shown
+
+
+MOST_OF_A_PAGE: Final = 4_096
+"""Bytes of a page in which its title is looked for; it stands near the top."""
+
+MAX_TITLE: Final = 80
+"""Characters of a title that are shown."""
+
+_TITLE: Final = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
+
+
+def web_page(status: int, body: bytes) -> str:
+    """Say that a web page came in the venue's place, "" where a body is none.
+
+    No venue's answer begins with ``<``: that is somebody else's, for people to read.
+    """
+    start = body[:MOST_OF_A_PAGE].lstrip()
+    if not start.startswith(b"<"):
+        return ""
+    found = _TITLE.search(start.decode("utf-8", "replace"))
+    title = plain(" ".join(found[1].split())[:MAX_TITLE]) if found else ""
+    named = f' "{title}"' if title else ""
+    return (
+        f"a web page{named} comes in the venue's place (HTTP {status}): a proxy or firewall in "
+        "between, or the venue is in maintenance"
+    )

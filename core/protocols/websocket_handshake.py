@@ -17,6 +17,7 @@ from typing import Final
 import h11
 
 from core.model.errors import ConnectionLost, HandshakeRefused, Malformed, Misuse
+from core.model.wording import web_page
 from core.protocols.websocket import DeflateParams
 
 __all__ = ["ClientHandshake", "UpgradeRefused", "Upgraded"]
@@ -46,7 +47,7 @@ class UpgradeRefused(HandshakeRefused):
     """
 
     def __init__(self, status: int, headers: Headers, body: bytes) -> None:
-        said = body.decode("utf-8", "replace").strip()
+        said = web_page(status, body) or body.decode("utf-8", "replace").strip()
         super().__init__(
             f"the server refused the upgrade with status {status}" + (f": {said}" if said else ""),
             status=status,
@@ -54,6 +55,11 @@ class UpgradeRefused(HandshakeRefused):
         )
         self.headers = headers
         self.body = body
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The headers as ``core.model.venue.HttpAnswer`` has them."""
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers}
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,10 +121,12 @@ class Throttle:
         "_links",
         "_published",
         "_scoped",
+        "_shut",
         "_whole",
         "banned_until_ns",
         "cancels_from_ns",
         "cooling_until_ns",
+        "dials_from_ns",
         "keeps",
     )
 
@@ -135,7 +137,9 @@ class Throttle:
         """From then on cancels are sent while nothing else is: the venue has throttled them too."""
         self.banned_until_ns = 0
         """Until then nothing at all is sent."""
-        self._cooling, self._ban = Silence(), Silence()
+        self.dials_from_ns = 0
+        """From then on connections are dialled; 0 where nothing forbids it."""
+        self._cooling, self._ban, self._shut = Silence(), Silence(), Silence()
         self.keeps: Mapping[str, Scope] = {}
         """Kinds that keep back what it would cost to cancel all that is open: on the account, or on
         the instrument. ``take`` is told how much that is."""
@@ -389,6 +393,15 @@ class Throttle:
         self._ban.keep(until_ns, BAN_NS, now_ns, said_ns)
         self._keep_silence()
 
+    def refuse_dials(self, until_ns: int, usual_ns: int, now_ns: int, said_ns: int = 0) -> None:
+        """Dial nothing until ``until_ns``, for ``usual_ns`` where that is 0, and send nothing but
+        cancels: venues count by address, whatever it was that they have refused.
+
+        ``said_ns``: see ``Silence.keep``.
+        """
+        self._shut.keep(until_ns, min(usual_ns, LONGEST_NS), now_ns, said_ns)
+        self._keep_silence()
+
     def moved(self, by_ns: int, now_ns: int) -> None:
         """The venue's clock was measured anew: it is ``now_ns``, so much later than we had thought.
 
@@ -400,10 +413,12 @@ class Throttle:
                 meter.moved(by_ns, now_ns)
         self._cooling.moved(by_ns)
         self._ban.moved(by_ns)
+        self._shut.moved(by_ns)
         if self.cancels_from_ns:
             self.cancels_from_ns += by_ns
         self._keep_silence()
 
     def _keep_silence(self) -> None:
         self.banned_until_ns = self._ban.until_ns
-        self.cooling_until_ns = max(self._cooling.until_ns, self.banned_until_ns)
+        self.dials_from_ns = max(self._ban.until_ns, self._shut.until_ns)
+        self.cooling_until_ns = max(self._cooling.until_ns, self.dials_from_ns)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import msgspec
+import pytest
 
-from core.model.events import BudgetUse, Costs, Reply, Side, Verdict
+from core.model.events import NO_REQUEST, BudgetUse, Costs, Reply, Side, Verdict
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.views import Refusal, RefusalReason
 from core.state import hops as hop
 from core.state.inflight import REST
 from core.state.orders import Order
+from core.state.throttle import BAN_NS, COOL_DOWN_NS
 from tests.world.test_recovery import TRADE, World, refusing, world
 from tools.world.tank import LATENCY_NS
 
@@ -184,3 +186,44 @@ def test_the_time_to_an_answer_is_measured_for_orders_and_for_cancels_apart():
     w.run(0.1)
     round_trip_ns = 2 * LATENCY_NS
     assert measuring.noted == [(hop.ORDER_ACK, round_trip_ns), (hop.CANCEL_ACK, round_trip_ns)]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "seconds"),
+    [
+        (429, {"retry-after": "30"}, b"<html>slow down</html>", 30),
+        (418, {"retry-after": "7200"}, b"", 7_200),
+        (418, {}, b'{"code":-1003,"msg":"IP(1.2.3.4) banned until %d."}', 300),
+        (429, {}, b"", COOL_DOWN_NS / NS_PER_S),
+        (418, {}, b"", BAN_NS / NS_PER_S),
+    ],
+)
+def test_a_handshake_refused_for_too_many_requests_holds_all_but_cancels_for_as_long_as_told(
+    status: int, headers: dict[str, str], body: bytes, seconds: float
+):
+    w = world()
+    order = w.buy()
+    w.run(0.1)
+    began_ns, asked = w.now_ns, len(w.asked)
+    if b"%d" in body:
+        body %= (w.now_ns + w.skew_ns) // NS_PER_MS + int(seconds * 1_000)
+    w.engine.on_answer(NO_REQUEST, status, headers, body, w.now_ns)
+    assert w.held_until_ns - began_ns == pytest.approx(seconds * NS_PER_S, abs=NS_PER_S)
+    assert "the venue takes no connection" in w.log_lines[-1]
+    assert refused(w._place(Side.BUY, 6_488_000, 1_000)) is RefusalReason.VENUE_LIMIT
+    w.cancel(order)
+    w.run(20)
+    assert order.state.terminal, "cancels have an open way"
+    assert [request for request in w.asked[asked:] if not request.cancels] == []
+
+
+def test_a_handshake_that_is_refused_makes_no_ban_shorter():
+    w = world()
+    body = b'{"code":-1003,"msg":"banned","data":{"retryAfter":%d}}' % (
+        (w.now_ns + w.skew_ns) // NS_PER_MS + 900_000
+    )
+    w.say(TRADE, 1, b'{"id":"q999","status":418,"error":' + body + b"}")
+    w.run(0.1)
+    until_ns = w.held_until_ns
+    w.engine.on_answer(NO_REQUEST, 429, {"retry-after": "5"}, b"", w.now_ns)
+    assert w.held_until_ns == until_ns

@@ -202,12 +202,16 @@ class Auditor:
         """Our side sends a request over REST."""
         self.weight.on_clock(now_ns, skew_ns)
         self.line.check_ban(request.path, now_ns)
+        # Without the venue's time it takes no cancel either: that is asked for all the same.
+        if not request.cancels and self.dialect.rest_kind(request.path) != "time":
+            self.line.check_shut(request.path, now_ns)
         self.weight.on_rest(request, now_ns)
         self.answers.on_rest(request, now_ns)
 
     def on_dialled(self, now_ns: int) -> None:
         """Our side dials a line."""
         self.line.check_ban("a dial", now_ns)
+        self.line.check_shut("a dial", now_ns)
 
     def on_read(self, private: bool, data: bytes, now_ns: int, skew_ns: int, link: int) -> None:
         """Bytes reach our side; what they allow may be done within the same turn."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final, cast
 
 from core.engine.engine import Engine
+from core.model.events import NO_REQUEST
 from core.model.halts import HaltKind
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.protocols.websocket import CLOSE
@@ -18,7 +19,7 @@ from tools.world.anywhere import later_ns, logged, redialled, understood
 from tools.world.dialect import MARKET, TRADE
 from tools.world.everywhere import SHARED
 from tools.world.strikes import Fault, Struck, by_number
-from tools.world.tank import Message, server_frame
+from tools.world.tank import REDIAL_NS, Message, server_frame
 from tools.world.variety import MIDNIGHT_NS
 from tools.world.world import Change, World
 
@@ -107,6 +108,27 @@ def close_politely(w: World) -> Struck | None:
         return None
     w.say_past(Message(line, CLOSE, b"\x03\xe9"))
     return Struck(None, redialled(w, line))
+
+
+def throttle_handshake(w: World) -> Struck | None:
+    """A line is lost, and whoever dials it again is told that there were too many requests."""
+    draw = w.draw.faults
+    line = draw.choice((MARKET, TRADE))
+    if line not in w.links:
+        return None
+    seconds, status = draw.randint(3, 9), draw.choice((418, 429))
+    said, back = logged(w, "the venue takes no connection"), redialled(w, line)
+    w.closed_lines.add(line)
+    w.cut(line)
+
+    def refuse() -> None:
+        w.closed_lines.discard(line)
+        w.auditor.line.on_shut(w.now_ns + seconds * NS_PER_S)
+        w.engine.on_answer(NO_REQUEST, status, {"retry-after": str(seconds)}, b"", w.now_ns)
+
+    w.at_boot(REDIAL_NS, lambda: w.enter(refuse))
+    w.strikes.last(seconds + 1.0)
+    return Struck(None, lambda: said() and back(), seconds + 20.0)
 
 
 # -- time, disk, process ---------------------------------------------------------------------
@@ -331,6 +353,7 @@ OWN: Final = (
     Fault(20, "closed", 0.1, close_politely),
     Fault(23, "shutdown", 0.1, shutdown),
     Fault(43, "private_down", 0.1, private_down),
+    Fault(39, "handshake_throttled", 0.05, throttle_handshake),
     Fault(47, "disk_full", 0.03, fill_disk),
     Fault(48, "crash", 0.4, crash),
     Fault(48, "crash_near_midnight", 1.0, crash_near_midnight),

@@ -490,6 +490,9 @@ class Outside:
         elif what == "depth":
             self.auditor.line.on_snapshot(symbol)
 
+    def on_shut(self, headers: Mapping[str, str]) -> None:
+        self.auditor.line.on_shut(self.now_ns + int(headers["retry-after"]) * NS_PER_S)
+
     def on_up(self, link: int) -> None:
         line = link % len(HOSTS)
         wire = self._wires[link] = self.network.newest[HOSTS[line]]

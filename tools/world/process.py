@@ -55,6 +55,10 @@ class Watcher(Protocol):
     def on_answer(
         self, request_id: int, status: int, headers: Mapping[str, str], body: bytes
     ) -> None: ...
+    def on_shut(self, headers: Mapping[str, str]) -> None:
+        """Our side is told at a handshake that there were too many requests."""
+        ...
+
     def on_up(self, link: int) -> None: ...
     def on_drop(self, link: int) -> None:
         """Our side closes a connection itself."""
@@ -167,6 +171,11 @@ class Watched(Runtime):
         if not self.dead:
             self.watcher.on_answer(request_id, status, headers, body)
         super()._on_answer(request_id, status, headers, body)
+
+    def on_dial_refused(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        if not self.dead:
+            self.watcher.on_shut(headers)
+        super().on_dial_refused(status, headers, body)
 
     def stop(self, why: str) -> None:
         self.watcher.on_stop(why)

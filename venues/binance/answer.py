@@ -52,6 +52,7 @@ from core.model.events import (
     Verdict,
 )
 from core.model.units import NS_PER_MS, parse_decimal
+from core.model.wording import web_page
 from venues.binance import facts, rules, schema, verdicts
 from venues.binance.decode import Decoder, failure
 from venues.kit.headers import count, retry_ns, said_ns
@@ -93,6 +94,8 @@ def answer(
         reply = failure(
             request_id, status, _error(body), budgets, retry_ns(headers), said_ns(headers)
         )
+        if not reply.text:
+            reply = msgspec.structs.replace(reply, text=web_page(status, body))
         return _name_symbols(reply, symbols) if isinstance(command, FetchInstruments) else reply
     try:
         proved = _facts(decode, symbols, command, body)

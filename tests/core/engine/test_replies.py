@@ -31,7 +31,7 @@ class House:
         self.inflight.add(self.asked)
         parts: dict[str, Any] = {
             "adapter": SimpleNamespace(answer=self._answer),
-            "throttle": SimpleNamespace(ban=self._ban, learn=self._learn, banned_until_ns=0),
+            "throttle": SimpleNamespace(ban=self._ban, learn=self._learn, dials_from_ns=0),
             "outbound": SimpleNamespace(inflight=self.inflight, withhold=lambda: None),
             "hops": None,
             "door": SimpleNamespace(log=self.log.append, hold_dials=self.held_ns.append),

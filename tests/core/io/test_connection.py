@@ -6,7 +6,7 @@ import base64
 import hashlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
@@ -56,6 +56,9 @@ class Told:
 
     def on_dial_failed(self, line: int, reason: str, retry_ns: int) -> None:
         self._note("failed", (reason, retry_ns))
+
+    def on_dial_refused(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self._note("refused", (status, headers.get("retry-after"), body))
 
     def what(self) -> list[tuple[str, object]]:
         return [(what, detail) for _, what, detail in self.all]
@@ -332,6 +335,40 @@ async def test_cancelling_closes_the_connection(autojump_clock: MockClock, scene
 
 
 # -- failed dials ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("status", "told"), [(418, True), (429, True), (403, False)])
+async def test_a_dial_refused_for_too_many_requests_is_told_with_all_that_came(
+    autojump_clock: MockClock, scene: Scene, status: int, told: bool
+) -> None:
+    async def refuse(stream: trio.abc.Stream) -> None:
+        await stream.receive_some(1000)
+        await stream.send_all(
+            b"HTTP/1.1 %d No\r\nRetry-After: 30\r\nContent-Length: 2\r\n\r\n{}" % status
+        )
+
+    scene.start(refuse)
+    await scene.told.hear("failed")
+    found = [detail for what, detail in scene.told.what() if what == "refused"]
+    assert found == ([(status, "30", b"{}")] if told else [])
+
+
+async def test_a_page_at_the_handshake_is_named_as_one(
+    autojump_clock: MockClock, scene: Scene
+) -> None:
+    page = b"<html><head><title>Scheduled\n maintenance</title></head>" + b"x" * 500
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(page)
+
+    async def show(stream: trio.abc.Stream) -> None:
+        await stream.receive_some(1000)
+        await stream.send_all(head + page)
+
+    scene.start(show)
+    await scene.told.hear("failed")
+    [(_, detail)] = scene.told.what()
+    assert isinstance(detail, tuple)
+    assert 'a web page "Scheduled maintenance" comes in the venue\'s place (HTTP 200)' in detail[0]
+    assert "<" not in detail[0]
 
 
 async def test_failed_dials_are_told_and_tried_after_the_wait_that_was_told(

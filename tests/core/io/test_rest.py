@@ -121,6 +121,15 @@ async def test_an_error_status_is_an_answer(server: Server) -> None:
     assert (await ask(url))[0::2] == (403, b"<html>")
 
 
+@pytest.mark.parametrize("status", [b"200 OK", b"302 Found"])
+async def test_a_page_in_the_venues_place_is_no_answer(server: Server, status: bytes) -> None:
+    page = b"<html><title>Log in to the network</title></html>"
+    url = await server.start(server.says(reply(page, status=status)))
+    found = await ask(url)
+    assert (found.status, found.headers) == (0, {})
+    assert b'a web page "Log in to the network" comes in the venue\'s place' in found.body
+
+
 async def test_a_signed_target_is_sent_byte_for_byte(server: Server) -> None:
     target = '/api/v3/order?symbols=["BTCUSDT"]&price=1.50&x=%22a%22+b~&signature=0f'
     url = await server.start(server.says(reply(b"")))

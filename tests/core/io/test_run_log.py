@@ -60,3 +60,54 @@ def test_whatever_text_is_logged_is_one_line_that_no_terminal_obeys(tmp_path: Pa
     assert (tmp_path / "run.log").read_text() == (
         "1970-01-01T00:00:00.000000Z half a letter \\udcff, a break, \\x1b[2Jcleared\\r, ä stays\n"
     )
+
+
+def said(path: Path) -> list[str]:
+    return [line.split()[1] for line in path.read_text().splitlines()]
+
+
+def test_a_log_that_has_grown_too_long_is_put_aside_and_only_the_newest_are_kept(
+    tmp_path: Path,
+) -> None:
+    log = RunLog(tmp_path / "run.log", max_bytes=50)
+    for number in range(20):
+        log.write(0, str(number))
+        log.flush()
+    log.close()
+    names = ["run.3.log", "run.2.log", "run.1.log", "run.log"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+    kept = [number for name in names for number in said(tmp_path / name)]
+    assert kept == [str(number) for number in range(20 - len(kept), 20)], "the newest, in order"
+    assert all((tmp_path / name).stat().st_size < 50 + 40 for name in names)
+
+
+def test_a_log_of_an_earlier_boot_counts_towards_the_bound(tmp_path: Path) -> None:
+    path = tmp_path / "run.log"
+    path.write_bytes(b"x" * 60)
+    log = RunLog(path, max_bytes=50)
+    log.write(0, "new")
+    log.close()
+    assert (tmp_path / "run.1.log").read_bytes() == b"x" * 60
+    assert said(path) == ["new"]
+
+
+def test_a_disk_that_takes_no_new_file_stops_no_log(tmp_path: Path) -> None:
+    class NoNewFile(Disk):
+        full = False
+
+        def append(self, path: Path) -> Appended:
+            if self.full:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().append(path)
+
+    disk = NoNewFile()
+    log = RunLog(tmp_path / "run.log", disk=disk, max_bytes=50)
+    disk.full = True
+    for number in range(4):
+        log.write(0, str(number))
+        log.flush()
+    assert said(tmp_path / "run.1.log") == ["0", "1", "2", "3"], "it goes on where it was"
+    disk.full = False
+    log.write(0, "4")
+    log.close()
+    assert said(tmp_path / "run.log") == ["4"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.model.commands import OrderKind, Place, TimeInForce
 from core.model.events import Side
-from core.model.wording import MOST_NAMED, count_text, listed, order_text, seconds_text
+from core.model.wording import MOST_NAMED, count_text, listed, order_text, seconds_text, web_page
 from core.state.orders import Order
 from tests.strategies.desk import instrument
 
@@ -35,3 +35,13 @@ def test_counts_and_times_are_words() -> None:
     assert count_text(1, "order") == "1 order"
     assert count_text(2, "order") == "2 orders"
     assert seconds_text(1_500_000_000) == "1.5 s"
+
+
+def test_a_web_page_is_named_by_its_title_and_nothing_else_is_one() -> None:
+    said = web_page(502, b"\r\n<!DOCTYPE html><TITLE lang=en> 502\n Bad\x1b[2J Gateway </TITLE>")
+    assert said.startswith(
+        'a web page "502 Bad\\x1b[2J Gateway" comes in the venue\'s place (HTTP 502)'
+    )
+    assert web_page(200, b"<" * 100_000).startswith("a web page comes in")
+    assert not web_page(502, b'{"code":-1001,"msg":"<html>"}')
+    assert not web_page(200, b"")

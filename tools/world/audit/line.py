@@ -79,6 +79,7 @@ class Line(Watch):
         self._proved: set[str] = set()
         self._imaged: set[str] = set()
         self._banned_until_ns = self._ban_before_ns = 0
+        self._shut_until_ns = 0
         self._ears: dict[int, Ear] = {}
         """What takes the frames of each private connection apart."""
         self._slow_until_ns = 0
@@ -94,6 +95,8 @@ class Line(Watch):
     def on_sent(self, request: Request, payload: bytes, now_ns: int) -> None:
         """A request leaves by the private line."""
         self.check_ban(request.method, now_ns)
+        if request.kind != CANCEL:
+            self.check_shut(request.method, now_ns)
         name, places = self.dialect.request_name(payload), request.kind in PLACING
         if name not in self._journaled and not (self._journal_failed and not places):
             self.note("I11", f"{request.method} {name.decode()} leaves before it is journaled")
@@ -105,6 +108,14 @@ class Line(Watch):
         if now_ns < self._banned_until_ns - BAN_TOLERANCE_NS - self.stepped_back_ns:
             left_ms = (self._banned_until_ns - now_ns) // NS_PER_MS
             self.note("I8", f"{what} leaves while a ban has {left_ms} ms to go")
+
+    def check_shut(self, what: str, now_ns: int) -> None:
+        """Nothing but cancels leaves, and nothing is dialled, while the venue takes no connection
+        for too many requests.
+        """
+        if now_ns < self._shut_until_ns - BAN_TOLERANCE_NS - self.stepped_back_ns:
+            left_ms = (self._shut_until_ns - now_ns) // NS_PER_MS
+            self.note("I8", f"{what} leaves, and no connection is taken for {left_ms} ms more")
 
     def _check_whose(self, request: Request) -> None:
         name, order = request.client_id, (request.values.get("symbol", ""), request.number)
@@ -134,6 +145,10 @@ class Line(Watch):
         self._ban(until_ns, now_ns)
         self._ban_before_ns = self._banned_until_ns
 
+    def on_shut(self, until_ns: int) -> None:
+        """Our side is told at a handshake that it has asked for too much."""
+        self._shut_until_ns = max(self._shut_until_ns, until_ns)
+
     def on_stopped(self) -> None:
         """The process does not run for so long that the books it holds are of no use any more."""
         self.stops += 1
@@ -156,11 +171,11 @@ class Line(Watch):
 
     def is_slow(self, now_ns: int) -> bool:
         """Whether our side has good reason to ask for nothing."""
-        return now_ns < max(self._slow_until_ns, self._quiet_until_ns)
+        return now_ns < max(self._slow_until_ns, self._quiet_until_ns, self._shut_until_ns)
 
     def was_banned(self, since_ns: int) -> bool:
         """Whether our side was banned at some moment since then, by what it was told."""
-        return self._quiet_until_ns > since_ns
+        return max(self._quiet_until_ns, self._shut_until_ns) > since_ns
 
     def on_told(self, payload: bytes, now_ns: int) -> None:
         if self.dialect.throttled(payload):
@@ -219,6 +234,7 @@ class Line(Watch):
         self.closed = ""
         self._journal_failed = False
         self._banned_until_ns = self._ban_before_ns = self._quiet_until_ns = 0
+        self._shut_until_ns = 0
         self._untold = True
         self._boots += 1
 

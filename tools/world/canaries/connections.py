@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from core.engine.lines import Lines
 from core.engine.outbound import Outbound
+from core.engine.replies import Replies
 from tools.world.canaries.canary import Canary, Change
 
 
@@ -17,10 +18,18 @@ def _close_first(self: Any, line: int, why: str) -> None:
     self.drop(self._sessions[line].link, why, redial_now=True)
 
 
+def _only_that_line(self: Any, *_: Any) -> None:
+    """The connection that was refused waits by itself."""
+
+
 CANARIES: Final[dict[str, Canary]] = {
     "one_way_for_cancels": Canary(
         "a cancel goes over the trade line, or not at all",
         (Change(Outbound, "_by_rest", _never),),
+    ),
+    "handshake_is_no_word": Canary(
+        "too many requests at a handshake are too many everywhere",
+        (Change(Replies, "dial_refused", _only_that_line),),
     ),
     "break_before_make": Canary(
         "a connection that will end is closed before another is made",
