@@ -159,7 +159,7 @@ class Replies:
         from_ns = self._throttle.dials_from_ns - self._clock.offset_ns
         self._door.hold_dials(from_ns)
         for_s = (from_ns - self._turn.now_ns) / NS_PER_S
-        name = f"HTTP {status} {told.text}".rstrip()[:80]
+        name = f"HTTP {status} {told.words}".rstrip()[:80]
         text = (
             f"the venue takes no connection ({name}): nothing but cancels leaves for {for_s:.0f} s"
         )
