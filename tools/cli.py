@@ -234,13 +234,19 @@ def _module(command: str) -> CommandModule:
 def _run(arguments: Sequence[str]) -> int:
     chosen = arguments[0] if arguments and arguments[0] in COMMANDS else None
     module = _module(chosen) if chosen else None
-    args = _parser(chosen, module).parse_args(arguments)
+    parser, command = _parser(chosen, module)
+    args, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        command.error(f"unrecognized arguments: {' '.join(unknown)}")
     if module is None:
         raise AssertionError("argparse accepts nothing without a command")
     return module.run(args)
 
 
-def _parser(chosen: str | None, module: CommandModule | None) -> argparse.ArgumentParser:
+def _parser(
+    chosen: str | None, module: CommandModule | None
+) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    """Return the parser of the whole line, and the chosen command's own, whose usage is shown."""
     parser = argparse.ArgumentParser(
         prog="hotloop",
         description="A trading core: one strategy, one venue, one pinned event loop.",
@@ -248,6 +254,7 @@ def _parser(chosen: str | None, module: CommandModule | None) -> argparse.Argume
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    own = parser
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, command in COMMANDS.items():
@@ -261,7 +268,8 @@ def _parser(chosen: str | None, module: CommandModule | None) -> argparse.Argume
         )
         if module is not None and name == chosen:
             module.add_arguments(subparser)
-    return parser
+            own = subparser
+    return parser, own
 
 
 def _epilog(example: str) -> str:

@@ -72,6 +72,8 @@ verbs:
 """
 
 
+_ARGUMENTS = {"halt": ("[WHY]",), "set": ("KEY", "VALUE")}
+
 MAX_REASON = 500
 """Characters of a reason for a halt that are sent: a request has room for them in any script."""
 
@@ -90,6 +92,7 @@ def run(args: argparse.Namespace) -> int:
     arguments: list[str] = args.arguments
     if args.verb == "halt":
         arguments = reason(arguments)
+    check_count(args.verb, arguments)
     line = ask(args.run_dir, args.verb, arguments)
     reply = replied(args.run_dir, line)
     if args.json:
@@ -105,6 +108,17 @@ def run(args: argparse.Namespace) -> int:
     if args.verb == "flatten" and reply.ok:
         return follow(args.run_dir, silent=args.json)
     return Exit.OK if reply.ok else Exit.MISUSE
+
+
+def check_count(verb: str, arguments: Sequence[str]) -> None:
+    """Refuse words too many or too few before anything is said: ``flatten BTCUSDT`` would flatten
+    all. Raises ``BadParameter``.
+    """
+    fewest, most = VERBS[verb]
+    if not fewest <= len(arguments) <= most:
+        usage = " ".join(("hotloop ctl RUNDIR", verb, *_ARGUMENTS.get(verb, ())))
+        extra = "" if most else f": it is for the whole run, not for {' '.join(arguments)}"
+        raise BadParameter(f"nothing is done: {verb} takes {most or 'no'} words{extra}; {usage}")
 
 
 def replied(folder: Path, line: bytes) -> Reply:

@@ -32,7 +32,8 @@ from tools.cli import Exit
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``hotloop position``."""
     parser.add_argument("folder", type=Path, metavar="RUNDIR", help="a run folder")
-    actions = parser.add_subparsers(dest="action", metavar="set")
+    actions = parser.add_subparsers(dest="action", metavar="set | moved")
+    actions.add_parser("moved", help="the folder that this one was copied from is gone for good")
     setting = actions.add_parser("set", help="say what is held, as of the next start")
     setting.add_argument("symbol", metavar="SYMBOL", help="as the venue writes it")
     setting.add_argument("size", metavar="SIZE", help="in the base asset; below zero: sold short")
@@ -53,6 +54,8 @@ def run(args: argparse.Namespace) -> int:
             "names as [run] dir is one"
         )
     with RunFolder(args.folder) as folder:
+        if args.action == "moved":
+            print(f"{args.folder}: goes on in the place of {folder.moved()}")
         held = last_boot(folder.path)
         if args.action == "set":
             _check_symbol(args.symbol, held, folder.config)

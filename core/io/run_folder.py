@@ -4,7 +4,8 @@ Here lives what a folder is called by and who may be in it. What is in the files
 they are written: ``journal/`` and ``boot`` in ``journal_file``, ``hops.hlog`` in ``hlog``,
 ``run.log`` in ``run_log``. ``config.toml`` is the configuration of the last boot, and
 ``config-N.toml`` that of boot N, each as it was when the boot started. ``owner.json`` says what
-the folder is bound to: what is held on one account means nothing on another.
+the folder is bound to, and which folder it is: what is held on one account means nothing on
+another, and what is held once is not held in a copy, too.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -58,6 +60,16 @@ class Owner(Struct, frozen=True, kw_only=True):
     strategy: str
     scope: str
     """What every client order id of this account and strategy begins with."""
+
+
+class _Bound(Owner, frozen=True, kw_only=True):
+    """The same, and which folder that is: a copy of it is another one."""
+
+    path: str = ""
+    """Where it was last used, "" where an older hotloop has not noted it."""
+    inode: int = 0
+    """Its number on its disk: it stays as it is where a folder is renamed. The disk's own number is
+    not kept, as it may be another one after each boot of the machine."""
 
 
 def is_run_folder(path: Path) -> bool:
@@ -143,18 +155,19 @@ class RunFolder:
 
     def bind(self, owner: Owner, last: Header | None) -> None:
         """Bind the folder to whoever is its first; raise ``BadConfig`` for everybody else."""
-        if not self.belongs(owner, last):
-            self._write(owner)
+        self.belongs(owner, last)
+        self._write(owner)
 
     def belongs(self, owner: Owner, last: Header | None) -> bool:
         """Return whether the folder is bound already, and that to this owner.
 
         ``last`` is the header of the last journal in it: a folder of an older hotloop says no more.
-        Raises ``BadConfig`` where it is somebody else's.
+        Raises ``BadConfig`` where it is somebody else's, and where it is a copy.
         """
         bound = self._bound()
         if bound is not None:
             self._compare(bound, owner)
+            self._check_place(bound)
         elif last is not None and last.run_id not in ("", owner.scope):
             raise BadConfig(
                 f"run folder {self.path}: it belongs to another venue, environment, account or "
@@ -162,9 +175,25 @@ class RunFolder:
             )
         return bound is not None
 
-    def _bound(self) -> Owner | None:
+    def moved(self) -> str:
+        """Take this folder for the one that it was copied from; return where that was.
+
+        Raises ``BadConfig`` where that is still there, or nothing was copied.
+        """
+        bound = self._bound()
+        if bound is None or not bound.path or bound.path == str(self.path.resolve()):
+            raise BadConfig(f"run folder {self.path}: it is no copy, and nothing has to be said")
+        if self._is_there(bound):
+            raise BadConfig(
+                f"run folder {self.path}: {bound.path} is still there, and could trade on as well; "
+                "remove that one first"
+            )
+        self._write(bound)
+        return bound.path
+
+    def _bound(self) -> _Bound | None:
         try:
-            return msgspec.json.decode(self._owner.read_bytes(), type=Owner)
+            return msgspec.json.decode(self._owner.read_bytes(), type=_Bound)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -182,11 +211,38 @@ class RunFolder:
                     f"configuration's is {is_now}; {_CHOOSE}"
                 )
 
+    def _check_place(self, bound: _Bound) -> None:
+        """Refuse a copy: what was traded is held in both, and what either does is none of the
+        other's. A folder that was renamed is itself.
+        """
+        if not bound.path or bound.path == str(self.path.resolve()):
+            return
+        if self.path.stat().st_ino == bound.inode and not self._is_there(bound):
+            return
+        raise BadConfig(
+            f"run folder {self.path}: it is a copy of {bound.path}, and what is held would be "
+            "traded by both; go on in that one, or choose another [run] dir. Where it was moved "
+            "here from another disk: remove that one, then say hotloop position "
+            f"{self.path} moved"
+        )
+
+    def _is_there(self, bound: _Bound) -> bool:
+        """Whether the folder that this one was is there, and another one than this."""
+        with suppress(OSError):
+            there = os.path.exists(Path(bound.path) / self._owner.name)
+            return there and not os.path.samefile(bound.path, self.path)
+        return False
+
     def _write(self, owner: Owner) -> None:
+        named = {name: getattr(owner, name) for name in Owner.__struct_fields__}
+        path, inode = str(self.path.resolve()), self.path.stat().st_ino
+        bound = _Bound(**named, path=path, inode=inode)
+        if bound == self._bound():
+            return
         fresh = self.path / "owner.new"
         try:
             with fresh.open("wb") as file:
-                file.write(msgspec.json.encode(owner) + b"\n")
+                file.write(msgspec.json.encode(bound) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
             fresh.replace(self._owner)

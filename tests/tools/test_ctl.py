@@ -363,7 +363,7 @@ async def test_half_an_answer_is_none(tmp_path: Path, reply: bytes) -> None:
                 await client.recv(4096)
                 await client.send(reply)
 
-        args = cli._parser("ctl", ctl).parse_args(["ctl", str(tmp_path), "status"])
+        args = cli._parser("ctl", ctl)[0].parse_args(["ctl", str(tmp_path), "status"])
         async with trio.open_nursery() as nursery:
             nursery.start_soon(answer)
             with pytest.raises(ConnectionLost):
@@ -386,6 +386,36 @@ def test_an_unknown_verb_never_leaves(tmp_path: Path, capsys: pytest.CaptureFixt
         cli.main(["ctl", str(tmp_path), "raise-limit"])
     assert end.value.code == 2
     assert "raise-limit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("halt", "-x"),
+        ("halt", "--now", "why"),
+        ("flatten", "--jsn"),
+        ("stop", "-f"),
+        ("flatten", "BTCUSDT"),
+        ("resume", "ETHUSDT"),
+        ("cancel-all", "1", "2"),
+        ("status", "-1"),
+        ("set", "size"),
+        ("set", "size", "1", "2"),
+    ],
+)
+async def test_unknown_flags_and_words_too_many_are_refused_with_the_usage_and_nothing_is_done(
+    tmp_path: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with a_house_in(tmp_path) as house:
+        try:
+            code = await hotloop(tmp_path, *words)
+        except SystemExit as end:
+            code = int(end.code or 0)
+    said = capsys.readouterr().err
+    assert code == 2
+    assert "hotloop ctl" in said
+    assert "RUNDIR" in said
+    assert house.said == []
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -75,6 +77,55 @@ def test_nothing_of_the_key_is_written(tmp_path: Path) -> None:
     with RunFolder(tmp_path) as folder:
         folder.bind(OWNER, None)
     assert "a-key" not in (tmp_path / "owner.json").read_text()
+
+
+def bound(path: Path) -> Path:
+    with RunFolder(path) as folder:
+        folder.bind(OWNER, None)
+    return path
+
+
+def test_a_copy_of_a_folder_is_refused_and_the_original_goes_on(tmp_path: Path) -> None:
+    original, copy = bound(tmp_path / "original"), tmp_path / "copy"
+    shutil.copytree(original, copy)
+    with RunFolder(copy) as folder:
+        with pytest.raises(BadConfig, match=f"it is a copy of {original}.*position .* moved"):
+            folder.bind(OWNER, None)
+        with pytest.raises(BadConfig, match=f"{original} is still there"):
+            folder.moved()
+    bound(original)
+
+
+def test_a_folder_that_was_renamed_is_itself(tmp_path: Path) -> None:
+    original, renamed = bound(tmp_path / "original"), tmp_path / "renamed"
+    original.rename(renamed)
+    bound(renamed)
+    shutil.copytree(renamed, original)
+    with RunFolder(original) as folder, pytest.raises(BadConfig, match=f"a copy of {renamed}"):
+        folder.bind(OWNER, None)
+
+
+def test_a_folder_that_was_moved_to_another_disk_goes_on_once_that_is_said(tmp_path: Path) -> None:
+    original, copy = bound(tmp_path / "original"), tmp_path / "copy"
+    shutil.copytree(original, copy)
+    shutil.rmtree(original)
+    with RunFolder(copy) as folder:
+        with pytest.raises(BadConfig, match="it is a copy of"):
+            folder.bind(OWNER, None)
+        assert folder.moved() == str(original)
+        folder.bind(OWNER, None)
+        with pytest.raises(BadConfig, match="it is no copy"):
+            folder.moved()
+
+
+def test_a_folder_of_an_older_hotloop_notes_where_it_is(tmp_path: Path) -> None:
+    original, copy = tmp_path / "original", tmp_path / "copy"
+    original.mkdir()
+    (original / "owner.json").write_bytes(msgspec.json.encode(OWNER))
+    bound(original)
+    shutil.copytree(original, copy)
+    with RunFolder(copy) as folder, pytest.raises(BadConfig, match="it is a copy of"):
+        folder.bind(OWNER, None)
 
 
 def loop(path: Path) -> None:
