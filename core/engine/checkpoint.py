@@ -75,6 +75,12 @@ class PositionNote(Struct, frozen=True, kw_only=True):
     since_ns: int = 0
     """As of when it was begun or set, by the venue's clock, 0 where that is not known: what was
     traded before by orders that no note tells of is not in it, or counted already."""
+    funding_atoms: int = 0
+    """What holding it was paid for, in atoms of the settlement asset; below zero it has cost."""
+    recent_fundings: dict[str, int] = {}
+    """The newest of those payments, ids and times."""
+    fundings_floor: int | None = None
+    """Up to which time all of them count as known beside those."""
     terms: str | UnsetType = UNSET
     """What its values are counted by (``Contract.terms``), where that is not price times size."""
 

@@ -228,6 +228,9 @@ class Continuity:
             others_floor=self._ledger.floor_under(row.index, others),
             flow_atoms=self._ledger.flow(row),
             since_ns=max(position.since_ns, position.anew_ns),
+            funding_atoms=position.funding_atoms,
+            recent_fundings=position.fundings(checkpoint.RECENT_IDS),
+            fundings_floor=position.fundings_floor(checkpoint.RECENT_IDS),
             terms=row.contract.terms or UNSET,
         )
 
@@ -427,6 +430,9 @@ class Continuity:
             buy_floor=note.buy_floor,
             sell_floor=note.sell_floor,
             since_ns=note.since_ns,
+        )
+        self._positions[instrument].restore_fundings(
+            note.funding_atoms, note.recent_fundings, note.fundings_floor
         )
 
     def on_baseline(self, baseline: Baseline) -> None:

@@ -35,6 +35,7 @@ from core.engine.recovery import Recovery
 from core.engine.reference_data import ReferenceData
 from core.engine.remedies import Remedies
 from core.engine.replies import OF_ORDERS, Replies, named
+from core.engine.settlements import Settlements
 from core.engine.turn import Recorder, Turn
 from core.model.errors import JournalFailed, Misuse
 from core.model.events import (
@@ -48,6 +49,7 @@ from core.model.events import (
     Counted,
     Event,
     FillReport,
+    Funding,
     Ignored,
     InstrumentsReport,
     LimitsReport,
@@ -66,6 +68,7 @@ from core.model.events import (
     ReplaceOutcome,
     Reply,
     SessionNotice,
+    Settled,
     TopsReport,
     TradeElsewhere,
     TradingStatus,
@@ -191,6 +194,7 @@ class Engine:
         "replies",
         "risk",
         "sessions",
+        "settlements",
         "setup",
         "strategy",
         "table",
@@ -390,6 +394,7 @@ class Engine:
         )
         self.reference_data = ReferenceData(
             adapter=adapter,
+            symbols=setup.symbols,
             table=self.table,
             positions=self.positions,
             market_data=self.market_data,
@@ -426,6 +431,14 @@ class Engine:
             recovery=self.recovery,
             continuity=self.continuity,
             counts=self.counts,
+            log=door.log,
+        )
+        self.settlements = Settlements(
+            table=self.table,
+            positions=self.positions,
+            ledger=self.ledger,
+            profits=self.profits,
+            turn=self.turn,
             log=door.log,
         )
         self.dead_man = DeadMansSwitch(
@@ -488,6 +501,8 @@ class Engine:
             UnknownExecution: self.executions.on_unknown_execution,
             AccountReport: self.account.on_report,
             PositionReport: self.account.on_positions,
+            Funding: self.settlements.on_funding,
+            Settled: self.settlements.on_settled,
             BalanceMoved: self.account.on_moved,
             BalanceLocked: self.account.on_locked,
             OpenOrders: self._on_open_orders,

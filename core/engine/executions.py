@@ -270,6 +270,7 @@ class Executions:
                 self._recovery.on_fill(order.instrument, fill)
                 if tells:
                     self._turn.callbacks.append((self._strategy.on_fill, order, fill))
+        position.close_settled()
         if position.renumbered != renumbered:
             self._begun_anew(order.instrument, "trades")
         return counted

@@ -131,6 +131,11 @@ class Ledger:
             if 0 < fill.venue_ns < self._opened_ns.get(asset, 0):
                 self._others[asset] = self._others.get(asset, 0) - atoms
 
+    def funded(self, row: Instrument, atoms: int, venue_ns: int) -> None:
+        """Something was paid for holding a position, likewise."""
+        if 0 < venue_ns < self._opened_ns.get(row.settle, 0):
+            self._others[row.settle] = self._others.get(row.settle, 0) - atoms
+
     def renumber(self, instrument: int) -> None:
         """The venue numbers its trades from the beginning again."""
         self._counted.pop(instrument, None)
@@ -273,6 +278,8 @@ class Ledger:
             flow[row.quote] = flow.get(row.quote, 0) - cost_atoms
         for asset, atoms in position.fees_atoms.items():
             flow[asset] = flow.get(asset, 0) - atoms
+        if position.funding_atoms:
+            flow[row.settle] = flow.get(row.settle, 0) + position.funding_atoms
         return flow
 
     def _flows(self) -> dict[str, int]:

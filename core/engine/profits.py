@@ -251,6 +251,26 @@ class Profits:
             self._mark(row)
             self._judge(row)
 
+    def on_funding(self, instrument: int, atoms: int, venue_ns: int) -> None:
+        """A position was paid for, below zero it has paid: on the day that the venue dates it."""
+        row, held, turned = self._table[instrument], self._row(instrument), self._knows_day()
+        if turned:
+            self._begin_day(held)
+        day = venue_ns // DAY_NS
+        if 0 < day < held.result.day:
+            held.result.count_before(atoms, {})
+        if not self._clock.known:
+            held.result.count_undated(day, atoms, {})
+        if turned:
+            self._mark(row)
+            self._judge(row)
+
+    def on_settled(self, instrument: int) -> None:
+        """The venue has closed a position: what it has made no longer depends on a price."""
+        if self._knows_day():
+            self._mark(self._table[instrument])
+            self._judge(self._table[instrument])
+
     def _date(self, row: Instrument, held: _Row, side: Side, fill: Fill, *, adopted: bool) -> None:
         """Count a fill of a day before into what this one begins from, at its first price.
 
@@ -341,7 +361,8 @@ class Profits:
         made = self._made(row, held.mark_ticks)
         if made is not None:
             dated, fees = self._clock.known, _third(row, position.fees_atoms)
-            held.result.mark(row.contract.atoms(made), fees, dated=dated)
+            atoms = row.contract.atoms(made) + position.funding_atoms
+            held.result.mark(atoms, fees, dated=dated)
             if dated:
                 held.until_ticks = held.mark_ticks
         for asset in held.result.fees_today():
@@ -484,7 +505,7 @@ class Profits:
             for asset, atoms in _third(row, self._positions[index].fees_atoms).items()
             if (price := self._prices.of(asset, row.settle)) is not None
         )
-        return made - row.contract.units(paid)
+        return made - row.contract.units(paid - self._positions[index].funding_atoms)
 
     def _made(self, row: Instrument, mark_ticks: int) -> int | None:
         """Return an instrument's profit less fees in its own assets, in units of its contract."""

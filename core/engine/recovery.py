@@ -72,6 +72,9 @@ CLEAN_LISTS = 2
 """How often in a row the venue must list none of our orders before we believe it."""
 
 
+_WHOLE = FetchOpenOrders(NO_INSTRUMENT)
+
+
 class Recovery:
     """Reconciliation and leaving of one run."""
 
@@ -206,9 +209,9 @@ class Recovery:
             commands.append(FetchPositions())
         if self._lists is Scope.ACCOUNT or not self.reconciled_once:
             # Once of the whole account: what stands on symbols that nobody thought of shows here.
-            commands.append(FetchOpenOrders(NO_INSTRUMENT))
+            commands.append(_WHOLE)
         else:
-            commands += [FetchOpenOrders(row.index) for row in self._table]
+            commands += [FetchOpenOrders(index) for index in self._askable]
         commands += self._trades()
         self._ask_all(commands, now_ns)
 
@@ -218,7 +221,7 @@ class Recovery:
 
         A history of the account is read once for all, from the earliest place of any.
         """
-        rows = [row.index for row in self._table]
+        rows = self._askable
         places = {index: self._since(index) for index in rows if index not in self._baselines}
         for index in places:
             self._marks[index].reads()
@@ -231,6 +234,11 @@ class Recovery:
             earliest = min(places.values(), key=lambda place: place.venue_ns)
             commands.append(FetchTrades(NO_INSTRUMENT, earliest))
         return commands
+
+    @property
+    def _askable(self) -> list[int]:
+        """The instruments that the venue can be asked about."""
+        return [row.index for row in self._table if not row.gone]
 
     def _since(self, instrument: int) -> Since:
         """Return the place behind which trades may not be accounted for."""
@@ -271,7 +279,7 @@ class Recovery:
             proved = self._ask_on(asked.command, asked.sent_ns, reply, now_ns)
         elif proved and isinstance(asked.command, FetchOrders):
             self._ask_whose(asked.command.instrument, now_ns, reply)
-        if type(asked.command) is FetchOpenOrders and reply.verdict is Verdict.FATAL:
+        if asked.command == _WHOLE and reply.verdict is Verdict.FATAL:
             self.unlisted = True
         done = self._pass.answered(asked.request_id, proved=proved)
         self._ask_more(now_ns)
@@ -306,7 +314,7 @@ class Recovery:
         if command.since is None:
             return self._on_newest_page(command, told, asked_ns, reply.more, now_ns)
         whole = command.instrument == NO_INSTRUMENT
-        read = [row.index for row in self._table] if whole else [command.instrument]
+        read = self._askable if whole else [command.instrument]
         for index in read:
             self._saw(index, told.get(index, []))
         if reply.more:
@@ -600,7 +608,7 @@ class Recovery:
             self._dirty = False
             self._strays.clear()
             self._pass.start(now_ns)
-            self._ask_all([FetchOpenOrders(NO_INSTRUMENT)], now_ns)
+            self._ask_all([_WHOLE], now_ns)
 
     def _listed(self, now_ns: int) -> None:
         """The venue has listed the whole account's open orders."""

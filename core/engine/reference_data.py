@@ -46,6 +46,10 @@ LONGEST_RETRY_NS = 8 * NS_PER_S
 """Between two questions that a start cannot go on without: twice as long each time, as long as that
 is less than a person who has mended the way would mind."""
 
+REFUSALS = 2
+"""How often in a row a symbol is refused by itself, a period apart, before it is gone for good:
+what the venue could not answer for a moment it tells by then."""
+
 _REFUSED = (Verdict.REFUSED, Verdict.ABSENT, Verdict.FATAL)
 
 
@@ -56,6 +60,7 @@ class ReferenceData:
         self,
         *,
         adapter: Adapter,
+        symbols: tuple[str, ...],
         table: InstrumentTable,
         positions: list[Position],
         market_data: MarketData,
@@ -70,6 +75,7 @@ class ReferenceData:
         log: Callable[[str], None],
     ) -> None:
         self._adapter = adapter
+        self._symbols = symbols
         self._table = table
         self._positions = positions
         self._market_data = market_data
@@ -91,6 +97,8 @@ class ReferenceData:
         """What the venue as a whole allows, as far as it says so."""
         self._told: list[Instrument] = []
         """The instruments as they were last told of by themselves."""
+        self._refusals: dict[str, int] = {}
+        """How often in a row the venue did not tell of a symbol that was asked for by itself."""
 
     def carry(self, symbols: tuple[str, ...]) -> None:
         """Know these as well: an earlier boot has left something on them, and we do not trade
@@ -115,7 +123,20 @@ class ReferenceData:
             self._next_ns = now_ns + self._retry_ns
             self._retry_ns = min(2 * self._retry_ns, LONGEST_RETRY_NS)
         self._ask_time(now_ns)
-        self._outbound.request(FetchInstruments(self._carried), now_ns)
+        self._ask_instruments(now_ns)
+
+    def _ask_instruments(self, now_ns: int) -> None:
+        """Ask for all at once, but for what the venue has no more, or refuses to tell of."""
+        gone = {row.symbol for row in self._table if row.gone}
+        asked = FetchInstruments(self._carried).of(self._symbols)
+        apart = [symbol for symbol in asked if symbol in self._refusals]
+        together = tuple(s for s in asked if s not in gone and s not in self._refusals)
+        if len(together) == len(asked):
+            self._outbound.request(FetchInstruments(self._carried), now_ns)
+        elif together:
+            self._outbound.request(FetchInstruments(only=together), now_ns)
+        for symbol in apart:
+            self._outbound.request(FetchInstruments(only=(symbol,)), now_ns)
 
     def _ask_time(self, now_ns: int) -> None:
         """Ask for the venue's time; where it is not known, and orders may stand, as a part of
@@ -154,10 +175,13 @@ class ReferenceData:
             not self._leave_out_carried(asked, reply)
             and reply.verdict is Verdict.FATAL
             and type(asked.command) is not FetchPrice
+            and not (type(asked.command) is FetchInstruments and len(self._table))
             and self._desk.session is SessionState.STARTING
         ):
             what = f"{type(asked.command).__name__}: {reply.words}"
             self._turn.fail(f"the venue refuses the start: {what}", remote=True)
+        if isinstance(asked.command, FetchInstruments) and len(self._table):
+            self._look_for_gone(asked.command, reply)
         if type(asked.command) in (FetchTime, Ping):
             for fact in reply.facts:
                 if type(fact) is VenueTime:
@@ -182,24 +206,77 @@ class ReferenceData:
         self._next_ns = self._turn.now_ns
         return True
 
+    def _look_for_gone(self, command: FetchInstruments, reply: Reply) -> None:
+        """Find what the venue has no more: where it refuses several at once, it is asked for halves
+        until one alone is refused, and for that one again.
+        """
+        asked = command.of(self._symbols)
+        if reply.verdict is Verdict.DONE:
+            reports = [fact for fact in reply.facts if isinstance(fact, InstrumentsReport)]
+            told = {row.symbol for report in reports for row in report.instruments}
+            for symbol in asked:
+                if symbol in told:
+                    self._refusals.pop(symbol, None)
+                elif reports:
+                    self._not_told(symbol, "it lists it no more")
+        elif reply.verdict in _REFUSED and len(asked) > 1:
+            middle = len(asked) // 2
+            for half in (asked[:middle], asked[middle:]):
+                self._outbound.request(FetchInstruments(only=half), self._turn.now_ns)
+        elif reply.verdict in _REFUSED:
+            self._not_told(asked[0], reply.words)
+
+    def _not_told(self, symbol: str, words: str) -> None:
+        """The venue does not tell of a symbol that was asked for by itself, or lists it no more."""
+        row = self._table.find(symbol)
+        if row is None or row.gone:
+            return
+        self._refusals[symbol] = self._refusals.get(symbol, 0) + 1
+        if self._refusals[symbol] < REFUSALS:
+            self._log(f"the venue does not tell of {symbol}, it is asked again: {words}")
+            return
+        del self._refusals[symbol]
+        told = replace(row, gone=True, trading=Trading.HALTED, venue_status="gone")
+        self._told[row.index] = told
+        self._table.put(told)
+        why = f"the venue has {symbol} no more: {words}"
+        self._turn.halt_instrument(row.index, why, HaltKind.ENDED)
+
     def on_instruments(self, report: InstrumentsReport) -> bool:
         """Take the instruments as they are now; return whether they were not known before."""
         first = not len(self._table)
-        traded = len(report.instruments) - len(self._carried)
+        if first and not self._has_all(report):
+            return False
         instruments = [
-            self._on_its_grid(row if row.index < traded else replace(row, carried=True))
+            self._on_its_grid(replace(row, carried=row.symbol in self._carried))
             for row in report.instruments
+            if first or self._table.find(row.symbol) is not None
         ]
-        self._told = instruments
         for instrument in instruments:
+            self._told[instrument.index : instrument.index + 1] = [instrument]
             self._table.put(instrument.under(self._status.trading, self._status.text))
             if instrument.index == len(self._positions):
                 limits = self._limits_of(instrument)
                 self._risk.add(instrument.index, limits)
                 self._market_data.add(limits)
                 self._positions.append(Position(instrument.contract))
-        self._adapter.learn(instruments)
+        self._adapter.learn(self._told)
         return first
+
+    def _has_all(self, report: InstrumentsReport) -> bool:
+        """Whether a start knows all it trades; without one of those it is given up, and without one
+        that we only carry it is told of the others.
+        """
+        told = {row.symbol for row in report.instruments}
+        missing = [symbol for symbol in self._symbols if symbol not in told]
+        if missing:
+            self._turn.fail(f"the venue has no {', '.join(missing)}", remote=True)
+        carried = tuple(symbol for symbol in self._carried if symbol in told)
+        if carried != self._carried:
+            lacking = ", ".join(sorted(set(self._carried) - told))
+            self._log(f"not carried, the venue has it no more: {lacking}")
+            self._carried = carried
+        return not missing
 
     def _on_its_grid(self, renewed: Instrument) -> Instrument:
         """Return an instrument as it is now; one whose grid moved as it was, and halt it.
@@ -207,9 +284,10 @@ class ReferenceData:
         Book, orders, position and money count in the old grid, and go on to: what trades there is
         for the next start to say.
         """
-        if renewed.index >= len(self._table):
+        known = self._table.find(renewed.symbol)
+        if known is None:
             return renewed
-        known = self._table[renewed.index]
+        renewed = replace(renewed, index=known.index)
         if (known.tick.step, known.lot.step) != (renewed.tick.step, renewed.lot.step):
             why = f"the venue changed tick or lot to {renewed.tick.step} and {renewed.lot.step}"
         elif known.contract != renewed.contract:

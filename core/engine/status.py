@@ -142,6 +142,8 @@ def _position(engine: Engine, row: Instrument) -> dict[str, Any]:
             asset: plain(format_decimal(count, ASSET_DECIMALS))
             for asset, count in position.fees_atoms.items()
         },
+        "funding": plain(format_decimal(position.funding_atoms, ASSET_DECIMALS)),
+        "settled": row.lot.text(position.settled_lots),
         "bought": row.lot.text(position.bought_lots),
         "sold": row.lot.text(position.sold_lots),
         "profit": None if profit is None else row.contract.money(profit),

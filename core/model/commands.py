@@ -239,10 +239,17 @@ class FetchPrice(Riskless, frozen=True, gc=False):
 class FetchInstruments(Riskless, frozen=True, gc=False):
     """Ask for the rules of the instruments of this run.
 
-    ``also`` are symbols that it does not trade, and has to be able to cancel on.
+    ``also`` are symbols that it does not trade, and has to be able to cancel on; ``only`` are those
+    that are asked for where that is not all of them. What a venue has no more its answer lacks, or
+    it refuses the whole.
     """
 
     also: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+
+    def of(self, symbols: tuple[str, ...]) -> tuple[str, ...]:
+        """Return what is asked for in a run of these symbols, in its order."""
+        return self.only or (*symbols, *self.also)
 
 
 class FetchTime(Riskless, frozen=True, gc=False):

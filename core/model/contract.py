@@ -10,7 +10,8 @@ lost up, what is earned down.
 
 from __future__ import annotations
 
-from math import gcd
+from fractions import Fraction
+from math import ceil, floor, gcd
 
 from msgspec import Struct
 
@@ -119,6 +120,13 @@ class Linear(_Settled, frozen=True, kw_only=True, gc=False):
         """Return what was made by values bought and sold, fees aside, ``lots`` held at a mark."""
         return sold - bought + lots * mark_ticks
 
+    def closed(self, ticks: Fraction, lots: int) -> tuple[int, int]:
+        """Return what closing ``lots`` at a price adds to the values bought and sold, in units.
+
+        The price may lie between two ticks.
+        """
+        return (ceil(-lots * ticks), 0) if lots < 0 else (0, floor(lots * ticks))
+
     def lots_for(self, units: int, ticks: int) -> int:
         """Return the largest size that is worth no more than so much at a price."""
         return units // ticks
@@ -189,6 +197,14 @@ class Inverse(_Settled, frozen=True, kw_only=True, gc=False):
         The signs are turned round: what was bought dear is worth less of the settlement asset.
         """
         return bought - sold - self.value(mark_ticks, lots)
+
+    def closed(self, ticks: Fraction, lots: int) -> tuple[int, int]:
+        """Return what closing ``lots`` at a price adds to the values bought and sold, in units.
+
+        The price may lie between two ticks; below the first it counts as that one.
+        """
+        worth = Fraction(abs(lots) * self.numerator, self.denominator) / max(ticks, Fraction(1))
+        return (floor(worth), 0) if lots < 0 else (0, ceil(worth))
 
     def lots_for(self, units: int, ticks: int) -> int:
         """Return the largest size that is worth no more than so much at a price."""

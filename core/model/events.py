@@ -345,6 +345,30 @@ class PositionReport(Event, frozen=True):
     positions: tuple[tuple[int, int], ...]
 
 
+class Funding(Event, frozen=True):
+    """The account was paid for holding a position, below zero it has paid: no trade did that.
+
+    ``atoms`` are of the asset that the instrument settles in, ``funding_id`` is unique for it.
+    """
+
+    instrument: int
+    funding_id: str
+    atoms: int
+    venue_ns: int
+
+
+class Settled(Event, frozen=True):
+    """An instrument has expired: the venue has closed each position in it at a price.
+
+    That is ``mantissa`` at ``decimals``, and may lie between two ticks; ``venue_ns`` is when.
+    """
+
+    instrument: int
+    mantissa: int
+    decimals: int
+    venue_ns: int
+
+
 class BalanceMoved(Event, frozen=True):
     """A deposit, withdrawal or transfer moved an asset by ``delta_atoms``; no trade did."""
 
@@ -376,7 +400,10 @@ class OpenOrders(Event, frozen=True):
 
 
 class InstrumentsReport(Event, frozen=True):
-    """The venue's rules for the instruments of this run, as of one answer."""
+    """The venue's rules for the instruments that were asked for, as of one answer.
+
+    The first has all of the run's in their order, from index 0; later ones are known by symbol.
+    """
 
     instruments: tuple[Instrument, ...]
 

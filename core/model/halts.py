@@ -32,6 +32,9 @@ class HaltKind(StrEnum):
     RECORD = "record"
     """What is held may be another thing than we count: the journal has a hole since its last
     checkpoint, or a trade of ours cannot be counted; also over restarts, until a person decides."""
+    ENDED = "ended"
+    """The venue trades the symbol no more, or only for moments: it is delisted, settled or about to
+    expire."""
     CARRIED = "carried"
     """The configuration leaves the symbol out: what an earlier boot left on it is taken out and
     counted, nothing more."""
@@ -53,6 +56,7 @@ class HaltKind(StrEnum):
 
 
 _FOR_THE_RUN = (
+    HaltKind.ENDED,
     HaltKind.CARRIED,
     HaltKind.GRID,
     HaltKind.DAILY_LOSS,

@@ -72,6 +72,8 @@ class Instrument(Struct, frozen=True, kw_only=True, eq=False):
     """The venue's own word for ``trading``, as it spells it."""
     unread_filters: tuple[str, ...] = ()
     """Rules of the venue that are not known here, by its names of them: it alone holds to them."""
+    gone: bool = False
+    """Whether the venue has it no more: nothing about it can be asked, and nothing placed."""
     carried: bool = False
     """Whether it is left out of the configuration, and known for what an earlier boot left on it:
     to list, cancel and count, never to trade."""

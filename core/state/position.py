@@ -14,6 +14,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right, insort
 from collections.abc import Mapping
+from fractions import Fraction
 
 from core.model.commands import Since
 from core.model.contract import Contract
@@ -144,6 +145,7 @@ class Position:
 
     __slots__ = (
         "_buys",
+        "_fundings",
         "_newest_id",
         "_newest_ns",
         "_newest_rank",
@@ -153,8 +155,11 @@ class Position:
         "bought_value",
         "contract",
         "fees_atoms",
+        "funding_atoms",
         "lots",
         "renumbered",
+        "settled_lots",
+        "settled_ticks",
         "since_ns",
         "sold_lots",
         "sold_value",
@@ -172,6 +177,13 @@ class Position:
         self.sold_value = 0
         self.fees_atoms: dict[str, int] = {}
         """Fees paid by asset; a rebate is negative."""
+        self.funding_atoms = 0
+        """What holding it was paid for, in atoms of the settlement asset; below zero it has cost.
+        No part of the values bought and sold."""
+        self.settled_lots = 0
+        """What of it the venue has closed: bought less sold, and in those sums with the value."""
+        self.settled_ticks: Fraction | None = None
+        """The price of that, ``None`` where nothing was settled."""
         self.since_ns = 0
         """As of when it was begun or set, by the venue's clock; 0 where that is not known."""
         self.anew_ns = 0
@@ -181,6 +193,33 @@ class Position:
         """How often the venue's numbers have begun anew."""
         self._buys = TradeIds()
         self._sells = TradeIds()
+        self._fundings = TradeIds()
+
+    def on_funding(self, funding_id: str, atoms: int, venue_ns: int) -> bool:
+        """Count what was paid for holding it; ``False`` when it was counted before."""
+        if not self._fundings.add(funding_id, venue_ns, venue_ns):
+            return False
+        self.funding_atoms += atoms
+        return True
+
+    def settle(self, ticks: Fraction) -> None:
+        """The venue closes it at a price, and what is told late of it as well."""
+        self.settled_ticks = ticks
+        self.close_settled()
+
+    def close_settled(self) -> None:
+        """Close what is held, where the venue has settled: a fill of before was told late."""
+        if self.settled_ticks is None or not self.lots:
+            return
+        bought, sold = self.contract.closed(self.settled_ticks, self.lots)
+        self.bought_value += bought
+        self.sold_value += sold
+        if self.lots > 0:
+            self.sold_lots += self.lots
+        else:
+            self.bought_lots -= self.lots
+        self.settled_lots += self.lots
+        self.lots = 0
 
     def on_fill(self, side: Side, fill: Fill) -> bool:
         """Count a fill; ``False``, and nothing changes, when it was counted before."""
@@ -245,6 +284,19 @@ class Position:
     def floor_under(self, bought: bool, count: int) -> int:
         """Return up to which rank of one side all count as known beside its newest ``count``."""
         return (self._buys if bought else self._sells).floor_under(count)
+
+    def fundings(self, count: int) -> dict[str, int]:
+        """Return the newest payments that are counted, ids and times, ascending."""
+        return self._fundings.newest(count)
+
+    def fundings_floor(self, count: int) -> int:
+        """Return up to which time all count as known beside the newest ``count``."""
+        return self._fundings.floor_under(count)
+
+    def restore_fundings(self, atoms: int, known: Mapping[str, int], floor: int | None) -> None:
+        """Go on from what an earlier boot was paid, and has paid, for holding it."""
+        self.funding_atoms = atoms
+        self._fundings.restore(known, floor)
 
     def restore(
         self,

@@ -89,7 +89,7 @@ def answer(
         raise Malformed(f"a body of {len(body)} bytes is longer than {MAX_BODY}")
     budgets = _budgets(headers)
     if isinstance(command, FetchInstruments):
-        symbols = (*symbols, *command.also)
+        symbols = command.of(symbols)
     if status != verdicts.OK:
         reply = failure(
             request_id, status, _error(body), budgets, retry_ns(headers), said_ns(headers)

@@ -407,8 +407,9 @@ class Encoder:
                 return _public("ticker/bookTicker", symbols=_list(map(self._symbol, indexes)))
             case FetchPrice(symbol):
                 return _public("ticker/price", symbol=symbol)
-            case FetchInstruments(also):
-                return _public("exchangeInfo", symbols=_list((*self._subscription.symbols, *also)))
+            case FetchInstruments():
+                asked = command.of(self._subscription.symbols)
+                return _public("exchangeInfo", symbols=_list(asked))
             case FetchBook(index):
                 return _public("depth", symbol=self._symbol(index), limit=self._levels)
             case FetchAccount():

@@ -129,7 +129,7 @@ def answer(
         if isinstance(command, QueryOrder) and errors[0] in NO_ORDER:
             return msgspec.structs.replace(reply, verdict=Verdict.ABSENT)
         if isinstance(command, FetchInstruments):
-            asked = ", ".join((*symbols, *command.also))
+            asked = ", ".join(command.of(symbols))
             return msgspec.structs.replace(reply, text=f"(asked for {asked})")
         return reply
     if status != verdicts.OK:
@@ -192,8 +192,8 @@ def _facts(
             # Whole seconds, cut: it is half a second later, give or take as much.
             venue_ns = _time(result).unixtime * NS_PER_S + HALF_SECOND_NS
             return (VenueTime(venue_ns, HALF_SECOND_NS),)
-        case FetchInstruments(also):
-            return (_instruments(names, (*symbols, *also), result),)
+        case FetchInstruments():
+            return (_instruments(names, command.of(symbols), result),)
         case FetchTops():
             return (TopsReport(tuple(_tops(names, result)), sized=False),)
         case FetchPrice(symbol):

@@ -201,10 +201,10 @@ class Encoder:
                 return history.test_order(self._row(place.instrument), place, deadline)
             case FetchTime():
                 return HttpRequest("GET", "/0/public/Time")
-            case FetchInstruments(also):
+            case FetchInstruments():
                 # A pair that is asked for as XBT/USD is listed so, and histories call it by
                 # the key that it has otherwise ("Get Trades History").
-                symbols = (*self._subscription.symbols, *also)
+                symbols = command.of(self._subscription.symbols)
                 return _asking("AssetPairs", ",".join(map(rules.altname_of, symbols)))
             case FetchTops(indexes):
                 names = (rules.altname_of(self._symbol(index)) for index in indexes)

@@ -98,10 +98,10 @@ class House:
             "proof": proof,
             "clock": SimpleNamespace(offset_ns=0, known=True, round_trip_ns=TRIP_NS),
         }
+        rows = [instrument(index=n, symbol=f"S{n}") for n in range(instruments)]
+        self.table = InstrumentTable(rows)
         self.recovery = Recovery(
-            table=InstrumentTable(
-                [instrument(index=n, symbol=f"S{n}") for n in range(instruments)]
-            ),
+            table=self.table,
             orders=self.orders,
             expiry_ns=EXPIRY_NS,
             execution_ns=EXECUTION_NS,
@@ -457,6 +457,24 @@ def test_what_a_history_of_the_account_tells_late_is_told_before_anything_goes_o
     assert house.recovery.last_trade(3).trade_id == "T"
     assert house.recovery.last_trade(4).trade_id == ""
     assert house.recovery.last_trade(4).venue_ns > house.now_ns - 3 * PERIOD_NS
+
+
+@pytest.mark.parametrize("scope", [Scope.INSTRUMENT, Scope.ACCOUNT])
+def test_a_pass_asks_nothing_about_what_the_venue_has_no_more(scope: Scope) -> None:
+    house = House(scope=scope, instruments=3, rising_ids=False).reconcile()
+    house.table.put(replace(house.table[1], gone=True))
+    house.after(PERIOD_NS / NS_PER_S)
+    asked = {getattr(command, "instrument", NO_INSTRUMENT) for command in house.open()}
+    assert asked == ({NO_INSTRUMENT} if scope is Scope.ACCOUNT else {NO_INSTRUMENT, 0, 2})
+    house.answer_all()
+    assert house.recovery.reconciled
+
+
+def test_a_list_of_one_symbol_that_is_refused_for_good_keeps_no_run_from_being_left() -> None:
+    house = House(instruments=2).reconcile()
+    house.after(PERIOD_NS / NS_PER_S)
+    house.answer(HERE, verdict=Verdict.FATAL)
+    assert not house.recovery.unlisted
 
 
 # -- lists -----------------------------------------------------------------------------------

@@ -31,7 +31,8 @@ NOW_NS = 1_000 * NS_PER_S
 class House:
     """A start; what is asked is noted."""
 
-    def __init__(self) -> None:
+    def __init__(self, *symbols: str) -> None:
+        symbols = symbols or ("BTCUSDT",)
         self.turn, self.clock = Turn(NOW_NS), VenueClock()
         self.table, self.positions = InstrumentTable(), list[Position]()
         self.asked: list[Command] = []
@@ -50,6 +51,7 @@ class House:
             "desk": self.desk,
         }
         self.data = ReferenceData(
+            symbols=symbols,
             table=self.table,
             positions=self.positions,
             limits_of=lambda row: LIMITS,
@@ -159,3 +161,89 @@ def test_as_soon_as_the_time_is_doubted_the_gate_looks_again() -> None:
     house = House()
     house.data.forget_clock()
     assert house.turn.looks_again
+
+
+# -- what the venue has no more --------------------------------------------------------------
+
+FOUR = ("BTCUSDT", "ETHUSDT", "LTCUSDT", "XRPUSDT")
+GONE = "LTCUSDT"
+
+
+class Delisting(House):
+    """A run of four symbols whose venue refuses all of a question where one in it is gone."""
+
+    def __init__(self, *, lists: bool = False) -> None:
+        super().__init__(*FOUR)
+        self.lists = lists
+        """Whether an answer just lacks what is gone."""
+        self.gone = set[str]()
+        self.data.on_instruments(report(*(instrument(n, s) for n, s in enumerate(FOUR))))
+        self.clock.measure(NOW_NS, NOW_NS, NOW_NS)
+        self.after(0)
+
+    def period(self) -> list[tuple[str, ...]]:
+        """Have a period pass, and all that is asked upon it answered; return what was asked."""
+        self.after(PERIOD_NS)
+        told = []
+        while asked := [one for one in self.asked if isinstance(one, FetchInstruments)]:
+            self.asked.clear()
+            for command in asked:
+                symbols = command.of(FOUR)
+                told.append(symbols)
+                self._answer(command, symbols)
+        return told
+
+    def _answer(self, command: FetchInstruments, symbols: tuple[str, ...]) -> None:
+        there = [symbol for symbol in symbols if symbol not in self.gone]
+        if len(there) < len(symbols) and not self.lists:
+            no = Reply(request_id=1, verdict=Verdict.FATAL, code="-1", text="no such symbol")
+            self.reply(command, no)
+            return
+        facts = report(*(instrument(n, symbol) for n, symbol in enumerate(there)))
+        self.data.on_instruments(facts)
+        self.reply(command, Reply(request_id=1, verdict=Verdict.DONE, facts=(facts,)))
+
+
+@pytest.mark.parametrize("lists", [False, True])
+def test_a_symbol_that_the_venue_has_no_more_is_halted_by_name_and_the_others_are_renewed(
+    lists: bool,
+) -> None:
+    house = Delisting(lists=lists)
+    house.gone.add(GONE)
+    house.period()
+    assert not house.turn.halts, "once may be an accident"
+    house.period()
+    [halt] = house.turn.halts
+    assert (halt.instrument, halt.kind) == (2, HaltKind.ENDED)
+    assert GONE in halt.why
+    assert [row.gone for row in house.table] == [False, False, True, False]
+    house.learned.clear()
+    assert house.period() == [("BTCUSDT", "ETHUSDT", "XRPUSDT")]
+    assert [(row.index, row.symbol) for row in house.learned] == list(enumerate(FOUR))
+
+
+def test_what_is_refused_is_found_by_halves() -> None:
+    house = Delisting()
+    house.gone.add(GONE)
+    assert house.period() == [FOUR, FOUR[:2], FOUR[2:], (GONE,), ("XRPUSDT",)]
+    assert house.period() == [("BTCUSDT", "ETHUSDT", "XRPUSDT"), (GONE,)]
+
+
+def test_a_symbol_that_is_told_of_again_is_not_gone() -> None:
+    house = Delisting()
+    house.gone.add(GONE)
+    house.period()
+    house.gone.clear()
+    house.period()
+    house.gone.add(GONE)
+    house.period()
+    assert not house.turn.halts
+
+
+def test_a_start_that_lacks_a_symbol_is_given_up_by_its_name() -> None:
+    house = House("BTCUSDT", GONE)
+    assert not house.data.on_instruments(report(instrument()))
+    [halt] = house.turn.halts
+    assert halt.kind is HaltKind.FATAL
+    assert halt.why == "the venue has no LTCUSDT"
+    assert not len(house.table)

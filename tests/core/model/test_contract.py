@@ -149,3 +149,29 @@ def test_no_price_makes_an_inverse_worth_as_much_as_at_the_first_tick() -> None:
 
 def test_what_was_bought_at_no_price_earns_nothing() -> None:
     assert DERIBIT.bought(0, 5) == DERIBIT.bought(-7, 5) == 0
+
+
+@pytest.mark.parametrize("contract", [DERIBIT, COIN_M, PERPETUAL, BUNDLE])
+@settings(max_examples=100)
+@given(signed, st.fractions(1, 10**7))
+def test_what_is_closed_between_two_ticks_is_rounded_against_us_by_less_than_a_unit(
+    contract: Contract, lots: int, ticks: Fraction
+) -> None:
+    bought, sold = contract.closed(ticks, lots)
+    assert (bought if lots > 0 else sold) == 0
+    if isinstance(contract, Inverse):
+        exact = Fraction(contract.numerator, contract.denominator) / ticks * -lots
+        made = Fraction(bought - sold)
+    else:
+        exact, made = ticks * lots, Fraction(sold - bought)
+    assert 0 <= exact - made < 1
+
+
+@pytest.mark.parametrize("contract", [DERIBIT, COIN_M, PERPETUAL, BUNDLE])
+@settings(max_examples=100)
+@given(counts, st.integers(1, 10**7))
+def test_what_is_closed_on_a_tick_is_closed_as_by_a_trade(
+    contract: Contract, lots: int, ticks: int
+) -> None:
+    assert contract.closed(Fraction(ticks), lots) == (0, contract.sold(ticks, lots))
+    assert contract.closed(Fraction(ticks), -lots) == (contract.bought(ticks, lots), 0)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
@@ -425,3 +426,54 @@ def test_whatever_a_boot_counted_the_next_one_counts_no_more(
     shuffle.shuffle(told)
     assert not any(after.on_fill(Side.BUY, one) for one in told)
     assert after.lots == position.lots
+
+
+# -- what is no trade ------------------------------------------------------------------------
+
+
+def test_a_payment_counts_once_by_its_id_and_is_no_part_of_what_was_traded() -> None:
+    position = Position(SPOT)
+    position.on_fill(Side.BUY, fill(1))
+    traded = state(position)
+    assert position.on_funding("a", 7, 5)
+    assert position.on_funding("b", -9, 5), "another of the same moment"
+    assert not position.on_funding("a", 7, 6)
+    assert position.funding_atoms == -2
+    assert state(position) == traded
+
+
+def test_payments_that_an_earlier_boot_has_counted_count_no_more() -> None:
+    position = Position(SPOT)
+    for number in range(300):
+        position.on_funding(f"f{number}", 1, number)
+    next_one = Position(SPOT)
+    noted, floor = position.fundings(200), position.fundings_floor(200)
+    next_one.restore_fundings(position.funding_atoms, noted, floor)
+    assert [next_one.on_funding(f"f{number}", 1, number) for number in range(300)] == [False] * 300
+    assert next_one.on_funding("f300", 1, 300)
+    assert next_one.funding_atoms == 301
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_what_settles_is_closed_at_its_price_and_a_late_fill_with_it(side: Side) -> None:
+    position, late = Position(SPOT), Position(SPOT)
+    for each in (position, late):
+        each.on_fill(side, fill(1, 100, 10))
+    position.on_fill(side, fill(2, 100, 4))
+    position.settle(Fraction(211, 2))
+    late.settle(Fraction(211, 2))
+    late.on_fill(side, fill(2, 100, 4))
+    late.close_settled()
+    assert position.lots == late.lots == 0
+    assert position.settled_lots == late.settled_lots == 14 * side
+    assert state(position) == state(late)
+    assert position.profit(0) == 14 * side * 11 // 2
+
+
+def test_what_was_settled_is_closed_once() -> None:
+    position = Position(SPOT)
+    position.on_fill(Side.BUY, fill(1))
+    position.settle(Fraction(3))
+    before = state(position)
+    position.close_settled()
+    assert state(position) == before

@@ -26,6 +26,7 @@ from core.model.events import (
     Event,
     Fill,
     FillReport,
+    Funding,
     Ignored,
     InstrumentsReport,
     Levels,
@@ -42,6 +43,7 @@ from core.model.events import (
     Rule,
     Scope,
     SessionNotice,
+    Settled,
     Side,
     Source,
     TopsReport,
@@ -371,6 +373,12 @@ class Adapter:
                 return [self._report(told, Source.STREAM)]
             case "balances":
                 return [self._balances(told, whole=False)]
+            case "funding":
+                index = self._rows[told["sym"]].index
+                return [Funding(index, told["id"], int(told["atoms"]), told["at"])]
+            case "settled":
+                mantissa, decimals = told["px"]
+                return [Settled(self._rows[told["sym"]].index, mantissa, decimals, told["at"])]
             case "there?":
                 return [Respond(c.Ping())]
             case "farewell":
@@ -505,8 +513,8 @@ class Adapter:
                 return [PositionReport(tuple((row.index, lots) for row, lots in held))]
             case c.FetchTime():
                 return [VenueTime(told["at"])]
-            case c.FetchInstruments(also):
-                wanted = (*self._wants.symbols, *also)
+            case c.FetchInstruments():
+                wanted = command.of(self._wants.symbols)
                 rows = enumerate(symbol for symbol in wanted if symbol in told["symbols"])
                 return [InstrumentsReport(tuple(instrument(self._answers, *row) for row in rows))]
             case c.FetchTops():

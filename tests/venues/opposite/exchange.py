@@ -125,6 +125,7 @@ class Exchange:
         self.liquidated = 0
         """Lots of the position that it has taken away, and tells of nowhere."""
         self.status = "up"
+        self.delisted: set[str] = set()
         self.refusals: list[str] = []
         self.used: dict[str, float] = dict.fromkeys(SYMBOLS, 0.0)
         self.used_ns = 0
@@ -229,6 +230,23 @@ class Exchange:
         for session in self.sessions:
             if session.account:
                 session.say(what, **message)
+
+    def pays_funding(self, number: int, atoms: int, ns: int) -> None:
+        """Pay for holding the inverse contract, and tell it: once for each payment told of."""
+        self.has["BBB"] += atoms
+        told = {"sym": INVERSE, "id": f"funding-{number}", "atoms": str(atoms), "at": ns}
+        self._tell_account("funding", **told)
+
+    def settles(self, mantissa: int, decimals: int, ns: int) -> None:
+        """The inverse contract expires: what is open ends, and what is held is closed."""
+        for order in [one for one in self.orders.values() if one["sym"] == INVERSE]:
+            if self._stands(order):
+                self._end(order, ns)
+        self.liquidated = self._held()
+        self._tell_account("settled", sym=INVERSE, px=[mantissa, decimals], at=ns)
+
+    def _held(self) -> int:
+        return sum(one["side"] * one["size"] for one in self.fills if one["sym"] == INVERSE)
 
     def says_status(self, status: str) -> None:
         self.status = status
@@ -433,14 +451,13 @@ class Exchange:
         return {"at": ns} if self.answers.tells_time else {"why": "NO_SUCH_KIND"}
 
     def _ask_instruments(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
-        return {"symbols": SYMBOLS}
+        return {"symbols": [symbol for symbol in SYMBOLS if symbol not in self.delisted]}
 
     def _ask_account(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
         return {"has": {name: str(atoms) for name, atoms in self.has.items()}, "at": ns}
 
     def _ask_positions(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
-        held = sum(one["side"] * one["size"] for one in self.fills if one["sym"] == INVERSE)
-        return {"holds": {INVERSE: held - self.liquidated}}
+        return {"holds": {INVERSE: self._held() - self.liquidated}}
 
     def _ask_book(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
         return self._image(self.markets[asked["sym"]], ns)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from core.engine.status import status
 from core.io.hlog import HlogFile, read_hlog
 from core.model.commands import TimeInForce
 from core.model.contract import Inverse
@@ -341,3 +342,106 @@ def test_a_position_that_the_venue_has_otherwise_halts_with_what_both_say(
     (halt,) = run.engine.risk.halts()
     assert halt.kind is HaltKind.LEDGER
     assert "position of BBB-QQQ: 0.3 by our fills, 0.2 by the venue, 0.1 less" in halt.why
+
+
+@pytest.mark.parametrize("answers", [OPPOSITE, BINANCE], ids=["opposite", "alike"])
+def test_a_symbol_that_is_delisted_while_a_run_trades_halts_alone(
+    answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(answers, monkeypatch).run(10)
+    run.exchange.delisted.add("BBB-QQQ")
+    run.run_until(lambda: bool(run.engine.risk.halts()), 120)
+    (halt,) = run.engine.risk.halts()
+    assert (halt.instrument, halt.kind) == (1, HaltKind.ENDED)
+    assert halt.why == "the venue has BBB-QQQ no more: it lists it no more"
+    run.run(5)
+    before = sum(one["sym"] == "AAA-QQQ" for one in run.exchange.fills)
+    run.run_until(lambda: sum(one["sym"] == "AAA-QQQ" for one in run.exchange.fills) > before)
+    assert not [
+        one
+        for one in run.exchange.orders.values()
+        if one["sym"] == "BBB-QQQ" and one["state"] in ("new", "part")
+    ]
+    run.leave()
+    assert run.replayed().difference is None
+
+
+def position(run: Run) -> dict[str, str]:
+    """Return what ``status`` tells of the inverse contract."""
+    told: dict[str, str] = status(run.engine, {}, run.now_ns)["positions"][1]
+    return told
+
+
+def test_what_a_position_is_paid_is_no_fill_and_counts_once_over_boots(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = bought(Run(OPPOSITE, monkeypatch, IDLE))
+    fills, fees = run.engine.counts.fills, dict(run.engine.positions[1].fees_atoms)
+    lots, before = run.engine.positions[1].lots, Fraction(position(run)["profit"])
+    for number, atoms in ((1, 5 * ATOMS), (2, -2 * ATOMS)):
+        run.exchange.pays_funding(number, atoms, run.venue_ns)
+    run.exchange.has["BBB"] -= 5 * ATOMS
+    run.exchange.pays_funding(1, 5 * ATOMS, run.venue_ns)  # told twice, paid once
+    run.run(11)
+    assert position(run)["funding"] == "3"
+    assert run.engine.positions[1].lots == lots
+    assert run.engine.positions[1].fees_atoms == fees
+    assert run.engine.counts.fills == fills
+    made = Fraction(position(run)["profit"]) - before
+    assert abs(made - 3) < Fraction(1, 100), "and the rest is the market"
+    run.killed(1)
+    run.run(5)
+    run.exchange.has["BBB"] += 2 * ATOMS
+    run.exchange.pays_funding(2, -2 * ATOMS, run.venue_ns)
+    run.run(1)
+    assert position(run)["funding"] == "3"
+    assert not run.engine.risk.halts(), run.log_lines
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_what_expires_is_closed_at_the_venue_s_price_and_halts_alone(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(OPPOSITE, monkeypatch, IDLE).run(5)
+    book = run.engine.books[1]
+    ticks = book.ask_ticks if side is Side.BUY else book.bid_ticks
+    run.engine.desk.place(1, side, ticks, 300, tif=TimeInForce.IOC)
+    run.run(1)
+    held = run.engine.positions[1]
+    assert held.lots == 300 * side
+    [fill] = run.exchange.fills
+    fills = run.engine.counts.fills
+    run.engine.desk.place(1, Side.BUY, book.bid_ticks - 100, 10)
+    run.run(0.5)
+    price = Fraction(99_998_765, 10**5)  # between two ticks
+    run.exchange.settles(99_998_765, 5, run.venue_ns)
+    run.run(130)  # positions agree in two passes
+    assert held.lots == 0
+    assert run.engine.counts.fills == fills, "no trade of ours"
+    assert position(run)["settled"] == ("0.300" if side > 0 else "-0.300")
+    made = side * 300 * (Fraction(10, fill["px"]) - 1 / price)
+    fees = Fraction(int(fill["fee"]), ATOMS)
+    assert 0 <= made - fees - Fraction(position(run)["profit"]) < Fraction(3, ATOMS)
+    [halt] = run.engine.risk.halts()
+    assert (halt.instrument, halt.kind) == (1, HaltKind.ENDED)
+    words = "has settled at 999.98765 QQQ: the venue has closed "
+    assert words + ("0.300" if side > 0 else "-0.300") in halt.why
+    answer = run.engine.desk.place(1, Side.BUY, book.bid_ticks, 10)
+    assert isinstance(answer, Refusal)
+    assert "has settled" in answer.text
+    assert not isinstance(run.engine.desk.place(0, Side.BUY, 9_000, 10), Refusal)
+    run.run(1).leave()
+
+
+def test_payments_and_an_expiry_are_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(OPPOSITE, monkeypatch).run(10)
+    run.exchange.pays_funding(1, ATOMS // 1_000, run.venue_ns)
+    run.run(5)
+    run.exchange.settles(10_003, 1, run.venue_ns)
+    run.run(5).leave()
+    assert position(run)["funding"] == "0.001"
+    assert run.engine.positions[1].lots == 0
+    assert run.engine.positions[1].bought_lots > 0
+    tally = run.replayed()
+    assert tally.difference is None
+    assert tally.outputs == sum(one.kind in OUTPUTS for one in run.journal.records)
