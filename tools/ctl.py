@@ -67,6 +67,7 @@ verbs:
   cancel-account  have the venue take out every order of the account, whoever's, in one request
   flatten         halt, cancel our own orders, then trade every position to zero, whatever has
                   halted the run; shown until it is flat, or why not (Ctrl-C ends the showing)
+  absent ID       give up an unknown order: you have seen that the venue does not have it
   set KEY VALUE   change a parameter of the strategy; no risk limit can be set
   stop            leave: cancel our own orders, have it proved, end the process
 """
@@ -83,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = f"{parser.description}\n\n{_ABOUT}"
     parser.add_argument("run_dir", type=Path, metavar="RUNDIR", help="the run folder")
     parser.add_argument("verb", choices=VERBS, metavar="VERB", help="see above")
-    parser.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="of halt and set")
+    parser.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="of halt, absent and set")
     parser.add_argument("--json", action="store_true", help="print the reply as it came")
 
 

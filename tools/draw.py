@@ -53,6 +53,21 @@ how it stands then; bold where that is another state.
 `filled`, `canceled`, `expired` and `rejected` are terminal: nothing of the order is open any more.
 Fills that come later are counted all the same, and a `rejected` order that the venue then says it
 has accepted is `live` again, with its exposure, unless the venue itself had reported the rejection.
+
+## In doubt for good
+
+An `unknown` order is asked about until the venue's answers prove how it stands. That it was never
+accepted they prove once its request has expired, or once the connection is gone with which orders
+end. At a venue where neither is so (`request_expiry_ms` and `dead_man` of `hotloop venues --json`)
+nothing proves it, however much time passes and whatever lists lack it. The order stays `unknown`,
+keeps its exposure, goes over to the next run, and keeps a run that is left from proving that none
+of its orders is left (exit code 4). A guardian cancels what it finds there, and proves nothing.
+
+Then look at the venue, by the id that `hotloop ctl RUNDIR status` shows. Where it has the order,
+`cancel-all` takes it out, or the venue's own page does. Where it does not, and will not any more,
+say so: `hotloop ctl RUNDIR absent ID`. The order is `rejected` from then on; should the venue tell
+of it after all, it is `live` again. Where a journal cannot be read, not even the ids are known: the
+run that finds this out ends with 4, whatever the lists say.
 """
 
 SESSIONS = """\
@@ -106,6 +121,7 @@ def facts() -> Iterable[Sequence[str]]:
     yield "a fill, by whatever channel", words(Evidence.ACCEPTED)
     yield "filled size reaches the order's size", words(Evidence.FILLED)
     yield "a refusal, or proof that it can no longer be accepted", words(Evidence.REFUSED)
+    yield "a person gives it up: `hotloop ctl RUNDIR absent ID`", words(Evidence.REFUSED)
     yield "proof that the venue knows it no more", words(Evidence.FORGOTTEN)
     yield "an answer is lost", words(Evidence.IN_DOUBT)
 

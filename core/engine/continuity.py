@@ -333,11 +333,17 @@ class Continuity:
         if self._clock.known and restored.ended_ns:
             moved_ns = restored.checkpoint.clock_offset_ns - self._clock.offset_ns
             ended_ns = min(restored.ended_ns + moved_ns, now_ns)
-        wait_ns = self._recovery.not_before(ended_ns) - now_ns
-        if wait_ns > 0:
+        boot = f"boot {restored.checkpoint.boot} did not leave in order"
+        expired_ns = self._recovery.not_before(ended_ns, all_named=not restored.damage)
+        if expired_ns is None:
             self._log(
-                f"boot {restored.checkpoint.boot} did not leave in order: waiting "
-                f"{wait_ns / NS_PER_S:.1f} s, until what it sent last can no longer be accepted"
+                f"{boot}, and what it sent last the venue may accept at any time: an order of it "
+                "that the venue does not tell of stays in doubt"
+            )
+        elif expired_ns > now_ns:
+            self._log(
+                f"{boot}: waiting {(expired_ns - now_ns) / NS_PER_S:.1f} s, until what it sent "
+                "last can no longer be accepted"
             )
 
     def _note_sent(self, order: Order, sent_ns: int, restored: Restored) -> None:

@@ -315,7 +315,7 @@ class Engine:
             desk=self.desk,
             proof=self.proof,
             clock=self.clock,
-            expiry_ns=can.request_expiry_ns or 0,
+            expiry_ns=0 if orders_end_with_connection(adapter) else can.request_expiry_ns,
             execution_ns=can.execution_ns,
             lag_ns=can.lag_ns,
             cancel_leftovers=setup.cancel_leftovers,
@@ -467,6 +467,7 @@ class Engine:
             gate=self.gate,
             flattening=self.flattening,
             account=self.account,
+            proof=self.proof,
             callbacks=self.callbacks,
             parameters_with=parameters_with,
             log=door.log,
@@ -673,8 +674,8 @@ class Engine:
         """A word from whoever runs us; return what became of it, for people.
 
         ``restore JSON`` and ``losses JSON`` (before any other), ``start``, ``leave WHY``,
-        ``fail WHY``, ``halt WHY``, ``resume``, ``cancel-all``, ``cancel-account``, ``flatten`` or
-        ``set KEY VALUE``; what it may be is checked by who takes it in.
+        ``fail WHY``, ``halt WHY``, ``resume``, ``cancel-all``, ``cancel-account``, ``flatten``,
+        ``absent ID`` or ``set KEY VALUE``; what it may be is checked by who takes it in.
         """
         self._record(Kind.CONTROL, 0, now_ns, text)
         self._begin_turn(now_ns)
@@ -723,11 +724,14 @@ class Engine:
         self.profits.keep(losses.books)
         if losses.died:
             now_ns = self.turn.now_ns
-            wait_ns = self.recovery.not_before_elsewhere(now_ns) - now_ns
+            proved_ns = self.recovery.not_before_elsewhere(now_ns)
+            when = "never prove"
+            if proved_ns is not None:
+                when = f"prove in {(proved_ns - now_ns) / NS_PER_S:.0f} s"
             self._door.log(
                 "a run of this account and strategy has not left in order in "
                 f"{', '.join(losses.died)}: what it has left only the venue's lists tell, which "
-                f"prove in {wait_ns / NS_PER_S:.0f} s that none of it is left"
+                f"{when} that none of it is left"
             )
         if losses.unknown:
             self.gate.halt(losses.unknown, HaltKind.RECORD)

@@ -1,4 +1,4 @@
-"""The operator's words: halt, resume, cancel all, cancel the account, flatten, set a parameter.
+"""The operator's words: halt, resume, cancel, flatten, set a parameter, give up an order.
 
 Here a word that came in by the control socket, and is in the journal already, is carried out.
 Whether it is one at all was checked by who took it in; none of them raises a limit.
@@ -15,9 +15,10 @@ from core.engine.callbacks import Callbacks
 from core.engine.desk import TradingDesk
 from core.engine.flatten import Flattening
 from core.engine.gate import Gate
+from core.engine.proof import Proof
 from core.model.halts import WHOLE_RUN, Halt, HaltKind
 from core.model.instrument import InstrumentTable
-from core.model.views import SessionState
+from core.model.views import OrderState, SessionState
 from core.model.wording import count_text, listed, order_text
 from core.state.orders import Orders
 from core.state.risk import Risk
@@ -36,6 +37,7 @@ class Operator:
         gate: Gate,
         flattening: Flattening,
         account: Account,
+        proof: Proof,
         callbacks: Callbacks,
         parameters_with: Callable[[Struct, str, str], Struct],
         log: Callable[[str], None],
@@ -48,6 +50,7 @@ class Operator:
         self._gate = gate
         self._flattening = flattening
         self._account = account
+        self._proof = proof
         self._callbacks = callbacks
         self._parameters_with = parameters_with
         self._log = log
@@ -58,6 +61,7 @@ class Operator:
             "cancel-account": self._cancel_account,
             "flatten": self._flatten,
             "set": self._set,
+            "absent": self._absent,
         }
         """What to call with the rest of the line, by its first word; it returns what became of it,
         for whoever has said it."""
@@ -128,6 +132,22 @@ class Operator:
         self._log(f"parameter {key} = {value}")
         self._callbacks.call(strategy.on_parameters)
         return f"{key} = {value}"
+
+    def _absent(self, client_order_id: str) -> str:
+        """Give up an order in doubt: a person has seen that the venue does not have it.
+
+        One that the venue has told of is not his to give up.
+        """
+        order = self._orders.find(client_order_id)
+        if order is None:
+            return f"nothing is changed: no open order of ours has the id {client_order_id}"
+        text = order_text(self._table[order.instrument], order)
+        if order.state is not OrderState.UNKNOWN:
+            return f"nothing is changed: only an unknown order can be given up: {text}"
+        self._log(f"the operator gives up an order that the venue does not have: {text}")
+        self._proof.give_up(order)
+        self._gate.refresh()
+        return f"counts as never accepted, and again should the venue tell of it: {text}"
 
     # -- what became of a word -----------------------------------------------------------------
 

@@ -146,6 +146,11 @@ class Proof:
         self._acknowledged.pop(client_order_id, None)
         self.doubts.raise_(client_order_id, now_ns)
 
+    def give_up(self, order: Order) -> None:
+        """A person has seen that the venue does not have an order of which it has never told."""
+        self._turn.settle(self._orders.on_refused(order, "given up by the operator"))
+        self._settled(order.client_order_id)
+
     def ask(self, now_ns: int, share: Share) -> None:
         """Send the questions that are due, as far as that share of the budget allows."""
         self._share = share

@@ -88,7 +88,7 @@ class Recovery:
         desk: TradingDesk,
         proof: Proof,
         clock: VenueClock,
-        expiry_ns: int,
+        expiry_ns: int | None,
         execution_ns: int,
         lag_ns: int,
         cancel_leftovers: bool,
@@ -98,7 +98,8 @@ class Recovery:
         asks_positions: bool,
         log: Callable[[str], None],
     ) -> None:
-        """``execution_ns``, ``lag_ns``, ``rising_ids``, ``lists`` and ``history`` are as in
+        """``expiry_ns`` is how long what a boot that died has sent may still be accepted, ``None``
+        for ever. ``execution_ns``, ``lag_ns``, ``rising_ids``, ``lists`` and ``history`` are as in
         ``core.model.venue.Capabilities``; ``asks_positions`` where positions are the truth.
         """
         self._table = table
@@ -125,8 +126,9 @@ class Recovery:
         self._moved_ns = 0
         """When the pass last asked something."""
         self._earliest_ns = 0
-        self._settled_ns = 0
-        """When nothing of a boot that died can be accepted any more, however late."""
+        self._settled_ns: int | None = 0
+        """When nothing of a boot that died can be accepted any more, however late; ``None``:
+        never."""
         self._marks: dict[int, Watermark] = {}
         self._baselines: set[int] = set()
         self._witnesses: dict[int, Since] = {}
@@ -487,22 +489,35 @@ class Recovery:
         self._marks[instrument] = Watermark()
         self._witnesses.pop(instrument, None)
 
-    def not_before(self, ended_ns: int) -> int:
+    def not_before(self, ended_ns: int, *, all_named: bool = True) -> int | None:
         """A boot died at ``ended_ns``: what it sent last may be accepted until it has expired.
 
-        Returns when that is.
+        Returns when that is; ``None`` for never. Then nothing is waited for: what its journal has
+        named is in doubt until the venue tells of it. Where it has not ``all_named``, no list
+        proves any more that nothing is left.
         """
+        if self._expiry_ns is None:
+            if not all_named:
+                self._settled_ns = None
+            return None
         self._earliest_ns = max(self._earliest_ns, ended_ns + self._expiry_ns + SKEW_NS)
-        self._settled_ns = max(self._settled_ns, self._earliest_ns + self._execution_ns)
+        self._settle_by(self._earliest_ns + self._execution_ns)
         return self._earliest_ns
 
-    def not_before_elsewhere(self, ended_ns: int) -> int:
+    def not_before_elsewhere(self, ended_ns: int) -> int | None:
         """A run died by ``ended_ns`` of which no journal of ours tells: the lists alone do.
 
-        They may lag. Returns from when on they prove that nothing of it is left.
+        They may lag. Returns from when on they prove that nothing of it is left, ``None`` for
+        never.
         """
-        self._settled_ns = self.not_before(ended_ns) + self._execution_ns + self._lag_ns
+        expired_ns = self.not_before(ended_ns, all_named=False)
+        if expired_ns is not None:
+            self._settle_by(expired_ns + self._execution_ns + self._lag_ns)
         return self._settled_ns
+
+    def _settle_by(self, at_ns: int) -> None:
+        if self._settled_ns is not None:
+            self._settled_ns = max(self._settled_ns, at_ns)
 
     def on_fill_report(self, report: FillReport) -> None:
         """A trade was found by asking."""
@@ -591,6 +606,11 @@ class Recovery:
         """
         self.leaving = True
         self._proves = proves
+        if proves and self._settled_ns is None:
+            self._log(
+                "what a run before has sent the venue may accept at any time: no list of orders "
+                "proves that none is left. LOOK AT THE VENUE"
+            )
         self._pass.stop()
         self._next_ns = now_ns
         self.step(now_ns)
@@ -616,6 +636,9 @@ class Recovery:
         if self._dirty or len(self._orders):
             self._clean = 0
             self._next_ns = now_ns + (LIST_AGAIN_NS if self._strays else 0)
+        elif self._settled_ns is None:
+            self._clean = 0
+            self._next_ns = now_ns + LIST_AGAIN_NS
         elif self._pass.started_ns < self._settled_ns:
             self._clean = 0
             self._next_ns = self._settled_ns

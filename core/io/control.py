@@ -62,6 +62,7 @@ VERBS: Final[dict[str, tuple[int, int]]] = {
     "cancel-all": (0, 0),
     "cancel-account": (0, 0),
     "flatten": (0, 0),
+    "absent": (1, 1),
     "set": (2, 2),
     "stop": (0, 0),
 }

@@ -47,7 +47,7 @@ class House:
             inherits=False,
             last_trade=lambda index: BEGINNING,
             resume_trades=lambda index, settled, newest: self.settled.append(settled),
-            not_before=lambda ended_ns: 0,
+            not_before=lambda ended_ns, all_named: 0,
         )
         parts: dict[str, Any] = {
             "proof": SimpleNamespace(doubt=lambda name, now_ns: self.doubted.append(name)),

@@ -9,6 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.engine.operator import Operator
+from core.model.commands import OrderKind, Place, TimeInForce
+from core.model.events import Side
 from core.model.halts import HaltKind
 from core.model.instrument import InstrumentTable
 from core.model.views import SessionState
@@ -33,6 +35,7 @@ class House:
     def __init__(self) -> None:
         self.risk = Risk()
         self.risk.add(0, LIMITS)
+        self.orders = Orders(Prefixed("ours-", 1))
         self.done: list[str] = []
         self.log: list[str] = []
         self.strategy = SimpleNamespace(parameters=Parameters(), on_parameters="on_parameters")
@@ -52,12 +55,13 @@ class House:
                 take_everything_out=lambda: self.done.append("take out"),
             ),
             "flattening": self.flattening,
+            "proof": SimpleNamespace(give_up=lambda order: self.done.append("give up")),
             "account": SimpleNamespace(in_dispute=False, on_resume=lambda was_in_dispute: None),
             "callbacks": SimpleNamespace(strategy=self.strategy, call=self.done.append),
         }
         self.operator = Operator(
             table=InstrumentTable([instrument()]),
-            orders=Orders(Prefixed("ours-", 1)),
+            orders=self.orders,
             risk=self.risk,
             parameters_with=with_one,
             log=self.log.append,
@@ -102,3 +106,16 @@ def test_a_parameter_is_set_and_told_to_the_strategy() -> None:
     assert house.say("set", "size 2") == "size = 2"
     assert house.strategy.parameters == Parameters("2")
     assert house.done == ["on_parameters"]
+
+
+def test_only_an_order_in_doubt_is_given_up() -> None:
+    house = House()
+    assert "no open order of ours has the id nobody" in house.say("absent", "nobody")
+    place = Place(0, house.orders.next_id(), Side.BUY, OrderKind.LIMIT, TimeInForce.GTC, 100, 5)
+    order = house.orders.add(place, 0)
+    assert "only an unknown order can be given up" in house.say("absent", place.client_order_id)
+    assert not house.done
+    house.orders.on_doubt(order)
+    assert house.say("absent", place.client_order_id).startswith("counts as never accepted")
+    assert house.done == ["give up", "refresh"]
+    assert place.client_order_id in house.log[-1]

@@ -594,6 +594,19 @@ def test_without_a_window_no_absence_is_ever_believed() -> None:
     assert order.state is OrderState.UNKNOWN
 
 
+def test_what_a_person_gives_up_ends_its_doubt_and_counts_again_where_the_venue_tells_of_it() -> (
+    None
+):
+    house = House(expiry_ns=None)
+    order = house.sent()
+    house.told(place_of(order), Verdict.UNKNOWN)
+    house.proof.give_up(order)
+    assert (order.state, order.reason) == (OrderState.REJECTED, "given up by the operator")
+    assert not house.in_doubt(order)
+    house.orders.on_report(report(order, VenueStatus.NEW, "7"))
+    assert order.state is OrderState.LIVE
+
+
 def test_one_list_is_asked_for_however_many_orders_of_an_instrument_want_it() -> None:
     house = House()
     for _ in range(3):

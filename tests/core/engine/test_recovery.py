@@ -70,6 +70,7 @@ class House:
         asks_positions: bool = False,
         scope: Scope = Scope.INSTRUMENT,
         instruments: int = 1,
+        expiry_ns: int | None = EXPIRY_NS,
     ) -> None:
         self.now_ns = START_NS
         self.orders = Orders(Prefixed(SCOPE, 1, 0))
@@ -103,7 +104,7 @@ class House:
         self.recovery = Recovery(
             table=self.table,
             orders=self.orders,
-            expiry_ns=EXPIRY_NS,
+            expiry_ns=expiry_ns,
             execution_ns=EXECUTION_NS,
             lag_ns=LAG_NS,
             cancel_leftovers=cancel_leftovers,
@@ -299,6 +300,7 @@ def test_a_stream_that_is_lost_unproves_the_table_and_stops_the_pass() -> None:
 def test_what_a_dead_boot_sent_last_is_waited_for_before_anything_is_asked() -> None:
     house = House()
     until_ns = house.recovery.not_before(house.now_ns)
+    assert until_ns is not None
     assert until_ns == START_NS + EXPIRY_NS + SKEW_NS
     house.recovery.begin(house.now_ns)
     house.recovery.step(house.now_ns)
@@ -607,6 +609,39 @@ def test_no_list_proves_anything_before_what_a_dead_boot_sent_can_be_accepted_no
     house.after(1)
     empty(house)
     assert house.recovery.left
+
+
+def test_where_requests_never_expire_nothing_is_waited_for_and_what_was_named_is_in_doubt() -> None:
+    house = House(expiry_ns=None)
+    assert house.recovery.not_before(house.now_ns) is None
+    house.recovery.begin(house.now_ns)
+    house.recovery.step(house.now_ns)
+    assert FetchAccount() in house.open(), "no time makes a list prove more"
+    house = House(expiry_ns=None)
+    house.recovery.not_before(house.now_ns)
+    house.recovery.leave(house.now_ns)
+    empty(house)
+    house.after(1)
+    empty(house)
+    assert house.recovery.left, "no order of the journal is in doubt any more"
+
+
+@pytest.mark.parametrize("elsewhere", [True, False], ids=["elsewhere", "damaged"])
+def test_where_requests_never_expire_no_list_proves_that_nothing_unnamed_is_left(
+    elsewhere: bool,
+) -> None:
+    house = House(expiry_ns=None)
+    if elsewhere:
+        assert house.recovery.not_before_elsewhere(house.now_ns) is None
+    else:
+        house.recovery.not_before(house.now_ns, all_named=False)
+    assert house.recovery.not_before(house.now_ns) is None, "what is named proves nothing of it"
+    house.recovery.leave(house.now_ns)
+    for _ in range(100):
+        empty(house)
+        house.after(60)
+    assert not house.recovery.left
+    assert "LOOK AT THE VENUE" in house.log[-1]
 
 
 def test_open_orders_are_cancelled_and_nothing_is_listed_before_they_are_gone() -> None:

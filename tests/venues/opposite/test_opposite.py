@@ -177,6 +177,36 @@ def test_what_was_lost_with_its_connection_is_proved_absent_where_requests_never
     has_traded(run.leave())
 
 
+def test_what_was_lost_stays_in_doubt_for_good_where_orders_outlive_their_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And where requests never expire, whatever lists say, in the next boot too; until a person has
+    looked at the venue, and gives it up."""
+    run = Run(replace(OPPOSITE, dies_with_connection=False), monkeypatch, IDLE).run(10)
+    run.lost = b'"place"'
+    bid = run.engine.books[0].bid_ticks
+    answer = run.engine.desk.place(0, Side.BUY, bid - 100, 100)
+    assert not isinstance(answer, Refusal), answer
+    name = answer.client_order_id
+    run.run(1)
+    run.lost = b""
+    for _ in range(2):
+        run.run(600)
+        (lost,) = run.engine.orders.open()
+        assert (lost.client_order_id, lost.state) == (name, OrderState.UNKNOWN)
+        run.killed(300)
+    run.run(600)
+    (lost,) = run.engine.orders.open()
+    run.engine.leave("told to", run.now_ns)
+    run.run(600)
+    assert not run.has_left
+    said = run.engine.on_control(f"absent {name}".encode(), run.now_ns)
+    assert said.startswith("counts as never accepted"), said
+    assert lost.state is OrderState.REJECTED
+    run.run_until(lambda: run.has_left)
+    assert run.replayed().difference is None
+
+
 def test_a_protocol_that_is_no_websocket_pings_and_ends_a_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
