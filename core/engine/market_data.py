@@ -233,9 +233,18 @@ class MarketData:
         self._hold_to_queues(index, queues, told.checksum)
 
     def on_queue_delta(self, told: QueueDelta) -> None:
-        """Orders have come, changed or gone: the levels that they make have changed with them."""
+        """Orders have come, changed or gone: the levels that they make have changed with them.
+
+        Of a book that is not live nothing is kept; one that was late may be in time again.
+        """
         index = told.instrument
-        if index < 0 or not self.books[index].live:
+        if index < 0:
+            return
+        book = self.books[index]
+        if not book.live:
+            late_ns = self._turn.now_ns + self._clock.offset_ns - told.venue_ns
+            if index in self._late and self._in_time(book, late_ns):
+                self._want_snapshot(index)
             return
         queues = self._queues[index]
         bids, asks = queues.apply(told.bids, told.asks)

@@ -132,6 +132,8 @@ class Dialect(ABC):
     """How paths end at which prices of markets that are quiet are asked for."""
     lines: tuple[str, str]
     """Paths of the market line and the private one."""
+    orders_path: str = ""
+    """Where the market is told order by order, "" where it is not."""
 
     lacks: Mapping[str, str]
     """Faults that cannot exist at this venue, and why."""

@@ -151,7 +151,7 @@ class Binance(Dialect):
         "timer_left_running": "the venue has no timer that cancels",
         "checksum_ignored": "books have numbers, and no checksums",
     }
-    settings_lacking: Mapping[str, str] = {}
+    settings_lacking: Mapping[str, str] = {"by_order": "the venue tells of no single orders"}
 
     def open(
         self, now_ns: int, seed: int, symbols: tuple[Symbol, ...] | None, rate: float

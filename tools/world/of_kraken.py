@@ -17,7 +17,7 @@ from msgspec import Raw
 
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import Credentials
-from tools.world.audit.kraken import Nonces, Proofs, Sessions, States, Timer
+from tools.world.audit.kraken import Nonces, Proofs, Queues, Sessions, States, Timer
 from tools.world.dialect import (
     AMEND,
     CANCEL,
@@ -90,6 +90,11 @@ METHODS: Final = {
     b"amend_order": AMEND,
     b"cancel_all_orders_after": DEAD_MAN,
 }
+
+BOOKS: Final = (b"book", b"level3")
+TOLD_BOOKS: Final = tuple(b'{"channel":"%b"' % name for name in BOOKS)
+WHOLE_BOOKS: Final = tuple(head + b',"type":"snapshot"' for head in TOLD_BOOKS)
+"""Books by level and by order."""
 
 REPORTS: Final = {
     b"pending_new": "report.NEW",
@@ -175,6 +180,7 @@ class Kraken(Dialect):
     api_key = DEFAULT_KEY
     rest_prices = ("/Ticker", "/Depth")
     lines = (PUBLIC_PATH, PRIVATE_PATH)
+    orders_path = LEVEL3_PATH
 
     lacks: Mapping[str, str] = {
         "snapshot_old": "a book's snapshot comes in its feed, none is asked for",
@@ -252,6 +258,7 @@ class Kraken(Dialect):
             Nonces(context),
             Timer(context, left_ns, is_needed),
             Proofs(context),
+            Queues(context, exchange),
         )
 
     def was_ahead(self, venue: AnyVenue, ahead_ns: int) -> None:
@@ -312,7 +319,7 @@ class Kraken(Dialect):
         if payload.startswith(b'{"channel":"'):
             channel = payload[12 : payload.find(b'"', 12)]
             if line == MARKET:
-                if channel == b"book":
+                if channel in BOOKS:
                     return "delta" if b'"type":"update"' in payload[:45] else "snapshot"
                 return {b"ticker": "top", b"trade": "trade"}.get(channel, "market.answer")
             if channel == b"executions" and b'"type":"update"' in payload[:50]:
@@ -382,7 +389,7 @@ class Kraken(Dialect):
         return [one for one in found if one is not None]
 
     def dated(self, payload: bytes) -> tuple[str, int] | None:
-        if not payload.startswith(b'{"channel":"book"'):
+        if not payload.startswith(TOLD_BOOKS):
             return None
         symbol, told = _SYMBOL.search(payload), _STAMP.search(payload)
         if symbol is None or told is None:
@@ -393,7 +400,7 @@ class Kraken(Dialect):
             return None
 
     def snapshot_of(self, payload: bytes) -> str:
-        if not payload.startswith(b'{"channel":"book","type":"snapshot"'):
+        if not payload.startswith(WHOLE_BOOKS):
             return ""
         symbol = _SYMBOL.search(payload)
         return "" if symbol is None else symbol[1].decode(errors="replace")

@@ -24,7 +24,7 @@ from tools.world.of_binance import BINANCE
 from tools.world.seeds import Generators
 from tools.world.street import Street
 from tools.world.tank import IP, START_NS
-from tools.world.variety import DEEP_LEVELS, STREAMS, drawn
+from tools.world.variety import DEEP_LEVELS, ORDERS, STREAMS, drawn
 from tools.world.workload import MISCHIEF
 from venues.sim.fixed import parse, show
 
@@ -79,12 +79,16 @@ class Setting:
     """The exchange of one seed, who is on it, and the run that is tried there."""
 
     def __init__(self, seed: int, dialect: Dialect = BINANCE, *, days: bool = False) -> None:
-        """``days`` may have the world begin shortly before midnight, and fees be paid in BNB."""
+        """``days`` may have the world begin shortly before midnight, fees be paid in BNB, and books
+        be told order by order.
+        """
         self._dialect = dialect
         self.draw = Generators(seed)
         self.start_ns = _start(self.draw.days) if days else START_NS
         workload = self.draw.workload
         variety = drawn(self.draw, self.start_ns, dialect)
+        if not days and variety.by_order:
+            variety = variety._replace(by_order=False, streams=ALL)
         names = [symbol.name for symbol in dialect.usual]
         chosen = workload.sample(names, workload.choice((1, 2, 2, 3)))
         usual = tuple(symbol for symbol in dialect.usual if symbol.name in chosen)
@@ -143,6 +147,8 @@ class Setting:
         limits = self._draw_limits(draw)
         shared, stale = draw.random() < 0.5, draw.random() < 0.5
         alike = [s for s in (*STREAMS, ALL) if ("depth" in s) is self.variety.with_depth]
+        if self.variety.by_order:
+            alike = [ORDERS]
         run = self._draw_run(draw, limits, draw.choice(alike), shared=shared, stale=stale)
         names = draw.sample(self.symbols, draw.randint(1, len(self.symbols)))
         coarse = [s.name for s in self._traded if s.tick_size >= COARSE]

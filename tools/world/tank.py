@@ -485,8 +485,7 @@ class Tank:
         if wait_ns > 0 or not self.dials_allowed or line in self.closed_lines:
             self.at_boot(max(wait_ns, REDIAL_NS), lambda: self._dial(number))
             return
-        spec = self.house.adapter.lines[line]
-        target = "/" + spec.url.split("/", 3)[3]
+        target = self._target(line)
         link = Link(line, None, number)
         outlet = _Outlet(self, link)
         link.session = self.venue.open_session(outlet, target, IP, self.venue_ns)
@@ -494,6 +493,10 @@ class Tank:
         self.links.setdefault(line, link)
         self.engine.on_up(number, self.now_ns)
         self._ping(link)
+
+    def _target(self, line: int) -> str:
+        """Return the path that a line is dialled at."""
+        return "/" + self.house.adapter.lines[line].url.split("/", 3)[3]
 
     def _ping(self, link: Link) -> None:
         if link.open and self.venue.manners.ping_seconds is not None:

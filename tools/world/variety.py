@@ -21,6 +21,9 @@ MIDNIGHT_NS: Final = START_NS - START_NS % (86_400 * NS_PER_S) + 86_400 * NS_PER
 
 STREAMS: Final = (("top",), ("depth",), ("depth", "trades"), ("top", "depth"), ("top", "trades"))
 
+ORDERS: Final = ("orders",)
+"""What tells of a book order by order, beside which there is nothing."""
+
 DEEP_LEVELS: Final = 1_100
 """Levels of a deep book: more than the deepest snapshot holds."""
 
@@ -45,6 +48,8 @@ class Variety(NamedTuple):
     triangle: bool = False
     """Three pairs of three assets are traded."""
     streams: tuple[str, ...] = ("top", "depth", "trades")
+    by_order: bool = False
+    """Books are told order by order, and nothing else is."""
     deep: bool = False
     """Books are deeper than snapshots of them."""
     start_ns: int = START_NS
@@ -63,7 +68,7 @@ class Variety(NamedTuple):
 
     @property
     def with_depth(self) -> bool:
-        return "depth" in self.streams
+        return self.by_order or "depth" in self.streams
 
     def balances(self, symbols: tuple[Symbol, ...], dialect: Dialect) -> dict[str, int]:
         """Return what the account begins with."""
@@ -86,8 +91,9 @@ _IS_SET: Final[dict[str, Callable[[Variety], bool]]] = {
     "shared": lambda v: v.shared,
     "triangle": lambda v: v.triangle,
     "top_alone": lambda v: v.streams == ("top",),
-    "no_top": lambda v: "top" not in v.streams,
+    "no_top": lambda v: not v.by_order and "top" not in v.streams,
     "no_depth": lambda v: not v.with_depth and len(v.streams) > 1,
+    "by_order": lambda v: v.by_order,
     "deep": lambda v: v.deep,
     "midnight": lambda v: v.start_ns != START_NS,
     "clock_off": lambda v: v.skew_ns != 0,
@@ -111,12 +117,15 @@ def drawn(draw: Generators, start_ns: int, dialect: Dialect) -> Variety:
 
     poor = draw.of_setting("poor")
     streams = draw.of_setting("streams")
+    told = streams.choice(STREAMS) if streams.random() < 0.3 else Variety().streams
+    by_order = is_so("by_order", 0.15)
     return Variety(
         logs_on=is_so("logs_on", 0.3),
         poor=poor.choice(("base", "quote", "dust")) if poor.random() < 0.12 else "",
         shared=is_so("shared", 0.3),
         triangle=is_so("triangle", 0.15),
-        streams=streams.choice(STREAMS) if streams.random() < 0.3 else Variety().streams,
+        streams=ORDERS if by_order else told,
+        by_order=by_order,
         deep=is_so("deep", 0.06),
         start_ns=start_ns,
         skew_ns=0

@@ -456,6 +456,10 @@ class World(Tank):
             self.enter(told)
         super()._break(link, reason, redial=redial)
 
+    def _target(self, line: int) -> str:
+        by_order = self.variety.by_order and line == MARKET
+        return self.dialect.orders_path if by_order else super()._target(line)
+
     def _dial_now(self, number: int) -> None:
         stood = number in self._standing
         super()._dial_now(number)

@@ -14,6 +14,7 @@ from core.model.venue import Stream, WireRequest
 from tests.venues.kraken import world
 from tests.venues.kraken.tank import MARKET, KrakenTank
 from tests.venues.sim.kraken.test_published import L3_ASKS, L3_BIDS
+from tools.world.of_kraken import KRAKEN
 from tools.world.tank import Delivery, Message
 from venues.kraken import VENUE, encode
 from venues.kraken.adapter import SpotAdapter
@@ -199,3 +200,25 @@ def test_a_wrong_checksum_begins_that_book_anew_and_proves_it_again() -> None:
     methods = [m.json["method"] for m in w.sent if m.line == MARKET and m.opcode == 1]
     assert methods.count("unsubscribe") == 1
     assert methods.count("subscribe") == 2
+
+
+def test_a_book_told_order_by_order_that_was_late_is_told_anew_once_it_is_in_time() -> None:
+    w = begun()
+    book = w.engine.books[0]
+    late = True
+
+    def to_engine(told: Message) -> list[Delivery]:
+        payload = told.payload
+        if late and b'"level3","type":"update"' in payload:
+            payload = KRAKEN.misdate(payload, -60_000)
+        return w.deliver(Message(told.line, told.opcode, payload))
+
+    w.to_engine = to_engine
+    w.other("buy", 29_980, 0.5)
+    w.run(0.1)
+    assert "late" in book.why
+    late = False
+    w.other("buy", 29_970, 0.5)
+    w.run(1)
+    assert book.live, book.why
+    assert [lots for _, lots in w.desk.queue(0, Side.BUY, 299_700)] == [50_000_000]

@@ -19,13 +19,17 @@ from typing import Final
 import msgspec
 
 from core.engine.engine import Engine
+from core.model.events import Side
 from core.model.units import NS_PER_S
+from core.state.queues import OrderQueues
 from tools.world.audit.watch import Context, Request, Sent, Watch
 from tools.world.dialect import AMEND
 from venues.sim.accounts import Account
 from venues.sim.kraken import words
 from venues.sim.kraken.exchange import Exchange
+from venues.sim.kraken.numbers import ORDER, name_of
 from venues.sim.kraken.pairs import STATUSES
+from venues.sim.matching import Side as BookSide
 
 ENGINE: Final = ""
 """The trading engine as a whole, where pairs have their names."""
@@ -39,6 +43,9 @@ TAKEN: Final[dict[str, frozenset[str]]] = {
 
 RENEWED_NS: Final = 25 * NS_PER_S
 """Within which the timer is set anew: twenty seconds, and what lies between two looks."""
+
+HELD_LEVELS: Final = 10
+"""Levels of a side whose orders are held against the exchange's."""
 
 SETTLED_NS: Final = 15 * NS_PER_S
 """After which it has been set for whoever trades, one lost answer included."""
@@ -229,3 +236,30 @@ class Proofs(Watch):
     def on_order(self, order: Sent, now_ns: int) -> None:
         if order.symbol in self.lost:
             self.note("I40", f"{order.client_id} leaves on a book of {order.symbol} that is wrong")
+
+
+class Queues(Watch):
+    """Books that are told order by order, where they stand still: I5."""
+
+    def __init__(self, context: Context, exchange: Exchange) -> None:
+        super().__init__(context)
+        self._exchange = exchange
+
+    def at_rest(self, engine: Engine, now_ns: int) -> None:
+        for row in engine.table:
+            queues, book = engine.queues.get(row.index), self.markets[row.symbol].book
+            for side, true in ((Side.BUY, book.bids), (Side.SELL, book.asks)):
+                if queues is not None and not row.carried:
+                    self._check(row.symbol, side, true, queues)
+
+    def _check(self, symbol: str, side: Side, true: BookSide, queues: OrderQueues) -> None:
+        pair, terms = self._exchange.pairs.by_name[symbol], self.markets[symbol].symbol
+        for price, _ in true.top(HELD_LEVELS):
+            level = true.levels[price * true.sign]
+            there = [
+                (name_of(ORDER, pair.number, one.order_id), one.open_quantity // terms.step_size)
+                for one in level.orders.values()
+            ]
+            ours = queues.at(side, price // terms.tick_size)
+            if ours != there:
+                self.note("I5", f"{symbol} {side.name} at {price}: orders {ours}, truly {there}")

@@ -68,6 +68,7 @@ _MATTERS: Final[dict[str, Callable[[Counter[str]], bool]]] = {
     "top_alone": _traded,
     "no_top": _traded,
     "no_depth": _traded,
+    "by_order": _traded,
     "deep": lambda seen: bool(seen["renewing"]),
     "midnight": lambda seen: bool(seen["midnight"]),
     "clock_off": _traded,
