@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 import trio
+from httpcore._async import http11
 from trio._core import _run
+from trio.testing import MockClock
 
 from core.model.errors import Misuse
 from tools import cli
-from tools.world import batch, scheduler
+from tools.world import batch, idleness, scheduler
 from tools.world.canaries import BREAKABLE, released
 from tools.world.process_faults import FAULTS
 from tools.world.process_life import live
@@ -59,6 +61,20 @@ def order_of(seed: str) -> list[int]:
     with scheduler.seeded(seed):
         trio.run(main)
     return order
+
+
+def test_a_connection_is_idle_by_the_simulated_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy is no other world."""
+
+    async def main() -> float:
+        await trio.sleep(1_000)
+        return float(vars(http11)["time"].monotonic() - trio.current_time())
+
+    with idleness.simulated():
+        assert trio.run(main, clock=MockClock(autojump_threshold=0)) == 0
+    monkeypatch.delattr(http11, "time")
+    with pytest.raises(Misuse, match="idleness"), idleness.simulated():
+        pass
 
 
 def test_trio_still_lets_its_order_be_seeded() -> None:

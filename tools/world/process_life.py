@@ -20,6 +20,7 @@ from core.model.units import NS_PER_S
 from core.state.journal import Kind, Record
 from tools.world.audit.watch import Breach
 from tools.world.dialect import Dialect
+from tools.world.idleness import simulated
 from tools.world.life import (
     AFTER_S,
     CALM_S,
@@ -57,7 +58,7 @@ def live(
     trace: list[str] = []
     records: list[Record] = []
     try:
-        with seeded(f"{seed}:scheduler"):
+        with seeded(f"{seed}:scheduler"), simulated():
             trio.run(_go_through, world, clock=world.agenda.trio_clock)
         records = _replay(world)
     except* Breach as found:
