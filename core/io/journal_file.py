@@ -13,6 +13,7 @@ import mmap
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 from zlib import crc32
@@ -46,7 +47,8 @@ SEGMENT_BYTES: Final = 64 * 1024 * 1024
 """At 5 MB/s, a busy venue, a segment lasts 13 s: time enough to prepare the next in idle slices."""
 
 LARGEST_PART: Final = 4
-"""A payload may fill a quarter of a segment (16 MiB): at most a quarter is lost at a rotation."""
+"""A payload that fills no more than a quarter of a segment (16 MiB) goes into an ordinary one: at
+most a quarter is lost at a rotation. A larger one gets a segment of its own size."""
 
 KEEP_SEGMENTS: Final = 256
 """16 GiB, about a day at 200 kB/s. The oldest are deleted beyond it, so a disk never fills."""
@@ -321,8 +323,8 @@ class JournalFile:
 
         ``line`` is ``NO_LINE`` where the record concerns none. Raises ``JournalFailed`` when the
         segment is full and none is ready: the journal then holds all before, and takes nothing
-        more, for with a hole in it nothing after could be replayed. A payload up to a quarter of
-        a segment fits always, a larger one by luck.
+        more, for with a hole in it nothing after could be replayed. A payload of more than a
+        quarter of a segment may have to wait until the disk has made room for it.
         """
         body = _pack_facts(time_ns, kind, line) + payload
         at = self._at
@@ -339,12 +341,9 @@ class JournalFile:
     def _rotate(self, time_ns: int, payload_bytes: int) -> None:
         if self._child is not None:
             self._child()
+        if payload_bytes > self._largest and not self._ended:
+            self._allocate_for(payload_bytes)
         full, spare = self._segment, self._spare
-        if payload_bytes > self._largest:
-            self._end(
-                f"a payload of {payload_bytes} bytes is larger than the journal takes,"
-                f" {self._largest}; a larger segment_bytes allows for it"
-            )
         if spare is None:
             self._end(f"{full.path} is full and no further segment is ready")
         if self._ended or spare is None:
@@ -354,6 +353,22 @@ class JournalFile:
         self._segment, self._spare = spare, None
         self._begin(spare, self._numbers[-1] + 1, time_ns, previous_end=full.used)
 
+    def _allocate_for(self, payload_bytes: int) -> None:
+        """Have a segment ready that is larger than the others, by as much as a payload needs.
+
+        On the hot path: few answers are that long, and to lose one would end the run.
+        """
+        if self._spare is not None:
+            with suppress(OSError):  # making another in its place says what is wrong
+                self._spare.path.unlink()
+            self._retired.append(self._spare)
+            self._spare = None
+        size = (payload_bytes // self._size + 2) * self._size
+        try:
+            self._spare = _Segment(self._folder, self._numbers[-1] + 1, size, self._disk)
+        except JournalFailed as failure:
+            self._end(str(failure))
+
     def _end(self, why: str) -> None:
         """Take no record any more; said as it was the first time."""
         self._ended = self._ended or why
@@ -362,11 +377,12 @@ class JournalFile:
     def _begin(self, segment: _Segment, number: int, time_ns: int, *, previous_end: int) -> None:
         self._map = segment.map
         self._words = segment.words
+        self._limit = segment.size
         self._at = 0
         self.segment = number
         self._numbers.append(number)
         header = replace(
-            self._header, segment=number, previous_end=previous_end, segment_bytes=self._size
+            self._header, segment=number, previous_end=previous_end, segment_bytes=segment.size
         )
         self.append(Kind.HEADER, NO_LINE, time_ns, pack(header))
 

@@ -140,15 +140,35 @@ def test_no_segment_ready_ends_the_journal_without_a_hole(tmp_path: Path) -> Non
     assert times == list(range(len(times)))
 
 
-def test_a_payload_of_a_quarter_of_a_segment_always_fits(tmp_path: Path) -> None:
+def test_a_payload_larger_than_a_segment_gets_one_of_its_own_size(tmp_path: Path) -> None:
     writer = journal(tmp_path)
-    for number in range(8):
+    sizes = [100, 4 * PAGE, 100, 2 * PAGE, 50 * PAGE, 50 * PAGE, 100, PAGE]
+    for number, size in enumerate(sizes):
+        writer.append(Kind.NOTE, -1, number, b"x" * size)
+        if number % 2:  # as at a moment without an idle slice, too
+            idle(writer)
+    for number in range(len(sizes), 40):
         writer.append(Kind.NOTE, -1, number, bytes(PAGE))
         idle(writer)
-    with pytest.raises(JournalFailed, match=f"larger than the journal takes, {PAGE}"):
-        write_until_it_fails(writer, 2 * PAGE)
+    finish(writer)
+    found = list(read(tmp_path))
+    assert notes(found) == list(range(40)), "none is lost, in their order"
+    lengths = [len(record.payload) for record in found if record.kind == Kind.NOTE]
+    assert lengths == [*sizes, *[PAGE] * 32]
+    assert segments(tmp_path)[-1].stat().st_size <= 4 * PAGE, "the next ones are as before"
+
+
+def test_a_large_payload_on_a_full_disk_ends_the_journal_and_leaves_no_hole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = journal(tmp_path)
+    writer.append(Kind.NOTE, -1, 0, b"")
+    monkeypatch.setattr(os, "posix_fallocate", full_disk)
+    for payload in (bytes(9 * PAGE), b"small"):
+        with pytest.raises(JournalFailed, match="no room for"):
+            writer.append(Kind.NOTE, -1, 1, payload)
     writer.flush()
-    assert notes(list(read(tmp_path)))[:8] == list(range(8))
+    assert notes(list(read(tmp_path))) == [0]
 
 
 def test_payloads_larger_than_a_readers_chunk_come_back(tmp_path: Path) -> None:
