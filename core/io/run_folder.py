@@ -23,8 +23,9 @@ from msgspec import Struct
 
 from core.io.disk import DISK
 from core.io.hang import STACKS
+from core.io.last_boot import last_boot
 from core.io.run_log import KEPT, older
-from core.model.errors import BadConfig
+from core.model.errors import BadConfig, JournalCorrupt
 from core.state.journal import Header
 
 LOG: Final = "run.log"
@@ -161,11 +162,15 @@ class RunFolder:
     def belongs(self, owner: Owner, last: Header | None) -> bool:
         """Return whether the folder is bound already, and that to this owner.
 
+        One in which nothing could ever be placed is bound to whoever comes next.
+
         ``last`` is the header of the last journal in it: a folder of an older hotloop says no more.
         Raises ``BadConfig`` where it is somebody else's, and where it is a copy.
         """
         bound = self._bound()
         if bound is not None:
+            if not self._is_of(bound, owner) and self._is_untouched():
+                return False
             self._compare(bound, owner)
             self._check_place(bound)
         elif last is not None and last.run_id not in ("", owner.scope):
@@ -202,8 +207,20 @@ class RunFolder:
                 "was, or choose another [run] dir"
             ) from error
 
+    def _is_untouched(self) -> bool:
+        """Whether no run here has come so far that it could place an order: until the venue has
+        taken a key, and listed what is open, nothing is placed. A mistyped key binds nobody.
+        """
+        try:
+            return last_boot(self.path) is None
+        except (JournalCorrupt, OSError):
+            return False
+
+    def _is_of(self, bound: Owner, owner: Owner) -> bool:
+        return all(getattr(bound, what) == getattr(owner, what) for what in _WHOSE)
+
     def _compare(self, bound: Owner, owner: Owner) -> None:
-        for what in ("venue", "environment", "account", "strategy"):
+        for what in _WHOSE:
             was, is_now = getattr(bound, what), getattr(owner, what)
             if was != is_now:
                 raise BadConfig(
@@ -267,6 +284,9 @@ class RunFolder:
         except OSError as error:
             raise BadConfig(f"run folder {self.path}: {error.strerror}") from error
 
+
+_WHOSE: Final = ("venue", "environment", "account", "strategy")
+"""What makes another owner."""
 
 _CHOOSE: Final = (
     "what was traded there is none of this run's: choose another [run] dir. To stop for good what "

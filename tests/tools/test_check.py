@@ -22,6 +22,7 @@ from core.model.events import AccountReport, Verdict
 from core.model.instrument import Trading
 from core.model.units import NS_PER_S
 from core.model.venue import DeadMan, DeadManKind, Scope
+from tests.core.io.test_run_folder import noted
 from tests.core.model.test_config import SECRET
 from tests.strategies.desk import instrument
 from tools import check as command
@@ -313,6 +314,7 @@ async def test_a_run_folder_of_somebody_else_is_refused_as_a_run_refuses_it(
     )
     with RunFolder(tmp_path / "run") as folder:
         folder.bind(others, None)
+        noted(folder.path)
     async with running_exchange(QUIET) as exchange:
         code = await check(write(tmp_path, exchange))
     _, bad = findings(capsys)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from venues.sim.ledger import DEFAULT_KEY
+from venues.sim.ledger import DEFAULT_KEY, DEFAULT_SECRET
 from venues.sim.server import ServerConfig, running_exchange
 
 ROOT = Path(__file__).parents[2]
@@ -177,3 +177,19 @@ async def test_a_start_that_the_venue_refuses_for_good_ends_at_once_with_its_wor
     assert says in done.stderr.decode()
     assert "not reached" not in done.stderr.decode()
     assert "Traceback" not in done.stderr.decode()
+
+
+async def test_a_mistyped_key_binds_no_folder_to_an_account(tmp_path: Path) -> None:
+    async with running_exchange(ServerConfig(rate=50)) as exchange:
+        where = {"rest": exchange.rest, "stream": exchange.stream, "secret": DEFAULT_SECRET}
+        with trio.fail_after(90):
+            typo = command(write(tmp_path, key=f"{DEFAULT_KEY}-typo", **where))
+            done = await trio.run_process(typo, capture_stderr=True, check=False, cwd=ROOT)
+            assert done.returncode == 3, done.stderr
+            right = [*command(write(tmp_path, **where)), "--seconds", "3"]
+            done = await trio.run_process(right, capture_stderr=True, check=False, cwd=ROOT)
+            assert done.returncode == 0, done.stderr
+            other = command(write(tmp_path, key=f"{DEFAULT_KEY}-typo", **where))
+            done = await trio.run_process(other, capture_stderr=True, check=False, cwd=ROOT)
+    assert done.returncode == 2
+    assert b"it belongs to the account" in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 from pathlib import Path
@@ -10,10 +11,12 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from core.engine.checkpoint import PREFIX, Checkpoint, encode
+from core.io.journal_file import JournalFile
 from core.io.run_folder import FILES, Owner, RunFolder, account_of
 from core.model.errors import BadConfig
 from core.model.venue import KeyKind
-from core.state.journal import Header
+from core.state.journal import Header, Kind
 
 OWNER = Owner(
     venue="binance",
@@ -37,6 +40,14 @@ def header(run_id: str) -> Header:
     )
 
 
+def noted(path: Path) -> None:
+    """A run in the folder has come so far that it could place orders."""
+    journal = JournalFile(path, header(OWNER.scope), segment_bytes=mmap.PAGESIZE)
+    left = Checkpoint(boot=1, time_ns=1, positions=[], orders=[])
+    journal.append(Kind.NOTE, 0, 1, PREFIX + encode(left))
+    journal.close()
+
+
 def test_a_folder_is_bound_to_its_first_run_and_takes_it_again(tmp_path: Path) -> None:
     with RunFolder(tmp_path) as folder:
         folder.bind(OWNER, None)
@@ -56,8 +67,30 @@ def test_a_folder_is_bound_to_its_first_run_and_takes_it_again(tmp_path: Path) -
 def test_another_is_refused_with_what_to_do(tmp_path: Path, what: str, other: str) -> None:
     with RunFolder(tmp_path) as folder:
         folder.bind(OWNER, None)
+        noted(tmp_path)
         with pytest.raises(BadConfig, match=rf"{what}.*choose another \[run\] dir"):
             folder.bind(replace(OWNER, **{what: other}), None)
+
+
+def test_a_folder_in_which_nothing_could_be_placed_yet_is_bound_to_the_next(tmp_path: Path) -> None:
+    with RunFolder(tmp_path) as folder:
+        folder.bind(replace(OWNER, account=account_of("a-kye")), None)
+        journal = JournalFile(tmp_path, header("h654321-"), segment_bytes=mmap.PAGESIZE)
+        journal.append(Kind.SEND, 0, 1, b"a logon that was refused")
+        journal.append(Kind.END, 0, 2, b"")
+        journal.close()
+        folder.bind(OWNER, header("h654321-"))
+    with RunFolder(tmp_path) as folder:
+        assert folder.belongs(OWNER, header("h654321-"))
+
+
+def test_a_journal_that_cannot_be_read_leaves_the_folder_bound(tmp_path: Path) -> None:
+    with RunFolder(tmp_path) as folder:
+        folder.bind(OWNER, None)
+        noted(tmp_path)
+        (tmp_path / "journal" / "000001.journal").write_bytes(b"x" * mmap.PAGESIZE)
+        with pytest.raises(BadConfig, match="belongs to the account"):
+            folder.bind(replace(OWNER, account=account_of("another-key")), None)
 
 
 def test_a_folder_that_names_no_owner_is_told_by_its_journal(tmp_path: Path) -> None:
