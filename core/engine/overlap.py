@@ -34,6 +34,10 @@ MOST_HELD: Final = 20_000
 """Events kept of the new connection: 2 s of a hundred busy symbols. More are forgotten, and the
 new connection has to meet the old one again."""
 
+MOST_TRADES: Final = 20_000
+"""Trades remembered that the old connection has told, the newest: as many as are held of the new
+one, which may tell any of them again."""
+
 MOST_MOVES: Final = 100
 """Payments, locks and trades elsewhere remembered: an account has a few in the seconds that two
 connections stand."""
@@ -122,7 +126,8 @@ class _FeedOverlap:
         """Where each book stood when it was last looked at, and since when."""
         self._begun: set[int] = set()
         """Instruments of which the new connection has brought a snapshot."""
-        self._last_trade: dict[int, int] = {}
+        self._traded: dict[tuple[int, str], None] = {}
+        """Trades that the old connection has told, by instrument and id; the oldest first."""
         self._taken = False
 
     def merge(self, events: list[Event], *, new: bool) -> list[Event]:
@@ -133,8 +138,10 @@ class _FeedOverlap:
         if new:
             return self._hold(events)
         for event in events:
-            if type(event) is MarketTrade:
-                self._last_trade[event.instrument] = event.trade_id
+            if type(event) is MarketTrade and event.trade_id:
+                self._traded[event.instrument, event.trade_id] = None
+                if len(self._traded) > MOST_TRADES:
+                    del self._traded[next(iter(self._traded))]
         return events
 
     def _hold(self, events: list[Event]) -> list[Event]:
@@ -168,7 +175,7 @@ class _FeedOverlap:
             book = self._books.get(event.instrument)
             return book is None or event.seq > book.top_seq
         if type(event) is MarketTrade:
-            return event.trade_id > self._last_trade.get(event.instrument, -1)
+            return (event.instrument, event.trade_id) not in self._traded
         return True
 
     def met(self, now_ns: int) -> bool:

@@ -127,10 +127,13 @@ class QueueDelta(Event, frozen=True, gc=False):
 
 
 class MarketTrade(Event, frozen=True, gc=False):
-    """Somebody's trade. ``venue_ns`` is the venue's time of the trade."""
+    """Somebody's trade. ``venue_ns`` is the venue's time of the trade.
+
+    ``trade_id`` is the venue's own text, unique for an instrument; "" where it names none.
+    """
 
     instrument: int
-    trade_id: int
+    trade_id: str
     price_ticks: int
     lots: int
     aggressor: Side
@@ -209,7 +212,6 @@ class OrderReport(Event, frozen=True, kw_only=True):
     ``client_order_id`` is the id the order was placed with, even where the venue repeats the id
     of a later cancel or amend request; ``venue_order_id`` is "" where it states none.
     ``size_lots`` is the size it has now, ``filled_lots`` what was filled since it was placed.
-    ``execution_id`` is the venue's number of this report, 0 where it has none.
     """
 
     instrument: int
@@ -223,7 +225,6 @@ class OrderReport(Event, frozen=True, kw_only=True):
     size_lots: int
     filled_lots: int
     fills: tuple[Fill, ...] = ()
-    execution_id: int = 0
     reason: str = ""
     venue_ns: int = 0
 

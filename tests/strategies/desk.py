@@ -286,7 +286,7 @@ class FakeDesk:
 
     def trade(self, price_ticks: int, lots: int, aggressor: Side) -> None:
         self.strategy.on_trade(
-            self, MarketTrade(0, 1, price_ticks, lots, aggressor, venue_ns=self.now_ns)
+            self, MarketTrade(0, "1", price_ticks, lots, aggressor, venue_ns=self.now_ns)
         )
 
     def accept(self) -> None:

@@ -93,7 +93,7 @@ class Desk:
 
     def trade(self, aggressor: Side, ticks: int, lots: int) -> None:
         """Somebody trades in the recording."""
-        self.paper.on_trade(MarketTrade(0, 1, ticks, lots, aggressor, START_NS), START_NS)
+        self.paper.on_trade(MarketTrade(0, "1", ticks, lots, aggressor, START_NS), START_NS)
 
     @property
     def filled(self) -> list[tuple[int, int]]:

@@ -390,7 +390,7 @@ def _trades(instrument: Instrument) -> Take:
         events.append(
             MarketTrade(
                 index,
-                trade.trade_id,
+                str(trade.trade_id),
                 ticks,
                 sizes[trade.qty],
                 sell if trade.buyer_is_maker else buy,

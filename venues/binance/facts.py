@@ -172,7 +172,6 @@ def execution(
         size_lots=size,
         filled_lots=filled,
         fills=fills,
-        execution_id=report.execution_id,
         reason=report.expiry_reason or _reject_reason(report.reject_reason),
         venue_ns=report.transact_time * NS_PER_MS,
     )
@@ -300,7 +299,7 @@ def amended(answer: schema.Amended, instruments: Instruments) -> OrderReport | U
     report = order(as_order, instruments, REPLY)
     if isinstance(report, UnknownExecution):
         return report
-    return msgspec.structs.replace(report, change=Change.REPLACED, execution_id=answer.execution_id)
+    return msgspec.structs.replace(report, change=Change.REPLACED)
 
 
 def own_trade(trade: schema.OwnTrade, instruments: Instruments) -> FillReport | OffGridTrade | None:

@@ -209,7 +209,6 @@ class AmendedOrder(Camel, frozen=True, gc=False):
 
 class Amended(Camel, frozen=True, gc=False):
     transact_time: Ms
-    execution_id: Id
     amended_order: AmendedOrder
 
 
@@ -257,7 +256,6 @@ class ExecutionReport(Struct, frozen=True, gc=False):
     commission_asset: str | None = field(name="N")
     transact_time: Ms = field(name="T")
     trade_id: SignedId = field(name="t")
-    execution_id: Id = field(name="I")
     maker: bool = field(name="m")
     allocation_id: SignedId = field(name="a", default=-1)
     prevented_qty: str = field(name="A", default="0")

@@ -282,7 +282,7 @@ class Decoder:
             events.append(
                 MarketTrade(
                     feed.index,
-                    told.trade_id,
+                    str(told.trade_id),
                     ticks,
                     lots,
                     _BUY if told.side == "buy" else _SELL,

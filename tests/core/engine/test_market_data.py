@@ -133,7 +133,7 @@ class House:
 
     def trade(self, late_ns: int) -> None:
         venue_ns = self.turn.now_ns + OFFSET_NS - late_ns
-        self.data.on_trade(MarketTrade(0, 1, 100, 1, Side.BUY, venue_ns))
+        self.data.on_trade(MarketTrade(0, "1", 100, 1, Side.BUY, venue_ns))
 
     def tops(
         self, bid_ticks: int, asked_ns: int = 0, *, rounded: bool = False, cut: int = 0

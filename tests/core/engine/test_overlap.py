@@ -14,6 +14,7 @@ from core.model.events import (
     BookSnapshot,
     BookTop,
     Event,
+    MarketTrade,
     Side,
     TradeElsewhere,
 )
@@ -112,3 +113,25 @@ def test_a_feed_of_some_markets_is_held_against_the_books_of_these() -> None:
     assert overlap.merge([*known, *newer], new=True) == []
     assert overlap.met(NOW_NS)
     assert overlap.take_over() == newer
+
+
+def trade(trade_id: str) -> MarketTrade:
+    return MarketTrade(0, trade_id, 100, 1, Side.BUY, NOW_NS)
+
+
+def test_trades_are_told_apart_by_their_names_whatever_those_are() -> None:
+    overlap = Overlap([in_band()])
+    for name in ("b", "a"):
+        assert told(overlap, trade(name), new=False) == [trade(name)]
+    for name in ("a", "0"):
+        assert told(overlap, trade(name), new=True) == []
+    assert overlap.take_over() == [trade("0")], "the old connection has not told of it"
+    assert told(overlap, trade("b"), new=True) == []
+    assert told(overlap, trade("1"), new=True) == [trade("1")]
+
+
+def test_trades_without_a_name_are_all_told() -> None:
+    overlap = Overlap([in_band()])
+    assert told(overlap, trade(""), new=False) == [trade("")]
+    overlap.take_over()
+    assert told(overlap, trade(""), new=True) == [trade("")]

@@ -96,7 +96,6 @@ class Truth:
                 size_lots=self.size,
                 filled_lots=self.filled,
                 fills=fills,
-                execution_id=len(self.moments),
                 reason=reason,
                 venue_ns=1_000 + len(self.moments),
             )

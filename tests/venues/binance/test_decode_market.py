@@ -76,7 +76,7 @@ EXPECTED: list[tuple[dict[str, Any], Event]] = [
             1672515782136 * MS,
         ),
     ),
-    (TRADE, MarketTrade(0, 12345, 2400, 10_000_000, Side.SELL, 1672515782135 * MS)),
+    (TRADE, MarketTrade(0, "12345", 2400, 10_000_000, Side.SELL, 1672515782135 * MS)),
 ]
 
 

@@ -178,7 +178,7 @@ SAMPLES = Samples(
             line=decode.MARKET,
             payload=world.TRADE,
             events=(
-                MarketTrade(0, 4_665_846, 452_835, 2_000_000, Side.SELL, 1_695_628_116_925_533_000),
+                MarketTrade(0, "4665846", 452_835, 2_000_000, Side.SELL, 1_695_628_116_925_533_000),
             ),
             words=("side",),
         ),

@@ -100,7 +100,7 @@ def test_best_prices_between_two_ticks_are_left_out() -> None:
 
 def test_a_trade() -> None:
     assert market(world.TRADE) == [
-        MarketTrade(0, 4_665_846, 452_835, 2_000_000, Side.SELL, 1_695_628_116_925_533_000)
+        MarketTrade(0, "4665846", 452_835, 2_000_000, Side.SELL, 1_695_628_116_925_533_000)
     ]
 
 

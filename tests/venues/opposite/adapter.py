@@ -366,7 +366,7 @@ class Adapter:
             case "trade":
                 row = self._rows[told["sym"]]
                 side, at = Side(told["side"]), told["at"]
-                return [MarketTrade(row.index, told["n"], told["px"], told["size"], side, at)]
+                return [MarketTrade(row.index, str(told["n"]), told["px"], told["size"], side, at)]
             case "order" if "sym" not in told:
                 return [self._update(told)]
             case "order":
