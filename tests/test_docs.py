@@ -11,8 +11,10 @@ import msgspec
 import pytest
 
 import strategies
+import venues
 from core.model import config
 from core.model.strategy import Strategy
+from core.model.venue import PLAIN
 from venues.binance import VENUE
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
@@ -62,6 +64,19 @@ def test_every_key_is_documented_with_its_bounds_and_default(section: str, key: 
         assert text.endswith(f"| {field.default} |")
     elif isinstance(field.default, str) and field.default != "0":
         assert text.endswith(f'| `"{field.default}"` |')
+
+
+@pytest.mark.parametrize("name", venues.names())
+def test_every_endpoint_of_every_venue_is_documented(name: str) -> None:
+    venue = venues.find(name)
+    assert venue is not None
+    for one in venue.endpoints:
+        start = (
+            f"| `{one.name}` | `{name}` | {one.what}{'; may be left out' if one.optional else ''} |"
+        )
+        (line,) = (line for line in PAGE.splitlines() if line.startswith(start))
+        assert f"`{one.scheme}://HOST" in line
+        assert f"in the sim also `{PLAIN[one.scheme]}://`" in line
 
 
 def test_the_example_of_a_configuration_is_one() -> None:

@@ -18,12 +18,12 @@ import strategies
 import venues
 from core.engine.engine import Engine, Setup
 from core.engine.outbound import Door
-from core.model.config import AccountUse, Config, checked, parameters, tells
+from core.model.config import AccountUse, Config, checked, parameters, tells, urls_of
 from core.model.errors import BadConfig
 from core.model.instrument import Instrument
 from core.model.strategy import Strategy
 from core.model.units import NS_PER_MS, NS_PER_S, atoms, parse_decimal
-from core.model.venue import Adapter, Endpoints, Environment, KeyKind, Subscription, Venue
+from core.model.venue import Adapter, Environment, KeyKind, Subscription, Venue
 from core.state.daily_loss import Price, Told
 from core.state.hops import Hops
 from core.state.journal import Journal
@@ -114,12 +114,12 @@ def house(
     Raises ``BadConfig`` for a venue, symbol or strategy that does not exist or does not fit.
     """
     venue = venue_of(config, name)
-    endpoints = endpoints_of(config, venue)
+    urls = urls_of(config, venue, name)
     subscription = Subscription(
         symbols=config.symbols,
         streams=config.streams,
-        rest_url=endpoints.rest,
-        line_urls=endpoints.lines,
+        rest_url=urls.get(venue.http, ""),
+        urls=urls,
         session_logon=key is KeyKind.LOGS_ON,
         request_expiry_ms=config.session.request_expiry_ms,
     )
@@ -169,24 +169,13 @@ def _idle() -> Strategy[Any]:
 
 
 def venue_of(config: Config, name: str) -> Venue:
-    """Return the venue a configuration names."""
+    """Return the venue a configuration names, which has the endpoints that are stated there."""
     venue = venues.find(config.venue)
     if venue is None:
         known = ", ".join(venues.names())
         raise BadConfig(f'{name}: venue = "{config.venue}": no such venue; allowed: {known}')
+    urls_of(config, venue, name)
     return venue
-
-
-def endpoints_of(config: Config, venue: Venue) -> Endpoints:
-    """Return where to connect: the environment's addresses, with the configuration's over them."""
-    own = config.endpoints
-    if config.environment is Environment.SIM:
-        known = Endpoints(rest="", lines={})
-    else:
-        known = venue.endpoints[config.environment]
-    named = {"market": own.stream, "trade": own.ws_api}
-    lines = {**known.lines, **{line: url for line, url in named.items() if url is not None}}
-    return Endpoints(rest=own.rest or known.rest, lines=lines)
 
 
 def scope_of(config: Config, account: str | None) -> str:
@@ -199,7 +188,9 @@ def lock_of(config: Config, scope: str) -> str:
     """Return what the scope's lock is called: in the sim every exchange has its own accounts."""
     if config.environment is not Environment.SIM:
         return scope
-    return scope + hashlib.sha256(str(config.endpoints.rest).encode()).hexdigest()[:SCOPE_DIGITS]
+    venue = venues.find(config.venue)
+    at = "" if venue is None else config.endpoints.urls.get(venue.http, "")
+    return scope + hashlib.sha256(at.encode()).hexdigest()[:SCOPE_DIGITS]
 
 
 def _lots(text: str, instrument: Instrument) -> int:

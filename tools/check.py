@@ -56,6 +56,7 @@ from core.model.events import (
 from core.model.instrument import Instrument, Trading
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import (
+    PLAIN,
     Clock,
     Credentials,
     DeadMan,
@@ -271,7 +272,7 @@ def _check_process(findings: Findings, config: Config) -> None:
 
 async def _ask_venue(findings: Findings, subject: Subject) -> None:
     house = subject.house
-    urls = {"endpoints.rest": house.subscription.rest_url}
+    urls = {f"endpoints.{house.venue.http}": house.subscription.rest_url}
     urls |= {f"line {line.name}": line.url for line in house.adapter.lines}
     for name, url in urls.items():
         await _check_certificate(findings, name, url, subject.trusted)
@@ -302,7 +303,7 @@ async def _check_certificate(
 ) -> None:
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if parts.scheme not in ("https", "wss"):
+    if parts.scheme not in PLAIN:
         findings.ok("certificate", f"{name}: {url} is plain text, which only the sim may be")
         return
     try:
@@ -408,6 +409,8 @@ class Questions:
         self._carrier = Carrier(client, subject.signer, now_ns)
         self._adapter = subject.house.adapter
         self.can = self._adapter.capabilities
+        self.place = f"endpoints.{subject.house.venue.http}"
+        """What a configuration calls where it asks."""
         self._ids = count(1)
 
     async def ask(self, command: Command, kind: type[T], offset_ns: int = 0) -> T:
@@ -467,7 +470,7 @@ async def _check_clock(findings: Findings, question: Questions) -> int | None:
             offsets_ns.append(venue_time.venue_ns - (sent_ns + heard_ns) // 2)
     except RemoteFault as error:
         code = Exit.FAILED if isinstance(error, Untrusted) else Exit.REMOTE
-        findings.fail("REST", str(error), "check endpoints.rest and the network", code=code)
+        findings.fail("REST", str(error), f"check {question.place} and the network", code=code)
         return None
     offset_ns = round(statistics.median(offsets_ns))
     round_trip_ns = round(statistics.median(round_trips_ns))

@@ -49,8 +49,8 @@ symbols = ["{symbol}"]
 
 [endpoints]
 rest = "{rest}"
-stream = "{stream}"
-ws_api = "{ws_api}"
+{market} = "{market_url}"
+{trade} = "{trade_url}"
 
 [keys]
 file = "keys.toml"
@@ -81,7 +81,7 @@ dir = "."
 
 
 class Market(NamedTuple):
-    """What the demo trades on a venue, and what the exchange calls its two addresses there."""
+    """What the demo trades on a venue, and what that calls its endpoints for markets and orders."""
 
     symbol: str
     market: str
@@ -192,8 +192,10 @@ def _write_config(folder: Path, venue: str, exchange: dict[str, Any], cpu: int |
             venue=venue,
             symbol=market.symbol,
             rest=exchange["rest"],
-            stream=exchange[market.market],
-            ws_api=exchange[market.trade],
+            market=market.market,
+            market_url=exchange[market.market],
+            trade=market.trade,
+            trade_url=exchange[market.trade],
             mode="wait" if cpu is None else "spin",
             cpu="" if cpu is None else f"cpu = {cpu}\n",
         ),

@@ -101,10 +101,7 @@ def declared(venue: Venue) -> Told:
     return Told(
         environments={
             str(Environment.SIM): {},
-            **{
-                str(name): {"rest": places.rest, **places.lines}
-                for name, places in venue.endpoints.items()
-            },
+            **{str(each): venue.places(each) for each in venue.environments},
         },
         keys=[[_field(field) for field in group] for group in venue.key_fields],
         connections={line.name: _carries(line) for line in adapter.lines},
@@ -129,13 +126,13 @@ def declared(venue: Venue) -> Told:
 
 def _adapter(venue: Venue) -> Adapter:
     """Return the adapter of a run with a key; where there is none, of a run that watches."""
-    places = next(iter(venue.endpoints.values()))
+    urls = {one.name: next(iter(one.urls.values()), "") for one in venue.endpoints}
     for with_key in (True, False):
         subscription = Subscription(
             symbols=(),
             streams=(Stream.TOP, Stream.DEPTH, Stream.TRADES),
-            rest_url=places.rest,
-            line_urls=places.lines,
+            rest_url=urls.get(venue.http, ""),
+            urls=urls,
             session_logon=with_key,
             request_expiry_ms=REQUEST_MS,
         )

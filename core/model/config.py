@@ -26,7 +26,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from core.model.errors import BadConfig, BadParameter
-from core.model.venue import Credentials, Environment, KeyFields, Stream
+from core.model.venue import PLAIN, Credentials, Environment, KeyFields, Stream, Venue
 
 MAX_CHARACTERS = 65_536
 """Longest text that is parsed: a configuration of every key for 100 symbols is a third of it."""
@@ -105,13 +105,18 @@ class AccountUse(StrEnum):
 
 
 class EndpointsSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the venue is; needed in full for ``sim``, and otherwise only to override."""
+    """What is said of all of the venue's places at once."""
 
-    rest: Annotated[str, Meta(description="an http:// or https:// address")] | None = None
-    stream: Annotated[str, Meta(description="a ws:// or wss:// address")] | None = None
-    ws_api: Annotated[str, Meta(description="a ws:// or wss:// address")] | None = None
     ca_file: FileName | None = None
     """A PEM file with one more certificate authority to trust; the system's stay trusted."""
+
+
+class Endpoints(Struct, frozen=True):
+    """Where the venue is; needed in full for ``sim``, and otherwise only to override."""
+
+    urls: dict[str, str] = {}
+    """By the names that the venue declares; ``urls_of`` holds them against those."""
+    ca_file: str | None = None
 
 
 class KeysSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -273,7 +278,7 @@ class Config(Struct, frozen=True):
     """The limits over all symbols, by quote asset."""
     prices: dict[str, dict[str, str]]
     """How assets count in others, by quote asset and asset: a decimal, or a symbol."""
-    endpoints: EndpointsSection
+    endpoints: Endpoints
     keys: KeysSection | None
     loop: LoopSection
     run: RunSection
@@ -308,7 +313,7 @@ class _Top(Struct, frozen=True, forbid_unknown_fields=True):
         Stream.TRADES,
     )
     account: AccountUse = AccountUse.OWN
-    endpoints: EndpointsSection = EndpointsSection()
+    endpoints: dict[str, Any] = {}
     keys: KeysSection | None = None
     risk: dict[str, Any] = {}
     loop: LoopSection = LoopSection()
@@ -328,7 +333,6 @@ def load(text: str, name: str) -> Config:
     top = checked(raw, _Top, "", name)
     _once(top.symbols, "symbols", name)
     _once(top.streams, "streams", name)
-    _check_endpoints(top.endpoints, top.environment, name)
     risk, totals, prices = _risk(top.risk, top.symbols, name)
     config = Config(
         venue=top.venue,
@@ -340,7 +344,7 @@ def load(text: str, name: str) -> Config:
         risk=risk,
         totals=totals,
         prices=prices,
-        endpoints=top.endpoints,
+        endpoints=_endpoints(top.endpoints, name),
         keys=top.keys,
         loop=top.loop,
         run=_at_home(top),
@@ -631,19 +635,48 @@ def _once(values: tuple[str, ...], key: str, name: str) -> None:
             raise BadConfig(f"{name}: {key}: {_shown(str(value))} is there more than once")
 
 
-def _check_endpoints(endpoints: EndpointsSection, environment: Environment, name: str) -> None:
-    for key, plain in (("rest", "http"), ("stream", "ws"), ("ws_api", "ws")):
-        url: str | None = getattr(endpoints, key)
-        if url is not None:
-            _check_url(url, plain, f"endpoints.{key}", environment, name)
-        elif environment is Environment.SIM:
-            raise BadConfig(
-                f"{name}: endpoints.{key}: missing; environment sim has no fixed place: "
-                "take it from the line that `hotloop sim` prints"
-            )
+def _endpoints(raw: Mapping[str, Any], name: str) -> Endpoints:
+    """Return the venue's places as they are stated: its own names are not known here."""
+    fields = EndpointsSection.__struct_fields__
+    own = {key: value for key, value in raw.items() if key in fields}
+    section = checked(own, EndpointsSection, "endpoints", name)
+    urls = {key: value for key, value in raw.items() if key not in fields}
+    for key, url in urls.items():
+        if not isinstance(url, str):
+            path = _path("endpoints", key)
+            raise BadConfig(f"{name}: {path} = {_shown(url)}: must be an address, in quotes")
+    return Endpoints(urls, section.ca_file)
 
 
-def _check_url(url: str, plain: str, path: str, environment: Environment, name: str) -> None:
+def urls_of(config: Config, venue: Venue, name: str) -> dict[str, str]:
+    """Return where a run connects, by the names that the venue declares for its endpoints.
+
+    Those are its own in the environment, with the configuration's over them. Raises ``BadConfig``
+    for one that it does not declare, one that is no address of its kind, and one that is missing.
+    """
+    stated, environment = config.endpoints.urls, config.environment
+    declared = {one.name: one for one in venue.endpoints}
+    for key, url in stated.items():
+        path = _path("endpoints", key)
+        if key not in declared:
+            hint = _hint(key, (*declared, *EndpointsSection.__struct_fields__))
+            raise BadConfig(f"{name}: {path}: no such endpoint of {venue.name}{hint}")
+        _check_url(url, declared[key].scheme, path, environment, name)
+    urls = venue.places(environment) | stated
+    for key, endpoint in declared.items():
+        if key not in urls and not endpoint.optional:
+            raise BadConfig(f"{name}: endpoints.{key}: missing; {_no_place(venue, environment)}")
+    return urls
+
+
+def _no_place(venue: Venue, environment: Environment) -> str:
+    if environment is Environment.SIM:
+        return "environment sim has no fixed place: take it from the line that `hotloop sim` prints"
+    known = ", ".join(venue.environments) or "none"
+    return f"{venue.name} has no address for environment {environment} (it has for: {known})"
+
+
+def _check_url(url: str, scheme: str, path: str, environment: Environment, name: str) -> None:
     """Check scheme, host and port; outside the sim only TLS, and never a password."""
     try:
         parts = urlsplit(url)
@@ -652,9 +685,9 @@ def _check_url(url: str, plain: str, path: str, environment: Environment, name: 
         port, host, parts = None, None, urlsplit("")
     if "@" in url:
         raise BadConfig(f"{name}: {path}: user and password do not belong into an address")
-    schemes = (plain, plain + "s") if environment is Environment.SIM else (plain + "s",)
+    schemes = (PLAIN[scheme], scheme) if environment is Environment.SIM else (scheme,)
     if parts.scheme not in schemes or not host or port == 0 or parts.query or parts.fragment:
-        allowed = " or ".join(f"{scheme}://HOST[:PORT][/PATH]" for scheme in schemes)
+        allowed = " or ".join(f"{each}://HOST[:PORT][/PATH]" for each in schemes)
         raise BadConfig(f"{name}: {path} = {_shown(url)}: must be {allowed}")
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -383,7 +383,9 @@ class Subscription(Struct, frozen=True, kw_only=True):
     symbols: tuple[str, ...]
     streams: tuple[Stream, ...]
     rest_url: str
-    line_urls: Mapping[str, str]
+    """Where what goes over HTTP goes."""
+    urls: Mapping[str, str]
+    """All addresses of the run, by the names of the venue's endpoints."""
     session_logon: bool
     """Whether the connection is logged on once (a key type that allows it) instead of signing
     every request."""
@@ -522,12 +524,25 @@ class Credentials(Struct, frozen=True):
         return "Credentials(...)"
 
 
-class Endpoints(Struct, frozen=True):
-    """Where a venue's environment lives."""
+HTTPS: Final = "https"
 
-    rest: str
-    lines: Mapping[str, str]
-    """Base URL of each line, by its name."""
+PLAIN: Final = {HTTPS: "http", "wss": "ws", "tls": "tcp"}
+"""The schemes of endpoints, and what each is without TLS, as the sim may be spoken to."""
+
+
+class Endpoint(Struct, frozen=True, kw_only=True):
+    """A place of a venue, by the name that a configuration has for it under ``[endpoints]``."""
+
+    name: str
+    """The venue's own word for it; ``hotloop sim`` prints it by that name, too."""
+    what: str
+    """For people: what goes there."""
+    scheme: str
+    """One of ``PLAIN``; at most one endpoint of a venue is ``HTTPS``."""
+    urls: Mapping[Environment, str]
+    """Its address in each environment; ``SIM`` has no fixed place and is not among them."""
+    optional: bool = False
+    """Whether a run can do without it."""
 
 
 class Verified(Struct, frozen=True):
@@ -541,8 +556,7 @@ class Venue(Struct, frozen=True, kw_only=True):
     """A venue, as its package's ``VENUE`` gives it."""
 
     name: str
-    endpoints: Mapping[Environment, Endpoints]
-    """``SIM`` has no fixed place and is not among them."""
+    endpoints: tuple[Endpoint, ...]
     adapter: Callable[[Subscription], Adapter]
     key_fields: KeyFields
     """What it wants in a key file."""
@@ -551,6 +565,23 @@ class Venue(Struct, frozen=True, kw_only=True):
     logs_on: Callable[[Credentials], bool]
     """Whether keys of this kind log a session on instead of signing every request."""
     verified: tuple[Verified, ...] = ()
+
+    @property
+    def http(self) -> str:
+        """The name of the endpoint over HTTP, "" where there is none."""
+        return next((one.name for one in self.endpoints if one.scheme == HTTPS), "")
+
+    def places(self, environment: Environment) -> dict[str, str]:
+        """Return the venue's own addresses in an environment, by the names of its endpoints."""
+        return {
+            one.name: one.urls[environment] for one in self.endpoints if environment in one.urls
+        }
+
+    @property
+    def environments(self) -> list[Environment]:
+        """Those in which the venue has an address for all that a run needs."""
+        needed = [one for one in self.endpoints if not one.optional]
+        return [each for each in Environment if all(each in one.urls for one in needed)]
 
     def key_kind(self, keys: Credentials | None) -> KeyKind:
         """Return what keys allow; ``None`` are those of a run that only watches."""

@@ -11,7 +11,14 @@ from msgspec.structs import replace
 import venues
 from core.model.commands import OrderKind, TimeInForce
 from core.model.units import NS_PER_S
-from core.model.venue import AmendKind, DeadMan, DeadManKind, Scope, Subscription
+from core.model.venue import (
+    AmendKind,
+    DeadMan,
+    DeadManKind,
+    Environment,
+    Scope,
+    Subscription,
+)
 from tools.cli import main
 from tools.venues import declared, table
 from venues.binance import VENUE
@@ -31,7 +38,7 @@ def test_every_venue_tells_all_of_itself(capsys: pytest.CaptureFixture[str]) -> 
         venue = venues.find(name)
         assert venue is not None
         one = told[name]
-        assert one["environments"].keys() == {"sim", *map(str, venue.endpoints)}
+        assert one["environments"].keys() == {"sim", *map(str, venue.environments)}
         fields = [[field.name for field in group] for group in venue.key_fields]
         assert [[field["name"] for field in group] for group in one["keys"]] == fields
         assert one["streams"]
@@ -42,13 +49,13 @@ def test_every_venue_tells_all_of_itself(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_what_is_told_is_what_the_adapter_goes_by() -> None:
     told = declared(VENUE)
-    places = next(iter(VENUE.endpoints.values()))
+    places = VENUE.places(Environment.LIVE)
     adapter = SpotAdapter(
         Subscription(
             symbols=(),
             streams=(),
-            rest_url=places.rest,
-            line_urls=places.lines,
+            rest_url=places["rest"],
+            urls=places,
             session_logon=True,
             request_expiry_ms=5_000,
         )

@@ -21,8 +21,9 @@ symbols = ["BTC/USD"]
 streams = {streams}
 [endpoints]
 rest = "{rest}"
-stream = "{market}"
-ws_api = "{private}"
+public = "{public}"
+private = "{private}"
+level3 = "{level3}"
 [keys]
 file = "keys.toml"
 [strategy]
@@ -102,7 +103,7 @@ BOOKS = {"public": '["top", "depth", "trades"]', "level3": '["orders"]'}
 def write(folder: Path, announced: dict[str, Any], market: str = "public") -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     config, keys = folder / "run.toml", folder / "keys.toml"
-    text = CONFIG.format(streams=BOOKS[market], market=announced[market], **announced)
+    text = CONFIG.format(streams=BOOKS[market], **announced)
     config.write_text(text, encoding="utf-8")
     (folder / "probe.py").write_text(PROBE, encoding="utf-8")
     keys.touch(mode=0o600)

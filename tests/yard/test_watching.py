@@ -31,8 +31,8 @@ interval_s = 1
 
 [endpoints]
 rest = "{rest}"
-stream = "{public}"
-ws_api = "{private}"
+public = "{public}"
+private = "{private}"
 
 [run]
 dir = "."

@@ -33,9 +33,7 @@ venue = "{venue}"
 environment = "sim"
 symbols = ["{symbol}"]
 [endpoints]
-rest = "{rest}"
-stream = "{market}"
-ws_api = "{trade}"
+{endpoints}
 [keys]
 file = "keys.toml"
 [strategy]
@@ -101,11 +99,9 @@ def write_folder(folder: Path, announcement: dict[str, Any]) -> None:
         f'api_key = "{announcement["api_key"]}"\napi_secret = "{announcement["api_secret"]}"\n',
         encoding="utf-8",
     )
-    rest, market, trade = (announcement[name] for name in endpoints(announcement))
+    places = (f'{name} = "{announcement[name]}"' for name in endpoints(announcement))
     venue = announcement["venue"]
-    config = CONFIG.format(
-        venue=venue, symbol=MARKETS[venue].symbol, rest=rest, market=market, trade=trade
-    )
+    config = CONFIG.format(venue=venue, symbol=MARKETS[venue].symbol, endpoints="\n".join(places))
     (folder / "run.toml").write_text(config, encoding="utf-8")
 
 

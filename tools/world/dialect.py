@@ -131,6 +131,8 @@ class Dialect(ABC):
     rest_prices: tuple[str, ...]
     """How paths end at which prices of markets that are quiet are asked for."""
     lines: tuple[str, str]
+    places: tuple[str, str]
+    """What the venue calls the endpoint of each line."""
     """Paths of the market line and the private one."""
     orders_path: str = ""
     """Where the market is told order by order, "" where it is not."""

@@ -130,6 +130,7 @@ class Binance(Dialect):
     api_key = DEFAULT_KEY
     rest_prices = ("/ticker/bookTicker", "/depth")
     lines = ("", WS_API_PATH)
+    places = ("stream", "ws_api")
 
     lacks: Mapping[str, str] = {
         "checksum_wrong": "books have numbers, and no checksums",

@@ -181,6 +181,7 @@ class Kraken(Dialect):
     rest_prices = ("/Ticker", "/Depth")
     lines = (PUBLIC_PATH, PRIVATE_PATH)
     orders_path = LEVEL3_PATH
+    places = ("public", "private")
 
     lacks: Mapping[str, str] = {
         "snapshot_old": "a book's snapshot comes in its feed, none is asked for",

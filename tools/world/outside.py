@@ -187,8 +187,8 @@ class Outside:
         s = "s" if self.tls else ""
         endpoints = Endpoints(
             rest=f"http{s}://{REST_HOST}",
-            stream=f"ws{s}://{HOSTS[MARKET]}{self.dialect.lines[MARKET]}",
-            ws_api=f"ws{s}://{HOSTS[TRADE]}{self.dialect.lines[TRADE]}",
+            market=f"ws{s}://{HOSTS[MARKET]}{self.dialect.lines[MARKET]}",
+            trade=f"ws{s}://{HOSTS[TRADE]}{self.dialect.lines[TRADE]}",
         )
         text = configuration(endpoints=endpoints, dialect=self.dialect, **run._asdict())
         return config.load(text, "world.toml")

@@ -51,8 +51,8 @@ symbols = {symbols}
 {top}
 [endpoints]
 rest = "{endpoints.rest}"
-stream = "{endpoints.stream}"
-ws_api = "{endpoints.ws_api}"
+{places[0]} = "{endpoints.market}"
+{places[1]} = "{endpoints.trade}"
 [keys]
 file = "keys.toml"
 [strategy]
@@ -82,8 +82,8 @@ class Endpoints(NamedTuple):
     """Where a run finds its exchange."""
 
     rest: str
-    stream: str
-    ws_api: str
+    market: str
+    trade: str
 
 
 def nobody(dialect: Dialect) -> Endpoints:
@@ -113,6 +113,7 @@ def configuration(
         risk=risk,
         run=run,
         venue=dialect.name,
+        places=dialect.places,
         endpoints=endpoints or nobody(dialect),
     )
 

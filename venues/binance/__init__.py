@@ -3,28 +3,41 @@
 ``VENUE`` is all that the house needs to know of this package. Quirks and sources: NOTES.md.
 """
 
-from core.model.venue import Endpoints, Environment, Venue, Verified
-from venues.binance.adapter import MARKET_LINE, TRADE_LINE, SpotAdapter
+from core.model.venue import HTTPS, Endpoint, Environment, Venue, Verified
+from venues.binance.adapter import STREAM, WS_API, SpotAdapter
 from venues.binance.signer import KEY_FIELDS, KeySigner, logs_on
 
 VENUE = Venue(
     name="binance",
-    endpoints={
-        Environment.LIVE: Endpoints(
-            rest="https://api.binance.com",
-            lines={
-                MARKET_LINE: "wss://stream.binance.com:9443",
-                TRADE_LINE: "wss://ws-api.binance.com:443/ws-api/v3",
+    endpoints=(
+        Endpoint(
+            name="rest",
+            what="REST: instruments, snapshots, questions, cancels beside the connection",
+            scheme=HTTPS,
+            urls={
+                Environment.LIVE: "https://api.binance.com",
+                Environment.TESTNET: "https://testnet.binance.vision",
             },
         ),
-        Environment.TESTNET: Endpoints(
-            rest="https://testnet.binance.vision",
-            lines={
-                MARKET_LINE: "wss://stream.testnet.binance.vision",
-                TRADE_LINE: "wss://ws-api.testnet.binance.vision/ws-api/v3",
+        Endpoint(
+            name=STREAM,
+            what="market data",
+            scheme="wss",
+            urls={
+                Environment.LIVE: "wss://stream.binance.com:9443",
+                Environment.TESTNET: "wss://stream.testnet.binance.vision",
             },
         ),
-    },
+        Endpoint(
+            name=WS_API,
+            what="orders, and what becomes of them",
+            scheme="wss",
+            urls={
+                Environment.LIVE: "wss://ws-api.binance.com:443/ws-api/v3",
+                Environment.TESTNET: "wss://ws-api.testnet.binance.vision/ws-api/v3",
+            },
+        ),
+    ),
     adapter=SpotAdapter,
     key_fields=KEY_FIELDS,
     signer=KeySigner,

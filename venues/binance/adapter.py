@@ -69,6 +69,10 @@ from venues.kit.names import Prefixed
 MARKET_LINE: Final = "market"
 TRADE_LINE: Final = "trade"
 
+STREAM: Final = "stream"
+WS_API: Final = "ws_api"
+"""The endpoints of the two."""
+
 SILENCE_NS: Final = 45 * NS_PER_S
 """The venue pings every 20 s: two pings missed, and 5 s for the way."""
 
@@ -152,8 +156,8 @@ class SpotAdapter:
         """See ``core.model.venue.Adapter.encode``; bound once, like ``decode``."""
         self._capabilities = _capabilities(subscription)
         self._lines = (
-            _line(MARKET_LINE, f"{_url(subscription, MARKET_LINE)}/stream", Role.MARKET),
-            _line(TRADE_LINE, _url(subscription, TRADE_LINE), Role.ORDERS, Role.ACCOUNT),
+            _line(MARKET_LINE, f"{_url(subscription, STREAM)}/stream", Role.MARKET),
+            _line(TRADE_LINE, _url(subscription, WS_API), Role.ORDERS, Role.ACCOUNT),
         )
 
     @property
@@ -258,9 +262,9 @@ def _capabilities(subscription: Subscription) -> Capabilities:
 
 
 def _url(subscription: Subscription, name: str) -> str:
-    url = subscription.line_urls.get(name)
+    url = subscription.urls.get(name)
     if url is None:
-        raise BadConfig(f"line_urls: {name!r} is missing; expected {MARKET_LINE} and {TRADE_LINE}")
+        raise BadConfig(f"urls: {name!r} is missing; expected {STREAM} and {WS_API}")
     return url.rstrip("/")
 
 

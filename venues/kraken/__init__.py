@@ -3,8 +3,8 @@
 ``VENUE`` is all that the application needs to know of this package. Quirks and sources: NOTES.md.
 """
 
-from core.model.venue import Credentials, Endpoints, Environment, Venue, Verified
-from venues.kraken.adapter import MARKET_LINE, ORDERS_URL, TRADE_LINE, SpotAdapter
+from core.model.venue import HTTPS, Credentials, Endpoint, Environment, Venue, Verified
+from venues.kraken.adapter import LEVEL3, PRIVATE, PUBLIC, SpotAdapter
 from venues.kraken.signer import KEY_FIELDS, KeySigner
 
 
@@ -15,16 +15,33 @@ def _logs_on(credentials: Credentials) -> bool:
 
 VENUE = Venue(
     name="kraken",
-    endpoints={
-        Environment.LIVE: Endpoints(
-            rest="https://api.kraken.com",
-            lines={
-                MARKET_LINE: "wss://ws.kraken.com/v2",
-                TRADE_LINE: "wss://ws-auth.kraken.com/v2",
-                ORDERS_URL: "wss://ws-l3.kraken.com/v2",
-            },
+    endpoints=(
+        Endpoint(
+            name="rest",
+            what="REST: instruments, the token, questions, cancels beside the connection",
+            scheme=HTTPS,
+            urls={Environment.LIVE: "https://api.kraken.com"},
         ),
-    },
+        Endpoint(
+            name=PUBLIC,
+            what="market data",
+            scheme="wss",
+            urls={Environment.LIVE: "wss://ws.kraken.com/v2"},
+        ),
+        Endpoint(
+            name=PRIVATE,
+            what="orders, and what becomes of them",
+            scheme="wss",
+            urls={Environment.LIVE: "wss://ws-auth.kraken.com/v2"},
+        ),
+        Endpoint(
+            name=LEVEL3,
+            what='books told order by order: in the place of `public` for `streams = ["orders"]`',
+            scheme="wss",
+            urls={Environment.LIVE: "wss://ws-l3.kraken.com/v2"},
+            optional=True,
+        ),
+    ),
     adapter=SpotAdapter,
     key_fields=KEY_FIELDS,
     signer=KeySigner,

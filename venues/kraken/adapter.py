@@ -61,7 +61,11 @@ from venues.kraken.checksum import checksum, queue_checksum
 
 MARKET_LINE: Final = "market"
 TRADE_LINE: Final = "trade"
-ORDERS_URL: Final = "level3"
+
+PUBLIC: Final = "public"
+PRIVATE: Final = "private"
+"""The endpoints of the two."""
+LEVEL3: Final = "level3"
 """Where the market line stands instead, for a run whose books are told order by order."""
 
 PING_NS: Final = 20 * NS_PER_S
@@ -115,7 +119,7 @@ class SpotAdapter:
         """See ``core.model.venue.Adapter.encode``; bound once, like ``decode``."""
         self._lines = (
             _line(MARKET_LINE, _market_url(subscription), Role.MARKET),
-            _line(TRADE_LINE, _url(subscription, TRADE_LINE), Role.ORDERS, Role.ACCOUNT),
+            _line(TRADE_LINE, _url(subscription, PRIVATE), Role.ORDERS, Role.ACCOUNT),
         )
 
     @property
@@ -268,14 +272,14 @@ def _capabilities(subscription: Subscription) -> Capabilities:
 
 def _market_url(subscription: Subscription) -> str:
     """Return where the market is told: single orders have a place of their own, if it is stated."""
-    told = Stream.ORDERS in subscription.streams and ORDERS_URL in subscription.line_urls
-    return _url(subscription, ORDERS_URL if told else MARKET_LINE)
+    told = Stream.ORDERS in subscription.streams and LEVEL3 in subscription.urls
+    return _url(subscription, LEVEL3 if told else PUBLIC)
 
 
 def _url(subscription: Subscription, name: str) -> str:
-    url = subscription.line_urls.get(name)
+    url = subscription.urls.get(name)
     if url is None:
-        raise BadConfig(f"line_urls: {name!r} is missing; expected {MARKET_LINE} and {TRADE_LINE}")
+        raise BadConfig(f"urls: {name!r} is missing; expected {PUBLIC} and {PRIVATE}")
     return url
 
 

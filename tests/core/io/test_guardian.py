@@ -77,7 +77,7 @@ CHARGE = Charge(
         symbols=("BTCUSDT", "ETHUSDT"),
         streams=(Stream.TOP, Stream.DEPTH, Stream.TRADES),
         rest_url="",
-        line_urls={"market": "ws://localhost", "trade": "ws://localhost/ws-api/v3"},
+        urls={"stream": "ws://localhost", "ws_api": "ws://localhost/ws-api/v3"},
         session_logon=False,
         request_expiry_ms=RECV_WINDOW_MS,
     ),

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 
 from core.model import config
-from core.model.config import Mode, OnStale, RiskSection, digest, load, load_keys
+from core.model.config import Mode, OnStale, RiskSection, digest, load, load_keys, urls_of
 from core.model.errors import BadConfig, BadParameter
-from core.model.venue import Environment, KeyField, Stream
+from core.model.venue import HTTPS, Endpoint, Environment, KeyField, Stream, Venue
 
 WHOLE = """
 venue = "binance"
@@ -45,10 +45,34 @@ max_open_orders = 4
 """
 
 
+def endpoint(name: str, scheme: str, url: str, *, optional: bool = False) -> Endpoint:
+    urls = {Environment.LIVE: url}
+    return Endpoint(name=name, what="some", scheme=scheme, urls=urls, optional=optional)
+
+
+VENUE: Venue = Venue(
+    name="harbour",
+    endpoints=(
+        endpoint("rest", HTTPS, "https://harbour.invalid"),
+        endpoint("stream", "wss", "wss://harbour.invalid/stream"),
+        endpoint("ws_api", "wss", "wss://harbour.invalid/api"),
+        endpoint("drop_copy", "tls", "tls://harbour.invalid:9000", optional=True),
+    ),
+    adapter=lambda subscription: pytest.fail("nothing is made of it"),
+    key_fields=(),
+    signer=lambda keys: pytest.fail("nothing is made of it"),
+    logs_on=lambda keys: False,
+)
+
+
 def refused(text: str) -> str:
     with pytest.raises(BadConfig) as caught:
-        load(text, "hotloop.toml")
+        urls_of(load(text, "hotloop.toml"), VENUE, "hotloop.toml")
     return str(caught.value)
+
+
+def urls(text: str) -> dict[str, str]:
+    return urls_of(load(text, "hotloop.toml"), VENUE, "hotloop.toml")
 
 
 def with_change(old: str, new: str) -> str:
@@ -104,6 +128,20 @@ def test_a_limit_can_be_stated_for_one_symbol_only() -> None:
     loaded = load(text, "hotloop.toml")
     assert loaded.risk_of("BTCUSDT").trades
     assert not loaded.risk_of("ETHUSDT").trades
+
+
+def test_a_run_connects_where_the_venue_declares_that_it_is() -> None:
+    start, end = WHOLE.index("[endpoints]"), WHOLE.index("[keys]")
+    live = (WHOLE[:start] + WHOLE[end:]).replace('"sim"', '"live"')
+    assert urls(live) == VENUE.places(Environment.LIVE)
+    moved = live + '\n[endpoints]\ndrop_copy = "tls://other.invalid:1"\n'
+    assert urls(moved) == VENUE.places(Environment.LIVE) | {"drop_copy": "tls://other.invalid:1"}
+
+
+def test_in_the_sim_all_that_is_needed_is_stated_and_may_be_plain() -> None:
+    assert set(urls(WHOLE)) == {"rest", "stream", "ws_api"}
+    with_copy = with_change("[endpoints]", '[endpoints]\ndrop_copy = "tcp://127.0.0.1:8003"')
+    assert urls(with_copy)["drop_copy"] == "tcp://127.0.0.1:8003"
 
 
 # -- every error names file, key, value and what is allowed ------------------------------------
@@ -192,6 +230,27 @@ BREACHES = {
     "sim without a place": (
         with_change('stream = "ws://127.0.0.1:8001"\n', ""),
         ["endpoints.stream: missing", "hotloop sim"],
+    ),
+    "a name of another venue": (
+        with_change("stream =", "public ="),
+        [
+            "endpoints.public: no such endpoint of harbour",
+            "(allowed: ca_file, drop_copy, rest, stream, ws_api)",
+        ],
+    ),
+    "a name almost": (with_change("ws_api =", "wsapi ="), ["endpoints.wsapi", "mean ws_api?"]),
+    "no address": (
+        with_change('"ws://127.0.0.1:8001"', "8001"),
+        ["endpoints.stream = 8001: must be an address, in quotes"],
+    ),
+    "an environment that the venue does not have": (
+        with_change(WHOLE[WHOLE.index("rest =") : WHOLE.index("[keys]")], "").replace(
+            '"sim"', '"testnet"'
+        ),
+        [
+            "endpoints.rest: missing; harbour has no address for environment testnet",
+            "(it has for: live)",
+        ],
     ),
     "plain text to a live venue": (
         with_change('"sim"', '"live"'),

@@ -58,11 +58,12 @@ def test_the_market_line_takes_five_frames_a_second() -> None:
 
 
 def test_every_environment_has_both_lines_and_verified_tls() -> None:
-    assert set(VENUE.endpoints) == {Environment.LIVE, Environment.TESTNET}
-    for endpoints in VENUE.endpoints.values():
-        assert set(endpoints.lines) == {"market", "trade"}
-        assert endpoints.rest.startswith("https://")
-        assert all(url.startswith("wss://") for url in endpoints.lines.values())
+    assert VENUE.environments == [Environment.TESTNET, Environment.LIVE]
+    for environment in VENUE.environments:
+        places = VENUE.places(environment)
+        assert set(places) == {"rest", "stream", "ws_api"}
+        assert places.pop("rest").startswith("https://")
+        assert all(url.startswith("wss://") for url in places.values())
 
 
 ROOTS = ("Command", "Riskless")

@@ -101,7 +101,7 @@ class Run:
                 symbols=("BTCUSDT",),
                 streams=(Stream.TOP, Stream.DEPTH, Stream.TRADES),
                 rest_url="",
-                line_urls={"market": "ws://localhost", "trade": "ws://localhost/ws-api/v3"},
+                urls={"stream": "ws://localhost", "ws_api": "ws://localhost/ws-api/v3"},
                 session_logon=logs_on,
                 request_expiry_ms=5000,
             )

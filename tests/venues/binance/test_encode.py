@@ -325,8 +325,8 @@ def test_more_streams_than_a_connection_takes_are_refused_before_dialling() -> N
 
 
 def test_a_line_without_an_url_is_named() -> None:
-    run = msgspec.structs.replace(world.subscription(), line_urls={"market": "ws://localhost"})
-    with pytest.raises(BadConfig, match="'trade' is missing"):
+    run = msgspec.structs.replace(world.subscription(), urls={"stream": "ws://localhost"})
+    with pytest.raises(BadConfig, match="'ws_api' is missing"):
         VENUE.adapter(run)
 
 

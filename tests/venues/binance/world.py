@@ -62,7 +62,7 @@ def subscription(
         symbols=symbols,
         streams=streams,
         rest_url="http://localhost:1",
-        line_urls={"market": "ws://localhost:2", "trade": "ws://localhost:3/ws-api/v3"},
+        urls={"stream": "ws://localhost:2", "ws_api": "ws://localhost:3/ws-api/v3"},
         session_logon=session_logon,
         request_expiry_ms=request_expiry_ms,
     )

@@ -9,7 +9,15 @@ from urllib.parse import urlsplit
 import pytest
 
 from core.model.errors import BadConfig, HotloopError
-from core.model.venue import Credentials, Environment, HttpRequest, Role, WireRequest
+from core.model.venue import (
+    HTTPS,
+    PLAIN,
+    Credentials,
+    Environment,
+    HttpRequest,
+    Role,
+    WireRequest,
+)
 from core.state.book import Book
 from core.state.sequence import sync_of
 from tests.venues.conformance import samples
@@ -35,11 +43,23 @@ def test_its_notes_name_their_sources_and_when_they_were_read(name: str) -> None
 @every_venue
 def test_live_and_test_environments_share_no_address(name: str) -> None:
     seen: dict[str, Environment] = {}
-    for environment, ends in samples.EVERY[name].venue.endpoints.items():
-        for url in (ends.rest, *ends.lines.values()):
+    for end in samples.EVERY[name].venue.endpoints:
+        for environment, url in end.urls.items():
+            assert environment is not Environment.SIM, "it has no fixed place"
             parts = urlsplit(url)
-            assert parts.scheme in ("https", "wss"), url
+            assert parts.scheme == end.scheme, url
             assert seen.setdefault(parts.netloc, environment) is environment, url
+
+
+@every_venue
+def test_every_endpoint_has_a_name_and_a_kind_and_says_what_it_is_for(name: str) -> None:
+    ends = samples.EVERY[name].venue.endpoints
+    names = [end.name for end in ends]
+    assert len(names) == len(set(names))
+    assert all(re.fullmatch("[a-z][a-z0-9_]*", one) for one in names)
+    assert "ca_file" not in names, "a key of every venue"
+    assert all(end.scheme in PLAIN and end.what for end in ends)
+    assert sum(end.scheme == HTTPS for end in ends) <= 1
 
 
 @every_venue

@@ -56,6 +56,7 @@ class KrakenTank(Tank):
     def _start(self, boot: int, restored: Restored | None) -> None:
         text = self.config_text.replace('venue = "binance"', 'venue = "kraken"')
         text = text.replace("/ws-api/v3", "/auth/v2")
+        text = text.replace("\nstream = ", "\npublic = ").replace("\nws_api = ", "\nprivate = ")
         text = text.replace("127.0.0.1:2", f"127.0.0.1:2{self.market_path}", 1)
         self.config_text = text
         self._loaded = config.load(text, "tank.toml")

@@ -17,14 +17,13 @@ ADAPTER = world.adapter()
 
 
 def test_the_endpoints_are_those_of_the_documentation() -> None:
-    live = VENUE.endpoints[Environment.LIVE]
-    assert live.rest == "https://api.kraken.com"
-    assert live.lines == {
-        "market": "wss://ws.kraken.com/v2",
-        "trade": "wss://ws-auth.kraken.com/v2",
+    assert VENUE.places(Environment.LIVE) == {
+        "rest": "https://api.kraken.com",
+        "public": "wss://ws.kraken.com/v2",
+        "private": "wss://ws-auth.kraken.com/v2",
         "level3": "wss://ws-l3.kraken.com/v2",
     }
-    assert Environment.TESTNET not in VENUE.endpoints, "the venue has none for spot"
+    assert VENUE.environments == [Environment.LIVE], "the venue has no test network for spot"
 
 
 def test_one_connection_tells_of_all_markets_and_one_of_our_orders() -> None:
@@ -69,8 +68,8 @@ def test_an_order_that_has_just_been_placed_is_dear_to_cancel() -> None:
 
 
 def test_a_missing_url_is_named() -> None:
-    bare = msgspec.structs.replace(world.subscription(), line_urls={})
-    with pytest.raises(BadConfig, match="market"):
+    bare = msgspec.structs.replace(world.subscription(), urls={})
+    with pytest.raises(BadConfig, match="'public' is missing"):
         VENUE.adapter(bare)
 
 

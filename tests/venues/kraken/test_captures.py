@@ -160,6 +160,6 @@ def test_the_recorded_trades_of_version_2() -> None:
     assert [
         (one.trade_id, one.price_ticks, one.lots) for one in events if isinstance(one, MarketTrade)
     ] == [
-        (10_218_208, 10_594_420, 27_625),
-        (10_218_209, 10_591_050, 12_460),
+        ("10218208", 10_594_420, 27_625),
+        ("10218209", 10_591_050, 12_460),
     ]

@@ -122,10 +122,10 @@ def test_the_orders_are_subscribed_to_with_a_token_on_a_place_of_their_own() -> 
     params = json.loads(request.body)["params"]
     assert (params["channel"], params["depth"], params["token"]) == ("level3", 100, "")
     assert params["symbol"] == ["BTC/USD", "MATIC/USD"]
-    live = {"market": "wss://a/v2", "trade": "wss://b/v2", "level3": "wss://c/v2"}
+    live = {"public": "wss://a/v2", "private": "wss://b/v2", "level3": "wss://c/v2"}
     for streams, url in ((ORDERS, "wss://c/v2"), (world.BOTH, "wss://a/v2")):
         asked = world.subscription(("BTC/USD",), streams, keyed=True)
-        assert VENUE.adapter(replace(asked, line_urls=live)).lines[MARKET].url == url
+        assert VENUE.adapter(replace(asked, urls=live)).lines[MARKET].url == url
 
 
 @pytest.mark.parametrize(

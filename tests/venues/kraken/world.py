@@ -63,7 +63,7 @@ def subscription(
         symbols=symbols,
         streams=streams,
         rest_url="http://localhost:1",
-        line_urls={"market": "ws://localhost:2/v2", "trade": "ws://localhost:3/v2"},
+        urls={"public": "ws://localhost:2/v2", "private": "ws://localhost:3/v2"},
         session_logon=keyed,
         request_expiry_ms=5000,
     )

@@ -56,6 +56,7 @@ from core.model.grid import UNIFORM, Significant
 from core.model.instrument import Instrument, Trading
 from core.model.units import NS_PER_MS, NS_PER_S, Grid
 from core.model.venue import (
+    HTTPS,
     AmendKind,
     BookFeed,
     Capabilities,
@@ -63,7 +64,7 @@ from core.model.venue import (
     Credentials,
     DeadMan,
     DeadManKind,
-    Endpoints,
+    Endpoint,
     Environment,
     HttpAnswer,
     HttpRequest,
@@ -203,7 +204,7 @@ class Adapter:
         self.lines = tuple(
             Line(
                 name=name,
-                url=subscription.line_urls[name],
+                url=subscription.urls[name],
                 carries=frozenset(carries),
                 silence_ns=10 * NS_PER_S,
                 lifetime_ns=3_600 * NS_PER_S if answers.ages else 0,
@@ -579,17 +580,27 @@ def venue(answers: Answers) -> Venue:
     """Return the venue that gives these answers."""
     return Venue(
         name=NAME,
-        endpoints={
-            Environment.LIVE: Endpoints(
-                rest="https://opposite.invalid",
-                lines={
-                    name: "tls://opposite.invalid:9000"
-                    if answers.plain_text
-                    else f"wss://opposite.invalid/{name}"
-                    for name in ("all", "market", "trade")
-                },
-            )
-        },
+        endpoints=(
+            Endpoint(
+                name="http",
+                what="questions",
+                scheme=HTTPS,
+                urls={Environment.LIVE: "https://opposite.invalid"},
+            ),
+            *(
+                Endpoint(
+                    name=name,
+                    what=f"what the connection {name} carries",
+                    scheme="tls" if answers.plain_text else "wss",
+                    urls={
+                        Environment.LIVE: "tls://opposite.invalid:9000"
+                        if answers.plain_text
+                        else f"wss://opposite.invalid/{name}"
+                    },
+                )
+                for name in ("all", "market", "trade")
+            ),
+        ),
         adapter=lambda subscription: Adapter(answers, subscription),
         key_fields=((KeyField(name="secret", what="the secret", secret=True),),),
         signer=Signer,
