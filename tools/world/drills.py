@@ -517,6 +517,9 @@ PAYING: Final = 0.2
 HELD_UP: Final = 0.1
 """Share of the worlds in which quotes are to be moved more often than they may."""
 
+OWN: Final = 0.25
+"""Share of the worlds in which a drill is held that their venue alone has."""
+
 FLATTENED: Final = 0.5
 """Share of the worlds that end flat."""
 
@@ -543,8 +546,11 @@ PASSING: Final[tuple[Drill, ...]] = (
 LASTING: Final[tuple[Drill, ...]] = (loss, rejects, balances_differ, operator_stops)
 
 
-def drawn(generators: Generators) -> Plan:
-    """Draw the drills of one world; what came later has a generator of its own."""
+def drawn(generators: Generators, own: Sequence[Drill] = ()) -> Plan:
+    """Draw the drills of one world; what came later has a generator of its own.
+
+    ``own`` are those that its venue alone has.
+    """
     draw = generators.drills
     passing = draw.sample(PASSING, draw.choice((0, 1, 1, 2)))
     plan = Plan(passing, draw.choice((None, *LASTING)), draw.random() < FLATTENED)
@@ -554,6 +560,9 @@ def drawn(generators: Generators) -> Plan:
         plan = plan._replace(passing=[*plan.passing, quotes_held_up])
     if generators.of_setting("contradicted").random() < CONTRADICTED:
         plan = plan._replace(passing=[*plan.passing, contradicted])
+    for drill in own:
+        if generators.of_setting(drill.__name__).random() < OWN:
+            plan = plan._replace(passing=[drill, *plan.passing])
     return plan
 
 

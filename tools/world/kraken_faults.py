@@ -191,10 +191,10 @@ def _settings(w: Anywhere) -> int:
 FAULTS: Final = (
     Fault(5, "checksum_wrong", 0.01, spoil_checksum, ("delta", "snapshot")),
     Fault(5, "level_wrong", 0.02, spoil_level, ("delta",)),
-    Fault(42, "token_expired", 0.15, end_sessions),
+    Fault(42, "token_expired", 0.25, end_sessions),
     Fault(42, "token_refused", 0.1, refuse_token, ("rest.token",)),
     Fault(44, "nonce_refused", 0.2, refuse_nonce),
-    Fault(45, "system_status", 0.2, change_system),
-    Fault(74, "dead_man_fires", 0.2, fire, share=0.1),
+    Fault(45, "system_status", 0.5, change_system),
+    Fault(74, "dead_man_fires", 1.0, fire, share=0.15),
     Fault(74, "dead_man_unheard", 0.3, lose_setting, ("ask.d", "reply.d")),
 )

@@ -20,11 +20,12 @@ from core.engine.replay import replay
 from core.model.config import SessionSection
 from core.model.units import NS_PER_S
 from core.model.venue import Capabilities
-from tools.world import drills
+from tools.world import drills, kraken_drills
 from tools.world.audit.watch import Breach
 from tools.world.dialect import Dialect
 from tools.world.faults import FAULTS
 from tools.world.of_binance import BINANCE
+from tools.world.of_kraken import KRAKEN
 from tools.world.strikes import of_venue
 from tools.world.world import World
 
@@ -154,7 +155,8 @@ def _drill(world: World) -> None:
     """Trade in peace, and hold the drills of this world."""
     if world.over():
         return
-    for seconds in drills.hold(world, drills.drawn(world.draw)):
+    own = kraken_drills.DRILLS if world.dialect is KRAKEN else ()
+    for seconds in drills.hold(world, drills.drawn(world.draw, own)):
         world.run(seconds)
     if not world.over():
         _calm(world)

@@ -151,6 +151,7 @@ class Binance(Dialect):
         "timer_set_once": "the venue has no timer that cancels",
         "timer_left_running": "the venue has no timer that cancels",
         "checksum_ignored": "books have numbers, and no checksums",
+        "all_books_anew": "books have numbers, and no checksums that could be wrong",
     }
     settings_lacking: Mapping[str, str] = {"by_order": "the venue tells of no single orders"}
 

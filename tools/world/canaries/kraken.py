@@ -7,8 +7,10 @@ from typing import Any, Final
 import core.state.risk
 from core.engine.dead_man import DeadMansSwitch
 from core.engine.lines import Lines
+from core.engine.market_data import MarketData
 from core.model.events import Notice
 from core.model.venue import HttpAnswer, HttpRequest, Signed
+from core.state.book import Book
 from core.state.sequence import Checksummed
 from tools.world.canaries.canary import Canary, Change
 from venues.kraken.signer import KeySigner
@@ -53,6 +55,17 @@ def _set_once(self: DeadMansSwitch, now_ns: int, *, way_open: bool, needless: bo
         _step(self, now_ns, way_open=way_open, needless=needless)
 
 
+_resync: Final = MarketData.resync
+
+
+def _lose_all(self: MarketData, book: Book) -> None:
+    _resync(self, book)
+    for other in self.books:
+        if other.live:
+            other.invalidate("lost along with another")
+            self._turn.changed[other.instrument] = other
+
+
 CANARIES: Final[dict[str, Canary]] = {
     "closed_market_traded": Canary(
         "orders are placed whatever state the venue says that it is in",
@@ -81,5 +94,9 @@ CANARIES: Final[dict[str, Canary]] = {
     "checksum_ignored": Canary(
         "a book is believed whatever its checksum says",
         (Change(Checksummed, "agrees", _always),),
+    ),
+    "all_books_anew": Canary(
+        "one book that is lost takes all others with it",
+        (Change(MarketData, "resync", _lose_all),),
     ),
 }
