@@ -93,6 +93,7 @@ class House(Struct, frozen=True, kw_only=True):
             max_orders_per_s=section.max_orders_per_second,
             max_rejects=section.max_rejects,
             reject_window_ns=section.reject_window_s * NS_PER_S,
+            expiry_lead_ns=section.expiry_lead_s * NS_PER_S,
             max_daily_loss=instrument.contract.whole_units(section.max_daily_loss),
         )
 

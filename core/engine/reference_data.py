@@ -30,6 +30,7 @@ from core.model.instrument import Instrument, InstrumentTable, Trading
 from core.model.units import NS_PER_S
 from core.model.venue import Adapter
 from core.model.views import SessionState
+from core.model.wording import date_text, seconds_text
 from core.state.inflight import Asked
 from core.state.orders import Orders
 from core.state.position import Position
@@ -112,6 +113,7 @@ class ReferenceData:
         A venue halts a symbol, or moves its grid, without a word on any line.
         """
         now_ns = self._turn.now_ns
+        self._halt_expiring(now_ns)
         if now_ns < self._next_ns:
             again = now_ns - self._clock_asked_ns >= RETRY_NS
             if len(self._table) and not self._clock.known and again:
@@ -124,6 +126,25 @@ class ReferenceData:
             self._retry_ns = min(2 * self._retry_ns, LONGEST_RETRY_NS)
         self._ask_time(now_ns)
         self._ask_instruments(now_ns)
+
+    def _halt_expiring(self, now_ns: int) -> None:
+        """Have nothing placed on what expires soon, and what stands there taken out.
+
+        While the venue's time is doubted it counts as it was known last.
+        """
+        for row in self._table:
+            if not row.expiry_ns or not (self._clock.known or self._clock.offset_ns):
+                continue
+            lead_ns = self._risk.limits(row.index).expiry_lead_ns
+            if (
+                now_ns + self._clock.offset_ns >= row.expiry_ns - lead_ns
+                and self._risk.instrument_halt_kind(row.index) is not HaltKind.ENDED
+            ):
+                why = (
+                    f"{row.symbol} expires at {date_text(row.expiry_ns)}: nothing is placed on it "
+                    f"from {seconds_text(lead_ns)} before (risk.expiry_lead_s)"
+                )
+                self._turn.halt_instrument(row.index, why, HaltKind.ENDED)
 
     def _ask_instruments(self, now_ns: int) -> None:
         """Ask for all at once, but for what the venue has no more, or refuses to tell of."""

@@ -178,6 +178,10 @@ class RiskSection(Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=1, le=10_000, description="venue rejects within reject_window_s that halt")
     ] = 20
     reject_window_s: Annotated[int, Meta(ge=1, le=3_600, description="seconds")] = 10
+    expiry_lead_s: Annotated[
+        int, Meta(ge=1, le=86_400, description="seconds before an expiry that placing ends")
+    ] = 60
+    """How long before its expiry nothing is placed on a symbol any more, and our orders go."""
 
     @property
     def trades(self) -> bool:

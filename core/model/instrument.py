@@ -65,6 +65,8 @@ class Instrument(Struct, frozen=True, kw_only=True, eq=False):
     """Which ticks are prices that the venue takes."""
     collar_up_bps: int = 0
     collar_down_bps: int = 0
+    expiry_ns: int = 0
+    """When it expires, by the venue's clock; 0: never. Nothing is placed that could outlive it."""
     trading: Trading = Trading.OPEN
     code: str = ""
     """What else the venue calls it on the wire, where it has another name for it."""

@@ -7,6 +7,7 @@ units, indexes and names of our own classes never leave through here.
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Final
 
 from core.model.events import Side
@@ -40,6 +41,11 @@ def count_text(count: int, noun: str) -> str:
 def seconds_text(ns: int) -> str:
     """Return a length of time for people: "1.5 s"."""
     return f"{ns / NS_PER_S:.3g} s"
+
+
+def date_text(ns: int) -> str:
+    """Return a time since the epoch for people, to the second: "2026-03-27 08:00:00 UTC"."""
+    return datetime.fromtimestamp(ns // NS_PER_S, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def plain(text: str) -> str:

@@ -117,6 +117,8 @@ class RiskLimits(Frozen, frozen=True, kw_only=True):
     """Most unexpected rejects by the venue within ``reject_window_ns``, or in a row however slowly
     they come; the next one halts the instrument."""
     reject_window_ns: int
+    expiry_lead_ns: int = 60 * NS_PER_S
+    """How long before it expires the instrument is halted (``core.engine.reference_data``)."""
     max_daily_loss: int
     """Largest loss since midnight UTC in units of the contract; more halts the whole run
     (``core.engine.profits``).

@@ -34,6 +34,7 @@ class House:
     def __init__(self, *symbols: str) -> None:
         symbols = symbols or ("BTCUSDT",)
         self.turn, self.clock = Turn(NOW_NS), VenueClock()
+        self.risk = Risk()
         self.table, self.positions = InstrumentTable(), list[Position]()
         self.asked: list[Command] = []
         self.shares: list[Share | None] = []
@@ -55,7 +56,7 @@ class House:
             table=self.table,
             positions=self.positions,
             limits_of=lambda row: LIMITS,
-            risk=Risk(),
+            risk=self.risk,
             orders=Orders(Prefixed("ours-", 1)),
             clock=self.clock,
             turn=self.turn,
@@ -247,3 +248,45 @@ def test_a_start_that_lacks_a_symbol_is_given_up_by_its_name() -> None:
     assert halt.kind is HaltKind.FATAL
     assert halt.why == "the venue has no LTCUSDT"
     assert not len(house.table)
+
+
+# -- what expires ----------------------------------------------------------------------------
+
+
+def expiring(in_ns: int, *, ahead_ns: int = 0) -> House:
+    """A run of a future that expires so long from now, at a venue whose clock is ahead."""
+    house = House("BTCUSDT", "ETHUSDT")
+    future = instrument(expiry_ns=NOW_NS + ahead_ns + in_ns)
+    house.data.on_instruments(report(future, instrument(1, "ETHUSDT")))
+    house.clock.measure(NOW_NS, NOW_NS, NOW_NS + ahead_ns)
+    return house
+
+
+@pytest.mark.parametrize("ahead_ns", [0, 7_200 * NS_PER_S, -7_200 * NS_PER_S])
+def test_what_expires_is_halted_by_the_venue_s_clock_at_the_lead_that_is_allowed(
+    ahead_ns: int,
+) -> None:
+    lead_ns = LIMITS.expiry_lead_ns
+    house = expiring(lead_ns + NS_PER_S, ahead_ns=ahead_ns)
+    house.after(NS_PER_S - 1)
+    assert not house.turn.halts
+    house.after(1)
+    [halt] = house.turn.halts
+    assert (halt.instrument, halt.kind) == (0, HaltKind.ENDED)
+    assert halt.why.startswith("BTCUSDT expires at ")
+    assert halt.why.endswith(": nothing is placed on it from 60 s before (risk.expiry_lead_s)")
+
+
+def test_nothing_is_judged_by_a_time_that_was_never_known() -> None:
+    house = House()
+    house.data.on_instruments(report(instrument(expiry_ns=1)))
+    house.after(0)
+    assert not house.turn.halts
+
+
+def test_what_is_halted_for_its_expiry_is_halted_once() -> None:
+    house = expiring(0)
+    house.after(0)
+    house.risk.halt_instrument(0, house.turn.halts[0].why, HaltKind.ENDED)
+    house.after(NS_PER_S)
+    assert len(house.turn.halts) == 1

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from core.model.commands import OrderKind, Place, TimeInForce
 from core.model.events import Side
-from core.model.wording import MOST_NAMED, count_text, listed, order_text, seconds_text, web_page
+from core.model.wording import (
+    MOST_NAMED,
+    count_text,
+    date_text,
+    listed,
+    order_text,
+    seconds_text,
+    web_page,
+)
 from core.state.orders import Order
 from tests.strategies.desk import instrument
 
@@ -35,6 +43,7 @@ def test_counts_and_times_are_words() -> None:
     assert count_text(1, "order") == "1 order"
     assert count_text(2, "order") == "2 orders"
     assert seconds_text(1_500_000_000) == "1.5 s"
+    assert date_text(1_774_598_400_000_000_000) == "2026-03-27 08:00:00 UTC"
 
 
 def test_a_web_page_is_named_by_its_title_and_nothing_else_is_one() -> None:

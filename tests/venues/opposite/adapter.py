@@ -96,6 +96,8 @@ COARSE: Final = SYMBOLS[1]
 INVERSE: Final = SYMBOLS[1]
 TICK: Final = Grid("0.1")
 LOT: Final = Grid("0.001")
+EXPIRES_NS = 1_790_003_600 * NS_PER_S
+"""An hour after runs begin."""
 DEPTH: Final = 5
 YOUNG_NS: Final = NS_PER_S
 """A cancel of an order that has stood for less costs three, and one of an older order one."""
@@ -138,6 +140,7 @@ def instrument(answers: Answers, index: int, symbol: str) -> Instrument:
         contract=Linear.spot(base, quote, TICK, LOT)
         if spot
         else Inverse.future(base, "contracts", TICK, LOT, face="1000"),
+        expiry_ns=EXPIRES_NS if symbol == INVERSE and answers.dated else 0,
         grid=Significant.on(TICK, digits=4) if coarse else UNIFORM,
         min_ticks=1,
         max_ticks=0,

@@ -32,6 +32,8 @@ class Answers(Struct, frozen=True, kw_only=True):
     inverse: bool = True
     """``BBB-QQQ`` is a contract of 1,000 QQQ that settles in BBB, and the account has a position in
     it; else what is bought is delivered."""
+    dated: bool = True
+    """``BBB-QQQ`` expires some day; else it never does."""
     token: bool = True
     """A connection is opened with a token that HTTP gives; else each request is signed."""
     hex_names: bool = True

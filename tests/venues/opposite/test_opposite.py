@@ -15,6 +15,7 @@ from core.model.contract import Inverse
 from core.model.events import InstrumentsReport, Side
 from core.model.halts import HaltKind
 from core.model.strategy import Quote
+from core.model.units import NS_PER_S
 from core.model.views import OrderState, Refusal
 from core.state.journal import OUTPUTS, Kind
 from tests.venues.opposite.adapter import BUCKET, SECRET, TOKEN, venue
@@ -475,3 +476,27 @@ def test_payments_and_an_expiry_are_replayed(monkeypatch: pytest.MonkeyPatch) ->
     tally = run.replayed()
     assert tally.difference is None
     assert tally.outputs == sum(one.kind in OUTPUTS for one in run.journal.records)
+
+
+def test_orders_are_gone_before_an_expiry_and_none_is_quoted_past_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lead_ns = 60 * NS_PER_S
+    expires_ns = START_NS + lead_ns + 10 * NS_PER_S
+    monkeypatch.setattr("tests.venues.opposite.adapter.EXPIRES_NS", expires_ns)
+    run = Run(OPPOSITE, monkeypatch).run(9.9)
+    orders = [one for one in run.exchange.orders.values() if one["sym"] == "BBB-QQQ"]
+    assert any(one["state"] in ("new", "part") for one in orders)
+    run.run(1)
+    stands = [one["sym"] for one in run.exchange.orders.values() if one["state"] in ("new", "part")]
+    assert "BBB-QQQ" not in stands
+    run.run(lead_ns / NS_PER_S)
+    assert len(orders) == sum(one["sym"] == "BBB-QQQ" for one in run.exchange.orders.values())
+    before = sum(one["sym"] == "AAA-QQQ" for one in run.exchange.orders.values())
+    run.run(10)
+    assert sum(one["sym"] == "AAA-QQQ" for one in run.exchange.orders.values()) > before
+    assert run.replayed().difference is None
+    refusal = run.engine.desk.place(1, Side.BUY, run.engine.books[1].bid_ticks, 10)
+    assert isinstance(refusal, Refusal)
+    assert "BBB-QQQ expires at 2026-09-21 " in refusal.text
+    assert "from 60 s before (risk.expiry_lead_s)" in refusal.text
