@@ -779,9 +779,9 @@ class Engine:
             self.outbound.flush()
         self.desk.risk_ns = self.outbound.encode_ns = 0
         if self.recovery.leaving and self.left and not self._said_left:
-            stopped = self.dead_man.stop(self.turn.now_ns)
+            said = self.dead_man.stop(self.turn.now_ns) and self.lines.leave()
             self.outbound.flush()
-            if stopped:
+            if said:
                 self._said_left = True
                 self.write()
                 self._door.left()

@@ -17,12 +17,12 @@ import random
 from typing import Final
 
 from core.engine.desk import TradingDesk
+from core.engine.farewells import Farewells
 from core.engine.market_data import MarketData
 from core.engine.outbound import Door, Outbound
 from core.engine.overlap import Overlap
 from core.engine.recovery import Recovery
 from core.engine.turn import Recorder, Turn
-from core.model.commands import Logon, SubscribeMarket, SubscribePrivate, SubscribeStatus
 from core.model.errors import RemoteFault
 from core.model.events import Notice, Numbered, Reply, Verdict
 from core.model.units import NS_PER_S
@@ -43,8 +43,6 @@ MEET_NS: Final = 30 * NS_PER_S
 """How long a new connection may take to continue the old one: the wait for the other lines, and
 ten times what a slow feed is behind. Another one is dialled then."""
 
-_STEPS = (Logon, SubscribeMarket, SubscribePrivate, SubscribeStatus)
-
 
 class Lines:
     """The lines of one run."""
@@ -58,7 +56,9 @@ class Lines:
         "_decode",
         "_desk",
         "_door",
+        "_farewells",
         "_handed_ns",
+        "_leaving",
         "_links",
         "_making",
         "_market_data",
@@ -93,6 +93,9 @@ class Lines:
     ) -> None:
         """``sessions`` are those in use, one of each line: replaced when one takes over."""
         self._adapter = adapter
+        self._farewells = Farewells(outbound)
+        self._leaving = False
+        """Whether the run ends, and every connection with it."""
         self._decode = adapter.decode
         self._sessions = sessions
         self._count = len(sessions)
@@ -187,6 +190,7 @@ class Lines:
         spec = session.line
         self._door.log(f"line {spec.name} is down: {reason}")
         self.protocols[link] = None
+        self._farewells.lost(link)
         self._outbound.detach(link)
         session.lost()
         if session is not self._sessions[line]:
@@ -242,7 +246,8 @@ class Lines:
         self._links[self.reading].answered()
 
     def on_reply(self, asked: Asked, reply: Reply) -> None:
-        """Take a reply that may be to a step of a connection's opening script."""
+        """Take a reply that may be to a step of a connection's opening script, or to a farewell."""
+        self._on_farewell(asked)
         session = self._at_step(asked)
         if session is None:
             return
@@ -260,14 +265,13 @@ class Lines:
         """A reply will not come: without a step of its script a connection is of no use."""
         if asked.line >= 0:
             self._links[asked.line].unanswered += 1
+        self._on_farewell(asked)
         session = self._at_step(asked)
         if session is not None:
             self.drop(session.link, f"{type(asked.command).__name__} was not answered")
 
     def _at_step(self, asked: Asked) -> Session | None:
         """Return the connection whose script waits for this request, by whatever way it went."""
-        if type(asked.command) not in _STEPS:
-            return None
         waiting = (each for each in self._links if each.answers_step(asked.request_id))
         return next(waiting, None)
 
@@ -326,6 +330,9 @@ class Lines:
         What one that takes over has told until now is for this turn.
         """
         self._outbound.step(self._turn.now_ns)
+        for link in self._farewells.step(self._turn.now_ns):
+            self._door.log(f"line {self._links[link].line.name}: a farewell was not answered")
+            self._part(self._links[link])
         for session in self._links:
             self._watch(session)
         for line, session in enumerate(self._sessions):
@@ -375,21 +382,32 @@ class Lines:
             self._meet(line, session, spare)
         elif session.expires(now_ns):
             self._make(line, "will end, by its age limit or the venue's word")
-        elif spare.drained(now_ns, any(a.line == spare.link for a in self._outbound.inflight)):
-            self._retire(spare)
+        elif spare.link not in self._farewells and spare.drained(
+            now_ns, any(a.line == spare.link for a in self._outbound.inflight)
+        ):
+            self._take_leave(spare)
         elif line in self.overlaps and now_ns - self._changed_ns[line] >= APART_NS:
             del self.overlaps[line]
 
     def _make(self, line: int, why: str) -> None:
         """Have another connection made beside the one in use, or in its place where none may be."""
         session = self._sessions[line]
-        if not session.line.overlap:
-            self.drop(session.link, f"{why}: none may stand beside it", redial_now=True)
-            return
         spare = self._spare(line)
+        if session.link in self._farewells or spare.link in self._farewells:
+            session.expire()  # once all is said there
+            return
+        if not session.line.overlap:
+            self._door.log(f"line {session.line.name}: {why}: none may stand beside it")
+            if session.line.private and session.ready:
+                self._relieve(session)
+            self._take_leave(session)
+            return
         self._door.log(f"line {spare.line.name}: {why}: replacing it")
         if spare.sendable:  # the one before is still listened to
-            self._retire(spare)
+            self._take_leave(spare)
+            if spare.link in self._farewells:
+                session.expire()
+                return
         self._making[line] = True
         self._door.dial(spare.link)
 
@@ -413,7 +431,7 @@ class Lines:
         self._door.log(f"line {new.line.name}: a new connection has taken over")
         old.relieve(self._turn.now_ns)
         if not new.line.private:
-            self._retire(old)  # whatever it could tell, the new one has told
+            self._take_leave(old)  # whatever it could tell, the new one has told
         elif not proved:
             self._private_stands()
 
@@ -421,6 +439,38 @@ class Lines:
         self._sessions[line] = session
         self._making[line] = False
         self._handed_ns = self._changed_ns[line] = self._turn.now_ns
+
+    # -- closing in order ----------------------------------------------------------------------
+
+    def leave(self) -> bool:
+        """Take leave on every connection: the run ends. Returns whether no more is awaited."""
+        if not self._leaving:
+            self._leaving = True
+            for session in self._links:
+                if session.sendable:
+                    self._take_leave(session)
+        return not len(self._farewells)
+
+    def _take_leave(self, session: Session) -> None:
+        """Close a connection in order, once all is said that the venue wants to hear before."""
+        words = self._adapter.farewell(session.link % self._count)
+        if not self._farewells.begin(session.link, words, self._turn.now_ns):
+            self._part(session)
+
+    def _on_farewell(self, asked: Asked) -> None:
+        link = self._farewells.on_answer(asked, self._turn.now_ns)
+        if link is not None:
+            self._part(self._links[link])
+
+    def _part(self, session: Session) -> None:
+        """Close a connection on which all is said: whoever ends the run closes them all at once."""
+        if self._leaving:
+            return
+        if session is self._sessions[session.link % self._count]:
+            why = "it ends by plan, and none may stand beside it"
+            self.drop(session.link, why, redial_now=True)
+        else:
+            self._retire(session)
 
     def _retire(self, session: Session) -> None:
         """Close a connection that another has replaced."""

@@ -263,6 +263,10 @@ class Logon(Riskless, frozen=True, gc=False):
     """Authenticate the connection it is sent on."""
 
 
+class Logout(Riskless, frozen=True, gc=False):
+    """End the session of the connection it is sent on, where a venue wants to be told."""
+
+
 class SubscribeMarket(Riskless, frozen=True, gc=False):
     """Subscribe to public feeds of every instrument of this run.
 

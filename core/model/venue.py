@@ -433,6 +433,14 @@ class Adapter(Protocol):
         """What to send on a new connection, one after the other, each once the last is DONE."""
         ...
 
+    def farewell(self, line: int) -> Sequence[Riskless]:
+        """What to send on a connection before we close it in order, each once the last is answered.
+
+        That is when the run is left and nothing of ours stands, and when another connection takes
+        the place of this one by plan; () where closing says all.
+        """
+        ...
+
     def decode(self, line: int, payload: bytes, events: list[Event]) -> None:
         """Append what one message means. Raises ``Malformed`` or ``Drifted``, nothing else."""
         ...

@@ -26,6 +26,7 @@ from core.model.commands import (
     FetchTops,
     FetchTrades,
     Logon,
+    Logout,
     OrderKind,
     Ping,
     Place,
@@ -124,7 +125,16 @@ _COSTS: Final[dict[type[Command], Costs]] = {
     Place: _ORDER,
     Replace: _ORDER,
     **dict.fromkeys(
-        (SubscribeMarket, SubscribeBook, SubscribeStatus, UnsubscribeBook, Ping, SetDeadMan), ()
+        (
+            SubscribeMarket,
+            SubscribeBook,
+            SubscribeStatus,
+            UnsubscribeBook,
+            Ping,
+            SetDeadMan,
+            Logout,
+        ),
+        (),
     ),
     # It has neither batches nor positions: never asked for.
     **dict.fromkeys((PlaceMany, CancelMany, FetchPositions), ()),
@@ -196,6 +206,10 @@ class SpotAdapter:
         if self._subscription.session_logon:
             return (Logon(), SubscribePrivate())
         return (SubscribePrivate(),)
+
+    def farewell(self, line: int) -> Sequence[Riskless]:
+        """Return what is said before a connection is closed: nothing."""
+        return ()
 
     def symbol_of(self, base: str, quote: str) -> str:
         """Return the name of a pair: both assets, one after the other."""

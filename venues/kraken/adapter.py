@@ -173,6 +173,10 @@ class SpotAdapter:
             return (Logon(), SubscribeMarket((Stream.ORDERS,)))
         return (*(SubscribeMarket((stream,)) for stream in streams), SubscribeStatus())
 
+    def farewell(self, line: int) -> Sequence[Riskless]:
+        """Return what is said before a connection is closed: nothing."""
+        return ()
+
     def symbol_of(self, base: str, quote: str) -> str:
         """Return the name of a pair: both assets, with a slash between them."""
         return f"{base}/{quote}"

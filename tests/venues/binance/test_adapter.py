@@ -9,6 +9,7 @@ from core.model.commands import (
     FetchBook,
     FetchOpenOrders,
     FetchPositions,
+    Logout,
     Ping,
     Place,
     PlaceMany,
@@ -69,7 +70,7 @@ def test_every_environment_has_both_lines_and_verified_tls() -> None:
 ROOTS = ("Command", "Riskless")
 OF_THE_MARKET_LINE = (SubscribeMarket, SubscribeBook, UnsubscribeBook, Ping)
 """Frames there count against that connection alone. The first is all that is ever sent."""
-NEVER_SENT = (SetDeadMan, SubscribeStatus, PlaceMany, CancelMany, FetchPositions)
+NEVER_SENT = (SetDeadMan, SubscribeStatus, PlaceMany, CancelMany, FetchPositions, Logout)
 """The venue has no such timer, takes no several orders in one request, and knows no positions."""
 
 

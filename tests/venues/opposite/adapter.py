@@ -245,6 +245,9 @@ class Adapter:
             steps.append(c.SubscribePrivate())
         return steps
 
+    def farewell(self, line: int) -> Sequence[Riskless]:
+        return (c.Logout(),) if self._answers.takes_leave else ()
+
     def symbol_of(self, base: str, quote: str) -> str:
         return f"{base}-{quote}"
 
@@ -258,7 +261,7 @@ class Adapter:
             case c.Cancel() | c.CancelAll():
                 young = self._answers.buckets and resting_ns < YOUNG_NS
                 return (("orders", 3 if young else 1),)
-            case c.Ping() | c.SubscribeMarket() | c.SubscribePrivate():
+            case c.Ping() | c.Logout() | c.SubscribeMarket() | c.SubscribePrivate():
                 return ()
             case c.SubscribeBook() | c.UnsubscribeBook() | c.SetDeadMan():
                 return ()
@@ -283,6 +286,8 @@ class Adapter:
                 return self._sends(request_id, "account")
             case c.Ping():
                 return self._says(len(self.lines) - 1, {"do": "ping", "re": request_id})
+            case c.Logout():
+                return self._says(len(self.lines) - 1, {"do": "bye", "re": request_id})
             case c.SubscribeMarket():
                 return self._says(0, {"do": "markets", "re": request_id})
             case c.SubscribeBook(index) | c.UnsubscribeBook(index):

@@ -67,6 +67,9 @@ class Answers(Struct, frozen=True, kw_only=True):
     buckets: bool = True
     """Orders and cancels fill a bucket of each instrument, young ones more; else there are so many
     in each interval of the clock."""
+    takes_leave: bool = True
+    """It wants to hear a word before a connection is closed, with which orders outlive that; else
+    closing says all."""
     pushes_status: bool = True
     """It says on the connection when it takes nothing; else only where it is asked."""
     refuses_in_words: bool = True

@@ -50,6 +50,8 @@ class Session:
         self.markets = self.account = False
         self.books: set[str] = set()
         self.pinged_ns = self.asked_ns = ns
+        self.bid = False
+        """Whether it was told that we go."""
         self.waits = False
         """Whether it was asked whether somebody is there, and has not answered yet."""
         self.frames: list[int] = []
@@ -125,6 +127,7 @@ class Exchange:
         self.liquidated = 0
         """Lots of the position that it has taken away, and tells of nowhere."""
         self.status = "up"
+        self.answers_bye = True
         self.delisted: set[str] = set()
         self.refusals: list[str] = []
         self.used: dict[str, float] = dict.fromkeys(SYMBOLS, 0.0)
@@ -266,7 +269,7 @@ class Exchange:
     def closed(self, session: Session, ns: int) -> None:
         """A connection is lost, and where that is so, with it the orders that came on it."""
         self.sessions.remove(session)
-        if self.answers.dies_with_connection:
+        if self.answers.dies_with_connection and not session.bid:
             for order in self.orders.values():
                 if order["from"] == id(session) and self._stands(order):
                     self._end(order, ns)
@@ -279,7 +282,7 @@ class Exchange:
         self._count_frame(session, ns)
         asked = json.loads(payload)
         proof = asked.pop("proof", None)
-        if asked["do"] not in ("ping", "markets", "book", "no_book"):
+        if asked["do"] not in ("ping", "bye", "markets", "book", "no_book"):
             signed = hashlib.sha256(SECRET.encode() + json.dumps(asked).encode()).hexdigest()
             if proof != (TOKEN if self.answers.token else signed):
                 self._answer(session, asked, "WHO_ARE_YOU")
@@ -304,6 +307,11 @@ class Exchange:
         session.pinged_ns, session.waits = ns, False
         told = {"at": ns} if self.answers.tells_time else {}
         self._answer(session, asked, "", **told)
+
+    def _do_bye(self, session: Session, asked: dict[str, Any], ns: int) -> None:
+        session.bid = True
+        if self.answers_bye:
+            self._answer(session, asked)
 
     def _do_markets(self, session: Session, asked: dict[str, Any], ns: int) -> None:
         session.markets = True

@@ -500,3 +500,39 @@ def test_orders_are_gone_before_an_expiry_and_none_is_quoted_past_it(
     assert isinstance(refusal, Refusal)
     assert "BBB-QQQ expires at 2026-09-21 " in refusal.text
     assert "from 60 s before (risk.expiry_lead_s)" in refusal.text
+
+
+@pytest.mark.parametrize("overlaps", [False, True])
+def test_a_connection_that_is_replaced_by_plan_is_taken_leave_of_and_its_orders_stay(
+    overlaps: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = replace(OPPOSITE, overlaps=overlaps, one_connection=False)
+    run = Run(answers, monkeypatch, IDLE).run(10)
+    order = run.engine.desk.place(0, Side.BUY, run.engine.books[0].bid_ticks - 100, 10)
+    assert not isinstance(order, Refusal)
+    run.run(1)
+    old = next(session for session in run.exchange.sessions if session.account)
+    old.say("farewell")
+    run.run_until(lambda: old not in run.exchange.sessions)
+    assert old.bid
+    run.run(10)
+    assert order.state is OrderState.LIVE
+    assert [one["state"] for one in run.exchange.orders.values()] == ["new"]
+    run.leave()
+
+
+@pytest.mark.parametrize("answers_bye", [False, True])
+def test_a_run_takes_leave_on_each_connection_and_waits_no_longer_than_that_may_take(
+    answers_bye: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(replace(OPPOSITE, one_connection=False), monkeypatch).run(10)
+    run.exchange.answers_bye = answers_bye
+    run.engine.leave("told to", run.now_ns)
+    run.run_until(lambda: run.engine.recovery.left)
+    began_ns = run.now_ns
+    run.run_until(lambda: run.has_left)
+    assert all(session.bid for session in run.exchange.sessions)
+    assert len(run.exchange.sessions) == 2
+    took_ns = run.now_ns - began_ns
+    assert (took_ns <= NS_PER_S // 5) if answers_bye else (took_ns <= 3 * NS_PER_S)
+    assert run.replayed().difference is None
