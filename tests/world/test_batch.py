@@ -70,15 +70,17 @@ def left(worker: batch.Worker) -> bool:
     return Path(worker._folder.name).exists()
 
 
-@pytest.mark.parametrize("killed", [True, False])
-async def test_nothing_is_left_on_the_disk_of_a_worker(killed: bool) -> None:
-    """Whether it is killed, or whoever has started it was."""
+@pytest.mark.parametrize("end", ["stopped", "told to end", "starter killed"])
+async def test_nothing_is_left_on_the_disk_of_a_worker(end: str) -> None:
     worker = await batch.start("1", WORLD)
     await worker.live(TLS_SEED)
     assert left(worker)
-    if not killed:
+    if end == "starter killed":
         assert worker._process.stdin
         await worker._process.stdin.aclose()
+    if end == "told to end":
+        worker._process.terminate()
+    if end != "stopped":
         await worker._process.wait()
         assert not left(worker)
     await worker.stop()

@@ -9,8 +9,10 @@ import atexit
 import contextlib
 import gc
 import os
+import signal
 import sys
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -42,6 +44,10 @@ def serve() -> None:
         sys.stdout.buffer.flush()
 
 
+_TOLD_TO_END: Final = 128 + signal.SIGTERM
+"""The exit code of a worker that was told to end: as shells say it."""
+
+
 def _leave() -> None:
     """Take the folder along that was made for this process: nobody may be left to remove it."""
     with contextlib.suppress(OSError):
@@ -50,4 +56,5 @@ def _leave() -> None:
 
 if __name__ == "__main__":
     atexit.register(_leave)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TOLD_TO_END))
     serve()
