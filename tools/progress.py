@@ -10,14 +10,17 @@ import sys
 from collections import Counter
 
 from core.io.runtime import Runtime
+from core.model.halts import WHOLE_RUN
 from core.model.units import NS_PER_S, NS_PER_US
+from core.model.wording import plain
 from tools.terminal import why_unread, width
 
 
 class Progress:
     """Shows a run's time, ticks, books, orders, fills, position, profit and tick_to_trade.
 
-    While the venue is not reached it says why, and once it was said only that it is so still.
+    While the venue is not reached, or something is halted, it says why: once for as long as it is
+    so.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -28,15 +31,22 @@ class Progress:
         self._began_ns = runtime.now_ns()
         self._end = "\r" if sys.stderr.isatty() else "\n"
         self._said: dict[str, str] = {}
+        self._halted: dict[str, str] = {}
         self._unread = ""
 
     def show(self) -> None:
-        """Write the line as of now, and what keeps us from the venue where that is new."""
-        troubles = self._troubles()
+        """Write the line as of now, and what is new of what keeps us from trading."""
+        troubles, halted = self._troubles(), self._halts()
         for name, how in troubles.items():
             if self._said.get(name) != how:
                 self._say(f"{name} {how}")
-        self._said = troubles
+        for name, why in halted.items():
+            if self._halted.get(name) != why:
+                self._say(f"{name} is halted: {plain(why)}")
+        for name in self._halted:
+            if name not in halted:
+                self._say(f"{name} is no longer halted")
+        self._said, self._halted = troubles, halted
         self._tell_log()
         line = self.line()
         if self._end == "\r":
@@ -53,6 +63,16 @@ class Progress:
         if self._runtime.heard:
             return {"the venue": "gives no answer to start with yet"}
         return {"the venue": "has not answered yet"}
+
+    def _halts(self) -> dict[str, str]:
+        """Return what is halted, and why; what ends the run is told when it ends."""
+        engine = self._engine
+        found: dict[str, list[str]] = {}
+        for halt in () if engine.gate.fatal else engine.risk.halts():
+            whole = halt.instrument == WHOLE_RUN
+            name = "the run" if whole else engine.table[halt.instrument].symbol
+            found.setdefault(name, []).append(halt.why)
+        return {name: "; ".join(dict.fromkeys(whys)) for name, whys in found.items()}
 
     def _say(self, text: str) -> None:
         clear = "\x1b[K" if self._end == "\r" else ""
@@ -95,7 +115,8 @@ class Progress:
             profit = "?" if units is None else _rounded(row.contract.money(units))
             sign = "-" if lots < 0 else "+"
             position = f"{sign}{row.lot.text(abs(lots))}"
-            parts.append(f"{row.symbol} {position} profit {profit} {row.settle}")
+            halted = " halted" if row.symbol in self._halted else ""
+            parts.append(f"{row.symbol}{halted} {position} profit {profit} {row.settle}")
         return "  ".join(parts)
 
 

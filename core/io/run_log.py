@@ -45,7 +45,7 @@ class RunLog:
         self._disk = disk
         self._max_bytes = max_bytes
         self._file = disk.append(path)
-        self._bytes = _size(path)
+        self._bytes, self._identity = _look(path)
         self._lines: deque[bytes] = deque(maxlen=MAX_LINES)
         self._lost = 0
 
@@ -60,8 +60,10 @@ class RunLog:
 
     def flush(self) -> None:
         """Write the lines kept; those that a full or failing disk does not take stay kept."""
-        if self._bytes >= self._max_bytes:
-            self._put_aside()
+        if self._bytes >= self._max_bytes or (
+            self._lines and _look(self._path)[1] != self._identity
+        ):
+            self._begin_anew()
         lines = self._lines
         if self._lost:
             lines[0] = f"{self._lost} lines were lost here\n".encode() + lines[0]
@@ -76,14 +78,15 @@ class RunLog:
         if written < len(data):
             lines.append(data[written:])
 
-    def _put_aside(self) -> None:
-        """Begin a new file; where the disk does not allow it the present one goes on, until then.
+    def _begin_anew(self) -> None:
+        """Begin a new file, the present one being too long, or not there any more: somebody has
+        moved it away. Where the disk does not allow it the present one goes on, until then.
 
         The guardian may have begun it: it appends by name what the run cannot say itself.
         """
         path = self._path
         try:
-            if _size(path) >= self._max_bytes:
+            if _look(path)[0] >= self._max_bytes:
                 for number in range(KEPT, 0, -1):
                     before = older(path, number - 1) if number > 1 else path
                     with contextlib.suppress(FileNotFoundError):
@@ -93,7 +96,8 @@ class RunLog:
             return
         with contextlib.suppress(OSError):
             self._file.close()
-        self._file, self._bytes = fresh, _size(path)
+        self._file = fresh
+        self._bytes, self._identity = _look(path)
 
     def close(self) -> None:
         self.flush()
@@ -101,8 +105,10 @@ class RunLog:
             self._file.close()
 
 
-def _size(path: Path) -> int:
+def _look(path: Path) -> tuple[int, tuple[int, int] | None]:
+    """Return the size of a file, and what it is known by, whatever it is called."""
     try:
-        return path.stat().st_size
+        found = path.stat()
     except OSError:
-        return 0
+        return 0, None
+    return found.st_size, (found.st_dev, found.st_ino)

@@ -202,6 +202,7 @@ class Kraken(Dialect):
         "market_closed": "a pair's status is told, and its refusals: see system_status",
     }
     unbreakable: Mapping[str, str] = {
+        "snapshot_ahead_believed": "a book's snapshot comes in its feed, none is asked for",
         "trade_ids_for_ever": "no environment of the venue is set up anew",
         "reset_unnoticed": "no environment of the venue is set up anew",
         "only_the_configured_listed": "a list of open orders is always the whole account's",

@@ -31,19 +31,25 @@ def retry_ns(headers: Mapping[str, str]) -> int:
     """Return the venue's time that ``retry-after`` names, 0 where it cannot be known.
 
     The header counts seconds from the answer, and the answer's own time is in ``date``, cut to
-    whole seconds: one more second is waited for that.
+    whole seconds: one more second is waited for that. Or it names a date itself.
     """
-    wait_s = count(headers.get("retry-after", ""))
-    if wait_s is None or wait_s > MAX_RETRY_S:
+    text, sent_ns = headers.get("retry-after", ""), said_ns(headers)
+    wait_s = count(text)
+    if wait_s is None:
+        wait_s = (_dated_ns(text) - sent_ns) // NS_PER_S
+    if not sent_ns or not 0 <= wait_s <= MAX_RETRY_S:
         return 0
-    sent_ns = said_ns(headers)
-    return sent_ns + (wait_s + 1) * NS_PER_S if sent_ns else 0
+    return sent_ns + (wait_s + 1) * NS_PER_S
 
 
 def said_ns(headers: Mapping[str, str]) -> int:
     """Return the venue's time of an answer, cut to whole seconds, 0 where it cannot be known."""
+    return _dated_ns(headers.get("date", ""))
+
+
+def _dated_ns(text: str) -> int:
     try:
-        sent = parsedate_to_datetime(headers.get("date", ""))
+        sent = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return 0
     return int(sent.replace(tzinfo=sent.tzinfo or UTC).timestamp()) * NS_PER_S

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from core.io.disk import Appended, Disk
 from core.io.run_log import MAX_LINES, RunLog
@@ -111,3 +114,18 @@ def test_a_disk_that_takes_no_new_file_stops_no_log(tmp_path: Path) -> None:
     log.write(0, "4")
     log.close()
     assert said(tmp_path / "run.log") == ["4"]
+
+
+@pytest.mark.parametrize("away", [Path.unlink, lambda path: path.rename(path.with_name("old"))])
+def test_a_log_that_somebody_has_moved_away_is_begun_anew(
+    tmp_path: Path, away: Callable[[Path], object]
+) -> None:
+    path = tmp_path / "run.log"
+    log = RunLog(path)
+    log.write(0, "before")
+    log.flush()
+    away(path)
+    log.write(0, "after")
+    log.flush()
+    assert said(path) == ["after"]
+    log.close()

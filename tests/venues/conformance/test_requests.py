@@ -9,8 +9,8 @@ import pytest
 
 from core.model import commands
 from core.model.commands import Cancel, Command, OrderKind, Place, Riskless, TimeInForce
-from core.model.errors import Misuse
-from core.model.events import Side
+from core.model.errors import Misuse, RemoteFault
+from core.model.events import Side, Verdict
 from core.model.venue import HttpRequest, Remedy, Role, WireRequest
 from tests.venues.conformance import samples
 from tests.venues.conformance.samples import Refused, Samples, Sent
@@ -107,3 +107,20 @@ def test_what_is_asked_by_rest_is_a_whole_request(name: str) -> None:
             assert sent.message.method in ("GET", "POST", "DELETE", "PUT")
             assert sent.message.path.startswith("/")
             assert sent.message.target.isascii()
+
+
+@pytest.mark.parametrize("name", samples.EVERY)
+@pytest.mark.parametrize("status", [418, 429])
+@pytest.mark.parametrize("date", ["", "Sun, 06 Nov 1994 08:49:37 GMT", "no date"])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"\xff\x00", b"null", b"[]", b"{}", b'{"error":["E"]}', b"[" * 9_000]
+)
+def test_whatever_a_handshake_is_refused_with_is_read_or_one_typed_error(
+    name: str, status: int, date: str, body: bytes
+) -> None:
+    headers = {"retry-after": "12345678901234567890", "date": date}
+    try:
+        reply = samples.EVERY[name].adapter().answer(commands.FetchTime(), 0, status, headers, body)
+    except RemoteFault:
+        return
+    assert reply.verdict is not Verdict.DONE

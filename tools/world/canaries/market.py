@@ -48,7 +48,15 @@ def _in_time(self: Any, *_: Any) -> bool:
     return True
 
 
+def _let_be(self: Any, book: Book) -> None:
+    """The snapshot may have counted further than the feed ever will."""
+
+
 CANARIES: Final[dict[str, Canary]] = {
+    "snapshot_ahead_believed": Canary(
+        "a snapshot may be numbered beyond all that the feed tells",
+        (Change(MarketData, "_hold_to_feed", _let_be),),
+    ),
     "stale_keeps_orders": Canary(
         "orders stand on a book that is lost", (Change(MarketData, "resync", _leave_orders),)
     ),
