@@ -38,6 +38,9 @@ KEPT: Final = 400
 SLACK: Final = 100
 """Fees in another asset are valued by its price of some seconds ago: off by a hundredth at most."""
 
+MOST_BEYOND: Final = ONE // 100
+"""What both may differ by beyond that, at most a tick: a coarse one is more than a day makes."""
+
 CLOCKS_NS: Final = NS_PER_S
 """Where the exchange's clock is further off, or our side knows that it does not know it, nothing is
 reckoned: which day it is depends on it."""
@@ -190,17 +193,27 @@ class Days(Watch):
         return paid
 
     def _slack(self, symbol: str) -> int:
-        """Return by how much both may differ: what we hold is valued at a whole tick, each fee is
-        rounded, and a price is some seconds old.
+        """Return by how much both may differ: what we hold, and held at midnight, is valued at a
+        whole tick, each fee is rounded, and a price is some seconds old.
         """
         terms = self.markets[symbol].symbol
-        ticks = (abs(self.ledger.positions[symbol]) * terms.tick_size // ONE) * 2
+        held = abs(self.ledger.positions[symbol]) + abs(self._held_at_midnight(symbol))
+        ticks = held * terms.tick_size // ONE * 2
         fills = sum(len(order.deals) for order in self.ledger.orders.values())
         fees = sum(
             self.ledger.worth(asset, abs(fee), terms.quote)
             for asset, fee in self._fees(symbol).items()
         )
-        return ticks + 2 * fills + terms.tick_size + fees // SLACK
+        return ticks + 2 * fills + min(terms.tick_size, MOST_BEYOND) + fees // SLACK
+
+    def _held_at_midnight(self, symbol: str) -> int:
+        first_ns = self._day * DAY_NS
+        return sum(
+            deal.size if order.buy else -deal.size
+            for order in self.ledger.orders.values()
+            for deal in order.deals.values()
+            if order.symbol == symbol and deal.at_ns < first_ns
+        )
 
 
 def _units(text: str) -> int:
