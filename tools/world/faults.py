@@ -265,11 +265,14 @@ EMPTY_S: Final = 6.0
 def begin_a_folder(w: World) -> Struck | None:
     """The next boot of the same account and strategy begins in a run folder in which nothing is.
 
-    Fills of orders that the one before has left open were nobody's: none is open then.
+    Fills of orders that the one before has left open were nobody's: the operator takes all out, and
+    none is open then.
     """
     ledger = w.auditor.ledger
     if ledger.epoch or ledger.accepts_late or not w.engine.recovery.reconciled or w.folders:
         return None
+    if not ledger.accepted.total():
+        return None  # where nothing was placed there is nothing to be told from
     engine, until_ns = w.engine, w.now_ns + int(EMPTY_S * NS_PER_S)
     w.strikes.lull(EMPTY_S)
 
@@ -285,7 +288,11 @@ def begin_a_folder(w: World) -> Struck | None:
             w.strikes.last(TRADES_AGAIN_S)
         elif w.now_ns < until_ns:
             w.at(w.now_ns + NS_PER_MS, look)
+        else:
+            w.word("set active true")
 
+    w.word("set active false")
+    w.word("cancel-all")
     look()
     return Struck(
         None,
@@ -360,7 +367,7 @@ OWN: Final = (
     Fault(49, "slow_turn", 0.2, slow_strategy),
     Fault(51, "stopped", 0.05, stop_process),
     Fault(53, "left_out", 0.4, leave_out),
-    Fault(53, "new_folder", 4.0, begin_a_folder, share=0.1),
+    Fault(53, "new_folder", 4.0, begin_a_folder, share=0.2),
     Fault(54, "in_vain", 0.05, start_in_vain),
     Fault(54, "halt_in_vain", 1.0, halt_in_vain, share=0.2),
     Fault(55, "hole", 0.1, tear_a_hole),

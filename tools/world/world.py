@@ -46,6 +46,10 @@ HOLE_BEFORE: Final = 20
 """Records behind a hole, which show that it is one and no end that was cut off."""
 
 
+STAYS_OUT: Final = 0.7
+"""Share of the worlds in which a symbol that was left out is left out by all boots that follow."""
+
+
 class Change(NamedTuple):
     """What is another when a process starts again."""
 
@@ -187,7 +191,7 @@ class World(Tank):
             self.tampering.lies.clear()  # told to a boot by its number, which begins again
         if restored is not None and change.clock_ns:
             restored = _by_another_clock(restored, change.clock_ns)
-        self._next = change.symbols
+        self._next = change.symbols or self._left_in()
         self.all_log += self.log_lines
         self.log_lines = [f"-- the process died at {self.now_ns}"]
 
@@ -201,6 +205,13 @@ class World(Tank):
             self.auditor.callbacks.untold.update({*self.symbols}.difference(self.traded))
 
         self.at(self.now_ns + down_ns, start)
+
+    def _left_in(self) -> tuple[str, ...]:
+        """Return the symbols of a boot of which nothing else is said: what was left out stays so,
+        as a rule.
+        """
+        stays = self.draw.of_setting("left out stays").random() < STAYS_OUT
+        return self._next if stays else ()
 
     def house_of(self, boot: int) -> House:
         """Wire one boot of the run up, with the symbols that it trades and as its folder counts."""
