@@ -216,8 +216,8 @@ def throttle(w: Anywhere, message: Message) -> Struck:
 def spend_orders(w: Anywhere, message: Message) -> Struck:
     """Somebody else on the account has used the order budget up: nothing but orders has to wait."""
     _refuse(w, message, w.dialect.orders_spent)
-    (order,) = w.dialect.request(message.payload).orders
-    row = w.engine.table.find(order.symbol)
+    orders = w.dialect.request(message.payload).orders  # of one symbol, where they are many
+    row = w.engine.table.find(orders[0].symbol)
 
     def reaction() -> bool:
         index = NO_INSTRUMENT if row is None else row.index
