@@ -101,6 +101,22 @@ PAID: Final = 10**6
 """What is paid in meanwhile, in units of 1e-8: less than any order."""
 
 
+REPLACED_S: Final = 30.0
+"""Within which another connection has taken over from one whose session is lost."""
+
+LATE_S: Final = 4.0
+"""How long orders are on their way that are in doubt: less than they are valid for."""
+
+DOUBTED_S: Final = 3.0
+"""How long such orders are placed."""
+
+WINDOW_S: Final = 10.0
+"""The longest in which a venue counts new orders."""
+
+PROVED_S: Final = 120.0
+"""Within which it is proved of each how it stands, though it be by an absence."""
+
+
 class Drilled(Anywhere, Protocol):
     """What a drill needs beyond what a fault does."""
 
@@ -493,6 +509,54 @@ def flattens(w: Drilled) -> Iterator[float]:
         w.auditor.note("I33", f"{', '.join(left)} not flat {FLAT_S:g} s after the word: {said!r}")
 
 
+def session_lost(w: Drilled) -> Iterator[float]:
+    """The venue says that our session counts no more: what it tells is heard on until another
+    connection stands. I33.
+    """
+    before = w.links.get(TRADE)
+    if before is None:
+        return
+    w.auditor.wanted.ends_within((TRADE,), w.now_ns + int(REPLACED_S * NS_PER_S))
+    w.say_past(Message(TRADE, TEXT, w.dialect.logged_out))
+    yield from until(w, lambda: w.links.get(TRADE) not in (None, before), REPLACED_S)
+    w.auditor.wanted.ends_within((), w.now_ns)
+
+
+def in_doubt(w: Drilled) -> Iterator[float]:
+    """The venue says of orders that it does not know, and they reach its market seconds later:
+    until it is proved how they stand they count, whatever answers say that there are none. I1.
+    """
+    if w.auditor.poor:
+        return
+    eager = w.engine.strategy.parameters.eager
+    late_ns = int(LATE_S * NS_PER_S)
+
+    def late(_: Any, message: Message) -> Struck | None:
+        orders = w.dialect.request(message.payload).orders
+        if len(orders) != 1 or (orders[0].kind, orders[0].tif) != ("LIMIT", "GTC"):
+            return None
+        said = w.dialect.refuses(message.payload, w.dialect.errors[0], w.venue_ns, 0)
+        w.hold(Message(TRADE, TEXT, said), w.latency())
+        w.tampering.deaf[w.dialect.reply_mark(message.payload)] = w.now_ns + 2 * late_ns
+        return Struck([(late_ns, message)], lambda: True)
+
+    def counted() -> None:
+        w.auditor.line.counted_late = False
+
+    w.auditor.line.counted_late = True
+    w.strikes.hold(("ask.p",), late)
+    w.street_opens(STREET_RATE)
+    w.word("set eager 1")
+    w.word("set active true")
+    yield DOUBTED_S
+    w.word("set active false")
+    w.word(f"set eager {eager}")
+    w.strikes.let_go()
+    yield LATE_S
+    yield from until(w, lambda: not len(w.engine.proof.doubts), PROVED_S)
+    w.at(w.now_ns + int(WINDOW_S * NS_PER_S), counted)
+
+
 def leave(w: Drilled) -> Iterator[float]:
     """Trade up to the moment in which the run is left, with an order on its way that may rest."""
     if w.draw.drills.random() > BUSY_TO_THE_END:
@@ -510,6 +574,12 @@ def leave(w: Drilled) -> Iterator[float]:
         yield MOMENT_S
         left -= 1
 
+
+LOSING: Final = 0.2
+"""Share of the worlds in which the session is lost."""
+
+DOUBTING: Final = 0.3
+"""Share of the worlds in which orders are in doubt while others are placed."""
 
 PAYING: Final = 0.2
 """Share of the worlds in which somebody pays in."""
@@ -560,6 +630,10 @@ def drawn(generators: Generators, own: Sequence[Drill] = ()) -> Plan:
         plan = plan._replace(passing=[*plan.passing, quotes_held_up])
     if generators.of_setting("contradicted").random() < CONTRADICTED:
         plan = plan._replace(passing=[*plan.passing, contradicted])
+    if generators.of_setting("session_lost").random() < LOSING:
+        plan = plan._replace(passing=[*plan.passing, session_lost])
+    if generators.of_setting("in_doubt").random() < DOUBTING:
+        plan = plan._replace(passing=[*plan.passing, in_doubt])
     for drill in own:
         if generators.of_setting(drill.__name__).random() < OWN:
             plan = plan._replace(passing=[drill, *plan.passing])

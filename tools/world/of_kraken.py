@@ -209,6 +209,7 @@ class Kraken(Dialect):
         "far_price_believed": "no best prices are subscribed to beside a whole book",
         "other_fees_ignored": "fees are taken in the quote currency",
         "time_refused_again": "no request is refused for its time",
+        "answer_over_news": "what is free is told by answers alone, so that none is overtaken",
     }
     acts_lacking = frozenset({"lock", "allocation", "list"})
     settings_lacking: Mapping[str, str] = {

@@ -85,6 +85,8 @@ class Line(Watch):
         self._slow_until_ns = 0
         self._quiet_until_ns = 0
         """Until when our side may be quiet after a ban, which may be over before."""
+        self.counted_late = False
+        """Whether orders were on their way for seconds: the exchange counts them when they come."""
         self.cuts = 0
         """How often the private line in use was lost."""
         self.stops = 0
@@ -245,7 +247,7 @@ class Line(Watch):
 
     def refused(self, what: str) -> None:
         """The exchange itself, and no fault, refuses because our side asks for too much."""
-        if not self._untold:
+        if not (self._untold or self.counted_late):
             self.note("I8", f"the exchange had to refuse: {what}")
 
     def journaled(self, payload: bytes) -> None:
