@@ -152,7 +152,7 @@ class Carrier:
             answer = await self._send(request, timeout_s)
         else:
             answer = await self._in_turn(request, self._turns, timeout_s)
-        return signer.take(request, answer) if answer.status else answer
+        return request.arriving(signer, answer)
 
     async def _in_turn(self, request: HttpRequest, turns: _Turns, timeout_s: float) -> HttpAnswer:
         until_s = trio.current_time() + timeout_s

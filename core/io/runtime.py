@@ -35,6 +35,7 @@ from core.io.rest import RestDesk
 from core.io.run_log import RunLog
 from core.io.tls import trust
 from core.io.transport import Transport
+from core.model.conceal import Concealer
 from core.model.errors import JournalFailed, Untrusted
 from core.model.events import NO_REQUEST
 from core.model.halts import WHOLE_RUN, Halt, HaltKind
@@ -143,7 +144,10 @@ class Runtime:
         self.hops = Hops()
         self._interval_ns = clock.now_ns()
         self.engine = engine_of(self, clock.now_ns, journal, self.hops)
-        self.on_bytes = self.engine.on_bytes
+        self._concealers: list[Concealer | None] = [None for _ in range(2 * len(plan.lines))]
+        """What masks the secrets that a connection brings, where it may bring one."""
+        conceals = any(line.conceals for line in plan.lines) and signer is not None
+        self.on_bytes = self._on_bytes if conceals else self.engine.on_bytes
         self._trusted = trust(plan.ca_file)
         self._links = range(2 * len(plan.lines))
         self._transports: list[Transport | None] = [None for _ in self._links]
@@ -267,8 +271,20 @@ class Runtime:
 
     # -- the lines -----------------------------------------------------------------------------
 
+    def _on_bytes(
+        self, link: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int
+    ) -> None:
+        """Mask what is secret of what was read, before it is recorded."""
+        concealer = self._concealers[link]
+        if concealer is not None:
+            data = concealer.conceal(data)
+        self.engine.on_bytes(link, data, kernel_ns, began_ns, read_ns)
+
     def on_up(self, link: int, transport: Transport) -> None:
         self._transports[link] = transport
+        fields, signer = self._line(link).conceals, self._signer
+        if fields and signer is not None:
+            self._concealers[link] = Concealer(fields, signer.keep)
         self.troubles.pop(self._name(link), None)
         self.engine.on_up(link, self.now_ns())
 

@@ -26,6 +26,7 @@ from core.model.commands import (
     TimeInForce,
 )
 from core.model.commands import Stream as Stream
+from core.model.conceal import conceal
 from core.model.events import NO_INSTRUMENT, Costs, Event, Levels, Queues, Reply
 from core.model.events import Limit as Limit
 from core.model.events import Scope as Scope
@@ -132,6 +133,9 @@ class Line(Struct, frozen=True, kw_only=True):
     """Makes what each connection speaks."""
     dial_costs: Costs = ()
     """What a connection takes from the venue's limits, as ``Adapter.cost`` states it."""
+    conceals: tuple[str, ...] = ()
+    """Fields of what arrives on it, by their names in JSON, whose texts are secrets: masked before
+    anything is recorded, and given to ``Signer.keep``."""
     keepalive: Keepalive | None = None
     """What is asked once the connection is ready, and again and again from then on."""
 
@@ -285,6 +289,8 @@ class HttpRequest(Struct, frozen=True, gc=False):
     """Whether the signer adds what proves who asks, when the request leaves."""
     cancels: bool = False
     """Whether it takes orders out: then it waits behind no question."""
+    conceals: tuple[str, ...] = ()
+    """Fields of its answer that are secrets, as ``Line.conceals`` of what arrives there."""
 
     @property
     def target(self) -> str:
@@ -296,6 +302,17 @@ class HttpRequest(Struct, frozen=True, gc=False):
         if self.signed and signer is not None:
             return signer.rest(self, now_ns)
         return Signed(self.target, self.headers, self.body)
+
+    def arriving(self, signer: Signer | None, answer: HttpAnswer) -> HttpAnswer:
+        """Return its answer without the secrets in it, which the signer keeps.
+
+        Of one that should hold a secret and cannot be read nothing is left.
+        """
+        if not self.signed or signer is None or not answer.status:
+            return answer
+        if self.conceals:
+            answer = answer._replace(body=conceal(answer.body, self.conceals, signer.keep))
+        return signer.take(self, answer)
 
 
 class HttpAnswer(NamedTuple):
@@ -347,11 +364,18 @@ class Signer(Protocol):
         ...
 
     def take(self, request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
-        """Return the answer to a signed request without the secrets in it, which are kept here.
+        """Return the answer to a signed request as it is to be read: declared secrets are masked
+        in it already.
 
-        What is returned goes into the journal, to the adapter and perhaps into an error. Where an
-        answer that should hold a secret cannot be read, nothing of its body is passed on. Raises
+        What is returned goes into the journal, to the adapter and perhaps into an error. Raises
         nothing.
+        """
+        ...
+
+    def keep(self, field: str, value: bytes) -> None:
+        """Keep a secret that the venue has handed out, in a field that the adapter declares.
+
+        It comes as it stands between its quotes, and may be of any text. Raises nothing.
         """
         ...
 

@@ -61,7 +61,8 @@ class Account:
             headers=dict(leaving.headers),
             content=leaving.body,
         )
-        told = self.signer.take(request, HttpAnswer(answer.status_code, {}, answer.content))
+        come = HttpAnswer(answer.status_code, {}, answer.content)
+        told = request.arriving(self.signer, come)
         body = json.loads(told.body)
         assert body["error"] == []
         return json.dumps(body["result"]).encode()

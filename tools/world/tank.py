@@ -570,8 +570,7 @@ class Tank:
         if passed is not None:
             latency_ns, *came = passed
             answer = HttpAnswer(*came)
-            if request.signed and answer.status:
-                answer = self.signer.take(request, answer)
+            answer = request.arriving(self.signer, answer)
             self._bring(engine, request_id, latency_ns, *answer)
 
     def not_replied(self, engine: Engine, request_id: int) -> None:

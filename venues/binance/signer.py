@@ -91,6 +91,9 @@ class KeySigner:
         """Return the answer as it is: no answer of this venue holds a secret."""
         return answer
 
+    def keep(self, field: str, value: bytes) -> None:
+        """Keep nothing: this venue hands no secret out."""
+
 
 def _hmac_sha256(secret: str) -> signing.Sign:
     if not secret or not secret.isascii() or not secret.isprintable() or " " in secret:

@@ -32,7 +32,7 @@ from venues.kit.forms import form
 from venues.kit.times import unix_ns
 from venues.kraken import rules
 from venues.kraken.executions import Execution, Fill, Unreadable
-from venues.kraken.signer import TOKEN_PATH
+from venues.kraken.signer import TOKEN, TOKEN_PATH
 
 PAGE: Final = 50
 """Most trades of one answer."""
@@ -57,7 +57,7 @@ def _post(what: str, fields: Mapping[str, str | int], *, cancels: bool = False) 
 
 def fetch_token() -> HttpRequest:
     """Return the question for the token of a connection; the signer keeps what is granted."""
-    return HttpRequest("POST", TOKEN_PATH, signed=True)
+    return HttpRequest("POST", TOKEN_PATH, signed=True, conceals=(TOKEN,))
 
 
 def open_orders(client_order_id: str = "") -> HttpRequest:

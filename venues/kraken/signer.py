@@ -14,7 +14,6 @@ from base64 import b64decode, b64encode
 from hashlib import sha256, sha512
 from typing import Final
 
-import msgspec
 from msgspec import Struct
 
 from core.model.errors import BadConfig
@@ -24,7 +23,7 @@ from venues.kit import forms, messages, signing
 
 _API_KEY: Final = re.compile(r"[!-~]{1,128}", re.ASCII)
 """One word, as a header can have it; the venue's are base64."""
-_TOKEN: Final = re.compile(r"[A-Za-z0-9+/=_-]{1,512}", re.ASCII)
+_TOKEN: Final = re.compile(rb"[A-Za-z0-9+/=_-]{1,512}")
 """What may stand in a JSON text as it is; the documented examples are base64."""
 
 API_KEY: Final = KeyField(
@@ -48,6 +47,9 @@ LEAP_FACTOR: Final = 8
 """By how much a nonce leaps once one was refused, and how much further each time: an hour is made
 good with the fifth, a day with the seventh, and a clock that is a second off is not run away from.
 What leaps further at once would shut out whoever else uses the key."""
+
+TOKEN: Final = "token"  # noqa: S105 (the name of a field)
+"""The field of an answer that has it."""
 
 UNREADABLE: Final = b'{"error":["(an answer that may hold a token, and could not be read)"]}'
 
@@ -116,7 +118,7 @@ class KeySigner:
         return Signed(request.target, {**request.headers, **headers}, body)
 
     def take(self, request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
-        """Keep the token of an answer that grants one, and return it without the token.
+        """Return an answer; of one that should hold a token and is not as documented, nothing.
 
         After one that refuses the nonce the next is further ahead, by more each time.
         """
@@ -128,15 +130,12 @@ class KeySigner:
         if request.path != TOKEN_PATH or answer.status == 0:
             return answer
         try:
-            told = _read_token(answer.body)
+            _read_token(answer.body)
         except messages.FAILURES:
             return answer._replace(body=UNREADABLE)
-        granted = told.result
-        if granted.token:
-            if not _TOKEN.fullmatch(granted.token):
-                return answer._replace(body=UNREADABLE)
-            self._token = granted.token.encode()
-        kept: dict[str, object] = {"error": told.error}
-        if granted.token:
-            kept["result"] = {"token": "", "expires": granted.expires}
-        return answer._replace(body=msgspec.json.encode(kept))
+        return answer
+
+    def keep(self, field: str, value: bytes) -> None:
+        """Keep the token of the session; one that cannot stand in a request is none."""
+        if field == TOKEN and _TOKEN.fullmatch(value):
+            self._token = value

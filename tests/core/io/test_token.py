@@ -7,6 +7,7 @@ signature goes in.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from core.io.runtime import Ending, Runtime
 from core.model.commands import Command, Logon, Riskless, SubscribePrivate
 from core.model.errors import Malformed
 from core.model.events import Costs, Reply, Verdict
-from core.model.venue import HttpAnswer, HttpRequest, Signed, Signer, WireRequest
+from core.model.venue import HttpAnswer, HttpRequest, Line, Signed, Signer, WireRequest
 from core.state.journal import Answer, Ask, Kind, unpack
 from tests.core.io.test_runtime import KEYS, Rests, exchange, runtime_on, standing
 from tools.app import House
@@ -53,7 +54,7 @@ class TokenAdapter:
 
     def encode(self, command: Command, request_id: int, venue_ns: int) -> WireRequest | HttpRequest:
         if isinstance(command, Logon):
-            return HttpRequest("POST", PATH, body=b"what=token", signed=True)
+            return HttpRequest("POST", PATH, body=b"what=token", signed=True, conceals=("token",))
         return self._adapter.encode(command, request_id, venue_ns)
 
     def answer(
@@ -95,14 +96,11 @@ class TokenSigner:
         return Signed(PATH, {"key": "fake-key"}, b"nonce=%d&%b" % (now_ns, request.body))
 
     def take(self, request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
-        if request.path != PATH:
-            return answer
-        try:
-            told = msgspec.json.decode(answer.body, type=dict[str, Any])
-            self.token = told["token"]
-        except (msgspec.MsgspecError, KeyError):
-            return answer._replace(body=b"(unreadable)")
-        return answer._replace(body=msgspec.json.encode(told | {"token": ""}))
+        return answer
+
+    def keep(self, field: str, value: bytes) -> None:
+        assert field == "token"
+        self.token = value.decode()
 
 
 def answers(monkeypatch: pytest.MonkeyPatch, body: bytes) -> list[Signed]:
@@ -156,7 +154,7 @@ async def test_a_token_is_in_what_leaves_and_nowhere_in_the_run_folder(
     assert [ask.body for ask in asks if ask.path == PATH] == [b"what=token"] * len(asked)
     told = [unpack(r.payload, Answer) for r in records if r.kind == Kind.ANSWER]
     assert [a.body for a in told if b"900" in a.body and b"token" in a.body] == [
-        b'{"token":"","expires":900}'
+        b'{"token":"%b","expires":900}' % (b"*" * len(TOKEN))
     ] * len(asked)
     assert seen_in(tmp_path) == []
     assert TOKEN not in "".join(capfd.readouterr()) + repr(ending) + repr(asked)
@@ -171,9 +169,53 @@ async def test_a_token_in_an_answer_that_cannot_be_read_is_nowhere_either(
             running, tmp_path, "Rests", spin=False, wired=with_token, signer=TokenSigner()
         )
         ending = await _until(runtime, partial(_says, tmp_path, "Logon was not answered"))
-    assert "(unreadable)" in (tmp_path / "run.log").read_text()
+    assert "could not be read" in (tmp_path / "run.log").read_text()
     assert seen_in(tmp_path) == []
     assert TOKEN not in repr(ending)
+
+
+class MaskedAdapter(TokenAdapter):
+    """An adapter of a venue that tells a secret on its connections, in a field of this one's."""
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        return [msgspec.structs.replace(line, conceals=("V",)) for line in self._adapter.lines]
+
+    def script(self, line: int) -> Sequence[Riskless]:
+        return self._adapter.script(line)
+
+
+class Keeping(TokenSigner):
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[bytes] = []
+
+    def wire(self, request: WireRequest) -> bytes:
+        return self._signer.wire(request)
+
+    def keep(self, field: str, value: bytes) -> None:
+        assert field == "V"
+        self.kept.append(value)
+
+
+async def test_what_a_connection_tells_in_a_declared_field_is_masked_before_it_is_recorded(
+    tmp_path: Path,
+) -> None:
+    signer = Keeping()
+
+    def masked(house: House) -> House:
+        assert isinstance(house.adapter, SpotAdapter)
+        return msgspec.structs.replace(house, adapter=MaskedAdapter(house.adapter))
+
+    async with exchange() as running:
+        runtime = runtime_on(running, tmp_path, "Rests", spin=False, wired=masked, signer=signer)
+        ending = await _until_it_stands(runtime)
+    assert ending.left
+    told = b"".join(r.payload for r in read(tmp_path) if r.kind == Kind.BYTES)
+    values = re.findall(rb'"V":"([^"]*)"', told)
+    assert values
+    assert {bytes(value.strip(b"*")) for value in values} == {b""}
+    assert len(signer.kept) == len(values)
 
 
 async def _says(folder: Path, words: str) -> None:

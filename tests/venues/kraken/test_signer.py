@@ -9,7 +9,8 @@ from core.model.errors import BadConfig
 from core.model.venue import Credentials, HttpAnswer, HttpRequest, WireRequest
 from tests.venues.kraken import world
 from venues.kraken import VENUE
-from venues.kraken.signer import TOKEN_PATH, KeySigner
+from venues.kraken.history import fetch_token
+from venues.kraken.signer import KeySigner
 
 DOC_SECRET = (
     "kQH5HW/8p1uGOVjbgWA7FunAmGO8lsSUXNsu3eow76sz84Q18fWxnyRzBHCd3pd5nE9qa99HAZtuZuj6F1huXg=="
@@ -107,13 +108,16 @@ def test_a_nonce_leaps_by_little_again_once_one_was_taken() -> None:
 
 def granted(body: bytes, status: int = 200) -> tuple[KeySigner, HttpAnswer]:
     one = signer()
-    return one, one.take(post(TOKEN_PATH, b""), HttpAnswer(status, {}, body))
+    return one, fetch_token().arriving(one, HttpAnswer(status, {}, body))
 
 
 def test_a_token_is_kept_and_goes_where_the_encoder_says() -> None:
     body = json.dumps({"error": [], "result": {"token": TOKEN, "expires": 900}}).encode()
     one, answer = granted(body)
-    assert json.loads(answer.body) == {"error": [], "result": {"token": "", "expires": 900}}
+    assert json.loads(answer.body) == {
+        "error": [],
+        "result": {"token": "*" * len(TOKEN), "expires": 900},
+    }
     text = b'{"method":"x","params":{"token":""}}'
     left = one.wire(WireRequest(1, text, b"token", text.index(b'""') + 1))
     assert json.loads(left) == {"method": "x", "params": {"token": TOKEN}}
@@ -124,7 +128,6 @@ def test_a_token_is_kept_and_goes_where_the_encoder_says() -> None:
     "body",
     [
         b'{"error":[],"result":{"token":"visibly/fake+token==","expires":900}',
-        b'{"error":[],"result":{"token":"visibly/fake\\"+token=="}}',
         b'{"result":{"token":"visibly/fake+token=="}}',
         b'{"error":"visibly/fake+token=="}',
         b"<html>visibly/fake+token==</html>",
@@ -137,6 +140,12 @@ def test_of_an_answer_that_cannot_be_read_nothing_is_passed_on(body: bytes) -> N
     assert json.loads(answer.body)["error"]
 
 
+def test_a_token_that_cannot_stand_in_a_request_is_masked_and_is_none() -> None:
+    one, answer = granted(b'{"error":[],"result":{"token":"visibly/fake\\"+token=="}}')
+    assert b"visibly" not in answer.body
+    assert one.wire(WireRequest(1, b'""', b"token", 1)) == b'""'
+
+
 def test_a_refused_token_is_told_and_the_old_one_kept() -> None:
     one, answer = granted(b'{"error":["EAPI:Invalid key"]}')
     assert json.loads(answer.body) == {"error": ["EAPI:Invalid key"]}
@@ -147,7 +156,7 @@ def test_other_answers_are_passed_on_as_they_are() -> None:
     answer = HttpAnswer(200, {}, b'{"error":[],"result":{"token":"no secret here"}}')
     assert signer().take(post("/0/private/Balance", b""), answer) is answer
     silence = HttpAnswer(0, {}, b"no route")
-    assert signer().take(post(TOKEN_PATH, b""), silence) is silence
+    assert fetch_token().arriving(signer(), silence) is silence
 
 
 @pytest.mark.parametrize(

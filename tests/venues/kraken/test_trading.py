@@ -11,11 +11,12 @@ from core.model.commands import Amend, Cancel, OrderKind, Place, TimeInForce
 from core.model.errors import BadParameter
 from core.model.events import Side
 from core.model.units import NS_PER_MS, NS_PER_S
-from core.model.venue import Credentials, HttpAnswer, HttpRequest, WireRequest
+from core.model.venue import Credentials, HttpAnswer, WireRequest
 from tests.venues.kraken import world
 from tests.venues.kraken.test_signer import DOC_SECRET
 from venues.kraken import decode, trading
-from venues.kraken.signer import TOKEN_PATH, KeySigner
+from venues.kraken.history import fetch_token
+from venues.kraken.signer import KeySigner
 
 DEADLINE_NS = world.NOW_NS + 5 * NS_PER_S
 DEADLINE = "2023-10-06T17:36:00.440Z"
@@ -39,7 +40,7 @@ def place(**changes: Any) -> Place:
 def signer() -> KeySigner:
     one = KeySigner(Credentials({"api_key": "FAKE", "api_secret": DOC_SECRET}))
     body = json.dumps({"error": [], "result": {"token": TOKEN, "expires": 900}}).encode()
-    one.take(HttpRequest("POST", TOKEN_PATH, signed=True), HttpAnswer(200, {}, body))
+    fetch_token().arriving(one, HttpAnswer(200, {}, body))
     return one
 
 

@@ -184,11 +184,11 @@ class Signer:
         return Signed(request.target, {"Proof": signature(self._secret, body)}, body)
 
     def take(self, request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
-        if b'"token"' not in request.body or answer.status != 200:
-            return answer
-        told = json.loads(answer.body)
-        self._token = told.pop("token", self._token)
-        return answer._replace(body=json.dumps(told).encode())
+        return answer
+
+    def keep(self, field: str, value: bytes) -> None:
+        assert field == "token"
+        self._token = value.decode()
 
 
 class Adapter:
@@ -214,6 +214,7 @@ class Adapter:
                 overlap=answers.overlaps,
                 protocol=TextLines if answers.plain_text else websocket(MAX_LINE),
                 keepalive=pings,
+                conceals=("token",) if answers.token_in_band else (),
             )
             for name, carries in roles.items()
         )
@@ -261,6 +262,8 @@ class Adapter:
             case c.Cancel() | c.CancelAll():
                 young = self._answers.buckets and resting_ns < YOUNG_NS
                 return (("orders", 3 if young else 1),)
+            case c.Logon() if self._answers.token_in_band:
+                return ()
             case c.Ping() | c.Logout() | c.SubscribeMarket() | c.SubscribePrivate():
                 return ()
             case c.SubscribeBook() | c.UnsubscribeBook() | c.SetDeadMan():
@@ -272,6 +275,9 @@ class Adapter:
     def encode(self, command: Command, request_id: int, venue_ns: int) -> WireRequest | HttpRequest:
         row = getattr(command, "instrument", None)
         match command:
+            case c.Logon() if self._answers.token_in_band:
+                body = json.dumps({"do": "logon", "re": request_id}).encode()
+                return WireRequest(len(self.lines) - 1, body, b"key", len(body) - 1)
             case c.Place():
                 return self._sends(request_id, "place", **_order(self, command))
             case c.Cancel(_, name, order):
@@ -339,7 +345,14 @@ class Adapter:
             case _:
                 raise Misuse(f"{NAME} has no {type(command).__name__}")
         body = json.dumps(asked).encode()
-        return HttpRequest("POST", "/", body=body, signed=True, cancels=asked["ask"] == "cancel")
+        return HttpRequest(
+            "POST",
+            "/",
+            body=body,
+            signed=True,
+            cancels=asked["ask"] == "cancel",
+            conceals=("token",) if asked["ask"] == "token" else (),
+        )
 
     def placed(self, request: bytes) -> tuple[c.Place, ...]:
         told = json.loads(request)

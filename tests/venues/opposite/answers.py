@@ -34,6 +34,8 @@ class Answers(Struct, frozen=True, kw_only=True):
     it; else what is bought is delivered."""
     dated: bool = True
     """``BBB-QQQ`` expires some day; else it never does."""
+    token_in_band: bool = True
+    """That token is asked for on the connection, and renewed there; else HTTP gives it."""
     token: bool = True
     """A connection is opened with a token that HTTP gives; else each request is signed."""
     hex_names: bool = True

@@ -26,6 +26,7 @@ PINGED_NS: Final = 3 * SECOND
 ASKED_NS: Final = 5 * SECOND
 """Between two questions whether somebody is there."""
 ANSWER_NS: Final = SECOND // 5
+RENEWED_NS: Final = 4 * SECOND
 ATOMS: Final = 10**18
 LOT_ATOMS: Final = ATOMS // 1_000
 UNIT_ATOMS: Final = ATOMS // 10_000
@@ -50,6 +51,8 @@ class Session:
         self.markets = self.account = False
         self.books: set[str] = set()
         self.pinged_ns = self.asked_ns = ns
+        self.renewed_ns = 0
+        """When it was last given a token, 0 where it takes none."""
         self.bid = False
         """Whether it was told that we go."""
         self.waits = False
@@ -128,6 +131,8 @@ class Exchange:
         """Lots of the position that it has taken away, and tells of nowhere."""
         self.status = "up"
         self.answers_bye = True
+        self.tokens: list[str] = []
+        """All that were given; the last two are good."""
         self.delisted: set[str] = set()
         self.refusals: list[str] = []
         self.used: dict[str, float] = dict.fromkeys(SYMBOLS, 0.0)
@@ -151,6 +156,9 @@ class Exchange:
                     session.say("trade", **told, side=side, at=ns)
             self._match(market, ns)
         for session in list(self.sessions):
+            if session.renewed_ns and ns - session.renewed_ns > RENEWED_NS:
+                session.renewed_ns = ns
+                session.say("renewed", token=self._new_token())
             if self.answers.pinged and ns - session.pinged_ns > PINGED_NS:
                 session.cut("never asked for a sign of life")
             if session.waits and ns - session.asked_ns > ANSWER_NS:
@@ -284,7 +292,8 @@ class Exchange:
         proof = asked.pop("proof", None)
         if asked["do"] not in ("ping", "bye", "markets", "book", "no_book"):
             signed = hashlib.sha256(SECRET.encode() + json.dumps(asked).encode()).hexdigest()
-            if proof != (TOKEN if self.answers.token else signed):
+            by_token = self.answers.token and asked["do"] != "logon"
+            if proof not in (self.tokens[-2:] if by_token else (signed,)):
                 self._answer(session, asked, "WHO_ARE_YOU")
                 return
         getattr(self, f"_do_{asked['do']}")(session, asked, ns)
@@ -307,6 +316,14 @@ class Exchange:
         session.pinged_ns, session.waits = ns, False
         told = {"at": ns} if self.answers.tells_time else {}
         self._answer(session, asked, "", **told)
+
+    def _do_logon(self, session: Session, asked: dict[str, Any], ns: int) -> None:
+        session.renewed_ns = ns
+        self._answer(session, asked, token=self._new_token())
+
+    def _new_token(self) -> str:
+        self.tokens.append(f"{TOKEN}-{len(self.tokens)}")
+        return self.tokens[-1]
 
     def _do_bye(self, session: Session, asked: dict[str, Any], ns: int) -> None:
         session.bid = True
@@ -453,7 +470,7 @@ class Exchange:
         return 200, json.dumps(getattr(self, f"_ask_{asked['ask']}")(asked, ns)).encode()
 
     def _ask_token(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
-        return {"token": TOKEN}
+        return {"token": self._new_token()}
 
     def _ask_time(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
         return {"at": ns} if self.answers.tells_time else {"why": "NO_SUCH_KIND"}

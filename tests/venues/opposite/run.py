@@ -14,6 +14,7 @@ from core.engine.checkpoint import Notes, Restored
 from core.engine.engine import Engine
 from core.engine.replay import Tally, replay
 from core.model import config
+from core.model.conceal import Concealer
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import HttpAnswer, HttpRequest, WireRequest
 from core.protocols.websocket import TEXT
@@ -75,6 +76,7 @@ class Run:
         self._order = itertools.count()
         self._standing: dict[int, Session] = {}
         self._kept: set[int] = set()
+        self._concealers: dict[int, Concealer | None] = {}
         self._config = config.load(CONFIG + strategy, "run.toml")
         self._notes = Notes()
         self._boot = 0
@@ -185,6 +187,8 @@ class Run:
             self._soon(0, lambda: self.cut(link, why))
 
         line = link % len(self.house.adapter.lines)
+        fields = self.house.adapter.lines[line].conceals
+        self._concealers[link] = Concealer(fields, self.signer.keep) if fields else None
         session = Session(line, say, cut, self.venue_ns)
         self._standing[link] = session
         self.exchange.opened(session)
@@ -193,6 +197,9 @@ class Run:
     def _arrive(self, link: int, session: Session, payload: bytes) -> None:
         if self._standing.get(link) is session:
             data = payload + b"\n" if self._plain_text else server_frame(TEXT, payload)
+            concealer = self._concealers[link]
+            if concealer is not None:
+                data = concealer.conceal(data)
             self.engine.on_bytes(link, data, self.now_ns, self.now_ns, self.now_ns)
 
     # -- the door ------------------------------------------------------------------------------
@@ -236,7 +243,7 @@ class Run:
     def _post(self, request_id: int, request: HttpRequest) -> None:
         left = request.leaving(self.signer, self.now_ns)
         status, body = self.exchange.post(dict(left.headers), left.body, self.venue_ns)
-        answer = self.signer.take(request, HttpAnswer(status, {}, body))
+        answer = request.arriving(self.signer, HttpAnswer(status, {}, body))
         self._soon(
             LATENCY_NS,
             lambda: self.engine.on_answer(request_id, status, {}, answer.body, self.now_ns),

@@ -88,12 +88,28 @@ def test_a_lost_connection_is_recovered_from_and_trades_on(
     has_traded(run.leave())
 
 
-def test_the_secret_and_the_token_are_in_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Run(OPPOSITE, monkeypatch).run(5).leave()
+@pytest.mark.parametrize("one_connection", [False, True])
+@pytest.mark.parametrize("plain_text", [False, True])
+@pytest.mark.parametrize("token_in_band", [False, True])
+def test_the_secret_and_the_tokens_are_in_no_record_log_or_status(
+    token_in_band: bool, plain_text: bool, one_connection: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = replace(
+        OPPOSITE,
+        token_in_band=token_in_band,
+        plain_text=plain_text,
+        one_connection=one_connection,
+    )
+    run = Run(answers, monkeypatch).run(15)
+    run.cut(0)
+    has_traded(run.run(5).leave())
+    assert len(run.exchange.tokens) >= (3 if token_in_band else 1)
     told = b"".join(record.payload for record in run.journal.records)
-    assert b'"ask": "token"' in told
-    assert TOKEN.encode() not in told
-    assert SECRET.encode() not in told
+    assert b'"token": "****' in told
+    shown = str(status(run.engine, {}, run.now_ns)) + "".join(run.log_lines) + repr(run.signer)
+    for secret in (TOKEN, SECRET):
+        assert secret.encode() not in told
+        assert secret not in shown
 
 
 def test_a_status_that_is_pushed_stops_orders_and_lets_them_go_on(
