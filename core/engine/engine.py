@@ -499,7 +499,7 @@ class Engine:
             OffGridTrade: self._on_off_grid,
             OrdersListed: self.recovery.on_orders,
             TradeElsewhere: self.account.on_trade_elsewhere,
-            UnknownExecution: self.executions.on_unknown_execution,
+            UnknownExecution: self._on_unknown_execution,
             AccountReport: self.account.on_report,
             PositionReport: self.account.on_positions,
             Funding: self.settlements.on_funding,
@@ -770,6 +770,7 @@ class Engine:
         if now_ns - self.turn.now_ns > STOPPED_NS:
             self._woke(now_ns)
         self.turn.now_ns = self.desk.now_ns = now_ns
+        self.lines.gapped = False
         self._began_ns = self._stamp()
 
     def _end_turn(self) -> None:
@@ -994,6 +995,14 @@ class Engine:
         """A trade was found by asking that today's grid cannot express: it blocks nothing."""
         if self.recovery.counts(trade.instrument):
             self.executions.on_off_grid(trade)
+
+    def _on_unknown_execution(self, event: UnknownExecution) -> None:
+        """A report cannot be read: behind a gap it is what the gap has kept back, no contradiction.
+
+        All of ours is asked about once another connection stands.
+        """
+        if not self.lines.gapped:
+            self.executions.on_unknown_execution(event)
 
     def _on_open_orders(self, event: OpenOrders) -> None:
         """A list of open orders: what it shows is noted before any of it is taken out."""

@@ -69,6 +69,7 @@ class Lines:
         "_sessions",
         "_throttle",
         "_turn",
+        "gapped",
         "overlaps",
         "protocols",
         "reading",
@@ -126,6 +127,8 @@ class Lines:
         """What takes each link's bytes apart, ``None`` while it is down."""
         self.reading = 0
         """The link whose bytes are being taken apart."""
+        self.gapped = False
+        """Whether what this turn is told stands behind a gap: it may leave out what was in that."""
 
     # -- up, read, down ------------------------------------------------------------------------
 
@@ -151,7 +154,7 @@ class Lines:
         """Turn bytes into events; control frames are answered on the way."""
         counts, decode, turn = self._counts, self._decode, self._turn
         events = turn.events
-        self.reading = link
+        self.reading, self.gapped = link, False
         session = self._links[link]
         session.heard_ns = turn.now_ns
         line = link if link < self._count else link - self._count
@@ -322,6 +325,7 @@ class Lines:
         if session.continues(numbered.channel, seq, first=numbered.first):
             return
         why = f"message {seq} of {numbered.channel} came after {'none' if last is None else last}"
+        self.gapped = True
         self.drop(session.link, f"{why}: something was not told", redial_now=True)
 
     def step(self) -> None:

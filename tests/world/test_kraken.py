@@ -11,6 +11,7 @@ from venues.sim.kraken.actions import EndSessions, UseNonce
 from venues.sim.kraken.pairs import SYMBOLS
 from venues.sim.ledger import DEFAULT_KEY
 
+BEGINS = b'"exec_type":"new"'
 MAKES = b'"exec_type":"trade"'
 
 LOT = SYMBOLS[0].step_size
@@ -76,3 +77,26 @@ def test_what_the_timer_has_taken_out_is_folded_and_trading_goes_on() -> None:
     tank.run_until(lambda: bool(exchange.open_orders(account)), 60.0)
     tank.leave(150.0)
     assert not exchange.armed_ns(account)
+
+
+def test_a_fill_of_an_order_whose_beginning_was_not_told_contradicts_nothing() -> None:
+    """Updates leave out what was told before: behind a gap nothing is known of side and price."""
+    tank = Tank(dialect=KRAKEN).run(3.0)
+    lost: list[bytes] = []
+    filled: list[bytes] = []
+
+    def keep_back(message: Message) -> list[Delivery]:
+        if b'"exec_type":"pending_new"' in message.payload or BEGINS in message.payload:
+            lost.append(message.payload)
+            return []
+        if lost and MAKES in message.payload:
+            filled.append(message.payload)
+        return tank.deliver(message)
+
+    tank.to_engine = keep_back
+    tank.run_until(lambda: bool(filled), 60.0)
+    tank.to_engine = tank.deliver
+    tank.run(0.1)
+    assert any("came after" in line for line in tank.log_lines)
+    tank.run_until(lambda: tank.engine.recovery.reconciled, 30.0)
+    assert not tank.engine.risk.instrument_halted(0)
