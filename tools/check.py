@@ -151,9 +151,9 @@ class Subject(NamedTuple):
 
 def _subject(findings: Findings, path: Path) -> Subject:
     config = read_config(path)
+    venue = app.venue_of(config, str(path))
     symbols = ", ".join(config.symbols)
     findings.ok("configuration", f"{path}: {config.venue} {config.environment}, {symbols}")
-    venue = app.venue_of(config, str(path))
     keys = _keys(findings, config, path, venue.key_fields)
     find_strategies_beside(path)
     key = venue.key_kind(keys)

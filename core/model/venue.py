@@ -480,7 +480,8 @@ class Adapter(Protocol):
     def placed(self, request: bytes) -> tuple[Place, ...]:
         """Return the new orders that a recorded request asks for, none for any other request.
 
-        Where the grid was finer then, its size is rounded up, and its price down.
+        After a crash it alone names the orders that were sent since the last note. Where the grid
+        was finer then, its size is rounded up, and its price down.
         """
         ...
 

@@ -10,6 +10,7 @@ import pytest
 
 from tools.world.audit.halts import Halts
 from tools.world.audit.ledger import Ledger
+from tools.world.audit.links import Links
 from tools.world.audit.watch import Context, Findings
 from tools.world.of_binance import BINANCE
 
@@ -20,7 +21,8 @@ def halted_by(event: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     ledger = Ledger({}, 0, Findings(), BINANCE)
     booked = SimpleNamespace(symbol="BTCUSDT", buy=True, price=65_000 * 10**8)
     monkeypatch.setattr(ledger, "order_of", lambda name: booked)
-    halts = Halts(Context({}, {}, ledger, Findings(), BINANCE))
+    context = Context({}, {}, ledger, Findings(), BINANCE)
+    halts = Halts(context, Links(context))
     halts._left.add("ours")
     halts.on_told(msgspec.json.encode({"event": event}), 0)
     return halts.halted

@@ -6,6 +6,7 @@ import pytest
 
 from core.model.units import NS_PER_S
 from tools.world.audit.ledger import Ledger
+from tools.world.audit.links import Links
 from tools.world.audit.wanted import OPEN_WAY_NS, THROTTLED_NS, Wanted
 from tools.world.audit.watch import Context, Findings
 from tools.world.dialect import MARKET, TRADE
@@ -14,9 +15,10 @@ from tools.world.of_binance import BINANCE
 NOW_NS = 1_000 * NS_PER_S
 
 
-def room() -> Wanted:
-    findings = Findings()
-    return Wanted(Context({}, {}, Ledger({}, 0, findings, BINANCE), findings, BINANCE))
+def room(findings: Findings | None = None) -> Wanted:
+    findings = findings or Findings()
+    context = Context({}, {}, Ledger({}, 0, findings, BINANCE), findings, BINANCE)
+    return Wanted(context, Links(context))
 
 
 def test_the_fastest_open_way_has_its_time():
@@ -31,26 +33,25 @@ def test_a_cancel_that_was_throttled_has_the_others_wait(after_ns: int):
     wanted = room()
     throttled = b'{"id":"c7","status":429,"error":{"code":-1003,"msg":"Too many requests."}}'
     if after_ns < 0:
-        wanted.on_answer(1, throttled, NOW_NS + after_ns)
+        wanted.on_answer(throttled, NOW_NS + after_ns)
     wanted.out(NOW_NS)
     if after_ns > 0:
-        wanted.on_answer(1, throttled, NOW_NS + after_ns)
+        wanted.on_answer(throttled, NOW_NS + after_ns)
     assert wanted.until_ns == NOW_NS + after_ns + THROTTLED_NS + OPEN_WAY_NS
 
 
 def test_an_order_that_was_throttled_has_no_cancel_wait():
     wanted = room()
-    wanted.on_answer(
-        1, b'{"id":"p7","status":429,"error":{"code":-1003,"msg":"Too many."}}', NOW_NS
-    )
+    wanted.on_answer(b'{"id":"p7","status":429,"error":{"code":-1003,"msg":"Too many."}}', NOW_NS)
     wanted.out(NOW_NS)
     assert wanted.until_ns == NOW_NS + OPEN_WAY_NS
 
 
 def test_an_answer_on_a_replaced_connection_may_be_a_cancels() -> None:
     wanted = room()
-    wanted.on_answer(3, b'{"id":"u8","status":200}', NOW_NS)
-    wanted.on_answer(1, b'{"id":"a7","status":429,"error":{"code":-1003}}', NOW_NS)
+    for link in (3, 1):
+        wanted.links.hear(link)
+    wanted.on_answer(b'{"id":"a7","status":429,"error":{"code":-1003}}', NOW_NS)
     wanted.out(NOW_NS)
     assert wanted.until_ns == NOW_NS + THROTTLED_NS + OPEN_WAY_NS
 
@@ -82,7 +83,7 @@ def test_books_that_grew_old_while_the_process_did_not_run_need_no_other_connect
     line: int, after_ns: int, found: bool
 ):
     findings = Findings()
-    wanted = Wanted(Context({}, {}, Ledger({}, 0, findings, BINANCE), findings, BINANCE))
+    wanted = room(findings)
     wanted.ends_within((MARKET, TRADE), NOW_NS + 10 * NS_PER_S)
     wanted.on_stopped(NOW_NS)
     wanted.on_closing(line, NOW_NS + after_ns, others=False)

@@ -32,6 +32,7 @@ from tools.world.audit.leaving import Leaving
 from tools.world.audit.ledger import Booked, Ledger
 from tools.world.audit.limits import Limits as LimitsKept
 from tools.world.audit.line import Line
+from tools.world.audit.links import Links
 from tools.world.audit.numbers import Numbers
 from tools.world.audit.quotes import Quotes
 from tools.world.audit.rest import Rest
@@ -82,9 +83,10 @@ class Auditor:
         self.intents = Intents(context)
         self.limits = LimitsKept(context, self.exposure)
         self.feed = Feed(context)
-        self.halts = Halts(context)
+        self.links = Links(context)
+        self.halts = Halts(context, self.links)
         self.callbacks = Callbacks(context)
-        self.wanted = Wanted(context)
+        self.wanted = Wanted(context, self.links)
         self.weight = Weight(context)
         self.quotes = Quotes(context, self.line)
         self.numbers = Numbers(context, self.halts)
@@ -98,6 +100,7 @@ class Auditor:
             self.intents,
             self.limits,
             self.feed,
+            self.links,
             self.halts,
             self.callbacks,
             self.leaving,
@@ -224,11 +227,11 @@ class Auditor:
             return
         self.weight.on_clock(now_ns, skew_ns)
         for payload in self.line.hear(link, data):
+            self.links.hear(link)
             banned_ns = self.dialect.banned_ns(payload)
             if banned_ns is not None:
                 self.line.on_refused_all(banned_ns, now_ns, skew_ns)
-            self.wanted.on_answer(link, payload, now_ns)
-            self.halts.on_link(link)
+            self.wanted.on_answer(payload, now_ns)
             for hear in self._on_told:
                 hear(payload, now_ns)
 

@@ -8,7 +8,16 @@ from collections.abc import Mapping
 import pytest
 
 from core.model import commands
-from core.model.commands import Cancel, Command, OrderKind, Place, Riskless, TimeInForce
+from core.model.commands import (
+    Cancel,
+    Command,
+    OrderKind,
+    Place,
+    PlaceMany,
+    Replace,
+    Riskless,
+    TimeInForce,
+)
 from core.model.errors import Misuse, RemoteFault
 from core.model.events import Side, Verdict
 from core.model.venue import HttpRequest, Remedy, Role, WireRequest
@@ -62,6 +71,31 @@ def test_a_command_has_a_cost_in_known_limits_or_is_none_of_the_venue(
 
 def _is_many(kind: type[Command], field: str) -> bool:
     return str(kind.__annotations__.get(field, "")).startswith("tuple")
+
+
+@pytest.mark.parametrize(("shown", "sent"), SENT)
+def test_an_order_is_read_again_from_what_was_recorded_and_nothing_else_is(
+    shown: Samples, sent: Sent
+) -> None:
+    """After a crash that is all that names the orders sent since the last note."""
+    command, adapter = sent.command, shown.adapter()
+    placed: tuple[Place, ...] = ()
+    if isinstance(command, Place):
+        placed = (command,)
+    elif isinstance(command, PlaceMany):
+        placed = command.places
+    elif isinstance(command, Replace):
+        placed = (command.new,)
+    request = adapter.encode(command, 7, NOW_NS)
+    assert adapter.placed(request.body) == placed
+
+
+@pytest.mark.parametrize("name", samples.EVERY)
+def test_every_venue_that_takes_orders_shows_one(name: str) -> None:
+    shown = samples.EVERY[name]
+    if not shown.adapter().capabilities.orders:
+        pytest.skip("it takes no orders yet")
+    assert any(isinstance(sent.command, Place) for sent in shown.sent)
 
 
 @pytest.mark.parametrize("name", samples.EVERY)

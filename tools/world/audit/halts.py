@@ -12,6 +12,7 @@ from typing import Final
 
 from core.model.units import NS_PER_S
 from core.state.journal import Kind, Record
+from tools.world.audit.links import Links
 from tools.world.audit.watch import Context, Sent, Watch
 from tools.world.dialect import Reported
 
@@ -21,8 +22,9 @@ RESUME: Final = b"resume"
 class Halts(Watch):
     """What may not be traded, and why."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, links: Links) -> None:
         super().__init__(context)
+        self.links = links
         self.halted: dict[str, str] = {}
         """Why nothing may be placed, by symbol; by "" where that is so of all."""
         self.allowed: set[str] = set()
@@ -38,7 +40,6 @@ class Halts(Watch):
         """Whether the operator wants all flattened: no halt is in the way of that."""
         self._placed: dict[str, str] = {}
         self._rejects_ns: dict[tuple[str, str, bool], deque[int]] = {}
-        self._link = self._newest_link = 0
         self._left: set[str] = set()
         """Names of the orders that this boot has sent."""
 
@@ -49,7 +50,6 @@ class Halts(Watch):
         self.flattens = False
         self._placed.clear()
         self._left.clear()
-        self._link = self._newest_link = 0
         self._rejects_ns.clear()
         if self._said:
             self.halt("", self._said)
@@ -152,13 +152,9 @@ class Halts(Watch):
             self._contradicted.setdefault(booked.symbol, why)
             self.halt(booked.symbol, why)
 
-    def on_link(self, link: int) -> None:
-        """What is told next is told on this private connection."""
-        self._link, self._newest_link = link, max(link, self._newest_link)
-
     def _rejected(self, symbol: str, code: str, must: bool, now_ns: int) -> None:
         limits = self.limits[symbol]
-        if self._link < self._newest_link:
+        if self.links.replaced:
             self.may_halt(symbol)  # what it was asked for is forgotten, where another goes on
             return
         times_ns = self._rejects_ns.setdefault((symbol, code, must), deque())

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Final
 
 from core.model.units import NS_PER_MS, NS_PER_S
+from tools.world.audit.links import Links
 from tools.world.audit.watch import Context, Watch
 from tools.world.dialect import MARKET
 
@@ -28,13 +29,13 @@ AT_ONCE_NS: Final = 100 * NS_PER_MS
 class Wanted(Watch):
     """Orders that somebody wants gone, and lines that are about to end."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, links: Links) -> None:
         super().__init__(context)
+        self.links = links
         self.said_ns = self.until_ns = 0
         self._names: set[str] = set()
         self.cancels_from_ns = 0
         """Before then our side may send no cancel: the exchange has throttled one."""
-        self._newest_link = 0
         self._runs_from_ns = 0
         """When the process last went on after it had not run for seconds."""
         self._ending: frozenset[int] = frozenset()
@@ -42,7 +43,7 @@ class Wanted(Watch):
 
     def on_boot(self) -> None:
         self._names.clear()
-        self.cancels_from_ns = self._newest_link = 0
+        self.cancels_from_ns = 0
         self._ending = frozenset()
 
     # -- orders --------------------------------------------------------------------------------
@@ -60,15 +61,14 @@ class Wanted(Watch):
         self._runs_from_ns = now_ns
         self.until_ns = max(self.until_ns, now_ns + OPEN_WAY_NS)
 
-    def on_answer(self, link: int, payload: bytes, now_ns: int) -> None:
+    def on_answer(self, payload: bytes, now_ns: int) -> None:
         """Our side is told, maybe, to cancel nothing for now.
 
         Of what it has asked on a connection that another replaces it may have forgotten what it
         was: that it was no cancel it need not know.
         """
-        self._newest_link = max(self._newest_link, link)
         of_a_cancel = self.dialect.cancel_throttled(payload)
-        if of_a_cancel or (link < self._newest_link and self.dialect.throttled(payload)):
+        if of_a_cancel or (self.links.replaced and self.dialect.throttled(payload)):
             self.cancels_from_ns = now_ns + THROTTLED_NS
             self.until_ns = max(self.until_ns, self.cancels_from_ns + OPEN_WAY_NS)
 
