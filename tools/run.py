@@ -20,6 +20,8 @@ from typing import Any
 import trio
 
 from core.engine.checkpoint import Losses
+from core.engine.engine import Setup
+from core.engine.understudy import Understudy
 from core.io.clock import EngineClock
 from core.io.control import Control
 from core.io.day_file import DayFile, state_folder
@@ -37,9 +39,9 @@ from core.io.runtime import Beside, Ending, EngineOf, Plan, Runtime
 from core.io.scope_lock import ScopeLock
 from core.model.config import Config, digest
 from core.model.errors import BadConfig, JournalFailed, OrdersSurvived
-from core.model.venue import Credentials, Environment
+from core.model.venue import Credentials, Environment, KeyKind
 from core.model.wording import plain, plain_lines
-from core.state.journal import Header
+from core.state.journal import Header, Journal
 from tools import app
 from tools.arguments import seconds
 from tools.cli import Exit
@@ -283,6 +285,7 @@ def _built(
             rest_url=house.subscription.rest_url,
             ca_file=_ca_file(config, path),
             spin=config.loop.spins,
+            warm_ns=config.loop.warm_ns,
             kernel_stamps=config.loop.kernel_stamps,
             seed=seed,
             leave_timeout_s=config.run.leave_timeout_s,
@@ -302,8 +305,34 @@ def _built(
         ),
         hop_log=HlogFile(folder.hop_log, clock.now_ns()),
         log=log,
+        understudy_of=partial(_understudy, config, path, keys, house.setup, key, clock)
+        if keys
+        else None,
     )
     return runtime, house
+
+
+def _understudy(
+    config: Config,
+    path: Path,
+    keys: Credentials,
+    setup: Setup,
+    key: KeyKind,
+    clock: EngineClock,
+    journal: Journal,
+) -> Understudy:
+    """Return what rehearses for a run: all that it is made of once more."""
+    house = app.house(
+        config, str(path), scope=setup.scope, boot=setup.boot, seed=setup.seed, key=key
+    )
+    return Understudy(
+        house.engine,
+        streams=setup.streams,
+        feed_of=house.adapter.book_feed,
+        journal=journal,
+        sign=house.venue.signer(keys).wire,
+        stamp=clock.now_ns,
+    )
 
 
 def _ca_file(config: Config, path: Path) -> str | None:

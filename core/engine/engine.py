@@ -159,7 +159,6 @@ class Engine:
         "_began_ns",
         "_controls",
         "_door",
-        "_handlers",
         "_said_left",
         "_stamp",
         "account",
@@ -174,6 +173,7 @@ class Engine:
         "executions",
         "flattening",
         "gate",
+        "handlers",
         "hops",
         "ledger",
         "lines",
@@ -485,7 +485,7 @@ class Engine:
         )
 
         # Who takes each fact, and each word.
-        self._handlers: dict[type[Event], Callable[[Any], None]] = {
+        self.handlers: dict[type[Event], Callable[[Any], None]] = {
             BookTop: self.market_data.on_top,
             BookDelta: self.market_data.on_delta,
             BookSnapshot: self.market_data.on_snapshot,
@@ -571,8 +571,8 @@ class Engine:
         if lines.overlaps:
             lines.merge(link)
         decoded_ns = stamp()
-        events, handlers = turn.events, self._handlers
-        for event in events:  # as ``_fold`` does, without a call of it
+        events, handlers = turn.events, self.handlers
+        for event in events:  # as ``fold`` does, without a call of it
             handlers[type(event)](event)
             if turn.busy:
                 self._follow()
@@ -839,12 +839,21 @@ class Engine:
 
     def _apply(self) -> None:
         """Fold everything the read brought, before the strategy sees any of it."""
-        self._fold(self.turn.events)
+        self.fold(self.turn.events)
         self.turn.events.clear()
 
-    def _fold(self, facts: Sequence[Event]) -> None:
+    def take(self, events: Sequence[Event], now_ns: int) -> None:
+        """Carry events to the end that no bytes have brought: nothing of them is journaled.
+
+        For whoever rehearses; a run has no other events than those of its inputs.
+        """
+        self._begin_turn(now_ns)
+        self.fold(events)
+        self._end_turn()
+
+    def fold(self, facts: Sequence[Event]) -> None:
         """Fold facts one by one, each with what follows from it."""
-        turn, handlers = self.turn, self._handlers
+        turn, handlers = self.turn, self.handlers
         for fact in facts:
             handlers[type(fact)](fact)
             if turn.busy:
@@ -865,7 +874,7 @@ class Engine:
                 self.continuity.on_baseline(turn.baselines.popleft())
             elif turn.told:
                 fact = turn.told.popleft()
-                self._handlers[type(fact)](fact)
+                self.handlers[type(fact)](fact)
             elif turn.updates:
                 self.executions.settle(turn.updates.popleft())
             elif turn.halts:
@@ -931,7 +940,7 @@ class Engine:
         if reply.budgets or reply.verdict is not _DONE:
             self.replies.obey(asked, reply)
         if asked is not None and type(asked.command) in OF_ORDERS:
-            self._fold(reply.facts)
+            self.fold(reply.facts)
             self.replies.time(asked)
             self.proof.on_reply(asked, reply, now_ns)
             if self.turn.busy:
@@ -941,7 +950,7 @@ class Engine:
         if asked is not None and self.market_data.outlived(asked):
             self.market_data.on_no_reply(asked)
             return
-        self._fold([named(asked, fact) for fact in reply.facts])
+        self.fold([named(asked, fact) for fact in reply.facts])
         if asked is None:
             return
         self.market_data.on_reply(asked, reply)

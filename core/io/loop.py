@@ -82,6 +82,7 @@ class HotLoop:
         self._on_due = on_due
         self._record = record
         self._idle: deque[Callable[[], None]] = deque(idle)
+        self._warm: Callable[[], None] | None = None
         # Bounded by who posts: two calls of each connection being set up or lost, and one of each
         # REST request under way.
         self._posted: deque[Callable[[], None]] = deque()
@@ -135,6 +136,10 @@ class HotLoop:
         """Let one more slice of idle work take part."""
         self._idle.append(work)
 
+    def keep_warm(self, step: Callable[[], None]) -> None:
+        """Make a step of some microseconds in each idle pass while the loop spins."""
+        self._warm = step
+
     async def run(self) -> NoReturn:
         """Run until cancelled. What a turn raises is a bug, and ends the loop with it."""
         self._yielded_ns = self.now_ns()
@@ -148,7 +153,7 @@ class HotLoop:
 
     def _spin(self) -> int:
         """Make passes until trio is to have its turn; return which of the two intervals is over."""
-        now_ns, run_pass, run_idle = self.now_ns, self._pass, self._run_idle
+        now_ns, run_pass, run_idle, warm = self.now_ns, self._pass, self._run_idle, self._warm
         idle_until_ns = self._yielded_ns + IDLE_YIELD_NS
         busy_until_ns = self._yielded_ns + BUSY_YIELD_NS
         while True:
@@ -157,6 +162,8 @@ class HotLoop:
                     return BUSY_YIELD_NS
             else:
                 run_idle()
+                if warm is not None:
+                    warm()
                 if now_ns() >= idle_until_ns:
                     return IDLE_YIELD_NS
 

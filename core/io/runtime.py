@@ -22,6 +22,7 @@ from core.engine.checkpoint import FAILED, LEFT, Losses, Restored
 from core.engine.engine import Engine
 from core.engine.outbound import Door
 from core.engine.status import status
+from core.engine.understudy import Understudy
 from core.io.clock import Clock
 from core.io.connection import keep
 from core.io.hang import Signals
@@ -31,6 +32,7 @@ from core.io.kernel import LINUX, Kernel
 from core.io.loop import HotLoop
 from core.io.one_process import NOT_PROVED, end_child
 from core.io.process import Garbage, memory
+from core.io.rehearsal import Rehearsal
 from core.io.rest import RestDesk
 from core.io.run_log import RunLog
 from core.io.tls import trust
@@ -44,7 +46,7 @@ from core.model.venue import HttpRequest, Line, Signer, WireRequest
 from core.model.views import SessionState
 from core.model.wording import order_text, web_page
 from core.state.hops import FOLD_LIMIT, HOPS, Hops
-from core.state.journal import Kind
+from core.state.journal import Journal, Kind
 
 MEMORY_EVERY_S = 60
 
@@ -62,6 +64,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     rest_url: str
     ca_file: str | None
     spin: bool
+    warm_ns: int = 0
+    """Between two rehearsals while the loop spins, 0 for none."""
     kernel_stamps: bool
     seed: int
     leave_timeout_s: float
@@ -112,6 +116,11 @@ def _no_word(halt: Halt) -> bool:
 Beside = Callable[..., Awaitable[None]]
 """A task beside the loop, for ``trio.Nursery.start``."""
 
+UnderstudyOf = Callable[[Journal], Understudy]
+"""Makes an engine of its own for rehearsals, which journals there."""
+
+_TLS_SCHEMES = ("wss:", "tls:")
+
 EngineOf = Callable[[Door, Callable[[], int], JournalFile, Hops], Engine]
 
 
@@ -131,7 +140,9 @@ class Runtime:
         hop_log: HlogFile,
         log: RunLog,
         kernel: Kernel = LINUX,
+        understudy_of: UnderstudyOf | None = None,
     ) -> None:
+        """``understudy_of`` makes what rehearses, where the plan wants that."""
         self._plan = plan
         self._signer = signer
         self._restored = restored
@@ -165,6 +176,7 @@ class Runtime:
         """Whether the venue has ever answered, whatever it said."""
         self._unreached = ""
         self._garbage = Garbage(clock.now_ns, self._record_hop)
+        self._rehearsal: Rehearsal | None = None
         self._loop = HotLoop(
             spin=plan.spin,
             now_ns=clock.now_ns,
@@ -174,6 +186,19 @@ class Runtime:
             idle=(self._fold_hops, self._prepare_journal, self._garbage.collect),
             poller=kernel.poller(),
         )
+        if plan.warm_ns and understudy_of is not None:
+            self._rehearsal = Rehearsal(
+                self.engine,
+                understudy_of,
+                samples=self._last_read,
+                loop=self._loop,
+                every_ns=plan.warm_ns,
+                tls=any(line.url.startswith(_TLS_SCHEMES) for line in plan.lines),
+                kernel_stamps=plan.kernel_stamps,
+                record=self._record_hop,
+                log=self.log,
+            )
+            self._loop.keep_warm(self._rehearsal.step)
         self._rest = RestDesk(
             plan.rest_url,
             signer=signer,
@@ -324,6 +349,14 @@ class Runtime:
             self.troubles[REST] = how
             self.log(f"{REST} {how}")
 
+    def _last_read(self) -> list[bytes]:
+        """Return what was read last on each connection in use."""
+        found = []
+        for session in self.engine.sessions:
+            transport = self._transports[session.link]
+            found.append(b"" if transport is None else transport.last)
+        return found
+
     def _on_untrusted(self, why: str) -> None:
         self.engine.fail(f"REST: {why}", self.now_ns())
 
@@ -367,7 +400,7 @@ class Runtime:
         signals: Signals | None,
     ) -> None:
         try:
-            with self._loop, signals or nullcontext():
+            with self._loop, self._rehearsal or nullcontext(), signals or nullcontext():
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._loop.run)
                     await nursery.start(self._rest.serve)

@@ -86,6 +86,8 @@ class Transport(ABC):
         """Whether whoever closed it wants the next connection at once."""
         self.lost: ConnectionLost | None = None
         """Why the connection ended, once it has."""
+        self.last = b""
+        """What was read last: rehearsals read it again."""
         self._sock = sock
         self._fd = sock.fileno()
         self._loop = loop
@@ -216,6 +218,7 @@ class TcpTransport(Transport):
             self._put(data, len(data))
 
     def _take(self, data: bytes, kernel_ns: int, began_ns: int) -> None:
+        self.last = data
         if self._receiver is not None:
             self._receiver.on_bytes(data, kernel_ns, began_ns, self._now_ns())
 
@@ -249,6 +252,7 @@ class TlsTransport(Transport):
         if records:
             self._put(records, len(records))
         if plain and self._receiver is not None:
+            self.last = plain
             self._receiver.on_bytes(plain, kernel_ns, began_ns, self._now_ns())
         if tls.ended:
             self._lose("the peer closed the connection")

@@ -18,7 +18,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -26,6 +26,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from core.model.errors import BadConfig, BadParameter
+from core.model.units import NS_PER_US
 from core.model.venue import PLAIN, Credentials, Environment, KeyFields, Stream, Venue
 
 MAX_CHARACTERS = 65_536
@@ -204,6 +205,12 @@ class TotalSection(Struct, frozen=True, forbid_unknown_fields=True):
     """Largest worth of all positions, with all open orders of one side counted as if filled."""
 
 
+WARM_US: Final = 200
+"""Caches are cold again some milliseconds after they were used, and half of them after one."""
+
+Warm = Literal["auto", "off"] | Annotated[int, Meta(ge=50, le=1_000_000)]
+
+
 class LoopSection(Struct, frozen=True, forbid_unknown_fields=True):
     """How the hot loop uses its CPU."""
 
@@ -211,6 +218,16 @@ class LoopSection(Struct, frozen=True, forbid_unknown_fields=True):
     cpu: Annotated[int, Meta(ge=0, le=4_095, description="number of the CPU to pin")] | None = None
     kernel_stamps: bool = True
     """Whether reads carry the kernel's receive stamp; costs under a microsecond a read."""
+    warm: Warm = "auto"
+    """Between two rehearsals of the way of a tick to an order, while it spins and nothing is ready:
+    microseconds, or "off"; "auto" is ``WARM_US``."""
+
+    @property
+    def warm_ns(self) -> int:
+        """Between two rehearsals, 0 where there are none."""
+        if not self.spins or self.warm == "off":
+            return 0
+        return (self.warm if isinstance(self.warm, int) else WARM_US) * NS_PER_US
 
     @property
     def spins(self) -> bool:

@@ -37,6 +37,8 @@ HOPS: Final = (
     "loop_lag",
     "timer_lag",
     "gc",
+    "rehearsal",  # one whole rehearsal, all its steps together
+    "rehearsal_met",  # the step that was being made when something arrived
 )
 (
     KERNEL,
@@ -55,6 +57,8 @@ HOPS: Final = (
     LOOP_LAG,
     TIMER_LAG,
     GC,
+    REHEARSAL,
+    REHEARSAL_MET,
 ) = range(len(HOPS))
 
 INDEX: Final = {name: index for index, name in enumerate(HOPS)}
@@ -75,7 +79,7 @@ FOLD_LIMIT: Final = 64
 
 _STAMPS: Final = 10
 _ROW = Layout(f"{_STAMPS}q")
-_HOP_BITS: Final = 4
+_HOP_BITS: Final = 5
 
 P50, P90, P99, P999 = 500_000, 900_000, 990_000, 999_000
 """Quantiles in parts per million: integers, so that ranks are exact."""
@@ -250,7 +254,7 @@ class Hops:
         self._turns_written = written + 1
 
     def record(self, hop: int, ns: int) -> None:
-        """Keep one duration of a hop, up to 2**59 ns: 0.1 us."""
+        """Keep one duration of a hop, up to 2**58 ns: 0.1 us."""
         written = self._values_written
         self._values[written & self._mask] = ns << _HOP_BITS | hop
         self._values_written = written + 1

@@ -55,9 +55,9 @@ def off_grid(venue_order_id: str) -> OffGridTrade:
 def test_a_trade_of_ours_off_todays_grid_halts_its_symbol_and_one_of_others_does_not():
     w = world()
     order = standing(w)
-    w.engine._fold((off_grid("nobody's"),))
+    w.engine.fold((off_grid("nobody's"),))
     assert not w.engine.risk.halts()
-    w.engine._fold((off_grid(order.venue_order_id),))
+    w.engine.fold((off_grid(order.venue_order_id),))
     assert w.engine.risk.instrument_halt_kind(0) is HaltKind.RECORD
 
 
@@ -66,7 +66,7 @@ def unnumbered() -> tuple[World, Order]:
     w = world()
     w.to_venue = lambda m: []
     order = w.buy()
-    w.engine._fold((off_grid("555"),))
+    w.engine.fold((off_grid("555"),))
     assert not w.engine.risk.halts()
     assert w.engine.ledger.recent(0, 10) == {}, "it is not said to be anybody else's"
     return w, order
@@ -75,7 +75,7 @@ def unnumbered() -> tuple[World, Order]:
 def test_a_trade_off_the_grid_is_ours_once_our_order_is_told_to_have_its_number():
     w, order = unnumbered()
     told = UnknownExecution(0, order.client_order_id, "off the grid", "555", VenueStatus.FILLED)
-    w.engine._fold((told,))
+    w.engine.fold((told,))
     assert w.engine.risk.instrument_halt_kind(0) is HaltKind.RECORD
     assert order.state is OrderState.FILLED
 
@@ -119,6 +119,6 @@ def test_a_number_below_one_that_was_told_before_the_order_left_is_of_numbers_be
         filled_lots=0,
     )
     w.desk.now_ns = w.now_ns
-    w.engine._fold((told,))
+    w.engine.fold((told,))
     assert "numbers its orders on BTCUSDT from the beginning again" in w.engine.risk.halted
     assert w.engine.risk.halt_kind is HaltKind.LEDGER

@@ -229,7 +229,7 @@ def test_a_deposit_that_both_connections_tell_moves_the_ledger_once():
         "event": {"e": "balanceUpdate", "E": 1, "a": "BTC", "d": "1.00000000", "T": 1},
     }
     told: list[BalanceMoved] = []
-    w.engine._handlers[BalanceMoved] = told.append
+    w.engine.handlers[BalanceMoved] = told.append
     for link in list(w._standing.values()):
         if link.line == TRADE:
             w._say(link, 1, msgspec.json.encode(moved))

@@ -1,0 +1,330 @@
+"""Rehearsals: while nothing happens, the loop goes the way of a tick to an order, to keep it warm.
+
+Here lives when a step of a rehearsal is made, and the connection that it goes over: both ends of it
+are ours, on loopback, through the same poller, reads and sends as the run's own. What is rehearsed
+is ``core.engine.understudy``'s. Nothing of it reaches the run's connections, journal or state.
+
+A rehearsal is cut into steps, one in each idle pass of the loop, so that what arrives meanwhile
+waits for one step at most: ``rehearsal_met`` says how long. How long each whole one took is the hop
+``rehearsal``.
+"""
+
+from __future__ import annotations
+
+import mmap
+import socket
+import ssl
+from collections.abc import Callable, Generator, Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from core.engine.engine import Engine
+from core.engine.understudy import Understudy
+from core.io.clock import NowNs
+from core.io.journal_file import JournalFile
+from core.io.loop import HotLoop, Record
+from core.io.tls import TlsClient
+from core.io.transport import READ_BYTES, TcpTransport, TlsTransport, Transport
+from core.model.errors import ConnectionLost
+from core.model.units import NS_PER_S
+from core.state.book import Book
+from core.state.journal import Journal
+
+SAMPLE_BYTES: Final = 2 * 1024
+"""Most that is read in a rehearsal: what is longer would be a long step."""
+
+SAMPLE_NS: Final = NS_PER_S
+"""How long the same bytes are read again and again."""
+
+PATIENCE_PASSES: Final = 50
+"""Passes of the loop in which our own bytes have to arrive; on loopback it is the next."""
+
+TRY_AGAIN_NS: Final = NS_PER_S
+"""Between two looks whether the run trades yet."""
+
+SCRATCH_BYTES: Final = 1024 * 1024
+"""The journal of rehearsals, written over and over: as large as what a run's own keeps at hand."""
+
+ANONYMOUS: Final = "ADH-AES256-GCM-SHA384:@SECLEVEL=0"
+"""Both ends are this process: nobody has to prove who he is, and no certificate is needed. The
+records are AES-GCM's, as a venue's."""
+
+Samples = Callable[[], Sequence[bytes]]
+"""Returns what was read last on each connection of the run."""
+
+
+class Scratch(JournalFile):
+    """A journal in memory that nobody reads, appended to as a run's own is."""
+
+    def __init__(self) -> None:
+        self._map = mmap.mmap(-1, SCRATCH_BYTES)
+        self._words = memoryview(self._map).cast("Q")
+        self._at = 0
+        self._limit = SCRATCH_BYTES
+        self._child = None
+        self.segment = 0
+
+    def _rotate(self, time_ns: int, payload_bytes: int) -> None:
+        self._at = 0
+
+    def close(self) -> None:
+        self._words.release()
+        self._map.close()
+
+
+class _Far:
+    """The other end of the connection: it sends what a venue would, and reads what it is sent."""
+
+    def __init__(self, sock: socket.socket, loop: HotLoop, tls: ssl.SSLContext | None) -> None:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._sock = sock
+        self._loop = loop
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = (
+            None if tls is None else tls.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        )
+        self.read = False
+        """Whether anything has arrived since this was last set to False."""
+
+    def handshake(self, data: bytes) -> bytes:
+        self._incoming.write(data)
+        try:
+            if self._tls is not None:
+                self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        return self._outgoing.read()
+
+    def start(self) -> None:
+        self._loop.add(self._sock.fileno(), self._turn)
+
+    def send(self, data: bytes) -> None:
+        if self._tls is not None:
+            self._tls.write(data)
+            data = self._outgoing.read()
+        self._sock.send(data)
+
+    def _turn(self, events: int) -> None:
+        data = self._sock.recv(READ_BYTES)
+        if self._tls is not None:
+            self._incoming.write(data)
+            self._tls.read(READ_BYTES)
+        self.read = True
+
+    def close(self) -> None:
+        self._loop.remove(self._sock.fileno())
+        self._sock.close()
+
+
+class Rehearsal:
+    """The rehearsals of one run; its ``step`` is the loop's to call when nothing is ready."""
+
+    def __init__(
+        self,
+        run: Engine,
+        understudy_of: Callable[[Journal], Understudy],
+        *,
+        samples: Samples,
+        loop: HotLoop,
+        every_ns: int,
+        tls: bool,
+        kernel_stamps: bool,
+        record: Record,
+        log: Callable[[str], None],
+    ) -> None:
+        self._run = run
+        self._understudy_of = understudy_of
+        self._samples = samples
+        self._loop = loop
+        self._now_ns: NowNs = loop.now_ns
+        self._every_ns = every_ns
+        self._tls = tls
+        self._kernel_stamps = kernel_stamps
+        self._record = record
+        self._log = log
+        self._scratch = Scratch()
+        self._understudy: Understudy | None = None
+        self._near: Transport | None = None
+        self._far: _Far | None = None
+        self._script: Generator[None, None, None] | None = None
+        self._next_ns = 0
+        self._hearing = 0
+        self._heard = False
+        self._took_ns = 0
+        """What the present rehearsal has taken until now."""
+        self._stepped_ns = 0
+        """What the step took that was made in the last idle pass, 0 where none was."""
+        self._messages = 0
+        self._taken: dict[int, bytes] = {}
+        self._taken_ns = 0
+
+    def step(self) -> None:
+        """Make one step, where one is due."""
+        messages = self._run.counts.messages
+        if messages != self._messages:
+            self._messages = messages
+            if self._stepped_ns:
+                self._record("rehearsal_met", self._stepped_ns)
+        self._stepped_ns = 0
+        began_ns = self._now_ns()
+        if began_ns < self._next_ns:
+            return
+        if self._script is None:
+            if not self._ready():
+                self._next_ns = began_ns + TRY_AGAIN_NS
+                return
+            self._script = self._rehearse()
+            self._took_ns = 0
+        over = next(self._script, self) is self
+        ended_ns = self._now_ns()
+        self._stepped_ns = ended_ns - began_ns
+        self._took_ns += self._stepped_ns
+        if over:
+            self._script = None
+            self._next_ns = ended_ns + self._every_ns
+            self._record("rehearsal", self._took_ns)
+
+    # -- one rehearsal -------------------------------------------------------------------------
+
+    def _rehearse(self) -> Generator[None, None, None]:
+        """The way of a tick: read, decoded, booked, answered with an order; and of its replies."""
+        understudy, near, far = self._understudy, self._near, self._far
+        if understudy is None or near is None or far is None:
+            return
+        self._take_samples()
+        yield
+        yield from self._hear(far, public=True)
+        understudy.tick()
+        yield
+        yield from self._leave(understudy, near, far)
+        yield from self._hear(far, public=False)
+        while understudy.reply():
+            yield
+            yield from self._leave(understudy, near, far)
+
+    def _hear(self, far: _Far, *, public: bool) -> Generator[None, None, None]:
+        """Have what a connection of the run read last read again, on our own."""
+        for link, data in self._taken.items():
+            if self._run.sessions[link].line.public is public:
+                self._hearing, self._heard = link, False
+                far.send(data)
+                yield
+                for _ in range(PATIENCE_PASSES):
+                    if self._heard:
+                        break
+                    yield
+                return
+
+    def _leave(
+        self, understudy: Understudy, near: Transport, far: _Far
+    ) -> Generator[None, None, None]:
+        """Have what the understudy wants sent leave, and arrive."""
+        data = understudy.leave()
+        if data:
+            far.read = False
+            near.send(data)
+            yield
+            for _ in range(PATIENCE_PASSES):
+                if far.read:
+                    break
+                yield
+
+    def _take_samples(self) -> None:
+        now_ns = self._now_ns()
+        if now_ns - self._taken_ns < SAMPLE_NS or self._understudy is None:
+            return
+        self._taken_ns = now_ns
+        for link, data in enumerate(self._samples()):
+            if 0 < len(data) <= SAMPLE_BYTES and self._understudy.understands(link, data):
+                self._taken[link] = data
+
+    # -- what hears our own end ------------------------------------------------------------------
+
+    def on_bytes(self, data: bytes, kernel_ns: int, began_ns: int, read_ns: int) -> None:
+        """Take what our own end has read."""
+        self._heard = True
+        if self._understudy is not None:
+            self._understudy.hear(self._hearing, data, kernel_ns, began_ns, read_ns)
+        self._took_ns += self._now_ns() - began_ns
+
+    def on_lost(self, lost: ConnectionLost) -> None:
+        """Our own connection is gone: rehearse no more."""
+        self._end(f"its connection is lost: {lost}")
+
+    # -- begin and end -------------------------------------------------------------------------
+
+    def _ready(self) -> bool:
+        """Have the understudy trade once the run does."""
+        if self._understudy is not None and not self._understudy.spent:
+            return True
+        run = self._run
+        if not (run.desk.gate_open and any(_has_prices(book) for book in run.books)):
+            return False
+        understudy = self._understudy_of(self._scratch)
+        why = understudy.prepare(run, self._now_ns())
+        if why:
+            self._end(why)
+            return False
+        self._understudy = understudy
+        if self._near is None:
+            self._connect()
+        return True
+
+    def _connect(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            near = socket.create_connection(server.getsockname())
+            far, _ = server.accept()
+        loop, stamps = self._loop, self._kernel_stamps
+        if self._tls:
+            client, hosts = _anonymous(ssl.PROTOCOL_TLS_CLIENT), _anonymous(ssl.PROTOCOL_TLS_SERVER)
+            self._far = _Far(far, loop, hosts)
+            tls = TlsClient(client, "rehearsal")
+            data = b""
+            while not tls.handshake(data):
+                data = self._far.handshake(tls.outgoing())
+            self._far.handshake(tls.outgoing())
+            self._near = TlsTransport(near, loop, tls, kernel_stamps=stamps)
+        else:
+            self._far = _Far(far, loop, None)
+            self._near = TcpTransport(near, loop, kernel_stamps=stamps)
+        self._near.start(self)
+        self._far.start()
+
+    def _end(self, why: str) -> None:
+        self._log(f"no rehearsals: {why}")
+        self._next_ns = 1 << 62
+        self._script = None
+        self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._near is not None:
+            self._near.close("the rehearsals are over")
+            self._near = None
+        if self._far is not None:
+            self._far.close()
+            self._far = None
+
+
+def _has_prices(book: Book) -> bool:
+    return book.live and bool(book.bid_lots and book.ask_lots)
+
+
+def _anonymous(side: int) -> ssl.SSLContext:
+    context = ssl.SSLContext(side)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(ANONYMOUS)
+    return context
