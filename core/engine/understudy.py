@@ -16,7 +16,8 @@ No I/O, no clock; and nothing here reads the run's engine, but ``prepare``, once
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from copy import deepcopy
 from typing import Final
 
 from core.engine.engine import Engine
@@ -255,14 +256,16 @@ class Understudy:
 
     # -- the start -----------------------------------------------------------------------------
 
-    def prepare(self, run: Engine, now_ns: int) -> str:
+    def prepare(self, run: Engine, now_ns: int) -> Generator[None, None, str]:
         """Trade as the run does, on the markets that it has; return why that cannot be, or "".
 
         Of the run its instruments and the levels of its books are read, and nothing is changed.
+        It is cut into steps, too.
         """
-        self._instruments = tuple(run.table)
+        # Copies: a grid remembers the texts of prices, and the run's are its own.
+        self._instruments = tuple(map(deepcopy, run.table))
         for book in run.books:
-            row = run.table[book.instrument]
+            row = self._instruments[book.instrument]
             if book.live and not row.carried and book.bid_lots and book.ask_lots:
                 feed = self._feed_of(row)
                 depth = min(LEVELS, feed.depth or LEVELS) if self._deep else 1
@@ -274,10 +277,12 @@ class Understudy:
         engine = self.engine
         engine.start(now_ns)
         for _ in range(PREPARE_STEPS):
+            yield
             self._answer_all()
             if self._trades():
                 self.door.sent.clear()
                 return ""
+            yield
             self._now_ns += PREPARE_STEP_NS
             engine.on_due(self._now_ns)
         return f"it is {engine.desk.session} after {PREPARE_STEPS} steps"

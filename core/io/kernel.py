@@ -54,11 +54,20 @@ def bare(sock: trio.socket.SocketType) -> socket.socket:
     return socket.socket(fileno=sock.detach())
 
 
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Return both ends of a TCP connection from this process to itself, on loopback."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        near = socket.create_connection(server.getsockname())
+        far, _ = server.accept()
+    return near, far
+
+
 class Kernel(NamedTuple):
-    """The two questions, answered together."""
+    """The three questions, answered together."""
 
     poller: Callable[[], Poller] = Epoll
     bare: Callable[[trio.socket.SocketType], socket.socket] = bare
+    pair: Callable[[], tuple[socket.socket, socket.socket]] = pair
 
 
 LINUX: Final = Kernel()

@@ -23,7 +23,7 @@ from core.engine.understudy import Understudy
 from core.io.clock import NowNs
 from core.io.journal_file import JournalFile
 from core.io.loop import HotLoop, Record
-from core.io.tls import TlsClient
+from core.io.tls import OURSELVES, TlsClient, to_ourselves
 from core.io.transport import READ_BYTES, TcpTransport, TlsTransport, Transport
 from core.model.errors import ConnectionLost
 from core.model.units import NS_PER_S
@@ -39,15 +39,14 @@ SAMPLE_NS: Final = NS_PER_S
 PATIENCE_PASSES: Final = 50
 """Passes of the loop in which our own bytes have to arrive; on loopback it is the next."""
 
+NEVER_NS: Final = 1 << 62
+"""Later than any time."""
+
 TRY_AGAIN_NS: Final = NS_PER_S
 """Between two looks whether the run trades yet."""
 
 SCRATCH_BYTES: Final = 1024 * 1024
 """The journal of rehearsals, written over and over: as large as what a run's own keeps at hand."""
-
-ANONYMOUS: Final = "ADH-AES256-GCM-SHA384:@SECLEVEL=0"
-"""Both ends are this process: nobody has to prove who he is, and no certificate is needed. The
-records are AES-GCM's, as a venue's."""
 
 Samples = Callable[[], Sequence[bytes]]
 """Returns what was read last on each connection of the run."""
@@ -86,6 +85,7 @@ class _Far:
         )
         self.read = False
         """Whether anything has arrived since this was last set to False."""
+        self.started = False
 
     def handshake(self, data: bytes) -> bytes:
         self._incoming.write(data)
@@ -97,6 +97,8 @@ class _Far:
         return self._outgoing.read()
 
     def start(self) -> None:
+        """Have the loop read what arrives."""
+        self.started = True
         self._loop.add(self._sock.fileno(), self._turn)
 
     def send(self, data: bytes) -> None:
@@ -113,7 +115,8 @@ class _Far:
         self.read = True
 
     def close(self) -> None:
-        self._loop.remove(self._sock.fileno())
+        if self.started:
+            self._loop.remove(self._sock.fileno())
         self._sock.close()
 
 
@@ -127,6 +130,7 @@ class Rehearsal:
         *,
         samples: Samples,
         loop: HotLoop,
+        pair: Callable[[], tuple[socket.socket, socket.socket]],
         every_ns: int,
         tls: bool,
         kernel_stamps: bool,
@@ -136,17 +140,14 @@ class Rehearsal:
         self._run = run
         self._understudy_of = understudy_of
         self._samples = samples
-        self._loop = loop
         self._now_ns: NowNs = loop.now_ns
         self._every_ns = every_ns
-        self._tls = tls
-        self._kernel_stamps = kernel_stamps
         self._record = record
         self._log = log
         self._scratch = Scratch()
-        self._understudy: Understudy | None = None
-        self._near: Transport | None = None
-        self._far: _Far | None = None
+        self._understudy = understudy_of(self._scratch)
+        self._near, self._far = _connection(pair, loop, tls=tls, kernel_stamps=kernel_stamps)
+        self._prepared = False
         self._script: Generator[None, None, None] | None = None
         self._next_ns = 0
         self._hearing = 0
@@ -171,10 +172,10 @@ class Rehearsal:
         if began_ns < self._next_ns:
             return
         if self._script is None:
-            if not self._ready():
+            if not self._prepared and not self._may_begin():
                 self._next_ns = began_ns + TRY_AGAIN_NS
                 return
-            self._script = self._rehearse()
+            self._script = self._rehearse() if self._prepared else self._prepare()
             self._took_ns = 0
         over = next(self._script, self) is self
         ended_ns = self._now_ns()
@@ -190,8 +191,6 @@ class Rehearsal:
     def _rehearse(self) -> Generator[None, None, None]:
         """The way of a tick: read, decoded, booked, answered with an order; and of its replies."""
         understudy, near, far = self._understudy, self._near, self._far
-        if understudy is None or near is None or far is None:
-            return
         self._take_samples()
         yield
         yield from self._hear(far, public=True)
@@ -202,6 +201,9 @@ class Rehearsal:
         while understudy.reply():
             yield
             yield from self._leave(understudy, near, far)
+        if understudy.spent:
+            self._understudy = self._understudy_of(self._scratch)
+            self._prepared = False
 
     def _hear(self, far: _Far, *, public: bool) -> Generator[None, None, None]:
         """Have what a connection of the run read last read again, on our own."""
@@ -232,7 +234,7 @@ class Rehearsal:
 
     def _take_samples(self) -> None:
         now_ns = self._now_ns()
-        if now_ns - self._taken_ns < SAMPLE_NS or self._understudy is None:
+        if now_ns - self._taken_ns < SAMPLE_NS:
             return
         self._taken_ns = now_ns
         for link, data in enumerate(self._samples()):
@@ -244,8 +246,7 @@ class Rehearsal:
     def on_bytes(self, data: bytes, kernel_ns: int, began_ns: int, read_ns: int) -> None:
         """Take what our own end has read."""
         self._heard = True
-        if self._understudy is not None:
-            self._understudy.hear(self._hearing, data, kernel_ns, began_ns, read_ns)
+        self._understudy.hear(self._hearing, data, kernel_ns, began_ns, read_ns)
         self._took_ns += self._now_ns() - began_ns
 
     def on_lost(self, lost: ConnectionLost) -> None:
@@ -254,48 +255,26 @@ class Rehearsal:
 
     # -- begin and end -------------------------------------------------------------------------
 
-    def _ready(self) -> bool:
-        """Have the understudy trade once the run does."""
-        if self._understudy is not None and not self._understudy.spent:
-            return True
+    def _may_begin(self) -> bool:
+        """Whether the run trades, on a market that has prices."""
         run = self._run
-        if not (run.desk.gate_open and any(_has_prices(book) for book in run.books)):
-            return False
-        understudy = self._understudy_of(self._scratch)
-        why = understudy.prepare(run, self._now_ns())
+        return run.desk.gate_open and any(map(_has_prices, run.books))
+
+    def _prepare(self) -> Generator[None, None, None]:
+        """Have the understudy trade, and our connection heard."""
+        why = yield from self._understudy.prepare(self._run, self._now_ns())
         if why:
             self._end(why)
-            return False
-        self._understudy = understudy
-        if self._near is None:
-            self._connect()
-        return True
-
-    def _connect(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            near = socket.create_connection(server.getsockname())
-            far, _ = server.accept()
-        loop, stamps = self._loop, self._kernel_stamps
-        if self._tls:
-            client, hosts = _anonymous(ssl.PROTOCOL_TLS_CLIENT), _anonymous(ssl.PROTOCOL_TLS_SERVER)
-            self._far = _Far(far, loop, hosts)
-            tls = TlsClient(client, "rehearsal")
-            data = b""
-            while not tls.handshake(data):
-                data = self._far.handshake(tls.outgoing())
-            self._far.handshake(tls.outgoing())
-            self._near = TlsTransport(near, loop, tls, kernel_stamps=stamps)
-        else:
-            self._far = _Far(far, loop, None)
-            self._near = TcpTransport(near, loop, kernel_stamps=stamps)
-        self._near.start(self)
-        self._far.start()
+            return
+        self._prepared = True
+        if not self._far.started:
+            self._near.start(self)
+            self._far.start()
 
     def _end(self, why: str) -> None:
+        """Rehearse no more."""
         self._log(f"no rehearsals: {why}")
-        self._next_ns = 1 << 62
-        self._script = None
-        self._close()
+        self._every_ns = NEVER_NS
 
     def __enter__(self) -> Self:
         return self
@@ -306,25 +285,30 @@ class Rehearsal:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._close()
+        self._near.close("the rehearsals are over")
+        self._far.close()
+        self._scratch.close()
 
-    def _close(self) -> None:
-        if self._near is not None:
-            self._near.close("the rehearsals are over")
-            self._near = None
-        if self._far is not None:
-            self._far.close()
-            self._far = None
+
+def _connection(
+    pair: Callable[[], tuple[socket.socket, socket.socket]],
+    loop: HotLoop,
+    *,
+    tls: bool,
+    kernel_stamps: bool,
+) -> tuple[Transport, _Far]:
+    """Return both ends of a connection of ours to ourselves, whose handshake is over."""
+    near, far = pair()
+    if not tls:
+        return TcpTransport(near, loop, kernel_stamps=kernel_stamps), _Far(far, loop, None)
+    here, there = to_ourselves()
+    client, server = TlsClient(here, OURSELVES), _Far(far, loop, there)
+    data = b""
+    while not client.handshake(data):
+        data = server.handshake(client.outgoing())
+    server.handshake(client.outgoing())
+    return TlsTransport(near, loop, client, kernel_stamps=kernel_stamps), server
 
 
 def _has_prices(book: Book) -> bool:
     return book.live and bool(book.bid_lots and book.ask_lots)
-
-
-def _anonymous(side: int) -> ssl.SSLContext:
-    context = ssl.SSLContext(side)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(ANONYMOUS)
-    return context

@@ -192,6 +192,7 @@ class Runtime:
                 understudy_of,
                 samples=self._last_read,
                 loop=self._loop,
+                pair=kernel.pair,
                 every_ns=plan.warm_ns,
                 tls=any(line.url.startswith(_TLS_SCHEMES) for line in plan.lines),
                 kernel_stamps=plan.kernel_stamps,

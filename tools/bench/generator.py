@@ -2,7 +2,7 @@
 
 It spins on its own CPU over plain sockets and measures wire to wire in this one process: from the
 moment a tick is handed to the kernel, or should have been, to the moment the kernel hands over the
-order that has seen it. Here live the sockets and the four ways to load; what is said lives in
+order that has seen it. Here live the sockets and the five ways to load; what is said lives in
 ``tools.bench.wire``, what runs against whom in ``tools.bench.race``.
 
 One word per line on standard input, one line of JSON for each on standard output:
@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 import trustme
@@ -41,6 +42,13 @@ ANSWER_NS: Final = 1_000_000_000
 
 DRAIN_NS: Final = 2_000_000_000
 """How long after the last tick of an open loop orders are awaited."""
+
+WARM_NS: Final = 200_000
+"""Between two sends to a sink of its own in a quiet loop: the generator's own way out goes cold as
+everybody's does, and what is measured is to be the variant's."""
+
+HEADROOM_NS: Final = 100_000
+"""Before a tick of the quiet loop is due nothing else is begun any more."""
 
 BURST_DRAIN_NS: Final = 60_000_000_000
 READY_TICKS: Final = 200
@@ -389,6 +397,31 @@ class Venue:
         self.answered = upto
 
 
+class Sink:
+    """A connection of the generator to itself, over which it keeps its own sends and reads warm."""
+
+    def __init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self._near = socket.create_connection(listener.getsockname())
+            self._far, _ = listener.accept()
+        for end in (self._near, self._far):
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            end.setblocking(False)
+        self._epoll = select.epoll()
+        self._epoll.register(self._far, select.EPOLLIN)
+
+    def send(self, data: bytes) -> None:
+        """Send as to a client, and read it as from one."""
+        self._near.send(data)
+        if self._epoll.poll(0, 4):
+            self._far.recv(READ_BYTES)
+
+    def close(self) -> None:
+        self._epoll.close()
+        self._near.close()
+        self._far.close()
+
+
 class Cell:
     """Measures one way of loading one client."""
 
@@ -445,6 +478,27 @@ class Cell:
                 due_ns += period_ns
             serve()
         self._await(_now_ns() + DRAIN_NS)
+
+    def quiet(self, seconds: float, rate: int) -> None:
+        """Send ticks at a low rate, at uneven gaps, and keep warm in between."""
+        period_ns = 1_000_000_000 // rate
+        gaps = Random(rate)  # the same for every variant
+        sink, other = Sink(), wire.Ticks(self._stream, combined=self._client.combined)
+        due_ns = _now_ns() + period_ns
+        end_ns = due_ns + int(seconds * 1e9)
+        warm_ns = 0
+        serve = self._venue.serve
+        while due_ns < end_ns:
+            now_ns = _now_ns()
+            if now_ns >= due_ns:
+                self._send(due_ns)
+                due_ns += gaps.randrange(period_ns // 2, period_ns * 3 // 2)
+            elif warm_ns <= now_ns < due_ns - HEADROOM_NS:
+                sink.send(other.frame(wire.LEAST_LOTS, time.time_ns() // 1_000_000))
+                warm_ns = now_ns + WARM_NS
+            serve()
+        self._await(_now_ns() + DRAIN_NS)
+        sink.close()
 
     def burst(self, seconds: float) -> int:
         """Send as much as is taken, without orders; return messages a second up to the last."""
@@ -541,6 +595,8 @@ def measure(venue: Venue, asked: dict[str, Any]) -> dict[str, Any]:
             cell.closed(seconds, 0)
         case "open":
             cell.open(seconds, asked["rate"])
+        case "quiet":
+            cell.quiet(seconds, asked["rate"])
         case "burst":
             rate = cell.burst(seconds)
     gc.enable()

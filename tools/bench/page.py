@@ -37,6 +37,7 @@ BURST_COLUMNS: Final = ("variant", "messages/s", "hotloop is x", "RSS MB", "CPU 
 MODES: Final = {
     "closed": "Closed loop, one tick a millisecond",
     "back_to_back": "Closed loop, back to back",
+    "quiet": "Quiet loop, uneven gaps",
     "open": "Open loop",
     "burst": "Burst, no orders",
 }

@@ -55,6 +55,14 @@ HOPS_S: Final = 3.0
 """Least length of the closed loop whose hops are shown: the hop log has an interval a second."""
 
 OPEN_RATES: Final = (1_000, 5_000, 20_000)
+QUIET_RATES: Final = (5, 20, 50, 200)
+"""Ticks a second of one symbol's best price, from a small one to a busy one's."""
+
+QUIET_TICKS: Final = 60
+"""Least ticks of a quiet loop, whatever the seconds: over five rounds a p99 has three above it."""
+
+RATES: Final = {"open": OPEN_RATES, "quiet": QUIET_RATES}
+
 CURVE: Final = tuple(1_000_000 - round(1_000_000 / 10 ** (step / 8)) for step in range(8 * 4 + 1))
 """Quantiles of the percentile plot, in parts per million, evenly spaced on its axis."""
 
@@ -80,6 +88,8 @@ class Cell(Struct, frozen=True, kw_only=True):
 
     def lasts(self, seconds: float) -> float:
         """Return how long it is measured, of the seconds asked for."""
+        if self.mode == "quiet":
+            return max(seconds, QUIET_TICKS / self.rate)
         teems = self.mode in ("back_to_back", "burst") or self.rate >= TEEMING
         return seconds / 2 if teems else seconds
 
@@ -128,7 +138,7 @@ class Sample(Struct, frozen=True):
     cpu_percent: float
 
 
-MODES: Final = ("closed", "back_to_back", "open", "burst")
+MODES: Final = ("closed", "back_to_back", "quiet", "open", "burst")
 
 
 def plan(names: Sequence[str], modes: Sequence[str]) -> list[tuple[Series, list[str]]]:
@@ -165,12 +175,14 @@ def cells_of(name: str, series: Series) -> list[Cell]:
     plain = series.stream == "bookTicker" and not series.tls
     if name in THROUGHPUT_ONLY:
         modes: Sequence[str] = ("burst",)
+    elif name == variants.COLD:
+        modes = ("closed", "quiet") if plain else ()
     elif variants.parts_without(name):
         modes = ("closed",) if plain else ()
     elif name.endswith(variants.HMAC):
-        modes = ("closed", "back_to_back", "open") if plain else ()
+        modes = MODES[:-1] if plain else ()
     elif name == "floor":
-        modes = ("closed", "back_to_back", "open")
+        modes = MODES[:-1]
     else:
         modes = MODES
     return [cell for cell in series.cells if cell.mode in modes]
@@ -182,7 +194,7 @@ def _series(
     cells = tuple(
         Cell(mode=mode, stream=stream, tls=tls, action=action, rate=rate)
         for mode in modes
-        for rate in (OPEN_RATES if mode == "open" else (0,))
+        for rate in RATES.get(mode, (0,))
     )
     return Series(stream, tls, action, cells)
 

@@ -41,7 +41,10 @@ OURS: Final = ("floor", "hotloop", "hotloop+hmac")
 PARTS: Final = ("stamps", "hops", "journal")
 """What hotloop can be raced without, to see what it costs: the kernel's receive stamps, the stamps
 and counts of the hops, the journal."""
-STRIPPED: Final = (*(f"hotloop-{part}" for part in PARTS), "hotloop-" + "-".join(PARTS))
+COLD: Final = "hotloop-warm"
+"""hotloop that does not rehearse between ticks."""
+
+STRIPPED: Final = (*(f"hotloop-{part}" for part in PARTS), "hotloop-" + "-".join(PARTS), COLD)
 COMPILED: Final = "hotloop+compiled"
 """The same source as machine code, from the copy that ``tools.compiled`` makes."""
 
@@ -77,6 +80,7 @@ max_orders_per_second = 10000
 
 [loop]
 mode = "{mode}"
+warm = "{warm}"
 kernel_stamps = {stamps}
 {cpu}
 
@@ -202,15 +206,22 @@ def _floor(place: Place) -> Start:
 
 
 def _hotloop(place: Place, *, hmac: bool = False, without: Sequence[str] = ()) -> Start:
-    config = write_configuration(place, hmac=hmac, stamps="stamps" not in without)
+    config = write_configuration(
+        place, hmac=hmac, stamps="stamps" not in without, warm="warm" not in without
+    )
     command = [sys.executable, "-m", "tools", "run", str(config)]
-    if set(without) - {"stamps"}:
+    if set(without) - {"stamps", "warm"}:
         command = [sys.executable, "-m", "tools.bench.stripped", str(config), ",".join(without)]
     return Start(command, dict(os.environ), leaves=True)
 
 
 def write_configuration(
-    place: Place, *, hmac: bool = False, stamps: bool = True, spin: bool = True
+    place: Place,
+    *,
+    hmac: bool = False,
+    stamps: bool = True,
+    spin: bool = True,
+    warm: bool = True,
 ) -> Path:
     """Write the configuration and keys that hotloop races with; return the path of the former."""
     keys = place.folder / "keys.toml"
@@ -236,6 +247,7 @@ def write_configuration(
             cpu=place.cpu,
             stamps=stamps,
             spin=spin,
+            warm=warm,
         ),
         encoding="utf-8",
     )
@@ -251,6 +263,7 @@ def configuration(
     cpu: int | None,
     stamps: bool,
     spin: bool = True,
+    warm: bool = True,
 ) -> str:
     """Return the configuration that hotloop races with."""
     return CONFIG.format(
@@ -263,6 +276,7 @@ def configuration(
         replace=str(action == "cancel_replace").lower(),
         stamps=str(stamps).lower(),
         mode="spin" if spin else "wait",
+        warm="auto" if warm else "off",
         cpu="" if cpu is None else f"cpu = {cpu}",
     )
 

@@ -317,12 +317,46 @@ class Wire:
         return idle_s * NS_PER_S + waits_ns
 
 
+class Own:
+    """One end of a connection of the process to itself: what is sent has arrived at once."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.options: dict[tuple[int, int], int] = {}
+        self.inbox = bytearray()
+        self.other = self
+        self.closed = self.ended = False
+        self.error = 0
+        self.writable = True
+        self.ready: Callable[[], None] = lambda: None
+
+    @property
+    def readable(self) -> bool:
+        return bool(self.inbox or self.ended)
+
+    def send(self, data: bytes) -> int:
+        self.other.inbox += data
+        self.other.ready()
+        return len(data)
+
+    def recv(self, size: int) -> bytes:
+        if not self.readable:
+            raise BlockingIOError(errno.EAGAIN, "nothing has arrived")
+        data = bytes(self.inbox[:size])
+        del self.inbox[:size]
+        return data
+
+    def close(self) -> None:
+        self.closed = self.other.ended = True
+        self.other.ready()
+
+
 class Bare:
     """What the hot loop takes a connection's socket for: ``socket.socket`` without waiting."""
 
     family = socket.AF_INET
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire | Own) -> None:
         self._wire = wire
 
     def setblocking(self, flag: bool) -> None:
@@ -448,7 +482,7 @@ class SimulatedPoller:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._watched: dict[int, tuple[Wire, int]] = {}
+        self._watched: dict[int, tuple[Wire | Own, int]] = {}
         self._changed = trio.lowlevel.ParkingLot()
         self.killed = False
         self.spins = network.spins
@@ -535,6 +569,8 @@ class Network(trio.abc.HostnameResolver, trio.abc.SocketFactory):
         self._addresses: dict[str, list[str]] = {}
         self.wires: dict[int, Wire] = {}
         """Connections that the process holds, by descriptor."""
+        self.own: dict[int, Own] = {}
+        """Ends of connections of the process to itself, by descriptor."""
         self.unknown: set[str] = set()
         """Hosts whose name is not found for now."""
         self.refusing: set[str] = set()
@@ -610,7 +646,13 @@ class Network(trio.abc.HostnameResolver, trio.abc.SocketFactory):
             self.poller = SimulatedPoller(self)
             return self.poller
 
-        return Kernel(poller, self._bare)
+        return Kernel(poller, self._bare, self._pair)
+
+    def _pair(self) -> tuple[StdSocket, StdSocket]:
+        near, far = (Own(1_000 + next(self._numbers)) for _ in range(2))
+        near.other, far.other = far, near
+        self.own |= {near.fd: near, far.fd: far}
+        return cast(StdSocket, Bare(near)), cast(StdSocket, Bare(far))
 
     def _bare(self, sock: trio.socket.SocketType) -> StdSocket:
         if not isinstance(sock, Socket):
@@ -619,8 +661,8 @@ class Network(trio.abc.HostnameResolver, trio.abc.SocketFactory):
         self.newest[wire.host] = wire
         return cast(StdSocket, Bare(wire))
 
-    def wire_of(self, fd: int) -> Wire:
-        return self.wires[fd]
+    def wire_of(self, fd: int) -> Wire | Own:
+        return self.own[fd] if fd in self.own else self.wires[fd]
 
     def dial(self, address: str, port: int) -> Dial:
         """Begin to connect: one round trip, unless something is in the way."""
@@ -654,8 +696,14 @@ class Network(trio.abc.HostnameResolver, trio.abc.SocketFactory):
         self.wires = {fd: wire for fd, wire in self.wires.items() if not wire.closed}
         return [wire for wire in self.wires.values() if not wire.severed]
 
+    def unclosed_own(self) -> list[Own]:
+        """Return the ends of connections to itself that the process has not closed."""
+        self.own = {fd: own for fd, own in self.own.items() if not own.closed}
+        return list(self.own.values())
+
     def sever(self) -> None:
         """The process is dead: its kernel closes everything it had open."""
+        self.own.clear()
         for wire in self.unclosed():
             wire.break_off()
             wire.severed = True

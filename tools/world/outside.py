@@ -314,6 +314,8 @@ class Outside:
             gc.collect()
         for wire in self.network.unclosed():
             self.auditor.note("I24", f"{wire.host} is still connected by descriptor {wire.fd}")
+        for own in self.network.unclosed_own():
+            self.auditor.note("I24", f"the process is still connected to itself by {own.fd}")
         self.network.collected = 0
         self.links.clear()
         self._wires.clear()

@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 
 import trio
 
+from core.engine.understudy import Understudy
 from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile, next_boot
 from core.io.last_boot import last_boot
@@ -23,13 +24,17 @@ from core.io.runtime import Ending, Plan, Runtime
 from core.io.transport import Transport
 from core.model.config import Config, digest
 from core.model.errors import HotloopError
+from core.model.units import NS_PER_MS
 from core.model.venue import Credentials, HttpRequest
-from core.state.journal import Header, Payload
+from core.state.journal import Header, Journal, Payload
 from tools import app
 from tools.world.agenda import Agenda
 from tools.world.disk import SimulatedDisk
 from tools.world.net import Killed, Network
 from venues.sim.ledger import DEFAULT_KEY
+
+WARM_NS = 5 * NS_PER_MS
+"""Between two rehearsals where the loop spins: each poll in vain takes a simulated millisecond."""
 
 
 class Watcher(Protocol):
@@ -272,6 +277,7 @@ class Process:
                 rest_url=self.house.subscription.rest_url,
                 ca_file=ca_file,
                 spin=network.spins,
+                warm_ns=WARM_NS if network.spins else 0,
                 kernel_stamps=False,
                 seed=seed,
                 leave_timeout_s=config.run.leave_timeout_s,
@@ -286,6 +292,7 @@ class Process:
             hop_log=HlogFile(folder / "hops.hlog", clock.now_ns(), disk=disk),
             log=RunLog(folder / "run.log", disk=disk),
             kernel=network.kernel(),
+            understudy_of=lambda journal: understudy_of(config, self.boot, seed, keys, journal),
         )
         self.engine = self.runtime.engine
         self.poller = network.poller
@@ -322,6 +329,25 @@ class Process:
         if self.poller is not None:
             self.poller.hold_up_ns += ns
             self.poller.wake()
+
+
+def understudy_of(
+    config: Config, boot: int, seed: int, keys: Credentials, journal: Journal
+) -> Understudy:
+    """Return what rehearses for one boot's run."""
+    house = house_of(config, boot, seed, keys)
+    return Understudy(
+        house.engine,
+        streams=house.setup.streams,
+        feed_of=house.adapter.book_feed,
+        journal=journal,
+        sign=house.venue.signer(keys).wire,
+        stamp=_no_stamp,
+    )
+
+
+def _no_stamp() -> int:
+    return 0
 
 
 def house_of(config: Config, boot: int, seed: int, keys: Credentials) -> app.House:
