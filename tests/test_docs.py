@@ -57,7 +57,7 @@ def test_every_key_is_documented_with_its_bounds_and_default(section: str, key: 
         r"from (\d+) to (\d+)", config._allowed(msgspec.inspect.type_info(field.type))
     )
     if bounds:
-        assert f"| {bounds[1]} to {bounds[2]} |" in text
+        assert f" {bounds[1]} to {bounds[2]} |" in text
     if isinstance(field.default, bool):
         assert f"| `{str(field.default).lower()}` |" in text
     elif isinstance(field.default, int):

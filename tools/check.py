@@ -54,7 +54,7 @@ from core.model.events import (
     Verdict,
 )
 from core.model.instrument import Instrument, Trading
-from core.model.units import NS_PER_MS, NS_PER_S
+from core.model.units import NS_PER_MS, NS_PER_S, NS_PER_US
 from core.model.venue import (
     PLAIN,
     Clock,
@@ -262,9 +262,16 @@ def _check_process(findings: Findings, config: Config) -> None:
         findings.fail("process", missing.pop(0))
     else:
         place = "no CPU of its own" if cpu is None else f"pinned to CPU {cpu}"
-        findings.ok("process", f"{'spins' if config.loop.spins else 'waits'}, {place}")
+        findings.ok(
+            "process", f"{'spins' if config.loop.spins else 'waits'}, {place}{_warm(config)}"
+        )
     for line in missing:
         findings.note("process", line)
+
+
+def _warm(config: Config) -> str:
+    every_ns = config.loop.warm_ns
+    return f", rehearses every {every_ns // NS_PER_US} us" if every_ns else ""
 
 
 # -- at the venue ----------------------------------------------------------------------------

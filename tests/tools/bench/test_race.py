@@ -48,6 +48,10 @@ def test_what_has_many_ticks_a_second_is_measured_half_as_long() -> None:
     assert lengths == {
         ("closed", 0): 1.0,
         ("back_to_back", 0): 0.5,
+        ("quiet", 5): 12.0,
+        ("quiet", 20): 3.0,
+        ("quiet", 50): 1.2,
+        ("quiet", 200): 1.0,
         ("open", 1_000): 1.0,
         ("open", 5_000): 0.5,
         ("open", 20_000): 0.5,
