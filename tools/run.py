@@ -54,7 +54,6 @@ from tools.files import (
 )
 from tools.progress import Progress
 from tools.sources import source_digest
-from tools.world.rehearsal import rehearse
 
 MEGABYTE = 1 << 20
 
@@ -252,7 +251,6 @@ def _built(
     for line in settle(config.loop.cpu):
         log.write(clock.now_ns(), line)
         print(f"hotloop: {line}", file=sys.stderr)
-    rehearse()
     restored = last_boot(folder.path)
     if restored is not None and restored.damage:
         print(
@@ -286,6 +284,7 @@ def _built(
             ca_file=_ca_file(config, path),
             spin=config.loop.spins,
             warm_ns=config.loop.warm_ns,
+            rehearses=config.loop.rehearses,
             kernel_stamps=config.loop.kernel_stamps,
             seed=seed,
             leave_timeout_s=config.run.leave_timeout_s,

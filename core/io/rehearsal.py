@@ -39,6 +39,10 @@ SAMPLE_NS: Final = NS_PER_S
 PATIENCE_PASSES: Final = 50
 """Passes of the loop in which our own bytes have to arrive; on loopback it is the next."""
 
+FIRST: Final = 100
+"""Rehearsals of a run that does not spin, as soon as it trades: Python runs code faster once it has
+run some dozen times, and its first order is not to be the one that finds out."""
+
 NEVER_NS: Final = 1 << 62
 """Later than any time."""
 
@@ -137,11 +141,14 @@ class Rehearsal:
         record: Record,
         log: Callable[[str], None],
     ) -> None:
+        """``every_ns`` is the pause between two; 0: they end after the first ``FIRST``."""
         self._run = run
         self._understudy_of = understudy_of
         self._samples = samples
         self._now_ns: NowNs = loop.now_ns
         self._every_ns = every_ns
+        self._left = 0 if every_ns else FIRST
+        """How many are still to be made where they end, 0 where they do not."""
         self._record = record
         self._log = log
         self._scratch = Scratch()
@@ -183,8 +190,11 @@ class Rehearsal:
         self._took_ns += self._stepped_ns
         if over:
             self._script = None
-            self._next_ns = ended_ns + self._every_ns
             self._record("rehearsal", self._took_ns)
+            self._left -= self._left > 0
+            if not self._left and not self._every_ns:
+                self._every_ns = NEVER_NS
+            self._next_ns = ended_ns + self._every_ns
 
     # -- one rehearsal -------------------------------------------------------------------------
 

@@ -65,7 +65,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     ca_file: str | None
     spin: bool
     warm_ns: int = 0
-    """Between two rehearsals while the loop spins, 0 for none."""
+    """Between two rehearsals for as long as the run lives; 0 where it has those of its start."""
+    rehearses: bool = False
     kernel_stamps: bool
     seed: int
     leave_timeout_s: float
@@ -186,7 +187,7 @@ class Runtime:
             idle=(self._fold_hops, self._prepare_journal, self._garbage.collect),
             poller=kernel.poller(),
         )
-        if plan.warm_ns and understudy_of is not None:
+        if plan.rehearses and understudy_of is not None:
             self._rehearsal = Rehearsal(
                 self.engine,
                 understudy_of,
@@ -199,7 +200,10 @@ class Runtime:
                 record=self._record_hop,
                 log=self.log,
             )
-            self._loop.keep_warm(self._rehearsal.step)
+            if plan.warm_ns:
+                self._loop.keep_warm(self._rehearsal.step)
+            else:
+                self._loop.add_idle(self._rehearsal.step)
         self._rest = RestDesk(
             plan.rest_url,
             signer=signer,

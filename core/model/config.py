@@ -224,10 +224,15 @@ class LoopSection(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def warm_ns(self) -> int:
-        """Between two rehearsals, 0 where there are none."""
+        """Between two rehearsals, 0 where there are none but those of the start."""
         if not self.spins or self.warm == "off":
             return 0
         return (self.warm if isinstance(self.warm, int) else WARM_US) * NS_PER_US
+
+    @property
+    def rehearses(self) -> bool:
+        """Whether there are rehearsals at all."""
+        return self.warm != "off"
 
     @property
     def spins(self) -> bool:

@@ -278,6 +278,7 @@ class Process:
                 ca_file=ca_file,
                 spin=network.spins,
                 warm_ns=WARM_NS if network.spins else 0,
+                rehearses=True,
                 kernel_stamps=False,
                 seed=seed,
                 leave_timeout_s=config.run.leave_timeout_s,

@@ -11,7 +11,15 @@ import pytest
 from core.engine.understudy import Understudy
 from core.io.kernel import pair
 from core.io.loop import HotLoop
-from core.io.rehearsal import NEVER_NS, SAMPLE_BYTES, SAMPLE_NS, TRY_AGAIN_NS, Rehearsal, Scratch
+from core.io.rehearsal import (
+    FIRST,
+    NEVER_NS,
+    SAMPLE_BYTES,
+    SAMPLE_NS,
+    TRY_AGAIN_NS,
+    Rehearsal,
+    Scratch,
+)
 from core.state.journal import Journal, Kind
 from tests.core.engine.fingerprint import fingerprint
 from tools.world.dialect import Dialect
@@ -23,14 +31,14 @@ EVERY_NS = 200_000
 PASS_NS = 10_000
 """What a pass of the loop takes on the clock of these tests."""
 
-MOST_PASSES = 2_000
+MOST_PASSES = 5_000
 """Passes for a preparation and some rehearsals."""
 
 
 class Stage:
     """A run that trades in the tank, a loop beside it, and rehearsals of it in between."""
 
-    def __init__(self, dialect: Dialect, *, tls: bool = False) -> None:
+    def __init__(self, dialect: Dialect, *, tls: bool = False, every_ns: int = EVERY_NS) -> None:
         self.tank = Tank(dialect=dialect).run(2.0)
         self.tank.run_until(lambda: self.tank.engine.desk.gate_open, 60.0)
         self.now_ns = self.tank.now_ns
@@ -51,7 +59,7 @@ class Stage:
             samples=lambda: self.reads,
             loop=self.loop,
             pair=pair,
-            every_ns=EVERY_NS,
+            every_ns=every_ns,
             tls=tls,
             kernel_stamps=False,
             record=lambda name, ns: self.hops.append((name, ns)),
@@ -89,8 +97,10 @@ class Stage:
 
 
 @contextmanager
-def stage(dialect: Dialect = BINANCE, *, tls: bool = False) -> Iterator[Stage]:
-    made = Stage(dialect, tls=tls)
+def stage(
+    dialect: Dialect = BINANCE, *, tls: bool = False, every_ns: int = EVERY_NS
+) -> Iterator[Stage]:
+    made = Stage(dialect, tls=tls, every_ns=every_ns)
     with made.loop, made.rehearsal:
         yield made
 
@@ -137,6 +147,14 @@ def test_there_is_a_pause_between_two_rehearsals() -> None:
         it.until("rehearsal", 3)
 
         assert it.now_ns - began_ns >= EVERY_NS
+
+
+def test_one_that_does_not_spin_has_its_first_rehearsals_and_no_others() -> None:
+    with stage(every_ns=0) as it:
+        it.until("rehearsal", FIRST)
+        it.passes(200)
+
+        assert [name for name, _ in it.hops].count("rehearsal") == FIRST
 
 
 def test_nothing_is_rehearsed_while_the_run_does_not_trade() -> None:
