@@ -50,6 +50,9 @@ LARGEST_PART: Final = 4
 """A payload that fills no more than a quarter of a segment (16 MiB) goes into an ordinary one: at
 most a quarter is lost at a rotation. A larger one gets a segment of its own size."""
 
+SCRATCH_BYTES: Final = 1024 * 1024
+"""The journal of rehearsals, written over and over."""
+
 KEEP_SEGMENTS: Final = 256
 """16 GiB, about a day at 200 kB/s. The oldest are deleted beyond it, so a disk never fills."""
 
@@ -237,6 +240,7 @@ class JournalFile:
         "_map",
         "_numbers",
         "_retired",
+        "_scratch",
         "_searched",
         "_segment",
         "_size",
@@ -271,6 +275,8 @@ class JournalFile:
             raise JournalFailed(f"{self._folder} cannot be used: {error.strerror}") from error
         self._header = header
         self._disk = disk
+        self._scratch = False
+        """Whether it is in memory, and begins anew where another ends."""
         self._keep = keep_segments
         self._largest = segment_bytes // LARGEST_PART
         self._size = self._limit = segment_bytes
@@ -339,6 +345,9 @@ class JournalFile:
         self._at = (end + 7) & -8
 
     def _rotate(self, time_ns: int, payload_bytes: int) -> None:
+        if self._scratch:
+            self._at = 0
+            return
         if self._child is not None:
             self._child()
         if payload_bytes > self._largest and not self._ended:
@@ -488,6 +497,18 @@ class JournalFile:
 
 
 # -- reading ---------------------------------------------------------------------------------
+
+
+def scratch() -> JournalFile:
+    """Return a journal in memory that nobody reads: it is appended to as any other is."""
+    journal = JournalFile.__new__(JournalFile)
+    journal._scratch = True
+    journal._child = None
+    journal._map = mmap.mmap(-1, SCRATCH_BYTES)
+    journal._words = memoryview(journal._map).cast("Q")
+    journal._at = journal.segment = 0
+    journal._limit = SCRATCH_BYTES
+    return journal
 
 
 def _folder_of(path: Path) -> Path:

@@ -11,7 +11,6 @@ waits for one step at most: ``rehearsal_met`` says how long. How long each whole
 
 from __future__ import annotations
 
-import mmap
 import socket
 import ssl
 from collections.abc import Callable, Generator, Sequence
@@ -21,7 +20,7 @@ from typing import Final, Self
 from core.engine.engine import Engine
 from core.engine.understudy import Understudy
 from core.io.clock import NowNs
-from core.io.journal_file import JournalFile
+from core.io.journal_file import scratch
 from core.io.loop import HotLoop, Record
 from core.io.tls import OURSELVES, TlsClient, to_ourselves
 from core.io.transport import READ_BYTES, TcpTransport, TlsTransport, Transport
@@ -49,30 +48,8 @@ NEVER_NS: Final = 1 << 62
 TRY_AGAIN_NS: Final = NS_PER_S
 """Between two looks whether the run trades yet."""
 
-SCRATCH_BYTES: Final = 1024 * 1024
-"""The journal of rehearsals, written over and over: as large as what a run's own keeps at hand."""
-
 Samples = Callable[[], Sequence[bytes]]
 """Returns what was read last on each connection of the run."""
-
-
-class Scratch(JournalFile):
-    """A journal in memory that nobody reads, appended to as a run's own is."""
-
-    def __init__(self) -> None:
-        self._map = mmap.mmap(-1, SCRATCH_BYTES)
-        self._words = memoryview(self._map).cast("Q")
-        self._at = 0
-        self._limit = SCRATCH_BYTES
-        self._child = None
-        self.segment = 0
-
-    def _rotate(self, time_ns: int, payload_bytes: int) -> None:
-        self._at = 0
-
-    def close(self) -> None:
-        self._words.release()
-        self._map.close()
 
 
 class _Far:
@@ -151,7 +128,7 @@ class Rehearsal:
         """How many are still to be made where they end, 0 where they do not."""
         self._record = record
         self._log = log
-        self._scratch = Scratch()
+        self._scratch = scratch()
         self._understudy = understudy_of(self._scratch)
         self._near, self._far = _connection(pair, loop, tls=tls, kernel_stamps=kernel_stamps)
         self._prepared = False
@@ -297,7 +274,6 @@ class Rehearsal:
     ) -> None:
         self._near.close("the rehearsals are over")
         self._far.close()
-        self._scratch.close()
 
 
 def _connection(

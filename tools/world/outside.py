@@ -302,6 +302,7 @@ class Outside:
                 segment_bytes=self._segment_bytes,
                 keys=self.setting.keys,
                 watcher=self,
+                rehearses=self.variety.rehearses,
             )
         except (JournalFailed, BadParameter) as error:
             self.log_lines.append(f"-- no start: {type(error).__name__}")
@@ -524,6 +525,9 @@ class Outside:
         self.auditor.line.on_cut(link, private=line == TRADE, in_use=in_use)
         if line == TRADE and in_use:
             self.auditor.on_down()
+
+    def on_rehearsed(self) -> None:
+        self.auditor.seen.note_seen("rehearsed")
 
     def on_stop(self, why: str) -> None:
         self.log_lines.append(f"-- stop: {why}")

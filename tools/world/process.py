@@ -76,6 +76,9 @@ class Watcher(Protocol):
         ...
 
     def on_log(self, text: str) -> None: ...
+    def on_rehearsed(self) -> None:
+        """The loop has made one rehearsal."""
+        ...
 
 
 class Ticking:
@@ -182,6 +185,11 @@ class Watched(Runtime):
             self.watcher.on_shut(headers)
         super().on_dial_refused(status, headers, body)
 
+    def _record_hop(self, name: str, ns: int) -> None:
+        if name == "rehearsal":
+            self.watcher.on_rehearsed()
+        super()._record_hop(name, ns)
+
     def stop(self, why: str) -> None:
         self.watcher.on_stop(why)
         super().stop(why)
@@ -214,6 +222,7 @@ class Process:
         segment_bytes: int,
         keys: Credentials,
         watcher: Watcher,
+        rehearses: bool,
     ) -> None:
         self.folder = folder
         self._network = network
@@ -234,6 +243,7 @@ class Process:
                 segment_bytes,
                 keys,
                 watcher,
+                rehearses=rehearses,
             )
         except BaseException:
             self._lock.__exit__(None, None, None)
@@ -251,6 +261,8 @@ class Process:
         segment_bytes: int,
         keys: Credentials,
         watcher: Watcher,
+        *,
+        rehearses: bool,
     ) -> None:
         folder = self.folder
         restored = last_boot(folder)
@@ -278,7 +290,7 @@ class Process:
                 ca_file=ca_file,
                 spin=network.spins,
                 warm_ns=WARM_NS if network.spins else 0,
-                rehearses=True,
+                rehearses=rehearses,
                 kernel_stamps=False,
                 seed=seed,
                 leave_timeout_s=config.run.leave_timeout_s,

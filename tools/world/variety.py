@@ -60,6 +60,8 @@ class Variety(NamedTuple):
     """Each boot has a configuration of its own."""
     turn_ns: int = 0
     """How long each callback takes in the tank."""
+    rehearses: bool = False
+    """The path is rehearsed between two steps of the tank."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -99,6 +101,7 @@ _IS_SET: Final[dict[str, Callable[[Variety], bool]]] = {
     "clock_off": lambda v: v.skew_ns != 0,
     "reconfigured": lambda v: v.reconfigured,
     "turns_take_time": lambda v: v.turn_ns != 0,
+    "rehearses": lambda v: v.rehearses,
 }
 
 NAMES: Final = tuple(_IS_SET)
@@ -135,4 +138,5 @@ def drawn(draw: Generators, start_ns: int, dialect: Dialect) -> Variety:
         turn_ns=draw.of_setting("turn_ns").choice((1, 3)) * NS_PER_MS
         if is_so("turns_take_time", 0.08)
         else 0,
+        rehearses=is_so("rehearses", 0.25),
     )

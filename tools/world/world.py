@@ -24,6 +24,7 @@ from tools.app import House
 from tools.world.anywhere import Answer, Tampering, kind_of
 from tools.world.auditor import AuditedJournal
 from tools.world.dialect import MARKET, TRADE, Dialect
+from tools.world.rehearsing import Rehearsals
 from tools.world.setting import Setting, reduced
 from tools.world.strikes import Fault, Strikes
 from tools.world.tank import Delivery, Link, Message, Tank, configuration, server_frame
@@ -139,6 +140,11 @@ class World(Tank):
         self.strikes.watch()
         self.auditor.called = self._on_called
         self.at(MIDNIGHT_NS, lambda: self.auditor.seen.note_seen("midnight"))
+        if self.variety.rehearses:
+            Rehearsals(self)
+
+    def rehearsed(self) -> None:
+        self.auditor.seen.note_seen("rehearsed")
 
     def _on_called(self) -> None:
         """The strategy takes its time over each callback, where this world has it so."""

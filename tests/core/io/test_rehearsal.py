@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from core.engine.understudy import Understudy
+from core.io.journal_file import SCRATCH_BYTES, scratch
 from core.io.kernel import pair
 from core.io.loop import HotLoop
 from core.io.rehearsal import (
@@ -18,7 +19,6 @@ from core.io.rehearsal import (
     SAMPLE_NS,
     TRY_AGAIN_NS,
     Rehearsal,
-    Scratch,
 )
 from core.state.journal import Journal, Kind
 from tests.core.engine.fingerprint import fingerprint
@@ -193,10 +193,10 @@ def test_one_that_cannot_be_prepared_says_why_and_costs_nothing_more() -> None:
 
 
 def test_a_scratch_journal_begins_anew_when_it_is_full() -> None:
-    scratch = Scratch()
+    journal = scratch()
     for _ in range(5_000):
-        scratch.append(Kind.BYTES, 0, 1, b"x" * 1_000)
-    scratch.close()
+        journal.append(Kind.BYTES, 0, 1, b"x" * 1_000)
+        assert journal._at <= SCRATCH_BYTES
 
 
 def test_an_end_of_its_connection_ends_the_rehearsals_alone() -> None:

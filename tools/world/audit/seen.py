@@ -73,4 +73,5 @@ _MATTERS: Final[dict[str, Callable[[Counter[str]], bool]]] = {
     "midnight": lambda seen: bool(seen["midnight"]),
     "clock_off": _traded,
     "turns_take_time": lambda seen: bool(seen["late"]),
+    "rehearses": lambda seen: bool(seen["rehearsed"]),
 }

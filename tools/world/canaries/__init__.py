@@ -21,6 +21,7 @@ from tools.world.canaries import (
     kraken,
     market,
     orders,
+    rehearsals,
     risk,
     strategy,
 )
@@ -34,6 +35,7 @@ BY_THEME: Final = (
     budgets.CANARIES,
     boots.CANARIES,
     connections.CANARIES,
+    rehearsals.CANARIES,
     kraken.CANARIES,
 )
 
