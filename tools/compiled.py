@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -73,12 +74,16 @@ setup(ext_modules=mypycify(["--config-file", "mypyc.ini", *{modules}]))
 
 WHEEL: Final = "from setuptools import build_meta; print(build_meta.build_wheel({folder!r}))"
 
+INSTALL: Final = "make .venv/dev.stamp installs it, and a C compiler is needed beside it"
+
 DEMO_S: Final = 5
 """Length of the runs that are recorded by one build and replayed by the other."""
 
 
 def build(folder: Path = FOLDER) -> None:
-    """Make the copy anew. Raises ``Misuse`` where mypyc cannot compile it."""
+    """Make the copy anew. Raises ``Misuse`` where mypyc cannot compile it; then there is none."""
+    if find_spec("mypyc") is None:
+        raise Misuse(f"it cannot be compiled: mypyc is missing; {INSTALL}")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for name in COPIED:
@@ -87,7 +92,11 @@ def build(folder: Path = FOLDER) -> None:
         shutil.copy(ROOT / name, folder / name)
     (folder / "mypyc.ini").write_text("[mypy]\nignore_missing_imports = True\n", encoding="utf-8")
     (folder / "setup.py").write_text(SETUP.format(modules=list(MODULES)), encoding="utf-8")
-    _make([sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"], folder)
+    try:
+        _make([sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"], folder)
+    except Misuse:
+        shutil.rmtree(folder)  # a copy that is not compiled would be raced as one that is
+        raise
 
 
 def differs(folder: Path = FOLDER) -> str:

@@ -159,6 +159,11 @@ def check(names: list[str]) -> None:
         if name == COMPILED:
             if not compiled.FOLDER.exists():
                 raise BadParameter(f"--against {name}: not made; python -m tools.compiled")
+            if uncompiled := compiled.pure():
+                raise BadParameter(
+                    f"--against {name}: {uncompiled[0]} and {len(uncompiled) - 1} others there are "
+                    f"not compiled; python -m tools.compiled ({compiled.INSTALL})"
+                )
             if changed := compiled.differs():
                 raise BadParameter(
                     f"--against {name}: {changed} has changed since; python -m tools.compiled"
