@@ -30,7 +30,7 @@ BUILT_IN = MappingProxyType(
 )
 """Where each built-in strategy lives, by its name."""
 
-_HOUSE: Final = strategy.__file__.removesuffix("strategy.py")
+_PACKAGE: Final = strategy.__file__.removesuffix("strategy.py")
 """Where core lies: a strategy's own line is in none of its files."""
 
 
@@ -71,7 +71,7 @@ def foreign(name: str, file: str) -> Iterator[None]:
     """Turn what a strategy's own code raises outside of its callbacks into a ``BadConfig``.
 
     That is where it is imported and made, and where its parameters are checked. An exit is none
-    there: a command that ended with 0 because a module asked for it would have said that all is
+    there: a command that ended with 0 because a module requested it would have said that all is
     well, and a run would have ended because a parameter was set.
     """
     try:
@@ -95,7 +95,7 @@ def _place(error: BaseException) -> str:
         for frame in traceback.extract_tb(error.__traceback__)
         if frame.filename not in ours and not frame.filename.startswith("<frozen importlib")
     ]
-    own = [frame for frame in frames if not frame.filename.startswith(_HOUSE)]
+    own = [frame for frame in frames if not frame.filename.startswith(_PACKAGE)]
     frame = next(iter(own or frames), None)
     return f"{_short(frame.filename)}, line {frame.lineno}" if frame else "no source"
 

@@ -6,7 +6,7 @@ gone or moved included, so that our quotes never chase themselves. Both quotes l
 by up to ``skew_bps``, so that the side which reduces it trades first; the side that would grow it
 beyond ``max_position`` shrinks and then disappears, as does one that the balance does not pay for.
 A quote is left where it stands, and keeps its place in the queue, until it is more than
-``requote_bps`` away from where it should be; while its side pauses after a refusal, it is taken out
+``requote_bps`` away from where it should be; while its side pauses after a refusal, it is cancelled
 then.
 
 All arithmetic is on integers; half ticks where a middle is needed.

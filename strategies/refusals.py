@@ -19,7 +19,8 @@ LONGEST_PAUSE_NS = 10 * NS_PER_S
 """Long enough to cost nothing, short enough that a limit which is free again is used again."""
 
 _SOON = frozenset({RefusalReason.ORDER_RATE, RefusalReason.VENUE_LIMIT, RefusalReason.BACK_OFF})
-"""Refusals of our own that end by themselves within seconds: there is room again, or a pause ends.
+"""Refusals of our own that end by themselves within seconds: there is room again, or a pause
+ends.
 """
 
 LOG_INTERVAL_NS = 60 * NS_PER_S

@@ -154,7 +154,7 @@ LOOK_ON = ("core/engine/replay.py", "core/engine/status.py", "core/engine/unders
 PORTS = {
     "stamp": "the clock of the hops, whose times lead to words alone",
     "log": "lines for people",
-    "stop": "the way to have the run left: ``Door.stop``",
+    "stop": "the way to have the run left: ``Port.stop``",
     "feed_of placed symbol_of remedy": "answers of the venue: ``Adapter``",
     "limits_of parameters_with": "answers of the configuration",
     "callback": "one of the strategy's, called from ``core.engine.callbacks`` alone",
@@ -211,9 +211,13 @@ LAWS: list[tuple[Law, str, str]] = [
     (leads_back_only, "core/state/orders.py", "older.replaces = newer"),
     (leads_back_only, "core/engine/desk.py", "older.replaces, size = newer, 1"),
     (catches_by_name, "tools/check.py", "try: f()\nexcept (KeyError, Exception): pass"),
-    (leaves_consequences, "core/engine/engine.py", "Proof(settle=lambda one: f(one))"),
-    (leaves_consequences, "core/engine/proof.py", "def f(settle: Callable[[int], None]): pass"),
-    (leaves_consequences, "core/engine/proof.py", "def f(*, on: Callable[[], int] | None): pass"),
+    (leaves_consequences, "core/engine/engine.py", "Resolution(apply=lambda one: f(one))"),
+    (leaves_consequences, "core/engine/resolution.py", "def f(apply: Callable[[int], None]): pass"),
+    (
+        leaves_consequences,
+        "core/engine/resolution.py",
+        "def f(*, on: Callable[[], int] | None): pass",
+    ),
     (leaves_consequences, "core/engine/gate.py", "def f():\n    def g(): pass"),
 ]
 

@@ -1,4 +1,4 @@
-"""The wiring of the house: from a checked configuration to an engine.
+"""The wiring of the application: from a checked configuration to an engine.
 
 This is the one module that names venues and strategies. It opens nothing and reads nothing: what
 it makes is the same for a live run and for a replay of it.
@@ -17,7 +17,7 @@ from msgspec import Struct
 import strategies
 import venues
 from core.engine.engine import Engine, Setup
-from core.engine.outbound import Door
+from core.engine.outbound import Port
 from core.model.config import AccountUse, Config, checked, parameters, tells, urls_of
 from core.model.errors import BadConfig
 from core.model.instrument import Instrument
@@ -39,7 +39,7 @@ SCOPE_DIGITS = 6
 _NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
 
 
-class House(Struct, frozen=True, kw_only=True):
+class Application(Struct, frozen=True, kw_only=True):
     """A run, wired up to where the outside begins."""
 
     config: Config
@@ -49,7 +49,7 @@ class House(Struct, frozen=True, kw_only=True):
     strategy: Strategy[Any]
     setup: Setup
 
-    def engine(self, door: Door, stamp: Callable[[], int], journal: Journal, hops: Hops) -> Engine:
+    def engine(self, port: Port, stamp: Callable[[], int], journal: Journal, hops: Hops) -> Engine:
         """Return the engine of this run."""
         return Engine(
             setup=self.setup,
@@ -59,7 +59,7 @@ class House(Struct, frozen=True, kw_only=True):
             parameters_with=self.parameters_with,
             journal=journal,
             hops=hops,
-            door=door,
+            port=port,
             stamp=stamp,
         )
 
@@ -98,7 +98,7 @@ class House(Struct, frozen=True, kw_only=True):
         )
 
 
-def house(
+def wire(
     config: Config,
     name: str,
     *,
@@ -107,7 +107,7 @@ def house(
     seed: int,
     key: KeyKind,
     flattens: bool = False,
-) -> House:
+) -> Application:
     """Wire a run up. ``name`` is the configuration's, for messages.
 
     One that ``flattens`` is the configuration's in all but its strategy, which does nothing.
@@ -148,7 +148,7 @@ def house(
         shared=config.account is AccountUse.SHARED,
         private=key is not KeyKind.NONE,
     )
-    return House(
+    return Application(
         config=config,
         venue=venue,
         subscription=subscription,

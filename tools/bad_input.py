@@ -179,7 +179,7 @@ def ticker(**changes: str) -> bytes:
 
 def decoded(payload: bytes) -> str:
     """Return what the venue's decoder says about a message."""
-    adapter = Tank(rate=0.0).run(1.0).house.adapter
+    adapter = Tank(rate=0.0).run(1.0).application.adapter
     events: list[Event] = []
     try:
         adapter.decode(0, payload, events)

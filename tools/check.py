@@ -1,10 +1,10 @@
 """``hotloop check``: everything that can be verified without an order, one line each.
 
-Here lives what is asked and what to do about each answer. The questions go out over the same rooms
-that a run uses (``core.io.rest``, ``core.io.connection``), so that what is ok here is ok there. The
-strategy is started and shown the market (``tools.trial``); what it would place, the venue is asked
-to judge. Neither an order nor a logon nor a subscription is ever sent. What is wrong gives the exit
-code that a run would end with.
+Here lives what is asked and what to do about each answer. The questions go out over the same
+modules that a run uses (``core.io.rest``, ``core.io.dialling``), so that what is ok here is ok
+there. The strategy is started and shown the market (``tools.trial``); what it would place, the
+venue is asked to judge. Neither an order nor a logon nor a subscription is ever sent. What is wrong
+gives the exit code that a run would end with.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ import trio
 
 from core.engine.dead_man import is_used
 from core.io.clock import EngineClock, NowNs
-from core.io.connection import DIAL_S, keep
+from core.io.dialling import DIAL_S, keep
 from core.io.last_boot import last_header
 from core.io.loop import HotLoop
-from core.io.process import settle
+from core.io.process import configure
 from core.io.rest import Carrier, RestClient
 from core.io.run_folder import Owner, RunFolder
 from core.io.tls import distrust, trust
@@ -58,12 +58,12 @@ from core.model.units import NS_PER_MS, NS_PER_S, NS_PER_US
 from core.model.venue import (
     PLAIN,
     Clock,
+    Connection,
     Credentials,
     DeadMan,
     DeadManKind,
     HttpRequest,
     KeyFields,
-    Line,
     Scope,
     Signer,
     Stream,
@@ -71,7 +71,7 @@ from core.model.venue import (
 from core.model.views import RefusalReason
 from core.state.orders import Order
 from tools import app
-from tools.app import House
+from tools.app import Application
 from tools.cli import Exit, worst
 from tools.files import (
     beside,
@@ -144,7 +144,7 @@ class Subject(NamedTuple):
     """What is being checked, as far as it could be made."""
 
     config: Config
-    house: House
+    application: Application
     signer: Signer | None
     trusted: ssl.SSLContext
 
@@ -157,11 +157,11 @@ def _subject(findings: Findings, path: Path) -> Subject:
     keys = _keys(findings, config, path, venue.key_fields)
     find_strategies_beside(path)
     key = venue.key_kind(keys)
-    house = app.house(config, str(path), scope="", boot=0, seed=0, key=key)
-    findings.ok("strategy", f"{config.strategy.name}: {house.strategy.parameters}")
+    application = app.wire(config, str(path), scope="", boot=0, seed=0, key=key)
+    findings.ok("strategy", f"{config.strategy.name}: {application.strategy.parameters}")
     _check_trading(findings, config, keyed=config.keys is not None)
     if config.keys is not None:
-        _say_dead_man(findings, house.adapter.capabilities.dead_man, house.setup.shared)
+        _say_dead_man(findings, application.adapter.capabilities.dead_man, application.setup.shared)
     account = venue.account(keys)
     owner = owner_of(config, account, app.scope_of(config, account))
     _check_folder(findings, beside(path, config.run.dir), owner)
@@ -174,7 +174,7 @@ def _subject(findings: Findings, path: Path) -> Subject:
             findings.fail("keys", str(error), code=Exit.MISUSE)
     ca_file = config.endpoints.ca_file
     trusted = trust(None if ca_file is None else str(beside(path, ca_file)))
-    return Subject(config, house, signer, trusted)
+    return Subject(config, application, signer, trusted)
 
 
 def _keys(findings: Findings, config: Config, path: Path, wanted: KeyFields) -> Credentials | None:
@@ -212,7 +212,7 @@ def _check_trading(findings: Findings, config: Config, *, keyed: bool) -> None:
             f"no amounts are stated for {', '.join(unlimited)}, so nothing can be placed there",
             f"state {', '.join(AMOUNTS)} under [risk]",
         )
-    if not {Stream.TOP, Stream.DEPTH, Stream.ORDERS} & set(config.streams):
+    if not {Stream.BBO, Stream.DEPTH, Stream.ORDERS} & set(config.streams):
         findings.fail(
             "streams",
             "no book without top or depth, and nothing is placed without a book",
@@ -221,7 +221,7 @@ def _check_trading(findings: Findings, config: Config, *, keyed: bool) -> None:
 
 
 def _say_dead_man(findings: Findings, switch: DeadMan, shared: bool) -> None:
-    """Say what takes orders out where process, guardian and machine are gone."""
+    """Say what cancels orders where process, guardian and machine are gone."""
     window_s = switch.window_ns / NS_PER_S
     if is_used(switch, shared=shared):
         whose = "every order of the account" if switch.scope is Scope.ACCOUNT else "our orders"
@@ -257,7 +257,7 @@ def _check_folder(findings: Findings, path: Path, owner: Owner) -> None:
 def _check_process(findings: Findings, config: Config) -> None:
     """Settle down as a run would; this process ends soon and can as well have it."""
     cpu = config.loop.cpu
-    missing = settle(cpu)
+    missing = configure(cpu)
     if cpu is not None and os.sched_getaffinity(0) != {cpu}:
         findings.fail("process", missing.pop(0))
     else:
@@ -278,19 +278,21 @@ def _warm(config: Config) -> str:
 
 
 async def _ask_venue(findings: Findings, subject: Subject) -> None:
-    house = subject.house
-    urls = {f"endpoints.{house.venue.http}": house.subscription.rest_url}
-    urls |= {f"line {line.name}": line.url for line in house.adapter.lines}
+    application = subject.application
+    urls = {f"endpoints.{application.venue.http}": application.subscription.rest_url}
+    urls |= {
+        f"line {connection.name}": connection.url for connection in application.adapter.connections
+    }
     for name, url in urls.items():
         await _check_certificate(findings, name, url, subject.trusted)
     now_ns = EngineClock().now_ns
     with _loop(now_ns) as loop:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(loop.run)
-            for line in house.adapter.lines:
-                await _check_line(findings, line, loop, subject.trusted)
+            for connection in application.adapter.connections:
+                await _check_connection(findings, connection, loop, subject.trusted)
             nursery.cancel_scope.cancel()
-    async with RestClient(house.subscription.rest_url, subject.trusted) as client:
+    async with RestClient(application.subscription.rest_url, subject.trusted) as client:
         question = Questions(subject, client, now_ns)
         offset_ns = await _check_clock(findings, question)
         if offset_ns is None:
@@ -356,23 +358,25 @@ def _loop(now_ns: NowNs) -> HotLoop:
 
 
 class _Dialled:
-    """Hears the first that becomes of a dial; a ``core.io.connection.Lines``."""
+    """Hears the first that becomes of a dial; a ``core.io.dialling.Listener``."""
 
     def __init__(self) -> None:
         self.told = trio.Event()
         self.failure = ""
         self.distrusted = False
 
-    def on_up(self, line: int, transport: Transport) -> None:
+    def on_up(self, connection: int, transport: Transport) -> None:
         self.told.set()
 
-    def on_bytes(self, line: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int) -> None:
+    def on_bytes(
+        self, connection: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int
+    ) -> None:
         """Whatever the venue says first is of no interest."""
 
-    def on_down(self, line: int, reason: str) -> None:
+    def on_down(self, connection: int, reason: str) -> None:
         """It was up: that is all that is asked."""
 
-    def on_dial_failed(self, line: int, reason: str, retry_ns: int) -> None:
+    def on_dial_failed(self, connection: int, reason: str, retry_ns: int) -> None:
         self.failure = reason
         self.told.set()
 
@@ -380,15 +384,21 @@ class _Dialled:
         """The failure that follows says it."""
 
 
-async def _check_line(
-    findings: Findings, line: Line, loop: HotLoop, trusted: ssl.SSLContext
+async def _check_connection(
+    findings: Findings, connection: Connection, loop: HotLoop, trusted: ssl.SSLContext
 ) -> None:
     dialled = _Dialled()
 
     async def dial() -> None:
         try:
             await keep(
-                0, line, dialled, loop=loop, trusted=trusted, random=Random(0), kernel_stamps=False
+                0,
+                connection,
+                dialled,
+                loop=loop,
+                trusted=trusted,
+                random=Random(0),
+                kernel_stamps=False,
             )
         except Untrusted as error:
             dialled.failure = str(error)
@@ -399,13 +409,13 @@ async def _check_line(
         nursery.start_soon(dial)
         await dialled.told.wait()  # a dial has a deadline of its own
         nursery.cancel_scope.cancel()
-    what = f"line {line.name}"
+    what = f"line {connection.name}"
     if dialled.failure:
-        text = f"{line.url}: {dialled.failure}"
+        text = f"{connection.url}: {dialled.failure}"
         code = Exit.FAILED if dialled.distrusted else Exit.REMOTE
         findings.fail(what, text, "check the address and the network", code=code)
     else:
-        findings.ok(what, f"{line.url}: the session opens")
+        findings.ok(what, f"{connection.url}: the session opens")
 
 
 class Questions:
@@ -414,18 +424,18 @@ class Questions:
     def __init__(self, subject: Subject, client: RestClient, now_ns: NowNs) -> None:
         self.now_ns = now_ns
         self._carrier = Carrier(client, subject.signer, now_ns)
-        self._adapter = subject.house.adapter
+        self._adapter = subject.application.adapter
         self.can = self._adapter.capabilities
-        self.place = f"endpoints.{subject.house.venue.http}"
+        self.place = f"endpoints.{subject.application.venue.http}"
         """What a configuration calls where it asks."""
         self._ids = count(1)
 
     async def ask(self, command: Command, kind: type[T], offset_ns: int = 0) -> T:
-        """Return the fact of a kind that a command is answered with. Raises ``RemoteFault``."""
+        """Return the event of a kind that a command is answered with. Raises ``RemoteFault``."""
         reply, status = await self._reply(command, offset_ns)
-        for fact in reply.facts:
-            if isinstance(fact, kind):
-                return fact
+        for event in reply.events:
+            if isinstance(event, kind):
+                return event
         raise _refusal(reply, status)
 
     async def test(self, order: Order, offset_ns: int) -> None:
@@ -529,7 +539,7 @@ def _trouble(instrument: Instrument, subject: Subject) -> str:
     """Return what would keep orders of this run from being placed, and what to do; "" for none."""
     if instrument.trading in (Trading.CANCEL_ONLY, Trading.HALTED):
         return f"trading is {instrument.trading}: wait, or take it out of symbols"
-    limits = subject.house.limits(instrument)
+    limits = subject.application.limits(instrument)
     if subject.config.risk_of(instrument.symbol).trades:
         smallest = instrument.lot.text(max(instrument.min_lots, 1))
         for key, lots in (
@@ -585,7 +595,7 @@ def _try_start(
     findings: Findings, question: Questions, subject: Subject, report: InstrumentsReport
 ) -> Trial | None:
     """Start the strategy on the venue's instruments; ``None`` where it raises."""
-    trial = Trial(subject.house, report, question.now_ns())
+    trial = Trial(subject.application, report, question.now_ns())
     if trial.broken:
         findings.fail("on_start", trial.broken)
         print(trial.traceback, end="", flush=True)

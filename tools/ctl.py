@@ -1,4 +1,4 @@
-"""``hotloop ctl``: a word to a running house, by the control socket in its run folder.
+"""``hotloop ctl``: a word to a running application, by the control socket in its run folder.
 
 Here a verb is sent and the reply shown, as tables or as the raw line. What a verb does is decided
 where it arrives, in ``core.io.control`` and the engine.

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from core.model.events import VenueStatus
+from core.model.events import OrdStatus
 from core.model.views import OrderState
-from core.state.orders import PRECEDENCE, PROOF, STATES, Evidence
+from core.state.orders import EVIDENCE, PRECEDENCE, STATES, Evidence
 from core.state.session import TABLE, Phase, Step
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -22,15 +22,15 @@ ORDERS = """\
 Drawn from `core/state/orders.py` by `python -m tools.draw`; a test keeps this page equal to the
 code.
 
-An order's state is not moved from one to the next. Every fact adds evidence, evidence is never
+An order's state is not moved from one to the next. Every event adds evidence, evidence is never
 taken away, and the state is read from the whole set of it. So any order and any number of the same
-facts end the same, and there is no empty cell: whatever comes, in whatever order, has its place.
+events end the same, and there is no empty cell: whatever comes, in whatever order, has its place.
 
-## What each fact proves
+## What each event proves
 
-{facts}
+{events}
 
-The set of facts is closed: a word of the venue that is not here is never booked, and halts its
+The set of events is closed: a word of the venue that is not here is never booked, and halts its
 instrument.
 
 ## How evidence reads
@@ -71,12 +71,12 @@ run that finds this out ends with 4, whatever the lists say.
 """
 
 SESSIONS = """\
-# The phases of a line
+# The phases of a connection
 
 Drawn from `core/state/session.py` by `python -m tools.draw`; a test keeps this page equal to the
 code.
 
-A line is one connection to the venue. Rows: where it stands. Columns: what happens. An empty cell
+A connection is one session with the venue. Rows: its phase. Columns: what happens. An empty cell
 cannot happen; that it did is an error of ours, and ends the run.
 
 {table}
@@ -90,7 +90,7 @@ cannot happen; that it did is an error of ours, and ends the run.
 def order_states() -> str:
     """Return the page of an order's states."""
     return ORDERS.format(
-        facts=table(["fact", "evidence"], facts()),
+        events=table(["event", "evidence"], events()),
         precedence=table(["evidence", "state"], [[word(b), str(s)] for b, s in precedence()]),
         moves=table(["", *map(word, Evidence)], moves()),
         diagram=diagram(order_moves(), str(OrderState.PENDING)),
@@ -115,9 +115,9 @@ PAGES: dict[str, Callable[[], str]] = {
 # -- what the fold says ----------------------------------------------------------------------
 
 
-def facts() -> Iterable[Sequence[str]]:
-    for status in VenueStatus:
-        yield f"the venue says `{status}`", words(PROOF[status])
+def events() -> Iterable[Sequence[str]]:
+    for status in OrdStatus:
+        yield f"the venue says `{status}`", words(EVIDENCE[status])
     yield "a fill, by whatever channel", words(Evidence.ACCEPTED)
     yield "filled size reaches the order's size", words(Evidence.FILLED)
     yield "a refusal, or proof that it can no longer be accepted", words(Evidence.REFUSED)
@@ -159,7 +159,7 @@ def words(evidence: Evidence) -> str:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(connection) + " |" for connection in lines)
 
 
 def diagram(edges: Iterable[tuple[str, str, str]], first: str) -> str:

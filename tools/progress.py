@@ -17,7 +17,7 @@ from tools.terminal import why_unread, width
 
 
 class Progress:
-    """Shows a run's time, ticks, books, orders, fills, position, profit and tick_to_trade.
+    """Shows a run's time, ticks, books, orders, fills, position, PnL and tick_to_trade.
 
     While the venue is not reached, or something is halted, it says why: once for as long as it is
     so.
@@ -111,12 +111,12 @@ class Progress:
         parts = []
         for row in engine.table:
             lots = engine.positions[row.index].lots
-            units = engine.executions.profit(row.index)
-            profit = "?" if units is None else _rounded(row.contract.money(units))
+            units = engine.executions.pnl(row.index)
+            pnl = "?" if units is None else _rounded(row.contract.money(units))
             sign = "-" if lots < 0 else "+"
             position = f"{sign}{row.lot.text(abs(lots))}"
             halted = " halted" if row.symbol in self._halted else ""
-            parts.append(f"{row.symbol}{halted} {position} profit {profit} {row.settle}")
+            parts.append(f"{row.symbol}{halted} {position} profit {pnl} {row.settle}")
         return "  ".join(parts)
 
 

@@ -1,7 +1,7 @@
 """A recorded run, as the commands that replay it take it: its journal, its configuration.
 
-Here a path becomes boots, each with the house that it ran in, and what stands in the way is said
-with what to do about it. What is done with the records is for the commands.
+Here a path becomes boots, each with the application that it ran in, and what stands in the way is
+said with what to do about it. What is done with the records is for the commands.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from core.model.config import Config, digest
 from core.model.errors import BadConfig, BadParameter
 from core.state.journal import Header, Record
 from tools import app
-from tools.app import House
+from tools.app import Application
 from tools.files import find_strategies_beside, read_config
 from tools.sources import source_digest
 
@@ -85,9 +85,9 @@ class Recording:
             )
         return found
 
-    def house(self, header: Header, config: Config) -> House:
-        """Wire the house of a boot again. Raises ``BadConfig``."""
-        return app.house(
+    def wire(self, header: Header, config: Config) -> Application:
+        """Wire the application of a boot again. Raises ``BadConfig``."""
+        return app.wire(
             config,
             str(self.config_path),
             scope=header.run_id,
@@ -97,9 +97,9 @@ class Recording:
             flattens=header.strategy == app.FLATTEN,
         )
 
-    def changed(self, header: Header, house: House) -> bool:
+    def changed(self, header: Header, application: Application) -> bool:
         """Whether the strategy's source is another than a boot ran with, as far as is known."""
-        now = source_digest(type(house.strategy))
+        now = source_digest(type(application.strategy))
         return bool(header.strategy_digest and now) and now != header.strategy_digest
 
     @property

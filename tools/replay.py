@@ -67,15 +67,15 @@ def _compare(recording: Recording, *, as_json: bool) -> int:
     changed: list[int] = []
     with progress_bar(recording) as show:
         for header, records in recording.boots():
-            house = recording.house(header, recording.config_of(header))
+            application = recording.wire(header, recording.config_of(header))
             boot_began_s = time.perf_counter()
-            tally = replay(records, house.engine, show)
+            tally = replay(records, application.engine, show)
             seconds = time.perf_counter() - boot_began_s
             total.inputs += tally.inputs
             total.outputs += tally.outputs
             total.events += tally.events
             lines += _told(header, tally, seconds)
-            if recording.changed(header, house):
+            if recording.changed(header, application):
                 changed.append(header.boot)
                 lines.append(
                     f"boot {header.boot}: the source of {header.strategy} has changed since it was "
@@ -158,7 +158,7 @@ def _line(record: Record | None) -> str:
         return "nothing"
     text = _text(record)
     dots = "..." if len(text) > SHOWN else ""
-    return f"{name(record)} line {record.line}: {text[:SHOWN]}{dots}"
+    return f"{name(record)} line {record.connection}: {text[:SHOWN]}{dots}"
 
 
 def _text(record: Record) -> str:
@@ -193,7 +193,7 @@ def _record(record: Record | None) -> dict[str, Any] | None:
         return None
     return {
         "kind": name(record),
-        "line": record.line,
+        "line": record.connection,
         "time_ns": record.time_ns,
         "segment": record.segment,
         "offset": record.offset,

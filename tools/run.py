@@ -1,6 +1,6 @@
 """``hotloop run``: trade one strategy on one venue, as a configuration says.
 
-Here the files of a run are opened and the house is started; what is alive in it belongs to
+Here the files of a run are opened and the application is started; what is alive in it belongs to
 ``core.io.runtime``. ``trade`` is shared with ``hotloop demo``.
 """
 
@@ -32,7 +32,7 @@ from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile, next_boot, segments
 from core.io.last_boot import last_boot, last_header
 from core.io.one_process import OneProcess
-from core.io.process import check_descriptors, settle
+from core.io.process import check_descriptors, configure
 from core.io.run_folder import RunFolder
 from core.io.run_log import RunLog
 from core.io.runtime import Beside, Ending, EngineOf, Plan, Runtime
@@ -81,9 +81,9 @@ def run(args: argparse.Namespace) -> int:
     return close(ending, keyless=keys is None)
 
 
-def engine_of_house(house: app.House) -> EngineOf:
+def engine_of_application(application: app.Application) -> EngineOf:
     """Return what makes the engine of a run."""
-    return house.engine
+    return application.engine
 
 
 def trade(
@@ -92,13 +92,13 @@ def trade(
     keys: Credentials | None,
     *,
     seconds: float | None,
-    engine_of: Callable[[app.House], EngineOf] = engine_of_house,
+    engine_of: Callable[[app.Application], EngineOf] = engine_of_application,
     instead: Callable[[Runtime], Beside] | None = None,
     state: Path | None = None,
 ) -> Ending:
     """Run a checked configuration, ``path`` being where it was read, to its end.
 
-    ``engine_of`` is for measuring: it makes the engine of a house otherwise than a run does.
+    ``engine_of`` is for measuring: it makes the engine of an application otherwise than a run does.
     ``instead`` makes a task that steers the run in the place of the strategy, which does nothing.
     ``state`` is where the day's losses of the account are kept, the user's own state folder if it
     is not said.
@@ -128,7 +128,7 @@ def trade(
         if losses.unknown:
             print(f"hotloop: {losses.unknown}", file=sys.stderr)
         try:
-            runtime, house = _runtime(
+            runtime, application = _runtime(
                 config, path, keys, folder, scope, engine_of, losses, flattens=flattens
             )
         except JournalFailed as error:  # before anything is sent: no restart can help
@@ -136,13 +136,13 @@ def trade(
         process.in_child(runtime.forked)
         process.last_words = runtime.last_words
         show = Progress(runtime)
-        guarded = _guarded(runtime, house, path, keys, folder) if keys else None
-        control = _control(runtime, house, folder, guarded)
+        guarded = _guarded(runtime, application, path, keys, folder) if keys else None
+        control = _control(runtime, application, folder, guarded)
         beside_it: list[Beside] = [guarded.keep, control.serve] if guarded else [control.serve]
         if instead is not None:
             beside_it.append(instead(runtime))
         if day is not None:
-            beside_it.append(day.keeper(runtime.engine.profits.own, runtime.log))
+            beside_it.append(day.keeper(runtime.engine.pnl.own, runtime.log))
             with suppress(OSError):  # opening it has told that it cannot be written
                 day.begin(own)
         hung = partial(_say_hung, runtime, stacks)
@@ -156,7 +156,7 @@ def trade(
 
 def _keep_day(day: DayFile, runtime: Runtime, ending: Ending) -> None:
     """Note what was made here for runs in other folders, and forget what is long over."""
-    own = runtime.engine.profits.own()
+    own = runtime.engine.pnl.own()
     try:
         if own.day:
             day.write(own)
@@ -175,7 +175,7 @@ def _say_hung(runtime: Runtime, stacks: Stacks, told: str) -> None:
 
 
 def _guarded(
-    runtime: Runtime, house: app.House, path: Path, keys: Credentials, folder: RunFolder
+    runtime: Runtime, application: app.Application, path: Path, keys: Credentials, folder: RunFolder
 ) -> Guarded:
     """Return what keeps a guardian with these keys; it runs the very code that we run."""
     return Guarded(
@@ -184,13 +184,13 @@ def _guarded(
         Charge(
             pid=os.getpid(),
             folder=str(folder.path.resolve()),
-            scope=house.setup.scope,
-            lock=app.lock_of(house.config, house.setup.scope),
-            venue=house.config.venue,
-            subscription=house.subscription,
-            ca_file=_ca_file(house.config, path),
+            scope=application.setup.scope,
+            lock=app.lock_of(application.config, application.setup.scope),
+            venue=application.config.venue,
+            subscription=application.subscription,
+            ca_file=_ca_file(application.config, path),
             stacks=str(folder.stacks.resolve()),
-            hang_timeout_s=house.config.run.hang_timeout_s,
+            hang_timeout_s=application.config.run.hang_timeout_s,
             keys=keys,
             carried=runtime.carried,
         ),
@@ -200,15 +200,15 @@ def _guarded(
 
 
 def _control(
-    runtime: Runtime, house: app.House, folder: RunFolder, guarded: Guarded | None
+    runtime: Runtime, application: app.Application, folder: RunFolder, guarded: Guarded | None
 ) -> Control:
     def check(key: str, value: str) -> None:
-        house.parameters_with(house.strategy.parameters, key, value)
+        application.parameters_with(application.strategy.parameters, key, value)
 
     def about() -> dict[str, Any]:
         return {
             "pid": os.getpid(),
-            "boot": house.setup.boot,
+            "boot": application.setup.boot,
             "run_folder": str(folder.path.resolve()),
             "guardian": str(guarded.state) if guarded else "none: nothing can be placed",
         }
@@ -222,11 +222,11 @@ def _runtime(
     keys: Credentials | None,
     folder: RunFolder,
     scope: str,
-    engine_of: Callable[[app.House], EngineOf],
+    engine_of: Callable[[app.Application], EngineOf],
     losses: Losses,
     *,
     flattens: bool,
-) -> tuple[Runtime, app.House]:
+) -> tuple[Runtime, app.Application]:
     with ExitStack() as unless_built:
         log = RunLog(folder.log)
         unless_built.callback(log.close)
@@ -241,14 +241,14 @@ def _built(
     keys: Credentials | None,
     folder: RunFolder,
     scope: str,
-    engine_of: Callable[[app.House], EngineOf],
+    engine_of: Callable[[app.Application], EngineOf],
     losses: Losses,
     log: RunLog,
     *,
     flattens: bool,
-) -> tuple[Runtime, app.House]:
+) -> tuple[Runtime, app.Application]:
     clock = EngineClock()
-    for line in settle(config.loop.cpu):
+    for line in configure(config.loop.cpu):
         log.write(clock.now_ns(), line)
         print(f"hotloop: {line}", file=sys.stderr)
     restored = last_boot(folder.path)
@@ -263,7 +263,7 @@ def _built(
     folder.keep_config(path.read_text(encoding="utf-8"), boot)
     seed = secrets.randbits(63)
     key = app.venue_of(config, str(path)).key_kind(keys)
-    house = app.house(
+    application = app.wire(
         config, str(path), scope=scope, boot=boot, seed=seed, key=key, flattens=flattens
     )
     header = Header(
@@ -272,15 +272,15 @@ def _built(
         config_digest=digest(config),
         seeds={"run": seed},
         venue=config.venue,
-        strategy=house.setup.strategy,
+        strategy=application.setup.strategy,
         start_ns=clock.now_ns(),
         key=key,
-        strategy_digest=source_digest(type(house.strategy)),
+        strategy_digest=source_digest(type(application.strategy)),
     )
     runtime = Runtime(
         Plan(
-            lines=house.adapter.lines,
-            rest_url=house.subscription.rest_url,
+            connections=application.adapter.connections,
+            rest_url=application.subscription.rest_url,
             ca_file=_ca_file(config, path),
             spin=config.loop.spins,
             warm_ns=config.loop.warm_ns,
@@ -291,9 +291,9 @@ def _built(
             hang_timeout_s=config.run.hang_timeout_s,
             start_timeout_s=config.run.start_timeout_s,
         ),
-        engine_of(house),
+        engine_of(application),
         clock=clock,
-        signer=house.venue.signer(keys) if keys else None,
+        signer=application.venue.signer(keys) if keys else None,
         restored=restored,
         losses=losses,
         journal=JournalFile(
@@ -304,11 +304,11 @@ def _built(
         ),
         hop_log=HlogFile(folder.hop_log, clock.now_ns()),
         log=log,
-        understudy_of=partial(_understudy, config, path, keys, house.setup, key, clock)
+        understudy_of=partial(_understudy, config, path, keys, application.setup, key, clock)
         if keys
         else None,
     )
-    return runtime, house
+    return runtime, application
 
 
 def _understudy(
@@ -321,15 +321,15 @@ def _understudy(
     journal: Journal,
 ) -> Understudy:
     """Return what rehearses for a run: all that it is made of once more."""
-    house = app.house(
+    application = app.wire(
         config, str(path), scope=setup.scope, boot=setup.boot, seed=setup.seed, key=key
     )
     return Understudy(
-        house.engine,
+        application.engine,
         streams=setup.streams,
-        feed_of=house.adapter.book_feed,
+        feed_of=application.adapter.book_feed,
         journal=journal,
-        sign=house.venue.signer(keys).wire,
+        sign=application.venue.signer(keys).wire,
         stamp=clock.now_ns,
     )
 
@@ -351,7 +351,7 @@ def close(ending: Ending, *, keyless: bool = False) -> int:
         )
     # What a venue or a strategy says is in there: no terminal is to obey it.
     why = plain(ending.why)
-    print(f"hotloop: left ({why}); {_proof(ending, keyless=keyless)}", file=sys.stderr)
+    print(f"hotloop: left ({why}); {_confirmation(ending, keyless=keyless)}", file=sys.stderr)
     if ending.traceback:
         print(plain_lines(ending.traceback), end="", file=sys.stderr)
     if ending.fatal or ending.halted:
@@ -361,7 +361,7 @@ def close(ending: Ending, *, keyless: bool = False) -> int:
     return Exit.OK if proved else Exit.REMOTE
 
 
-def _proof(ending: Ending, *, keyless: bool) -> str:
+def _confirmation(ending: Ending, *, keyless: bool) -> str:
     """Say what is known of our orders, and no more."""
     if ending.proved:
         return "the venue lists none of our orders"

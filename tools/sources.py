@@ -1,7 +1,7 @@
 """The source of a strategy as a digest: whether what is replayed is what had run.
 
 Here is said which files are a strategy's own: the module of its class, and what that uses of the
-modules that lie beside it. What the house itself is made of is its version's to say.
+modules that lie beside it. What the application itself is made of is its version's to say.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A strategy tried on the market as it is, behind a door that is closed: what would it place?
+"""A strategy tried on the market as it is, behind a port that is closed: what would it place?
 
 Here a whole engine is made of a configuration, shown the instruments and one image of each book,
 and told that it may trade. What the strategy does in its first look is judged by the run's own
@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from core.engine.replay import ClosedDoor, Untimed
-from core.model.events import BookDelta, BookSnapshot, BookTop, InstrumentsReport
+from core.engine.replay import ClosedPort, Untimed
+from core.model.events import Bbo, BookDelta, BookSnapshot, InstrumentsReport
 from core.model.views import RefusalReason, SessionState
 from core.state.journal import MemoryJournal
 from core.state.orders import Order
-from tools.app import House
+from tools.app import Application
 
 
 class Trial:
     """One strategy in front of one market."""
 
-    def __init__(self, house: House, report: InstrumentsReport, now_ns: int) -> None:
+    def __init__(self, application: Application, report: InstrumentsReport, now_ns: int) -> None:
         """Start the strategy on the instruments; ``broken`` says whether it raised."""
-        self.engine = house.engine(ClosedDoor(), lambda: 0, MemoryJournal(), Untimed())
+        self.engine = application.engine(ClosedPort(), lambda: 0, MemoryJournal(), Untimed())
         self.engine.turn.now_ns = self.engine.desk.now_ns = now_ns
         self.engine.on_instruments(report)
 
@@ -39,8 +39,8 @@ class Trial:
         """Show the strategy the books and balances (free, in atoms), and let it act once."""
         engine = self.engine
         now_ns = engine.desk.now_ns
-        for line in range(len(engine.sessions)):
-            engine.on_up(line, now_ns)
+        for connection in range(len(engine.sessions)):
+            engine.on_up(connection, now_ns)
         engine.balances.update(balances)
         for snapshot in books:
             self._prove(snapshot)
@@ -61,7 +61,7 @@ class Trial:
             book.apply_delta(BookDelta(at, seq, seq, [], [], self.engine.desk.now_ns))
             book.apply_snapshot(snapshot)
         else:
-            book.apply_top(BookTop(at, seq, *bid, *ask))
+            book.apply_bbo(Bbo(at, seq, *bid, *ask))
         book.fresh_ns = self.engine.desk.now_ns
         self.engine.turn.changed[at] = book
 

@@ -22,10 +22,10 @@ from core.model.venue import (
     Adapter,
     AmendKind,
     Capabilities,
+    Connection,
     DeadManKind,
     Environment,
     KeyField,
-    Line,
     Stream,
     Subscription,
     Venue,
@@ -104,7 +104,7 @@ def declared(venue: Venue) -> Told:
             **{str(each): venue.places(each) for each in venue.environments},
         },
         keys=[[_field(field) for field in group] for group in venue.key_fields],
-        connections={line.name: _carries(line) for line in adapter.lines},
+        connections={connection.name: _carries(connection) for connection in adapter.connections},
         streams=[str(stream) for stream in Stream if stream in can.streams],
         orders=sorted([str(kind), str(tif)] for kind, tif in can.orders),
         amend=str(can.amend),
@@ -130,7 +130,7 @@ def _adapter(venue: Venue) -> Adapter:
     for with_key in (True, False):
         subscription = Subscription(
             symbols=(),
-            streams=(Stream.TOP, Stream.DEPTH, Stream.TRADES),
+            streams=(Stream.BBO, Stream.DEPTH, Stream.TRADES),
             rest_url=urls.get(venue.http, ""),
             urls=urls,
             session_logon=with_key,
@@ -148,8 +148,8 @@ def _field(field: KeyField) -> Field:
     return Field(field.name, field.what, field.secret, field.pem)
 
 
-def _carries(line: Line) -> list[str]:
-    return sorted(str(role) for role in line.carries)
+def _carries(connection: Connection) -> list[str]:
+    return sorted(str(role) for role in connection.carries)
 
 
 def _expiry_ms(can: Capabilities) -> int | None:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 import strategies
 from core.engine.engine import Engine
-from core.engine.outbound import Door
+from core.engine.outbound import Port
 from core.engine.replay import WATCH_EVERY, Untimed, replay
 from core.model import config
 from core.model.config import Config, StrategySection
@@ -28,7 +28,7 @@ from core.model.units import ASSET_DECIMALS, NS_PER_MS, NS_PER_S, format_decimal
 from core.model.venue import KeyKind
 from core.state.hops import ORDER_ACK, Hops
 from core.state.journal import Header, Journal
-from tools.app import House
+from tools.app import Application
 from tools.cli import Exit
 from tools.recording import Recording, progress_bar
 from tools.world.recorded import Measured, RecordedWorld
@@ -47,8 +47,8 @@ def run(path: Path, boot: int | None, name: str | None, texts: list[str], *, as_
     with progress_bar(recording) as show:
         for header, records in recording.boots():
             measured = _measure(Recording(path, header.boot))
-            house = recording.house(replace(header, key=KeyKind.SIGNS), changed)
-            world = RecordedWorld(house, measured)
+            application = recording.wire(replace(header, key=KeyKind.SIGNS), changed)
+            world = RecordedWorld(application, measured)
             for number, record in enumerate(records):
                 world.feed(record)
                 if number % WATCH_EVERY == 0:
@@ -112,14 +112,18 @@ def _measure(recording: Recording) -> Measured:
     acks, engines = _Acks(), []
     for header, records in recording.boots():
         try:
-            house = recording.house(header, recording.config_of(header))
+            application = recording.wire(header, recording.config_of(header))
         except BadConfig:
             break
 
         def engine_of(
-            door: Door, stamp: Callable[[], int], journal: Journal, _: Hops, house: House = house
+            port: Port,
+            stamp: Callable[[], int],
+            journal: Journal,
+            _: Hops,
+            application: Application = application,
         ) -> Engine:
-            engines.append(house.engine(door, stamp, journal, acks))
+            engines.append(application.engine(port, stamp, journal, acks))
             return engines[-1]
 
         replay(records, engine_of)
@@ -153,7 +157,7 @@ def _symbol(world: RecordedWorld, row: Instrument) -> dict[str, Any]:
     engine, exchange = world.engine, world.exchange
     makers, takers = exchange.fills(row.symbol) if exchange else (0, 0)
     position = engine.positions[row.index]
-    profit = engine.executions.profit(row.index)
+    pnl = engine.executions.pnl(row.index)
     size = row.lot.text(abs(position.lots))
     fees = sorted(position.fees_atoms.items())
     return {
@@ -166,7 +170,7 @@ def _symbol(world: RecordedWorld, row: Instrument) -> dict[str, Any]:
         "sold": row.lot.text(position.sold_lots),
         "position": f"-{size}" if position.lots < 0 else size,
         "fees": {asset: _amount(atoms) for asset, atoms in fees},
-        "profit": None if profit is None else row.contract.money(profit),
+        "profit": None if pnl is None else row.contract.money(pnl),
         "quote": row.settle,
     }
 
@@ -198,11 +202,11 @@ def _tell(result: dict[str, Any], *, trades: bool) -> None:
 
 def _tell_symbol(symbol: dict[str, Any]) -> None:
     fees = ", ".join(f"{text} {asset}" for asset, text in symbol["fees"].items())
-    profit = "unknown: no price at the end" if symbol["profit"] is None else symbol["profit"]
+    pnl = "unknown: no price at the end" if symbol["profit"] is None else symbol["profit"]
     print(f"  {symbol['symbol']}")
     print(f"    orders    {symbol['orders']}, {symbol['orders_accepted']} of them accepted")
     print(f"    fills     {symbol['fills_as_maker']} as maker, {symbol['fills_as_taker']} as taker")
     print(f"    bought    {symbol['bought']}, sold {symbol['sold']}")
     print(f"    position  {symbol['position']}")
     print(f"    fees      {fees or 'none'}")
-    print(f"    profit    {profit} {symbol['quote']}, fees paid, at the last middle price")
+    print(f"    profit    {pnl} {symbol['quote']}, fees paid, at the last middle price")

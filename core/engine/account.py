@@ -76,12 +76,12 @@ class Account:
             self._turn.halt("the venue says that this account may not trade", HaltKind.REFUSED)
 
     def _take_whole(self, report: AccountReport) -> None:
-        """Take an answer; what was told after it was asked for may be newer, and stays."""
-        asked_ns = report.asked_ns
+        """Take an answer; what was told after it was requested may be newer, and stays."""
+        requested_ns = report.requested_ns
         newer = {
             asset: self._balances[asset]
             for asset, told_ns in self._told_ns.items()
-            if told_ns >= asked_ns and asset in self._balances
+            if told_ns >= requested_ns and asset in self._balances
         }
         self._totals = {b.asset: b.free_atoms + b.locked_atoms for b in report.balances}
         self._balances.clear()
@@ -120,13 +120,14 @@ class Account:
 
     # -- the two ledgers -----------------------------------------------------------------------
 
-    def agrees(self, asked_ns: int) -> bool:
-        """Compare the venue's balances and positions, asked for at ``asked_ns``, with our fills.
+    def agrees(self, requested_ns: int) -> bool:
+        """Compare the venue's balances and positions, requested at ``requested_ns``, with our
+        fills.
 
-        Halt where they stay apart, or tell on a shared account. ``False`` asks for another look
+        Halt where they stay apart, or tell on a shared account. ``False`` requests another look
         soon.
         """
-        found = self._ledger.compare(self._totals | self._positions, asked_ns)
+        found = self._ledger.compare(self._totals | self._positions, requested_ns)
         if self._shared:
             self._ledger.accept(found)
             for one in found:

@@ -1,7 +1,7 @@
 """The strategy's callbacks: what it is told, in which order, and what follows if it raises.
 
 Only here is a strategy called. What a turn has found waits until everything that was read is
-folded, so that no strategy acts on half of it; what there is to tell is for others to say. Here is
+applied, so that no strategy acts on half of it; what there is to tell is for others to say. Here is
 known, too, which callback it is that raises or takes too long.
 """
 
@@ -85,7 +85,7 @@ class Callbacks:
         """Call the strategy; if it raises, it is not called again and the run is left.
 
         ``SystemExit`` and ``KeyboardInterrupt`` are no exception: whatever a strategy does, its
-        orders are taken out before the process ends. ``began_ns`` is a stamp of now; returns the
+        orders are cancelled before the process ends. ``began_ns`` is a stamp of now; returns the
         stamp of the end.
         """
         if self.silent:

@@ -84,7 +84,7 @@ def _sum(each: Iterable[Costs]) -> Costs:
 
 
 def changed_by(command: Command) -> str:
-    """Return the client id of the order that a command takes out or amends, "" for none."""
+    """Return the client id of the order that a command cancels or amends, "" for none."""
     change = command.old if isinstance(command, Replace) else command
     return change.client_order_id if isinstance(change, Cancel | Amend) else ""
 

@@ -30,7 +30,7 @@ RECENT_IDS = 200
 """Newest trades noted a side, at least: a report overtakes others by a handful."""
 
 MAX_IDS = 20_000
-"""And at most, some 400 kB of them: all that are not settled, so that one below them that nobody
+"""And at most, some 400 kB of them: all that are not final, so that one below them that nobody
 has told yet is not taken for known. 150 fills a second, for as long as a history may lag and is
 read once more."""
 
@@ -48,7 +48,7 @@ class PositionNote(Struct, frozen=True, kw_only=True):
     bought_lots: int
     sold_lots: int
     bought_value: int = field(name="bought_quote_units")
-    """What all buys were worth, in units of the contract."""
+    """Value of all buys, in value units of the contract."""
     sold_value: int = field(name="sold_quote_units")
     fees_atoms: dict[str, int]
     settled: Since | None
@@ -156,7 +156,7 @@ person, maybe.
 
 
 class OrderNote(Struct, frozen=True, kw_only=True):
-    """One order that was not settled."""
+    """One order that was not resolved."""
 
     symbol: str
     tick: str
@@ -195,7 +195,7 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     day: Day | None = None
 
 
-class NumberNote(Struct, frozen=True, kw_only=True):
+class AcknowledgementNote(Struct, frozen=True, kw_only=True):
     """The venue has given one of our orders a number.
 
     A checkpoint does not have the orders placed after it. Those that are open list themselves, but
@@ -220,7 +220,9 @@ class NumberNote(Struct, frozen=True, kw_only=True):
 class Regrid:
     """The way from the tick and lot of a note to those of today, in exact fractions."""
 
-    def __init__(self, note: PositionNote | OrderNote | NumberNote, row: Instrument) -> None:
+    def __init__(
+        self, note: PositionNote | OrderNote | AcknowledgementNote, row: Instrument
+    ) -> None:
         tick, lot, self._contract = row.tick, row.lot, row.contract
         self._lots = _step(Grid(note.lot)) / _step(lot)
         self._ticks = _step(Grid(note.tick)) / _step(tick)
@@ -235,7 +237,7 @@ class Regrid:
 
     def ticks(self, ticks: int) -> int:
         """Return a price in today's ticks, rounded down: an order that stands off the grid is
-        taken out.
+        cancelled.
         """
         return int(ticks * self._ticks)
 
@@ -268,7 +270,7 @@ class Regrid:
             traded_lots=int(note.traded_lots * self._lots),
         )
 
-    def number(self, note: NumberNote) -> NumberNote:
+    def number(self, note: AcknowledgementNote) -> AcknowledgementNote:
         """Return a numbered order in today's grid, likewise."""
         return replace(
             note,
@@ -312,7 +314,7 @@ class Restored(Struct, frozen=True, kw_only=True):
     """What a boot starts from."""
 
     checkpoint: Checkpoint
-    numbers: list[NumberNote] = []
+    numbers: list[AcknowledgementNote] = []
     """Told since the checkpoint, oldest first."""
     sent: list[bytes] = []
     """Requests sent since the checkpoint, oldest first."""
@@ -380,7 +382,7 @@ FAILED = b"left after it failed"
 encode = msgspec.json.Encoder().encode
 
 
-def decode(payload: bytes) -> Checkpoint | NumberNote | Restored | None:
+def decode(payload: bytes) -> Checkpoint | AcknowledgementNote | Restored | None:
     """Return what a note says, ``None`` for notes of other kinds. Raises ``JournalCorrupt``."""
     for prefix, kind in _KINDS:
         if payload.startswith(prefix):
@@ -404,9 +406,9 @@ def _decoded(text: bytes, kind: type[_Note]) -> _Note:
         raise JournalCorrupt(f"a note of the journal cannot be read: {error}") from error
 
 
-_KINDS: tuple[tuple[bytes, type[Checkpoint | NumberNote | Restored]], ...] = (
+_KINDS: tuple[tuple[bytes, type[Checkpoint | AcknowledgementNote | Restored]], ...] = (
     (PREFIX, Checkpoint),
-    (NUMBER, NumberNote),
+    (NUMBER, AcknowledgementNote),
     (RESTORED, Restored),
 )
 
@@ -422,7 +424,7 @@ class Notes:
     def __init__(self) -> None:
         self._boot = 0
         self._checkpoint: Checkpoint | None = None
-        self._numbers: list[NumberNote] = []
+        self._numbers: list[AcknowledgementNote] = []
         self._sent: deque[bytes] = deque(maxlen=MAX_SENT)
         self._ended_ns = 0
         self._clean = self._stopped = False
@@ -470,7 +472,7 @@ class Notes:
             self._sent.clear()
             self._said = None
             self._damage = ""
-        elif isinstance(note, NumberNote):
+        elif isinstance(note, AcknowledgementNote):
             self._numbers.append(note)
         elif isinstance(note, Restored):
             self._go_on(note)

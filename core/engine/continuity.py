@@ -1,8 +1,8 @@
 """From one boot to the next: writing checkpoints, and starting from the last one.
 
 Here an engine's positions and unsettled orders become a note in the journal, and a note becomes
-positions and doubted orders again. What the venue says of the time between is folded like any
-other fact; until then nothing is placed.
+positions and orders in doubt again. What the venue says of the time between is applied like any
+other event; until then nothing is placed.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from core.engine import checkpoint
 from core.engine.checkpoint import (
     LASTING,
     UNLESS_STOPPED,
+    AcknowledgementNote,
     Checkpoint,
     Day,
     HaltNote,
-    NumberNote,
     OrderNote,
     PositionNote,
     Regrid,
@@ -28,8 +28,8 @@ from core.engine.checkpoint import (
     under,
 )
 from core.engine.ledger import Ledger
-from core.engine.proof import Proof
 from core.engine.recovery import Recovery
+from core.engine.resolution import Resolution
 from core.engine.turn import Baseline, Recorder, Turn
 from core.model.commands import Place
 from core.model.errors import OffGrid
@@ -42,7 +42,7 @@ from core.state.position import Position
 from core.state.venue_clock import VenueClock
 
 PERIOD_NS = 10 * NS_PER_S
-"""Between two notes. Recovery asks for what happened since, so this bounds a question, not a
+"""Between two notes. Recovery queries what happened since, so this bounds a query, not a
 loss."""
 
 SOON_NS = NS_PER_S
@@ -63,7 +63,7 @@ class Continuity:
         table: InstrumentTable,
         positions: Sequence[Position],
         orders: Orders,
-        proof: Proof,
+        resolution: Resolution,
         recovery: Recovery,
         clock: VenueClock,
         placed: Callable[[bytes], tuple[Place, ...]],
@@ -78,7 +78,7 @@ class Continuity:
         self._table = table
         self._positions = positions
         self._orders = orders
-        self._proof = proof
+        self._resolution = resolution
         self._recovery = recovery
         self._clock = clock
         self._placed = placed
@@ -187,7 +187,7 @@ class Continuity:
     def numbered(self, order: Order) -> None:
         """Note the number that the venue has given an order."""
         row = self._table[order.instrument]
-        note = NumberNote(
+        note = AcknowledgementNote(
             symbol=row.symbol,
             tick=row.tick.step,
             lot=row.lot.step,
@@ -310,7 +310,7 @@ class Continuity:
             {k: atoms + there.get(k, 0) for k, atoms in left.ledger.items() if k not in anew},
             left.ledger_opened_ns,
         )
-        self._doubt_sent(restored, now_ns)
+        self._resolve_sent(restored, now_ns)
         self._date()
         self._tell(restored)
         for halt in restored.halts:
@@ -381,7 +381,7 @@ class Continuity:
             )
 
     def _carry(self, row: Instrument) -> None:
-        """Name what is left on a symbol that we do not trade, and have it taken out."""
+        """Name what is left on a symbol that we do not trade, and have it cancelled."""
         lots = self._positions[row.index].lots
         size = f"{'-' if lots < 0 else ''}{row.lot.text(abs(lots))}"
         why = (
@@ -494,10 +494,10 @@ class Continuity:
             self._log(f"order {client_order_id} is on {symbol}, of which the venue tells no rules")
         return row
 
-    def _restore_number(self, note: NumberNote, restored: Restored, now_ns: int) -> None:
-        """Doubt an order that was placed after the checkpoint, of which the number is noted.
+    def _restore_number(self, note: AcknowledgementNote, restored: Restored, now_ns: int) -> None:
+        """Resolve an order that was placed after the checkpoint, of which the number is noted.
 
-        It may have traded, and a history of trades may lag: it is asked about by its number until
+        It may have traded, and a history of trades may lag: it is queried by its number until
         what it has filled is what it has traded.
         """
         row = self._row(note.symbol, note.client_order_id)
@@ -509,10 +509,10 @@ class Continuity:
             place = _place(row, found)
             order = self._orders.resume(place, now_ns, note.venue_order_id, 0, 0, ())
             self._note_sent(order, 0, restored)
-        self._proof.doubt(note.client_order_id, 0)
+        self._resolution.resolve(note.client_order_id, 0)
 
-    def _doubt_sent(self, restored: Restored, now_ns: int) -> None:
-        """Doubt the orders sent after the checkpoint that nobody has told us the number of.
+    def _resolve_sent(self, restored: Restored, now_ns: int) -> None:
+        """Resolve the orders sent after the checkpoint that nobody has told us the number of.
 
         One may have traded and be over since, under the name of somebody's cancel: it is in no
         list then, and only its own name finds it.
@@ -524,7 +524,7 @@ class Continuity:
                 order = self._orders.resume(place, now_ns, "", 0, 0, ())
                 self._note_sent(order, 0, restored)
                 self._orders.on_doubt(order)
-                self._proof.doubt(place.client_order_id, 0)
+                self._resolution.resolve(place.client_order_id, 0)
 
     def _restore_order(self, note: OrderNote, restored: Restored, now_ns: int) -> None:
         row = self._row(note.symbol, note.client_order_id)
@@ -543,7 +543,7 @@ class Continuity:
         if not order.adopted:
             self._note_sent(order, note.sent_ns, restored)
         self._orders.on_doubt(order)
-        self._proof.doubt(note.client_order_id, 0)
+        self._resolution.resolve(note.client_order_id, 0)
 
     def _tell(self, restored: Restored) -> None:
         held = ", ".join(
@@ -564,11 +564,11 @@ _NOTHING = Restored(
 
 
 def _noted_ids(unsettled: int) -> int:
-    """Return how many of the newest ids are noted, where so many are not settled."""
+    """Return how many of the newest ids are noted, where so many are not final."""
     return min(max(unsettled, checkpoint.RECENT_IDS), checkpoint.MAX_IDS)
 
 
-def _place(row: Instrument, note: OrderNote | NumberNote) -> Place:
+def _place(row: Instrument, note: OrderNote | AcknowledgementNote) -> Place:
     return Place(
         row.index,
         note.client_order_id,

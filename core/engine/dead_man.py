@@ -2,9 +2,9 @@
 
 Here a venue's timer is set while orders have a way, set anew long before it runs out, and stopped
 when the run has left, when it is halted with nothing open, and before the venue's own maintenance:
-a timer that runs out there takes orders out that nobody has given up. A switch of the whole account
-is never set where others act on it: it would take out theirs as well. What takes orders out while
-we live is not here: those that it has taken out are told like any other that the venue cancels.
+a timer that runs out there cancels orders that nobody has given up. A switch of the whole account
+is never set where others act on it: it would cancel theirs as well. What cancels orders while
+we live is not here: those that it has cancelled are told like any other that the venue cancels.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from core.model.commands import SetDeadMan
 from core.model.events import Reply, Verdict
 from core.model.units import NS_PER_S
 from core.model.venue import DeadMan, DeadManKind, Scope
-from core.state.inflight import Asked
+from core.state.inflight import InFlightRequest
 from core.state.throttle import Share
 
 AGAIN_NS: Final = 2 * NS_PER_S
@@ -25,7 +25,7 @@ AGAIN_NS: Final = 2 * NS_PER_S
 
 MOST_STOPS: Final = 2
 """How often who leaves has it stopped: the first request may be lost, or come while the venue takes
-none. One that still runs then takes out what others place on the account within its window."""
+none. One that still runs then cancels what others place on the account within its window."""
 
 
 class DeadMansSwitch:
@@ -108,11 +108,11 @@ class DeadMansSwitch:
         return bool(self._trouble) and now_ns < self._due_ns
 
     def _set(self, timeout_ns: int, now_ns: int) -> bool:
-        return bool(self._outbound.request(SetDeadMan(timeout_ns), now_ns, share=Share.PROOF))
+        return bool(self._outbound.request(SetDeadMan(timeout_ns), now_ns, share=Share.RESOLUTION))
 
-    def on_reply(self, asked: Asked, reply: Reply, now_ns: int) -> None:
+    def on_reply(self, request: InFlightRequest, reply: Reply, now_ns: int) -> None:
         """Take a reply; after a refusal it is tried again soon, and that is said once."""
-        command = asked.command
+        command = request.command
         if type(command) is not SetDeadMan:
             return
         done = reply.verdict is Verdict.DONE
@@ -132,9 +132,9 @@ class DeadMansSwitch:
             self._log(f"dead-man switch: {f'not {what}: {trouble}' if trouble else what}")
         self._trouble = trouble
 
-    def on_no_reply(self, asked: Asked) -> None:
+    def on_no_reply(self, request: InFlightRequest) -> None:
         """Whether it is set nobody knows: it is set anew at once, or stopped once more later."""
-        command = asked.command
+        command = request.command
         if type(command) is not SetDeadMan:
             return
         if command.timeout_ns:
@@ -142,7 +142,7 @@ class DeadMansSwitch:
         else:
             self._stopping = False
             self._said("stopped", "no answer")
-            self._due_ns = asked.due_ns + AGAIN_NS
+            self._due_ns = request.due_ns + AGAIN_NS
 
 
 def is_used(switch: DeadMan, *, shared: bool) -> bool:

@@ -30,11 +30,11 @@ from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.views import OrderState, OrderView, Refusal, RefusalReason, SessionState
 from core.state.book import Book
 from core.state.chatter import Flow
-from core.state.doubts import FIRST_NS, Doubts
-from core.state.inflight import Asked
+from core.state.inflight import InFlightRequest
 from core.state.orders import Order, Orders
 from core.state.position import Position
 from core.state.queues import OrderQueues
+from core.state.retries import FIRST_NS, Retries
 from core.state.risk import Approved, Risk
 from core.state.timers import Timers
 
@@ -72,12 +72,12 @@ all gets five of them in the 10 s after which an answer is given up."""
 
 
 TOLD_NS: Final = 3 * NS_PER_S
-"""How long a quote may be on its way from one price to another before it is taken out: venues that
+"""How long a quote may be on its way from one price to another before it is cancelled: venues that
 tell elsewhere what they have acknowledged do so within 2 s, and until then both prices count."""
 
 
 CANCEL_AGAIN_NS: Final = 250 * NS_PER_MS
-"""Between two cancels of an order that stands by proof, as a strategy asks for them: a refusal and
+"""Between two cancels by a strategy of an order that the venue says is open: a refusal and
 the venue's word on how the order stands are heard by then."""
 
 
@@ -100,7 +100,6 @@ class TradingDesk:
     """``core.model.strategy.Desk``, as the engine gives it to the strategy."""
 
     __slots__ = (
-        "_asked_ns",
         "_awaited",
         "_balances",
         "_books",
@@ -115,6 +114,7 @@ class TradingDesk:
         "_queues",
         "_quote_kind",
         "_quotes",
+        "_requested_ns",
         "_risk",
         "_stamp",
         "_table",
@@ -169,8 +169,8 @@ class TradingDesk:
         self._log = log
         self._flow = Flow()
         self._quotes: dict[tuple[int, Side], Order] = {}
-        self._unwanted: Doubts[str] = Doubts()
-        self._asked_ns: dict[str, int] = {}
+        self._unwanted: Retries[str] = Retries()
+        self._requested_ns: dict[str, int] = {}
         """When the strategy last had an order's cancel sent, by client id; as long as it stands."""
         self._awaited: list[_Awaited] = []
         self.random = random.Random(seed)
@@ -286,11 +286,11 @@ class TradingDesk:
     def _leave(self, approved: Approved, order: Order) -> Order | Refusal:
         """Have a new order leave that is in the table; forget it where it cannot."""
         if not self._outbound.request(approved, self.now_ns):
-            return self._take_back(order)
+            return self._drop_unsent(order)
         self.sent += 1
         return order
 
-    def _take_back(self, order: Order) -> Refusal:
+    def _drop_unsent(self, order: Order) -> Refusal:
         """Forget an order that has not left."""
         self._orders.withdraw(order)
         return self._not_sent(order)
@@ -332,7 +332,7 @@ class TradingDesk:
         added_ns = self._stamp()
         self.risk_ns += added_ns - began_ns
         if not self._outbound.request(answer, now_ns, began_ns=added_ns):
-            return self._take_back(order)
+            return self._drop_unsent(order)
         self.sent += 1
         return order
 
@@ -360,19 +360,19 @@ class TradingDesk:
         """Note that the strategy wants an order out; return whether a cancel is to leave now."""
         name, now_ns = own.client_order_id, self.now_ns
         if name in self._unwanted and (
-            own.state is not _LIVE or now_ns - self._asked_ns.get(name, 0) < CANCEL_AGAIN_NS
+            own.state is not _LIVE or now_ns - self._requested_ns.get(name, 0) < CANCEL_AGAIN_NS
         ):
             # ``step`` goes on with it, less often each time: whoever asks again whenever an order
             # changes would, where the venue refuses that, cancel as fast as the network is.
             return False
-        self._unwanted.raise_(name, now_ns)
+        self._unwanted.begin(name, now_ns)
         if own.cancelling:
             return False
-        self._asked_ns[name] = now_ns
+        self._requested_ns[name] = now_ns
         return True
 
     def send_cancel(self, order: Order) -> bool:
-        """Send a cancel; allowed whatever the gate says."""
+        """Send a cancel, even while the gate is closed."""
         request_id = self._outbound.request(_cancel_of(order), self.now_ns)
         self._await(request_id, CANCEL_NS)
         order.cancelling = bool(request_id)
@@ -389,8 +389,8 @@ class TradingDesk:
         self.send_cancels([o for o in self.open_orders(instrument) if self._is_to_go(o)])
 
     def send_cancels(self, orders: Sequence[Order]) -> None:
-        """Send cancels, as many in one request as the venue takes; allowed whatever the gate
-        says.
+        """Send cancels, even while the gate is closed; as many in one request as the venue
+        takes.
         """
         if self._most_cancels == 1 or len(orders) == 1 or not self._outbound.hears():
             for order in orders:
@@ -413,46 +413,46 @@ class TradingDesk:
             else:
                 self.send_cancel(order)  # the budget may have room for one
 
-    def take_out(self, instrument: int, *, but: str = "") -> None:
+    def force_cancel(self, instrument: int, *, but: str = "") -> None:
         """Cancel every order on an instrument, ``but`` one id, and go on until each is gone.
 
-        A cancel may be refused, lost, or find no line: ``step`` sends it again.
+        A cancel may be refused or lost, or find no connection up: ``step`` sends it again.
         """
         for order in self.open_orders(instrument):
             if order.client_order_id != but:
-                self._unwanted.raise_(order.client_order_id, self.now_ns)
+                self._unwanted.begin(order.client_order_id, self.now_ns)
         self.step()
 
     def cancel_account(self) -> Refusal | None:
-        """Have the venue take out every order of the account, or of our symbols where it knows
+        """Have the venue cancel every order of the account, or of our symbols where it knows
         none for the account: others' too. What is left of ours a moment later is cancelled by name.
 
-        Returns what was in the way of asking for it.
+        Returns why it was not sent, ``None`` where it was.
         """
         if self._cancels_all is None:
             return _NO_CANCEL_ALL
         for order in self._orders.open():
-            self._unwanted.raise_(order.client_order_id, self.now_ns + CANCEL_NS)
+            self._unwanted.begin(order.client_order_id, self.now_ns + CANCEL_NS)
         whole = self._cancels_all is Scope.ACCOUNT
         for instrument in (NO_INSTRUMENT,) if whole else range(len(self._table)):
             if not self._outbound.request(CancelAll(instrument), self.now_ns):
                 return self._outbound.refusal
         return None
 
-    def take_out_order(self, order: Order) -> None:
+    def force_cancel_order(self, order: Order) -> None:
         """Cancel one order, and go on until it is gone."""
-        self._unwanted.raise_(order.client_order_id, self.now_ns)
+        self._unwanted.begin(order.client_order_id, self.now_ns)
         self.step()
 
     def step(self) -> None:
-        """Cancel again what was to be taken out and still stands, as far as it is due."""
+        """Cancel again what was to be cancelled and still stands, as far as it is due."""
         self._try_the_other_way()
         due: list[Order] = []
         for client_order_id in self._unwanted.due(self.now_ns):
             order = self._orders.find(client_order_id)
             if order is None or order.state.terminal:
-                self._unwanted.settle(client_order_id)
-                self._asked_ns.pop(client_order_id, None)
+                self._unwanted.resolve(client_order_id)
+                self._requested_ns.pop(client_order_id, None)
             elif not order.cancelling:
                 due.append(order)
         if due:
@@ -461,7 +461,7 @@ class TradingDesk:
             if (
                 not order.cancelling
             ):  # the venue has heard nothing: that is no reason to wait longer
-                self._unwanted.ask_by(order.client_order_id, self.now_ns + FIRST_NS)
+                self._unwanted.query_by(order.client_order_id, self.now_ns + FIRST_NS)
 
     def _try_the_other_way(self) -> None:
         """Send again what should have taken an order out, where its answer takes too long.
@@ -474,32 +474,34 @@ class TradingDesk:
             return
         self._awaited = [awaited for awaited in self._awaited if awaited.due_ns > now_ns]
         for awaited in late:
-            asked = self._outbound.inflight.find(awaited.request_id)
-            if asked is None:
+            in_flight = self._outbound.inflight.find(awaited.request_id)
+            if in_flight is None:
                 continue
-            self._outbound.ignored(asked)
-            if isinstance(asked.command, CancelMany):
-                for cancel in asked.command.cancels:
-                    self._cancel_instead(cancel.client_order_id, asked, awaited)
+            self._outbound.ignored(in_flight)
+            if isinstance(in_flight.command, CancelMany):
+                for cancel in in_flight.command.cancels:
+                    self._cancel_instead(cancel.client_order_id, in_flight, awaited)
                 continue
-            order = self._orders.find(changed_by(asked.command))
+            order = self._orders.find(changed_by(in_flight.command))
             if order is None or order.state.terminal:
                 continue
-            if isinstance(asked.command, Amend) and order.client_order_id not in self._unwanted:
+            if isinstance(in_flight.command, Amend) and order.client_order_id not in self._unwanted:
                 self._await(awaited.request_id, awaited.wait_ns)
             else:
-                self._cancel_instead(order.client_order_id, asked, awaited)
+                self._cancel_instead(order.client_order_id, in_flight, awaited)
 
-    def _cancel_instead(self, client_order_id: str, asked: Asked, awaited: _Awaited) -> None:
+    def _cancel_instead(
+        self, client_order_id: str, in_flight: InFlightRequest, awaited: _Awaited
+    ) -> None:
         """Send a cancel by another way than that of a request that is not answered."""
         order = self._orders.find(client_order_id)
         if order is not None and not order.state.terminal:
-            again = self._outbound.request(_cancel_of(order), self.now_ns, instead=asked)
+            again = self._outbound.request(_cancel_of(order), self.now_ns, instead=in_flight)
             self._await(again or awaited.request_id, 2 * awaited.wait_ns)
 
     def hurry(self) -> None:
-        """The way to the venue is open again: what is to be taken out is due now."""
-        self._unwanted.ask_now(self.now_ns)
+        """The way to the venue is open again: what is to be cancelled is due now."""
+        self._unwanted.query_now(self.now_ns)
 
     def replace(self, order: OrderView, price_ticks: int, lots: int) -> Order | Refusal:
         own = self._own(order)

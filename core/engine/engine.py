@@ -1,9 +1,10 @@
-"""The engine introduces machines and rooms to each other, and carries every turn to its end.
+"""The engine connects state machines and components, and carries every turn to its end.
 
 It is a deterministic fold: bytes of a read, a connection up or down, a REST answer, a due timer, a
 word from the control socket, each with its time, become commands. Every input is journaled before
-it is acted on. Here is who exists, who takes which fact, and in which order all are asked; what
-follows from a fact is the rooms' own. No arithmetic on prices, no clock, no I/O.
+it is acted on. Here is which components exist, which of them handles which event, and in which
+order they are called; what follows from an event is decided by the components. No arithmetic on
+prices, no clock, no I/O.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from core.engine.account import Account
 from core.engine.callbacks import Callbacks
 from core.engine.checkpoint import LOSSES, RESTORE, Losses, Restored, decode_losses, decode_restored
 from core.engine.checkpoint import encode as encode_note
+from core.engine.connections import Connections
 from core.engine.continuity import Continuity
 from core.engine.dead_man import DeadMansSwitch
 from core.engine.desk import TradingDesk
@@ -24,17 +26,16 @@ from core.engine.executions import Executions
 from core.engine.flatten import Flattening
 from core.engine.gate import Gate
 from core.engine.ledger import Ledger
-from core.engine.lines import Lines
 from core.engine.market_data import MarketData
 from core.engine.operator import Operator
-from core.engine.outbound import Door, Outbound
+from core.engine.outbound import Outbound, Port
+from core.engine.pnl import PnL
 from core.engine.prices import Prices
-from core.engine.profits import Profits
-from core.engine.proof import Proof
 from core.engine.recovery import Recovery
 from core.engine.reference_data import ReferenceData
 from core.engine.remedies import Remedies
 from core.engine.replies import OF_ORDERS, Replies, named
+from core.engine.resolution import Resolution
 from core.engine.settlements import Settlements
 from core.engine.turn import Recorder, Turn
 from core.model.errors import JournalFailed, Misuse
@@ -43,9 +44,10 @@ from core.model.events import (
     BalanceLocked,
     BalanceMoved,
     BatchOutcome,
+    Bbo,
+    BbosReport,
     BookDelta,
     BookSnapshot,
-    BookTop,
     Counted,
     Event,
     FillReport,
@@ -69,7 +71,6 @@ from core.model.events import (
     Reply,
     SessionNotice,
     Settled,
-    TopsReport,
     TradeElsewhere,
     TradingStatus,
     UnknownExecution,
@@ -96,7 +97,7 @@ from core.state.book import Book
 from core.state.counts import Counts
 from core.state.daily_loss import Price, Told
 from core.state.hops import Hops
-from core.state.inflight import Asked
+from core.state.inflight import InFlightRequest
 from core.state.journal import Answer, Journal, Kind, pack
 from core.state.orders import Orders
 from core.state.others import Others
@@ -108,7 +109,7 @@ from core.state.throttle import Throttle
 from core.state.timers import Timers
 from core.state.venue_clock import VenueClock
 
-TICK_NS = 100 * NS_PER_MS
+HOUSEKEEPING_NS = 100 * NS_PER_MS
 """Between two looks at deadlines that need no better: replies, silence, doubts, expiry."""
 
 STOPPED_NS = NS_PER_S
@@ -116,7 +117,7 @@ STOPPED_NS = NS_PER_S
 suspended, or without a CPU. What lies in the sockets then is as old."""
 
 MAX_CONSEQUENCES = 100_000
-"""Things that may follow from one fact: ten for each order of the longest list, and far more than
+"""Things that may follow from one event: ten for each order of the longest list, and far more than
 a turn has time for."""
 
 TURN_BUDGET_NS = 20 * NS_PER_MS
@@ -135,7 +136,7 @@ class Setup(Frozen, frozen=True, kw_only=True):
     streams: tuple[Stream, ...]
     cancel_when_stale: bool
     confirms_quiet: bool
-    """Whether REST is asked about books whose feed is silent."""
+    """Whether REST is queried about books whose feed is silent."""
     cancel_leftovers: bool
     """Whether orders of an earlier boot are cancelled, else they are adopted as they stand."""
     ledger_tolerance_lots: int
@@ -143,22 +144,25 @@ class Setup(Frozen, frozen=True, kw_only=True):
     totals: Mapping[str, TotalLimits]
     """What is allowed over all symbols, by quote asset."""
     prices: Mapping[str, Mapping[str, Price | Told]]
-    """How assets count in others: a price, or the symbol that tells one, by quote asset and asset.
+    """How assets count in others: a price, or the symbol that tells one, by quote asset and
+    asset.
     """
     shared: bool
     """Whether others act on the account, too: what they do is told, and halts nothing."""
     private: bool
-    """Whether there are keys: without them nothing is ever placed, and only public lines open."""
+    """Whether there are keys: without them nothing is ever placed, and only public connections
+    open.
+    """
 
 
 class Engine:
-    """One strategy on one venue: facts in, commands out."""
+    """One strategy on one venue: events in, commands out."""
 
     __slots__ = (
         "_append",
         "_began_ns",
         "_controls",
-        "_door",
+        "_port",
         "_said_left",
         "_stamp",
         "account",
@@ -166,6 +170,7 @@ class Engine:
         "books",
         "callbacks",
         "clock",
+        "connections",
         "continuity",
         "counts",
         "dead_man",
@@ -176,22 +181,21 @@ class Engine:
         "handlers",
         "hops",
         "ledger",
-        "lines",
         "market_data",
         "operator",
         "orders",
         "others",
         "outbound",
+        "pnl",
         "positions",
         "prices",
-        "profits",
-        "proof",
         "queues",
         "recorder",
         "recovery",
         "reference_data",
         "remedies",
         "replies",
+        "resolution",
         "risk",
         "sessions",
         "settlements",
@@ -213,14 +217,14 @@ class Engine:
         parameters_with: Callable[[Struct, str, str], Struct],
         journal: Journal,
         hops: Hops,
-        door: Door,
+        port: Port,
         stamp: Callable[[], int],
     ) -> None:
         self.setup = setup
         self.strategy = strategy
         self._append = journal.append
         self.hops = hops
-        self._door = door
+        self._port = port
         self._stamp = stamp
 
         # The machines.
@@ -234,7 +238,7 @@ class Engine:
         self.queues: dict[int, OrderQueues] = {}
         """The single orders of the books whose feed tells them, by instrument."""
         can = adapter.capabilities
-        self.clock = VenueClock(asked=can.clock is Clock.ASKED)
+        self.clock = VenueClock(queries_venue=can.clock is Clock.QUERIED)
         self.throttle = Throttle(adapter.limits, cancel_kinds(adapter))
         names = adapter.names(setup.scope, setup.boot, setup.seed)
         self.orders = Orders(
@@ -244,11 +248,13 @@ class Engine:
         )
         self.risk = Risk(setup.totals, can)
         self.timers: Timers[str | None] = Timers()
-        self.sessions = [Session(line, link) for link, line in enumerate(adapter.lines)]
+        self.sessions = [
+            Session(connection, link) for link, connection in enumerate(adapter.connections)
+        ]
         self.outbound = Outbound(
-            adapter, self.sessions, self.orders, self.throttle, journal, self.clock, door, stamp
+            adapter, self.sessions, self.orders, self.throttle, journal, self.clock, port, stamp
         )
-        self.others = Others(door.log)
+        self.others = Others(port.log)
         self.ledger = Ledger(self.table, self.positions, setup.ledger_tolerance_lots)
 
         # The components, each on those before it. What follows for one that lies higher, or for a
@@ -268,14 +274,14 @@ class Engine:
             seed=setup.seed,
             stamp=stamp,
             timers=self.timers,
-            log=door.log,
+            log=port.log,
         )
         self.callbacks = Callbacks(
             strategy,
             turn=self.turn,
             desk=self.desk,
             stamp=stamp,
-            log=door.log,
+            log=port.log,
         )
         self.market_data = MarketData(
             table=self.table,
@@ -293,9 +299,9 @@ class Engine:
             counts=self.counts,
             cancel_when_stale=setup.cancel_when_stale,
             confirms=setup.confirms_quiet,
-            log=door.log,
+            log=port.log,
         )
-        self.proof = Proof(
+        self.resolution = Resolution(
             orders=self.orders,
             outbound=self.outbound,
             turn=self.turn,
@@ -305,7 +311,7 @@ class Engine:
             tells_ns=adapter.tells_ns,
             lists=can.lists,
             end_with_connection=orders_end_with_connection(adapter),
-            log=door.log,
+            log=port.log,
         )
         self.recovery = Recovery(
             table=self.table,
@@ -313,7 +319,7 @@ class Engine:
             outbound=self.outbound,
             turn=self.turn,
             desk=self.desk,
-            proof=self.proof,
+            resolution=self.resolution,
             clock=self.clock,
             expiry_ns=0 if orders_end_with_connection(adapter) else can.request_expiry_ns,
             execution_ns=can.execution_ns,
@@ -323,14 +329,14 @@ class Engine:
             lists=can.lists,
             history=can.history,
             asks_positions=can.truth is Truth.POSITIONS,
-            log=door.log,
+            log=port.log,
         )
         self.continuity = Continuity(
             boot=setup.boot,
             table=self.table,
             positions=self.positions,
             orders=self.orders,
-            proof=self.proof,
+            resolution=self.resolution,
             recovery=self.recovery,
             clock=self.clock,
             placed=adapter.placed,
@@ -339,7 +345,7 @@ class Engine:
             turn=self.turn,
             recorder=self.recorder,
             journal=journal,
-            log=door.log,
+            log=port.log,
         )
         self.flattening = Flattening(
             table=self.table,
@@ -352,7 +358,7 @@ class Engine:
             outbound=self.outbound,
             risk=self.risk,
             limits_of=limits_of,
-            log=door.log,
+            log=port.log,
         )
         self.gate = Gate(
             private=setup.private,
@@ -364,12 +370,12 @@ class Engine:
             turn=self.turn,
             desk=self.desk,
             callbacks=self.callbacks,
-            proof=self.proof,
+            resolution=self.resolution,
             recovery=self.recovery,
             continuity=self.continuity,
             flattening=self.flattening,
-            stop=door.stop,
-            log=door.log,
+            stop=port.stop,
+            log=port.log,
         )
         self.prices = Prices(
             table=self.table,
@@ -379,7 +385,7 @@ class Engine:
             symbol_of=adapter.symbol_of,
             turn=self.turn,
         )
-        self.profits = Profits(
+        self.pnl = PnL(
             book_id=f"{setup.seed:016x}",
             table=self.table,
             books=self.books,
@@ -390,7 +396,7 @@ class Engine:
             clock=self.clock,
             prices=self.prices,
             totals=setup.totals,
-            log=door.log,
+            log=port.log,
         )
         self.reference_data = ReferenceData(
             adapter=adapter,
@@ -406,7 +412,7 @@ class Engine:
             outbound=self.outbound,
             turn=self.turn,
             desk=self.desk,
-            log=door.log,
+            log=port.log,
         )
         self.account = Account(
             shared=setup.shared,
@@ -422,29 +428,29 @@ class Engine:
             orders=self.orders,
             ledger=self.ledger,
             others=self.others,
-            profits=self.profits,
+            pnl=self.pnl,
             outbound=self.outbound,
             turn=self.turn,
             desk=self.desk,
             strategy=strategy,
-            proof=self.proof,
+            resolution=self.resolution,
             recovery=self.recovery,
             continuity=self.continuity,
             counts=self.counts,
-            log=door.log,
+            log=port.log,
         )
         self.settlements = Settlements(
             table=self.table,
             positions=self.positions,
             ledger=self.ledger,
-            profits=self.profits,
+            pnl=self.pnl,
             turn=self.turn,
-            log=door.log,
+            log=port.log,
         )
         self.dead_man = DeadMansSwitch(
-            switch=can.dead_man, shared=setup.shared, outbound=self.outbound, log=door.log
+            switch=can.dead_man, shared=setup.shared, outbound=self.outbound, log=port.log
         )
-        self.lines = Lines(
+        self.connections = Connections(
             adapter=adapter,
             sessions=self.sessions,
             seed=setup.seed,
@@ -456,7 +462,7 @@ class Engine:
             market_data=self.market_data,
             recovery=self.recovery,
             counts=self.counts,
-            door=door,
+            port=port,
             recorder=self.recorder,
         )
         self.operator = Operator(
@@ -467,10 +473,10 @@ class Engine:
             gate=self.gate,
             flattening=self.flattening,
             account=self.account,
-            proof=self.proof,
+            resolution=self.resolution,
             callbacks=self.callbacks,
             parameters_with=parameters_with,
-            log=door.log,
+            log=port.log,
         )
 
         self.replies = Replies(
@@ -481,17 +487,17 @@ class Engine:
             turn=self.turn,
             hops=hops,
             counts=self.counts,
-            door=door,
+            port=port,
         )
 
-        # Who takes each fact, and each word.
+        # Who takes each event, and each word.
         self.handlers: dict[type[Event], Callable[[Any], None]] = {
-            BookTop: self.market_data.on_top,
+            Bbo: self.market_data.on_bbo,
             BookDelta: self.market_data.on_delta,
             BookSnapshot: self.market_data.on_snapshot,
             QueueDelta: self.market_data.on_queue_delta,
             QueueSnapshot: self.market_data.on_queue_snapshot,
-            TopsReport: _on_nothing,
+            BbosReport: _on_nothing,
             MarketTrade: self.market_data.on_trade,
             OrderReport: self.executions.on_report,
             OrderUpdate: self.executions.on_update,
@@ -514,8 +520,8 @@ class Engine:
             Reply: self.on_reply,
             VenueTime: _on_nothing,
             SessionNotice: self._on_notice,
-            Numbered: self.lines.on_numbered,
-            Respond: self.lines.on_respond,
+            Numbered: self.connections.on_numbered,
+            Respond: self.connections.on_respond,
             Counted: self.replies.on_counted,
             Ignored: self.counts.on_ignored,
             BatchOutcome: _on_nothing,
@@ -539,14 +545,14 @@ class Engine:
     # -- inputs --------------------------------------------------------------------------------
 
     def start(self, now_ns: int) -> None:
-        """Ask for what must be known before the lines are opened."""
+        """Request what must be known before the connections are opened."""
         self.on_control(b"start", now_ns)
 
     def on_up(self, link: int, now_ns: int) -> None:
-        """A connection of a line stands, its HTTP upgrade behind it; ``link`` as in ``Door``."""
+        """A link is up, and its HTTP upgrade is done; ``link`` as in ``Port``."""
         self._record(Kind.UP, link, now_ns, b"")
         self._begin_turn(now_ns)
-        self.lines.up(link)
+        self.connections.up(link)
         self._end_turn()
 
     def on_bytes(self, link: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int) -> None:
@@ -559,17 +565,17 @@ class Engine:
             self._append(_BYTES, link, read_ns, data)
         except JournalFailed as failure:
             self._journal_failed(failure)
-        lines = self.lines
-        protocol = lines.protocols[link]
+        connections = self.connections
+        protocol = connections.protocols[link]
         if protocol is None:
             return
         stamp, turn, desk, outbound = self._stamp, self.turn, self.desk, self.outbound
         if read_ns - turn.now_ns > STOPPED_NS:
             self._woke(read_ns)
         turn.now_ns = desk.now_ns = read_ns
-        lines.read(link, protocol, data)
-        if lines.overlaps:
-            lines.merge(link)
+        connections.read(link, protocol, data)
+        if connections.overlaps:
+            connections.merge(link)
         decoded_ns = stamp()
         events, handlers = turn.events, self.handlers
         for event in events:  # as ``fold`` does, without a call of it
@@ -604,9 +610,9 @@ class Engine:
         """A connection is gone; what was asked on it will not be answered."""
         self._record(Kind.DOWN, link, now_ns, reason.encode())
         self._begin_turn(now_ns)
-        self.lines.down(link, reason)
-        for asked in self.replies.lost(link):
-            self._no_reply(asked)
+        self.connections.down(link, reason)
+        for request in self.replies.lost(link):
+            self._no_reply(request)
         self._apply()
         # At once, not with the next tick: a redial may be faster, and nothing is proved on it yet.
         self.gate.refresh()
@@ -629,13 +635,13 @@ class Engine:
         self._begin_turn(now_ns)
         if not request_id:
             self.replies.dial_refused(status, headers, body)
-        asked = self.replies.answered(request_id, status)
-        if asked is not None:
-            reply = self.replies.read(asked, status, headers, body)
+        request = self.replies.answered(request_id, status)
+        if request is not None:
+            reply = self.replies.read(request, status, headers, body)
             if reply is None:
-                self._no_reply(asked)
+                self._no_reply(request)
             else:
-                self._take(asked, reply)
+                self._take(request, reply)
         self._end_turn()
 
     def on_due(self, now_ns: int) -> None:
@@ -648,7 +654,7 @@ class Engine:
                 break
             tag = self.timers.pop_due(now_ns)
             if tag is None:
-                self._tick()
+                self._housekeep()
             else:
                 self.callbacks.call(self.strategy.on_timer, tag)
                 self._follow()
@@ -690,7 +696,7 @@ class Engine:
     def write(self) -> None:
         """Write what the next boot starts from, as far as this one has proved anything."""
         if self.recovery.reconciled_once:
-            day = self.profits.note()
+            day = self.pnl.note()
             self.continuity.write(self.turn.now_ns, halts=self._halts(), day=day)
         else:
             self.continuity.hand_on()
@@ -711,7 +717,7 @@ class Engine:
         return halts
 
     def _start(self, _: str) -> None:
-        self.timers.push(self.turn.now_ns + TICK_NS, None)
+        self.timers.push(self.turn.now_ns + HOUSEKEEPING_NS, None)
         self.reference_data.step()
 
     def _restore(self, text: str) -> None:
@@ -721,14 +727,14 @@ class Engine:
 
     def _losses(self, text: str) -> None:
         losses = decode_losses(text)
-        self.profits.keep(losses.books)
+        self.pnl.keep(losses.books)
         if losses.died:
             now_ns = self.turn.now_ns
             proved_ns = self.recovery.not_before_elsewhere(now_ns)
             when = "never prove"
             if proved_ns is not None:
                 when = f"prove in {(proved_ns - now_ns) / NS_PER_S:.0f} s"
-            self._door.log(
+            self._port.log(
                 "a run of this account and strategy has not left in order in "
                 f"{', '.join(losses.died)}: what it has left only the venue's lists tell, which "
                 f"{when} that none of it is left"
@@ -738,7 +744,7 @@ class Engine:
 
     def _leave(self, why: str) -> None:
         if not self.recovery.leaving:
-            self._door.log(f"leaving: {why}")
+            self._port.log(f"leaving: {why}")
             self.gate.refresh(leaving=True)
             self.callbacks.call(self.strategy.on_stop)
             self._follow()
@@ -770,7 +776,7 @@ class Engine:
         if now_ns - self.turn.now_ns > STOPPED_NS:
             self._woke(now_ns)
         self.turn.now_ns = self.desk.now_ns = now_ns
-        self.lines.gapped = False
+        self.connections.gapped = False
         self._began_ns = self._stamp()
 
     def _end_turn(self) -> None:
@@ -780,12 +786,12 @@ class Engine:
             self.outbound.flush()
         self.desk.risk_ns = self.outbound.encode_ns = 0
         if self.recovery.leaving and self.left and not self._said_left:
-            said = self.dead_man.stop(self.turn.now_ns) and self.lines.leave()
+            said = self.dead_man.stop(self.turn.now_ns) and self.connections.leave()
             self.outbound.flush()
             if said:
                 self._said_left = True
                 self.write()
-                self._door.left()
+                self._port.left()
         took_ns = self._stamp() - self._began_ns
         if took_ns > TURN_BUDGET_NS:
             self._overran(took_ns)
@@ -822,8 +828,8 @@ class Engine:
             return  # the first turn of all
         why = f"not running for {(now_ns - self.turn.now_ns) / NS_PER_S:.1f} s"
         self.turn.now_ns = self.desk.now_ns = now_ns
-        self._door.log(why)
-        self.lines.drop_public(why)
+        self._port.log(why)
+        self.connections.drop_public(why)
         self.market_data.lose(why)
 
     def _overran(self, took_ns: int) -> None:
@@ -835,10 +841,10 @@ class Engine:
         counts.slow_turns += 1
         if took_ns > counts.slowest_turn_ns:
             counts.slowest_turn_ns = took_ns
-            self._door.log(f"a turn took {took_ns / NS_PER_MS:.0f} ms, the longest so far")
+            self._port.log(f"a turn took {took_ns / NS_PER_MS:.0f} ms, the longest so far")
 
     def _apply(self) -> None:
-        """Fold everything the read brought, before the strategy sees any of it."""
+        """Apply everything the read brought, before the strategy sees any of it."""
         self.fold(self.turn.events)
         self.turn.events.clear()
 
@@ -851,20 +857,20 @@ class Engine:
         self.fold(events)
         self._end_turn()
 
-    def fold(self, facts: Sequence[Event]) -> None:
-        """Fold facts one by one, each with what follows from it."""
+    def fold(self, events: Sequence[Event]) -> None:
+        """Apply events one by one, each with what follows from it."""
         turn, handlers = self.turn, self.handlers
-        for fact in facts:
-            handlers[type(fact)](fact)
+        for event in events:
+            handlers[type(event)](event)
             if turn.busy:
                 self._follow()
 
     def _follow(self) -> None:
         """Take up what components have left for whoever lies above them.
 
-        What of it comes first is taken up first: where numbers and positions begin before the facts
-        that are counted by them, orders and positions before the halts that judge them, those
-        before the word on whether anything may be placed, and all before it is noted.
+        What of it comes first is taken up first: where numbers and positions begin before the
+        events that are counted by them, orders and positions before the halts that judge them,
+        those before the word on whether anything may be placed, and all before it is noted.
         """
         turn = self.turn
         for _ in range(MAX_CONSEQUENCES):
@@ -873,10 +879,10 @@ class Engine:
             elif turn.baselines:
                 self.continuity.on_baseline(turn.baselines.popleft())
             elif turn.told:
-                fact = turn.told.popleft()
-                self.handlers[type(fact)](fact)
+                event = turn.told.popleft()
+                self.handlers[type(event)](event)
             elif turn.updates:
-                self.executions.settle(turn.updates.popleft())
+                self.executions.apply(turn.updates.popleft())
             elif turn.halts:
                 self.gate.obey(turn.halts.popleft())
             elif turn.looks_again:
@@ -893,18 +899,18 @@ class Engine:
                 return
         raise Misuse(f"more than {MAX_CONSEQUENCES} things follow from one: some from each other")
 
-    def _tick(self) -> None:
+    def _housekeep(self) -> None:
         """Look at every deadline that needs no better than a tick."""
         now_ns = self.turn.now_ns
-        self.timers.push(now_ns + TICK_NS, None)
-        for asked in self.replies.overdue():
-            self._no_reply(asked)
-        self.lines.step()
+        self.timers.push(now_ns + HOUSEKEEPING_NS, None)
+        for request in self.replies.overdue():
+            self._no_reply(request)
+        self.connections.step()
         self._follow()
         self._apply()
         self.market_data.step()
-        if self.market_data.clock_doubted:
-            self.market_data.clock_doubted = False
+        if self.market_data.clock_suspect:
+            self.market_data.clock_suspect = False
             self.reference_data.look_again()
         self.reference_data.step()
         self.recovery.step(now_ns)
@@ -913,7 +919,7 @@ class Engine:
         self.flattening.step()
         self.continuity.step(now_ns)
         self._follow()
-        self.profits.step()
+        self.pnl.step()
         self._follow()
         self.others.step(now_ns)
         self.gate.refresh()
@@ -926,79 +932,79 @@ class Engine:
 
     def on_reply(self, reply: Reply) -> None:
         """A reply came on the connection that is being read."""
-        asked = self.replies.asked(reply, self.lines.reading)
-        self.lines.heard()
-        self._take(asked, reply)
+        request = self.replies.request_of(reply, self.connections.reading)
+        self.connections.heard()
+        self._take(request, reply)
 
-    def _take(self, asked: Asked | None, reply: Reply) -> None:
-        """Carry a reply to its end: limits, facts, and then all who may have asked, in this order.
+    def _take(self, request: InFlightRequest | None, reply: Reply) -> None:
+        """Carry a reply to its end: limits, events, and then all who may have asked, in this order.
 
         Whoever asked is told last of what it changed, so that it goes on from what is known now.
         """
         now_ns = self.turn.now_ns
         self.counts.replies += 1
         if reply.budgets or reply.verdict is not _DONE:
-            self.replies.obey(asked, reply)
-        if asked is not None and type(asked.command) in OF_ORDERS:
-            self.fold(reply.facts)
-            self.replies.time(asked)
-            self.proof.on_reply(asked, reply, now_ns)
+            self.replies.obey(request, reply)
+        if request is not None and type(request.command) in OF_ORDERS:
+            self.fold(reply.events)
+            self.replies.time(request)
+            self.resolution.on_reply(request, reply, now_ns)
             if self.turn.busy:
                 self._follow()
-            self.remedies.on_reply(asked, reply, now_ns)
+            self.remedies.on_reply(request, reply, now_ns)
             return
-        if asked is not None and self.market_data.outlived(asked):
-            self.market_data.on_no_reply(asked)
+        if request is not None and self.market_data.outlived(request):
+            self.market_data.on_no_reply(request)
             return
-        self.fold([named(asked, fact) for fact in reply.facts])
-        if asked is None:
+        self.fold([named(request, event) for event in reply.events])
+        if request is None:
             return
-        self.market_data.on_reply(asked, reply)
-        self.reference_data.on_reply(asked, reply)
+        self.market_data.on_reply(request, reply)
+        self.reference_data.on_reply(request, reply)
         self.market_data.judge()
         self._follow()
-        self.prices.on_reply(asked, reply)
-        self.lines.on_reply(asked, reply)
+        self.prices.on_reply(request, reply)
+        self.connections.on_reply(request, reply)
         self._follow()
-        self.dead_man.on_reply(asked, reply, now_ns)
-        self.proof.on_reply(asked, reply, now_ns)
+        self.dead_man.on_reply(request, reply, now_ns)
+        self.resolution.on_reply(request, reply, now_ns)
         self._follow()
-        self.remedies.on_reply(asked, reply, now_ns)
+        self.remedies.on_reply(request, reply, now_ns)
         self._follow()
-        as_of_ns = self.recovery.on_reply(asked, reply, now_ns)
+        as_of_ns = self.recovery.on_reply(request, reply, now_ns)
         self._follow()
         if as_of_ns is not None:
             self.recovery.agreed(now_ns, agree=self.account.agrees(as_of_ns))
             self._follow()
 
-    def _no_reply(self, asked: Asked) -> None:
+    def _no_reply(self, request: InFlightRequest) -> None:
         """The answer to a question will not come: tell all who may have asked it."""
-        self.lines.on_no_reply(asked)
-        self.dead_man.on_no_reply(asked)
-        self.market_data.on_no_reply(asked)
-        self.proof.on_no_reply(asked, self.turn.now_ns)
+        self.connections.on_no_reply(request)
+        self.dead_man.on_no_reply(request)
+        self.market_data.on_no_reply(request)
+        self.resolution.on_no_reply(request, self.turn.now_ns)
         self._follow()
-        self.recovery.on_no_reply(asked)
+        self.recovery.on_no_reply(request)
 
-    # -- what concerns several rooms -----------------------------------------------------------
+    # -- what concerns several components ------------------------------------------------------
 
     def on_instruments(self, report: InstrumentsReport) -> None:
         """The venue tells its instruments; once they are known the run begins.
 
-        It goes on from the last boot, starts the strategy, and opens the lines.
+        It goes on from the last boot, starts the strategy, and opens the connections.
         """
         if not self.reference_data.on_instruments(report):
             return
         now_ns = self.turn.now_ns
         left = self.continuity.restore(now_ns)
         if left is not None:
-            self.profits.restore(left.day)
+            self.pnl.restore(left.day)
             self._follow()
             self.continuity.restore_orders(now_ns)
             self._follow()
         self.callbacks.call(self.strategy.on_start)
         self._follow()
-        self._door.open_lines()
+        self._port.open_connections()
 
     def _on_off_grid(self, trade: OffGridTrade) -> None:
         """A trade was found by asking that today's grid cannot express: it blocks nothing."""
@@ -1008,29 +1014,29 @@ class Engine:
     def _on_unknown_execution(self, event: UnknownExecution) -> None:
         """A report cannot be read: behind a gap it is what the gap has kept back, no contradiction.
 
-        All of ours is asked about once another connection stands.
+        All of ours is queried once another connection stands.
         """
-        if not self.lines.gapped:
+        if not self.connections.gapped:
             self.executions.on_unknown_execution(event)
 
     def _on_open_orders(self, event: OpenOrders) -> None:
-        """A list of open orders: what it shows is noted before any of it is taken out."""
+        """A list of open orders: what it shows is noted before any of it is cancelled."""
         self.recovery.on_open_orders(event)
         self._follow()
         self.recovery.cancel_left()
 
     def _on_notice(self, event: SessionNotice) -> None:
-        self._door.log(f"the venue says: {event.notice} {event.text}".rstrip())
+        self._port.log(f"the venue says: {event.notice} {event.text}".rstrip())
         if event.notice is Notice.CLOCK_OFF:
             self.reference_data.forget_clock()
         else:
-            self.lines.on_notice(event.notice)
+            self.connections.on_notice(event.notice)
 
     # -- the journal ---------------------------------------------------------------------------
 
-    def _record(self, kind: Kind, line: int, now_ns: int, payload: bytes) -> None:
+    def _record(self, kind: Kind, connection: int, now_ns: int, payload: bytes) -> None:
         try:
-            self._append(kind, line, now_ns, payload)
+            self._append(kind, connection, now_ns, payload)
         except JournalFailed as failure:
             self._journal_failed(failure)
 
@@ -1039,8 +1045,8 @@ class Engine:
         self.gate.fail(str(failure))
 
 
-def _on_nothing(fact: Event) -> None:
-    """A fact that is read with the reply that carries it."""
+def _on_nothing(event: Event) -> None:
+    """An event that is read with the reply that carries it."""
 
 
 _BYTES = int(Kind.BYTES)

@@ -1,8 +1,8 @@
 """Executions: what the venue reports of our orders, and what follows from it.
 
-Here a fact that the order table has folded moves the position, is told to the strategy, noted for
-the next boot, doubted where fills are missing, and held against the day's loss. How facts fold
-lives in ``core.state.orders``, what replies and silence prove in ``core.engine.proof``. What is
+Here an order update moves the position, is told to the strategy, noted for the next boot, queried
+where fills are missing, and checked against the day's loss. How events are applied lives in
+``core.state.orders``, what replies and silence prove in ``core.engine.resolution``. What is
 reported of others' orders moves no position of ours: it is counted in the ledger, and told once.
 """
 
@@ -17,21 +17,21 @@ from core.engine.continuity import Continuity
 from core.engine.desk import TradingDesk
 from core.engine.ledger import Ledger
 from core.engine.outbound import Outbound
-from core.engine.profits import Profits
-from core.engine.proof import Proof
+from core.engine.pnl import PnL
 from core.engine.recovery import Recovery
+from core.engine.resolution import Resolution
 from core.engine.turn import Turn
 from core.model.events import (
     NO_INSTRUMENT,
-    Change,
+    ExecType,
     Fill,
     Ignored,
     OffGridTrade,
     OrderReport,
     OrderUpdate,
+    OrdStatus,
     Side,
     UnknownExecution,
-    VenueStatus,
 )
 from core.model.halts import HaltKind
 from core.model.instrument import Instrument, InstrumentTable
@@ -39,12 +39,12 @@ from core.model.strategy import Strategy
 from core.model.units import NS_PER_MS
 from core.model.wording import order_text
 from core.state.counts import Counts
-from core.state.orders import Folded, Order, Orders
+from core.state.orders import Applied, Order, Orders
 from core.state.others import Others, amount, clock
 from core.state.position import Position
 
 UNBOOKED_NS = 500 * NS_PER_MS
-"""How long the fills behind a cumulative count may take, before we ask for them."""
+"""How long the fills behind a cumulative count may take, before we request them."""
 
 
 class Executions:
@@ -59,10 +59,10 @@ class Executions:
         "_orders",
         "_others",
         "_outbound",
+        "_pnl",
         "_positions",
-        "_profits",
-        "_proof",
         "_recovery",
+        "_resolution",
         "_strategy",
         "_table",
         "_turn",
@@ -77,12 +77,12 @@ class Executions:
         orders: Orders,
         ledger: Ledger,
         others: Others,
-        profits: Profits,
+        pnl: PnL,
         outbound: Outbound,
         turn: Turn,
         desk: TradingDesk,
         strategy: Strategy[Any],
-        proof: Proof,
+        resolution: Resolution,
         recovery: Recovery,
         continuity: Continuity,
         counts: Counts,
@@ -96,29 +96,29 @@ class Executions:
         self._log = log
         self._whose: dict[tuple[int, str], OffGridTrade] = {}
         """Trades off the grid, by instrument and id, that may be of an order of ours whose number
-        nobody has told yet: such orders are few, and each is asked about."""
-        self._profits = profits
+        nobody has told yet: such orders are few, and each is queried."""
+        self._pnl = pnl
         self._outbound = outbound
         self._turn = turn
         self._desk = desk
         self._strategy = strategy
-        self._proof = proof
+        self._resolution = resolution
         self._recovery = recovery
         self._continuity = continuity
         self._counts = counts
 
-    # -- facts ---------------------------------------------------------------------------------
+    # -- events --------------------------------------------------------------------------------
 
     def on_report(self, report: OrderReport) -> None:
-        folded = self._orders.on_report(report)
-        if folded is None and report.instrument >= 0:
-            folded = self._on_stranger(report)
-        if folded is not None:
-            self.settle(folded)
+        applied = self._orders.on_report(report)
+        if applied is None and report.instrument >= 0:
+            applied = self._on_stranger(report)
+        if applied is not None:
+            self.apply(applied)
 
     def on_update(self, update: OrderUpdate) -> None:
         """What is left out is as it was. Of an order that is not known, or not by its number yet,
-        nothing can be folded: those without one are asked about.
+        nothing can be applied: those without one are queried.
         """
         report = self._orders.whole(update)
         if report is not None:
@@ -127,9 +127,9 @@ class Executions:
         self._counts.on_ignored(Ignored("update of an order that is not known"))
         for order in self._orders.open():
             if not order.venue_order_id:
-                self._proof.doubt(order.client_order_id, self._turn.now_ns)
+                self._resolution.resolve(order.client_order_id, self._turn.now_ns)
 
-    def _on_stranger(self, report: OrderReport) -> Folded | None:
+    def _on_stranger(self, report: OrderReport) -> Applied | None:
         """An order that the table does not hold: an earlier boot's is ours, all others are not."""
         if self._orders.is_ours(report.client_order_id):
             return self._adopt(report)
@@ -139,7 +139,7 @@ class Executions:
         for fill in report.fills:
             if not fill.listed:
                 self._traded_by_others(row, report.side, fill)
-        if report.change is Change.NEW:
+        if report.exec_type is ExecType.NEW:
             what = (
                 f"order {report.client_order_id} to {'buy' if report.side > 0 else 'sell'} "
                 f"{row.lot.text(report.size_lots)} {row.symbol} at "
@@ -148,10 +148,10 @@ class Executions:
             self._others.saw(f"orders on {row.symbol}", what, self._turn.now_ns)
         return None
 
-    def _adopt(self, report: OrderReport) -> Folded:
-        folded = self._orders.adopt(report)
+    def _adopt(self, report: OrderReport) -> Applied:
+        applied = self._orders.adopt(report)
         of_this_boot = self._orders.is_of_this_boot(report.client_order_id)
-        return replace(folded, reappeared=of_this_boot and not folded.order.state.terminal)
+        return replace(applied, reappeared=of_this_boot and not applied.order.state.terminal)
 
     def _traded_by_others(self, row: Instrument, side: Side, fill: Fill) -> None:
         if self._ledger.traded_by_others(row, side, fill):
@@ -209,46 +209,48 @@ class Executions:
             return
         if index != NO_INSTRUMENT:
             self._turn.halt_instrument(index, why, HaltKind.CONTRADICTION)
-        self._proof.doubt(name if found is None else found.client_order_id, self._turn.now_ns)
+        self._resolution.resolve(
+            name if found is None else found.client_order_id, self._turn.now_ns
+        )
 
-    def _on_unread(self, order: Order, status: VenueStatus, event: UnknownExecution) -> None:
+    def _on_unread(self, order: Order, status: OrdStatus, event: UnknownExecution) -> None:
         """An order of ours stands off today's grid, from before that was made coarser: it is to go.
 
         How it stands can be told, and so can its trades, each for itself.
         """
-        self.settle(self._orders.on_unread(order, status, event.venue_order_id))
+        self.apply(self._orders.on_unread(order, status, event.venue_order_id))
         if not order.state.terminal:
             what = f"order {order.client_order_id} of ours is off today's grid: {event.what}"
             self._turn.halt_instrument(order.instrument, what, HaltKind.CONTRADICTION)
-            self._desk.take_out_order(order)
-            self._proof.doubt(order.client_order_id, self._turn.now_ns)
+            self._desk.force_cancel_order(order)
+            self._resolution.resolve(order.client_order_id, self._turn.now_ns)
 
     # -- what follows --------------------------------------------------------------------------
 
-    def settle(self, folded: Folded) -> None:
+    def apply(self, applied: Applied) -> None:
         """Move positions by new fills, and tell the strategy what changed."""
-        order = folded.order
-        if folded.numbered:
+        order = applied.order
+        if applied.numbered:
             self._numbered(order)
-        if folded.contradiction:
-            why = f"{order_text(self._table[order.instrument], order)}: {folded.contradiction}"
+        if applied.contradiction:
+            why = f"{order_text(self._table[order.instrument], order)}: {applied.contradiction}"
             self._turn.halt_instrument(order.instrument, why, HaltKind.CONTRADICTION)
-        if folded.reappeared:
+        if applied.reappeared:
             self._reappeared(order)
         if self._whose:
             self._look_whose_again()
-        if not folded.changed:
+        if not applied.changed:
             return
         # A strategy knows nothing of a symbol that its configuration leaves out.
         tells = not self._table[order.instrument].carried
-        counted = self._book(order, folded.fills, tells=tells) if folded.fills else []
+        counted = self._book(order, applied.fills, tells=tells) if applied.fills else []
         if tells:
             self._turn.callbacks.append((self._strategy.on_order, order, None))
         if order.unbooked_lots:
-            self._proof.doubt(order.client_order_id, self._turn.now_ns + UNBOOKED_NS)
-        if folded.fills:
-            self._refund(order, folded.fills)
-            self._profits.on_fills(order.instrument, order.side, counted, adopted=order.adopted)
+            self._resolution.resolve(order.client_order_id, self._turn.now_ns + UNBOOKED_NS)
+        if applied.fills:
+            self._refund(order, applied.fills)
+            self._pnl.on_fills(order.instrument, order.side, counted, adopted=order.adopted)
 
     def _book(self, order: Order, fills: Sequence[Fill], *, tells: bool) -> list[Fill]:
         """Move the position by new fills; return those that were not counted before.
@@ -296,7 +298,7 @@ class Executions:
         """An order that was proved absent is there after all: it counts again, and is to go."""
         text = order_text(self._table[order.instrument], order)
         self._log(f"ALARM: an order that the venue did not know appears after all: {text}")
-        self._desk.take_out_order(order)
+        self._desk.force_cancel_order(order)
 
     def _begun_anew(self, instrument: int, what: str) -> None:
         """The venue was set up anew: what is counted from now on has new numbers."""
@@ -315,6 +317,6 @@ class Executions:
         self._positions[instrument].begin_anew()
         self._begun_anew(instrument, "trades")
 
-    def profit(self, index: int) -> int | None:
-        """Return an instrument's profit: see ``Profits.profit``."""
-        return self._profits.profit(index)
+    def pnl(self, index: int) -> int | None:
+        """Return an instrument's PnL: see ``PnL.of``."""
+        return self._pnl.of(index)

@@ -1,9 +1,9 @@
 """What is said on connections before they are closed in order, and for how long that is awaited.
 
 What there is to say is the venue's (``Adapter.farewell``): a session is logged out, a timer is
-stopped that would take orders out. One word follows the other once it was answered, whatever with;
+stopped that would cancel orders. One word follows the other once it was answered, whatever with;
 a venue that does not answer keeps no connection open beyond ``FAREWELL_NS``. Why a connection is
-closed, and what comes then, is for ``core.engine.lines``.
+closed, and what comes then, is for ``core.engine.connections``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 from core.engine.outbound import Outbound
 from core.model.commands import Riskless
 from core.model.units import NS_PER_S
-from core.state.inflight import Asked
+from core.state.inflight import InFlightRequest
 from core.state.throttle import Share
 
 FAREWELL_NS: Final = 2 * NS_PER_S
@@ -60,12 +60,12 @@ class Farewells:
 
     def _say(self, link: int, farewell: _Farewell, now_ns: int) -> None:
         word = farewell.words[0]
-        farewell.awaited = self._outbound.request(word, now_ns, share=Share.PROOF, link=link)
+        farewell.awaited = self._outbound.request(word, now_ns, share=Share.RESOLUTION, link=link)
 
-    def on_answer(self, asked: Asked, now_ns: int) -> int | None:
+    def on_answer(self, request: InFlightRequest, now_ns: int) -> int | None:
         """Something was answered, or will not be; return the link on which all is said by that."""
         for link, farewell in self._links.items():
-            if farewell.awaited == asked.request_id:
+            if farewell.awaited == request.request_id:
                 farewell.words.popleft()
                 if not farewell.words:
                     del self._links[link]

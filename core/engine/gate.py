@@ -1,8 +1,8 @@
 """The gate: whether anything may be placed, and that nothing stands on what is halted.
 
 Here all that has to be true for trading comes together in one state of the session, and a halt,
-whoever asks for it, reaches the strategy and our orders. Which reject or loss is one too many is
-for ``core.state.risk`` to say; cancels pass whatever the gate says.
+whoever requests it, reaches the strategy and our orders. Which reject or loss is one too many is
+for ``core.state.risk`` to say; cancels leave even while the gate is closed.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from core.engine.continuity import NOTED, Continuity
 from core.engine.desk import TradingDesk
 from core.engine.flatten import Flattening
 from core.engine.outbound import Outbound
-from core.engine.proof import Proof
 from core.engine.recovery import Recovery
+from core.engine.resolution import Resolution
 from core.engine.turn import Turn, Wanted
 from core.model.halts import WHOLE_RUN, HaltKind
 from core.model.instrument import InstrumentTable
@@ -36,8 +36,8 @@ class Gate:
         "_flattening",
         "_log",
         "_outbound",
-        "_proof",
         "_recovery",
+        "_resolution",
         "_risk",
         "_sessions",
         "_stop",
@@ -60,14 +60,14 @@ class Gate:
         turn: Turn,
         desk: TradingDesk,
         callbacks: Callbacks,
-        proof: Proof,
+        resolution: Resolution,
         recovery: Recovery,
         continuity: Continuity,
         flattening: Flattening,
         stop: Callable[[str], None],
         log: Callable[[str], None],
     ) -> None:
-        """``private`` says whether there are keys to trade with, ``stop`` asks for the run to be
+        """``private`` says whether there are keys to trade with, ``stop`` requests that the run be
         left.
         """
         self.private = private
@@ -79,7 +79,7 @@ class Gate:
         self._turn = turn
         self._desk = desk
         self._callbacks = callbacks
-        self._proof = proof
+        self._resolution = resolution
         self._recovery = recovery
         self._continuity = continuity
         self._flattening = flattening
@@ -116,14 +116,14 @@ class Gate:
         return SessionState.INTERRUPTED
 
     def _all_ready(self) -> bool:
-        needed = [s for s in self._sessions if self.private or s.line.public]
+        needed = [s for s in self._sessions if self.private or s.connection.public]
         proved = (self._recovery.reconciled and self._continuity.noted) or not self.private
         return proved and self._clock.known and all(session.ready for session in needed)
 
     # -- halts ---------------------------------------------------------------------------------
 
     def obey(self, wanted: Wanted) -> None:
-        """Carry out a halt that a component has asked for."""
+        """Carry out a halt that a component has requested."""
         why, kind, instrument, remote = wanted
         if kind is HaltKind.FATAL:
             self.fail(why, remote=remote)
@@ -137,9 +137,9 @@ class Gate:
         if self._risk.halt(why, kind):
             self._log(f"halted: {why}")
             self._outlives(kind)
-        self._take_back()
+        self._drop_unsent()
         self._turn.look_again()
-        self.take_everything_out()
+        self.force_cancel_all()
 
     def fail(self, why: str, *, remote: bool = False) -> None:
         """The run cannot go on: stop placing, call the strategy no more, and have it left.
@@ -158,31 +158,31 @@ class Gate:
         if self._risk.halt_instrument(instrument, why, kind):
             self._log(f"{self._table[instrument].symbol} halted: {why}")
             self._outlives(kind)
-            self._take_back()
-            self._desk.take_out(instrument)
+            self._drop_unsent()
+            self._desk.force_cancel(instrument)
 
     def _outlives(self, kind: HaltKind) -> None:
         """Have a halt noted that the next boot has to know of, however soon this one ends."""
         if kind in NOTED:
             self._turn.say()
 
-    def take_everything_out(self) -> None:
+    def force_cancel_all(self) -> None:
         """Cancel every order of ours, and go on until each is gone."""
         for instrument in range(len(self._table)):
-            self._desk.take_out(instrument)
+            self._desk.force_cancel(instrument)
 
     def step(self) -> None:
-        """Take out what stands on what is halted, however late it was accepted or found."""
+        """Cancel what stands on what is halted, however late it was accepted or found."""
         for instrument in range(len(self._table)):
             if self._flattening.wanted or self._halted(instrument):
-                self._desk.take_out(instrument, but=self._flattening.slice_of(instrument))
+                self._desk.force_cancel(instrument, but=self._flattening.slice_of(instrument))
         self._desk.step()
 
-    def _take_back(self) -> None:
+    def _drop_unsent(self) -> None:
         """Keep from leaving what this turn has placed on what is halted by now."""
         halted = {index for index in range(len(self._table)) if self._halted(index)}
-        for asked in self._outbound.take_back(halted):
-            self._proof.on_withheld(asked, self._turn.now_ns)
+        for request in self._outbound.drop_unsent(halted):
+            self._resolution.on_discarded(request, self._turn.now_ns)
 
     def _halted(self, instrument: int) -> bool:
         return bool(self._risk.halted or self._risk.instrument_halted(instrument))

@@ -53,7 +53,7 @@ class Mismatch(Struct, frozen=True):
         )
 
 
-class _Doubt(Struct, frozen=True):
+class _Mismatched(Struct, frozen=True):
     """A difference that was seen in the last passes."""
 
     atoms: int
@@ -80,7 +80,7 @@ class Ledger:
         self._agreed_ns: dict[str, int] = {}
         self._others: dict[str, int] = {}
         self._locked: dict[str, int] = {}
-        self._doubts: dict[str, _Doubt] = {}
+        self._mismatched: dict[str, _Mismatched] = {}
         self._counted: dict[int, TradeIds] = {}
         self.unnoted = False
         """Whether something was told, since the last note, that no question brings back."""
@@ -93,7 +93,7 @@ class Ledger:
             self._others[asset] = self._others.get(asset, 0) + atoms
 
     def paid(self, asset: str, atoms: int, venue_ns: int) -> None:
-        """Something was paid in or out: told once, and in no history that is asked for."""
+        """Something was paid in or out: told once, and in no history that is requested."""
         self.moved(asset, atoms, venue_ns)
         self.unnoted = True
 
@@ -148,11 +148,11 @@ class Ledger:
         rows = self._table
         return {rows[index].held_as: lots * rows[index].lot_atoms for index, lots in positions}
 
-    def compare(self, venue: Mapping[str, int], asked_ns: int = 0) -> list[Mismatch]:
+    def compare(self, venue: Mapping[str, int], requested_ns: int = 0) -> list[Mismatch]:
         """Hold the venue's whole balances (free and locked) and positions against ours.
 
-        To be called where no fill was told between the two; ``asked_ns`` is the venue's time when
-        they were asked for. The first calls open the ledgers; a difference is returned once it
+        To be called where no fill was told between the two; ``requested_ns`` is the venue's time
+        when they were requested. The first calls open the ledgers; a difference is returned once it
         was the same ``PASSES`` times, or whatever it was ``RESTLESS_PASSES`` times.
         """
         found = []
@@ -160,19 +160,19 @@ class Ledger:
         for asset, tolerance_atoms in self._bases().items():
             has = venue.get(asset, 0)
             change = flows.get(asset, 0) + self._others.get(asset, 0)
-            opening = self._open(asset, has - change, asked_ns)
+            opening = self._open(asset, has - change, requested_ns)
             if opening is None:
                 continue
             difference = has - change - opening
             explained = (0, -self._locked.get(asset, 0))
             if min(abs(difference - atoms) for atoms in explained) <= tolerance_atoms:
-                self._doubts.pop(asset, None)
-                self._agreed_ns[asset] = asked_ns
+                self._mismatched.pop(asset, None)
+                self._agreed_ns[asset] = requested_ns
                 continue
-            before = self._doubts.get(asset, _Doubt(difference, 0, 0))
+            before = self._mismatched.get(asset, _Mismatched(difference, 0, 0))
             same = before.same + 1 if before.atoms == difference else 1
-            doubt = self._doubts[asset] = _Doubt(difference, same, before.passes + 1)
-            if doubt.same >= PASSES or doubt.passes >= RESTLESS_PASSES:
+            mismatched = self._mismatched[asset] = _Mismatched(difference, same, before.passes + 1)
+            if mismatched.same >= PASSES or mismatched.passes >= RESTLESS_PASSES:
                 agreed_ns = self._agreed_ns.get(asset, self._opened_ns.get(asset, 0))
                 found.append(Mismatch(asset, opening + change, has, agreed_ns))
         return found
@@ -183,7 +183,7 @@ class Ledger:
             self._others[one.asset] = (
                 self._others.get(one.asset, 0) + one.venue_atoms - one.ours_atoms
             )
-            self._doubts.pop(one.asset, None)
+            self._mismatched.pop(one.asset, None)
 
     def reopen(self) -> None:
         """Take what the venue says from here on for right: a person has looked."""
@@ -191,23 +191,23 @@ class Ledger:
         self._candidates.clear()
         self._others.clear()
         self._locked.clear()
-        self._doubts.clear()
+        self._mismatched.clear()
         self.unnoted = True
 
-    def _open(self, asset: str, rest_atoms: int, asked_ns: int) -> int | None:
+    def _open(self, asset: str, rest_atoms: int, requested_ns: int) -> int | None:
         """Return what there was before any trade of ours, once it was the same twice."""
         if asset not in self._opening:
             if self._candidates.get(asset) == rest_atoms:
                 self._opening[asset] = rest_atoms
             else:
                 self._candidates[asset] = rest_atoms
-                self._opened_ns[asset] = asked_ns
+                self._opened_ns[asset] = requested_ns
         return self._opening.get(asset)
 
     @property
     def in_doubt(self) -> bool:
-        """Whether another look soon would settle something."""
-        return bool(self._doubts) or not self.opened
+        """Whether another comparison soon may resolve a mismatch."""
+        return bool(self._mismatched) or not self.opened
 
     @property
     def opened(self) -> bool:

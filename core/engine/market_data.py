@@ -1,12 +1,12 @@
-"""Market data: the feed's facts become books, and a book that is lost is proved anew.
+"""Market data: the feed's events become books, and a book that is lost is proved anew.
 
 Here live when a book begins, which feed is too late or too silent to be believed, and what its loss
 means for our orders; levels and the proof that they are whole live in ``core.state.book``, when to
-ask for a snapshot in ``core.state.snapshots``.
+request a snapshot in ``core.state.snapshots``.
 
 A feed that tells of times long gone is late: its books are not live, however whole they are. One
-that says nothing is quiet or dead, and only somebody else's word tells which: REST is asked for the
-best prices of every silent book at once. Where it agrees the book is as fresh as the question;
+that says nothing is quiet or dead, and only somebody else's word tells which: REST is queried for
+the best prices of every silent book at once. Where it agrees the book is as fresh as the question;
 where it disagrees again and again while the feed stays silent, the feed is dead. A book of which
 nobody has said anything for its largest age keeps its prices, and our orders on it are cancelled.
 """
@@ -19,28 +19,28 @@ from typing import Any, Final
 from core.engine.desk import TradingDesk
 from core.engine.outbound import Outbound
 from core.engine.turn import Turn
-from core.model.commands import FetchBook, FetchTops, SubscribeBook, UnsubscribeBook
+from core.model.commands import FetchBbos, FetchBook, SubscribeBook, UnsubscribeBook
 from core.model.events import (
+    Bbo,
+    BbosReport,
     BookDelta,
     BookSnapshot,
-    BookTop,
     MarketTrade,
     QueueDelta,
     QueueSnapshot,
     Reply,
-    TopsReport,
     Verdict,
 )
 from core.model.instrument import Instrument, InstrumentTable
 from core.model.strategy import Strategy
 from core.model.units import NS_PER_S
-from core.model.venue import BookFeed, Line
+from core.model.venue import BookFeed, Connection
 from core.model.views import BookState
 from core.state import hops as hop
 from core.state.book import Book
 from core.state.counts import Counts
 from core.state.hops import Hops
-from core.state.inflight import Asked
+from core.state.inflight import InFlightRequest
 from core.state.queues import OrderQueues
 from core.state.risk import RiskLimits
 from core.state.sequence import sync_of
@@ -65,9 +65,9 @@ DENIALS: Final = 3
 """How often in a row REST must show another best price, the feed silent throughout, before the feed
 counts as dead: an answer may be younger than a change that is on its way to us."""
 
-DOUBT_NS: Final = 10 * NS_PER_S
+SUSPECT_NS: Final = 10 * NS_PER_S
 """Between two times that a late feed has the venue's clock measured at once: it may be a clock that
-was set. A start's questions, 21 weight, are asked for it."""
+was set. A start's queries, 21 weight, are sent for that."""
 
 
 class MarketData:
@@ -83,7 +83,6 @@ class MarketData:
         "_counts",
         "_denials",
         "_desk",
-        "_doubted_ns",
         "_feed_of",
         "_hops",
         "_late",
@@ -96,6 +95,7 @@ class MarketData:
         "_silent",
         "_snapshots",
         "_strategy",
+        "_suspected_ns",
         "_table",
         "_turn",
         "_unjudged_ns",
@@ -103,7 +103,7 @@ class MarketData:
         "_unready_ns",
         "_with_depth",
         "books",
-        "clock_doubted",
+        "clock_suspect",
     )
 
     def __init__(
@@ -126,7 +126,7 @@ class MarketData:
         confirms: bool,
         log: Callable[[str], None],
     ) -> None:
-        """``confirms`` says whether REST is asked about silent books."""
+        """``confirms`` says whether REST is queried about silent books."""
         self._table = table
         self.books = books
         self._sessions = sessions
@@ -157,12 +157,12 @@ class MarketData:
         self._denials: dict[int, tuple[int, int]] = {}
         """How often REST has denied a book in a row, and the age of the book that was denied."""
         self._unlisted: set[int] = set()
-        """Instruments of which the venue refuses to tell the best prices: asked for no more."""
+        """Instruments of which the venue refuses to tell the best prices: requested no more."""
         self._confirm_ns = 0
         self._unready_ns: dict[int, int] = {}
         """When the feed of each book was last not ready, by instrument."""
-        self._doubted_ns = 0
-        self.clock_doubted = False
+        self._suspected_ns = 0
+        self.clock_suspect = False
         """Whether the venue's clock is to be measured anew; for whoever does."""
         self._snapshots = Snapshots()
         self._begun_ns: dict[int, int] = {}
@@ -180,15 +180,15 @@ class MarketData:
         self._limits.append(limits)
         self._most_late_ns.append(limits.max_feed_age_ns)
 
-    # -- facts ---------------------------------------------------------------------------------
+    # -- events --------------------------------------------------------------------------------
 
-    def on_top(self, top: BookTop) -> None:
-        if top.instrument < 0:
+    def on_bbo(self, bbo: Bbo) -> None:
+        if bbo.instrument < 0:
             return
-        book = self.books[top.instrument]
+        book = self.books[bbo.instrument]
         book.fresh_ns = self._turn.now_ns
-        if book.apply_top(top):
-            self._turn.changed[top.instrument] = book
+        if book.apply_bbo(bbo):
+            self._turn.changed[bbo.instrument] = book
 
     def on_delta(self, delta: BookDelta) -> None:
         index = delta.instrument
@@ -289,7 +289,7 @@ class MarketData:
             return True
         self._hops.record(hop.FEED_AGE, min(max(late_ns, -hop.MAX_NS), hop.MAX_NS))
         self._late.add(index)
-        self._doubt_clock()
+        self._suspect_clock()
         if book.state is not _STALE:
             book.invalidate(_how_late(late_ns, most_ns))
             self._turn.changed[index] = book
@@ -305,11 +305,11 @@ class MarketData:
             self._in_time(self.books[index], late_ns + self._clock.offset_ns)
         self._unjudged_ns = {}
 
-    def _doubt_clock(self) -> None:
+    def _suspect_clock(self) -> None:
         now_ns = self._turn.now_ns
-        if now_ns - self._doubted_ns >= DOUBT_NS:
-            self._doubted_ns = now_ns
-            self.clock_doubted = True
+        if now_ns - self._suspected_ns >= SUSPECT_NS:
+            self._suspected_ns = now_ns
+            self.clock_suspect = True
 
     def _hold_to_feed(self, book: Book) -> None:
         """Lose a book whose snapshot is not reached by a feed that is in time: one of them counts
@@ -329,14 +329,16 @@ class MarketData:
 
     # -- from one proof to the next ------------------------------------------------------------
 
-    def begin(self, line: Line) -> None:
+    def begin(self, connection: Connection) -> None:
         """A feed stands: every book of its proves itself."""
-        for book in self.books_of(line):
+        for book in self.books_of(connection):
             self._begin(book)
 
-    def books_of(self, line: Line) -> list[Book]:
+    def books_of(self, connection: Connection) -> list[Book]:
         """Return the books that a connection tells of."""
-        return [book for book in self.books if line.tells_of(self._table[book.instrument].symbol)]
+        return [
+            book for book in self.books if connection.tells_of(self._table[book.instrument].symbol)
+        ]
 
     def _begin(self, book: Book) -> None:
         if self._table[book.instrument].carried:
@@ -346,9 +348,9 @@ class MarketData:
         self._ahead.pop(book.instrument, None)
         self._begun_ns[book.instrument] = self._turn.now_ns
 
-    def lose(self, why: str, line: Line | None = None) -> None:
-        """Nothing is known any more of the markets that a line tells of, or of any."""
-        for book in self.books if line is None else self.books_of(line):
+    def lose(self, why: str, connection: Connection | None = None) -> None:
+        """Nothing is known any more of the markets that a connection tells of, or of any."""
+        for book in self.books if connection is None else self.books_of(connection):
             self._lose(book, why)
 
     def _lose(self, book: Book, why: str) -> None:
@@ -357,9 +359,9 @@ class MarketData:
         if was_live:
             self._turn.changed[book.instrument] = book
 
-    def lose_but(self, continuing: Collection[int], why: str, line: Line) -> None:
+    def lose_but(self, continuing: Collection[int], why: str, connection: Connection) -> None:
         """Another feed has taken over, and continues these books; its others begin anew."""
-        for book in self.books_of(line):
+        for book in self.books_of(connection):
             if book.live and book.instrument not in continuing:
                 self._lose(book, why)
             elif not book.live and self._feed_stands(book):
@@ -368,17 +370,17 @@ class MarketData:
     def _feeds(self, book: Book) -> Iterator[Session]:
         """Yield the connections in use that tell of a book."""
         symbol = self._table[book.instrument].symbol
-        return (session for session in self._sessions if session.line.tells_of(symbol))
+        return (session for session in self._sessions if session.connection.tells_of(symbol))
 
     def _feed_stands(self, book: Book) -> bool:
         return any(session.sendable for session in self._feeds(book))
 
     def resync(self, book: Book) -> None:
-        """The strategy knows; take the orders out, and prove the book anew while the feed lives."""
+        """The strategy knows; cancel the orders, and prove the book anew while the feed lives."""
         self._counts.resyncs += 1
         self._log(f"book {self._table[book.instrument].symbol} lost: {book.why}")
         if self._cancel_when_stale:
-            self._desk.take_out(book.instrument)
+            self._desk.force_cancel(book.instrument)
         if book.instrument in self._late:
             return
         if self._feed_stands(book):
@@ -389,18 +391,18 @@ class MarketData:
     # -- silent --------------------------------------------------------------------------------
 
     def step(self) -> None:
-        """Ask for what is due: snapshots, and the best prices of silent books."""
+        """Request what is due: snapshots, and the best prices of silent books."""
         self._want_what_does_not_change()
-        self._ask_for_snapshots()
+        self._request_snapshots()
         quiet = [book for book in self.books if book.live and self._is_quiet(book)]
         now_ns = self._turn.now_ns
         if quiet and self._confirms and now_ns >= self._confirm_ns:
             self._confirm_ns = now_ns + CONFIRM_NS
             # Who is nearly quiet goes along: a request costs the same for one book and for all.
             silent = [b for b in self.books if b.live and now_ns - b.fresh_ns >= CONFIRM_NS]
-            asked = {book.instrument for book in (*quiet, *silent)} - self._unlisted
-            if asked:
-                self._outbound.request(FetchTops(tuple(sorted(asked))), now_ns)
+            request = {book.instrument for book in (*quiet, *silent)} - self._unlisted
+            if request:
+                self._outbound.request(FetchBbos(tuple(sorted(request))), now_ns)
 
     def _is_quiet(self, book: Book) -> bool:
         """Whether a live book was silent for half its largest age; over it its orders go."""
@@ -413,39 +415,39 @@ class MarketData:
             self._silent.add(index)
             self._log(f"{self._table[index].symbol}: nothing heard for {age_ns / NS_PER_S:.1f} s")
         if self._cancel_when_stale:
-            self._desk.take_out(index)
+            self._desk.force_cancel(index)
         return True
 
-    def _confirm(self, asked: Asked, reply: Reply) -> None:
-        if reply.verdict is Verdict.FATAL and isinstance(asked.command, FetchTops):
-            self._find_unlisted(asked.command.instruments)
-        for fact in reply.facts:
-            if type(fact) is TopsReport:
-                for top in fact.tops:
-                    if top.instrument >= 0 and self.books[top.instrument].live:
-                        book = self.books[top.instrument]
-                        self._hold_against(book, top, asked.sent_ns, sized=fact.sized)
+    def _confirm(self, request: InFlightRequest, reply: Reply) -> None:
+        if reply.verdict is Verdict.FATAL and isinstance(request.command, FetchBbos):
+            self._find_unlisted(request.command.instruments)
+        for event in reply.events:
+            if type(event) is BbosReport:
+                for bbo in event.bbos:
+                    if bbo.instrument >= 0 and self.books[bbo.instrument].live:
+                        book = self.books[bbo.instrument]
+                        self._hold_against(book, bbo, request.sent_ns, sized=event.sized)
 
     def _find_unlisted(self, instruments: tuple[int, ...]) -> None:
-        """One of these is no longer the venue's, which refuses all of them: ask for halves."""
+        """One of these is no longer the venue's, which refuses all of them: request halves."""
         middle = len(instruments) // 2
         if middle:
             for half in (instruments[:middle], instruments[middle:]):
-                self._outbound.request(FetchTops(half), self._turn.now_ns)
+                self._outbound.request(FetchBbos(half), self._turn.now_ns)
         else:
             self._unlisted.update(instruments)
 
-    def _hold_against(self, book: Book, top: BookTop, asked_ns: int, *, sized: bool) -> None:
+    def _hold_against(self, book: Book, bbo: Bbo, requested_ns: int, *, sized: bool) -> None:
         """Hold a silent book against what REST says of its best prices, and of their sizes where
         it tells those exactly.
         """
         index = book.instrument
-        if book.fresh_ns > asked_ns:
+        if book.fresh_ns > requested_ns:
             self._denials.pop(index, None)
-        elif _best(book, sized=sized) == _best(top, sized=sized):
+        elif _best(book, sized=sized) == _best(bbo, sized=sized):
             self._denials.pop(index, None)
-            book.fresh_ns = asked_ns
-        elif not top.rounded:  # a price between two ticks no level tells of: no fault of the feed
+            book.fresh_ns = requested_ns
+        elif not bbo.rounded:  # a price between two ticks no level tells of: no fault of the feed
             denied_ns, denials = self._denials.get(index, (book.fresh_ns, 0))
             denials = denials + 1 if denied_ns == book.fresh_ns else 1  # else the feed has spoken
             self._denials[index] = (book.fresh_ns, denials)
@@ -453,7 +455,9 @@ class MarketData:
                 self._declare_dead(book)
 
     def _declare_dead(self, book: Book) -> None:
-        """The market moves and the feed does not tell: lose the book, and replace its line."""
+        """The market moves and the feed does not tell: lose the book, and replace its
+        connection.
+        """
         index = book.instrument
         del self._denials[index]
         book.invalidate(f"silent while REST showed another best price {DENIALS} times")
@@ -463,7 +467,7 @@ class MarketData:
                 session.expire()
 
     def _want_what_does_not_change(self) -> None:
-        """A market may be quiet from the start: its snapshot is asked for without a change."""
+        """A market may be quiet from the start: its snapshot is requested without a change."""
         now_ns = self._turn.now_ns
         for book in self.books:
             index = book.instrument
@@ -476,10 +480,10 @@ class MarketData:
 
     def _want_snapshot(self, instrument: int) -> None:
         self._snapshots.want(instrument, self._turn.now_ns)
-        self._ask_for_snapshots()
+        self._request_snapshots()
 
-    def _ask_for_snapshots(self) -> None:
-        """Ask for the snapshots that are wanted, as far as they are due."""
+    def _request_snapshots(self) -> None:
+        """Request the snapshots that are wanted, as far as they are due."""
         now_ns = self._turn.now_ns
         for instrument in self._snapshots.due(now_ns, self._matters):
             book = self.books[instrument]
@@ -488,44 +492,44 @@ class MarketData:
                 continue
             ask = UnsubscribeBook(instrument) if book.in_band else FetchBook(instrument)
             if self._outbound.request(ask, now_ns):
-                self._snapshots.asked(instrument)
+                self._snapshots.requested(instrument)
 
     def _matters(self, instrument: int) -> bool:
         """Whether there is something of ours on an instrument."""
         desk = self._desk
         return bool(desk.position(instrument).lots or desk.open_orders(instrument))
 
-    def on_reply(self, asked: Asked, reply: Reply) -> None:
-        """Take the answer to a question of this room; its facts are folded already."""
-        if type(asked.command) is UnsubscribeBook:
+    def on_reply(self, request: InFlightRequest, reply: Reply) -> None:
+        """Handle the reply to a query of this component; its events are applied already."""
+        if type(request.command) is UnsubscribeBook:
             # Whatever it says: an end that is refused is one of what had not begun.
             if not self._outbound.request(
-                SubscribeBook(asked.command.instrument), self._turn.now_ns
+                SubscribeBook(request.command.instrument), self._turn.now_ns
             ):
-                self._snapshots.answered(asked.command.instrument, self._turn.now_ns)
-        elif type(asked.command) is SubscribeBook:
-            self._snapshots.answered(asked.command.instrument, self._turn.now_ns)
-        elif type(asked.command) is FetchBook:
-            index, now_ns = asked.command.instrument, self._turn.now_ns
+                self._snapshots.answered(request.command.instrument, self._turn.now_ns)
+        elif type(request.command) is SubscribeBook:
+            self._snapshots.answered(request.command.instrument, self._turn.now_ns)
+        elif type(request.command) is FetchBook:
+            index, now_ns = request.command.instrument, self._turn.now_ns
             self._snapshots.answered(index, now_ns)
             if self._snapshots.was_taken(index, now_ns):  # a refusal proves nothing
                 book = self.books[index]
-                book.fresh_ns = max(book.fresh_ns, asked.sent_ns)
-        elif type(asked.command) is FetchTops:
-            self._confirm(asked, reply)
+                book.fresh_ns = max(book.fresh_ns, request.sent_ns)
+        elif type(request.command) is FetchBbos:
+            self._confirm(request, reply)
 
-    def on_no_reply(self, asked: Asked) -> None:
+    def on_no_reply(self, request: InFlightRequest) -> None:
         """An answer will not come."""
-        if isinstance(asked.command, FetchBook | SubscribeBook | UnsubscribeBook):
-            self._snapshots.answered(asked.command.instrument, self._turn.now_ns)
+        if isinstance(request.command, FetchBook | SubscribeBook | UnsubscribeBook):
+            self._snapshots.answered(request.command.instrument, self._turn.now_ns)
 
-    def outlived(self, asked: Asked) -> bool:
-        """Whether a snapshot was asked for before its book began anew, which asks for another.
+    def outlived(self, request: InFlightRequest) -> bool:
+        """Whether a snapshot was requested before its book began anew, so that another is needed.
 
         Its number means nothing where the venue has begun its numbers anew in between.
         """
-        command = asked.command
-        return type(command) is FetchBook and asked.sent_ns < self._begun_ns[command.instrument]
+        command = request.command
+        return type(command) is FetchBook and request.sent_ns < self._begun_ns[command.instrument]
 
 
 def _how_late(late_ns: int, most_ns: int) -> str:
@@ -536,7 +540,7 @@ def _how_late(late_ns: int, most_ns: int) -> str:
     )
 
 
-def _best(told: Book | BookTop, *, sized: bool) -> tuple[int, ...]:
+def _best(told: Book | Bbo, *, sized: bool) -> tuple[int, ...]:
     """Return best prices, and their sizes or only whether there are any."""
     bid_lots, ask_lots = told.bid_lots, told.ask_lots
     sizes = (bid_lots, ask_lots) if sized else (bid_lots > 0, ask_lots > 0)

@@ -15,7 +15,7 @@ from core.engine.callbacks import Callbacks
 from core.engine.desk import TradingDesk
 from core.engine.flatten import Flattening
 from core.engine.gate import Gate
-from core.engine.proof import Proof
+from core.engine.resolution import Resolution
 from core.model.halts import WHOLE_RUN, Halt, HaltKind
 from core.model.instrument import InstrumentTable
 from core.model.views import OrderState, SessionState
@@ -37,7 +37,7 @@ class Operator:
         gate: Gate,
         flattening: Flattening,
         account: Account,
-        proof: Proof,
+        resolution: Resolution,
         callbacks: Callbacks,
         parameters_with: Callable[[Struct, str, str], Struct],
         log: Callable[[str], None],
@@ -50,7 +50,7 @@ class Operator:
         self._gate = gate
         self._flattening = flattening
         self._account = account
-        self._proof = proof
+        self._resolution = resolution
         self._callbacks = callbacks
         self._parameters_with = parameters_with
         self._log = log
@@ -71,7 +71,7 @@ class Operator:
         self._flattening.stop(why)
         self._risk.halt(why, HaltKind.OPERATOR)
         self._gate.refresh()
-        self._gate.take_everything_out()
+        self._gate.force_cancel_all()
         return f"nothing more is placed; {self._cancels()}"
 
     def _resume(self, _: str) -> str:
@@ -99,7 +99,7 @@ class Operator:
 
     def _cancel_all(self, _: str) -> str:
         self._log("the operator cancels all our orders")
-        self._gate.take_everything_out()
+        self._gate.force_cancel_all()
         return self._cancels()
 
     def _cancel_account(self, _: str) -> str:
@@ -120,7 +120,7 @@ class Operator:
         self._log(f"the operator flattens{again}: the strategy is shut out, orders out, then flat")
         self._flattening.begin()
         self._gate.refresh()
-        self._gate.take_everything_out()
+        self._gate.force_cancel_all()
         self._flattening.step()
         return self._flattening.verdict or self._flattening.progress()
 
@@ -145,7 +145,7 @@ class Operator:
         if order.state is not OrderState.UNKNOWN:
             return f"nothing is changed: only an unknown order can be given up: {text}"
         self._log(f"the operator gives up an order that the venue does not have: {text}")
-        self._proof.give_up(order)
+        self._resolution.give_up(order)
         self._gate.refresh()
         return f"counts as never accepted, and again should the venue tell of it: {text}"
 

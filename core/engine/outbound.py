@@ -1,11 +1,11 @@
 """The way out: a command becomes a request, is journaled, and leaves at the end of the turn.
 
-This is the only place that encodes, and the only one that hands bytes to the door. Order:
+This is the only place that encodes, and the only one that hands bytes to the port. Order:
 budget, encode, journal, sign, frame; nothing is signed or framed that the journal did not take.
 Whether a command may leave at all is decided before it comes here.
 
-What takes an order out, and what asks how one stands, has two ways: the line that orders go over,
-and REST where that one is down, not ready, or has left a cancel without an answer.
+Cancels and order-status queries have two ways: the connection for orders, and REST where that
+connection is down, not ready, or has left a cancel unanswered.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from core.model.units import NS_PER_S
 from core.model.venue import Adapter, HttpRequest, Role, WireRequest
 from core.model.views import Refusal, RefusalReason
 from core.model.wire import WireProtocol
-from core.state.inflight import REST, Asked, Inflight
+from core.state.inflight import REST, InFlightRequest, InFlightRequests
 from core.state.journal import Ask, Journal, Kind, pack
 from core.state.orders import Orders
 from core.state.risk import Approved
@@ -55,11 +55,11 @@ _SHARES: dict[type[Command], Share] = {
     Cancel: Share.CANCEL,
     CancelAll: Share.CANCEL,
     CancelMany: Share.CANCEL,
-    Logon: Share.PROOF,
-    Ping: Share.PROOF,
-    SubscribeMarket: Share.PROOF,
-    SubscribePrivate: Share.PROOF,
-    SubscribeStatus: Share.PROOF,
+    Logon: Share.RESOLUTION,
+    Ping: Share.RESOLUTION,
+    SubscribeMarket: Share.RESOLUTION,
+    SubscribePrivate: Share.RESOLUTION,
+    SubscribeStatus: Share.RESOLUTION,
 }
 """On whose account a command leaves that needs no approval; all others are questions."""
 
@@ -70,34 +70,34 @@ REPLY_NS = 10 * NS_PER_S
 know."""
 
 _TWO_WAYS: Final = frozenset({Cancel, CancelAll, QueryOrder})
-"""Commands that REST carries as well as a line: ``Adapter.encode_rest``."""
+"""Commands that REST carries as well as a connection: ``Adapter.encode_rest``."""
 
 _NO_TOKEN: Final = Refusal(
     RefusalReason.VENUE_LIMIT, "the venue's rate limit leaves no token for it"
 )
-_NO_LINE: Final = Refusal(RefusalReason.NO_CONNECTION, "the connection for orders is down")
+_NO_CONNECTION: Final = Refusal(RefusalReason.NO_CONNECTION, "the connection for orders is down")
 _NO_JOURNAL: Final = Refusal(
     RefusalReason.NOT_TRADING, "the journal takes nothing more: the run is being left"
 )
 
 
-class Door(Protocol):
-    """What the engine asks of the rooms with I/O in them. Every call returns at once.
+class Port(Protocol):
+    """What the engine needs of the layer with I/O. Every call returns at once.
 
-    A connection is named by its link: the number of its line, or that plus the count of the lines.
-    So a line has two, of which one is in use, and the other replaces it when its time has come.
+    A connection has two links: its own number, and that number plus the count of connections. One
+    link is in use; the other one replaces it before the venue ends it.
     """
 
-    def open_lines(self) -> None:
-        """Start to dial every line, and keep each connected from now on."""
+    def open_connections(self) -> None:
+        """Start to dial every connection, and keep each connected from now on."""
         ...
 
     def dial(self, link: int) -> None:
-        """Keep this connection too, beside the one in use, from now on."""
+        """Keep this link connected too, beside the one in use, from now on."""
         ...
 
     def retire(self, link: int, reason: str) -> None:
-        """Close a connection, or give its dialling up, and let it be.
+        """Close a link, or stop dialling it, and do not dial it again.
 
         ``Engine.on_down`` follows in a later turn where it stood.
         """
@@ -105,7 +105,7 @@ class Door(Protocol):
 
     def sign(self, request: WireRequest) -> bytes: ...
     def send(self, link: int, data: bytes) -> None: ...
-    def ask(self, request_id: int, request: HttpRequest) -> None:
+    def send_rest(self, request_id: int, request: HttpRequest) -> None:
         """Send a REST request; the answer comes back as ``Engine.on_answer``."""
         ...
 
@@ -118,7 +118,7 @@ class Door(Protocol):
         ...
 
     def stop(self, why: str) -> None:
-        """Ask for the run to be left; ``Engine.leave`` follows in a later turn."""
+        """Request the end of the run; ``Engine.leave`` follows in a later turn."""
         ...
 
     def left(self) -> None:
@@ -138,7 +138,6 @@ class Outbound:
         "_charges",
         "_clock",
         "_cost",
-        "_door",
         "_encode",
         "_encode_rest",
         "_frames",
@@ -147,6 +146,7 @@ class Outbound:
         "_order_costs",
         "_placing",
         "_pongs",
+        "_port",
         "_protocols",
         "_sessions",
         "_stamp",
@@ -167,7 +167,7 @@ class Outbound:
         throttle: Throttle,
         journal: Journal,
         clock: VenueClock,
-        door: Door,
+        port: Port,
         stamp: Callable[[], int],
     ) -> None:
         self._cost = adapter.cost
@@ -181,10 +181,10 @@ class Outbound:
         self._order_costs = adapter.cost(_ANY_PLACE)
         self._journal = journal
         self._clock = clock
-        self._door = door
+        self._port = port
         self._stamp = stamp
-        self.inflight = Inflight()
-        self._frames: list[list[bytes]] = [[] for _ in range(2 * len(adapter.lines))]
+        self.inflight = InFlightRequests()
+        self._frames: list[list[bytes]] = [[] for _ in range(2 * len(adapter.connections))]
         self._protocols: list[WireProtocol | None] = [None for _ in self._frames]
         self._limited = [False for _ in self._frames]
         """Whether the venue takes only so much on a connection, pongs included."""
@@ -205,9 +205,9 @@ class Outbound:
         """A connection is up; its bytes are made by ``protocol``."""
         self._protocols[link] = protocol
         self._frames[link].clear()
-        line = self._sessions[link % len(self._sessions)].line
+        connection = self._sessions[link % len(self._sessions)].connection
         self._limited[link] = self._throttle.connected(
-            link, line.name, cancels=Role.ORDERS in line.carries
+            link, connection.name, cancels=Role.ORDERS in connection.carries
         )
         self._pongs[link] = None
 
@@ -224,17 +224,17 @@ class Outbound:
         *,
         share: Share | None = None,
         began_ns: int = 0,
-        instead: Asked | None = None,
+        instead: InFlightRequest | None = None,
         link: int | None = None,
     ) -> int:
         """Send a command; returns its request id, or 0 when nothing was sent: see ``refusal``.
 
-        Nothing is sent when the venue's budget has no token for it, or when no way is open.
-        Whose tokens it may use follows from what it is; a question that the exit waits for takes
-        another ``share``. ``began_ns`` is the stamp of this moment where the caller has just
-        taken one. ``instead`` is a request whose way was tried in vain: the other one is taken, if
-        it is open. ``link`` is the connection that the command is for, where that is not the one
-        in use. Raises ``Misuse`` for a command that would create risk and is not approved.
+        Nothing is sent when the venue's budget has no token for it, or when no way is open. The
+        kind of command decides whose tokens it may use; a query that the exit waits for uses
+        another ``share``. ``began_ns`` is the stamp of this moment where the caller has just taken
+        one. ``instead`` is a request that failed on one way: the other way is used, if it is open.
+        ``link`` is the link to send on, where that is not the one in use. Raises ``Misuse`` for a
+        command that would create risk and is not approved.
         """
         began_ns = began_ns or self._stamp()
         venue_ns = now_ns + self._clock.offset_ns
@@ -264,65 +264,68 @@ class Outbound:
             not placing
             and type(command) in _TWO_WAYS
             and type(request) is WireRequest
-            and self._by_rest(request.line, instead)
+            and self._by_rest(request.connection, instead)
         ):
             request = self._encode_rest(command, venue_ns)
         if type(request) is WireRequest:
-            line = self._sessions[request.line].link if link is None else link
-            protocol = self._protocols[line]
+            connection = self._sessions[request.connection].link if link is None else link
+            protocol = self._protocols[connection]
             if protocol is None:
-                self.refusal = _NO_LINE
+                self.refusal = _NO_CONNECTION
                 return 0
-            if self._limited[line]:
-                if link is None and not self._has_room(line, costs, now_ns, share):
+            if self._limited[connection]:
+                if link is None and not self._has_room(connection, costs, now_ns, share):
                     self.refusal = _NO_TOKEN
                     return 0
-                self._throttle.count_frame(line, costs, now_ns, share)
-            if not self._journaled(_SEND, line, now_ns, request.body) and placing:
+                self._throttle.count_frame(connection, costs, now_ns, share)
+            if not self._journaled(_SEND, connection, now_ns, request.body) and placing:
                 self.refusal = _NO_JOURNAL
                 return 0
-            frame = protocol.message(self._door.sign(request))
-            self._frames[line].append(frame)
+            frame = protocol.message(self._port.sign(request))
+            self._frames[connection].append(frame)
             if placing:
                 self._placing.append((request_id, frame))
             replies = request.replies
             self.waiting = True
         elif type(request) is HttpRequest:
-            line = REST
+            connection = REST
             self._journaled(_ASK, 0, now_ns, pack(_ask(request_id, request)))
             self._asks.append((request_id, request))
             self.waiting = True
-        asked = Asked(request_id, command, line, now_ns, now_ns + REPLY_NS, costs)
-        self.inflight.add(asked, replies)
+        in_flight = InFlightRequest(
+            request_id, command, connection, now_ns, now_ns + REPLY_NS, costs
+        )
+        self.inflight.add(in_flight, replies)
         self.encode_ns += self._stamp() - began_ns
         return request_id
 
-    def ignored(self, asked: Asked) -> None:
+    def ignored(self, in_flight: InFlightRequest) -> None:
         """A cancel was not answered in time."""
         for session in self._sessions:
-            if session.link == asked.line:
+            if session.link == in_flight.connection:
                 session.ignored()
 
     def hears(self) -> bool:
         """Whether the connection that orders go over is in use and answers."""
-        return any(s.hears for s in self._sessions if Role.ORDERS in s.line.carries)
+        return any(s.hears for s in self._sessions if Role.ORDERS in s.connection.carries)
 
-    def unreached(self, asked: Asked) -> None:
-        """REST was not reached: what may go either way goes over the line next, where that stands.
+    def unreached(self, in_flight: InFlightRequest) -> None:
+        """REST was not reached: the next command that may go either way uses the connection, if
+        that is up.
 
-        Else only a reply brings cancels back to a line that has left one unanswered, and while the
-        venue throttles us nothing is asked there that it could reply to.
+        Else only a reply brings cancels back to a connection that has left one unanswered, and
+        while the venue throttles us nothing is asked there that it could reply to.
         """
-        if type(asked.command) in _TWO_WAYS:
+        if type(in_flight.command) in _TWO_WAYS:
             for session in self._sessions:
                 session.only_way()
 
-    def _by_rest(self, line: int, instead: Asked | None) -> bool:
+    def _by_rest(self, connection: int, instead: InFlightRequest | None) -> bool:
         """Whether REST is the better of two ways."""
-        session = self._sessions[line]
+        session = self._sessions[connection]
         if instead is None:
             return not session.hears
-        return instead.line != REST or not session.ready
+        return instead.connection != REST or not session.ready
 
     def traded(self, now_ns: int) -> None:
         """An order that rested has traded for the first time: it costs no order any more."""
@@ -334,19 +337,19 @@ class Outbound:
         """
         self._throttle.moved(by_ns, now_ns + self._clock.offset_ns)
         if self._throttle.dials_from_ns:
-            self._door.hold_dials(self._throttle.dials_from_ns - self._clock.offset_ns)
+            self._port.hold_dials(self._throttle.dials_from_ns - self._clock.offset_ns)
 
     def pong(self, link: int, payload: bytes, now_ns: int) -> None:
         """Answer a ping; where the venue takes no more frames now, the newest one, once it does."""
         protocol = self._protocols[link]
         if protocol is None:
             return
-        if not self._has_room(link, (), now_ns, Share.PROOF):
+        if not self._has_room(link, (), now_ns, Share.RESOLUTION):
             self._pongs[link] = payload
             return
         if self._limited[link]:
             self._pongs[link] = None
-            self._throttle.count_frame(link, (), now_ns, Share.PROOF)
+            self._throttle.count_frame(link, (), now_ns, Share.RESOLUTION)
         self._keep(link, protocol.pong(payload), now_ns)
 
     def _has_room(self, link: int, costs: Costs, now_ns: int, share: Share) -> bool:
@@ -371,19 +374,18 @@ class Outbound:
         self._frames[link].append(frame)
         self.waiting = True
 
-    def _journaled(self, kind: int, line: int, now_ns: int, payload: bytes) -> bool:
+    def _journaled(self, kind: int, connection: int, now_ns: int, payload: bytes) -> bool:
         """Record what is about to leave; once the journal has failed only cancels leave."""
         try:
-            self._journal.append(kind, line, now_ns, payload)
+            self._journal.append(kind, connection, now_ns, payload)
         except JournalFailed:
             # The engine meets the same failure with its next input, and leaves.
             return False
         return True
 
-    def withhold(self) -> None:
-        """Let nothing leave that this turn has asked for: its read has told of a ban.
-
-        Its requests stay unanswered, like those that a line loses on the way.
+    def discard(self) -> None:
+        """Discard all that this turn was to send: its read has told of a ban. These requests stay
+        unanswered, like those that are lost with a connection.
         """
         self.waiting = False
         self._placing.clear()
@@ -391,25 +393,25 @@ class Outbound:
         for frames in self._frames:
             frames.clear()
 
-    def take_back(self, halted: Collection[int]) -> list[Asked]:
+    def drop_unsent(self, halted: Collection[int]) -> list[InFlightRequest]:
         """Let no order leave that was framed since the last flush on these instruments.
 
         Cancels and questions leave. Returns the requests that will not.
         """
         taken = []
         for request_id, frame in self._placing:
-            asked = self.inflight.find(request_id)
-            if asked is None:
+            in_flight = self.inflight.find(request_id)
+            if in_flight is None:
                 continue
-            command = asked.command
+            command = in_flight.command
             place = command.new if isinstance(command, Replace) else command
             adds = isinstance(place, Place | PlaceMany) or (
                 isinstance(place, Amend) and place.price_ticks is not None
             )
             if adds and instrument_of(command) in halted:
                 self.inflight.take(request_id)
-                self._frames[asked.line].remove(frame)
-                taken.append(asked)
+                self._frames[in_flight.connection].remove(frame)
+                taken.append(in_flight)
         return taken
 
     def flush(self) -> None:
@@ -419,12 +421,12 @@ class Outbound:
         if self._asks:
             asks, self._asks = self._asks, []
             for request_id, request in asks:
-                self._door.ask(request_id, request)
+                self._port.send_rest(request_id, request)
         for link, frames in enumerate(self._frames):
             if frames:
                 data = frames[0] if len(frames) == 1 else b"".join(frames)
                 frames.clear()
-                self._door.send(link, data)
+                self._port.send(link, data)
 
 
 def _ask(request_id: int, request: HttpRequest) -> Ask:

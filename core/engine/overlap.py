@@ -1,8 +1,9 @@
-"""Two connections of one line, while both stand: what they tell is folded once, and in order.
+"""Two links of one connection, while both are up: what they tell is applied once, and in order.
 
 A connection is replaced before it is closed, so for some seconds the venue tells everything twice.
-Here lives what of it is folded. Opening and closing connections lives in ``core.engine.lines``, and
-the fold of order reports needs nothing from here: it takes any report any number of times.
+Here lives which part of it is applied. Opening and closing connections lives in
+``core.engine.connections``, and the fold of order reports needs nothing from here: it takes any
+report any number of times.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from core.model.events import (
     AccountReport,
     BalanceLocked,
     BalanceMoved,
+    Bbo,
     BookDelta,
     BookSnapshot,
-    BookTop,
     Event,
     MarketTrade,
     QueueDelta,
@@ -44,7 +45,7 @@ connections stand."""
 
 
 _OF_MARKETS: Final = frozenset(
-    {BookDelta, BookSnapshot, BookTop, MarketTrade, QueueDelta, QueueSnapshot}
+    {BookDelta, BookSnapshot, Bbo, MarketTrade, QueueDelta, QueueSnapshot}
 )
 
 _Move = BalanceMoved | BalanceLocked | TradeElsewhere
@@ -60,7 +61,7 @@ class Overlap:
         self._feed = _FeedOverlap(books)
 
     def merge(self, events: list[Event], *, new: bool) -> list[Event]:
-        """Return what is to be folded of what the ``new`` or the old connection told."""
+        """Return what is to be applied of what the ``new`` or the old connection told."""
         return self._feed.merge(self._account.merge(events, new=new), new=new)
 
     def met(self, now_ns: int) -> bool:
@@ -171,9 +172,9 @@ class _FeedOverlap:
         if type(event) is BookDelta:
             book = self._books.get(event.instrument)
             return book is None or book.in_band or event.last_seq > book.levels_seq
-        if type(event) is BookTop:
+        if type(event) is Bbo:
             book = self._books.get(event.instrument)
-            return book is None or event.seq > book.top_seq
+            return book is None or event.seq > book.bbo_seq
         if type(event) is MarketTrade:
             return (event.instrument, event.trade_id) not in self._traded
         return True

@@ -2,7 +2,7 @@
 
 Here stands which price counts an asset in another: one that the configuration states, a symbol that
 it names, or the venue's own pair of the two. A pair that we trade has its price in its book; the
-venue is asked for any other, slowly. What is not known is not guessed: nobody gets a price then.
+venue is queried for any other, slowly. What is not known is not guessed: nobody gets a price then.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from core.model.instrument import InstrumentTable
 from core.model.units import NS_PER_S
 from core.state.book import Book
 from core.state.daily_loss import Price, Told
-from core.state.inflight import Asked
+from core.state.inflight import InFlightRequest
 
 PERIOD_NS = 20 * NS_PER_S
-"""Between two questions for a price that is known: a fee's worth hardly moves meanwhile, and ten
+"""Between two questions for a price that is known: a fee's value hardly moves meanwhile, and ten
 such prices cost 60 of 6,000 weight a minute."""
 
 RETRY_NS = NS_PER_S
@@ -30,7 +30,7 @@ GIVE_UP_NS = 300 * NS_PER_S
 """Between two questions for a pair that the venue has refused: it may begin to list it."""
 
 MAX_SYMBOLS = 200
-"""Symbols asked about: two ways for each of a hundred assets, more than any fee is paid in."""
+"""Symbols queried: two ways for each of a hundred assets, more than any fee is paid in."""
 
 _REFUSED = (Verdict.REFUSED, Verdict.ABSENT, Verdict.FATAL)
 
@@ -89,7 +89,7 @@ class Prices:
     # -- asking --------------------------------------------------------------------------------
 
     def step(self) -> None:
-        """Ask for what is wanted and due."""
+        """Request what is wanted and due."""
         now_ns = self._turn.now_ns
         for symbol, answer in self._answers.items():
             due = now_ns >= answer.ask_ns and now_ns - answer.wanted_ns < RETRY_NS
@@ -106,20 +106,20 @@ class Prices:
             answer.mantissa, answer.decimals = event.mantissa, event.decimals
             answer.told_ns, answer.refused = self._turn.now_ns, False
 
-    def on_reply(self, asked: Asked, reply: Reply) -> None:
+    def on_reply(self, request: InFlightRequest, reply: Reply) -> None:
         """Ask no more, for a while, for what the venue does not know."""
-        if type(asked.command) is FetchPrice and reply.verdict in _REFUSED:
-            answer = self._answers.get(asked.command.symbol)
+        if type(request.command) is FetchPrice and reply.verdict in _REFUSED:
+            answer = self._answers.get(request.command.symbol)
             if answer is not None:
                 answer.refused, answer.ask_ns = True, self._turn.now_ns + GIVE_UP_NS
 
     def want(self, asset: str, quote: str) -> None:
-        """Have the venue asked what an asset is worth in another, where it has to be."""
+        """Query the venue for the price of one asset in another, where it is not known."""
         for told in self._pair(asset, quote).symbols:
             self.want_symbol(told.symbol)
 
     def want_symbol(self, symbol: str) -> None:
-        """Have the venue asked for the price of a symbol with the next step."""
+        """Have the venue queried for the price of a symbol with the next step."""
         answer = self._answers.get(symbol)
         if answer is None:
             if len(self._answers) >= MAX_SYMBOLS:
@@ -137,7 +137,7 @@ class Prices:
         return (0, 0, 0) if answer is None else (answer.mantissa, answer.decimals, answer.told_ns)
 
     def of(self, asset: str, quote: str) -> Price | None:
-        """Return what an asset is worth in another, as far as it is known."""
+        """Return the price of one asset in another, ``None`` while it is not known."""
         if asset == quote:
             return _ONE
         pair = self._pair(asset, quote)

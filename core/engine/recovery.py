@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from core.engine.desk import TradingDesk
 from core.engine.outbound import Outbound
-from core.engine.proof import SKEW_NS, Proof
+from core.engine.resolution import SKEW_NS, Resolution
 from core.engine.turn import Baseline, Turn
 from core.model.commands import (
     BEGINNING,
@@ -41,7 +41,7 @@ from core.model.instrument import InstrumentTable
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.views import OrderState
 from core.model.wording import order_text
-from core.state.inflight import Asked
+from core.state.inflight import InFlightRequest
 from core.state.orders import Order, Orders
 from core.state.reconcile import Pass, Watermark, compare
 from core.state.throttle import Share
@@ -60,12 +60,12 @@ LEAVE_STEP_NS = 250 * NS_PER_MS
 """Between two looks while leaving: an ordinary cancel is answered well within."""
 
 MAX_SINGLE = 20
-"""Orders asked about one by one in a pass, that no page of orders has told of: those that came
+"""Orders queried one by one in a pass, that no page of orders has told of: those that came
 while it was read, or that a lagging history does not show yet. The next pass asks on. Where no page
 tells of orders at all that bounds the passes that a start waits for, and no others."""
 
 LIST_AGAIN_NS = 2 * NS_PER_S
-"""Before the whole account is listed again where something of ours cannot be taken out: a list
+"""Before the whole account is listed again where something of ours cannot be cancelled: a list
 costs 80 of 6,000 a minute, so that all others find their share."""
 
 CLEAN_LISTS = 2
@@ -86,7 +86,7 @@ class Recovery:
         outbound: Outbound,
         turn: Turn,
         desk: TradingDesk,
-        proof: Proof,
+        resolution: Resolution,
         clock: VenueClock,
         expiry_ns: int | None,
         execution_ns: int,
@@ -107,7 +107,7 @@ class Recovery:
         self._outbound = outbound
         self._turn = turn
         self._desk = desk
-        self._proof = proof
+        self._resolution = resolution
         self._clock = clock
         self._execution_ns = execution_ns
         self._lag_ns = lag_ns
@@ -126,7 +126,7 @@ class Recovery:
         self._moved_ns = 0
         """When the pass last asked something."""
         self._earliest_ns = 0
-        self._settled_ns: int | None = 0
+        self._resolved_ns: int | None = 0
         """When nothing of a boot that died can be accepted any more, however late; ``None``:
         never."""
         self._marks: dict[int, Watermark] = {}
@@ -138,7 +138,7 @@ class Recovery:
         """Whether the table is proved since the private stream was last lost."""
         self.reconciled_once = False
         self.wanted = False
-        """Whether the lines allow a pass at all."""
+        """Whether the connections allow a pass at all."""
         self.foreign_orders: dict[int, int] = {}
         """Open orders of others, by instrument, as of the last list."""
         self.leaving = False
@@ -164,9 +164,9 @@ class Recovery:
         """The private stream stands: prove the table before anything is placed."""
         self.wanted = True
         self.reconciled = False
-        self._proof.stream_since_ns = now_ns
+        self._resolution.stream_since_ns = now_ns
         self._next_ns = max(now_ns, self._earliest_ns)
-        self._proof.doubts.ask_now(now_ns)
+        self._resolution.retries.query_now(now_ns)
 
     def look_again(self, now_ns: int) -> None:
         """A private stream has taken the place of another: hold the table against the venue."""
@@ -177,13 +177,13 @@ class Recovery:
         """The private stream is gone: what the table says is no longer proved."""
         self.wanted = False
         self.reconciled = False
-        self._proof.stream_since_ns = None
+        self._resolution.stream_since_ns = None
         self._pass.stop()
 
     def step(self, now_ns: int) -> None:
-        """Do what is due: a pass, questions about doubts, the next step of leaving."""
-        self._proof.ask(now_ns, self._share)
-        self._ask_more(now_ns)
+        """Do what is due: a pass, order-status queries, the next step of leaving."""
+        self._resolution.query_due(now_ns, self._share)
+        self._request_more(now_ns)
         if self._pass.running and now_ns - self._moved_ns > PATIENCE_NS:
             self._pass.stop()
         if now_ns < self._next_ns or self._pass.running:
@@ -198,7 +198,7 @@ class Recovery:
     @property
     def _share(self) -> Share:
         """Whose tokens questions take: while leaving they are what the exit waits for."""
-        return Share.PROOF if self.leaving else Share.QUESTION
+        return Share.RESOLUTION if self.leaving else Share.QUESTION
 
     def _start_pass(self, now_ns: int) -> None:
         self._pass.start(now_ns)
@@ -215,7 +215,7 @@ class Recovery:
         else:
             commands += [FetchOpenOrders(index) for index in self._askable]
         commands += self._trades()
-        self._ask_all(commands, now_ns)
+        self._request_all(commands, now_ns)
 
     def _trades(self) -> list[Riskless]:
         """Return the questions for all trades that may not be accounted for, and of instruments
@@ -239,7 +239,7 @@ class Recovery:
 
     @property
     def _askable(self) -> list[int]:
-        """The instruments that the venue can be asked about."""
+        """The instruments that the venue can be queried."""
         return [row.index for row in self._table if not row.gone]
 
     def _since(self, instrument: int) -> Since:
@@ -253,11 +253,11 @@ class Recovery:
     def _venue_ns(self) -> int:
         return self._turn.now_ns + self._clock.offset_ns
 
-    def _ask_all(self, commands: Sequence[Riskless], now_ns: int) -> None:
+    def _request_all(self, commands: Sequence[Riskless], now_ns: int) -> None:
         self._pass.want(commands)
-        self._ask_more(now_ns)
+        self._request_more(now_ns)
 
-    def _ask_more(self, now_ns: int) -> None:
+    def _request_more(self, now_ns: int) -> None:
         """Ask what waits, a few at once and as fast as the venue's budget lets us.
 
         Waiting for tokens is no standstill: however many symbols there are, a pass goes on where
@@ -268,23 +268,23 @@ class Recovery:
             request_id = self._outbound.request(command, now_ns, share=self._share)
             if not request_id:
                 return
-            self._pass.asked(request_id)
+            self._pass.requested(request_id)
 
-    def on_reply(self, asked: Asked, reply: Reply, now_ns: int) -> int | None:
-        """Count a reply that may belong to the pass; its facts are folded already.
+    def on_reply(self, request: InFlightRequest, reply: Reply, now_ns: int) -> int | None:
+        """Count a reply that may belong to the pass; its events are applied already.
 
         Returns, once a pass is through and no fill was told meanwhile, as of when by the venue's
         clock its balances are to be held against our fills; ``agreed`` is told what came of it.
         """
         proved = reply.verdict is Verdict.DONE
-        if proved and isinstance(asked.command, FetchTrades):
-            proved = self._ask_on(asked.command, asked.sent_ns, reply, now_ns)
-        elif proved and isinstance(asked.command, FetchOrders):
-            self._ask_whose(asked.command.instrument, now_ns, reply)
-        if asked.command == _WHOLE and reply.verdict is Verdict.FATAL:
+        if proved and isinstance(request.command, FetchTrades):
+            proved = self._request_next(request.command, request.sent_ns, reply, now_ns)
+        elif proved and isinstance(request.command, FetchOrders):
+            self._request_orders(request.command.instrument, now_ns, reply)
+        if request.command == _WHOLE and reply.verdict is Verdict.FATAL:
             self.unlisted = True
-        done = self._pass.answered(asked.request_id, proved=proved)
-        self._ask_more(now_ns)
+        done = self._pass.answered(request.request_id, proved=proved)
+        self._request_more(now_ns)
         if not done:
             return None
         if self.leaving:
@@ -304,23 +304,25 @@ class Recovery:
             self._next_ns = now_ns + self._look_again_ns
             self._look_again_ns = min(2 * self._look_again_ns, PERIOD_NS)
 
-    def _ask_on(self, command: FetchTrades, asked_ns: int, reply: Reply, now_ns: int) -> bool:
-        """Ask for the next page of trades, and whose orders those are that nobody knows.
+    def _request_next(
+        self, command: FetchTrades, requested_ns: int, reply: Reply, now_ns: int
+    ) -> bool:
+        """Request the next page of trades, and whose orders those are that nobody knows.
 
         Returns whether the page is one to go on from.
         """
         told: dict[int, list[Since]] = {}
-        for fact in reply.facts:
-            if isinstance(fact, FillReport | OffGridTrade):
-                told.setdefault(fact.instrument, []).append(_place_of(fact))
+        for event in reply.events:
+            if isinstance(event, FillReport | OffGridTrade):
+                told.setdefault(event.instrument, []).append(_place_of(event))
         if command.since is None:
-            return self._on_newest_page(command, told, asked_ns, reply.more, now_ns)
+            return self._on_newest_page(command, told, requested_ns, reply.more, now_ns)
         whole = command.instrument == NO_INSTRUMENT
         read = self._askable if whole else [command.instrument]
         for index in read:
             self._saw(index, told.get(index, []))
         if reply.more:
-            self._ask_all([FetchTrades(command.instrument, command.since, reply.more)], now_ns)
+            self._request_all([FetchTrades(command.instrument, command.since, reply.more)], now_ns)
         else:
             lacking = [index for index in read if index in self._witnesses]
             read = [index for index in read if index not in lacking]
@@ -329,7 +331,7 @@ class Recovery:
                 return False
         if self._rising_ids or not reply.more:
             for index in read:
-                self._ask_whose(index, now_ns)
+                self._request_orders(index, now_ns)
         return True
 
     def _saw(self, instrument: int, told: Sequence[Since]) -> None:
@@ -359,7 +361,7 @@ class Recovery:
         self,
         command: FetchTrades,
         told: Mapping[int, Sequence[Since]],
-        asked_ns: int,
+        requested_ns: int,
         more: str,
         now_ns: int,
     ) -> bool:
@@ -367,14 +369,14 @@ class Recovery:
         index = command.instrument
         if index == NO_INSTRUMENT:
             for each in sorted(self._baselines):
-                self._on_newest(each, told.get(each, ()), asked_ns)
+                self._on_newest(each, told.get(each, ()), requested_ns)
         elif more and index not in told:
-            self._ask_all([FetchTrades(index, None, more)], now_ns)
+            self._request_all([FetchTrades(index, None, more)], now_ns)
         elif index in self._baselines:
-            self._on_newest(index, told.get(index, ()), asked_ns)
+            self._on_newest(index, told.get(index, ()), requested_ns)
         return True
 
-    def _on_newest(self, instrument: int, told: Sequence[Since], asked_ns: int) -> None:
+    def _on_newest(self, instrument: int, told: Sequence[Since], requested_ns: int) -> None:
         """The newest trade of the account is known, or that there is none: count from there on."""
         self._baselines.discard(instrument)
         newest = max(told, key=lambda trade: trade.rank, default=None)
@@ -382,7 +384,7 @@ class Recovery:
         if self._clock.known:
             # No later than that surely was: a clock that is told in whole seconds may be half of
             # one ahead, and what is traded next would be of before.
-            as_of_ns = asked_ns + self._clock.offset_ns - self._clock.round_trip_ns // 2
+            as_of_ns = requested_ns + self._clock.offset_ns - self._clock.round_trip_ns // 2
         if newest is not None:
             as_of_ns = max(as_of_ns, newest.venue_ns)
         place = newest or BEGINNING
@@ -400,11 +402,11 @@ class Recovery:
         self._turn.renumber(instrument)
         return True
 
-    def _ask_whose(self, index: int, now_ns: int, page: Reply | None = None) -> None:
-        """Ask for the orders that are known by their trades alone.
+    def _request_orders(self, index: int, now_ns: int, page: Reply | None = None) -> None:
+        """Request the orders that are known by their trades alone.
 
-        Where ids rise they are asked for from the lowest on, by pages, as long as those reach; what
-        no page has told of, and all where ids are mere names, is asked for one by one.
+        Where ids rise they are requested from the lowest on, by pages, as long as those reach; what
+        no page has told of, and all where ids are mere names, is requested one by one.
         """
         unknown = [order_id for where, order_id in self._orders.unclaimed() if where == index]
         if not unknown:
@@ -420,7 +422,7 @@ class Recovery:
             commands = [FetchOrders(index, unknown[0])]
         else:
             commands = [FetchOrders(index, unknown[0], page.more)]
-        self._ask_all(commands, now_ns)
+        self._request_all(commands, now_ns)
 
     def on_orders(self, listed: OrdersListed) -> None:
         """Orders were listed: say whose those are that were known by their trades alone."""
@@ -433,7 +435,7 @@ class Recovery:
         self.reconciled = self.reconciled_once = True
         self._next_ns = now_ns + PERIOD_NS
         # By now what a dead boot sent last has expired: the venue's next word on it is proof.
-        self._proof.doubts.ask_now(now_ns)
+        self._resolution.retries.query_now(now_ns)
         self._log(
             f"reconciled: {self._ours_listed} of our orders open, "
             f"{sum(self.foreign_orders.values())} of others"
@@ -441,7 +443,9 @@ class Recovery:
         self.cancel_left()
 
     def cancel_left(self) -> None:
-        """Take out what an earlier boot left and the venue lists, whatever else is in doubt."""
+        """Cancel what an earlier boot left and the venue lists, even while other orders are in
+        doubt.
+        """
         if not self._cancel_leftovers:
             return
         left = []
@@ -454,9 +458,9 @@ class Recovery:
         if left:
             self._desk.send_cancels(left)
 
-    def on_no_reply(self, asked: Asked) -> None:
+    def on_no_reply(self, request: InFlightRequest) -> None:
         """An answer will not come: the pass it belongs to proves nothing."""
-        self._pass.answered(asked.request_id, proved=False)
+        self._pass.answered(request.request_id, proved=False)
 
     def on_fill(self, instrument: int, fill: Fill) -> None:
         """A fill was told."""
@@ -468,7 +472,7 @@ class Recovery:
     def last_trade(self, instrument: int) -> Since:
         """Return the newest trade up to which all are accounted for.
 
-        A history may lag, so that nothing newer than its lag is settled yet.
+        A history may lag, so that nothing newer than its lag is final yet.
         """
         mark = self._marks.get(instrument)
         if mark is None:
@@ -498,7 +502,7 @@ class Recovery:
         """
         if self._expiry_ns is None:
             if not all_named:
-                self._settled_ns = None
+                self._resolved_ns = None
             return None
         self._earliest_ns = max(self._earliest_ns, ended_ns + self._expiry_ns + SKEW_NS)
         self._settle_by(self._earliest_ns + self._execution_ns)
@@ -513,37 +517,39 @@ class Recovery:
         expired_ns = self.not_before(ended_ns, all_named=False)
         if expired_ns is not None:
             self._settle_by(expired_ns + self._execution_ns + self._lag_ns)
-        return self._settled_ns
+        return self._resolved_ns
 
     def _settle_by(self, at_ns: int) -> None:
-        if self._settled_ns is not None:
-            self._settled_ns = max(self._settled_ns, at_ns)
+        if self._resolved_ns is not None:
+            self._resolved_ns = max(self._resolved_ns, at_ns)
 
     def on_fill_report(self, report: FillReport) -> None:
         """A trade was found by asking."""
         if not self.counts(report.instrument):
             return
-        folded = self._orders.on_fill(report)
-        if folded is not None:
-            self._turn.settle(folded)
-            if folded.fills and not folded.order.state.terminal:
+        applied = self._orders.on_fill(report)
+        if applied is not None:
+            self._turn.update(applied)
+            if applied.fills and not applied.order.state.terminal:
                 # The stream did not tell of this trade: what else did it not tell of its order?
-                self._proof.doubt(folded.order.client_order_id, 0)
+                self._resolution.resolve(applied.order.client_order_id, 0)
 
     def counts(self, instrument: int) -> bool:
         """Whether a trade that was found by asking is to be accounted for: is none of before."""
         return instrument not in self._baselines
 
     def on_open_orders(self, event: OpenOrders) -> None:
-        """Fold a list of open orders, and act on how it differs from the table."""
+        """Apply a list of open orders, and act on how it differs from the table."""
         now_ns = self._turn.now_ns
         for report in event.reports:
-            folded = self._orders.on_report(report) if self._known(report.client_order_id) else None
-            if folded is not None:
-                self._turn.settle(folded)
+            applied = (
+                self._orders.on_report(report) if self._known(report.client_order_id) else None
+            )
+            if applied is not None:
+                self._turn.update(applied)
                 self._dirty = True
-                if folded.order.state.terminal:
-                    self._on_listed_after_end(folded.order, now_ns)
+                if applied.order.state.terminal:
+                    self._on_listed_after_end(applied.order, now_ns)
         self._ours_listed += sum(self._orders.is_ours(r.client_order_id) for r in event.reports)
         whole = event.instrument == NO_INSTRUMENT
         here = [o for o in self._orders.open() if whole or o.instrument == event.instrument]
@@ -551,10 +557,10 @@ class Recovery:
             here, event.reports, self._pass.started_ns, self._known, self._orders.is_ours
         )
         for client_order_id in difference.missing:
-            self._proof.doubt(client_order_id, now_ns)
+            self._resolution.resolve(client_order_id, now_ns)
         for report in difference.leftover:
             self._dirty = True
-            self._turn.settle(self._orders.adopt(report))
+            self._turn.update(self._orders.adopt(report))
         if whole or NO_INSTRUMENT in self.foreign_orders:
             self.foreign_orders.clear()
         self.foreign_orders[event.instrument] = difference.foreign
@@ -562,7 +568,7 @@ class Recovery:
     def on_stray(self, event: UnknownExecution) -> None:
         """An order of ours stands that the table cannot hold: it is in the way of any proof.
 
-        Off today's grid it is taken out by its name. On a symbol that we know nothing of it cannot
+        Off today's grid it is cancelled by its name. On a symbol that we know nothing of it cannot
         be, and a person has to.
         """
         self._dirty = True
@@ -579,7 +585,7 @@ class Recovery:
         """The venue lists an order as open of which it has told the end.
 
         A list may lag. One that cannot, or the list by which we leave, contradicts that end: the
-        order is taken out by its number, and a person is told.
+        order is cancelled by its number, and a person is told.
         """
         name = order.client_order_id
         since_ns = self._ended_listed_ns.setdefault(name, now_ns)
@@ -606,7 +612,7 @@ class Recovery:
         """
         self.leaving = True
         self._proves = proves
-        if proves and self._settled_ns is None:
+        if proves and self._resolved_ns is None:
             self._log(
                 "what a run before has sent the venue may accept at any time: no list of orders "
                 "proves that none is left. LOOK AT THE VENUE"
@@ -620,15 +626,15 @@ class Recovery:
 
         Our table is no proof: an order of ours may stand on any symbol that this scope ever traded.
         Nothing can be listed before the venue has said what there is. The desk cancels again less
-        often each time: else what the venue does not know leaves no budget to ask about it.
+        often each time: else what the venue does not know leaves no budget to query it.
         """
         for instrument in range(len(self._table)):
-            self._desk.take_out(instrument)
+            self._desk.force_cancel(instrument)
         if self._proves and len(self._table) and not len(self._orders) and not self.left:
             self._dirty = False
             self._strays.clear()
             self._pass.start(now_ns)
-            self._ask_all([_WHOLE], now_ns)
+            self._request_all([_WHOLE], now_ns)
 
     def _listed(self, now_ns: int) -> None:
         """The venue has listed the whole account's open orders."""
@@ -636,30 +642,30 @@ class Recovery:
         if self._dirty or len(self._orders):
             self._clean = 0
             self._next_ns = now_ns + (LIST_AGAIN_NS if self._strays else 0)
-        elif self._settled_ns is None:
+        elif self._resolved_ns is None:
             self._clean = 0
             self._next_ns = now_ns + LIST_AGAIN_NS
-        elif self._pass.started_ns < self._settled_ns:
+        elif self._pass.started_ns < self._resolved_ns:
             self._clean = 0
-            self._next_ns = self._settled_ns
+            self._next_ns = self._resolved_ns
         else:
             self._clean += 1
             self.left = self._clean >= CLEAN_LISTS
 
 
-def _place_of(fact: FillReport | OffGridTrade) -> Since:
+def _place_of(event: FillReport | OffGridTrade) -> Since:
     """Return the place of a trade that was found by asking."""
-    if isinstance(fact, FillReport):
-        return Since(fact.fill.trade_id, fact.fill.rank, fact.fill.venue_ns)
-    return Since(fact.trade_id, fact.rank, fact.venue_ns)
+    if isinstance(event, FillReport):
+        return Since(event.fill.trade_id, event.fill.rank, event.fill.venue_ns)
+    return Since(event.trade_id, event.rank, event.venue_ns)
 
 
 def _reaches(page: Reply, highest_id: str) -> bool:
     """Whether the pages behind this one may tell of an order: its id is higher than all on it."""
     told = [
         int(report.venue_order_id or 0)
-        for fact in page.facts
-        if isinstance(fact, OrdersListed)
-        for report in fact.reports
+        for event in page.events
+        if isinstance(event, OrdersListed)
+        for report in event.reports
     ]
     return bool(page.more) and int(highest_id) > max(told, default=0)

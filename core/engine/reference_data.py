@@ -1,8 +1,8 @@
 """Reference data: the instruments, the venue's limits, and its clock.
 
-Here they are asked for, before the lines are opened and now and then from there on, and a new
-instrument gets its book, its position and its limits of risk. Which grid prices and sizes count
-in is settled here for the whole run.
+Here they are requested, before the connections are opened and now and then from there on, and a new
+instrument gets its book, its position and its limits of risk. Which grid prices and sizes count in
+is fixed here for the whole run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from core.model.units import NS_PER_S
 from core.model.venue import Adapter
 from core.model.views import SessionState
 from core.model.wording import date_text, seconds_text
-from core.state.inflight import Asked
+from core.state.inflight import InFlightRequest
 from core.state.orders import Orders
 from core.state.position import Position
 from core.state.risk import Risk, RiskLimits
@@ -91,15 +91,15 @@ class ReferenceData:
         self._log = log
         self._next_ns = 0
         self._retry_ns = RETRY_NS
-        self._clock_asked_ns = 0
-        """When the venue's clock was last asked for."""
+        self._clock_requested_ns = 0
+        """When the venue's clock was last requested."""
         self._carried: tuple[str, ...] = ()
         self._status = TradingStatus(Trading.OPEN, "")
         """What the venue as a whole allows, as far as it says so."""
         self._told: list[Instrument] = []
         """The instruments as they were last told of by themselves."""
         self._refusals: dict[str, int] = {}
-        """How often in a row the venue did not tell of a symbol that was asked for by itself."""
+        """How often in a row the venue did not tell of a symbol that was requested by itself."""
 
     def carry(self, symbols: tuple[str, ...]) -> None:
         """Know these as well: an earlier boot has left something on them, and we do not trade
@@ -108,29 +108,29 @@ class ReferenceData:
         self._carried = symbols
 
     def step(self) -> None:
-        """Ask for clock and instruments when that is due: with back-off until they are known.
+        """Request clock and instruments when that is due: with back-off until they are known.
 
-        A venue halts a symbol, or moves its grid, without a word on any line.
+        A venue halts a symbol, or moves its grid, without a word on any connection.
         """
         now_ns = self._turn.now_ns
         self._halt_expiring(now_ns)
         if now_ns < self._next_ns:
-            again = now_ns - self._clock_asked_ns >= RETRY_NS
+            again = now_ns - self._clock_requested_ns >= RETRY_NS
             if len(self._table) and not self._clock.known and again:
-                self._ask_time(now_ns)
+                self._request_time(now_ns)
             return
         if len(self._table) and self._clock.known:
             self._next_ns, self._retry_ns = now_ns + PERIOD_NS, RETRY_NS
         else:
             self._next_ns = now_ns + self._retry_ns
             self._retry_ns = min(2 * self._retry_ns, LONGEST_RETRY_NS)
-        self._ask_time(now_ns)
+        self._request_time(now_ns)
         self._ask_instruments(now_ns)
 
     def _halt_expiring(self, now_ns: int) -> None:
-        """Have nothing placed on what expires soon, and what stands there taken out.
+        """Have nothing placed on what expires soon, and what stands there cancelled.
 
-        While the venue's time is doubted it counts as it was known last.
+        While the venue's time is in doubt it counts as it was known last.
         """
         for row in self._table:
             if not row.expiry_ns or not (self._clock.known or self._clock.offset_ns):
@@ -147,28 +147,28 @@ class ReferenceData:
                 self._turn.halt_instrument(row.index, why, HaltKind.ENDED)
 
     def _ask_instruments(self, now_ns: int) -> None:
-        """Ask for all at once, but for what the venue has no more, or refuses to tell of."""
+        """Request all at once, but for what the venue has no more, or refuses to tell of."""
         gone = {row.symbol for row in self._table if row.gone}
-        asked = FetchInstruments(self._carried).of(self._symbols)
-        apart = [symbol for symbol in asked if symbol in self._refusals]
-        together = tuple(s for s in asked if s not in gone and s not in self._refusals)
-        if len(together) == len(asked):
+        request = FetchInstruments(self._carried).of(self._symbols)
+        apart = [symbol for symbol in request if symbol in self._refusals]
+        together = tuple(s for s in request if s not in gone and s not in self._refusals)
+        if len(together) == len(request):
             self._outbound.request(FetchInstruments(self._carried), now_ns)
         elif together:
             self._outbound.request(FetchInstruments(only=together), now_ns)
         for symbol in apart:
             self._outbound.request(FetchInstruments(only=(symbol,)), now_ns)
 
-    def _ask_time(self, now_ns: int) -> None:
-        """Ask for the venue's time; where it is not known, and orders may stand, as a part of
+    def _request_time(self, now_ns: int) -> None:
+        """Request the venue's time; where it is not known, and orders may stand, as a part of
         cancelling them: a venue refuses cancels of a wrong time, and takes them while it throttles.
 
         So it is while the run is being left: without the time nobody knows when there are tokens
         again to prove with that nothing stands.
         """
-        if not self._clock.asked:
+        if not self._clock.queries_venue:
             return
-        self._clock_asked_ns = now_ns
+        self._clock_requested_ns = now_ns
         leaving = self._desk.session is SessionState.LEAVING
         urgent = not self._clock.known and (leaving or len(self._orders) > 0)
         share = Share.CANCEL if urgent else None
@@ -179,45 +179,45 @@ class ReferenceData:
         self._next_ns = self._turn.now_ns
 
     def forget_clock(self) -> None:
-        """The venue says that our time is wrong: ask for its own, once a second at most.
+        """The venue says that our time is wrong: request its own, once a second at most.
 
         It may say so of each of many requests, and go on where our requests are slow to arrive.
         """
         self._clock.forget()
         self._turn.look_again()  # how late a feed is nobody knows: nothing is placed
 
-    def on_reply(self, asked: Asked, reply: Reply) -> None:
-        """Measure the venue's clock where it was asked for: only here is known when that was.
+    def on_reply(self, request: InFlightRequest, reply: Reply) -> None:
+        """Measure the venue's clock where it was requested: only here is known when that was.
 
         A start that the venue refuses for good is given up: asking again cannot help. It does not
         hang on the price of a pair that the venue does not have.
         """
         if (
-            not self._leave_out_carried(asked, reply)
+            not self._leave_out_carried(request, reply)
             and reply.verdict is Verdict.FATAL
-            and type(asked.command) is not FetchPrice
-            and not (type(asked.command) is FetchInstruments and len(self._table))
+            and type(request.command) is not FetchPrice
+            and not (type(request.command) is FetchInstruments and len(self._table))
             and self._desk.session is SessionState.STARTING
         ):
-            what = f"{type(asked.command).__name__}: {reply.words}"
+            what = f"{type(request.command).__name__}: {reply.words}"
             self._turn.fail(f"the venue refuses the start: {what}", remote=True)
-        if isinstance(asked.command, FetchInstruments) and len(self._table):
-            self._look_for_gone(asked.command, reply)
-        if type(asked.command) in (FetchTime, Ping):
-            for fact in reply.facts:
-                if type(fact) is VenueTime:
-                    now_ns, within_ns = self._turn.now_ns, fact.within_ns
+        if isinstance(request.command, FetchInstruments) and len(self._table):
+            self._look_for_gone(request.command, reply)
+        if type(request.command) in (FetchTime, Ping):
+            for event in reply.events:
+                if type(event) is VenueTime:
+                    now_ns, within_ns = self._turn.now_ns, event.within_ns
                     before_ns = self._clock.offset_ns
-                    self._clock.measure(asked.sent_ns, now_ns, fact.venue_ns, within_ns)
+                    self._clock.measure(request.sent_ns, now_ns, event.venue_ns, within_ns)
                     self._outbound.measured(self._clock.offset_ns - before_ns, now_ns)
 
-    def _leave_out_carried(self, asked: Asked, reply: Reply) -> bool:
+    def _leave_out_carried(self, request: InFlightRequest, reply: Reply) -> bool:
         """A symbol that we carry may be gone from the venue: what is traded must not wait for it.
 
         An order that stood on it is in the list of the whole account, where it is found. Returns
         whether a refusal is down to that.
         """
-        command = asked.command
+        command = request.command
         if type(command) is not FetchInstruments or reply.verdict not in _REFUSED:
             return False
         if not command.also or len(self._table):
@@ -228,27 +228,27 @@ class ReferenceData:
         return True
 
     def _look_for_gone(self, command: FetchInstruments, reply: Reply) -> None:
-        """Find what the venue has no more: where it refuses several at once, it is asked for halves
+        """Find what the venue has no more: where it refuses several at once, it is requested halves
         until one alone is refused, and for that one again.
         """
-        asked = command.of(self._symbols)
+        request = command.of(self._symbols)
         if reply.verdict is Verdict.DONE:
-            reports = [fact for fact in reply.facts if isinstance(fact, InstrumentsReport)]
+            reports = [event for event in reply.events if isinstance(event, InstrumentsReport)]
             told = {row.symbol for report in reports for row in report.instruments}
-            for symbol in asked:
+            for symbol in request:
                 if symbol in told:
                     self._refusals.pop(symbol, None)
                 elif reports:
                     self._not_told(symbol, "it lists it no more")
-        elif reply.verdict in _REFUSED and len(asked) > 1:
-            middle = len(asked) // 2
-            for half in (asked[:middle], asked[middle:]):
+        elif reply.verdict in _REFUSED and len(request) > 1:
+            middle = len(request) // 2
+            for half in (request[:middle], request[middle:]):
                 self._outbound.request(FetchInstruments(only=half), self._turn.now_ns)
         elif reply.verdict in _REFUSED:
-            self._not_told(asked[0], reply.words)
+            self._not_told(request[0], reply.words)
 
     def _not_told(self, symbol: str, words: str) -> None:
-        """The venue does not tell of a symbol that was asked for by itself, or lists it no more."""
+        """The venue does not tell of a symbol that was requested by itself, or lists it no more."""
         row = self._table.find(symbol)
         if row is None or row.gone:
             return

@@ -1,10 +1,10 @@
 """What the venue's refusals ask of us: to wait, to count, or to stop.
 
 Here a refused order, or a refused change of one, becomes a pause of its side, a reject that the
-breaker counts, or a halt in the venue's own words. Which refusal asks for what is the venue's
-knowledge (``Adapter.remedy``); pauses and breakers live in ``core.state.risk``, and what a refusal
-proves about an order in ``core.engine.proof``. The order budget is nobody's fault and asks for
-nothing here.
+breaker counts, or a halt in the venue's own words. Which refusal calls for which remedy is the
+venue's knowledge (``Adapter.remedy``); pauses and breakers live in ``core.state.risk``, and what a
+refusal proves about an order in ``core.engine.resolution``. A used-up order budget is nobody's
+fault and calls for no remedy.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import NamedTuple
 from core.engine.turn import Turn
 from core.model.commands import (
     Amend,
+    FetchBbos,
     FetchInstruments,
     FetchPrice,
     FetchTime,
-    FetchTops,
     Logon,
     Ping,
     Place,
@@ -40,14 +40,16 @@ from core.model.events import (
 )
 from core.model.halts import WHOLE_RUN, HaltKind
 from core.model.venue import Remedy
-from core.state.inflight import Asked
+from core.state.inflight import InFlightRequest
 from core.state.orders import Orders
 from core.state.risk import Risk
 
 _NOT_TAKEN = frozenset(
     {Verdict.REFUSED, Verdict.ABSENT, Verdict.UNKNOWN, Verdict.LOGGED_OUT, Verdict.FATAL}
 )
-"""Verdicts that may ask for something; limits are obeyed by the throttle, and silence is doubt."""
+"""Verdicts that may call for a remedy; the throttle obeys limits, and silence leaves an order in
+doubt.
+"""
 
 _DONE = Verdict.DONE
 _FOR_GOOD = frozenset({Verdict.LOGGED_OUT, Verdict.FATAL, Verdict.REFUSED})
@@ -63,7 +65,7 @@ _OPENING = (
     SubscribePrivate,
     SubscribeStatus,
 )
-"""What a start, its lines and prices ask by themselves, and give up by themselves."""
+"""What a start, its connections and prices query by themselves, and give up by themselves."""
 
 
 class _Half(NamedTuple):
@@ -94,9 +96,9 @@ class Remedies:
         self._risk = risk
         self._turn = turn
 
-    def on_reply(self, asked: Asked, reply: Reply, now_ns: int) -> None:
-        """Do what a reply asks for; what it proves is folded already."""
-        command = asked.command
+    def on_reply(self, request: InFlightRequest, reply: Reply, now_ns: int) -> None:
+        """Apply the remedy that a reply calls for; what it proves is applied already."""
+        command = request.command
         if type(command) is Place and reply.verdict is _DONE:
             self._risk.on_accepted(command.instrument, command.side)
         elif isinstance(command, Place):
@@ -112,7 +114,7 @@ class Remedies:
         elif reply.verdict in _FOR_GOOD and not isinstance(command, _OPENING):
             remedy = self._remedy(reply.code, reply.text)
             instrument = getattr(command, "instrument", NO_INSTRUMENT)
-            if type(command) is FetchTops and remedy is Remedy.HALT_INSTRUMENT:
+            if type(command) is FetchBbos and remedy is Remedy.HALT_INSTRUMENT:
                 if len(command.instruments) > 1:
                     return  # which of them it is core.engine.market_data finds out
                 (instrument,) = command.instruments
@@ -120,7 +122,7 @@ class Remedies:
                 self._stop(instrument, remedy, reply.words)
 
     def _on_amend(self, amend: Amend, reply: Reply, now_ns: int) -> None:
-        """A refused amend leaves its order as it was, so that it would be asked for again at once:
+        """A refused amend leaves its order as it was, so that it would be requested again at once:
         its side waits in any case.
         """
         order = self._orders.find(amend.client_order_id)
@@ -168,10 +170,10 @@ def _new_half(replace: Replace, reply: Reply) -> _Half:
     be cancelled, has that for its reason.
     """
     place = replace.new
-    for fact in reply.facts:
-        if isinstance(fact, ReplaceOutcome):
-            code, text = fact.place_code, fact.place_text
+    for event in reply.events:
+        if isinstance(event, ReplaceOutcome):
+            code, text = event.place_code, event.place_text
             if not code:
-                code, text = fact.cancel_code, fact.cancel_text
-            return _Half(place.instrument, place.side, fact.place, code, text)
+                code, text = event.cancel_code, event.cancel_text
+            return _Half(place.instrument, place.side, event.place, code, text)
     return _whole(place.instrument, place.side, reply)

@@ -14,7 +14,7 @@ from itertools import groupby
 from msgspec import Struct
 
 from core.engine.engine import Engine
-from core.engine.outbound import Door
+from core.engine.outbound import Port
 from core.model.errors import HotloopError, JournalCorrupt
 from core.model.venue import HttpRequest, WireRequest
 from core.state.hops import Hops
@@ -98,7 +98,7 @@ class _Script:
         self._tally.inputs += 1
         return True
 
-    def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None:
+    def append(self, kind: int, connection: int, time_ns: int, payload: Payload) -> None:
         """Compare what the engine records with what it recorded then."""
         expected = self.next
         if (
@@ -106,7 +106,7 @@ class _Script:
             and expected.payload == payload
             and expected.kind == kind
             and expected.time_ns == time_ns
-            and expected.line == line
+            and expected.connection == connection
         ):
             if kind in OUTPUTS:
                 self._tally.outputs += 1
@@ -116,7 +116,7 @@ class _Script:
             if expected is None and not self._ended:
                 self._tally.unrecorded += 1
             else:
-                self._differs(expected, Record(kind, line, time_ns, bytes(payload)))
+                self._differs(expected, Record(kind, connection, time_ns, bytes(payload)))
 
     def hold(self) -> None: ...
 
@@ -128,15 +128,15 @@ class _Script:
             )
 
 
-class ClosedDoor:
-    """A door behind which there is nothing."""
+class ClosedPort:
+    """A port behind which there is nothing."""
 
-    def open_lines(self) -> None: ...
+    def open_connections(self) -> None: ...
     def sign(self, request: WireRequest) -> bytes:
         return request.body
 
     def send(self, link: int, data: bytes) -> None: ...
-    def ask(self, request_id: int, request: HttpRequest) -> None: ...
+    def send_rest(self, request_id: int, request: HttpRequest) -> None: ...
     def dial(self, link: int) -> None: ...
     def retire(self, link: int, reason: str) -> None: ...
     def drop(self, link: int, reason: str, *, redial_now: bool) -> None: ...
@@ -162,7 +162,7 @@ def _no_stamp() -> int:
     return 0
 
 
-EngineOf = Callable[[Door, Callable[[], int], Journal, Hops], Engine]
+EngineOf = Callable[[Port, Callable[[], int], Journal, Hops], Engine]
 
 
 def replay(
@@ -179,7 +179,7 @@ def replay(
     """
     tally = Tally()
     script = _Script(records, tally)
-    engine = engine_of(ClosedDoor(), _no_stamp, script, Untimed())
+    engine = engine_of(ClosedPort(), _no_stamp, script, Untimed())
     while tally.difference is None:
         record = script.next
         if record is None or not script.begin_turn(record):
@@ -217,18 +217,23 @@ _BYTES = int(Kind.BYTES)
 
 def feed(engine: Engine, record: Record) -> None:
     """Hand one recorded input to an engine."""
-    kind, line, now_ns, payload = record.kind, record.line, record.time_ns, record.payload
+    kind, connection, now_ns, payload = (
+        record.kind,
+        record.connection,
+        record.time_ns,
+        record.payload,
+    )
     if kind == _BYTES:
-        engine.on_bytes(line, payload, 0, now_ns, now_ns)
+        engine.on_bytes(connection, payload, 0, now_ns, now_ns)
     elif kind == Kind.DUE:
         engine.on_due(now_ns)
     elif kind == Kind.ANSWER:
         answer = unpack(payload, Answer)
         engine.on_answer(answer.request_id, answer.status, answer.headers, answer.body, now_ns)
     elif kind == Kind.UP:
-        engine.on_up(line, now_ns)
+        engine.on_up(connection, now_ns)
     elif kind == Kind.DOWN:
-        engine.on_down(line, payload.decode(), now_ns)
+        engine.on_down(connection, payload.decode(), now_ns)
     elif kind == Kind.CONTROL:
         engine.on_control(payload, now_ns)
     else:

@@ -1,9 +1,9 @@
-"""Replies: what each was asked for, and what it says about when to speak again.
+"""Replies: what each was requested, and what it says about when to speak again.
 
 Here a reply, an overdue one or a lost one is matched with its request, and the venue's counts,
-limits and bans are obeyed. Who folds its facts, and who is told of it in which order, is in
-``core.engine.engine``; what a verdict proves about an order in ``core.engine.proof``, what a ban or
-a limit forbids from then on in ``core.state.throttle``.
+limits and bans are obeyed. Who applies its events, and who is told of it in which order, is in
+``core.engine.engine``; what a verdict proves about an order in ``core.engine.resolution``, what a
+ban or a limit forbids from then on in ``core.state.throttle``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from core.engine.charges import instrument_of
-from core.engine.outbound import Door, Outbound
+from core.engine.outbound import Outbound, Port
 from core.engine.turn import Turn
 from core.model.commands import (
     Amend,
@@ -33,8 +33,8 @@ from core.model.events import (
     Counted,
     Event,
     OrderReport,
+    OrdStatus,
     Reply,
-    VenueStatus,
     Verdict,
 )
 from core.model.units import NS_PER_S
@@ -43,7 +43,7 @@ from core.state import hops as hop
 from core.state.chatter import Kinds
 from core.state.counts import Counts
 from core.state.hops import Hops
-from core.state.inflight import Asked
+from core.state.inflight import InFlightRequest
 from core.state.throttle import BAN_NS, COOL_DOWN_NS, NEVER_NS, Throttle
 from core.state.venue_clock import VenueClock
 
@@ -72,11 +72,11 @@ class Replies:
         "_adapter",
         "_clock",
         "_counts",
-        "_door",
         "_hops",
         "_kinds",
         "_newest_id",
         "_outbound",
+        "_port",
         "_throttle",
         "_turn",
     )
@@ -91,7 +91,7 @@ class Replies:
         turn: Turn,
         hops: Hops,
         counts: Counts,
-        door: Door,
+        port: Port,
     ) -> None:
         self._adapter = adapter
         self._throttle = throttle
@@ -100,46 +100,46 @@ class Replies:
         self._turn = turn
         self._hops = hops
         self._counts = counts
-        self._door = door
+        self._port = port
         self._kinds = Kinds()
         self._newest_id = 0
         """The newest request that was answered with the venue's counts."""
 
     # -- the ways a question ends --------------------------------------------------------------
 
-    def asked(self, reply: Reply, link: int) -> Asked | None:
+    def request_of(self, reply: Reply, link: int) -> InFlightRequest | None:
         """Return what a reply on a connection answers; ``None`` where nothing waits for it."""
         inflight = self._outbound.inflight
         request_id = reply.request_id
         if not request_id and reply.client_order_id:
             request_id = inflight.oldest_of(reply.client_order_id, link)
-        asked = inflight.find(request_id)
-        if asked is not None and asked.line != link:
+        request = inflight.find(request_id)
+        if request is not None and request.connection != link:
             return None  # what was asked elsewhere is answered there
         if reply.verdict is _DONE and inflight.goes_on(request_id):
             return None
         inflight.take(request_id)
-        return asked
+        return request
 
-    def answered(self, request_id: int, status: int) -> Asked | None:
+    def answered(self, request_id: int, status: int) -> InFlightRequest | None:
         """Return what a REST answer is to, likewise; ``status`` as in ``read``."""
-        asked = self._outbound.inflight.take(request_id)
-        if asked is not None and not status:
-            self._outbound.unreached(asked)
-        return asked
+        request = self._outbound.inflight.take(request_id)
+        if request is not None and not status:
+            self._outbound.unreached(request)
+        return request
 
     def read(
-        self, asked: Asked, status: int, headers: Mapping[str, str], body: bytes
+        self, request: InFlightRequest, status: int, headers: Mapping[str, str], body: bytes
     ) -> Reply | None:
         """Return what a REST answer says; ``None`` where that cannot be read: it proves nothing.
 
         ``status`` 0 says that the request was not answered, and ``body`` why.
         """
         try:
-            return self._adapter.answer(asked.command, asked.request_id, status, headers, body)
+            return self._adapter.answer(request.command, request.request_id, status, headers, body)
         except RemoteFault as fault:
             self._counts.errors += 1
-            kind = type(asked.command).__name__
+            kind = type(request.command).__name__
             self._say(kind, f"answer to {kind}: {fault}")
             return None
 
@@ -157,7 +157,7 @@ class Replies:
         said_ns = 0 if self._clock.known else told.said_ns
         self._throttle.refuse_dials(told.retry_ns, usual_ns, venue_ns, said_ns)
         from_ns = self._throttle.dials_from_ns - self._clock.offset_ns
-        self._door.hold_dials(from_ns)
+        self._port.hold_dials(from_ns)
         for_s = (from_ns - self._turn.now_ns) / NS_PER_S
         name = f"HTTP {status} {told.words}".rstrip()[:80]
         text = (
@@ -165,72 +165,72 @@ class Replies:
         )
         self._say(name, text)
 
-    def lost(self, line: int) -> list[Asked]:
-        """Return what was asked on a line that is gone: it will not be answered."""
-        return self._outbound.inflight.lost(line)
+    def lost(self, connection: int) -> list[InFlightRequest]:
+        """Return what was asked on a connection that is gone: it will not be answered."""
+        return self._outbound.inflight.lost(connection)
 
-    def overdue(self) -> list[Asked]:
+    def overdue(self) -> list[InFlightRequest]:
         """Return what is waited for no longer."""
         return self._outbound.inflight.overdue(self._turn.now_ns)
 
     # -- what a reply says ---------------------------------------------------------------------
 
-    def obey(self, asked: Asked | None, reply: Reply) -> None:
+    def obey(self, request: InFlightRequest | None, reply: Reply) -> None:
         """Take what a reply says of the venue's limits."""
         if reply.budgets:
-            self._learn(asked, reply)
+            self._learn(request, reply)
         if reply.verdict is not _DONE:
-            self._refused(asked, reply)
+            self._refused(request, reply)
 
     def on_counted(self, counted: Counted) -> None:
         """Take the venue's counts that came with no reply: what is under way they may lack."""
-        under_way = [asked.costs for asked in self._outbound.inflight]
+        under_way = [request.costs for request in self._outbound.inflight]
         venue_ns = self._turn.now_ns + self._clock.offset_ns
         self._throttle.learn(counted.uses, venue_ns, under_way)
 
-    def _learn(self, asked: Asked | None, reply: Reply) -> None:
+    def _learn(self, request: InFlightRequest | None, reply: Reply) -> None:
         """Take the venue's counts. They may lack what is not answered yet, and in a reply that a
         later request's has overtaken even what is.
         """
         venue_ns = self._turn.now_ns + self._clock.offset_ns
         # While the venue's time is not known, no date of its can be held against ours.
         told_ns = _latest_ns(reply) if self._clock.known else NEVER_NS
-        if asked is None or asked.request_id < self._newest_id:
+        if request is None or request.request_id < self._newest_id:
             self._throttle.learn(reply.budgets, venue_ns, None, told_ns)
             return
-        self._newest_id = asked.request_id
+        self._newest_id = request.request_id
         under_way = [other.costs for other in self._outbound.inflight]
         self._throttle.learn(reply.budgets, venue_ns, under_way, told_ns)
 
-    def time(self, asked: Asked) -> None:
+    def time(self, request: InFlightRequest) -> None:
         """Note how long the reply to an order or its cancel took."""
-        kind = type(asked.command)
+        kind = type(request.command)
         if kind in _PLACES:
-            self._hops.record(hop.ORDER_ACK, self._turn.now_ns - asked.sent_ns)
+            self._hops.record(hop.ORDER_ACK, self._turn.now_ns - request.sent_ns)
         else:
-            self._hops.record(hop.CANCEL_ACK, self._turn.now_ns - asked.sent_ns)
+            self._hops.record(hop.CANCEL_ACK, self._turn.now_ns - request.sent_ns)
 
-    def _refused(self, asked: Asked | None, reply: Reply) -> None:
+    def _refused(self, request: InFlightRequest | None, reply: Reply) -> None:
         """Count it, and obey what it says about when to speak again."""
         name = reply.words[:80]
         self._counts.refused(name)
         venue_ns = self._turn.now_ns + self._clock.offset_ns
         said_ns = 0 if self._clock.known else reply.said_ns
         if reply.verdict is Verdict.OUT_OF_BUDGET:
-            if asked is not None:
-                instrument = instrument_of(asked.command)
-                self._throttle.run_out(asked.costs, venue_ns, instrument)
+            if request is not None:
+                instrument = instrument_of(request.command)
+                self._throttle.run_out(request.costs, venue_ns, instrument)
         elif reply.verdict is Verdict.THROTTLED:
             self._throttle.cool_down(reply.retry_ns, venue_ns, said_ns)
             # Without a code it is the firewall of one way: cancels have another. What was asked on
             # a connection that is replaced since is forgotten, and may have been a cancel.
-            if reply.code and (asked is None or type(asked.command) in _CANCELS):
+            if reply.code and (request is None or type(request.command) in _CANCELS):
                 self._throttle.hold_cancels(venue_ns)
             self._say(name, f"throttled by the venue: {name}")
         elif reply.verdict is Verdict.BANNED:
             self._throttle.ban(reply.retry_ns, venue_ns, said_ns)
-            self._outbound.withhold()
-            self._door.hold_dials(self._throttle.dials_from_ns - self._clock.offset_ns)
+            self._outbound.discard()
+            self._port.hold_dials(self._throttle.dials_from_ns - self._clock.offset_ns)
             self._say(name, f"banned by the venue: {name}")
         elif reply.verdict is Verdict.FATAL:
             self._say(name, f"refused for good: {name}")
@@ -238,7 +238,7 @@ class Replies:
     def _say(self, kind: str, text: str) -> None:
         line = self._kinds.line(kind, text, self._turn.now_ns)
         if line:
-            self._door.log(line)
+            self._port.log(line)
 
 
 def _wait_ns(headers: Mapping[str, str]) -> int:
@@ -256,17 +256,17 @@ def _latest_ns(reply: Reply) -> int:
     return latest_ns - 1
 
 
-def named(asked: Asked | None, fact: Event) -> Event:
+def named(request: InFlightRequest | None, event: Event) -> Event:
     """Add what only the question tells: which order it was about, and when it was asked.
 
-    A venue may list a cancelled order under its cancel's id: it is the one we asked about.
+    A venue may list a cancelled order under its cancel's id: it is the one we queried.
     """
-    if asked is None:
-        return fact
-    if type(fact) is AccountReport:
-        return replace(fact, asked_ns=asked.sent_ns)
-    if type(fact) is not OrderReport or type(asked.command) is not QueryOrder:
-        return fact
-    if fact.status is not VenueStatus.CANCELED:
-        return fact
-    return replace(fact, client_order_id=asked.command.client_order_id or fact.client_order_id)
+    if request is None:
+        return event
+    if type(event) is AccountReport:
+        return replace(event, requested_ns=request.sent_ns)
+    if type(event) is not OrderReport or type(request.command) is not QueryOrder:
+        return event
+    if event.status is not OrdStatus.CANCELED:
+        return event
+    return replace(event, client_order_id=request.command.client_order_id or event.client_order_id)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from core.engine.ledger import Ledger
-from core.engine.profits import Profits
+from core.engine.pnl import PnL
 from core.engine.turn import Turn
 from core.model.events import NO_INSTRUMENT, Funding, Settled
 from core.model.halts import HaltKind
@@ -30,14 +30,14 @@ class Settlements:
         table: InstrumentTable,
         positions: Sequence[Position],
         ledger: Ledger,
-        profits: Profits,
+        pnl: PnL,
         turn: Turn,
         log: Callable[[str], None],
     ) -> None:
         self._table = table
         self._positions = positions
         self._ledger = ledger
-        self._profits = profits
+        self._pnl = pnl
         self._turn = turn
         self._log = log
 
@@ -50,7 +50,7 @@ class Settlements:
             return
         row = self._table[index]
         self._ledger.funded(row, atoms, venue_ns)
-        self._profits.on_funding(index, atoms, venue_ns)
+        self._pnl.on_funding(index, atoms, venue_ns)
         how = "received" if atoms > 0 else "paid"
         self._log(f"funding {how} on {row.symbol}: {amount_text(abs(atoms), row.settle)}")
 
@@ -62,7 +62,7 @@ class Settlements:
         row, position = self._table[index], self._positions[index]
         step = Fraction(row.tick.step_mantissa, 10**row.tick.decimals)
         position.settle(Fraction(settled.mantissa, 10**settled.decimals) / step)
-        self._profits.on_settled(index)
+        self._pnl.on_settled(index)
         closed = f"{'-' if position.settled_lots < 0 else ''}"
         closed += row.size_text(abs(position.settled_lots))
         price = plain(format_decimal(settled.mantissa, settled.decimals))

@@ -29,7 +29,7 @@ def status(engine: Engine, figures: dict[str, Figures], now_ns: int) -> dict[str
         "time_ns": now_ns,
         "venue": engine.setup.venue,
         "strategy": engine.setup.strategy,
-        "lines": {session.line.name: str(session.phase) for session in engine.sessions},
+        "lines": {session.connection.name: str(session.phase) for session in engine.sessions},
         "clock_offset_ns": engine.clock.offset_ns,
         "books": [_book(engine, row, now_ns) for row in engine.table],
         "open_orders": [_order(engine.table[o.instrument], o) for o in engine.orders.open()],
@@ -38,7 +38,7 @@ def status(engine: Engine, figures: dict[str, Figures], now_ns: int) -> dict[str
         "orders_sent": engine.desk.sent,
         "fills": engine.counts.fills,
         "positions": [_position(engine, row) for row in engine.table],
-        "day": engine.profits.told(),
+        "day": engine.pnl.told(),
         "messages": engine.counts.messages,
         "errors": engine.counts.errors,
         "slow_turns": engine.counts.slow_turns,
@@ -133,7 +133,7 @@ def _order(row: Instrument, order: Order) -> dict[str, Any]:
 
 def _position(engine: Engine, row: Instrument) -> dict[str, Any]:
     position = engine.positions[row.index]
-    profit = engine.executions.profit(row.index)
+    pnl = engine.executions.pnl(row.index)
     size = row.lot.text(abs(position.lots))
     return {
         "symbol": row.symbol,
@@ -146,6 +146,6 @@ def _position(engine: Engine, row: Instrument) -> dict[str, Any]:
         "settled": row.lot.text(position.settled_lots),
         "bought": row.lot.text(position.bought_lots),
         "sold": row.lot.text(position.sold_lots),
-        "profit": None if profit is None else row.contract.money(profit),
+        "profit": None if pnl is None else row.contract.money(pnl),
         "quote": row.settle,
     }

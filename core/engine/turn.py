@@ -16,11 +16,11 @@ from core.model.events import Event
 from core.model.halts import WHOLE_RUN, HaltKind
 from core.state.book import Book
 from core.state.journal import Journal, Kind
-from core.state.orders import Folded
+from core.state.orders import Applied
 
 
 class Wanted(NamedTuple):
-    """A halt that a component asks for; the gate carries it out."""
+    """A halt that a component requests; the gate carries it out."""
 
     why: str
     kind: HaltKind
@@ -72,8 +72,8 @@ class Turn:
         """Instruments whose trades the venue knows no more: it numbers from the beginning."""
         self.baselines: deque[Baseline] = deque()
         self.told: deque[Event] = deque()
-        """Facts that were found in others, and are for whoever takes their kind."""
-        self.updates: deque[Folded] = deque()
+        """Events that were found in others, for the component that handles their kind."""
+        self.updates: deque[Applied] = deque()
         """What has become known of our orders and is in their table: positions, notes and the
         strategy are to follow."""
         self.halts: deque[Wanted] = deque()
@@ -84,7 +84,7 @@ class Turn:
         self.writes = False
         """Whether what the next boot starts from is to be written at once."""
         self.busy = False
-        """Whether there are consequences to be taken up, before anything else is folded."""
+        """Whether there are consequences to be taken up, before anything else is applied."""
 
     def renumber(self, instrument: int) -> None:
         """Have an instrument's trades and orders known by no number of before."""
@@ -96,23 +96,23 @@ class Turn:
         self.baselines.append(baseline)
         self.busy = True
 
-    def tell(self, fact: Event) -> None:
-        """Have a fact folded by whoever takes its kind."""
-        self.told.append(fact)
+    def tell(self, event: Event) -> None:
+        """Leave an event for the component that handles its kind."""
+        self.told.append(event)
         self.busy = True
 
-    def settle(self, folded: Folded) -> None:
+    def update(self, applied: Applied) -> None:
         """Have the rest follow what the table of orders has taken in."""
-        self.updates.append(folded)
+        self.updates.append(applied)
         self.busy = True
 
     def halt(self, why: str, kind: HaltKind) -> None:
-        """Have placing stopped, and our orders taken out."""
+        """Have placing stopped, and our orders cancelled."""
         self.halts.append(Wanted(why, kind))
         self.busy = True
 
     def halt_instrument(self, instrument: int, why: str, kind: HaltKind) -> None:
-        """Have placing stopped on one instrument, and our orders on it taken out."""
+        """Have placing stopped on one instrument, and our orders on it cancelled."""
         self.halts.append(Wanted(why, kind, instrument))
         self.busy = True
 

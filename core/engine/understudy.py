@@ -21,7 +21,7 @@ from copy import deepcopy
 from typing import Final
 
 from core.engine.engine import Engine
-from core.engine.replay import ClosedDoor
+from core.engine.replay import ClosedPort
 from core.model.commands import (
     Amend,
     Cancel,
@@ -44,16 +44,17 @@ from core.model.events import (
     AccountReport,
     Balance,
     BatchOutcome,
+    Bbo,
     BookDelta,
     BookSnapshot,
-    BookTop,
-    Change,
     Event,
+    ExecType,
     InstrumentsReport,
     Levels,
     OpenOrders,
     OrderReport,
     OrdersListed,
+    OrdStatus,
     Outcome,
     PositionReport,
     QueueDelta,
@@ -62,7 +63,6 @@ from core.model.events import (
     Reply,
     Side,
     Source,
-    VenueStatus,
     VenueTime,
     Verdict,
 )
@@ -72,12 +72,12 @@ from core.model.venue import BookFeed, Stream, SyncKind, WireRequest
 from core.model.views import Refusal
 from core.model.wire import MESSAGES
 from core.state.hops import Hops
-from core.state.inflight import Asked
+from core.state.inflight import InFlightRequest
 from core.state.journal import Journal
 from core.state.orders import Order
 from core.state.sequence import CHECKED
 
-EngineOf = Callable[[ClosedDoor, Callable[[], int], Journal, Hops], Engine]
+EngineOf = Callable[[ClosedPort, Callable[[], int], Journal, Hops], Engine]
 
 PREPARE_STEP_NS: Final = 100 * NS_PER_MS
 """Between two turns of its start, on a clock of its own: a housekeeping of the engine each."""
@@ -110,7 +110,7 @@ HELD_ATOMS: Final = 10 ** (9 + ASSET_DECIMALS)
 _HOPS_ROWS: Final = 64
 
 
-class Door(ClosedDoor):
+class Port(ClosedPort):
     """What the understudy asks of the outside, of which there is one thing: its bytes go to
     ``sent``.
     """
@@ -123,7 +123,7 @@ class Door(ClosedDoor):
     def sign(self, request: WireRequest) -> bytes:
         return self._sign(request)
 
-    def open_lines(self) -> None:
+    def open_connections(self) -> None:
         self.opens = True
 
     def send(self, link: int, data: bytes) -> None:
@@ -134,13 +134,13 @@ class _Market:
     """One instrument's book in two pictures, between which it goes to and fro."""
 
     def __init__(
-        self, instrument: Instrument, feed: BookFeed, bids: Levels, asks: Levels, *, tops: bool
+        self, instrument: Instrument, feed: BookFeed, bids: Levels, asks: Levels, *, bbos: bool
     ) -> None:
         """``bids`` and ``asks`` are levels that such a book had, best first."""
         self.instrument = instrument
         self.lots = _least_lots(instrument, bids[-1][0])
         self._feed = feed
-        self._tops = tops
+        self._bbos = bbos
         self._seq = 1
         self._up = True
         gap = _levels_apart(bids, asks)
@@ -182,9 +182,9 @@ class _Market:
         gone = [(ticks, 0) for ticks, _ in (near_asks if self._up else near_bids)]
         bids, asks = (near_bids, gone) if self._up else (gone, near_asks)
         events: list[Event] = []
-        if self._tops or not deep:
+        if self._bbos or not deep:
             best_bid, best_ask = (side[0] for side in self._sides())
-            events.append(BookTop(index, seq, *best_bid, *best_ask))
+            events.append(Bbo(index, seq, *best_bid, *best_ask))
         if deep and self._feed.queues is not None:
             told = [[_queued(level) for level in side] for side in (bids, asks)]
             events.append(QueueDelta(index, told[0], told[1], venue_ns, self._queues_checksum()))
@@ -236,9 +236,9 @@ class Understudy:
         """``engine_of`` makes it of an adapter and a strategy of its own; ``feed_of`` is that
         adapter's. ``journal`` is read by nobody, and ``sign`` what the run signs with.
         """
-        self.door = Door(sign)
-        self.engine = engine_of(self.door, stamp, journal, Hops(_HOPS_ROWS))
-        self._tops = Stream.TOP in streams
+        self.port = Port(sign)
+        self.engine = engine_of(self.port, stamp, journal, Hops(_HOPS_ROWS))
+        self._bbos = Stream.BBO in streams
         self._deep = bool({Stream.DEPTH, Stream.ORDERS} & set(streams))
         self._feed_of = feed_of
         self._instruments: tuple[Instrument, ...] = ()
@@ -272,7 +272,7 @@ class Understudy:
                 bids, asks = (book.levels(side, depth) for side in (Side.BUY, Side.SELL))
                 if min(len(bids), len(asks)) < 2:
                     bids, asks = _pretend(row, bids[:1], asks[:1])
-                self._markets.append(_Market(row, feed, bids, asks, tops=self._tops))
+                self._markets.append(_Market(row, feed, bids, asks, bbos=self._bbos))
         self._begun_ns = self._now_ns = now_ns
         engine = self.engine
         engine.start(now_ns)
@@ -280,7 +280,7 @@ class Understudy:
             yield
             self._answer_all()
             if self._trades():
-                self.door.sent.clear()
+                self.port.sent.clear()
                 return ""
             yield
             self._now_ns += PREPARE_STEP_NS
@@ -298,15 +298,15 @@ class Understudy:
     def _answer_all(self) -> None:
         """Answer what has been asked, and open the connections that are wanted."""
         engine = self.engine
-        if self.door.opens:
-            self.door.opens = False
+        if self.port.opens:
+            self.port.opens = False
             for link, _ in enumerate(engine.sessions):
                 engine.on_up(link, self._now_ns)
         for _ in range(PREPARE_STEPS):
-            asked = next(iter(engine.outbound.inflight), None)
-            if asked is None:
+            request = next(iter(engine.outbound.inflight), None)
+            if request is None:
                 break
-            self._say([self._reply(asked), *self._told_now()], asked.line)
+            self._say([self._reply(request), *self._told_now()], request.connection)
         for market in self._markets:
             if self._is_unproved(market):
                 self._say(self._first_words(market), 0)
@@ -323,9 +323,11 @@ class Understudy:
             return [market.image()]
         return market.move(self._venue_ns(), deep=self._deep)
 
-    def _say(self, events: list[Event], line: int) -> None:
-        """Have the engine take events in a turn of their own, as if ``line`` had brought them."""
-        self.engine.lines.reading = line
+    def _say(self, events: list[Event], connection: int) -> None:
+        """Have the engine take events in a turn of their own, as if ``connection`` had brought
+        them.
+        """
+        self.engine.connections.reading = connection
         self.engine.take(events, self._now_ns)
 
     def _venue_ns(self) -> int:
@@ -340,7 +342,7 @@ class Understudy:
 
     def understands(self, link: int, data: bytes) -> bool:
         """Whether bytes of a connection are whole messages, which can be heard again and again."""
-        protocol = self.engine.sessions[link].line.protocol(_no_entropy)
+        protocol = self.engine.sessions[link].connection.protocol(_no_entropy)
         for _ in range(2):
             told = protocol.receive(data)
             whole = any(kind in MESSAGES for kind, _ in told)
@@ -388,8 +390,8 @@ class Understudy:
         engine = self.engine
         if engine.outbound.waiting:
             engine.outbound.flush()
-        sent = b"".join(self.door.sent)
-        self.door.sent.clear()
+        sent = b"".join(self.port.sent)
+        self.port.sent.clear()
         return sent
 
     def reply(self) -> bool:
@@ -397,10 +399,10 @@ class Understudy:
         left.
         """
         engine = self.engine
-        asked = next(iter(engine.outbound.inflight), None)
-        if asked is not None:
-            engine.lines.reading = asked.line
-            engine.fold([self._reply(asked)])
+        request = next(iter(engine.outbound.inflight), None)
+        if request is not None:
+            engine.connections.reading = request.connection
+            engine.fold([self._reply(request)])
         elif self._told:
             engine.fold([self._told.popleft()])
         else:
@@ -420,22 +422,22 @@ class Understudy:
         while len(self._resting) > keep:
             order = self.engine.orders.find(self._resting.popleft())
             if order is not None and not order.state.terminal:
-                report = _stands(order, order.price_ticks, order.size_lots, Change.EXPIRED)
+                report = _stands(order, order.price_ticks, order.size_lots, ExecType.EXPIRED)
                 self._told.append(report)
 
     # -- what the venue answers ----------------------------------------------------------------
 
-    def _reply(self, asked: Asked) -> Reply:
-        facts = self._facts(asked.command)
-        return Reply(request_id=asked.request_id, verdict=Verdict.DONE, facts=tuple(facts))
+    def _reply(self, request: InFlightRequest) -> Reply:
+        events = self._events(request.command)
+        return Reply(request_id=request.request_id, verdict=Verdict.DONE, events=tuple(events))
 
-    def _facts(self, command: Command) -> list[Event]:
+    def _events(self, command: Command) -> list[Event]:
         match command:
             case Place() | Cancel() | Amend():
                 return self._report(command)
             case PlaceMany(places=many) | CancelMany(cancels=many):
                 outcomes = BatchOutcome(tuple(Outcome(Verdict.DONE) for _ in many))
-                return [outcomes, *(fact for each in many for fact in self._report(each))]
+                return [outcomes, *(event for each in many for event in self._report(each))]
             case Replace(old=old, new=new):
                 outcome = ReplaceOutcome(cancel=Verdict.DONE, place=Verdict.DONE)
                 return [outcome, *self._report(old), *self._report(new)]
@@ -468,16 +470,16 @@ class Understudy:
         order = self.engine.orders.find(command.client_order_id)
         if order is None:
             return []
-        ticks, lots, change = order.price_ticks, order.size_lots, Change.NEW
+        ticks, lots, change = order.price_ticks, order.size_lots, ExecType.NEW
         if isinstance(command, Place):
             if order.tif in (TimeInForce.IOC, TimeInForce.FOK):
-                change = Change.EXPIRED
+                change = ExecType.EXPIRED
             else:
                 self._resting.append(order.client_order_id)
         elif isinstance(command, Cancel):
-            change = Change.CANCELED
+            change = ExecType.CANCELED
         else:
-            lots, change = command.size_lots, Change.REPLACED
+            lots, change = command.size_lots, ExecType.REPLACED
             ticks = ticks if command.price_ticks is None else command.price_ticks
         report = _stands(order, ticks, lots, change)
         self._told.append(report)
@@ -485,20 +487,20 @@ class Understudy:
 
 
 _STATUS: Final = {
-    Change.EXPIRED: VenueStatus.EXPIRED,
-    Change.CANCELED: VenueStatus.CANCELED,
+    ExecType.EXPIRED: OrdStatus.EXPIRED,
+    ExecType.CANCELED: OrdStatus.CANCELED,
 }
 
 
-def _stands(order: Order, price_ticks: int, size_lots: int, change: Change) -> OrderReport:
+def _stands(order: Order, price_ticks: int, size_lots: int, change: ExecType) -> OrderReport:
     """Return a report of the venue; it has no number of its own, whose form is each venue's."""
     return OrderReport(
         instrument=order.instrument,
         client_order_id=order.client_order_id,
         venue_order_id="",
         source=Source.STREAM,
-        change=change,
-        status=_STATUS.get(change, VenueStatus.NEW),
+        exec_type=change,
+        status=_STATUS.get(change, OrdStatus.NEW),
         side=order.side,
         price_ticks=price_ticks,
         size_lots=size_lots,

@@ -1,1 +1,1 @@
-"""The only rooms with await, trio, sockets, TLS, httpx, clocks and files."""
+"""The only layer with await, trio, sockets, TLS, httpx, clocks and files."""

@@ -1,4 +1,4 @@
-"""The control socket: the only way into a running house besides the venue.
+"""The control socket: the only way into a running application besides the venue.
 
 Here live who may speak (our own user and root, by the kernel's word), how much and how often, and
 the verbs. One connection is one request: a line of JSON in, a line of JSON out. What a verb does is
@@ -71,7 +71,7 @@ VERBS: Final[dict[str, tuple[int, int]]] = {
 STOPPED: Final = "stopped by the operator"
 
 
-class House(Protocol):
+class Application(Protocol):
     """What the socket gives access to."""
 
     def post(self, call: Callable[[], None]) -> None:
@@ -102,7 +102,7 @@ class Request(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Reply(Struct, frozen=True, omit_defaults=True):
-    """What a client is told: an error, or the state after what it asked for was done."""
+    """What a client is told: an error, or the state after what it requested was done."""
 
     ok: bool
     error: str = ""
@@ -123,14 +123,14 @@ class Control:
     def __init__(
         self,
         folder: Path,
-        house: House,
+        application: Application,
         *,
         check: Check,
         about: Callable[[], Mapping[str, Any]],
     ) -> None:
-        """``about`` returns what a status says of the process beside what the house says."""
+        """``about`` returns what a status says of the process beside what the application says."""
         self._folder = folder
-        self._house = house
+        self._application = application
         self._check = check
         self._about = about
         self._slots = trio.Semaphore(MAX_CLIENTS)
@@ -140,7 +140,9 @@ class Control:
     async def serve(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled. Raises ``BadConfig`` where the socket cannot be made."""
         if stat.S_IMODE(self._folder.stat().st_mode) & 0o077:
-            self._house.log("control: others can enter the run folder; chmod 700 keeps them out")
+            self._application.log(
+                "control: others can enter the run folder; chmod 700 keeps them out"
+            )
         listener = _listener(self._folder)
         try:
             async with trio.open_nursery() as clients:
@@ -174,10 +176,12 @@ class Control:
             except (BadConfig, OSError) as error:
                 if str(error) != said:
                     said = str(error)
-                    self._house.log(f"control: the socket is gone and cannot be made again: {said}")
+                    self._application.log(
+                        f"control: the socket is gone and cannot be made again: {said}"
+                    )
                 await trio.sleep(LOOK_S)
             else:
-                self._house.log("control: the socket was gone, and is made again")
+                self._application.log("control: the socket was gone, and is made again")
                 return listener
 
     async def _take_clients(self, listener: trio.socket.SocketType, clients: trio.Nursery) -> None:
@@ -195,7 +199,7 @@ class Control:
             try:
                 client, _ = await listener.accept()
             except OSError as error:
-                self._house.log(f"control: no client taken: {error.strerror}")
+                self._application.log(f"control: no client taken: {error.strerror}")
                 await trio.sleep(PATIENCE_S)
             else:
                 return client
@@ -206,14 +210,14 @@ class Control:
             with client, deadline, suppress(trio.BrokenResourceError):
                 await self._converse(trio.SocketStream(client))
             if deadline.cancelled_caught:
-                self._house.log(f"control: a client took more than {CLIENT_S:g} s: dropped")
+                self._application.log(f"control: a client took more than {CLIENT_S:g} s: dropped")
         finally:
             self._slots.release()
 
     async def _converse(self, stream: trio.SocketStream) -> None:
         uid = peer_uid(stream.socket)
         if not allowed(uid, os.geteuid()):
-            self._house.log(f"control: user {uid} was turned away")
+            self._application.log(f"control: user {uid} was turned away")
             return
         try:
             reply = await self._do(decode(await _line(stream)))
@@ -231,26 +235,26 @@ class Control:
             found.append(self._act(request))
             done.set()
 
-        self._house.post(act)
+        self._application.post(act)
         await done.wait()
         return msgspec.json.encode(found[0])
 
     def _act(self, request: Request) -> dict[str, Any] | Reply:
-        house, verb, arguments = self._house, request.verb, request.arguments
+        application, verb, arguments = self._application, request.verb, request.arguments
         if verb == "status":
-            return {"ok": True, **house.status(), **self._about()}
-        house.log(f"control: {' '.join((verb, *arguments))}")
+            return {"ok": True, **application.status(), **self._about()}
+        application.log(f"control: {' '.join((verb, *arguments))}")
         if verb == "stop":
-            house.stop(STOPPED)
-            return Reply(ok=True, verb=verb, said=_leaving(house.status()), state="leaving")
+            application.stop(STOPPED)
+            return Reply(ok=True, verb=verb, said=_leaving(application.status()), state="leaving")
         if verb == "set":
             try:
                 self._check(*arguments)
             except (Misuse, ArithmeticError, TypeError, ValueError) as error:
                 # A strategy's own checks may stumble over a value in ways of their own.
                 return Reply(ok=False, error=str(error))
-        said = house.control(" ".join((verb, *arguments)))
-        now = house.status()
+        said = application.control(" ".join((verb, *arguments)))
+        now = application.status()
         return Reply(ok=True, verb=verb, said=said, state=now["state"], halted=now["halted"])
 
 

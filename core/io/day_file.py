@@ -3,7 +3,7 @@
 Here lives a small file under the user's state folder: what the runs in each folder have made today,
 whether that has halted them, and in which folders a run has begun that has not left in order. It
 is read before a start, which counts it, and written beside the loop while a run goes on. A day that
-is over is forgotten. What the figures mean is known in ``core.engine.profits``.
+is over is forgotten. What the figures mean is known in ``core.engine.pnl``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the house asks of the disk beyond memory: room, durability, and lines at a file's end.
+"""What the application asks of the disk beyond memory: room, durability, and lines at a file's end.
 
 Here lives the one narrow seam between the files of a run and the operating system. What stands
 behind it is the real disk; a simulated one, that may be full, failing or slow, stands in for it

@@ -2,8 +2,8 @@
 
 Here lives what a small process of its own does: wait for a word or for the end of the trading
 process, and after an end without a word cancel the run's own orders by REST until the venue has
-proved that none is left. It places nothing, has no strategy and no line, and never touches an order
-whose client id is not of its scope. How it is started and watched is in ``core.io.guarded``.
+proved that none is left. It places nothing, has no strategy and no connection, and never touches an
+order whose client id is not of its scope. How it is started and watched is in ``core.io.guarded``.
 
 Requests that were on their way when the process died may be accepted later. So the proof counts
 only from when the last of them has expired, and what the venue takes to execute one that it has let
@@ -84,9 +84,8 @@ MAX_AT_ONCE: Final = 8
 """Requests under way at one time: ten orders take two round trips, and no venue minds eight."""
 
 SKEW_NS: Final = 2 * NS_PER_S
-"""Added to a request's expiry, as in ``core.engine.proof``: venues accept times up to 1 s ahead,
-and our measure of their clock is good to well below the other.
-"""
+"""Added to a request's expiry, as in ``core.engine.resolution``: venues accept times up to 1 s
+ahead, and our measure of their clock is good to well below the other. """
 
 WATCH_S: Final = 1.0
 """Between two looks while requests may still be accepted: one list each, which no venue minds."""
@@ -192,7 +191,7 @@ class Guardian:
         window_ns = can.request_expiry_ns
         if orders_end_with_connection(adapter):
             window_ns = 0  # the connection that it came on is gone
-        self._settled_ns = (
+        self._resolved_ns = (
             FOREVER_NS if window_ns is None else window_ns + can.execution_ns + SKEW_NS
         )
         """So long after a death nothing that was on its way can be accepted any more."""
@@ -202,7 +201,7 @@ class Guardian:
         self._note = note
         self._taken_over = taken_over
         self._throttle = Throttle(adapter.limits, cancel_kinds(adapter))
-        self._clock = VenueClock(asked=can.clock is Clock.ASKED)
+        self._clock = VenueClock(queries_venue=can.clock is Clock.QUERIED)
         self._symbols: dict[int, str] = {}
         self._carried = charge.carried
         self._requests = 0
@@ -235,7 +234,7 @@ class Guardian:
 
         Also returns, with ``False``, when a new run has taken over, and after ``GIVE_UP_NS``.
         """
-        settled_ns = died_ns + self._settled_ns
+        resolved_ns = died_ns + self._resolved_ns
         clean, wait_s = 0, FIRST_WAIT_S
         while self._now_ns() < self._until_ns(died_ns):
             ours = await self._look()
@@ -249,7 +248,7 @@ class Guardian:
                 wait_s = min(2 * wait_s, LONGEST_WAIT_S)
                 continue
             wait_s = FIRST_WAIT_S
-            clean = clean + 1 if not ours and self._now_ns() >= settled_ns else 0
+            clean = clean + 1 if not ours and self._now_ns() >= resolved_ns else 0
             if clean == CLEAN_LISTS:
                 self._note("proved", empty_lists=clean, after_ms=self._since_ms(died_ns))
                 return True
@@ -274,18 +273,18 @@ class Guardian:
             return None
         ours = list(self._own(reply))
         if ours:
-            lists = (fact for fact in reply.facts if isinstance(fact, OpenOrders))
+            lists = (event for event in reply.events if isinstance(event, OpenOrders))
             self._note("listed", ours=len(ours), open=sum(len(each.reports) for each in lists))
         return ours
 
     def _own(self, reply: Reply) -> Iterator[Own]:
-        for fact in reply.facts:
-            if isinstance(fact, OpenOrders):
-                for report in fact.reports:
+        for event in reply.events:
+            if isinstance(event, OpenOrders):
+                for report in event.reports:
                     if self._is_ours(report.client_order_id):
                         yield Own(report.instrument, report.client_order_id, report.venue_order_id)
-            elif isinstance(fact, UnknownExecution) and self._is_ours(fact.client_order_id):
-                yield Own(fact.instrument, fact.client_order_id)
+            elif isinstance(event, UnknownExecution) and self._is_ours(event.client_order_id):
+                yield Own(event.instrument, event.client_order_id)
 
     async def _cancel(self, ours: Sequence[Own]) -> bool:
         """Cancel orders; return whether a request for each was answered."""
@@ -318,7 +317,7 @@ class Guardian:
         return bool(self._carried and await self._reply(FetchInstruments()))
 
     async def _replies(self, commands: Sequence[Command]) -> list[Reply | None]:
-        """Ask for all at once; the replies are in the order of the commands."""
+        """Request all at once; the replies are in the order of the commands."""
         replies: list[Reply | None] = [None] * len(commands)
 
         async def ask(place: int, command: Command) -> None:
@@ -377,8 +376,8 @@ class Guardian:
             self._throttle.ban(reply.retry_ns or venue_ns + THROTTLED_NS, venue_ns, said_ns)
         elif reply.verdict is Verdict.BANNED:
             self._throttle.ban(reply.retry_ns, venue_ns, said_ns)
-        for fact in reply.facts:
-            match fact:
+        for event in reply.events:
+            match event:
                 case VenueTime(venue_now_ns):
                     before_ns = self._clock.offset_ns
                     self._clock.measure(sent_ns, now_ns, venue_now_ns)
@@ -394,7 +393,7 @@ class Guardian:
 
 
 def _share(command: Command) -> Share:
-    return Share.CANCEL if isinstance(command, Cancel) else Share.PROOF
+    return Share.CANCEL if isinstance(command, Cancel) else Share.RESOLUTION
 
 
 def _kind(command: Command) -> tuple[type[Command], int]:

@@ -4,7 +4,7 @@ The hot loop, trio and every callback share one thread. While a callback does no
 else of this process runs, but for what Python does between two of its instructions: that is where
 a signal is heard, and where this module looks whether the loop has turned since. Code that holds
 the interpreter (a regular expression, a huge number) hears not even that: for it there is the
-guardian, which misses the heartbeat, asks for the stack, and ends the process if it was told to
+guardian, which misses the heartbeat, requests the stack, and ends the process if it was told to
 end. The stack is written by ``faulthandler``, which works whatever the interpreter is at.
 """
 
@@ -38,7 +38,7 @@ MAX_STACK_BYTES: Final = 65_536
 """So much of the file's end is read; a stack of a hundred frames has 10 kB."""
 
 MOST_BYTES: Final = 1 << 20
-"""Beyond it the file is begun anew before the next stack is asked for: a hundred of the largest."""
+"""Beyond it the file is begun anew before the next stack is requested: a hundred of the largest."""
 
 _FRAME: Final = re.compile(r'File "([^"]*)", line (\d+|\?\?\?) in (.*)')
 _CALLBACKS: Final = "core/engine/callbacks.py"
@@ -46,7 +46,7 @@ _CALLBACKS: Final = "core/engine/callbacks.py"
 
 
 class Stacks:
-    """The file into which this process writes its stack when ``ASK`` asks for it."""
+    """The file into which this process writes its stack when ``ASK`` requests it."""
 
     def __init__(self, path: Path) -> None:
         """Begin the file anew. Raises ``BadConfig`` where it cannot be written."""
@@ -117,8 +117,8 @@ def hung_in(stacks: str) -> str:
 class Signals:
     """``LEAVE``, heard also while the loop does not turn, from ``__enter__`` to ``__exit__``.
 
-    While it turns, a signal asks for the run to be left. From then on the loop has to turn once in
-    every ``patience_s``; when it does not, ``hung`` is called, which ends the process. Wants the
+    While it turns, a signal requests that the run be left. From then on the loop has to turn once
+    in every ``patience_s``; when it does not, ``hung`` is called, which ends the process. Wants the
     main thread, and trio running.
     """
 
@@ -161,7 +161,7 @@ class Signals:
         for number, before in self._before.items():
             signal.signal(number, before)
 
-    def take_back(self) -> list[str]:
+    def restore(self) -> list[str]:
         """Have the signals again that somebody else has taken; return their names."""
         taken = []
         for number in self._before:

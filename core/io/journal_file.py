@@ -24,10 +24,10 @@ from core.engine.checkpoint import PREFIX, RESTORE, RESTORED
 from core.io.disk import DISK, Disk
 from core.model.errors import BadParameter, JournalCorrupt, JournalFailed, JournalUnknown
 from core.state.journal import (
-    FACTS,
     FORMAT_VERSION,
+    HEAD,
     HEAD_BYTES,
-    NO_LINE,
+    NO_CONNECTION,
     SEARCH_BYTES,
     WORD,
     Format,
@@ -83,7 +83,7 @@ _MARKS: Final = (PREFIX, RESTORED, RESTORE)
 LONGEST_MARK: Final = max(map(len, _MARKS))
 
 _WORD_BYTES: Final = WORD.size
-_pack_facts = FACTS.pack
+_pack_head = HEAD.pack
 
 
 def next_boot(run_dir: Path) -> int:
@@ -324,15 +324,15 @@ class JournalFile:
 
     # -- the hot path ------------------------------------------------------------------------
 
-    def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None:
+    def append(self, kind: int, connection: int, time_ns: int, payload: Payload) -> None:
         """Write one record: no system call, 0.5 us and a copy.
 
-        ``line`` is ``NO_LINE`` where the record concerns none. Raises ``JournalFailed`` when the
-        segment is full and none is ready: the journal then holds all before, and takes nothing
-        more, for with a hole in it nothing after could be replayed. A payload of more than a
-        quarter of a segment may have to wait until the disk has made room for it.
+        ``connection`` is ``NO_CONNECTION`` where the record concerns none. Raises ``JournalFailed``
+        when the segment is full and none is ready: the journal then holds all before, and takes
+        nothing more, for with a hole in it nothing after could be replayed. A payload of more than
+        a quarter of a segment may have to wait until the disk has made room for it.
         """
-        body = _pack_facts(time_ns, kind, line) + payload
+        body = _pack_head(time_ns, kind, connection) + payload
         at = self._at
         end = at + _WORD_BYTES + len(body)
         if end > self._limit:
@@ -393,7 +393,7 @@ class JournalFile:
         header = replace(
             self._header, segment=number, previous_end=previous_end, segment_bytes=segment.size
         )
-        self.append(Kind.HEADER, NO_LINE, time_ns, pack(header))
+        self.append(Kind.HEADER, NO_CONNECTION, time_ns, pack(header))
 
     # -- idle work ---------------------------------------------------------------------------
 

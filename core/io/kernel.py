@@ -1,8 +1,9 @@
-"""What the house asks of the operating system about hot sockets: readiness, and the bare socket.
+"""What the application asks of the operating system about hot sockets: readiness, and the bare
+socket.
 
 Here lives the one narrow seam below the hot loop. What stands behind it is Linux; a simulated
 network stands in for it where the whole process runs in a simulated world. Nothing else in the
-house asks the kernel about a hot socket, and no rule of any protocol lives here.
+application asks the kernel about a hot socket, and no rule of any protocol lives here.
 """
 
 from __future__ import annotations

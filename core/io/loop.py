@@ -40,12 +40,12 @@ BUSY_YIELD_NS = 1_000_000
 waits longer than 2 ms. Trio shuffles the tasks that are ready, and one checkpoint would let ours
 go first twice in a row; so under load it takes two, a fiftieth of the CPU."""
 
-IDLE_TICK_NS = 100_000_000
+IDLE_TURN_NS = 100_000_000
 """Waiting without any traffic, idle work still runs this often: ten wakes a second cost nothing
 that can be measured, and no report is older than that."""
 
 ONE_AT_A_TIME = 1
-"""Events taken from one poll. The kernel hands ready descriptors out in turn, so asking for one
+"""Events taken from one poll. The kernel hands ready descriptors out in turn, so requesting one
 is fair, never stale after another's turn, and costs one poll (0.6 us) for each."""
 
 Turn = Callable[[int], None]
@@ -94,7 +94,7 @@ class HotLoop:
 
     @property
     def turned_ns(self) -> int:
-        """When trio last had its turn: at least every ``IDLE_TICK_NS`` where there is idle work."""
+        """When trio last had its turn: at least every ``IDLE_TURN_NS`` where there is idle work."""
         return self._yielded_ns
 
     def __enter__(self) -> Self:
@@ -216,7 +216,7 @@ class HotLoop:
 
     async def _wait(self) -> None:
         """Sleep until a socket is ready, a timer due, a call posted, or idle work due again."""
-        sleep_ns: float = IDLE_TICK_NS if self._idle else inf
+        sleep_ns: float = IDLE_TURN_NS if self._idle else inf
         due_ns = self._next_due_ns()
         if due_ns:
             sleep_ns = min(sleep_ns, due_ns - self.now_ns())

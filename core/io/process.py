@@ -1,8 +1,8 @@
 """What this process asks of the machine: a CPU of its own, memory that stays, no surprise pauses.
 
 Here lives everything that is set for the process as a whole. A privilege that is missing is never
-an error: ``settle`` takes what it gets, and says in one line each what is missing, what that costs
-and how to grant it. Sockets and files never live here.
+an error: ``configure`` takes what it gets, and says in one line each what is missing, what that
+costs and how to grant it. Sockets and files never live here.
 """
 
 from __future__ import annotations
@@ -36,15 +36,16 @@ FULL_EVERY_NS: Final = 60 * NS_PER_S
 """Between two full collections: what one minute left behind is small enough for an idle moment."""
 
 FEWEST_FILES: Final = 64
-"""Descriptors that a run needs: some 25 for itself, its lines and its REST connections, and as many
-again while lines are replaced and clients watch."""
+"""Descriptors that a run needs: some 25 for itself, its connections and its REST connections, and
+as many again while connections are replaced and clients watch."""
 
 _MCL_ALL_ON_FAULT: Final = 1 | 2 | 4  # MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT: include/uapi mman.h
 _CAP_IPC_LOCK: Final = 14  # include/uapi/linux/capability.h
 
 
-def settle(cpu: int | None) -> list[str]:
-    """Take a CPU, priority, locked memory and busy polling; return a line for each not granted.
+def configure(cpu: int | None) -> list[str]:
+    """Take a CPU, priority, locked memory and busy polling; return a connection for each not
+    granted.
 
     ``cpu`` None leaves the choice of the CPU to the kernel, and the priority as it is: only on a
     CPU of our own does nobody else starve. To be called in the main thread, before
@@ -177,7 +178,8 @@ def _has_capability(number: int) -> bool:
 def check_descriptors() -> None:
     """Take as many descriptors as a run needs. Raises ``BadConfig`` where there are fewer.
 
-    Found out later it would be a line that cannot be dialled, or a guardian that cannot be started.
+    Found out later it would be a connection that cannot be dialled, or a guardian that cannot be
+    started.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if 0 <= soft < FEWEST_FILES:

@@ -195,7 +195,7 @@ class Rehearsal:
     def _hear(self, far: _Far, *, public: bool) -> Generator[None, None, None]:
         """Have what a connection of the run read last read again, on our own."""
         for link, data in self._taken.items():
-            if self._run.sessions[link].line.public is public:
+            if self._run.sessions[link].connection.public is public:
                 self._hearing, self._heard = link, False
                 far.send(data)
                 yield

@@ -36,7 +36,7 @@ MAX_UNDER_WAY: Final = 32
 connection. Venues count them by the minute; more at once would only wait for each other."""
 
 MAX_CANCELS: Final = 64
-"""Beside them what takes orders out, where no line takes it: such wait behind no question. What
+"""Beside them cancels, where no connection is up for them: these wait behind no query. What
 finds no place is told so at once, and sent again a quarter of a second later."""
 
 ANSWER_S: Final = 10.0
@@ -47,14 +47,14 @@ CONNECT_S: Final = 4.0
 TLS handshake instead, httpcore would leave the socket for the garbage collection to find."""
 
 KEPT_S: Final = 30.0
-"""An idle connection is kept so long: asked for a time or a snapshot, the next TLS handshake is
+"""An idle connection is kept so long: for the next time or snapshot, the TLS handshake is
 spared; servers commonly cut idle ones after a minute."""
 
 
 PATIENCE_S: Final = 2.0
 """Where signed requests go one after the other, this is how long one may take once a cancel waits
 behind it: many times what an answer takes, and few of them fit into a cancel's own time. A question
-that is given up so is asked again; what became of a cancel is asked for."""
+that is given up so is sent again; what became of a cancel is queried."""
 
 
 _REFUSED: Final = 400

@@ -1,6 +1,6 @@
-"""The running house: one nursery that owns everything alive, and the way out of it.
+"""The running application: one nursery that owns everything alive, and the way out of it.
 
-Here the engine's door opens onto sockets, REST and files, and here is decided that a run ends: by
+Here the engine's port opens onto sockets, REST and files, and here is decided that a run ends: by
 time, by a signal, by cancellation from outside, or because the engine cannot go on. Every one of
 these ways closes the gate, has our own orders cancelled and proved gone under a shielded deadline,
 and flushes the journal. What trading means is not known here.
@@ -20,11 +20,11 @@ from msgspec import Struct
 
 from core.engine.checkpoint import FAILED, LEFT, Losses, Restored
 from core.engine.engine import Engine
-from core.engine.outbound import Door
+from core.engine.outbound import Port
 from core.engine.status import status
 from core.engine.understudy import Understudy
 from core.io.clock import Clock
-from core.io.connection import keep
+from core.io.dialling import keep
 from core.io.hang import Signals
 from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile
@@ -42,7 +42,7 @@ from core.model.errors import JournalFailed, Untrusted
 from core.model.events import NO_REQUEST
 from core.model.halts import WHOLE_RUN, Halt, HaltKind
 from core.model.units import NS_PER_S
-from core.model.venue import HttpRequest, Line, Signer, WireRequest
+from core.model.venue import Connection, HttpRequest, Signer, WireRequest
 from core.model.views import SessionState
 from core.model.wording import order_text, web_page
 from core.state.hops import FOLD_LIMIT, HOPS, Hops
@@ -60,7 +60,7 @@ REFUSED_S = 1.0
 class Plan(Struct, frozen=True, kw_only=True):
     """What a run needs of the outside."""
 
-    lines: Sequence[Line]
+    connections: Sequence[Connection]
     rest_url: str
     ca_file: str | None
     spin: bool
@@ -106,11 +106,11 @@ _NOT_THE_VENUE = 500
 """From this HTTP status on it is something before the venue that answers."""
 
 REST = "REST"
-"""What the trouble with it is filed under, beside the lines' names."""
+"""What the trouble with it is filed under, beside the connections' names."""
 
 
 def _no_word(halt: Halt) -> bool:
-    """Whether a halt is the whole run's, and nobody's who is there to ask for the end of it."""
+    """Whether a halt is the whole run's, and nobody's who is there to request the end of it."""
     return halt.instrument == WHOLE_RUN and halt.kind is not HaltKind.OPERATOR
 
 
@@ -122,11 +122,11 @@ UnderstudyOf = Callable[[Journal], Understudy]
 
 _TLS_SCHEMES = ("wss:", "tls:")
 
-EngineOf = Callable[[Door, Callable[[], int], JournalFile, Hops], Engine]
+EngineOf = Callable[[Port, Callable[[], int], JournalFile, Hops], Engine]
 
 
 class Runtime:
-    """The outside of one run; an ``outbound.Door`` and a ``connection.Lines``."""
+    """The outside of one run; an ``outbound.Port`` and a ``dialling.Listener``."""
 
     def __init__(
         self,
@@ -156,12 +156,14 @@ class Runtime:
         self.hops = Hops()
         self._interval_ns = clock.now_ns()
         self.engine = engine_of(self, clock.now_ns, journal, self.hops)
-        self._concealers: list[Concealer | None] = [None for _ in range(2 * len(plan.lines))]
+        self._concealers: list[Concealer | None] = [None for _ in range(2 * len(plan.connections))]
         """What masks the secrets that a connection brings, where it may bring one."""
-        conceals = any(line.conceals for line in plan.lines) and signer is not None
+        conceals = (
+            any(connection.conceals for connection in plan.connections) and signer is not None
+        )
         self.on_bytes = self._on_bytes if conceals else self.engine.on_bytes
         self._trusted = trust(plan.ca_file)
-        self._links = range(2 * len(plan.lines))
+        self._links = range(2 * len(plan.connections))
         self._transports: list[Transport | None] = [None for _ in self._links]
         self._wanted = [trio.Event() for _ in self._links]
         """Set while a connection is to be kept."""
@@ -172,7 +174,7 @@ class Runtime:
         self._left = trio.Event()
         self._why = ""
         self.troubles: dict[str, str] = {}
-        """What keeps us from the venue now, by line or as REST's: "is not reached: WHY"."""
+        """What keeps us from the venue now, by connection or as REST's: "is not reached: WHY"."""
         self.heard = False
         """Whether the venue has ever answered, whatever it said."""
         self._unreached = ""
@@ -195,7 +197,7 @@ class Runtime:
                 loop=self._loop,
                 pair=kernel.pair,
                 every_ns=plan.warm_ns,
-                tls=any(line.url.startswith(_TLS_SCHEMES) for line in plan.lines),
+                tls=any(connection.url.startswith(_TLS_SCHEMES) for connection in plan.connections),
                 kernel_stamps=plan.kernel_stamps,
                 record=self._record_hop,
                 log=self.log,
@@ -220,7 +222,7 @@ class Runtime:
         restored = self._restored
         return () if restored is None else restored.carried(self.engine.setup.symbols)
 
-    # -- the door ------------------------------------------------------------------------------
+    # -- the port ------------------------------------------------------------------------------
 
     def forked(self) -> None:
         """Send, read and write nothing of ours in this child of the trading process."""
@@ -230,8 +232,8 @@ class Runtime:
         self._journal.forked(end_child)
         self._loop.forked(end_child)
 
-    def open_lines(self) -> None:
-        for link, _ in enumerate(self._plan.lines):
+    def open_connections(self) -> None:
+        for link, _ in enumerate(self._plan.connections):
             self.dial(link)
 
     def dial(self, link: int) -> None:
@@ -253,7 +255,7 @@ class Runtime:
         if transport is not None:
             transport.send(data)
 
-    def ask(self, request_id: int, request: HttpRequest) -> None:
+    def send_rest(self, request_id: int, request: HttpRequest) -> None:
         self._rest.submit(request_id, request)
 
     def drop(self, link: int, reason: str, *, redial_now: bool) -> None:
@@ -299,7 +301,7 @@ class Runtime:
             "journal": {"segment": segment, "offset": offset},
         }
 
-    # -- the lines -----------------------------------------------------------------------------
+    # -- the connections -----------------------------------------------------------------------
 
     def _on_bytes(
         self, link: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int
@@ -312,7 +314,7 @@ class Runtime:
 
     def on_up(self, link: int, transport: Transport) -> None:
         self._transports[link] = transport
-        fields, signer = self._line(link).conceals, self._signer
+        fields, signer = self._connection(link).conceals, self._signer
         if fields and signer is not None:
             self._concealers[link] = Concealer(fields, signer.keep)
         self.troubles.pop(self._name(link), None)
@@ -330,10 +332,10 @@ class Runtime:
         self.engine.on_answer(NO_REQUEST, status, headers, body, self.now_ns())
 
     def _name(self, link: int) -> str:
-        return f"line {self._line(link).name}"
+        return f"line {self._connection(link).name}"
 
-    def _line(self, link: int) -> Line:
-        return self._plan.lines[link % len(self._plan.lines)]
+    def _connection(self, link: int) -> Connection:
+        return self._plan.connections[link % len(self._plan.connections)]
 
     def _on_answer(
         self, request_id: int, status: int, headers: Mapping[str, str], body: bytes
@@ -491,33 +493,35 @@ class Runtime:
             self._loop.post(lambda: self.engine.fail(self._unreached, self.now_ns()))
 
     async def _keep_link(self, link: int) -> None:
-        line = self._line(link)
-        if self._signer is None and not line.public:
+        connection = self._connection(link)
+        if self._signer is None and not connection.public:
             return
         while True:
             wanted = self._wanted[link]
             await wanted.wait()
             if wanted is self._wanted[link]:  # else it was retired meanwhile
                 with trio.CancelScope() as self._keeping[link]:
-                    await self._keep(link, line)
+                    await self._keep(link, connection)
                     return
 
-    async def _keep(self, link: int, line: Line) -> None:
+    async def _keep(self, link: int, connection: Connection) -> None:
         """Keep a connection until it is retired; return where that can never be."""
         try:
             await keep(
                 link,
-                line,
+                connection,
                 self,
                 loop=self._loop,
                 trusted=self._trusted,
-                random=Random(f"{self._plan.seed}:{line.name}:{link // len(self._plan.lines)}"),
+                random=Random(
+                    f"{self._plan.seed}:{connection.name}:{link // len(self._plan.connections)}"
+                ),
                 held_s=self._held_s,
                 kernel_stamps=self._plan.kernel_stamps,
                 kernel=self._kernel,
             )
         except Untrusted as error:
-            why = f"line {line.name}: {error}"
+            why = f"line {connection.name}: {error}"
             self._loop.post(lambda: self.engine.fail(why, self.now_ns()))
 
     def _held_s(self) -> float:
@@ -528,7 +532,7 @@ class Runtime:
     ) -> None:
         for second in itertools.count(1):
             await trio.sleep(INTERVAL_S)
-            for name in signals.take_back() if signals is not None else ():
+            for name in signals.restore() if signals is not None else ():
                 self.log(f"the strategy has taken {name}, which is ours: it is taken back")
             self._write_interval()
             if second % MEMORY_EVERY_S == 0:

@@ -1,6 +1,6 @@
 """TLS without a socket: bytes in, bytes out, and the one rule of trust.
 
-Here lives which certificates are believed, for every connection of the house, and one
+Here lives which certificates are believed, for every connection of the application, and one
 connection's TLS as a pair of memory buffers, so that whoever owns the socket decides when bytes
 move. Verification is always on; there is no way here to switch it off.
 """

@@ -1,6 +1,6 @@
-"""All we can ask for, one frozen Struct each.
+"""All commands, one frozen Struct each.
 
-A command is an intent in our own words; a venue's encoder turns it into a request. Commands that
+A command is an intent in our own terms; a venue's encoder turns it into a request. Commands that
 create risk (``Place``, ``Replace``, ``Amend``) leave only inside an ``Approved``, which nothing but
 ``core.state.risk`` makes. What a command does to our own tables is decided by the machines.
 """
@@ -24,9 +24,7 @@ class OrderKind(StrEnum):
 
 
 class TimeInForce(StrEnum):
-    """How long an order stands: until cancelled or at most for the venue's day, at once or not, all
-    at once or not.
-    """
+    """Time in force: until cancelled, immediate or cancel, fill or kill, or for the venue's day."""
 
     GTC = "gtc"
     IOC = "ioc"
@@ -35,9 +33,9 @@ class TimeInForce(StrEnum):
 
 
 class Stream(StrEnum):
-    """Public feeds a run can ask for."""
+    """Public feeds a run can subscribe to; the values are those of the configuration."""
 
-    TOP = "top"
+    BBO = "top"
     DEPTH = "depth"
     TRADES = "trades"
     ORDERS = "orders"
@@ -75,7 +73,7 @@ class PlaceMany(Command, frozen=True):
 
 
 class Cancel(Riskless, frozen=True, gc=False):
-    """Take one order out. ``venue_order_id`` is "" as long as the venue told none."""
+    """Cancel one order. ``venue_order_id`` is "" until the venue has told one."""
 
     instrument: int
     client_order_id: str
@@ -83,14 +81,14 @@ class Cancel(Riskless, frozen=True, gc=False):
 
 
 class CancelMany(Riskless, frozen=True):
-    """Take orders on one instrument out in one request."""
+    """Cancel several orders on one instrument in one request."""
 
     instrument: int
     cancels: tuple[Cancel, ...]
 
 
 class Replace(Command, frozen=True):
-    """Cancel-replace: take ``old`` out and, only if that succeeds, place ``new``."""
+    """Cancel-replace: cancel ``old`` and, only if that succeeds, place ``new``."""
 
     old: Cancel
     new: Place
@@ -100,8 +98,9 @@ class Amend(Command, frozen=True, gc=False):
     """Change an order where it stands; it keeps its ids.
 
     ``size_lots`` is the whole new size, filled part included. Without ``price_ticks`` the order is
-    only made smaller, and keeps its place in the queue. With it price and size are those from now
-    on, and its place is another; ``post_only`` then has it refused instead of trading at once.
+    only made smaller, and keeps its place in the queue. With it price and size both change, and the
+    order goes to the end of the queue; with ``post_only`` the venue refuses it instead of trading
+    at once.
     """
 
     instrument: int
@@ -113,7 +112,7 @@ class Amend(Command, frozen=True, gc=False):
 
 
 class CancelAll(Riskless, frozen=True, gc=False):
-    """Take out every open order of the account on one instrument, others' included.
+    """Cancel every open order of the account on one instrument, others' included.
 
     ``NO_INSTRUMENT`` is all of them, on whatever instrument.
     """
@@ -144,7 +143,7 @@ class QueryOrder(Riskless, frozen=True, gc=False):
 
 
 class FetchOpenOrders(Riskless, frozen=True, gc=False):
-    """Ask for every open order of the account on one instrument, ``NO_INSTRUMENT`` for all.
+    """Request every open order of the account on one instrument, ``NO_INSTRUMENT`` for all.
 
     Of one alone only where a venue has such lists (``Capabilities.lists``).
     """
@@ -174,13 +173,13 @@ BEGINNING = Since("", -1, 0)
 
 
 class FetchTrades(Riskless, frozen=True, gc=False):
-    """Ask for the account's own trades on one instrument, in any order; ``None``: the newest alone.
+    """Request the account's own trades on one instrument, in any order; ``None``: the newest alone.
 
-    ``NO_INSTRUMENT`` asks for those on every instrument of the run, and only where a history is the
+    ``NO_INSTRUMENT`` requests those on every instrument of the run, and only where a history is the
     account's (``Capabilities.history``): the newest are then those of one page.
 
-    A venue answers with a page, and says with ``Reply.more`` how to ask for the next one. No trade
-    may be missed that was there when the first page was asked for, whatever trades meanwhile.
+    A venue answers with a page, and says with ``Reply.more`` how to request the next one. No trade
+    may be missed that was there when the first page was requested, whatever trades meanwhile.
     """
 
     instrument: int
@@ -189,7 +188,7 @@ class FetchTrades(Riskless, frozen=True, gc=False):
 
 
 class FetchOrderTrades(Riskless, frozen=True, gc=False):
-    """Ask for our own trades of one order, a page at a time."""
+    """Request our own trades of one order, a page at a time."""
 
     instrument: int
     venue_order_id: str
@@ -197,7 +196,7 @@ class FetchOrderTrades(Riskless, frozen=True, gc=False):
 
 
 class FetchOrders(Riskless, frozen=True, gc=False):
-    """Ask for the account's orders on one instrument, finished ones too, from one on, by pages.
+    """Request the account's orders on one instrument, finished ones too, from one on, by pages.
 
     Only asked where a venue's ids rise (``Capabilities.rising_ids``): they come in ascending order.
     """
@@ -208,39 +207,39 @@ class FetchOrders(Riskless, frozen=True, gc=False):
 
 
 class FetchAccount(Riskless, frozen=True, gc=False):
-    """Ask for the account's balances and permissions."""
+    """Request the account's balances and permissions."""
 
 
 class FetchPositions(Riskless, frozen=True, gc=False):
-    """Ask for the account's positions in what is not delivered; answered with a ``PositionReport``.
+    """Request the account's positions in what is not delivered; answered with a ``PositionReport``.
 
     Only asked where those are the truth (``Truth.POSITIONS``).
     """
 
 
 class FetchBook(Riskless, frozen=True, gc=False):
-    """Ask for a snapshot of one instrument's book."""
+    """Request a snapshot of one instrument's book."""
 
     instrument: int
 
 
-class FetchTops(Riskless, frozen=True, gc=False):
-    """Ask for the best prices of some instruments at once, to hold them against their books."""
+class FetchBbos(Riskless, frozen=True, gc=False):
+    """Request the best prices of some instruments at once, to hold them against their books."""
 
     instruments: tuple[int, ...]
 
 
 class FetchPrice(Riskless, frozen=True, gc=False):
-    """Ask for the last price of a symbol, of this run or not."""
+    """Request the last price of a symbol, of this run or not."""
 
     symbol: str
 
 
 class FetchInstruments(Riskless, frozen=True, gc=False):
-    """Ask for the rules of the instruments of this run.
+    """Request the rules of the instruments of this run.
 
     ``also`` are symbols that it does not trade, and has to be able to cancel on; ``only`` are those
-    that are asked for where that is not all of them. What a venue has no more its answer lacks, or
+    that are requested where that is not all of them. What a venue has no more its answer lacks, or
     it refuses the whole.
     """
 
@@ -248,12 +247,12 @@ class FetchInstruments(Riskless, frozen=True, gc=False):
     only: tuple[str, ...] = ()
 
     def of(self, symbols: tuple[str, ...]) -> tuple[str, ...]:
-        """Return what is asked for in a run of these symbols, in its order."""
+        """Return what is requested in a run of these symbols, in its order."""
         return self.only or (*symbols, *self.also)
 
 
 class FetchTime(Riskless, frozen=True, gc=False):
-    """Ask for the venue's clock."""
+    """Request the venue's clock."""
 
 
 # -- sessions --------------------------------------------------------------------------------
@@ -270,7 +269,7 @@ class Logout(Riskless, frozen=True, gc=False):
 class SubscribeMarket(Riskless, frozen=True, gc=False):
     """Subscribe to public feeds of every instrument of this run.
 
-    ``streams`` are those that one message can ask for; () is every feed of the run.
+    ``streams`` are those that one message can request; () is every feed of the run.
     """
 
     streams: tuple[Stream, ...] = ()
@@ -283,14 +282,14 @@ class SubscribeStatus(Riskless, frozen=True, gc=False):
 class SubscribePrivate(Riskless, frozen=True, gc=False):
     """Subscribe to the account's own events on the connection it is sent on.
 
-    ``channel`` is the one of them that one message can ask for, in the venue's words; "" is all.
+    ``channel`` is the one of them that one message can request, in the venue's words; "" is all.
     """
 
     channel: str = ""
 
 
 class Ping(Riskless, frozen=True, gc=False):
-    """Ask for a sign of life on the connection it is sent on, where the venue wants to be asked."""
+    """Request a sign of life on the connection it is sent on, where the venue wants to be asked."""
 
 
 class SetDeadMan(Riskless, frozen=True, gc=False):

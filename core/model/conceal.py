@@ -2,8 +2,8 @@
 
 Here the values of declared fields are overwritten in JSON as it arrives, at equal length, and given
 to whoever keeps them; what is recorded, decoded or told of comes after. Which fields those are is
-the venue's to say (``core.model.venue.Line``, ``HttpRequest``). What we put into a message is never
-here: a request is recorded before its secrets go in.
+the venue's to say (``core.model.venue.Connection``, ``HttpRequest``). What we put into a message is
+never here: a request is recorded before its secrets go in.
 
 A stream is masked as it is read, wherever it is torn. Bytes between the messages pass through; of a
 value that a frame divides, the head of the next frame is masked as well, and the connection is lost

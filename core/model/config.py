@@ -83,7 +83,7 @@ class OnQuiet(StrEnum):
     """What becomes of a book whose feed is silent for half of its largest age."""
 
     CONFIRM = "confirm"
-    """REST is asked for its best prices, and where it agrees the book is as fresh."""
+    """REST is queried for its best prices, and where it agrees the book is as fresh."""
     REFUSE = "refuse"
     """Nobody is asked: silence is age."""
 
@@ -202,7 +202,7 @@ class TotalSection(Struct, frozen=True, forbid_unknown_fields=True):
     max_daily_loss: Amount | None = None
     """Loss of all symbols since midnight UTC that halts the run."""
     max_notional: Amount | None = None
-    """Largest worth of all positions, with all open orders of one side counted as if filled."""
+    """Largest notional of all positions, with all open orders of one side counted as if filled."""
 
 
 WARM_US: Final = 200
@@ -334,7 +334,7 @@ class _Top(Struct, frozen=True, forbid_unknown_fields=True):
     ]
     strategy: StrategySection
     streams: Annotated[tuple[Stream, ...], Meta(min_length=1, description="at least one")] = (
-        Stream.TOP,
+        Stream.BBO,
         Stream.DEPTH,
         Stream.TRADES,
     )
@@ -750,7 +750,7 @@ def _asset(asset: str, where: str, name: str) -> str:
 
 
 def _prices(raw: Mapping[str, Any], quote: str, name: str) -> dict[str, str]:
-    """Return what assets are worth in one: a decimal above zero, or a symbol that tells it."""
+    """Return the prices of assets in one: a decimal above zero, or a symbol that tells it."""
     for asset, value in raw.items():
         path = _asset(asset, f"risk.prices.{quote}", name)
         symbol = isinstance(value, str) and tells(value, asset, quote) is not None

@@ -24,7 +24,7 @@ class _Settled(Struct, frozen=True, kw_only=True, gc=False):
     """What every contract has: an asset that it settles in, and units to count that by."""
 
     settle: str
-    """The asset that values, profits and losses are counted in."""
+    """The settlement asset: values, profits and losses are counted in it."""
     size_unit: str
     """What sizes count, for people: the base asset, the quote asset, or "contracts"."""
     mantissa: int
@@ -101,11 +101,11 @@ class Linear(_Settled, frozen=True, kw_only=True, gc=False):
 
     @property
     def inverse(self) -> bool:
-        """Whether the same size is worth less at a higher price."""
+        """Whether the same size has less value at a higher price."""
         return False
 
     def value(self, ticks: int, lots: int) -> int:
-        """Return what a size is worth at a price, in units."""
+        """Return the value of a size at a price, in value units."""
         return ticks * lots
 
     def bought(self, ticks: int, lots: int) -> int:
@@ -116,7 +116,7 @@ class Linear(_Settled, frozen=True, kw_only=True, gc=False):
         """Return what a sell adds to the value sold, in units."""
         return ticks * lots
 
-    def profit(self, bought: int, sold: int, lots: int, mark_ticks: int) -> int:
+    def pnl(self, bought: int, sold: int, lots: int, mark_ticks: int) -> int:
         """Return what was made by values bought and sold, fees aside, ``lots`` held at a mark."""
         return sold - bought + lots * mark_ticks
 
@@ -128,11 +128,11 @@ class Linear(_Settled, frozen=True, kw_only=True, gc=False):
         return (ceil(-lots * ticks), 0) if lots < 0 else (0, floor(lots * ticks))
 
     def lots_for(self, units: int, ticks: int) -> int:
-        """Return the largest size that is worth no more than so much at a price."""
+        """Return the largest size whose value at a price is no more than so much, in lots."""
         return units // ticks
 
     def least_lots(self, units: int, ticks: int) -> int:
-        """Return the smallest size that is worth no less than so much at a price."""
+        """Return the smallest size whose value at a price is no less than so much, in lots."""
         return -(-units // ticks)
 
 
@@ -150,8 +150,8 @@ class Inverse(_Settled, frozen=True, kw_only=True, gc=False):
     @classmethod
     def future(cls, settle: str, size_unit: str, tick: Grid, lot: Grid, face: str) -> Inverse:
         """Return a contract of which a size of one is ``face`` of the quote asset."""
-        worth, exponent = parse_decimal(face)
-        above = lot.step_mantissa * worth * _ATOMS * int(10**tick.decimals)
+        amount, exponent = parse_decimal(face)
+        above = lot.step_mantissa * amount * _ATOMS * int(10**tick.decimals)
         below = tick.step_mantissa * int(10 ** (lot.decimals + exponent))
         common = gcd(above, below)
         return cls(
@@ -171,11 +171,11 @@ class Inverse(_Settled, frozen=True, kw_only=True, gc=False):
 
     @property
     def inverse(self) -> bool:
-        """Whether the same size is worth less at a higher price."""
+        """Whether the same size has less value at a higher price."""
         return True
 
     def value(self, ticks: int, lots: int) -> int:
-        """Return what a size is worth at a price, in units, rounded up.
+        """Return the value of a size at a price, in value units, rounded up.
 
         What is below the first tick is no price, and counts as that one: no limit lets it by.
         """
@@ -191,7 +191,7 @@ class Inverse(_Settled, frozen=True, kw_only=True, gc=False):
         """Return what a sell adds to the value sold, in units, rounded up."""
         return self.value(ticks, lots)
 
-    def profit(self, bought: int, sold: int, lots: int, mark_ticks: int) -> int:
+    def pnl(self, bought: int, sold: int, lots: int, mark_ticks: int) -> int:
         """Return what was made by values bought and sold, fees aside, ``lots`` held at a mark.
 
         The signs are turned round: what was bought dear is worth less of the settlement asset.
@@ -203,15 +203,15 @@ class Inverse(_Settled, frozen=True, kw_only=True, gc=False):
 
         The price may lie between two ticks; below the first it counts as that one.
         """
-        worth = Fraction(abs(lots) * self.numerator, self.denominator) / max(ticks, Fraction(1))
-        return (floor(worth), 0) if lots < 0 else (0, ceil(worth))
+        amount = Fraction(abs(lots) * self.numerator, self.denominator) / max(ticks, Fraction(1))
+        return (floor(amount), 0) if lots < 0 else (0, ceil(amount))
 
     def lots_for(self, units: int, ticks: int) -> int:
-        """Return the largest size that is worth no more than so much at a price."""
+        """Return the largest size whose value at a price is no more than so much, in lots."""
         return units * self.denominator * max(ticks, 1) // self.numerator
 
     def least_lots(self, units: int, ticks: int) -> int:
-        """Return the smallest size that is worth no less than so much at a price."""
+        """Return the smallest size whose value at a price is no less than so much, in lots."""
         return -(-units * self.denominator * max(ticks, 1) // self.numerator)
 
 

@@ -1,7 +1,7 @@
 """The tree of everything that can go wrong, in three branches.
 
-Here lives each error that may cross a wall of the house, and nothing else does: whoever catches
-one knows from its branch whose fault it was and what to do.
+Here lives each error that may pass from one layer to another, and no other error does. Its branch
+says whose fault it is and what to do.
 
 - ``Misuse``: our own code or configuration is wrong. Fix it; nothing was sent.
 - ``RemoteFault``: the other side sent or did something it must not. Drop the connection or the
@@ -22,7 +22,7 @@ class HotloopError(Exception):
 
 
 class Misuse(HotloopError):
-    """A caller broke a rule of the house; nothing was sent."""
+    """A caller broke a rule of this application; nothing was sent."""
 
 
 class BadConfig(Misuse):
@@ -92,11 +92,13 @@ class JournalFailed(Fatal):
 
 
 class JournalCorrupt(Fatal):
-    """A journal cannot be read on although more of it was written; a torn tail is no such thing."""
+    """A journal cannot be read to its end although more was written. A torn tail is no
+    corruption.
+    """
 
 
 class JournalUnknown(JournalCorrupt):
-    """A journal of another format: it is not damaged, and nothing in it can be known here."""
+    """A journal has another format: it is not damaged, but this version cannot read it."""
 
 
 class Unguarded(Fatal):
@@ -104,4 +106,4 @@ class Unguarded(Fatal):
 
 
 class OrdersSurvived(Fatal):
-    """The trading scope was left, and the venue did not prove that none of our orders is alive."""
+    """The run ended, and the venue has not confirmed that none of our orders is open."""

@@ -1,10 +1,10 @@
 """All that can happen to us, one frozen Struct each.
 
-An event is a fact in our own words: integer ticks and lots, instrument indices, nanoseconds. A
-venue's decoder makes events from wire messages; the machines fold them. Nothing here decides
-anything, and nothing here knows how a venue spells a field.
+An event is what a venue tells, in our own terms: integer ticks and lots, instrument indices,
+nanoseconds. A venue's decoder makes events from wire messages; the machines apply them. Nothing
+here decides anything, and nothing here knows how a venue spells a field.
 
-Order facts are written so that a fold over them cannot depend on their order or number: filled
+Order events are written so that a fold over them cannot depend on their order or number: filled
 sizes are cumulative, and every fill carries the venue's own trade id.
 """
 
@@ -39,7 +39,7 @@ Levels = list[tuple[int, int]]
 """Price levels of one side: price in ticks, size in lots."""
 
 
-class BookTop(Event, frozen=True, gc=False):
+class Bbo(Event, frozen=True, gc=False):
     """An image of the best bid and ask as of book update ``seq``. Size 0: that side is empty.
 
     Where changes of the book are told as well it counts the same updates as they do; a venue whose
@@ -82,7 +82,7 @@ class BookSnapshot(Event, frozen=True):
     asks: Levels
     bids_cut: bool = False
     """Whether there may be worse levels than these, of which the feed will not tell: as many came
-    as were asked for."""
+    as were requested."""
     asks_cut: bool = False
     checksum: int | None = None
 
@@ -91,10 +91,10 @@ NOT_NUMBERED = -1
 """The ``seq`` of best prices that an answer tells: only the feed's are numbered."""
 
 
-class TopsReport(Event, frozen=True):
+class BbosReport(Event, frozen=True):
     """The best prices as the venue answers them: what a silent book is held against."""
 
-    tops: tuple[BookTop, ...]
+    bbos: tuple[Bbo, ...]
     sized: bool = True
     """Whether sizes are told as exactly as the books have them; else prices alone can be held."""
 
@@ -143,7 +143,7 @@ class MarketTrade(Event, frozen=True, gc=False):
 # -- our orders ------------------------------------------------------------------------------
 
 
-class Change(StrEnum):
+class ExecType(StrEnum):
     """What an order report says happened. Only ``TRADE`` is a fill; the set is closed."""
 
     NEW = "new"
@@ -158,7 +158,7 @@ class Change(StrEnum):
     """Nothing happened; a query tells how the order stands."""
 
 
-class VenueStatus(StrEnum):
+class OrdStatus(StrEnum):
     """How the venue says an order stands."""
 
     PENDING = "pending"
@@ -171,7 +171,7 @@ class VenueStatus(StrEnum):
 
 
 class Source(StrEnum):
-    """By which channel a fact came.
+    """By which channel an order event came.
 
     Evidence that only ever grows is the same by all of them. An order whose price and size may be
     changed where it stands is told of by the first two in the order in which that happened; an
@@ -218,8 +218,8 @@ class OrderReport(Event, frozen=True, kw_only=True):
     client_order_id: str
     venue_order_id: str
     source: Source
-    change: Change
-    status: VenueStatus
+    exec_type: ExecType
+    status: OrdStatus
     side: Side
     price_ticks: int
     size_lots: int
@@ -237,8 +237,8 @@ class OrderUpdate(Event, frozen=True, kw_only=True):
     """
 
     venue_order_id: str
-    change: Change
-    status: VenueStatus
+    exec_type: ExecType
+    status: OrdStatus
     client_order_id: str = ""
     price_ticks: int | None = None
     size_lots: int | None = None
@@ -249,7 +249,7 @@ class OrderUpdate(Event, frozen=True, kw_only=True):
 
 
 class FillReport(Event, frozen=True):
-    """A fill found by asking for trades; the order is named by the venue's own order id."""
+    """A fill found by requesting trades; the order is named by the venue's own order id."""
 
     instrument: int
     venue_order_id: str
@@ -298,7 +298,7 @@ class UnknownExecution(Event, frozen=True):
     client_order_id: str
     what: str
     venue_order_id: str = ""
-    status: VenueStatus | None = None
+    status: OrdStatus | None = None
     """How it stands, where only its price or its sizes cannot be read."""
 
 
@@ -333,8 +333,8 @@ class AccountReport(Event, frozen=True):
     whole: bool
     can_trade: bool | None
     venue_ns: int
-    asked_ns: int = 0
-    """When an answer was asked for, by our clock; 0 where nobody asked."""
+    requested_ns: int = 0
+    """When an answer was requested, by our clock; 0 where nobody asked."""
 
 
 class PositionReport(Event, frozen=True):
@@ -381,7 +381,7 @@ class BalanceMoved(Event, frozen=True):
 class BalanceLocked(Event, frozen=True):
     """Somebody outside trading has locked ``delta_atoms`` of an asset, as collateral for example.
 
-    Below zero, so much was unlocked. It is not free meanwhile, and remains the account's.
+    Below zero, so much was unlocked. A locked amount is not free, and still the account's.
     """
 
     asset: str
@@ -401,7 +401,7 @@ class OpenOrders(Event, frozen=True):
 
 
 class InstrumentsReport(Event, frozen=True):
-    """The venue's rules for the instruments that were asked for, as of one answer.
+    """The venue's rules for the instruments that were requested, as of one answer.
 
     The first has all of the run's in their order, from index 0; later ones are known by symbol.
     """
@@ -500,7 +500,7 @@ class Notice(StrEnum):
     LOGGED_OUT = "logged_out"
     """The session's credentials are no longer accepted."""
     CLOCK_OFF = "clock_off"
-    """The time a request carried is not the venue's: ask for its time before sending more."""
+    """The time a request carried is not the venue's: request its time before sending more."""
 
 
 class SessionNotice(Event, frozen=True):
@@ -513,8 +513,7 @@ class SessionNotice(Event, frozen=True):
 class Numbered(Event, frozen=True, gc=False):
     """The number of a message on a channel of the account's own: each is one above the last.
 
-    ``first`` begins a channel anew, with all there is. One that is missing has told something that
-    nobody heard.
+    ``first`` begins a channel anew, with all there is. A missing number is a lost message.
     """
 
     channel: str
@@ -523,7 +522,7 @@ class Numbered(Event, frozen=True, gc=False):
 
 
 class Ignored(Event, frozen=True):
-    """A legal message of a kind we have no use for; counted by its kind, never an error."""
+    """A legal message that we do not use; counted by its kind, never an error."""
 
     what: str
 
@@ -536,11 +535,11 @@ class Verdict(StrEnum):
 
     DONE = "done"
     REFUSED = "refused"
-    """Proof that the request was not accepted; of an order it asks about, that proves nothing."""
+    """The request was not accepted. Where it was a query, that says nothing of the order."""
     ABSENT = "absent"
     """Not accepted, because the venue knows no such order."""
     UNKNOWN = "unknown"
-    """It may have been accepted or not; only asking can tell. Never sent again on its own."""
+    """It may have been accepted or not; only a query can tell. Never sent again on its own."""
     OUT_OF_BUDGET = "out_of_budget"
     """Not accepted, because one of the limits that it costs is used up; what costs it nothing, and
     every cancel, goes on."""
@@ -550,8 +549,8 @@ class Verdict(StrEnum):
     """Not accepted, and nothing may be sent until the ban is over."""
     LOGGED_OUT = "logged_out"
     """Not accepted, because the session or the signature is not; log in again."""
-    WITHHELD = "withheld"
-    """Never asked: the request was taken back before it left."""
+    DISCARDED = "withheld"
+    """The request was discarded before it left."""
     FATAL = "fatal"
     """Not accepted, and no repetition will help: key, permission or programme is wrong."""
 
@@ -575,8 +574,8 @@ class Counted(Event, frozen=True, gc=False):
 class ReplaceOutcome(Event, frozen=True, kw_only=True):
     """What the answer to a ``Replace`` proves about each of its halves.
 
-    It is among the facts of every such answer; the reports of the halves that were done stand
-    beside it. A half that was not attempted is ``REFUSED``.
+    It is among the events of every such reply, beside the reports of the halves that were done. A
+    half that was not attempted is ``REFUSED``.
     """
 
     cancel: Verdict
@@ -613,7 +612,7 @@ class BatchOutcome(Event, frozen=True):
 
 
 class Reply(Event, frozen=True, kw_only=True):
-    """The venue answered the request ``request_id``; ``facts`` are what the answer proves.
+    """The venue answered the request ``request_id``; ``events`` are what the answer proves.
 
     The verdict on a ``Replace`` is the one on its new order; see ``ReplaceOutcome``.
 
@@ -622,7 +621,7 @@ class Reply(Event, frozen=True, kw_only=True):
     ``text`` are the venue's own error: what it calls it, a number or words, and what it says of it
     besides. Both are "" where it named none: nothing, or something in front of it, has refused.
 
-    ``more`` is the page to ask for next where the answer goes on, in the venue's own words; "" says
+    ``more`` is the page to request next where the answer goes on, in the venue's own words; "" says
     that this was all.
 
     A venue may name the order instead of the request: then ``request_id`` is ``NO_REQUEST``, and
@@ -636,7 +635,7 @@ class Reply(Event, frozen=True, kw_only=True):
     text: str = ""
     retry_ns: int = 0
     said_ns: int = 0
-    facts: tuple[Event, ...] = ()
+    events: tuple[Event, ...] = ()
     budgets: tuple[BudgetUse, ...] = ()
     more: str = ""
     client_order_id: str = ""
@@ -652,8 +651,8 @@ def outcomes(reply: Reply, count: int) -> tuple[Outcome, ...]:
 
     One that says that it is done, and not of each order what became of it, proves nothing.
     """
-    for fact in reply.facts:
-        if type(fact) is BatchOutcome and len(fact.outcomes) == count:
-            return fact.outcomes
+    for event in reply.events:
+        if type(event) is BatchOutcome and len(event.outcomes) == count:
+            return event.outcomes
     verdict = Verdict.UNKNOWN if reply.verdict is Verdict.DONE else reply.verdict
     return (Outcome(verdict, reply.code, reply.text),) * count

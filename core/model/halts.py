@@ -1,6 +1,6 @@
 """Why nothing may be placed: the kinds of halts, and which of them an operator may take back.
 
-Here are words alone. Who halts is for the rooms of the engine to say, what a halt refuses for
+Here are words alone. Which component halts is for the engine to say, what a halt refuses for
 ``core.state.risk``; what a kind has to outlive a run for is in the checkpoint.
 """
 
@@ -36,7 +36,7 @@ class HaltKind(StrEnum):
     """The venue trades the symbol no more, or only for moments: it is delisted, settled or about to
     expire."""
     CARRIED = "carried"
-    """The configuration leaves the symbol out: what an earlier boot left on it is taken out and
+    """The configuration leaves the symbol out: what an earlier boot left on it is cancelled and
     counted, nothing more."""
     GRID = "grid"
     """Tick or lot changed: what is counted in the old ones ends with the run."""

@@ -101,7 +101,7 @@ class Instrument(Struct, frozen=True, kw_only=True, eq=False):
 
     @property
     def settle(self) -> str:
-        """The asset that values, profits and losses are counted in."""
+        """The settlement asset: values, profits and losses are counted in it."""
         return self.contract.settle
 
     @property

@@ -85,10 +85,8 @@ class Desk(Protocol):
         kind: OrderKind = OrderKind.LIMIT,
         tif: TimeInForce | None = None,
     ) -> OrderView | Refusal:
-        """Send a new order, or say why not.
-
-        Without ``tif`` it stands as long as the venue lets one: ``GTC``, or ``DAY`` where there is
-        no other.
+        """Send a new order; returns the order, or why it was not sent. Without ``tif`` it is
+        ``GTC``, or ``DAY`` where the venue has no other.
         """
         ...
 
@@ -103,9 +101,9 @@ class Desk(Protocol):
         ...
 
     def cancel(self, order: OrderView) -> Refusal | None:
-        """Have the venue take an order out: the cancel is sent again until the order is gone.
+        """Cancel an order: the cancel is sent again until the order is gone.
 
-        A refusal says that it cannot be sent at this moment. Nothing happens when it is on its way.
+        A refusal says that it cannot be sent now. A cancel that is in flight is not sent twice.
         """
         ...
 
@@ -121,8 +119,8 @@ class Desk(Protocol):
         keeps its ids, goes to the end of the queue, and ``open_lots`` is that of the larger size
         until it is told how it stands.
 
-        Elsewhere it cancels the order and places another, of ``lots`` whatever the old one trades
-        until it is gone. Risk has approved both together: of the order and all it replaced no more
+        Elsewhere it cancels the order and places another of ``lots``, even if the old one trades
+        before it is gone. Risk has approved both together: of the order and all it replaced no more
         trades than ``chain_filled_lots`` at this moment, plus ``open_lots`` of the old, plus
         ``lots``. It is refused while the fate of an earlier order of the chain is not proved, and
         while an earlier change of the order is.
@@ -137,7 +135,7 @@ class Desk(Protocol):
         the same, against what the book does not show yet.
 
         Nothing is sent for a side that already stands as wanted or has a change on its way.
-        ``None`` takes a side out. Returns the first refusal, if any.
+        ``None`` cancels a side. Returns the first refusal, if any.
         """
         ...
 
@@ -183,7 +181,7 @@ class Strategy(Generic[ParametersT]):
         """One of our orders changed its state or size."""
 
     def on_fill(self, desk: Desk, order: OrderView, fill: Fill) -> None:
-        """One of our orders traded; called once per fill, position already moved."""
+        """One of our orders traded; called once per fill, after the position has changed."""
 
     def on_timer(self, desk: Desk, tag: str) -> None:
         """A timer set with ``desk.timer`` is due."""

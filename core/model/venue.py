@@ -56,8 +56,8 @@ class KeyKind(StrEnum):
 class SyncKind(StrEnum):
     """How a feed of changes proves that a book is whole."""
 
-    BRIDGED = "bridged"
-    """Numbered changes, into which a snapshot asked for by REST is bridged."""
+    REST_BRIDGED = "bridged"
+    """Numbered changes, into which a snapshot requested by REST is bridged."""
     CHAINED = "chained"
     """A snapshot on the feed itself, and changes that each name the one before."""
     CHECKSUMMED = "checksummed"
@@ -113,8 +113,10 @@ class Respond(Event, frozen=True):
     command: Riskless
 
 
-class Line(Struct, frozen=True, kw_only=True):
-    """One kind of connection of a venue, by its place in ``Adapter.lines``."""
+class Connection(Struct, frozen=True, kw_only=True):
+    """One connection to a venue, as the adapter declares it; named by its place in
+    ``Adapter.connections``.
+    """
 
     name: str
     url: str
@@ -169,7 +171,7 @@ class AmendKind(StrEnum):
 
 
 class DeadManKind(StrEnum):
-    """What takes orders out at the venue once we are gone."""
+    """What cancels orders at the venue once we are gone."""
 
     NONE = "none"
     DISCONNECT = "disconnect"
@@ -184,9 +186,9 @@ class DeadMan(Struct, frozen=True, kw_only=True):
 
     kind: DeadManKind = DeadManKind.NONE
     scope: Scope = Scope.ACCOUNT
-    """Whose orders it takes out. One of ``ACCOUNT`` is not armed where others act on it too."""
+    """Whose orders it cancels. One of ``ACCOUNT`` is not armed where others act on it too."""
     window_ns: int = 0
-    """How long after our last word a ``TIMER`` takes the orders out."""
+    """How long after our last word a ``TIMER`` cancels the orders."""
     renew_ns: int = 0
     """How often it is set anew: several times in the window, as a word may be lost."""
 
@@ -194,14 +196,14 @@ class DeadMan(Struct, frozen=True, kw_only=True):
 class Clock(StrEnum):
     """Whose clock dates what is sent, and what is told of it."""
 
-    ASKED = "asked"
-    """The venue's, which tells its time when it is asked."""
+    QUERIED = "asked"
+    """The venue's, which answers a query for its time."""
     OURS = "ours"
-    """Ours: the venue has no question for its time, and ours has to be right."""
+    """Ours: the venue has no query for its time, so our clock has to be right."""
 
 
 class Truth(StrEnum):
-    """What holds the account against our fills."""
+    """What our fills are reconciled with."""
 
     BALANCES = "balances"
     POSITIONS = "positions"
@@ -211,13 +213,14 @@ OrderKinds = frozenset[tuple[OrderKind, TimeInForce]]
 
 
 class Capabilities(Struct, frozen=True, kw_only=True):
-    """What a venue can do, for one run. Nothing else is asked of it."""
+    """What a venue can do, for one run. Nothing else is requested from it."""
 
     streams: frozenset[Stream]
     orders: OrderKinds
     """Which orders it takes. Those at market are ``IOC``, and stand here so, whatever they say."""
     resting: TimeInForce = TimeInForce.GTC
-    """What an order has that is to stay, where whoever places it does not say: ``GTC`` or ``DAY``.
+    """What an order has that is to stay, where whoever places it does not say: ``GTC`` or
+    ``DAY``.
     """
     amend: AmendKind
     replace: bool
@@ -225,7 +228,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     batch: int = 1
     """How many new orders on one instrument it takes in one request."""
     batch_cancel: int = 1
-    """How many orders on one instrument it takes out in one request."""
+    """How many orders on one instrument it cancels in one request."""
     cancel_all: Scope | None = None
     """Of what it takes everybody's orders out in one request: of an instrument, or of the account;
     ``None`` where it has no such request.
@@ -233,8 +236,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     test_place: bool
     """Whether it judges an order without placing it."""
     request_expiry_ns: int | None
-    """For how long a request is valid once it has left, ``None`` for ever: then nobody can prove by
-    asking that an order will never be."""
+    """For how long a request is valid once it has left, ``None`` for ever: then no query can prove
+    that an order will never be accepted."""
     execution_ns: int
     """How long it may still execute a request that is no longer valid.
 
@@ -242,7 +245,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     venue's own timeout.
     """
     lag_ns: int
-    """How far its answers to questions may lie behind what it has executed."""
+    """How far its answers to queries may lag behind what it has executed."""
     lists: Scope
     """The least that a list of open orders is of: one instrument, or the whole account. That it can
     be of the whole account is asked of every venue."""
@@ -251,23 +254,24 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     then by their time alone."""
     dead_man: DeadMan
     truth: Truth
-    clock: Clock = Clock.ASKED
+    clock: Clock = Clock.QUERIED
     rising_ids: bool
     """Whether its ids of orders are whole numbers that rise from order to order of a symbol.
 
-    Then a lower one says that they have begun anew, and orders can be asked for from one on.
+    Then a lower one says that they have begun anew, and orders can be requested from one on.
     """
 
 
 class WireRequest(Struct, frozen=True, gc=False):
-    """A message for a line: ``body`` as the journal has it, so that nothing secret is ever in it.
+    """A message for a connection: ``body`` as the journal has it, so that nothing secret is ever in
+    it.
 
     ``signing`` and ``cut`` are the venue's word to its own signer, and nobody else reads them: what
     has to be signed, say, and the offset at which key and signature go in, or that of a token.
     A request that needs nothing of its signer has neither.
     """
 
-    line: int
+    connection: int
     body: bytes
     signing: bytes = b""
     cut: int = 0
@@ -288,9 +292,9 @@ class HttpRequest(Struct, frozen=True, gc=False):
     signed: bool = False
     """Whether the signer adds what proves who asks, when the request leaves."""
     cancels: bool = False
-    """Whether it takes orders out: then it waits behind no question."""
+    """Whether it cancels orders: then it waits behind no question."""
     conceals: tuple[str, ...] = ()
-    """Fields of its answer that are secrets, as ``Line.conceals`` of what arrives there."""
+    """Fields of its answer that are secrets, as ``Connection.conceals`` of what arrives there."""
 
     @property
     def target(self) -> str:
@@ -402,7 +406,7 @@ class Names(Protocol):
 
 
 class Subscription(Struct, frozen=True, kw_only=True):
-    """What a run wants of a venue."""
+    """What a run subscribes to at a venue, and where."""
 
     symbols: tuple[str, ...]
     streams: tuple[Stream, ...]
@@ -417,10 +421,10 @@ class Subscription(Struct, frozen=True, kw_only=True):
 
 
 class Adapter(Protocol):
-    """A venue's answers for one run."""
+    """What a venue's adapter provides for one run: declarations, encoders and decoders."""
 
     @property
-    def lines(self) -> Sequence[Line]: ...
+    def connections(self) -> Sequence[Connection]: ...
     @property
     def limits(self) -> Sequence[Limit]:
         """The venue's published limits; a ``LimitsReport`` renews them.
@@ -450,14 +454,16 @@ class Adapter(Protocol):
         ...
 
     def book_feed(self, instrument: Instrument) -> BookFeed:
-        """Return how the book of an instrument is told."""
+        """Return how the venue sends the book of an instrument."""
         ...
 
-    def script(self, line: int) -> Sequence[Riskless]:
-        """What to send on a new connection, one after the other, each once the last is DONE."""
+    def script(self, connection: int) -> Sequence[Riskless]:
+        """Return what to send on a new connection; each command is sent once the one before is
+        ``DONE``.
+        """
         ...
 
-    def farewell(self, line: int) -> Sequence[Riskless]:
+    def farewell(self, connection: int) -> Sequence[Riskless]:
         """What to send on a connection before we close it in order, each once the last is answered.
 
         That is when the run is left and nothing of ours stands, and when another connection takes
@@ -465,8 +471,8 @@ class Adapter(Protocol):
         """
         ...
 
-    def decode(self, line: int, payload: bytes, events: list[Event]) -> None:
-        """Append what one message means. Raises ``Malformed`` or ``Drifted``, nothing else."""
+    def decode(self, connection: int, payload: bytes, events: list[Event]) -> None:
+        """Append the events of one message. Raises ``Malformed`` or ``Drifted``, nothing else."""
         ...
 
     def encode(self, command: Command, request_id: int, venue_ns: int) -> WireRequest | HttpRequest:
@@ -478,7 +484,7 @@ class Adapter(Protocol):
         ...
 
     def placed(self, request: bytes) -> tuple[Place, ...]:
-        """Return the new orders that a recorded request asks for, none for any other request.
+        """Return the new orders in a recorded request, none for any other request.
 
         After a crash it alone names the orders that were sent since the last note. Where the grid
         was finer then, its size is rounded up, and its price down.
@@ -486,7 +492,9 @@ class Adapter(Protocol):
         ...
 
     def encode_rest(self, command: Command, venue_ns: int) -> HttpRequest:
-        """Return a question's, ``Cancel``'s or ``CancelAll``'s request for whoever has no line."""
+        """Return the REST request for a query, a ``Cancel`` or a ``CancelAll``, where no connection
+        is up.
+        """
         ...
 
     def answer(
@@ -510,7 +518,7 @@ class Adapter(Protocol):
     def cost(self, command: Command, resting_ns: int = 0) -> Costs:
         """What a command takes from the venue's limits, as ``(kind of limit, tokens)``.
 
-        ``resting_ns`` is how long the order that it changes or takes out has stood as it is: the
+        ``resting_ns`` is how long the order that it changes or cancels has stood as it is: the
         longer, the less it may cost.
         """
         ...
@@ -519,9 +527,9 @@ class Adapter(Protocol):
 def orders_end_with_connection(adapter: Adapter) -> bool:
     """Return whether no order outlives its connection, and is told of on that very one."""
     whole = frozenset({Role.ORDERS, Role.ACCOUNT})
-    orders = [line for line in adapter.lines if Role.ORDERS in line.carries]
+    orders = [connection for connection in adapter.connections if Role.ORDERS in connection.carries]
     dies = adapter.capabilities.dead_man.kind is DeadManKind.DISCONNECT
-    return dies and all(line.carries >= whole for line in orders)
+    return dies and all(connection.carries >= whole for connection in orders)
 
 
 def cancel_kinds(adapter: Adapter) -> frozenset[str]:

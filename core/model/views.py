@@ -1,4 +1,4 @@
-"""What may be seen from outside a machine: states, refusals and read-only faces.
+"""What may be seen from outside a machine: states, refusals and read-only views.
 
 A strategy, a report or another machine's caller sees books, orders and positions through the
 protocols here; the objects behind them belong to their machines and are changed only there.
@@ -16,14 +16,14 @@ from core.model.frozen import Frozen
 
 
 class BookState(StrEnum):
-    """How far a book is proved; ``LIVE`` is the only state that yields prices."""
+    """The state of a book; only a ``LIVE`` book has prices."""
 
     EMPTY = "empty"
     BUFFERING = "buffering"
     """Changes are kept until a snapshot bridges them."""
     LIVE = "live"
     STALE = "stale"
-    """It was live; a gap, a contradiction or silence has taken the proof away."""
+    """It was live, until a gap, a contradiction or silence."""
 
 
 class StaleBook(Misuse):
@@ -63,7 +63,7 @@ class OrderState(StrEnum):
     PENDING = "pending"
     """Sent, no answer yet."""
     UNKNOWN = "unknown"
-    """The answer was lost: it may stand at the venue or not, and keeps its exposure."""
+    """The reply was lost: the order may be open at the venue or not, and keeps its exposure."""
     LIVE = "live"
     FILLED = "filled"
     CANCELED = "canceled"
@@ -107,7 +107,8 @@ class OrderView(Protocol):
     def filled_lots(self) -> int: ...
     @property
     def open_lots(self) -> int:
-        """What may still trade: the whole rest while anything is unproved, 0 once terminal.
+        """What may still trade: all that is not filled until the venue confirms otherwise, 0 once
+        terminal.
 
         While an amend is under way it is that of the larger size.
         """
@@ -115,12 +116,12 @@ class OrderView(Protocol):
 
     @property
     def chain_filled_lots(self) -> int:
-        """Filled over this order and all that it replaced or was replaced by, one by another."""
+        """Filled lots of this order and of all orders in its chain of replaces."""
         ...
 
     @property
     def chain_open_lots(self) -> int:
-        """What may still trade of all of these.
+        """Lots of the whole chain that may still trade.
 
         More than the newest order's own ``open_lots`` until the ones before are proved gone.
         """
@@ -156,13 +157,13 @@ class PositionView(Protocol):
     def bought_lots(self) -> int: ...
     @property
     def sold_lots(self) -> int: ...
-    def profit(self, mark_ticks: int) -> int:
-        """Return profit in units of the contract, fees aside, marked at ``mark_ticks``."""
+    def pnl(self, mark_ticks: int) -> int:
+        """Return PnL without fees, in value units of the contract, marked at ``mark_ticks``."""
         ...
 
 
 class ExposureView(Protocol):
-    """What our orders on one instrument may still do, worst case: unproved ones in full."""
+    """What our orders on one instrument may still trade, worst case: unresolved ones in full."""
 
     @property
     def open_buy_lots(self) -> int: ...

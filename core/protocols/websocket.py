@@ -175,7 +175,7 @@ def _is_utf8(payload: bytes) -> bool:
 
 
 def websocket(max_message_bytes: int) -> Callable[[Entropy], ClientCodec]:
-    """Return what makes the codec of each connection of a line, for ``Line.protocol``."""
+    """Return what makes the codec of each link, for ``Connection.protocol``."""
 
     def protocol(entropy: Entropy) -> ClientCodec:
         return ClientCodec(mask_source=entropy, max_message_bytes=max_message_bytes)

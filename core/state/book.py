@@ -3,10 +3,10 @@
 Here live levels and states; sequence rules live in ``core.state.sequence``, decoding in the venue.
 The book asks nobody for anything: it says by its state that it wants a snapshot.
 
-A book is fed by two streams that count the same updates: deltas, which carry every level, and
-tops, which carry the best two at once. Whichever counts further gives the best prices; where both
+A book is fed by two streams that count the same updates: deltas, which carry every level, and BBOs,
+which carry best bid and offer at once. Whichever counts further gives the best prices; where both
 have reached the same update they must agree, and where they do not, the book is not whole. Nor is
-it where a top stands far off the levels proved last: whoever is right, the next snapshot tells.
+it where a BBO stands far off the levels proved last: whoever is right, the next snapshot tells.
 
 A snapshot may hold the best levels of a side alone. What lies beyond its edge is not known and
 never shown; before the market gets there the book is renewed from another snapshot, without losing
@@ -18,14 +18,14 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable
 
-from core.model.events import BookDelta, BookSnapshot, BookTop, Side
+from core.model.events import Bbo, BookDelta, BookSnapshot, Side
 from core.model.views import BookState, StaleBook
-from core.state.sequence import CHECKED, Admission, BookSync, Bridged, Imaged
+from core.state.sequence import CHECKED, Admission, BookSync, ImageOnly, RestBridged
 
 MAX_LEVELS = 20_000
 """Levels kept a side: four times the deepest snapshot; beyond it the worst are dropped."""
 
-# Bound once: to look a member up in its Enum costs 50 ns, and every update asks for several.
+# Bound once: to look a member up in its Enum costs 50 ns, and every update needs several.
 _APPLY, _IGNORE, _GAP = Admission.APPLY, Admission.IGNORE, Admission.GAP
 _LIVE, _BUFFERING = BookState.LIVE, BookState.BUFFERING
 
@@ -53,8 +53,8 @@ class Book:
     """Price levels of one instrument.
 
     ``sync`` makes the rule that proves the deltas (the book is live once a snapshot begins or
-    bridges them); ``None``: without deltas the book is the tops alone, live from the first one.
-    ``far_bps`` is how far a top may stand off the levels proved last; 0 believes every top.
+    bridges them); ``None``: without deltas the book is the BBOs alone, live from the first one.
+    ``far_bps`` is how far a BBO may stand off the levels proved last; 0 believes every BBO.
     """
 
     __slots__ = (
@@ -79,7 +79,7 @@ class Book:
         "_far_bps",
         "_highest_ticks",
         "_images",
-        "_kept_top",
+        "_kept_bbo",
         "_lowest_ticks",
         "_most_levels",
         "_new_sync",
@@ -102,7 +102,7 @@ class Book:
     ) -> None:
         self.instrument = instrument
         self.with_depth = sync is not None
-        self._new_sync: Callable[[], BookSync] = sync or Bridged
+        self._new_sync: Callable[[], BookSync] = sync or RestBridged
         self._far_bps = far_bps
         self.fresh_ns = 0
         """Up to when the book is the market's: its own feed's last word, or somebody else's who
@@ -127,11 +127,11 @@ class Book:
         self.in_band = self._chain.in_band
         """Whether the feed itself brings the snapshots."""
         self._most_levels = self._chain.depth or MAX_LEVELS
-        self._images = Imaged()
+        self._images = ImageOnly()
         self._buffer: list[BookDelta] = []
-        self._kept_top: BookTop | None = None
+        self._kept_bbo: Bbo | None = None
         self._rounded = False
-        """Whether the last top has a price between two ticks, which no level tells of."""
+        """Whether the last BBO has a price between two ticks, which no level tells of."""
         self._repeated_seq = -1
         """Where the change before this one ended, if that was one kept already."""
         self._renewing = False
@@ -141,7 +141,7 @@ class Book:
         self._bid_turn_ticks, self._ask_turn_ticks = 0, MAX_TICKS
         """Best prices beyond which the edges are near."""
         self._lowest_ticks, self._highest_ticks = 0, MAX_TICKS
-        """Between which a top is believed without a closer look."""
+        """Between which a BBO is believed without a closer look."""
         self._bid_floor_ticks, self._bid_ceiling_ticks = MAX_TICKS, 0
         self._ask_floor_ticks, self._ask_ceiling_ticks = MAX_TICKS, 0
         """Between which the levels' best prices may move without being looked at."""
@@ -181,7 +181,7 @@ class Book:
     def levels(self, side: Side, depth: int) -> list[tuple[int, int]]:
         """Return up to ``depth`` levels ``(ticks, lots)``, best first.
 
-        Where the tops are ahead of the deltas the best level is the top's, and levels that it
+        Where the BBOs are ahead of the deltas the best level is the BBO's, and levels that it
         proves gone are left out. Levels beyond the edge of the snapshot are left out too.
         """
         if not self.live:
@@ -219,7 +219,7 @@ class Book:
         return self._buffer[-1].last_seq if self._buffer else -1
 
     @property
-    def top_seq(self) -> int:
+    def bbo_seq(self) -> int:
         """The number of the last image of the best two, -1 for none."""
         return self._images.seq
 
@@ -256,16 +256,16 @@ class Book:
         self.live = self._renewing = False
         self.why = why
 
-    def apply_top(self, top: BookTop) -> bool:
+    def apply_bbo(self, bbo: Bbo) -> bool:
         """Take an image of the best two; return whether a best price or size changed."""
         if not self.live:
             if self.with_depth:
-                self._kept_top = top
+                self._kept_bbo = bbo
                 return False
             if self.state is not _BUFFERING:
                 return False
             self._go_live()
-        seq, images = top.seq, self._images
+        seq, images = bbo.seq, self._images
         if seq > images.seq:
             images.seq = seq
         else:
@@ -275,19 +275,19 @@ class Book:
             return goes_back
         if seq <= self.seq:
             return False
-        bid_ticks, bid_lots = top.bid_ticks, top.bid_lots
-        ask_ticks, ask_lots = top.ask_ticks, top.ask_lots
+        bid_ticks, bid_lots = bbo.bid_ticks, bbo.bid_lots
+        ask_ticks, ask_lots = bbo.ask_ticks, bbo.ask_lots
         if not self._lowest_ticks <= bid_ticks < ask_ticks <= self._highest_ticks:  # nearly never
             if bid_ticks >= ask_ticks and bid_lots and ask_lots:
                 self.invalidate(_CROSSED)
                 return True
-            if self._is_far(top):
+            if self._is_far(bbo):
                 self.invalidate(
                     f"the best prices are over {self._far_bps / 100:g} % off the levels proved last"
                 )
                 return True
         self.seq = seq
-        self._rounded = top.rounded
+        self._rounded = bbo.rounded
         if (
             bid_ticks == self._bid_ticks
             and ask_ticks == self._ask_ticks
@@ -319,17 +319,17 @@ class Book:
         self._set_levels(delta)
         if delta.checksum is not None and not self._agrees(delta.checksum):
             return True
-        return self._settle(chain.seq)
+        return self._take_best(chain.seq)
 
     def apply_snapshot(self, snapshot: BookSnapshot) -> bool:
         """Bridge a snapshot into the deltas kept; return whether it was taken.
 
         One that the feed itself brings begins the book anew, live or not. Where no delta is kept,
-        and the feed stood before the snapshot was asked for, nothing has changed since: the next
+        and the feed stood before the snapshot was requested, nothing has changed since: the next
         change has to continue it, or is a gap.
 
         A snapshot older than the first delta kept, or than a book that is live, changes nothing:
-        ask for another.
+        request another.
         """
         if not self.takes_snapshot:
             return False
@@ -356,9 +356,9 @@ class Book:
         if snapshot.checksum is not None and not self._agrees(snapshot.checksum):
             return False
         self._go_live()
-        self._settle(self._chain.seq)
-        if self._kept_top is not None and self.live:
-            self.apply_top(self._kept_top)
+        self._take_best(self._chain.seq)
+        if self._kept_bbo is not None and self.live:
+            self.apply_bbo(self._kept_bbo)
         return self.live
 
     # -- inside --------------------------------------------------------------------------------
@@ -425,7 +425,7 @@ class Book:
     def _move(self, bid_ticks: int, ask_ticks: int) -> bool:
         """Look at where the levels' best prices have moved to; return whether that loses the book.
 
-        They may move by half of what is far before they are looked at again; a top is believed
+        They may move by half of what is far before they are looked at again; a BBO is believed
         without a closer look where it is near enough to wherever they may be until then.
         """
         if (
@@ -441,7 +441,7 @@ class Book:
         else:
             self._ask_floor_ticks, self._ask_ceiling_ticks = MAX_TICKS, 0
         if self._far_bps:
-            # Without one side every top is looked at closely.
+            # Without one side every BBO is looked at closely.
             self._lowest_ticks = (
                 self._low_ticks(self._bid_ceiling_ticks) if bid_ticks else MAX_TICKS
             )
@@ -449,14 +449,14 @@ class Book:
         return False
 
     def _low_ticks(self, bid_ticks: int) -> int:
-        """Return down to which price a top is not far from a best bid of the levels."""
+        """Return down to which price a BBO is not far from a best bid of the levels."""
         return min(bid_ticks * (_BPS - self._far_bps) // _BPS, bid_ticks - NEAR_TICKS)
 
     def _high_ticks(self, ask_ticks: int) -> int:
-        """Return up to which price a top is not far from a best ask of the levels."""
+        """Return up to which price a BBO is not far from a best ask of the levels."""
         return max(ask_ticks * (_BPS + self._far_bps) // _BPS, ask_ticks + NEAR_TICKS)
 
-    def _is_far(self, top: BookTop) -> bool:
+    def _is_far(self, bbo: Bbo) -> bool:
         """Whether a best price is far off the levels; a side without orders has none.
 
         One that begins a side may be as far from the other as it likes, away from it.
@@ -468,8 +468,8 @@ class Book:
         low = self._low_ticks(bid_ticks or ask_ticks)
         high = self._high_ticks(ask_ticks or bid_ticks) if ask_ticks or bid_ticks else MAX_TICKS
         return bool(
-            (top.bid_lots and not (bid_ticks and low) <= top.bid_ticks <= high)
-            or (top.ask_lots and not low <= top.ask_ticks <= (high if ask_ticks else MAX_TICKS))
+            (bbo.bid_lots and not (bid_ticks and low) <= bbo.bid_ticks <= high)
+            or (bbo.ask_lots and not low <= bbo.ask_ticks <= (high if ask_ticks else MAX_TICKS))
         )
 
     def _set_levels(self, delta: BookDelta) -> None:
@@ -506,8 +506,8 @@ class Book:
         self.invalidate("its checksum is not the one that the feed tells")
         return False
 
-    def _settle(self, last_seq: int) -> bool:
-        """Take the best two from the levels unless a top has counted further."""
+    def _take_best(self, last_seq: int) -> bool:
+        """Take best bid and offer from the levels unless a BBO has counted further."""
         bid_ranks, ask_ranks = self._bid_ranks, self._ask_ranks
         bid_ticks = bid_ranks[-1] if bid_ranks else 0
         ask_ticks = -ask_ranks[-1] if ask_ranks else 0
@@ -518,7 +518,7 @@ class Book:
             return True
         if last_seq < self.seq:
             return True
-        if self._rounded:  # the levels lack that price: the tops alone tell of it
+        if self._rounded:  # the levels lack that price: the BBOs alone tell of it
             self.seq = last_seq
             return True
         bid_lots = self._bids[bid_ticks] if bid_ticks else 0

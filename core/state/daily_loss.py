@@ -1,6 +1,6 @@
 """The result of a day: what one instrument has made or lost since midnight UTC.
 
-Here the profit of all boots becomes the result of a day: a day begins from the last profit that was
+Here the PnL of all boots becomes the result of a day: a day begins from the last PnL that was
 known while the venue's time was, and from all fills of before, however late they are told; fees in
 other assets count as they are paid. All is in atoms of the quote asset. What never lives here:
 where a price comes from, what is allowed, and what happens when that is exceeded.
@@ -22,18 +22,18 @@ Of as many days before it is known what they had begun from."""
 
 
 class Price(Frozen, frozen=True):
-    """What one unit of an asset is worth in another, as an exact fraction above zero."""
+    """The price of one unit of an asset in another, as an exact fraction above zero."""
 
     numerator: int
     denominator: int
 
-    def worth(self, atoms: int) -> int:
+    def value(self, atoms: int) -> int:
         """Return an amount of the one in atoms of the other, rounded up: nobody pays less."""
         return -(-atoms * self.numerator // self.denominator)
 
 
 class Told(Frozen, frozen=True):
-    """Which symbol tells what one asset is worth in another."""
+    """Which symbol's price values one asset in another."""
 
     symbol: str
     inverse: bool
@@ -58,13 +58,13 @@ class Begun(Frozen, frozen=True):
     before_atoms: int
     """The result of the day up to where ``base_atoms`` was marked."""
     base_atoms: int | None
-    """The profit that the day's is counted from; ``None`` until there is a price for it."""
+    """The PnL that the day's is counted from; ``None`` until there is a price for it."""
     base_fees: dict[str, int]
     """The fees in other assets that were paid by then, in their atoms."""
     made_atoms: int
-    """The last profit that was known while the venue's time was, those fees aside."""
+    """The last PnL that was known while the venue's time was, those fees aside."""
     undated: dict[int, tuple[int, dict[str, int]]]
-    """What was told since, profit and fees, by the day that the venue dates it."""
+    """What was told since, PnL and fees, by the day that the venue dates it."""
     past: list[Past]
     """What the days before had begun from, oldest first."""
 
@@ -72,7 +72,7 @@ class Begun(Frozen, frozen=True):
 class DayResult:
     """The result of the day on one instrument.
 
-    A profit is that of all boots, less fees in the instrument's own two assets; ``fees`` are those
+    A PnL is that of all boots, less fees in the instrument's own two assets; ``fees`` are those
     in all other assets, of all boots as well. A new instrument has made nothing: its first day
     begins from 0.
     """
@@ -172,7 +172,7 @@ class DayResult:
         self.day, self.elsewhere_atoms = to.day, to.elsewhere_atoms
 
     def mark(self, made_atoms: int, fees: Mapping[str, int], *, dated: bool) -> None:
-        """Take the profit at the newest price, and the fees in other assets.
+        """Take the PnL at the newest price, and the fees in other assets.
 
         It is ``dated`` while the venue's time is known. One that is not may be of another day
         already: it counts, and none begins from it.
@@ -214,7 +214,7 @@ class DayResult:
 
     @property
     def base_atoms(self) -> int | None:
-        """The profit that today's is counted from, ``None`` while it is not known."""
+        """The PnL that today's is counted from, ``None`` while it is not known."""
         return self._base
 
     def fees_today(self) -> dict[str, int]:
@@ -232,7 +232,7 @@ class DayResult:
         """
         made = 0 if self._base is None else self._made - self._base
         paid = sum(
-            prices[asset].worth(atoms)
+            prices[asset].value(atoms)
             for asset, atoms in self.fees_today().items()
             if asset in prices
         )

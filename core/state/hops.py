@@ -327,7 +327,9 @@ class Hops:
             counts[index] = get(index, 0) + 1
 
     def interval(self, start_ns: int, end_ns: int) -> Interval:
-        """Take out what was counted since the last call; what waits in the ring comes next time."""
+        """Return and clear what was counted since the last call; what waits in the ring comes next
+        time.
+        """
         interval = Interval(start_ns, end_ns, self._histograms, self._lost)
         self._lost = 0
         self._fresh = [pair for pair in zip(HOPS, self._histograms, strict=True) if pair[1].counts]

@@ -4,8 +4,8 @@ Every input is in the journal before it is acted on, every output before its byt
 live the record codec and what a reader may believe; files, maps and clocks never do: see
 ``core.io.journal_file``. ``docs/journal.md`` describes the format for readers in any language.
 
-A record is ``length, checksum, time, kind, line, payload``, little endian, at a multiple of 8.
-Length and checksum share one aligned 8-byte word that is stored last, in one store, so that a
+A record is ``length, checksum, time, kind, connection, payload``, little endian, at a multiple of
+8. Length and checksum share one aligned 8-byte word that is stored last, in one store, so that a
 record is either whole or, to every reader, not there yet.
 """
 
@@ -32,13 +32,13 @@ ALIGNMENT = 8
 WORD = Layout("<II")
 """Length of head and payload in bytes, and the CRC-32 of all that follows this word."""
 
-FACTS = Layout("<qHh")
-"""Time in nanoseconds, kind, line."""
+HEAD = Layout("<qHh")
+"""Time in nanoseconds, kind, connection."""
 
-HEAD_BYTES = WORD.size + FACTS.size
+HEAD_BYTES = WORD.size + HEAD.size
 
-NO_LINE = -1
-"""The line of a record that concerns no connection."""
+NO_CONNECTION = -1
+"""In a record that concerns no connection."""
 
 SEARCH_BYTES = 64 * 1024 * 1024
 """How much is checksummed in search of a record after a broken one: a whole segment. It keeps
@@ -56,11 +56,11 @@ class Kind(IntEnum):
     """The run ended by itself; nothing of this boot follows."""
 
     BYTES = 16
-    """What one read of a line returned, after TLS."""
+    """What one read of a connection returned, after TLS."""
     UP = 17
-    """A line is connected."""
+    """A connection is up."""
     DOWN = 18
-    """A line was lost; the payload says why."""
+    """A connection was lost; the payload says why."""
     DUE = 19
     """A timer fired."""
     ANSWER = 20
@@ -69,11 +69,11 @@ class Kind(IntEnum):
     """A command came over the control socket."""
 
     SEND = 32
-    """A request or control frame for a line, unsigned."""
+    """A request or control frame for a connection, unsigned."""
     ASK = 33
     """A REST request, unsigned: ``Ask``."""
     DROP = 34
-    """We closed a line; the payload says why."""
+    """We closed a connection; the payload says why."""
 
 
 KINDS = frozenset(Kind)
@@ -141,7 +141,7 @@ class Record(Struct, frozen=True, gc=False):
     """One record as it was read, and where."""
 
     kind: int
-    line: int
+    connection: int
     time_ns: int
     payload: bytes
     segment: int = 0
@@ -149,7 +149,7 @@ class Record(Struct, frozen=True, gc=False):
 
 
 class Journal(Protocol):
-    """The door out, as the engine sees it."""
+    """The journal, as the engine sees it."""
 
     @property
     def segment(self) -> int:
@@ -160,7 +160,7 @@ class Journal(Protocol):
         """Keep what is in the journal from this segment on: the next boot starts from it."""
         ...
 
-    def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None:
+    def append(self, kind: int, connection: int, time_ns: int, payload: Payload) -> None:
         """Write one record. Raises ``JournalFailed`` when there is no room for it."""
         ...
 
@@ -175,8 +175,8 @@ class MemoryJournal:
         self.records: list[Record] = []
         self._offset = 0
 
-    def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None:
-        self.records.append(Record(kind, line, time_ns, bytes(payload), 0, self._offset))
+    def append(self, kind: int, connection: int, time_ns: int, payload: Payload) -> None:
+        self.records.append(Record(kind, connection, time_ns, bytes(payload), 0, self._offset))
         self._offset = following(self._offset, HEAD_BYTES + len(payload))
 
     def hold(self) -> None: ...
@@ -204,9 +204,9 @@ def following(offset: int, length: int) -> int:
     return (offset + length + ALIGNMENT - 1) & -ALIGNMENT
 
 
-def encode(kind: int, line: int, time_ns: int, payload: Payload) -> bytes:
+def encode(kind: int, connection: int, time_ns: int, payload: Payload) -> bytes:
     """Return a record's bytes, padded with zeros to the alignment."""
-    body = FACTS.pack(time_ns, kind, line) + payload
+    body = HEAD.pack(time_ns, kind, connection) + payload
     length = WORD.size + len(body)
     record = WORD.pack(length, crc32(body)) + body
     return record.ljust(following(0, length), b"\0")
@@ -240,8 +240,10 @@ def decode(data: bytes, offset: int, segment: int = 0, base: int = 0) -> Record 
         return Stop.SHORT
     if crc32(data[offset + WORD.size : end]) != checksum:
         return Stop.BROKEN
-    time_ns, kind, line = FACTS.unpack_from(data, offset + WORD.size)
-    return Record(kind, line, time_ns, data[offset + HEAD_BYTES : end], segment, base + offset)
+    time_ns, kind, connection = HEAD.unpack_from(data, offset + WORD.size)
+    return Record(
+        kind, connection, time_ns, data[offset + HEAD_BYTES : end], segment, base + offset
+    )
 
 
 # -- the torn-tail rule ----------------------------------------------------------------------
@@ -269,7 +271,7 @@ def _resumes(data: bytes, offset: int, end: int) -> int:
         length = int.from_bytes(data[at : at + 4], "little")
         if not HEAD_BYTES <= length <= len(data) - at:
             continue
-        if FACTS.unpack_from(data, at + WORD.size)[1] not in KINDS:
+        if HEAD.unpack_from(data, at + WORD.size)[1] not in KINDS:
             continue
         budget -= length
         if budget < 0:

@@ -45,7 +45,7 @@ class Share(IntEnum):
     """What creates or changes orders."""
     QUESTION = 1
     """What only asks: at most three quarters of a limit, however little the orders use."""
-    PROOF = 2
+    RESOLUTION = 2
     """What a session and the exit cannot do without: logging on, and whether anything is left."""
     CANCEL = 3
 
@@ -97,7 +97,7 @@ class Window:
         "edge_ns",
         "kind",
         "levels",
-        "most_asked",
+        "most_requested",
         "own_ns",
         "used",
     )
@@ -115,7 +115,7 @@ class Window:
     def resize(self, limit: Limit, *, shared: bool) -> None:
         """Take the venue's amount and interval, keeping what was spent."""
         self.amount = _checked(limit)
-        self.levels, self.most_asked = _levels(self.amount, shared=shared)
+        self.levels, self.most_requested = _levels(self.amount, shared=shared)
         self._interval_ns = limit.interval_ns
         self._guard_ns = min(GUARD_NS, limit.interval_ns // 4)
         self._open(self._start_ns)
@@ -157,7 +157,7 @@ class Window:
             self.turn(now_ns)
         if self.used + tokens > self.levels[share]:
             return False
-        return share is not _QUESTION or self.asked + tokens <= self.most_asked
+        return share is not _QUESTION or self.asked + tokens <= self.most_requested
 
     def spend(self, tokens: int, now_ns: int, *, asked: bool) -> None:
         """Count tokens, whatever is left."""
@@ -221,7 +221,7 @@ class Sliding:
         "_interval_ns",
         "_last_ns",
         "_levels",
-        "_most_asked",
+        "_most_requested",
         "_slot_ns",
         "_spent",
         "amount",
@@ -241,7 +241,7 @@ class Sliding:
     def resize(self, limit: Limit, *, shared: bool) -> None:
         """Take the venue's amount and interval, keeping what was spent."""
         self.amount = _checked(limit)
-        self._levels, self._most_asked = _levels(self.amount, shared=shared)
+        self._levels, self._most_requested = _levels(self.amount, shared=shared)
         self._interval_ns = limit.interval_ns + min(GUARD_NS, limit.interval_ns // 4)
         self._slot_ns = 1 if self.amount <= SLOTS else max(1, limit.interval_ns // SLOTS)
 
@@ -268,7 +268,7 @@ class Sliding:
         self._enter(now_ns)
         if self.used + tokens > self._levels[share]:
             return False
-        return share is not _QUESTION or self.asked + tokens <= self._most_asked
+        return share is not _QUESTION or self.asked + tokens <= self._most_requested
 
     def spend(self, tokens: int, now_ns: int, *, asked: bool) -> None:
         """Count tokens, whatever is left."""
@@ -277,8 +277,8 @@ class Sliding:
         self.used += tokens
         self.asked += questions
         if spent and spent[-1][0] == slot_ns:
-            _, before, asked_before = spent.pop()
-            spent.append((slot_ns, before + tokens, asked_before + questions))
+            _, before, requested_before = spent.pop()
+            spent.append((slot_ns, before + tokens, requested_before + questions))
         else:
             spent.append((slot_ns, tokens, questions))
 
@@ -339,12 +339,12 @@ class Bucket:
     """
 
     __slots__ = (
-        "_asked_ns",
         "_clear_ns",
         "_last_ns",
         "_least_kept_ns",
         "_most_asked_ns",
         "_most_ns",
+        "_requested_ns",
         "_token_ns",
         "amount",
         "kind",
@@ -354,7 +354,7 @@ class Bucket:
         self.kind = limit.kind
         self._clear_ns = 0
         """When nothing of what was spent will count any more."""
-        self._asked_ns = 0
+        self._requested_ns = 0
         """The same, had nothing but questions been sent."""
         self._last_ns = 0
         self._token_ns = limit.interval_ns
@@ -366,7 +366,7 @@ class Bucket:
         token_ns, before_ns = limit.interval_ns, self._token_ns
         now_ns = self._last_ns
         self._clear_ns = now_ns + max(0, self._clear_ns - now_ns) * token_ns // before_ns
-        self._asked_ns = now_ns + max(0, self._asked_ns - now_ns) * token_ns // before_ns
+        self._requested_ns = now_ns + max(0, self._requested_ns - now_ns) * token_ns // before_ns
         self._token_ns = token_ns
         whole_ns = amount * token_ns
         self._most_ns = whole_ns - min(GUARD_NS, whole_ns // 4)
@@ -382,7 +382,7 @@ class Bucket:
         back_ns = self._last_ns - now_ns
         if back_ns > 0:
             self._clear_ns -= back_ns
-            self._asked_ns -= back_ns
+            self._requested_ns -= back_ns
         self._last_ns = now_ns
         return max(0, self._clear_ns - now_ns)
 
@@ -397,13 +397,13 @@ class Bucket:
             return False
         if share is not _QUESTION:
             return True
-        return max(0, self._asked_ns - now_ns) + wanted_ns <= self._most_asked_ns
+        return max(0, self._requested_ns - now_ns) + wanted_ns <= self._most_asked_ns
 
     def spend(self, tokens: int, now_ns: int, *, asked: bool) -> None:
         """Count tokens, whatever is left."""
         self._clear_ns = now_ns + self._spent_ns(now_ns) + tokens * self._token_ns
         if asked:
-            self._asked_ns = max(now_ns, self._asked_ns) + tokens * self._token_ns
+            self._requested_ns = max(now_ns, self._requested_ns) + tokens * self._token_ns
 
     def full(self, now_ns: int) -> bool:
         """Whether our own count says that nothing is left."""
@@ -416,7 +416,7 @@ class Bucket:
     def moved(self, by_ns: int, now_ns: int) -> None:
         """What was counted on a clock that was off by far was counted so much later."""
         self._clear_ns += by_ns
-        self._asked_ns += by_ns
+        self._requested_ns += by_ns
         self._last_ns += by_ns
 
     def begun_ns(self, now_ns: int) -> int:

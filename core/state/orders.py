@@ -1,12 +1,12 @@
-"""The order table: our orders as a fold of facts.
+"""The order table: our orders as a fold of events.
 
 Here live our orders, what the venue has proved about each, and the exposure they keep. What never
 lives here: a decision to send, retry or query something, a book, a position.
 
-Each fact only ever adds evidence: the largest filled size, the smallest size, the set of trade
-ids, the set of things proved. How an order stands is derived from its evidence alone, so any
-order and any number of the same facts end the same. A transport error is no fact: it puts an order
-in doubt, which takes nothing away.
+Each event only ever adds evidence: the largest filled size, the smallest size, the set of trade
+ids, the set of things proved. How an order stands is derived from its evidence alone, so any order
+and any number of the same events end the same. A transport error is no event: it puts an order in
+doubt, which takes nothing away.
 
 Price and size are other than that where a venue changes them as we ask: they are what was told
 last. A change that is under way counts with what it changes, the worse of both, until the venue
@@ -28,18 +28,18 @@ from core.model.events import (
     FillReport,
     OrderReport,
     OrderUpdate,
+    OrdStatus,
     Side,
     Source,
-    VenueStatus,
 )
 from core.model.frozen import Frozen, Untracked
 from core.model.venue import Names
 from core.model.views import OrderState
 
 MAX_TERMINAL = 10_000
-"""Finished orders remembered for late facts, which add to what is known of them: 10 s at a thousand
-orders a second, hours at a maker's rate; some 5 MB. One that is forgotten is adopted anew should
-the venue speak of it, and its fills are counted once by their trade ids all the same."""
+"""Finished orders remembered for late events, which add to what is known of them: 10 s at a
+thousand orders a second, hours at a maker's rate; some 5 MB. One that is forgotten is adopted anew
+should the venue speak of it, and its fills are counted once by their trade ids all the same."""
 
 SHELVES = 127
 """Small dicts in the place of a large one. A dict whose entries come and go is copied whole now and
@@ -52,7 +52,7 @@ trades, each trade of another order, while it takes one page of orders to tell o
 
 
 class Evidence(IntFlag):
-    """What has been seen of an order; bits are only ever set, never cleared by a fact."""
+    """What has been seen of an order; bits are only ever set, never cleared by an event."""
 
     IN_DOUBT = 1
     """An answer was lost. Local knowledge, the only bit that proof makes meaningless."""
@@ -68,14 +68,14 @@ class Evidence(IntFlag):
     a word of the venue about the order takes it back."""
 
 
-PROOF: dict[VenueStatus, Evidence] = {
-    VenueStatus.PENDING: Evidence.ACCEPTED,
-    VenueStatus.NEW: Evidence.ACCEPTED,
-    VenueStatus.PARTIALLY_FILLED: Evidence.ACCEPTED,
-    VenueStatus.FILLED: Evidence.ACCEPTED | Evidence.FILLED,
-    VenueStatus.CANCELED: Evidence.ACCEPTED | Evidence.CANCELED,
-    VenueStatus.EXPIRED: Evidence.ACCEPTED | Evidence.EXPIRED,
-    VenueStatus.REJECTED: Evidence.REJECTED,
+EVIDENCE: dict[OrdStatus, Evidence] = {
+    OrdStatus.PENDING: Evidence.ACCEPTED,
+    OrdStatus.NEW: Evidence.ACCEPTED,
+    OrdStatus.PARTIALLY_FILLED: Evidence.ACCEPTED,
+    OrdStatus.FILLED: Evidence.ACCEPTED | Evidence.FILLED,
+    OrdStatus.CANCELED: Evidence.ACCEPTED | Evidence.CANCELED,
+    OrdStatus.EXPIRED: Evidence.ACCEPTED | Evidence.EXPIRED,
+    OrdStatus.REJECTED: Evidence.REJECTED,
 }
 """What each word of the venue proves; the set is closed."""
 
@@ -90,7 +90,7 @@ PRECEDENCE: tuple[tuple[Evidence, OrderState], ...] = (
     (Evidence.IN_DOUBT, OrderState.UNKNOWN),
 )
 """How evidence reads, strongest first; none at all is ``PENDING``. The reason kept of several is
-the greatest text, so that it too depends on nothing but the set of facts.
+the greatest text, so that it too depends on nothing but the set of events.
 
 Acceptance is stronger than a refusal: where a venue contradicts itself, the exposure is kept.
 """
@@ -107,7 +107,7 @@ class Terms(IntEnum):
 
     FIXED = 0
     """The price is that of its placing, and the smallest size that was told counts: nobody has
-    asked for another price, or for more."""
+    requested another price, or for more."""
     INHERITED = 1
     """A former boot may have moved it, so that whatever the venue says counts."""
     MOVED = 2
@@ -123,14 +123,14 @@ _PENDING = OrderState.PENDING
 _INHERITED = Terms.INHERITED
 _MOVED = Terms.MOVED
 
-_PROOF: dict[VenueStatus, int] = {status: int(evidence) for status, evidence in PROOF.items()}
+_EVIDENCE: dict[OrdStatus, int] = {status: int(evidence) for status, evidence in EVIDENCE.items()}
 _IN_DOUBT = int(Evidence.IN_DOUBT)
 _FILLED = int(Evidence.FILLED)
 _EXPIRED = int(Evidence.EXPIRED)
 _ENDED = int(Evidence.EXPIRED | Evidence.CANCELED)
 _GONE = int(Evidence.REFUSED | Evidence.FORGOTTEN)
 _FORGOTTEN = int(Evidence.FORGOTTEN)
-_IS_OPEN = (VenueStatus.PENDING, VenueStatus.NEW, VenueStatus.PARTIALLY_FILLED)
+_IS_OPEN = (OrdStatus.PENDING, OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED)
 
 
 class Chain(Untracked):
@@ -138,7 +138,7 @@ class Chain(Untracked):
 
     Its orders share this object and know nothing else of each other, so that a chain of any length
     keeps none of them alive. Both sums are over what each order's own evidence says, so they too
-    depend on nothing but the set of facts. A chain ends with its boot: an order that is adopted or
+    depend on nothing but the set of events. A chain ends with its boot: an order that is adopted or
     resumed begins one of its own.
     """
 
@@ -183,7 +183,7 @@ class Order(Untracked):
     """Between these it has stood, where its terms are not fixed."""
     amend_ticks: int = 0
     amend_lots: int = 0
-    """Price and size that are asked for; the size is 0 while no amend is under way."""
+    """Price and size that are requested; the size is 0 while no amend is under way."""
     amended_ns: int = 0
     """When the newest amend was sent, 0 for none."""
 
@@ -215,7 +215,7 @@ class Order(Untracked):
 
     @property
     def unbooked_lots(self) -> int:
-        """Filled by the venue's count, without the fills themselves: ask for the trades."""
+        """Filled by the venue's count, without the fills themselves: request the trades."""
         return self.filled_lots - self.traded_lots
 
     @property
@@ -242,7 +242,7 @@ class Order(Untracked):
 
     @property
     def proved(self) -> bool:
-        """Whether the venue has said anything that settles if the order was taken."""
+        """Whether the venue has said anything that decides if the order was accepted."""
         return self.evidence > _IN_DOUBT
 
 
@@ -314,8 +314,10 @@ class Exposure:
         return self._buy_ticks if order.side is _BUY else self._sell_ticks
 
 
-class Folded(Frozen, frozen=True):
-    """What a fact changed: the order, whether it looks different now, and the new fills."""
+class Applied(Frozen, frozen=True):
+    """What applying an event has changed: the order, whether it looks different now, and the new
+    fills.
+    """
 
     order: Order
     changed: bool
@@ -451,7 +453,7 @@ class Orders:
         del self._live[order.client_order_id]
         self._exposures[order.instrument].leave(order)
 
-    def adopt(self, report: OrderReport) -> Folded:
+    def adopt(self, report: OrderReport) -> Applied:
         """Enter an order of an earlier boot of this scope that the venue says exists."""
         place = Place(
             report.instrument,
@@ -468,7 +470,7 @@ class Orders:
             # Nor with which size, where an amend has made it smaller than what it has filled.
             order.placed_lots = max(report.size_lots, report.filled_lots)
             self._inherit(order)
-        return self._fold(order, report)
+        return self._apply(order, report)
 
     def resume(
         self,
@@ -495,7 +497,7 @@ class Orders:
             order.venue_order_id = venue_order_id
             order.evidence = int(Evidence.ACCEPTED)
             self._number(order)
-        self._settle(order, before)
+        self._conclude(order, before)
         return order
 
     def _inherit(self, order: Order) -> None:
@@ -504,7 +506,7 @@ class Orders:
             order.terms, order.highest_ticks = _INHERITED, _ANY_TICKS
 
     def amend(self, order: Order, price_ticks: int, size_lots: int, now_ns: int) -> None:
-        """Count what an amend asks for that has just left beside what stands."""
+        """Count what an amend requests that has just left beside what stands."""
         order.amended_ns = now_ns
         if not self._reprices:
             return  # it only ever becomes smaller: what stands is the worse of both
@@ -517,17 +519,17 @@ class Orders:
         before = order.quantities
         order.amend_lots = size_lots
         self._exposures[order.instrument].move(order, order.price_ticks, price_ticks)
-        self._settle(order, before)
+        self._conclude(order, before)
 
     # -- what we are told ----------------------------------------------------------------------
 
-    def on_report(self, report: OrderReport) -> Folded | None:
-        """Fold what the venue says of one order; ``None`` when the order is not in the table."""
+    def on_report(self, report: OrderReport) -> Applied | None:
+        """Apply what the venue says of one order; ``None`` when the order is not in the table."""
         order = self.find(report.client_order_id) or self._known_by_number(report)
         if order is None:
             self.foreign += 1
             return None
-        return self._fold(order, report)
+        return self._apply(order, report)
 
     def whole(self, update: OrderUpdate) -> OrderReport | None:
         """Return what an update tells with all that it leaves out; ``None`` where the order is not
@@ -544,7 +546,7 @@ class Orders:
             client_order_id=order.client_order_id,
             venue_order_id=update.venue_order_id,
             source=Source.STREAM,
-            change=update.change,
+            exec_type=update.exec_type,
             status=update.status,
             side=order.side,
             price_ticks=order.price_ticks if price_ticks is None else price_ticks,
@@ -560,16 +562,16 @@ class Orders:
         found = (self.by_venue_id(instrument, number) for instrument in list(self._numbered))
         return next((order for order in found if order is not None), None)
 
-    def _fold(self, order: Order, report: OrderReport) -> Folded:
+    def _apply(self, order: Order, report: OrderReport) -> Applied:
         gone = bool(order.evidence & _GONE) and order.state.terminal
         is_back = gone and report.status in _IS_OPEN
         if not is_back and _adds_nothing(order, report):
             if order.filled_lots <= order.size_lots:
-                return Folded(order, False)
-            return Folded(order, False, contradiction=_overfilled(order))
+                return Applied(order, False)
+            return Applied(order, False, contradiction=_overfilled(order))
         contradiction = _contradicts(order, report)
         if contradiction:
-            return Folded(order, False, contradiction=contradiction)
+            return Applied(order, False, contradiction=contradiction)
         looked = (order.state, order.size_lots, order.filled_lots)
         if is_back:
             order.evidence &= ~_FORGOTTEN
@@ -581,7 +583,7 @@ class Orders:
             self._number(order)
             if self._unclaimed:
                 claimed = self._claim(order)
-        order.evidence |= _PROOF[report.status]
+        order.evidence |= _EVIDENCE[report.status]
         if report.reason > order.reason:
             order.reason = report.reason
         moved = False
@@ -592,13 +594,13 @@ class Orders:
         if report.filled_lots > order.filled_lots:
             order.filled_lots = report.filled_lots
         fills = self._new_fills(order, claimed + report.fills)
-        self._settle(order, before)
+        self._conclude(order, before)
         changed = (
             looked != (order.state, order.size_lots, order.filled_lots) or bool(fills) or moved
         )
         contradiction = _overfilled(order) or _doubled(order, report.venue_order_id)
         reappeared = gone and (bool(fills) or not order.state.terminal)
-        return Folded(order, changed, fills, numbered, contradiction, reappeared)
+        return Applied(order, changed, fills, numbered, contradiction, reappeared)
 
     def _take_terms(self, order: Order, report: OrderReport) -> bool:
         """Take price and size from a report, unless it may be of before they were changed.
@@ -627,34 +629,34 @@ class Orders:
             exposure.move(order, price_ticks, 0 if over else order.amend_ticks)
         return moved or over
 
-    def on_stands(self, order: Order, report: OrderReport) -> Folded:
-        """Take price and size from an answer that was asked for when no amend could be on its way
+    def on_stands(self, order: Order, report: OrderReport) -> Applied:
+        """Take price and size from an answer that was requested when no amend could be on its way
         any more: one that had not led there by then never will.
         """
         looked, before = _looks(order), order.quantities
         self._stand(order, report.price_ticks, report.size_lots)
         self._drop_amend(order)
-        self._settle(order, before)
-        return Folded(order, looked != _looks(order), contradiction=_overfilled(order))
+        self._conclude(order, before)
+        return Applied(order, looked != _looks(order), contradiction=_overfilled(order))
 
-    def on_amend_refused(self, order: Order, price_ticks: int | None, size_lots: int) -> Folded:
-        """Fold the venue's proof that it has not made, and will not make, what was asked for.
+    def on_amend_refused(self, order: Order, price_ticks: int | None, size_lots: int) -> Applied:
+        """Apply the venue's proof that it has not made, and will not make, what was requested.
 
         An earlier amend, whose answer was overtaken, says nothing of the one under way.
         """
         looked, before = _looks(order), order.quantities
         if size_lots == order.amend_lots and price_ticks in (None, order.amend_ticks):
             self._drop_amend(order)
-            self._settle(order, before)
-        return Folded(order, looked != _looks(order))
+            self._conclude(order, before)
+        return Applied(order, looked != _looks(order))
 
     def _drop_amend(self, order: Order) -> None:
         if order.amend_lots:
             order.amend_lots = 0
             self._exposures[order.instrument].move(order, order.price_ticks, 0)
 
-    def on_unread(self, order: Order, status: VenueStatus, number: str) -> Folded:
-        """Fold a report of which only this can be read: how the order stands, and its number."""
+    def on_unread(self, order: Order, status: OrdStatus, number: str) -> Applied:
+        """Apply a report of which only this can be read: how the order stands, and its number."""
         looked, before = order.state, order.quantities
         claimed: tuple[Fill, ...] = ()
         numbered = bool(number) and not order.venue_order_id
@@ -663,10 +665,10 @@ class Orders:
             claimed = self._claim(order)
         if status in _IS_OPEN:
             order.evidence &= ~_FORGOTTEN
-        order.evidence |= _PROOF[status]
+        order.evidence |= _EVIDENCE[status]
         fills = self._new_fills(order, claimed)
-        self._settle(order, before)
-        return Folded(order, order.state is not looked or bool(fills), fills, numbered)
+        self._conclude(order, before)
+        return Applied(order, order.state is not looked or bool(fills), fills, numbered)
 
     def may_be_of_unnumbered(self, instrument: int, side: Side) -> bool:
         """Whether an order is in the table whose number nobody has told yet, on this side."""
@@ -713,22 +715,22 @@ class Orders:
         """A cancelled order may be listed under its cancel's id: the venue's number tells."""
         return self.by_venue_id(report.instrument, report.venue_order_id)
 
-    def on_fill(self, report: FillReport) -> Folded | None:
-        """Fold a fill that was found by asking for trades."""
+    def on_fill(self, report: FillReport) -> Applied | None:
+        """Apply a fill that was found by requesting trades."""
         order = self.by_venue_id(report.instrument, report.venue_order_id)
         if order is None:
             self._keep_unclaimed(report)
             return None
         if report.side is not order.side:
             what = f"trade {report.fill.trade_id} on the other side is told of it"
-            return Folded(order, False, contradiction=what)
+            return Applied(order, False, contradiction=what)
         gone = bool(order.evidence & _GONE) and order.state.terminal
         looked, before = (order.state, order.filled_lots), order.quantities
         order.evidence |= int(Evidence.ACCEPTED)
         fills = self._new_fills(order, (report.fill,))
-        self._settle(order, before)
+        self._conclude(order, before)
         changed = looked != (order.state, order.filled_lots) or bool(fills)
-        return Folded(
+        return Applied(
             order,
             changed,
             fills,
@@ -736,27 +738,27 @@ class Orders:
             reappeared=gone and bool(fills),
         )
 
-    def on_refused(self, order: Order, reason: str) -> Folded:
-        """Fold the venue's proof that it did not take the order, or can no longer take it."""
+    def on_refused(self, order: Order, reason: str) -> Applied:
+        """Apply the venue's proof that it did not take the order, or can no longer take it."""
         return self._add_evidence(order, Evidence.REFUSED, reason)
 
-    def on_forgotten(self, order: Order, reason: str) -> Folded:
+    def on_forgotten(self, order: Order, reason: str) -> Applied:
         """Note that the venue, which once knew the order, knows it no more by all we can ask."""
         return self._add_evidence(order, Evidence.FORGOTTEN, reason)
 
-    def on_doubt(self, order: Order) -> Folded:
+    def on_doubt(self, order: Order) -> Applied:
         """Note that an answer was lost: nothing is proved, nothing is given up."""
         return self._add_evidence(order, Evidence.IN_DOUBT, "")
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _add_evidence(self, order: Order, evidence: Evidence, reason: str) -> Folded:
+    def _add_evidence(self, order: Order, evidence: Evidence, reason: str) -> Applied:
         looked, before = order.state, order.quantities
         order.evidence |= int(evidence)
         if reason > order.reason:
             order.reason = reason
-        self._settle(order, before)
-        return Folded(order, order.state is not looked)
+        self._conclude(order, before)
+        return Applied(order, order.state is not looked)
 
     def _new_fills(self, order: Order, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
         if not fills:
@@ -792,7 +794,7 @@ class Orders:
         claimed = self._unclaimed.pop((order.instrument, order.venue_order_id), {})
         return tuple(report.fill for report in claimed.values() if report.side is order.side)
 
-    def _settle(self, order: Order, before: tuple[int, int, int]) -> None:
+    def _conclude(self, order: Order, before: tuple[int, int, int]) -> None:
         """Derive the state from the evidence, and move sums and places accordingly."""
         most_lots = order.size_lots
         if order.amend_lots > most_lots:
@@ -879,7 +881,7 @@ def _adds_nothing(order: Order, report: OrderReport) -> bool:
         and report.price_ticks == order.price_ticks
         and report.side is order.side
         and report.instrument == order.instrument
-        and not _PROOF[report.status] & ~order.evidence
+        and not _EVIDENCE[report.status] & ~order.evidence
         and report.filled_lots <= order.filled_lots
         and (
             report.size_lots == order.size_lots
@@ -896,7 +898,7 @@ def tells_of(order: Order, report: OrderReport) -> bool:
     order's: the venue's numbers have begun anew.
     """
     named = report.client_order_id == order.client_order_id
-    renamed = report.status is VenueStatus.CANCELED and report.venue_order_id != ""
+    renamed = report.status is OrdStatus.CANCELED and report.venue_order_id != ""
     return (named or renamed) and not _contradicts(order, report)
 
 
@@ -925,7 +927,7 @@ def _overfilled(order: Order) -> str:
     """Return what no venue that keeps its word can say of an order's fills, "" where it does not.
 
     An amend to less than a fill has left that crossed it ends the order, with more filled than
-    its new size: that is no contradiction as long as it is no more than was ever asked for.
+    its new size: that is no contradiction as long as it is no more than was ever requested.
     """
     if order.filled_lots <= order.size_lots or order.terms is _INHERITED:
         return ""  # to what size a former boot had it made, only the venue knows

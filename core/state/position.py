@@ -1,4 +1,4 @@
-"""Position, fees and profit of one instrument, from fills and nothing else.
+"""Position, fees and PnL of one instrument, from fills and nothing else.
 
 Here lives the one place where a fill moves a position. Every channel (stream, reply, query,
 reconciliation) tells fills here in any order and any number of times; each counts once, also after
@@ -173,7 +173,7 @@ class Position:
         self.bought_lots = 0
         self.sold_lots = 0
         self.bought_value = 0
-        """What all buys were worth, in units of the contract."""
+        """Value of all buys, in value units of the contract."""
         self.sold_value = 0
         self.fees_atoms: dict[str, int] = {}
         """Fees paid by asset; a rebate is negative."""
@@ -337,6 +337,6 @@ class Position:
         """Units bought less sold: on spot what ``lots`` have cost, fees aside."""
         return self.bought_value - self.sold_value
 
-    def profit(self, mark_ticks: int) -> int:
-        """Return profit in units of the contract, fees aside, with ``lots`` at ``mark_ticks``."""
-        return self.contract.profit(self.bought_value, self.sold_value, self.lots, mark_ticks)
+    def pnl(self, mark_ticks: int) -> int:
+        """Return PnL in units of the contract, fees aside, with ``lots`` at ``mark_ticks``."""
+        return self.contract.pnl(self.bought_value, self.sold_value, self.lots, mark_ticks)

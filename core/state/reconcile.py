@@ -1,9 +1,9 @@
 """The venue's report minus our table: what has to be asked, adopted or left alone.
 
-Here lives the comparison, and the bookkeeping of one pass at a time. A pass asks for the open
-orders and recent trades of every instrument and for the account; its answers are folded like any
-other fact. What the comparison finds is never written into the table by force: an order that the
-venue does not list is asked about, an order of ours that the table does not hold is adopted.
+Here lives the comparison, and the bookkeeping of one pass at a time. A pass requests the open
+orders and recent trades of every instrument and for the account; its answers are applied like any
+other event. What the comparison finds is never written into the table by force: an order that the
+venue does not list is queried, an order of ours that the table does not hold is adopted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Difference(Struct, frozen=True):
     """What one list of open orders shows."""
 
     missing: tuple[str, ...]
-    """Client ids of ours, open by our table, sent before we asked, not listed: ask about each."""
+    """Client ids of ours, open by our table, sent before we asked, not listed: query each."""
     leftover: tuple[OrderReport, ...]
     """Of our scope, open at the venue, unknown to the table: an earlier boot left them."""
     foreign: int
@@ -33,7 +33,7 @@ class Difference(Struct, frozen=True):
 def compare(
     table: Iterable[OrderView],
     listed: Iterable[OrderReport],
-    asked_ns: int,
+    requested_ns: int,
     is_known: Callable[[str], bool],
     is_ours: Callable[[str], bool],
 ) -> Difference:
@@ -56,7 +56,7 @@ def compare(
     missing = tuple(
         order.client_order_id
         for order in table
-        if order.sent_ns < asked_ns and order.client_order_id not in ids
+        if order.sent_ns < requested_ns and order.client_order_id not in ids
     )
     return Difference(missing, tuple(leftover), foreign)
 
@@ -95,7 +95,7 @@ class Pass:
         """Return what to ask now, ``None`` while enough is under way or nothing waits."""
         return self._waiting[0] if self._waiting and len(self._awaited) < MOST_AT_ONCE else None
 
-    def asked(self, request_id: int) -> None:
+    def requested(self, request_id: int) -> None:
         """The next question has left as this request."""
         self._waiting.popleft()
         self._awaited.add(request_id)
@@ -112,7 +112,7 @@ class Pass:
         return not self.failed
 
     def stop(self) -> None:
-        """Give the pass up: the line it ran for is gone."""
+        """Give the pass up: the connection it ran for is lost."""
         self.running = False
         self._awaited.clear()
         self._waiting.clear()
@@ -122,7 +122,7 @@ class Watermark:
     """Up to which trade of an instrument a history is complete, although it may lag.
 
     A history may show a newer trade before an older one, for as long as it lags behind, and tell
-    its pages in any order. What is older than its lag is complete and is not asked for again, as
+    its pages in any order. What is older than its lag is complete and is not requested again, as
     long as no reading of it was broken off: until one was whole nothing moves.
     """
 
@@ -133,7 +133,7 @@ class Watermark:
         self._newest_rank = settled.rank
         self._whole = True
         self._recent: deque[tuple[int, Since]] = deque()
-        """Time and highest trade of what is not settled, one entry a second at most."""
+        """Time and highest trade of what is not final yet, one entry a second at most."""
 
     def saw(self, trade_id: str, rank: int, venue_ns: int) -> None:
         """A trade of the account was told, by whichever channel."""
@@ -148,7 +148,7 @@ class Watermark:
             recent.append((venue_ns, trade))
 
     def reads(self) -> None:
-        """The history is being asked for from what is settled on."""
+        """The history is being requested from the newest final trade on."""
         self._whole = False
 
     def read(self, before_ns: int = 0) -> None:

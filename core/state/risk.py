@@ -2,7 +2,7 @@
 
 Here live our own limits and the venue's static filters, the breakers that close the gate, and the
 only place that makes an ``Approved``. What never lives here: orders, books and positions (they are
-arguments), the venue's request budgets (``core.state.throttle``), profit sums
+arguments), the venue's request budgets (``core.state.throttle``), PnL sums
 (``core.state.position``).
 
 An order is judged as if everything already open were to trade in full, and as if what is unproved
@@ -121,7 +121,7 @@ class RiskLimits(Frozen, frozen=True, kw_only=True):
     """How long before it expires the instrument is halted (``core.engine.reference_data``)."""
     max_daily_loss: int
     """Largest loss since midnight UTC in units of the contract; more halts the whole run
-    (``core.engine.profits``).
+    (``core.engine.pnl``).
     """
 
     def __post_init__(self) -> None:
@@ -558,26 +558,26 @@ class Risk:
                 RefusalReason.PRICE_COLLAR,
                 f"the book of {instrument.symbol} is empty: there is no price to measure by",
             )
-        worth_ticks, lots = place.price_ticks, place.lots
-        if type(lots) is not int or type(worth_ticks) is not int:
+        value_ticks, lots = place.price_ticks, place.lots
+        if type(lots) is not int or type(value_ticks) is not int:
             return Refusal(
                 RefusalReason.VENUE_FILTER,
-                f"{instrument.symbol}: size {lots} and price {worth_ticks} must be whole numbers "
+                f"{instrument.symbol}: size {lots} and price {value_ticks} must be whole numbers "
                 "of lots and ticks",
             )
         market = place.kind is _MARKET
         if market:
-            worth_ticks = _dearest(instrument.contract, touch_ticks, limits.collar_bps)
-        worth = instrument.contract.value(worth_ticks, lots)
+            value_ticks = _dearest(instrument.contract, touch_ticks, limits.collar_bps)
+        notional = instrument.contract.value(value_ticks, lots)
         refusal = (
-            _venue_refusal(place, instrument, market, touch_ticks, worth, open_orders)
+            _venue_refusal(place, instrument, market, touch_ticks, notional, open_orders)
             or _size_refusal(
                 place,
                 instrument,
                 limits,
                 exposure,
                 position_lots,
-                worth,
+                notional,
                 open_orders,
                 adds_lots,
             )
@@ -590,7 +590,7 @@ class Risk:
             return refusal
         if row.shares:
             refusal = self._total_refusal(
-                row, place, instrument, exposure, position_lots, worth_ticks, adds_lots
+                row, place, instrument, exposure, position_lots, value_ticks, adds_lots
             )
         if refusal is None and now_ns < row.paused_ns and heed_halts:
             refusal = self._pause_refusal(row, instrument, place.side, now_ns)
@@ -741,7 +741,7 @@ class Risk:
         instrument: Instrument,
         exposure: ExposureView,
         position_lots: int,
-        worth_ticks: int,
+        value_ticks: int,
         adds_lots: int,
     ) -> Refusal | None:
         """Check what all symbols would hold in one asset, and count the order in.
@@ -758,7 +758,7 @@ class Risk:
         if side_lots + adds_lots <= before_lots:
             return None
         worst_lots, value = side_lots + adds_lots, instrument.contract.value
-        worst_units = value(worth_ticks, worst_lots)
+        worst_units = value(value_ticks, worst_lots)
         if row.mark_ticks:
             worst_units = max(worst_units, value(row.mark_ticks, worst_lots))
         for share in row.shares:
@@ -811,7 +811,7 @@ def _far_touch(book: BookView, side: Side) -> int:
 
 
 def _dearest(contract: Contract, touch_ticks: int, collar_bps: int) -> int:
-    """Return the price within the collar at which a size is worth most."""
+    """Return the price within the collar at which a size has the largest notional."""
     if contract.inverse:
         return touch_ticks * (_BPS - collar_bps) // _BPS
     return -(-touch_ticks * (_BPS + collar_bps) // _BPS)
@@ -829,7 +829,7 @@ def _venue_refusal(
     instrument: Instrument,
     market: bool,
     touch_ticks: int,
-    worth: int,
+    notional: int,
     open_orders: int,
 ) -> Refusal | None:
     """Check the venue's filters, where 0 is the venue's way to state none.
@@ -863,11 +863,11 @@ def _venue_refusal(
         fault = _off(instrument.price_text, ticks, "above the venue's highest price", most)
     elif instrument.grid is not UNIFORM and not market and not instrument.grid.valid(ticks):
         fault = _between_prices(ticks, instrument)
-    elif worth < instrument.min_notional:
-        return _least_refusal(instrument, lots, worth)
-    elif 0 < instrument.max_notional < worth:
+    elif notional < instrument.min_notional:
+        return _least_refusal(instrument, lots, notional)
+    elif 0 < instrument.max_notional < notional:
         money_text, most = instrument.contract.money_text, instrument.max_notional
-        fault = _off(money_text, worth, "above the venue's most worth of an order", most)
+        fault = _off(money_text, notional, "above the venue's most worth of an order", most)
     elif 0 < instrument.max_open_orders < open_orders:
         fault = f"{open_orders} open orders are above the venue's {instrument.max_open_orders}"
     elif market:
@@ -914,16 +914,16 @@ def _market_fault(place: Place, instrument: Instrument) -> str:
     return ""
 
 
-def _least_refusal(instrument: Instrument, lots: int, worth: int) -> Refusal | None:
-    """Check an order's size, and its worth in units, against the venue's least."""
+def _least_refusal(instrument: Instrument, lots: int, notional: int) -> Refusal | None:
+    """Check an order's size, and its notional in value units, against the venue's least."""
     least = max(1, instrument.min_lots)
     if lots < least:
         fault = _off(instrument.size_text, lots, "below the venue's smallest order", least)
-    elif worth < instrument.min_notional:
+    elif notional < instrument.min_notional:
         least = instrument.min_notional
         fault = _off(
             instrument.contract.money_text,
-            worth,
+            notional,
             "below the venue's least worth of an order",
             least,
         )
@@ -965,7 +965,7 @@ def _size_refusal(
     limits: RiskLimits,
     exposure: ExposureView,
     position_lots: int,
-    worth: int,
+    notional: int,
     open_orders: int,
     adds_lots: int,
 ) -> Refusal | None:
@@ -981,11 +981,11 @@ def _size_refusal(
             f"{instrument.symbol}: {instrument.size_text(lots)} are above our largest order, "
             f"{instrument.size_text(limits.max_order_lots)}",
         )
-    if worth > limits.max_order_notional:
+    if notional > limits.max_order_notional:
         money_text = instrument.contract.money_text
         return Refusal(
             RefusalReason.ORDER_NOTIONAL,
-            f"{instrument.symbol}: an order worth {money_text(worth)} is above our most, "
+            f"{instrument.symbol}: an order worth {money_text(notional)} is above our most, "
             f"{money_text(limits.max_order_notional)}",
         )
     if place.side is _BUY:

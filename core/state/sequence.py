@@ -4,12 +4,12 @@ Here lives the arithmetic on a feed's sequence numbers and checksums and nothing
 no buffer, no request for a snapshot. A book asks its rule, a ``BookSync``, what to do with each
 change; which rule a feed keeps is the venue's declaration (``core.model.venue.BookFeed``).
 
-- ``Bridged``: changes carry ``first_seq..last_seq``; a snapshot asked for elsewhere is bridged into
-  them once, and from there each change must continue the last one.
+- ``RestBridged``: changes carry ``first_seq..last_seq``; a snapshot requested over REST is bridged
+  into them once, and from there each change must continue the last one.
 - ``Chained``: the subscription begins with a snapshot, and each change names the one before it.
 - ``Checksummed``: the subscription begins with a snapshot, nothing is numbered, and each message
   carries a checksum of the best levels that it leaves behind.
-- ``Imaged``: every message is a whole image; only going backwards is refused.
+- ``ImageOnly``: every message is a whole image; only going backwards is refused.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class BookSync(Protocol):
     def in_band(self) -> bool:
         """Whether the feed itself brings the snapshots, a new one for each subscription.
 
-        Else one is asked for, and bridged into the changes.
+        Else one is requested, and bridged into the changes.
         """
         ...
 
@@ -83,7 +83,7 @@ CHECKED: Final = 10
 """Levels a side that go into a checksum at most."""
 
 
-class Bridged:
+class RestBridged:
     """Numbered changes on top of one snapshot.
 
     >>> rule = Bridged()
@@ -239,15 +239,15 @@ class Checksummed:
 def sync_of(feed: BookFeed) -> Callable[[], BookSync]:
     """Return what makes the rule of a book's feed, as often as the book is proved anew."""
     match feed.sync:
-        case SyncKind.BRIDGED:
-            return Bridged
+        case SyncKind.REST_BRIDGED:
+            return RestBridged
         case SyncKind.CHAINED:
             return partial(Chained, feed.depth)
         case SyncKind.CHECKSUMMED:
             return partial(Checksummed, feed.checksum, feed.depth)
 
 
-class Imaged:
+class ImageOnly:
     """Whole images, each newer than the last.
 
     Whoever is in a hurry may put a newer ``seq`` in place without asking: it is always admitted.

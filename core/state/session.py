@@ -1,7 +1,7 @@
 """One connection's life as a table: opening script, readiness, silence, expiry, drain.
 
-Here lives where a line stands and what has to happen next; what its messages mean lives in the
-venue, sending them in ``core.engine.lines``. Time is an argument.
+Here lives the phase of a connection and what has to happen next; what its messages mean lives in
+the venue, sending them in ``core.engine.connections``. Time is an argument.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from enum import StrEnum
 
 from core.model.commands import Riskless
 from core.model.errors import Misuse
-from core.model.venue import Line
+from core.model.venue import Connection
 
 
 class Phase(StrEnum):
-    """Where a line stands."""
+    """The phase of a connection."""
 
     DOWN = "down"
     OPENING = "opening"
@@ -26,7 +26,7 @@ class Phase(StrEnum):
 
 
 class Step(StrEnum):
-    """What may happen to a line."""
+    """What may happen to a connection."""
 
     UP = "up"
     SCRIPT_DONE = "script_done"
@@ -53,30 +53,30 @@ DRAIN_NS = 2_000_000_000
 """How long a relieved connection still listens: what the venue has told on it alone is there by
 then. Replies that are awaited prolong it up to their own deadline."""
 
-SETTLE_NS = 5_000_000_000
+PROVEN_NS = 5_000_000_000
 """How old a connection has to be before it is replaced: a venue that tells each new one to go is
 dialled 60 times in five minutes, where the strictest known limit is 300."""
 
 MOST_UNANSWERED = 3
-"""Requests in a row without a reply: one or two are lost by accident, each after 10 s. What is in
-doubt is asked about on this very line, so that on one that carries nothing out no doubt ends."""
+"""Requests in a row without a reply: one or two are lost by accident, each after 10 s. Status
+queries use this same connection; if it is one-way, no order can be resolved."""
 
 
 _READY = Phase.READY  # bound once: to look a member up in its Enum costs 50 ns
 
 
 class Session:
-    """The life of one connection of a line; ``link`` is its number among all of them."""
+    """The state of one link of a connection; ``link`` is its number among all links."""
 
     __slots__ = (
         "_expiring",
         "_kept_ns",
         "_script",
         "_waits_for",
+        "connection",
         "drain_until_ns",
         "heard_ns",
         "hears",
-        "line",
         "link",
         "numbers",
         "phase",
@@ -84,8 +84,8 @@ class Session:
         "up_ns",
     )
 
-    def __init__(self, line: Line, link: int = 0) -> None:
-        self.line = line
+    def __init__(self, connection: Connection, link: int = 0) -> None:
+        self.connection = connection
         self.link = link
         self.phase = Phase.DOWN
         self.up_ns = 0
@@ -102,7 +102,7 @@ class Session:
         self._waits_for = 0
         self._expiring = False
         self._kept_ns = 0
-        """When the venue was last asked for a sign of life."""
+        """When the last sign of life was requested of the venue."""
 
     @property
     def ready(self) -> bool:
@@ -114,7 +114,7 @@ class Session:
         return self.phase is not Phase.DOWN
 
     def up(self, script: Sequence[Riskless], now_ns: int) -> None:
-        """The line is connected; ``next_step`` works ``script`` off. Without one it is ready."""
+        """The connection is up; ``next_step`` works ``script`` off. Without one it is ready."""
         self._move(Step.UP)
         self._script = list(script)
         self._waits_for = 0
@@ -129,7 +129,7 @@ class Session:
         """Return the next command of the script, ``None`` once all of it is done."""
         return self._script[0] if self._script else None
 
-    def asked(self, request_id: int) -> None:
+    def requested(self, request_id: int) -> None:
         """The next step was sent as this request."""
         self._waits_for = request_id
 
@@ -143,7 +143,9 @@ class Session:
         return request_id != 0 and request_id == self._waits_for
 
     def step_done(self) -> bool:
-        """Count the step as done; return whether it was the last and the line is ready now."""
+        """Count the step as done; return whether it was the last and the connection is ready
+        now.
+        """
         self._script.pop(0)
         self._waits_for = 0
         if self._script:
@@ -168,7 +170,7 @@ class Session:
 
     def keepalive(self, now_ns: int) -> Riskless | None:
         """Return what the venue has to hear by now to keep the connection; it counts as sent."""
-        keepalive = self.line.keepalive
+        keepalive = self.connection.keepalive
         if keepalive is None or self.phase is not _READY:
             return None
         if self._kept_ns and now_ns - self._kept_ns < keepalive.every_ns:
@@ -195,7 +197,7 @@ class Session:
 
     def expires(self, now_ns: int) -> bool:
         """Whether another connection has to be made, and this one is old enough for that."""
-        old_enough = now_ns - self.up_ns >= SETTLE_NS
+        old_enough = now_ns - self.up_ns >= PROVEN_NS
         return self.sendable and old_enough and (self._expiring or self.too_old(now_ns))
 
     def relieve(self, now_ns: int) -> None:
@@ -213,8 +215,10 @@ class Session:
         self._waits_for = 0
 
     def silent(self, now_ns: int) -> bool:
-        """Whether nothing at all was heard for longer than the venue ever leaves a line quiet."""
-        return self.sendable and now_ns - self.heard_ns > self.line.silence_ns
+        """Whether nothing at all was heard for longer than the venue ever leaves a connection
+        quiet.
+        """
+        return self.sendable and now_ns - self.heard_ns > self.connection.silence_ns
 
     @property
     def unheard(self) -> bool:
@@ -229,8 +233,8 @@ class Session:
         )
 
     def too_old(self, now_ns: int) -> bool:
-        """Whether the venue will soon drop the line for its age."""
-        lifetime_ns = self.line.lifetime_ns
+        """Whether the venue will soon drop the connection for its age."""
+        lifetime_ns = self.connection.lifetime_ns
         return self.sendable and 0 < lifetime_ns < now_ns - self.up_ns
 
     def drained(self, now_ns: int, waiting: bool) -> bool:
@@ -240,5 +244,5 @@ class Session:
     def _move(self, step: Step) -> None:
         phase = TABLE.get((self.phase, step))
         if phase is None:
-            raise Misuse(f"line {self.line.name} is {self.phase}: {step} cannot happen")
+            raise Misuse(f"line {self.connection.name} is {self.phase}: {step} cannot happen")
         self.phase = phase

@@ -1,4 +1,4 @@
-"""When to ask for which book's snapshot: one at a time for each, few at once, ever more slowly.
+"""When to request which book's snapshot: one at a time for each, few at once, ever more slowly.
 
 Here live the requests for snapshots and their back-off, nothing of what is asked or of books. A
 request that is on its way is not repeated. A book that is lost again soon after its last snapshot
@@ -18,7 +18,7 @@ LONGEST_NS = 5 * NS_PER_S
 """Between repetitions: bounded load, and still a prompt end when the venue answers again."""
 
 CALM_NS = 10 * NS_PER_S
-"""A book that stood so long after its snapshot is asked for without a gap when it is lost."""
+"""A book that stood so long after its snapshot is requested without a gap when it is lost."""
 
 MOST_AT_ONCE = 8
 """Requests under way at one time: 100 books take 13 round trips, and REST keeps room for
@@ -58,17 +58,17 @@ class Snapshots:
             self._wait(book, now_ns)
 
     def due(self, now_ns: int, important: Callable[[int], bool]) -> list[int]:
-        """Return whose snapshots to ask for now, as many as may be; ``important`` ones first."""
+        """Return whose snapshots to request now, as many as may be; ``important`` ones first."""
         room = MOST_AT_ONCE - sum(book.under_way for book in self._books.values())
         ready = [i for i, book in self._books.items() if self._is_due(book, now_ns)]
         return sorted(ready, key=lambda i: (not important(i), i))[: max(room, 0)]
 
-    def asked(self, instrument: int) -> None:
+    def requested(self, instrument: int) -> None:
         """A request for it has left."""
         self._books[instrument].under_way = True
 
     def answered(self, instrument: int, now_ns: int) -> None:
-        """Its request has ended, whichever way; if it is wanted still it is asked for later."""
+        """Its request has ended, whichever way; if it is wanted still it is requested later."""
         book = self._books.get(instrument)
         if book is not None and book.under_way:
             book.under_way = False

@@ -44,7 +44,7 @@ NEVER_NS = 1 << 62
 
 CANCELS_NS = 5 * NS_PER_S
 """How long cancels wait once the venue has throttled one: they are not taken for now, and who goes
-on asking is banned, when nothing can be taken out at all. As long as an order's own back-off."""
+on asking is banned, when nothing can be cancelled at all. As long as an order's own back-off."""
 
 LEAST_NS = 5 * NS_PER_S
 """Shortest back-off and ban: one that would be over already says that the clocks differ or that its
@@ -61,7 +61,7 @@ _CANCEL = Share.CANCEL
 
 def _may_ask(charged: Sequence[tuple[Window, int]]) -> bool:
     """Count a question where the questions' own part of every limit has room for it."""
-    if any(window.asked + tokens > window.most_asked for window, tokens in charged):
+    if any(window.asked + tokens > window.most_requested for window, tokens in charged):
         return False
     for window, tokens in charged:
         window.asked += tokens

@@ -1,7 +1,7 @@
 """Deadlines as a heap: what is due, in which order, and nothing about what it means.
 
 Here lives only the order of things to come. The clock stays outside: a time is an argument, and
-the owner asks ``next_due_ns`` (one attribute read a turn) before it asks for anything else. What
+the owner asks ``next_due_ns`` (one attribute read a turn) before it requests anything else. What
 a token stands for, and what is done when it is due, is the owner's business.
 """
 
@@ -66,7 +66,7 @@ class Timers(Generic[TokenT]):
         return handle
 
     def cancel(self, handle: int) -> None:
-        """Take a timer out; one that is due already, or was taken out, is left as it is."""
+        """Cancel a timer; one that is due already, or was cancelled, is left as it is."""
         if self._tokens.pop(handle, None) is None:
             return
         heap = self._heap

@@ -21,11 +21,11 @@ one has been set since: only the newest tells how they stand now."""
 class VenueClock:
     """Offset of the venue's clock: venue time = our time + ``offset_ns``."""
 
-    __slots__ = ("_samples", "asked", "offset_ns", "round_trip_ns")
+    __slots__ = ("_samples", "offset_ns", "queries_venue", "round_trip_ns")
 
-    def __init__(self, *, asked: bool = True) -> None:
-        """Where the venue is never ``asked`` for its time, its clock is ours."""
-        self.asked = asked
+    def __init__(self, *, queries_venue: bool = True) -> None:
+        """Where the venue is never ``queries_venue`` for its time, its clock is ours."""
+        self.queries_venue = queries_venue
         self._samples: list[tuple[int, int]] = []
         self.offset_ns = 0
         self.round_trip_ns = 0
@@ -33,7 +33,7 @@ class VenueClock:
     @property
     def known(self) -> bool:
         """Whether anything was measured yet, or nothing can be."""
-        return bool(self._samples) or not self.asked
+        return bool(self._samples) or not self.queries_venue
 
     def measure(self, sent_ns: int, received_ns: int, venue_ns: int, within_ns: int = 0) -> None:
         """Take one answer: the venue said ``venue_ns`` between our two times.

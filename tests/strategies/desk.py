@@ -100,7 +100,7 @@ class FakePosition:
     def lots(self) -> int:
         return self.bought_lots - self.sold_lots
 
-    def profit(self, mark_ticks: int) -> int:
+    def pnl(self, mark_ticks: int) -> int:
         raise NotImplementedError("no strategy asks for it")
 
 

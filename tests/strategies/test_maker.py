@@ -457,7 +457,7 @@ def test_a_side_that_pauses_holds_up_the_other_in_nothing() -> None:
     assert ask.price_ticks == 1_001_201
 
 
-def test_a_quote_of_a_side_that_pauses_is_taken_out_once_it_is_too_far_off() -> None:
+def test_a_quote_of_a_side_that_pauses_is_cancelled_once_it_is_too_far_off() -> None:
     desk, bid, ask = quoted()
     desk.refuse_with = Refusal(RefusalReason.VENUE_LIMIT, "used up")
     desk.show([(1_000_900, 500)], [(1_001_100, 500)])

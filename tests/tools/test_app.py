@@ -9,7 +9,7 @@ import pytest
 from msgspec import Struct
 
 from core.model.errors import BadConfig
-from tools.app import House
+from tools.app import Application
 
 STUMBLES: dict[str, BaseException] = {
     "exit": SystemExit(0),
@@ -29,7 +29,11 @@ class Parameters(Struct, frozen=True):
 
 @pytest.mark.parametrize("how", STUMBLES)
 def test_whatever_a_strategys_check_raises_is_a_refused_parameter(how: str) -> None:
-    house = cast(Any, SimpleNamespace(config=SimpleNamespace(strategy=SimpleNamespace(name="m:M"))))
+    application = cast(
+        Any, SimpleNamespace(config=SimpleNamespace(strategy=SimpleNamespace(name="m:M")))
+    )
     with pytest.raises(BadConfig, match=f"it raised {type(STUMBLES[how]).__name__}"):
-        House.parameters_with(house, Parameters(), "how", how)
-    assert House.parameters_with(house, Parameters(), "how", "badly") == Parameters("badly")
+        Application.parameters_with(application, Parameters(), "how", how)
+    assert Application.parameters_with(application, Parameters(), "how", "badly") == Parameters(
+        "badly"
+    )

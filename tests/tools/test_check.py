@@ -75,7 +75,7 @@ max_daily_loss = "1000"
 def unsettled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Keep the tests' own process as it is; return what ``settle`` is to say is missing."""
     missing: list[str] = []
-    monkeypatch.setattr(command, "settle", lambda _cpu: list(missing))
+    monkeypatch.setattr(command, "configure", lambda _cpu: list(missing))
     return missing
 
 
@@ -195,7 +195,7 @@ async def test_a_key_file_that_others_can_read_is_not_used(
     fault, *wanted = bad
     assert fault.startswith("FAIL  keys")
     assert "chmod 600" in fault
-    assert [line[:44] for line in wanted] == [
+    assert [connection[:44] for connection in wanted] == [
         "note  key file      binance wants api_key: t",
         "note  key file      binance wants api_secret",
     ]
@@ -262,7 +262,7 @@ async def test_nobody_at_the_address_is_said_once_for_each_place(
     code = await check(path)
     _, bad = findings(capsys)
     assert code == 3
-    assert [line[6:20].strip() for line in bad] == ["line market", "line trade", "REST"]
+    assert [connection[6:20].strip() for connection in bad] == ["line market", "line trade", "REST"]
 
 
 async def test_a_privilege_that_a_run_goes_on_without_is_noted(
@@ -411,10 +411,10 @@ async def test_an_account_that_may_not_trade_fails(
     ask = command.Questions.ask
 
     async def forbidden(self: Any, asked: Any, kind: Any, offset_ns: int = 0) -> Any:
-        fact = await ask(self, asked, kind, offset_ns)
+        event = await ask(self, asked, kind, offset_ns)
         if kind is AccountReport:
-            return msgspec.structs.replace(fact, can_trade=False)
-        return fact
+            return msgspec.structs.replace(event, can_trade=False)
+        return event
 
     monkeypatch.setattr(command.Questions, "ask", forbidden)
     async with running_exchange(QUIET) as exchange:

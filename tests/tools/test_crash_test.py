@@ -27,9 +27,9 @@ from core.model.errors import BadParameter
 from core.model.venue import KeyKind
 from core.state.journal import Header, Kind
 from tools import ctl
-from tools.crash_test import checks, house, rounds, strikes
+from tools.crash_test import application, checks, rounds, strikes
+from tools.crash_test.application import Journaled, Run, Watched
 from tools.crash_test.checks import NONE_LEFT, NOT_PROVED
-from tools.crash_test.house import Journaled, Run, Watched
 from tools.crash_test.patience import Wrong, until
 from tools.crash_test.relay import Relay
 from tools.crash_test.rounds import Round, check_end, check_met, plan, table
@@ -480,7 +480,7 @@ def test_an_order_is_known_by_its_request_and_not_by_its_cancel() -> None:
         (b'{"method":"cancel_order","params":{"cl_ord_id":["k-3"]}}', []),
         (b'"cl_ord_id":"k-4","order_qty":0.01', []),
     ):
-        assert house._NEW_ORDER.findall(sent) == names
+        assert application._NEW_ORDER.findall(sent) == names
 
 
 def test_what_was_journaled_is_read_on_boot_by_boot(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ STATUS: dict[str, Any] = {
 }
 
 
-class House:
+class Application:
     def __init__(self) -> None:
         self.said: list[str] = []
         self.state = dict(STATUS)
@@ -150,11 +150,11 @@ def about() -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def a_house_in(folder: Path) -> AsyncIterator[House]:
-    house = House()
+async def an_application_in(folder: Path) -> AsyncIterator[Application]:
+    application = Application()
     async with trio.open_nursery() as nursery:
-        await nursery.start(Control(folder, house, check=check, about=about).serve)
-        yield house
+        await nursery.start(Control(folder, application, check=check, about=about).serve)
+        yield application
         nursery.cancel_scope.cancel()
 
 
@@ -166,7 +166,7 @@ async def hotloop(*arguments: str | Path) -> int:
 async def test_json_is_the_reply_as_it_came(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with a_house_in(tmp_path):
+    async with an_application_in(tmp_path):
         assert await hotloop(tmp_path, "status", "--json") == 0
     out = capsys.readouterr().out
     assert out.count("\n") == 1
@@ -176,7 +176,7 @@ async def test_json_is_the_reply_as_it_came(
 async def test_a_person_sees_all_of_the_state(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with a_house_in(tmp_path):
+    async with an_application_in(tmp_path):
         assert await hotloop(tmp_path, "status") == 0
     out = capsys.readouterr().out
     for text in (
@@ -200,10 +200,10 @@ async def test_a_person_sees_all_of_the_state(
 async def test_of_a_halted_run_the_reason_is_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with a_house_in(tmp_path) as house:
+    async with an_application_in(tmp_path) as application:
         assert await hotloop(tmp_path, "halt", "news", "at", "nine") == 0
         assert await hotloop(tmp_path, "status") == 0
-    assert house.said == ["halt news at nine"]
+    assert application.said == ["halt news at nine"]
     out = capsys.readouterr().out
     assert out.startswith("halt: two orders are on their way\nthe run is halted (halted by")
     assert "halted: halted by the operator" in out
@@ -213,9 +213,9 @@ async def test_of_a_halted_run_the_reason_is_shown(
 async def test_a_verb_is_handed_over(
     tmp_path: Path, verb: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with a_house_in(tmp_path) as house:
+    async with an_application_in(tmp_path) as application:
         assert await hotloop(tmp_path, verb) == 0
-    assert house.said == [verb]
+    assert application.said == [verb]
     assert capsys.readouterr().out == f"{verb}: two orders are on their way\nthe run is trading\n"
 
 
@@ -232,9 +232,9 @@ async def test_a_verb_is_handed_over(
 async def test_no_reason_keeps_a_run_from_being_halted(
     tmp_path: Path, words: tuple[str, ...], heard: str
 ) -> None:
-    async with a_house_in(tmp_path) as house:
+    async with an_application_in(tmp_path) as application:
         assert await hotloop(tmp_path, "halt", *words) == 0
-    assert house.said == [heard]
+    assert application.said == [heard]
 
 
 def _far(verdict: str, *symbols: str) -> dict[str, Any]:
@@ -251,9 +251,9 @@ async def test_flatten_is_shown_until_it_has_ended(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(ctl, "LOOK_S", 0.01)
-    async with a_house_in(tmp_path) as house:
+    async with an_application_in(tmp_path) as application:
         far = [_far("", "BTCUSDT trading: 0.5 BTC left"), _far("", "BTCUSDT trading: 0.1 BTC left")]
-        house.flattening = [far[0], far[0], far[0], far[1], _far(verdict)]
+        application.flattening = [far[0], far[0], far[0], far[1], _far(verdict)]
         assert await hotloop(tmp_path, "flatten") == code
     out = capsys.readouterr().out
     assert out.count("0.5 BTC left") == out.count("0.1 BTC left") == 1
@@ -265,15 +265,15 @@ async def test_a_flattening_that_takes_long_goes_on_unwatched(
 ) -> None:
     monkeypatch.setattr(ctl, "LOOK_S", 0.01)
     monkeypatch.setattr(ctl, "FOLLOW_S", 0.05)
-    async with a_house_in(tmp_path) as house:
-        house.flattening = [_far("", "BTCUSDT waiting: its book is stale")]
+    async with an_application_in(tmp_path) as application:
+        application.flattening = [_far("", "BTCUSDT waiting: its book is stale")]
         assert await hotloop(tmp_path, "flatten") == 1
     assert "it goes on" in capsys.readouterr().out
 
 
 async def test_a_flattening_that_was_not_begun_is_none_that_is_done(tmp_path: Path) -> None:
-    async with a_house_in(tmp_path) as house:
-        house.answer = "nothing can be traded: this run has no keys"
+    async with an_application_in(tmp_path) as application:
+        application.answer = "nothing can be traded: this run has no keys"
         assert await hotloop(tmp_path, "flatten") == 1
 
 
@@ -298,7 +298,7 @@ def test_a_status_that_is_refused_for_now_does_not_end_the_showing(
 async def test_stop_says_that_the_run_is_being_left(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with a_house_in(tmp_path):
+    async with an_application_in(tmp_path):
         assert await hotloop(tmp_path, "stop") == 0
     out = capsys.readouterr().out
     assert out.startswith("stop: the run is being left: 1 order of ours being cancelled")
@@ -309,7 +309,7 @@ async def test_a_deleted_socket_of_a_run_is_made_again_and_waited_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with RunFolder(tmp_path):
-        async with a_house_in(tmp_path):
+        async with an_application_in(tmp_path):
             (tmp_path / SOCKET).unlink()
             assert await hotloop(tmp_path, "halt") == 0
     assert capsys.readouterr().err == ""
@@ -331,10 +331,10 @@ def test_a_run_without_a_socket_is_told_from_no_run(
 async def test_a_refusal_is_a_line_on_stderr_and_its_own_code(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with a_house_in(tmp_path) as house:
+    async with an_application_in(tmp_path) as application:
         assert await hotloop(tmp_path, "set", "size", "-5") == 2
         assert await hotloop(tmp_path, "set", "size", "-5", "--json") == 2
-    assert house.said == []
+    assert application.said == []
     shown = capsys.readouterr()
     assert shown.err == "hotloop: set: strategy.parameters.size = -5: too much\n"
     assert not json.loads(shown.out)["ok"]
@@ -406,7 +406,7 @@ def test_an_unknown_verb_never_leaves(tmp_path: Path, capsys: pytest.CaptureFixt
 async def test_unknown_flags_and_words_too_many_are_refused_with_the_usage_and_nothing_is_done(
     tmp_path: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with a_house_in(tmp_path) as house:
+    async with an_application_in(tmp_path) as application:
         try:
             code = await hotloop(tmp_path, *words)
         except SystemExit as end:
@@ -415,7 +415,7 @@ async def test_unknown_flags_and_words_too_many_are_refused_with_the_usage_and_n
     assert code == 2
     assert "hotloop ctl" in said
     assert "RUNDIR" in said
-    assert house.said == []
+    assert application.said == []
 
 
 @pytest.mark.parametrize(
@@ -457,8 +457,8 @@ async def test_a_flattening_that_is_read_as_json_is_done_when_it_is_flat(
     code: int,
 ) -> None:
     monkeypatch.setattr(ctl, "LOOK_S", 0.01)
-    async with a_house_in(tmp_path) as house:
-        house.flattening = [_far("", "BTCUSDT trading: 0.5 BTC left"), _far(verdict)]
+    async with an_application_in(tmp_path) as application:
+        application.flattening = [_far("", "BTCUSDT trading: 0.5 BTC left"), _far(verdict)]
         assert await hotloop(tmp_path, "flatten", "--json") == code
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line)["verb"] == "flatten"

@@ -7,10 +7,10 @@ import itertools
 import pytest
 
 from core.model.errors import Misuse
-from core.model.events import VenueStatus
-from core.model.venue import Line, Role
+from core.model.events import OrdStatus
+from core.model.venue import Connection, Role
 from core.protocols.websocket import websocket
-from core.state.orders import PRECEDENCE, PROOF, STATES, Evidence
+from core.state.orders import EVIDENCE, PRECEDENCE, STATES, Evidence
 from core.state.session import TABLE, Phase, Session, Step
 from tools import draw
 
@@ -22,7 +22,7 @@ def test_a_page_is_what_the_code_says(name: str) -> None:
 
 
 def test_every_word_of_a_venue_has_its_evidence() -> None:
-    assert set(PROOF) == set(VenueStatus)
+    assert set(EVIDENCE) == set(OrdStatus)
 
 
 def test_every_set_of_evidence_has_its_state() -> None:
@@ -36,8 +36,8 @@ def test_every_set_of_evidence_has_its_state() -> None:
         assert STATES[sum(seen)] is STATES[strongest]
 
 
-def line() -> Line:
-    return Line(
+def connection() -> Connection:
+    return Connection(
         name="trade",
         url="wss://127.0.0.1/",
         carries=frozenset({Role.ORDERS}),
@@ -51,7 +51,7 @@ def line() -> Line:
     ("phase", "step"), [cell for cell in itertools.product(Phase, Step) if cell not in TABLE]
 )
 def test_an_empty_cell_is_an_error(phase: Phase, step: Step) -> None:
-    session = Session(line())
+    session = Session(connection())
     session.phase = phase
     with pytest.raises(Misuse, match="cannot happen"):
         session._move(step)

@@ -10,19 +10,19 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 RING = """
 from core.engine.gate import Gate
-from core.engine.lines import Lines
-from core.engine.proof import Proof
+from core.engine.connections import Connections
+from core.engine.resolution import Resolution
 
 class Engine:
     def __init__(self):
         self.gate = Gate(risk=self.risk)
-        self.proof = Proof(settle=lambda one: self.gate.settle(one))
-        self.lines = Lines(record=self._record)
+        self.resolution = Resolution(apply=lambda one: self.gate.apply(one))
+        self.connections = Connections(record=self._record)
 """
 
 
 def test_a_function_that_leads_back_is_seen() -> None:
-    assert picture.ways_back(RING) == {"proof": {"gate"}, "lines": {"engine"}}
+    assert picture.ways_back(RING) == {"resolution": {"gate"}, "connections": {"engine"}}
 
 
 def test_no_component_is_handed_a_way_back() -> None:

@@ -38,14 +38,14 @@ KEYS = {"identical", "inputs", "outputs", "events", "seconds", "first_difference
 
 
 def header_of(tank: Tank) -> Header:
-    house = tank.house_again()
+    application = tank.application_again()
     return Header(
-        run_id=house.setup.scope,
-        boot=house.setup.boot,
-        config_digest=config.digest(house.config),
-        seeds={"run": house.setup.seed},
+        run_id=application.setup.scope,
+        boot=application.setup.boot,
+        config_digest=config.digest(application.config),
+        seeds={"run": application.setup.seed},
         venue="binance",
-        strategy=house.config.strategy.name,
+        strategy=application.config.strategy.name,
         start_ns=tank.journal.records[0].time_ns,
         key=KeyKind.SIGNS,
     )
@@ -64,7 +64,7 @@ def save(
     (folder / "config.toml").write_text(tank.config_text)
     journal = JournalFile(folder, header or header_of(tank), segment_bytes=segment_bytes)
     for record in tank.journal.records if records is None else records:
-        journal.append(record.kind, record.line, record.time_ns, record.payload)
+        journal.append(record.kind, record.connection, record.time_ns, record.payload)
         while journal.prepare():
             pass
     if end:
@@ -126,7 +126,7 @@ def test_json_has_exactly_the_promised_keys(
 def test_a_strategy_whose_source_has_changed_since_is_named_whatever_else_is_found(
     tmp_path: Path, tank: Tank, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kind = type(tank.house.strategy)
+    kind = type(tank.application.strategy)
     for digest, changed in ((source_digest(kind), []), ("0" * 64, [1])):
         folder = tmp_path / digest[:4]
         folder.mkdir()
@@ -189,7 +189,7 @@ async def test_a_run_over_real_sockets_replays_identically(
             (tmp_path / "config.toml").write_text(text)
             loaded = config.load(text, "live")
             key = app.venue_of(loaded, "live").key_kind(DEFAULT_KEYS)
-            house = app.house(loaded, "live", scope="hlive-", boot=1, seed=9, key=key)
+            application = app.wire(loaded, "live", scope="hlive-", boot=1, seed=9, key=key)
             clock = EngineClock()
             header = Header(
                 run_id="hlive-",
@@ -203,7 +203,7 @@ async def test_a_run_over_real_sockets_replays_identically(
             )
             runtime = Runtime(
                 Plan(
-                    lines=house.adapter.lines,
+                    connections=application.adapter.connections,
                     rest_url=exchange.rest,
                     ca_file=None,
                     spin=False,
@@ -213,9 +213,9 @@ async def test_a_run_over_real_sockets_replays_identically(
                     hang_timeout_s=2,
                     start_timeout_s=60,
                 ),
-                house.engine,
+                application.engine,
                 clock=clock,
-                signer=house.venue.signer(DEFAULT_KEYS),
+                signer=application.venue.signer(DEFAULT_KEYS),
                 restored=None,
                 journal=JournalFile(tmp_path, header, segment_bytes=1 << 22),
                 hop_log=HlogFile(tmp_path / "hops.hlog", clock.now_ns()),
@@ -309,7 +309,7 @@ def two_boots(tmp_path: Path) -> Path:
     return save(tmp_path, second)
 
 
-def test_each_boot_is_replayed_in_its_own_house(
+def test_each_boot_is_replayed_in_its_own_application(
     two_boots: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(two_boots) == 0

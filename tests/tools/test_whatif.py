@@ -91,7 +91,9 @@ def test_a_recording_without_a_key_is_simulated_with_a_stated_latency(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tank = Tank(seed=5).run(3).leave()
-    public = [r for r in tank.journal.records if r.line != 1 or r.kind in (Kind.ASK, Kind.ANSWER)]
+    public = [
+        r for r in tank.journal.records if r.connection != 1 or r.kind in (Kind.ASK, Kind.ANSWER)
+    ]
     save(tmp_path, tank, records=public, header=replace(header_of(tank), key=KeyKind.NONE))
     (boot,) = as_json(
         capsys,
@@ -134,7 +136,7 @@ def orders(capsys: pytest.CaptureFixture[str], folder: Path) -> int:
     return int(boot["symbols"][0]["orders"])
 
 
-def test_it_trades_on_after_the_market_line_was_lost_and_found(
+def test_it_trades_on_after_the_market_connection_was_lost_and_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tank = Tank(seed=5).run(0.5)
@@ -211,18 +213,18 @@ def test_the_venues_clock_is_as_far_from_ours_as_it_was_in_the_recording(tmp_pat
     assert measured.offset_ns == tank.engine.clock.offset_ns != 0
 
 
-def symbol_of(lots: int, profit: int | None) -> dict[str, Any]:
+def symbol_of(lots: int, pnl: int | None) -> dict[str, Any]:
     position = Position(SPOT)
     side = Side.BUY if lots > 0 else Side.SELL
     position.on_fill(side, Fill("1", 1, 100, abs(lots), 10**15, "BNB", True, 1))
     engine = SimpleNamespace(
-        positions=[position], executions=SimpleNamespace(profit=lambda index: profit)
+        positions=[position], executions=SimpleNamespace(pnl=lambda index: pnl)
     )
     world: Any = SimpleNamespace(engine=engine, exchange=None)
     return whatif._symbol(world, instrument())
 
 
-def test_what_is_held_has_its_sign_and_fees_and_a_profit_where_there_is_a_price() -> None:
+def test_what_is_held_has_its_sign_and_fees_and_a_pnl_where_there_is_a_price() -> None:
     short = symbol_of(-3, None)
     assert short["position"] == "-0.003"
     assert short["fees"] == {"BNB": "0.001"}

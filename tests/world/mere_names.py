@@ -68,10 +68,10 @@ class MereNames:
     def names(self, scope: str, boot: int, seed: int) -> Names:
         return Fixed(TEXT_18, scope, boot, seed)
 
-    def decode(self, line: int, payload: bytes, events: list[Event]) -> None:
+    def decode(self, connection: int, payload: bytes, events: list[Event]) -> None:
         told: list[Event] = []
         try:
-            self._adapter.decode(line, payload, told)
+            self._adapter.decode(connection, payload, told)
         finally:
             events += map(disguised, told)
 
@@ -106,17 +106,17 @@ class MereNames:
         assert isinstance(told, Reply)
         if not isinstance(command, FetchTrades | FetchOrderTrades):
             return told
-        found = told.facts[::-1]
+        found = told.events[::-1]
         begin = max(int(command.page or 0) - 1, 0)
         facts = found[begin : begin + PAGE]
         end = begin + len(facts)
         return replace(
-            told, facts=tuple(sorted(facts, key=_name)), more=str(end) if end < len(found) else ""
+            told, events=tuple(sorted(facts, key=_name)), more=str(end) if end < len(found) else ""
         )
 
 
-def _name(fact: Event) -> str:
-    return fact.fill.trade_id if isinstance(fact, FillReport) else ""
+def _name(event: Event) -> str:
+    return event.fill.trade_id if isinstance(event, FillReport) else ""
 
 
 def undisguised(command: Command) -> Command:
@@ -157,7 +157,7 @@ def disguised(event: Event) -> Event:
         case OpenOrders() | OrdersListed():
             return replace(event, reports=_all(event.reports))
         case Reply():
-            return replace(event, facts=_all(event.facts))
+            return replace(event, events=_all(event.events))
     return event
 
 

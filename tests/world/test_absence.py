@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.engine.proof import APART_NS, SKEW_NS
+from core.engine.resolution import APART_NS, SKEW_NS
 from core.model.commands import TimeInForce
 from core.model.events import Side
 from core.model.units import NS_PER_S
@@ -39,7 +39,11 @@ def test_one_source_proves_no_absence():
     w.fault("timeout", methods=["order.place"], executed=True, times=1)
 
     def not_found(message: Message) -> list[Delivery]:
-        if message.line == TRADE and message.opcode == 1 and b"executionReport" in message.payload:
+        if (
+            message.connection == TRADE
+            and message.opcode == 1
+            and b"executionReport" in message.payload
+        ):
             return []
         return w.deliver(message)
 
@@ -66,7 +70,7 @@ def test_answers_that_lag_by_a_minute_prove_nothing(methods):
 
 def test_without_a_window_absence_is_never_proved():
     w = world()
-    w.engine.proof._expiry_ns = None
+    w.engine.resolution._expiry_ns = None
     w.fault("timeout", methods=["order.place"], times=1)
     order = w.buy()
     w.run(300)
@@ -125,7 +129,7 @@ def test_leaving_waits_for_what_may_still_be_accepted():
 def reset(w: World) -> None:
     """The exchange is set up anew, as its test network is every month."""
     perform(Reset(), w.venue.exchange, w.venue_ns)
-    w.venue.settle(w.venue_ns)
+    w.venue.advance(w.venue_ns)
     w.other("BUY", "64990.00", "1")
     w.other("SELL", "65010.00", "1")
 

@@ -62,9 +62,9 @@ def test_a_question_leaves_the_tokens_of_cancels_and_of_the_exit_alone() -> None
     question = QueryOrder(0, order.client_order_id, order.venue_order_id)
     spend(w, Share.QUESTION)
     assert not w.engine.outbound.request(question, w.now_ns)
-    assert w.engine.outbound.request(question, w.now_ns, share=Share.PROOF)
-    spend(w, Share.PROOF)
-    assert not w.engine.outbound.request(question, w.now_ns, share=Share.PROOF)
+    assert w.engine.outbound.request(question, w.now_ns, share=Share.RESOLUTION)
+    spend(w, Share.RESOLUTION)
+    assert not w.engine.outbound.request(question, w.now_ns, share=Share.RESOLUTION)
     assert w.desk.cancel(order) is None
 
 

@@ -83,7 +83,7 @@ def test_an_order_is_not_replaced_while_the_one_before_it_may_still_trade():
     assert isinstance(replaced(w, new, 6_499_300, 500), Order)
 
 
-def test_a_quote_that_cannot_move_before_the_one_before_it_is_proved_gone_is_taken_out():
+def test_a_quote_that_cannot_move_before_the_one_before_it_is_proved_gone_is_cancelled():
     w = world()
     w.desk.now_ns = w.now_ns
     assert w.desk.quote(0, Quote(6_499_500, 1_000), None) is None
@@ -155,7 +155,7 @@ def test_an_id_that_the_venue_took_twice_halts_the_instrument_and_takes_our_orde
     order = standing(w)
     number = str(order.venue_order_id).encode()
     w.to_engine = lambda m: [
-        (LATENCY_NS, Message(m.line, m.opcode, m.payload.replace(b'"i":' + number, b'"i":9')))
+        (LATENCY_NS, Message(m.connection, m.opcode, m.payload.replace(b'"i":' + number, b'"i":9')))
     ]
     w.other("SELL", "64995.00", "0.001")
     w.run(0.01)

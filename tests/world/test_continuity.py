@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from core.engine.checkpoint import FAILED, LEFT, RECENT_IDS, Notes, Restored
-from core.engine.proof import APART_NS, SKEW_NS
 from core.engine.recovery import CLEAN_LISTS
+from core.engine.resolution import APART_NS, SKEW_NS
 from core.model.commands import OrderKind, TimeInForce
 from core.model.events import Side
 from core.model.halts import HaltKind
@@ -37,8 +37,8 @@ def crashed(w: Tank, *, left: bool = False, failed: bool = False) -> Restored:
 
 def next_boot(w: World, restored: Restored | None = None, **options) -> World:
     """Start anew on the same exchange, ``w`` having died."""
-    for line in list(w.links):
-        w._close_session(w.links.pop(line))
+    for connection in list(w.links):
+        w._close_session(w.links.pop(connection))
     return World(
         boot=w.engine.setup.boot + 1,
         venue=w.venue,
@@ -107,7 +107,7 @@ def test_an_order_accepted_after_the_crash_is_found_before_the_first_order_leave
 
     def arrive() -> None:
         again.links[TRADE].session.receive(under_way[0], again.now_ns)
-        again.venue.settle(again.now_ns)
+        again.venue.advance(again.now_ns)
 
     again.at(again.now_ns + 4 * NS_PER_S, arrive)
     trading(again)
@@ -197,7 +197,7 @@ def with_ether(w: World) -> World:
     return w
 
 
-def test_an_order_on_a_symbol_that_was_left_out_is_taken_out_and_the_symbol_named():
+def test_an_order_on_a_symbol_that_was_left_out_is_cancelled_and_the_symbol_named():
     again = trading(next_boot(with_ether(World(**TWO).trading())))
     again.run(0.5)
     assert again.ledger.open_orders("ETHUSDT") == []
@@ -238,7 +238,7 @@ def test_a_symbol_that_the_venue_knows_no_more_keeps_no_other_from_trading_and_i
 
 def test_a_run_is_not_left_while_an_order_of_ours_stands_on_a_symbol_it_knows_nothing_of():
     w = world()
-    name = w.house.adapter.names(w.engine.setup.scope, 1, 0).next(99)
+    name = w.application.adapter.names(w.engine.setup.scope, 1, 0).next(99)
     w.other("BUY", "3000.00", "1", OWN, symbol="ETHUSDT", newClientOrderId=name)
     w.engine.leave("test", w.now_ns)
     w.run(10)
@@ -324,7 +324,7 @@ def test_a_clock_that_was_wrong_before_is_waited_for_no_longer_than_a_request_li
     assert again.ledger.open_orders("BTCUSDT") == []
 
 
-def lost_with_its_line(w: World) -> str:
+def lost_with_its_connection(w: World) -> str:
     """Have an order lost on its way, which nobody will ever tell of; it dies with its line."""
     w.to_venue = lambda m: []
     name = w.buy(6_490_000, 300).client_order_id
@@ -350,7 +350,7 @@ def test_the_proof_of_absence_goes_on_where_the_boot_before_had_come_to(noted: b
     w = world()
     w.run(11)
     sent_ns = w.now_ns
-    name = lost_with_its_line(w)
+    name = lost_with_its_connection(w)
     if noted:
         w.engine.write()
     again = next_boot(w, moved(crashed(w), ahead_s))
@@ -392,7 +392,7 @@ def later_boot(w: World, **told: int) -> World:
 def test_how_long_ago_an_order_was_sent_is_known_once_the_venues_clock_is():
     w = world()
     w.run(11)
-    name = lost_with_its_line(w)
+    name = lost_with_its_connection(w)
     again = later_boot(w)
     answer = again.rest_answer
     again.rest_answer = lambda request, *told: (
@@ -410,7 +410,7 @@ def test_how_long_ago_an_order_was_sent_is_known_once_the_venues_clock_is():
 def test_how_long_ago_an_order_was_sent_is_not_known_where_no_record_says_when_its_boot_ended():
     w = world()
     w.run(11)
-    name = lost_with_its_line(w)
+    name = lost_with_its_connection(w)
     again = later_boot(w, ended_ns=0)
     began_ns = again.now_ns
     proved_gone(again, name, 90)
@@ -436,7 +436,7 @@ def test_a_position_is_counted_exactly_in_a_finer_grid():
 
 def in_a_finer_grid(w: World) -> None:
     perform(SetFilters("BTCUSDT", tick_size="0.001"), w.venue.exchange, w.venue_ns)
-    w.venue.settle(w.venue_ns)
+    w.venue.advance(w.venue_ns)
 
 
 def test_a_number_noted_by_a_boot_that_proves_nothing_is_counted_in_the_grid_it_was_noted_in():
@@ -654,7 +654,7 @@ def test_an_allocation_to_others_is_no_difference_however_many_trades_a_boot_has
     again.run(10)
     allocation = Allocate(OWN, "BTCUSDT", "BUY", "0.005", "65000.00")
     perform(allocation, again.venue.exchange, again.venue_ns)
-    again.venue.settle(again.venue_ns)
+    again.venue.advance(again.venue_ns)
     again.run(200)
     assert again.engine.risk.halted == ""
 
@@ -751,8 +751,8 @@ def test_a_trade_of_before_a_position_was_set_is_in_it_however_late_it_is_shown(
 
 def in_a_new_folder(w: World) -> World:
     """Start the same account and strategy in a folder in which nothing is."""
-    for line in list(w.links):
-        w._close_session(w.links.pop(line))
+    for connection in list(w.links):
+        w._close_session(w.links.pop(connection))
     return World(boot=1, seed=7, venue=w.venue, now_ns=w.now_ns)
 
 
@@ -874,7 +874,7 @@ def test_what_the_operator_has_said_stands_after_a_run_that_failed_and_left_in_o
 def in_vain(w: World, restored: Restored | None, *words: bytes, known: bool) -> World:
     """Start a boot that proves nothing, and say something to it; it dies."""
     again = next_boot(w, restored)
-    again.closed_lines.add(TRADE)
+    again.closed_connections.add(TRADE)
     again.run(3 if known else 0)
     assert bool(len(again.engine.table)) is known
     for word in words:
@@ -920,7 +920,7 @@ def test_what_was_said_to_a_boot_that_proved_nothing_ends_with_it_where_it_was_s
 
 def test_what_the_operator_has_said_stands_in_a_folder_in_which_nothing_is():
     w = World()
-    w.closed_lines.add(TRADE)
+    w.closed_connections.add(TRADE)
     w.run(2)
     w.engine.on_control(b"halt the news", w.now_ns)
     again = next_boot(w)
@@ -976,7 +976,7 @@ def test_an_order_known_by_its_bytes_alone_keeps_its_exposure_where_the_lots_bec
     assert w.engine.risk.instrument_halted(0) == ""
 
 
-def test_an_order_known_by_its_bytes_alone_is_taken_out_where_the_lots_became_coarser():
+def test_an_order_known_by_its_bytes_alone_is_cancelled_where_the_lots_became_coarser():
     w = sent_and_coarser(1_050, filled="0.004")
     w.run(20)
     assert w.ledger.open_orders("BTCUSDT") == []

@@ -64,7 +64,7 @@ def test_cancel_account_takes_out_everybodys_orders_on_the_symbols_of_the_run():
 def test_set_changes_a_checked_parameter():
     tank = Tank(seed=1).run(1)
     tank.engine.on_control(b"set size 0.02", tank.now_ns)
-    assert tank.house.strategy.parameters.size == "0.02"
+    assert tank.application.strategy.parameters.size == "0.02"
 
 
 def test_set_refuses_what_the_strategy_does_not_allow():

@@ -84,7 +84,7 @@ def told_of(losses: Losses, **options: Any) -> World:
 # -- over boots ----------------------------------------------------------------------------------
 
 
-def test_profit_of_the_days_before_is_the_base_and_not_todays_result() -> None:
+def test_pnl_of_the_days_before_is_the_base_and_not_todays_result() -> None:
     w = world()
     w.buy(6_501_000, 10_000, tif=IOC)
     w.run(0.5)
@@ -330,7 +330,7 @@ def test_a_halt_in_another_folder_stands_here() -> None:
     w.make_market()
     w.run(5)
     assert w.engine.risk.halted == "lost 9 USDT on BTCUSDT (in another run folder)"
-    second = replace(w.engine.profits.own(), book_id="second")
+    second = replace(w.engine.pnl.own(), book_id="second")
     third = told_of(Losses(books=[second]))
     third.make_market()
     third.run(5)
@@ -403,12 +403,12 @@ def test_what_a_symbol_that_is_left_out_made_is_told_other_folders_on_its_day_al
     place(w, 1, Side.SELL, 349_900, 5_000, tif=IOC)
     w.run(0.5)
     w.leave()
-    note, own = crashed(w, left=True), w.engine.profits.own().results["ETHUSDT"]
+    note, own = crashed(w, left=True), w.engine.pnl.own().results["ETHUSDT"]
     assert own[1] < 0
     again = resumed(w, note)
-    assert again.engine.profits.own().results["ETHUSDT"] == own
+    assert again.engine.pnl.own().results["ETHUSDT"] == own
     again = resumed(dead(again, 86_400), crashed(again, left=True))
-    assert "ETHUSDT" not in again.engine.profits.own().results
+    assert "ETHUSDT" not in again.engine.pnl.own().results
 
 
 def test_what_another_folder_has_traded_meanwhile_counts_once_towards_the_day() -> None:
@@ -416,7 +416,7 @@ def test_what_another_folder_has_traded_meanwhile_counts_once_towards_the_day() 
     w.buy(6_501_000, 1_000, tif=IOC)
     w.run(12)
     note = crashed(w.leave(), left=True)
-    first = w.engine.profits.own()
+    first = w.engine.pnl.own()
     second = in_a_new_folder(w)
     second.engine.lost(Losses(books=[first]), second.now_ns)
     trading(second).other("BUY", "64000.00", "1")  # a first change, for the snapshot to bridge
@@ -424,7 +424,7 @@ def test_what_another_folder_has_traded_meanwhile_counts_once_towards_the_day() 
     for _ in range(5):
         spent(second)
     second.leave()
-    told, made = second.engine.profits.own(), result(second)
+    told, made = second.engine.pnl.own(), result(second)
     assert made < -10
     third = World(boot=2, venue=w.venue, now_ns=second.now_ns, restored=note)
     third.engine.lost(Losses(books=[first, told]), third.now_ns)
@@ -438,7 +438,7 @@ def test_a_folder_does_not_count_its_own_result_twice() -> None:
     w.buy(6_501_000, 1_000, tif=IOC)
     w.run(0.5)
     fall(w)
-    before, own = result(w), w.engine.profits.own()
+    before, own = result(w), w.engine.pnl.own()
     note = crashed(dead(w, 1))
     again = World(boot=2, venue=w.venue, now_ns=w.now_ns, restored=note)
     again.engine.lost(Losses(books=[own]), again.now_ns)
@@ -472,7 +472,7 @@ def test_a_run_that_was_told_of_other_folders_replays_the_same() -> None:
     w = told_of(elsewhere(-15 * ATOM), risk=limited("20"))
     w.trading()
     w.run(1)
-    assert replay(w.journal.records, w.house_again().engine).difference is None
+    assert replay(w.journal.records, w.application_again().engine).difference is None
 
 
 # -- fees in other assets ------------------------------------------------------------------------
@@ -490,7 +490,7 @@ def pay_in(w: World, asset: str, fee: str) -> None:
             found = body.get("result")
             for fill in found.get("fills", []) if isinstance(found, dict) else []:
                 fill["commissionAsset"], fill["commission"] = asset, fee
-            message = type(message)(message.line, message.opcode, _encoded(body))
+            message = type(message)(message.connection, message.opcode, _encoded(body))
         return w.deliver(message)
 
     w.to_engine = to_engine
@@ -605,7 +605,7 @@ def test_a_position_without_a_book_is_valued_by_asking_the_venue() -> None:
     w = world(risk=limited("5"))
     w.buy(6_501_000, 1_000, tif=IOC)
     w.run(0.5)
-    w.closed_lines.add(0)
+    w.closed_connections.add(0)
     w.cut(0)
     w.request("openOrders.cancelAll", {"symbol": "BTCUSDT"})
     w.other("BUY", "64000.00", "5")
@@ -619,14 +619,14 @@ def test_a_position_without_any_price_halts_until_there_is_one() -> None:
     w = world()
     w.buy(6_501_000, 1_000, tif=IOC)
     w.run(0.5)
-    w.closed_lines.add(0)
+    w.closed_connections.add(0)
     w.cut(0)
     without(w, "BTCUSDT")
     w.run(55)
     assert w.engine.risk.halted == ""
     w.run(20)
     assert "no price of BTCUSDT" in w.engine.risk.halted
-    w.closed_lines.clear()
+    w.closed_connections.clear()
     w.run(20)
     assert w.engine.risk.halted == ""
 

@@ -17,7 +17,7 @@ from venues.binance.adapter import SpotAdapter
 TIMER = DeadMan(kind=DeadManKind.TIMER, window_ns=60 * NS_PER_S, renew_ns=20 * NS_PER_S)
 
 
-def house_with_timer(
+def application_with_timer(
     monkeypatch: pytest.MonkeyPatch, **options: Any
 ) -> tuple[World, list[Command]]:
     """Return a world whose venue has a timer: what is said to it is noted, and answered."""
@@ -50,7 +50,7 @@ def house_with_timer(
 def test_a_run_sets_the_timer_once_it_trades_and_stops_it_when_it_has_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    w, said = house_with_timer(monkeypatch)
+    w, said = application_with_timer(monkeypatch)
     assert not said
     w.trading()
     w.run(0.5)

@@ -31,7 +31,9 @@ def refused(answer: Order | Refusal) -> RefusalReason:
 
 
 def cancels(w: World) -> int:
-    return w.methods().count("order.cancel") + sum(ask.method == "DELETE" for ask in w.asked)
+    return w.methods().count("order.cancel") + sum(
+        send_rest.method == "DELETE" for send_rest in w.asked
+    )
 
 
 def test_a_place_heeds_the_age_of_the_book():
@@ -81,15 +83,15 @@ def test_a_cancel_that_nobody_answers_is_sent_ever_more_seldom():
     w = world()
     order = standing(w)
     w.to_venue = lambda m: [] if b"order.cancel" in m.payload else w.deliver(m)
-    ask = w.ask
+    send_rest = w.send_rest
 
     def lose_cancels(request_id: int, request: HttpRequest) -> None:
         if request.method == "DELETE":
             w.asked.append(request)
         else:
-            ask(request_id, request)
+            send_rest(request_id, request)
 
-    w.ask = lose_cancels  # type: ignore[method-assign] # the point of the test
+    w.send_rest = lose_cancels  # type: ignore[method-assign] # the point of the test
     w.cancel(order)
     w.run(9)
     assert order.state is OrderState.LIVE
@@ -102,14 +104,14 @@ def test_quotes_of_which_nobody_knows_what_became_do_not_eat_the_budget():
     w.run_until(lambda: w.engine.desk.session is SessionState.TRADING)
     w.to_venue = refusing(w, -1007, "Timeout waiting for response from backend server.")
     w.run(20)
-    sent = [m.json.get("method") for m in w.sent if m.line == TRADE and m.opcode == TEXT]
+    sent = [m.json.get("method") for m in w.sent if m.connection == TRADE and m.opcode == TEXT]
     assert sent.count("order.cancel") < 60
 
 
 def test_what_is_to_go_is_cancelled_at_once_when_the_way_is_open_again():
     w = world()
     order = standing(w)
-    w.desk.take_out(0)
+    w.desk.force_cancel(0)
     order.cancelling = False  # as after a line that was lost with it
     w.desk.step()
     w.flush()

@@ -6,13 +6,13 @@ import pytest
 
 from core.engine import checkpoint
 from core.model.events import (
-    Change,
+    ExecType,
     OffGridTrade,
     OrderReport,
+    OrdStatus,
     Side,
     Source,
     UnknownExecution,
-    VenueStatus,
 )
 from core.model.halts import HaltKind
 from core.model.views import OrderState
@@ -74,7 +74,7 @@ def unnumbered() -> tuple[World, Order]:
 
 def test_a_trade_off_the_grid_is_ours_once_our_order_is_told_to_have_its_number():
     w, order = unnumbered()
-    told = UnknownExecution(0, order.client_order_id, "off the grid", "555", VenueStatus.FILLED)
+    told = UnknownExecution(0, order.client_order_id, "off the grid", "555", OrdStatus.FILLED)
     w.engine.fold((told,))
     assert w.engine.risk.instrument_halt_kind(0) is HaltKind.RECORD
     assert order.state is OrderState.FILLED
@@ -82,23 +82,23 @@ def test_a_trade_off_the_grid_is_ours_once_our_order_is_told_to_have_its_number(
 
 def test_a_trade_off_the_grid_is_somebody_elses_once_our_order_is_told_to_be_another():
     w, order = unnumbered()
-    w.engine.executions.settle(w.engine.orders.on_refused(order, "-1 refused"))
+    w.engine.executions.apply(w.engine.orders.on_refused(order, "-1 refused"))
     assert not w.engine.risk.halts()
     assert w.engine.ledger.recent(0, 10) == {"77": 77}
 
 
 @pytest.mark.parametrize("side", ["_bid_lots", "_ask_lots"])
-def test_there_is_no_profit_where_a_side_of_the_book_is_empty(side: str):
+def test_there_is_no_pnl_where_a_side_of_the_book_is_empty(side: str):
     w = world()
-    assert w.engine.executions.profit(0) is not None
+    assert w.engine.executions.pnl(0) is not None
     setattr(w.engine.books[0], side, 0)
-    assert w.engine.executions.profit(0) is None
+    assert w.engine.executions.pnl(0) is None
 
 
-def test_there_is_no_profit_where_the_book_is_not_live():
+def test_there_is_no_pnl_where_the_book_is_not_live():
     w = world()
     w.engine.books[0].invalidate("lost")
-    assert w.engine.executions.profit(0) is None
+    assert w.engine.executions.pnl(0) is None
 
 
 def test_a_number_below_one_that_was_told_before_the_order_left_is_of_numbers_begun_anew():
@@ -111,8 +111,8 @@ def test_a_number_below_one_that_was_told_before_the_order_left_is_of_numbers_be
         client_order_id=second.client_order_id,
         venue_order_id=str(int(first.venue_order_id) - 1),
         source=Source.STREAM,
-        change=Change.NEW,
-        status=VenueStatus.NEW,
+        exec_type=ExecType.NEW,
+        status=OrdStatus.NEW,
         side=second.side,
         price_ticks=second.price_ticks,
         size_lots=second.size_lots,

@@ -48,7 +48,7 @@ def seen() -> list[tuple[int, Any]]:
             body = m.json
             event = body.get("event") or body.get("data") or {}
             kind = body.get("stream") or event.get("e") or str(body.get("id"))[:1]
-            kinds.setdefault((m.line, str(kind)), body)
+            kinds.setdefault((m.connection, str(kind)), body)
         return w.deliver(m)
 
     w.to_engine = keep
@@ -69,25 +69,25 @@ def seen() -> list[tuple[int, Any]]:
     for one in list(w.engine.orders.open()):
         w.cancel(one)
     w.run(0.5)
-    return [(line, body) for (line, _), body in kinds.items()]
+    return [(connection, body) for (connection, _), body in kinds.items()]
 
 
 SEEN = seen()
 
 
 def test_the_messages_that_are_tried_are_of_every_kind():
-    assert len([line for line, _ in SEEN if line == MARKET]) >= 4
-    assert len([line for line, _ in SEEN if line == TRADE]) >= 7
+    assert len([connection for connection, _ in SEEN if connection == MARKET]) >= 4
+    assert len([connection for connection, _ in SEEN if connection == TRADE]) >= 7
 
 
 @pytest.mark.parametrize("value", EXTREMES)
 def test_an_extreme_integer_in_any_field_of_a_message_ends_nothing(value: int):
     w = world(rate=100.0)
-    for line, body in SEEN:
+    for connection, body in SEEN:
         for path in integers(body):
-            if line not in w.links:
-                w.run_until(lambda: line in w.links, 60)  # noqa: B023 - called before it moves on
-            w.say(line, 1, msgspec.json.encode(with_value(body, path, value)))
+            if connection not in w.links:
+                w.run_until(lambda: connection in w.links, 60)  # noqa: B023 - called before it moves on
+            w.say(connection, 1, msgspec.json.encode(with_value(body, path, value)))
             w.run(LATENCY_NS / NS_PER_S)
     w.run(5)
     assert not w.stopped

@@ -69,7 +69,7 @@ def calm(w: World, seconds: float = 30.0) -> None:
         lambda: (
             w.desk.session is not SessionState.INTERRUPTED
             and not any(one.state is OrderState.UNKNOWN for one in w.engine.orders.open())
-            and not len(w.engine.proof.doubts)
+            and not len(w.engine.resolution.retries)
         ),
         seconds,
     )
@@ -629,12 +629,12 @@ def by_a_failure_outside(w: World) -> None:
     w.engine.leave("the loop is stuck", w.now_ns)
 
 
-def without_a_line(w: World) -> None:
+def without_a_connection(w: World) -> None:
     w.cut(TRADE)
     w.engine.leave("the line is gone", w.now_ns)
 
 
-WAYS = [by_word, by_a_strategy_that_raises, by_a_failure_outside, without_a_line]
+WAYS = [by_word, by_a_strategy_that_raises, by_a_failure_outside, without_a_connection]
 
 FAULTS: dict[str, list[dict[str, Any]]] = {
     "none": [],
@@ -826,7 +826,7 @@ def test_field_11_kill_switch_takes_every_order_out_whatever_fails(
 
 
 @pytest.mark.parametrize("how", [b"halt", b"flatten", b"cancel-all"])
-def test_field_11_kill_switch_works_while_the_line_is_down(how: bytes):
+def test_field_11_kill_switch_works_while_the_connection_is_down(how: bytes):
     w = world()
     standing(w)
     w.dials_allowed = False
@@ -923,7 +923,9 @@ def disguised(w: World, kind: bytes) -> None:
     w.to_engine = lambda m: [
         (
             LATENCY_NS,
-            Message(m.line, m.opcode, m.payload.replace(b'"x":"TRADE"', b'"x":"' + kind + b'"')),
+            Message(
+                m.connection, m.opcode, m.payload.replace(b'"x":"TRADE"', b'"x":"' + kind + b'"')
+            ),
         )
     ]
 
@@ -957,8 +959,11 @@ def test_field_12_non_trade_a_deposit_is_no_fill():
 def test_field_12_non_trade_a_size_the_venue_rewrites_is_never_more_than_we_asked():
     w = world()
     w.to_engine = lambda m: [
-        (LATENCY_NS, Message(m.line, m.opcode, m.payload.replace(b'"0.01000000"', b'"9.00000000"')))
-        if m.line == TRADE
+        (
+            LATENCY_NS,
+            Message(m.connection, m.opcode, m.payload.replace(b'"0.01000000"', b'"9.00000000"')),
+        )
+        if m.connection == TRADE
         else (LATENCY_NS, m)
     ]
     order = w.buy()

@@ -47,7 +47,7 @@ def flatten(w: World, seconds: float = 10.0) -> str:
 
 def slices(w: World, since: int = 0) -> list[dict[str, Any]]:
     """Return what was sent since a count of messages, of orders alone."""
-    asked = [m.json for m in w.sent[since:] if m.line == TRADE and m.opcode == 1]
+    asked = [m.json for m in w.sent[since:] if m.connection == TRADE and m.opcode == 1]
     return [request["params"] for request in asked if request["method"] == "order.place"]
 
 
@@ -185,7 +185,7 @@ def test_slices_keep_the_venues_limits(bound: dict[str, int]):
 def test_seventy_slices_are_no_reason_to_give_up():
     w = long(risk='[risk.BTCUSDT]\nmax_order_size = "0.5"')
     w.engine.flattening._limits_of = lambda row: structs.replace(
-        w.house.limits(row), max_order_lots=700
+        w.application.limits(row), max_order_lots=700
     )
     flatten(w, 60)
     assert w.engine.flattening.legs[0].orders > 70
@@ -196,7 +196,7 @@ def test_the_last_slice_is_never_too_small_for_the_venue():
     w = long(risk='[risk.BTCUSDT]\nmax_order_size = "0.5"')
     least = -(-w.engine.table[0].min_notional // 6_434_010)
     w.engine.flattening._limits_of = lambda row: structs.replace(
-        w.house.limits(row), max_order_lots=49_950 - least + 1
+        w.application.limits(row), max_order_lots=49_950 - least + 1
     )
     flatten(w)
     assert is_flat(w)
@@ -405,9 +405,9 @@ def test_a_slice_on_its_way_is_not_cancelled_by_the_sweep():
     since = len(w.sent)
     w.engine.on_control(b"flatten", w.now_ns)
     w.run(2)
-    assert [m.json["method"] for m in w.sent[since:] if m.line == TRADE and m.opcode == 1] == [
-        "order.place"
-    ]
+    assert [
+        m.json["method"] for m in w.sent[since:] if m.connection == TRADE and m.opcode == 1
+    ] == ["order.place"]
 
 
 # -- words during it -------------------------------------------------------------------------------
@@ -463,7 +463,7 @@ def test_flatten_is_replayed_as_it_was():
     tank.run(10)
     assert tank.engine.flattening.verdict.startswith("flat")
     assert tank.engine.flattening.legs[0].orders
-    assert replay(tank.journal.records, tank.house_again().engine).difference is None
+    assert replay(tank.journal.records, tank.application_again().engine).difference is None
 
 
 def test_what_was_flat_is_traded_again_where_an_order_is_found_that_has_traded_since():

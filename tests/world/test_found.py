@@ -43,7 +43,7 @@ def test_the_fills_of_an_order_that_a_dead_boot_cancelled_are_found():
     assert again.engine.positions[0].lots == 400
 
 
-def test_a_line_that_opens_during_a_ban_is_opened_once_it_is_over():
+def test_a_connection_that_opens_during_a_ban_is_opened_once_it_is_over():
     w = world()
     until_ms = (w.now_ns + 3 * NS_PER_S) // NS_PER_MS
     error = {"code": -1003, "msg": "banned", "data": {"retryAfter": until_ms}}

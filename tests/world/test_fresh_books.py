@@ -21,7 +21,7 @@ TWO = ("BTCUSDT", "ETHUSDT")
 
 def market_only(message: Message, symbol: str) -> bool:
     """Whether a message is of the market streams of one symbol."""
-    return message.line == MARKET and f'"{symbol.lower()}@'.encode() in message.payload
+    return message.connection == MARKET and f'"{symbol.lower()}@'.encode() in message.payload
 
 
 def mute(w: World, symbol: str) -> None:
@@ -29,7 +29,7 @@ def mute(w: World, symbol: str) -> None:
     w.to_engine = lambda m: [] if market_only(m, symbol) else w.deliver(m)
 
 
-def no_tops(w: World) -> None:
+def no_bbos(w: World) -> None:
     """Let REST answer nothing about best prices."""
 
     def answer(request: Any, status: int, headers: Any, body: bytes) -> Any:
@@ -55,7 +55,7 @@ def busy(**options: Any) -> World:
     return w
 
 
-def asked_tops(w: World) -> int:
+def requested_bbos(w: World) -> int:
     return sum("bookTicker" in request.path for request in w.asked)
 
 
@@ -65,7 +65,7 @@ def reason(answer: Any) -> RefusalReason | None:
 
 def test_a_busy_symbol_does_not_hide_the_silence_of_another():
     w = both()
-    no_tops(w)
+    no_bbos(w)
     mute(w, "ETHUSDT")
     w.run(6)
     now_ns = w.desk.now_ns = w.now_ns
@@ -78,7 +78,7 @@ def test_a_busy_symbol_does_not_hide_the_silence_of_another():
 
 def test_quotes_on_a_silent_feed_are_cancelled_at_the_largest_age_of_a_book():
     w = world()
-    no_tops(w)
+    no_bbos(w)
     order = w.buy(6_490_000, 1_000)
     w.run(4)
     assert not order.state.terminal
@@ -93,7 +93,7 @@ def test_a_quiet_symbol_is_kept_fresh_by_rest():
     w.run(30)
     assert not order.state.terminal
     assert w.now_ns - w.engine.books[0].fresh_ns <= 4 * NS_PER_S
-    assert 5 <= asked_tops(w) <= 15
+    assert 5 <= requested_bbos(w) <= 15
 
 
 def test_nobody_is_asked_about_silence_where_the_configuration_refuses_it():
@@ -101,7 +101,7 @@ def test_nobody_is_asked_about_silence_where_the_configuration_refuses_it():
     order = w.buy(6_490_000, 1_000)
     w.run(10)
     assert order.state.terminal
-    assert not asked_tops(w)
+    assert not requested_bbos(w)
 
 
 def test_a_feed_that_tells_nothing_of_a_market_that_moves_is_dead():
@@ -143,11 +143,11 @@ def behind(w: World, ms: int) -> None:
     """Let the market line's messages carry times so many milliseconds ago."""
 
     def late(m: Message) -> list[Delivery]:
-        if m.line != MARKET or b'"depthUpdate"' not in m.payload:
+        if m.connection != MARKET or b'"depthUpdate"' not in m.payload:
             return w.deliver(m)
         body = m.json
         body["data"]["E"] -= ms
-        return w.deliver(Message(m.line, m.opcode, msgspec.json.encode(body)))
+        return w.deliver(Message(m.connection, m.opcode, msgspec.json.encode(body)))
 
     w.to_engine = late
 
@@ -199,12 +199,12 @@ def test_an_event_time_that_no_clock_shows_loses_the_book_and_nothing_else(ms: i
 
     def wrong(m: Message) -> list[Delivery]:
         nonlocal changed
-        if changed or m.line != MARKET or b'"depthUpdate"' not in m.payload:
+        if changed or m.connection != MARKET or b'"depthUpdate"' not in m.payload:
             return w.deliver(m)
         changed = True
         body = m.json
         body["data"]["E"] = ms
-        return w.deliver(Message(m.line, m.opcode, msgspec.json.encode(body)))
+        return w.deliver(Message(m.connection, m.opcode, msgspec.json.encode(body)))
 
     w.to_engine = wrong
     w.run(0.5)
@@ -229,7 +229,7 @@ def test_a_snapshot_numbered_beyond_the_feed_freezes_no_book_for_longer_than_a_f
         return LATENCY_NS, status, headers, body
 
     def lose_one(m: Message) -> list[Delivery]:
-        if lost or m.line != MARKET or b'"depthUpdate"' not in m.payload:
+        if lost or m.connection != MARKET or b'"depthUpdate"' not in m.payload:
             return w.deliver(m)
         lost.append(w.now_ns)
         return []
@@ -365,7 +365,7 @@ def test_a_symbol_that_the_venue_lists_no_more_halts_itself_and_confirms_the_oth
         return LATENCY_NS, status, headers, body
 
     w.rest_answer = answer
-    w.to_engine = lambda m: [] if m.line == MARKET else w.deliver(m)
+    w.to_engine = lambda m: [] if m.connection == MARKET else w.deliver(m)
     w.run(20)
     assert w.engine.risk.halted == ""
     assert "-1121" in w.engine.risk.instrument_halted(1)

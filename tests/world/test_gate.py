@@ -19,7 +19,7 @@ def standing(w: World) -> World:
     return w
 
 
-def test_an_order_that_turns_up_late_on_a_halted_symbol_is_taken_out():
+def test_an_order_that_turns_up_late_on_a_halted_symbol_is_cancelled():
     w = world()
     w.engine.gate.halt_instrument(0, "test", HaltKind.BREAKER)
     w.run(1)
@@ -83,12 +83,13 @@ def _table_unproved(w: World) -> None:
     w.engine.recovery.reconciled = False
 
 
-def _market_line_not_ready(w: World) -> None:
+def _market_connection_not_ready(w: World) -> None:
     w.engine.sessions[MARKET].relieve(w.now_ns)
 
 
 @pytest.mark.parametrize(
-    "lacking", [_clock_unknown, _nothing_to_start_from, _table_unproved, _market_line_not_ready]
+    "lacking",
+    [_clock_unknown, _nothing_to_start_from, _table_unproved, _market_connection_not_ready],
 )
 def test_each_thing_that_trading_needs_closes_the_gate_alone(lacking: Callable[[World], None]):
     w = world()

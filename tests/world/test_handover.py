@@ -5,19 +5,19 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from core.engine.lines import APART_NS
+from core.engine.connections import APART_NS
 from core.engine.replay import replay
 from core.model.events import BalanceMoved
 from core.model.units import ASSET_DECIMALS, NS_PER_MS, NS_PER_S
 from core.model.views import BookState, OrderState, SessionState
 from core.state.journal import Kind
-from core.state.session import MOST_UNANSWERED, SETTLE_NS
+from core.state.session import MOST_UNANSWERED, PROVEN_NS
 from tests.world.test_recovery import MARKET, TRADE, World, world
 from tools.world.tank import LATENCY_NS, Delivery, Message, Tank
 
 AGE_NS = 84_600 * NS_PER_S
-LINES = 2
-SETTLED_S = SETTLE_NS / NS_PER_S
+CONNECTIONS = 2
+SETTLED_S = PROVEN_NS / NS_PER_S
 APART_S = APART_NS / NS_PER_S
 
 
@@ -33,20 +33,20 @@ def settled(w: World) -> World:
     return w
 
 
-def in_use(w: Tank, line: int) -> int:
-    return w.engine.sessions[line].link
+def in_use(w: Tank, connection: int) -> int:
+    return w.engine.sessions[connection].link
 
 
-def replaced(w: Tank, line: int) -> bool:
-    return in_use(w, line) >= LINES
+def replaced(w: Tank, connection: int) -> bool:
+    return in_use(w, connection) >= CONNECTIONS
 
 
 def times(w: Tank, kind: Kind, link: int) -> list[int]:
-    return [r.time_ns for r in w.journal.records if r.kind == kind and r.line == link]
+    return [r.time_ns for r in w.journal.records if r.kind == kind and r.connection == link]
 
 
-def spare(line: int) -> int:
-    return line + LINES
+def spare(connection: int) -> int:
+    return connection + CONNECTIONS
 
 
 def told_twice(w: World) -> None:
@@ -59,7 +59,7 @@ def told_twice(w: World) -> None:
 # -- planned ends ----------------------------------------------------------------------------
 
 
-def test_lines_that_reach_their_age_together_are_replaced_without_an_interruption():
+def test_connections_that_reach_their_age_together_are_replaced_without_an_interruption():
     w = world()
     order = w.buy()
     w.run(0.1)
@@ -70,32 +70,34 @@ def test_lines_that_reach_their_age_together_are_replaced_without_an_interruptio
     assert w.engine.books[0].live
     assert order.state is OrderState.LIVE
     assert w.methods().count("order.cancel") == 0
-    assert len(w.engine._door._standing) == LINES  # type: ignore[attr-defined]
+    assert len(w.engine._port._standing) == CONNECTIONS  # type: ignore[attr-defined]
 
 
 def test_the_new_connection_is_ready_before_the_old_one_is_closed():
     w = world()
     told_twice(w)
-    for line in (MARKET, TRADE):
-        (up_ns,) = times(w, Kind.UP, spare(line))
+    for connection in (MARKET, TRADE):
+        (up_ns,) = times(w, Kind.UP, spare(connection))
         subscribed = [
             r.time_ns
             for r in w.journal.records
-            if r.kind == Kind.BYTES and r.line == spare(line) and b'"result"' in r.payload
+            if r.kind == Kind.BYTES
+            and r.connection == spare(connection)
+            and b'"result"' in r.payload
         ]
-        (dropped_ns,) = times(w, Kind.DROP, line)
+        (dropped_ns,) = times(w, Kind.DROP, connection)
         assert up_ns < min(subscribed) < dropped_ns
 
 
-def test_two_lines_never_change_hands_in_the_same_moment():
+def test_two_connections_never_change_hands_in_the_same_moment():
     w = world()
     grow_old(w)
     changed: dict[int, int] = {}
-    while len(changed) < LINES:
+    while len(changed) < CONNECTIONS:
         w.run(0.05)
-        for line in (MARKET, TRADE):
-            if replaced(w, line):
-                changed.setdefault(line, w.now_ns)
+        for connection in (MARKET, TRADE):
+            if replaced(w, connection):
+                changed.setdefault(connection, w.now_ns)
     assert abs(changed[MARKET] - changed[TRADE]) >= APART_NS - NS_PER_S / 10
 
 
@@ -103,26 +105,26 @@ def test_while_the_new_connection_cannot_be_made_the_old_one_goes_on():
     w = world()
     order = w.buy()
     w.run(0.1)
-    w.closed_lines = {MARKET, TRADE}
+    w.closed_connections = {MARKET, TRADE}
     grow_old(w)
     w.run(300)
     assert w.desk.session is SessionState.TRADING
     assert order.state is OrderState.LIVE
     assert not replaced(w, TRADE)
-    w.closed_lines.clear()
+    w.closed_connections.clear()
     w.run_until(lambda: replaced(w, TRADE) and replaced(w, MARKET))
     assert SessionState.INTERRUPTED not in w.hand.sessions
 
 
 def test_a_forced_end_before_the_new_connection_stands_is_an_ordinary_loss():
     w = world()
-    w.closed_lines = {TRADE}
+    w.closed_connections = {TRADE}
     grow_old(w)
     w.run(1)
     w.cut(TRADE, "24 hours")
     w.run(1)
     assert w.desk.session is SessionState.INTERRUPTED
-    w.closed_lines.clear()
+    w.closed_connections.clear()
     w.run_until(lambda: w.desk.session is SessionState.TRADING)
     assert in_use(w, TRADE) == spare(TRADE)
 
@@ -141,7 +143,7 @@ def test_a_venue_that_tells_every_connection_to_go_is_not_dialled_without_end():
     w = world()
 
     def go(message: Message) -> list[Delivery]:
-        if message.line == TRADE and b'"id":"u' in message.payload:
+        if message.connection == TRADE and b'"id":"u' in message.payload:
             link = w.saying
             w.at(w.now_ns + NS_PER_MS, lambda: link.session.announce_shutdown(w.venue_ns))
         return w.deliver(message)
@@ -169,7 +171,7 @@ def test_a_reply_that_is_awaited_on_the_old_connection_is_still_taken():
     w = settled(world())
     w.to_engine = lambda m: [(1_500 * NS_PER_MS, m)] if b'"id":"p' in m.payload else w.deliver(m)
     w.links[TRADE].session.announce_shutdown(w.now_ns)
-    w.run_until(lambda: TRADE + LINES in w._standing)
+    w.run_until(lambda: TRADE + CONNECTIONS in w._standing)
     order = w.buy()
     w.to_engine = w.deliver
     w.run_until(lambda: replaced(w, TRADE))
@@ -231,7 +233,7 @@ def test_a_deposit_that_both_connections_tell_moves_the_ledger_once():
     told: list[BalanceMoved] = []
     w.engine.handlers[BalanceMoved] = told.append
     for link in list(w._standing.values()):
-        if link.line == TRADE:
+        if link.connection == TRADE:
             w._say(link, 1, msgspec.json.encode(moved))
     w.run(0.1)
     assert len(told) == 1
@@ -248,7 +250,7 @@ def test_a_lock_that_both_connections_tell_counts_once():
         "event": {"e": "externalLockUpdate", "E": 1, "a": "BTC", "d": "1.00000000", "T": 1},
     }
     for link in list(w._standing.values()):
-        if link.line == TRADE:
+        if link.connection == TRADE:
             w._say(link, 1, msgspec.json.encode(lock))
     w.run(0.1)
     assert w.engine.balances["BTC"] == free - 10**ASSET_DECIMALS
@@ -259,7 +261,7 @@ def test_an_ended_private_stream_stops_trading_until_the_new_one_is_proved():
     order = w.buy()
     w.run(0.1)
     ended = {"subscriptionId": 0, "event": {"e": "eventStreamTerminated", "E": 1}}
-    w.closed_lines = {TRADE}
+    w.closed_connections = {TRADE}
     w.say(TRADE, 1, msgspec.json.encode(ended))
     w.run(0.1)
     assert w.desk.session is SessionState.INTERRUPTED
@@ -267,7 +269,7 @@ def test_an_ended_private_stream_stops_trading_until_the_new_one_is_proved():
     w.cancel(order)
     w.run(0.1)
     assert order.state is OrderState.CANCELED
-    w.closed_lines.clear()
+    w.closed_connections.clear()
     w.run_until(lambda: w.desk.session is SessionState.TRADING)
     assert replaced(w, TRADE)
 
@@ -276,10 +278,10 @@ def test_a_deaf_connection_whose_successor_is_on_its_way_is_listened_to_until_th
     w = settled(world())
     order = w.buy()
     w.run(0.1)
-    w.closed_lines = {TRADE}
+    w.closed_connections = {TRADE}
     grow_old(w)
     w.run(1)
-    w.to_venue = lambda m: [] if m.line == TRADE else w.deliver(m)
+    w.to_venue = lambda m: [] if m.connection == TRADE else w.deliver(m)
     w.engine.sessions[TRADE].unanswered = MOST_UNANSWERED
     w.run(1)
     assert w.desk.session is SessionState.INTERRUPTED
@@ -287,7 +289,7 @@ def test_a_deaf_connection_whose_successor_is_on_its_way_is_listened_to_until_th
     w.run(0.1)
     assert order.traded_lots == 1_000, "what it tells is not cut off"
     w.to_venue = w.deliver
-    w.closed_lines.clear()
+    w.closed_connections.clear()
     w.run_until(lambda: w.desk.session is SessionState.TRADING)
     assert replaced(w, TRADE)
 
@@ -302,7 +304,7 @@ def test_a_book_goes_on_whichever_feed_is_behind(late: str):
     behind_ns = 700 * NS_PER_MS
 
     def pass_on(message: Message) -> list[Delivery]:
-        is_late = message.line == MARKET and (w.saying is old) == (late == "old")
+        is_late = message.connection == MARKET and (w.saying is old) == (late == "old")
         return [(LATENCY_NS + behind_ns * is_late, message)]
 
     w.to_engine = pass_on
@@ -345,7 +347,7 @@ def test_a_book_is_lost_where_the_old_feed_ends_before_the_new_one_continues_it(
 
 def test_a_book_goes_on_where_the_old_feed_ends_after_the_new_one_continues_it():
     w = settled(world())
-    w.engine.lines._handed_ns = w.now_ns  # another line has just changed hands
+    w.engine.connections._handed_ns = w.now_ns  # another line has just changed hands
     w.links[MARKET].session.announce_shutdown(w.now_ns)
     w.run_until(lambda: spare(MARKET) in w._standing)
     w.run(0.5)
@@ -365,7 +367,11 @@ def test_a_new_feed_that_counts_anew_does_not_take_over():
     old.session.announce_shutdown(w.now_ns)
 
     def lower(message: Message) -> list[Delivery]:
-        if message.line == MARKET and w.saying is not old and b"depthUpdate" in message.payload:
+        if (
+            message.connection == MARKET
+            and w.saying is not old
+            and b"depthUpdate" in message.payload
+        ):
             told = msgspec.json.decode(message.payload)
             told["data"]["U"], told["data"]["u"] = 1, 2
             return [(LATENCY_NS, Message(MARKET, 1, msgspec.json.encode(told)))]
@@ -384,13 +390,13 @@ def test_a_new_feed_that_counts_anew_does_not_take_over():
 
 def test_a_run_whose_connections_were_replaced_replays_identically():
     w = Tank(seed=9).run(8)
-    for line in (MARKET, TRADE):
-        w.links[line].session.announce_shutdown(w.now_ns)
+    for connection in (MARKET, TRADE):
+        w.links[connection].session.announce_shutdown(w.now_ns)
     w.run(30)
     assert replaced(w, TRADE)
     assert replaced(w, MARKET)
     w.leave()
-    assert replay(w.journal.records, w.house_again().engine).difference is None
+    assert replay(w.journal.records, w.application_again().engine).difference is None
 
 
 def test_a_private_stream_that_ends_before_it_stands_is_no_ground_to_trade_on():
@@ -400,9 +406,9 @@ def test_a_private_stream_that_ends_before_it_stands_is_no_ground_to_trade_on():
     w.run_until(lambda: TRADE in w.links)
     ended = {"subscriptionId": 0, "event": {"e": "eventStreamTerminated", "E": 1}}
     w.say(TRADE, 1, msgspec.json.encode(ended))
-    w.closed_lines = {TRADE}
+    w.closed_connections = {TRADE}
     w.run(5)
     assert not w.engine.recovery.reconciled
-    w.closed_lines.clear()
+    w.closed_connections.clear()
     w.run_until(lambda: w.desk.session is SessionState.TRADING)
     assert replaced(w, TRADE)

@@ -24,7 +24,7 @@ def test_a_fill_that_nobody_told_is_found_in_the_history_of_the_account() -> Non
 
     def keep_back(message: Message) -> list[Delivery]:
         told = b'"channel":"executions","type":"update"' in message.payload
-        if message.line == 1 and (told or lost):
+        if message.connection == 1 and (told or lost):
             lost.append(message.payload)
             return []
         return tank.deliver(message)
@@ -57,7 +57,7 @@ def test_after_a_refused_token_another_one_is_fetched_and_nothing_stays_in_doubt
     tank.venue.perform(EndSessions(api_key=DEFAULT_KEY), tank.venue_ns)
     tank.run_until(lambda: [one.path for one in tank.asked].count(TOKEN_PATH) > asked, 60.0)
     tank.run_until(
-        lambda: tank.engine.recovery.reconciled and not len(tank.engine.proof.doubts), 30.0
+        lambda: tank.engine.recovery.reconciled and not len(tank.engine.resolution.retries), 30.0
     )
     tank.leave(150.0)
     assert not tank.venue.exchange.open_orders(tank.venue.exchange.keys[DEFAULT_KEY].account)
@@ -68,11 +68,11 @@ def test_what_the_timer_has_taken_out_is_folded_and_trading_goes_on() -> None:
     exchange = tank.venue.exchange
     account = exchange.keys[DEFAULT_KEY].account
     tank.run_until(lambda: bool(exchange.open_orders(account)), 60.0)
-    tank.closed_lines.add(1)
+    tank.closed_connections.add(1)
     tank.cut(1)
     tank.run(65.0)
     assert exchange.fired == 1
-    tank.closed_lines.clear()
+    tank.closed_connections.clear()
     tank.run_until(lambda: bool(exchange.armed_ns(account)), 30.0)
     tank.run_until(lambda: bool(exchange.open_orders(account)), 60.0)
     tank.leave(150.0)

@@ -30,13 +30,13 @@ NOT_HERE: Final = {
 
 @pytest.fixture(autouse=True)
 def _in_disguise(monkeypatch: pytest.MonkeyPatch) -> None:
-    as_it_is = Tank.house_of
+    as_it_is = Tank.application_of
 
-    def house_of(tank: Tank, boot: int) -> app.House:
-        house = as_it_is(tank, boot)
-        return replace(house, adapter=MereNames(house.adapter))
+    def application_of(tank: Tank, boot: int) -> app.Application:
+        application = as_it_is(tank, boot)
+        return replace(application, adapter=MereNames(application.adapter))
 
-    monkeypatch.setattr(Tank, "house_of", house_of)
+    monkeypatch.setattr(Tank, "application_of", application_of)
 
 
 for _module in (test_continuity, test_executions, test_recovery, test_shared):

@@ -11,7 +11,7 @@ from core.model.instrument import Instrument, InstrumentTable
 from core.model.units import Grid
 from core.model.venue import WireRequest
 from core.state.book import Book
-from core.state.sequence import Bridged
+from core.state.sequence import RestBridged
 from tools.world.paper import KEYS, PaperExchange
 from tools.world.tank import START_NS, Tank
 
@@ -48,16 +48,16 @@ class Desk:
     """One account at a paper exchange, and the recorded market it stands in."""
 
     def __init__(self) -> None:
-        self.book = Book(0, Bridged)
+        self.book = Book(0, RestBridged)
         self.book.begin()
         self.seq = 10
         self.book.apply_delta(BookDelta(0, 10, 10, [], [], 0))
         self.book.apply_snapshot(BookSnapshot(0, 10, BIDS, ASKS))
         self.paper = PaperExchange(InstrumentTable([BTC]), [self.book], START_NS)
-        house = Tank().house_again()
-        self.adapter = house.adapter
+        application = Tank().application_again()
+        self.adapter = application.adapter
         self.adapter.learn([BTC])
-        self.signer = house.venue.signer(KEYS)
+        self.signer = application.venue.signer(KEYS)
         self.session = self.paper.venue.open_api_session(
             Silent(), "/ws-api/v3", "127.0.0.1", START_NS
         )

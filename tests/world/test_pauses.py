@@ -32,7 +32,7 @@ def test_after_a_stop_nothing_is_placed_before_the_book_was_read_again():
     w.buy()
 
 
-def test_what_waited_on_the_market_line_is_not_taken_after_a_stop():
+def test_what_waited_on_the_market_connection_is_not_taken_after_a_stop():
     w = world()
     link = w.links[MARKET]
     w.clog(MARKET, 3 * NS_PER_S)
@@ -104,7 +104,7 @@ def test_a_cool_down_from_before_the_time_is_known_is_no_longer_than_it_was_mean
     w.run_until(lambda: w.desk.session is SessionState.TRADING, 150)
 
 
-def asked_for_the_time_in_a_back_off(w: World) -> int:
+def requested_the_time_in_a_back_off(w: World) -> int:
     """Have the venue throttle all and refuse our time; return how often it is asked for its own."""
     w.engine.throttle.cool_down(0, w.now_ns + w.engine.clock.offset_ns)
     w.engine.reference_data.forget_clock()
@@ -119,11 +119,11 @@ def test_in_a_back_off_the_time_is_asked_for_where_an_order_is_to_be_cancelled()
     w = world()
     w.buy()
     w.run(0.5)
-    assert 4 <= asked_for_the_time_in_a_back_off(w) <= 6, "once a second"
+    assert 4 <= requested_the_time_in_a_back_off(w) <= 6, "once a second"
 
 
 def test_in_a_back_off_nobody_is_asked_for_the_time_where_no_order_stands():
-    assert asked_for_the_time_in_a_back_off(world()) == 0
+    assert requested_the_time_in_a_back_off(world()) == 0
 
 
 def test_cancels_wait_where_it_is_not_known_what_was_throttled():

@@ -129,7 +129,7 @@ def test_an_earlier_boots_orders_become_the_quotes_of_their_sides() -> None:
     w = world()
     first, second = w.buy(6_490_000, 100), w.buy(6_491_000, 100)
     w.run(0.1)
-    w.engine.orders.names = w.house.adapter.names(w.engine.setup.scope, 7, 1)
+    w.engine.orders.names = w.application.adapter.names(w.engine.setup.scope, 7, 1)
     quote(w, BID, ASK)
     w.run(0.2)
     bids = [order for order in w.engine.orders.open() if order.side is Side.BUY]

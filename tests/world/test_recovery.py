@@ -60,7 +60,7 @@ class World(Tank):
 
     @property
     def hand(self) -> Hand:
-        strategy = self.house.strategy
+        strategy = self.application.strategy
         assert isinstance(strategy, Hand)
         return strategy
 
@@ -103,7 +103,7 @@ class World(Tank):
         origin = Origin("10.0.0.9", session=self.venue.exchange.keys[key])
         reply = self.venue.exchange.call(METHODS[method], values, origin, self.now_ns)
         assert reply.error is None, reply.error
-        self.venue.settle(self.now_ns)
+        self.venue.advance(self.now_ns)
         return reply.result
 
     def buy(self, ticks: int = 6_490_000, lots: int = 1_000, **how: Any) -> Order:
@@ -126,7 +126,7 @@ class World(Tank):
         self.engine.outbound.flush()
 
     def methods(self) -> list[str]:
-        return [m.json["method"] for m in self.sent if m.line == TRADE and m.opcode == 1]
+        return [m.json["method"] for m in self.sent if m.connection == TRADE and m.opcode == 1]
 
     def places(self) -> int:
         return sum(method == "order.place" for method in self.methods())
@@ -167,7 +167,7 @@ def test_a_lost_reply_leaves_an_order_unknown_until_a_query_proves_it():
 
 def test_an_overdue_reply_makes_an_order_unknown():
     w = world()
-    w.to_engine = lambda m: [] if m.line == TRADE and m.opcode == 1 else w.deliver(m)
+    w.to_engine = lambda m: [] if m.connection == TRADE and m.opcode == 1 else w.deliver(m)
     order = w.buy()
     w.run_until(lambda: order.state is OrderState.UNKNOWN, 15)
     w.to_engine = w.deliver
@@ -213,7 +213,9 @@ def test_an_error_that_does_not_prove_refusal_leaves_an_order_unknown(code: int)
             return []
         return w.deliver(message)
 
-    w.to_engine = lambda m: answer_badly(m) if m.line == TRADE and m.opcode == 1 else w.deliver(m)
+    w.to_engine = lambda m: (
+        answer_badly(m) if m.connection == TRADE and m.opcode == 1 else w.deliver(m)
+    )
     order = w.buy()
     w.run_until(lambda: (order.client_order_id, OrderState.UNKNOWN) in w.hand.states)
     w.run_until(lambda: order.state is OrderState.LIVE)
@@ -235,7 +237,9 @@ def test_a_report_before_the_reply_is_accepted_and_the_reply_changes_nothing():
 
 def test_every_private_message_twice_changes_nothing():
     w = world()
-    w.to_engine = lambda m: [(LATENCY_NS, m), (LATENCY_NS, m)] if m.line == TRADE else w.deliver(m)
+    w.to_engine = lambda m: (
+        [(LATENCY_NS, m), (LATENCY_NS, m)] if m.connection == TRADE else w.deliver(m)
+    )
     w.buy(6_501_000, 100)
     w.run(0.1)
     assert w.engine.positions[0].lots == 100
@@ -274,7 +278,12 @@ def test_a_refused_cancel_of_a_live_order_leaves_it_live_and_cancellable():
     order = w.buy()
     w.run(0.1)
     w.to_venue = lambda m: (
-        [(LATENCY_NS, Message(m.line, m.opcode, m.payload.replace(b'"orderId":', b'"orderId":9')))]
+        [
+            (
+                LATENCY_NS,
+                Message(m.connection, m.opcode, m.payload.replace(b'"orderId":', b'"orderId":9')),
+            )
+        ]
         if b"order.cancel" in m.payload
         else w.deliver(m)
     )
@@ -334,7 +343,7 @@ def test_a_smaller_size_at_the_same_price_is_an_amend():
 # -- connections -----------------------------------------------------------------------------
 
 
-def test_nothing_is_placed_while_the_private_line_is_down():
+def test_nothing_is_placed_while_the_private_connection_is_down():
     w = world()
     w.dials_allowed = False
     w.cut(TRADE)
@@ -353,12 +362,12 @@ def test_nothing_is_placed_while_the_private_line_is_down():
 
 def test_a_question_that_is_refused_proves_nothing_about_its_order():
     w = world()
-    w.to_engine = lambda m: [] if m.line == TRADE and m.opcode == 1 else w.deliver(m)
+    w.to_engine = lambda m: [] if m.connection == TRADE and m.opcode == 1 else w.deliver(m)
     order = w.buy(6_501_000, 100, tif=TimeInForce.IOC)
     w.run(0.1)
 
     def off(message: Message) -> list[Delivery]:
-        if message.line != TRADE or message.opcode != 1:
+        if message.connection != TRADE or message.opcode != 1:
             return w.deliver(message)
         if not str(message.json.get("id")).startswith("q"):
             return []
@@ -376,7 +385,7 @@ def test_a_question_that_is_refused_proves_nothing_about_its_order():
     w.run_until(lambda: order.state is OrderState.FILLED)
 
 
-def test_a_lost_line_closes_the_gate_at_once():
+def test_a_lost_connection_closes_the_gate_at_once():
     w = world()
     w.cut(TRADE)
     w.run(0.001)
@@ -396,9 +405,9 @@ def test_trading_resumes_only_after_a_reconciliation():
     w.run_until(lambda: w.desk.session is SessionState.TRADING)
 
 
-def test_a_silent_line_is_dropped_and_dialled_again():
+def test_a_silent_connection_is_dropped_and_dialled_again():
     w = world()
-    w.to_engine = lambda m: [] if m.line == MARKET else w.deliver(m)
+    w.to_engine = lambda m: [] if m.connection == MARKET else w.deliver(m)
     w.run(50)
     assert any("silent" in line for line in w.log_lines)
     w.to_engine = w.deliver
@@ -407,10 +416,10 @@ def test_a_silent_line_is_dropped_and_dialled_again():
     w.run_until(lambda: w.engine.books[0].live)
 
 
-def test_a_line_on_which_nothing_is_answered_any_more_is_dropped_and_dialled_again():
+def test_a_connection_on_which_nothing_is_answered_any_more_is_dropped_and_dialled_again():
     """The venue still talks, pings included, but reads nothing: no doubt could ever end there."""
     w = world()
-    w.to_venue = lambda m: [] if m.line == TRADE else w.deliver(m)
+    w.to_venue = lambda m: [] if m.connection == TRADE else w.deliver(m)
     order = w.buy()
     w.run_until(lambda: order.state is OrderState.UNKNOWN, 15)
     w.run_until(
@@ -425,16 +434,16 @@ def test_a_line_on_which_nothing_is_answered_any_more_is_dropped_and_dialled_aga
     assert w.places() == 1
 
 
-def test_a_step_of_the_opening_script_that_is_not_answered_drops_the_line():
+def test_a_step_of_the_opening_script_that_is_not_answered_drops_the_connection():
     w = World()
-    w.to_engine = lambda m: [] if m.line == MARKET else w.deliver(m)
+    w.to_engine = lambda m: [] if m.connection == MARKET else w.deliver(m)
     w.run(12)
     assert not w.engine.sessions[MARKET].ready
     w.to_engine = w.deliver
     w.run_until(lambda: w.engine.sessions[MARKET].ready)
 
 
-def test_a_shutdown_notice_replaces_the_line_before_it_is_forced():
+def test_a_shutdown_notice_replaces_the_connection_before_it_is_forced():
     w = world()
     link = w.links[TRADE]
     link.session.announce_shutdown(w.now_ns)
@@ -443,7 +452,7 @@ def test_a_shutdown_notice_replaces_the_line_before_it_is_forced():
     assert MARKET in w.links
 
 
-def test_a_line_is_replaced_before_the_venue_forces_it():
+def test_a_connection_is_replaced_before_the_venue_forces_it():
     w = world()
     link = w.links[TRADE]
     w.engine.sessions[TRADE].up_ns -= 24 * 3600 * NS_PER_S
@@ -516,14 +525,14 @@ FRAMES_PER_S = 5
 """What the venue takes on its market line."""
 
 
-def pongs(w: World, line: int) -> list[bytes]:
-    return [m.payload for m in w.sent if m.line == line and m.opcode == 10]
+def pongs(w: World, connection: int) -> list[bytes]:
+    return [m.payload for m in w.sent if m.connection == connection and m.opcode == 10]
 
 
 def test_no_more_frames_leave_a_second_than_the_venue_takes():
     w = world()
     w.run(2)
-    answered = {line: len(pongs(w, line)) for line in (MARKET, TRADE)}
+    answered = {connection: len(pongs(w, connection)) for connection in (MARKET, TRADE)}
     most = FRAMES_PER_S
     for number in range(20):
         w.say(MARKET, 9, b"%d" % number)
@@ -658,7 +667,7 @@ def test_leaving_waits_for_an_order_whose_fate_is_unknown():
     assert len(w.ledger.orders("BTCUSDT")) == 1, "it was accepted late, and then cancelled"
 
 
-def test_leaving_goes_on_when_the_private_line_falls():
+def test_leaving_goes_on_when_the_private_connection_falls():
     w = world()
     w.buy()
     w.run(0.1)
@@ -703,7 +712,10 @@ def test_a_loss_beyond_the_daily_limit_halts_everything():
 def test_an_unknown_execution_type_halts_the_instrument_and_is_not_booked():
     w = world()
     w.to_engine = lambda m: [
-        (LATENCY_NS, Message(m.line, m.opcode, m.payload.replace(b'"x":"TRADE"', b'"x":"FUNDING"')))
+        (
+            LATENCY_NS,
+            Message(m.connection, m.opcode, m.payload.replace(b'"x":"TRADE"', b'"x":"FUNDING"')),
+        )
     ]
     w.to_venue = w.deliver
     w.buy(6_490_000, 100)
@@ -730,7 +742,7 @@ def test_a_ban_is_obeyed_until_it_is_over():
         }
         return [(LATENCY_NS, Message(TRADE, 1, msgspec.json.encode(error)))]
 
-    w.to_engine = lambda m: ban(m) if m.line == TRADE and m.opcode == 1 else w.deliver(m)
+    w.to_engine = lambda m: ban(m) if m.connection == TRADE and m.opcode == 1 else w.deliver(m)
     w.buy()
     w.run(0.1)
     w.to_engine = w.deliver
@@ -750,7 +762,7 @@ def test_what_a_read_caused_stays_here_when_the_same_read_tells_of_a_ban():
     heard: list[bytes] = []
 
     def keep(message: Message) -> list[Delivery]:
-        if message.line == TRADE and b'"x":"TRADE"' in message.payload:
+        if message.connection == TRADE and b'"x":"TRADE"' in message.payload:
             heard.append(message.payload.replace(b'"x":"TRADE"', b'"x":"FUNDING"'))
             return []
         return w.deliver(message)
@@ -773,7 +785,7 @@ def test_what_a_turn_asked_over_rest_stays_here_when_it_tells_of_a_ban():
     w = world()
     outbound, before = w.engine.outbound, len(w.asked)
     assert outbound.request(FetchBook(0), w.now_ns)
-    outbound.withhold()
+    outbound.discard()
     outbound.flush()
     assert len(w.asked) == before
     assert outbound.request(FetchBook(0), w.now_ns)
@@ -786,7 +798,7 @@ def test_a_journal_that_fails_stops_placing_and_cancels_go_out(monkeypatch):
     w.buy()
     w.run(0.1)
 
-    def fail(self: Any, kind: int, line: int, time_ns: int, payload: Payload) -> None:
+    def fail(self: Any, kind: int, connection: int, time_ns: int, payload: Payload) -> None:
         raise JournalFailed("disk full")
 
     broken = MemoryJournal()
@@ -821,7 +833,7 @@ def refusing(
     """Return a ``to_venue`` that answers such requests with an error before the venue sees them."""
 
     def to_venue(message: Message) -> list[Delivery]:
-        if message.line != TRADE or message.opcode != TEXT:
+        if message.connection != TRADE or message.opcode != TEXT:
             return w.deliver(message)
         request = message.json
         if request["method"] not in methods:
@@ -925,7 +937,7 @@ def ended_by_a_word(w: World) -> Order:
     return order
 
 
-def test_an_order_that_is_listed_beyond_any_lag_after_its_end_was_told_is_taken_out():
+def test_an_order_that_is_listed_beyond_any_lag_after_its_end_was_told_is_cancelled():
     w = world()
     order = ended_by_a_word(w)
     w.run(140)
@@ -933,7 +945,7 @@ def test_an_order_that_is_listed_beyond_any_lag_after_its_end_was_told_is_taken_
     assert any("ALARM" in line and order.client_order_id in line for line in w.log_lines)
 
 
-def test_who_leaves_takes_out_whatever_of_ours_the_venue_lists():
+def test_who_leaves_cancels_whatever_of_ours_the_venue_lists():
     w = world()
     ended_by_a_word(w)
     w.engine.leave("told to", w.now_ns)

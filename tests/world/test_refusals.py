@@ -257,7 +257,12 @@ def test_a_strategy_that_cancels_what_the_venue_does_not_cancel_does_so_four_tim
     order = w.buy()
     w.run(0.1)
     w.to_venue = lambda m: (
-        [(LATENCY_NS, Message(m.line, m.opcode, m.payload.replace(b'"orderId":', b'"orderId":9')))]
+        [
+            (
+                LATENCY_NS,
+                Message(m.connection, m.opcode, m.payload.replace(b'"orderId":', b'"orderId":9')),
+            )
+        ]
         if b"order.cancel" in m.payload
         else w.deliver(m)
     )

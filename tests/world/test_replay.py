@@ -27,7 +27,7 @@ def tank() -> Tank:
 
 
 def difference(tank: Tank, records: Sequence[Record]) -> Difference:
-    found = replay(records, tank.house_again().engine).difference
+    found = replay(records, tank.application_again().engine).difference
     assert found is not None
     return found
 
@@ -37,7 +37,7 @@ def place_of(records: Sequence[Record], text: bytes) -> int:
 
 
 def test_a_run_replays_identically(tank: Tank) -> None:
-    tally = replay(tank.journal.records, tank.house_again().engine)
+    tally = replay(tank.journal.records, tank.application_again().engine)
     assert tally.difference is None
     assert tally.unrecorded == 0
     assert tally.outputs == sum(r.kind in OUTPUTS for r in tank.journal.records) > 20
@@ -49,7 +49,7 @@ def test_what_an_operator_set_is_part_of_the_run() -> None:
     tank.engine.on_control(b"set threshold_percent 51", tank.now_ns)
     tank.run(2).leave()
     assert tank.engine.orders.used
-    assert replay(tank.journal.records, tank.house_again().engine).difference is None
+    assert replay(tank.journal.records, tank.application_again().engine).difference is None
     without = [r for r in tank.journal.records if not r.payload.startswith(b"set ")]
     difference(tank, without)
 
@@ -68,7 +68,9 @@ def test_a_changed_output_is_found_with_what_came_before(tank: Tank) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"time_ns": 1}, {"line": 0}, {"kind": int(Kind.DROP)}], ids=["time", "line", "kind"]
+    "change",
+    [{"time_ns": 1}, {"connection": 0}, {"kind": int(Kind.DROP)}],
+    ids=["time", "line", "kind"],
 )
 def test_it_is_not_the_bytes_alone_that_are_compared(tank: Tank, change: dict[str, int]) -> None:
     records = list(tank.journal.records)
@@ -122,7 +124,7 @@ def test_what_a_cut_off_recording_lacks_is_counted_unless_it_has_an_end(
 ) -> None:
     records = list(tank.journal.records)
     place = place_of(records, b"order.place")
-    tally = replay([*records[:place], *[END] * ended], tank.house_again().engine)
+    tally = replay([*records[:place], *[END] * ended], tank.application_again().engine)
     if ended:
         assert tally.difference is not None
         assert tally.difference.expected is None
@@ -135,7 +137,7 @@ def test_what_a_cut_off_recording_lacks_is_counted_unless_it_has_an_end(
 def test_a_watcher_hears_how_far_it_has_come(tank: Tank) -> None:
     heard: list[Record] = []
     records = tank.journal.records
-    replay(records, tank.house_again().engine, heard.append, every=100)
+    replay(records, tank.application_again().engine, heard.append, every=100)
     inputs = [r for r in records if Kind.BYTES <= r.kind < Kind.SEND]
     assert heard == inputs[99::100]
 
@@ -169,4 +171,4 @@ def test_records_without_a_header_are_no_journal() -> None:
 
 
 def test_a_tally_counts_nothing_at_the_start() -> None:
-    assert replay([], Tank().house_again().engine) == Tally()
+    assert replay([], Tank().application_again().engine) == Tally()

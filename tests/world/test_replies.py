@@ -59,11 +59,11 @@ def test_a_count_is_taken_less_what_is_under_way_and_of_an_overtaken_reply_lower
     older, newer = sorted(asked)
     learning = Learning()
     w.engine.replies._throttle = learning  # type: ignore[assignment] # notes, counts not
-    w.engine.lines.reading = TRADE
+    w.engine.connections.reading = TRADE
     uses = (BudgetUse("orders_10s", 1),)
     w.engine.on_reply(Reply(request_id=newer, verdict=Verdict.DONE, budgets=uses))
     w.engine.on_reply(Reply(request_id=older, verdict=Verdict.DONE, budgets=uses))
-    cost = w.house.adapter.cost(asked[older])
+    cost = w.application.adapter.cost(asked[older])
     assert learning.under_way == [[cost], None]
 
 
@@ -73,7 +73,7 @@ def test_what_was_asked_on_one_way_is_answered_on_no_other():
     w.engine.recovery.look_again(w.now_ns)
     w.run_until(lambda: len(w.engine.outbound.inflight) > 0, 5)
     asked = next(iter(w.engine.outbound.inflight))
-    assert asked.line == REST
+    assert asked.connection == REST
     w.say(TRADE, 1, msgspec.json.encode({"id": f"u{asked.request_id}", "status": 200}))
     w.run(0.5)
     assert w.engine.outbound.inflight.find(asked.request_id) is asked, "it is awaited still"
@@ -90,7 +90,7 @@ def test_an_answer_that_cannot_be_read_proves_nothing_and_is_counted():
     before = w.engine.counts.errors
     w.engine.on_answer(request_id, 200, {}, b"{", w.now_ns)
     assert w.engine.counts.errors == before + 1
-    assert order.client_order_id in w.engine.proof.doubts
+    assert order.client_order_id in w.engine.resolution.retries
     assert not order.cancelling
 
 

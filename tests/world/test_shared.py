@@ -30,7 +30,7 @@ def told(w: Tank) -> list[str]:
 
 def act(w: World, action: AnyAction) -> None:
     perform(action, w.venue.exchange, w.venue_ns)
-    w.venue.settle(w.venue_ns)
+    w.venue.advance(w.venue_ns)
 
 
 def trade(w: World) -> None:

@@ -12,7 +12,7 @@ from tests.world.test_recovery import World
 TICK_S = 0.1
 
 
-def times_asked(w: World, seconds: float) -> list[int]:
+def times_requested(w: World, seconds: float) -> list[int]:
     """Return when the instruments were asked for, as this time passed."""
     times, before = [], sum("exchangeInfo" in one.path for one in w.asked)
     for _ in range(round(seconds / TICK_S)):
@@ -26,7 +26,7 @@ def times_asked(w: World, seconds: float) -> list[int]:
 def test_questions_that_a_start_waits_for_are_asked_with_back_off():
     w = World()
     w.rest_answer = lambda *_: None
-    times = times_asked(w, 60)
+    times = times_requested(w, 60)
     gaps = [later - earlier for earlier, later in pairwise(times)]
     expected = [RETRY_NS << n for n in range(3)] + [LONGEST_RETRY_NS] * 6
     assert len(gaps) >= len(expected)

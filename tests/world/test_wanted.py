@@ -76,15 +76,15 @@ def test_a_process_that_did_not_run_long_before_has_no_more_time_than_others():
 
 
 @pytest.mark.parametrize(
-    ("line", "after_ns", "found"),
+    ("connection", "after_ns", "found"),
     [(MARKET, 0, False), (MARKET, NS_PER_S, True), (TRADE, 0, True)],
 )
 def test_books_that_grew_old_while_the_process_did_not_run_need_no_other_connection_first(
-    line: int, after_ns: int, found: bool
+    connection: int, after_ns: int, found: bool
 ):
     findings = Findings()
     wanted = room(findings)
     wanted.ends_within((MARKET, TRADE), NOW_NS + 10 * NS_PER_S)
     wanted.on_stopped(NOW_NS)
-    wanted.on_closing(line, NOW_NS + after_ns, others=False)
+    wanted.on_closing(connection, NOW_NS + after_ns, others=False)
     assert (findings.breach is not None) is found

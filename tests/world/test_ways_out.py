@@ -30,16 +30,16 @@ def wire_cancels(w: World) -> int:
     return w.methods().count("order.cancel")
 
 
-def no_trade_line(w: World) -> None:
+def no_trade_connection(w: World) -> None:
     """The trade line is gone, and cannot be dialled."""
-    w.closed_lines.add(TRADE)
+    w.closed_connections.add(TRADE)
     w.cut(TRADE)
     w.run(0.05)
 
 
-def deaf_trade_line(w: World) -> None:
+def deaf_trade_connection(w: World) -> None:
     """Nothing that we send on the trade line reaches anybody."""
-    w.to_venue = lambda m: [] if m.line == TRADE else w.deliver(m)
+    w.to_venue = lambda m: [] if m.connection == TRADE else w.deliver(m)
 
 
 # -- the trade line is down ------------------------------------------------------------------
@@ -70,13 +70,13 @@ def by_leaving(w: World, _: Order) -> None:
 @pytest.mark.parametrize(
     "wanted", [by_the_strategy, by_a_halt, by_the_operator, by_a_lost_book, by_leaving]
 )
-def test_while_the_trade_line_is_down_a_cancel_goes_by_rest(
+def test_while_the_trade_connection_is_down_a_cancel_goes_by_rest(
     wanted: Callable[[World, Order], None],
 ) -> None:
     w = world()
     order = w.buy()
     w.run(0.1)
-    no_trade_line(w)
+    no_trade_connection(w)
     wanted(w, order)
     w.run(SOON_S)
     assert order.state is OrderState.CANCELED
@@ -84,7 +84,7 @@ def test_while_the_trade_line_is_down_a_cancel_goes_by_rest(
     assert wire_cancels(w) == 0
 
 
-def test_a_run_without_a_trade_line_can_be_left_with_proof() -> None:
+def test_a_run_without_a_trade_connection_can_be_left_with_proof() -> None:
     w = world()
     known, doubted = w.buy(), w.buy(6_480_000)
     w.to_engine = lambda m: (
@@ -92,28 +92,28 @@ def test_a_run_without_a_trade_line_can_be_left_with_proof() -> None:
     )
     lost = w.buy(6_470_000)
     w.run(0.1)
-    no_trade_line(w)
+    no_trade_connection(w)
     assert lost.state is OrderState.UNKNOWN
     w.leave()
     assert {known.state, doubted.state, lost.state} == {OrderState.CANCELED}
 
 
-def test_what_is_in_doubt_is_asked_about_by_rest_while_the_trade_line_is_down() -> None:
+def test_what_is_in_doubt_is_asked_about_by_rest_while_the_trade_connection_is_down() -> None:
     w = world()
-    w.to_engine = lambda m: [] if m.line == TRADE else w.deliver(m)
+    w.to_engine = lambda m: [] if m.connection == TRADE else w.deliver(m)
     order = w.buy()
-    no_trade_line(w)
+    no_trade_connection(w)
     assert order.state is OrderState.UNKNOWN
     w.run(SOON_S)
     assert order.state is OrderState.LIVE
     assert any(request.path == "/api/v3/order" for request in w.asked)
 
 
-def test_nothing_else_is_sent_by_rest_for_want_of_a_line() -> None:
+def test_nothing_else_is_sent_by_rest_for_want_of_a_connection() -> None:
     w = world()
     order = w.buy()
     w.run(0.1)
-    no_trade_line(w)
+    no_trade_connection(w)
     w.desk.gate_open = True
     answer = w._place(Side.BUY, 6_480_000, 1_000)
     assert isinstance(answer, Refusal)
@@ -147,7 +147,7 @@ def test_a_cancel_without_an_answer_in_time_is_sent_again_by_rest() -> None:
     w = world()
     order = w.buy()
     w.run(0.1)
-    deaf_trade_line(w)
+    deaf_trade_connection(w)
     w.cancel(order)
     w.run(ANSWERED_S - 0.1)
     assert order.state is OrderState.LIVE
@@ -161,7 +161,7 @@ def test_a_cancel_replace_without_an_answer_in_time_is_followed_by_a_cancel_by_r
     w = world()
     order = w.buy()
     w.run(0.1)
-    deaf_trade_line(w)
+    deaf_trade_connection(w)
     w.desk.now_ns = w.now_ns
     assert isinstance(w.desk.replace(order, 6_489_000, 1_000), Order)
     w.flush()
@@ -173,7 +173,7 @@ def test_once_a_cancel_was_not_answered_others_go_by_rest_at_once_until_a_reply_
     w = world()
     orders = [w.buy(6_490_000 - i * 1_000) for i in range(3)]
     w.run(0.1)
-    deaf_trade_line(w)
+    deaf_trade_connection(w)
     w.cancel(orders[0])
     w.run(ANSWERED_S + SOON_S)
     w.cancel(orders[1])
@@ -187,37 +187,37 @@ def test_once_a_cancel_was_not_answered_others_go_by_rest_at_once_until_a_reply_
     assert {order.state for order in orders} == {OrderState.CANCELED}
 
 
-def test_a_cancel_that_rest_does_not_answer_goes_over_the_line_once_that_is_back() -> None:
+def test_a_cancel_that_rest_does_not_answer_goes_over_the_connection_once_that_is_back() -> None:
     w = world()
     order = w.buy()
     w.run(0.1)
-    no_trade_line(w)
-    w.ask = lambda request_id, request: None  # type: ignore[method-assign]
+    no_trade_connection(w)
+    w.send_rest = lambda request_id, request: None  # type: ignore[method-assign]
     w.cancel(order)
-    w.closed_lines.clear()
+    w.closed_connections.clear()
     w.run(ANSWERED_S + SOON_S)
     assert order.state is OrderState.CANCELED
     assert wire_cancels(w) >= 1
 
 
-def test_while_rest_is_down_a_cancel_goes_over_the_line() -> None:
+def test_while_rest_is_down_a_cancel_goes_over_the_connection() -> None:
     w = world()
     order = w.buy()
     w.run(0.1)
-    w.ask = lambda request_id, request: None  # type: ignore[method-assign]
+    w.send_rest = lambda request_id, request: None  # type: ignore[method-assign]
     w.cancel(order)
     w.run(0.1)
     assert order.state is OrderState.CANCELED
 
 
-def test_a_cancel_that_does_not_reach_rest_is_followed_by_one_over_an_unheard_line() -> None:
+def test_a_cancel_that_does_not_reach_rest_is_followed_by_one_over_an_unheard_connection() -> None:
     """Nothing else is asked on the line while the venue throttles us: no reply brings it back."""
     w = world()
     order = w.buy()
     w.run(0.1)
     w.engine.throttle.cool_down(w.now_ns + 60 * NS_PER_S, w.now_ns)
-    w.ask = lambda request_id, request: w.not_replied(w.engine, request_id)  # type: ignore[method-assign]
-    deaf_trade_line(w)
+    w.send_rest = lambda request_id, request: w.not_replied(w.engine, request_id)  # type: ignore[method-assign]
+    deaf_trade_connection(w)
     w.cancel(order)
     w.run(ANSWERED_S + SOON_S)
     w.to_venue = w.deliver
@@ -229,7 +229,7 @@ def test_an_amend_without_an_answer_does_not_keep_an_order_from_going() -> None:
     w = world()
     order = w.buy()
     w.run(0.1)
-    deaf_trade_line(w)
+    deaf_trade_connection(w)
     w.desk.now_ns = w.now_ns
     assert w.desk.replace(order, order.price_ticks, 500) is order
     w.flush()
@@ -257,7 +257,7 @@ def test_during_a_ban_no_cancel_leaves_by_rest_either() -> None:
     w = world()
     order = w.buy()
     w.run(0.1)
-    no_trade_line(w)
+    no_trade_connection(w)
     w.engine.throttle.ban(w.now_ns + 30 * NS_PER_S, w.now_ns)
     asked = len(w.asked)
     w.engine.on_control(b"halt enough", w.now_ns)
@@ -271,7 +271,7 @@ def test_a_cancel_by_rest_spends_the_venues_budget() -> None:
     w = world()
     order = w.buy()
     w.run(0.1)
-    no_trade_line(w)
+    no_trade_connection(w)
     free = w.engine.throttle.free("raw_5m", w.now_ns)
     w.cancel(order)
     assert w.engine.throttle.free("raw_5m", w.now_ns) == free - 1
@@ -280,16 +280,16 @@ def test_a_cancel_by_rest_spends_the_venues_budget() -> None:
 def test_a_cancel_by_rest_is_in_the_journal_and_replays_identically() -> None:
     w = Tank(seed=5).run(3)
     assert len(w.engine.orders)
-    w.closed_lines.add(TRADE)
+    w.closed_connections.add(TRADE)
     w.cut(TRADE)
     w.engine.on_control(b"halt enough", w.now_ns)
     w.run(SOON_S)
     assert not len(w.engine.orders)
     asks = [unpack(r.payload, Ask) for r in w.journal.records if r.kind == Kind.ASK]
     assert sum(ask.method == "DELETE" for ask in asks) >= 1
-    w.closed_lines.clear()
+    w.closed_connections.clear()
     w.leave()
-    assert replay(w.journal.records, w.house_again().engine).difference is None
+    assert replay(w.journal.records, w.application_again().engine).difference is None
 
 
 def test_who_leaves_does_not_spend_the_budget_on_cancels_of_what_the_venue_does_not_know() -> None:

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from core.engine.replay import replay
-from tests.yard.house import Pair, a_pair, run_at, until
+from tests.yard.application import Pair, a_pair, run_at, until
 from tools import cli
 from tools.recording import Recording
 
@@ -42,6 +42,6 @@ async def test_flatten_takes_to_zero_what_a_dead_run_has_left(tmp_path: Path) ->
     recording = Recording(pair.folder, None)
     boots = list(recording.boots())
     header, records = boots[-1]
-    house = recording.house(header, recording.config_of(header))
+    application = recording.wire(header, recording.config_of(header))
     assert header.strategy == "flatten"
-    assert replay(records, house.engine).difference is None
+    assert replay(records, application.engine).difference is None

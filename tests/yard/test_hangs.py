@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from tests.yard.house import Pair, a_pair, end, run_at, until, write_own
-from tools.crash_test.house import Run
+from tests.yard.application import Pair, a_pair, end, run_at, until, write_own
+from tools.crash_test.application import Run
 
 pytestmark = pytest.mark.yard
 

@@ -19,11 +19,11 @@ import trio
 from trio_websocket import open_websocket_url
 
 from core.model.commands import Amend, Cancel, OrderKind, Place, TimeInForce
-from core.model.events import Change, Numbered, Side, VenueStatus, Verdict
+from core.model.events import ExecType, Numbered, OrdStatus, Side, Verdict
 from core.model.units import NS_PER_S
 from core.model.venue import Credentials, HttpAnswer, HttpRequest, WireRequest
 from tests.venues.kraken import world
-from tests.yard.house import PATIENCE_S, exchange_process
+from tests.yard.application import PATIENCE_S, exchange_process
 from venues.kraken import answers, executions, history, trading
 from venues.kraken.answer import Names
 from venues.kraken.executions import Execution
@@ -91,7 +91,7 @@ class Account:
             self.numbers.append(number)
             self.balances.append(told)
 
-    async def reported(self, name: str, status: VenueStatus) -> Execution:
+    async def reported(self, name: str, status: OrdStatus) -> Execution:
         """Return the report that says an order stands so."""
         while True:
             for report in self.reports:
@@ -144,7 +144,7 @@ async def test_an_order_is_placed_amended_and_cancelled_where_it_stands() -> Non
         place = order("hl-1", bid - FAR_TICKS)
         proved = await one.sends(trading.add_order, world.BTC, place, deadline())
         [named] = proved.orders
-        live = await one.reported("hl-1", VenueStatus.NEW)
+        live = await one.reported("hl-1", OrdStatus.NEW)
         assert (live.order_id, live.price_ticks, live.size_lots) == (
             named.order_id,
             bid - FAR_TICKS,
@@ -157,8 +157,8 @@ async def test_an_order_is_placed_amended_and_cancelled_where_it_stands() -> Non
         assert (listed.client_order_id, listed.order_id) == ("hl-1", named.order_id)
         assert (listed.price_ticks, listed.size_lots) == (bid - 2 * FAR_TICKS, 2 * LOTS)
         assert (await one.sends(trading.cancel_order, "", "hl-1")).verdict is Verdict.DONE
-        gone = await one.reported("hl-1", VenueStatus.CANCELED)
-        assert (gone.change, gone.filled_lots) == (Change.CANCELED, 0)
+        gone = await one.reported("hl-1", OrdStatus.CANCELED)
+        assert (gone.exec_type, gone.filled_lots) == (ExecType.CANCELED, 0)
         again = await one.sends(trading.cancel_order, named.order_id, "hl-1")
         assert (again.verdict, again.error) == (Verdict.REFUSED, "EOrder:Unknown order")
 
@@ -168,7 +168,7 @@ async def test_the_stream_and_the_history_tell_the_same_fills() -> None:
         _, ask = one.best()
         place = order("hl-1", ask + FAR_TICKS, tif=TimeInForce.IOC)
         await one.sends(trading.add_order, world.BTC, place, deadline())
-        done = await one.reported("hl-1", VenueStatus.FILLED)
+        done = await one.reported("hl-1", OrdStatus.FILLED)
         fills = [report.fill for report in one.reports if report.fill is not None]
         assert sum(fill.lots for fill in fills) == done.filled_lots == LOTS
         cursor = history.cursor_of("0", time.time_ns())
@@ -187,7 +187,7 @@ async def test_the_stream_and_the_history_tell_the_same_fills() -> None:
             one.asks(history.closed_orders("hl-1")), one.names.find
         )
         assert isinstance(closed, Execution)
-        assert (closed.status, closed.filled_lots) == (VenueStatus.FILLED, LOTS)
+        assert (closed.status, closed.filled_lots) == (OrdStatus.FILLED, LOTS)
         while not any(
             balance.asset == "BTC" for told in one.balances[1:] for balance in told.balances
         ):
@@ -199,7 +199,7 @@ async def test_refusals_batches_and_the_dead_man_switch_are_understood() -> None
         bid, ask = one.best()
         crossing = order("hl-1", ask + FAR_TICKS, kind=OrderKind.POST_ONLY)
         await one.sends(trading.add_order, world.BTC, crossing, deadline())
-        assert (await one.reported("hl-1", VenueStatus.CANCELED)).filled_lots == 0
+        assert (await one.reported("hl-1", OrdStatus.CANCELED)).filled_lots == 0
         small = order("hl-2", bid - FAR_TICKS, lots=1)
         refused = await one.sends(trading.add_order, world.BTC, small, deadline())
         assert (refused.verdict, refused.orders) == (Verdict.REFUSED, ())

@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from core.state.journal import Kind
-from tests.yard.house import (
+from tests.yard.application import (
     a_pair,
     assert_every_order_was_fresh,
     assert_ledgers_agree,
@@ -67,7 +67,9 @@ async def test_a_run_that_was_stopped_places_nothing_on_the_market_of_then(tmp_p
         [renewed_ns, *_] = [
             record.time_ns
             for record in records
-            if record.kind == Kind.UP and record.line == MARKET and record.time_ns > continued_ns
+            if record.kind == Kind.UP
+            and record.connection == MARKET
+            and record.time_ns > continued_ns
         ] or [0]
         assert renewed_ns
         assert all(
@@ -125,12 +127,12 @@ async def test_through_tiny_buffers_nothing_is_lost_and_nothing_reordered(tmp_pa
         assert_ledgers_agree(pair, records)
         names = pair.placed()
         assert names == [name for _, name in placements(records) if name in set(names)]
-        for line, relay in ((MARKET, market), (TRADE, trade)):
+        for connection, relay in ((MARKET, market), (TRADE, trade)):
             [carried] = relay.carried
             heard = b"".join(
                 record.payload
                 for record in records
-                if record.kind == Kind.BYTES and record.line == line
+                if record.kind == Kind.BYTES and record.connection == connection
             )
             assert len(heard) > 1_000
             assert bytes(carried).partition(b"\r\n\r\n")[2].startswith(heard)
@@ -151,7 +153,7 @@ async def test_an_exchange_that_stops_reading_is_dialled_again_and_asked(tmp_pat
                 code = await pair.stop(run)
             await until(lambda: [n for n in pair.guardian_notes() if n["action"] == "proved"])
         records = pair.records()
-        assert [r for r in records if r.kind == Kind.DOWN and r.line == TRADE]
+        assert [r for r in records if r.kind == Kind.DOWN and r.connection == TRADE]
         # What was lost with the old connection is in doubt for longer than this leave waits, and
         # nothing else is: the venue was asked about all that it had.
         lost = unanswered(records)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.yard.house import end, run_at
+from tests.yard.application import end, run_at
 
 pytestmark = pytest.mark.yard
 

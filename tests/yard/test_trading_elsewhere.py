@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 
-from tests.yard.house import exchange_process, until
+from tests.yard.application import exchange_process, until
 from tests.yard.test_watching import running, tools
 
 pytestmark = pytest.mark.yard

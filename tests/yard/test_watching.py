@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.yard.house import PATIENCE_S, exchange_process, until
+from tests.yard.application import PATIENCE_S, exchange_process, until
 
 pytestmark = pytest.mark.yard
 

@@ -5,7 +5,7 @@ budget means nearly the same on a slow machine and on a fast one. The least of s
 noise only ever adds. On a busy machine that leaves some tens of percent; what a call costs is told
 to the percent, and everywhere, by how many bytecodes the interpreter executes for it. Those have a
 budget of their own, and what C does for them is left to the time. Here live the calls and the check
-against budgets; the house they run in is ``tools.bench.house``.
+against budgets; the application they run in is ``tools.bench.rig``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from msgspec import Struct
 from core.io.journal_file import JournalFile
 from core.model.commands import OrderKind, Place, TimeInForce
 from core.model.errors import BadParameter
-from core.model.events import BookDelta, BookTop, Event, Side
+from core.model.events import Bbo, BookDelta, Event, Side
 from core.model.units import NS_PER_MS
 from core.model.venue import KeyKind, WireRequest
 from core.protocols.websocket import TEXT, ClientCodec
@@ -35,7 +35,7 @@ from core.state.journal import Header, Kind
 from core.state.orders import Orders
 from core.state.throttle import Share, Throttle
 from tools.bench import race, wire
-from tools.bench.house import House
+from tools.bench.rig import Rig
 from venues.kit.names import Prefixed
 
 RUNS: Final = 40
@@ -66,7 +66,7 @@ class Micro(Struct, frozen=True):
 
     name: str
     hop: str
-    make: Callable[[House, Path], Call]
+    make: Callable[[Rig, Path], Call]
 
 
 class Cost(Struct, frozen=True):
@@ -196,7 +196,7 @@ def _measure(micro: Micro, allowed: Budgets | None, folder: Path) -> Cost:
 
 def _once(micro: Micro, folder: Path, bytecodes: int) -> Cost:
     with tempfile.TemporaryDirectory(dir=folder) as own:
-        call = micro.make(House(), Path(own))
+        call = micro.make(Rig(), Path(own))
         count = 1
         while _timed(call, count) < RUN_NS // 8:
             count *= 2
@@ -226,7 +226,7 @@ def _bytecodes(micro: Micro, folder: Path) -> int:
         return trace
 
     with tempfile.TemporaryDirectory(dir=folder) as own:
-        call = micro.make(House(), Path(own))
+        call = micro.make(Rig(), Path(own))
         for _ in range(WARM_CALLS):
             call()
         before = sys.gettrace()
@@ -257,22 +257,22 @@ def _step(value: int) -> int:
 # -- the calls -------------------------------------------------------------------------------
 
 
-def _top(house: House, _: Path) -> Call:
-    payload = house.tick_payload("bookTicker")
-    return _decoding(house, 0, payload)
+def _bbo(rig: Rig, _: Path) -> Call:
+    payload = rig.tick_payload("bookTicker")
+    return _decoding(rig, 0, payload)
 
 
-def _depth(house: House, _: Path) -> Call:
-    return _decoding(house, 0, house.tick_payload("depth"))
+def _depth(rig: Rig, _: Path) -> Call:
+    return _decoding(rig, 0, rig.tick_payload("depth"))
 
 
-def _execution(house: House, _: Path) -> Call:
+def _execution(rig: Rig, _: Path) -> Call:
     event = _order().reports(1_780_000_000_000)[0]
-    return _decoding(house, 1, b'{"subscriptionId":0,"event":%b}' % event)
+    return _decoding(rig, 1, b'{"subscriptionId":0,"event":%b}' % event)
 
 
-def _order_reply(house: House, _: Path) -> Call:
-    return _decoding(house, 1, wire.reply(b'"p7"', _order().placed(1_780_000_000_000)))
+def _order_reply(rig: Rig, _: Path) -> Call:
+    return _decoding(rig, 1, wire.reply(b'"p7"', _order().placed(1_780_000_000_000)))
 
 
 def _order() -> wire.Order:
@@ -283,24 +283,24 @@ def _order() -> wire.Order:
     return wire.Order(text, 77)
 
 
-def _decoding(house: House, line: int, payload: bytes) -> Call:
+def _decoding(rig: Rig, connection: int, payload: bytes) -> Call:
     events: list[Event] = []
-    decode = house.adapter.decode
+    decode = rig.adapter.decode
 
     def call() -> None:
-        decode(line, payload, events)
+        decode(connection, payload, events)
         events.clear()
 
     return call
 
 
-def _receive(house: House, _: Path) -> Call:
+def _receive(rig: Rig, _: Path) -> Call:
     codec = _codec()
-    data = wire.frame(house.tick_payload("bookTicker"))
+    data = wire.frame(rig.tick_payload("bookTicker"))
     return lambda: codec.receive(data)
 
 
-def _frame(_: House, __: Path) -> Call:
+def _frame(_: Rig, __: Path) -> Call:
     codec = _codec()
     payload = bytes(280)
     return lambda: codec.frame(TEXT, payload)
@@ -310,7 +310,7 @@ def _codec() -> ClientCodec:
     return ClientCodec(mask_source=lambda: 0x1234_5678, max_message_bytes=1 << 22)
 
 
-def _apply_top(_: House, __: Path) -> Call:
+def _apply_bbo(_: Rig, __: Path) -> Call:
     book = Book(0, None)
     book.begin()
     seq = 0
@@ -318,18 +318,18 @@ def _apply_top(_: House, __: Path) -> Call:
     def call() -> None:
         nonlocal seq
         seq += 1
-        book.apply_top(BookTop(0, seq, 6_000_000 + (seq & 1), 100, 6_000_005, 200))
+        book.apply_bbo(Bbo(0, seq, 6_000_000 + (seq & 1), 100, 6_000_005, 200))
 
     return call
 
 
-def _apply_delta(_: House, __: Path) -> Call:
-    house = House(stream="depth")
+def _apply_delta(_: Rig, __: Path) -> Call:
+    rig = Rig(stream="depth")
     events: list[Event] = []
-    for payload in house.tick_payloads("depth", 64):
-        house.adapter.decode(0, payload, events)
+    for payload in rig.tick_payloads("depth", 64):
+        rig.adapter.decode(0, payload, events)
     deltas = [event for event in events if isinstance(event, BookDelta)]
-    book = house.engine.books[0]
+    book = rig.engine.books[0]
     at = 0
     seq = book.seq
 
@@ -343,11 +343,11 @@ def _apply_delta(_: House, __: Path) -> Call:
     return call
 
 
-def _approve(house: House, _: Path) -> Call:
-    engine = house.engine
+def _approve(rig: Rig, _: Path) -> Call:
+    engine = rig.engine
     risk, instrument, book = engine.risk, engine.table[0], engine.books[0]
     exposure, place = engine.orders.exposure(0), _place()
-    now_ns = house.now_ns
+    now_ns = rig.now_ns
 
     def call() -> None:
         nonlocal now_ns
@@ -361,7 +361,7 @@ def _place(client_order_id: str = "hbenchs-1-1") -> Place:
     return Place(0, client_order_id, Side.BUY, OrderKind.LIMIT, TimeInForce.IOC, 6_000_000, 100)
 
 
-def _add(_: House, __: Path) -> Call:
+def _add(_: Rig, __: Path) -> Call:
     orders = Orders(Prefixed("hbenchs-", 1))
 
     def call() -> None:
@@ -370,25 +370,25 @@ def _add(_: House, __: Path) -> Call:
     return call
 
 
-def _take(house: House, _: Path) -> Call:
-    throttle: Throttle = house.engine.throttle
-    cost = house.adapter.cost(_place())
-    now_ns = house.now_ns
+def _take(rig: Rig, _: Path) -> Call:
+    throttle: Throttle = rig.engine.throttle
+    cost = rig.adapter.cost(_place())
+    now_ns = rig.now_ns
     return lambda: throttle.take(cost, now_ns, Share.ORDER)
 
 
-def _encode(house: House, _: Path) -> Call:
-    place, now_ns, adapter = _place(), house.now_ns, house.adapter
+def _encode(rig: Rig, _: Path) -> Call:
+    place, now_ns, adapter = _place(), rig.now_ns, rig.adapter
     return lambda: adapter.encode(place, 7, now_ns)
 
 
-def _sign(_: House, __: Path) -> Call:
-    house = House(hmac=True)
-    request = cast(WireRequest, house.adapter.encode(_place(), 7, house.now_ns))
-    return lambda: house.sign(request)
+def _sign(_: Rig, __: Path) -> Call:
+    rig = Rig(hmac=True)
+    request = cast(WireRequest, rig.adapter.encode(_place(), 7, rig.now_ns))
+    return lambda: rig.sign(request)
 
 
-def _append(_: House, folder: Path) -> Call:
+def _append(_: Rig, folder: Path) -> Call:
     header = Header(
         run_id="bench",
         boot=1,
@@ -410,7 +410,7 @@ def _append(_: House, folder: Path) -> Call:
     return call
 
 
-def _turn(_: House, __: Path) -> Call:
+def _turn(_: Rig, __: Path) -> Call:
     hops = Hops()
 
     def call() -> None:
@@ -420,22 +420,22 @@ def _turn(_: House, __: Path) -> Call:
     return call
 
 
-def _engine_quiet(house: House, _: Path) -> Call:
-    return house.ticker(wire.LEAST_LOTS // 2)
+def _engine_quiet(rig: Rig, _: Path) -> Call:
+    return rig.ticker(wire.LEAST_LOTS // 2)
 
 
-def _engine_order(house: House, _: Path) -> Call:
+def _engine_order(rig: Rig, _: Path) -> Call:
     """Return a tick that is answered, and the venue's word that the order expired."""
-    return house.trader()
+    return rig.trader()
 
 
 CALLS: Final = (
     Micro("websocket receive, book ticker", "decode", _receive),
-    Micro("decode book ticker", "decode", _top),
+    Micro("decode book ticker", "decode", _bbo),
     Micro("decode depth, 20 changes", "decode", _depth),
     Micro("decode execution report", "decode", _execution),
     Micro("decode order reply", "decode", _order_reply),
-    Micro("book apply top", "book", _apply_top),
+    Micro("book apply top", "book", _apply_bbo),
     Micro("book apply depth, 20 changes", "book", _apply_delta),
     Micro("risk approve", "risk", _approve),
     Micro("orders add and withdraw", "risk", _add),

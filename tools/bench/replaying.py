@@ -1,8 +1,8 @@
 """``hotloop bench --replay``: how many market-data events a second a replay takes.
 
-A journal of a house that trades on nothing but the load generator's ticks is written, read and
-replayed with every output compared, as ``hotloop replay`` does it; in source, and compiled where
-``python -m tools.compiled`` has made a copy of this very source. Here live the making of that
+A journal of an application that trades on nothing but the load generator's ticks is written, read
+and replayed with every output compared, as ``hotloop replay`` does it; in source, and compiled
+where ``python -m tools.compiled`` has made a copy of this very source. Here live the making of that
 journal and the timing; the replay is ``core.engine.replay``.
 """
 
@@ -23,7 +23,7 @@ from core.model.venue import KeyKind
 from core.state.journal import Header, Kind
 from tools import compiled
 from tools.bench import race
-from tools.bench.house import House, engine_of
+from tools.bench.rig import Rig, engine_of
 
 EVENTS: Final = {"bookTicker": 60_000, "depth": 20_000}
 """Messages of a journal: some tenths of a second of replay."""
@@ -73,7 +73,7 @@ def _record(folder: Path, stream: str, events: int) -> None:
         key=KeyKind.SIGNS,
     )
     journal = JournalFile(folder, header, segment_bytes=SEGMENT_BYTES, keep_segments=4)
-    House(stream=stream, journal=journal).record(events, journal.prepare)
+    Rig(stream=stream, journal=journal).record(events, journal.prepare)
     journal.append(Kind.END, 0, 0, b"")
     journal.close()
 

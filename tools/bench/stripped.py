@@ -13,13 +13,13 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from core.engine.engine import Engine
-from core.engine.outbound import Door
+from core.engine.outbound import Port
 from core.engine.replay import EngineOf, Untimed
 from core.state.hops import Hops
 from core.state.journal import Journal
 from tools import app, run
-from tools.app import House
-from tools.bench.house import Forgetful
+from tools.app import Application
+from tools.bench.rig import Forgetful
 from tools.files import read_config, read_keys
 
 
@@ -28,13 +28,15 @@ def no_stamp() -> int:
     return 0
 
 
-def engine_without(parts: Collection[str]) -> Callable[[House], EngineOf]:
-    """Return what makes an engine of a house with some of ``hops`` and ``journal`` missing."""
+def engine_without(parts: Collection[str]) -> Callable[[Application], EngineOf]:
+    """Return what makes an engine of an application with some of ``hops`` and ``journal``
+    missing.
+    """
 
-    def of(house: House) -> EngineOf:
-        def engine(door: Door, stamp: Callable[[], int], journal: Journal, hops: Hops) -> Engine:
-            return house.engine(
-                door,
+    def of(application: Application) -> EngineOf:
+        def engine(port: Port, stamp: Callable[[], int], journal: Journal, hops: Hops) -> Engine:
+            return application.engine(
+                port,
                 no_stamp if "hops" in parts else stamp,
                 Forgetful() if "journal" in parts else journal,
                 Untimed() if "hops" in parts else hops,

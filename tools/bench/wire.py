@@ -126,18 +126,18 @@ class Ticks:
         self._depth = stream == "depth"
         self.ids_each = IDS_A_DELTA if self._depth else 1
         name = "btcusdt@depth@100ms" if self._depth else "btcusdt@bookTicker"
-        data = _DEPTH if self._depth else _TOP
+        data = _DEPTH if self._depth else _BBO
         whole = b'{"stream":"%b","data":%b}' % (name.encode(), data) if combined else data
         # A frame's length does not depend on the tick, so its head is part of the template.
-        sample = whole % (self._top(0) if not self._depth else self._delta(0, 0))
+        sample = whole % (self._bbo(0) if not self._depth else self._delta(0, 0))
         self._form = frame(sample)[: -len(sample)].replace(b"%", b"%%") + whole
         self.update_id = FIRST_ID
 
     def frame(self, lots: int, now_ms: int) -> bytes:
         """Return the next tick, with this size of the best bid."""
-        return self._form % (self._delta(lots, now_ms) if self._depth else self._top(lots))
+        return self._form % (self._delta(lots, now_ms) if self._depth else self._bbo(lots))
 
-    def _top(self, lots: int) -> tuple[int, ...]:
+    def _bbo(self, lots: int) -> tuple[int, ...]:
         self.update_id += 1
         cents = self.update_id & 1
         return self.update_id, cents, lots, cents + 1
@@ -151,7 +151,7 @@ class Ticks:
         return now_ms, first, self.update_id, lower, upper, bids, asks
 
 
-_TOP: Final = (
+_BBO: Final = (
     b'{"u":%d,"s":"BTCUSDT","b":"60000.%02d000000","B":"0.%05d000",'
     b'"a":"60000.%02d000000","A":"3.51200000"}'
 )

@@ -13,15 +13,15 @@ from typing import Any, Final
 from core.model.errors import HotloopError
 from tools import replay
 from tools.cli import Exit
+from tools.crash_test.application import Journaled, Run, Watched
 from tools.crash_test.exchange import Exchange
-from tools.crash_test.house import Journaled, Run, Watched
 from tools.crash_test.patience import PATIENCE_S, Wrong, until
 
 NONE_LEFT: Final = "the venue lists none of our orders"
 NOT_PROVED: Final = "it is not proved that no order of ours is left"
 
 VANISH_S: Final = 2.0
-"""Within which a guardian has to take out what a dead run left, and a boot what it finds."""
+"""Within which a guardian has to cancel what a dead run left, and a boot what it finds."""
 
 
 def compare(run: Run, exchange: Exchange) -> None:
@@ -48,13 +48,13 @@ def halt(run: Run, exchange: Exchange) -> dict[str, Any]:
     return until("no order is left after a halt", quiet)
 
 
-def taken_out(exchange: Exchange, by: str, within_s: float = VANISH_S) -> None:
+def force_cancelled(exchange: Exchange, by: str, within_s: float = VANISH_S) -> None:
     """Wait until no order is open. Raises ``Wrong`` where one stays."""
     until(f"{by} takes all out", lambda: not exchange.open_orders(), within_s)
 
 
 def cleared(exchange: Exchange, left: Sequence[str]) -> None:
-    """See that the boot after has taken out what no guardian could. Raises ``Wrong``."""
+    """See that the boot after has cancelled what no guardian could. Raises ``Wrong``."""
     until(
         f"the next boot takes out {', '.join(left)}",
         lambda: not set(left) & set(exchange.open_orders()),

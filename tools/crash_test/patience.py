@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Wrong(Exception):
-    """The run and the exchange do not agree, or something was not taken out in time."""
+    """The run and the exchange do not agree, or something was not cancelled in time."""
 
 
 def until(what: str, look: Callable[[], T], within_s: float = PATIENCE_S) -> T:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tools.cli import Exit
+from tools.crash_test.application import Journaled, Watched, write_loud_folder
 from tools.crash_test.checks import check_all, check_words, cleared, compare, ended
 from tools.crash_test.exchange import Relayed, running_exchange
-from tools.crash_test.house import Journaled, Watched, write_loud_folder
 from tools.crash_test.patience import Wrong, until
 from tools.crash_test.strikes import DOUBT_S, KINDS, TIMERS, Kind, Struck, settled
 

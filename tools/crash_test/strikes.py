@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tools.cli import Exit
+from tools.crash_test.application import LEAVE_S, Unread, Watched, is_guardian
 from tools.crash_test.checks import (
     VANISH_S,
     compare,
     ended,
+    force_cancelled,
     halt,
-    taken_out,
 )
 from tools.crash_test.exchange import Relayed
-from tools.crash_test.house import LEAVE_S, Unread, Watched, is_guardian
 from tools.crash_test.patience import Wrong, until
 
 HANG_S: Final = 2.0
@@ -86,9 +86,9 @@ Strike = Callable[[Watched, Relayed, random.Random], Struck]
 """Strikes a run; it is dead afterwards, and what has to follow has been seen. Raises ``Wrong``."""
 
 
-def _taken_out(exchange: Relayed, by: str, within_s: float = VANISH_S) -> float:
+def _force_cancelled(exchange: Relayed, by: str, within_s: float = VANISH_S) -> float:
     began_s = time.monotonic()
-    taken_out(exchange, by, within_s)
+    force_cancelled(exchange, by, within_s)
     return time.monotonic() - began_s
 
 
@@ -110,14 +110,14 @@ def stays(exchange: Relayed, left: list[str]) -> None:
 def kill(run: Watched, exchange: Relayed, _: random.Random) -> Struck:
     left = exchange.open_orders()  # before: a guardian needs less than an answer takes
     run.kill()
-    return Struck(len(left), "killed while it traded", _taken_out(exchange, "the guardian"))
+    return Struck(len(left), "killed while it traded", _force_cancelled(exchange, "the guardian"))
 
 
 def kill_starting(run: Watched, exchange: Relayed, chance: random.Random) -> Struck:
     time.sleep(chance.uniform(0, STARTING_S))
     left = exchange.open_orders()
     run.kill()
-    within_s = _taken_out(exchange, "the guardian, or that of the boot before,")
+    within_s = _force_cancelled(exchange, "the guardian, or that of the boot before,")
     return Struck(len(left), "killed while it started", within_s)
 
 
@@ -127,7 +127,7 @@ def kill_recovering(run: Watched, exchange: Relayed, chance: random.Random) -> S
     time.sleep(chance.uniform(0, LEAVING_S))
     left = exchange.open_orders()
     run.kill()
-    within_s = _taken_out(exchange, "the guardian of a recovery")
+    within_s = _force_cancelled(exchange, "the guardian of a recovery")
     return Struck(len(left), "killed while it recovered", within_s)
 
 
@@ -136,7 +136,7 @@ def kill_leaving(run: Watched, exchange: Relayed, chance: random.Random) -> Stru
     run.send(signal.SIGTERM)
     time.sleep(chance.uniform(0, LEAVING_S))
     run.kill()
-    within_s = _taken_out(exchange, "the run that left, or its guardian,")
+    within_s = _force_cancelled(exchange, "the run that left, or its guardian,")
     return Struck(len(left), "killed while it left", within_s)
 
 
@@ -170,11 +170,11 @@ def kill_together(run: Watched, exchange: Relayed, _: random.Random) -> Struck:
 
 
 def kill_for_good(run: Watched, exchange: Relayed, _: random.Random) -> Struck:
-    """Kill both in one instant and start nobody: what is left is for the venue to take out."""
+    """Kill both in one instant and start nobody: what is left is for the venue to cancel."""
     _kill_together(run)
     left = exchange.open_orders()
     stays(exchange, left)
-    within_s = _taken_out(exchange, "the venue's own timer", TIMER_S)
+    within_s = _force_cancelled(exchange, "the venue's own timer", TIMER_S)
     return Struck(len(left), "killed together with its guardian, for good", within_s)
 
 
@@ -191,7 +191,7 @@ def goes_on(run: Watched, exchange: Relayed, chance: random.Random, after: str) 
 def stop(run: Watched, exchange: Relayed, chance: random.Random) -> Struck:
     left = exchange.open_orders()
     run.send(signal.SIGSTOP)
-    within_s = _taken_out(exchange, "the guardian of a stopped run", HANG_S + VANISH_S)
+    within_s = _force_cancelled(exchange, "the guardian of a stopped run", HANG_S + VANISH_S)
     run.send(signal.SIGCONT)
     goes_on(run, exchange, chance, "it was stopped")
     return Struck(len(left), "stopped, continued, then killed", within_s)
@@ -206,7 +206,7 @@ def stop_both(run: Watched, exchange: Relayed, _: random.Random) -> Struck:
     time.sleep(AWAY_S)
     stays(exchange, left)
     os.kill(guardian, signal.SIGCONT)
-    within_s = _taken_out(exchange, "a guardian that goes on", HANG_S + VANISH_S)
+    within_s = _force_cancelled(exchange, "a guardian that goes on", HANG_S + VANISH_S)
     run.kill()
     return Struck(len(left), "stopped with its guardian, which went on", within_s)
 
@@ -372,7 +372,7 @@ def leave_away(run: Watched, exchange: Relayed, _: random.Random) -> Struck:
     if time.monotonic() - began_s < LEAVE_S:
         raise Wrong("it gave up before its time")
     exchange.go_on()
-    within_s = _taken_out(exchange, "the guardian, once there is an answer,", RETURN_S)
+    within_s = _force_cancelled(exchange, "the guardian, once there is an answer,", RETURN_S)
     return Struck(len(left), "asked to leave while the exchange was stopped", within_s)
 
 

@@ -17,12 +17,12 @@ from core.model.commands import (
     CancelAll,
     Command,
     FetchAccount,
+    FetchBbos,
     FetchBook,
     FetchInstruments,
     FetchOpenOrders,
     FetchOrderTrades,
     FetchTime,
-    FetchTops,
     FetchTrades,
     OrderKind,
     Place,
@@ -49,7 +49,7 @@ QUESTIONS: Final[tuple[Command, ...]] = (
     FetchInstruments(),
     FetchTime(),
     FetchBook(0),
-    FetchTops((0,)),
+    FetchBbos((0,)),
     FetchAccount(),
     FetchOpenOrders(0),
     FetchTrades(0, BEGINNING),
@@ -67,7 +67,7 @@ LEVELS: Final = 20
 
 
 class Outlet:
-    """Keeps what the exchange sends over one line."""
+    """Keeps what the exchange sends over one connection."""
 
     def __init__(self) -> None:
         self.sent: list[bytes] = []
@@ -90,7 +90,7 @@ def exchange(*, rate: float = 0) -> Venue:
 
 
 class Conversation:
-    """What the lines and REST said, and what was asked of them."""
+    """What the connections and REST said, and what was asked of them."""
 
     def __init__(self) -> None:
         self.requests: list[bytes] = []
@@ -129,18 +129,18 @@ class Conversation:
         command = QUESTIONS[0]
         answer = self._ask(0, command)
         reply = self.adapter.answer(command, 1, answer.status, {}, answer.body)
-        for fact in reply.facts:
-            if isinstance(fact, InstrumentsReport):
-                self.adapter.learn(fact.instruments)
+        for event in reply.events:
+            if isinstance(event, InstrumentsReport):
+                self.adapter.learn(event.instruments)
 
     def _tell(self, command: Command) -> None:
         self._now_ns += NS_PER_S
         number = len(self.requests) + len(self.subscriptions) + 1
         request = cast(WireRequest, self.adapter.encode(command, number, self._now_ns))
         payload = self._signer.wire(request)
-        (self.subscriptions, self.requests)[request.line].append(payload)
-        self._sessions[request.line].receive(payload.decode(), self._now_ns)
-        self._venue.settle(self._now_ns)
+        (self.subscriptions, self.requests)[request.connection].append(payload)
+        self._sessions[request.connection].receive(payload.decode(), self._now_ns)
+        self._venue.advance(self._now_ns)
 
     def _play(self) -> None:
         for _ in range(100):
@@ -164,7 +164,7 @@ def _adapter() -> SpotAdapter:
     return SpotAdapter(
         Subscription(
             symbols=SYMBOLS,
-            streams=(Stream.TOP, Stream.DEPTH, Stream.TRADES),
+            streams=(Stream.BBO, Stream.DEPTH, Stream.TRADES),
             rest_url="",
             urls={"stream": "ws://localhost", "ws_api": "ws://localhost/ws-api/v3"},
             session_logon=False,

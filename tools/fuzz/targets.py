@@ -187,31 +187,31 @@ def _handshake_corpus() -> list[bytes]:
 # -- the venue's messages --------------------------------------------------------------------
 
 
-def _line(line: int) -> Read:
+def _connection(connection: int) -> Read:
     def read(payload: bytes) -> object:
-        events = _decoded(line, payload)
+        events = _decoded(connection, payload)
         _check(events)
-        if _looked_through(line, payload) != events:
+        if _looked_through(connection, payload) != events:
             raise Broken("the frame means something else when it is looked through")
         return events
 
     return read
 
 
-def _decoded(line: int, payload: bytes) -> list[Event]:
+def _decoded(connection: int, payload: bytes) -> list[Event]:
     events: list[Event] = []
-    said().adapter.decode(line, payload, events)
+    said().adapter.decode(connection, payload, events)
     return events
 
 
-def _looked_through(line: int, payload: bytes) -> list[Event]:
+def _looked_through(connection: int, payload: bytes) -> list[Event]:
     """Return what a frame means whose first bytes are not enough to choose its decoder.
 
     One with a key twice is left out: which of the two chooses is open. So is one of full length.
     """
     if len(payload) >= decode.MAX_FRAME or _has_key_twice(payload):
-        return _decoded(line, payload)
-    return _decoded(line, b" " + payload)
+        return _decoded(connection, payload)
+    return _decoded(connection, b" " + payload)
 
 
 _CHOOSERS: Final = (b'"stream"', b'"e"', b'"id"', b'"event"')
@@ -286,12 +286,12 @@ def _headers_corpus() -> list[bytes]:
 
 
 def _config(data: bytes) -> object:
-    """Read a configuration as a run does, up to the house that would be built of it."""
+    """Read a configuration as a run does, up to the application that would be built of it."""
     with _file(data, "run.toml") as path:
         found = files.read_config(path)
     if ":" in found.strategy.name:
         return found  # it would be imported
-    return app.house(found, "run.toml", scope="h-", boot=1, seed=1, key=KeyKind.NONE)
+    return app.wire(found, "run.toml", scope="h-", boot=1, seed=1, key=KeyKind.NONE)
 
 
 def _keys(data: bytes) -> object:
@@ -323,15 +323,15 @@ def _control(data: bytes) -> object:
     request = control.decode(data)
     if request.verb == "set":
         key, value = request.arguments
-        house = _house()
-        house.parameters_with(house.strategy.parameters, key, value)
+        application = _application()
+        application.parameters_with(application.strategy.parameters, key, value)
     return request
 
 
 @cache
-def _house() -> app.House:
+def _application() -> app.Application:
     loaded = config.load(GOOD, "run.toml")
-    return app.house(loaded, "run.toml", scope="h-", boot=1, seed=1, key=KeyKind.NONE)
+    return app.wire(loaded, "run.toml", scope="h-", boot=1, seed=1, key=KeyKind.NONE)
 
 
 def _control_corpus() -> list[bytes]:
@@ -423,7 +423,7 @@ def _records() -> list[tuple[Kind, bytes]]:
         recent_sells={},
     )
     point = checkpoint.Checkpoint(boot=1, time_ns=1, positions=[position], orders=[])
-    number = checkpoint.NumberNote(
+    number = checkpoint.AcknowledgementNote(
         symbol="BTCUSDT",
         tick="0.01",
         lot="0.00001",
@@ -503,7 +503,7 @@ def _api(data: bytes) -> object:
     venue, outlet = corpus.exchange(), Outlet()
     session = venue.open_api_session(outlet, "/ws-api/v3", "ip", START_NS)
     session.receive(_text(data), START_NS)
-    venue.settle(START_NS)
+    venue.advance(START_NS)
     venue.close_api_session(session)
     return _answered(outlet.sent)
 
@@ -526,7 +526,7 @@ def _streams(data: bytes) -> object:
     venue, outlet = corpus.exchange(), Outlet()
     session = venue.open_stream_session(outlet, "/stream")
     session.receive(_text(data), START_NS)
-    venue.settle(START_NS)
+    venue.advance(START_NS)
     session.close()
     return _answered(outlet.sent)
 
@@ -564,8 +564,8 @@ PUBLIC: Final = (Malformed, Drifted)
 TARGETS: Final = (
     Target("frames", _frames, (), _frame_corpus),
     Target("handshake", _handshake, (), _handshake_corpus),
-    Target("market", _line(decode.MARKET), PUBLIC, lambda: said().market),
-    Target("trade", _line(decode.TRADE), PUBLIC, lambda: said().trade),
+    Target("market", _connection(decode.MARKET), PUBLIC, lambda: said().market),
+    Target("trade", _connection(decode.TRADE), PUBLIC, lambda: said().trade),
     Target("rest", _rest, PUBLIC, _rest_corpus),
     Target("headers", _headers, PUBLIC, _headers_corpus),
     Target("config", _config, (BadConfig,), _config_corpus),

@@ -1,7 +1,7 @@
 """Simulated worlds: the whole engine against the whole exchange, on virtual time.
 
-Here lives what stands in for the outside (time, network, disk) and nothing of the house itself:
-engine, adapter and exchange are the real ones, and do not know.
+Here lives what stands in for the outside (time, network, disk) and nothing of the application
+itself: engine, adapter and exchange are the real ones, and do not know.
 
 To add a **fault**: a function that strikes once, in the module of its theme (``message_faults``,
 ``order_faults``, ``exchange_faults`` for both rings, ``faults`` for the tank alone,
@@ -11,7 +11,7 @@ a line in its module's ``FAULTS`` and a place in its row of ``docs/faults.md``. 
 from a generator of its own, so that a new one leaves the others as they were. A fault that struck
 often and was never answered is a violation of its own (I23).
 
-To add an **invariant**: a ``Watch`` in ``tools.world.audit``, in the room of its question or in a
+To add an **invariant**: a ``Watch`` in ``tools.world.audit``, in the module of its question or in a
 new one that ``auditor.WATCHES`` lists. It overrides what it has to hear, keeps books of its own,
 and says ``self.note("I27", "what, by how much")``. It may hold the engine against these books; it
 never takes from the engine, or from its log, what is true.

@@ -17,8 +17,8 @@ from core.model.views import OrderState
 from core.protocols.websocket import TEXT
 from tools.world.auditor import Auditor
 from tools.world.dialect import MARKET, TRADE, Dialect
+from tools.world.order_flow import OrderFlow
 from tools.world.seeds import Generators
-from tools.world.street import Street
 from tools.world.strikes import Strikes
 from tools.world.tank import Message
 from venues.sim.accounts import Account
@@ -41,7 +41,7 @@ class Tampering:
         """Texts of messages that never reach us, until when."""
         self.mute_until_ns = {MARKET: 0, TRADE: 0}
         self.dated_until_ns = 0
-        """Until when all of the market line carries times that are off."""
+        """Until when all of the market connection carries times that are off."""
         self.dated_ms = 0
         self.lies: dict[str, tuple[int, Lie]] = {}
         """What answers of a path say instead, while a boot lasts."""
@@ -56,9 +56,9 @@ class Tampering:
         return False
 
     def dated(self, message: Message, dialect: Dialect) -> Message:
-        """Return a message of the market line with a time that is off."""
+        """Return a message of the market connection with a time that is off."""
         payload = dialect.misdate(message.payload, self.dated_ms)
-        return Message(message.line, message.opcode, payload)
+        return Message(message.connection, message.opcode, payload)
 
     def told(self, path: str, boot: int, body: bytes) -> bytes:
         """Return what an answer says."""
@@ -81,7 +81,7 @@ class Anywhere(Protocol):
     auditor: Auditor
     strikes: Strikes
     tampering: Tampering
-    street: Street
+    order_flow: OrderFlow
     symbols: tuple[str, ...]
     log_lines: list[str]
     sent: list[Message]
@@ -101,7 +101,7 @@ class Anywhere(Protocol):
     def alive(self) -> bool: ...
     @property
     def links(self) -> Mapping[int, Any]:
-        """What stands, by line: another object for each connection."""
+        """What stands, by connection: another object for each connection."""
         ...
 
     @property
@@ -119,7 +119,7 @@ class Anywhere(Protocol):
 
     def at(self, when_ns: int, what: Callable[[], None]) -> None: ...
     def said(self, text: str, since: int = 0) -> bool: ...
-    def line_up(self, line: int) -> bool: ...
+    def connection_up(self, connection: int) -> bool: ...
     def say_past(self, message: Message) -> None:
         """Let the exchange say something that no fault strikes (again)."""
         ...
@@ -128,25 +128,25 @@ class Anywhere(Protocol):
         """Have a message said later than those that come after it."""
         ...
 
-    def say_raw(self, line: int, data: bytes) -> None:
+    def say_raw(self, connection: int, data: bytes) -> None:
         """Let the exchange say bytes, legal or not."""
         ...
 
-    def cut(self, line: int) -> None:
+    def cut(self, connection: int) -> None:
         """Break a connection."""
         ...
 
-    def shut(self, line: int, for_ns: int) -> None:
-        """Break all connections of a line, and refuse every dial for a while."""
+    def shut(self, connection: int, for_ns: int) -> None:
+        """Break all links of a connection, and refuse every dial for a while."""
         ...
 
-    def refuse_dials(self, line: int, for_ns: int) -> None: ...
+    def refuse_dials(self, connection: int, for_ns: int) -> None: ...
     def shut_rest(self, for_ns: int) -> None:
         """Let nothing through by REST for a while."""
         ...
 
-    def announce_end(self, line: int) -> None:
-        """Have the exchange say that the connections of a line will end."""
+    def announce_end(self, connection: int) -> None:
+        """Have the exchange say that the links of a connection will end."""
         ...
 
     def operate(self, word: str) -> None:
@@ -158,7 +158,7 @@ def kind_of(dialect: Dialect, message: Message) -> str:
     """Return what kind of message the exchange sends, for faults to choose by."""
     if message.opcode != TEXT:
         return "control"
-    return dialect.kind_of(message.line, message.payload)
+    return dialect.kind_of(message.connection, message.payload)
 
 
 def later_ns(draw: random.Random, least_ms: float, most_ms: float) -> int:
@@ -195,7 +195,7 @@ def doubted(w: Anywhere, client_id: str) -> Reaction:
     def reaction() -> bool:
         order = w.engine.orders.find(client_id)
         if order is not None and (
-            order.state is OrderState.UNKNOWN or client_id in w.engine.proof.doubts
+            order.state is OrderState.UNKNOWN or client_id in w.engine.resolution.retries
         ):
             seen.append(client_id)
         return bool(seen) and proved(w, client_id)()
@@ -204,7 +204,7 @@ def doubted(w: Anywhere, client_id: str) -> Reaction:
 
 
 def refused(w: Anywhere) -> Reaction:
-    """The message was refused: counted, and its line dropped."""
+    """The message was refused: counted, and its connection dropped."""
     before = w.engine.counts.errors
     return lambda: w.engine.counts.errors > before
 
@@ -220,11 +220,11 @@ def understood(w: Anywhere) -> Reaction:
     return lambda: engine.counts.messages > messages + 1 and engine.counts.errors == errors
 
 
-def redialled(w: Anywhere, line: int) -> Reaction:
-    old = w.links.get(line)
-    return lambda: w.links.get(line) not in (None, old) and w.line_up(line)
+def redialled(w: Anywhere, connection: int) -> Reaction:
+    old = w.links.get(connection)
+    return lambda: w.links.get(connection) not in (None, old) and w.connection_up(connection)
 
 
-def asked_again(w: Anywhere, path: str, times: int = 1) -> Reaction:
+def requested_again(w: Anywhere, path: str, times: int = 1) -> Reaction:
     before = sum(request.path == path for request in w.asked)
     return lambda: sum(request.path == path for request in w.asked) >= before + times

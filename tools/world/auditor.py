@@ -3,8 +3,8 @@
 It keeps a ledger of its own, of what the exchange's engine did and of the bytes that crossed the
 tank, and holds the code under test against it; it never asks that code for the truth. The numbers
 I1 to I32 are those of ``docs/faults.md``. Here is who hears what; what each question is lives in
-its room in ``tools.world.audit``. A breach is noted, and raised by the world between two steps: the
-engine catches whatever happens inside a strategy's callback.
+its watch in ``tools.world.audit``. A breach is noted, and raised by the world between two steps:
+the engine catches whatever happens inside a strategy's callback.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from core.state.journal import Kind, MemoryJournal, Payload, Record
 from tools.world.audit.answers import Answers
 from tools.world.audit.books import Books
 from tools.world.audit.callbacks import Callbacks
+from tools.world.audit.connection import Connection
 from tools.world.audit.days import Days
 from tools.world.audit.exposure import Exposure
 from tools.world.audit.feed import Feed
@@ -31,7 +32,6 @@ from tools.world.audit.intents import Intents
 from tools.world.audit.leaving import Leaving
 from tools.world.audit.ledger import Booked, Ledger
 from tools.world.audit.limits import Limits as LimitsKept
-from tools.world.audit.line import Line
 from tools.world.audit.links import Links
 from tools.world.audit.numbers import Numbers
 from tools.world.audit.quotes import Quotes
@@ -42,7 +42,7 @@ from tools.world.audit.wanted import Wanted
 from tools.world.audit.watch import Breach, Context, Findings, Limits, Watch
 from tools.world.audit.weight import Weight
 from tools.world.dialect import Dialect
-from tools.world.witness import Asked
+from tools.world.witness import Requested
 from venues.sim.engine import BestMoved, Event, Market
 from venues.sim.events import OrderChanged
 
@@ -51,7 +51,9 @@ PING_HEAD: Final = b"\x89"
 WatchT = TypeVar("WatchT", bound=Watch)
 
 WATCHES: Final[tuple[type[Watch], ...]] = (Days,)
-"""The rooms that need nothing but what every room hears: to watch one thing more, add one here."""
+"""The watches that need nothing but what every watch hears: to watch one thing more, add one
+here.
+"""
 
 
 class Auditor:
@@ -75,7 +77,7 @@ class Auditor:
         self.seen = Seen(context)
         kind = Books if dialect.numbered else UnnumberedBooks
         self.books = kind(context, self.seen, with_depth=with_depth)
-        self.line = Line(context, with_depth=with_depth)
+        self.connection = Connection(context, with_depth=with_depth)
         self.exposure = Exposure(context)
         self.fills = Fills(context)
         self.rest = Rest(context, self.books)
@@ -88,12 +90,12 @@ class Auditor:
         self.callbacks = Callbacks(context)
         self.wanted = Wanted(context, self.links)
         self.weight = Weight(context)
-        self.quotes = Quotes(context, self.line)
+        self.quotes = Quotes(context, self.connection)
         self.numbers = Numbers(context, self.halts)
-        self.answers = Answers(context, self.line)
+        self.answers = Answers(context, self.connection)
         own: list[Watch] = [
             self.books,
-            self.line,
+            self.connection,
             self.exposure,
             self.fills,
             self.rest,
@@ -126,23 +128,23 @@ class Auditor:
         """What must be in no journal and no log."""
 
     def take_in(self, *watches: Watch) -> None:
-        """Have more rooms hear what there is to hear."""
+        """Have more watches hear what there is to hear."""
         self._watches += watches
         self._on_order = self._who_hear("on_order")
         self._on_report = self._who_hear("on_report")
         self._on_request = self._who_hear("on_request")
         self._on_market = self._who_hear("on_market")
         self._on_told = self._who_hear("on_told")
-        self._on_asked = self._who_hear("on_asked")
+        self._on_requested = self._who_hear("on_requested")
         self._on_callback = self._who_hear("on_callback")
         self.feed.hearers = self._who_hear("on_fed")
 
-    def room(self, kind: type[WatchT]) -> WatchT:
-        """Return the room of a kind."""
+    def watch_of(self, kind: type[WatchT]) -> WatchT:
+        """Return the watch of a kind."""
         return next(watch for watch in self._watches if isinstance(watch, kind))
 
     def _who_hear(self, what: str) -> list[Callable[..., None]]:
-        """Return the rooms' own takes on what they may hear."""
+        """Return the watches' own takes on what they may hear."""
         return [
             getattr(watch, what)
             for watch in self._watches
@@ -184,10 +186,10 @@ class Auditor:
     # -- what crosses the wire -----------------------------------------------------------------
 
     def on_sent(self, link: int, payload: bytes, now_ns: int) -> None:
-        """Our side sends a request over the private line."""
+        """Our side sends a request over the private connection."""
         request = self.dialect.request(payload)
         self.sent[request.method] += 1
-        self.line.on_sent(request, payload, now_ns)
+        self.connection.on_sent(request, payload, now_ns)
         for hear in self._on_request:
             hear(request, now_ns)
         for order in request.orders:
@@ -204,40 +206,40 @@ class Auditor:
     def on_rest(self, request: HttpRequest, now_ns: int, skew_ns: int) -> None:
         """Our side sends a request over REST."""
         self.weight.on_clock(now_ns, skew_ns)
-        self.line.check_ban(request.path, now_ns)
+        self.connection.check_ban(request.path, now_ns)
         # Without the venue's time it takes no cancel either: that is asked for all the same.
         if not request.cancels and self.dialect.rest_kind(request.path) != "time":
-            self.line.check_shut(request.path, now_ns)
+            self.connection.check_shut(request.path, now_ns)
         self.weight.on_rest(request, now_ns)
         self.answers.on_rest(request, now_ns)
 
     def on_dialled(self, now_ns: int) -> None:
-        """Our side dials a line."""
-        self.line.check_ban("a dial", now_ns)
-        self.line.check_shut("a dial", now_ns)
+        """Our side dials a connection."""
+        self.connection.check_ban("a dial", now_ns)
+        self.connection.check_shut("a dial", now_ns)
 
     def on_read(self, private: bool, data: bytes, now_ns: int, skew_ns: int, link: int) -> None:
         """Bytes reach our side; what they allow may be done within the same turn."""
         if not private:
             for symbol in self.feed.on_feed(link, data, now_ns, skew_ns):
-                self.line.on_snapshot(symbol)
+                self.connection.on_snapshot(symbol)
             if data[:1] != PING_HEAD:
                 for hear in self._on_market:
                     hear(now_ns)
             return
         self.weight.on_clock(now_ns, skew_ns)
-        for payload in self.line.hear(link, data):
+        for payload in self.connection.hear(link, data):
             self.links.hear(link)
             banned_ns = self.dialect.banned_ns(payload)
             if banned_ns is not None:
-                self.line.on_refused_all(banned_ns, now_ns, skew_ns)
+                self.connection.on_refused_all(banned_ns, now_ns, skew_ns)
             self.wanted.on_answer(payload, now_ns)
             for hear in self._on_told:
                 hear(payload, now_ns)
 
     def on_turn_over(self) -> None:
-        """What the private line has told last is carried to the end."""
-        self.line.on_turn_over()
+        """What the private connection has told last is carried to the end."""
+        self.connection.on_turn_over()
         self.answers.on_turn_over()
 
     def on_word(self, text: str) -> None:
@@ -256,18 +258,18 @@ class Auditor:
 
     def may_trade(self, symbol: str, now_ns: int) -> bool:
         """Whether nothing is known that may keep our side from trading a symbol."""
-        allowed, profit = self.allowed, self.ledger.profit
+        allowed, pnl = self.allowed, self.ledger.pnl
         return not (
             self.poor
             or (self.ledger.others_traded and not self.shared)
             or symbol in self.ledger.doubled
             or not self.halts.trades(symbol)
-            or self.line.is_slow(now_ns)
-            or any(-profit(name) * 2 > allowed[name].max_daily_loss for name in self.markets)
+            or self.connection.is_slow(now_ns)
+            or any(-pnl(name) * 2 > allowed[name].max_daily_loss for name in self.markets)
         )
 
     def on_down(self) -> None:
-        """The private line in use is lost, or its process is."""
+        """The private connection in use is lost, or its process is."""
         for watch in self._watches:
             watch.on_down()
 
@@ -278,7 +280,7 @@ class Auditor:
 
     def on_stopped(self, now_ns: int) -> None:
         """The process goes on after it did not run for seconds."""
-        self.line.on_stopped()
+        self.connection.on_stopped()
         self.wanted.on_stopped(now_ns)
 
     def on_boot(self) -> None:
@@ -299,14 +301,14 @@ class Auditor:
 
     def journal_failed(self) -> None:
         """The journal has refused a record: nothing is placed, the strategy is called no more."""
-        self.line.journal_failed()
+        self.connection.journal_failed()
         self.callbacks.on_raised()
 
     # -- what passes between strategy and desk: Hearer ------------------------------------------
 
-    def on_asked(self, asked: Asked) -> None:
+    def on_requested(self, asked: Requested) -> None:
         """The desk has taken an order of the strategy's."""
-        for hear in self._on_asked:
+        for hear in self._on_requested:
             hear(asked)
 
     def on_quoted(self, symbol: str, side: Side, wanted: Quote | None) -> None:
@@ -372,12 +374,12 @@ class AuditedJournal(MemoryJournal):
         self.fail = fail
         self.failing = False
 
-    def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None:
+    def append(self, kind: int, connection: int, time_ns: int, payload: Payload) -> None:
         if self.failing:
             self._auditor.journal_failed()
             raise self.fail("no space left on the simulated disk")
-        super().append(kind, line, time_ns, payload)
+        super().append(kind, connection, time_ns, payload)
         if kind == Kind.SEND:
-            self._auditor.line.journaled(bytes(payload))
+            self._auditor.connection.journaled(bytes(payload))
         elif kind == Kind.NOTE and bytes(payload[: len(PREFIX)]) == PREFIX:
             self._auditor.on_noted(time_ns)

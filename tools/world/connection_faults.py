@@ -1,4 +1,5 @@
-"""Faults of whole ways to the exchange, the same in both rings: one is shut, or both lines end.
+"""Faults of whole ways to the exchange, the same in both rings: one is shut, or both connections
+end.
 
 Nothing else strikes meanwhile: what is watched is which way our side takes, and how long it needs.
 """
@@ -16,17 +17,17 @@ from tools.world.strikes import Fault, Struck
 WANTED_AFTER_NS: Final = NS_PER_S // 10
 """After a way was shut the operator wants everything out: by then our side may have noticed."""
 
-LINES: Final = (MARKET, TRADE)
+CONNECTIONS: Final = (MARKET, TRADE)
 
 ARRIVED_NS: Final = NS_PER_S
 """After which nothing is under way any more that another fault has spoiled."""
 
 ANNOUNCED_NS: Final = 25 * NS_PER_S
-"""Between the notice that a line will end and its end."""
+"""Between the notice that a connection will end and its end."""
 
 
 def trade_shut(w: Anywhere) -> Struck | None:
-    """The trade line is gone, and cannot be dialled for a while; REST works."""
+    """The trade connection is gone, and cannot be dialled for a while; REST works."""
     if not _all_up(w) or not w.auditor.ledger.alive():
         return None
     for_ns = _shut_ns(w)
@@ -35,7 +36,7 @@ def trade_shut(w: Anywhere) -> Struck | None:
 
 
 def rest_shut(w: Anywhere) -> Struck | None:
-    """REST cannot be reached for a while; the lines stand."""
+    """REST cannot be reached for a while; the connections stand."""
     if not _all_up(w) or not w.auditor.ledger.alive():
         return None
     for_ns = _shut_ns(w)
@@ -50,8 +51,8 @@ def _shut_ns(w: Anywhere) -> int:
 
 
 def _all_up(w: Anywhere) -> bool:
-    """Whether both lines have stood for long enough to know our side's orders."""
-    up = all(line in w.links and w.line_up(line) for line in LINES)
+    """Whether both connections have stood for long enough to know our side's orders."""
+    up = all(connection in w.links and w.connection_up(connection) for connection in CONNECTIONS)
     return up and w.engine.recovery.reconciled and not w.engine.recovery.leaving
 
 
@@ -77,7 +78,7 @@ def _want_all_out(w: Anywhere, shut_ns: int) -> Struck:
             w.at(wanted.until_ns, look)  # it was told meanwhile to cancel nothing for now
             return
         # During a ban no way is open.
-        if same() and not w.auditor.line.was_banned(wanted.said_ns):
+        if same() and not w.auditor.connection.was_banned(wanted.said_ns):
             wanted.look()
         gone.append(True)
 
@@ -86,7 +87,7 @@ def _want_all_out(w: Anywhere, shut_ns: int) -> Struck:
 
 
 def both_end(w: Anywhere) -> Struck | None:
-    """Both lines are told that they will end; for a while none can be dialled."""
+    """Both connections are told that they will end; for a while none can be dialled."""
     if not _all_up(w):
         return None
     boot, ended, replaced = w.engine.setup.boot, [False], [False]
@@ -97,20 +98,23 @@ def both_end(w: Anywhere) -> Struck | None:
         if not (w.alive and w.engine.setup.boot == boot and _all_up(w)):
             ended[0] = True
             return
-        before = {line: w.links[line] for line in LINES}
-        for line in LINES:
-            w.refuse_dials(line, refused_ns)
-            w.announce_end(line)
-        w.auditor.wanted.ends_within(LINES, w.now_ns + ANNOUNCED_NS)
+        before = {connection: w.links[connection] for connection in CONNECTIONS}
+        for connection in CONNECTIONS:
+            w.refuse_dials(connection, refused_ns)
+            w.announce_end(connection)
+        w.auditor.wanted.ends_within(CONNECTIONS, w.now_ns + ANNOUNCED_NS)
         w.at(w.now_ns + ANNOUNCED_NS, lambda: force(before))
 
     def force(before: Mapping[int, Any]) -> None:
         ended[0] = True
         if w.alive and w.engine.setup.boot == boot:
-            replaced[0] = all(w.links.get(line) not in (None, before[line]) for line in LINES)
-            for line in LINES:
-                if w.links.get(line) is before[line]:
-                    w.cut(line)
+            replaced[0] = all(
+                w.links.get(connection) not in (None, before[connection])
+                for connection in CONNECTIONS
+            )
+            for connection in CONNECTIONS:
+                if w.links.get(connection) is before[connection]:
+                    w.cut(connection)
 
     def reacted() -> bool:
         over = not w.alive or w.engine.setup.boot != boot or w.engine.recovery.leaving

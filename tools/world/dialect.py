@@ -1,9 +1,9 @@
-"""What a world asks about the venue that it is a world of.
+"""What a world needs to know of the venue that it simulates.
 
 Here lives what differs from venue to venue for whoever surrounds a run: how the built-in exchange
 is opened, what its messages and our requests say in words that all venues share, how it refuses,
 and which faults and settings it has none of. What a world does with that lives in the rings, the
-faults and the auditor's rooms, which name no venue. It is written from the venue's documentation:
+faults and the auditor's watches, which name no venue. It is written from the venue's documentation:
 nothing of our own code for a venue is asked.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MARKET: Final = 0
 TRADE: Final = 1
-"""The lines of a run, by their place: each venue here has one of either kind."""
+"""The connections of a run, by their place: each venue here has one of either kind."""
 
 
 class Sent(NamedTuple):
@@ -55,7 +55,7 @@ PLACING: Final = frozenset({PLACE, REPLACE})
 
 
 class Request(NamedTuple):
-    """What our side asks for over the private line."""
+    """What our side asks for over the private connection."""
 
     kind: str
     """Of those above."""
@@ -94,7 +94,7 @@ class Refusal(NamedTuple):
     """Whether its repetition has to halt the symbol: the order itself was wrong."""
 
 
-class Top(NamedTuple):
+class BboKeys(NamedTuple):
     """The best prices in a message, by the names of its fields."""
 
     bid: str
@@ -130,10 +130,10 @@ class Dialect(ABC):
     api_key: str
     rest_prices: tuple[str, ...]
     """How paths end at which prices of markets that are quiet are asked for."""
-    lines: tuple[str, str]
+    connections: tuple[str, str]
     places: tuple[str, str]
-    """What the venue calls the endpoint of each line."""
-    """Paths of the market line and the private one."""
+    """What the venue calls the endpoint of each connection."""
+    """Paths of the market connection and the private one."""
     orders_path: str = ""
     """Where the market is told order by order, "" where it is not."""
 
@@ -211,7 +211,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def request(self, payload: bytes) -> Request:
-        """Read a request of the private line."""
+        """Read a request of the private connection."""
 
     @abstractmethod
     def request_name(self, payload: bytes) -> bytes:
@@ -238,7 +238,7 @@ class Dialect(ABC):
     # -- what the exchange says ----------------------------------------------------------------
 
     @abstractmethod
-    def kind_of(self, line: int, payload: bytes) -> str:
+    def kind_of(self, connection: int, payload: bytes) -> str:
         """Return what kind of message the exchange sends, for faults to choose by."""
 
     @abstractmethod
@@ -293,7 +293,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def snapshot_of(self, payload: bytes) -> str:
-        """Return the symbol whose whole book a message of the market line is, "" for none."""
+        """Return the symbol whose whole book a message of the market connection is, "" for none."""
 
     def listed(self, status: int, body: bytes) -> bool:
         """Whether a REST answer tells what was asked for."""
@@ -303,7 +303,7 @@ class Dialect(ABC):
 
     numbered: bool
     """Whether changes of books and best prices have numbers that count upwards."""
-    top: Top
+    bbo: BboKeys
     lies: tuple[str, ...]
     """Numbers that are none, as they are written here."""
     may_be_negative: frozenset[str]
@@ -313,7 +313,7 @@ class Dialect(ABC):
     bombs: tuple[bytes, ...]
     """Messages that want more than they are."""
     unknown_public: bytes
-    """A message of the market line of a kind that nobody knows."""
+    """A message of the market connection of a kind that nobody knows."""
     flood: bytes
     """Such a one, of a hundred bytes."""
     unknown_private: bytes
@@ -348,9 +348,9 @@ class Dialect(ABC):
     exit_more_s: float = 0.0
     """How much longer it may take to leave: where questions are few, each of many doubts waits."""
     silent_s: float
-    """After which a silent line has been noticed for sure."""
+    """After which a silent connection has been noticed for sure."""
     noticed_s: float
-    """No line is dropped for its silence before."""
+    """No connection is dropped for its silence before."""
 
     @abstractmethod
     def decode(self, payload: bytes) -> Any:
@@ -377,7 +377,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def symbol(self, body: Any) -> str:
-        """Return the symbol that a message of the market line is about."""
+        """Return the symbol that a message of the market connection is about."""
 
     @abstractmethod
     def misdate(self, payload: bytes, by_ms: int) -> bytes:

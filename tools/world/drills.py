@@ -42,14 +42,14 @@ GONE_S: Final = 3.0
 """Within which what has to be gone is gone, where nothing is in its way: some travel times, and a
 cancel sent again."""
 
-STREET_RATE: Final = 20.0
+FLOW_RATE: Final = 20.0
 
 AWAY_S: Final = 1.5
-"""How long the market line cannot be had."""
+"""How long the market connection cannot be had."""
 
 SILENT_S: Final = 8.0
 """How long the feed says nothing: the smaller of the largest book ages and what it takes to have
-orders gone; not long enough for the line to be given up."""
+orders gone; not long enough for the connection to be given up."""
 
 TRIED_S: Final = 1.0
 """How long the strategy then tries to place on what it has."""
@@ -81,7 +81,7 @@ otherwise before, the questions are some periods of reconciliation apart."""
 
 
 PAID_S: Final = 30.0
-"""Within which balances are held against our fills thrice once a line is proved anew."""
+"""Within which balances are held against our fills thrice once a connection is proved anew."""
 
 FLAT_S: Final = 30.0
 """Within which a flattening in a calm market is over: two dozen slices, and the pauses after some
@@ -120,7 +120,7 @@ PROVED_S: Final = 120.0
 class Drilled(Anywhere, Protocol):
     """What a drill needs beyond what a fault does."""
 
-    street_rate: float
+    flow_rate: float
 
     @property
     def cancels_when_stale(self) -> bool: ...
@@ -137,16 +137,16 @@ class Drilled(Anywhere, Protocol):
         """Have the run left, as ``stop`` does."""
         ...
 
-    def street_opens(self, rate: float) -> None: ...
+    def open_flow(self, rate: float) -> None: ...
     def over(self) -> bool:
         """Whether the run is on its way out, or gone."""
         ...
 
-    def close_line(self, line: int) -> None:
-        """Break a line, and have it refuse to be dialled."""
+    def close_connection(self, connection: int) -> None:
+        """Break a connection, and have it refuse to be dialled."""
         ...
 
-    def open_line(self, line: int) -> None: ...
+    def open_connection(self, connection: int) -> None: ...
 
 
 Drill = Callable[[Drilled], Iterator[float]]
@@ -167,7 +167,7 @@ def trade(w: Drilled) -> Iterator[float]:
     """The market is calm: every symbol that nothing is known to halt trades within its bound."""
     ledger = w.auditor.ledger
     before = {symbol: ledger.accepted[symbol] for symbol in w.traded}
-    w.street_opens(STREET_RATE)
+    w.open_flow(FLOW_RATE)
     w.word("set active true")
 
     def idle() -> list[str]:
@@ -190,11 +190,11 @@ def standing(w: Drilled) -> Iterator[float]:
 def quiet(w: Drilled) -> Iterator[float]:
     """Wait until some order of ours stands that neither strategy nor street does anything about."""
     for _ in range(TRIES):
-        w.street_opens(STREET_RATE)
+        w.open_flow(FLOW_RATE)
         w.word("set active true")
         yield from standing(w)
         w.word("set active false")
-        w.street_rate = 0.0
+        w.flow_rate = 0.0
         yield STEP_S
         if w.auditor.ledger.alive() or w.over():
             return
@@ -224,7 +224,7 @@ def operator_halts(w: Drilled) -> Iterator[float]:
     yield from quiet(w)
     w.word("halt drill")
     yield from gone(w, w.auditor.ledger.alive, "the operator's halt")
-    w.street_opens(STREET_RATE)
+    w.open_flow(FLOW_RATE)
     w.word("set active true")
     yield 0.5  # in which it tries what it can
     told(w, SessionState.HALTED, "the operator has halted the run")
@@ -261,10 +261,10 @@ def operator_stops(w: Drilled) -> Iterator[float]:
     yield from standing(w)
     if w.over():
         return
-    slow = w.auditor.line.is_slow(w.now_ns)
+    slow = w.auditor.connection.is_slow(w.now_ns)
     w.leave_soon("the operator stops it")
     yield GONE_S
-    left = [] if slow or w.auditor.line.is_slow(w.now_ns) else w.auditor.ledger.alive()
+    left = [] if slow or w.auditor.connection.is_slow(w.now_ns) else w.auditor.ledger.alive()
     if left:
         names = ", ".join(order.client_id for order in left)
         w.auditor.note("I25", f"{names} still stand {GONE_S:g} s after the operator's stop")
@@ -275,28 +275,29 @@ def quotes_held_up(w: Drilled) -> Iterator[float]:
     w.word("set quotes_alone true")
     w.word("set eager 1")
     w.word("set active true")
-    w.street_opens(STREET_RATE)
+    w.open_flow(FLOW_RATE)
     yield QUOTED_S
     w.word("set active false")
     yield GONE_S
-    if not w.over() and not w.auditor.line.is_slow(w.now_ns):
+    if not w.over() and not w.auditor.connection.is_slow(w.now_ns):
         w.auditor.quotes.look()
     w.word("set quotes_alone false")
     w.word("set eager 0.3")
 
 
 def feed_lost(w: Drilled) -> Iterator[float]:
-    """The market line is lost, and cannot be had for a while."""
+    """The market connection is lost, and cannot be had for a while."""
     yield from quiet(w)
-    w.close_line(MARKET)
+    w.close_connection(MARKET)
     if w.cancels_when_stale:
         yield from gone(w, w.auditor.ledger.alive, "the loss of every book")
     yield AWAY_S
-    w.open_line(MARKET)
+    w.open_connection(MARKET)
 
 
 def feed_silent(w: Drilled) -> Iterator[float]:
-    """The market line stands, and says nothing; nor do the best prices, when they are asked for.
+    """The market connection stands, and says nothing; nor do the best prices, when they are asked
+    for.
 
     What stood on a book that has grown older than it may is gone. I25.
     """
@@ -333,7 +334,7 @@ def account_late(w: Drilled) -> Iterator[float]:
     w.cut(TRADE)
     yield ANSWERED_LATE_S / 2
     w.venue.engine.deposit(w.account, asset, PAID, w.venue_ns)
-    w.venue.settle(w.venue_ns)
+    w.venue.advance(w.venue_ns)
     told = w.engine.balances.get(asset)
     yield ANSWERED_LATE_S / 6
     heard = w.engine.balances.get(asset) != told
@@ -356,9 +357,9 @@ def loss(w: Drilled) -> Iterator[float]:
         """
         size = abs(auditor.ledger.positions[symbol])
         best = auditor.markets[symbol].book.best()
-        worth = size * best.bid // 10**8
-        needed = 2 * auditor.allowed[symbol].max_daily_loss + max(0, auditor.ledger.profit(symbol))
-        return needed * 10_000 // worth + 1 if worth else MOVE_BPS + 1
+        notional = size * best.bid // 10**8
+        needed = 2 * auditor.allowed[symbol].max_daily_loss + max(0, auditor.ledger.pnl(symbol))
+        return needed * 10_000 // notional + 1 if notional else MOVE_BPS + 1
 
     small = [s for s in w.traded if auditor.allowed[s].max_daily_loss < LARGE_LOSS]
     if not small:
@@ -368,11 +369,11 @@ def loss(w: Drilled) -> Iterator[float]:
     if worst_move(symbol) > MOVE_BPS or not auditor.may_trade(symbol, w.now_ns) or w.over():
         return
     bps = -worst_move(symbol) if auditor.ledger.positions[symbol] > 0 else worst_move(symbol)
-    w.street.move(symbol, bps, w.venue_ns)
-    w.venue.settle(w.venue_ns)
+    w.order_flow.move(symbol, bps, w.venue_ns)
+    w.venue.advance(w.venue_ns)
     yield NOTICED_S
     limit = auditor.allowed[symbol].max_daily_loss
-    lost = -auditor.ledger.profit(symbol)
+    lost = -auditor.ledger.pnl(symbol)
     if lost < limit * 3 // 2 or w.over():
         return  # what was traded on the way has made up for it
     auditor.halts.halt("", f"{lost} lost on {symbol} today, allowed are {limit}", stays=True)
@@ -449,7 +450,7 @@ def balances_differ(w: Drilled) -> Iterator[float]:
     w.auditor.rest.lied_about_balances = True
     w.cut(TRADE)
     yield AWAY_S
-    # Nothing trades until the private line stands and is reconciled, whatever that takes.
+    # Nothing trades until the private connection stands and is reconciled, whatever that takes.
     yield from until(w, lambda: callbacks.session is not SessionState.INTERRUPTED, RECONCILED_S)
     yield from until(w, lambda: callbacks.session is SessionState.HALTED, DIFFERS_S)
     if callbacks.session is SessionState.INTERRUPTED or w.over():
@@ -467,15 +468,15 @@ def paid_in(w: Drilled) -> Iterator[float]:
     w.word("cancel-all")
     yield GONE_S
     yield from until(w, lambda: engine.ledger.opened and not engine.ledger.in_doubt, RECONCILED_S)
-    line = w.links.get(TRADE)
+    connection = w.links.get(TRADE)
     if w.over() or engine.ledger.in_doubt or callbacks.session is not SessionState.TRADING:
         return
     asset = w.auditor.markets[w.traded[0]].symbol.base
     w.auditor.seen.note_seen("others")
     perform(Deposit(w.dialect.api_key, asset, "1"), w.venue.host, w.venue_ns)
-    w.venue.settle(w.venue_ns)
+    w.venue.advance(w.venue_ns)
     yield AWAY_S
-    if w.links.get(TRADE) is not line or w.over():
+    if w.links.get(TRADE) is not connection or w.over():
         return  # nobody may have been told
     w.cut(TRADE)
     halted = SessionState.HALTED
@@ -488,16 +489,16 @@ def flattens(w: Drilled) -> Iterator[float]:
     """The operator says flatten, whatever has halted the run: all that the venue takes is traded
     away within its bound, or it is said why not. I32, I33.
     """
-    flattening, ledger, line = w.engine.flattening, w.auditor.ledger, w.auditor.line
+    flattening, ledger, connection = w.engine.flattening, w.auditor.ledger, w.auditor.connection
     if w.draw.drills.random() < HALTED_BEFORE:
         w.word("halt drill")
-    w.street_opens(STREET_RATE)
+    w.open_flow(FLOW_RATE)
     w.word("flatten")
-    held_up = line.is_slow(w.now_ns)
+    held_up = connection.is_slow(w.now_ns)
     yield from until(w, lambda: bool(flattening.verdict), FLAT_S)
     if w.over() or w.engine.flattening is not flattening:
         return
-    held_up |= line.is_slow(w.now_ns) or bool(ledger.doubled) or ledger.others_traded
+    held_up |= connection.is_slow(w.now_ns) or bool(ledger.doubled) or ledger.others_traded
     may_know = [symbol for symbol in w.symbols if symbol not in ledger.doubled]
     said = flattening.verdict or flattening.progress()
     left = [symbol for symbol in may_know if ledger.tradable(symbol)]
@@ -541,11 +542,11 @@ def in_doubt(w: Drilled) -> Iterator[float]:
         return Struck([(late_ns, message)], lambda: True)
 
     def counted() -> None:
-        w.auditor.line.counted_late = False
+        w.auditor.connection.counted_late = False
 
-    w.auditor.line.counted_late = True
+    w.auditor.connection.counted_late = True
     w.strikes.hold(("ask.p",), late)
-    w.street_opens(STREET_RATE)
+    w.open_flow(FLOW_RATE)
     w.word("set eager 1")
     w.word("set active true")
     yield DOUBTED_S
@@ -553,7 +554,7 @@ def in_doubt(w: Drilled) -> Iterator[float]:
     w.word(f"set eager {eager}")
     w.strikes.let_go()
     yield LATE_S
-    yield from until(w, lambda: not len(w.engine.proof.doubts), PROVED_S)
+    yield from until(w, lambda: not len(w.engine.resolution.retries), PROVED_S)
     w.at(w.now_ns + int(WINDOW_S * NS_PER_S), counted)
 
 
@@ -561,7 +562,7 @@ def leave(w: Drilled) -> Iterator[float]:
     """Trade up to the moment in which the run is left, with an order on its way that may rest."""
     if w.draw.drills.random() > BUSY_TO_THE_END:
         return
-    w.street_opens(STREET_RATE)
+    w.open_flow(FLOW_RATE)
     w.word("set active true")
     yield STEP_S
     travelling = w.auditor.exposure.travelling

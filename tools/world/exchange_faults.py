@@ -9,7 +9,7 @@ from typing import Final, cast
 
 from core.model.units import NS_PER_MS
 from core.model.views import OrderState
-from tools.world.anywhere import Anywhere, asked_again, later_ns
+from tools.world.anywhere import Anywhere, later_ns, requested_again
 from tools.world.strikes import Fault, Struck
 from tools.world.tank import IP
 from tools.world.workload import SAID
@@ -32,7 +32,7 @@ def stop_order(w: Anywhere) -> Struck | None:
     engine = w.venue.engine
     order = engine.file(w.account, symbol).open[chosen.order_id]
     engine.cancel(w.account, engine.markets[symbol], order, None, w.venue_ns)
-    w.venue.settle(w.venue_ns)
+    w.venue.advance(w.venue_ns)
 
     def reaction() -> bool:
         ours = w.engine.orders.find(chosen.client_id)
@@ -53,7 +53,7 @@ def stranger(w: Anywhere) -> Struck | None:
     w.auditor.seen.note_seen("others")
     price, now_ns = best.bid + away, w.venue_ns
     taken = w.dialect.place_elsewhere(w.venue, symbol, buys, price, size, now_ns)
-    w.venue.settle(w.venue_ns)
+    w.venue.advance(w.venue_ns)
     if not taken:
         return None
     return Struck(None, lambda: w.engine.orders.foreign > before)
@@ -66,7 +66,7 @@ def spend_weight(w: Anywhere) -> Struck | None:
     if used.count(w.venue_ns) >= most:
         return None
     used.add(most - used.count(w.venue_ns), w.venue_ns)
-    w.auditor.line.others_spend(w.now_ns)
+    w.auditor.connection.others_spend(w.now_ns)
     return Struck(None, lambda: not w.engine.throttle.free(WEIGHT, w.venue_ns), 10.0)
 
 
@@ -95,15 +95,15 @@ def refuse_clock(w: Anywhere) -> Struck:
         times=w.draw.faults.randint(1, 3),
     )
     w.venue.faults.switch_on(refusing, w.venue_ns)
-    return Struck(None, asked_again(w, w.dialect.paths["time"]), 10.0)
+    return Struck(None, requested_again(w, w.dialect.paths["time"]), 10.0)
 
 
 def step_clock(w: Anywhere) -> Struck:
     """The exchange's clock steps; backwards by less than what it accepts ahead of its time."""
     draw = w.draw.faults
-    if draw.random() < 0.3 and not w.auditor.line.stepped_back_ns:
+    if draw.random() < 0.3 and not w.auditor.connection.stepped_back_ns:
         back_ns = later_ns(draw, 0, 900)
-        w.auditor.line.stepped_back_ns = back_ns
+        w.auditor.connection.stepped_back_ns = back_ns
         w.skew_ns -= back_ns
     else:
         w.skew_ns += later_ns(draw, 0, 8_000)
@@ -131,7 +131,7 @@ def restart_numbers(w: Anywhere) -> Struck:
     """The exchange counts the updates of one book from 1 again."""
     symbol = w.draw.faults.choice(w.symbols)
     market = w.venue.engine.markets[symbol]
-    w.venue.settle(w.venue_ns)
+    w.venue.advance(w.venue_ns)
     market.book.update_id = 0
     for depth in cast(Venue, w.venue).market_data._depths:
         if depth.market is market:
@@ -157,12 +157,12 @@ def empty_side(w: Anywhere) -> Struck | None:
         return None
     engine, index = w.engine, row.index
     sides = draw.choice((frozenset({True}), frozenset({False}), frozenset({True, False})))
-    w.street.empty(symbol, sides, w.venue_ns)
-    w.venue.settle(w.venue_ns)
+    w.order_flow.empty(symbol, sides, w.venue_ns)
+    w.venue.advance(w.venue_ns)
 
     def refill() -> None:
-        w.street.empty(symbol, frozenset(), w.venue_ns)
-        w.venue.settle(w.venue_ns)
+        w.order_flow.empty(symbol, frozenset(), w.venue_ns)
+        w.venue.advance(w.venue_ns)
 
     w.at(w.now_ns + later_ns(draw, 100, 3_000), refill)
 
@@ -187,8 +187,8 @@ def jump(w: Anywhere) -> Struck | None:
         return None
     engine, index, before = w.engine, row.index, w.engine.books[row.index].bid_ticks
     ticks = draw.choice((-1, 1)) * draw.randint(300, 1_500)
-    w.street.jump(symbol, ticks, w.venue_ns)
-    w.venue.settle(w.venue_ns)
+    w.order_flow.jump(symbol, ticks, w.venue_ns)
+    w.venue.advance(w.venue_ns)
 
     def reaction() -> bool:
         book = engine.books[index]

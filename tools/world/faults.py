@@ -40,24 +40,24 @@ def tear(w: World, message: Message) -> Struck:
 
 def cut_within_frame(w: World, message: Message) -> Struck:
     data = server_frame(message.opcode, message.payload)
-    line, link = message.line, w.links.get(message.line)
+    connection, link = message.connection, w.links.get(message.connection)
     kept = data[: w.draw.faults.randrange(1, len(data))]
 
     def cut() -> None:
-        if w.alive and link is not None and w.links.get(line) is link:
-            w.cut(line, "connection reset within a frame")
+        if w.alive and link is not None and w.links.get(connection) is link:
+            w.cut(connection, "connection reset within a frame")
 
     w.at(w.now_ns + 3 * w.latency_ns + 5 * NS_PER_MS, cut)
-    return Struck([(0, kept)], redialled(w, line))
+    return Struck([(0, kept)], redialled(w, connection))
 
 
 def burst(w: World) -> Struck | None:
-    """Hold up one line, then let everything through in one read."""
-    line = w.draw.faults.choice((MARKET, TRADE))
-    link = w.links.get(line)
+    """Hold up one connection, then let everything through in one read."""
+    connection = w.draw.faults.choice((MARKET, TRADE))
+    link = w.links.get(connection)
     if link is None or link.clogged:
         return None
-    w.clog(line, later_ns(w.draw.faults, 20, 1500))
+    w.clog(connection, later_ns(w.draw.faults, 20, 1500))
     before = w.engine.counts.messages
     return Struck(None, lambda: not link.clogged and w.engine.counts.messages > before)
 
@@ -66,11 +66,11 @@ def burst(w: World) -> Struck | None:
 
 
 def reset(w: World) -> Struck | None:
-    line = w.draw.faults.choice((MARKET, TRADE))
-    if line not in w.links:
+    connection = w.draw.faults.choice((MARKET, TRADE))
+    if connection not in w.links:
         return None
-    reaction = redialled(w, line)
-    w.cut(line)
+    reaction = redialled(w, connection)
+    w.cut(connection)
     return Struck(None, reaction)
 
 
@@ -79,51 +79,53 @@ def private_down(w: World) -> Struck | None:
         return None
     interrupted, back = logged(w, "session: interrupted"), redialled(w, TRADE)
     was_so = not w.engine.recovery.reconciled
-    w.closed_lines.add(TRADE)
+    w.closed_connections.add(TRADE)
     w.cut(TRADE)
-    w.at(w.now_ns + later_ns(w.draw.faults, 200, 3000), lambda: w.closed_lines.discard(TRADE))
+    w.at(w.now_ns + later_ns(w.draw.faults, 200, 3000), lambda: w.closed_connections.discard(TRADE))
     return Struck(None, lambda: back() and (was_so or interrupted()), 15.0)
 
 
 def shutdown(w: World) -> Struck | None:
     """The exchange says that it will go, and goes ten seconds later."""
-    line = w.draw.faults.choice((MARKET, TRADE))
-    link = w.links.get(line)
+    connection = w.draw.faults.choice((MARKET, TRADE))
+    link = w.links.get(connection)
     if link is None:
         return None
-    reaction = redialled(w, line)
+    reaction = redialled(w, connection)
     link.session.announce_shutdown(w.venue_ns)
 
     def forced() -> None:
-        if w.alive and w.links.get(line) is link:
-            w.cut(line, "the exchange has shut down")
+        if w.alive and w.links.get(connection) is link:
+            w.cut(connection, "the exchange has shut down")
 
     w.at(w.now_ns + 10 * NS_PER_S, forced)
     return Struck(None, reaction)
 
 
 def close_politely(w: World) -> Struck | None:
-    line = w.draw.faults.choice((MARKET, TRADE))
-    if line not in w.links:
+    connection = w.draw.faults.choice((MARKET, TRADE))
+    if connection not in w.links:
         return None
-    w.say_past(Message(line, CLOSE, b"\x03\xe9"))
-    return Struck(None, redialled(w, line))
+    w.say_past(Message(connection, CLOSE, b"\x03\xe9"))
+    return Struck(None, redialled(w, connection))
 
 
 def throttle_handshake(w: World) -> Struck | None:
-    """A line is lost, and whoever dials it again is told that there were too many requests."""
+    """A connection is lost, and whoever dials it again is told that there were too many
+    requests.
+    """
     draw = w.draw.faults
-    line = draw.choice((MARKET, TRADE))
-    if line not in w.links:
+    connection = draw.choice((MARKET, TRADE))
+    if connection not in w.links:
         return None
     seconds, status = draw.randint(3, 9), draw.choice((418, 429))
-    said, back = logged(w, "the venue takes no connection"), redialled(w, line)
-    w.closed_lines.add(line)
-    w.cut(line)
+    said, back = logged(w, "the venue takes no connection"), redialled(w, connection)
+    w.closed_connections.add(connection)
+    w.cut(connection)
 
     def refuse() -> None:
-        w.closed_lines.discard(line)
-        w.auditor.line.on_shut(w.now_ns + seconds * NS_PER_S)
+        w.closed_connections.discard(connection)
+        w.auditor.connection.on_shut(w.now_ns + seconds * NS_PER_S)
         w.engine.on_answer(NO_REQUEST, status, {"retry-after": str(seconds)}, b"", w.now_ns)
 
     w.at_boot(REDIAL_NS, lambda: w.enter(refuse))
@@ -140,7 +142,7 @@ def stop_process(w: World) -> Struck | None:
         return None
     for_ns = later_ns(w.draw.faults, 1300, 8000)
     seconds = for_ns / NS_PER_S
-    w.auditor.line.on_stopped()
+    w.auditor.connection.on_stopped()
     w.stop_process(for_ns)
     w.old_until_ns = w.stopped_until_ns
     w.strikes.lull(seconds)
@@ -265,7 +267,7 @@ EMPTY_S: Final = 6.0
 def begin_a_folder(w: World) -> Struck | None:
     """The next boot of the same account and strategy begins in a run folder in which nothing is.
 
-    Fills of orders that the one before has left open were nobody's: the operator takes all out, and
+    Fills of orders that the one before has left open were nobody's: the operator cancels all, and
     none is open then.
     """
     ledger = w.auditor.ledger
@@ -278,7 +280,7 @@ def begin_a_folder(w: World) -> Struck | None:
 
     def is_empty() -> bool:
         waits = any(w.auditor.exposure.travelling(symbol) for symbol in w.symbols)
-        return not (waits or ledger.alive() or len(engine.proof.doubts))
+        return not (waits or ledger.alive() or len(engine.resolution.retries))
 
     def look() -> None:
         if w.engine is not engine or not w.alive or w.ended or engine.recovery.leaving:

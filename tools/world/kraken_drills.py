@@ -8,7 +8,7 @@ from typing import Any, Final
 from core.protocols.websocket import TEXT
 from tools.world.audit.kraken import Proofs
 from tools.world.dialect import MARKET
-from tools.world.drills import LIVELY_S, STANDING_S, STREET_RATE, Drill, Drilled, until
+from tools.world.drills import FLOW_RATE, LIVELY_S, STANDING_S, Drill, Drilled, until
 from tools.world.kraken_faults import spoil_checksum
 from tools.world.strikes import Struck
 from tools.world.tank import Message
@@ -16,7 +16,7 @@ from tools.world.tank import Message
 
 def one_book_wrong(w: Drilled) -> Iterator[float]:
     """A book's checksum is wrong: that book alone is told anew, and soon. I40."""
-    proofs, link = w.auditor.room(Proofs), w.links.get(MARKET)
+    proofs, link = w.auditor.watch_of(Proofs), w.links.get(MARKET)
     struck: list[str] = []
 
     def once(_: Any, message: Message) -> Struck | None:
@@ -26,7 +26,7 @@ def one_book_wrong(w: Drilled) -> Iterator[float]:
         return spoil_checksum(w, message)
 
     before = len(w.sent)
-    w.street_opens(STREET_RATE)
+    w.open_flow(FLOW_RATE)
     w.strikes.hold(("delta",), once)
     yield from until(w, lambda: bool(proofs.lost), STANDING_S)
     w.strikes.let_go()
@@ -35,14 +35,14 @@ def one_book_wrong(w: Drilled) -> Iterator[float]:
         return
     if proofs.lost:
         w.auditor.note("I40", f"{struck[0]} is not told anew within {LIVELY_S:g} s")
-    asked = {symbol for one in w.sent[before:] for symbol in _books_asked(w, one)}
+    asked = {symbol for one in w.sent[before:] for symbol in _books_requested(w, one)}
     if asked != {struck[0]}:
         w.auditor.note("I40", f"{struck[0]} was wrong, and told anew are {sorted(asked)}")
 
 
-def _books_asked(w: Drilled, sent: Message) -> list[str]:
+def _books_requested(w: Drilled, sent: Message) -> list[str]:
     """Return the symbols whose books a message subscribes to, or leaves."""
-    if sent.line != MARKET or sent.opcode != TEXT or not w.dialect.is_request(sent.payload):
+    if sent.connection != MARKET or sent.opcode != TEXT or not w.dialect.is_request(sent.payload):
         return []
     request = w.dialect.request(sent.payload)
     return list(request.values.get("symbol", ()))

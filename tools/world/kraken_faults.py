@@ -13,15 +13,15 @@ from msgspec import Raw
 
 from core.model.instrument import Trading
 from core.model.units import NS_PER_S
-from tools.world.anywhere import Answer, Anywhere, asked_again, later_ns, redialled, resynced
+from tools.world.anywhere import Answer, Anywhere, later_ns, redialled, requested_again, resynced
 from tools.world.audit.kraken import Proofs, Sessions
 from tools.world.dialect import TRADE
 from tools.world.strikes import Fault, Struck
 from tools.world.tank import Message
 from venues.sim.actions import Action, SetStatus
+from venues.sim.faults import ConnectionName
 from venues.sim.faults import Fault as SimFault
 from venues.sim.faults import Kind as SimKind
-from venues.sim.faults import LineName
 from venues.sim.kraken.actions import EndSessions, SetSystem, UseNonce
 from venues.sim.kraken.exchange import Exchange
 from venues.sim.kraken.market_data import wrong
@@ -69,8 +69,10 @@ def _level(one: dict[str, Raw]) -> tuple[Raw, Raw]:
 
 def _spoiled(w: Anywhere, message: Message, payload: bytes) -> Struck:
     symbol = w.dialect.symbol(w.dialect.decode(payload))
-    w.auditor.room(Proofs).spoiled[payload] = symbol
-    return Struck([(w.latency(), Message(message.line, message.opcode, payload))], resynced(w))
+    w.auditor.watch_of(Proofs).spoiled[payload] = symbol
+    return Struck(
+        [(w.latency(), Message(message.connection, message.opcode, payload))], resynced(w)
+    )
 
 
 # -- what is taken ---------------------------------------------------------------------------
@@ -118,7 +120,7 @@ def end_sessions(w: Anywhere) -> Struck | None:
     """No token that was given counts any more: whoever trades has to fetch another."""
     if TRADE not in w.links:
         return None
-    refused, back = w.auditor.room(Sessions).refused, redialled(w, TRADE)
+    refused, back = w.auditor.watch_of(Sessions).refused, redialled(w, TRADE)
     before = len(refused)
     w.venue.perform(EndSessions(api_key=DEFAULT_KEY), w.venue_ns)
     return Struck(None, lambda: len(refused) > before and back(), 30.0)
@@ -127,7 +129,7 @@ def end_sessions(w: Anywhere) -> Struck | None:
 def refuse_token(w: Anywhere, request: object, answer: Answer) -> Struck:
     """The token that an answer brings counts no more by the time it is used."""
     w.venue.perform(EndSessions(api_key=DEFAULT_KEY), w.venue_ns)
-    return Struck(answer, asked_again(w, TOKEN), 30.0)
+    return Struck(answer, requested_again(w, TOKEN), 30.0)
 
 
 TOKEN: Final = "/0/private/GetWebSocketsToken"  # noqa: S105 (a path)
@@ -145,7 +147,7 @@ def refuse_nonce(w: Anywhere) -> Struck:
         used = key.nonce
         return Struck(None, lambda: key.nonce > used, 60.0)
     times = draw.randint(1, 3)
-    fault = SimFault(fault=SimKind.CLOCK, methods=SIGNED, line=LineName.REST, times=times)
+    fault = SimFault(fault=SimKind.CLOCK, methods=SIGNED, line=ConnectionName.REST, times=times)
     w.venue.faults.switch_on(fault, w.venue_ns)
     used = key.nonce
     return Struck(None, lambda: hits[SimKind.CLOCK] > before and key.nonce > used, 60.0)
@@ -158,7 +160,7 @@ OUT_S: Final = (62.0, 70.0)
 
 
 def fire(w: Anywhere) -> Struck | None:
-    """The private line is out for so long that the venue's timer runs out."""
+    """The private connection is out for so long that the venue's timer runs out."""
     exchange = exchange_of(w)
     if TRADE not in w.links or not exchange.armed_ns(w.account) or exchange.system != "online":
         return None

@@ -15,8 +15,8 @@ from typing import Final
 from msgspec import Struct
 
 from core.engine.outbound import REPLY_NS
-from core.engine.proof import APART_NS, SKEW_NS
 from core.engine.replay import replay
+from core.engine.resolution import APART_NS, SKEW_NS
 from core.model.config import SessionSection
 from core.model.units import NS_PER_S
 from core.model.venue import Capabilities
@@ -38,8 +38,8 @@ TOLD_TO_LEAVE: Final = 0.2
 CALM_S: Final = 150.0
 """Within which all must be at rest: two periods of reconciliation, and a doubt asked last."""
 
-STREET_RATE: Final = 10.0
-"""How busy the street is while the rest is awaited: events a second."""
+FLOW_RATE: Final = 10.0
+"""How busy the order flow is while the rest is awaited: events a second."""
 
 QUIET_S: Final = 0.5
 
@@ -139,7 +139,7 @@ def _calm(world: World) -> None:
         _settle(world, until_ns)
         if world.ended or world.engine.recovery.leaving:
             return
-        world.street_rate = 0.0
+        world.flow_rate = 0.0
         world.run(QUIET_S)
         # What only a next message can show, a lost last one, may show itself now.
         unrest = world.auditor.rest.unrest(world.engine) or world.auditor.books.behind(world.engine)
@@ -164,7 +164,7 @@ def _drill(world: World) -> None:
 
 def _settle(world: World, until_ns: int) -> None:
     """Run until all is at rest, or the run is being left."""
-    world.street_opens(STREET_RATE)
+    world.open_flow(FLOW_RATE)
     while True:
         world.run(0.1)
         if world.ended:
@@ -176,7 +176,7 @@ def _settle(world: World, until_ns: int) -> None:
                 world.leave_soon(world.stopped)
             if world.engine.recovery.leaving:
                 return
-            if world.house.strategy.parameters.active:
+            if world.application.strategy.parameters.active:
                 world.engine.on_control(b"set active false", world.now_ns)
             unrest = world.auditor.rest.unrest(world.engine)
             if not unrest:
@@ -193,10 +193,10 @@ def _restless(unrest: str) -> Breach:
 def _exit(world: World) -> None:
     for seconds in drills.leave(world):
         world.run(seconds)
-    world.street_rate = 0.0
+    world.flow_rate = 0.0
     if not (world.ended or world.engine.recovery.leaving):
         world.leave_soon("the end")
-    left_s = exit_s(world.house.adapter.capabilities) + world.dialect.exit_more_s
+    left_s = exit_s(world.application.adapter.capabilities) + world.dialect.exit_more_s
     until_ns = world.now_ns + int(left_s * NS_PER_S)
     while not world.ended:
         if world.now_ns > until_ns and world.auditor.ledger.doubled:
@@ -213,8 +213,8 @@ def _exit(world: World) -> None:
 def _replay(world: World) -> None:
     """I20: the same outputs come of the same inputs, boot by boot."""
     for boot, records in world.boots:
-        house = world.house_of(boot)
-        tally = replay(records, house.engine)
+        application = world.application_of(boot)
+        tally = replay(records, application.engine)
         if tally.difference is not None:
             raise Breach("I20", f"boot {boot}: {tally.difference}")
         world.auditor.check_secrets(records, (*world.all_log, *world.log_lines))
@@ -226,7 +226,7 @@ def _digest(world: World) -> str:
     digest = hashlib.sha256()
     for _, records in world.boots:
         for record in records:
-            digest.update(b"%d %d %d " % (record.kind, record.line, record.time_ns))
+            digest.update(b"%d %d %d " % (record.kind, record.connection, record.time_ns))
             digest.update(record.payload)
     for line in (*world.all_log, *world.log_lines):
         digest.update(line.encode())

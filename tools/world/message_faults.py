@@ -30,7 +30,7 @@ from venues.sim.fixed import parse
 
 
 def altered(w: Anywhere, message: Message, body: Any) -> list[Delivery]:
-    return [(w.latency(), Message(message.line, message.opcode, w.dialect.encode(body)))]
+    return [(w.latency(), Message(message.connection, message.opcode, w.dialect.encode(body)))]
 
 
 def unchanged(w: Anywhere, message: Message) -> list[Delivery]:
@@ -138,7 +138,7 @@ def contradict(w: Anywhere, message: Message) -> Struck | None:
     return Struck(altered(w, message, body), lambda: bool(risk.instrument_halted(index)))
 
 
-def misprice_top(w: Anywhere, message: Message) -> Struck | None:
+def misprice_bbo(w: Anywhere, message: Message) -> Struck | None:
     """Best prices far off the market, at the next update of a live book."""
     if Stream.DEPTH not in w.engine.setup.streams:
         return None  # best prices alone have nothing to be held against
@@ -151,24 +151,24 @@ def misprice_top(w: Anywhere, message: Message) -> Struck | None:
     if dialect.numbered and data["u"] <= w.engine.books[row.index].seq:
         return None
     part = w.draw.faults.choice((50, 90, 110, 150))
-    for key in (dialect.top.bid, dialect.top.ask):
+    for key in (dialect.bbo.bid, dialect.bbo.ask):
         ticks = row.tick.count(dialect.text(data[key])) * part // 100
-        data[key] = dialect.number(row.tick.text(ticks + (key == dialect.top.ask)))
+        data[key] = dialect.number(row.tick.text(ticks + (key == dialect.bbo.ask)))
     return Struck(altered(w, message, body), resynced(w))
 
 
-def cross_top(w: Anywhere, message: Message) -> Struck:
-    body, top = w.dialect.decode(message.payload), w.dialect.top
+def cross_bbo(w: Anywhere, message: Message) -> Struck:
+    body, bbo = w.dialect.decode(message.payload), w.dialect.bbo
     data = w.dialect.entry(body) or {}
-    data[top.bid], data[top.ask] = data[top.ask], data[top.bid]
+    data[bbo.bid], data[bbo.ask] = data[bbo.ask], data[bbo.bid]
     return Struck(altered(w, message, body), resynced(w))
 
 
-def negate_top(w: Anywhere, message: Message) -> Struck:
-    dialect, top = w.dialect, w.dialect.top
+def negate_bbo(w: Anywhere, message: Message) -> Struck:
+    dialect, bbo = w.dialect, w.dialect.bbo
     body = dialect.decode(message.payload)
     data = dialect.entry(body) or {}
-    data[top.bid_size] = dialect.number("-" + dialect.text(data[top.bid_size]))
+    data[bbo.bid_size] = dialect.number("-" + dialect.text(data[bbo.bid_size]))
     return Struck(altered(w, message, body), refused(w))
 
 
@@ -180,20 +180,20 @@ def silence_trade(w: Anywhere) -> Struck | None:
     return _silence(w, TRADE)
 
 
-def _silence(w: Anywhere, line: int) -> Struck | None:
+def _silence(w: Anywhere, connection: int) -> Struck | None:
     """The socket is alive, and nothing comes any more."""
-    link = w.links.get(line)
+    link = w.links.get(connection)
     if link is None:
         return None
     silent_s = w.dialect.silent_s
-    w.tampering.mute_until_ns[line] = w.now_ns + int(silent_s * NS_PER_S)
+    w.tampering.mute_until_ns[connection] = w.now_ns + int(silent_s * NS_PER_S)
     w.strikes.lull(silent_s)
     since_ns = w.now_ns
 
     def reaction() -> bool:
-        if w.links.get(line) is link:
+        if w.links.get(connection) is link:
             return False
-        w.tampering.mute_until_ns[line] = 0
+        w.tampering.mute_until_ns[connection] = 0
         return w.now_ns - since_ns > w.dialect.noticed_s * NS_PER_S
 
     return Struck(None, reaction, 60.0)
@@ -210,7 +210,7 @@ def fragment(w: Anywhere, message: Message) -> Struck:
     first, last = server_frame(message.opcode, payload[:cut]), server_frame(0, payload[cut:])
     frames = [bytes([first[0] & 0x7F]) + first[1:], server_frame(PING, name), last]
     data = b"".join(frames)
-    ponged = Message(message.line, PONG, name)
+    ponged = Message(message.connection, PONG, name)
     return Struck([(0, data)], lambda: ponged in w.sent[-50:])
 
 
@@ -230,20 +230,20 @@ BAD_FRAMES: Final = (
 
 
 def break_framing(w: Anywhere) -> Struck | None:
-    line = w.draw.faults.choice((MARKET, TRADE))
-    if line not in w.links:
+    connection = w.draw.faults.choice((MARKET, TRADE))
+    if connection not in w.links:
         return None
     frame = w.draw.faults.choice(BAD_FRAMES)
-    w.say_raw(line, frame)
-    return Struck(None, redialled(w, line))
+    w.say_raw(connection, frame)
+    return Struck(None, redialled(w, connection))
 
 
 def bomb(w: Anywhere) -> Struck | None:
-    line = w.draw.faults.choice((MARKET, TRADE))
+    connection = w.draw.faults.choice((MARKET, TRADE))
     payload = w.draw.faults.choice(w.dialect.bombs)
-    if line not in w.links:
+    if connection not in w.links:
         return None
-    w.say_past(Message(line, TEXT, payload))
+    w.say_past(Message(connection, TEXT, payload))
     return Struck(None, refused(w))
 
 
@@ -315,7 +315,7 @@ def _drift(
     inner = w.dialect.entry(body)
     if inner is None:
         return None
-    kind = w.dialect.kind_of(message.line, message.payload)
+    kind = w.dialect.kind_of(message.connection, message.payload)
     needed = w.dialect.needed
     key = w.draw.faults.choice(needed[kind if kind in needed else "event"])
     if key not in inner:
@@ -353,9 +353,9 @@ FAULTS: Final = (
     Fault(1, "delta_lost", 0.02, lose_delta, ("delta",)),
     Fault(2, "delta_twice", 0.05, repeat_delta, ("delta",)),
     Fault(3, "deltas_swapped", 0.02, swap_deltas, ("delta",)),
-    Fault(6, "top_crossed", 0.005, cross_top, ("top",)),
-    Fault(6, "top_far", 0.005, misprice_top, ("top",)),
-    Fault(6, "top_negative", 0.002, negate_top, ("top",)),
+    Fault(6, "top_crossed", 0.005, cross_bbo, ("top",)),
+    Fault(6, "top_far", 0.005, misprice_bbo, ("top",)),
+    Fault(6, "top_negative", 0.002, negate_bbo, ("top",)),
     Fault(7, "delta_renumbered", 0.01, renumber_delta, ("delta",)),
     Fault(24, "delta_misdated", 0.01, misdate_delta, ("delta",)),
     Fault(8, "market_silent", 0.015, silence_market),

@@ -40,7 +40,7 @@ TURN_NS: Final = 20_000
 
 
 class Killed(BaseException):
-    """The simulated process dies at once; no handler of the house's is to see it."""
+    """The simulated process dies at once; no handler of the application's is to see it."""
 
 
 class Peer(Protocol):

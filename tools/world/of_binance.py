@@ -29,12 +29,12 @@ from tools.world.dialect import (
     PLACING,
     QUERY,
     REPLACE,
+    BboKeys,
     Dialect,
     Refusal,
     Reported,
     Request,
     Sent,
-    Top,
 )
 from tools.world.watched import Watched
 from venues.sim.accounts import Account
@@ -129,7 +129,7 @@ class Binance(Dialect):
     secret = DEFAULT_SECRET
     api_key = DEFAULT_KEY
     rest_prices = ("/ticker/bookTicker", "/depth")
-    lines = ("", WS_API_PATH)
+    connections = ("", WS_API_PATH)
     places = ("stream", "ws_api")
 
     lacks: Mapping[str, str] = {
@@ -230,8 +230,8 @@ class Binance(Dialect):
 
     # -- what the exchange says ----------------------------------------------------------------
 
-    def kind_of(self, line: int, payload: bytes) -> str:
-        if line == MARKET:
+    def kind_of(self, connection: int, payload: bytes) -> str:
+        if connection == MARKET:
             at = payload.find(b"@", 11, 40)
             letter = payload[at + 1 : at + 2] if at > 0 else b""
             return _STREAMS.get(letter, "market.answer")
@@ -318,7 +318,7 @@ class Binance(Dialect):
     # -- what faults make of it ----------------------------------------------------------------
 
     numbered = True
-    top = Top("b", "B", "a", "A")
+    bbo = BboKeys("b", "B", "a", "A")
     lies = (
         "NaN", "Infinity", "-0", "1e999", "1_000", "", "-1.00000000", "9" * 30, "0x10", "१",
     )  # fmt: skip
@@ -498,7 +498,7 @@ class Binance(Dialect):
 
 
 def _order(values: Mapping[str, Any]) -> Sent:
-    """Return the order that a request asks for."""
+    """Return the order that a request contains."""
     return Sent(
         client_id=values["newClientOrderId"],
         symbol=values["symbol"],

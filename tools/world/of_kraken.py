@@ -25,12 +25,12 @@ from tools.world.dialect import (
     MARKET,
     OTHER,
     PLACE,
+    BboKeys,
     Dialect,
     Refusal,
     Reported,
     Request,
     Sent,
-    Top,
 )
 from tools.world.watched import Watched
 from venues.sim.accounts import Account
@@ -153,7 +153,7 @@ class WatchedVenue(Watched, Venue):
 
     def receive(self, request: HttpRequest, outlet: Outlet[HttpReply], now_ns: int) -> None:
         if self.auditor is not None and request.headers.get("api-key") == DEFAULT_KEY:
-            self.auditor.room(Nonces).on_body(request.body)
+            self.auditor.watch_of(Nonces).on_body(request.body)
         super().receive(request, outlet, now_ns)
 
 
@@ -179,7 +179,7 @@ class Kraken(Dialect):
     secret = DEFAULT_SECRET
     api_key = DEFAULT_KEY
     rest_prices = ("/Ticker", "/Depth")
-    lines = (PUBLIC_PATH, PRIVATE_PATH)
+    connections = (PUBLIC_PATH, PRIVATE_PATH)
     orders_path = LEVEL3_PATH
     places = ("public", "private")
 
@@ -252,7 +252,7 @@ class Kraken(Dialect):
             return exchange.armed_ns(account) - venue.faults.now_ns
 
         def is_needed(now_ns: int) -> bool:
-            held_up = auditor.shared or auditor.line.is_slow(now_ns)
+            held_up = auditor.shared or auditor.connection.is_slow(now_ns)
             return not held_up and exchange.system != "maintenance"
 
         auditor.take_in(
@@ -318,18 +318,18 @@ class Kraken(Dialect):
 
     # -- what the exchange says ----------------------------------------------------------------
 
-    def kind_of(self, line: int, payload: bytes) -> str:
+    def kind_of(self, connection: int, payload: bytes) -> str:
         if payload.startswith(b'{"channel":"'):
             channel = payload[12 : payload.find(b'"', 12)]
-            if line == MARKET:
+            if connection == MARKET:
                 if channel in BOOKS:
                     return "delta" if b'"type":"update"' in payload[:45] else "snapshot"
                 return {b"ticker": "top", b"trade": "trade"}.get(channel, "market.answer")
             if channel == b"executions" and b'"type":"update"' in payload[:50]:
                 found = _EXECUTION.search(payload)
                 return "account" if found is None else REPORTS.get(found[1], "account")
-            return "account" if line != MARKET else "market.answer"
-        if line == MARKET:
+            return "account" if connection != MARKET else "market.answer"
+        if connection == MARKET:
             return "market.answer"
         found = _REPLY.search(payload)
         return "reply." + (OTHER if found is None else METHODS.get(found[1], OTHER))
@@ -414,7 +414,7 @@ class Kraken(Dialect):
     # -- what faults make of it ----------------------------------------------------------------
 
     numbered = False
-    top = Top("bid", "bid_qty", "ask", "ask_qty")
+    bbo = BboKeys("bid", "bid_qty", "ask", "ask_qty")
     lies = ("NaN", "Infinity", "1e999", "1_000", "", "-1.00000000", "9" * 30, "0x10", "१", "{}")
     may_be_negative = frozenset({"fees"})
     needed: Mapping[str, tuple[str, ...]] = {
@@ -625,7 +625,7 @@ def _units(value: Any) -> int:
 
 
 def _order(values: Mapping[str, Any], symbol: str) -> Sent:
-    """Return the order that a request asks for."""
+    """Return the order that a request contains."""
     market, only_makes = values["order_type"] == "market", values.get("post_only") is True
     tif = str(values.get("time_in_force", "gtc")).upper()
     return Sent(

@@ -21,11 +21,11 @@ from tools.world.anywhere import (
     Answer,
     Anywhere,
     Reaction,
-    asked_again,
     doubted,
     later_ns,
     logged,
     proved,
+    requested_again,
     resynced,
 )
 from tools.world.dialect import MARKET, TRADE
@@ -40,7 +40,7 @@ encode: Final = msgspec.json.encode
 decode: Final = msgspec.json.decode
 
 
-def asked_of(w: Anywhere, message: Message) -> str:
+def requested_of(w: Anywhere, message: Message) -> str:
     """Return the client order id that a request is about, "" where it names none."""
     return w.dialect.request(message.payload).client_id
 
@@ -51,25 +51,25 @@ def told_of(w: Anywhere, message: Message) -> str:
 
 
 def lose_reply(w: Anywhere, message: Message) -> Struck | None:
-    client_id = _asked_about(w, message)
+    client_id = _queried(w, message)
     return None if client_id is None else Struck([], proved(w, client_id), 30.0)
 
 
-def _asked_about(w: Anywhere, message: Message) -> str | None:
+def _queried(w: Anywhere, message: Message) -> str | None:
     """Return the client order id of the request that a reply answers."""
     dialect = w.dialect
     wire_id = dialect.reply_id(message.payload)
     for sent in reversed(w.sent):
-        is_request = sent.line == TRADE and sent.opcode == TEXT
+        is_request = sent.connection == TRADE and sent.opcode == TEXT
         is_request = is_request and dialect.is_request(sent.payload)
         if is_request and dialect.request_id(sent.payload) == wire_id:
-            return asked_of(w, sent) or None
+            return requested_of(w, sent) or None
     return None
 
 
 def lose_all_news(w: Anywhere, message: Message) -> Struck | None:
     """Neither reply nor report of an order arrive, for as long as replies are awaited."""
-    client_id = asked_of(w, message)
+    client_id = requested_of(w, message)
     if not client_id:
         return None
     w.tampering.deaf[b'"%s"' % client_id.encode()] = w.now_ns + later_ns(w.draw.faults, 1000, 11000)
@@ -84,7 +84,7 @@ def repeat_reply(w: Anywhere, message: Message) -> Struck:
 
 def reply_late(w: Anywhere, message: Message) -> Struck | None:
     """The stream's report overtakes the reply."""
-    client_id = _asked_about(w, message)
+    client_id = _queried(w, message)
     if client_id is None:
         return None
     w.hold(message, later_ns(w.draw.faults, 20, 800))
@@ -144,7 +144,7 @@ def cancel_refused(w: Anywhere, message: Message) -> Struck | None:
     refusal = w.dialect.refusal(message.payload)
     if refusal is None or w.dialect.refused_for_limits(message.payload):
         return None
-    client_id = _asked_about(w, message)
+    client_id = _queried(w, message)
     return None if client_id is None else Struck(unchanged(w, message), proved(w, client_id))
 
 
@@ -162,9 +162,11 @@ def lose_request(w: Anywhere, message: Message) -> Struck | None:
 
 
 def delay_place(w: Anywhere, message: Message) -> Struck:
-    """An order is accepted late, at times after its reply was given up or its line was lost."""
+    """An order is accepted late, at times after its reply was given up or its connection was
+    lost.
+    """
     draw = w.draw.faults
-    client_id = asked_of(w, message)
+    client_id = requested_of(w, message)
     if draw.random() < 0.5:
         link = w.links.get(TRADE)
 
@@ -236,10 +238,10 @@ def forbid(w: Anywhere, message: Message) -> Struck:
 
 
 def ban(w: Anywhere, message: Message) -> Struck:
-    """Nothing may be sent for a while, and nothing dialled where a line is lost meanwhile."""
-    line = w.draw.faults.choice((MARKET, TRADE, None))
-    if line is not None:
-        w.at(w.now_ns + 2 * w.latency_ns + 10 * NS_PER_MS, partial(w.cut, line))
+    """Nothing may be sent for a while, and nothing dialled where a connection is lost meanwhile."""
+    connection = w.draw.faults.choice((MARKET, TRADE, None))
+    if connection is not None:
+        w.at(w.now_ns + 2 * w.latency_ns + 10 * NS_PER_MS, partial(w.cut, connection))
     until_ns = w.venue_ns + later_ns(w.draw.faults, 500, 4000)
     _refuse(w, message, w.dialect.banned, until_ns)
     return Struck([], lambda: w.engine.throttle.banned_until_ns > w.venue_ns)
@@ -247,7 +249,7 @@ def ban(w: Anywhere, message: Message) -> Struck:
 
 def server_error(w: Anywhere, message: Message) -> Struck | None:
     """5xx and the like, whether the request was executed or not."""
-    client_id = asked_of(w, message)
+    client_id = requested_of(w, message)
     if not client_id:
         return None
     _refuse(w, message, w.draw.faults.choice(w.dialect.errors))
@@ -258,7 +260,7 @@ def server_error(w: Anywhere, message: Message) -> Struck | None:
 
 
 def closed_market(w: Anywhere, message: Message) -> Struck:
-    client_id = asked_of(w, message)
+    client_id = requested_of(w, message)
     _refuse(w, message, w.dialect.closed)
 
     def reaction() -> bool:
@@ -278,7 +280,7 @@ def age_snapshot(w: Anywhere, request: HttpRequest | SimRequest, answer: Answer)
         return None  # without a change kept nothing tells how old it is
     depth = decode(body)
     depth["lastUpdateId"] = 0
-    return Struck((latency_ns, status, headers, encode(depth)), asked_again(w, request.path))
+    return Struck((latency_ns, status, headers, encode(depth)), requested_again(w, request.path))
 
 
 AHEAD_S: Final = 4.0
@@ -319,7 +321,7 @@ def differ_balance(w: Anywhere) -> Struck | None:
     w.cut(TRADE)
     w.strikes.lull(LEDGER_S)
     noticed = "others on the account" if w.auditor.shared else "halted: the ledgers differ"
-    halted, again = logged(w, noticed), asked_again(w, path, 2)
+    halted, again = logged(w, noticed), requested_again(w, path, 2)
     return Struck(None, lambda: again() if once else halted(), 2 * LEDGER_S)
 
 
@@ -350,7 +352,7 @@ def spoil_answer(w: Anywhere, request: HttpRequest | SimRequest, answer: Answer)
     """A REST answer that is none: HTML, cut off, an error with status 200, or nothing at all."""
     draw = w.draw.faults
     latency_ns, status, headers, body = answer
-    reaction = asked_again(w, request.path)
+    reaction = requested_again(w, request.path)
     html = b"<html><head><title>Attention Required!</title></head></html>"
     spoiled: Answer | None = draw.choice(
         (
@@ -381,17 +383,19 @@ def throttle_rest(w: Anywhere, request: HttpRequest | SimRequest, answer: Answer
 
 
 LINE_LOST: Final = 0.5
-"""Share of the replicas that are behind when the private line is lost: something is asked then."""
+"""Share of the replicas that are behind when the private connection is lost: something is asked
+then.
+"""
 
 ASKED_S: Final = 2.0
-"""Within which that line stands again, as a rule, and all is asked; less than what passes between
-two of these faults at their most frequent, so that no storm goes on for ever."""
+"""Within which that connection stands again, as a rule, and all is asked; less than what passes
+between two of these faults at their most frequent, so that no storm goes on for ever."""
 
 
 def lag_answers(w: Anywhere) -> Struck:
     """Questions about orders and trades are answered from a replica that is behind.
 
-    As a rule little is asked. Where the private line is lost, all is.
+    As a rule little is asked. Where the private connection is lost, all is.
     """
     draw = w.draw.faults
     lag = SimFault(

@@ -38,7 +38,7 @@ def act(w: Anywhere, action: Action) -> bool:
         perform(action, w.venue.host, w.venue_ns)
     except ActionError:
         return False
-    w.venue.settle(w.venue_ns)
+    w.venue.advance(w.venue_ns)
     w.auditor.seen.note_seen("others")
     w.auditor.ledger.others_traded |= not w.auditor.shared
     return True
@@ -137,12 +137,12 @@ def others_off_grid_before(w: Anywhere) -> Struck | None:
     draw, terms, now_ns = w.draw.faults, market.symbol, w.venue_ns
     size = draw.randint(50, 300) * terms.step_size + terms.step_size // 2
     price = market.book.best().bid + terms.tick_size // 2
-    worth, buys = size * price // ONE, draw.random() < 0.5
-    legs = {terms.base: size if buys else -size, terms.quote: -worth if buys else worth}
+    notional, buys = size * price // ONE, draw.random() < 0.5
+    legs = {terms.base: size if buys else -size, terms.quote: -notional if buys else notional}
     if any(w.account.balance(asset).free + amount < 0 for asset, amount in legs.items()):
         return None
     orders = market.next_order_id(), market.next_order_id()
-    trade = Trade(market.next_trade_id(), price, size, worth, now_ns, *orders, not buys)
+    trade = Trade(market.next_trade_id(), price, size, notional, now_ns, *orders, not buys)
     engine = w.venue.engine
     execution = Execution(trade, orders[not buys], buys, False, 0, terms.quote)
     engine.file(w.account, terms.name).executions.append(execution)
@@ -150,7 +150,7 @@ def others_off_grid_before(w: Anywhere) -> Struck | None:
         w.account.balance(asset).free += amount
     w.account.updated_ns = now_ns
     engine._tell_balances(w.account, tuple(legs), now_ns)
-    w.venue.settle(now_ns)
+    w.venue.advance(now_ns)
     w.auditor.seen.note_seen("others")
     w.auditor.ledger.others_traded = True
     named = logged(w, f"off today's grid of {terms.name}")
@@ -171,7 +171,7 @@ def others_elsewhere(w: Anywhere) -> Struck | None:
     size += draw.choice((0, 50)) * terms.step_size
     before = sum(w.engine.counts.ignored.values())
     taken = w.dialect.place_elsewhere(w.venue, terms.name, True, price, size, now_ns)
-    w.venue.settle(now_ns)
+    w.venue.advance(now_ns)
     if not taken:
         return None
     w.auditor.seen.note_seen("others")

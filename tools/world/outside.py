@@ -36,7 +36,7 @@ from tools.world.net import Network, Peer, Weather, Wire
 from tools.world.of_binance import BINANCE
 from tools.world.peers import (
     Deaf,
-    House,
+    Exchange,
     Http,
     Impostor,
     Plain,
@@ -63,7 +63,7 @@ from venues.sim.http import HttpReply
 from venues.sim.http import HttpRequest as SimRequest
 
 HOSTS: Final = ("stream.exchange.test", "api.exchange.test")
-"""The hosts of the lines, by line."""
+"""The hosts of the connections, by connection."""
 
 REST_HOST: Final = "rest.exchange.test"
 
@@ -104,8 +104,8 @@ class Outside:
         self.account = setting.account
         self.symbols = setting.symbols
         self.venue = setting.venue
-        self.street = setting.street
-        self.street_rate = setting.street_rate
+        self.order_flow = setting.order_flow
+        self.flow_rate = setting.flow_rate
         self.variety = setting.variety
         self.agenda = Agenda(self.variety.start_ns)
         self.network = Network(self.agenda, Weather(draw.net))
@@ -133,11 +133,11 @@ class Outside:
         self.log_lines: list[str] = []
         self.peers: dict[int, WebSocket] = {}
         self._open_peers: list[WebSocket] = []
-        """The exchange's end of each line that stands, by line."""
+        """The exchange's end of each connection that stands, by connection."""
         self.links: dict[int, Wire] = {}
         self._wires: dict[int, Wire] = {}
-        """What stands on our side, by its number there: a line may have two."""
-        """Our end of each line, as far as our side knows."""
+        """What stands on our side, by its number there: a connection may have two."""
+        """Our end of each connection, as far as our side knows."""
         self._sent: dict[int, deque[bytes]] = {}
         """What has left on a connection and has not arrived yet."""
         self._asked: dict[int, HttpRequest] = {}
@@ -165,13 +165,15 @@ class Outside:
         self.venue.faults.wake = lambda due_ns: self.agenda.at(
             due_ns - self.skew_ns, lambda: self.venue.release(self.venue_ns)
         )
-        self._house = House(self.agenda, self.venue, lambda: self.venue_ns, self, self.dialect)
+        self._exchange = Exchange(
+            self.agenda, self.venue, lambda: self.venue_ns, self, self.dialect
+        )
         for host in HOSTS:
             self.network.listen(
-                host, partial(self._accept, lambda below: WebSocket(below, self._house, IP))
+                host, partial(self._accept, lambda below: WebSocket(below, self._exchange, IP))
             )
         self.network.listen(
-            REST_HOST, partial(self._accept, lambda below: Http(below, self._house))
+            REST_HOST, partial(self._accept, lambda below: Http(below, self._exchange))
         )
 
     def config_of(self, boot: int) -> config.Config:
@@ -187,8 +189,8 @@ class Outside:
         s = "s" if self.tls else ""
         endpoints = Endpoints(
             rest=f"http{s}://{REST_HOST}",
-            market=f"ws{s}://{HOSTS[MARKET]}{self.dialect.lines[MARKET]}",
-            trade=f"ws{s}://{HOSTS[TRADE]}{self.dialect.lines[TRADE]}",
+            market=f"ws{s}://{HOSTS[MARKET]}{self.dialect.connections[MARKET]}",
+            trade=f"ws{s}://{HOSTS[TRADE]}{self.dialect.connections[TRADE]}",
         )
         text = configuration(endpoints=endpoints, dialect=self.dialect, **run._asdict())
         return config.load(text, "world.toml")
@@ -214,7 +216,7 @@ class Outside:
         self.auditor.called = self._on_called
         self.at(MIDNIGHT_NS, lambda: self.auditor.seen.note_seen("midnight"))
         self._step_venue()
-        self._act_street()
+        self._act_flow()
 
     def _on_called(self) -> None:
         """The strategy takes its time over each callback, where this world has it so."""
@@ -226,12 +228,12 @@ class Outside:
         next_ns = self.venue.step(self.venue_ns) - self.skew_ns
         self.agenda.at(max(next_ns, self.now_ns + 1), self._step_venue)
 
-    def _act_street(self) -> None:
-        if self.street_rate:
-            self.street.act(self.venue_ns)
-            self.venue.settle(self.venue_ns)
-        rate = self.street_rate or 1.0
-        self.agenda.later(int(self.draw.venue.expovariate(rate) * NS_PER_S) + 1, self._act_street)
+    def _act_flow(self) -> None:
+        if self.flow_rate:
+            self.order_flow.act(self.venue_ns)
+            self.venue.advance(self.venue_ns)
+        rate = self.flow_rate or 1.0
+        self.agenda.later(int(self.draw.venue.expovariate(rate) * NS_PER_S) + 1, self._act_flow)
 
     # -- the process ---------------------------------------------------------------------------
 
@@ -246,7 +248,7 @@ class Outside:
         """What the venue can do."""
         if self.process is None:
             raise Misuse("no process was started yet")
-        return self.process.house.adapter.capabilities
+        return self.process.application.adapter.capabilities
 
     @property
     def alive(self) -> bool:
@@ -271,7 +273,7 @@ class Outside:
                 continue
             self.process = process
             self.stopped = ""
-            self.auditor.ledger.scope = self.dialect.marker(process.house.setup.scope)
+            self.auditor.ledger.scope = self.dialect.marker(process.application.setup.scope)
             if boots:
                 self.auditor.on_boot()
                 self.setting.begins(process.boot)
@@ -337,7 +339,7 @@ class Outside:
         process = self.process
         if process is None or not self.alive:
             return
-        self.auditor.line.on_died()
+        self.auditor.connection.on_died()
         self.auditor.on_down()
         process.kill()
         if change.hole_records:
@@ -375,7 +377,7 @@ class Outside:
         process = self.process
         if process is None or not self.alive or self.over():
             return
-        if process.house.strategy.parameters.active:
+        if process.application.strategy.parameters.active:
             runtime = process.runtime
 
             def quieten() -> None:
@@ -402,9 +404,9 @@ class Outside:
             if path.is_file() and self.dialect.secret.encode() in path.read_bytes():
                 self.auditor.note("I12", f"a secret is in {path.name}")
 
-    def line_up(self, line: int) -> bool:
-        """Whether a line stands on both sides, and its opening script is worked off."""
-        return self.alive and line in self.peers and self.engine.sessions[line].ready
+    def connection_up(self, connection: int) -> bool:
+        """Whether a connection stands on both sides, and its opening script is worked off."""
+        return self.alive and connection in self.peers and self.engine.sessions[connection].ready
 
     @property
     def place(self) -> str:
@@ -415,14 +417,14 @@ class Outside:
         """Remove what the world has left on the disk."""
         self._folder.cleanup()
 
-    # -- what crosses the door: Watcher --------------------------------------------------------
+    # -- what crosses the port: Watcher --------------------------------------------------------
 
-    def watched(self, house: app.House) -> app.House:
-        return replace(house, strategy=Witness(house.strategy, self.auditor))
+    def watched(self, application: app.Application) -> app.Application:
+        return replace(application, strategy=Witness(application.strategy, self.auditor))
 
     def on_journaled(self, kind: int, payload: Payload) -> None:
         if kind == Kind.SEND:
-            self.auditor.line.journaled(bytes(payload))
+            self.auditor.connection.journaled(bytes(payload))
             sent, dialect = bytes(payload), self.dialect
             places = dialect.is_request(sent) and dialect.asks(sent) == PLACE
             if places:  # within the strategy's callback
@@ -437,13 +439,13 @@ class Outside:
 
     def on_sent(self, link: int, data: bytes) -> None:
         if self.engine.recovery.leaving:
-            self.auditor.line.closed = self.auditor.line.closed or "leaving"
-        wire, line = self._wires[link], link % len(HOSTS)
+            self.auditor.connection.closed = self.auditor.connection.closed or "leaving"
+        wire, connection = self._wires[link], link % len(HOSTS)
         number = wire.number
         for opcode, payload in client_frames(data):
             self._sent.setdefault(number, deque()).append(payload)
-            self.sent.append(Message(line, opcode, payload))
-            if line == TRADE and opcode == TEXT:
+            self.sent.append(Message(connection, opcode, payload))
+            if connection == TRADE and opcode == TEXT:
                 self.auditor.on_sent(number, payload, self.now_ns)
         if wire.futile:
             self._forget(number)
@@ -454,7 +456,7 @@ class Outside:
             if self.dialect.is_request(payload):
                 self.auditor.on_received(number, payload)
 
-    def on_asked(self, request_id: int, request: HttpRequest) -> None:
+    def on_requested(self, request_id: int, request: HttpRequest) -> None:
         self._asked[request_id] = request
         self.asked.append(request)
         self.auditor.on_rest(request, self.now_ns, self.skew_ns)
@@ -478,9 +480,9 @@ class Outside:
         refused = dialect.rest_refused(status, body)
         if refused == "banned":
             until_ns = self.now_ns + int(headers["retry-after"]) * NS_PER_S
-            self.auditor.line.on_banned(until_ns, self.now_ns)
+            self.auditor.connection.on_banned(until_ns, self.now_ns)
         if status == 403 or refused == "throttled":
-            self.auditor.line.on_throttled(self.now_ns)
+            self.auditor.connection.on_throttled(self.now_ns)
         self.auditor.weight.on_answer(headers, self.now_ns)
         if request is None or not dialect.listed(status, body):
             return
@@ -488,42 +490,42 @@ class Outside:
             self.auditor.limits.on_market(self.now_ns)
         symbol, what = dialect.listed_symbol(request.query), dialect.rest_kind(request.path)
         if what == "openOrders":
-            self.auditor.line.on_listed(symbol)
+            self.auditor.connection.on_listed(symbol)
             self.auditor.leaving.on_listed(symbol)
         elif what == "depth":
-            self.auditor.line.on_snapshot(symbol)
+            self.auditor.connection.on_snapshot(symbol)
 
     def on_shut(self, headers: Mapping[str, str]) -> None:
-        self.auditor.line.on_shut(self.now_ns + int(headers["retry-after"]) * NS_PER_S)
+        self.auditor.connection.on_shut(self.now_ns + int(headers["retry-after"]) * NS_PER_S)
 
     def on_up(self, link: int) -> None:
-        line = link % len(HOSTS)
-        wire = self._wires[link] = self.network.newest[HOSTS[line]]
-        self.links.setdefault(line, wire)
+        connection = link % len(HOSTS)
+        wire = self._wires[link] = self.network.newest[HOSTS[connection]]
+        self.links.setdefault(connection, wire)
         wire.forget = partial(self._forget, wire.number)
 
     def on_drop(self, link: int) -> None:
-        line = link % len(HOSTS)
-        others = any(n != link and n % len(HOSTS) == line for n in self._wires)
+        connection = link % len(HOSTS)
+        others = any(n != link and n % len(HOSTS) == connection for n in self._wires)
         if link in self._wires:
-            self.auditor.wanted.on_closing(line, self.now_ns, others=others)
+            self.auditor.wanted.on_closing(connection, self.now_ns, others=others)
         if link % len(HOSTS) == TRADE:
-            self.auditor.line.on_closed()
+            self.auditor.connection.on_closed()
 
     def on_down(self, link: int) -> None:
-        line = link % len(HOSTS)
+        connection = link % len(HOSTS)
         wire = self._wires.pop(link, None)
-        if self.links.get(line) is wire:
-            self.links.pop(line, None)
+        if self.links.get(connection) is wire:
+            self.links.pop(connection, None)
             for other, standing in self._wires.items():
-                if other % len(HOSTS) == line:
-                    self.links[line] = standing
-        in_use = self.engine.sessions[line].link == link
-        if line == MARKET and line in self.links:
+                if other % len(HOSTS) == connection:
+                    self.links[connection] = standing
+        in_use = self.engine.sessions[connection].link == link
+        if connection == MARKET and connection in self.links:
             in_use = False  # the other one continues the books
         self.auditor.feed.on_cut(link)
-        self.auditor.line.on_cut(link, private=line == TRADE, in_use=in_use)
-        if line == TRADE and in_use:
+        self.auditor.connection.on_cut(link, private=connection == TRADE, in_use=in_use)
+        if connection == TRADE and in_use:
             self.auditor.on_down()
 
     def on_rehearsed(self) -> None:
@@ -534,7 +536,7 @@ class Outside:
         self.stopped = self.stopped or why
         if why.startswith("not started"):
             self.auditor.callbacks.on_raised()  # whoever could not start is not called any more
-        self.auditor.line.closed = self.auditor.line.closed or f"stopped: {why}"
+        self.auditor.connection.closed = self.auditor.connection.closed or f"stopped: {why}"
 
     def on_left(self) -> None:
         if self.engine.recovery.left and not self.auditor.ledger.over:
@@ -584,7 +586,7 @@ class Outside:
         what, body = self.dialect.rest_kind(request.path), reply.body
         refused = self.dialect.rest_refused(reply.status, body)
         if refused:
-            self.auditor.line.refused(f"{request.path}: {refused}")
+            self.auditor.connection.refused(f"{request.path}: {refused}")
         if reply.status == 200 and self.alive:
             body = self.tampering.told(request.path, self.engine.setup.boot, body)
         answer: Answer | None = (0, reply.status, reply.headers, body)
@@ -614,14 +616,14 @@ class Outside:
         self._open_peers.append(peer)
 
     def gone(self, peer: WebSocket) -> None:
-        line = TRADE if peer.private else MARKET
+        connection = TRADE if peer.private else MARKET
         if peer in self._open_peers:
             self._open_peers.remove(peer)
-        if self.peers.get(line) is peer:
-            del self.peers[line]
+        if self.peers.get(connection) is peer:
+            del self.peers[connection]
             for other in self._open_peers:
                 if other.private == peer.private and other.wire in self._wires.values():
-                    self.peers[line] = other
+                    self.peers[connection] = other
         self._forget(peer.wire.number)
 
     def received(self, peer: WebSocket, payload: bytes) -> bool:
@@ -652,7 +654,7 @@ class Outside:
         message = Message(TRADE if peer.private else MARKET, TEXT, payload)
         if peer.private:
             if self.dialect.reply_id(payload):
-                self.auditor.line.answered(payload)
+                self.auditor.connection.answered(payload)
             if self.tampering.keeps_back(payload, self.now_ns):
                 return
         elif self.now_ns < self.tampering.dated_until_ns:
@@ -674,13 +676,13 @@ class Outside:
             peer.raw(b"".join(data for _, data in struck.passes))
 
     def _strike_on(self, peer: WebSocket, kind: str, message: Message) -> Struck | None:
-        """Let faults strike what the newest connection of a line says or hears."""
-        newest = self.peers.get(message.line) is peer
+        """Let faults strike what the newest link of a connection says or hears."""
+        newest = self.peers.get(message.connection) is peer
         return self._strike(kind, message) if newest else None
 
     def mutes(self, peer: WebSocket) -> bool:
-        line = TRADE if peer.private else MARKET
-        return self.now_ns < self.tampering.mute_until_ns[line]
+        connection = TRADE if peer.private else MARKET
+        return self.now_ns < self.tampering.mute_until_ns[connection]
 
     # -- what faults have the exchange do: Anywhere --------------------------------------------
 
@@ -692,31 +694,33 @@ class Outside:
         return 0  # connections have their own
 
     def say_past(self, message: Message) -> None:
-        self._say_past(self.peers.get(message.line), message)
+        self._say_past(self.peers.get(message.connection), message)
 
     def _say_past(self, peer: WebSocket | None, message: Message) -> None:
         if peer is not None:
             peer.frame(message.opcode, message.payload)
 
     def hold(self, message: Message, for_ns: int) -> None:
-        self.agenda.later(for_ns, partial(self._say_past, self.peers.get(message.line), message))
+        self.agenda.later(
+            for_ns, partial(self._say_past, self.peers.get(message.connection), message)
+        )
 
-    def say_raw(self, line: int, data: bytes) -> None:
-        if line in self.peers:
-            self.peers[line].raw(data)
+    def say_raw(self, connection: int, data: bytes) -> None:
+        if connection in self.peers:
+            self.peers[connection].raw(data)
 
-    def cut(self, line: int) -> None:
-        if line in self.links:
-            self.links[line].reset(lost=False)
+    def cut(self, connection: int) -> None:
+        if connection in self.links:
+            self.links[connection].reset(lost=False)
 
-    def shut(self, line: int, for_ns: int) -> None:
-        self.refuse_dials(line, for_ns)
+    def shut(self, connection: int, for_ns: int) -> None:
+        self.refuse_dials(connection, for_ns)
         for link, wire in list(self._wires.items()):
-            if link % len(HOSTS) == line:
+            if link % len(HOSTS) == connection:
                 wire.reset(lost=False)
 
-    def refuse_dials(self, line: int, for_ns: int) -> None:
-        self._refuse(HOSTS[line], for_ns)
+    def refuse_dials(self, connection: int, for_ns: int) -> None:
+        self._refuse(HOSTS[connection], for_ns)
 
     def shut_rest(self, for_ns: int) -> None:
         self._refuse(REST_HOST, for_ns)
@@ -728,8 +732,8 @@ class Outside:
         self.network.refusing.add(host)
         self.agenda.later(for_ns, lambda: self.network.refusing.discard(host))
 
-    def announce_end(self, line: int) -> None:
-        self.peers[line].session.announce_shutdown(self.venue_ns)
+    def announce_end(self, connection: int) -> None:
+        self.peers[connection].session.announce_shutdown(self.venue_ns)
 
     def operate(self, word: str) -> None:
         process = self.process

@@ -88,7 +88,7 @@ class PaperExchange:
             self.arrived[row.index] += 1
             self._place(session, payload, request, row, now_ns)
             self._queue(row.index)
-        self.venue.settle(now_ns)
+        self.venue.advance(now_ns)
 
     def _place(
         self, session: ApiSession, payload: bytes, request: _Request, row: Instrument, now_ns: int
@@ -212,7 +212,7 @@ class PaperExchange:
             now_ns,
             rest=False,
         )
-        self.venue.settle(now_ns)
+        self.venue.advance(now_ns)
 
     # -- afterwards ----------------------------------------------------------------------------
 

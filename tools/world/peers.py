@@ -71,7 +71,7 @@ class Manners(Protocol):
     def gone(self, peer: WebSocket) -> None: ...
 
 
-class House(NamedTuple):
+class Exchange(NamedTuple):
     """What all connections of one exchange share."""
 
     agenda: Agenda
@@ -206,16 +206,16 @@ def spoken(reply: HttpReply, venue_ns: int) -> Speech:
 class Http:
     """One REST connection."""
 
-    def __init__(self, below: Plain, house: House) -> None:
+    def __init__(self, below: Plain, exchange: Exchange) -> None:
         self._below = below
-        self._house = house
+        self._exchange = exchange
         self._parser = h11.Connection(h11.SERVER)
         self._target = ""
         self._request: h11.Request | None = None
         self._body = b""
-        self._busy_ns = house.agenda.now_ns
+        self._busy_ns = exchange.agenda.now_ns
         self._open = True
-        house.agenda.later(KEPT_NS, self._tire)
+        exchange.agenda.later(KEPT_NS, self._tire)
 
     def on_bytes(self, data: bytes) -> None:
         self._parser.receive_data(data)
@@ -237,19 +237,19 @@ class Http:
         request = self._request
         if request is None:
             return
-        self._busy_ns = self._house.agenda.now_ns
+        self._busy_ns = self._exchange.agenda.now_ns
         path, _, query = request.target.decode("ascii").partition("?")
         headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
         asked = HttpRequest(request.method.decode(), path, query, self._body.decode(), headers)
-        house = self._house
-        house.venue.receive(asked, _RestOutlet(self, asked), house.venue_ns())
-        house.venue.settle(house.venue_ns())
+        exchange = self._exchange
+        exchange.venue.receive(asked, _RestOutlet(self, asked), exchange.venue_ns())
+        exchange.venue.advance(exchange.venue_ns())
 
     def reply(self, request: HttpRequest, reply: HttpReply) -> None:
         """Answer, well or badly."""
-        speech = self._house.manners.answer(request, reply)
+        speech = self._exchange.manners.answer(request, reply)
         if speech.after_ns:
-            self._house.agenda.later(speech.after_ns, partial(self._say, speech))
+            self._exchange.agenda.later(speech.after_ns, partial(self._say, speech))
         else:
             self._say(speech)
 
@@ -271,9 +271,9 @@ class Http:
     def _tire(self) -> None:
         if not self._open:
             return
-        left_ns = self._busy_ns + KEPT_NS - self._house.agenda.now_ns
+        left_ns = self._busy_ns + KEPT_NS - self._exchange.agenda.now_ns
         if left_ns > 0:
-            self._house.agenda.later(left_ns, self._tire)
+            self._exchange.agenda.later(left_ns, self._tire)
         else:
             self.cut()
 
@@ -303,11 +303,11 @@ class _RestOutlet:
 
 
 class WebSocket:
-    """One WebSocket connection, of either line."""
+    """One WebSocket connection, market or private."""
 
-    def __init__(self, below: Plain, house: House, ip: str) -> None:
+    def __init__(self, below: Plain, exchange: Exchange, ip: str) -> None:
         self._below = below
-        self._house = house
+        self._exchange = exchange
         self._ip = ip
         self._data = b""
         self._open = True
@@ -353,8 +353,8 @@ class WebSocket:
             ],
             b"",
         )
-        speech = self._house.manners.upgrade(self.wire, Speech(said))
-        self._house.agenda.later(
+        speech = self._exchange.manners.upgrade(self.wire, Speech(said))
+        self._exchange.agenda.later(
             speech.after_ns, partial(self._begin, line.split(" ")[1], speech, speech.data == said)
         )
 
@@ -366,12 +366,12 @@ class WebSocket:
             self.hang_up()
         if not upgraded:
             return
-        house = self._house
+        exchange = self._exchange
         outlet = _SocketOutlet(self)
-        self.private = house.dialect.is_private(target)
-        self.session = house.venue.open_session(outlet, target, self._ip, house.venue_ns())
-        self.ponged_ns = house.agenda.now_ns
-        house.manners.opened(self)
+        self.private = exchange.dialect.is_private(target)
+        self.session = exchange.venue.open_session(outlet, target, self._ip, exchange.venue_ns())
+        self.ponged_ns = exchange.agenda.now_ns
+        exchange.manners.opened(self)
         self._ping()
         self._frames()
 
@@ -381,23 +381,23 @@ class WebSocket:
         for opcode, payload in client_frames(data):
             if not self._open:
                 return
-            self._house.manners.arrived(self, payload)
+            self._exchange.manners.arrived(self, payload)
             if not self.mute:
                 self._frame(opcode, payload)
 
     def _frame(self, opcode: int, payload: bytes) -> None:
-        house = self._house
-        self.ponged_ns = house.agenda.now_ns
-        now_ns = house.venue_ns()
+        exchange = self._exchange
+        self.ponged_ns = exchange.agenda.now_ns
+        now_ns = exchange.venue_ns()
         if opcode == TEXT:
-            if house.manners.received(self, payload):
+            if exchange.manners.received(self, payload):
                 self.take(payload)
         elif opcode == CLOSE:
             self.frame(CLOSE, payload)
             self.hang_up()
         else:
             try:
-                house.dialect.control(self.session, now_ns)
+                exchange.dialect.control(self.session, now_ns)
             except TooManyMessagesError:
                 self.hang_up()
             if opcode == PING:
@@ -405,28 +405,28 @@ class WebSocket:
 
     def take(self, payload: bytes) -> None:
         """Have the exchange do what is asked, also where the connection has broken since."""
-        now_ns = self._house.venue_ns()
+        now_ns = self._exchange.venue_ns()
         try:
             self.session.receive(payload, now_ns)
         except TooManyMessagesError:
             self.hang_up()
-        self._house.venue.settle(now_ns)
+        self._exchange.venue.advance(now_ns)
 
     # -- out -----------------------------------------------------------------------------------
 
     def _ping(self) -> None:
-        if not self._open or self._house.venue.manners.ping_seconds is None:
+        if not self._open or self._exchange.venue.manners.ping_seconds is None:
             return
-        if self._house.agenda.now_ns - self.ponged_ns > PONG_NS:
+        if self._exchange.agenda.now_ns - self.ponged_ns > PONG_NS:
             self.hang_up()
             return
         self.frame(PING, b"1")
-        self._house.agenda.later(PING_NS, self._ping)
+        self._exchange.agenda.later(PING_NS, self._ping)
 
     def say(self, payload: bytes) -> None:
         """Send one message, unless something goes wrong."""
         if self._open:
-            self._house.manners.saying(self, payload)
+            self._exchange.manners.saying(self, payload)
 
     def frame(self, opcode: int, payload: bytes) -> None:
         """Send one frame."""
@@ -434,7 +434,7 @@ class WebSocket:
 
     def raw(self, data: bytes) -> None:
         """Send bytes, legal or not."""
-        if self._open and not self.mute and not self._house.manners.mutes(self):
+        if self._open and not self.mute and not self._exchange.manners.mutes(self):
             self._below.say(data)
 
     def hang_up(self, *, politely: bool = True) -> None:
@@ -448,8 +448,8 @@ class WebSocket:
             return
         self._open = False
         if self.session is not None:
-            self._house.venue.close_session(self.session)
-        self._house.manners.gone(self)
+            self._exchange.venue.close_session(self.session)
+        self._exchange.manners.gone(self)
 
 
 class _SocketOutlet:

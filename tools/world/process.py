@@ -2,7 +2,7 @@
 
 All is wired as ``hotloop run`` wires it, but for what the outside provides: the kernel below the
 sockets, the disk below the files, the clock. ``Watched`` lets the auditor see what crosses the
-engine's door; it changes nothing. Killing a process means what it means: its sockets are closed
+engine's port; it changes nothing. Killing a process means what it means: its sockets are closed
 by their kernel, its memory-mapped journal stays, and nothing of its own runs any more.
 """
 
@@ -38,10 +38,10 @@ WARM_NS = 5 * NS_PER_MS
 
 
 class Watcher(Protocol):
-    """Who is told what crosses the engine's door."""
+    """Who is told what crosses the engine's port."""
 
-    def watched(self, house: app.House) -> app.House:
-        """Return the house with a witness beside its strategy."""
+    def watched(self, application: app.Application) -> app.Application:
+        """Return the application with a witness beside its strategy."""
         ...
 
     def on_journaled(self, kind: int, payload: Payload) -> None: ...
@@ -51,7 +51,7 @@ class Watcher(Protocol):
         ...
 
     def on_sent(self, link: int, data: bytes) -> None: ...
-    def on_asked(self, request_id: int, request: HttpRequest) -> None: ...
+    def on_requested(self, request_id: int, request: HttpRequest) -> None: ...
     def on_read(self, link: int, data: bytes) -> None: ...
     def on_turn(self, link: int) -> None:
         """The bytes of one read have been carried to the end."""
@@ -104,9 +104,9 @@ class WatchedJournal:
     def position(self) -> tuple[int, int]:
         return self._file.position
 
-    def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None:
+    def append(self, kind: int, connection: int, time_ns: int, payload: Payload) -> None:
         try:
-            self._file.append(kind, line, time_ns, payload)
+            self._file.append(kind, connection, time_ns, payload)
         except HotloopError:
             self._watcher.on_journal_failed()
             raise
@@ -128,7 +128,7 @@ class WatchedJournal:
 
 
 class Watched(Runtime):
-    """A runtime whose door is watched."""
+    """A runtime whose port is watched."""
 
     def __init__(self, watcher: Watcher, *args: Any, **options: Any) -> None:
         self.watcher = watcher
@@ -150,9 +150,9 @@ class Watched(Runtime):
             self.watcher.on_sent(link, data)
         super().send(link, data)
 
-    def ask(self, request_id: int, request: HttpRequest) -> None:
-        self.watcher.on_asked(request_id, request)
-        super().ask(request_id, request)
+    def send_rest(self, request_id: int, request: HttpRequest) -> None:
+        self.watcher.on_requested(request_id, request)
+        super().send_rest(request_id, request)
 
     def drop(self, link: int, reason: str, *, redial_now: bool) -> None:
         if not self.dead:
@@ -269,7 +269,7 @@ class Process:
         self.boot = next_boot(folder)
         config = config_of(self.boot)
         scope = app.scope_of(config, DEFAULT_KEY)
-        self.house = watcher.watched(house_of(config, self.boot, seed, keys))
+        self.application = watcher.watched(application_of(config, self.boot, seed, keys))
         clock = Ticking(agenda, ahead_ns)
         header = Header(
             run_id=scope,
@@ -279,14 +279,14 @@ class Process:
             venue=config.venue,
             strategy=config.strategy.name,
             start_ns=clock.now_ns(),
-            key=self.house.venue.key_kind(keys),
+            key=self.application.venue.key_kind(keys),
         )
         file = JournalFile(folder, header, segment_bytes=segment_bytes, disk=disk)
         self.runtime = Watched(
             watcher,
             Plan(
-                lines=self.house.adapter.lines,
-                rest_url=self.house.subscription.rest_url,
+                connections=self.application.adapter.connections,
+                rest_url=self.application.subscription.rest_url,
                 ca_file=ca_file,
                 spin=network.spins,
                 warm_ns=WARM_NS if network.spins else 0,
@@ -297,9 +297,9 @@ class Process:
                 hang_timeout_s=config.run.hang_timeout_s,
                 start_timeout_s=config.run.start_timeout_s,
             ),
-            self.house.engine,
+            self.application.engine,
             clock=clock,
-            signer=self.house.venue.signer(keys),
+            signer=self.application.venue.signer(keys),
             restored=restored,
             journal=cast(JournalFile, WatchedJournal(watcher, file)),
             hop_log=HlogFile(folder / "hops.hlog", clock.now_ns(), disk=disk),
@@ -348,13 +348,13 @@ def understudy_of(
     config: Config, boot: int, seed: int, keys: Credentials, journal: Journal
 ) -> Understudy:
     """Return what rehearses for one boot's run."""
-    house = house_of(config, boot, seed, keys)
+    application = application_of(config, boot, seed, keys)
     return Understudy(
-        house.engine,
-        streams=house.setup.streams,
-        feed_of=house.adapter.book_feed,
+        application.engine,
+        streams=application.setup.streams,
+        feed_of=application.adapter.book_feed,
         journal=journal,
-        sign=house.venue.signer(keys).wire,
+        sign=application.venue.signer(keys).wire,
         stamp=_no_stamp,
     )
 
@@ -363,9 +363,9 @@ def _no_stamp() -> int:
     return 0
 
 
-def house_of(config: Config, boot: int, seed: int, keys: Credentials) -> app.House:
+def application_of(config: Config, boot: int, seed: int, keys: Credentials) -> app.Application:
     """Wire one boot's run up, as a replay does too."""
-    return app.house(
+    return app.wire(
         config,
         "world.toml",
         scope=app.scope_of(config, DEFAULT_KEY),

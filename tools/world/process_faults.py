@@ -16,7 +16,7 @@ from typing import Final
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.protocols.websocket import CLOSE, TEXT
 from tools.world import exchange_faults, order_faults
-from tools.world.anywhere import Reaction, asked_again, later_ns, logged, redialled
+from tools.world.anywhere import Reaction, later_ns, logged, redialled, requested_again
 from tools.world.dialect import MARKET, TRADE
 from tools.world.everywhere import SHARED
 from tools.world.net import Wire
@@ -27,10 +27,10 @@ from tools.world.tank import Message, server_frame
 from tools.world.world import Change
 from venues.sim.http import HttpReply, HttpRequest
 
-LINES: Final = (MARKET, TRADE)
+CONNECTIONS: Final = (MARKET, TRADE)
 
 SILENT_S: Final = 60.0
-"""Virtual seconds after which a line without a byte has been noticed for sure."""
+"""Virtual seconds after which a connection without a byte has been noticed for sure."""
 
 
 # -- reactions -------------------------------------------------------------------------------
@@ -43,87 +43,89 @@ def both(*reactions: Reaction) -> Reaction:
 # -- connections -----------------------------------------------------------------------------
 
 
-def _line(w: Outside) -> tuple[int, WebSocket] | None:
-    """Return one of the lines that stand on both sides."""
-    standing = [line for line in LINES if line in w.peers and line in w.links]
+def _connection(w: Outside) -> tuple[int, WebSocket] | None:
+    """Return one of the connections that stand on both sides."""
+    standing = [
+        connection for connection in CONNECTIONS if connection in w.peers and connection in w.links
+    ]
     if not standing:
         return None
-    line = w.draw.faults.choice(standing)
-    return line, w.peers[line]
+    connection = w.draw.faults.choice(standing)
+    return connection, w.peers[connection]
 
 
-def on_a_line(
+def on_a_connection(
     strike: Callable[[Outside, int, WebSocket], Struck | None],
 ) -> Callable[[Outside], Struck | None]:
-    """Have a fault strike one of the lines that stand on both sides, if there is one."""
+    """Have a fault strike one of the connections that stand on both sides, if there is one."""
 
     def struck(w: Outside) -> Struck | None:
-        found = _line(w)
+        found = _connection(w)
         return None if found is None else strike(w, *found)
 
     return struck
 
 
-@on_a_line
-def reset(w: Outside, line: int, peer: WebSocket) -> Struck:
-    reaction = redialled(w, line)
+@on_a_connection
+def reset(w: Outside, connection: int, peer: WebSocket) -> Struck:
+    reaction = redialled(w, connection)
     peer.wire.reset(lost=w.draw.faults.random() < 0.5)
     return Struck(None, reaction, 60.0)
 
 
 def reset_in_frame(w: Outside, message: Message) -> Struck | None:
     """A frame is cut off by a reset."""
-    line, payload, peer = message.line, message.payload, w.peers[message.line]
-    if w.links.get(line) is not peer.wire:
+    connection, payload, peer = message.connection, message.payload, w.peers[message.connection]
+    if w.links.get(connection) is not peer.wire:
         return None
     peer.raw(b"\x81\x7e" + len(payload).to_bytes(2, "big") + payload[: len(payload) // 2])
-    reaction = redialled(w, line)
+    reaction = redialled(w, connection)
     peer.wire.inward.then(partial(peer.wire.reset, lost=w.draw.faults.random() < 0.5))
     return Struck([], reaction, 60.0)
 
 
-@on_a_line
-def close(w: Outside, line: int, peer: WebSocket) -> Struck:
-    """The exchange closes a line, with a close frame or without."""
-    reaction = redialled(w, line)
+@on_a_connection
+def close(w: Outside, connection: int, peer: WebSocket) -> Struck:
+    """The exchange closes a connection, with a close frame or without."""
+    reaction = redialled(w, connection)
     if w.draw.faults.random() < 0.5:
         peer.frame(CLOSE, b"\x03\xe9")
     peer.hang_up()
     return Struck(None, reaction, 60.0)
 
 
-@on_a_line
-def cut_tls(w: Outside, line: int, peer: WebSocket) -> Struck | None:
+@on_a_connection
+def cut_tls(w: Outside, connection: int, peer: WebSocket) -> Struck | None:
     """TLS ends without saying so: data may be missing."""
     if not w.tls:
         return None
-    reaction = both(redialled(w, line), logged(w, "without saying so in TLS"))
+    reaction = both(redialled(w, connection), logged(w, "without saying so in TLS"))
     peer.hang_up(politely=False)
     return Struck(None, reaction, 60.0)
 
 
-@on_a_line
-def hang(w: Outside, line: int, peer: WebSocket) -> Struck:
+@on_a_connection
+def hang(w: Outside, connection: int, peer: WebSocket) -> Struck:
     """The exchange's machine acknowledges what it gets, and nothing lives on it any more."""
     silent, dead = logged(w, "silent for"), logged(w, "REST showed another best price")
-    reaction = both(lambda: silent() or dead(), redialled(w, line))
+    reaction = both(lambda: silent() or dead(), redialled(w, connection))
     peer.mute = True
     w.strikes.lull(SILENT_S)
     return Struck(None, reaction, 2 * SILENT_S)
 
 
-@on_a_line
-def vanish(w: Outside, line: int, peer: WebSocket) -> Struck:
+@on_a_connection
+def vanish(w: Outside, connection: int, peer: WebSocket) -> Struck:
     """The way is gone, and nobody says so: half open on both sides."""
-    reaction = redialled(w, line)
+    reaction = redialled(w, connection)
     peer.wire.vanish(later_ns(w.draw.faults, 5_000, 60_000))
     w.strikes.lull(30.0)
     return Struck(None, reaction, 60.0)
 
 
-@on_a_line
-def clog(w: Outside, line: int, peer: WebSocket) -> Struck:
-    """One direction of a line is held up, then everything comes at once."""
+@on_a_connection
+def clog(w: Outside, connection: int, peer: WebSocket) -> Struck:
+    """One direction of a connection is held up, then everything comes at once."""
     wire = peer.wire
     way = wire.inward if w.draw.faults.random() < 0.6 else wire.outward
     for_ns = later_ns(w.draw.faults, 20, 3_000)
@@ -148,7 +150,7 @@ def flood(w: Outside) -> Struck | None:
 
 
 def private_down(w: Outside) -> Struck | None:
-    """The private line is away for a while; the public one stands."""
+    """The private connection is away for a while; the public one stands."""
     if TRADE not in w.links or TRADE not in w.peers:
         return None
     reaction = both(redialled(w, TRADE), logged(w, "session: interrupted"))
@@ -160,10 +162,10 @@ def private_down(w: Outside) -> Struck | None:
     return Struck(None, reaction, 60.0)
 
 
-@on_a_line
-def shutdown(w: Outside, line: int, peer: WebSocket) -> Struck:
+@on_a_connection
+def shutdown(w: Outside, connection: int, peer: WebSocket) -> Struck:
     """The exchange says that it will go, and goes ten seconds later."""
-    reaction = redialled(w, line)
+    reaction = redialled(w, connection)
     peer.session.announce_shutdown(w.venue_ns)
     w.agenda.later(10 * NS_PER_S, peer.hang_up)
     return Struck(None, reaction, 30.0)
@@ -173,13 +175,13 @@ def shutdown(w: Outside, line: int, peer: WebSocket) -> Struck:
 
 
 def _dial_fault(w: Outside, hosts: set[str], for_ns: int) -> Struck | None:
-    """Break a line, and keep its host from being reached for a while."""
-    found = _line(w)
+    """Break a connection, and keep its host from being reached for a while."""
+    found = _connection(w)
     if found is None:
         return None
-    line, peer = found
-    host = HOSTS[line]
-    reaction = both(redialled(w, line), logged(w, "again in"))
+    connection, peer = found
+    host = HOSTS[connection]
+    reaction = both(redialled(w, connection), logged(w, "again in"))
     hosts.add(host)
     w.agenda.later(for_ns, lambda: hosts.discard(host))
     peer.wire.reset(lost=False)
@@ -200,17 +202,17 @@ def lose_dial(w: Outside) -> Struck | None:
     return _dial_fault(w, w.network.silent, later_ns(w.draw.faults, 11_000, 14_000))
 
 
-@on_a_line
-def move(w: Outside, line: int, peer: WebSocket) -> Struck:
+@on_a_connection
+def move(w: Outside, connection: int, peer: WebSocket) -> Struck:
     """The host gets a new address; the old one answers nobody any more."""
-    w.network.move(HOSTS[line])
-    reaction = redialled(w, line)
+    w.network.move(HOSTS[connection])
+    reaction = redialled(w, connection)
     peer.wire.reset(lost=False)
     return Struck(None, reaction, 60.0)
 
 
 def ignore_handshake(w: Outside) -> Struck | None:
-    """Connections are accepted, and TLS is not answered: on a line, or on all of REST's."""
+    """Connections are accepted, and TLS is not answered: on a connection, or on all of REST's."""
     if not w.tls or w.unanswering or w.strikes.injected["handshake_ignored"] > 1:
         return None
     host = w.draw.faults.choice((*HOSTS, REST_HOST))
@@ -231,9 +233,9 @@ def ignore_handshake(w: Outside) -> Struck | None:
 
 def delay_upgrade(w: Outside, wire: Wire, reply: Speech) -> Struck:
     """The server accepts, and answers late: at times after the dial's deadline."""
-    line = HOSTS.index(wire.host)
+    connection = HOSTS.index(wire.host)
     after_ns = later_ns(w.draw.faults, 500, 14_000)
-    return Struck(reply._replace(after_ns=after_ns), redialled(w, line), 90.0)
+    return Struck(reply._replace(after_ns=after_ns), redialled(w, connection), 90.0)
 
 
 WAF_PAGE: Final = b"<html><head><title>Attention Required!</title></head></html>"
@@ -241,7 +243,7 @@ WAF_PAGE: Final = b"<html><head><title>Attention Required!</title></head></html>
 
 def refuse_upgrade(w: Outside, wire: Wire, reply: Speech) -> Struck:
     """Anything but an open session: an error, a ban, a page of somebody in between, or noise."""
-    line = HOSTS.index(wire.host)
+    connection = HOSTS.index(wire.host)
     html = [("Content-Type", "text/html"), ("Content-Length", str(len(WAF_PAGE)))]
     spoiled = w.draw.faults.choice(
         (
@@ -254,7 +256,7 @@ def refuse_upgrade(w: Outside, wire: Wire, reply: Speech) -> Struck:
             b"\x16\x03\x01\x02\x00\x01\x00",
         )
     )
-    reaction = both(redialled(w, line), logged(w, "again in"))
+    reaction = both(redialled(w, connection), logged(w, "again in"))
     return Struck(Speech(spoiled, hang_up=True), reaction, 90.0)
 
 
@@ -267,7 +269,11 @@ def _distrust(proof: str) -> Callable[[Outside], Struck | None]:
         if host == REST_HOST:
             wires = [wire for wire in w.network.unclosed() if wire.host == host]
         else:
-            wires = [w.links[line] for line in LINES if HOSTS[line] == host and line in w.links]
+            wires = [
+                w.links[connection]
+                for connection in CONNECTIONS
+                if HOSTS[connection] == host and connection in w.links
+            ]
         if not wires:
             return None
         w.proofs[host] = proof
@@ -285,7 +291,7 @@ def _distrust(proof: str) -> Callable[[Outside], Struck | None]:
 
 
 def _again(w: Outside, request: HttpRequest) -> Reaction:
-    return asked_again(w, request.path)
+    return requested_again(w, request.path)
 
 
 def spoil_body(w: Outside, request: HttpRequest, reply: HttpReply, said: Speech) -> Struck:
@@ -365,7 +371,7 @@ def _disk_missed(w: Outside) -> Reaction:
     def reaction() -> bool:
         if w.disk.refused_segments > segments:
             return stops()
-        return w.disk.refused > logs and w.line_up(MARKET)
+        return w.disk.refused > logs and w.connection_up(MARKET)
 
     return reaction
 
@@ -545,8 +551,8 @@ FAULTS: Final = (*by_number(*SHARED, OWN), exchange_faults.MISCHIEF)
 """Latency and chunking are no faults: every world has them."""
 
 UNDISTURBED_EVERY: Final = 3
-"""One world in so many leaves lines, disk and process alone: orders get further where nothing falls
-over around them."""
+"""One world in so many leaves connections, disk and process alone: orders get further where nothing
+falls over around them."""
 
 
 def faults_of(seed: int) -> tuple[Fault, ...]:

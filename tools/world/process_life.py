@@ -24,19 +24,19 @@ from tools.world.idleness import simulated
 from tools.world.life import (
     AFTER_S,
     CALM_S,
+    FLOW_RATE,
     LAST_CALLS,
     LAST_EVENTS,
     QUIET_S,
     STEP_S,
     STORM_S,
-    STREET_RATE,
     TOLD_TO_LEAVE,
     Life,
     exit_s,
 )
 from tools.world.of_binance import BINANCE
 from tools.world.outside import Outside
-from tools.world.process import house_of
+from tools.world.process import application_of
 from tools.world.process_faults import faults_of
 from tools.world.scheduler import seeded
 from tools.world.strikes import Fault, of_venue
@@ -147,7 +147,7 @@ async def _calm(world: Outside) -> None:
         await _settle(world, until_ns)
         if world.over():
             return
-        world.street_rate = 0.0
+        world.flow_rate = 0.0
         await _pass(world, QUIET_S)
         if world.over():
             return
@@ -165,7 +165,7 @@ async def _calm(world: Outside) -> None:
 
 async def _settle(world: Outside, until_ns: int) -> None:
     """Wait until all is at rest, or the run is being left."""
-    world.street_rate = STREET_RATE
+    world.flow_rate = FLOW_RATE
     while True:
         await _pass(world, 0.1)
         if world.over():
@@ -184,7 +184,7 @@ def _restless(unrest: str) -> Breach:
 
 
 async def _exit(world: Outside) -> None:
-    world.street_rate = 0.0
+    world.flow_rate = 0.0
     left_s = exit_s(world.can) + world.dialect.exit_more_s
     until_ns = world.now_ns + int(left_s * NS_PER_S)
     while not world.ended:
@@ -206,10 +206,10 @@ def _replay(world: Outside) -> list[Record]:
     kept = []
     for header, journal in boots(_journaled(world)):
         records = list(journal)
-        house = house_of(
+        application = application_of(
             world.config_of(header.boot), header.boot, header.seeds["run"], world.setting.keys
         )
-        tally = replay(records, house.engine)
+        tally = replay(records, application.engine)
         if tally.difference is not None:
             raise Breach("I20", f"boot {header.boot}: {tally.difference}")
         world.auditor.check_secrets(records, world.log_lines)
@@ -235,7 +235,7 @@ def _digest(world: Outside, records: list[Record]) -> str:
     place = world.place.encode()  # another one in each run, and named where a disk refuses
     for record in records:
         if record.kind != Kind.HEADER:
-            digest.update(b"%d %d %d " % (record.kind, record.line, record.time_ns))
+            digest.update(b"%d %d %d " % (record.kind, record.connection, record.time_ns))
             digest.update(record.payload.replace(place, b""))
     for line in world.log_lines:
         digest.update(line.encode().replace(place, b""))

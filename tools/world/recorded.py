@@ -1,4 +1,4 @@
-"""A recorded market played to a new engine, and the paper exchange behind its private line.
+"""A recorded market played to a new engine, and the paper exchange behind its private connection.
 
 Here is decided which records of a recording are played, what becomes of the requests that a venue
 would have had, and in which order everything happens: simulated time is the recording's. What an
@@ -25,7 +25,7 @@ from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import Adapter, HttpRequest, WireRequest
 from core.protocols.websocket import PING, TEXT
 from core.state.journal import Answer, Ask, Kind, Payload, Record, unpack
-from tools.app import House
+from tools.app import Application
 from tools.world.paper import KEYS, PaperExchange
 from tools.world.tank import client_frames, server_frame
 from venues.sim.binance.exchange import Exchange
@@ -66,10 +66,10 @@ class _Listening:
             self._subscription = request_id
         return self._adapter.encode(command, request_id, venue_ns)
 
-    def decode(self, line: int, payload: bytes, events: list[Event]) -> None:
+    def decode(self, connection: int, payload: bytes, events: list[Event]) -> None:
         first = len(events)
-        self._adapter.decode(line, payload, events)
-        if self._adapter.lines[line].private:
+        self._adapter.decode(connection, payload, events)
+        if self._adapter.connections[connection].private:
             return
         for index in range(first, len(events)):
             event = events[index]
@@ -87,25 +87,25 @@ _Question = tuple[str, str, str, bytes]
 
 class RecordedWorld:
     """An engine between a recorded market and the paper exchange; its
-    ``core.engine.outbound.Door``.
+    ``core.engine.outbound.Port``.
 
     What is sent meets the market ``latency_ns`` later and is answered at that moment: the answer
     to a real order takes as long, and so does the news of the market that it met.
     """
 
-    def __init__(self, house: House, measured: Measured) -> None:
+    def __init__(self, application: Application, measured: Measured) -> None:
         self.measured = measured
         self.now_ns = 0
-        self._listening = _Listening(house.adapter)
-        self.house = replace(house, adapter=cast(Adapter, self._listening))
-        self._signer = house.venue.signer(KEYS)
-        self.engine = self.house.engine(self, self._stamp, _NoJournal(), Untimed())
+        self._listening = _Listening(application.adapter)
+        self.application = replace(application, adapter=cast(Adapter, self._listening))
+        self._signer = application.venue.signer(KEYS)
+        self.engine = self.application.engine(self, self._stamp, _NoJournal(), Untimed())
         self.exchange: PaperExchange | None = None
         self.session: ApiSession | None = None
         self.has_left = False
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
-        self._time_request = house.adapter.encode(FetchTime(), 0, 0)
+        self._time_request = application.adapter.encode(FetchTime(), 0, 0)
         self._recorded_asks: dict[int, Ask] = {}
         self._asked: dict[_Question, list[int]] = {}
         self._known: dict[_Question, Answer] = {}
@@ -115,12 +115,12 @@ class RecordedWorld:
 
     def feed(self, record: Record) -> None:
         """Take one record: the market's are played, our own are left out."""
-        kind, line = record.kind, record.line
+        kind, connection = record.kind, record.connection
         self._advance(record.time_ns)
         now_ns = self.now_ns
         if kind == Kind.BYTES:
-            if not self._private(line):
-                self.engine.on_bytes(line, record.payload, 0, now_ns, now_ns)
+            if not self._private(connection):
+                self.engine.on_bytes(connection, record.payload, 0, now_ns, now_ns)
                 self._move()
         elif kind == Kind.ASK:
             ask = unpack(record.payload, Ask)
@@ -128,11 +128,11 @@ class RecordedWorld:
         elif kind == Kind.ANSWER:
             self._recorded_answer(unpack(record.payload, Answer))
         elif kind == Kind.UP:
-            if not self._private(line):
-                self.engine.on_up(line, now_ns)
+            if not self._private(connection):
+                self.engine.on_up(connection, now_ns)
         elif kind == Kind.DOWN:
-            if not self._private(line):
-                self.engine.on_down(line, record.payload.decode(), now_ns)
+            if not self._private(connection):
+                self.engine.on_down(connection, record.payload.decode(), now_ns)
         elif kind == Kind.CONTROL:
             self._control(record.payload)
 
@@ -155,9 +155,9 @@ class RecordedWorld:
             self._leaving = True
             self.engine.leave(why, self.now_ns)
 
-    def _private(self, line: int) -> bool:
-        lines = self.house.adapter.lines
-        return lines[line % len(lines)].private
+    def _private(self, connection: int) -> bool:
+        connections = self.application.adapter.connections
+        return connections[connection % len(connections)].private
 
     def _recorded_answer(self, answer: Answer) -> None:
         ask = self._recorded_asks.pop(answer.request_id, None)
@@ -208,40 +208,40 @@ class RecordedWorld:
     def _venue_ns(self) -> int:
         return self.now_ns + self.measured.offset_ns
 
-    # -- the private line ----------------------------------------------------------------------
+    # -- the private connection ----------------------------------------------------------------
 
-    def _connect(self, line: int) -> None:
+    def _connect(self, connection: int) -> None:
         exchange = self.exchange
         if exchange is None or self.session is not None:
             return
-        url = urlsplit(self.house.adapter.lines[line].url)
+        url = urlsplit(self.application.adapter.connections[connection].url)
         target = f"{url.path}?{url.query}"
-        outlet = _Outlet(self, line)
+        outlet = _Outlet(self, connection)
         self.session = exchange.venue.open_api_session(
             outlet, target, "127.0.0.1", self._venue_ns()
         )
-        self.engine.on_up(line, self.now_ns)
-        self._ping(line, self.session)
+        self.engine.on_up(connection, self.now_ns)
+        self._ping(connection, self.session)
 
-    def _disconnect(self, line: int, reason: str) -> None:
+    def _disconnect(self, connection: int, reason: str) -> None:
         if self.session is not None and self.exchange is not None:
             self.exchange.venue.close_api_session(self.session)
             self.session = None
-            self.engine.on_down(line, reason, self.now_ns)
-            self._after(self.measured.latency_ns, partial(self._connect, line))
+            self.engine.on_down(connection, reason, self.now_ns)
+            self._after(self.measured.latency_ns, partial(self._connect, connection))
 
-    def _ping(self, line: int, session: ApiSession) -> None:
+    def _ping(self, connection: int, session: ApiSession) -> None:
         if session is self.session:
-            self.say(line, PING, b"")
-            self._after(PING_NS, partial(self._ping, line, session))
+            self.say(connection, PING, b"")
+            self._after(PING_NS, partial(self._ping, connection, session))
 
-    def say(self, line: int, opcode: int, payload: bytes) -> None:
+    def say(self, connection: int, opcode: int, payload: bytes) -> None:
         """The exchange sends: it is read in a turn of its own."""
         session, frame = self.session, server_frame(opcode, payload)
 
         def read() -> None:
             if session is self.session:
-                self.engine.on_bytes(line, frame, 0, self.now_ns, self.now_ns)
+                self.engine.on_bytes(connection, frame, 0, self.now_ns, self.now_ns)
 
         self._after(0, read)
 
@@ -249,27 +249,27 @@ class RecordedWorld:
         if self.exchange is not None and session is self.session:
             self.exchange.receive(session, payload, self._venue_ns())
 
-    # -- the door ------------------------------------------------------------------------------
+    # -- the port ------------------------------------------------------------------------------
 
-    def open_lines(self) -> None:
-        """The instruments are known: there is an exchange, and a line to it."""
+    def open_connections(self) -> None:
+        """The instruments are known: there is an exchange, and a connection to it."""
         self.exchange = PaperExchange(self.engine.table, self.engine.books, self._venue_ns())
-        for line, spec in enumerate(self.house.adapter.lines):
+        for connection, spec in enumerate(self.application.adapter.connections):
             if spec.private:
-                self._after(self.measured.latency_ns, partial(self._connect, line))
+                self._after(self.measured.latency_ns, partial(self._connect, connection))
 
     def sign(self, request: WireRequest) -> bytes:
         return self._signer.wire(request)
 
-    def send(self, line: int, data: bytes) -> None:
+    def send(self, connection: int, data: bytes) -> None:
         session = self.session
-        if session is None or not self._private(line):
+        if session is None or not self._private(connection):
             return
         for opcode, payload in client_frames(data):
             if opcode == TEXT:
                 self._after(self.measured.latency_ns, partial(self._receive, session, payload))
 
-    def ask(self, request_id: int, request: HttpRequest) -> None:
+    def send_rest(self, request_id: int, request: HttpRequest) -> None:
         key = (request.method, request.path, request.query, request.body)
         if request.signed or request == self._time_request:
             self._after(self.measured.latency_ns, partial(self._respond, request_id, request))
@@ -293,10 +293,10 @@ class RecordedWorld:
         """The recording knows when another connection stood; the private one never ends."""
 
     def retire(self, link: int, reason: str) -> None: ...
-    def drop(self, line: int, reason: str, *, redial_now: bool) -> None:
-        """Close the private line; the recording knows when the others went."""
-        if self._private(line):
-            self._after(0, partial(self._disconnect, line, reason))
+    def drop(self, connection: int, reason: str, *, redial_now: bool) -> None:
+        """Close the private connection; the recording knows when the others went."""
+        if self._private(connection):
+            self._after(0, partial(self._disconnect, connection, reason))
 
     def hold_dials(self, until_ns: int) -> None: ...
     def stop(self, why: str) -> None:
@@ -309,17 +309,17 @@ class RecordedWorld:
 
 
 class _Outlet:
-    """Where the exchange's side of the private line sends."""
+    """Where the exchange's side of the private connection sends."""
 
-    def __init__(self, world: RecordedWorld, line: int) -> None:
+    def __init__(self, world: RecordedWorld, connection: int) -> None:
         self._world = world
-        self._line = line
+        self._connection = connection
 
     def send(self, payload: bytes) -> None:
-        self._world.say(self._line, TEXT, payload)
+        self._world.say(self._connection, TEXT, payload)
 
     def cut(self) -> None:
-        self._world.drop(self._line, "cut by the exchange", redial_now=False)
+        self._world.drop(self._connection, "cut by the exchange", redial_now=False)
 
 
 class _NoJournal:
@@ -327,5 +327,5 @@ class _NoJournal:
 
     segment = 0
 
-    def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None: ...
+    def append(self, kind: int, connection: int, time_ns: int, payload: Payload) -> None: ...
     def hold(self) -> None: ...

@@ -14,7 +14,7 @@ from core.engine.understudy import Understudy
 from core.model.units import NS_PER_MS
 from core.model.venue import WireRequest
 from core.state.journal import Payload
-from tools.app import House
+from tools.app import Application
 
 EVERY_NS: Final = 250 * NS_PER_MS
 """Between two of them: they cost a world some thousandth of its time."""
@@ -30,8 +30,8 @@ class Scene(Protocol):
     @property
     def runs(self) -> bool: ...
     def at(self, when_ns: int, what: Callable[[], None]) -> None: ...
-    def house_again(self) -> House:
-        """Return the house of this boot once more."""
+    def application_again(self) -> Application:
+        """Return the application of this boot once more."""
         ...
 
     def rehearsed(self) -> None:
@@ -44,7 +44,7 @@ class Forgotten:
 
     segment = 0
 
-    def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None: ...
+    def append(self, kind: int, connection: int, time_ns: int, payload: Payload) -> None: ...
     def hold(self) -> None: ...
 
 
@@ -82,11 +82,11 @@ class Rehearsals:
 
 
 def _prepared(scene: Scene) -> Understudy | None:
-    house = scene.house_again()
+    application = scene.application_again()
     understudy = Understudy(
-        house.engine,
-        streams=house.setup.streams,
-        feed_of=house.adapter.book_feed,
+        application.engine,
+        streams=application.setup.streams,
+        feed_of=application.adapter.book_feed,
         journal=Forgotten(),
         sign=_unsigned,
         stamp=_no_stamp,

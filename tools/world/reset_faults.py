@@ -82,11 +82,11 @@ def _knows_all(w: Anywhere) -> bool:
 
 
 def _begin_anew(w: Anywhere) -> None:
-    w.venue.settle(w.venue_ns)
+    w.venue.advance(w.venue_ns)
     w.auditor.begins_anew()
     w.venue.perform(Reset(), w.venue_ns)
-    w.street.begin(w.venue_ns)
-    w.venue.settle(w.venue_ns)
+    w.order_flow.begin(w.venue_ns)
+    w.venue.advance(w.venue_ns)
     for symbol in w.symbols:
         w.auditor.books.renumbered(symbol, w.now_ns)
     _look_after(w, w.now_ns + int(PROVED_S * NS_PER_S))

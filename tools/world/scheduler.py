@@ -3,7 +3,7 @@
 Trio shuffles the tasks that are ready on purpose. Two private names of its run loop let that be
 repeated: the switch that pytest's Hypothesis plugin uses, and the generator behind the shuffle.
 They are touched here and nowhere else; should trio move them, ``seeded`` refuses to begin, and a
-test says so. Nothing of the house needs this: only repeating a simulated world does.
+test says so. Nothing of the application needs this: only repeating a simulated world does.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ from tools.world.audit.watch import Limits
 from tools.world.auditor import Auditor
 from tools.world.dialect import Dialect
 from tools.world.of_binance import BINANCE
+from tools.world.order_flow import OrderFlow
 from tools.world.seeds import Generators
-from tools.world.street import Street
 from tools.world.tank import IP, START_NS
 from tools.world.variety import DEEP_LEVELS, ORDERS, STREAMS, drawn
 from tools.world.workload import MISCHIEF
@@ -104,9 +104,11 @@ class Setting:
         self.account = engine.open_account(variety.balances(traded, dialect))
         self.account.pays_in_bnb = variety.pays_in_bnb
         dialect.add_key(self.venue, self.account, logs_on=variety.logs_on)
-        self.street = Street(engine, self.draw.venue, began_ns, DEEP_LEVELS if variety.deep else 0)
-        self.street_rate = self.draw.venue.choice((15.0, 40.0, 80.0))
-        self.venue.settle(began_ns)
+        self.order_flow = OrderFlow(
+            engine, self.draw.venue, began_ns, DEEP_LEVELS if variety.deep else 0
+        )
+        self.flow_rate = self.draw.venue.choice((15.0, 40.0, 80.0))
+        self.venue.advance(began_ns)
         self._traded = traded
         limits = self._draw_limits(workload)
         self.auditor = Auditor(
@@ -166,7 +168,7 @@ class Setting:
             self._finer.add(now.finer)
             market = self.venue.engine.markets[now.finer]
             terms = market.symbol
-            self.street.scale(now.finer, FINER)
+            self.order_flow.scale(now.finer, FINER)
             market.symbol = dataclasses.replace(terms, tick_size=terms.tick_size // FINER)
 
     # -- what is drawn ---------------------------------------------------------------------------

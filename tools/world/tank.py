@@ -33,7 +33,7 @@ from core.state.journal import MemoryJournal
 from tools import app
 from tools.world.dialect import Dialect
 from tools.world.of_binance import BINANCE, KEYS
-from venues.sim.faults import Fault, LineName
+from venues.sim.faults import ConnectionName, Fault
 from venues.sim.http import HttpReply
 from venues.sim.http import HttpRequest as SimRequest
 from venues.sim.ledger import Ledger
@@ -88,7 +88,7 @@ class Endpoints(NamedTuple):
 
 def nobody(dialect: Dialect) -> Endpoints:
     """Return addresses for a run that has no sockets."""
-    market, trade = (f"ws://127.0.0.1:2{path}" for path in dialect.lines)
+    market, trade = (f"ws://127.0.0.1:2{path}" for path in dialect.connections)
     return Endpoints("http://127.0.0.1:1", market, trade)
 
 
@@ -125,7 +125,7 @@ MAKER = 'size = "0.01"\nmax_position = "0.05"\nhalf_spread_bps = "0.2"\nrequote_
 class Message:
     """One WebSocket message on its way, either way."""
 
-    line: int
+    connection: int
     opcode: int
     payload: bytes
 
@@ -171,7 +171,7 @@ def client_frames(data: bytes) -> Iterable[tuple[int, bytes]]:
 class Link:
     """One connection between engine and exchange."""
 
-    line: int
+    connection: int
     session: Any
     number: int = 0
     """Its number towards the engine."""
@@ -225,7 +225,7 @@ class Tank:
         self.stopped = ""
         self.has_left = False
         self.links: dict[int, Link] = {}
-        """The older connection that stands, by line."""
+        """The older connection that stands, by connection."""
         self._standing: dict[int, Link] = {}
         """All of them, by their number."""
         self._kept: set[int] = set()
@@ -233,8 +233,8 @@ class Tank:
         self.dials_allowed = True
         self.held_until_ns = 0
         """Until then nothing is dialled, by the engine's wish."""
-        self.closed_lines: set[int] = set()
-        """Lines that cannot be dialled for now."""
+        self.closed_connections: set[int] = set()
+        """Connections that cannot be dialled for now."""
         self.skew_ns = skew_ns
         """The exchange's clock minus ours."""
         self.alive = True
@@ -269,28 +269,28 @@ class Tank:
 
     def _start(self, boot: int, restored: Restored | None) -> None:
         self._boot = boot
-        self.house = self._watched(self.house_again())
-        self.signer = self.house.venue.signer(self._keys)
+        self.application = self._watched(self.application_again())
+        self.signer = self.application.venue.signer(self._keys)
         self.journal = self._new_journal()
-        self.engine: Engine = self.house.engine(self, self._stamp, self.journal, Hops())
+        self.engine: Engine = self.application.engine(self, self._stamp, self.journal, Hops())
         if restored is not None:
             self.engine.restore(restored, self.now_ns)
         self.at_boot(0, lambda: self.engine.start(self.now_ns))
 
-    def _watched(self, house: app.House) -> app.House:
-        """Return the house with whoever watches in it."""
-        return house
+    def _watched(self, application: app.Application) -> app.Application:
+        """Return the application with whoever watches in it."""
+        return application
 
     def _new_journal(self) -> MemoryJournal:
         return MemoryJournal()
 
-    def house_again(self) -> app.House:
+    def application_again(self) -> app.Application:
         """Wire the same run up once more, as a replay does."""
-        return self.house_of(self._boot)
+        return self.application_of(self._boot)
 
-    def house_of(self, boot: int) -> app.House:
+    def application_of(self, boot: int) -> app.Application:
         """Wire one boot of the run up."""
-        return app.house(
+        return app.wire(
             self._loaded,
             "tank.toml",
             scope=app.scope_of(self._loaded, self.dialect.api_key),
@@ -395,23 +395,23 @@ class Tank:
         """The exchange receives a message; also on a connection that has broken since it left."""
         if message.opcode == TEXT:
             link.session.receive(message.payload, self.venue_ns)
-            self.venue.settle(self.venue_ns)
+            self.venue.advance(self.venue_ns)
         elif message.opcode == PING:
             self._say(link, PONG, message.payload)
 
-    def say(self, line: int, opcode: int, payload: bytes) -> None:
-        """The exchange sends a message on a line."""
-        link = self.links.get(line)
+    def say(self, connection: int, opcode: int, payload: bytes) -> None:
+        """The exchange sends a message on a connection."""
+        link = self.links.get(connection)
         if link is not None:
             self._say(link, opcode, payload)
 
     def _say(self, link: Link, opcode: int, payload: bytes) -> None:
-        private = self.house.adapter.lines[link.line].private
-        name = LineName.WS_API if private else LineName.STREAM
+        private = self.application.adapter.connections[link.connection].private
+        name = ConnectionName.WS_API if private else ConnectionName.STREAM
         if not link.open or self.venue.faults.silent(name):
             return
         self.saying = link
-        for latency_ns, message in self.to_engine(Message(link.line, opcode, payload)):
+        for latency_ns, message in self.to_engine(Message(link.connection, opcode, payload)):
             link.arrives_ns = max(link.arrives_ns, self.now_ns + latency_ns)
             for pause_ns, data in self.to_wire(message):
                 link.arrives_ns += pause_ns
@@ -424,9 +424,9 @@ class Tank:
             now_ns = self.now_ns
             self.engine.on_bytes(link.number, data, now_ns - 1, now_ns, now_ns)
 
-    def clog(self, line: int, for_ns: int) -> None:
-        """Hold up what arrives on a line; then let it arrive in one read."""
-        link = self.links.get(line)
+    def clog(self, connection: int, for_ns: int) -> None:
+        """Hold up what arrives on a connection; then let it arrive in one read."""
+        link = self.links.get(connection)
         if link is None or link.clogged:
             return
         link.clogged = True
@@ -439,9 +439,11 @@ class Tank:
 
         self.at(self.now_ns + for_ns, flood)
 
-    def cut(self, line: int, reason: str = "connection reset", *, redial: bool = True) -> None:
+    def cut(
+        self, connection: int, reason: str = "connection reset", *, redial: bool = True
+    ) -> None:
         """A connection breaks; what was under way towards the engine is lost."""
-        link = self.links.get(line)
+        link = self.links.get(connection)
         if link is not None:
             self._break(link, reason, redial=redial)
 
@@ -449,11 +451,11 @@ class Tank:
         if self._standing.get(link.number) is not link:
             return
         del self._standing[link.number]
-        if self.links[link.line] is link:
-            del self.links[link.line]
+        if self.links[link.connection] is link:
+            del self.links[link.connection]
             for other in self._standing.values():
-                if other.line == link.line:
-                    self.links[link.line] = other
+                if other.connection == link.connection:
+                    self.links[link.connection] = other
         self._close_session(link)
         engine = self.engine
 
@@ -479,25 +481,25 @@ class Tank:
         self.enter(dial)
 
     def _dial_now(self, number: int) -> None:
-        line = number % len(self.house.adapter.lines)
+        connection = number % len(self.application.adapter.connections)
         if number in self._standing or number not in self._kept:
             return
         wait_ns = self.held_until_ns - self.now_ns
-        if wait_ns > 0 or not self.dials_allowed or line in self.closed_lines:
+        if wait_ns > 0 or not self.dials_allowed or connection in self.closed_connections:
             self.at_boot(max(wait_ns, REDIAL_NS), lambda: self._dial(number))
             return
-        target = self._target(line)
-        link = Link(line, None, number)
+        target = self._target(connection)
+        link = Link(connection, None, number)
         outlet = _Outlet(self, link)
         link.session = self.venue.open_session(outlet, target, IP, self.venue_ns)
         self._standing[number] = link
-        self.links.setdefault(line, link)
+        self.links.setdefault(connection, link)
         self.engine.on_up(number, self.now_ns)
         self._ping(link)
 
-    def _target(self, line: int) -> str:
-        """Return the path that a line is dialled at."""
-        return "/" + self.house.adapter.lines[line].url.split("/", 3)[3]
+    def _target(self, connection: int) -> str:
+        """Return the path that a connection is dialled at."""
+        return "/" + self.application.adapter.connections[connection].url.split("/", 3)[3]
 
     def _ping(self, link: Link) -> None:
         if link.open and self.venue.manners.ping_seconds is not None:
@@ -508,11 +510,11 @@ class Tank:
         """Pass a message on as it is, a latency later."""
         return [(LATENCY_NS, message)]
 
-    # -- the door ------------------------------------------------------------------------------
+    # -- the port ------------------------------------------------------------------------------
 
-    def open_lines(self) -> None:
-        for line in range(len(self.house.adapter.lines)):
-            self.dial(line)
+    def open_connections(self) -> None:
+        for connection in range(len(self.application.adapter.connections)):
+            self.dial(connection)
 
     def dial(self, link: int) -> None:
         self._kept.add(link)
@@ -538,7 +540,7 @@ class Tank:
 
     def _send(self, link: Link, data: bytes) -> None:
         for opcode, payload in client_frames(data):
-            message = Message(link.line, opcode, payload)
+            message = Message(link.connection, opcode, payload)
             self.sent.append(message)
             if opcode == CLOSE:
                 continue
@@ -546,7 +548,7 @@ class Tank:
             for latency_ns, changed in self.to_venue(message):
                 self.at(self.now_ns + latency_ns, partial(self.receive, link, changed))
 
-    def ask(self, request_id: int, request: HttpRequest) -> None:
+    def send_rest(self, request_id: int, request: HttpRequest) -> None:
         self.asked.append(request)
         engine = self.engine
         self.at(self.now_ns + LATENCY_NS, lambda: self._answer(engine, request_id, request))
@@ -558,7 +560,7 @@ class Tank:
         outlet = _RestOutlet(self, engine, request_id, request)
         asked = SimRequest(request.method, path, query, signed.body.decode(), headers)
         self.venue.receive(asked, outlet, self.venue_ns)
-        self.venue.settle(self.venue_ns)
+        self.venue.advance(self.venue_ns)
 
     def replied(
         self, engine: Engine, request_id: int, request: HttpRequest, reply: HttpReply

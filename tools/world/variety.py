@@ -38,7 +38,7 @@ class Variety(NamedTuple):
     """One world's settings; the usual ones where nothing is said."""
 
     logs_on: bool = False
-    """The key is an Ed25519 key, and the trade line is logged on."""
+    """The key is an Ed25519 key, and the trade connection is logged on."""
     poor: str = ""
     """Which side has too little for most orders: ``base``, ``quote``, ``dust`` for both."""
     pays_in_bnb: bool = False

@@ -21,7 +21,7 @@ class Watched(AnyVenue):
             self.auditor.published()
         return next_ns
 
-    def settle(self, now_ns: int) -> None:
+    def advance(self, now_ns: int) -> None:
         if self.auditor is not None:
             self.auditor.saw(self.engine.events, now_ns)
-        super().settle(now_ns)
+        super().advance(now_ns)

@@ -15,7 +15,7 @@ from core.model.strategy import Desk, NewOrder, Quote, Strategy
 from core.model.views import BookView, OrderView, Refusal, RefusalReason, SessionState
 
 
-class Asked(NamedTuple):
+class Requested(NamedTuple):
     """An order that the strategy asked for and the desk has taken; price in ticks, size in lots."""
 
     symbol: str
@@ -30,7 +30,7 @@ class Asked(NamedTuple):
 class Hearer(Protocol):
     """Who is told what passes."""
 
-    def on_asked(self, asked: Asked) -> None:
+    def on_requested(self, asked: Requested) -> None:
         """The desk has taken an order."""
         ...
 
@@ -78,7 +78,7 @@ class WitnessDesk:
         if not isinstance(answer, Refusal):
             symbol, name = self._symbol(instrument), answer.client_order_id
             tif = tif or TimeInForce.GTC
-            self._hearer.on_asked(Asked(symbol, name, side, kind, tif, price_ticks, lots))
+            self._hearer.on_requested(Requested(symbol, name, side, kind, tif, price_ticks, lots))
         return answer
 
     def place_all(
@@ -89,8 +89,8 @@ class WitnessDesk:
             if not isinstance(answer, Refusal):
                 symbol, name = self._symbol(instrument), answer.client_order_id
                 tif = o.tif or TimeInForce.GTC
-                asked = Asked(symbol, name, o.side, o.kind, tif, o.price_ticks, o.lots)
-                self._hearer.on_asked(asked)
+                asked = Requested(symbol, name, o.side, o.kind, tif, o.price_ticks, o.lots)
+                self._hearer.on_requested(asked)
         return answers
 
     def replace(self, order: OrderView, price_ticks: int, lots: int) -> OrderView | Refusal:
@@ -100,7 +100,7 @@ class WitnessDesk:
             return answer
         symbol, name = self._symbol(order.instrument), answer.client_order_id
         if name != order.client_order_id:
-            self._hearer.on_asked(Asked(symbol, name, side, kind, tif, price_ticks, lots))
+            self._hearer.on_requested(Requested(symbol, name, side, kind, tif, price_ticks, lots))
         return answer
 
     def quote(self, instrument: int, bid: Quote | None, ask: Quote | None) -> Refusal | None:

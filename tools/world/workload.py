@@ -2,7 +2,8 @@
 
 It is legal throughout and wants nothing but to be everywhere: it places, cancels, replaces, quotes
 and amends on stale books and closed gates, on fills and in the middle of other changes. With
-``mischief`` it breaks one rule on purpose: what a strategy must not do, the house has to survive.
+``mischief`` it breaks one rule on purpose: what a strategy must not do, the application has to
+survive.
 """
 
 from __future__ import annotations

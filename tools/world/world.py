@@ -20,7 +20,7 @@ from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import HttpRequest
 from core.protocols.websocket import TEXT
 from core.state.journal import Kind, MemoryJournal, Record
-from tools.app import House
+from tools.app import Application
 from tools.world.anywhere import Answer, Tampering, kind_of
 from tools.world.auditor import AuditedJournal
 from tools.world.dialect import MARKET, TRADE, Dialect
@@ -94,8 +94,8 @@ class World(Tank):
         self.auditor = setting.auditor
         self.account = setting.account
         self.symbols = setting.symbols
-        self.street = setting.street
-        self.street_rate = setting.street_rate
+        self.order_flow = setting.order_flow
+        self.flow_rate = setting.flow_rate
         self.variety = setting.variety
         self.ahead_ns = 0
         self.boots: list[tuple[int, list[Record]]] = []
@@ -118,7 +118,7 @@ class World(Tank):
             dialect=dialect,
             **setting.configured(1).run._asdict(),
         )
-        self.auditor.ledger.scope = dialect.marker(self.house.setup.scope)
+        self.auditor.ledger.scope = dialect.marker(self.application.setup.scope)
         self.latency_ns = int(self.draw.net.choice((0.2, 1, 10, 30)) * NS_PER_MS)
         self.jitter_ns = int(self.latency_ns * self.draw.net.choice((0, 0.3, 2)))
         self.to_engine = self._to_engine
@@ -135,8 +135,8 @@ class World(Tank):
         self.late_ns = 0
         """How much longer the current turn takes."""
         self.strikes = Strikes(self, faults, self.draw, self, lambda: self.alive, LOOK_NS)
-        self.at(self.now_ns + int(NS_PER_S / self.street_rate), self._act_street)
-        self._street_is_open = True
+        self.at(self.now_ns + int(NS_PER_S / self.flow_rate), self._act_flow)
+        self._flow_is_open = True
         self.strikes.watch()
         self.auditor.called = self._on_called
         self.at(MIDNIGHT_NS, lambda: self.auditor.seen.note_seen("midnight"))
@@ -157,8 +157,8 @@ class World(Tank):
         self.boots.append((len(self.boots) + 1, journal.records))
         return journal
 
-    def _watched(self, house: House) -> House:
-        return replace(house, strategy=Witness(house.strategy, self.auditor))
+    def _watched(self, application: Application) -> Application:
+        return replace(application, strategy=Witness(application.strategy, self.auditor))
 
     def crash(self, lost_records: int, down_ns: int, change: Change = SAME) -> None:
         """Die between two steps, lose the journal's tail, and start the next boot after a while.
@@ -169,7 +169,7 @@ class World(Tank):
             return
         self.die()
         self.stopped_until_ns = self.old_until_ns = self.late_ns = 0
-        self.auditor.line.on_died()
+        self.auditor.connection.on_died()
         self.auditor.on_down()
         records = self.journal.records
         # What a boot notes first reaches the disk long before a machine is as good as set up.
@@ -219,7 +219,7 @@ class World(Tank):
         stays = self.draw.of_setting("left out stays").random() < STAYS_OUT
         return self._next if stays else ()
 
-    def house_of(self, boot: int) -> House:
+    def application_of(self, boot: int) -> Application:
         """Wire one boot of the run up, with the symbols that it trades and as its folder counts."""
         folders = [first for first in self.folders if first <= boot]
         seed = self._seed
@@ -228,7 +228,7 @@ class World(Tank):
         self._loaded = reduced(self._whole(boot), symbols)
         try:
             self._seed = seed + len(folders)
-            return super().house_of(boot - folders[-1] + 1 if folders else boot)
+            return super().application_of(boot - folders[-1] + 1 if folders else boot)
         finally:
             self._loaded, self._seed = first, seed
 
@@ -239,21 +239,21 @@ class World(Tank):
 
     @property
     def cancels_when_stale(self) -> bool:
-        """Whether this boot takes out what stands on a book that is stale."""
+        """Whether this boot cancels what stands on a book that is stale."""
         return self.setting.configured(self._boot).cancels_when_stale
 
     def _placed(self, records: Sequence[Record]) -> set[str]:
         """Return the names of the orders that records of requests tell of."""
-        placed = self.house.adapter.placed
+        placed = self.application.adapter.placed
         sent = (record.payload for record in records if record.kind == Kind.SEND)
         return {place.client_order_id for request in sent for place in placed(request)}
 
     def stop_process(self, for_ns: int) -> None:
         """Have the process not run for a while; what comes meanwhile waits for it."""
         self.stopped_until_ns = self.now_ns + for_ns
-        for line, link in self.links.items():
+        for connection, link in self.links.items():
             if not link.clogged:
-                self.clog(line, for_ns)
+                self.clog(connection, for_ns)
 
     @property
     def runs(self) -> bool:
@@ -283,9 +283,9 @@ class World(Tank):
     def _stamp(self) -> int:
         return self.now_ns + self.late_ns
 
-    def line_up(self, line: int) -> bool:
-        """Whether a line's opening script is worked off."""
-        return self.alive and self.engine.sessions[line].ready
+    def connection_up(self, connection: int) -> bool:
+        """Whether a connection's opening script is worked off."""
+        return self.alive and self.engine.sessions[connection].ready
 
     # -- time ----------------------------------------------------------------------------------
 
@@ -306,20 +306,20 @@ class World(Tank):
             raise auditor.breach
         return self
 
-    def street_opens(self, rate: float) -> None:
-        """Let the street act that often a second from now on."""
-        self.street_rate = rate
-        if not self._street_is_open:
-            self._street_is_open = True
-            self._act_street()
+    def open_flow(self, rate: float) -> None:
+        """Let the order flow act that often a second from now on."""
+        self.flow_rate = rate
+        if not self._flow_is_open:
+            self._flow_is_open = True
+            self._act_flow()
 
-    def _act_street(self) -> None:
-        self._street_is_open = bool(self.street_rate)
-        if self.street_rate:
-            self.street.act(self.venue_ns)
-            self.venue.settle(self.venue_ns)
-            pause_ns = int(self.draw.venue.expovariate(self.street_rate) * NS_PER_S)
-            self.at(self.now_ns + pause_ns + 1, self._act_street)
+    def _act_flow(self) -> None:
+        self._flow_is_open = bool(self.flow_rate)
+        if self.flow_rate:
+            self.order_flow.act(self.venue_ns)
+            self.venue.advance(self.venue_ns)
+            pause_ns = int(self.draw.venue.expovariate(self.flow_rate) * NS_PER_S)
+            self.at(self.now_ns + pause_ns + 1, self._act_flow)
 
     # -- faults --------------------------------------------------------------------------------
 
@@ -329,7 +329,7 @@ class World(Tank):
         self.auditor.quotes.calm = True
         self.venue.faults.clear()
         self.tampering.end()
-        self.closed_lines.clear()
+        self.closed_connections.clear()
         self.rest_shut_until_ns = 0
 
     # -- messages ------------------------------------------------------------------------------
@@ -340,14 +340,14 @@ class World(Tank):
         return self.latency_ns + (int(self.draw.net.random() * jitter) if jitter else 0)
 
     def _to_engine(self, message: Message) -> list[Delivery]:
-        if message.opcode == TEXT and message.line == TRADE:
+        if message.opcode == TEXT and message.connection == TRADE:
             if self.dialect.reply_id(message.payload):
-                self.auditor.line.answered(message.payload)
+                self.auditor.connection.answered(message.payload)
             if self.tampering.keeps_back(message.payload, self.now_ns):
                 return []
-        if self.now_ns < self.tampering.mute_until_ns[message.line]:
+        if self.now_ns < self.tampering.mute_until_ns[message.connection]:
             return []
-        if message.line == MARKET and self.now_ns < self.tampering.dated_until_ns:
+        if message.connection == MARKET and self.now_ns < self.tampering.dated_until_ns:
             message = self.tampering.dated(message, self.dialect)
         struck = self.strikes.on(kind_of(self.dialect, message), message)
         if struck is not None:
@@ -358,7 +358,7 @@ class World(Tank):
     def _to_venue(self, message: Message) -> list[Delivery]:
         if message.opcode != TEXT:
             return [(self.latency(), message)]
-        if message.line == TRADE:
+        if message.connection == TRADE:
             number = id(self.sending)
             self.auditor.on_sent(number, message.payload, self.now_ns)
             struck = self.strikes.on("ask." + self.dialect.asks(message.payload), message)
@@ -371,11 +371,11 @@ class World(Tank):
 
     def receive(self, link: Link, message: Message) -> None:
         super().receive(link, message)
-        if link.line == TRADE and message.opcode == TEXT:
+        if link.connection == TRADE and message.opcode == TEXT:
             self.auditor.on_received(id(link), message.payload)
 
     def say_past(self, message: Message) -> None:
-        self._say_past(self.links.get(message.line), message)
+        self._say_past(self.links.get(message.connection), message)
 
     def _say_past(self, link: Link | None, message: Message) -> None:
         if link is None or not link.open:
@@ -385,11 +385,11 @@ class World(Tank):
         self.at(link.arrives_ns, lambda: self._arrive(link, frame))
 
     def hold(self, message: Message, for_ns: int) -> None:
-        link = self.links.get(message.line)
+        link = self.links.get(message.connection)
         self.at(self.now_ns + for_ns, lambda: self._say_past(link, message))
 
-    def say_raw(self, line: int, data: bytes) -> None:
-        link = self.links[line]
+    def say_raw(self, connection: int, data: bytes) -> None:
+        link = self.links[connection]
         self.at(max(self.now_ns, link.arrives_ns), lambda: self._arrive(link, data))
 
     def _to_wire(self, message: Message) -> list[tuple[int, bytes]]:
@@ -413,7 +413,7 @@ class World(Tank):
             for at in range(0, len(data), READ_BYTES):
                 self._arrive(link, data[at : at + READ_BYTES])
             return
-        private = link.line == TRADE
+        private = link.connection == TRADE
         self.auditor.on_read(private, data, self.now_ns, self.skew_ns, link.number)
         super()._arrive(link, data)
         if private:
@@ -423,20 +423,20 @@ class World(Tank):
             self.auditor.books.check(self.engine, self.now_ns)
         self._be_late()
 
-    def shut(self, line: int, for_ns: int) -> None:
-        self.refuse_dials(line, for_ns)
-        while line in self.links:
-            self.cut(line)
+    def shut(self, connection: int, for_ns: int) -> None:
+        self.refuse_dials(connection, for_ns)
+        while connection in self.links:
+            self.cut(connection)
 
-    def refuse_dials(self, line: int, for_ns: int) -> None:
-        self.closed_lines.add(line)
-        self.at(self.now_ns + for_ns, lambda: self.closed_lines.discard(line))
+    def refuse_dials(self, connection: int, for_ns: int) -> None:
+        self.closed_connections.add(connection)
+        self.at(self.now_ns + for_ns, lambda: self.closed_connections.discard(connection))
 
     def shut_rest(self, for_ns: int) -> None:
         self.rest_shut_until_ns = self.now_ns + for_ns
 
-    def announce_end(self, line: int) -> None:
-        self.links[line].session.announce_shutdown(self.venue_ns)
+    def announce_end(self, connection: int) -> None:
+        self.links[connection].session.announce_shutdown(self.venue_ns)
 
     def operate(self, word: str) -> None:
         def say() -> None:
@@ -445,37 +445,39 @@ class World(Tank):
         self.enter(say)
 
     def _give_up(self, number: int, reason: str) -> None:
-        line = self._line_of(number)
-        others = any(n != number and self._line_of(n) == line for n in self._standing)
+        connection = self._connection_of(number)
+        others = any(n != number and self._connection_of(n) == connection for n in self._standing)
         if number in self._standing:
-            self.auditor.wanted.on_closing(line, self.now_ns, others=others)
-        if line == TRADE:
-            self.auditor.line.on_closed()
+            self.auditor.wanted.on_closing(connection, self.now_ns, others=others)
+        if connection == TRADE:
+            self.auditor.connection.on_closed()
         super()._give_up(number, reason)
 
-    def _line_of(self, number: int) -> int:
-        return number % len(self.house.adapter.lines)
+    def _connection_of(self, number: int) -> int:
+        return number % len(self.application.adapter.connections)
 
     def _break(self, link: Link, reason: str, *, redial: bool = True) -> None:
         engine, number = self.engine, link.number
 
         def told() -> None:
             if self.alive and engine is self.engine:
-                in_use = engine.sessions[link.line].link == number
-                if link.line == MARKET and link.line in self.links:
+                in_use = engine.sessions[link.connection].link == number
+                if link.connection == MARKET and link.connection in self.links:
                     in_use = False  # the other one continues the books
                 self.auditor.feed.on_cut(number)
-                self.auditor.line.on_cut(number, private=link.line == TRADE, in_use=in_use)
-                if link.line == TRADE and in_use:
+                self.auditor.connection.on_cut(
+                    number, private=link.connection == TRADE, in_use=in_use
+                )
+                if link.connection == TRADE and in_use:
                     self.auditor.on_down()
 
         if self._standing.get(number) is link:
             self.enter(told)
         super()._break(link, reason, redial=redial)
 
-    def _target(self, line: int) -> str:
-        by_order = self.variety.by_order and line == MARKET
-        return self.dialect.orders_path if by_order else super()._target(line)
+    def _target(self, connection: int) -> str:
+        by_order = self.variety.by_order and connection == MARKET
+        return self.dialect.orders_path if by_order else super()._target(connection)
 
     def _dial_now(self, number: int) -> None:
         stood = number in self._standing
@@ -485,13 +487,13 @@ class World(Tank):
 
     # -- REST ----------------------------------------------------------------------------------
 
-    def ask(self, request_id: int, request: HttpRequest) -> None:
+    def send_rest(self, request_id: int, request: HttpRequest) -> None:
         if self.now_ns < self.rest_shut_until_ns:
             self.auditor.answers.on_rest(request, self.now_ns)
             self.not_replied(self.engine, request_id)
             return
         self.auditor.on_rest(request, self.now_ns, self.skew_ns)
-        super().ask(request_id, request)
+        super().send_rest(request_id, request)
 
     def _rest_answer(
         self, request: HttpRequest, status: int, headers: dict[str, str], body: bytes
@@ -500,7 +502,7 @@ class World(Tank):
         what = dialect.rest_kind(request.path)
         refused = dialect.rest_refused(status, body)
         if refused:
-            self.auditor.line.refused(f"{request.path}: {refused}")
+            self.auditor.connection.refused(f"{request.path}: {refused}")
         if status == 200:
             body = self.tampering.told(request.path, self.engine.setup.boot, body)
         answer: Answer | None = (REST_NS, status, headers, body)
@@ -511,7 +513,7 @@ class World(Tank):
             told = answer[2]
             self.at_boot(answer[0], lambda: self.auditor.weight.on_answer(told, self.now_ns))
         if answer is not None and (answer[1] == 403 or _is_throttled(dialect, answer)):
-            self.at_boot(answer[0], lambda: self.auditor.line.on_throttled(self.now_ns))
+            self.at_boot(answer[0], lambda: self.auditor.connection.on_throttled(self.now_ns))
         well = answer is not None and dialect.listed(answer[1], answer[3])
         if answer is not None and well and request.path.endswith(dialect.rest_prices):
             self.at_boot(answer[0], lambda: self.auditor.limits.on_market(self.now_ns))
@@ -523,23 +525,23 @@ class World(Tank):
         if answer is not None and well and what == "openOrders":
             self.at_boot(answer[0], lambda: self._on_listed(symbol))
         elif answer is not None and well and what == "depth" and self.now_ns >= self.old_until_ns:
-            self.at_boot(answer[0], lambda: self.auditor.line.on_snapshot(symbol))
+            self.at_boot(answer[0], lambda: self.auditor.connection.on_snapshot(symbol))
         return answer
 
     def _on_listed(self, symbol: str) -> None:
-        self.auditor.line.on_listed(symbol)
+        self.auditor.connection.on_listed(symbol)
         self.auditor.leaving.on_listed(symbol)
 
-    # -- the door ------------------------------------------------------------------------------
+    # -- the port ------------------------------------------------------------------------------
 
     def stop(self, why: str) -> None:
         super().stop(why)
-        self.auditor.line.closed = self.auditor.line.closed or f"stopped: {why}"
+        self.auditor.connection.closed = self.auditor.connection.closed or f"stopped: {why}"
 
     @property
     def traded(self) -> tuple[str, ...]:
         """The symbols of this boot's configuration."""
-        return self.house.config.symbols
+        return self.application.config.symbols
 
     def word(self, text: str) -> None:
         if self.alive and not self.over():
@@ -549,12 +551,12 @@ class World(Tank):
     def over(self) -> bool:
         return self.ended or not self.alive or self.engine.recovery.leaving or bool(self.stopped)
 
-    def close_line(self, line: int) -> None:
-        self.closed_lines.add(line)
-        self.cut(line)
+    def close_connection(self, connection: int) -> None:
+        self.closed_connections.add(connection)
+        self.cut(connection)
 
-    def open_line(self, line: int) -> None:
-        self.closed_lines.discard(line)
+    def open_connection(self, connection: int) -> None:
+        self.closed_connections.discard(connection)
 
     def left(self) -> None:
         """The run is over: the process ends, and can take nothing back any more."""
@@ -567,7 +569,7 @@ class World(Tank):
 
     def leave_soon(self, why: str) -> None:
         """Have the run left, as the outside does when it is told to stop."""
-        self.auditor.line.closed = self.auditor.line.closed or f"leaving: {why}"
+        self.auditor.connection.closed = self.auditor.connection.closed or f"leaving: {why}"
         self.engine.leave(why, self.now_ns)
 
     def log(self, text: str) -> None:

@@ -1,4 +1,5 @@
-"""Binance Spot's answers for one run: the lines, their scripts, costs, and the codecs together.
+"""Binance Spot's answers for one run: the connections, their scripts, costs, and the codecs
+together.
 
 Source: web-socket-streams.md, web-socket-api.md and rest-api.md at a5e0bc3 (2026-07-21).
 """
@@ -15,6 +16,7 @@ from core.model.commands import (
     CancelMany,
     Command,
     FetchAccount,
+    FetchBbos,
     FetchBook,
     FetchInstruments,
     FetchOpenOrders,
@@ -23,7 +25,6 @@ from core.model.commands import (
     FetchPositions,
     FetchPrice,
     FetchTime,
-    FetchTops,
     FetchTrades,
     Logon,
     Logout,
@@ -51,10 +52,10 @@ from core.model.venue import (
     AmendKind,
     BookFeed,
     Capabilities,
+    Connection,
     DeadMan,
     HttpRequest,
     Limit,
-    Line,
     Names,
     Remedy,
     Role,
@@ -67,8 +68,8 @@ from core.protocols.websocket import websocket
 from venues.binance import answer, decode, encode, rules, verdicts
 from venues.kit.names import Prefixed
 
-MARKET_LINE: Final = "market"
-TRADE_LINE: Final = "trade"
+MARKET_CONNECTION: Final = "market"
+TRADE_CONNECTION: Final = "trade"
 
 STREAM: Final = "stream"
 WS_API: Final = "ws_api"
@@ -89,7 +90,7 @@ say. In its incidents it was tens of seconds."""
 LIFETIME_NS: Final = 84_600 * NS_PER_S
 """23 h 30 min: the venue drops a connection after 24 h, at a time that is its own choice."""
 
-BOOK_FEED: Final = BookFeed(sync=SyncKind.BRIDGED)
+BOOK_FEED: Final = BookFeed(sync=SyncKind.REST_BRIDGED)
 """Changes ``U..u`` into which a snapshot is bridged (web-socket-streams.md "How to manage a local
 order book correctly"); best prices count the same updates."""
 
@@ -107,7 +108,7 @@ _WEIGHTS: Final[dict[type[Command], int]] = {
     FetchInstruments: 20,
     FetchPrice: 2,
     FetchTime: 1,
-    FetchTops: 4,
+    FetchBbos: 4,
     Logon: 2,
     SubscribePrivate: 2,
     TestPlace: 1,
@@ -136,7 +137,7 @@ _COSTS: Final[dict[type[Command], Costs]] = {
         ),
         (),
     ),
-    # It has neither batches nor positions: never asked for.
+    # It has neither batches nor positions: never requested.
     **dict.fromkeys((PlaceMany, CancelMany, FetchPositions), ()),
     **{kind: (("weight", weight), ("raw", 1)) for kind, weight in _WEIGHTS.items()},
 }
@@ -147,9 +148,9 @@ class SpotAdapter:
 
     __slots__ = (
         "_capabilities",
+        "_connections",
         "_decoder",
         "_encoder",
-        "_lines",
         "_subscription",
         "decode",
         "encode",
@@ -165,14 +166,14 @@ class SpotAdapter:
         self.encode = self._encoder.encode
         """See ``core.model.venue.Adapter.encode``; bound once, like ``decode``."""
         self._capabilities = _capabilities(subscription)
-        self._lines = (
-            _line(MARKET_LINE, f"{_url(subscription, STREAM)}/stream", Role.MARKET),
-            _line(TRADE_LINE, _url(subscription, WS_API), Role.ORDERS, Role.ACCOUNT),
+        self._connections = (
+            _connection(MARKET_CONNECTION, f"{_url(subscription, STREAM)}/stream", Role.MARKET),
+            _connection(TRADE_CONNECTION, _url(subscription, WS_API), Role.ORDERS, Role.ACCOUNT),
         )
 
     @property
-    def lines(self) -> Sequence[Line]:
-        return self._lines
+    def connections(self) -> Sequence[Connection]:
+        return self._connections
 
     @property
     def limits(self) -> Sequence[Limit]:
@@ -199,15 +200,15 @@ class SpotAdapter:
         """Return how a book is told; see ``core.model.venue.Adapter.book_feed``."""
         return BOOK_FEED
 
-    def script(self, line: int) -> Sequence[Riskless]:
-        """Return what opens a line; see ``core.model.venue.Adapter.script``."""
-        if line == decode.MARKET:
+    def script(self, connection: int) -> Sequence[Riskless]:
+        """Return what opens a connection; see ``core.model.venue.Adapter.script``."""
+        if connection == decode.MARKET:
             return (SubscribeMarket(),)
         if self._subscription.session_logon:
             return (Logon(), SubscribePrivate())
         return (SubscribePrivate(),)
 
-    def farewell(self, line: int) -> Sequence[Riskless]:
+    def farewell(self, connection: int) -> Sequence[Riskless]:
         """Return what is said before a connection is closed: nothing."""
         return ()
 
@@ -216,7 +217,7 @@ class SpotAdapter:
         return base + quote
 
     def placed(self, request: bytes) -> tuple[Place, ...]:
-        """Return the orders that a request asks for; see ``core.model.venue.Adapter.placed``."""
+        """Return the orders that a request contains; see ``core.model.venue.Adapter.placed``."""
         return self._encoder.placed(request)
 
     def encode_rest(self, command: Command, venue_ns: int) -> HttpRequest:
@@ -252,7 +253,7 @@ class SpotAdapter:
 def _capabilities(subscription: Subscription) -> Capabilities:
     """Orders at market and such as post only state no time in force (rest-api.md "New order")."""
     return Capabilities(
-        streams=frozenset((Stream.TOP, Stream.DEPTH, Stream.TRADES)),
+        streams=frozenset((Stream.BBO, Stream.DEPTH, Stream.TRADES)),
         orders=frozenset(
             {
                 *((OrderKind.LIMIT, tif) for tif in TimeInForce if tif is not TimeInForce.DAY),
@@ -282,9 +283,9 @@ def _url(subscription: Subscription, name: str) -> str:
     return url.rstrip("/")
 
 
-def _line(name: str, url: str, *carries: Role) -> Line:
+def _connection(name: str, url: str, *carries: Role) -> Connection:
     private = Role.ORDERS in carries
-    return Line(
+    return Connection(
         name=name,
         url=url,
         carries=frozenset(carries),

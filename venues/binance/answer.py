@@ -15,6 +15,7 @@ from core.model.commands import (
     CancelAll,
     Command,
     FetchAccount,
+    FetchBbos,
     FetchBook,
     FetchInstruments,
     FetchOpenOrders,
@@ -22,7 +23,6 @@ from core.model.commands import (
     FetchOrderTrades,
     FetchPrice,
     FetchTime,
-    FetchTops,
     FetchTrades,
     QueryOrder,
     TestPlace,
@@ -32,8 +32,9 @@ from core.model.events import (
     NO_INSTRUMENT,
     NOT_NUMBERED,
     AccountReport,
+    Bbo,
+    BbosReport,
     BookSnapshot,
-    BookTop,
     BudgetUse,
     Event,
     FillReport,
@@ -46,14 +47,13 @@ from core.model.events import (
     PriceTold,
     Reply,
     Source,
-    TopsReport,
     UnknownExecution,
     VenueTime,
     Verdict,
 )
 from core.model.units import NS_PER_MS, parse_decimal
 from core.model.wording import web_page
-from venues.binance import facts, rules, schema, verdicts
+from venues.binance import rules, schema, translate, verdicts
 from venues.binance.decode import Decoder, failure
 from venues.kit.headers import count, retry_ns, said_ns
 from venues.kit.messages import FAILURES, decoder, refuse
@@ -70,7 +70,7 @@ _price = decoder(schema.TickerPrice)
 _tested = decoder(schema.Tested)
 _info = decoder(schema.ExchangeInfo)
 _orders: Final = msgspec.json.Decoder(list[schema.Order]).decode
-_book_tops: Final = msgspec.json.Decoder(list[schema.BookTop]).decode
+_book_bbos: Final = msgspec.json.Decoder(list[schema.Bbo]).decode
 _trades: Final = msgspec.json.Decoder(list[schema.OwnTrade]).decode
 _entries: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -98,7 +98,7 @@ def answer(
             reply = msgspec.structs.replace(reply, text=web_page(status, body))
         return _name_symbols(reply, symbols) if isinstance(command, FetchInstruments) else reply
     try:
-        proved = _facts(decode, symbols, command, body)
+        proved = _events(decode, symbols, command, body)
     except msgspec.ValidationError as error:
         told = _error(body)
         if told is None:
@@ -108,7 +108,7 @@ def answer(
         refuse(error)
     more = _more(command, proved)
     return Reply(
-        request_id=request_id, verdict=Verdict.DONE, facts=proved, budgets=budgets, more=more
+        request_id=request_id, verdict=Verdict.DONE, events=proved, budgets=budgets, more=more
     )
 
 
@@ -134,12 +134,12 @@ def _error(body: bytes) -> schema.ErrorBody | None:
 
 
 def _name_symbols(reply: Reply, symbols: tuple[str, ...]) -> Reply:
-    """Say which symbols were asked for: the venue does not say which one it does not know."""
+    """Say which symbols were requested: the venue does not say which one it does not know."""
     text = f"{reply.text} (asked for {', '.join(symbols)})".lstrip()
     return msgspec.structs.replace(reply, text=text)
 
 
-def _facts(
+def _events(
     decode: Decoder, symbols: tuple[str, ...], command: Command, body: bytes
 ) -> tuple[Event, ...]:
     """Return what the body of a success proves."""
@@ -148,22 +148,22 @@ def _facts(
         case FetchBook(instrument):
             levels, _ = rules.snapshot(len(symbols))
             return (_snapshot(decode, instrument, levels, body),)
-        case FetchTops():
-            return (TopsReport(tuple(_tops(decode, body))),)
+        case FetchBbos():
+            return (BbosReport(tuple(_bbos(decode, body))),)
         case FetchOpenOrders(instrument):
             return _open_orders(decode, instrument, body)
         case FetchTrades() | FetchOrderTrades():
-            found = (facts.own_trade(trade, ours) for trade in _trades(body))
+            found = (translate.own_trade(trade, ours) for trade in _trades(body))
             return tuple(fill for fill in found if fill is not None)
         case FetchOrders(instrument):
-            listed = (facts.order(order, ours, Source.QUERY) for order in _orders(body))
+            listed = (translate.order(order, ours, Source.QUERY) for order in _orders(body))
             return (OrdersListed(instrument, tuple(listed)),)
         case QueryOrder():
-            return (facts.order(_order(body), ours, Source.QUERY),)
+            return (translate.order(_order(body), ours, Source.QUERY),)
         case Cancel():
             return decode.cancelled(body)
         case CancelAll():
-            return tuple(fact for entry in _entries(body) for fact in decode.cancelled(entry))
+            return tuple(event for entry in _entries(body) for event in decode.cancelled(entry))
         case FetchAccount():
             return (_account_report(body),)
         case FetchInstruments():
@@ -187,8 +187,8 @@ def _snapshot(decode: Decoder, index: int, levels: int, body: bytes) -> BookSnap
     if instrument is None:
         raise Misuse(f"instrument {index} was never learned")
     depth = _depth(body)
-    prices = facts.prices(instrument.tick)
-    sizes = facts.sizes(instrument.lot, 1)
+    prices = translate.prices(instrument.tick)
+    sizes = translate.sizes(instrument.lot, 1)
     return BookSnapshot(
         index,
         depth.last_update_id,
@@ -199,18 +199,18 @@ def _snapshot(decode: Decoder, index: int, levels: int, body: bytes) -> BookSnap
     )
 
 
-def _tops(decode: Decoder, body: bytes) -> Iterator[BookTop]:
+def _bbos(decode: Decoder, body: bytes) -> Iterator[Bbo]:
     """Return the best prices of the instruments of this run, rounded as their stream's are."""
-    for top in _book_tops(body):
-        instrument = decode.instruments.get(top.symbol)
+    for bbo in _book_bbos(body):
+        instrument = decode.instruments.get(bbo.symbol)
         if instrument is not None:
-            bid_lots = facts.sizes(instrument.lot, 0)[top.bid_qty]
-            ask_lots = facts.sizes(instrument.lot, 0)[top.ask_qty]
-            bids, asks = facts.bids(instrument.tick), facts.asks(instrument.tick)
-            bid_ticks = bids[top.bid_price] if bid_lots else 0
-            ask_ticks = asks[top.ask_price] if ask_lots else 0
+            bid_lots = translate.sizes(instrument.lot, 0)[bbo.bid_qty]
+            ask_lots = translate.sizes(instrument.lot, 0)[bbo.ask_qty]
+            bids, asks = translate.bids(instrument.tick), translate.asks(instrument.tick)
+            bid_ticks = bids[bbo.bid_price] if bid_lots else 0
+            ask_ticks = asks[bbo.ask_price] if ask_lots else 0
             rounded = bool(bids.between or asks.between)
-            yield BookTop(
+            yield Bbo(
                 instrument.index, NOT_NUMBERED, bid_ticks, bid_lots, ask_ticks, ask_lots, rounded
             )
 
@@ -228,7 +228,7 @@ def _open_orders(decode: Decoder, index: int, body: bytes) -> tuple[Event, ...]:
 
 
 def _open_order(order: schema.Order, decode: Decoder) -> OrderReport | UnknownExecution:
-    found = facts.order(order, decode.instruments, Source.QUERY)
+    found = translate.order(order, decode.instruments, Source.QUERY)
     if found.instrument != NO_INSTRUMENT:
         return found
     what = f"an order on {order.symbol}, which this run does not know"
@@ -238,7 +238,7 @@ def _open_order(order: schema.Order, decode: Decoder) -> OrderReport | UnknownEx
 def _account_report(body: bytes) -> AccountReport:
     account = _account(body)
     return AccountReport(
-        tuple(facts.balance(one.asset, one.free, one.locked) for one in account.balances),
+        tuple(translate.balance(one.asset, one.free, one.locked) for one in account.balances),
         whole=True,
         can_trade=account.can_trade,
         venue_ns=account.update_time * NS_PER_MS,

@@ -1,4 +1,4 @@
-"""Frames of the two lines -> events: pure functions of bytes and the run's instruments.
+"""Frames of the two connections -> events: pure functions of bytes and the run's instruments.
 
 Here lives the choice of a decoder. Anything wrong with a message becomes ``Malformed`` (no legal
 message) or ``Drifted`` (legal, but without what we need): see ``venues.kit.messages``.
@@ -24,8 +24,8 @@ from core.model.events import (
     AccountReport,
     BalanceLocked,
     BalanceMoved,
+    Bbo,
     BookDelta,
-    BookTop,
     BudgetUse,
     Event,
     Ignored,
@@ -41,7 +41,7 @@ from core.model.events import (
 )
 from core.model.instrument import Instrument
 from core.model.units import NS_PER_MS, atoms
-from venues.binance import facts, rules, schema, verdicts
+from venues.binance import rules, schema, translate, verdicts
 from venues.kit.messages import FAILURES, decoder, refuse
 
 MARKET: Final = 0
@@ -88,7 +88,7 @@ _retry_data = decoder(schema.RetryData)
 
 
 class Decoder:
-    """Decodes both lines; holds nothing but what it learned of the instruments."""
+    """Decodes both connections; holds nothing but what it learned of the instruments."""
 
     __slots__ = ("_answers", "_by_symbol", "_private", "_streams")
 
@@ -127,12 +127,12 @@ class Decoder:
             for suffix, make in _FEEDS.items():
                 self._streams[f"{name}@{suffix}".encode()] = make(instrument)
 
-    def decode(self, line: int, payload: bytes, events: list[Event]) -> None:
+    def decode(self, connection: int, payload: bytes, events: list[Event]) -> None:
         """Append what one frame means. Raises ``Malformed`` or ``Drifted``, nothing else."""
         if len(payload) > MAX_FRAME:
             raise Malformed(f"a message of {len(payload)} bytes is longer than {MAX_FRAME}")
         try:
-            if line == MARKET:
+            if connection == MARKET:
                 if payload.startswith(b'{"stream":"'):
                     end = payload.find(b'"', 11)
                     take = self._streams.get(payload[11:end]) if end > 0 else None
@@ -145,7 +145,7 @@ class Decoder:
         except FAILURES as error:
             refuse(error)
 
-    # -- market line ---------------------------------------------------------------------------
+    # -- market connection ---------------------------------------------------------------------
 
     def _look_at_market(self, payload: bytes, events: list[Event]) -> None:
         frame = _market_frame(payload)
@@ -171,7 +171,7 @@ class Decoder:
         else:
             raise Drifted("a frame of the market line has no stream, no id and no event type")
 
-    # -- trade line ----------------------------------------------------------------------------
+    # -- trade connection ----------------------------------------------------------------------
 
     def _trade(self, payload: bytes, events: list[Event]) -> None:
         if payload.startswith(b'{"id":"'):
@@ -207,13 +207,13 @@ class Decoder:
                 take(payload, events)
 
     def _take_execution(self, payload: bytes, events: list[Event]) -> None:
-        events.append(facts.execution(_execution(payload).event, self._by_symbol))
+        events.append(translate.execution(_execution(payload).event, self._by_symbol))
 
     def _take_order(self, payload: bytes, events: list[Event]) -> None:
         answer = _order_answer(payload)
         proved: tuple[Event, ...] = ()
         if answer.result is not UNSET:
-            proved = (facts.order(answer.result, self._by_symbol, facts.REPLY),)
+            proved = (translate.order(answer.result, self._by_symbol, translate.REPLY),)
         reply = reply_to(answer, proved, has_result=bool(proved))
         if reply.code:
             verdict = verdicts.of_new_order(reply.verdict, reply.code)
@@ -224,7 +224,7 @@ class Decoder:
         answer = _order_answer(payload)
         proved: tuple[Event, ...] = ()
         if answer.result is not UNSET:
-            proved = (facts.order(answer.result, self._by_symbol, Source.QUERY),)
+            proved = (translate.order(answer.result, self._by_symbol, Source.QUERY),)
         events.append(reply_to(answer, proved, has_result=bool(proved)))
 
     def _take_cancel(self, payload: bytes, events: list[Event]) -> None:
@@ -237,20 +237,20 @@ class Decoder:
         answer = _list_answer(payload)
         done = answer.result
         entries = [] if done is UNSET else done
-        proved = tuple(fact for entry in entries for fact in self.cancelled(entry))
+        proved = tuple(event for entry in entries for event in self.cancelled(entry))
         events.append(reply_to(answer, proved, has_result=done is not UNSET))
 
     def cancelled(self, entry: bytes | Raw) -> tuple[Event, ...]:
         """Return the reports of a cancelled order, or of each order of a cancelled list."""
         reports = _cancelled(entry).order_reports
         orders = [_order(entry)] if reports is UNSET else reports
-        return tuple(facts.order(order, self._by_symbol, facts.REPLY) for order in orders)
+        return tuple(translate.order(order, self._by_symbol, translate.REPLY) for order in orders)
 
     def _take_amend(self, payload: bytes, events: list[Event]) -> None:
         answer = _amend_answer(payload)
         proved: tuple[Event, ...] = ()
         if answer.result is not UNSET:
-            proved = (facts.amended(answer.result, self._by_symbol),)
+            proved = (translate.amended(answer.result, self._by_symbol),)
         events.append(reply_to(answer, proved, has_result=bool(proved)))
 
     def _take_replace(self, payload: bytes, events: list[Event]) -> None:
@@ -279,10 +279,10 @@ class Decoder:
                 place_code=reply.code,
                 place_text=reply.text,
             )
-            events.append(msgspec.structs.replace(reply, facts=(*reply.facts, outcome)))
+            events.append(msgspec.structs.replace(reply, events=(*reply.events, outcome)))
             return
-        cancel, cancel_facts = self._half(halves.cancel_result, halves.cancel_response)
-        place, place_facts = self._half(halves.new_order_result, halves.new_order_response)
+        cancel, cancel_events = self._half(halves.cancel_result, halves.cancel_response)
+        place, place_events = self._half(halves.new_order_result, halves.new_order_response)
         verdict = verdicts.of_new_order(place.verdict, place.code)
         outcome = ReplaceOutcome(
             cancel=cancel.verdict,
@@ -299,7 +299,7 @@ class Decoder:
                 verdict=verdict,
                 code=error.code or reply.code,
                 text=error.text or reply.text,
-                facts=(outcome, *cancel_facts, *place_facts),
+                events=(outcome, *cancel_events, *place_events),
             )
         )
 
@@ -319,29 +319,29 @@ class Decoder:
 # -- feeds -----------------------------------------------------------------------------------
 
 
-def _tops(instrument: Instrument) -> Take:
+def _bbos(instrument: Instrument) -> Take:
     decode = decoder(schema.BookTickerFrame)
     index, symbol = instrument.index, instrument.symbol
-    bids = facts.bids(instrument.tick)
-    asks = facts.asks(instrument.tick)
-    sizes = facts.sizes(instrument.lot, 0)
+    bids = translate.bids(instrument.tick)
+    asks = translate.asks(instrument.tick)
+    sizes = translate.sizes(instrument.lot, 0)
     odd = bids.between = asks.between  # one grid
 
     def take(payload: bytes, events: list[Event]) -> None:
-        top = decode(payload).data
-        if top.symbol != symbol:
-            raise Drifted(f"the bookTicker stream of {symbol} tells of {top.symbol}")
-        bid_lots = sizes[top.bid_qty]
-        ask_lots = sizes[top.ask_qty]
+        bbo = decode(payload).data
+        if bbo.symbol != symbol:
+            raise Drifted(f"the bookTicker stream of {symbol} tells of {bbo.symbol}")
+        bid_lots = sizes[bbo.bid_qty]
+        ask_lots = sizes[bbo.ask_qty]
         events.append(
-            BookTop(
+            Bbo(
                 index,
-                top.update_id,
-                bids[top.bid_price] if bid_lots else 0,
+                bbo.update_id,
+                bids[bbo.bid_price] if bid_lots else 0,
                 bid_lots,
-                asks[top.ask_price] if ask_lots else 0,
+                asks[bbo.ask_price] if ask_lots else 0,
                 ask_lots,
-                top.bid_price in odd or top.ask_price in odd if odd else False,  # nearly never
+                bbo.bid_price in odd or bbo.ask_price in odd if odd else False,  # nearly never
             )
         )
 
@@ -351,8 +351,8 @@ def _tops(instrument: Instrument) -> Take:
 def _deltas(instrument: Instrument) -> Take:
     decode = decoder(schema.DepthUpdateFrame)
     index, symbol = instrument.index, instrument.symbol
-    prices = facts.prices(instrument.tick)
-    sizes = facts.sizes(instrument.lot, 0)
+    prices = translate.prices(instrument.tick)
+    sizes = translate.sizes(instrument.lot, 0)
 
     def take(payload: bytes, events: list[Event]) -> None:
         update = decode(payload).data
@@ -375,8 +375,8 @@ def _deltas(instrument: Instrument) -> Take:
 def _trades(instrument: Instrument) -> Take:
     decode = decoder(schema.TradeFrame)
     index, symbol = instrument.index, instrument.symbol
-    prices = facts.prices(instrument.tick)
-    sizes = facts.sizes(instrument.lot, 1)
+    prices = translate.prices(instrument.tick)
+    sizes = translate.sizes(instrument.lot, 1)
     buy, sell = Side.BUY, Side.SELL
 
     def take(payload: bytes, events: list[Event]) -> None:
@@ -402,7 +402,7 @@ def _trades(instrument: Instrument) -> Take:
 
 
 _FEEDS: Final[dict[str, Callable[[Instrument], Take]]] = {
-    "bookTicker": _tops,
+    "bookTicker": _bbos,
     "depth@100ms": _deltas,
     "trade": _trades,
 }
@@ -416,7 +416,7 @@ def _take_position(payload: bytes, events: list[Event]) -> None:
     position = _position(payload).event
     events.append(
         AccountReport(
-            tuple(facts.balance(one.asset, one.free, one.locked) for one in position.balances),
+            tuple(translate.balance(one.asset, one.free, one.locked) for one in position.balances),
             whole=False,
             can_trade=None,
             venue_ns=position.update_time * NS_PER_MS,
@@ -510,7 +510,7 @@ def failure(
         text=error.msg,
         retry_ns=retry_ns,
         said_ns=said_ns,
-        facts=(SessionNotice(Notice.CLOCK_OFF, error.msg),) if clock_off else (),
+        events=(SessionNotice(Notice.CLOCK_OFF, error.msg),) if clock_off else (),
         budgets=budgets,
     )
 
@@ -543,7 +543,7 @@ def reply_to(answer: schema.Answer, proved: tuple[Event, ...] = (), *, has_resul
         return failure(request, answer.status, answer.error, budgets)
     if not has_result:
         raise Drifted(f"answer to {answer.id!r} has neither result nor error")
-    return Reply(request_id=request, verdict=verdicts.DONE, facts=proved, budgets=budgets)
+    return Reply(request_id=request, verdict=verdicts.DONE, events=proved, budgets=budgets)
 
 
 def _take_answer(payload: bytes, events: list[Event]) -> None:
@@ -569,7 +569,7 @@ def _take_nameless(payload: bytes, events: list[Event]) -> None:
 def _control_failed(
     wire_id: str | int | msgspec.UnsetType | None, code: int, text: str, events: list[Event]
 ) -> None:
-    """Append the refusal of a control message of the market line, which states no status."""
+    """Append the refusal of a control message of the market connection, which states no status."""
     request = None if wire_id is UNSET else request_number(wire_id)
     number = NO_REQUEST if request is None else request
     events.append(failure(number, BAD_REQUEST, schema.ErrorBody(code, text), ()))

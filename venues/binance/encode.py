@@ -1,11 +1,12 @@
-"""Commands -> requests: what goes over the trade line, over the market line and by REST.
+"""Commands -> requests: what goes over the trade connection, over the market connection and by
+REST.
 
 Here live method names, parameters and their spelling. Neither key nor signature is ever part of
 it: a WebSocket request carries what has to be signed and the place where the signer puts both, a
 REST request says that it has to be signed.
 
 A request is a text prepared once with holes in it. Parameters stand in alphabetical order in the
-body too, although the venue does not ask for it: then the text to be signed has the same holes in
+body too, although the venue does not request it: then the text to be signed has the same holes in
 the same order.
 
 Source: web-socket-api.md and rest-api.md at a5e0bc3 (2026-07-21).
@@ -25,6 +26,7 @@ from core.model.commands import (
     CancelAll,
     Command,
     FetchAccount,
+    FetchBbos,
     FetchBook,
     FetchInstruments,
     FetchOpenOrders,
@@ -32,7 +34,6 @@ from core.model.commands import (
     FetchOrderTrades,
     FetchPrice,
     FetchTime,
-    FetchTops,
     FetchTrades,
     Logon,
     OrderKind,
@@ -49,7 +50,7 @@ from core.model.events import NO_INSTRUMENT, Side
 from core.model.instrument import Instrument
 from core.model.units import NS_PER_MS
 from core.model.venue import HttpRequest, Stream, Subscription, WireRequest
-from venues.binance import decode, facts, rules, schema
+from venues.binance import decode, rules, schema, translate
 from venues.kit.forms import form
 
 MAX_STREAMS: Final = 1_024
@@ -64,7 +65,7 @@ escaped in JSON."""
 CLIENT_ORDER_ID: Final = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
 
 _STREAMS: Final[dict[Stream, str]] = {
-    Stream.TOP: "bookTicker",
+    Stream.BBO: "bookTicker",
     Stream.DEPTH: "depth@100ms",
     Stream.TRADES: "trade",
 }
@@ -172,7 +173,7 @@ class Forms:
 def _orders(side: Side) -> list[dict[str, str]]:
     """Return the parameters of each kind of order, in the order of ``_shape``.
 
-    The answer is asked for in FULL: it names the trades that filled the order as it arrived, by
+    The answer is requested in FULL: it names the trades that filled the order as it arrived, by
     the same ids as the private stream.
     """
     base = {
@@ -223,8 +224,8 @@ def _place_of(order: schema.SentOrder, row: Instrument) -> Place | None:
     side = _BUY if order.side == "BUY" else Side.SELL
     try:
         # The grid may have moved since: what it is by today's is no less than it was.
-        ticks = facts.bids(row.tick, 0)[order.price]
-        lots = facts.sizes(row.lot, 0)[order.quantity]
+        ticks = translate.bids(row.tick, 0)[order.price]
+        lots = translate.sizes(row.lot, 0)[order.quantity]
     except Malformed:
         return None
     kind = _KIND_OF.get(order.type, _LIMIT)
@@ -288,7 +289,7 @@ class Encoder:
             )
 
     def placed(self, request: bytes) -> tuple[Place, ...]:
-        """Return the orders that a request asks for; see ``core.model.venue.Adapter.placed``."""
+        """Return the orders that a request contains; see ``core.model.venue.Adapter.placed``."""
         if not _NEW.match(request):
             return ()
         try:
@@ -331,7 +332,7 @@ class Encoder:
             raise Misuse(f"instrument {index} was never learned")
         return forms
 
-    # -- trade line ----------------------------------------------------------------------------
+    # -- trade connection ----------------------------------------------------------------------
 
     def _place(self, place: Place, request_id: int, now_ms: int) -> WireRequest:
         forms = self._of(place.instrument)
@@ -384,7 +385,7 @@ class Encoder:
             return WireRequest(decode.TRADE, body.encode())
         return self._private.fill(request_id, now_ms)
 
-    # -- market line ---------------------------------------------------------------------------
+    # -- market connection ---------------------------------------------------------------------
 
     def _subscribe_market(self, request_id: int) -> WireRequest:
         names = ",".join(f'"{stream}"' for stream in self._streams)
@@ -396,14 +397,14 @@ class Encoder:
     def encode_rest(self, command: Command, venue_ns: int) -> HttpRequest:
         """Return the REST request for a command.
 
-        All questions go this way but ``QueryOrder``. That one, ``Cancel`` and ``CancelAll`` go
-        over the trade line in a run, and this way for whoever has no line: recovery at the start
+        All questions go this way but ``QueryOrder``. That one, ``Cancel`` and ``CancelAll`` go over
+        the trade connection in a run, and this way where no connection is up: recovery at the start
         and the guardian.
         """
         match command:
             case FetchTime():
                 return HttpRequest("GET", "/api/v3/time")
-            case FetchTops(indexes):
+            case FetchBbos(indexes):
                 return _public("ticker/bookTicker", symbols=_list(map(self._symbol, indexes)))
             case FetchPrice(symbol):
                 return _public("ticker/price", symbol=symbol)
@@ -450,7 +451,7 @@ class Encoder:
         return {"symbol": self._symbol(index)}
 
     def _order(self, place: Place) -> Fields:
-        """Return an order's parameters, the very same as over the trade line."""
+        """Return an order's parameters, the very same as over the trade connection."""
         forms = self._of(place.instrument)
         _, *values = _values(place, forms)
         parameters = _orders(place.side)[_shape(place) % _SHAPES]
@@ -498,7 +499,7 @@ def _values(place: Place, forms: Forms) -> tuple[str, ...]:
 
 def _cancel_id(cancel: Cancel) -> str:
     """Return the client order id of a cancel, from which that of its order can be told."""
-    return _name(cancel.client_order_id + facts.CANCEL_END)
+    return _name(cancel.client_order_id + translate.CANCEL_END)
 
 
 def _name(client_order_id: str) -> str:

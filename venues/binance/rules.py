@@ -96,10 +96,10 @@ PUBLISHED: Final = (
     Limit(RAW, "raw", 300_000, 300 * NS_PER_S),
     Limit("frames_1s", FRAMES, 5, NS_PER_S, Rule.SLIDING, Scope.CONNECTION, "market"),
 )
-"""The limits as documented (rest-api.md; RAW_REQUESTS: changelog of 2026-03-27), until
-exchangeInfo states the account's own. Orders that trade are taken off the count of orders
-(faqs/order_count_decrement.md). Frames on the market line, pongs included: more are a disconnect
-(web-socket-streams.md "Websocket Limits")."""
+"""The limits as documented (rest-api.md; RAW_REQUESTS: changelog of 2026-03-27), until exchangeInfo
+states the account's own. Orders that trade are taken off the count of orders
+(faqs/order_count_decrement.md). Frames on the market connection, pongs included: more are a
+disconnect (web-socket-streams.md "Websocket Limits")."""
 
 
 SNAPSHOTS: Final = ((1_000, 50), (500, 25), (100, 5))
@@ -107,7 +107,7 @@ SNAPSHOTS: Final = ((1_000, 50), (500, 25), (100, 5))
 
 SNAPSHOTS_WEIGHT: Final = 1_500
 """What one snapshot of every book of a run may cost: a quarter of a minute, because a start has to
-ask for our orders and trades as well."""
+request our orders and trades as well."""
 
 
 def snapshot(symbols: int) -> tuple[int, int]:

@@ -30,14 +30,14 @@ Level = tuple[str, str]
 
 
 class Market(Struct, frozen=True, gc=False):
-    """Root of the messages of the market line."""
+    """Root of the messages of the market connection."""
 
 
 class Camel(Struct, frozen=True, gc=False, rename="camel"):
     """Root of the objects whose fields are spelt out."""
 
 
-# -- market line -----------------------------------------------------------------------------
+# -- market connection -----------------------------------------------------------------------
 
 
 class BookTicker(Market, frozen=True, gc=False):
@@ -85,7 +85,7 @@ class StreamError(Struct, frozen=True, gc=False):
 
 
 class MarketFrame(Struct, frozen=True, gc=False):
-    """What any frame of the market line can have at its top."""
+    """What any frame of the market connection can have at its top."""
 
     stream: str = ""
     event_type: str = field(name="e", default="")
@@ -95,7 +95,7 @@ class MarketFrame(Struct, frozen=True, gc=False):
     error: StreamError | None = None
 
 
-# -- trade line: what every answer has -------------------------------------------------------
+# -- trade connection: what every answer has -------------------------------------------------
 
 
 class RateLimit(Camel, frozen=True, gc=False):
@@ -154,7 +154,7 @@ class WireFill(Camel, frozen=True, gc=False):
 
 
 class Order(Camel, frozen=True, gc=False, kw_only=True):
-    """An order in any answer that is not an amend: placed, cancelled or asked for."""
+    """An order in any answer that is not an amend: placed, cancelled or requested."""
 
     symbol: str
     orig_client_order_id: str = ""
@@ -216,7 +216,7 @@ class AmendAnswer(Answer, frozen=True, gc=False, kw_only=True):
     result: Amended | UnsetType = UNSET
 
 
-# -- trade line: what was sent there, read again ---------------------------------------------
+# -- trade connection: what was sent there, read again ---------------------------------------
 
 
 class SentOrder(Struct, frozen=True, gc=False):
@@ -235,7 +235,7 @@ class Sent(Struct, frozen=True, gc=False):
     params: SentOrder
 
 
-# -- trade line: the account's own events ----------------------------------------------------
+# -- trade connection: the account's own events ----------------------------------------------
 
 
 class ExecutionReport(Struct, frozen=True, gc=False):
@@ -306,7 +306,7 @@ class EventHead(Struct, frozen=True, gc=False):
 
 
 class PrivateFrame(Struct, frozen=True, gc=False):
-    """What any frame of the trade line can have at its top."""
+    """What any frame of the trade connection can have at its top."""
 
     event: EventHead | UnsetType = UNSET
     event_type: str = field(name="e", default="")
@@ -322,7 +322,7 @@ class Depth(Camel, frozen=True, gc=False):
     asks: list[Level]
 
 
-class BookTop(Camel, frozen=True, gc=False):
+class Bbo(Camel, frozen=True, gc=False):
     symbol: str
     bid_price: str
     bid_qty: str

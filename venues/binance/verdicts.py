@@ -115,7 +115,7 @@ CODES: Final[dict[str, Verdict]] = {
     "-2021": UNKNOWN,  # cancel-replace, one half failed: its data tells which, see decode.py
     "-2022": UNKNOWN,  # cancel-replace, both halves failed: likewise
     "-2026": ABSENT,  # order archived: over 90 days ago, nothing filled
-    "-2035": DONE,  # user data stream subscription already active: what was asked for is so
+    "-2035": DONE,  # user data stream subscription already active: what was requested is so
     "-2036": REFUSED,
     "-2038": REFUSED,  # amend rejected
     "-2039": REFUSED,  # client order id is not the one of this order id

@@ -13,13 +13,13 @@ from core.model.commands import (
     Cancel,
     Command,
     FetchAccount,
+    FetchBbos,
     FetchBook,
     FetchInstruments,
     FetchOpenOrders,
     FetchOrderTrades,
     FetchPrice,
     FetchTime,
-    FetchTops,
     FetchTrades,
     Logon,
     Ping,
@@ -40,12 +40,12 @@ from core.model.venue import (
     AmendKind,
     BookFeed,
     Capabilities,
+    Connection,
     DeadMan,
     DeadManKind,
     HttpRequest,
     Keepalive,
     Limit,
-    Line,
     Remedy,
     Role,
     Stream,
@@ -59,14 +59,14 @@ from venues.kit.names import HEX_128, Fixed
 from venues.kraken import answer, decode, encode, rates, rules, trading, verdicts
 from venues.kraken.checksum import checksum, queue_checksum
 
-MARKET_LINE: Final = "market"
-TRADE_LINE: Final = "trade"
+MARKET_CONNECTION: Final = "market"
+TRADE_CONNECTION: Final = "trade"
 
 PUBLIC: Final = "public"
 PRIVATE: Final = "private"
 """The endpoints of the two."""
 LEVEL3: Final = "level3"
-"""Where the market line stands instead, for a run whose books are told order by order."""
+"""Where the market connection stands instead, for a run whose books are told order by order."""
 
 PING_NS: Final = 20 * NS_PER_S
 """Twice in the minute after which the venue closes what is inactive ("Connection times out"), and
@@ -92,9 +92,9 @@ class SpotAdapter:
 
     __slots__ = (
         "_capabilities",
+        "_connections",
         "_decoder",
         "_encoder",
-        "_lines",
         "_names",
         "_subscription",
         "decode",
@@ -117,14 +117,14 @@ class SpotAdapter:
         """See ``core.model.venue.Adapter.decode``; bound once, as it runs for every message."""
         self.encode = self._encoder.encode
         """See ``core.model.venue.Adapter.encode``; bound once, like ``decode``."""
-        self._lines = (
-            _line(MARKET_LINE, _market_url(subscription), Role.MARKET),
-            _line(TRADE_LINE, _url(subscription, PRIVATE), Role.ORDERS, Role.ACCOUNT),
+        self._connections = (
+            _connection(MARKET_CONNECTION, _market_url(subscription), Role.MARKET),
+            _connection(TRADE_CONNECTION, _url(subscription, PRIVATE), Role.ORDERS, Role.ACCOUNT),
         )
 
     @property
-    def lines(self) -> Sequence[Line]:
-        return self._lines
+    def connections(self) -> Sequence[Connection]:
+        return self._connections
 
     @property
     def limits(self) -> Sequence[Limit]:
@@ -164,16 +164,16 @@ class SpotAdapter:
             checksum=checksum(instrument.tick, instrument.lot, decimals),
         )
 
-    def script(self, line: int) -> Sequence[Riskless]:
+    def script(self, connection: int) -> Sequence[Riskless]:
         """Return what opens a connection; see ``core.model.venue.Adapter.script``."""
-        if line == decode.TRADE:
+        if connection == decode.TRADE:
             return _PRIVATE_SCRIPT
         streams = encode.feeds(self._subscription.streams)
         if Stream.ORDERS in streams:
             return (Logon(), SubscribeMarket((Stream.ORDERS,)))
         return (*(SubscribeMarket((stream,)) for stream in streams), SubscribeStatus())
 
-    def farewell(self, line: int) -> Sequence[Riskless]:
+    def farewell(self, connection: int) -> Sequence[Riskless]:
         """Return what is said before a connection is closed: nothing."""
         return ()
 
@@ -182,7 +182,7 @@ class SpotAdapter:
         return f"{base}/{quote}"
 
     def placed(self, request: bytes) -> tuple[Place, ...]:
-        """Return the orders that a request asks for, see ``trading.placed``."""
+        """Return the orders that a request contains, see ``trading.placed``."""
         return trading.placed(request, self._names.find)
 
     def encode_rest(self, command: Command, venue_ns: int) -> HttpRequest:
@@ -228,7 +228,7 @@ _BY_NAME: Final = (("calls", 2),)
 """An order's name is looked for among the finished ones, which is a history."""
 _QUESTIONS: Final[dict[type[Command], Costs]] = {
     **dict.fromkeys(
-        (FetchTime, FetchInstruments, FetchTops, FetchPrice, FetchBook), (("public", 1),)
+        (FetchTime, FetchInstruments, FetchBbos, FetchPrice, FetchBook), (("public", 1),)
     ),
     **dict.fromkeys((Logon, QueryOrder, FetchOpenOrders, FetchAccount, TestPlace), _CALL),
     **dict.fromkeys((FetchTrades, FetchOrderTrades), (("calls", 2),)),
@@ -287,8 +287,8 @@ def _url(subscription: Subscription, name: str) -> str:
     return url
 
 
-def _line(name: str, url: str, *carries: Role) -> Line:
-    return Line(
+def _connection(name: str, url: str, *carries: Role) -> Connection:
+    return Connection(
         name=name,
         url=url,
         carries=frozenset(carries),

@@ -19,13 +19,13 @@ from core.model.commands import (
     CancelAll,
     Command,
     FetchAccount,
+    FetchBbos,
     FetchBook,
     FetchInstruments,
     FetchOpenOrders,
     FetchOrderTrades,
     FetchPrice,
     FetchTime,
-    FetchTops,
     FetchTrades,
     Logon,
     QueryOrder,
@@ -36,8 +36,9 @@ from core.model.events import (
     NO_INSTRUMENT,
     NOT_NUMBERED,
     AccountReport,
+    Bbo,
+    BbosReport,
     BookSnapshot,
-    BookTop,
     Event,
     InstrumentsReport,
     OpenOrders,
@@ -45,7 +46,6 @@ from core.model.events import (
     PriceTold,
     Reply,
     Source,
-    TopsReport,
     UnknownExecution,
     VenueTime,
     Verdict,
@@ -54,7 +54,7 @@ from core.model.instrument import Instrument
 from core.model.units import NS_PER_S, parse_decimal
 from venues.kit import headers as heads
 from venues.kit import messages
-from venues.kraken import decode, encode, facts, history, rates, rules, schema, verdicts
+from venues.kraken import decode, encode, history, rates, rules, schema, translate, verdicts
 from venues.kraken.executions import Execution, Unreadable
 from venues.kraken.history import OffGridFill, OwnFill
 
@@ -142,7 +142,7 @@ def answer(
         messages.refuse(error)
     absent = isinstance(command, QueryOrder) and not proved
     verdict = Verdict.ABSENT if absent else Verdict.DONE
-    return Reply(request_id=request_id, verdict=verdict, facts=proved, more=more)
+    return Reply(request_id=request_id, verdict=verdict, events=proved, more=more)
 
 
 def _proved(
@@ -164,16 +164,16 @@ def _proved(
                     pair = one.pair if isinstance(one, OffGridFill) else ""
                     raise Drifted(f"order {order_id} has a trade on {pair!r}, a pair of no name")
             return _own(index, trades), history.behind(page)
-    return _facts(names, symbols, command, result), ""
+    return _events(names, symbols, command, result), ""
 
 
 def _own(index: int, told: Iterable[OwnFill | OffGridFill]) -> tuple[Event, ...]:
     """Return the trades of one instrument, or of all of the run: others are not known here."""
     wanted = (one for one in told if one.instrument != NO_INSTRUMENT)
-    return tuple(facts.own(one) for one in wanted if index in (NO_INSTRUMENT, one.instrument))
+    return tuple(translate.own(one) for one in wanted if index in (NO_INSTRUMENT, one.instrument))
 
 
-def _facts(
+def _events(
     names: Names, symbols: tuple[str, ...], command: Command, result: Raw
 ) -> tuple[Event, ...]:
     """Return what the result of a success proves."""
@@ -181,7 +181,7 @@ def _facts(
         case QueryOrder(_, _, number):
             read = history.read_orders if number else history.read_closed_orders
             orders = read(result, names.find)
-            return tuple(facts.told(one, Source.QUERY) for one in orders)
+            return tuple(translate.told(one, Source.QUERY) for one in orders)
         case FetchOpenOrders(index):
             return _open_orders(index, history.read_open_orders(result, names.find))
         case FetchAccount():
@@ -194,8 +194,8 @@ def _facts(
             return (VenueTime(venue_ns, HALF_SECOND_NS),)
         case FetchInstruments():
             return (_instruments(names, command.of(symbols), result),)
-        case FetchTops():
-            return (TopsReport(tuple(_tops(names, result)), sized=False),)
+        case FetchBbos():
+            return (BbosReport(tuple(_bbos(names, result)), sized=False),)
         case FetchPrice(symbol):
             ticker = _only(_tickers(result))
             return (PriceTold(symbol, *parse_decimal(ticker.c[0])),)
@@ -211,7 +211,7 @@ def _open_orders(index: int, told: Iterable[Execution | Unreadable]) -> tuple[Ev
     for one in told:
         if index not in (NO_INSTRUMENT, one.instrument):
             continue
-        found = facts.told(one, Source.QUERY)
+        found = translate.told(one, Source.QUERY)
         if isinstance(found, OrderReport) and found.instrument != NO_INSTRUMENT:
             reports.append(found)
         elif isinstance(found, OrderReport) and isinstance(one, Execution):
@@ -238,7 +238,7 @@ def _instruments(names: Names, symbols: tuple[str, ...], result: Raw) -> Instrum
     return InstrumentsReport(rules.instruments(pairs, symbols, names.tier))
 
 
-def _tops(names: Names, result: Raw) -> Iterator[BookTop]:
+def _bbos(names: Names, result: Raw) -> Iterator[Bbo]:
     """Return the best prices of the instruments of this run; one between two steps is left out.
 
     Sizes are cut to three decimals: less than that is not nothing, where there is a price.
@@ -254,7 +254,7 @@ def _tops(names: Names, result: Raw) -> Iterator[BookTop]:
             ask_lots = max(1, lot.count(ticker.a[2])) if ask_ticks else 0
         except OffGrid:
             continue
-        yield BookTop(instrument.index, NOT_NUMBERED, bid_ticks, bid_lots, ask_ticks, ask_lots)
+        yield Bbo(instrument.index, NOT_NUMBERED, bid_ticks, bid_lots, ask_ticks, ask_lots)
 
 
 def _snapshot(names: Names, index: int, depth: schema.Depth) -> BookSnapshot:

@@ -19,9 +19,9 @@ from core.model.events import (
     NO_INSTRUMENT,
     NO_REQUEST,
     BatchOutcome,
+    Bbo,
     BookDelta,
     BookSnapshot,
-    BookTop,
     BudgetUse,
     Counted,
     Event,
@@ -43,7 +43,7 @@ from core.model.instrument import Instrument
 from venues.kit import messages
 from venues.kit.literals import Counts
 from venues.kit.times import rfc3339_ns
-from venues.kraken import answers, executions, facts, level3, rates, rules, schema, verdicts
+from venues.kraken import answers, executions, level3, rates, rules, schema, translate, verdicts
 from venues.kraken.checksum import NO_CHECKSUM
 from venues.kraken.executions import Execution
 
@@ -74,14 +74,14 @@ _BUY, _SELL = Side.BUY, Side.SELL
 class Feed:
     """What the market data of one instrument is read with."""
 
-    __slots__ = ("_top", "index", "prices", "sizes", "traded")
+    __slots__ = ("_bbo", "index", "prices", "sizes", "traded")
 
     def __init__(self, instrument: Instrument) -> None:
         self.index = instrument.index
         self.prices = Counts(instrument.tick, 1)
         self.sizes = Counts(instrument.lot, 0)
         self.traded = Counts(instrument.lot, 1)
-        self._top = BookTop(instrument.index, -1, 0, 0, 0, 0)
+        self._bbo = Bbo(instrument.index, -1, 0, 0, 0, 0)
 
     def levels(self, told: list[schema.Level]) -> Levels | None:
         """Return one side's levels, ``None`` where one of them is on no grid of ours."""
@@ -91,7 +91,7 @@ class Feed:
         except OffGrid:
             return None
 
-    def number(self, ticker: schema.Ticker, seq: int) -> BookTop:
+    def number(self, ticker: schema.Ticker, seq: int) -> Bbo:
         """Return the best prices under a number of their own.
 
         Their time is no number: the venue tells several changes of one instant (introduction,
@@ -101,15 +101,15 @@ class Feed:
         bid_lots, ask_lots = self.sizes[bytes(ticker.bid_qty)], self.sizes[bytes(ticker.ask_qty)]
         bid_ticks = self.prices[bytes(ticker.bid)] if bid_lots else 0
         ask_ticks = self.prices[bytes(ticker.ask)] if ask_lots else 0
-        last = self._top
+        last = self._bbo
         if last.seq - MOST_AT_ONCE < seq <= last.seq:
             same = (last.bid_ticks, last.bid_lots, last.ask_ticks, last.ask_lots)
             other = (bid_ticks, bid_lots, ask_ticks, ask_lots) != same
             seq = last.seq + other
-        top = BookTop(self.index, seq, bid_ticks, bid_lots, ask_ticks, ask_lots)
+        bbo = Bbo(self.index, seq, bid_ticks, bid_lots, ask_ticks, ask_lots)
         if seq > last.seq:
-            self._top = top
-        return top
+            self._bbo = bbo
+        return bbo
 
 
 MOST_AT_ONCE: Final = 1_000
@@ -117,9 +117,9 @@ MOST_AT_ONCE: Final = 1_000
 
 
 class Decoder:
-    """Decodes both connections; holds what it learned of the instruments, and each one's last top.
+    """Decodes both connections; holds what it learned of the instruments, and each one's last BBO.
 
-    The last top is kept for its number alone. Of our orders ``Executions`` remembers what later
+    The last BBO is kept for its number alone. Of our orders ``Executions`` remembers what later
     messages leave out; nothing else is remembered of any message.
     """
 
@@ -152,12 +152,12 @@ class Decoder:
             self._feeds[instrument.symbol] = Feed(instrument)
             self._instruments[instrument.symbol] = instrument
 
-    def decode(self, line: int, payload: bytes, events: list[Event]) -> None:
+    def decode(self, connection: int, payload: bytes, events: list[Event]) -> None:
         """Append what one message means. Raises ``Malformed`` or ``Drifted``, nothing else."""
         if len(payload) > MAX_MESSAGE:
             raise Malformed(f"a message of {len(payload)} bytes is longer than {MAX_MESSAGE}")
         try:
-            if line == TRADE:
+            if connection == TRADE:
                 self._take_private(payload, events)
                 return
             if payload.startswith(_CHANNEL):
@@ -188,11 +188,11 @@ class Decoder:
             case "executions":
                 number, found = self._executions.read(payload)
                 events.append(number)
-                events.extend(facts.told(one, Source.STREAM) for one in found)
+                events.extend(translate.told(one, Source.STREAM) for one in found)
                 counted = {o.instrument: o.rate_count for o in found if isinstance(o, Execution)}
                 events.extend(_counted(counted))
             case "balances":
-                # What orders hold of a balance is not told here: balances are asked for.
+                # What orders hold of a balance is not told here: balances are requested.
                 number, told = executions.read_balances(payload)
                 events.append(number)
                 events.extend(told.moved)
@@ -219,7 +219,7 @@ class Decoder:
             if proved.threshold:
                 self.tier = rates.tier_of(proved.threshold)
                 told = (LimitsReport(rules.limits(self.tier)),)
-            events.append(Reply(request_id=proved.request_id, verdict=verdict, facts=told))
+            events.append(Reply(request_id=proved.request_id, verdict=verdict, events=told))
             return
         events.append(refused(proved.request_id, error))
         if verdict is Verdict.LOGGED_OUT:
@@ -323,7 +323,7 @@ def _take_pong(payload: bytes, events: list[Event]) -> None:
         events.append(refused(pong.req_id, pong.error))
         return
     clock = VenueTime(rfc3339_ns(pong.time_in))
-    events.append(Reply(request_id=pong.req_id, verdict=Verdict.DONE, facts=(clock,)))
+    events.append(Reply(request_id=pong.req_id, verdict=Verdict.DONE, events=(clock,)))
 
 
 def _take_answer(payload: bytes, events: list[Event]) -> None:
@@ -351,7 +351,7 @@ def _batch(proved: answers.Proved) -> Reply:
         else Outcome(one.verdict, one.error or verdicts.UNNAMED)
         for one in proved.orders
     )
-    return Reply(request_id=proved.request_id, verdict=Verdict.DONE, facts=(BatchOutcome(told),))
+    return Reply(request_id=proved.request_id, verdict=Verdict.DONE, events=(BatchOutcome(told),))
 
 
 def refused(request_id: int, error: str) -> Reply:

@@ -19,13 +19,13 @@ from core.model.commands import (
     CancelMany,
     Command,
     FetchAccount,
+    FetchBbos,
     FetchBook,
     FetchInstruments,
     FetchOpenOrders,
     FetchOrderTrades,
     FetchPrice,
     FetchTime,
-    FetchTops,
     FetchTrades,
     Logon,
     Ping,
@@ -55,13 +55,13 @@ QUEUE_DEPTH: Final = 100
 """Levels a side whose orders are told, of 10, 100 and 1000."""
 
 MOST_QUEUES: Final = 8
-"""Symbols whose orders can be asked for at once: each counts 25 of the 200 a second that an account
-of the lower tiers may ask for ("Orders (Level 3)")."""
+"""Symbols whose orders can be requested at once: each counts 25 of the 200 a second that an account
+of the lower tiers may request ("Orders (Level 3)")."""
 
 _CHANNELS: Final[dict[Stream, str]] = {
     Stream.ORDERS: f'"channel":"level3","depth":{QUEUE_DEPTH},"snapshot":true',
     Stream.DEPTH: f'"channel":"book","depth":{DEPTH},"snapshot":true',
-    Stream.TOP: '"channel":"ticker","event_trigger":"bbo","snapshot":true',
+    Stream.BBO: '"channel":"ticker","event_trigger":"bbo","snapshot":true',
     Stream.TRADES: '"channel":"trade","snapshot":false',
 }
 
@@ -80,7 +80,7 @@ def feeds(streams: Iterable[Stream]) -> tuple[Stream, ...]:
     Theirs is a time, and the books' changes have no numbers that it could be compared with.
     """
     wanted = tuple(streams)
-    return tuple(s for s in wanted if s is not Stream.TOP or Stream.DEPTH not in wanted)
+    return tuple(s for s in wanted if s is not Stream.BBO or Stream.DEPTH not in wanted)
 
 
 def _check_streams(subscription: Subscription) -> None:
@@ -202,11 +202,11 @@ class Encoder:
             case FetchTime():
                 return HttpRequest("GET", "/0/public/Time")
             case FetchInstruments():
-                # A pair that is asked for as XBT/USD is listed so, and histories call it by
+                # A pair that is requested as XBT/USD is listed so, and histories call it by
                 # the key that it has otherwise ("Get Trades History").
                 symbols = command.of(self._subscription.symbols)
                 return _asking("AssetPairs", ",".join(map(rules.altname_of, symbols)))
-            case FetchTops(indexes):
+            case FetchBbos(indexes):
                 names = (rules.altname_of(self._symbol(index)) for index in indexes)
                 return _asking("Ticker", ",".join(names))
             case FetchPrice(symbol):

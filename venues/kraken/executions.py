@@ -22,10 +22,10 @@ from core.model.events import (
     NO_INSTRUMENT,
     Balance,
     BalanceMoved,
-    Change,
+    ExecType,
     Numbered,
+    OrdStatus,
     Side,
-    VenueStatus,
 )
 from core.model.instrument import Instrument
 from venues.kit import messages
@@ -94,29 +94,29 @@ class BalancesMessage(Struct, frozen=True, gc=False):
 _read_executions = messages.decoder(ExecutionsMessage)
 _read_balances = messages.decoder(BalancesMessage)
 
-CHANGES: Final[dict[str, Change]] = {
-    "pending_new": Change.NEW,
-    "new": Change.NEW,
-    "trade": Change.TRADE,
+CHANGES: Final[dict[str, ExecType]] = {
+    "pending_new": ExecType.NEW,
+    "new": ExecType.NEW,
+    "trade": ExecType.TRADE,
     # It tells no fill: those have come as trades before it.
-    "filled": Change.SNAPSHOT,
-    "canceled": Change.CANCELED,
-    "expired": Change.EXPIRED,
-    "amended": Change.REPLACED,
+    "filled": ExecType.SNAPSHOT,
+    "canceled": ExecType.CANCELED,
+    "expired": ExecType.EXPIRED,
+    "amended": ExecType.REPLACED,
     # The engine itself has changed the order: what it says of it is its state now.
-    "restated": Change.REPLACED,
-    "iceberg_refill": Change.SNAPSHOT,
-    "status": Change.SNAPSHOT,
+    "restated": ExecType.REPLACED,
+    "iceberg_refill": ExecType.SNAPSHOT,
+    "status": ExecType.SNAPSHOT,
 }
 """``exec_type``; the set is closed."""
 
-STATUSES: Final[dict[str, VenueStatus]] = {
-    "pending_new": VenueStatus.PENDING,
-    "new": VenueStatus.NEW,
-    "partially_filled": VenueStatus.PARTIALLY_FILLED,
-    "filled": VenueStatus.FILLED,
-    "canceled": VenueStatus.CANCELED,
-    "expired": VenueStatus.EXPIRED,
+STATUSES: Final[dict[str, OrdStatus]] = {
+    "pending_new": OrdStatus.PENDING,
+    "new": OrdStatus.NEW,
+    "partially_filled": OrdStatus.PARTIALLY_FILLED,
+    "filled": OrdStatus.FILLED,
+    "canceled": OrdStatus.CANCELED,
+    "expired": OrdStatus.EXPIRED,
 }
 """``order_status``; the set is closed."""
 
@@ -144,8 +144,8 @@ class Execution(Struct, frozen=True, kw_only=True):
     symbol: str
     order_id: str
     client_order_id: str
-    change: Change
-    status: VenueStatus
+    exec_type: ExecType
+    status: OrdStatus
     side: Side | None
     price_ticks: int | None
     """0 for an order without a limit."""
@@ -167,7 +167,7 @@ class Unreadable(Struct, frozen=True):
     order_id: str
     client_order_id: str
     what: str
-    status: VenueStatus | None = None
+    status: OrdStatus | None = None
     """How it stands, where only its numbers cannot be read."""
 
 
@@ -244,13 +244,13 @@ class Executions:
         order = heard[told.order_id] = known.after(told)
         instrument = self._instruments.get(order.symbol)
         index = NO_INSTRUMENT if instrument is None else instrument.index
-        change, status = CHANGES.get(told.exec_type), STATUSES.get(told.order_status)
-        if change is None or status is None:
+        exec_type, status = CHANGES.get(told.exec_type), STATUSES.get(told.order_status)
+        if exec_type is None or status is None:
             what = f"exec_type={told.exec_type} order_status={told.order_status}"
             return Unreadable(index, told.order_id, order.client_order_id, what)
-        is_trade = change is Change.TRADE
+        is_trade = exec_type is ExecType.TRADE
         if snapshot and not is_trade:
-            change = Change.SNAPSHOT
+            exec_type = ExecType.SNAPSHOT
         price = size = filled = None
         fill = last = None
         if instrument is None and is_trade:
@@ -268,7 +268,7 @@ class Executions:
             symbol=order.symbol,
             order_id=told.order_id,
             client_order_id=order.client_order_id,
-            change=change,
+            exec_type=exec_type,
             status=status,
             side=order.side,
             price_ticks=price,

@@ -5,7 +5,7 @@ filled since a cursor, what the account holds; and the cancels that go this way 
 stands. Each is a form; the signer puts the nonce at its head.
 
 Fills come newest first, 50 at a time, in an object whose order means nothing. A cursor is a span of
-time and an offset into it: the span's end is fixed when its first page is asked for, so that a fill
+time and an offset into it: the span's end is fixed when its first page is requested, so that a fill
 which comes meanwhile moves no page.
 
 Source: docs.kraken.com, REST reference: ``OpenOrders``, ``ClosedOrders``, ``QueryOrders``,
@@ -23,7 +23,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from core.model.commands import OrderKind, Place, Since
 from core.model.errors import BadParameter, OffGrid
-from core.model.events import NO_INSTRUMENT, Balance, Change, Side, VenueStatus
+from core.model.events import NO_INSTRUMENT, Balance, ExecType, OrdStatus, Side
 from core.model.instrument import Instrument
 from core.model.units import NS_PER_S, atoms
 from core.model.venue import HttpRequest
@@ -274,12 +274,12 @@ _trades: Final = msgspec.json.Decoder(dict[str, OwnTrade]).decode
 _held: Final = msgspec.json.Decoder(dict[str, Held]).decode
 
 _SIDES: Final = {"buy": Side.BUY, "sell": Side.SELL}
-_STATUSES: Final[dict[str, VenueStatus]] = {
-    "pending": VenueStatus.PENDING,
-    "open": VenueStatus.NEW,
-    "closed": VenueStatus.FILLED,
-    "canceled": VenueStatus.CANCELED,
-    "expired": VenueStatus.EXPIRED,
+_STATUSES: Final[dict[str, OrdStatus]] = {
+    "pending": OrdStatus.PENDING,
+    "open": OrdStatus.NEW,
+    "closed": OrdStatus.FILLED,
+    "canceled": OrdStatus.CANCELED,
+    "expired": OrdStatus.EXPIRED,
 }
 """``status``; the set is closed."""
 
@@ -335,7 +335,7 @@ def read_closed_orders(result: bytes | Raw, find: Find) -> tuple[Execution | Unr
 
 
 def read_orders(result: bytes | Raw, find: Find) -> tuple[Execution | Unreadable, ...]:
-    """Return the orders that were asked for by id; raises as ``read_open_orders`` does."""
+    """Return the orders that were requested by id; raises as ``read_open_orders`` does."""
     try:
         return tuple(_state(name, info, find) for name, info in _orders(result).items())
     except messages.FAILURES as error:
@@ -364,7 +364,7 @@ def _state(order_id: str, info: OrderInfo, find: Find) -> Execution | Unreadable
         symbol=info.descr.pair if instrument is None else instrument.symbol,
         order_id=order_id,
         client_order_id=name,
-        change=Change.SNAPSHOT,
+        exec_type=ExecType.SNAPSHOT,
         status=status,
         side=_SIDES[info.descr.type],
         price_ticks=price,
@@ -375,14 +375,14 @@ def _state(order_id: str, info: OrderInfo, find: Find) -> Execution | Unreadable
     )
 
 
-def _told_by_sizes(status: VenueStatus, size_lots: int, filled_lots: int) -> VenueStatus:
+def _told_by_sizes(status: OrdStatus, size_lots: int, filled_lots: int) -> OrdStatus:
     """Return a status as the stream has it: here an open order may have fills, and what is closed
     without all of them was cancelled.
     """
-    if status is VenueStatus.NEW and filled_lots:
-        return VenueStatus.PARTIALLY_FILLED
-    if status is VenueStatus.FILLED and filled_lots < size_lots:
-        return VenueStatus.CANCELED
+    if status is OrdStatus.NEW and filled_lots:
+        return OrdStatus.PARTIALLY_FILLED
+    if status is OrdStatus.FILLED and filled_lots < size_lots:
+        return OrdStatus.CANCELED
     return status
 
 
@@ -395,7 +395,7 @@ def read_trade_ids(result: bytes | Raw) -> str:
 
 
 def read_trades(result: bytes | Raw, find: Find) -> tuple[OwnFill | OffGridFill, ...]:
-    """Return the trades that were asked for by id; raises as ``read_open_orders`` does."""
+    """Return the trades that were requested by id; raises as ``read_open_orders`` does."""
     try:
         return tuple(_own(name, trade, find) for name, trade in _trades(result).items())
     except messages.FAILURES as error:

@@ -1,4 +1,4 @@
-"""Messages of ``level3`` -> core's facts: every order of a book, one by one.
+"""Messages of ``level3`` -> core's events: every order of a book, one by one.
 
 Source: docs.kraken.com, WebSocket v2 ``level3`` (page of 2026-05-27): a snapshot has all orders
 down to the depth, an update those that are added, modified or deleted, each with its time. One that

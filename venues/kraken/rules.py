@@ -142,7 +142,7 @@ def _instrument(
         )
     base, _, quote = symbol.partition("/")
     contract = Linear.spot(base, quote, tick, lot)
-    # A pair that is asked for with a slash is listed under the name it was asked for; histories
+    # A pair that is requested with a slash is listed under the name it was requested; histories
     # have its own, of an old pair both assets' ("XXBTZUSD"), of any other its short one.
     return Instrument(
         index=index,

@@ -187,7 +187,7 @@ _read_many = messages.decoder(_Many)
 
 
 def placed(request: bytes, find: Callable[[str], Instrument | None]) -> tuple[Place, ...]:
-    """Return the new orders that a recorded request asks for, none for any other.
+    """Return the new orders that a recorded request contains, none for any other.
 
     On a grid that was finer then, their sizes are rounded up, and their prices down.
     """

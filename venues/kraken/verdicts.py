@@ -48,7 +48,7 @@ ERRORS: Final[dict[str, Meaning]] = {
     "EAPI:Invalid nonce": Meaning(REFUSED, COUNT, "S1"),
     "EAPI:Rate limit exceeded": Meaning(THROTTLED, PAUSE, "S2"),
     "EAPI:Feature disabled": Meaning(FATAL, HALT, "S5"),
-    # Another connection asks for a token of its own.
+    # Another connection requests a token of its own.
     "ESession:Invalid session": Meaning(LOGGED_OUT, PAUSE, "S4"),
     "EAccount:Invalid permissions": Meaning(FATAL, HALT, "S1"),
     "EAuth:Account temporary disabled": Meaning(FATAL, HALT, "S1"),
@@ -109,7 +109,7 @@ ERRORS: Final[dict[str, Meaning]] = {
     # "Order will match as much as possible and cancel back the rest with this error."
     "EOrder:Reduce only:Position is closed": Meaning(UNKNOWN, COUNT, "S1"),
     "EBM:limit exceeded:CAL": Meaning(REFUSED, COUNT, "S1"),
-    # withdrawals: never asked for here, listed so that the table is the whole of the pages
+    # withdrawals: never requested here, listed so that the table is the whole of the pages
     "EFunding:Max fee exceeded": Meaning(FATAL, HALT, "S1"),
     "EFunding:No funding method": Meaning(FATAL, HALT, "S2"),
     "EFunding:Too many addresses": Meaning(FATAL, HALT, "S2"),

@@ -1,9 +1,9 @@
 """The exchange's fault switchboard: what it does wrong, to whom, how often and until when.
 
 Here lives what becomes of a request that arrives and of a message that leaves; each connection
-passes both through one ``Line``. What never lives here: the exchange's rules, a socket, a clock.
-Time is an argument, randomness a generator passed in, and a fault that is not switched on costs a
-look at an empty list.
+passes both through one ``Connection``. What never lives here: the exchange's rules, a socket, a
+clock. Time is an argument, randomness a generator passed in, and a fault that is not switched on
+costs a look at an empty list.
 """
 
 import heapq
@@ -20,11 +20,11 @@ from msgspec import Meta, Struct
 
 from venues.sim.durations import MILLISECOND_NS, SECOND_NS
 
-# Faults standing at once; a storm has one of each kind on each line.
+# Faults standing at once; a storm has one of each kind on each connection.
 MAX_STANDING: Final = 100
 # Messages held back at once; beyond it one leaves when it comes, instead of filling the memory.
 MAX_HELD: Final = 100_000
-# The longest a message waits to be overtaken: long beyond the quietest line's next message.
+# The longest a message waits to be overtaken: long beyond the quietest connection's next message.
 OVERTAKEN_NS: Final = SECOND_NS
 
 # After which the venue answers on its own that it does not know (Binance, web-socket-api.md,
@@ -79,7 +79,7 @@ class Part(StrEnum):
     DATA = "data"
 
 
-class LineName(StrEnum):
+class ConnectionName(StrEnum):
     """Kinds of connections."""
 
     REST = "rest"
@@ -112,7 +112,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     methods: tuple[str, ...] = ()
     """Requests by method, reports by event and execution type (``executionReport.TRADE``); a name
     stands for all that continue it after a dot. None: the kind's own, else all."""
-    line: LineName | None = None
+    line: ConnectionName | None = None
     times: Annotated[int, Meta(ge=1)] | None = None
     seconds: Annotated[float, Meta(gt=0)] | None = None
     chance: Annotated[float, Meta(gt=0, le=1)] = 1.0
@@ -143,9 +143,11 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             if is_so:
                 raise FaultError(why)
 
-    def covers(self, line: LineName, name: str, usual: tuple[str, ...] = ()) -> bool:
-        """Whether ``name`` on ``line`` lies within the scope; ``usual`` are the kind's own."""
-        if self.line is not None and self.line is not line:
+    def covers(self, connection: ConnectionName, name: str, usual: tuple[str, ...] = ()) -> bool:
+        """Whether ``name`` on ``connection`` lies within the scope; ``usual`` are the kind's
+        own.
+        """
+        if self.line is not None and self.line is not connection:
             return False
         methods = self.methods or usual
         return not methods or any(
@@ -240,10 +242,10 @@ class Switchboard:
         """Return the faults that are on, oldest first."""
         return list(self._standing)
 
-    # -- what the lines ask --------------------------------------------------------------------
+    # -- what the connections ask --------------------------------------------------------------
 
     def hit(
-        self, kinds: frozenset[Kind], part: Part | None, line: LineName, name: str
+        self, kinds: frozenset[Kind], part: Part | None, connection: ConnectionName, name: str
     ) -> list[Fault]:
         """Return the faults of ``kinds`` that hit, oldest first, each counted."""
         found = []
@@ -252,21 +254,21 @@ class Switchboard:
             if (
                 fault.fault in kinds
                 and fault.on is part
-                and fault.covers(line, name, self._answers.usual.get(fault.fault, ()))
+                and fault.covers(connection, name, self._answers.usual.get(fault.fault, ()))
                 and (fault.chance == 1 or self._random.random() < fault.chance)
             ):
                 self._count(one)
                 found.append(fault)
         return found
 
-    def refuses(self, line: LineName) -> int | None:
+    def refuses(self, connection: ConnectionName) -> int | None:
         """Return the status with which a fault refuses a connection, None where none does.
 
         Only faults that name the method ``connect`` do.
         """
         for one in list(self._standing):
             status = _REFUSALS.get(one.fault.fault)
-            asks = CONNECT in one.fault.methods and one.fault.covers(line, CONNECT)
+            asks = CONNECT in one.fault.methods and one.fault.covers(connection, CONNECT)
             if status is not None and asks:
                 self._count(one)
                 return status
@@ -276,10 +278,10 @@ class Switchboard:
         """Return the reply by which a request is refused."""
         return self._answers.refusal(fault, name, now_ns)
 
-    def silent(self, line: LineName) -> bool:
-        """Whether nothing at all may be said on a line, pings and pongs included."""
+    def silent(self, connection: ConnectionName) -> bool:
+        """Whether nothing at all may be said on a connection, pings and pongs included."""
         return any(
-            one.fault.fault is Kind.SILENCE and one.fault.line in (None, line)
+            one.fault.fault is Kind.SILENCE and one.fault.line in (None, connection)
             for one in self._standing
         )
 
@@ -345,10 +347,10 @@ class Outlet(Protocol[PayloadIn]):
         """Break the connection off without a goodbye; what is queued may be lost."""
 
 
-class Line(Generic[PayloadT]):
+class Connection(Generic[PayloadT]):
     """Both ways through one connection."""
 
-    def __init__(self, board: Switchboard, name: LineName, outlet: Outlet[PayloadT]) -> None:
+    def __init__(self, board: Switchboard, name: ConnectionName, outlet: Outlet[PayloadT]) -> None:
         self.name = name
         self.board = board
         self._outlet = outlet

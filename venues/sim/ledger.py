@@ -66,4 +66,4 @@ class Ledger:
         """Move ``amount`` of 1e-8 in, or out when negative, and tell the account."""
         now_ns = self._clock()
         self.engine.deposit(self.account(api_key), asset, amount, now_ns)
-        self._venue.settle(now_ns)
+        self._venue.advance(now_ns)

@@ -302,7 +302,7 @@ class Book:
             maker.open_quantity = 0
 
     def _log(self, change: str, order: Resting) -> None:
-        assert self.queued is not None  # noqa: S101 - asked for before
+        assert self.queued is not None  # noqa: S101 - requested before
         self.queued.append(
             Queued(
                 change,

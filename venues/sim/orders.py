@@ -54,7 +54,7 @@ class Order(Resting):
         super().__init__(order_id, owner, request.side, request.price, request.quantity, now_ns)
         self.symbol = symbol
         self.client_id = request.client_id
-        # Every client order id this order ever had; it can be asked for by each of them.
+        # Every client order id this order ever had; it can be requested by each of them.
         self.names = [request.client_id]
         self.kind = request.kind
         self.time_in_force = request.time_in_force

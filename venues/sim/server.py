@@ -117,7 +117,7 @@ async def serve(
     """Run an exchange until cancelled, then announce the shutdown, close, and return."""
     stopping = trio.Event()
     async with trio.open_nursery() as nursery:
-        # Shielded inside: the end is asked for by ``stopping``, so that goodbyes get through.
+        # Shielded inside: the end is requested by ``stopping``, so that goodbyes get through.
         running = await nursery.start(_run, config, stopping)
         task_status.started(running)
         try:
@@ -243,7 +243,7 @@ async def _serve_rest(
             outlet.send(control.answer(venue, request, now_ns))
         else:
             venue.receive(request, outlet, now_ns)
-            venue.settle(now_ns)
+            venue.advance(now_ns)
 
     options = HypercornConfig()
     options.bind = [f"{_in_url(config.host)}:{config.port}"]

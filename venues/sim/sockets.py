@@ -216,13 +216,13 @@ class SocketServer:
                     nursery.cancel_scope.cancel()
                     return
                 path = request.path.partition("?")[0]
-                line = self._venue.line_of(path)
-                refusal = None if line is None else self._venue.faults.refuses(line)
+                connection = self._venue.connection_of(path)
+                refusal = None if connection is None else self._venue.faults.refuses(connection)
                 if refusal is not None or not self._may_connect(ip):
                     await request.reject(refusal or 429)
-                elif line is not None:
+                elif connection is not None:
                     websocket = await request.accept()
-                    shared.silent = partial(self._venue.faults.silent, line)
+                    shared.silent = partial(self._venue.faults.silent, connection)
                     await self._serve(websocket, shared, request.path, ip)
                 else:
                     await request.reject(404)
@@ -286,7 +286,7 @@ class SocketServer:
             except TooManyMessagesError:
                 await connection.close(_POLICY_VIOLATION, "Too many requests")
                 return
-            self._venue.settle(now_ns)
+            self._venue.advance(now_ns)
 
     def _may_connect(self, ip: str) -> bool:
         """Count a connection attempt."""

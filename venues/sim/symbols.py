@@ -61,7 +61,7 @@ def symbol_of(
 ) -> Symbol:
     """Return a symbol whose limits suit its price and its quote asset."""
 
-    def worth(many: int) -> int:
+    def quantity_of(many: int) -> int:
         """Return the quantity worth so many of the smallest notional, in whole steps."""
         steps = many * min_notional * ONE // opening_price // step_size
         return max(1, steps) * step_size
@@ -74,8 +74,8 @@ def symbol_of(
         step_size=step_size,
         opening_price=opening_price,
         max_price=max(1_000_000 * ONE, 100 * opening_price // tick_size * tick_size),
-        max_quantity=worth(_LARGEST),
-        max_market_quantity=worth(_LARGEST_MARKET),
+        max_quantity=quantity_of(_LARGEST),
+        max_market_quantity=quantity_of(_LARGEST_MARKET),
         min_notional=min_notional,
         max_notional=_LARGEST * min_notional,
     )

@@ -16,7 +16,7 @@ from venues.sim.accounts import STANDARD_RATE, Account
 from venues.sim.actions import Action, Host
 from venues.sim.engine import Engine
 from venues.sim.events import Event
-from venues.sim.faults import Answers, LineName, Outlet, Switchboard
+from venues.sim.faults import Answers, ConnectionName, Outlet, Switchboard
 from venues.sim.http import HttpReply, HttpRequest
 from venues.sim.traders import Temper, Traders
 
@@ -116,7 +116,7 @@ class AnyVenue(ABC):
         """Open an account with its key."""
 
     @abstractmethod
-    def line_of(self, path: str) -> LineName | None:
+    def connection_of(self, path: str) -> ConnectionName | None:
         """Return the kind of WebSocket that a path opens, None where there is none."""
 
     @abstractmethod
@@ -147,15 +147,15 @@ class AnyVenue(ABC):
     def _catch_up(self, now_ns: int) -> None:
         """Play the background up to a request, so that what it causes is never older."""
         self.traders.step(now_ns)
-        self.settle(now_ns)
+        self.advance(now_ns)
 
     def release(self, now_ns: int) -> None:
         """Let happen what faults have held back, and distribute what it caused."""
         self.traders.step(now_ns)
         self.faults.release(now_ns)
-        self.settle(now_ns)
+        self.advance(now_ns)
 
-    def settle(self, now_ns: int) -> None:
+    def advance(self, now_ns: int) -> None:
         """Distribute every event since the last time."""
         self.faults.turn(now_ns)
         self.publish(self.engine.take_events(), now_ns)
@@ -169,7 +169,7 @@ class AnyVenue(ABC):
                 self.traders.open(now_ns)
             self.engine.take_events()
             self.begin()
-        self.settle(now_ns)
+        self.advance(now_ns)
         return done
 
 

@@ -52,7 +52,7 @@ class Aged:
         return ()
 
 
-class House:
+class Rig:
     """Orders, their charges, and the throttle, as the way out uses them."""
 
     def __init__(self, *limits: Limit) -> None:
@@ -91,70 +91,70 @@ class House:
 
 
 @pytest.fixture
-def house() -> House:
-    return House()
+def rig() -> Rig:
+    return Rig()
 
 
-def test_a_cancel_costs_what_the_orders_age_says(house: House) -> None:
-    order = house.places(START_NS)
+def test_a_cancel_costs_what_the_orders_age_says(rig: Rig) -> None:
+    order = rig.places(START_NS)
     assert order is not None
     cancel = Cancel(0, order.client_order_id, "")
     for age_s, tokens in ((0, 8), (4.9, 8), (5, 6), (14.9, 5), (299, 1), (300, 0)):
         now_ns = START_NS + round(age_s * NS_PER_S)
-        assert house.charges.of(cancel, now_ns) == (("rate", tokens),)
+        assert rig.charges.of(cancel, now_ns) == (("rate", tokens),)
 
 
-def test_an_amend_makes_an_order_young_again(house: House) -> None:
-    order = house.places(START_NS)
+def test_an_amend_makes_an_order_young_again(rig: Rig) -> None:
+    order = rig.places(START_NS)
     assert order is not None
     later_ns = START_NS + 20 * NS_PER_S
-    assert house.charges.of(Amend(0, order.client_order_id, "", 4), later_ns) == (("rate", 1),)
-    assert house.amends(order, later_ns)
+    assert rig.charges.of(Amend(0, order.client_order_id, "", 4), later_ns) == (("rate", 1),)
+    assert rig.amends(order, later_ns)
     cancel = Cancel(0, order.client_order_id, "")
-    assert house.charges.of(cancel, later_ns + 2 * NS_PER_S) == (("rate", 8),)
+    assert rig.charges.of(cancel, later_ns + 2 * NS_PER_S) == (("rate", 8),)
 
 
-def test_cancels_in_one_request_cost_what_each_of_them_does(house: House) -> None:
-    orders = [house.places(START_NS + age_s * NS_PER_S) for age_s in (0, 6)]
+def test_cancels_in_one_request_cost_what_each_of_them_does(rig: Rig) -> None:
+    orders = [rig.places(START_NS + age_s * NS_PER_S) for age_s in (0, 6)]
     cancels = tuple(Cancel(0, order.client_order_id, "") for order in orders if order is not None)
     now_ns = START_NS + 6 * NS_PER_S
-    assert house.charges.of(CancelMany(0, cancels), now_ns) == (("rate", 14),)
-    assert house.charges.kept(CancelMany(0, cancels), now_ns) == ()
+    assert rig.charges.of(CancelMany(0, cancels), now_ns) == (("rate", 14),)
+    assert rig.charges.kept(CancelMany(0, cancels), now_ns) == ()
 
 
-def test_an_order_of_an_earlier_boot_is_at_least_as_old_as_this_one(house: House) -> None:
-    house.charges.of(FetchTime(), START_NS)
+def test_an_order_of_an_earlier_boot_is_at_least_as_old_as_this_one(rig: Rig) -> None:
+    rig.charges.of(FetchTime(), START_NS)
     place = Place(0, "t-0-1", Side.BUY, OrderKind.LIMIT, TimeInForce.GTC, 100, 5)
-    house.orders.add(place, 0)
+    rig.orders.add(place, 0)
     cancel = Cancel(0, "t-0-1", "")
-    assert house.charges.of(cancel, START_NS + NS_PER_S) == (("rate", 8),)
-    assert house.charges.of(cancel, START_NS + 6 * NS_PER_S) == (("rate", 6),)
+    assert rig.charges.of(cancel, START_NS + NS_PER_S) == (("rate", 8),)
+    assert rig.charges.of(cancel, START_NS + 6 * NS_PER_S) == (("rate", 6),)
 
 
-def test_what_it_costs_to_cancel_all_on_the_instrument_is_kept(house: House) -> None:
+def test_what_it_costs_to_cancel_all_on_the_instrument_is_kept(rig: Rig) -> None:
     for _ in range(3):
-        assert house.places(START_NS)
-    assert house.places(START_NS, instrument=1)
+        assert rig.places(START_NS)
+    assert rig.places(START_NS, instrument=1)
     now_ns = START_NS + 6 * NS_PER_S
     place = Place(0, "t-x", Side.BUY, OrderKind.LIMIT, TimeInForce.GTC, 100, 5)
-    assert house.charges.kept(place, now_ns) == (("rate", 18),)
-    amend = Amend(0, next(house.orders.open()).client_order_id, "", 4)
-    assert house.charges.kept(amend, now_ns) == (("rate", 20),), "it will be young again"
+    assert rig.charges.kept(place, now_ns) == (("rate", 18),)
+    amend = Amend(0, next(rig.orders.open()).client_order_id, "", 4)
+    assert rig.charges.kept(amend, now_ns) == (("rate", 20),), "it will be young again"
 
 
 def test_where_the_limit_is_the_accounts_what_stands_elsewhere_counts_too() -> None:
-    house = House(Limit("rate", "rate", 60, NS_PER_S, Rule.BUCKET))
-    assert house.places(START_NS, instrument=0)
-    assert house.places(START_NS, instrument=1)
+    rig = Rig(Limit("rate", "rate", 60, NS_PER_S, Rule.BUCKET))
+    assert rig.places(START_NS, instrument=0)
+    assert rig.places(START_NS, instrument=1)
     place = Place(0, "t-x", Side.BUY, OrderKind.LIMIT, TimeInForce.GTC, 100, 5)
-    assert house.charges.kept(place, START_NS) == (("rate", 16),)
+    assert rig.charges.kept(place, START_NS) == (("rate", 16),)
 
 
-def test_no_more_young_orders_are_placed_than_can_be_cancelled_at_once(house: House) -> None:
-    placed = [house.places(START_NS) for _ in range(10)]
+def test_no_more_young_orders_are_placed_than_can_be_cancelled_at_once(rig: Rig) -> None:
+    placed = [rig.places(START_NS) for _ in range(10)]
     standing = [order for order in placed if order is not None]
     assert len(standing) == 6
-    assert all(house.cancels(order, START_NS + NS_PER_MS) for order in standing)
+    assert all(rig.cancels(order, START_NS + NS_PER_MS) for order in standing)
 
 
 def test_a_venue_with_one_price_for_everything_is_uniform() -> None:
@@ -165,7 +165,7 @@ def test_a_venue_with_one_price_for_everything_is_uniform() -> None:
     adapter = cast(Adapter, Plain(Limit("rate", "rate", 60, NS_PER_S)))
     orders, throttle = Orders(Prefixed("t-", 1)), Throttle(adapter.limits, cancel_kinds(adapter))
     assert Charges(adapter, orders, throttle).uniform
-    assert not House().charges.uniform
+    assert not Rig().charges.uniform
 
 
 class Counter:
@@ -193,13 +193,13 @@ class Counter:
 
 def starved(seed: int) -> str:
     """Trade at random, and return when something that stands could not have been cancelled."""
-    random, house, venue = Random(seed), House(), Counter()
+    random, rig, venue = Random(seed), Rig(), Counter()
     now_ns, standing = START_NS, list[Order]()
     for step in range(300):
         now_ns += random.choice((0, NS_PER_MS, 300 * NS_PER_MS, 2 * NS_PER_S, 7 * NS_PER_S))
         what = random.random()
         if what < 0.6 or not standing:
-            order = house.places(now_ns)
+            order = rig.places(now_ns)
             if order is None:
                 continue
             standing.append(order)
@@ -207,14 +207,14 @@ def starved(seed: int) -> str:
         elif what < 0.8:
             order = random.choice(standing)
             command = Amend(0, order.client_order_id, "", 4)
-            if not house.amends(order, now_ns):
+            if not rig.amends(order, now_ns):
                 continue
         else:
             order = standing.pop(random.randrange(len(standing)))
             command = Cancel(0, order.client_order_id, "")
-            if not house.cancels(order, now_ns):
+            if not rig.cancels(order, now_ns):
                 return f"step {step}: a cancel is refused"
-            house.ends(order)
+            rig.ends(order)
         venue.on(command, order, now_ns)
         if venue.with_all_cancelled() > RATE.amount:
             return f"step {step}: {len(standing)} orders cannot be cancelled"

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from core.engine import checkpoint
 from core.engine.checkpoint import (
+    AcknowledgementNote,
     Checkpoint,
-    NumberNote,
     OrderNote,
     PositionNote,
     Regrid,
@@ -55,7 +55,7 @@ ORDER = OrderNote(
     trade_ids=["TDLH43-DVQXD-2KHVYY", "TJUW2K-FLX2N-AR2FLU"],
     sent_ns=1,
 )
-NUMBER = NumberNote(
+NUMBER = AcknowledgementNote(
     symbol="BTC/USD",
     tick="0.1",
     lot="0.00000001",

@@ -28,7 +28,7 @@ LEDGER = Halt(WHOLE_RUN, HaltKind.LEDGER, "the ledgers differ")
 WEATHER = Halt(WHOLE_RUN, HaltKind.NOT_VALUED, "there is no price")
 
 
-class House:
+class Rig:
     """One boot on one instrument; what it doubts and what it goes on from is noted."""
 
     def __init__(self, row: Instrument | None = None, boot: int = 1) -> None:
@@ -50,7 +50,7 @@ class House:
             not_before=lambda ended_ns, all_named: 0,
         )
         parts: dict[str, Any] = {
-            "proof": SimpleNamespace(doubt=lambda name, now_ns: self.doubted.append(name)),
+            "resolution": SimpleNamespace(resolve=lambda name, now_ns: self.doubted.append(name)),
             "recovery": self.recovery,
         }
         self.continuity = Continuity(
@@ -76,22 +76,22 @@ class House:
         assert isinstance(note, Checkpoint)
         return Restored(checkpoint=note, ended_ns=NOW_NS, clean=False)
 
-    def goes_on(self, restored: Restored) -> House:
+    def goes_on(self, restored: Restored) -> Rig:
         self.continuity.keep(restored)
         self.continuity.restore(NOW_NS)
         self.continuity.restore_orders(NOW_NS)
         return self
 
 
-def traded(house: House) -> House:
-    house.position.on_fill(Side.BUY, Fill("1", 1, 100, 4, 0, "USDT", True, NOW_NS))
-    name, gtc = house.orders.next_id(), TimeInForce.GTC
-    house.orders.add(Place(0, name, Side.BUY, OrderKind.LIMIT, gtc, 100, 5), NOW_NS)
-    return house
+def traded(rig: Rig) -> Rig:
+    rig.position.on_fill(Side.BUY, Fill("1", 1, 100, 4, 0, "USDT", True, NOW_NS))
+    name, gtc = rig.orders.next_id(), TimeInForce.GTC
+    rig.orders.add(Place(0, name, Side.BUY, OrderKind.LIMIT, gtc, 100, 5), NOW_NS)
+    return rig
 
 
 def test_the_next_boot_has_the_position_and_doubts_the_orders() -> None:
-    again = House(boot=2).goes_on(traded(House()).left())
+    again = Rig(boot=2).goes_on(traded(Rig()).left())
     assert again.position.lots == 4
     assert [order.client_order_id for order in again.orders.open()] == again.doubted
     assert len(again.doubted) == 1
@@ -99,18 +99,18 @@ def test_the_next_boot_has_the_position_and_doubts_the_orders() -> None:
 
 
 def test_halts_that_a_person_has_to_judge_outlive_a_boot_and_others_do_not() -> None:
-    left = House().left(LEDGER, WEATHER)
+    left = Rig().left(LEDGER, WEATHER)
     assert [halt.kind for halt in left.checkpoint.halts] == [HaltKind.LEDGER]
 
 
 def test_a_symbol_that_is_left_out_is_halted_and_carried() -> None:
-    again = House(instrument(carried=True), boot=2).goes_on(traded(House()).left())
+    again = Rig(instrument(carried=True), boot=2).goes_on(traded(Rig()).left())
     assert [halt.kind for halt in again.turn.halts] == [HaltKind.CARRIED]
     assert again.position.lots == 4
 
 
 def test_a_position_that_is_no_whole_number_of_lots_is_for_a_person() -> None:
-    again = House(instrument(lot=Grid("0.003")), boot=2).goes_on(traded(House()).left())
+    again = Rig(instrument(lot=Grid("0.003")), boot=2).goes_on(traded(Rig()).left())
     assert [halt.kind for halt in again.turn.halts] == [HaltKind.GRID]
     assert again.position.lots == 0
     noted = again.left().checkpoint.positions
@@ -118,22 +118,22 @@ def test_a_position_that_is_no_whole_number_of_lots_is_for_a_person() -> None:
 
 
 def test_a_note_is_due_now_and_then_and_is_asked_for_in_the_turn() -> None:
-    house = House()
-    house.left()
-    house.continuity.step(NOW_NS + PERIOD_NS - 1)
-    assert not house.turn.writes
-    house.continuity.step(NOW_NS + PERIOD_NS)
-    assert house.turn.writes
+    rig = Rig()
+    rig.left()
+    rig.continuity.step(NOW_NS + PERIOD_NS - 1)
+    assert not rig.turn.writes
+    rig.continuity.step(NOW_NS + PERIOD_NS)
+    assert rig.turn.writes
 
 
 def test_a_boot_that_has_proved_nothing_hands_on_what_was_left() -> None:
-    again = House(boot=2).goes_on(traded(House()).left())
+    again = Rig(boot=2).goes_on(traded(Rig()).left())
     again.journal.segment = 1
     again.continuity.hand_on()
     assert again.journal.records[-1].payload.startswith(checkpoint.RESTORED)
 
 
 def test_a_position_begins_behind_the_newest_trade_that_is_known() -> None:
-    house = House()
-    house.continuity.on_baseline(Baseline(0, None, NOW_NS))
-    assert house.position.since_ns == NOW_NS
+    rig = Rig()
+    rig.continuity.on_baseline(Baseline(0, None, NOW_NS))
+    assert rig.position.since_ns == NOW_NS

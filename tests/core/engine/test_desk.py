@@ -10,12 +10,12 @@ import pytest
 from core.engine.desk import CANCEL_NS, TradingDesk
 from core.model.commands import Cancel, Command, Place
 from core.model.errors import BadParameter
-from core.model.events import BookTop, Side
+from core.model.events import Bbo, Side
 from core.model.instrument import InstrumentTable
 from core.model.units import NS_PER_S
 from core.model.views import Refusal, RefusalReason
 from core.state.book import Book
-from core.state.inflight import Asked
+from core.state.inflight import InFlightRequest
 from core.state.orders import Order, Orders
 from core.state.position import Position
 from core.state.risk import Approved, Risk
@@ -27,12 +27,12 @@ from venues.kit.names import Prefixed
 NOW_NS = 1_000 * NS_PER_S
 
 
-class House:
+class Rig:
     """A desk on one live book; what is to leave is noted."""
 
     def __init__(self) -> None:
         self.sent: list[Command] = []
-        self.instead: list[Asked | None] = []
+        self.instead: list[InFlightRequest | None] = []
         self.room = True
         self.risk, self.orders = Risk(), Orders(Prefixed("ours-", 1))
         self.risk.add(0, LIMITS)
@@ -40,9 +40,9 @@ class House:
         self.log: list[str] = []
         book = Book(0, None, far_bps=1_000)
         book.begin()
-        book.apply_top(BookTop(0, 1, 999, 50, 1_001, 50))
+        book.apply_bbo(Bbo(0, 1, 999, 50, 1_001, 50))
         book.fresh_ns = NOW_NS
-        self.under_way: dict[int, Asked] = {}
+        self.under_way: dict[int, InFlightRequest] = {}
         outbound: Any = SimpleNamespace(
             request=self._request,
             refusal=Refusal(RefusalReason.VENUE_LIMIT, "no token"),
@@ -70,7 +70,7 @@ class House:
         self.desk.gate_open = True
 
     def _request(
-        self, what: Any, now_ns: int, *, began_ns: int = 0, instead: Asked | None = None
+        self, what: Any, now_ns: int, *, began_ns: int = 0, instead: InFlightRequest | None = None
     ) -> int:
         if not self.room:
             return 0
@@ -78,7 +78,7 @@ class House:
         self.sent.append(command)
         self.instead.append(instead)
         number = len(self.sent)
-        self.under_way[number] = Asked(number, command, 0, now_ns, now_ns + NS_PER_S)
+        self.under_way[number] = InFlightRequest(number, command, 0, now_ns, now_ns + NS_PER_S)
         return number
 
     def buy(self, ticks: int = 999, lots: int = 5) -> Order | Refusal:
@@ -86,76 +86,76 @@ class House:
 
 
 def test_an_intent_that_risk_approves_leaves_and_stands_in_the_table() -> None:
-    house = House()
-    order = house.buy()
+    rig = Rig()
+    order = rig.buy()
     assert isinstance(order, Order)
-    assert isinstance(house.sent[0], Place)
-    assert house.desk.open_orders(0) == [order]
-    assert house.desk.sent == 1
+    assert isinstance(rig.sent[0], Place)
+    assert rig.desk.open_orders(0) == [order]
+    assert rig.desk.sent == 1
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda house: setattr(house.desk, "gate_open", False), RefusalReason.NOT_TRADING),
-        (lambda house: setattr(house, "room", False), RefusalReason.VENUE_LIMIT),
+        (lambda rig: setattr(rig.desk, "gate_open", False), RefusalReason.NOT_TRADING),
+        (lambda rig: setattr(rig, "room", False), RefusalReason.VENUE_LIMIT),
     ],
 )
 def test_what_does_not_leave_leaves_nothing_behind(change: Any, reason: RefusalReason) -> None:
-    house = House()
-    change(house)
-    refusal = house.buy()
+    rig = Rig()
+    change(rig)
+    refusal = rig.buy()
     assert isinstance(refusal, Refusal)
     assert refusal.reason is reason
-    assert list(house.orders.open()) == []
-    assert house.desk.refusals[0, reason].times == 1
+    assert list(rig.orders.open()) == []
+    assert rig.desk.refusals[0, reason].times == 1
 
 
 def test_an_order_beyond_a_limit_is_refused_by_risk() -> None:
-    refusal = House().buy(lots=LIMITS.max_order_lots + 1)
+    refusal = Rig().buy(lots=LIMITS.max_order_lots + 1)
     assert isinstance(refusal, Refusal)
 
 
 def test_a_cancel_leaves_whatever_the_gate_says_and_once() -> None:
-    house = House()
-    order = house.buy()
+    rig = Rig()
+    order = rig.buy()
     assert isinstance(order, Order)
-    house.desk.gate_open = False
-    assert house.desk.cancel(order) is None
-    assert house.desk.cancel(order) is None
-    assert [type(command) for command in house.sent] == [Place, Cancel]
+    rig.desk.gate_open = False
+    assert rig.desk.cancel(order) is None
+    assert rig.desk.cancel(order) is None
+    assert [type(command) for command in rig.sent] == [Place, Cancel]
 
 
 def test_a_cancel_that_is_not_answered_tries_the_other_way() -> None:
-    house = House()
-    order = house.buy()
+    rig = Rig()
+    order = rig.buy()
     assert isinstance(order, Order)
-    house.desk.cancel(order)
-    house.desk.now_ns += CANCEL_NS
-    house.desk.step()
-    assert [type(command) for command in house.sent] == [Place, Cancel, Cancel]
-    assert house.instead[-1] is not None
+    rig.desk.cancel(order)
+    rig.desk.now_ns += CANCEL_NS
+    rig.desk.step()
+    assert [type(command) for command in rig.sent] == [Place, Cancel, Cancel]
+    assert rig.instead[-1] is not None
 
 
 def test_a_cancel_that_found_no_token_is_tried_again_as_soon_as_there_may_be_one() -> None:
     """The venue has heard nothing: that is no reason to wait longer each time."""
-    house = House()
-    order = house.buy()
+    rig = Rig()
+    order = rig.buy()
     assert isinstance(order, Order)
-    house.room = False
-    house.desk.take_out(0)
+    rig.room = False
+    rig.desk.force_cancel(0)
     for _ in range(40):
-        house.desk.now_ns += NS_PER_S // 4
-        house.desk.step()
-    house.room = True
-    house.desk.now_ns += NS_PER_S // 4
-    house.desk.step()
-    assert isinstance(house.sent[-1], Cancel)
+        rig.desk.now_ns += NS_PER_S // 4
+        rig.desk.step()
+    rig.room = True
+    rig.desk.now_ns += NS_PER_S // 4
+    rig.desk.step()
+    assert isinstance(rig.sent[-1], Cancel)
 
 
 def test_a_timer_lies_in_the_future() -> None:
-    house = House()
-    house.desk.timer(5, "soon")
-    assert house.timers.next_due_ns == NOW_NS + 5
+    rig = Rig()
+    rig.desk.timer(5, "soon")
+    assert rig.timers.next_due_ns == NOW_NS + 5
     with pytest.raises(BadParameter, match="lies in the past"):
-        house.desk.timer(-1, "never")
+        rig.desk.timer(-1, "never")

@@ -9,7 +9,7 @@ from core.engine.executions import UNBOOKED_NS, Executions
 from core.engine.ledger import Ledger
 from core.engine.turn import Turn
 from core.model.commands import OrderKind, Place, TimeInForce
-from core.model.events import Change, Fill, OrderReport, Side, Source, VenueStatus
+from core.model.events import ExecType, Fill, OrderReport, OrdStatus, Side, Source
 from core.model.halts import HaltKind
 from core.model.instrument import InstrumentTable
 from core.model.units import NS_PER_S
@@ -24,7 +24,7 @@ NOW_NS = 1_000 * NS_PER_S
 SIZE = 10
 
 
-class House:
+class Rig:
     """One order of ours under way; whatever else the executions speak to is noted."""
 
     def __init__(self) -> None:
@@ -38,14 +38,16 @@ class House:
         self.noted: list[str] = []
         self.doubted: list[tuple[str, int]] = []
         self.valued: list[int] = []
-        self.taken_out: list[Order] = []
+        self.force_cancelled: list[Order] = []
         self.log: list[str] = []
         parts: dict[str, Any] = {
-            "profits": SimpleNamespace(on_fills=self._on_fills),
+            "pnl": SimpleNamespace(on_fills=self._on_fills),
             "outbound": SimpleNamespace(traded=lambda now_ns: None),
-            "desk": SimpleNamespace(take_out_order=self.taken_out.append),
+            "desk": SimpleNamespace(force_cancel_order=self.force_cancelled.append),
             "strategy": SimpleNamespace(on_order="on_order", on_fill="on_fill"),
-            "proof": SimpleNamespace(doubt=lambda name, at_ns: self.doubted.append((name, at_ns))),
+            "resolution": SimpleNamespace(
+                resolve=lambda name, at_ns: self.doubted.append((name, at_ns))
+            ),
             "recovery": SimpleNamespace(
                 on_fill=lambda index, fill: None, begin_anew=lambda index: None
             ),
@@ -80,8 +82,8 @@ class House:
                 client_order_id=order.client_order_id,
                 venue_order_id=number,
                 source=Source.STREAM,
-                change=Change.TRADE if fills else Change.NEW,
-                status=VenueStatus.PARTIALLY_FILLED if filled else VenueStatus.NEW,
+                exec_type=ExecType.TRADE if fills else ExecType.NEW,
+                status=OrdStatus.PARTIALLY_FILLED if filled else OrdStatus.NEW,
                 side=Side.BUY,
                 price_ticks=100,
                 size_lots=SIZE,
@@ -100,58 +102,58 @@ def fill(trade_id: int, lots: int) -> Fill:
 
 
 def test_a_fill_moves_the_position_and_is_told_before_the_order() -> None:
-    house = House()
-    house.told(house.order, "7", fill(1, 4), filled=4)
-    assert house.position.lots == 4
-    assert house.heard == ["on_fill", "on_order"]
-    assert house.valued == [1]
-    assert house.counts.fills == 1
+    rig = Rig()
+    rig.told(rig.order, "7", fill(1, 4), filled=4)
+    assert rig.position.lots == 4
+    assert rig.heard == ["on_fill", "on_order"]
+    assert rig.valued == [1]
+    assert rig.counts.fills == 1
 
 
 def test_a_fill_that_is_told_twice_counts_once() -> None:
-    house = House()
+    rig = Rig()
     for _ in range(2):
-        house.told(house.order, "7", fill(1, 4), filled=4)
-    assert house.position.lots == 4
+        rig.told(rig.order, "7", fill(1, 4), filled=4)
+    assert rig.position.lots == 4
 
 
 def test_a_number_is_noted_once() -> None:
-    house = House()
-    house.told(house.order, "7")
-    house.told(house.order, "7", fill(1, 4), filled=4)
-    assert house.noted == ["7"]
+    rig = Rig()
+    rig.told(rig.order, "7")
+    rig.told(rig.order, "7", fill(1, 4), filled=4)
+    assert rig.noted == ["7"]
 
 
 def test_fills_that_are_missing_are_asked_for_after_a_while() -> None:
-    house = House()
-    house.told(house.order, "7", filled=4)
-    assert house.doubted == [(house.order.client_order_id, NOW_NS + UNBOOKED_NS)]
+    rig = Rig()
+    rig.told(rig.order, "7", filled=4)
+    assert rig.doubted == [(rig.order.client_order_id, NOW_NS + UNBOOKED_NS)]
 
 
 def test_what_cannot_be_halts_its_instrument() -> None:
-    house = House()
-    house.told(house.order, "7")
-    house.told(house.order, "8")
-    [halt] = house.turn.halts
+    rig = Rig()
+    rig.told(rig.order, "7")
+    rig.told(rig.order, "8")
+    [halt] = rig.turn.halts
     assert (halt.instrument, halt.kind) == (0, HaltKind.CONTRADICTION)
     assert "stands twice" in halt.why
 
 
 def test_numbers_that_begin_anew_halt_the_run() -> None:
-    house = House()
-    house.told(house.order, "700")
-    later = house.place(sent_ns=NOW_NS + 1)
-    house.told(later, "3")
-    [halt] = house.turn.halts
+    rig = Rig()
+    rig.told(rig.order, "700")
+    later = rig.place(sent_ns=NOW_NS + 1)
+    rig.told(later, "3")
+    [halt] = rig.turn.halts
     assert halt.kind is HaltKind.LEDGER
     assert "from the beginning again" in halt.why
-    assert house.orders.newest(0) == "3"
-    assert house.noted == ["700", "3"]
+    assert rig.orders.newest(0) == "3"
+    assert rig.noted == ["700", "3"]
 
 
-def test_an_order_that_was_absent_and_appears_is_taken_out() -> None:
-    house = House()
-    house.executions.settle(house.orders.on_refused(house.order, "it knows no such order"))
-    house.told(house.order, "7")
-    assert house.taken_out == [house.order]
-    assert any(line.startswith("ALARM") for line in house.log)
+def test_an_order_that_was_absent_and_appears_is_cancelled() -> None:
+    rig = Rig()
+    rig.executions.apply(rig.orders.on_refused(rig.order, "it knows no such order"))
+    rig.told(rig.order, "7")
+    assert rig.force_cancelled == [rig.order]
+    assert any(line.startswith("ALARM") for line in rig.log)

@@ -8,7 +8,7 @@ from typing import Any
 from core.engine.flatten import Flattening, State
 from core.engine.turn import Turn
 from core.model.commands import TimeInForce
-from core.model.events import BookTop, Fill, Side
+from core.model.events import Bbo, Fill, Side
 from core.model.instrument import InstrumentTable
 from core.model.units import NS_PER_S
 from core.model.views import Refusal, RefusalReason, SessionState
@@ -23,7 +23,7 @@ from venues.kit.names import Prefixed
 NOW_NS = 1_000 * NS_PER_S
 
 
-class House:
+class Rig:
     """A position of a few lots, a market, and a desk that refuses what it is asked for."""
 
     def __init__(self, lots: int = 4, *, way_open: bool = True) -> None:
@@ -36,7 +36,7 @@ class House:
         self.log: list[str] = []
         book = Book(0, None)
         book.begin()
-        book.apply_top(BookTop(0, 1, 999, 50, 1_001, 50))
+        book.apply_bbo(Bbo(0, 1, 999, 50, 1_001, 50))
         book.fresh_ns = NOW_NS
         self.desk = SimpleNamespace(
             session=SessionState.HALTED, way_open=way_open, way_out=self._way_out
@@ -69,27 +69,27 @@ class House:
 
 
 def test_nothing_held_is_flat_at_once() -> None:
-    house = House(lots=0)
-    assert house.flattening.flat
-    assert not house.flattening.wanted
-    assert house.risk.halted, "placing stays halted until the operator resumes"
+    rig = Rig(lots=0)
+    assert rig.flattening.flat
+    assert not rig.flattening.wanted
+    assert rig.risk.halted, "placing stays halted until the operator resumes"
 
 
 def test_what_is_owned_is_sold() -> None:
-    house = House()
-    assert house.asked == [(Side.SELL, 4)]
-    assert house.state is State.WAITING
+    rig = Rig()
+    assert rig.asked == [(Side.SELL, 4)]
+    assert rig.state is State.WAITING
 
 
 def test_without_a_proved_connection_it_waits() -> None:
-    house = House(way_open=False)
-    assert (house.asked, house.state) == ([], State.WAITING)
-    assert "no proved connection" in house.flattening.legs[0].why
+    rig = Rig(way_open=False)
+    assert (rig.asked, rig.state) == ([], State.WAITING)
+    assert "no proved connection" in rig.flattening.legs[0].why
 
 
 def test_leaving_ends_it() -> None:
-    house = House()
-    house.desk.session = SessionState.LEAVING
-    house.flattening.step()
-    assert not house.flattening.wanted
-    assert "the run is being left" in house.flattening.verdict
+    rig = Rig()
+    rig.desk.session = SessionState.LEAVING
+    rig.flattening.step()
+    assert not rig.flattening.wanted
+    assert "the run is being left" in rig.flattening.verdict

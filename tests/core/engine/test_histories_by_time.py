@@ -10,8 +10,8 @@ from random import Random
 
 import pytest
 
-from core.engine.proof import SKEW_NS
 from core.engine.recovery import PERIOD_NS
+from core.engine.resolution import SKEW_NS
 from core.model.commands import (
     BEGINNING,
     Command,
@@ -24,7 +24,7 @@ from core.model.commands import (
 )
 from core.model.events import Event, Fill, FillReport, OpenOrders, Side
 from core.model.units import NS_PER_S
-from tests.core.engine.test_recovery import HERE, LAG_NS, START_NS, House
+from tests.core.engine.test_recovery import HERE, LAG_NS, START_NS, Rig
 
 PAGE = 3
 
@@ -60,45 +60,45 @@ class Run:
     """A recovery against such a history, with one order of ours that stands."""
 
     def __init__(self) -> None:
-        self.house = House(rising_ids=False)
+        self.rig = Rig(rising_ids=False)
         self.history = History()
-        self.house.reconcile()
-        self.order = self.house.live("OURS")
-        self.house.turn.updates.clear()
+        self.rig.reconcile()
+        self.order = self.rig.live("OURS")
+        self.rig.turn.updates.clear()
 
     @property
     def now_ns(self) -> int:
-        return self.house.now_ns
+        return self.rig.now_ns
 
     @property
     def booked(self) -> list[str]:
-        return [fill.trade_id for folded in self.house.turn.updates for fill in folded.fills]
+        return [fill.trade_id for applied in self.rig.turn.updates for fill in applied.fills]
 
-    def asked(self) -> FetchTrades | None:
-        asked = (c for c in self.house.open() if isinstance(c, FetchTrades))
+    def requested(self) -> FetchTrades | None:
+        asked = (c for c in self.rig.open() if isinstance(c, FetchTrades))
         return next(asked, None)
 
     def answer_page(self) -> list[Command]:
-        asked = self.asked()
+        asked = self.requested()
         assert asked is not None
-        facts, more = self.history.page(asked)
-        return self.house.answer(asked, *facts, more=more)
+        events, more = self.history.page(asked)
+        return self.rig.answer(asked, *events, more=more)
 
     def read(self) -> int:
         """Answer a pass to its end; return how many pages of trades it took."""
         pages = 0
-        while self.house.asked:
-            if self.asked() is not None:
+        while self.rig.asked:
+            if self.requested() is not None:
                 self.answer_page()
                 pages += 1
                 continue
-            command = self.house.open()[0]
-            facts = [OpenOrders(0, ())] if command == HERE else []
-            self.house.answer(command, *facts)
+            command = self.rig.open()[0]
+            events = [OpenOrders(0, ())] if command == HERE else []
+            self.rig.answer(command, *events)
         return pages
 
     def next_pass(self) -> None:
-        self.house.after(PERIOD_NS / NS_PER_S)
+        self.rig.after(PERIOD_NS / NS_PER_S)
 
 
 def names(*trades: FillReport) -> set[str]:
@@ -111,7 +111,7 @@ def test_every_trade_of_a_history_of_many_pages_is_booked_once() -> None:
     run.next_pass()
     assert run.read() == 4
     assert (len(run.booked), set(run.booked)) == (8, names(*told))
-    assert run.house.recovery.reconciled
+    assert run.rig.recovery.reconciled
     run.next_pass()
     run.read()
     assert len(run.booked) == 8
@@ -138,12 +138,12 @@ def test_a_history_whose_reading_was_broken_off_is_read_again_from_where_it_bega
     run.next_pass()
     run.answer_page()
     assert len(run.booked) == PAGE
-    run.house.recovery.suspend()
-    run.house.asked.clear()
-    run.house.after((LAG_NS + SKEW_NS) / NS_PER_S + 100)
-    assert run.house.recovery.last_trade(0) == BEGINNING
-    run.house.recovery.begin(run.now_ns)
-    run.house.after(1)
+    run.rig.recovery.suspend()
+    run.rig.asked.clear()
+    run.rig.after((LAG_NS + SKEW_NS) / NS_PER_S + 100)
+    assert run.rig.recovery.last_trade(0) == BEGINNING
+    run.rig.recovery.begin(run.now_ns)
+    run.rig.after(1)
     run.read()
     assert set(run.booked) == names(*told)
 
@@ -155,7 +155,7 @@ def test_what_stands_at_the_time_of_the_newest_that_is_settled_is_told_again_and
     run.read()
     run.next_pass()
     run.read()
-    assert run.house.recovery.last_trade(0) == Since(
+    assert run.rig.recovery.last_trade(0) == Since(
         first.fill.trade_id, first.fill.rank, first.fill.venue_ns
     )
     second = run.history.trade(first.fill.venue_ns)
@@ -175,13 +175,13 @@ def test_orders_that_are_known_by_their_trades_alone_are_asked_about_one_by_one(
         QueryOrder(0, "", "OABC-2"),
     ]
     run.read()
-    assert not any(isinstance(command, FetchOrders) for command in run.house.open())
+    assert not any(isinstance(command, FetchOrders) for command in run.rig.open())
 
 
 def begin_with(settled: Since, witness: Since | None) -> Run:
     run = Run()
-    run.house.recovery.suspend()
-    run.house.recovery.resume_trades(0, settled, witness)
+    run.rig.recovery.suspend()
+    run.rig.recovery.resume_trades(0, settled, witness)
     return run
 
 
@@ -192,37 +192,37 @@ def place(trade: FillReport) -> Since:
 def test_a_witness_on_the_last_page_is_found() -> None:
     run = begin_with(BEGINNING, None)
     told = [run.history.trade(START_NS - (9 - n) * NS_PER_S) for n in range(8)]
-    run.house.recovery.resume_trades(0, place(told[2]), place(told[0]))
-    run.house.recovery.begin(run.now_ns)
-    run.house.after(1)
-    assert run.asked() == FetchTrades(0, place(told[0]).with_it())
+    run.rig.recovery.resume_trades(0, place(told[2]), place(told[0]))
+    run.rig.recovery.begin(run.now_ns)
+    run.rig.after(1)
+    assert run.requested() == FetchTrades(0, place(told[0]).with_it())
     assert run.read() > 1
-    assert run.house.begun_anew == []
-    assert run.house.recovery.reconciled
+    assert run.rig.begun_anew == []
+    assert run.rig.recovery.reconciled
 
 
 def test_a_history_without_its_witness_has_begun_anew() -> None:
     run = begin_with(BEGINNING, None)
-    run.house.recovery.resume_trades(0, BEGINNING, Since("GONE", 5, 5))
+    run.rig.recovery.resume_trades(0, BEGINNING, Since("GONE", 5, 5))
     for n in range(4):
         run.history.trade(START_NS - n * NS_PER_S)
-    run.house.recovery.begin(run.now_ns)
-    run.house.after(1)
+    run.rig.recovery.begin(run.now_ns)
+    run.rig.after(1)
     run.read()
-    assert run.house.begun_anew == [0]
+    assert run.rig.begun_anew == [0]
 
 
 @pytest.mark.parametrize("there", [True, False])
 def test_the_newest_alone_is_looked_for_on_as_many_pages_as_it_takes(there: bool) -> None:
     """A venue may tell of all symbols at once, and of this one nothing on its first page."""
-    house = House(rising_ids=False)
-    house.recovery.begin(house.now_ns)
-    house.recovery.step(house.now_ns)
+    rig = Rig(rising_ids=False)
+    rig.recovery.begin(rig.now_ns)
+    rig.recovery.step(rig.now_ns)
     newest = History().trade(START_NS)
-    assert house.answer(FetchTrades(0, None), more="two") == [FetchTrades(0, None, "two")]
-    assert house.baselines == []
-    house.answer(FetchTrades(0, None, "two"), *([newest] if there else []))
-    assert house.baselines == [place(newest) if there else None]
-    house.answer(FetchAccount())
-    house.answer(FetchOpenOrders(-1), OpenOrders(-1, ()))
-    assert house.recovery.reconciled
+    assert rig.answer(FetchTrades(0, None), more="two") == [FetchTrades(0, None, "two")]
+    assert rig.baselines == []
+    rig.answer(FetchTrades(0, None, "two"), *([newest] if there else []))
+    assert rig.baselines == [place(newest) if there else None]
+    rig.answer(FetchAccount())
+    rig.answer(FetchOpenOrders(-1), OpenOrders(-1, ()))
+    assert rig.recovery.reconciled

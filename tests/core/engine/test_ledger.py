@@ -117,8 +117,8 @@ def test_a_fill_of_before_the_ledgers_were_opened_that_is_told_late_is_in_the_op
     position = Position(SPOT)
     table = InstrumentTable([instrument()])
     ledger = Ledger(table, [position], 0)
-    for asked_ns in (100, 200):
-        assert ledger.compare({"BTC": 5 * COIN}, asked_ns) == []
+    for requested_ns in (100, 200):
+        assert ledger.compare({"BTC": 5 * COIN}, requested_ns) == []
     late = replace(bought(3, fee_atoms=7), venue_ns=99)
     position.on_fill(Side.BUY, late)
     ledger.traded(table[0], Side.BUY, late)

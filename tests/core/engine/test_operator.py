@@ -29,7 +29,7 @@ def with_one(parameters: Struct, key: str, value: str) -> Struct:
     return replace(parameters, **{key: value})
 
 
-class House:
+class Rig:
     """A run that trades; what a word does to it is noted."""
 
     def __init__(self) -> None:
@@ -52,10 +52,10 @@ class House:
             "gate": SimpleNamespace(
                 private=True,
                 refresh=lambda: self.done.append("refresh"),
-                take_everything_out=lambda: self.done.append("take out"),
+                force_cancel_all=lambda: self.done.append("take out"),
             ),
             "flattening": self.flattening,
-            "proof": SimpleNamespace(give_up=lambda order: self.done.append("give up")),
+            "resolution": SimpleNamespace(give_up=lambda order: self.done.append("give up")),
             "account": SimpleNamespace(in_dispute=False, on_resume=lambda was_in_dispute: None),
             "callbacks": SimpleNamespace(strategy=self.strategy, call=self.done.append),
         }
@@ -74,48 +74,48 @@ class House:
 
 
 def test_halt_stops_placing_and_takes_out_what_stands() -> None:
-    house = House()
-    assert house.say("halt", "lunch").startswith("nothing more is placed")
-    assert house.risk.halted == "halted by the operator: lunch"
-    assert house.done == ["stop", "refresh", "take out"]
+    rig = Rig()
+    assert rig.say("halt", "lunch").startswith("nothing more is placed")
+    assert rig.risk.halted == "halted by the operator: lunch"
+    assert rig.done == ["stop", "refresh", "take out"]
 
 
 def test_resume_says_what_stays_halted() -> None:
-    house = House()
-    house.say("halt")
-    assert house.say("resume") == "BTCUSDT may be traded"
-    house.risk.halt("lost too much", HaltKind.DAILY_LOSS)
-    assert "stays halted: lost too much" in house.say("resume")
+    rig = Rig()
+    rig.say("halt")
+    assert rig.say("resume") == "BTCUSDT may be traded"
+    rig.risk.halt("lost too much", HaltKind.DAILY_LOSS)
+    assert "stays halted: lost too much" in rig.say("resume")
 
 
 def test_flatten_takes_orders_out_before_it_trades() -> None:
-    house = House()
-    assert house.say("flatten") == "under way"
-    assert house.done == ["begin", "refresh", "take out", "step"]
+    rig = Rig()
+    assert rig.say("flatten") == "under way"
+    assert rig.done == ["begin", "refresh", "take out", "step"]
 
 
 def test_cancel_all_halts_nothing() -> None:
-    house = House()
-    assert house.say("cancel-all") == "none of our orders is open"
-    assert house.done == ["take out"]
-    assert house.risk.halted == ""
+    rig = Rig()
+    assert rig.say("cancel-all") == "none of our orders is open"
+    assert rig.done == ["take out"]
+    assert rig.risk.halted == ""
 
 
 def test_a_parameter_is_set_and_told_to_the_strategy() -> None:
-    house = House()
-    assert house.say("set", "size 2") == "size = 2"
-    assert house.strategy.parameters == Parameters("2")
-    assert house.done == ["on_parameters"]
+    rig = Rig()
+    assert rig.say("set", "size 2") == "size = 2"
+    assert rig.strategy.parameters == Parameters("2")
+    assert rig.done == ["on_parameters"]
 
 
 def test_only_an_order_in_doubt_is_given_up() -> None:
-    house = House()
-    assert "no open order of ours has the id nobody" in house.say("absent", "nobody")
-    place = Place(0, house.orders.next_id(), Side.BUY, OrderKind.LIMIT, TimeInForce.GTC, 100, 5)
-    order = house.orders.add(place, 0)
-    assert "only an unknown order can be given up" in house.say("absent", place.client_order_id)
-    assert not house.done
-    house.orders.on_doubt(order)
-    assert house.say("absent", place.client_order_id).startswith("counts as never accepted")
-    assert house.done == ["give up", "refresh"]
-    assert place.client_order_id in house.log[-1]
+    rig = Rig()
+    assert "no open order of ours has the id nobody" in rig.say("absent", "nobody")
+    place = Place(0, rig.orders.next_id(), Side.BUY, OrderKind.LIMIT, TimeInForce.GTC, 100, 5)
+    order = rig.orders.add(place, 0)
+    assert "only an unknown order can be given up" in rig.say("absent", place.client_order_id)
+    assert not rig.done
+    rig.orders.on_doubt(order)
+    assert rig.say("absent", place.client_order_id).startswith("counts as never accepted")
+    assert rig.done == ["give up", "refresh"]
+    assert place.client_order_id in rig.log[-1]

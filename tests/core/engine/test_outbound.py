@@ -12,7 +12,7 @@ from core.model.commands import Cancel, Command, FetchTime, OrderKind, Place, Ri
 from core.model.errors import JournalFailed, Misuse
 from core.model.events import Costs, Limit, Side
 from core.model.units import NS_PER_S
-from core.model.venue import HttpRequest, Line, Role, WireRequest
+from core.model.venue import Connection, HttpRequest, Role, WireRequest
 from core.model.views import RefusalReason
 from core.protocols.websocket import websocket
 from core.state.inflight import REST
@@ -25,7 +25,7 @@ from core.state.venue_clock import VenueClock
 from venues.kit.names import Prefixed
 
 NOW_NS = 1_000 * NS_PER_S
-LINE = Line(
+CONNECTION = Connection(
     name="orders",
     url="tcp://127.0.0.1:1",
     carries=frozenset({Role.ORDERS}),
@@ -40,27 +40,30 @@ CANCEL = Cancel(0, "ours-1", "7")
 class Journal(MemoryJournal):
     full = False
 
-    def append(self, kind: int, line: int, time_ns: int, payload: Any) -> None:
+    def append(self, kind: int, connection: int, time_ns: int, payload: Any) -> None:
         if self.full:
             raise JournalFailed("disk full")
-        super().append(kind, line, time_ns, payload)
+        super().append(kind, connection, time_ns, payload)
 
 
-class House:
+class Rig:
     """A venue of plain words on one line; what leaves is noted."""
 
     def __init__(self, tokens: int = 100) -> None:
         self.sent: list[tuple[int, bytes]] = []
         self.asked: list[str] = []
         self.journal = Journal()
-        self.session = Session(LINE)
+        self.session = Session(CONNECTION)
         adapter: Any = SimpleNamespace(
-            lines=[LINE], cost=self._cost, encode=self._encode, encode_rest=self._by_rest
+            connections=[CONNECTION],
+            cost=self._cost,
+            encode=self._encode,
+            encode_rest=self._by_rest,
         )
-        door: Any = SimpleNamespace(
+        port: Any = SimpleNamespace(
             sign=lambda request: request.body,
             send=lambda link, data: self.sent.append((link, data)),
-            ask=lambda request_id, request: self.asked.append(request.path),
+            send_rest=lambda request_id, request: self.asked.append(request.path),
         )
         self.out = Outbound(
             adapter,
@@ -69,7 +72,7 @@ class House:
             Throttle([Limit("weight", "weight", tokens, 60 * NS_PER_S)]),
             self.journal,
             VenueClock(),
-            door,
+            port,
             lambda: 0,
         )
 
@@ -84,7 +87,7 @@ class House:
     def _by_rest(self, command: Command, _: int) -> HttpRequest:
         return HttpRequest("DELETE", "/order", cancels=True)
 
-    def up(self) -> House:
+    def up(self) -> Rig:
         protocol: Any = SimpleNamespace(message=lambda body: body)
         self.session.up([], NOW_NS)
         self.session.phase = Phase.READY
@@ -100,73 +103,73 @@ def approved(place: Place = PLACE) -> Approved:
 
 
 def test_what_is_asked_in_a_turn_leaves_at_its_end_in_one_piece() -> None:
-    house = House().up()
-    assert house.request(approved())
-    assert house.request(CANCEL)
-    assert house.sent == []
-    house.out.flush()
-    assert house.sent == [(0, b"Place Cancel ")]
+    rig = Rig().up()
+    assert rig.request(approved())
+    assert rig.request(CANCEL)
+    assert rig.sent == []
+    rig.out.flush()
+    assert rig.sent == [(0, b"Place Cancel ")]
 
 
 def test_every_request_is_in_the_journal_before_it_leaves() -> None:
-    house = House().up()
-    house.request(approved())
-    assert [(r.kind, r.payload) for r in house.journal.records] == [(Kind.SEND, b"Place ")]
+    rig = Rig().up()
+    rig.request(approved())
+    assert [(r.kind, r.payload) for r in rig.journal.records] == [(Kind.SEND, b"Place ")]
 
 
 def test_where_the_journal_takes_no_more_cancels_alone_leave() -> None:
-    house = House().up()
-    house.journal.full = True
-    assert not house.request(approved())
-    assert house.out.refusal.reason is RefusalReason.NOT_TRADING
-    assert house.request(CANCEL)
-    house.out.flush()
-    assert house.sent == [(0, b"Cancel ")]
+    rig = Rig().up()
+    rig.journal.full = True
+    assert not rig.request(approved())
+    assert rig.out.refusal.reason is RefusalReason.NOT_TRADING
+    assert rig.request(CANCEL)
+    rig.out.flush()
+    assert rig.sent == [(0, b"Cancel ")]
 
 
 def test_nothing_leaves_beyond_the_venues_budget() -> None:
-    house = House(tokens=10).up()
+    rig = Rig(tokens=10).up()
     sent = 0
-    while house.request(approved()):
+    while rig.request(approved()):
         sent += 1
     assert 0 < sent <= 10
-    assert house.out.refusal.reason is RefusalReason.VENUE_LIMIT
-    assert len(house.journal.records) == sent
+    assert rig.out.refusal.reason is RefusalReason.VENUE_LIMIT
+    assert len(rig.journal.records) == sent
 
 
-def test_an_order_needs_its_line_and_a_cancel_finds_another_way() -> None:
-    house = House()
-    assert not house.request(approved())
-    assert house.out.refusal.reason is RefusalReason.NO_CONNECTION
-    request_id = house.request(CANCEL)
-    house.out.flush()
-    assert house.asked == ["/order"]
-    asked = house.out.inflight.find(request_id)
+def test_an_order_needs_its_connection_and_a_cancel_finds_another_way() -> None:
+    rig = Rig()
+    assert not rig.request(approved())
+    assert rig.out.refusal.reason is RefusalReason.NO_CONNECTION
+    request_id = rig.request(CANCEL)
+    rig.out.flush()
+    assert rig.asked == ["/order"]
+    asked = rig.out.inflight.find(request_id)
     assert asked is not None
-    assert asked.line == REST
+    assert asked.connection == REST
 
 
 def test_nothing_that_creates_risk_leaves_unapproved() -> None:
     unapproved: Any = PLACE
     with pytest.raises(Misuse, match="is not approved"):
-        House().up().request(unapproved)
+        Rig().up().request(unapproved)
 
 
 def test_what_is_halted_before_it_leaves_does_not() -> None:
-    house = House().up()
-    house.request(approved())
-    house.request(CANCEL)
-    assert house.out.take_back({1}) == []
-    [taken] = house.out.take_back({0})
+    rig = Rig().up()
+    rig.request(approved())
+    rig.request(CANCEL)
+    assert rig.out.drop_unsent({1}) == []
+    [taken] = rig.out.drop_unsent({0})
     assert taken.command == PLACE
-    house.out.flush()
-    assert house.sent == [(0, b"Cancel ")]
+    rig.out.flush()
+    assert rig.sent == [(0, b"Cancel ")]
 
 
 def test_a_ban_holds_all_back_that_the_turn_has_asked_for() -> None:
-    house = House().up()
-    house.request(CANCEL)
-    house.request(FetchTime())
-    house.out.withhold()
-    house.out.flush()
-    assert (house.sent, house.asked) == ([], [])
+    rig = Rig().up()
+    rig.request(CANCEL)
+    rig.request(FetchTime())
+    rig.out.discard()
+    rig.out.flush()
+    assert (rig.sent, rig.asked) == ([], [])

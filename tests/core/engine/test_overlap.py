@@ -10,22 +10,22 @@ from core.engine.overlap import QUIET_NS, Overlap
 from core.model.events import (
     BalanceLocked,
     BalanceMoved,
+    Bbo,
     BookDelta,
     BookSnapshot,
-    BookTop,
     Event,
     MarketTrade,
     Side,
     TradeElsewhere,
 )
 from core.state.book import Book
-from core.state.sequence import Bridged, Checksummed
+from core.state.sequence import Checksummed, RestBridged
 
 NOW_NS = 1_700_000_000_000_000_000
 
 
 def numbered() -> Book:
-    book = Book(0, Bridged)
+    book = Book(0, RestBridged)
     book.begin()
     book.apply_snapshot(BookSnapshot(0, 10, [(99, 5)], [(101, 4)]))
     return book
@@ -103,13 +103,13 @@ def test_whatever_is_told_as_a_change_counts_once(change: Event, new_first: bool
 
 
 def test_a_feed_of_some_markets_is_held_against_the_books_of_these() -> None:
-    book = Book(7, Bridged)
+    book = Book(7, RestBridged)
     book.begin()
     book.apply_snapshot(BookSnapshot(7, 10, [(99, 5)], [(101, 4)]))
     overlap = Overlap([book])
-    known = [BookDelta(7, 9, 10, [(99, 1)], [], 0), BookTop(7, 10, 99, 5, 101, 4)]
-    newer = [BookDelta(7, 11, 12, [(99, 1)], [], 0), BookTop(7, 12, 99, 1, 101, 4)]
-    book.apply_top(BookTop(7, 10, 99, 5, 101, 4))
+    known = [BookDelta(7, 9, 10, [(99, 1)], [], 0), Bbo(7, 10, 99, 5, 101, 4)]
+    newer = [BookDelta(7, 11, 12, [(99, 1)], [], 0), Bbo(7, 12, 99, 1, 101, 4)]
+    book.apply_bbo(Bbo(7, 10, 99, 5, 101, 4))
     assert overlap.merge([*known, *newer], new=True) == []
     assert overlap.met(NOW_NS)
     assert overlap.take_over() == newer

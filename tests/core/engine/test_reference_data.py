@@ -15,7 +15,7 @@ from core.model.halts import HaltKind
 from core.model.instrument import Instrument, InstrumentTable, Trading
 from core.model.units import NS_PER_S, Grid
 from core.model.views import SessionState
-from core.state.inflight import Asked
+from core.state.inflight import InFlightRequest
 from core.state.orders import Orders
 from core.state.position import Position
 from core.state.risk import Risk
@@ -28,7 +28,7 @@ from venues.kit.names import Prefixed
 NOW_NS = 1_000 * NS_PER_S
 
 
-class House:
+class Rig:
     """A start; what is asked is noted."""
 
     def __init__(self, *symbols: str) -> None:
@@ -70,7 +70,7 @@ class House:
         return len(self.asked)
 
     def reply(self, command: Command, reply: Reply) -> None:
-        self.data.on_reply(Asked(1, command, -1, NOW_NS, NOW_NS + NS_PER_S), reply)
+        self.data.on_reply(InFlightRequest(1, command, -1, NOW_NS, NOW_NS + NS_PER_S), reply)
 
     def after(self, ns: int) -> list[Command]:
         self.turn.now_ns += ns
@@ -84,12 +84,12 @@ def report(*rows: Instrument) -> InstrumentsReport:
 
 
 def test_a_start_asks_until_it_knows_and_less_often_each_time() -> None:
-    house = House()
+    rig = Rig()
     both = [FetchTime(), FetchInstruments(())]
-    assert house.after(0) == both
-    assert house.after(RETRY_NS) == both
-    assert house.after(RETRY_NS) == []
-    assert house.after(RETRY_NS) == both
+    assert rig.after(0) == both
+    assert rig.after(RETRY_NS) == both
+    assert rig.after(RETRY_NS) == []
+    assert rig.after(RETRY_NS) == both
 
 
 @pytest.mark.parametrize("session", [SessionState.LEAVING, SessionState.TRADING])
@@ -97,71 +97,71 @@ def test_who_leaves_asks_for_a_time_that_is_not_known_with_the_cancels_tokens(
     session: SessionState,
 ) -> None:
     """Without it nobody knows when there are tokens to prove with that nothing stands."""
-    house = House()
-    house.desk.session = session
-    house.data.step()
-    assert house.asked[0] == FetchTime()
-    assert (house.shares[0] is Share.CANCEL) is (session is SessionState.LEAVING)
+    rig = Rig()
+    rig.desk.session = session
+    rig.data.step()
+    assert rig.asked[0] == FetchTime()
+    assert (rig.shares[0] is Share.CANCEL) is (session is SessionState.LEAVING)
 
 
 def test_what_is_known_is_asked_for_seldom() -> None:
-    house = House()
-    house.data.on_instruments(report(instrument()))
-    house.clock.measure(NOW_NS, NOW_NS, NOW_NS)
-    house.after(0)
-    assert house.after(PERIOD_NS - 1) == []
-    assert house.after(1) == [FetchTime(), FetchInstruments(())]
+    rig = Rig()
+    rig.data.on_instruments(report(instrument()))
+    rig.clock.measure(NOW_NS, NOW_NS, NOW_NS)
+    rig.after(0)
+    assert rig.after(PERIOD_NS - 1) == []
+    assert rig.after(1) == [FetchTime(), FetchInstruments(())]
 
 
 def test_instruments_become_known_once() -> None:
-    house = House()
-    assert house.data.on_instruments(report(instrument()))
-    assert not house.data.on_instruments(report(instrument()))
-    assert (len(house.table), len(house.positions)) == (1, 1)
-    assert [row.symbol for row in house.learned] == ["BTCUSDT", "BTCUSDT"]
+    rig = Rig()
+    assert rig.data.on_instruments(report(instrument()))
+    assert not rig.data.on_instruments(report(instrument()))
+    assert (len(rig.table), len(rig.positions)) == (1, 1)
+    assert [row.symbol for row in rig.learned] == ["BTCUSDT", "BTCUSDT"]
 
 
 def test_a_grid_that_moves_halts_its_instrument_which_counts_on_in_the_old_one() -> None:
-    house = House()
-    house.data.on_instruments(report(instrument()))
-    house.data.on_instruments(report(instrument(tick=Grid("0.05"))))
-    [halt] = house.turn.halts
+    rig = Rig()
+    rig.data.on_instruments(report(instrument()))
+    rig.data.on_instruments(report(instrument(tick=Grid("0.05"))))
+    [halt] = rig.turn.halts
     assert (halt.instrument, halt.kind) == (0, HaltKind.GRID)
-    assert house.table[0].tick.step == "0.01"
+    assert rig.table[0].tick.step == "0.01"
 
 
 def test_a_start_that_is_refused_for_good_is_given_up() -> None:
-    house = House()
-    house.reply(FetchTime(), Reply(request_id=1, verdict=Verdict.FATAL, code="-2", text="no"))
-    [halt] = house.turn.halts
+    rig = Rig()
+    rig.reply(FetchTime(), Reply(request_id=1, verdict=Verdict.FATAL, code="-2", text="no"))
+    [halt] = rig.turn.halts
     assert halt.kind is HaltKind.FATAL
     assert halt.remote
     assert "FetchTime" in halt.why
 
 
 def test_the_clock_is_measured_by_who_asked_for_it() -> None:
-    house = House()
+    rig = Rig()
     told = (VenueTime(NOW_NS + 7 * NS_PER_S),)
-    house.reply(FetchTime(), Reply(request_id=1, verdict=Verdict.DONE, facts=told))
-    assert house.clock.known
-    assert house.moved_ns == [house.clock.offset_ns]
+    rig.reply(FetchTime(), Reply(request_id=1, verdict=Verdict.DONE, events=told))
+    assert rig.clock.known
+    assert rig.moved_ns == [rig.clock.offset_ns]
 
 
 def test_what_the_venue_allows_as_a_whole_holds_for_each_instrument() -> None:
-    house = House()
-    house.data.on_instruments(report(instrument()))
-    house.data.on_trading_status(TradingStatus(Trading.HALTED, "maintenance"))
-    assert house.data.maintained
-    assert house.table[0].trading is Trading.HALTED
-    house.data.on_trading_status(TradingStatus(Trading.OPEN, "online"))
-    assert house.table[0].trading is Trading.OPEN
+    rig = Rig()
+    rig.data.on_instruments(report(instrument()))
+    rig.data.on_trading_status(TradingStatus(Trading.HALTED, "maintenance"))
+    assert rig.data.maintained
+    assert rig.table[0].trading is Trading.HALTED
+    rig.data.on_trading_status(TradingStatus(Trading.OPEN, "online"))
+    assert rig.table[0].trading is Trading.OPEN
 
 
-def test_as_soon_as_the_time_is_doubted_the_gate_looks_again() -> None:
+def test_as_soon_as_the_time_is_suspect_the_gate_looks_again() -> None:
     """How late a feed is nobody knows then: with the next housekeeping an order had left."""
-    house = House()
-    house.data.forget_clock()
-    assert house.turn.looks_again
+    rig = Rig()
+    rig.data.forget_clock()
+    assert rig.turn.looks_again
 
 
 # -- what the venue has no more --------------------------------------------------------------
@@ -170,7 +170,7 @@ FOUR = ("BTCUSDT", "ETHUSDT", "LTCUSDT", "XRPUSDT")
 GONE = "LTCUSDT"
 
 
-class Delisting(House):
+class Delisting(Rig):
     """A run of four symbols whose venue refuses all of a question where one in it is gone."""
 
     def __init__(self, *, lists: bool = False) -> None:
@@ -200,66 +200,66 @@ class Delisting(House):
             no = Reply(request_id=1, verdict=Verdict.FATAL, code="-1", text="no such symbol")
             self.reply(command, no)
             return
-        facts = report(*(instrument(n, symbol) for n, symbol in enumerate(there)))
-        self.data.on_instruments(facts)
-        self.reply(command, Reply(request_id=1, verdict=Verdict.DONE, facts=(facts,)))
+        events = report(*(instrument(n, symbol) for n, symbol in enumerate(there)))
+        self.data.on_instruments(events)
+        self.reply(command, Reply(request_id=1, verdict=Verdict.DONE, events=(events,)))
 
 
 @pytest.mark.parametrize("lists", [False, True])
 def test_a_symbol_that_the_venue_has_no_more_is_halted_by_name_and_the_others_are_renewed(
     lists: bool,
 ) -> None:
-    house = Delisting(lists=lists)
-    house.gone.add(GONE)
-    house.period()
-    assert not house.turn.halts, "once may be an accident"
-    house.period()
-    [halt] = house.turn.halts
+    rig = Delisting(lists=lists)
+    rig.gone.add(GONE)
+    rig.period()
+    assert not rig.turn.halts, "once may be an accident"
+    rig.period()
+    [halt] = rig.turn.halts
     assert (halt.instrument, halt.kind) == (2, HaltKind.ENDED)
     assert GONE in halt.why
-    assert [row.gone for row in house.table] == [False, False, True, False]
-    house.learned.clear()
-    assert house.period() == [("BTCUSDT", "ETHUSDT", "XRPUSDT")]
-    assert [(row.index, row.symbol) for row in house.learned] == list(enumerate(FOUR))
+    assert [row.gone for row in rig.table] == [False, False, True, False]
+    rig.learned.clear()
+    assert rig.period() == [("BTCUSDT", "ETHUSDT", "XRPUSDT")]
+    assert [(row.index, row.symbol) for row in rig.learned] == list(enumerate(FOUR))
 
 
 def test_what_is_refused_is_found_by_halves() -> None:
-    house = Delisting()
-    house.gone.add(GONE)
-    assert house.period() == [FOUR, FOUR[:2], FOUR[2:], (GONE,), ("XRPUSDT",)]
-    assert house.period() == [("BTCUSDT", "ETHUSDT", "XRPUSDT"), (GONE,)]
+    rig = Delisting()
+    rig.gone.add(GONE)
+    assert rig.period() == [FOUR, FOUR[:2], FOUR[2:], (GONE,), ("XRPUSDT",)]
+    assert rig.period() == [("BTCUSDT", "ETHUSDT", "XRPUSDT"), (GONE,)]
 
 
 def test_a_symbol_that_is_told_of_again_is_not_gone() -> None:
-    house = Delisting()
-    house.gone.add(GONE)
-    house.period()
-    house.gone.clear()
-    house.period()
-    house.gone.add(GONE)
-    house.period()
-    assert not house.turn.halts
+    rig = Delisting()
+    rig.gone.add(GONE)
+    rig.period()
+    rig.gone.clear()
+    rig.period()
+    rig.gone.add(GONE)
+    rig.period()
+    assert not rig.turn.halts
 
 
 def test_a_start_that_lacks_a_symbol_is_given_up_by_its_name() -> None:
-    house = House("BTCUSDT", GONE)
-    assert not house.data.on_instruments(report(instrument()))
-    [halt] = house.turn.halts
+    rig = Rig("BTCUSDT", GONE)
+    assert not rig.data.on_instruments(report(instrument()))
+    [halt] = rig.turn.halts
     assert halt.kind is HaltKind.FATAL
     assert halt.why == "the venue has no LTCUSDT"
-    assert not len(house.table)
+    assert not len(rig.table)
 
 
 # -- what expires ----------------------------------------------------------------------------
 
 
-def expiring(in_ns: int, *, ahead_ns: int = 0) -> House:
+def expiring(in_ns: int, *, ahead_ns: int = 0) -> Rig:
     """A run of a future that expires so long from now, at a venue whose clock is ahead."""
-    house = House("BTCUSDT", "ETHUSDT")
+    rig = Rig("BTCUSDT", "ETHUSDT")
     future = instrument(expiry_ns=NOW_NS + ahead_ns + in_ns)
-    house.data.on_instruments(report(future, instrument(1, "ETHUSDT")))
-    house.clock.measure(NOW_NS, NOW_NS, NOW_NS + ahead_ns)
-    return house
+    rig.data.on_instruments(report(future, instrument(1, "ETHUSDT")))
+    rig.clock.measure(NOW_NS, NOW_NS, NOW_NS + ahead_ns)
+    return rig
 
 
 @pytest.mark.parametrize("ahead_ns", [0, 7_200 * NS_PER_S, -7_200 * NS_PER_S])
@@ -267,26 +267,26 @@ def test_what_expires_is_halted_by_the_venue_s_clock_at_the_lead_that_is_allowed
     ahead_ns: int,
 ) -> None:
     lead_ns = LIMITS.expiry_lead_ns
-    house = expiring(lead_ns + NS_PER_S, ahead_ns=ahead_ns)
-    house.after(NS_PER_S - 1)
-    assert not house.turn.halts
-    house.after(1)
-    [halt] = house.turn.halts
+    rig = expiring(lead_ns + NS_PER_S, ahead_ns=ahead_ns)
+    rig.after(NS_PER_S - 1)
+    assert not rig.turn.halts
+    rig.after(1)
+    [halt] = rig.turn.halts
     assert (halt.instrument, halt.kind) == (0, HaltKind.ENDED)
     assert halt.why.startswith("BTCUSDT expires at ")
     assert halt.why.endswith(": nothing is placed on it from 60 s before (risk.expiry_lead_s)")
 
 
 def test_nothing_is_judged_by_a_time_that_was_never_known() -> None:
-    house = House()
-    house.data.on_instruments(report(instrument(expiry_ns=1)))
-    house.after(0)
-    assert not house.turn.halts
+    rig = Rig()
+    rig.data.on_instruments(report(instrument(expiry_ns=1)))
+    rig.after(0)
+    assert not rig.turn.halts
 
 
 def test_what_is_halted_for_its_expiry_is_halted_once() -> None:
-    house = expiring(0)
-    house.after(0)
-    house.risk.halt_instrument(0, house.turn.halts[0].why, HaltKind.ENDED)
-    house.after(NS_PER_S)
-    assert len(house.turn.halts) == 1
+    rig = expiring(0)
+    rig.after(0)
+    rig.risk.halt_instrument(0, rig.turn.halts[0].why, HaltKind.ENDED)
+    rig.after(NS_PER_S)
+    assert len(rig.turn.halts) == 1

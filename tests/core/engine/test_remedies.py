@@ -11,7 +11,7 @@ from core.model.events import Reply, Side, Verdict
 from core.model.halts import WHOLE_RUN, HaltKind
 from core.model.units import NS_PER_S
 from core.model.venue import Remedy
-from core.state.inflight import Asked
+from core.state.inflight import InFlightRequest
 from core.state.orders import Orders
 from core.state.risk import Risk, RiskLimits
 from venues.kit.names import Prefixed
@@ -33,7 +33,7 @@ LIMITS = RiskLimits(
 )
 
 
-class House:
+class Rig:
     """The refusals of a venue that has one remedy for each."""
 
     def __init__(self, remedy: Remedy) -> None:
@@ -47,17 +47,17 @@ class House:
         )
 
     def refused(self, command: Place | Riskless, verdict: Verdict = Verdict.REFUSED) -> None:
-        asked = Asked(1, command, 0, NOW_NS, NOW_NS + NS_PER_S)
+        asked = InFlightRequest(1, command, 0, NOW_NS, NOW_NS + NS_PER_S)
         reply = Reply(request_id=1, verdict=verdict, code="-7", text="no")
         self.remedies.on_reply(asked, reply, NOW_NS)
 
 
 def test_one_refusal_too_many_halts_its_instrument() -> None:
-    house = House(Remedy.COUNT)
-    house.refused(PLACE)
-    assert not house.turn.halts
-    house.refused(PLACE)
-    [halt] = house.turn.halts
+    rig = Rig(Remedy.COUNT)
+    rig.refused(PLACE)
+    assert not rig.turn.halts
+    rig.refused(PLACE)
+    [halt] = rig.turn.halts
     assert (halt.instrument, halt.kind) == (0, HaltKind.BREAKER)
     assert "-7 no" in halt.why
 
@@ -66,29 +66,29 @@ def test_one_refusal_too_many_halts_its_instrument() -> None:
     ("remedy", "where"), [(Remedy.HALT, WHOLE_RUN), (Remedy.HALT_INSTRUMENT, 0)]
 )
 def test_a_refusal_for_good_halts_what_it_is_about(remedy: Remedy, where: int) -> None:
-    house = House(remedy)
-    house.refused(PLACE)
-    [halt] = house.turn.halts
+    rig = Rig(remedy)
+    rig.refused(PLACE)
+    [halt] = rig.turn.halts
     assert (halt.instrument, halt.kind) == (where, HaltKind.REFUSED)
 
 
 def test_a_question_that_is_refused_for_good_halts_as_well() -> None:
-    house = House(Remedy.HALT)
-    house.refused(FetchAccount())
-    assert [halt.kind for halt in house.turn.halts] == [HaltKind.REFUSED]
+    rig = Rig(Remedy.HALT)
+    rig.refused(FetchAccount())
+    assert [halt.kind for halt in rig.turn.halts] == [HaltKind.REFUSED]
 
 
 def test_what_halts_already_is_not_said_again() -> None:
-    house = House(Remedy.HALT)
-    house.risk.halt("refused before", HaltKind.REFUSED)
-    house.refused(PLACE)
-    assert not house.turn.halts
+    rig = Rig(Remedy.HALT)
+    rig.risk.halt("refused before", HaltKind.REFUSED)
+    rig.refused(PLACE)
+    assert not rig.turn.halts
 
 
 def test_silence_asks_for_nothing() -> None:
-    house = House(Remedy.HALT)
-    house.refused(PLACE, Verdict.WITHHELD)
-    assert not house.turn.halts
+    rig = Rig(Remedy.HALT)
+    rig.refused(PLACE, Verdict.DISCARDED)
+    assert not rig.turn.halts
 
 
 @pytest.mark.parametrize(
@@ -96,26 +96,26 @@ def test_silence_asks_for_nothing() -> None:
     [("-7", "no", "-7 no"), ("EOrder:Nothing left", "", "EOrder:Nothing left"), ("", "no", "no")],
 )
 def test_a_halt_has_the_venues_own_words(code: str, text: str, words: str) -> None:
-    house = House(Remedy.HALT)
-    asked = Asked(1, FetchAccount(), 0, NOW_NS, NOW_NS + NS_PER_S)
+    rig = Rig(Remedy.HALT)
+    asked = InFlightRequest(1, FetchAccount(), 0, NOW_NS, NOW_NS + NS_PER_S)
     reply = Reply(request_id=1, verdict=Verdict.FATAL, code=code, text=text)
-    house.remedies.on_reply(asked, reply, NOW_NS)
-    [halt] = house.turn.halts
+    rig.remedies.on_reply(asked, reply, NOW_NS)
+    [halt] = rig.turn.halts
     assert halt.why == f"the venue refuses for good: {words}"
 
 
 def test_an_error_that_is_a_text_alone_is_one() -> None:
-    house = House(Remedy.COUNT)
-    asked = Asked(1, PLACE, 0, NOW_NS, NOW_NS + NS_PER_S)
+    rig = Rig(Remedy.COUNT)
+    asked = InFlightRequest(1, PLACE, 0, NOW_NS, NOW_NS + NS_PER_S)
     reply = Reply(request_id=1, verdict=Verdict.REFUSED, code="EOrder:Nothing left")
     for _ in range(2):
-        house.remedies.on_reply(asked, reply, NOW_NS)
-    [halt] = house.turn.halts
+        rig.remedies.on_reply(asked, reply, NOW_NS)
+    [halt] = rig.turn.halts
     assert halt.kind is HaltKind.BREAKER
 
 
 def test_a_refusal_that_names_no_error_asks_for_nothing() -> None:
-    house = House(Remedy.HALT)
-    asked = Asked(1, PLACE, 0, NOW_NS, NOW_NS + NS_PER_S)
-    house.remedies.on_reply(asked, Reply(request_id=1, verdict=Verdict.REFUSED), NOW_NS)
-    assert not house.turn.halts
+    rig = Rig(Remedy.HALT)
+    asked = InFlightRequest(1, PLACE, 0, NOW_NS, NOW_NS + NS_PER_S)
+    rig.remedies.on_reply(asked, Reply(request_id=1, verdict=Verdict.REFUSED), NOW_NS)
+    assert not rig.turn.halts

@@ -12,29 +12,29 @@ from core.model.errors import Malformed
 from core.model.events import AccountReport, BudgetUse, Reply, Verdict
 from core.model.units import NS_PER_S
 from core.state.counts import Counts
-from core.state.inflight import Asked, Inflight
+from core.state.inflight import InFlightRequest, InFlightRequests
 from core.state.throttle import NEVER_NS
 from core.state.venue_clock import VenueClock
 
 NOW_NS = 1_000 * NS_PER_S
 
 
-class House:
+class Rig:
     """One request under way on link 2; what the venue's limits are told is noted."""
 
     def __init__(self) -> None:
-        self.turn, self.counts, self.inflight = Turn(NOW_NS), Counts(), Inflight()
+        self.turn, self.counts, self.inflight = Turn(NOW_NS), Counts(), InFlightRequests()
         self.bans: list[int] = []
         self.held_ns: list[int] = []
         self.log: list[str] = []
-        self.asked = Asked(1, FetchTime(), 2, NOW_NS, NOW_NS + 10 * NS_PER_S)
+        self.asked = InFlightRequest(1, FetchTime(), 2, NOW_NS, NOW_NS + 10 * NS_PER_S)
         self.inflight.add(self.asked)
         parts: dict[str, Any] = {
             "adapter": SimpleNamespace(answer=self._answer),
             "throttle": SimpleNamespace(ban=self._ban, learn=self._learn, dials_from_ns=0),
-            "outbound": SimpleNamespace(inflight=self.inflight, withhold=lambda: None),
+            "outbound": SimpleNamespace(inflight=self.inflight, discard=lambda: None),
             "hops": None,
-            "door": SimpleNamespace(log=self.log.append, hold_dials=self.held_ns.append),
+            "port": SimpleNamespace(log=self.log.append, hold_dials=self.held_ns.append),
         }
         self.clock = VenueClock()
         self.told_ns: list[int] = []
@@ -57,56 +57,56 @@ def reply(request_id: int = 1, verdict: Verdict = Verdict.DONE, **more: Any) -> 
 
 
 def test_a_reply_is_to_what_was_asked_on_its_connection() -> None:
-    house = House()
-    assert house.replies.asked(reply(), link=1) is None
-    assert house.replies.asked(reply(2), link=2) is None
-    assert house.replies.asked(reply(), link=2) is house.asked
-    assert house.replies.asked(reply(), link=2) is None, "it is answered"
+    rig = Rig()
+    assert rig.replies.request_of(reply(), link=1) is None
+    assert rig.replies.request_of(reply(2), link=2) is None
+    assert rig.replies.request_of(reply(), link=2) is rig.asked
+    assert rig.replies.request_of(reply(), link=2) is None, "it is answered"
 
 
 def test_what_is_overdue_is_waited_for_no_longer() -> None:
-    house = House()
-    assert house.replies.overdue() == []
-    house.turn.now_ns += 10 * NS_PER_S
-    assert house.replies.overdue() == [house.asked]
-    assert house.replies.overdue() == []
+    rig = Rig()
+    assert rig.replies.overdue() == []
+    rig.turn.now_ns += 10 * NS_PER_S
+    assert rig.replies.overdue() == [rig.asked]
+    assert rig.replies.overdue() == []
 
 
 def test_what_was_asked_on_a_lost_connection_is_not_answered() -> None:
-    house = House()
-    assert house.replies.lost(1) == []
-    assert house.replies.lost(2) == [house.asked]
+    rig = Rig()
+    assert rig.replies.lost(1) == []
+    assert rig.replies.lost(2) == [rig.asked]
 
 
 def test_an_answer_that_cannot_be_read_is_counted_and_is_no_reply() -> None:
-    house = House()
-    assert house.replies.read(house.asked, 500, {}, b"") is None
-    assert (house.counts.errors, house.log) == (1, ["answer to FetchTime: no sense in it"])
-    assert house.replies.read(house.asked, 200, {}, b"") == reply()
+    rig = Rig()
+    assert rig.replies.read(rig.asked, 500, {}, b"") is None
+    assert (rig.counts.errors, rig.log) == (1, ["answer to FetchTime: no sense in it"])
+    assert rig.replies.read(rig.asked, 200, {}, b"") == reply()
 
 
 def test_a_ban_is_obeyed_by_requests_and_dials() -> None:
-    house = House()
-    house.replies.obey(house.asked, reply(verdict=Verdict.BANNED, code="-3", retry_ns=NOW_NS + 5))
-    assert house.bans == [NOW_NS + 5]
-    assert len(house.held_ns) == 1
-    assert house.log == ["banned by the venue: -3"]
+    rig = Rig()
+    rig.replies.obey(rig.asked, reply(verdict=Verdict.BANNED, code="-3", retry_ns=NOW_NS + 5))
+    assert rig.bans == [NOW_NS + 5]
+    assert len(rig.held_ns) == 1
+    assert rig.log == ["banned by the venue: -3"]
 
 
 def test_a_count_has_a_date_only_where_the_venues_time_is_known() -> None:
     """Ours was an hour ahead: each count was of a window long over, and none was taken."""
-    house = House()
+    rig = Rig()
     counted = reply(budgets=(BudgetUse("weight", 5_609),), said_ns=NOW_NS - 3_600 * NS_PER_S)
-    house.replies.obey(house.asked, counted)
-    house.clock.measure(NOW_NS, NOW_NS, NOW_NS - 3_600 * NS_PER_S)
-    house.replies.obey(house.asked, counted)
-    assert house.told_ns == [NEVER_NS, NOW_NS - 3_599 * NS_PER_S - 1]
+    rig.replies.obey(rig.asked, counted)
+    rig.clock.measure(NOW_NS, NOW_NS, NOW_NS - 3_600 * NS_PER_S)
+    rig.replies.obey(rig.asked, counted)
+    assert rig.told_ns == [NEVER_NS, NOW_NS - 3_599 * NS_PER_S - 1]
 
 
 def test_an_account_is_dated_by_when_it_was_asked_for() -> None:
-    asked = Asked(1, FetchAccount(), 2, NOW_NS, NOW_NS + 1)
-    fact = AccountReport(whole=True, balances=(), can_trade=None, venue_ns=0)
-    told = named(asked, fact)
+    asked = InFlightRequest(1, FetchAccount(), 2, NOW_NS, NOW_NS + 1)
+    event = AccountReport(whole=True, balances=(), can_trade=None, venue_ns=0)
+    told = named(asked, event)
     assert isinstance(told, AccountReport)
-    assert told.asked_ns == NOW_NS
-    assert named(None, fact) is fact
+    assert told.requested_ns == NOW_NS
+    assert named(None, event) is event

@@ -11,7 +11,7 @@ from core.state.journal import Kind, MemoryJournal
 
 
 class Full(MemoryJournal):
-    def append(self, kind: int, line: int, time_ns: int, payload: Any) -> None:
+    def append(self, kind: int, connection: int, time_ns: int, payload: Any) -> None:
         raise JournalFailed("disk full")
 
 
@@ -25,7 +25,7 @@ def test_whatever_is_left_makes_the_turn_busy() -> None:
         lambda turn: turn.renumber(1),
         lambda turn: turn.begin_behind(Baseline(1, None, 0)),
         lambda turn: turn.tell(None),
-        lambda turn: turn.settle(None),
+        lambda turn: turn.update(None),
     ]
     for each in leave:
         turn = Turn()
@@ -50,7 +50,12 @@ def test_what_a_component_records_has_the_time_of_the_turn() -> None:
     turn, journal = Turn(7), MemoryJournal()
     Recorder(journal, turn).record(Kind.DROP, 3, b"why")
     [record] = journal.records
-    assert (record.kind, record.line, record.time_ns, record.payload) == (Kind.DROP, 3, 7, b"why")
+    assert (record.kind, record.connection, record.time_ns, record.payload) == (
+        Kind.DROP,
+        3,
+        7,
+        b"why",
+    )
     assert not turn.busy
 
 

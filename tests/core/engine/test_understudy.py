@@ -28,7 +28,7 @@ class Nowhere:
     def __init__(self) -> None:
         self.records = 0
 
-    def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None:
+    def append(self, kind: int, connection: int, time_ns: int, payload: Payload) -> None:
         self.records += 1
 
     def hold(self) -> None: ...
@@ -39,11 +39,11 @@ def no_stamp() -> int:
 
 
 def understudy_of(tank: Tank) -> Understudy:
-    house = tank.house_again()
+    rig = tank.application_again()
     return Understudy(
-        house.engine,
-        streams=house.setup.streams,
-        feed_of=house.adapter.book_feed,
+        rig.engine,
+        streams=rig.setup.streams,
+        feed_of=rig.adapter.book_feed,
         journal=Nowhere(),
         sign=lambda request: request.body,
         stamp=no_stamp,

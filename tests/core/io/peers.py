@@ -138,12 +138,12 @@ def connected() -> tuple[socket.socket, socket.socket]:
     return ours, theirs
 
 
-def tcp_line(loop: HotLoop, *, kernel_stamps: bool = False) -> tuple[Transport, TcpPeer]:
+def tcp_pair(loop: HotLoop, *, kernel_stamps: bool = False) -> tuple[Transport, TcpPeer]:
     ours, theirs = connected()
     return TcpTransport(ours, loop, kernel_stamps=kernel_stamps), TcpPeer(theirs)
 
 
-def tls_line(loop: HotLoop, *, kernel_stamps: bool = False) -> tuple[Transport, TcpPeer]:
+def tls_pair(loop: HotLoop, *, kernel_stamps: bool = False) -> tuple[Transport, TcpPeer]:
     ours, theirs = connected()
     client, peer = TlsClient(trusted(), HOST), TlsPeer(theirs)
     peer.shake_hands(client)

@@ -27,7 +27,7 @@ from core.io.control import (
 from core.model.errors import BadConfig
 
 
-class House:
+class Application:
     """A house whose loop makes its passes at once, or never while ``hung``."""
 
     def __init__(self) -> None:
@@ -67,11 +67,13 @@ def check(key: str, value: str) -> None:
 
 
 @asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[House]:
-    house = House()
+async def serving(folder: Path) -> AsyncIterator[Application]:
+    application = Application()
     async with trio.open_nursery() as nursery:
-        await nursery.start(Control(folder, house, check=check, about=lambda: {"pid": 7}).serve)
-        yield house
+        await nursery.start(
+            Control(folder, application, check=check, about=lambda: {"pid": 7}).serve
+        )
+        yield application
         nursery.cancel_scope.cancel()
 
 
@@ -101,7 +103,7 @@ async def ask(folder: Path, verb: str, *arguments: str) -> dict[str, Any]:
     return await said(folder, request.encode() + b"\n")
 
 
-async def test_status_is_the_houses_own_words(tmp_path: Path) -> None:
+async def test_status_is_the_applications_own_words(tmp_path: Path) -> None:
     async with serving(tmp_path):
         reply = await ask(tmp_path, "status")
     words = {"state": "trading", "halted": "", "open_orders": [], "filler": ""}
@@ -122,31 +124,31 @@ async def test_status_is_the_houses_own_words(tmp_path: Path) -> None:
 async def test_a_verb_becomes_an_input_of_the_engine(
     tmp_path: Path, verb: str, arguments: tuple[str, ...], text: str
 ) -> None:
-    async with serving(tmp_path) as house:
+    async with serving(tmp_path) as application:
         reply = await ask(tmp_path, verb, *arguments)
-    assert house.said == [text]
+    assert application.said == [text]
     assert reply == {"ok": True, "verb": verb, "said": f"heard {text}", "state": "trading"}
 
 
 async def test_stop_has_the_run_left(tmp_path: Path) -> None:
-    async with serving(tmp_path) as house:
+    async with serving(tmp_path) as application:
         reply = await ask(tmp_path, "stop")
     assert reply["ok"]
     assert reply["state"] == "leaving"
     assert "no order is open" in reply["said"]
-    assert house.stopped == ["stopped by the operator"]
-    assert house.said == []
+    assert application.stopped == ["stopped by the operator"]
+    assert application.said == []
 
 
 @pytest.mark.parametrize(("key", "value"), [("sise", "1"), ("size", "much")])
 async def test_a_value_that_may_not_be_never_becomes_an_input(
     tmp_path: Path, key: str, value: str
 ) -> None:
-    async with serving(tmp_path) as house:
+    async with serving(tmp_path) as application:
         reply = await ask(tmp_path, "set", key, value)
     assert not reply["ok"]
     assert key in reply["error"] or value in reply["error"]
-    assert house.said == []
+    assert application.said == []
 
 
 @pytest.mark.parametrize(
@@ -168,11 +170,11 @@ async def test_a_value_that_may_not_be_never_becomes_an_input(
 async def test_what_is_no_request_never_reaches_the_engine(
     tmp_path: Path, verb: str, arguments: tuple[str, ...]
 ) -> None:
-    async with serving(tmp_path) as house:
+    async with serving(tmp_path) as application:
         reply = await ask(tmp_path, verb, *arguments)
     assert not reply["ok"]
     assert reply["error"]
-    assert house.said == house.stopped == []
+    assert application.said == application.stopped == []
 
 
 @pytest.mark.parametrize(
@@ -190,54 +192,54 @@ async def test_what_is_no_request_never_reaches_the_engine(
     ],
 )
 async def test_garbage_is_answered_and_nothing_more(tmp_path: Path, garbage: bytes) -> None:
-    async with serving(tmp_path) as house:
+    async with serving(tmp_path) as application:
         reply = await said(tmp_path, garbage)
         assert not reply["ok"]
         assert (await ask(tmp_path, "status"))["ok"]
-    assert house.said == []
+    assert application.said == []
 
 
 async def test_a_request_that_is_too_long_is_refused(tmp_path: Path) -> None:
-    async with serving(tmp_path) as house:
+    async with serving(tmp_path) as application:
         reply = await said(tmp_path, b'{"verb": "' + b"x" * (2 * MAX_REQUEST_BYTES))
         assert str(MAX_REQUEST_BYTES) in reply["error"]
-    assert house.said == []
+    assert application.said == []
 
 
 async def test_a_request_without_an_end_is_refused(tmp_path: Path) -> None:
-    async with serving(tmp_path) as house, await connected(tmp_path) as client:
+    async with serving(tmp_path) as application, await connected(tmp_path) as client:
         await client.send_all(b'{"verb": "halt"}')
         await client.send_eof()
         assert b"no end" in await client.receive_some()
-    assert house.said == []
+    assert application.said == []
 
 
 async def test_a_client_that_says_nothing_is_dropped(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    async with serving(tmp_path) as house, await connected(tmp_path) as client:
+    async with serving(tmp_path) as application, await connected(tmp_path) as client:
         started = trio.current_time()
         assert await client.receive_some() == b""
         assert trio.current_time() - started == pytest.approx(CLIENT_S)
-    assert any("dropped" in line for line in house.lines)
+    assert any("dropped" in line for line in application.lines)
 
 
 async def test_a_client_that_does_not_read_is_dropped(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    async with serving(tmp_path) as house, await connected(tmp_path) as client:
-        house.filler = "x" * 4_000_000
+    async with serving(tmp_path) as application, await connected(tmp_path) as client:
+        application.filler = "x" * 4_000_000
         await client.send_all(b'{"verb": "status"}\n')
         await trio.sleep(CLIENT_S + 1)
-        assert any("dropped" in line for line in house.lines)
+        assert any("dropped" in line for line in application.lines)
         assert (await ask(tmp_path, "halt"))["ok"]
 
 
 async def test_a_loop_that_hangs_holds_no_client_for_ever(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    async with serving(tmp_path) as house:
-        house.hung = True
+    async with serving(tmp_path) as application:
+        application.hung = True
         assert await ask(tmp_path, "status") == {}
 
 
@@ -275,10 +277,10 @@ async def test_another_user_is_turned_away_unheard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(control, "peer_uid", lambda _: 4242)
-    async with serving(tmp_path) as house:
+    async with serving(tmp_path) as application:
         assert await ask(tmp_path, "halt") == {}
-    assert house.said == []
-    assert any("4242" in line for line in house.lines)
+    assert application.said == []
+    assert any("4242" in line for line in application.lines)
 
 
 async def test_the_socket_is_for_its_owner_only_and_goes_with_the_run(tmp_path: Path) -> None:
@@ -300,7 +302,7 @@ async def test_a_socket_that_is_gone_is_made_again(
     tmp_path: Path, instead: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     place = tmp_path / SOCKET
-    async with serving(tmp_path) as house:
+    async with serving(tmp_path) as application:
         place.rename(tmp_path / "aside")
         if instead == "another file":
             place.write_text("mine")
@@ -310,7 +312,7 @@ async def test_a_socket_that_is_gone_is_made_again(
         await trio.sleep(LOOK_S + 0.1)
         assert (await ask(tmp_path, "halt"))["ok"]
         assert stat.S_IMODE(place.stat().st_mode) == 0o600
-        assert "control: the socket was gone, and is made again" in house.lines
+        assert "control: the socket was gone, and is made again" in application.lines
         for _ in range(MAX_CLIENTS + 1):  # no place among the clients is lost with it
             assert (await ask(tmp_path, "status"))["ok"]
     assert not place.exists()
@@ -320,11 +322,11 @@ async def test_where_a_socket_cannot_be_made_again_that_is_said_once_and_tried_o
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     place = tmp_path / SOCKET
-    async with serving(tmp_path) as house:
+    async with serving(tmp_path) as application:
         place.unlink()
         place.mkdir()
         await trio.sleep(10 * LOOK_S)
-        assert sum("cannot be made again" in line for line in house.lines) == 1
+        assert sum("cannot be made again" in line for line in application.lines) == 1
         place.rmdir()
         await trio.sleep(2 * LOOK_S)
         assert (await ask(tmp_path, "halt"))["ok"]
@@ -358,6 +360,6 @@ def open_folder(tmp_path: Path) -> Path:
 
 
 async def test_a_folder_that_others_can_enter_is_said(open_folder: Path) -> None:
-    async with serving(open_folder) as house:
+    async with serving(open_folder) as application:
         pass
-    assert any("chmod 700" in line for line in house.lines)
+    assert any("chmod 700" in line for line in application.lines)

@@ -75,7 +75,7 @@ CHARGE = Charge(
     venue="binance",
     subscription=Subscription(
         symbols=("BTCUSDT", "ETHUSDT"),
-        streams=(Stream.TOP, Stream.DEPTH, Stream.TRADES),
+        streams=(Stream.BBO, Stream.DEPTH, Stream.TRADES),
         rest_url="",
         urls={"stream": "ws://localhost", "ws_api": "ws://localhost/ws-api/v3"},
         session_logon=False,
@@ -154,7 +154,7 @@ class World:
             SimRequest(request.method, path, query, headers=headers),
             there_ns,
         )
-        self.exchange.settle(there_ns)
+        self.exchange.advance(there_ns)
         told = {name.lower(): value for name, value in reply.headers.items()}
         return HttpAnswer(reply.status, told, reply.body)
 

@@ -488,8 +488,8 @@ def test_what_was_appended_survives_kill_minus_nine(tmp_path: Path, wait_for: in
     ) as child:
         assert child.stdout is not None
         promised = 0
-        for line in child.stdout:
-            promised = int(line)
+        for connection in child.stdout:
+            promised = int(connection)
             if promised >= wait_for:
                 break
         child.send_signal(signal.SIGKILL)

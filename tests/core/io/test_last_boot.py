@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.engine import checkpoint
-from core.engine.checkpoint import LEFT, RESTORE, Checkpoint, NumberNote
+from core.engine.checkpoint import LEFT, RESTORE, AcknowledgementNote, Checkpoint
 from core.io.journal_file import JournalFile, next_boot
 from core.io.last_boot import last_boot
 from core.model.errors import JournalCorrupt
@@ -46,7 +46,7 @@ class Boot:
         return self.write(Kind.NOTE, checkpoint.PREFIX + checkpoint.encode(left))
 
     def number_of(self, name: str) -> Boot:
-        note = NumberNote(
+        note = AcknowledgementNote(
             symbol="BTCUSDT",
             tick="0.01",
             lot="0.00001",

@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from core.io.loop import BUSY_YIELD_NS, IDLE_TICK_NS, IDLE_YIELD_NS, READABLE, WRITABLE
+from core.io.loop import BUSY_YIELD_NS, IDLE_TURN_NS, IDLE_YIELD_NS, READABLE, WRITABLE
 from tests.core.io.steps import START_NS, Lags, StepClock, Timer, TrioClock, make_loop
 
 Pair = tuple[socket.socket, socket.socket]
@@ -225,7 +225,7 @@ async def test_waiting_idle_work_runs_once_each_then_only_with_the_tick(
 ) -> None:
     ran: list[str] = []
     idle = (lambda: ran.append("fold"), lambda: ran.append("collect"))
-    with make_loop(spin=False, idle=idle) as loop, trio.move_on_after(3.5 * IDLE_TICK_NS / 1e9):
+    with make_loop(spin=False, idle=idle) as loop, trio.move_on_after(3.5 * IDLE_TURN_NS / 1e9):
         await loop.run()
     assert ran == ["fold", "collect"] * 3
 

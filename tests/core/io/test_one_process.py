@@ -106,9 +106,9 @@ def test_signals_mean_to_a_forked_child_what_they_always_do() -> None:
 async def test_a_signal_that_a_strategy_takes_is_taken_back() -> None:
     told: list[str] = []
     with Signals(patience_s=1, turned=lambda: 0, stop=told.append, hung=told.append) as signals:
-        assert signals.take_back() == []
+        assert signals.restore() == []
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        assert signals.take_back() == ["SIGTERM"]
+        assert signals.restore() == ["SIGTERM"]
         os.kill(os.getpid(), signal.SIGTERM)
         await trio.testing.wait_all_tasks_blocked()
     assert told == ["SIGTERM"]

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import pytest
 
 from core.io import process
-from core.io.process import FULL_EVERY_NS, Garbage, memory, settle
+from core.io.process import FULL_EVERY_NS, Garbage, configure, memory
 from core.model.errors import BadConfig
 from tests.core.io.steps import Lags, StepClock
 
@@ -55,12 +55,12 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 def test_everything_granted_leaves_nothing_to_say(machine: Machine) -> None:
-    assert settle(cpu=1) == []
+    assert configure(cpu=1) == []
     assert machine.asked == [("mlockall", 7), ("pin", 0, {1}), ("nice", 0, -20)]
 
 
 def test_without_a_cpu_of_our_own_nobody_is_starved(machine: Machine) -> None:
-    assert settle(cpu=None) == []
+    assert configure(cpu=None) == []
     assert machine.asked == [("mlockall", 7)]
 
 
@@ -77,7 +77,7 @@ def test_a_missing_privilege_is_one_line_that_says_what_to_grant(
     machine: Machine, privilege: str, line: str
 ) -> None:
     machine.refused = {privilege}
-    [said] = settle(cpu=1)
+    [said] = configure(cpu=1)
     assert said.startswith(line)
     assert "cost" in said
     assert "; " in said
@@ -86,14 +86,14 @@ def test_a_missing_privilege_is_one_line_that_says_what_to_grant(
 
 def test_memory_is_not_locked_under_a_bound(machine: Machine) -> None:
     machine.memlock = 8 << 20
-    [said] = settle(cpu=1)
+    [said] = configure(cpu=1)
     assert said.startswith("memory not locked")
     assert ("mlockall", 7) not in machine.asked
 
 
 def test_a_real_process_is_pinned() -> None:
     cpu = min(os.sched_getaffinity(0))
-    code = f"import os; from core.io.process import settle; settle({cpu}); "
+    code = f"import os; from core.io.process import configure; configure({cpu}); "
     code += "print(sorted(os.sched_getaffinity(0)))"
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True

@@ -71,11 +71,11 @@ class Stage:
         return self.now_ns
 
     def _understudy(self, journal: Journal) -> Understudy:
-        house = self.tank.house_again()
+        application = self.tank.application_again()
         self.understudy = Understudy(
-            house.engine,
-            streams=house.setup.streams,
-            feed_of=house.adapter.book_feed,
+            application.engine,
+            streams=application.setup.streams,
+            feed_of=application.adapter.book_feed,
             journal=journal,
             sign=lambda request: request.body,
             stamp=lambda: 0,

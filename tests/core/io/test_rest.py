@@ -288,7 +288,7 @@ class FakeSigner:
         self.tokens.append(value)
 
 
-class Asked:
+class Requested:
     """A desk, and the answers it brought."""
 
     def __init__(self, loop: HotLoop, url: str, signer: FakeSigner | None = None) -> None:
@@ -334,7 +334,7 @@ async def loop() -> AsyncIterator[HotLoop]:
 async def test_a_submitted_request_is_answered_in_a_later_pass(
     server: Server, loop: HotLoop, nursery: trio.Nursery
 ) -> None:
-    asked = Asked(loop, await server.start(server.says(reply(b"book"))))
+    asked = Requested(loop, await server.start(server.says(reply(b"book"))))
     await nursery.start(asked.desk.serve)
     asked.desk.submit(7, request_of())
     assert asked.answers == []
@@ -347,7 +347,7 @@ async def test_a_submitted_request_is_answered_in_a_later_pass(
 async def test_a_request_is_signed_when_it_leaves(
     server: Server, loop: HotLoop, nursery: trio.Nursery
 ) -> None:
-    asked = Asked(loop, await server.start(server.says(reply(b"{}"))))
+    asked = Requested(loop, await server.start(server.says(reply(b"{}"))))
     await nursery.start(asked.desk.serve)
     asked.desk.submit(8, request_of("timestamp=1", signed=True))
     await asked.hear(1)
@@ -359,7 +359,7 @@ async def test_what_an_answer_holds_in_secret_stays_with_the_signer(
     server: Server, loop: HotLoop, nursery: trio.Nursery
 ) -> None:
     signer = FakeSigner()
-    asked = Asked(loop, await server.start(server.says(reply(b"token=fake-token"))), signer)
+    asked = Requested(loop, await server.start(server.says(reply(b"token=fake-token"))), signer)
     await nursery.start(asked.desk.serve)
     asked.desk.submit(1, request_of("token", signed=True))
     await asked.hear(1)
@@ -375,7 +375,7 @@ async def test_where_signed_requests_want_an_order_they_go_one_by_one_cancels_fi
     autojump_clock: MockClock, server: Server, loop: HotLoop, nursery: trio.Nursery
 ) -> None:
     slow = Slow(0.5)
-    asked = Asked(loop, await server.start(slow), FakeSigner(in_order=True))
+    asked = Requested(loop, await server.start(slow), FakeSigner(in_order=True))
     await nursery.start(asked.desk.serve)
     for number, cancels in enumerate((False, False, True, True)):
         asked.desk.submit(number, signed(b"n=%d" % number, cancels=cancels))
@@ -389,7 +389,7 @@ async def test_where_signed_requests_want_an_order_they_go_one_by_one_cancels_fi
 async def test_what_is_not_signed_waits_for_no_turn(
     autojump_clock: MockClock, server: Server, loop: HotLoop, nursery: trio.Nursery
 ) -> None:
-    asked = Asked(loop, await server.start(server.says()), FakeSigner(in_order=True))
+    asked = Requested(loop, await server.start(server.says()), FakeSigner(in_order=True))
     await nursery.start(asked.desk.serve)
     asked.desk.submit(1, signed(b""))
     asked.desk.submit(2, request_of())
@@ -401,7 +401,7 @@ async def test_elsewhere_signed_requests_wait_for_none(
     autojump_clock: MockClock, server: Server, loop: HotLoop, nursery: trio.Nursery
 ) -> None:
     slow = Slow(0.5)
-    asked = Asked(loop, await server.start(slow))
+    asked = Requested(loop, await server.start(slow))
     await nursery.start(asked.desk.serve)
     asked.desk.submit(1, signed(b"a"))
     asked.desk.submit(2, signed(b"b"))
@@ -413,7 +413,7 @@ async def test_a_cancel_waits_no_longer_than_a_patience_for_who_is_before_it(
     autojump_clock: MockClock, server: Server, loop: HotLoop, nursery: trio.Nursery
 ) -> None:
     slow = Slow(60.0)
-    asked = Asked(loop, await server.start(slow), FakeSigner(in_order=True))
+    asked = Requested(loop, await server.start(slow), FakeSigner(in_order=True))
     await nursery.start(asked.desk.serve)
     asked.desk.submit(1, signed(b"question"))
     await trio.sleep(5)
@@ -432,7 +432,7 @@ async def test_whose_turn_does_not_come_in_time_is_told_that_nothing_was_sent(
 ) -> None:
     slow = Slow(60.0)
     signer = FakeSigner(in_order=True)
-    asked = Asked(loop, await server.start(slow), signer)
+    asked = Requested(loop, await server.start(slow), signer)
     await nursery.start(asked.desk.serve)
     asked.desk.submit(1, signed(b"first"))
     await trio.testing.wait_all_tasks_blocked()
@@ -452,7 +452,7 @@ async def test_whose_turn_does_not_come_in_time_is_told_that_nothing_was_sent(
 async def test_requests_beyond_the_bound_are_answered_unsent(
     autojump_clock: MockClock, server: Server, loop: HotLoop, nursery: trio.Nursery
 ) -> None:
-    asked = Asked(loop, await server.start(server.says()))
+    asked = Requested(loop, await server.start(server.says()))
     await nursery.start(asked.desk.serve)
     for request_id in range(rest.MAX_UNDER_WAY + 1):
         asked.desk.submit(request_id, request_of())
@@ -468,7 +468,7 @@ async def test_requests_beyond_the_bound_are_answered_unsent(
 async def test_a_cancel_waits_behind_no_question(
     autojump_clock: MockClock, server: Server, loop: HotLoop, nursery: trio.Nursery
 ) -> None:
-    asked = Asked(loop, await server.start(server.says()))
+    asked = Requested(loop, await server.start(server.says()))
     await nursery.start(asked.desk.serve)
     for request_id in range(rest.MAX_UNDER_WAY):
         asked.desk.submit(request_id, request_of())
@@ -481,7 +481,7 @@ async def test_a_cancel_waits_behind_no_question(
 
 
 async def test_a_closed_desk_answers_that_nothing_was_sent(loop: HotLoop) -> None:
-    asked = Asked(loop, "http://127.0.0.1:1")
+    asked = Requested(loop, "http://127.0.0.1:1")
     asked.desk.submit(1, request_of())
     await asked.hear(1)
     assert asked.answers == [(1, 0, b"nothing was sent: the desk is closed")]
@@ -491,7 +491,7 @@ async def test_an_untrusted_host_is_told_and_its_request_is_answered_unproved(
     server: Server, loop: HotLoop, nursery: trio.Nursery
 ) -> None:
     context = served(AUTHORITY.issue_cert("other.test"))
-    asked = Asked(loop, await server.start(server.says(reply(b"forged")), context))
+    asked = Requested(loop, await server.start(server.says(reply(b"forged")), context))
     await nursery.start(asked.desk.serve)
     asked.desk.submit(1, request_of())
     await asked.hear(1)

@@ -86,8 +86,8 @@ class Raises(Rests):
         desk.timer(1_000_000_000, "break")
 
 
-def as_it_is(house: app.House) -> app.House:
-    return house
+def as_it_is(application: app.Application) -> app.Application:
+    return application
 
 
 def runtime_on(
@@ -96,7 +96,7 @@ def runtime_on(
     strategy: str,
     *,
     spin: bool,
-    wired: Callable[[app.House], app.House] = as_it_is,
+    wired: Callable[[app.Application], app.Application] = as_it_is,
     signer: Signer | None = None,
 ) -> Runtime:
     text = CONFIG.format(
@@ -107,7 +107,7 @@ def runtime_on(
     )
     loaded = config.load(text, "test.toml")
     key = app.venue_of(loaded, "test.toml").key_kind(KEYS)
-    house = wired(app.house(loaded, "test.toml", scope="htest-", boot=1, seed=1, key=key))
+    application = wired(app.wire(loaded, "test.toml", scope="htest-", boot=1, seed=1, key=key))
     clock = EngineClock()
     header = Header(
         run_id="htest-",
@@ -120,7 +120,7 @@ def runtime_on(
         key=key,
     )
     plan = Plan(
-        lines=house.adapter.lines,
+        connections=application.adapter.connections,
         rest_url=exchange.rest,
         ca_file=None,
         spin=spin,
@@ -132,9 +132,9 @@ def runtime_on(
     )
     return Runtime(
         plan,
-        house.engine,
+        application.engine,
         clock=clock,
-        signer=signer or house.venue.signer(KEYS),
+        signer=signer or application.venue.signer(KEYS),
         restored=None,
         journal=JournalFile(folder, header, segment_bytes=1 << 22),
         hop_log=HlogFile(folder / "hops.hlog", clock.now_ns()),
@@ -283,7 +283,7 @@ async def test_when_the_venue_refuses_to_prove_it_the_survivors_are_named(tmp_pa
         assert list(read(tmp_path))[-1].payload.startswith(b"not proved")
 
 
-async def test_no_line_is_dialled_before_a_ban_is_over(tmp_path: Path) -> None:
+async def test_no_connection_is_dialled_before_a_ban_is_over(tmp_path: Path) -> None:
     async with exchange() as running:
         runtime = runtime_on(running, tmp_path, "Rests", spin=False)
         runtime.hold_dials(runtime.now_ns() + 30 * NS_PER_S)
@@ -307,7 +307,7 @@ async def test_who_does_not_prove_who_he_is_ends_the_run(
     assert ending.fatal.endswith(": the certificate is somebody else's")
 
 
-async def test_without_keys_no_private_line_is_kept(tmp_path: Path) -> None:
+async def test_without_keys_no_private_connection_is_kept(tmp_path: Path) -> None:
     async with exchange() as running:
         runtime = runtime_on(running, tmp_path, "Rests", spin=False)
         signer, runtime._signer = runtime._signer, None
@@ -317,7 +317,7 @@ async def test_without_keys_no_private_line_is_kept(tmp_path: Path) -> None:
         await runtime.run(0)
 
 
-async def test_a_line_that_was_retired_twice_is_dialled_again(
+async def test_a_connection_that_was_retired_twice_is_dialled_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once when it is replaced, and once more when its end is told, a pass later."""

@@ -23,10 +23,10 @@ from core.io.runtime import Ending, Runtime
 from core.model.commands import Command, Logon, Riskless, SubscribePrivate
 from core.model.errors import Malformed
 from core.model.events import Costs, Reply, Verdict
-from core.model.venue import HttpAnswer, HttpRequest, Line, Signed, Signer, WireRequest
+from core.model.venue import Connection, HttpAnswer, HttpRequest, Signed, Signer, WireRequest
 from core.state.journal import Answer, Ask, Kind, unpack
 from tests.core.io.test_runtime import KEYS, Rests, exchange, runtime_on, standing
-from tools.app import House
+from tools.app import Application
 from venues.binance import VENUE
 from venues.binance.adapter import SpotAdapter
 
@@ -46,8 +46,8 @@ class TokenAdapter:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._adapter, name)
 
-    def script(self, line: int) -> Sequence[Riskless]:
-        return (Logon(), SubscribePrivate()) if line else self._adapter.script(line)
+    def script(self, connection: int) -> Sequence[Riskless]:
+        return (Logon(), SubscribePrivate()) if connection else self._adapter.script(connection)
 
     def cost(self, command: Command, resting_ns: int = 0) -> Costs:
         return self._adapter.cost(command, resting_ns)
@@ -121,9 +121,9 @@ def answers(monkeypatch: pytest.MonkeyPatch, body: bytes) -> list[Signed]:
     return asked
 
 
-def with_token(house: House) -> House:
-    assert isinstance(house.adapter, SpotAdapter)
-    return msgspec.structs.replace(house, adapter=TokenAdapter(house.adapter))
+def with_token(application: Application) -> Application:
+    assert isinstance(application.adapter, SpotAdapter)
+    return msgspec.structs.replace(application, adapter=TokenAdapter(application.adapter))
 
 
 def seen_in(folder: Path) -> list[str]:
@@ -178,11 +178,14 @@ class MaskedAdapter(TokenAdapter):
     """An adapter of a venue that tells a secret on its connections, in a field of this one's."""
 
     @property
-    def lines(self) -> Sequence[Line]:
-        return [msgspec.structs.replace(line, conceals=("V",)) for line in self._adapter.lines]
+    def connections(self) -> Sequence[Connection]:
+        return [
+            msgspec.structs.replace(connection, conceals=("V",))
+            for connection in self._adapter.connections
+        ]
 
-    def script(self, line: int) -> Sequence[Riskless]:
-        return self._adapter.script(line)
+    def script(self, connection: int) -> Sequence[Riskless]:
+        return self._adapter.script(connection)
 
 
 class Keeping(TokenSigner):
@@ -203,9 +206,9 @@ async def test_what_a_connection_tells_in_a_declared_field_is_masked_before_it_i
 ) -> None:
     signer = Keeping()
 
-    def masked(house: House) -> House:
-        assert isinstance(house.adapter, SpotAdapter)
-        return msgspec.structs.replace(house, adapter=MaskedAdapter(house.adapter))
+    def masked(application: Application) -> Application:
+        assert isinstance(application.adapter, SpotAdapter)
+        return msgspec.structs.replace(application, adapter=MaskedAdapter(application.adapter))
 
     async with exchange() as running:
         runtime = runtime_on(running, tmp_path, "Rests", spin=False, wired=masked, signer=signer)

@@ -12,10 +12,10 @@ import trio
 from core.io.clock import EngineClock
 from core.io.loop import HotLoop
 from core.io.transport import BACKLOG_BYTES, READ_BYTES, Transport
-from tests.core.io.peers import Ears, TcpPeer, TlsPeer, tcp_line, tls_line, until
+from tests.core.io.peers import Ears, TcpPeer, TlsPeer, tcp_pair, tls_pair, until
 
 
-class Line:
+class Pair:
     """A started transport, its peer, and what was heard of it."""
 
     def __init__(self, loop: HotLoop, made: tuple[Transport, TcpPeer]) -> None:
@@ -53,16 +53,16 @@ async def loop() -> AsyncIterator[HotLoop]:
 
 
 @pytest.fixture(params=["tcp", "tls"])
-async def line(request: pytest.FixtureRequest, loop: HotLoop) -> AsyncIterator[Line]:
-    made = Line(loop, tcp_line(loop) if request.param == "tcp" else tls_line(loop))
+async def pair(request: pytest.FixtureRequest, loop: HotLoop) -> AsyncIterator[Pair]:
+    made = Pair(loop, tcp_pair(loop) if request.param == "tcp" else tls_pair(loop))
     yield made
     made.transport.close("the test is over")
     made.peer.sock.close()
 
 
 @pytest.fixture
-async def tls(loop: HotLoop) -> AsyncIterator[Line]:
-    made = Line(loop, tls_line(loop))
+async def tls(loop: HotLoop) -> AsyncIterator[Pair]:
+    made = Pair(loop, tls_pair(loop))
     yield made
     made.transport.close("the test is over")
     made.peer.sock.close()
@@ -71,109 +71,109 @@ async def tls(loop: HotLoop) -> AsyncIterator[Line]:
 # -- receiving -------------------------------------------------------------------------------
 
 
-async def test_what_the_peer_sends_is_handed_on(line: Line) -> None:
-    line.peer.send(b"tick")
-    await until(lambda: line.ears.reads)
-    assert line.ears.heard == b"tick"
+async def test_what_the_peer_sends_is_handed_on(pair: Pair) -> None:
+    pair.peer.send(b"tick")
+    await until(lambda: pair.ears.reads)
+    assert pair.ears.heard == b"tick"
 
 
-async def test_one_read_is_one_piece(line: Line) -> None:
+async def test_one_read_is_one_piece(pair: Pair) -> None:
     def twice() -> None:  # from within the loop, so that nothing is read in between
-        line.peer.send(b"first ")
-        line.peer.send(b"second")
+        pair.peer.send(b"first ")
+        pair.peer.send(b"second")
 
-    line.loop.post(twice)
-    await until(lambda: line.ears.reads)
-    assert [read[0] for read in line.ears.reads] == [b"first second"]
+    pair.loop.post(twice)
+    await until(lambda: pair.ears.reads)
+    assert [read[0] for read in pair.ears.reads] == [b"first second"]
 
 
-async def test_a_read_is_bounded(line: Line) -> None:
+async def test_a_read_is_bounded(pair: Pair) -> None:
     sent = bytes(range(256)) * 512  # 128 KiB
-    line.loop.post(lambda: line.peer.send(sent))
-    await until(lambda: len(line.ears.heard) == len(sent))
-    assert line.ears.heard == sent
-    assert max(len(read[0]) for read in line.ears.reads) <= READ_BYTES + 16 * 1024
+    pair.loop.post(lambda: pair.peer.send(sent))
+    await until(lambda: len(pair.ears.heard) == len(sent))
+    assert pair.ears.heard == sent
+    assert max(len(read[0]) for read in pair.ears.reads) <= READ_BYTES + 16 * 1024
 
 
-async def test_a_read_carries_the_times_before_and_after_it(line: Line) -> None:
-    before_ns = line.loop.now_ns()
-    line.peer.send(b"tick")
-    await until(lambda: line.ears.reads)
-    _, kernel_ns, began_ns, read_ns = line.ears.reads[0]
-    assert before_ns < began_ns < read_ns < line.loop.now_ns()
+async def test_a_read_carries_the_times_before_and_after_it(pair: Pair) -> None:
+    before_ns = pair.loop.now_ns()
+    pair.peer.send(b"tick")
+    await until(lambda: pair.ears.reads)
+    _, kernel_ns, began_ns, read_ns = pair.ears.reads[0]
+    assert before_ns < began_ns < read_ns < pair.loop.now_ns()
     assert kernel_ns == 0
 
 
-@pytest.mark.parametrize("make", [tcp_line, tls_line], ids=["tcp", "tls"])
+@pytest.mark.parametrize("make", [tcp_pair, tls_pair], ids=["tcp", "tls"])
 async def test_a_kernel_stamp_is_on_the_loops_clock(
     loop: HotLoop, make: Callable[..., tuple[Transport, TcpPeer]]
 ) -> None:
-    line = Line(loop, make(loop, kernel_stamps=True))
+    pair = Pair(loop, make(loop, kernel_stamps=True))
     kernel_ns = 0
     while not kernel_ns:  # the kernel begins to stamp a little after it was asked to
-        line.ears.reads.clear()
+        pair.ears.reads.clear()
         before_ns = loop.now_ns()
-        line.peer.send(b"tick")
-        await until(lambda: line.ears.reads)
-        _, kernel_ns, began_ns, _ = line.ears.reads[0]
+        pair.peer.send(b"tick")
+        await until(lambda: pair.ears.reads)
+        _, kernel_ns, began_ns, _ = pair.ears.reads[0]
     # Two clocks are compared: the system's is steered, ours is not, and both were just read.
     assert before_ns - 1_000_000 < kernel_ns < began_ns + 1_000_000
-    line.transport.close("the test is over")
-    line.peer.sock.close()
+    pair.transport.close("the test is over")
+    pair.peer.sock.close()
 
 
 # -- sending ---------------------------------------------------------------------------------
 
 
-async def test_sent_bytes_are_on_the_wire_before_send_returns(line: Line) -> None:
-    line.transport.send(b"order")
-    assert line.peer.receive() == b"order"
+async def test_sent_bytes_are_on_the_wire_before_send_returns(pair: Pair) -> None:
+    pair.transport.send(b"order")
+    assert pair.peer.receive() == b"order"
 
 
-async def test_what_the_kernel_does_not_take_follows_in_order(line: Line) -> None:
-    line.transport._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
-    line.peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+async def test_what_the_kernel_does_not_take_follows_in_order(pair: Pair) -> None:
+    pair.transport._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+    pair.peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
     sent = b""
-    while not line.transport._backlog:
+    while not pair.transport._backlog:
         piece = len(sent).to_bytes(8, "big") * 1024
-        line.transport.send(piece)
+        pair.transport.send(piece)
         sent += piece
-    line.transport.send(b"and what came while some was waiting")
+    pair.transport.send(b"and what came while some was waiting")
     sent += b"and what came while some was waiting"
     received = b""
 
     def all_there() -> bool:
         nonlocal received
-        received += line.peer.receive()
+        received += pair.peer.receive()
         return len(received) >= len(sent)
 
     await until(all_there)
     assert received == sent
-    assert not line.transport._backlog
-    assert line.ears.losses == []
+    assert not pair.transport._backlog
+    assert pair.ears.losses == []
 
 
-def fill(line: Line) -> bytes:
+def fill(pair: Pair) -> bytes:
     """Send until something waits; return all that was sent."""
-    line.transport._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+    pair.transport._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
     sent = b""
-    while not line.transport._backlog:
+    while not pair.transport._backlog:
         piece = len(sent).to_bytes(8, "big") * 1024
-        line.transport.send(piece)
+        pair.transport.send(piece)
         sent += piece
     return sent
 
 
 async def test_an_order_does_not_overtake_what_waits_though_there_is_room_by_now(
-    line: Line,
+    pair: Pair,
 ) -> None:
-    sent = fill(line)
-    received = line.peer.receive()  # no pass of the loop has noticed the room
-    line.transport.send(b"a later order")
+    sent = fill(pair)
+    received = pair.peer.receive()  # no pass of the loop has noticed the room
+    pair.transport.send(b"a later order")
 
     def all_there() -> bool:
         nonlocal received
-        received += line.peer.receive()
+        received += pair.peer.receive()
         return len(received) >= len(sent) + len(b"a later order")
 
     await until(all_there)
@@ -181,108 +181,108 @@ async def test_an_order_does_not_overtake_what_waits_though_there_is_room_by_now
 
 
 async def test_room_is_watched_for_only_while_something_waits(
-    line: Line, monkeypatch: pytest.MonkeyPatch
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drained: list[int] = []
-    drain = line.transport._drain
+    drain = pair.transport._drain
 
     def noted() -> None:
         drained.append(1)
         drain()
 
-    monkeypatch.setattr(line.transport, "_drain", noted)
-    line.transport.send(b"order")
-    await line.settle()
+    monkeypatch.setattr(pair.transport, "_drain", noted)
+    pair.transport.send(b"order")
+    await pair.settle()
     assert drained == []
-    while not line.transport._backlog:
-        line.transport.send(bytes(65_536))
-    await until(lambda: line.peer.receive() == b"" and not line.transport._backlog)
+    while not pair.transport._backlog:
+        pair.transport.send(bytes(65_536))
+    await until(lambda: pair.peer.receive() == b"" and not pair.transport._backlog)
     assert drained
     drained.clear()
-    await line.settle()
+    await pair.settle()
     assert drained == []
 
 
-async def test_a_backlog_over_its_bound_ends_the_connection(line: Line) -> None:
-    while line.transport.lost is None:
-        line.transport.send(bytes(65_536))
-    assert line.ears.losses == []  # not from within send
-    await until(lambda: line.ears.losses)
-    assert f"more than {BACKLOG_BYTES}" in str(line.ears.losses[0])
+async def test_a_backlog_over_its_bound_ends_the_connection(pair: Pair) -> None:
+    while pair.transport.lost is None:
+        pair.transport.send(bytes(65_536))
+    assert pair.ears.losses == []  # not from within send
+    await until(lambda: pair.ears.losses)
+    assert f"more than {BACKLOG_BYTES}" in str(pair.ears.losses[0])
 
 
-async def test_after_the_loss_bytes_go_nowhere(line: Line) -> None:
-    line.transport.close("enough")
-    line.transport.send(b"order")
-    await until(lambda: line.ears.losses)
-    assert b"order" not in line.peer.receive()
+async def test_after_the_loss_bytes_go_nowhere(pair: Pair) -> None:
+    pair.transport.close("enough")
+    pair.transport.send(b"order")
+    await until(lambda: pair.ears.losses)
+    assert b"order" not in pair.peer.receive()
 
 
 # -- the end ---------------------------------------------------------------------------------
 
 
-async def test_an_end_by_the_peer_is_told_once(line: Line) -> None:
-    line.peer.end()
-    await until(lambda: line.ears.losses)
-    await line.settle()
-    assert [str(lost) for lost in line.ears.losses] == ["the peer closed the connection"]
+async def test_an_end_by_the_peer_is_told_once(pair: Pair) -> None:
+    pair.peer.end()
+    await until(lambda: pair.ears.losses)
+    await pair.settle()
+    assert [str(lost) for lost in pair.ears.losses] == ["the peer closed the connection"]
 
 
-async def test_bytes_before_the_end_are_handed_on_first(line: Line) -> None:
+async def test_bytes_before_the_end_are_handed_on_first(pair: Pair) -> None:
     def both() -> None:
-        line.peer.send(b"last words")
-        line.peer.end()
+        pair.peer.send(b"last words")
+        pair.peer.end()
 
-    line.loop.post(both)
-    await until(lambda: line.ears.losses)
-    assert line.ears.heard == b"last words"
-
-
-async def test_a_reset_is_told_once(line: Line) -> None:
-    line.peer.reset()
-    await until(lambda: line.ears.losses)
-    await line.settle()
-    assert [str(lost) for lost in line.ears.losses] == ["reading failed: Connection reset by peer"]
+    pair.loop.post(both)
+    await until(lambda: pair.ears.losses)
+    assert pair.ears.heard == b"last words"
 
 
-async def test_sending_into_a_reset_is_told_once(line: Line) -> None:
-    line.peer.reset()
-    line.transport.send(b"order")
-    line.transport.send(b"order")
-    await until(lambda: line.ears.losses)
-    await line.settle()
-    assert len(line.ears.losses) == 1
+async def test_a_reset_is_told_once(pair: Pair) -> None:
+    pair.peer.reset()
+    await until(lambda: pair.ears.losses)
+    await pair.settle()
+    assert [str(lost) for lost in pair.ears.losses] == ["reading failed: Connection reset by peer"]
 
 
-async def test_our_own_end_is_told_once_and_never_from_within_close(line: Line) -> None:
-    line.transport.close("silent for 20 s")
-    assert line.ears.losses == []
-    line.transport.close("again")
-    await until(lambda: line.ears.losses)
-    await line.settle()
-    assert [str(lost) for lost in line.ears.losses] == ["silent for 20 s"]
+async def test_sending_into_a_reset_is_told_once(pair: Pair) -> None:
+    pair.peer.reset()
+    pair.transport.send(b"order")
+    pair.transport.send(b"order")
+    await until(lambda: pair.ears.losses)
+    await pair.settle()
+    assert len(pair.ears.losses) == 1
 
 
-async def test_an_end_from_within_a_read_is_told_once(line: Line) -> None:
-    line.ears.then = lambda: line.transport.close("malformed", redial_now=True)
-    line.peer.send(b"garbage")
-    await until(lambda: line.ears.losses)
-    await line.settle()
-    assert [str(lost) for lost in line.ears.losses] == ["malformed"]
-    assert line.transport.redial_now
+async def test_our_own_end_is_told_once_and_never_from_within_close(pair: Pair) -> None:
+    pair.transport.close("silent for 20 s")
+    assert pair.ears.losses == []
+    pair.transport.close("again")
+    await until(lambda: pair.ears.losses)
+    await pair.settle()
+    assert [str(lost) for lost in pair.ears.losses] == ["silent for 20 s"]
 
 
-async def test_the_peer_sees_our_end(line: Line) -> None:
-    line.transport.close("enough")
-    await until(lambda: line.ears.losses)
-    line.peer.sock.setblocking(True)
-    line.peer.sock.settimeout(5)
-    while line.peer.sock.recv(1 << 16):  # the close_notify, where there is one
+async def test_an_end_from_within_a_read_is_told_once(pair: Pair) -> None:
+    pair.ears.then = lambda: pair.transport.close("malformed", redial_now=True)
+    pair.peer.send(b"garbage")
+    await until(lambda: pair.ears.losses)
+    await pair.settle()
+    assert [str(lost) for lost in pair.ears.losses] == ["malformed"]
+    assert pair.transport.redial_now
+
+
+async def test_the_peer_sees_our_end(pair: Pair) -> None:
+    pair.transport.close("enough")
+    await until(lambda: pair.ears.losses)
+    pair.peer.sock.setblocking(True)
+    pair.peer.sock.settimeout(5)
+    while pair.peer.sock.recv(1 << 16):  # the close_notify, where there is one
         pass
 
 
-async def test_an_unanswered_peer_ends_within_the_kernels_deadline(line: Line) -> None:
-    sock = line.transport._sock
+async def test_an_unanswered_peer_ends_within_the_kernels_deadline(pair: Pair) -> None:
+    sock = pair.transport._sock
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000
     assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
@@ -291,13 +291,13 @@ async def test_an_unanswered_peer_ends_within_the_kernels_deadline(line: Line) -
 # -- TLS alone -------------------------------------------------------------------------------
 
 
-async def test_tls_cut_without_saying_so_is_told_as_such(tls: Line) -> None:
+async def test_tls_cut_without_saying_so_is_told_as_such(tls: Pair) -> None:
     tls.peer.sock.close()
     await until(lambda: tls.ears.losses)
     assert "cut the connection without saying so" in str(tls.ears.losses[0])
 
 
-async def test_tls_says_that_we_end_the_connection(tls: Line) -> None:
+async def test_tls_says_that_we_end_the_connection(tls: Pair) -> None:
     tls.transport.close("enough")
     peer = tls.peer
     assert isinstance(peer, TlsPeer)
@@ -305,7 +305,7 @@ async def test_tls_says_that_we_end_the_connection(tls: Line) -> None:
     assert peer.tls.read(100) == b""  # a clean end, not an SSLEOFError
 
 
-async def test_our_farewell_does_not_overtake_what_waits(tls: Line) -> None:
+async def test_our_farewell_does_not_overtake_what_waits(tls: Pair) -> None:
     fill(tls)
     peer = tls.peer
     assert isinstance(peer, TlsPeer)
@@ -323,7 +323,7 @@ async def test_our_farewell_does_not_overtake_what_waits(tls: Line) -> None:
         read_all()
 
 
-async def test_tls_records_torn_at_every_byte_bring_the_same(tls: Line) -> None:
+async def test_tls_records_torn_at_every_byte_bring_the_same(tls: Pair) -> None:
     peer = tls.peer
     assert isinstance(peer, TlsPeer)
     left = bytearray(peer.records(b"one") + peer.records(b"two"))
@@ -339,13 +339,13 @@ async def test_tls_records_torn_at_every_byte_bring_the_same(tls: Line) -> None:
     assert [read[0] for read in tls.ears.reads] == [b"one", b"two"]
 
 
-async def test_bytes_that_are_no_tls_end_the_connection(tls: Line) -> None:
+async def test_bytes_that_are_no_tls_end_the_connection(tls: Pair) -> None:
     tls.peer.sock.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     await until(lambda: tls.ears.losses)
     assert str(tls.ears.losses[0]).startswith("TLS failed: ")
 
 
-async def test_a_forged_record_ends_the_connection(tls: Line) -> None:
+async def test_a_forged_record_ends_the_connection(tls: Pair) -> None:
     peer = tls.peer
     assert isinstance(peer, TlsPeer)
     forged = bytearray(peer.records(b"price 1"))

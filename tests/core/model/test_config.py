@@ -94,7 +94,7 @@ def test_a_whole_configuration_is_read() -> None:
 
 def test_defaults_are_the_careful_values() -> None:
     loaded = load(WHOLE, "hotloop.toml")
-    assert loaded.streams == (Stream.TOP, Stream.DEPTH, Stream.TRADES)
+    assert loaded.streams == (Stream.BBO, Stream.DEPTH, Stream.TRADES)
     assert loaded.run.on_stale is OnStale.CANCEL
     assert loaded.loop.mode is Mode.AUTO
     assert not loaded.loop.spins

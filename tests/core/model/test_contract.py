@@ -38,8 +38,8 @@ def test_a_linear_value_is_price_times_size_times_multiplier_exactly(
     for multiplier in ("1", "0.001", "250"):
         contract = Linear.future("USD", "contracts", price, size, multiplier)
         with localcontext(prec=90):
-            worth = Decimal(price.text(ticks)) * Decimal(size.text(lots)) * Decimal(multiplier)
-            assert money(contract, contract.value(ticks, lots)) == worth
+            value = Decimal(price.text(ticks)) * Decimal(size.text(lots)) * Decimal(multiplier)
+            assert money(contract, contract.value(ticks, lots)) == value
 
 
 @settings(max_examples=100)
@@ -62,8 +62,8 @@ def test_an_inverse_value_is_size_over_price_to_the_atom_and_rounded_against_us(
     for face in ("1", "10", "0.5"):
         contract = Inverse.future("BTC", "contracts", price, size, face)
         with localcontext(prec=90):
-            worth = Decimal(size.text(lots)) * Decimal(face) / Decimal(price.text(ticks))
-            up, down = (worth.quantize(ATOM, way) for way in (ROUND_CEILING, ROUND_FLOOR))
+            value = Decimal(size.text(lots)) * Decimal(face) / Decimal(price.text(ticks))
+            up, down = (value.quantize(ATOM, way) for way in (ROUND_CEILING, ROUND_FLOOR))
             assert money(contract, contract.value(ticks, lots)) == up
             assert money(contract, contract.sold(ticks, lots)) == up
             assert money(contract, contract.bought(ticks, lots)) == down
@@ -72,7 +72,7 @@ def test_an_inverse_value_is_size_over_price_to_the_atom_and_rounded_against_us(
 @pytest.mark.parametrize("contract", [DERIBIT, COIN_M])
 @settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(1, 10**7), signed), max_size=8), st.integers(1, 10**7))
-def test_an_inverse_profit_is_never_more_than_what_was_made_and_less_by_atoms_alone(
+def test_an_inverse_pnl_is_never_more_than_what_was_made_and_less_by_atoms_alone(
     contract: Inverse, trades: list[tuple[int, int]], mark: int
 ) -> None:
     bought = sum(contract.bought(ticks, lots) for ticks, lots in trades if lots > 0)
@@ -80,16 +80,16 @@ def test_an_inverse_profit_is_never_more_than_what_was_made_and_less_by_atoms_al
     held = sum(lots for _, lots in trades)
     lot_value = Fraction(contract.numerator, contract.denominator)
     exact = sum((lots * lot_value / ticks for ticks, lots in trades), -held * lot_value / mark)
-    made = contract.profit(bought, sold, held, mark)
+    made = contract.pnl(bought, sold, held, mark)
     assert exact - len(trades) - 1 < made <= exact
 
 
 @settings(max_examples=100)
 @given(st.lists(st.tuples(counts, signed), max_size=8), counts)
-def test_a_linear_profit_is_exact(trades: list[tuple[int, int]], mark: int) -> None:
+def test_a_linear_pnl_is_exact(trades: list[tuple[int, int]], mark: int) -> None:
     bought = sum(PERPETUAL.bought(ticks, lots) for ticks, lots in trades if lots > 0)
     sold = sum(PERPETUAL.sold(ticks, -lots) for ticks, lots in trades if lots < 0)
-    made = PERPETUAL.profit(bought, sold, sum(lots for _, lots in trades), mark)
+    made = PERPETUAL.pnl(bought, sold, sum(lots for _, lots in trades), mark)
     assert made == sum(lots * (mark - ticks) for ticks, lots in trades)
 
 
@@ -97,8 +97,8 @@ def test_a_long_inverse_earns_when_the_price_rises_and_a_short_one_loses() -> No
     # 100,000 USD bought at 50,000 and worth 2 BTC then are worth 1.6 BTC at 62,500.
     entry, mark, lots = 100_000, 125_000, 10_000
     assert DERIBIT.money_text(DERIBIT.value(entry, lots)) == "2 BTC"
-    long = DERIBIT.profit(DERIBIT.bought(entry, lots), 0, lots, mark)
-    short = DERIBIT.profit(0, DERIBIT.sold(entry, lots), -lots, mark)
+    long = DERIBIT.pnl(DERIBIT.bought(entry, lots), 0, lots, mark)
+    short = DERIBIT.pnl(0, DERIBIT.sold(entry, lots), -lots, mark)
     assert DERIBIT.money_text(long) == "0.4 BTC"
     assert DERIBIT.money_text(short) == "-0.4 BTC"
 

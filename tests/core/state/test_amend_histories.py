@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from core.model.commands import OrderKind, Place, TimeInForce
-from core.model.events import Change, Fill, OrderReport, Side, Source, VenueStatus
+from core.model.events import ExecType, Fill, OrderReport, OrdStatus, Side, Source
 from core.state.orders import Orders
 from venues.kit.names import Prefixed
 
@@ -31,22 +31,22 @@ class Venue:
         place = Place(0, self.orders.next_id(), Side.BUY, OrderKind.LIMIT, TimeInForce.GTC, 100, 10)
         self.order = self.orders.add(place, 1)
         self.ticks, self.size, self.filled, self.trades = 100, 10, 0, 0
-        self.status = VenueStatus.NEW
+        self.status = OrdStatus.NEW
         self.past: deque[OrderReport] = deque(maxlen=LAG)
         self.asked: list[tuple[int, int, int]] = []
         """Amends on their way: when they arrive, price and whole size."""
         self.stream: deque[tuple[int, OrderReport]] = deque()
         self.refusals: list[tuple[int, int, int]] = []
         """When it will be told that an amend was refused: price and whole size."""
-        self.tell(Change.NEW)
+        self.tell(ExecType.NEW)
 
-    def report(self, change: Change, fills: tuple[Fill, ...] = ()) -> OrderReport:
+    def report(self, change: ExecType, fills: tuple[Fill, ...] = ()) -> OrderReport:
         return OrderReport(
             instrument=0,
             client_order_id=self.order.client_order_id,
             venue_order_id="7",
             source=Source.STREAM,
-            change=change,
+            exec_type=change,
             status=self.status,
             side=Side.BUY,
             price_ticks=self.ticks,
@@ -55,7 +55,7 @@ class Venue:
             fills=fills,
         )
 
-    def tell(self, change: Change, fills: tuple[Fill, ...] = ()) -> None:
+    def tell(self, change: ExecType, fills: tuple[Fill, ...] = ()) -> None:
         at = self.now + self.draw.randint(0, LAG)
         if self.stream:
             at = max(at, self.stream[-1][0])
@@ -63,7 +63,7 @@ class Venue:
 
     @property
     def open(self) -> bool:
-        return self.status in (VenueStatus.NEW, VenueStatus.PARTIALLY_FILLED)
+        return self.status in (OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED)
 
     # -- what happens ------------------------------------------------------------------------
 
@@ -74,9 +74,9 @@ class Venue:
         self.filled += lots
         self.trades += 1
         full = self.filled == self.size
-        self.status = VenueStatus.FILLED if full else VenueStatus.PARTIALLY_FILLED
+        self.status = OrdStatus.FILLED if full else OrdStatus.PARTIALLY_FILLED
         fill = Fill(str(self.trades), self.trades, self.ticks, lots, 0, "", True, 0)
-        self.tell(Change.TRADE, (fill,))
+        self.tell(ExecType.TRADE, (fill,))
 
     def takes(self, ticks: int, size: int) -> None:
         """An amend arrives."""
@@ -84,11 +84,11 @@ class Venue:
             if self.draw.random() < 0.5:  # else the refusal is lost
                 self.refusals.append((self.now + self.draw.randint(0, LAG), ticks, size))
         elif size <= self.filled:
-            self.status = VenueStatus.CANCELED
-            self.tell(Change.CANCELED)
+            self.status = OrdStatus.CANCELED
+            self.tell(ExecType.CANCELED)
         else:
             self.ticks, self.size = ticks, size
-            self.tell(Change.REPLACED)
+            self.tell(ExecType.REPLACED)
 
     def amends(self) -> None:
         """We ask for another price and size, as far as an earlier change is over."""
@@ -106,16 +106,16 @@ class Venue:
 
     def asks(self) -> None:
         """We ask how it stands, and are answered with what may lie behind."""
-        told = self.draw.choice([*self.past]) if self.past else self.report(Change.SNAPSHOT)
+        told = self.draw.choice([*self.past]) if self.past else self.report(ExecType.SNAPSHOT)
         late = self.now > self.order.amended_ns + WINDOW + 2 * LAG
         self.hears(told, late=late)
 
     def hears(self, told: OrderReport, *, late: bool) -> None:
         fields = {name: getattr(told, name) for name in told.__struct_fields__}
         found = OrderReport(**(fields | {"source": Source.QUERY, "fills": ()}))
-        folded = self.orders.on_report(found)
-        assert folded is not None
-        assert not folded.contradiction
+        applied = self.orders.on_report(found)
+        assert applied is not None
+        assert not applied.contradiction
         if late and self.order.amend_lots:
             assert not self.orders.on_stands(self.order, found).contradiction
 
@@ -132,11 +132,11 @@ class Venue:
             self.trades_some()
         elif not quiet and roll < 0.4:
             self.amends()
-        self.past.append(self.report(Change.SNAPSHOT))
+        self.past.append(self.report(ExecType.SNAPSHOT))
         while self.stream and self.stream[0][0] <= self.now:
-            folded = self.orders.on_report(self.stream.popleft()[1])
-            assert folded is not None
-            assert not folded.contradiction, folded.contradiction
+            applied = self.orders.on_report(self.stream.popleft()[1])
+            assert applied is not None
+            assert not applied.contradiction, applied.contradiction
         for at, ticks, size in list(self.refusals):
             if at <= self.now:
                 self.refusals.clear()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.model.commands import OrderKind, Place, TimeInForce
-from core.model.events import Change, Fill, FillReport, OrderReport, Side, Source, VenueStatus
+from core.model.events import ExecType, Fill, FillReport, OrderReport, OrdStatus, Side, Source
 from core.model.views import OrderState
 from core.state.orders import Order, Orders
 from venues.kit.names import Prefixed
@@ -29,8 +29,8 @@ def told(order: Order, ticks: int, lots: int, source: Source = STREAM, **more: A
         "client_order_id": order.client_order_id,
         "venue_order_id": "77",
         "source": source,
-        "change": Change.REPLACED,
-        "status": VenueStatus.NEW,
+        "exec_type": ExecType.REPLACED,
+        "status": OrdStatus.NEW,
         "side": order.side,
         "price_ticks": ticks,
         "size_lots": lots,
@@ -76,9 +76,9 @@ def test_an_amend_that_is_told_is_what_stands_and_its_id_stays() -> None:
     orders, order = live()
     name = order.client_order_id
     orders.amend(order, 90, 15, 2)
-    folded = orders.on_report(told(order, 90, 15))
-    assert folded is not None
-    assert folded.changed
+    applied = orders.on_report(told(order, 90, 15))
+    assert applied is not None
+    assert applied.changed
     assert (order.price_ticks, order.size_lots, order.open_lots) == (90, 15, 15)
     assert (order.amend_ticks, order.amend_lots) == (0, 0)
     assert orders.exposure(0).highest_buy_ticks() == 90
@@ -107,7 +107,7 @@ def test_a_fill_at_the_old_price_while_an_amend_is_under_way_leaves_the_rest_of_
     orders, order = live()
     orders.amend(order, 90, 15, 2)
     orders.on_report(
-        told(order, 100, 10, change=Change.TRADE, filled_lots=10, fills=(fill(1, 10),))
+        told(order, 100, 10, exec_type=ExecType.TRADE, filled_lots=10, fills=(fill(1, 10),))
     )
     assert not order.state.terminal, "it may have 15 by now, and 5 are open"
     assert order.open_lots == orders.exposure(0).open_buy_lots == 5
@@ -121,11 +121,11 @@ def test_more_than_the_old_size_is_filled_before_the_amend_is_told_and_is_no_con
 ):
     orders, order = live()
     orders.amend(order, 110, 15, 2)
-    folded = orders.on_report(
-        told(order, 110, 15, change=Change.TRADE, filled_lots=12, fills=(fill(1, 12),))
+    applied = orders.on_report(
+        told(order, 110, 15, exec_type=ExecType.TRADE, filled_lots=12, fills=(fill(1, 12),))
     )
-    assert folded is not None
-    assert not folded.contradiction
+    assert applied is not None
+    assert not applied.contradiction
     assert order.open_lots == 3
 
 
@@ -133,9 +133,9 @@ def test_a_late_answer_that_tells_what_was_before_takes_nothing_back() -> None:
     orders, order = live()
     orders.amend(order, 90, 15, 2)
     orders.on_report(told(order, 90, 15))
-    folded = orders.on_report(told(order, 100, 10, QUERY))
-    assert folded is not None
-    assert not folded.contradiction
+    applied = orders.on_report(told(order, 100, 10, QUERY))
+    assert applied is not None
+    assert not applied.contradiction
     assert (order.price_ticks, order.size_lots) == (90, 15)
 
 
@@ -164,26 +164,26 @@ def test_a_price_that_was_never_asked_for_is_a_contradiction() -> None:
     orders, order = live()
     orders.amend(order, 90, 10, 2)
     for ticks in (89, 101):
-        folded = orders.on_report(told(order, ticks, 10))
-        assert folded is not None
-        assert "price" in folded.contradiction
+        applied = orders.on_report(told(order, ticks, 10))
+        assert applied is not None
+        assert "price" in applied.contradiction
     assert orders.on_report(told(order, 90, 10)) is not None
 
 
 def test_an_order_that_nobody_has_moved_keeps_its_price_for_life() -> None:
     orders, order = live()
-    folded = orders.on_report(told(order, 99, 10))
-    assert folded is not None
-    assert "price" in folded.contradiction
+    applied = orders.on_report(told(order, 99, 10))
+    assert applied is not None
+    assert "price" in applied.contradiction
 
 
 def test_an_order_of_an_earlier_boot_stands_as_the_venue_says() -> None:
     orders = Orders(Prefixed("hx-", 2), reprices=True)
     place = Place(0, "hx-1-1", Side.BUY, OrderKind.LIMIT, TimeInForce.GTC, 100, 10)
     order = orders.resume(place, 1, "77", 0, 0, ())
-    folded = orders.on_report(told(order, 250, 30, QUERY))
-    assert folded is not None
-    assert not folded.contradiction
+    applied = orders.on_report(told(order, 250, 30, QUERY))
+    assert applied is not None
+    assert not applied.contradiction
     assert (order.price_ticks, order.open_lots) == (250, 30)
     assert orders.exposure(0).highest_buy_ticks() == 250
     orders.on_report(told(order, 260, 20))
@@ -191,11 +191,11 @@ def test_an_order_of_an_earlier_boot_stands_as_the_venue_says() -> None:
     assert (order.price_ticks, order.open_lots) == (260, 20), "told in order since"
 
 
-@pytest.mark.parametrize("status", [VenueStatus.CANCELED, VenueStatus.FILLED])
-def test_an_order_that_ends_while_it_is_moved_leaves_nothing_behind(status: VenueStatus) -> None:
+@pytest.mark.parametrize("status", [OrdStatus.CANCELED, OrdStatus.FILLED])
+def test_an_order_that_ends_while_it_is_moved_leaves_nothing_behind(status: OrdStatus) -> None:
     orders, order = live()
     orders.amend(order, 90, 15, 2)
-    fills = (fill(1, 10),) if status is VenueStatus.FILLED else ()
+    fills = (fill(1, 10),) if status is OrdStatus.FILLED else ()
     filled = sum(each.lots for each in fills)
     orders.on_report(told(order, 100, 10, status=status, fills=fills, filled_lots=filled))
     exposure = orders.exposure(0)
@@ -225,19 +225,19 @@ def test_an_order_that_a_former_boot_had_made_larger_ends_with_more_filled_than_
     source: Source,
 ) -> None:
     orders, order = inherited()
-    ended = told(order, 95, 26, source, status=VenueStatus.CANCELED, filled_lots=16)
-    folded = orders.on_report(ended)
-    assert folded is not None
-    assert not folded.contradiction
+    ended = told(order, 95, 26, source, status=OrdStatus.CANCELED, filled_lots=16)
+    applied = orders.on_report(ended)
+    assert applied is not None
+    assert not applied.contradiction
     assert (order.state, order.filled_lots) == (OrderState.CANCELED, 16)
 
 
 def test_fills_of_an_inherited_order_are_no_word_on_its_size() -> None:
     orders, order = inherited()
     for trade_id, lots in ((1, 10), (2, 6)):
-        folded = orders.on_fill(FillReport(0, "77", Side.BUY, fill(trade_id, lots)))
-        assert folded is not None
-        assert not folded.contradiction
+        applied = orders.on_fill(FillReport(0, "77", Side.BUY, fill(trade_id, lots)))
+        assert applied is not None
+        assert not applied.contradiction
     assert (order.state, order.open_lots) == (OrderState.LIVE, 0)
     orders.on_report(told(order, 95, 26, QUERY, filled_lots=16))
     assert (order.state, order.open_lots) == (OrderState.LIVE, 10)

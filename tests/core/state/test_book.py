@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.model.events import BookDelta, BookSnapshot, BookTop, Levels, Side
+from core.model.events import Bbo, BookDelta, BookSnapshot, Levels, Side
 from core.model.views import BookState, StaleBook
 from core.state.book import MAX_BUFFERED, MAX_LEVELS, Book
-from core.state.sequence import Bridged, Chained, Checksummed
+from core.state.sequence import Chained, Checksummed, RestBridged
 
 
 def delta(first: int, last: int, bids=(), asks=()) -> BookDelta:
@@ -21,7 +21,7 @@ def snapshot(seq: int, bids=((99, 5), (98, 7)), asks=((101, 4), (102, 6))) -> Bo
 
 
 def live_book(seq: int = 10) -> Book:
-    book = Book(0, Bridged)
+    book = Book(0, RestBridged)
     book.begin()
     book.apply_delta(delta(seq, seq))
     assert book.apply_snapshot(snapshot(seq))
@@ -34,11 +34,11 @@ def best(book: Book) -> tuple[int, int, int, int]:
 
 def test_an_empty_book_yields_no_price():
     with pytest.raises(StaleBook, match="empty"):
-        _ = Book(0, Bridged).bid_ticks
+        _ = Book(0, RestBridged).bid_ticks
 
 
 def test_changes_are_kept_until_a_snapshot_bridges_them():
-    book = Book(0, Bridged)
+    book = Book(0, RestBridged)
     book.begin()
     assert not book.wants_snapshot
     book.apply_delta(delta(8, 10))
@@ -51,7 +51,7 @@ def test_changes_are_kept_until_a_snapshot_bridges_them():
 
 
 def test_a_snapshot_older_than_the_first_change_kept_is_not_used():
-    book = Book(0, Bridged)
+    book = Book(0, RestBridged)
     book.begin()
     book.apply_delta(delta(8, 10))
     assert not book.apply_snapshot(snapshot(7))
@@ -60,7 +60,7 @@ def test_a_snapshot_older_than_the_first_change_kept_is_not_used():
 
 
 def test_what_was_kept_before_a_gap_is_forgotten():
-    book = Book(0, Bridged)
+    book = Book(0, RestBridged)
     book.begin()
     book.apply_delta(delta(8, 10))
     book.apply_delta(delta(12, 13))
@@ -70,7 +70,7 @@ def test_what_was_kept_before_a_gap_is_forgotten():
 
 
 def test_a_number_out_of_thin_air_among_the_changes_kept_is_overcome():
-    book = Book(0, Bridged)
+    book = Book(0, RestBridged)
     book.begin()
     for first, last in ((10**9, 10**9 + 1), (8, 10), (8, 10), (11, 12), (9, 10)):
         book.apply_delta(delta(first, last))
@@ -79,7 +79,7 @@ def test_a_number_out_of_thin_air_among_the_changes_kept_is_overcome():
 
 
 def test_changes_kept_are_forgotten_when_the_feed_begins_to_count_anew():
-    book = Book(0, Bridged)
+    book = Book(0, RestBridged)
     book.begin()
     for first, last in ((1, 20), (21, 34), (4, 5), (6, 7), (8, 9)):
         book.apply_delta(delta(first, last, bids=[(last, 1)]))
@@ -87,8 +87,8 @@ def test_changes_kept_are_forgotten_when_the_feed_begins_to_count_anew():
     assert book.seq == 9, "and none of the changes that were counted otherwise is applied"
 
 
-def top(seq: int, bid_ticks: int = 99) -> BookTop:
-    return BookTop(0, seq, bid_ticks, 5, 101, 4)
+def bbo(seq: int, bid_ticks: int = 99) -> Bbo:
+    return Bbo(0, seq, bid_ticks, 5, 101, 4)
 
 
 @pytest.mark.parametrize("with_depth", [True, False])
@@ -96,39 +96,39 @@ def test_best_prices_that_count_from_elsewhere_lose_the_book(with_depth: bool):
     book = live_book(10) if with_depth else Book(0, None)
     if not with_depth:
         book.begin()
-    assert book.apply_top(top(232, 98))
-    assert not book.apply_top(top(11)), "a single old one is a repetition"
-    assert book.apply_top(top(12)), "a newer one after it is not"
+    assert book.apply_bbo(bbo(232, 98))
+    assert not book.apply_bbo(bbo(11)), "a single old one is a repetition"
+    assert book.apply_bbo(bbo(12)), "a newer one after it is not"
     assert book.why == "the best prices went back from 232 to 12"
     assert not book.live
 
 
 def test_older_best_prices_with_a_new_one_between_them_are_repetitions_each():
     book = live_book(10)
-    assert book.apply_top(top(232, 98))
-    assert not book.apply_top(top(11))
-    assert book.apply_top(top(233, 97))
-    assert not book.apply_top(top(12))
+    assert book.apply_bbo(bbo(232, 98))
+    assert not book.apply_bbo(bbo(11))
+    assert book.apply_bbo(bbo(233, 97))
+    assert not book.apply_bbo(bbo(12))
     assert book.live
 
 
 def test_repeated_best_prices_are_ignored():
     book = live_book(10)
-    assert book.apply_top(top(12, 98))
+    assert book.apply_bbo(bbo(12, 98))
     for seq in (11, 12, 11, 12, 11, 9):
-        assert not book.apply_top(top(seq))
+        assert not book.apply_bbo(bbo(seq))
     assert best(book) == (98, 5, 101, 4)
 
 
-def test_a_top_kept_from_before_the_numbers_began_anew_does_not_freeze_the_book():
-    book = Book(0, Bridged)
+def test_a_bbo_kept_from_before_the_numbers_began_anew_does_not_freeze_the_book():
+    book = Book(0, RestBridged)
     book.begin()
-    book.apply_top(top(232, 98))
+    book.apply_bbo(bbo(232, 98))
     book.apply_delta(delta(1, 1))
     assert book.apply_snapshot(snapshot(1))
     assert book.seq == 232
-    book.apply_top(top(2))
-    assert book.apply_top(top(3))
+    book.apply_bbo(bbo(2))
+    assert book.apply_bbo(bbo(3))
     assert not book.live
 
 
@@ -154,7 +154,7 @@ def test_a_stale_book_takes_nothing_until_it_begins_anew():
     book = live_book(10)
     book.invalidate("silent")
     assert not book.apply_delta(delta(11, 11, bids=[(100, 1)]))
-    assert not book.apply_top(BookTop(0, 11, 100, 1, 101, 1))
+    assert not book.apply_bbo(Bbo(0, 11, 100, 1, 101, 1))
     assert book.state is BookState.STALE
     book.begin()
     assert book.state is BookState.BUFFERING
@@ -169,7 +169,7 @@ def test_a_repeated_change_is_ignored():
 
 
 def test_changes_that_the_snapshot_holds_already_may_still_arrive():
-    book = Book(0, Bridged)
+    book = Book(0, RestBridged)
     book.begin()
     book.apply_delta(delta(8, 10))
     assert book.apply_snapshot(snapshot(14))
@@ -214,9 +214,9 @@ def test_an_emptied_side_has_no_size():
     assert book.levels(Side.SELL, 3) == []
 
 
-def test_a_newer_top_leads_the_levels():
+def test_a_newer_bbo_leads_the_levels():
     book = live_book(10)
-    assert book.apply_top(BookTop(0, 12, 98, 7, 102, 6))
+    assert book.apply_bbo(Bbo(0, 12, 98, 7, 102, 6))
     assert best(book) == (98, 7, 102, 6)
     assert book.levels(Side.BUY, 3) == [(98, 7)]
     assert book.levels(Side.SELL, 3) == [(102, 6)]
@@ -224,59 +224,59 @@ def test_a_newer_top_leads_the_levels():
     assert best(book) == (98, 7, 102, 6)
 
 
-def test_an_older_top_is_ignored():
+def test_an_older_bbo_is_ignored():
     book = live_book(10)
-    assert not book.apply_top(BookTop(0, 10, 90, 1, 110, 1))
+    assert not book.apply_bbo(Bbo(0, 10, 90, 1, 110, 1))
     assert best(book) == (99, 5, 101, 4)
 
 
-def test_levels_and_top_of_the_same_update_must_agree():
+def test_levels_and_bbo_of_the_same_update_must_agree():
     book = live_book(10)
-    book.apply_top(BookTop(0, 11, 100, 2, 101, 4))
+    book.apply_bbo(Bbo(0, 11, 100, 2, 101, 4))
     book.apply_delta(delta(11, 11, bids=[(100, 2)]))
     assert book.live
-    book.apply_top(BookTop(0, 12, 100, 3, 101, 4))
+    book.apply_bbo(Bbo(0, 12, 100, 3, 101, 4))
     book.apply_delta(delta(12, 12, bids=[(100, 9)]))
     assert book.state is BookState.STALE
     assert "contradict" in book.why
 
 
-def test_a_best_price_between_two_ticks_is_the_tops_alone_to_tell():
+def test_a_best_price_between_two_ticks_is_the_bbos_alone_to_tell():
     """An order from before the ticks were made larger: no level says that it is there."""
     book = live_book()
-    book.apply_top(BookTop(0, 11, 100, 3, 101, 4, rounded=True))
+    book.apply_bbo(Bbo(0, 11, 100, 3, 101, 4, rounded=True))
     book.apply_delta(delta(11, 11))
     assert best(book) == (100, 3, 101, 4), "of the same update, and no contradiction"
     book.apply_delta(delta(12, 12, bids=[(98, 1)]))
     assert best(book) == (100, 3, 101, 4), "it stands until the tops say otherwise"
-    book.apply_top(BookTop(0, 13, 99, 5, 101, 4))
+    book.apply_bbo(Bbo(0, 13, 99, 5, 101, 4))
     book.apply_delta(delta(13, 14, bids=[(99, 6)]))
     assert best(book) == (99, 6, 101, 4)
 
 
-def test_a_top_seen_before_the_snapshot_leads_once_live():
-    book = Book(0, Bridged)
+def test_a_bbo_seen_before_the_snapshot_leads_once_live():
+    book = Book(0, RestBridged)
     book.begin()
     book.apply_delta(delta(8, 10))
-    assert not book.apply_top(BookTop(0, 14, 100, 1, 101, 4))
+    assert not book.apply_bbo(Bbo(0, 14, 100, 1, 101, 4))
     book.apply_snapshot(snapshot(10))
     assert best(book)[:2] == (100, 1)
 
 
-def test_a_crossed_top_is_not_whole():
+def test_a_crossed_bbo_is_not_whole():
     book = live_book(10)
-    book.apply_top(BookTop(0, 11, 101, 1, 101, 1))
+    book.apply_bbo(Bbo(0, 11, 101, 1, 101, 1))
     assert book.state is BookState.STALE
 
 
-def test_a_book_of_tops_alone_is_live_from_the_first():
+def test_a_book_of_bbos_alone_is_live_from_the_first():
     book = Book(0, None)
-    assert not book.apply_top(BookTop(0, 1, 99, 1, 101, 1))
+    assert not book.apply_bbo(Bbo(0, 1, 99, 1, 101, 1))
     book.begin()
-    assert book.apply_top(BookTop(0, 1, 99, 1, 101, 1))
+    assert book.apply_bbo(Bbo(0, 1, 99, 1, 101, 1))
     assert book.live
-    assert not book.apply_top(BookTop(0, 1, 98, 1, 101, 1))
-    assert not book.apply_top(BookTop(0, 2, 99, 1, 101, 1)), "the same best two are no change"
+    assert not book.apply_bbo(Bbo(0, 1, 98, 1, 101, 1))
+    assert not book.apply_bbo(Bbo(0, 2, 99, 1, 101, 1)), "the same best two are no change"
     assert book.levels(Side.BUY, 5) == [(99, 1)]
 
 
@@ -306,7 +306,7 @@ def test_what_a_bounded_book_has_dropped_is_an_edge_as_a_snapshots_is():
 
 
 def test_changes_kept_are_bounded():
-    book = Book(0, Bridged)
+    book = Book(0, RestBridged)
     book.begin()
     for seq in range(MAX_BUFFERED + 1):
         book.apply_delta(delta(seq, seq))
@@ -365,7 +365,7 @@ def test_a_change_that_overlaps_the_one_applied_before_is_a_gap():
 
 def cut_book(seq: int = 10) -> Book:
     """A live book of a snapshot that held three levels a side of more: 90..100 and 101..111."""
-    book = Book(0, Bridged)
+    book = Book(0, RestBridged)
     book.begin()
     book.apply_delta(delta(seq, seq))
     bids, asks = [(100, 1), (95, 1), (90, 1)], [(101, 1), (106, 1), (111, 1)]
@@ -453,7 +453,7 @@ def test_a_book_that_is_lost_while_it_is_renewed_begins_anew():
 
 
 def watchful_book() -> Book:
-    book = Book(0, Bridged, far_bps=100)
+    book = Book(0, RestBridged, far_bps=100)
     book.begin()
     book.apply_delta(delta(10, 10))
     assert book.apply_snapshot(snapshot(10, bids=[(10_000, 5)], asks=[(10_010, 4)]))
@@ -473,24 +473,24 @@ def watchful_book() -> Book:
 )
 def test_a_best_price_far_off_the_proved_levels_is_not_believed(bid_ticks, ask_ticks, believed):
     book = watchful_book()
-    assert book.apply_top(BookTop(0, 11, bid_ticks, 1, ask_ticks, 1))
+    assert book.apply_bbo(Bbo(0, 11, bid_ticks, 1, ask_ticks, 1))
     assert book.live is believed
     assert believed or "over 1 % off" in book.why
 
 
-def test_a_far_price_of_a_one_sided_top_is_not_believed():
+def test_a_far_price_of_a_one_sided_bbo_is_not_believed():
     book = watchful_book()
-    book.apply_top(BookTop(0, 11, 0, 0, 10_005, 1))
+    book.apply_bbo(Bbo(0, 11, 0, 0, 10_005, 1))
     assert book.live, "a side without orders has no price to be far off"
-    book.apply_top(BookTop(0, 12, 0, 0, 9_000, 1))
+    book.apply_bbo(Bbo(0, 12, 0, 0, 9_000, 1))
     assert not book.live
 
 
 def test_a_far_bid_is_not_believed_because_the_asks_are_gone():
     book = watchful_book()
-    book.apply_top(BookTop(0, 11, 10_005, 1, 0, 0))
+    book.apply_bbo(Bbo(0, 11, 10_005, 1, 0, 0))
     assert book.live
-    book.apply_top(BookTop(0, 12, 20_000, 1, 0, 0))
+    book.apply_bbo(Bbo(0, 12, 20_000, 1, 0, 0))
     assert not book.live
 
 
@@ -501,25 +501,25 @@ def test_a_far_bid_is_not_believed_because_the_asks_are_gone():
 def test_where_the_bids_are_gone_the_asks_tell_what_is_far(bid_ticks, ask_ticks, believed):
     book = watchful_book()
     assert book.apply_delta(delta(11, 11, bids=[(bid, 0) for bid in book._bids]))
-    book.apply_top(BookTop(0, 12, bid_ticks, 1 if bid_ticks else 0, ask_ticks, 1))
+    book.apply_bbo(Bbo(0, 12, bid_ticks, 1 if bid_ticks else 0, ask_ticks, 1))
     assert book.live is believed
 
 
 def test_a_few_coarse_ticks_are_not_far_off():
-    book = Book(0, Bridged, far_bps=100)
+    book = Book(0, RestBridged, far_bps=100)
     book.begin()
     book.apply_delta(delta(10, 10))
     assert book.apply_snapshot(snapshot(10, bids=[(8, 5)], asks=[(9, 4)]))
-    book.apply_top(BookTop(0, 11, 11, 1, 12, 1))
+    book.apply_bbo(Bbo(0, 11, 11, 1, 12, 1))
     assert book.live
-    book.apply_top(BookTop(0, 12, 12, 1, 13, 1))
+    book.apply_bbo(Bbo(0, 12, 12, 1, 13, 1))
     assert not book.live
 
 
 def test_levels_that_moved_themselves_move_what_is_believed():
     book = watchful_book()
     book.apply_delta(delta(11, 11, bids=[(10_000, 0), (9_000, 5)], asks=[(10_010, 0), (9_010, 4)]))
-    book.apply_top(BookTop(0, 12, 8_990, 1, 9_000, 1))
+    book.apply_bbo(Bbo(0, 12, 8_990, 1, 9_000, 1))
     assert book.live
 
 
@@ -547,8 +547,8 @@ def is_far(bid_ticks: int, ask_ticks: int, best_bid: int, best_ask: int) -> bool
         max_size=20,
     ),
 )
-def test_whatever_way_the_levels_went_a_top_is_held_against_where_they_are(mid, steps):
-    book = Book(0, Bridged, far_bps=100)
+def test_whatever_way_the_levels_went_a_bbo_is_held_against_where_they_are(mid, steps):
+    book = Book(0, RestBridged, far_bps=100)
     book.begin()
     assert book.apply_snapshot(snapshot(10, bids=[(mid, 5)], asks=[(mid + 2, 4)]))
     bid_ticks, ask_ticks = mid, mid + 2
@@ -559,9 +559,9 @@ def test_whatever_way_the_levels_went_a_top_is_held_against_where_they_are(mid, 
         bids.append((bid_ticks, 5))
         asks += [(ask_ticks, 4)] if has_asks else []
         book.apply_delta(delta(seq, seq, bids=bids, asks=asks))
-        top = max(bid_ticks + off, 1)
-        far = is_far(top, top + 1, bid_ticks, ask_ticks)
-        book.apply_top(BookTop(0, 1_000 + seq, top, 1, top + 1, 1))
+        bbo = max(bid_ticks + off, 1)
+        far = is_far(bbo, bbo + 1, bid_ticks, ask_ticks)
+        book.apply_bbo(Bbo(0, 1_000 + seq, bbo, 1, bbo + 1, 1))
         assert book.live is not far
         if far:
             return
@@ -571,7 +571,7 @@ def test_whatever_way_the_levels_went_a_top_is_held_against_where_they_are(mid, 
 
 
 def test_a_market_that_does_not_change_is_proved_by_a_snapshot_alone():
-    book = Book(0, Bridged)
+    book = Book(0, RestBridged)
     book.begin()
     assert book.takes_snapshot
     assert not book.wants_snapshot
@@ -582,7 +582,7 @@ def test_a_market_that_does_not_change_is_proved_by_a_snapshot_alone():
 
 
 def test_a_change_missing_behind_such_a_snapshot_is_a_gap():
-    book = Book(0, Bridged)
+    book = Book(0, RestBridged)
     book.begin()
     assert book.apply_snapshot(snapshot(10))
     assert book.apply_delta(delta(12, 12))

@@ -23,7 +23,7 @@ def test_a_day_is_one_of_utc() -> None:
     assert DAY_NS == 24 * 60 * 60 * 10**9
 
 
-def test_the_first_day_of_all_begins_at_no_profit() -> None:
+def test_the_first_day_of_all_begins_at_no_pnl() -> None:
     assert of(-900).result({}) == -900
 
 
@@ -33,7 +33,7 @@ def test_gains_of_the_same_day_count_against_its_losses() -> None:
     assert result.result({}) == -1_000
 
 
-def test_a_day_begins_from_the_last_profit_of_the_day_before() -> None:
+def test_a_day_begins_from_the_last_pnl_of_the_day_before() -> None:
     """A move over midnight counts for the new day."""
     result = of(-900)
     assert result.turn(TODAY + 1)
@@ -59,7 +59,7 @@ def test_a_clock_that_was_days_ahead_and_is_set_back_forgets_no_loss() -> None:
     assert result.result({}) == -1_050
 
 
-def test_a_day_that_began_while_nothing_ran_begins_from_the_last_profit_known() -> None:
+def test_a_day_that_began_while_nothing_ran_begins_from_the_last_pnl_known() -> None:
     left = of(1_000).begun()
     result = DayResult()
     result.restore(left, {})
@@ -68,7 +68,7 @@ def test_a_day_that_began_while_nothing_ran_begins_from_the_last_profit_known() 
     assert (result.base_atoms, result.result({})) == (1_000, -500)
 
 
-def test_a_day_begins_from_the_last_profit_that_was_known_while_the_time_was() -> None:
+def test_a_day_begins_from_the_last_pnl_that_was_known_while_the_time_was() -> None:
     result = of(-900, {"BNB": 7})
     result.mark(-1_900, {"BNB": 8}, dated=False)
     assert result.result({}) == -1_900
@@ -163,9 +163,9 @@ def test_results_of_other_folders_count_until_midnight() -> None:
     assert result.result({}) == 0
 
 
-def test_worth_is_rounded_up() -> None:
-    assert Price(1, 3).worth(10) == 4
-    assert Price(1, 3).worth(-10) == -3, "what is paid back to us counts less"
+def test_a_value_is_rounded_up() -> None:
+    assert Price(1, 3).value(10) == 4
+    assert Price(1, 3).value(-10) == -3, "what is paid back to us counts less"
 
 
 STEPS = st.lists(
@@ -205,5 +205,5 @@ def _hold_against_decimals(steps: list[tuple[str, int, int]], factor: Price) -> 
             result.restore(left, {"BNB": int(fees)} if fees else {})
             result.turn(day)
         paid = (fees - base_fees) * factor.numerator / factor.denominator
-        worth = paid.to_integral_value(ROUND_CEILING)
-        assert result.result({"BNB": factor}) == int(made - base - worth)
+        value = paid.to_integral_value(ROUND_CEILING)
+        assert result.result({"BNB": factor}) == int(made - base - value)

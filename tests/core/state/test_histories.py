@@ -17,14 +17,14 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from core.model.commands import OrderKind, Place, TimeInForce
-from core.model.events import Change, Fill, FillReport, OrderReport, Side, Source, VenueStatus
+from core.model.events import ExecType, Fill, FillReport, OrderReport, OrdStatus, Side, Source
 from core.model.views import OrderState
-from core.state.orders import Exposure, Folded, Order, Orders
+from core.state.orders import Applied, Exposure, Order, Orders
 from core.state.position import Position
 from tests.core.contracts import SPOT
 from venues.kit.names import Prefixed
 
-MAX_FACTS = 40
+MAX_EVENTS = 40
 PERMUTATIONS = 5
 SCOPE, BOOT = "hx-", 2
 INSTRUMENTS = 2
@@ -37,12 +37,12 @@ STEPS = st.sampled_from([1, 2, 3, 5, 8, 12, 16, 20, 24])
 WAYS = st.sampled_from(["stream", "stream", "count", "trade", "both", "renamed", "silence"])
 
 STATES = {
-    VenueStatus.NEW: OrderState.LIVE,
-    VenueStatus.PARTIALLY_FILLED: OrderState.LIVE,
-    VenueStatus.FILLED: OrderState.FILLED,
-    VenueStatus.CANCELED: OrderState.CANCELED,
-    VenueStatus.EXPIRED: OrderState.EXPIRED,
-    VenueStatus.REJECTED: OrderState.REJECTED,
+    OrdStatus.NEW: OrderState.LIVE,
+    OrdStatus.PARTIALLY_FILLED: OrderState.LIVE,
+    OrdStatus.FILLED: OrderState.FILLED,
+    OrdStatus.CANCELED: OrderState.CANCELED,
+    OrdStatus.EXPIRED: OrderState.EXPIRED,
+    OrdStatus.REJECTED: OrderState.REJECTED,
 }
 
 
@@ -64,7 +64,7 @@ class Truth:
     somebody else's (``foreign``)."""
     replaces: Truth | None = None
     filled: int = 0
-    status: VenueStatus = VenueStatus.NEW
+    status: OrdStatus = OrdStatus.NEW
     fills: list[Fill] = field(default_factory=list)
     moments: list[OrderReport] = field(default_factory=list)
     first_size: int = 0
@@ -76,20 +76,20 @@ class Truth:
 
     @property
     def alive(self) -> bool:
-        return self.status in (VenueStatus.NEW, VenueStatus.PARTIALLY_FILLED)
+        return self.status in (OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED)
 
     @property
     def ours(self) -> bool:
         return self.how != "foreign"
 
-    def tell(self, change: Change, fills: tuple[Fill, ...] = (), reason: str = "") -> None:
+    def tell(self, change: ExecType, fills: tuple[Fill, ...] = (), reason: str = "") -> None:
         self.moments.append(
             OrderReport(
                 instrument=self.instrument,
                 client_order_id=self.name,
-                venue_order_id="" if self.status is VenueStatus.REJECTED else str(self.number),
+                venue_order_id="" if self.status is OrdStatus.REJECTED else str(self.number),
                 source=Source.STREAM,
-                change=change,
+                exec_type=change,
                 status=self.status,
                 side=self.side,
                 price_ticks=self.ticks,
@@ -116,10 +116,10 @@ class Truth:
         self.fills.append(fill)
         self.filled += lots
         whole = self.filled == self.size
-        self.status = VenueStatus.FILLED if whole else VenueStatus.PARTIALLY_FILLED
-        self.tell(Change.TRADE, (fill,))
+        self.status = OrdStatus.FILLED if whole else OrdStatus.PARTIALLY_FILLED
+        self.tell(ExecType.TRADE, (fill,))
 
-    def end(self, status: VenueStatus, change: Change, reason: str) -> None:
+    def end(self, status: OrdStatus, change: ExecType, reason: str) -> None:
         self.status = status
         self.tell(change, reason=reason)
 
@@ -157,9 +157,9 @@ class Story:
         )
         self.orders.append(order)
         if how == "sent" and not draw(st.integers(0, 4)):
-            order.end(VenueStatus.REJECTED, Change.REJECTED, "no")
+            order.end(OrdStatus.REJECTED, ExecType.REJECTED, "no")
         else:
-            order.tell(Change.NEW)
+            order.tell(ExecType.NEW)
         return order
 
     def go_on(self, draw: st.DrawFn) -> None:
@@ -176,14 +176,14 @@ class Story:
                 order.trade(self.trades, draw(st.integers(1, min(left, 9))))
             case "amend" if left > 1:
                 order.size -= draw(st.integers(1, left - 1))
-                order.tell(Change.REPLACED)
+                order.tell(ExecType.REPLACED)
             case "end":
                 canceled = draw(st.booleans())
-                status = VenueStatus.CANCELED if canceled else VenueStatus.EXPIRED
-                change = Change.CANCELED if canceled else Change.EXPIRED
+                status = OrdStatus.CANCELED if canceled else OrdStatus.EXPIRED
+                change = ExecType.CANCELED if canceled else ExecType.EXPIRED
                 order.end(status, change, draw(st.sampled_from(["", "why", "because"])))
             case "replace" if order.how == "sent":
-                order.end(VenueStatus.CANCELED, Change.CANCELED, "")
+                order.end(OrdStatus.CANCELED, ExecType.CANCELED, "")
                 self.place(draw, order)
             case "note" if order.how == "noted":
                 order.noted_fills = len(order.fills)
@@ -219,13 +219,13 @@ def told_by(way: str, order: Truth, moment: OrderReport) -> Iterable[Told]:
         yield Told(order, bare(moment))
     if way in ("trade", "both"):
         yield from (Told(order, as_trade(order, fill)) for fill in moment.fills)
-    if way == "renamed" and moment.status is VenueStatus.CANCELED and order.ours:
+    if way == "renamed" and moment.status is OrdStatus.CANCELED and order.ours:
         yield Told(order, renamed(moment))
 
 
 def bare(moment: OrderReport) -> OrderReport:
     """A report as a question is answered: without fills."""
-    return _copy(moment, fills=(), change=Change.SNAPSHOT, source=Source.QUERY)
+    return _copy(moment, fills=(), exec_type=ExecType.SNAPSHOT, source=Source.QUERY)
 
 
 def renamed(moment: OrderReport) -> OrderReport:
@@ -245,7 +245,7 @@ def _copy(moment: OrderReport, **changes: object) -> OrderReport:
 @dataclass
 class History:
     orders: list[Truth]
-    facts: list[Told]
+    events: list[Told]
 
 
 @st.composite
@@ -256,21 +256,21 @@ def histories(draw: st.DrawFn, *, whole: bool = False) -> History:
         story.place(draw)
     for _ in range(draw(STEPS)):
         story.go_on(draw)
-    facts = [told for order in story.orders for told in tellings(draw, order)]
+    events = [told for order in story.orders for told in tellings(draw, order)]
     if whole:
-        facts = [told for told in facts if told.what != "refused"]
+        events = [told for told in events if told.what != "refused"]
         for order in story.orders:
-            facts.append(Told(order, bare(order.moments[-1])))
-            facts += [Told(order, as_trade(order, fill)) for fill in order.fills]
-    elif len(facts) > MAX_FACTS:
-        facts = draw(st.permutations(facts))[:MAX_FACTS]
-    return History(story.orders, facts)
+            events.append(Told(order, bare(order.moments[-1])))
+            events += [Told(order, as_trade(order, fill)) for fill in order.fills]
+    elif len(events) > MAX_EVENTS:
+        events = draw(st.permutations(events))[:MAX_EVENTS]
+    return History(story.orders, events)
 
 
 # -- who listens -----------------------------------------------------------------------------
 
 
-class House:
+class Rig:
     """Table and positions, joined as the engine joins them."""
 
     def __init__(self, orders: list[Truth]) -> None:
@@ -320,26 +320,26 @@ class House:
         )
 
     def _fold(self, told: Told) -> None:
-        folded: Folded | None
+        applied: Applied | None
         match told.what:
             case "doubt":
-                folded = self.orders.on_doubt(self.send(told.about))
+                applied = self.orders.on_doubt(self.send(told.about))
             case "refused":
-                folded = self.orders.on_refused(self.send(told.about), "refused")
+                applied = self.orders.on_refused(self.send(told.about), "refused")
             case OrderReport() as report:
-                folded = self.orders.on_report(report)
+                applied = self.orders.on_report(report)
                 renamed = told.about.ours and not self.orders.is_ours(report.client_order_id)
-                assert folded is not None or not renamed, "the number tells whose it is"
-                if folded is None and self.orders.is_ours(report.client_order_id):
-                    folded = self.orders.adopt(report)
-                elif folded is None:
+                assert applied is not None or not renamed, "the number tells whose it is"
+                if applied is None and self.orders.is_ours(report.client_order_id):
+                    applied = self.orders.adopt(report)
+                elif applied is None:
                     self.orders.disown(report.instrument, report.venue_order_id)
             case FillReport() as report:
-                folded = self.orders.on_fill(report)
-        if folded is not None:
-            assert folded.contradiction == "", "the venue has told nothing but the truth"
-            for fill in folded.fills:
-                assert self.positions[folded.order.instrument].on_fill(folded.order.side, fill)
+                applied = self.orders.on_fill(report)
+        if applied is not None:
+            assert applied.contradiction == "", "the venue has told nothing but the truth"
+            for fill in applied.fills:
+                assert self.positions[applied.order.instrument].on_fill(applied.order.side, fill)
 
     def known(self) -> list[Order]:
         found = [self.orders.find(truth.name) for truth in self.truths if truth.ours]
@@ -402,7 +402,7 @@ class House:
                     position.lots,
                     position.bought_lots,
                     position.sold_lots,
-                    position.profit(101),
+                    position.pnl(101),
                     {asset: atoms for asset, atoms in position.fees_atoms.items() if atoms},
                 )
                 for position in self.positions
@@ -427,31 +427,31 @@ def place(truth: Truth) -> Place:
     )
 
 
-def fold(history: History, facts: Iterable[Told]) -> House:
-    house = House(history.orders)
-    for told in facts:
-        house.hear(told)
+def fold(history: History, events: Iterable[Told]) -> Rig:
+    rig = Rig(history.orders)
+    for told in events:
+        rig.hear(told)
     for truth in history.orders:
         if truth.how == "sent":
-            house.send(truth)
-    return house
+            rig.send(truth)
+    return rig
 
 
 # -- the properties --------------------------------------------------------------------------
 
 
 @given(histories(), SEEDS)
-def test_any_order_and_any_number_of_the_same_facts_ends_the_same(
+def test_any_order_and_any_number_of_the_same_events_ends_the_same(
     history: History, seed: int
 ) -> None:
-    facts, chance = list(history.facts), random.Random(seed)
+    events, chance = list(history.events), random.Random(seed)
     census(history)
-    expected = fold(history, facts).looks()
-    assert fold(history, facts + facts).looks() == expected, "told twice"
-    assert fold(history, [one for one in facts for _ in range(2)]).looks() == expected
-    assert fold(history, reversed(facts)).looks() == expected
+    expected = fold(history, events).looks()
+    assert fold(history, events + events).looks() == expected, "told twice"
+    assert fold(history, [one for one in events for _ in range(2)]).looks() == expected
+    assert fold(history, reversed(events)).looks() == expected
     for _ in range(PERMUTATIONS):
-        again = facts + chance.choices(facts, k=chance.randrange(8)) if facts else []
+        again = events + chance.choices(events, k=chance.randrange(8)) if events else []
         chance.shuffle(again)
         assert fold(history, again).looks() == expected
 
@@ -462,16 +462,16 @@ def census(history: History) -> None:
         event(how)
     if any(order.replaces for order in history.orders):
         event("chain")
-    event(f"{len(history.facts) // 10 * 10} facts or more")
+    event(f"{len(history.events) // 10 * 10} facts or more")
 
 
 @given(histories(whole=True), SEEDS)
 def test_once_everything_is_told_the_table_is_the_truth(history: History, seed: int) -> None:
-    facts = list(history.facts)
-    random.Random(seed).shuffle(facts)
-    house = fold(history, facts)
+    events = list(history.events)
+    random.Random(seed).shuffle(events)
+    rig = fold(history, events)
     for truth in history.orders:
-        order = house.orders.find(truth.name)
+        order = rig.orders.find(truth.name)
         if not truth.ours:
             assert order is None
             continue
@@ -482,12 +482,12 @@ def test_once_everything_is_told_the_table_is_the_truth(history: History, seed: 
             truth.filled,
             truth.filled,
         )
-    for index, position in enumerate(house.positions):
+    for index, position in enumerate(rig.positions):
         here = [order for order in history.orders if order.instrument == index and order.ours]
         told = [(o.side, f) for o in here for f in o.fills[o.noted_fills :]]
         assert position.lots == sum(side * fill.lots for side, fill in told)
         assert sum(position.fees_atoms.values()) == sum(fill.fee_atoms for _, fill in told)
-        exposure = house.orders.exposure(index)
+        exposure = rig.orders.exposure(index)
         for side, lots in sides(exposure):
             alive = [order for order in here if order.alive and order.side is side]
             assert lots == sum(order.size - order.filled for order in alive)

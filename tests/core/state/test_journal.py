@@ -60,14 +60,14 @@ def scan(data: bytes) -> tuple[list[Record], Stop, int]:
     return records, found, at
 
 
-def facts(record: Record) -> tuple[int, int, int, bytes]:
-    return record.kind, record.line, record.time_ns, record.payload
+def fields(record: Record) -> tuple[int, int, int, bytes]:
+    return record.kind, record.connection, record.time_ns, record.payload
 
 
 @given(st.lists(words, max_size=6))
 def test_records_come_back_as_written(written: list[tuple[Kind, int, int, bytes]]) -> None:
     records, stop, at = scan(data := b"".join(encode(*word) for word in written))
-    assert [facts(record) for record in records] == written
+    assert [fields(record) for record in records] == written
     assert (stop, at) == (Stop.EMPTY, len(data))
 
 
@@ -105,7 +105,7 @@ def test_a_flipped_bit_is_never_taken_for_a_record(
     bit = data.draw(st.integers(0, len(whole) * 8 - 1))
     whole[bit // 8] ^= 1 << bit % 8
     records, _, _ = scan(bytes(whole))
-    assert [facts(record) for record in records] == written[: len(records)]
+    assert [fields(record) for record in records] == written[: len(records)]
 
 
 def test_records_begin_at_multiples_of_eight() -> None:

@@ -183,7 +183,7 @@ def test_a_sliding_limit_that_cancels_use_is_shared_out() -> None:
     throttle = Throttle([Limit("n", "n", 100, 4 * NS_PER_S, Rule.SLIDING)], ("n",))
     assert taken(throttle, START_NS, Share.QUESTION) == 75
     assert taken(throttle, START_NS, Share.ORDER) == 5
-    assert taken(throttle, START_NS, Share.PROOF) == 10
+    assert taken(throttle, START_NS, Share.RESOLUTION) == 10
     assert taken(throttle, START_NS, Share.CANCEL) == 10
 
 
@@ -207,8 +207,8 @@ def test_a_bucket_keeps_for_cancels_what_it_is_told_and_a_tenth_at_the_least() -
     one = (("n", 1),)
     assert not throttle.take(one, START_NS, Share.ORDER, kept=(("n", 59),))
     assert throttle.take(one, START_NS, Share.ORDER, kept=(("n", 58),))
-    assert not throttle.take((("n", 53),), START_NS, Share.PROOF)
-    assert throttle.take((("n", 52),), START_NS, Share.PROOF)
+    assert not throttle.take((("n", 53),), START_NS, Share.RESOLUTION)
+    assert throttle.take((("n", 52),), START_NS, Share.RESOLUTION)
     assert not throttle.take(one, START_NS, Share.ORDER)
     assert taken(throttle, START_NS, Share.CANCEL) == 6
 
@@ -294,12 +294,12 @@ def test_frames_are_counted_on_the_connections_that_the_limit_names() -> None:
     assert not throttle.connected(1, "trade", cancels=True)
     for link in (0, 1):
         for _ in range(2):
-            assert throttle.has_room(link, (), START_NS, Share.PROOF)
-            throttle.count_frame(link, (), START_NS, Share.PROOF)
-    assert not throttle.has_room(0, (), START_NS, Share.PROOF)
-    assert throttle.has_room(1, (), START_NS, Share.PROOF)
+            assert throttle.has_room(link, (), START_NS, Share.RESOLUTION)
+            throttle.count_frame(link, (), START_NS, Share.RESOLUTION)
+    assert not throttle.has_room(0, (), START_NS, Share.RESOLUTION)
+    assert throttle.has_room(1, (), START_NS, Share.RESOLUTION)
     throttle.connected(0, "market", cancels=False)
-    assert throttle.has_room(0, (), START_NS, Share.PROOF), "of a new one nothing is counted"
+    assert throttle.has_room(0, (), START_NS, Share.RESOLUTION), "of a new one nothing is counted"
 
 
 def test_what_a_command_costs_of_its_connection_is_counted_there_alone() -> None:

@@ -30,7 +30,7 @@ def state(position: Position) -> tuple[object, ...]:
         position.bought_value,
         position.sold_value,
         position.fees_atoms,
-        position.profit(12_345),
+        position.pnl(12_345),
     )
 
 
@@ -55,7 +55,7 @@ def restored(buys: list[int], sells: list[int]) -> Position:
 
 def test_a_position_is_a_position_view() -> None:
     view: PositionView = Position(SPOT)
-    assert (view.lots, view.bought_lots, view.sold_lots, view.profit(7)) == (0, 0, 0, 0)
+    assert (view.lots, view.bought_lots, view.sold_lots, view.pnl(7)) == (0, 0, 0, 0)
 
 
 def test_buys_and_sells_sum_up() -> None:
@@ -68,14 +68,14 @@ def test_buys_and_sells_sum_up() -> None:
     assert position.cost == 500 - 330 - 480
 
 
-def test_profit_is_what_was_received_less_paid_plus_the_rest_at_the_mark() -> None:
+def test_pnl_is_what_was_received_less_paid_plus_the_rest_at_the_mark() -> None:
     position = Position(SPOT)
     position.on_fill(Side.BUY, fill(1, 100, 5))
     position.on_fill(Side.SELL, fill(2, 110, 3))
-    assert position.profit(105) == 330 - 500 + 2 * 105
+    assert position.pnl(105) == 330 - 500 + 2 * 105
     short = Position(SPOT)
     short.on_fill(Side.SELL, fill(1, 100, 4))
-    assert short.profit(90) == 40
+    assert short.pnl(90) == 40
 
 
 def test_fees_and_rebates_sum_up_by_asset() -> None:
@@ -204,7 +204,7 @@ facts = st.lists(
         ),
     ),
     max_size=30,
-    unique_by=lambda fact: (fact[0], fact[1].trade_id),
+    unique_by=lambda event: (event[0], event[1].trade_id),
 )
 
 
@@ -224,7 +224,7 @@ def test_any_permutation_and_duplication_of_fills_ends_the_same(
 
 @settings(max_examples=60)
 @given(facts, st.integers(1, 10**12))
-def test_profit_equals_decimal_arithmetic_over_the_trades(
+def test_pnl_equals_decimal_arithmetic_over_the_trades(
     fills: list[tuple[Side, Fill]], mark_ticks: int
 ) -> None:
     position = Position(SPOT)
@@ -232,7 +232,7 @@ def test_profit_equals_decimal_arithmetic_over_the_trades(
     for side, one in fills:
         position.on_fill(side, one)
         expected += int(side) * one.lots * (Decimal(mark_ticks) - Decimal(one.price_ticks))
-    assert position.profit(mark_ticks) == expected
+    assert position.pnl(mark_ticks) == expected
 
 
 # -- numbers that begin anew ---------------------------------------------------------------------
@@ -467,7 +467,7 @@ def test_what_settles_is_closed_at_its_price_and_a_late_fill_with_it(side: Side)
     assert position.lots == late.lots == 0
     assert position.settled_lots == late.settled_lots == 14 * side
     assert state(position) == state(late)
-    assert position.profit(0) == 14 * side * 11 // 2
+    assert position.pnl(0) == 14 * side * 11 // 2
 
 
 def test_what_was_settled_is_closed_once() -> None:

@@ -9,7 +9,7 @@ from core.model.commands import (
     Since,
     TimeInForce,
 )
-from core.model.events import Change, OrderReport, Side, Source, VenueStatus
+from core.model.events import ExecType, OrderReport, OrdStatus, Side, Source
 from core.model.units import NS_PER_S
 from core.state.orders import Order, Orders
 from core.state.reconcile import MOST_AT_ONCE, Pass, Watermark, compare
@@ -27,8 +27,8 @@ def listed(client_order_id: str) -> OrderReport:
         client_order_id=client_order_id,
         venue_order_id="1",
         source=Source.RECONCILE,
-        change=Change.SNAPSHOT,
-        status=VenueStatus.NEW,
+        exec_type=ExecType.SNAPSHOT,
+        status=OrdStatus.NEW,
         side=Side.BUY,
         price_ticks=100,
         size_lots=5,
@@ -36,24 +36,24 @@ def listed(client_order_id: str) -> OrderReport:
     )
 
 
-def difference(orders: Orders, reports, asked_ns: int):
+def difference(orders: Orders, reports, requested_ns: int):
     def known(client_order_id: str) -> bool:
         return orders.find(client_order_id) is not None
 
-    return compare(orders.open(), reports, asked_ns, known, orders.is_ours)
+    return compare(orders.open(), reports, requested_ns, known, orders.is_ours)
 
 
 def test_an_open_order_that_is_not_listed_is_missing():
     orders = Orders(Prefixed("hx-", 2))
     one, two = order(orders, 1), order(orders, 2)
-    found = difference(orders, [listed(two.client_order_id)], asked_ns=10)
+    found = difference(orders, [listed(two.client_order_id)], requested_ns=10)
     assert found.missing == (one.client_order_id,)
 
 
 def test_an_order_sent_after_the_question_cannot_be_missing():
     orders = Orders(Prefixed("hx-", 2))
     order(orders, 10)
-    assert difference(orders, [], asked_ns=10).missing == ()
+    assert difference(orders, [], requested_ns=10).missing == ()
 
 
 def test_an_order_of_an_earlier_boot_is_left_over():
@@ -111,7 +111,7 @@ def test_a_new_pass_forgets_the_one_before():
 def ask(one: Pass, request_id: int) -> None:
     one.want([FetchAccount()])
     if one.running:
-        one.asked(request_id)
+        one.requested(request_id)
 
 
 def test_a_pass_is_complete_when_every_answer_proved_something():
@@ -149,7 +149,7 @@ def test_few_questions_of_a_pass_are_under_way_at_once():
     one.want([FetchOpenOrders(n) for n in range(MOST_AT_ONCE + 1)])
     for n in range(MOST_AT_ONCE):
         assert one.next() == FetchOpenOrders(n)
-        one.asked(n + 1)
+        one.requested(n + 1)
     assert one.next() is None
     assert not one.answered(1, proved=True)
     assert one.next() == FetchOpenOrders(MOST_AT_ONCE)
@@ -159,10 +159,10 @@ def test_a_pass_is_not_complete_while_something_is_still_to_be_asked():
     one = Pass()
     one.start(0)
     one.want([FetchAccount(), FetchAccount()])
-    one.asked(1)
+    one.requested(1)
     assert not one.answered(1, proved=True)
     assert one.running
-    one.asked(2)
+    one.requested(2)
     assert one.answered(2, proved=True)
 
 

@@ -425,7 +425,7 @@ def test_the_limits_of_an_inverse_contract_count_in_what_it_settles_in() -> None
     assert judge(below, instrument=INVERSE, limits=limits) is RefusalReason.ORDER_NOTIONAL
 
 
-def test_the_venues_bounds_of_worth_count_in_units_of_the_contract() -> None:
+def test_the_venues_bounds_of_notional_count_in_units_of_the_contract() -> None:
     bounded = replace(INVERSE, min_notional=10**16, max_notional=2 * 10**16)
     limits = replace(WIDE, collar_bps=9_000)
     for lots, reason in ((9, True), (10, False), (20, False), (21, True)):
@@ -433,9 +433,9 @@ def test_the_venues_bounds_of_worth_count_in_units_of_the_contract() -> None:
         assert found is (RefusalReason.VENUE_FILTER if reason else None)
 
 
-def test_an_inverse_order_at_market_is_worth_the_far_touch_moved_down_by_the_collar() -> None:
-    worth = INVERSE.contract.value(9_900, 10)
-    for most, reason in ((worth, None), (worth - 1, RefusalReason.ORDER_NOTIONAL)):
+def test_an_inverse_order_at_market_is_valued_at_the_far_touch_moved_down_by_the_collar() -> None:
+    notional = INVERSE.contract.value(9_900, 10)
+    for most, reason in ((notional, None), (notional - 1, RefusalReason.ORDER_NOTIONAL)):
         limits = replace(LIMITS, max_order_notional=most)
         assert judge(market(), instrument=INVERSE, limits=limits) is reason
 
@@ -490,10 +490,10 @@ def test_order_notional_is_limited() -> None:
     assert judge(order(lots=21), limits=limits) is RefusalReason.ORDER_NOTIONAL
 
 
-def test_a_market_order_is_worth_the_far_touch_moved_by_the_collar() -> None:
-    worth = 10 * 10_100
-    assert judge(market(), limits=replace(LIMITS, max_order_notional=worth)) is None
-    less = replace(LIMITS, max_order_notional=worth - 1)
+def test_a_market_order_is_valued_at_the_far_touch_moved_by_the_collar() -> None:
+    notional = 10 * 10_100
+    assert judge(market(), limits=replace(LIMITS, max_order_notional=notional)) is None
+    less = replace(LIMITS, max_order_notional=notional - 1)
     assert judge(market(), limits=less) is RefusalReason.ORDER_NOTIONAL
     sold = 10 * 10_090  # 9,990 ticks and 1 %, rounded up
     assert judge(market(Side.SELL), limits=replace(LIMITS, max_order_notional=sold)) is None

@@ -7,22 +7,22 @@ import pytest
 
 from core.model.commands import Logon, Ping, SubscribePrivate
 from core.model.errors import Misuse
-from core.model.venue import Keepalive, Line, Role
+from core.model.venue import Connection, Keepalive, Role
 from core.protocols.websocket import websocket
-from core.state.session import DRAIN_NS, SETTLE_NS, TABLE, Phase, Session, Step
+from core.state.session import DRAIN_NS, PROVEN_NS, TABLE, Phase, Session, Step
 
-LINE = Line(
+CONNECTION = Connection(
     name="trade",
     url="ws://127.0.0.1/",
     carries=frozenset({Role.ORDERS}),
     silence_ns=45,
-    lifetime_ns=10 * SETTLE_NS,
+    lifetime_ns=10 * PROVEN_NS,
     protocol=websocket(1 << 20),
 )
 
 
 def opened() -> Session:
-    session = Session(LINE)
+    session = Session(CONNECTION)
     session.up([Logon(), SubscribePrivate()], now_ns=100)
     return session
 
@@ -38,7 +38,7 @@ def test_the_script_is_worked_off_one_step_after_the_other():
     session = opened()
     assert session.phase is Phase.OPENING
     assert isinstance(session.next_step(), Logon)
-    session.asked(7)
+    session.requested(7)
     assert session.answers_step(7)
     assert not session.answers_step(8)
     assert not session.step_done()
@@ -48,14 +48,14 @@ def test_the_script_is_worked_off_one_step_after_the_other():
     assert session.next_step() is None
 
 
-def test_a_line_without_a_script_is_ready_when_it_stands():
-    session = Session(LINE)
+def test_a_connection_without_a_script_is_ready_when_it_stands():
+    session = Session(CONNECTION)
     session.up([], now_ns=100)
     assert session.ready
     assert session.hears
 
 
-def test_a_lost_line_is_down_and_its_script_void():
+def test_a_lost_connection_is_down_and_its_script_void():
     session = opened()
     session.lost()
     assert session.phase is Phase.DOWN
@@ -63,7 +63,7 @@ def test_a_lost_line_is_down_and_its_script_void():
     assert not session.sendable
 
 
-def test_a_line_that_hears_nothing_for_too_long_is_silent():
+def test_a_connection_that_hears_nothing_for_too_long_is_silent():
     session = ready()
     assert not session.silent(145)
     assert session.silent(146)
@@ -71,17 +71,17 @@ def test_a_line_that_hears_nothing_for_too_long_is_silent():
     assert not session.silent(150)
 
 
-def test_a_line_that_is_down_is_never_silent_nor_too_old():
-    session = Session(LINE)
+def test_a_connection_that_is_down_is_never_silent_nor_too_old():
+    session = Session(CONNECTION)
     assert not session.silent(10**18)
     assert not session.too_old(10**18)
 
 
 def test_a_connection_near_its_age_limit_goes_on_until_another_has_taken_over():
-    session = Session(LINE)
+    session = Session(CONNECTION)
     session.up([], now_ns=100)
-    assert not session.expires(100 + 10 * SETTLE_NS)
-    assert session.expires(101 + 10 * SETTLE_NS)
+    assert not session.expires(100 + 10 * PROVEN_NS)
+    assert session.expires(101 + 10 * PROVEN_NS)
     assert session.ready
 
 
@@ -89,8 +89,8 @@ def test_a_connection_that_is_told_to_go_is_replaced_once_it_has_settled():
     session = ready()
     session.expire()
     assert session.ready
-    assert not session.expires(99 + SETTLE_NS)
-    assert session.expires(100 + SETTLE_NS)
+    assert not session.expires(99 + PROVEN_NS)
+    assert session.expires(100 + PROVEN_NS)
 
 
 def test_a_new_connection_in_the_same_place_is_not_told_to_go():
@@ -98,7 +98,7 @@ def test_a_new_connection_in_the_same_place_is_not_told_to_go():
     session.expire()
     session.lost()
     session.up([], now_ns=200)
-    assert not session.expires(200 + SETTLE_NS)
+    assert not session.expires(200 + PROVEN_NS)
 
 
 def test_a_relieved_connection_listens_on_for_a_while_and_for_what_is_awaited():
@@ -133,7 +133,7 @@ def test_only_a_ready_connection_that_answers_hears_us():
 
 @pytest.mark.parametrize(("phase", "step"), list(itertools.product(Phase, Step)))
 def test_an_empty_cell_of_the_table_is_an_error(phase: Phase, step: Step):
-    session = Session(LINE)
+    session = Session(CONNECTION)
     session.phase = phase
     if (phase, step) in TABLE:
         session._move(step)
@@ -153,7 +153,7 @@ def test_one_request_without_a_reply_is_enough_where_a_cancel_had_none_either():
     assert not session.unheard
 
 
-KEPT = msgspec.structs.replace(LINE, keepalive=Keepalive(every_ns=30, command=Ping()))
+KEPT = msgspec.structs.replace(CONNECTION, keepalive=Keepalive(every_ns=30, command=Ping()))
 
 
 def test_the_venue_hears_from_us_as_often_as_it_wants_to():

@@ -11,7 +11,7 @@ def test_a_wanted_snapshot_is_due_at_once_and_not_again_while_it_is_under_way():
     snapshots = Snapshots()
     snapshots.want(0, 5)
     assert snapshots.due(5, nothing) == [0]
-    snapshots.asked(0)
+    snapshots.requested(0)
     snapshots.want(0, 6)
     assert snapshots.due(6 + LONGEST_NS, nothing) == []
 
@@ -22,7 +22,7 @@ def test_an_answer_that_did_not_help_is_asked_for_again_ever_more_slowly():
     gap_ns = FIRST_NS
     for _ in range(8):
         assert snapshots.due(now_ns, nothing) == [0]
-        snapshots.asked(0)
+        snapshots.requested(0)
         snapshots.answered(0, now_ns)
         assert snapshots.due(now_ns + gap_ns - 1, nothing) == []
         now_ns += gap_ns
@@ -36,7 +36,7 @@ def test_few_are_under_way_at_once_and_the_important_ones_go_first():
     first = snapshots.due(0, lambda instrument: instrument in (13, 17))
     assert first == [13, 17, *range(MOST_AT_ONCE - 2)]
     for instrument in first:
-        snapshots.asked(instrument)
+        snapshots.requested(instrument)
     assert snapshots.due(0, nothing) == []
     snapshots.taken(13, 1)
     snapshots.answered(13, 1)
@@ -56,11 +56,11 @@ def test_the_wait_grows_where_each_fresh_book_is_lost_at_once():
     snapshots.taken(0, 1)
     for _ in range(4):
         snapshots.want(0, now_ns)
-        asked_ns = now_ns
+        requested_ns = now_ns
         while not snapshots.due(now_ns, nothing):
             now_ns += FIRST_NS
-        waits.append((now_ns - asked_ns) // FIRST_NS)
-        snapshots.asked(0)
+        waits.append((now_ns - requested_ns) // FIRST_NS)
+        snapshots.requested(0)
         snapshots.taken(0, now_ns)
         snapshots.answered(0, now_ns)
     assert waits == sorted(waits)
@@ -77,7 +77,7 @@ def test_a_book_that_stood_for_a_while_is_asked_for_at_once():
 def test_a_book_that_begins_anew_does_not_wait_for_an_answer_of_before():
     snapshots = Snapshots()
     snapshots.want(0, 0)
-    snapshots.asked(0)
+    snapshots.requested(0)
     snapshots.drop(0)
     assert snapshots.due(1, nothing) == []
     snapshots.want(0, 1)

@@ -48,7 +48,7 @@ def test_each_share_goes_further_and_the_last_tenth_is_for_cancels() -> None:
     throttle = Throttle([WEIGHT, ORDERS], SHARED)
     assert taken(throttle, CANCEL, at(1), Share.ORDER) == 80
     assert taken(throttle, CANCEL, at(1), Share.QUESTION) == 5
-    assert taken(throttle, CANCEL, at(1), Share.PROOF) == 5
+    assert taken(throttle, CANCEL, at(1), Share.RESOLUTION) == 5
     assert taken(throttle, CANCEL, at(1), Share.CANCEL) == 10
 
 
@@ -176,7 +176,7 @@ def test_a_count_of_before_the_window_by_the_venues_own_clock_is_none_of_it(
     """Ours is ahead: taken for this window, a full one kept cancels waiting for all of it."""
     throttle = Throttle([WEIGHT], SHARED)
     throttle.learn([BudgetUse("weight", 100)], at(60.6), told_ns=at(told_s))
-    assert taken(throttle, CANCEL, at(61), Share.PROOF) == left
+    assert taken(throttle, CANCEL, at(61), Share.RESOLUTION) == left
 
 
 def test_the_venues_lower_count_wins_but_for_what_is_still_on_its_way() -> None:

@@ -7,7 +7,7 @@ import pytest
 from core.engine.replay import Untimed
 from core.state.hops import Hops
 from tools.bench import replaying, variants, wire
-from tools.bench.house import House
+from tools.bench.rig import Rig
 from tools.bench.stripped import engine_without
 
 
@@ -42,14 +42,14 @@ class Noted:
 @pytest.mark.parametrize("parts", [set(), {"hops"}, {"journal"}, {"hops", "journal"}])
 def test_an_engine_without_parts_trades_all_the_same(parts: set[str]) -> None:
     journal = Noted()
-    house = House(journal=journal, engine_of=engine_without(parts))
+    rig = Rig(journal=journal, engine_of=engine_without(parts))
 
-    order = house.order_for(wire.LEAST_LOTS)
+    order = rig.order_for(wire.LEAST_LOTS)
 
     assert wire.number_of(order) == 0
     assert (journal.records == 0) == ("journal" in parts)
-    assert isinstance(house.engine.hops, Untimed) == ("hops" in parts)
-    assert isinstance(house.engine.hops, Hops)
+    assert isinstance(rig.engine.hops, Untimed) == ("hops" in parts)
+    assert isinstance(rig.engine.hops, Hops)
 
 
 @pytest.mark.parametrize("stream", replaying.EVENTS)

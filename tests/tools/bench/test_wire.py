@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.model.events import BookDelta, BookSnapshot, BookTop, Event, OrderReport, Reply, Verdict
+from core.model.events import Bbo, BookDelta, BookSnapshot, Event, OrderReport, Reply, Verdict
 from core.protocols.websocket import TEXT, ClientCodec
 from core.state.book import Book
-from core.state.sequence import Bridged
+from core.state.sequence import RestBridged
 from tools.bench import wire
-from tools.bench.house import House
+from tools.bench.rig import Rig
 
 NOW_MS = 1_780_000_000_000
 
@@ -48,9 +48,9 @@ def test_all_ticks_of_a_stream_are_equally_long(stream: str) -> None:
 
 @pytest.mark.parametrize("stream", ["bookTicker", "depth"])
 def test_a_ticks_number_comes_back_in_the_order_that_joins_its_best_bid(stream: str) -> None:
-    house = House(stream=stream)
+    rig = Rig(stream=stream)
     for number in (0, 1, 4_321, wire.NUMBERS - 1):
-        order = house.order_for(wire.lots_of(number))
+        order = rig.order_for(wire.lots_of(number))
 
         assert wire.number_of(order) == number
 
@@ -69,13 +69,13 @@ def test_an_order_is_read_however_its_size_is_spelt(order: bytes) -> None:
 
 
 def test_depth_updates_bridge_the_snapshot_and_change_twenty_levels() -> None:
-    house = House(stream="depth")
+    rig = Rig(stream="depth")
     ticks = wire.Ticks("depth", combined=True)
-    book = Book(0, Bridged)
+    book = Book(0, RestBridged)
     book.begin()
     for i in range(200):
         events: list[Event] = []
-        house.adapter.decode(0, ticks.frame(wire.lots_of(i), NOW_MS)[4:], events)
+        rig.adapter.decode(0, ticks.frame(wire.lots_of(i), NOW_MS)[4:], events)
         (delta,) = events
         assert isinstance(delta, BookDelta)
         assert len(delta.bids) + len(delta.asks) == wire.CHANGES
@@ -95,29 +95,29 @@ def _whole(levels: list[list[str]]) -> list[tuple[int, int]]:
     return [(round(float(price) * 100), round(float(size) * 100_000)) for price, size in levels]
 
 
-def test_every_second_top_is_a_cent_higher() -> None:
-    house = House()
+def test_every_second_bbo_is_a_cent_higher() -> None:
+    rig = Rig()
     prices = []
-    for payload in house.tick_payloads("bookTicker", 4):
+    for payload in rig.tick_payloads("bookTicker", 4):
         events: list[Event] = []
-        house.adapter.decode(0, payload, events)
-        assert isinstance(events[0], BookTop)
+        rig.adapter.decode(0, payload, events)
+        assert isinstance(events[0], Bbo)
         prices.append(events[0].bid_ticks - wire.BASE_CENTS)
 
     assert prices == [1, 0, 1, 0]
 
 
 def test_an_order_that_may_not_rest_expires_and_another_stands() -> None:
-    house = House()
+    rig = Rig()
     text = b'{"newClientOrderId":"h-1","quantity":"0.00100000","price":"60000.00000000"%b}'
     for tif, status in ((b',"timeInForce":"IOC"', "expired"), (b"", "new")):
         order = wire.Order(text % tif, 7)
         events: list[Event] = []
 
-        house.adapter.decode(1, wire.reply(b'"p7"', order.placed(NOW_MS)), events)
+        rig.adapter.decode(1, wire.reply(b'"p7"', order.placed(NOW_MS)), events)
 
         (reply,) = events
         assert isinstance(reply, Reply)
         assert reply.verdict is Verdict.DONE
-        assert isinstance(reply.facts[0], OrderReport)
-        assert reply.facts[0].status == status
+        assert isinstance(reply.events[0], OrderReport)
+        assert reply.events[0].status == status

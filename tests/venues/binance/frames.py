@@ -7,11 +7,11 @@ from core.model.commands import (
     Cancel,
     Command,
     FetchAccount,
+    FetchBbos,
     FetchBook,
     FetchInstruments,
     FetchOpenOrders,
     FetchTime,
-    FetchTops,
     FetchTrades,
 )
 from tests.venues.binance import test_answer as rest
@@ -41,7 +41,7 @@ TRADE_FRAMES: list[object] = [
     ),
 ]
 MARKET_FRAMES: list[object] = [
-    public.TOP,
+    public.BBO,
     public.DELTA,
     public.TRADE,
     {"result": None, "id": "m1"},
@@ -52,7 +52,7 @@ LINES = [(decode.MARKET, one) for one in MARKET_FRAMES] + [
 ]
 BODIES: list[tuple[Command, object]] = [
     (
-        FetchTops((0,)),
+        FetchBbos((0,)),
         [{"symbol": "BTCUSDT", "bidPrice": "4.0", "bidQty": "4.0", "askPrice": "5", "askQty": "1"}],
     ),
     (FetchBook(0), {"lastUpdateId": 1, "bids": [["4.0", "4.0"]], "asks": []}),

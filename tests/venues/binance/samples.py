@@ -10,17 +10,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from core.model.commands import (
     Cancel,
+    FetchBbos,
     FetchBook,
     FetchOpenOrders,
     FetchTime,
-    FetchTops,
     QueryOrder,
 )
 from core.model.events import (
     BalanceMoved,
+    Bbo,
+    BbosReport,
     BookSnapshot,
-    BookTop,
-    TopsReport,
     VenueTime,
     Verdict,
 )
@@ -94,17 +94,17 @@ SAMPLES = Samples(
     keys=(world.DOC_KEYS, Credentials({"api_key": "FAKEKEY", "private_key": PEM})),
     told=(
         *(
-            Told(line=decode.MARKET, payload=world.frame(message), events=(event,))
+            Told(connection=decode.MARKET, payload=world.frame(message), events=(event,))
             for message, event in public.EXPECTED
         ),
         Told(
-            line=decode.TRADE,
+            connection=decode.TRADE,
             payload=world.frame(TRADED),
             events=(private.event(**private.REPORT)[0],),
             words=("x", "X", "S"),
         ),
         Told(
-            line=decode.TRADE,
+            connection=decode.TRADE,
             payload=world.frame(MOVED),
             events=(BalanceMoved("BTC", 100 * 10**18, 1573200697068 * MS),),
         ),
@@ -113,19 +113,19 @@ SAMPLES = Samples(
         Answered(
             command=FetchTime(),
             body=b'{"serverTime":1499827319559}',
-            facts=(VenueTime(1499827319559 * MS),),
+            events=(VenueTime(1499827319559 * MS),),
         ),
         Answered(
             command=FetchBook(0),
             body=b'{"lastUpdateId":1027024,"bids":[["4.00000000","431.00000000"]],'
             b'"asks":[["4.00000200","12.00000000"]]}'.replace(b"4.00000200", b"4.02000000"),
-            facts=(BookSnapshot(0, 1027024, [(400, 43_100_000)], [(402, 1_200_000)]),),
+            events=(BookSnapshot(0, 1027024, [(400, 43_100_000)], [(402, 1_200_000)]),),
         ),
         Answered(
-            command=FetchTops((0,)),
+            command=FetchBbos((0,)),
             body=b'[{"symbol":"BTCUSDT","bidPrice":"4.00000000","bidQty":"431.00000000",'
             b'"askPrice":"4.02000000","askQty":"9.00000000"}]',
-            facts=(TopsReport((BookTop(0, -1, 400, 43_100_000, 402, 900_000),)),),
+            events=(BbosReport((Bbo(0, -1, 400, 43_100_000, 402, 900_000),)),),
         ),
     ),
     sent=(
@@ -182,7 +182,7 @@ SAMPLES = Samples(
         )
     ),
     heard=(
-        *(Heard(line=line, payload=world.frame(one)) for line, one in LINES),
+        *(Heard(connection=connection, payload=world.frame(one)) for connection, one in LINES),
         *(Heard(command=command, payload=world.frame(one)) for command, one in BODIES),
     ),
     history=history,

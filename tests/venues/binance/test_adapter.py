@@ -27,7 +27,7 @@ from tests.venues.binance import world
 from venues.binance import VENUE, decode
 
 ADAPTER = world.ADAPTER
-MARKET, TRADE = ADAPTER.lines
+MARKET, TRADE = ADAPTER.connections
 
 
 def test_the_parts_answer_the_questions_of_a_venue() -> None:
@@ -36,7 +36,7 @@ def test_the_parts_answer_the_questions_of_a_venue() -> None:
     assert (adapter, repr(signer)) == (ADAPTER, "<KeySigner>")
 
 
-def test_two_lines_market_and_trade() -> None:
+def test_two_connections_market_and_trade() -> None:
     assert (decode.MARKET, decode.TRADE) == (0, 1)
     assert (MARKET.name, MARKET.url, MARKET.private) == ("market", "ws://localhost:2/stream", False)
     assert (TRADE.name, TRADE.url, TRADE.private) == (
@@ -46,19 +46,21 @@ def test_two_lines_market_and_trade() -> None:
     )
 
 
-def test_a_line_is_renewed_before_the_venue_drops_it_and_dead_after_two_missed_pings() -> None:
-    for line in (MARKET, TRADE):
-        assert 40 * NS_PER_S < line.silence_ns < 60 * NS_PER_S
-        assert 23 * 3600 * NS_PER_S < line.lifetime_ns < 24 * 3600 * NS_PER_S
+def test_a_connection_is_renewed_before_the_venue_drops_it_and_dead_after_two_missed_pings() -> (
+    None
+):
+    for connection in (MARKET, TRADE):
+        assert 40 * NS_PER_S < connection.silence_ns < 60 * NS_PER_S
+        assert 23 * 3600 * NS_PER_S < connection.lifetime_ns < 24 * 3600 * NS_PER_S
 
 
-def test_the_market_line_takes_five_frames_a_second() -> None:
+def test_the_market_connection_takes_five_frames_a_second() -> None:
     (frames,) = (limit for limit in ADAPTER.limits if limit.kind == FRAMES)
     assert (frames.amount, frames.interval_ns, frames.rule) == (5, NS_PER_S, Rule.SLIDING)
     assert (frames.scope, frames.where) == (Scope.CONNECTION, MARKET.name)
 
 
-def test_every_environment_has_both_lines_and_verified_tls() -> None:
+def test_every_environment_has_both_connections_and_verified_tls() -> None:
     assert VENUE.environments == [Environment.TESTNET, Environment.LIVE]
     for environment in VENUE.environments:
         places = VENUE.places(environment)
@@ -68,7 +70,7 @@ def test_every_environment_has_both_lines_and_verified_tls() -> None:
 
 
 ROOTS = ("Command", "Riskless")
-OF_THE_MARKET_LINE = (SubscribeMarket, SubscribeBook, UnsubscribeBook, Ping)
+OF_THE_MARKET_CONNECTION = (SubscribeMarket, SubscribeBook, UnsubscribeBook, Ping)
 """Frames there count against that connection alone. The first is all that is ever sent."""
 NEVER_SENT = (SetDeadMan, SubscribeStatus, PlaceMany, CancelMany, FetchPositions, Logout)
 """The venue has no such timer, takes no several orders in one request, and knows no positions."""
@@ -85,7 +87,7 @@ def test_every_command_has_a_cost_in_known_limits(kind: type[Command]) -> None:
     command = kind(*(0 for _ in kind.__struct_fields__))
     cost = dict(ADAPTER.cost(command))
     assert set(cost) <= kinds
-    assert (cost == {}) is (kind in (*OF_THE_MARKET_LINE, *NEVER_SENT))
+    assert (cost == {}) is (kind in (*OF_THE_MARKET_CONNECTION, *NEVER_SENT))
     assert ("orders" in cost) is (kind in (Place, Replace))
 
 

@@ -30,11 +30,11 @@ from core.model.commands import (
 )
 from core.model.events import (
     AccountReport,
+    Bbo,
     BookDelta,
     BookSnapshot,
-    BookTop,
-    Change,
     Event,
+    ExecType,
     FillReport,
     InstrumentsReport,
     LimitsReport,
@@ -42,13 +42,13 @@ from core.model.events import (
     Notice,
     OpenOrders,
     OrderReport,
+    OrdStatus,
     ReplaceOutcome,
     Reply,
     Scope,
     SessionNotice,
     Side,
     Source,
-    VenueStatus,
     VenueTime,
     Verdict,
 )
@@ -99,14 +99,14 @@ class Run:
         self.adapter = SpotAdapter(
             Subscription(
                 symbols=("BTCUSDT",),
-                streams=(Stream.TOP, Stream.DEPTH, Stream.TRADES),
+                streams=(Stream.BBO, Stream.DEPTH, Stream.TRADES),
                 rest_url="",
                 urls={"stream": "ws://localhost", "ws_api": "ws://localhost/ws-api/v3"},
                 session_logon=logs_on,
                 request_expiry_ms=5000,
             )
         )
-        instruments, limits = self.fetch(FetchInstruments()).facts
+        instruments, limits = self.fetch(FetchInstruments()).events
         assert isinstance(instruments, InstrumentsReport)
         assert isinstance(limits, LimitsReport)
         published = (one for one in self.adapter.limits if one.scope is not Scope.CONNECTION)
@@ -118,16 +118,16 @@ class Run:
             self.exchange.open_stream_session(self.outlets[0], "/stream"),
             self.exchange.open_api_session(self.outlets[1], "/ws-api/v3", "ip", START_NS),
         )
-        for line in (decode.MARKET, decode.TRADE):
-            for command in self.adapter.script(line):
+        for connection in (decode.MARKET, decode.TRADE):
+            for command in self.adapter.script(connection):
                 assert self.ask(command).verdict is Verdict.DONE
 
-    def events(self, line: int) -> list[Event]:
-        self.exchange.settle(self.now_ns)
+    def events(self, connection: int) -> list[Event]:
+        self.exchange.advance(self.now_ns)
         events: list[Event] = []
-        for payload in self.outlets[line].sent:
-            self.adapter.decode(line, payload, events)
-        self.outlets[line].sent.clear()
+        for payload in self.outlets[connection].sent:
+            self.adapter.decode(connection, payload, events)
+        self.outlets[connection].sent.clear()
         return events
 
     def tell(self, command: Command) -> list[Event]:
@@ -135,8 +135,8 @@ class Run:
         self._requests += 1
         request = self.adapter.encode(command, self._requests, self.now_ns)
         assert isinstance(request, WireRequest)
-        self.sessions[request.line].receive(self.signer.wire(request).decode(), self.now_ns)
-        return self.events(request.line)
+        self.sessions[request.connection].receive(self.signer.wire(request).decode(), self.now_ns)
+        return self.events(request.connection)
 
     def ask(self, command: Command) -> Reply:
         [reply] = [event for event in self.tell(command) if isinstance(event, Reply)]
@@ -172,9 +172,9 @@ class Run:
         return self.order(name, **({"side": Side.SELL} | changes))
 
 
-def reports(events: Any) -> list[tuple[str, Change, VenueStatus]]:
+def reports(events: Any) -> list[tuple[str, ExecType, OrdStatus]]:
     return [
-        (event.client_order_id, event.change, event.status)
+        (event.client_order_id, event.exec_type, event.status)
         for event in events
         if isinstance(event, OrderReport)
     ]
@@ -185,25 +185,25 @@ def run(request: pytest.FixtureRequest) -> Run:
     return Run(request.param)
 
 
-NEW = (Change.NEW, VenueStatus.NEW)
-CANCELED = (Change.CANCELED, VenueStatus.CANCELED)
+NEW = (ExecType.NEW, OrdStatus.NEW)
+CANCELED = (ExecType.CANCELED, OrdStatus.CANCELED)
 
 
 def test_an_order_from_its_placing_to_its_cancel(run: Run) -> None:
     events = run.tell(run.order("a"))
     [reply] = [event for event in events if isinstance(event, Reply)]
-    assert reports(reply.facts) == reports(events) == [("a", *NEW)]
+    assert reports(reply.events) == reports(events) == [("a", *NEW)]
     assert {use.name for use in reply.budgets} == {"weight_1m", "orders_10s", "orders_1d"}
     assert any(isinstance(event, AccountReport) and not event.whole for event in events)
     events = run.tell(Cancel(0, "a", ""))
     [reply] = [event for event in events if isinstance(event, Reply)]
-    assert reports(reply.facts) == reports(events) == [("a", *CANCELED)]
+    assert reports(reply.events) == reports(events) == [("a", *CANCELED)]
     again = run.ask(Cancel(0, "a", ""))
     assert (again.verdict, again.code) == (Verdict.REFUSED, "-2011")
 
 
 def venue_id(reply: Reply) -> str:
-    [report] = [fact for fact in reply.facts if isinstance(fact, OrderReport)]
+    [report] = [event for event in reply.events if isinstance(event, OrderReport)]
     return report.venue_order_id
 
 
@@ -214,7 +214,7 @@ def test_reply_and_stream_tell_of_the_same_fills(run: Run) -> None:
     told = {
         source: [
             fill
-            for event in (*events, *reply.facts)
+            for event in (*events, *reply.events)
             if isinstance(event, OrderReport)
             and event.client_order_id == "taker"
             and event.source is source
@@ -224,14 +224,16 @@ def test_reply_and_stream_tell_of_the_same_fills(run: Run) -> None:
     }
     assert told[Source.REPLY] == told[Source.STREAM] != []
     made = [
-        event for event in events if isinstance(event, OrderReport) and event.change is Change.TRADE
+        event
+        for event in events
+        if isinstance(event, OrderReport) and event.exec_type is ExecType.TRADE
     ]
     assert {event.client_order_id for event in made} == {"maker", "taker"}
-    trades = run.fetch(FetchTrades(0, BEGINNING)).facts
+    trades = run.fetch(FetchTrades(0, BEGINNING)).events
     ids = {(fill.trade_id, event.side) for event in made for fill in event.fills}
     found = {(one.fill.trade_id, one.side) for one in trades if isinstance(one, FillReport)}
     assert found == ids
-    [own] = run.fetch(FetchOrderTrades(0, venue_id(reply))).facts
+    [own] = run.fetch(FetchOrderTrades(0, venue_id(reply))).events
     assert isinstance(own, FillReport)
     assert own.fill == told[Source.REPLY][0]
 
@@ -242,12 +244,12 @@ def test_a_replace_does_both_halves(run: Run, by_id: bool) -> None:
     old = Cancel(0, "a", venue_id(first) if by_id else "")
     reply = run.ask(Replace(old, run.order("b", price_ticks=6_000_100)))
     assert reply.verdict is Verdict.DONE
-    assert reports(reply.facts) == [("a", *CANCELED), ("b", *NEW)]
+    assert reports(reply.events) == [("a", *CANCELED), ("b", *NEW)]
 
 
 def test_the_halves_of_a_replace_fail_by_themselves(run: Run) -> None:
     reply = run.ask(Replace(Cancel(0, "nobody", ""), run.order("b")))
-    [outcome] = [fact for fact in reply.facts if isinstance(fact, ReplaceOutcome)]
+    [outcome] = [event for event in reply.events if isinstance(event, ReplaceOutcome)]
     assert (reply.verdict, outcome.cancel, outcome.place) == (
         Verdict.REFUSED,
         Verdict.REFUSED,
@@ -258,10 +260,10 @@ def test_the_halves_of_a_replace_fail_by_themselves(run: Run) -> None:
     run.tell(run.sell("ask", price_ticks=6_100_000))
     through = run.sell("b", kind=OrderKind.POST_ONLY, price_ticks=5_900_000)
     reply = run.ask(Replace(Cancel(0, "ask", ""), through))
-    [outcome] = [fact for fact in reply.facts if isinstance(fact, ReplaceOutcome)]
+    [outcome] = [event for event in reply.events if isinstance(event, ReplaceOutcome)]
     assert (reply.code, reply.verdict) == ("-2010", Verdict.REFUSED)
     assert (outcome.cancel, outcome.place_code) == (Verdict.DONE, "-2010")
-    assert reports(reply.facts) == [("ask", *CANCELED)]
+    assert reports(reply.events) == [("ask", *CANCELED)]
 
 
 @pytest.mark.parametrize("by_id", [True, False])
@@ -270,30 +272,30 @@ def test_an_amend_keeps_name_and_place(run: Run, by_id: bool) -> None:
     smaller = run.instrument.lot.count("0.2")
     events = run.tell(Amend(0, "a", venue_id(first) if by_id else "", smaller))
     [reply] = [event for event in events if isinstance(event, Reply)]
-    for event in (*events, *reply.facts):
+    for event in (*events, *reply.events):
         if isinstance(event, OrderReport):
-            assert (event.client_order_id, event.change) == ("a", Change.REPLACED)
+            assert (event.client_order_id, event.exec_type) == ("a", ExecType.REPLACED)
             assert event.size_lots == smaller
-    assert len(reports(events)) == len(reports(reply.facts)) == 1
+    assert len(reports(events)) == len(reports(reply.events)) == 1
 
 
 def test_cancel_all_and_what_is_open(run: Run) -> None:
     for name in "abc":
         run.tell(run.order(name))
-    [found] = run.fetch(FetchOpenOrders(0)).facts
+    [found] = run.fetch(FetchOpenOrders(0)).events
     assert isinstance(found, OpenOrders)
     assert [one.client_order_id for one in found.reports] == ["a", "b", "c"]
     reply = run.ask(CancelAll(0))
-    assert sorted(reports(reply.facts)) == [(name, *CANCELED) for name in "abc"]
-    assert run.fetch(FetchOpenOrders(0)).facts == (OpenOrders(0, ()),)
+    assert sorted(reports(reply.events)) == [(name, *CANCELED) for name in "abc"]
+    assert run.fetch(FetchOpenOrders(0)).events == (OpenOrders(0, ()),)
     assert run.ask(CancelAll(0)).verdict is Verdict.REFUSED
 
 
-def test_a_query_by_line_and_by_rest(run: Run) -> None:
+def test_a_query_by_connection_and_by_rest(run: Run) -> None:
     number = venue_id(run.ask(run.order("a")))
     for query in (QueryOrder(0, "a"), QueryOrder(0, "a", number)):
         for reply in (run.ask(query), run.fetch(query)):
-            assert reports(reply.facts) == [("a", Change.SNAPSHOT, VenueStatus.NEW)]
+            assert reports(reply.events) == [("a", ExecType.SNAPSHOT, OrdStatus.NEW)]
     assert run.ask(QueryOrder(0, "nobody")).verdict is Verdict.ABSENT
     assert run.fetch(QueryOrder(0, "nobody")).code == "-2013"
 
@@ -301,14 +303,14 @@ def test_a_query_by_line_and_by_rest(run: Run) -> None:
 def test_cancels_by_rest(run: Run) -> None:
     run.tell(run.order("a"))
     run.tell(run.order("b"))
-    assert reports(run.fetch(Cancel(0, "a", "")).facts) == [("a", *CANCELED)]
-    assert reports(run.fetch(CancelAll(0)).facts) == [("b", *CANCELED)]
+    assert reports(run.fetch(Cancel(0, "a", "")).events) == [("a", *CANCELED)]
+    assert reports(run.fetch(CancelAll(0)).events) == [("b", *CANCELED)]
 
 
 @pytest.mark.parametrize("tif", [TimeInForce.IOC, TimeInForce.FOK])
 def test_an_order_that_cannot_trade_at_once_expires(run: Run, tif: TimeInForce) -> None:
     reply = run.ask(run.order("a", tif=tif))
-    assert reports(reply.facts) == [("a", Change.EXPIRED, VenueStatus.EXPIRED)]
+    assert reports(reply.events) == [("a", ExecType.EXPIRED, OrdStatus.EXPIRED)]
 
 
 def test_refusals_have_the_venues_codes(run: Run) -> None:
@@ -329,18 +331,18 @@ def test_refusals_have_the_venues_codes(run: Run) -> None:
 
 def test_time_account_and_book_by_rest(run: Run) -> None:
     run.tell(run.order("a"))
-    assert run.fetch(FetchTime()).facts == (VenueTime(START_NS),)
-    [account] = run.fetch(FetchAccount()).facts
+    assert run.fetch(FetchTime()).events == (VenueTime(START_NS),)
+    [account] = run.fetch(FetchAccount()).events
     assert isinstance(account, AccountReport)
     assert account.whole
     assert account.can_trade is True
     assert {one.asset for one in account.balances} == {"BTC", "USDT"}
-    [book] = run.fetch(FetchBook(0)).facts
+    [book] = run.fetch(FetchBook(0)).events
     assert isinstance(book, BookSnapshot)
     assert book.bids == [(6_000_000, run.instrument.lot.count("0.5"))]
 
 
-def test_the_market_line_tells_of_orders_and_trades(run: Run) -> None:
+def test_the_market_connection_tells_of_orders_and_trades(run: Run) -> None:
     run.tell(run.order("a"))
     run.tell(run.sell("b", lots=run.instrument.lot.count("0.2")))
     run.now_ns += 200_000_000
@@ -349,11 +351,11 @@ def test_the_market_line_tells_of_orders_and_trades(run: Run) -> None:
     [trade] = [event for event in events if isinstance(event, MarketTrade)]
     assert (trade.price_ticks, trade.aggressor) == (6_000_000, Side.SELL)
     left = run.instrument.lot.count("0.3")
-    tops = [event for event in events if isinstance(event, BookTop)]
-    assert (tops[-1].bid_ticks, tops[-1].bid_lots, tops[-1].ask_lots) == (6_000_000, left, 0)
+    bbos = [event for event in events if isinstance(event, Bbo)]
+    assert (bbos[-1].bid_ticks, bbos[-1].bid_lots, bbos[-1].ask_lots) == (6_000_000, left, 0)
     deltas = [event for event in events if isinstance(event, BookDelta)]
     assert deltas[-1].bids == [(6_000_000, left)]
-    assert deltas[-1].last_seq == tops[-1].seq
+    assert deltas[-1].last_seq == bbos[-1].seq
 
 
 def test_the_shutdown_of_the_exchange_is_understood() -> None:

@@ -25,7 +25,7 @@ from core.model.events import (
     Balance,
     BookSnapshot,
     BudgetUse,
-    Change,
+    ExecType,
     Fill,
     FillReport,
     Notice,
@@ -80,10 +80,10 @@ def answered(
     return world.ADAPTER.answer(command, 9, status, headers or {}, body)
 
 
-def facts(command: Command, result: object) -> Any:
+def events(command: Command, result: object) -> Any:
     reply = answered(command, frame(result), headers=HEADERS)
     assert (reply.request_id, reply.verdict, reply.budgets) == (9, Verdict.DONE, USED)
-    return reply.facts
+    return reply.events
 
 
 def test_the_test_of_an_order_passes_only_where_the_venue_says_so() -> None:
@@ -102,7 +102,7 @@ def test_a_snapshot_of_a_book() -> None:
         "bids": [["4.00000000", "431.00000000"]],
         "asks": [["4.02000000", "12.00000000"], ["4.025", "1.0"], ["4.03", "0.123456789"]],
     }
-    assert facts(FetchBook(0), depth) == (
+    assert events(FetchBook(0), depth) == (
         BookSnapshot(0, 1027024, [(400, 43_100_000)], [(402, 1_200_000), (403, 12_346)]),
     )
 
@@ -110,21 +110,21 @@ def test_a_snapshot_of_a_book() -> None:
 @pytest.mark.parametrize("level", [["4.0", "0.00000000"], ["0.0", "1.0"], ["4.0", "-1"]])
 def test_a_level_that_cannot_be_in_a_snapshot_is_refused(level: list[str]) -> None:
     with pytest.raises(Malformed):
-        facts(FetchBook(0), {"lastUpdateId": 1, "bids": [level], "asks": []})
+        events(FetchBook(0), {"lastUpdateId": 1, "bids": [level], "asks": []})
 
 
 def test_the_open_orders_of_one_symbol() -> None:
-    [found] = facts(FetchOpenOrders(0), [ORDER])
+    [found] = events(FetchOpenOrders(0), [ORDER])
     assert isinstance(found, OpenOrders)
     [report] = found.reports
     assert (found.instrument, report.client_order_id, report.filled_lots) == (0, "hl-1", 25_000)
-    assert (report.source, report.change) == (Source.QUERY, Change.SNAPSHOT)
+    assert (report.source, report.exec_type) == (Source.QUERY, ExecType.SNAPSHOT)
     assert report.venue_ns == 1499827319560 * MS
-    assert facts(FetchOpenOrders(0), []) == (OpenOrders(0, ()),)
+    assert events(FetchOpenOrders(0), []) == (OpenOrders(0, ()),)
 
 
 def test_an_open_order_of_an_unknown_status_stands_beside_the_others() -> None:
-    found, unknown = facts(FetchOpenOrders(0), [ORDER, ORDER | {"status": "ODD"}])
+    found, unknown = events(FetchOpenOrders(0), [ORDER, ORDER | {"status": "ODD"}])
     assert len(found.reports) == 1
     assert isinstance(unknown, UnknownExecution)
 
@@ -145,7 +145,7 @@ def test_our_own_trades(command: Command) -> None:
     }
     fill = Fill("28457", 28457, 401, 1_200_000, 101 * ATOM // 10, "BNB", True, 1499865549590 * MS)
     foreign = row | {"symbol": "DOGEUSDT", "qty": "0.1234567891"}
-    assert facts(command, [row, foreign]) == (FillReport(0, "100234", Side.SELL, fill),)
+    assert events(command, [row, foreign]) == (FillReport(0, "100234", Side.SELL, fill),)
 
 
 def test_the_account() -> None:
@@ -154,7 +154,7 @@ def test_the_account() -> None:
         "updateTime": 123456789,
         "balances": [{"asset": "BTC", "free": "0.5", "locked": "0.00000000"}],
     }
-    assert facts(FetchAccount(), account) == (
+    assert events(FetchAccount(), account) == (
         AccountReport(
             (Balance("BTC", ATOM // 2, 0),), whole=True, can_trade=True, venue_ns=123456789 * MS
         ),
@@ -162,24 +162,24 @@ def test_the_account() -> None:
 
 
 def test_the_time() -> None:
-    assert facts(FetchTime(), {"serverTime": 1499827319559}) == (VenueTime(1499827319559 * MS),)
+    assert events(FetchTime(), {"serverTime": 1499827319559}) == (VenueTime(1499827319559 * MS),)
 
 
 def test_an_order_under_the_id_of_our_own_cancel_is_known_by_its_own() -> None:
     told = ORDER | {"status": "CANCELED", "clientOrderId": "hl-1-c"}
-    [report] = facts(QueryOrder(0, "", "7"), told)
+    [report] = events(QueryOrder(0, "", "7"), told)
     assert isinstance(report, OrderReport)
     assert report.client_order_id == "hl-1"
 
 
 def test_one_order_and_cancels_by_rest() -> None:
-    [report] = facts(QueryOrder(0, "hl-1"), ORDER)
+    [report] = events(QueryOrder(0, "hl-1"), ORDER)
     assert isinstance(report, OrderReport)
     assert report.source is Source.QUERY
     cancelled = ORDER | {"status": "CANCELED", "origClientOrderId": "hl-1", "clientOrderId": "x"}
     for command, result in ((Cancel(0, "hl-1", "1"), cancelled), (CancelAll(0), [cancelled])):
-        [report] = facts(command, result)
-        assert (report.client_order_id, report.change) == ("hl-1", Change.CANCELED)
+        [report] = events(command, result)
+        assert (report.client_order_id, report.exec_type) == ("hl-1", ExecType.CANCELED)
 
 
 def test_a_snapshot_of_an_instrument_that_was_never_learned_is_our_misuse() -> None:
@@ -214,7 +214,7 @@ def test_an_unknown_symbol_is_fatal_and_says_what_was_asked_for() -> None:
 
 def test_a_refused_time_asks_for_the_clock_to_be_set() -> None:
     reply = answered(FetchAccount(), b'{"code":-1021,"msg":"ahead"}', 400)
-    assert reply.facts == (SessionNotice(Notice.CLOCK_OFF, "ahead"),)
+    assert reply.events == (SessionNotice(Notice.CLOCK_OFF, "ahead"),)
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from core.model.commands import FetchBook, FetchInstruments
 from core.model.errors import OffGrid
 from core.model.events import (
+    Bbo,
     BookDelta,
     BookSnapshot,
-    BookTop,
     Event,
     Ignored,
     InstrumentsReport,
@@ -25,7 +25,7 @@ from core.model.events import (
 from core.model.units import NS_PER_S
 from core.model.views import BookState
 from core.state.book import Book
-from core.state.sequence import Bridged
+from core.state.sequence import RestBridged
 from tests.venues.binance import world
 from venues.binance import VENUE, decode
 from venues.binance.adapter import SpotAdapter
@@ -93,13 +93,13 @@ class Best:
         return bid, self.bids[bid], ask, self.asks[ask]
 
 
-def best_of(top: BookTop) -> tuple[int, int, int, int]:
-    return top.bid_ticks, top.bid_lots, top.ask_ticks, top.ask_lots
+def best_of(bbo: Bbo) -> tuple[int, int, int, int]:
+    return bbo.bid_ticks, bbo.bid_lots, bbo.ask_ticks, bbo.ask_lots
 
 
 def feed(book: Book, event: Event) -> None:
-    if isinstance(event, BookTop):
-        book.apply_top(event)
+    if isinstance(event, Bbo):
+        book.apply_bbo(event)
     elif isinstance(event, BookDelta):
         book.apply_delta(event)
     elif isinstance(event, BookSnapshot):
@@ -113,9 +113,9 @@ def recorded_2024() -> tuple[list[Event], BookSnapshot]:
     snapshots: list[BookSnapshot] = []
     for _, body in lines_of(RAW_2024, b" "):
         if body.startswith(b'{"lastUpdateId"'):
-            [fact] = adapter.answer(FetchBook(0), 1, 200, {}, body).facts
-            assert isinstance(fact, BookSnapshot)
-            snapshots.append(fact)
+            [event] = adapter.answer(FetchBook(0), 1, 200, {}, body).events
+            assert isinstance(event, BookSnapshot)
+            snapshots.append(event)
         else:
             adapter.decode(decode.MARKET, body, events)
     [snapshot] = snapshots
@@ -141,17 +141,17 @@ def test_tickers_and_depth_of_2024_count_the_same_updates(
     """
     events, snapshot = recorded_2024
     book = Best(snapshot)
-    tops: list[BookTop] = []
+    bbos: list[Bbo] = []
     newest = exact = compared = 0
     for event in events:
-        if isinstance(event, BookTop):
+        if isinstance(event, Bbo):
             assert event.seq > newest
-            tops.append(event)
+            bbos.append(event)
         elif isinstance(event, BookDelta):
             newest = event.last_seq
             book.apply(event)
-            covered = [top for top in tops if top.seq <= newest]
-            tops = tops[len(covered) :]
+            covered = [bbo for bbo in bbos if bbo.seq <= newest]
+            bbos = bbos[len(covered) :]
             if not book.bridged:
                 continue
             bid, _, ask, _ = book.best
@@ -168,13 +168,13 @@ def test_tickers_and_depth_of_2024_count_the_same_updates(
 def test_the_book_machine_stays_whole_through_2024() -> None:
     """Its one snapshot is taken for all there was, as the venue's recipe does."""
     adapter = world.adapter()
-    book = Book(0, Bridged)
+    book = Book(0, RestBridged)
     book.begin()
     events: list[Event] = []
     for _, body in lines_of(RAW_2024, b" "):
         events.clear()
         if body.startswith(b'{"lastUpdateId"'):
-            events.extend(map(uncut, adapter.answer(FetchBook(0), 1, 200, {}, body).facts))
+            events.extend(map(uncut, adapter.answer(FetchBook(0), 1, 200, {}, body).events))
         else:
             adapter.decode(decode.MARKET, body, events)
         for event in events:
@@ -184,21 +184,21 @@ def test_the_book_machine_stays_whole_through_2024() -> None:
     assert (book.bid_ticks, book.ask_ticks) == (6_168_599, 6_168_600)
 
 
-def uncut(fact: Event) -> Event:
-    assert isinstance(fact, BookSnapshot)
-    return replace(fact, bids_cut=False, asks_cut=False)
+def uncut(event: Event) -> Event:
+    assert isinstance(event, BookSnapshot)
+    return replace(event, bids_cut=False, asks_cut=False)
 
 
 @here
 def test_the_book_of_2024_asks_to_be_renewed_long_before_it_leaves_its_snapshot() -> None:
     adapter = world.adapter()
-    book = Book(0, Bridged)
+    book = Book(0, RestBridged)
     book.begin()
     wanted_ns = lost_ns = 0
     for time_ns, body in lines_of(RAW_2024, b" "):
         events: list[Event] = []
         if body.startswith(b'{"lastUpdateId"'):
-            events.extend(adapter.answer(FetchBook(0), 1, 200, {}, body).facts)
+            events.extend(adapter.answer(FetchBook(0), 1, 200, {}, body).events)
         else:
             adapter.decode(decode.MARKET, body, events)
         was_live = book.live
@@ -234,7 +234,7 @@ def test_the_feed_of_2021_with_its_own_rules_and_snapshots() -> None:
     adapter = VENUE.adapter(world.subscription(symbols))
     assert isinstance(adapter, SpotAdapter)
     _, body = next(lines_of(FEED_2021 / "BINANCE.0.gz", b": "))
-    report = adapter.answer(FetchInstruments(), 1, 200, {}, body).facts[0]
+    report = adapter.answer(FetchInstruments(), 1, 200, {}, body).events[0]
     assert isinstance(report, InstrumentsReport)
     adapter.learn(report.instruments)
     index = {one.symbol: one.index for one in report.instruments}
@@ -246,10 +246,10 @@ def test_the_feed_of_2021_with_its_own_rules_and_snapshots() -> None:
         if found is None:
             continue
         command = FetchBook(index[found[1].decode()])
-        [fact] = adapter.answer(command, 1, 200, {}, body).facts
-        assert isinstance(fact, BookSnapshot)
-        snapshots[fact.instrument] = fact
-        books[fact.instrument] = Best(fact)
+        [event] = adapter.answer(command, 1, 200, {}, body).events
+        assert isinstance(event, BookSnapshot)
+        snapshots[event.instrument] = event
+        books[event.instrument] = Best(event)
     assert set(books) == set(range(4))
 
     events: list[Event] = []
@@ -260,11 +260,11 @@ def test_the_feed_of_2021_with_its_own_rules_and_snapshots() -> None:
         event.what if isinstance(event, Ignored) else type(event).__name__ for event in events
     )
     assert kinds == KINDS_2021
-    machines = {number: Book(number, Bridged) for number in books}
+    machines = {number: Book(number, RestBridged) for number in books}
     for machine in machines.values():
         machine.begin()
     for event in events:
-        if isinstance(event, BookTop):
+        if isinstance(event, Bbo):
             feed(machines[event.instrument], event)
         elif isinstance(event, BookDelta):
             books[event.instrument].apply(event)

@@ -8,8 +8,8 @@ import pytest
 from core.model.errors import Drifted, Malformed
 from core.model.events import (
     NO_REQUEST,
+    Bbo,
     BookDelta,
-    BookTop,
     Event,
     Ignored,
     MarketTrade,
@@ -31,7 +31,7 @@ def stream(name: str, **data: Any) -> dict[str, Any]:
     return {"stream": name, "data": data}
 
 
-TOP = stream(
+BBO = stream(
     "btcusdt@bookTicker",
     u=400900217,
     s="BTCUSDT",
@@ -64,7 +64,7 @@ TRADE = stream(
 )
 
 EXPECTED: list[tuple[dict[str, Any], Event]] = [
-    (TOP, BookTop(0, 400900217, 2535, 3_121_000, 2536, 4_066_000)),
+    (BBO, Bbo(0, 400900217, 2535, 3_121_000, 2536, 4_066_000)),
     (
         DELTA,
         BookDelta(
@@ -120,8 +120,8 @@ def test_a_buyer_that_is_not_the_maker_is_the_aggressor() -> None:
 
 
 def test_a_side_that_is_empty_has_size_0_and_no_price() -> None:
-    [top] = market(changed(TOP, b="0.00000000", B="0.00000000"))
-    assert top == BookTop(0, 400900217, 0, 0, 2536, 4_066_000)
+    [bbo] = market(changed(BBO, b="0.00000000", B="0.00000000"))
+    assert bbo == Bbo(0, 400900217, 0, 0, 2536, 4_066_000)
 
 
 def test_each_symbol_has_its_own_grid() -> None:
@@ -146,15 +146,15 @@ def test_a_level_from_before_larger_ticks_is_left_out() -> None:
 
 
 def test_a_best_price_from_before_larger_ticks_is_no_better_than_it_is() -> None:
-    [top] = market(changed(TOP, b="25.359", a="25.361"))
-    assert isinstance(top, BookTop)
-    assert (top.bid_ticks, top.ask_ticks) == (2535, 2537)
-    assert top.rounded
-    [exact] = market(changed(TOP))
-    assert isinstance(exact, BookTop)
+    [bbo] = market(changed(BBO, b="25.359", a="25.361"))
+    assert isinstance(bbo, Bbo)
+    assert (bbo.bid_ticks, bbo.ask_ticks) == (2535, 2537)
+    assert bbo.rounded
+    [exact] = market(changed(BBO))
+    assert isinstance(exact, Bbo)
     assert not exact.rounded
     with pytest.raises(Malformed):
-        market(changed(TOP, b="0.001"))
+        market(changed(BBO, b="0.001"))
 
 
 def test_a_trade_between_two_ticks_is_left_out() -> None:
@@ -190,8 +190,8 @@ def test_a_text_that_is_no_plain_number_is_refused(text: str) -> None:
     for message in (
         changed(TRADE, p=text),
         changed(TRADE, q=text),
-        changed(TOP, b=text),
-        changed(TOP, A=text),
+        changed(BBO, b=text),
+        changed(BBO, A=text),
         changed(DELTA, b=[[text, "1.0"]]),
         changed(DELTA, a=[["1.0", text]]),
     ):
@@ -210,8 +210,8 @@ def test_a_count_beyond_2_to_the_53_is_exact() -> None:
     [
         changed(TRADE, p="0.00000000"),
         changed(TRADE, q="0.00000000"),
-        changed(TOP, b="0.00000000"),
-        changed(TOP, a="0"),
+        changed(BBO, b="0.00000000"),
+        changed(BBO, a="0"),
         changed(DELTA, b=[["0.00000000", "1.0"]]),
         changed(DELTA, a=[["0", "0"]]),
     ],
@@ -221,7 +221,7 @@ def test_zero_is_refused_where_it_is_impossible(message: bytes) -> None:
         market(message)
 
 
-@pytest.mark.parametrize("message", [TOP, DELTA, TRADE], ids=["top", "delta", "trade"])
+@pytest.mark.parametrize("message", [BBO, DELTA, TRADE], ids=["top", "delta", "trade"])
 def test_a_missing_field_is_drift_and_named(message: dict[str, Any]) -> None:
     for name in needed(message):
         data = {key: value for key, value in message["data"].items() if key != name}
@@ -229,7 +229,7 @@ def test_a_missing_field_is_drift_and_named(message: dict[str, Any]) -> None:
             market(frame(message | {"data": data}))
 
 
-@pytest.mark.parametrize("message", [TOP, DELTA, TRADE], ids=["top", "delta", "trade"])
+@pytest.mark.parametrize("message", [BBO, DELTA, TRADE], ids=["top", "delta", "trade"])
 @pytest.mark.parametrize("value", [None, 1.5, True, {}, [1], -1, 2**63, 10**400, 1e300])
 def test_a_changed_type_is_drift_and_located(message: dict[str, Any], value: object) -> None:
     for name in needed(message):
@@ -244,7 +244,7 @@ def test_a_time_in_microseconds_is_drift() -> None:
         market(changed(TRADE, T=1672515782135_000))
 
 
-@pytest.mark.parametrize("message", [TOP, DELTA, TRADE], ids=["top", "delta", "trade"])
+@pytest.mark.parametrize("message", [BBO, DELTA, TRADE], ids=["top", "delta", "trade"])
 def test_a_stream_that_tells_of_another_symbol_is_drift(message: dict[str, Any]) -> None:
     with pytest.raises(Drifted, match="tells of LTCBNB"):
         market(changed(message, s="LTCBNB"))

@@ -14,12 +14,13 @@ from core.model.events import (
     BalanceLocked,
     BalanceMoved,
     BudgetUse,
-    Change,
     Event,
+    ExecType,
     Fill,
     Ignored,
     Notice,
     OrderReport,
+    OrdStatus,
     ReplaceOutcome,
     Reply,
     SessionNotice,
@@ -27,12 +28,11 @@ from core.model.events import (
     Source,
     TradeElsewhere,
     UnknownExecution,
-    VenueStatus,
     Verdict,
 )
 from tests.venues.binance.world import frame, trade
 from venues.binance import verdicts
-from venues.binance.facts import ALLOCATION
+from venues.binance.translate import ALLOCATION
 
 MS = 1_000_000
 ATOM = 10**18
@@ -94,8 +94,8 @@ def test_a_new_order() -> None:
         client_order_id="hl-1",
         venue_order_id="4293153",
         source=Source.STREAM,
-        change=Change.NEW,
-        status=VenueStatus.NEW,
+        exec_type=ExecType.NEW,
+        status=OrdStatus.NEW,
         side=Side.BUY,
         price_ticks=2_341_610,
         size_lots=100_000,
@@ -119,7 +119,7 @@ def test_a_trade_carries_its_fill() -> None:
     fill = Fill(
         "77", 77, 2_341_600, 25_000, ATOM // 4000, "BTC", maker=True, venue_ns=report.venue_ns
     )
-    assert (report.change, report.status) == (Change.TRADE, VenueStatus.PARTIALLY_FILLED)
+    assert (report.exec_type, report.status) == (ExecType.TRADE, OrdStatus.PARTIALLY_FILLED)
     assert (report.filled_lots, report.fills) == (75_000, (fill,))
 
 
@@ -142,33 +142,33 @@ def test_other_executions_never_take_the_original_id(x: str) -> None:
 @pytest.mark.parametrize(
     ("x", "change"),
     [
-        ("NEW", Change.NEW),
-        ("CANCELED", Change.CANCELED),
-        ("REPLACED", Change.REPLACED),
-        ("REJECTED", Change.REJECTED),
-        ("TRADE", Change.TRADE),
-        ("EXPIRED", Change.EXPIRED),
-        ("TRADE_PREVENTION", Change.PREVENTED),
+        ("NEW", ExecType.NEW),
+        ("CANCELED", ExecType.CANCELED),
+        ("REPLACED", ExecType.REPLACED),
+        ("REJECTED", ExecType.REJECTED),
+        ("TRADE", ExecType.TRADE),
+        ("EXPIRED", ExecType.EXPIRED),
+        ("TRADE_PREVENTION", ExecType.PREVENTED),
     ],
 )
-def test_every_execution_type(x: str, change: Change) -> None:
-    assert execution(x=x, t=1, l="1.0", L="1.0").change is change
+def test_every_execution_type(x: str, change: ExecType) -> None:
+    assert execution(x=x, t=1, l="1.0", L="1.0").exec_type is change
 
 
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        ("NEW", VenueStatus.NEW),
-        ("PENDING_NEW", VenueStatus.PENDING),
-        ("PARTIALLY_FILLED", VenueStatus.PARTIALLY_FILLED),
-        ("FILLED", VenueStatus.FILLED),
-        ("CANCELED", VenueStatus.CANCELED),
-        ("REJECTED", VenueStatus.REJECTED),
-        ("EXPIRED", VenueStatus.EXPIRED),
-        ("EXPIRED_IN_MATCH", VenueStatus.EXPIRED),
+        ("NEW", OrdStatus.NEW),
+        ("PENDING_NEW", OrdStatus.PENDING),
+        ("PARTIALLY_FILLED", OrdStatus.PARTIALLY_FILLED),
+        ("FILLED", OrdStatus.FILLED),
+        ("CANCELED", OrdStatus.CANCELED),
+        ("REJECTED", OrdStatus.REJECTED),
+        ("EXPIRED", OrdStatus.EXPIRED),
+        ("EXPIRED_IN_MATCH", OrdStatus.EXPIRED),
     ],
 )
-def test_every_order_status(status: str, expected: VenueStatus) -> None:
+def test_every_order_status(status: str, expected: OrdStatus) -> None:
     assert execution(X=status).status is expected
 
 
@@ -399,7 +399,7 @@ def failed(wire_id: object, status: int, code: int, msg: str = "", data: object 
 
 
 def report_of(reply: Reply) -> OrderReport:
-    [report] = reply.facts
+    [report] = reply.events
     assert isinstance(report, OrderReport)
     return report
 
@@ -409,8 +409,8 @@ PLACED = OrderReport(
     client_order_id="hl-1",
     venue_order_id="12569099453",
     source=Source.REPLY,
-    change=Change.NEW,
-    status=VenueStatus.NEW,
+    exec_type=ExecType.NEW,
+    status=OrdStatus.NEW,
     side=Side.SELL,
     price_ticks=2_341_610,
     size_lots=847,
@@ -421,7 +421,7 @@ PLACED = OrderReport(
 
 def test_an_order_that_was_placed() -> None:
     reply = done("p17", ORDER)
-    assert (reply.request_id, reply.facts) == (17, (PLACED,))
+    assert (reply.request_id, reply.events) == (17, (PLACED,))
 
 
 def test_an_order_that_traded_as_it_arrived_names_its_fills() -> None:
@@ -443,7 +443,7 @@ def test_an_order_that_traded_as_it_arrived_names_its_fills() -> None:
     ]
     filled = ORDER | {"executedQty": "0.00847000", "status": "FILLED", "fills": fills}
     report = report_of(done("p17", filled))
-    assert (report.change, report.status) == (Change.TRADE, VenueStatus.FILLED)
+    assert (report.exec_type, report.status) == (ExecType.TRADE, OrdStatus.FILLED)
     assert report.filled_lots == sum(fill.lots for fill in report.fills) == 847
     assert report.fills[0] == Fill(
         "1650422481",
@@ -460,20 +460,20 @@ def test_an_order_that_traded_as_it_arrived_names_its_fills() -> None:
 def test_an_order_that_expired_at_once_says_why() -> None:
     expired = ORDER | {"status": "EXPIRED", "expiryReason": "UNFILLED_FOK_ORDER_EXPIRED"}
     report = report_of(done("p17", expired))
-    assert (report.change, report.status) == (Change.EXPIRED, VenueStatus.EXPIRED)
+    assert (report.exec_type, report.status) == (ExecType.EXPIRED, OrdStatus.EXPIRED)
     assert report.reason == "UNFILLED_FOK_ORDER_EXPIRED"
 
 
 def test_an_order_prevented_from_trading_with_itself_lost_that_size() -> None:
     prevented = ORDER | {"status": "EXPIRED_IN_MATCH", "preventedQuantity": "0.00847000"}
     report = report_of(done("p17", prevented))
-    assert (report.status, report.size_lots) == (VenueStatus.EXPIRED, 0)
+    assert (report.status, report.size_lots) == (OrdStatus.EXPIRED, 0)
 
 
 def test_a_cancelled_order_is_named_by_its_own_id() -> None:
     report = report_of(done("c18", CANCELED))
-    assert (report.client_order_id, report.status) == ("hl-1", VenueStatus.CANCELED)
-    assert (report.change, report.filled_lots) == (Change.CANCELED, 1)
+    assert (report.client_order_id, report.status) == ("hl-1", OrdStatus.CANCELED)
+    assert (report.exec_type, report.filled_lots) == (ExecType.CANCELED, 1)
 
 
 LIST = {
@@ -490,26 +490,26 @@ LIST = {
 
 def test_a_cancelled_order_list_reports_each_of_its_orders() -> None:
     for reply in (done("c18", LIST), done("x18", [CANCELED, LIST])):
-        names = [one.client_order_id for one in reply.facts if isinstance(one, OrderReport)]
+        names = [one.client_order_id for one in reply.events if isinstance(one, OrderReport)]
         assert names[-2:] == ["leg-1", "leg-2"]
-        assert len(names) == len(reply.facts)
+        assert len(names) == len(reply.events)
 
 
 def test_cancel_all_reports_each_order() -> None:
-    assert len(done("x19", [CANCELED, CANCELED]).facts) == 2
+    assert len(done("x19", [CANCELED, CANCELED]).events) == 2
 
 
 def test_cancel_all_with_nothing_open_is_a_refusal() -> None:
     reply = failed("x19", 400, -2011, "Unknown order sent.")
-    assert (reply.verdict, reply.facts) == (Verdict.REFUSED, ())
+    assert (reply.verdict, reply.events) == (Verdict.REFUSED, ())
 
 
 def test_a_query_is_a_snapshot() -> None:
     queried = ORDER | {"updateTime": 1660801717945, "status": "FILLED"}
     del queried["transactTime"], queried["fills"]
     report = report_of(done("q20", queried))
-    assert (report.source, report.change) == (Source.QUERY, Change.SNAPSHOT)
-    assert (report.status, report.venue_ns) == (VenueStatus.FILLED, 1660801717945 * MS)
+    assert (report.source, report.exec_type) == (Source.QUERY, ExecType.SNAPSHOT)
+    assert (report.status, report.venue_ns) == (OrdStatus.FILLED, 1660801717945 * MS)
 
 
 def test_a_query_for_an_order_the_venue_does_not_know_says_that_it_is_absent() -> None:
@@ -545,7 +545,7 @@ AMENDED = {
 
 def test_an_amended_order_has_its_new_size() -> None:
     report = report_of(done("a21", AMENDED))
-    assert (report.change, report.status) == (Change.REPLACED, VenueStatus.PARTIALLY_FILLED)
+    assert (report.exec_type, report.status) == (ExecType.REPLACED, OrdStatus.PARTIALLY_FILLED)
     assert (report.size_lots, report.filled_lots) == (450_000, 100_000)
     assert report.venue_ns == 1741923284382 * MS
 
@@ -554,14 +554,14 @@ def test_an_amended_order_has_its_new_size() -> None:
 def test_an_answer_with_an_unknown_status_is_never_booked(
     wire_id: str, result: dict[str, Any]
 ) -> None:
-    [unknown] = done(wire_id, result | {"status": "PENDING_CANCEL"}).facts
+    [unknown] = done(wire_id, result | {"status": "PENDING_CANCEL"}).events
     assert isinstance(unknown, UnknownExecution)
 
 
 def test_an_amend_with_an_unknown_status_is_never_booked() -> None:
     order = AMENDED["amendedOrder"]
     assert isinstance(order, dict)
-    [unknown] = done("a1", AMENDED | {"amendedOrder": order | {"status": "ODD"}}).facts
+    [unknown] = done("a1", AMENDED | {"amendedOrder": order | {"status": "ODD"}}).events
     assert isinstance(unknown, UnknownExecution)
 
 
@@ -569,20 +569,20 @@ def test_an_amend_with_an_unknown_status_is_never_booked() -> None:
 def test_an_amended_order_off_the_grid_is_quarantined(field: str) -> None:
     order = AMENDED["amendedOrder"]
     assert isinstance(order, dict)
-    [unknown] = done("a1", AMENDED | {"amendedOrder": order | {field: "0.000001"}}).facts
+    [unknown] = done("a1", AMENDED | {"amendedOrder": order | {field: "0.000001"}}).events
     assert isinstance(unknown, UnknownExecution)
 
 
 @pytest.mark.parametrize("field", ["price", "origQty", "executedQty"])
 def test_an_answer_off_the_grid_is_quarantined(field: str) -> None:
-    [unknown] = done("p1", ORDER | {field: "0.000001"}).facts
+    [unknown] = done("p1", ORDER | {field: "0.000001"}).events
     assert isinstance(unknown, UnknownExecution)
 
 
 def test_logging_on_and_subscribing() -> None:
     logon = {"apiKey": "k", "authorizedSince": 1, "connectedSince": 1, "userDataStream": False}
-    assert done("l1", logon).facts == ()
-    assert done("u2", {"subscriptionId": 0}).facts == ()
+    assert done("l1", logon).events == ()
+    assert done("u2", {"subscriptionId": 0}).events == ()
 
 
 def test_a_subscription_that_stands_already_is_done() -> None:
@@ -607,9 +607,9 @@ def halves(
 
 
 def outcome_of(reply: Reply) -> tuple[ReplaceOutcome, list[str]]:
-    [outcome] = [one for one in reply.facts if isinstance(one, ReplaceOutcome)]
-    reports = [one for one in reply.facts if isinstance(one, OrderReport)]
-    assert len(reports) + 1 == len(reply.facts)
+    [outcome] = [one for one in reply.events if isinstance(one, ReplaceOutcome)]
+    reports = [one for one in reply.events if isinstance(one, OrderReport)]
+    assert len(reports) + 1 == len(reply.events)
     return outcome, [f"{one.client_order_id} {one.status}" for one in reports]
 
 
@@ -742,7 +742,7 @@ def test_a_refused_time_asks_for_the_clock_to_be_set() -> None:
     text = "Timestamp for this request is outside of the recvWindow."
     reply = failed("p17", 400, -1021, text)
     assert reply.verdict is Verdict.REFUSED
-    assert reply.facts == (SessionNotice(Notice.CLOCK_OFF, text),)
+    assert reply.events == (SessionNotice(Notice.CLOCK_OFF, text),)
 
 
 def test_a_failure_without_a_code_goes_by_its_status() -> None:

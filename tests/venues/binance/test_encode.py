@@ -199,11 +199,11 @@ def test_the_signer_puts_key_and_signature_into_the_parameters(command: Command)
     assert signed == json.loads(request.body)
 
 
-def test_the_market_line_subscribes_every_stream_of_every_symbol() -> None:
+def test_the_market_connection_subscribes_every_stream_of_every_symbol() -> None:
     assert list(ADAPTER.script(decode.MARKET)) == [SubscribeMarket()]
     request = ADAPTER.encode(SubscribeMarket(), 3, world.NOW_NS)
     assert isinstance(request, WireRequest)
-    assert (request.line, request.signing) == (decode.MARKET, b"")
+    assert (request.connection, request.signing) == (decode.MARKET, b"")
     names = product(("btcusdt", "ltcbnb"), ("bookTicker", "depth@100ms", "trade"))
     assert json.loads(request.body) == {
         "method": "SUBSCRIBE",
@@ -213,7 +213,7 @@ def test_the_market_line_subscribes_every_stream_of_every_symbol() -> None:
 
 
 def test_only_the_streams_that_are_asked_for_are_subscribed() -> None:
-    run = world.subscription(("BTCUSDT",), (Stream.TOP,))
+    run = world.subscription(("BTCUSDT",), (Stream.BBO,))
     request = VENUE.adapter(run).encode(SubscribeMarket(), 3, world.NOW_NS)
     assert isinstance(request, WireRequest)
     assert json.loads(request.body)["params"] == ["btcusdt@bookTicker"]
@@ -278,7 +278,7 @@ def test_questions_go_by_rest(
     )
 
 
-def test_questions_without_a_line_of_their_own_leave_by_rest_in_a_run_too() -> None:
+def test_questions_without_a_connection_of_their_own_leave_by_rest_in_a_run_too() -> None:
     assert isinstance(ADAPTER.encode(FetchBook(0), 1, world.NOW_NS), HttpRequest)
     assert isinstance(ADAPTER.encode(QueryOrder(0, "a"), 1, world.NOW_NS), WireRequest)
 
@@ -324,7 +324,7 @@ def test_more_streams_than_a_connection_takes_are_refused_before_dialling() -> N
         VENUE.adapter(world.subscription(symbols))
 
 
-def test_a_line_without_an_url_is_named() -> None:
+def test_a_connection_without_an_url_is_named() -> None:
     run = msgspec.structs.replace(world.subscription(), urls={"stream": "ws://localhost"})
     with pytest.raises(BadConfig, match="'ws_api' is missing"):
         VENUE.adapter(run)

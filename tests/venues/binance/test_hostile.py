@@ -17,10 +17,10 @@ from tests.venues.binance.world import frame
 Read = Callable[[bytes], list[Event]]
 
 
-def on(line: int) -> Read:
+def on(connection: int) -> Read:
     def read(payload: bytes) -> list[Event]:
         events: list[Event] = []
-        world.ADAPTER.decode(line, payload, events)
+        world.ADAPTER.decode(connection, payload, events)
         return events
 
     return read
@@ -82,11 +82,13 @@ def test_a_trade_frame_is_the_numbers_it_was_made_of(price: int, size: int) -> N
 # -- drift -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("line", "message"), LINES)
-def test_every_field_that_is_needed_is_missed_by_name(line: int, message: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("connection", "message"), LINES)
+def test_every_field_that_is_needed_is_missed_by_name(
+    connection: int, message: dict[str, Any]
+) -> None:
     """Take out one field after the other, at every depth: it is either not needed or named."""
     for path, name, without in fields_taken_out(message):
-        told = survives(on(line), frame(without))
+        told = survives(on(connection), frame(without))
         if isinstance(told, str) and path and name != "orderReports":
             assert f"`{name}`" in told, path
 

@@ -84,7 +84,7 @@ RATES = [
 ]
 
 
-def asked(*symbols: dict[str, Any], rates: list[dict[str, Any]] = RATES) -> Reply:
+def requested(*symbols: dict[str, Any], rates: list[dict[str, Any]] = RATES) -> Reply:
     adapter = VENUE.adapter(world.subscription(("BTCUSDT",)))
     assert isinstance(adapter, SpotAdapter)
     info = {"timezone": "UTC", "serverTime": 1, "rateLimits": rates, "symbols": list(symbols)}
@@ -92,7 +92,7 @@ def asked(*symbols: dict[str, Any], rates: list[dict[str, Any]] = RATES) -> Repl
 
 
 def read(**changes: Any) -> Instrument:
-    report = asked(symbol(**changes)).facts[0]
+    report = requested(symbol(**changes)).events[0]
     assert isinstance(report, InstrumentsReport)
     [instrument] = report.instruments
     return instrument
@@ -174,7 +174,7 @@ def test_a_filter_that_nobody_knows_is_named() -> None:
         "symbols": [symbol()],
     }
     adapter = VENUE.adapter(world.subscription(("BTCUSDT",)))
-    report = adapter.answer(FetchInstruments(), 5, 200, {}, world.frame(info)).facts[0]
+    report = adapter.answer(FetchInstruments(), 5, 200, {}, world.frame(info)).events[0]
     assert isinstance(report, InstrumentsReport)
     assert report.instruments[0].unread_filters == ("EXCHANGE_WIDE", "SOMETHING_NEW")
 
@@ -245,13 +245,13 @@ def test_a_symbol_without_spot_trading_is_halted() -> None:
 
 def test_a_symbol_that_is_missing_is_named_with_those_that_are_there() -> None:
     with pytest.raises(Drifted, match="lacks BTCUSDT; it lists ETHUSDT"):
-        asked(symbol("ETHUSDT"))
+        requested(symbol("ETHUSDT"))
 
 
 def test_instruments_are_numbered_as_in_the_configuration() -> None:
     adapter = VENUE.adapter(world.subscription(("LTCBNB", "BTCUSDT")))
     info = {"rateLimits": RATES, "symbols": [symbol("BTCUSDT"), symbol("LTCBNB"), symbol("X")]}
-    report = adapter.answer(FetchInstruments(), 5, 200, {}, world.frame(info)).facts[0]
+    report = adapter.answer(FetchInstruments(), 5, 200, {}, world.frame(info)).events[0]
     assert isinstance(report, InstrumentsReport)
     assert [(one.index, one.symbol) for one in report.instruments] == [
         (0, "LTCBNB"),
@@ -260,7 +260,7 @@ def test_instruments_are_numbered_as_in_the_configuration() -> None:
 
 
 def test_the_limits_of_the_account_are_learnt() -> None:
-    assert asked(symbol()).facts[1] == LimitsReport(
+    assert requested(symbol()).events[1] == LimitsReport(
         (
             Limit("weight_1m", "weight", 6_000, 60 * NS_PER_S),
             Limit("orders_10s", "orders", 100, 10 * NS_PER_S, unfilled=True),
@@ -271,7 +271,7 @@ def test_the_limits_of_the_account_are_learnt() -> None:
 
 
 def test_published_and_learnt_limits_have_the_same_names() -> None:
-    report = asked(symbol()).facts[1]
+    report = requested(symbol()).events[1]
     assert isinstance(report, LimitsReport)
     told = [limit for limit in rules.PUBLISHED if limit.scope is not Scope.CONNECTION]
     assert [one.name for one in report.limits] == [one.name for one in told]
@@ -282,7 +282,7 @@ def test_published_and_learnt_limits_have_the_same_names() -> None:
 )
 def test_a_limit_we_cannot_keep_is_drift(change: dict[str, Any]) -> None:
     with pytest.raises(Drifted, match="rateLimits"):
-        asked(symbol(), rates=[RATES[0] | change])
+        requested(symbol(), rates=[RATES[0] | change])
 
 
 @pytest.mark.parametrize(

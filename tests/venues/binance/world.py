@@ -53,7 +53,7 @@ LTC = instrument("LTCBNB", 1, "0.01", "0.001")
 
 def subscription(
     symbols: tuple[str, ...] = ("BTCUSDT", "LTCBNB"),
-    streams: tuple[Stream, ...] = (Stream.TOP, Stream.DEPTH, Stream.TRADES),
+    streams: tuple[Stream, ...] = (Stream.BBO, Stream.DEPTH, Stream.TRADES),
     *,
     session_logon: bool = False,
     request_expiry_ms: int = 5000,

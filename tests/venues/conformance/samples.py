@@ -22,7 +22,7 @@ from core.model.venue import Adapter, Credentials, HttpRequest, Remedy, Venue
 class Told(Struct, frozen=True, kw_only=True):
     """A message on a connection, and its events."""
 
-    line: int
+    connection: int
     payload: bytes
     events: tuple[Event, ...]
     words: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class Answered(Struct, frozen=True, kw_only=True):
 
     command: Command
     body: bytes
-    facts: tuple[Event, ...]
+    events: tuple[Event, ...]
 
 
 class Sent(Struct, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ class Heard(Struct, frozen=True, kw_only=True):
     """
 
     payload: bytes
-    line: int = 0
+    connection: int = 0
     command: Command | None = None
 
 

@@ -18,7 +18,7 @@ from core.model.events import Event, InstrumentsReport, Reply, VenueTime, Verdic
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import Credentials, HttpRequest, Stream, WireRequest
 from core.protocols.websocket import TEXT
-from core.state.inflight import Asked
+from core.state.inflight import InFlightRequest
 from core.state.journal import MemoryJournal
 from core.state.session import Session
 from tests.venues.conformance.samples import Samples
@@ -37,7 +37,7 @@ streams = {streams}
 name = "observer"
 """
 
-Answer = Callable[[Asked], Reply | None]
+Answer = Callable[[InFlightRequest], Reply | None]
 
 
 class _Told:
@@ -54,7 +54,7 @@ class _Told:
         self._kept.append(event)
         return b"%d" % (len(self._kept) - 1)
 
-    def decode(self, line: int, payload: bytes, events: list[Event]) -> None:
+    def decode(self, connection: int, payload: bytes, events: list[Event]) -> None:
         events.append(self._kept[int(payload)])
 
     def answer(
@@ -74,7 +74,7 @@ class Stage:
         self.answers: Answer = self.grants
         self.log_lines: list[str] = []
         self.dropped: list[tuple[int, str]] = []
-        self.asked: list[Asked] = []
+        self.asked: list[InFlightRequest] = []
         """All that was asked, in order."""
         self.words: list[str] = []
         """All that left, as it would be seen in an error."""
@@ -93,11 +93,11 @@ class Stage:
             streams=[str(one) for one in streams],
         )
         kind = shown.venue.key_kind(keys)
-        house = app.house(
+        application = app.wire(
             config.load(text, "run.toml"), "run.toml", scope="h123-", boot=1, seed=7, key=kind
         )
-        self.adapter = _Told(house.adapter)
-        made: Any = replace(house, adapter=self.adapter)
+        self.adapter = _Told(application.adapter)
+        made: Any = replace(application, adapter=self.adapter)
         self.engine = made.engine(self, lambda: self.now_ns, self.journal, Untimed())
 
     def starts(self) -> Stage:
@@ -120,20 +120,20 @@ class Stage:
                     self.brings(asked, self.answers(asked))
         return self
 
-    def session(self, line: int) -> Session:
-        session: Session = self.engine.sessions[line]
+    def session(self, connection: int) -> Session:
+        session: Session = self.engine.sessions[connection]
         return session
 
-    def is_step(self, asked: Asked, line: int) -> bool:
+    def is_step(self, asked: InFlightRequest, connection: int) -> bool:
         """Whether a request is the step that a connection's script waits for."""
-        return self.session(line).answers_step(asked.request_id)
+        return self.session(connection).answers_step(asked.request_id)
 
-    def brings(self, asked: Asked, reply: Reply | None, link: int | None = None) -> None:
+    def brings(self, asked: InFlightRequest, reply: Reply | None, link: int | None = None) -> None:
         """Bring an answer, on the connection that was asked on or on another."""
         if reply is None:
             return
         kept = self.adapter.keep(reply)
-        link = asked.line if link is None else link
+        link = asked.connection if link is None else link
 
         def arrive() -> None:
             if link < 0:
@@ -145,17 +145,17 @@ class Stage:
         times = 1 + self.engine.outbound.inflight._more.get(asked.request_id, 0)
         self._soon += [arrive] * (times if reply.verdict is Verdict.DONE else 1)
 
-    def grants(self, asked: Asked) -> Reply:
-        facts: tuple[Event, ...] = ()
+    def grants(self, asked: InFlightRequest) -> Reply:
+        events: tuple[Event, ...] = ()
         if isinstance(asked.command, FetchTime):
-            facts = (VenueTime(self.now_ns),)
+            events = (VenueTime(self.now_ns),)
         elif isinstance(asked.command, FetchInstruments):
-            facts = (InstrumentsReport(self.shown.instruments),)
-        return Reply(request_id=asked.request_id, verdict=Verdict.DONE, facts=facts)
+            events = (InstrumentsReport(self.shown.instruments),)
+        return Reply(request_id=asked.request_id, verdict=Verdict.DONE, events=events)
 
     # -- the door ------------------------------------------------------------------------------
 
-    def open_lines(self) -> None:
+    def open_connections(self) -> None:
         for link in range(len(self.engine.sessions)):
             self.dial(link)
 
@@ -192,7 +192,7 @@ class Stage:
 
     def send(self, link: int, data: bytes) -> None: ...
 
-    def ask(self, request_id: int, request: HttpRequest) -> None:
+    def send_rest(self, request_id: int, request: HttpRequest) -> None:
         left = request.leaving(self.signer, self.now_ns)
         self.words += [repr(request), repr(left), left.target]
 

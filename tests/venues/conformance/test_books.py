@@ -40,7 +40,7 @@ class Feed:
         self.book.begin()
 
     @property
-    def _proof(self) -> int | None:
+    def _checks(self) -> int | None:
         if self.declared.sync is not SyncKind.CHECKSUMMED:
             return None
         bids: Levels = self.bids[:CHECKED]
@@ -48,19 +48,19 @@ class Feed:
 
     def begins(self) -> None:
         """The snapshot, and before it a change where the book wants one to bridge it into."""
-        if self.declared.sync is SyncKind.BRIDGED:
+        if self.declared.sync is SyncKind.REST_BRIDGED:
             self.tells(self.change())
-        seq = 0 if self._proof is not None else self.n
-        snapshot = BookSnapshot(self.row.index, seq, self.bids, self.asks, checksum=self._proof)
+        seq = 0 if self._checks is not None else self.n
+        snapshot = BookSnapshot(self.row.index, seq, self.bids, self.asks, checksum=self._checks)
         self.book.apply_snapshot(snapshot)
 
     def change(self, at: int = 0) -> BookDelta:
         """Move on by one update, of one level, and return what is told of it."""
         self.n += 1
         self.bids[at] = (MIDDLE - 1 - at, self.n)
-        first = 0 if self._proof is not None else self.n
+        first = 0 if self._checks is not None else self.n
         return BookDelta(
-            self.row.index, first, self.n, [self.bids[at]], [], 1_000, checksum=self._proof
+            self.row.index, first, self.n, [self.bids[at]], [], 1_000, checksum=self._checks
         )
 
     def tells(self, delta: BookDelta) -> None:

@@ -61,7 +61,7 @@ class Account:
         page = ""
         for _ in range(MANY):
             reply = self.ask(command(page))
-            told += [one.fill.lots for one in reply.facts if isinstance(one, FillReport)]
+            told += [one.fill.lots for one in reply.events if isinstance(one, FillReport)]
             page = reply.more
             if not page:
                 return told
@@ -80,7 +80,7 @@ def test_every_trade_behind_a_place_is_told(shown: Samples, apart_ms: int, behin
     since = BEGINNING
     if behind:
         last = account.trades[behind - 1]
-        found = account.ask(FetchTrades(0, BEGINNING)).facts[0]
+        found = account.ask(FetchTrades(0, BEGINNING)).events[0]
         assert isinstance(found, FillReport)
         by_number = found.fill.rank < START_NS // NS_PER_S  # else by its time
         rank = last.number if by_number else last.at_ns // NS_PER_S
@@ -96,7 +96,7 @@ def test_the_newest_trade_is_told_first_where_nothing_is_known(
 ) -> None:
     account = Account(shown, apart_ms, alone)
     reply = account.ask(FetchTrades(0, None))
-    told = [one.fill for one in reply.facts if isinstance(one, FillReport)]
+    told = [one.fill for one in reply.events if isinstance(one, FillReport)]
     assert max(told, key=lambda fill: fill.rank).lots == account.trades[-1].lots
 
 
@@ -106,7 +106,7 @@ def test_every_trade_of_an_order_is_told_and_none_of_another(shown: Samples, apa
     there = {trade.lots for trade in account.trades if trade.order == ORDER}
     [name] = {
         one.venue_order_id
-        for one in account.ask(FetchTrades(0, None)).facts
+        for one in account.ask(FetchTrades(0, None)).events
         if isinstance(one, FillReport) and one.fill.lots in there
     } or {str(ORDER)}
     told = account.all_pages(lambda page: FetchOrderTrades(0, name, page))

@@ -13,14 +13,14 @@ from core.model.commands import Cancel, Command, FetchOpenOrders, OrderKind, Pla
 from core.model.events import (
     FRAMES,
     NO_INSTRUMENT,
-    Change,
+    ExecType,
     Limit,
     OrderReport,
+    OrdStatus,
     Rule,
     Scope,
     Side,
     Source,
-    VenueStatus,
 )
 from core.model.units import NS_PER_MS, NS_PER_S
 from core.model.venue import Adapter, cancel_kinds
@@ -143,8 +143,8 @@ class Busy:
                 client_order_id=order.client_order_id,
                 venue_order_id=order.client_order_id,
                 source=Source.STREAM,
-                change=Change.CANCELED,
-                status=VenueStatus.CANCELED,
+                exec_type=ExecType.CANCELED,
+                status=OrdStatus.CANCELED,
                 side=order.side,
                 price_ticks=order.price_ticks,
                 size_lots=order.size_lots,
@@ -179,12 +179,14 @@ def test_no_limit_is_ever_passed_and_no_cancel_is_ever_refused(shown: Samples, s
 @pytest.mark.parametrize("shown", ASKING)
 def test_the_frames_of_a_connection_stay_below_what_it_takes(shown: Samples) -> None:
     adapter = shown.adapter()
-    for link, line in enumerate(adapter.lines):
+    for link, connection in enumerate(adapter.connections):
         limits = [
-            one for one in adapter.limits if one.kind == FRAMES and one.where in ("", line.name)
+            one
+            for one in adapter.limits
+            if one.kind == FRAMES and one.where in ("", connection.name)
         ]
         throttle = Throttle(adapter.limits, cancel_kinds(adapter))
-        assert throttle.connected(link, line.name, cancels=False) >= bool(limits)
+        assert throttle.connected(link, connection.name, cancels=False) >= bool(limits)
         sent: list[Spent] = []
         for at_ns in range(START_NS, START_NS + 20 * NS_PER_S, 10 * NS_PER_MS):
             if throttle.has_room(link, (), at_ns, Share.QUESTION):

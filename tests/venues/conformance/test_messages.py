@@ -54,7 +54,7 @@ def reader(shown: Samples, sample: Shown) -> Read:
             return [adapter.answer(sample.command, 1, 200, {}, payload)]
         assert not isinstance(sample, Answered)
         events: list[Event] = []
-        adapter.decode(sample.line, payload, events)
+        adapter.decode(sample.connection, payload, events)
         return events
 
     return read
@@ -124,10 +124,10 @@ def test_a_documented_message_becomes_its_events(shown: Samples, told: Told) -> 
 
 
 @pytest.mark.parametrize(("shown", "answered"), ANSWERS)
-def test_a_documented_answer_proves_its_facts(shown: Samples, answered: Answered) -> None:
+def test_a_documented_answer_proves_its_events(shown: Samples, answered: Answered) -> None:
     [reply] = reader(shown, answered)(answered.body)
     assert isinstance(reply, Reply)
-    assert reply.facts == answered.facts
+    assert reply.events == answered.events
 
 
 @pytest.mark.parametrize(("shown", "sample"), ALL)
@@ -200,9 +200,9 @@ UNKNOWN: tuple[object, ...] = (
 @pytest.mark.parametrize("name", samples.EVERY)
 def test_a_message_of_a_kind_that_nobody_knows_is_ignored_or_refused(name: str) -> None:
     shown = samples.EVERY[name]
-    for line in range(len(shown.adapter().lines)):
+    for connection in range(len(shown.adapter().connections)):
         for message in UNKNOWN:
-            read = reader(shown, Told(line=line, payload=b"", events=()))
+            read = reader(shown, Told(connection=connection, payload=b"", events=()))
             events = survives(read, written(message))
             assert all(isinstance(event, Ignored | Reply) for event in events), events
 
@@ -268,6 +268,6 @@ LONGEST = 4 * 1024 * 1024
 @pytest.mark.parametrize("name", samples.EVERY)
 def test_a_message_longer_than_its_connection_takes_is_not_looked_at(name: str) -> None:
     shown = samples.EVERY[name]
-    for told in {told.line: told for told in shown.told}.values():
+    for told in {told.connection: told for told in shown.told}.values():
         with pytest.raises(Malformed, match="longer"):
             reader(shown, told)(told.payload + b" " * LONGEST)

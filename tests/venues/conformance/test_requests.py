@@ -101,11 +101,11 @@ def test_every_venue_that_takes_orders_shows_one(name: str) -> None:
 @pytest.mark.parametrize("name", samples.EVERY)
 def test_the_opening_script_of_every_connection_can_be_sent(name: str) -> None:
     adapter = samples.EVERY[name].adapter()
-    for line in range(len(adapter.lines)):
-        for number, command in enumerate(adapter.script(line), 1):
+    for connection in range(len(adapter.connections)):
+        for number, command in enumerate(adapter.script(connection), 1):
             request = adapter.encode(command, number, NOW_NS)
             if isinstance(request, WireRequest):
-                assert request.line == line
+                assert request.connection == connection
             assert dict(adapter.cost(command)).keys() <= {one.kind for one in adapter.limits}
 
 
@@ -113,7 +113,7 @@ def test_the_opening_script_of_every_connection_can_be_sent(name: str) -> None:
 def test_an_order_is_charged_to_every_limit_that_its_cancel_is_charged_to(name: str) -> None:
     """Else cancels are the first to find one used up."""
     adapter = samples.EVERY[name].adapter()
-    if not any(Role.ORDERS in line.carries for line in adapter.lines):
+    if not any(Role.ORDERS in connection.carries for connection in adapter.connections):
         pytest.skip("it takes no orders yet")
     placed = Place(0, "x", Side.BUY, OrderKind.LIMIT, TimeInForce.GTC, 1, 1)
     assert set(dict(adapter.cost(placed))) >= set(dict(adapter.cost(Cancel(0, "x", ""))))

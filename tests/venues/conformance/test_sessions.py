@@ -8,7 +8,7 @@ from core.engine.outbound import REPLY_NS
 from core.model.events import Reply, Verdict
 from core.model.units import NS_PER_S
 from core.model.venue import Credentials
-from core.state.inflight import Asked
+from core.state.inflight import InFlightRequest
 from tests.venues.conformance import samples
 from tests.venues.conformance.samples import Samples
 from tests.venues.conformance.stage import Stage
@@ -25,8 +25,10 @@ KEYED = [
 def steps(shown: Samples, keys: Credentials) -> list[tuple[int, int]]:
     """Return every step there is: its line, and its place in the script."""
     stage = Stage(shown, keys)
-    scripts = [stage.adapter.script(line) for line in range(len(stage.engine.sessions))]
-    return [(line, at) for line, script in enumerate(scripts) for at in range(len(script))]
+    scripts = [stage.adapter.script(connection) for connection in range(len(stage.engine.sessions))]
+    return [
+        (connection, at) for connection, script in enumerate(scripts) for at in range(len(script))
+    ]
 
 
 STEPS = [
@@ -45,18 +47,18 @@ SHORT = 12
 class Director:
     """Answers all as granted, but the step ``at`` of a line's first connection: that is its own."""
 
-    def __init__(self, stage: Stage, line: int, at: int, verdict: Verdict | None) -> None:
+    def __init__(self, stage: Stage, connection: int, at: int, verdict: Verdict | None) -> None:
         self.stage = stage
-        self.line = line
+        self.connection = connection
         self.at = at
         self.verdict = verdict
-        self.struck: Asked | None = None
+        self.struck: InFlightRequest | None = None
         self.begun = 0
-        self.script = [type(one) for one in stage.adapter.script(line)]
+        self.script = [type(one) for one in stage.adapter.script(connection)]
 
-    def __call__(self, asked: Asked) -> Reply | None:
+    def __call__(self, asked: InFlightRequest) -> Reply | None:
         stage = self.stage
-        if not stage.is_step(asked, self.line):
+        if not stage.is_step(asked, self.connection):
             return stage.grants(asked)
         place = self.begun
         self.begun += 1
@@ -69,10 +71,10 @@ class Director:
 
 
 def directed(
-    shown: Samples, keys: Credentials, line: int, at: int, verdict: Verdict | None
+    shown: Samples, keys: Credentials, connection: int, at: int, verdict: Verdict | None
 ) -> tuple[Stage, Director]:
     stage = Stage(shown, keys)
-    director = Director(stage, line, at, verdict)
+    director = Director(stage, connection, at, verdict)
     stage.answers = director
     stage.starts()
     return stage, director
@@ -80,7 +82,7 @@ def directed(
 
 def is_whole(stage: Stage, director: Director) -> None:
     """The script was worked off from its beginning on, once more, and the connection is ready."""
-    assert stage.session(director.line).ready, stage.log_lines
+    assert stage.session(director.connection).ready, stage.log_lines
     assert director.begun == len(director.script)
 
 
@@ -93,55 +95,57 @@ def test_a_script_of_which_each_step_is_granted_makes_every_connection_ready(
     assert not stage.dropped
 
 
-@pytest.mark.parametrize(("shown", "keys", "line", "at"), STEPS)
+@pytest.mark.parametrize(("shown", "keys", "connection", "at"), STEPS)
 def test_a_step_that_is_refused_gives_its_connection_up_and_the_next_begins_anew(
-    shown: Samples, keys: Credentials, line: int, at: int
+    shown: Samples, keys: Credentials, connection: int, at: int
 ) -> None:
-    stage, director = directed(shown, keys, line, at, Verdict.REFUSED)
+    stage, director = directed(shown, keys, connection, at, Verdict.REFUSED)
     stage.lives(1)
     kind = director.script[at].__name__
-    assert stage.dropped[0] == (line, f"{kind} refused: 7 no")
+    assert stage.dropped[0] == (connection, f"{kind} refused: 7 no")
     is_whole(stage, director)
     assert not stage.stopped
 
 
-@pytest.mark.parametrize(("shown", "keys", "line", "at"), STEPS)
+@pytest.mark.parametrize(("shown", "keys", "connection", "at"), STEPS)
 def test_a_step_that_is_refused_for_good_ends_the_run(
-    shown: Samples, keys: Credentials, line: int, at: int
+    shown: Samples, keys: Credentials, connection: int, at: int
 ) -> None:
-    stage, director = directed(shown, keys, line, at, Verdict.FATAL)
+    stage, director = directed(shown, keys, connection, at, Verdict.FATAL)
     assert director.script[at].__name__ in stage.stopped
     assert "7 no" in stage.stopped
 
 
-@pytest.mark.parametrize(("shown", "keys", "line", "at"), STEPS)
+@pytest.mark.parametrize(("shown", "keys", "connection", "at"), STEPS)
 def test_a_step_that_is_not_answered_gives_its_connection_up_and_the_next_begins_anew(
-    shown: Samples, keys: Credentials, line: int, at: int
+    shown: Samples, keys: Credentials, connection: int, at: int
 ) -> None:
-    stage, director = directed(shown, keys, line, at, None)
-    assert not stage.session(line).ready
+    stage, director = directed(shown, keys, connection, at, None)
+    assert not stage.session(connection).ready
     stage.lives(REPLY_NS / NS_PER_S + 1)
-    mine = [why for link, why in stage.dropped if link == line]
-    silent = stage.session(line).line.silence_ns <= REPLY_NS
+    mine = [why for link, why in stage.dropped if link == connection]
+    silent = stage.session(connection).connection.silence_ns <= REPLY_NS
     assert "was not answered" in mine[0] or (silent and "silent" in mine[0])
     stage.lives(1)
     is_whole(stage, director)
 
 
-@pytest.mark.parametrize(("shown", "keys", "line", "at"), STEPS)
+@pytest.mark.parametrize(("shown", "keys", "connection", "at"), STEPS)
 def test_an_answer_that_comes_late_is_no_step_of_the_connection_that_stands_then(
-    shown: Samples, keys: Credentials, line: int, at: int
+    shown: Samples, keys: Credentials, connection: int, at: int
 ) -> None:
-    stage, director = directed(shown, keys, line, at, None)
+    stage, director = directed(shown, keys, connection, at, None)
     assert director.struck is not None
     late = director.struck
     stage.answers = lambda asked: None  # nothing of the second connection is answered yet
-    stage.drop(line, "lost", redial_now=True)
+    stage.drop(connection, "lost", redial_now=True)
     stage.lives(0.2)
-    session = stage.session(line)
+    session = stage.session(connection)
     assert session.sendable
     expected = session.next_step()
-    stage.brings(late, stage.grants(late), link=late.line if late.line < 0 else line)
+    stage.brings(
+        late, stage.grants(late), link=late.connection if late.connection < 0 else connection
+    )
     stage.lives(0.2)
     assert session.next_step() is expected
     assert not session.ready

@@ -65,10 +65,10 @@ def test_every_endpoint_has_a_name_and_a_kind_and_says_what_it_is_for(name: str)
 @every_venue
 def test_every_instrument_is_told_of_on_one_market_connection_at_least(name: str) -> None:
     shown = samples.EVERY[name]
-    lines = shown.adapter().lines
-    assert any(Role.MARKET in line.carries for line in lines)
+    connections = shown.adapter().connections
+    assert any(Role.MARKET in connection.carries for connection in connections)
     for row in shown.instruments:
-        assert any(line.tells_of(row.symbol) for line in lines), row.symbol
+        assert any(connection.tells_of(row.symbol) for connection in connections), row.symbol
 
 
 @every_venue

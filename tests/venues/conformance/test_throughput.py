@@ -37,7 +37,7 @@ def test_messages_are_read_within_their_budget(shown: Samples) -> None:
     def decode() -> None:
         for told in shown.told:
             events: list[Event] = []
-            adapter.decode(told.line, told.payload, events)
+            adapter.decode(told.connection, told.payload, events)
 
     def parse() -> None:
         for told in shown.told:

@@ -10,12 +10,12 @@ from core.model.commands import (
     Cancel,
     Command,
     FetchAccount,
+    FetchBbos,
     FetchBook,
     FetchInstruments,
     FetchOpenOrders,
     FetchPrice,
     FetchTime,
-    FetchTops,
     FetchTrades,
     QueryOrder,
     SubscribeBook,
@@ -26,17 +26,17 @@ from core.model.events import (
     AccountReport,
     Balance,
     BalanceMoved,
+    Bbo,
+    BbosReport,
     BookDelta,
-    BookTop,
-    Change,
+    ExecType,
     Ignored,
     MarketTrade,
     Numbered,
     OrderReport,
+    OrdStatus,
     Side,
     Source,
-    TopsReport,
-    VenueStatus,
     VenueTime,
 )
 from core.model.venue import Credentials, HttpRequest
@@ -72,7 +72,7 @@ FRAMES = [
 BODIES: list[tuple[Command, object]] = [
     (FetchTime(), {"unixtime": 1_616_336_594}),
     (FetchInstruments(), world.PAIRS),
-    (FetchTops((0,)), {"XXBTZUSD": rest.TICKER}),
+    (FetchBbos((0,)), {"XXBTZUSD": rest.TICKER}),
     (FetchPrice("BTC/USD"), {"XXBTZUSD": rest.TICKER}),
     (FetchBook(0), {"XXBTZUSD": {"asks": [["4.1", "1.0", 1]], "bids": [["4.0", "2.5", 1]]}}),
 ]
@@ -163,19 +163,19 @@ SAMPLES = Samples(
     keys=(KEYS,),
     told=(
         Told(
-            line=decode.MARKET,
+            connection=decode.MARKET,
             payload=world.UPDATE,
             events=(
                 BookDelta(1, 0, 0, [(5_657, 109_839_475_580)], [], world.NOW_NS, 2_114_181_697),
             ),
         ),
         Told(
-            line=decode.MARKET,
+            connection=decode.MARKET,
             payload=world.SNAPSHOT,
             events=tuple(world.market(world.SNAPSHOT)),
         ),
         Told(
-            line=decode.MARKET,
+            connection=decode.MARKET,
             payload=world.TRADE,
             events=(
                 MarketTrade(0, "4665846", 452_835, 2_000_000, Side.SELL, 1_695_628_116_925_533_000),
@@ -183,12 +183,12 @@ SAMPLES = Samples(
             words=("side",),
         ),
         Told(
-            line=decode.MARKET,
+            connection=decode.MARKET,
             payload=b'{"channel":"heartbeat"}',
             events=(Ignored("heartbeat"),),
         ),
         Told(
-            line=decode.TRADE,
+            connection=decode.TRADE,
             payload=executions.PENDING,
             events=(
                 Numbered("executions", 8, first=False),
@@ -197,8 +197,8 @@ SAMPLES = Samples(
                     client_order_id="",
                     venue_order_id=ORDER,
                     source=Source.STREAM,
-                    change=Change.NEW,
-                    status=VenueStatus.PENDING,
+                    exec_type=ExecType.NEW,
+                    status=OrdStatus.PENDING,
                     side=Side.SELL,
                     price_ticks=265_000,
                     size_lots=500_000,
@@ -209,7 +209,7 @@ SAMPLES = Samples(
             words=("exec_type", "order_status", "side"),
         ),
         Told(
-            line=decode.TRADE,
+            connection=decode.TRADE,
             payload=executions.DEPOSIT,
             events=(
                 Numbered("balances", 2, first=False),
@@ -221,22 +221,22 @@ SAMPLES = Samples(
         Answered(
             command=FetchAccount(),
             body=b'{"error":[],"result":{"XXBT":{"balance":"1.2435","hold_trade":"0.8423"}}}',
-            facts=(
+            events=(
                 AccountReport((Balance("BTC", 4_012 * 10**14, 8_423 * 10**14),), True, None, 0),
             ),
         ),
         Answered(
             command=FetchTime(),
             body=b'{"error":[],"result":{"unixtime":1616336594,"rfc1123":"Sun, 21 Mar 21"}}',
-            facts=(VenueTime(1_616_336_594_500_000_000, 500_000_000),),
+            events=(VenueTime(1_616_336_594_500_000_000, 500_000_000),),
         ),
         Answered(
-            command=FetchTops((0,)),
+            command=FetchBbos((0,)),
             body=b'{"error":[],"result":{"XXBTZUSD":{"a":["45285.20000","1","1.000"],'
             b'"b":["45283.50000","97","97.000"],"c":["45284.00000","0.00067643"]}}}',
-            facts=(
-                TopsReport(
-                    (BookTop(0, NOT_NUMBERED, 452_835, 9_700_000_000, 452_852, 100_000_000),),
+            events=(
+                BbosReport(
+                    (Bbo(0, NOT_NUMBERED, 452_835, 9_700_000_000, 452_852, 100_000_000),),
                     sized=False,
                 ),
             ),
@@ -270,7 +270,7 @@ SAMPLES = Samples(
     ),
     heard=(
         *(Heard(payload=frame) for frame in FRAMES),
-        *(Heard(line=decode.TRADE, payload=frame) for frame in PRIVATE),
+        *(Heard(connection=decode.TRADE, payload=frame) for frame in PRIVATE),
         *(
             Heard(command=command, payload=world.frame({"error": [], "result": told}))
             for command, told in BODIES

@@ -65,11 +65,11 @@ class KrakenTank(Tank):
     def _dial_now(self, number: int) -> None:
         if number in self._standing or number not in self._kept or not self.dials_allowed:
             return
-        line = number % len(self.house.adapter.lines)
-        target = "/" + self.house.adapter.lines[line].url.split("/", 3)[3]
-        link = Link(line, None, number)
+        connection = number % len(self.application.adapter.connections)
+        target = "/" + self.application.adapter.connections[connection].url.split("/", 3)[3]
+        link = Link(connection, None, number)
         self._standing[number] = link
-        self.links.setdefault(line, link)
+        self.links.setdefault(connection, link)
         self.engine.on_up(number, self.now_ns)
         link.session = self.venue.open_session(
             _Outlet(self, link), target, "127.0.0.1", self.venue_ns
@@ -87,7 +87,7 @@ class KrakenTank(Tank):
         outlet = _RestOutlet(self, engine, request_id, request)
         asked = SimRequest(request.method, path, query, signed.body.decode(), headers)
         self.venue.receive(asked, outlet, self.venue_ns)
-        self.venue.settle(self.venue_ns)
+        self.venue.advance(self.venue_ns)
 
     # -- by hand -------------------------------------------------------------------------------
 
@@ -97,7 +97,7 @@ class KrakenTank(Tank):
 
     @property
     def hand(self) -> Hand:
-        strategy = self.house.strategy
+        strategy = self.application.strategy
         assert isinstance(strategy, Hand)
         return strategy
 
@@ -118,7 +118,7 @@ class KrakenTank(Tank):
         }  # fmt: skip
         exchange: Any = self.venue.exchange
         trading.add(exchange, account or self.stranger, params, self.venue_ns)
-        self.venue.settle(self.venue_ns)
+        self.venue.advance(self.venue_ns)
 
     def place(self, side: Side, ticks: int, lots: int = LOTS, **how: Any) -> Order:
         order = self.act(self.desk.place, 0, side, ticks, lots, **how)
@@ -137,7 +137,7 @@ class KrakenTank(Tank):
         return answer
 
     def methods(self) -> list[str]:
-        return [m.json["method"] for m in self.sent if m.line == TRADE and m.opcode == 1]
+        return [m.json["method"] for m in self.sent if m.connection == TRADE and m.opcode == 1]
 
 
 def traded() -> KrakenTank:

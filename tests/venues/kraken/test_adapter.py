@@ -27,13 +27,15 @@ def test_the_endpoints_are_those_of_the_documentation() -> None:
 
 
 def test_one_connection_tells_of_all_markets_and_one_of_our_orders() -> None:
-    line, private = ADAPTER.lines
-    assert (line.name, line.carries) == ("market", frozenset({Role.MARKET}))
+    connection, private = ADAPTER.connections
+    assert (connection.name, connection.carries) == ("market", frozenset({Role.MARKET}))
     assert (private.name, private.carries) == ("trade", frozenset({Role.ORDERS, Role.ACCOUNT}))
-    assert line.keepalive is not None
-    assert 2 * line.keepalive.every_ns < 60_000_000_000, "the venue closes what is silent a minute"
+    assert connection.keepalive is not None
+    assert 2 * connection.keepalive.every_ns < 60_000_000_000, (
+        "the venue closes what is silent a minute"
+    )
     too_long = b"\x82\x7f" + (decode.MAX_MESSAGE + 1).to_bytes(8)
-    protocol = line.protocol(lambda: 0)
+    protocol = connection.protocol(lambda: 0)
     assert protocol.receive(too_long) == []
     assert protocol.fault is not None
 
@@ -96,8 +98,8 @@ def test_a_refusal_is_judged_by_its_text() -> None:
     assert ADAPTER.remedy("EOrder:Insufficient funds", "") is Remedy.PAUSE
 
 
-def test_a_run_of_tops_alone_has_no_books() -> None:
-    adapter = VENUE.adapter(world.subscription(streams=(Stream.TOP,)))
+def test_a_run_of_bbos_alone_has_no_books() -> None:
+    adapter = VENUE.adapter(world.subscription(streams=(Stream.BBO,)))
     assert isinstance(adapter, SpotAdapter)
     assert adapter.placed(b"{}") == ()
 

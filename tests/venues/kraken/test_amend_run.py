@@ -37,7 +37,7 @@ def lose(w: KrakenTank, *words: bytes) -> None:
     """Lose what the private connection says from now on with one of these words in it."""
 
     def to_engine(message: Message) -> list[Delivery]:
-        lost = message.line == TRADE and any(word in message.payload for word in words)
+        lost = message.connection == TRADE and any(word in message.payload for word in words)
         return [] if lost else w.deliver(message)
 
     w.to_engine = to_engine
@@ -150,7 +150,7 @@ def test_an_amend_without_an_answer_is_asked_about_until_it_is_proved(arrives: b
     assert stands(w) == ([(HIGHER, 2 * LOTS)] if arrives else [(BID, LOTS)])
 
 
-def test_a_quote_of_which_nobody_tells_where_it_stands_is_taken_out() -> None:
+def test_a_quote_of_which_nobody_tells_where_it_stands_is_cancelled() -> None:
     w = traded()
     assert w.act(w.desk.quote, 0, Quote(BID, LOTS), None) is None
     w.run(0.1)

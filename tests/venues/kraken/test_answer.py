@@ -9,21 +9,21 @@ import pytest
 
 from core.model.commands import (
     Command,
+    FetchBbos,
     FetchBook,
     FetchInstruments,
     FetchPrice,
     FetchTime,
-    FetchTops,
 )
 from core.model.errors import Drifted, Malformed
 from core.model.events import (
     NOT_NUMBERED,
+    Bbo,
+    BbosReport,
     BookSnapshot,
-    BookTop,
     InstrumentsReport,
     PriceTold,
     Reply,
-    TopsReport,
     VenueTime,
     Verdict,
 )
@@ -51,13 +51,13 @@ def result(told: object) -> dict[str, object]:
 
 def test_the_time_is_known_to_half_a_second() -> None:
     reply = answer(FetchTime(), result({"unixtime": 1_616_336_594, "rfc1123": "Sun, 21 Mar 21"}))
-    assert reply.facts == (VenueTime(1_616_336_594_500_000_000, 500_000_000),)
+    assert reply.events == (VenueTime(1_616_336_594_500_000_000, 500_000_000),)
     assert (reply.request_id, reply.verdict) == (9, Verdict.DONE)
 
 
 def test_the_instruments_of_the_run_in_its_order() -> None:
     reply = answer(FetchInstruments(), result(dict(reversed(world.PAIRS.items()))))
-    [report] = reply.facts
+    [report] = reply.events
     assert isinstance(report, InstrumentsReport)
     assert [one.symbol for one in report.instruments] == ["BTC/USD", "MATIC/USD"]
 
@@ -65,7 +65,7 @@ def test_the_instruments_of_the_run_in_its_order() -> None:
 def test_the_precision_of_prices_is_kept_for_the_checksum() -> None:
     adapter = VENUE.adapter(world.subscription(("BTC/USD",)))
     body = json.dumps(result({"XXBTZUSD": world.pair(tick_size="0.5", pair_decimals=2)})).encode()
-    [report] = adapter.answer(FetchInstruments(), 1, 200, {}, body).facts
+    [report] = adapter.answer(FetchInstruments(), 1, 200, {}, body).events
     assert isinstance(report, InstrumentsReport)
     adapter.learn(report.instruments)
     feed = adapter.book_feed(report.instruments[0])
@@ -73,46 +73,46 @@ def test_the_precision_of_prices_is_kept_for_the_checksum() -> None:
 
 
 def test_the_best_prices_of_the_instruments_of_the_run() -> None:
-    reply = answer(FetchTops((0,)), result({"XXBTZUSD": TICKER, "XETHZUSD": TICKER}))
-    top = BookTop(0, NOT_NUMBERED, 452_835, 9_700_000_000, 452_852, 100_000_000)
-    assert reply.facts == (TopsReport((top,), sized=False),)
+    reply = answer(FetchBbos((0,)), result({"XXBTZUSD": TICKER, "XETHZUSD": TICKER}))
+    bbo = Bbo(0, NOT_NUMBERED, 452_835, 9_700_000_000, 452_852, 100_000_000)
+    assert reply.events == (BbosReport((bbo,), sized=False),)
 
 
 def test_a_best_price_whose_size_is_cut_to_nothing_is_there() -> None:
     little = TICKER | {"a": ["45285.20000", "0", "0.000"]}
-    told = answer(FetchTops((0,)), result({"XXBTZUSD": little}))
-    assert told.facts == (
-        TopsReport((BookTop(0, NOT_NUMBERED, 452_835, 9_700_000_000, 452_852, 1),), sized=False),
+    told = answer(FetchBbos((0,)), result({"XXBTZUSD": little}))
+    assert told.events == (
+        BbosReport((Bbo(0, NOT_NUMBERED, 452_835, 9_700_000_000, 452_852, 1),), sized=False),
     )
 
 
 def test_best_prices_between_two_ticks_prove_nothing() -> None:
     odd = TICKER | {"a": ["45285.25000", "1", "1.000"]}
-    assert answer(FetchTops((0,)), result({"XXBTZUSD": odd})).facts == (
-        TopsReport((), sized=False),
+    assert answer(FetchBbos((0,)), result({"XXBTZUSD": odd})).events == (
+        BbosReport((), sized=False),
     )
 
 
 def test_a_price_of_any_pair() -> None:
     reply = answer(FetchPrice("ETH/USD"), result({"XETHZUSD": TICKER}))
-    assert reply.facts == (PriceTold("ETH/USD", 4_528_400_000, 5),)
+    assert reply.events == (PriceTold("ETH/USD", 4_528_400_000, 5),)
     with pytest.raises(Drifted):
         answer(FetchPrice("ETH/USD"), result({}))
 
 
 def test_a_book() -> None:
     told = {"asks": [["45285.2", "1.000", 1_616_663_113]], "bids": [["45283.5", "2.5", 1]]}
-    [snapshot] = answer(FetchBook(0), result({"XXBTZUSD": told})).facts
+    [snapshot] = answer(FetchBook(0), result({"XXBTZUSD": told})).events
     assert snapshot == BookSnapshot(0, 0, [(452_835, 250_000_000)], [(452_852, 100_000_000)])
 
 
 @here
 def test_the_recorded_best_prices_and_book() -> None:
-    tops = answer(FetchTops((0,)), (FIXTURES / "http_ticker.json").read_bytes())
-    [report] = tops.facts
-    assert isinstance(report, TopsReport)
+    bbos = answer(FetchBbos((0,)), (FIXTURES / "http_ticker.json").read_bytes())
+    [report] = bbos.events
+    assert isinstance(report, BbosReport)
     book = answer(FetchBook(0), (FIXTURES / "http_order_book.json").read_bytes())
-    [snapshot] = book.facts
+    [snapshot] = book.events
     assert isinstance(snapshot, BookSnapshot)
     assert snapshot.bids
     assert max(snapshot.bids) < min(snapshot.asks)

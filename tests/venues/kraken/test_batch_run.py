@@ -153,7 +153,7 @@ def test_both_sides_of_a_quote_begin_in_one_request() -> None:
 # -- cancels -----------------------------------------------------------------------------------
 
 
-def test_orders_on_an_instrument_are_taken_out_in_one_request() -> None:
+def test_orders_on_an_instrument_are_cancelled_in_one_request() -> None:
     w = traded()
     orders = placed(w, 3)
     w.act(w.desk.cancel_all, 0)
@@ -215,7 +215,7 @@ def by_hand(w: KrakenTank, price: str) -> None:
     }  # fmt: skip
     exchange: Any = w.venue.exchange
     trading.add(exchange, w.account, params, w.venue_ns)
-    w.venue.settle(w.venue_ns)
+    w.venue.advance(w.venue_ns)
 
 
 def test_the_operator_has_everybodys_orders_taken_out() -> None:

@@ -9,9 +9,9 @@ import pytest
 from core.model.errors import Drifted, Malformed
 from core.model.events import (
     NO_REQUEST,
+    Bbo,
     BookDelta,
     BookSnapshot,
-    BookTop,
     Ignored,
     MarketTrade,
     Reply,
@@ -64,32 +64,32 @@ def test_a_size_that_no_float_can_hold_is_exact() -> None:
 
 
 def test_best_prices_are_numbered_by_their_time() -> None:
-    adapter = world.adapter((Stream.TOP,))
+    adapter = world.adapter((Stream.BBO,))
     assert market(world.TICKER, adapter) == [
-        BookTop(0, TICKER_NS, 452_835, 10_000_000, 452_852, 100_000)
+        Bbo(0, TICKER_NS, 452_835, 10_000_000, 452_852, 100_000)
     ]
 
 
-def test_another_top_of_the_same_instant_counts_one_further() -> None:
-    adapter = world.adapter((Stream.TOP,))
+def test_another_bbo_of_the_same_instant_counts_one_further() -> None:
+    adapter = world.adapter((Stream.BBO,))
     other = world.TICKER.replace(b"45283.5", b"45283.6")
-    tops = [market(one, adapter)[0] for one in (world.TICKER, other, other, world.TICKER)]
-    assert [top.seq - TICKER_NS for top in tops if isinstance(top, BookTop)] == [0, 1, 1, 2]
+    bbos = [market(one, adapter)[0] for one in (world.TICKER, other, other, world.TICKER)]
+    assert [bbo.seq - TICKER_NS for bbo in bbos if isinstance(bbo, Bbo)] == [0, 1, 1, 2]
 
 
-def test_an_older_top_keeps_its_number() -> None:
-    adapter = world.adapter((Stream.TOP,))
+def test_an_older_bbo_keeps_its_number() -> None:
+    adapter = world.adapter((Stream.BBO,))
     market(world.TICKER, adapter)
-    [top] = market(world.TICKER.replace(b"09:04:31", b"09:04:30"), adapter)
-    assert isinstance(top, BookTop)
-    assert top.seq == TICKER_NS - 10**9
+    [bbo] = market(world.TICKER.replace(b"09:04:31", b"09:04:30"), adapter)
+    assert isinstance(bbo, Bbo)
+    assert bbo.seq == TICKER_NS - 10**9
 
 
 def test_a_side_without_orders_has_no_price() -> None:
     empty = world.TICKER.replace(b'"ask":45285.2,"ask_qty":0.00100000', b'"ask":0,"ask_qty":0')
-    [top] = market(empty)
-    assert isinstance(top, BookTop)
-    assert (top.ask_ticks, top.ask_lots) == (0, 0)
+    [bbo] = market(empty)
+    assert isinstance(bbo, Bbo)
+    assert (bbo.ask_ticks, bbo.ask_lots) == (0, 0)
 
 
 def test_best_prices_between_two_ticks_are_left_out() -> None:
@@ -164,7 +164,7 @@ def test_planned_maintenance_of_trading_is_told_minutes_ahead(
 
 def test_a_pong_tells_the_clock_to_the_microsecond() -> None:
     clock = VenueTime(1_695_564_623_799_685_000)
-    assert market(world.PONG) == [Reply(request_id=101, verdict=Verdict.DONE, facts=(clock,))]
+    assert market(world.PONG) == [Reply(request_id=101, verdict=Verdict.DONE, events=(clock,))]
 
 
 def test_the_answer_to_a_subscription() -> None:

@@ -9,11 +9,11 @@ import pytest
 from core.model.commands import (
     CancelAll,
     Command,
+    FetchBbos,
     FetchBook,
     FetchInstruments,
     FetchPrice,
     FetchTime,
-    FetchTops,
     Ping,
     SubscribeBook,
     SubscribeMarket,
@@ -34,7 +34,7 @@ SYMBOLS = ["BTC/USD", "MATIC/USD"]
 def wire(command: Command) -> tuple[dict[str, Any], WireRequest]:
     request = ADAPTER.encode(command, 17, world.NOW_NS)
     assert isinstance(request, WireRequest)
-    assert (request.line, request.signing) == (decode.MARKET, b"")
+    assert (request.connection, request.signing) == (decode.MARKET, b"")
     return json.loads(request.body), request
 
 
@@ -53,16 +53,16 @@ def test_each_channel_is_subscribed_to_by_itself_and_answered_for_each_symbol() 
     assert request.replies == 2
     message, _ = wire(SubscribeMarket((Stream.TRADES,)))
     assert message["params"] == {"channel": "trade", "snapshot": False, "symbol": SYMBOLS}
-    message, _ = wire(SubscribeMarket((Stream.TOP,)))
+    message, _ = wire(SubscribeMarket((Stream.BBO,)))
     assert message["params"]["event_trigger"] == "bbo"
 
 
 @pytest.mark.parametrize(
     ("streams", "script"),
     [
-        ((Stream.TOP, Stream.DEPTH, Stream.TRADES), (Stream.DEPTH, Stream.TRADES)),
+        ((Stream.BBO, Stream.DEPTH, Stream.TRADES), (Stream.DEPTH, Stream.TRADES)),
         ((Stream.DEPTH,), (Stream.DEPTH,)),
-        ((Stream.TOP, Stream.TRADES), (Stream.TOP, Stream.TRADES)),
+        ((Stream.BBO, Stream.TRADES), (Stream.BBO, Stream.TRADES)),
     ],
 )
 def test_no_best_prices_are_told_beside_whole_books(
@@ -91,7 +91,7 @@ def test_questions() -> None:
     assert rest(FetchInstruments(("ADA/BTC",))).target == (
         "/0/public/AssetPairs?pair=XBTUSD%2CMATICUSD%2CADAXBT"
     )
-    assert parse_qs(rest(FetchTops((0, 1))).query) == {"pair": ["XBTUSD,MATICUSD"]}
+    assert parse_qs(rest(FetchBbos((0, 1))).query) == {"pair": ["XBTUSD,MATICUSD"]}
     assert rest(FetchPrice("ETH/BTC")).target == "/0/public/Ticker?pair=ETHXBT"
     assert rest(FetchBook(0)).target == "/0/public/Depth?pair=XBTUSD&count=100"
 

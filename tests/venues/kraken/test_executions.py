@@ -14,10 +14,10 @@ from core.model.events import (
     NO_INSTRUMENT,
     Balance,
     BalanceMoved,
-    Change,
+    ExecType,
     Numbered,
+    OrdStatus,
     Side,
-    VenueStatus,
 )
 from tests.venues.conformance.mutation import mutated
 from tests.venues.kraken import world
@@ -79,8 +79,8 @@ def test_an_order_that_is_acknowledged() -> None:
         symbol="BTC/USD",
         order_id=ORDER,
         client_order_id="",
-        change=Change.NEW,
-        status=VenueStatus.PENDING,
+        exec_type=ExecType.NEW,
+        status=OrdStatus.PENDING,
         side=Side.SELL,
         price_ticks=265_000,
         size_lots=500_000,
@@ -93,7 +93,7 @@ def test_what_an_update_leaves_out_was_told_before() -> None:
     by = reader()
     by.read(PENDING)
     report = told(by, LIVE)
-    assert (report.status, report.symbol, report.side) == (VenueStatus.NEW, "BTC/USD", Side.SELL)
+    assert (report.status, report.symbol, report.side) == (OrdStatus.NEW, "BTC/USD", Side.SELL)
     assert (report.price_ticks, report.size_lots, report.filled_lots) == (265_000, 500_000, 0)
 
 
@@ -145,7 +145,7 @@ def test_a_fill_has_its_own_price_size_and_fee() -> None:
     by = reader()
     by.read(PENDING)
     report = told(by, TRADED)
-    assert (report.change, report.status) == (Change.TRADE, VenueStatus.PARTIALLY_FILLED)
+    assert (report.exec_type, report.status) == (ExecType.TRADE, OrdStatus.PARTIALLY_FILLED)
     assert (report.filled_lots, report.size_lots) == (500_000, 500_000)
     fee = 3458 * 10**14
     assert report.fill == Fill(
@@ -158,9 +158,9 @@ def test_completion_is_told_apart_and_is_no_fill() -> None:
     for payload in (PENDING, LIVE, TRADED):
         by.read(payload)
     report = told(by, update(exec_type="filled", order_status="filled", cum_qty=0.005))
-    assert (report.change, report.status, report.fill) == (
-        Change.SNAPSHOT,
-        VenueStatus.FILLED,
+    assert (report.exec_type, report.status, report.fill) == (
+        ExecType.SNAPSHOT,
+        OrdStatus.FILLED,
         None,
     )
     assert report.filled_lots == 500_000
@@ -170,8 +170,8 @@ def test_an_amend_moves_price_and_size_and_later_updates_know() -> None:
     by = reader()
     by.read(PENDING)
     report = told(by, update(exec_type="amended", order_qty=0.006, limit_price=26501.0))
-    assert (report.change, report.price_ticks, report.size_lots) == (
-        Change.REPLACED,
+    assert (report.exec_type, report.price_ticks, report.size_lots) == (
+        ExecType.REPLACED,
         265_010,
         600_000,
     )
@@ -187,7 +187,7 @@ def test_a_snapshot_says_how_orders_stand_and_not_what_happened() -> None:
     number, [report] = reader().read(snapshot)
     assert number.first
     assert isinstance(report, Execution)
-    assert (report.change, report.status) == (Change.SNAPSHOT, VenueStatus.NEW)
+    assert (report.exec_type, report.status) == (ExecType.SNAPSHOT, OrdStatus.NEW)
 
 
 def test_a_market_order_has_no_price() -> None:

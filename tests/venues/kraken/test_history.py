@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from core.model.errors import BadParameter
-from core.model.events import NO_INSTRUMENT, Balance, Change, Side, VenueStatus
+from core.model.events import NO_INSTRUMENT, Balance, ExecType, OrdStatus, Side
 from core.model.instrument import Instrument
 from core.model.units import NS_PER_S
 from core.model.venue import HttpRequest
@@ -91,8 +91,8 @@ def test_an_open_order() -> None:
         symbol="BTC/USD",
         order_id="O26VBY-ISGAE-JP5TLU",
         client_order_id="hl-1",
-        change=Change.SNAPSHOT,
-        status=VenueStatus.NEW,
+        exec_type=ExecType.SNAPSHOT,
+        status=OrdStatus.NEW,
         side=Side.BUY,
         price_ticks=295_000,
         size_lots=50_000_000,
@@ -104,15 +104,15 @@ def test_an_open_order() -> None:
 @pytest.mark.parametrize(
     ("status", "filled", "is_now"),
     [
-        ("pending", "0", VenueStatus.PENDING),
-        ("open", "0.1", VenueStatus.PARTIALLY_FILLED),
-        ("closed", "0.5", VenueStatus.FILLED),
-        ("closed", "0.1", VenueStatus.CANCELED),
-        ("canceled", "0.1", VenueStatus.CANCELED),
-        ("expired", "0", VenueStatus.EXPIRED),
+        ("pending", "0", OrdStatus.PENDING),
+        ("open", "0.1", OrdStatus.PARTIALLY_FILLED),
+        ("closed", "0.5", OrdStatus.FILLED),
+        ("closed", "0.1", OrdStatus.CANCELED),
+        ("canceled", "0.1", OrdStatus.CANCELED),
+        ("expired", "0", OrdStatus.EXPIRED),
     ],
 )
-def test_a_status_is_told_by_the_sizes_too(status: str, filled: str, is_now: VenueStatus) -> None:
+def test_a_status_is_told_by_the_sizes_too(status: str, filled: str, is_now: OrdStatus) -> None:
     found = state(status=status, vol_exec=filled)
     assert isinstance(found, Execution)
     assert found.status is is_now
@@ -145,7 +145,7 @@ def test_the_recorded_orders() -> None:
     told = json.loads((FIXTURES / "http_closed_orders.json").read_text())["result"]
     first, *_ = history.read_closed_orders(json.dumps(told).encode(), names.find)
     assert isinstance(first, Execution)
-    assert (first.status, first.filled_lots) == (VenueStatus.FILLED, 50_000_000)
+    assert (first.status, first.filled_lots) == (OrdStatus.FILLED, 50_000_000)
     assert first.venue_ns == 1_688_590_000_543_200_000, "a finished order was last changed then"
     again = history.read_orders(json.dumps(told["closed"]).encode(), names.find)
     assert again[0] == first

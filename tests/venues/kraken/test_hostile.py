@@ -17,7 +17,7 @@ from core.model.venue import Stream
 from tests.venues.conformance.mutation import mutated
 from tests.venues.kraken import world
 
-ADAPTER = world.adapter((Stream.TOP, Stream.TRADES))
+ADAPTER = world.adapter((Stream.BBO, Stream.TRADES))
 
 Read = Callable[[bytes], list[Event]]
 

@@ -117,7 +117,7 @@ def test_the_orders_are_subscribed_to_with_a_token_on_a_place_of_their_own() -> 
     _, subscribe = made.script(MARKET)
     request = made.encode(subscribe, 17, world.NOW_NS)
     assert isinstance(request, WireRequest)
-    assert (request.line, request.replies) == (MARKET, 2)
+    assert (request.connection, request.replies) == (MARKET, 2)
     assert request.body[: request.cut].endswith(b'"token":"')
     params = json.loads(request.body)["params"]
     assert (params["channel"], params["depth"], params["token"]) == ("level3", 100, "")
@@ -125,7 +125,7 @@ def test_the_orders_are_subscribed_to_with_a_token_on_a_place_of_their_own() -> 
     live = {"public": "wss://a/v2", "private": "wss://b/v2", "level3": "wss://c/v2"}
     for streams, url in ((ORDERS, "wss://c/v2"), (world.BOTH, "wss://a/v2")):
         asked = world.subscription(("BTC/USD",), streams, keyed=True)
-        assert VENUE.adapter(replace(asked, urls=live)).lines[MARKET].url == url
+        assert VENUE.adapter(replace(asked, urls=live)).connections[MARKET].url == url
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_a_wrong_checksum_begins_that_book_anew_and_proves_it_again() -> None:
         if not spoiled and b'"level3","type":"update"' in told.payload:
             spoiled = True
             payload = wrong(told.payload)
-            return w.deliver(Message(told.line, told.opcode, payload))
+            return w.deliver(Message(told.connection, told.opcode, payload))
         return w.deliver(told)
 
     w.to_engine = to_engine
@@ -197,7 +197,7 @@ def test_a_wrong_checksum_begins_that_book_anew_and_proves_it_again() -> None:
     w.run(3)
     assert book.live, book.why
     assert [lots for _, lots in w.desk.queue(0, Side.BUY, 299_800)] == [50_000_000]
-    methods = [m.json["method"] for m in w.sent if m.line == MARKET and m.opcode == 1]
+    methods = [m.json["method"] for m in w.sent if m.connection == MARKET and m.opcode == 1]
     assert methods.count("unsubscribe") == 1
     assert methods.count("subscribe") == 2
 
@@ -211,7 +211,7 @@ def test_a_book_told_order_by_order_that_was_late_is_told_anew_once_it_is_in_tim
         payload = told.payload
         if late and b'"level3","type":"update"' in payload:
             payload = KRAKEN.misdate(payload, -60_000)
-        return w.deliver(Message(told.line, told.opcode, payload))
+        return w.deliver(Message(told.connection, told.opcode, payload))
 
     w.to_engine = to_engine
     w.other("buy", 29_980, 0.5)

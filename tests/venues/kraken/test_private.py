@@ -35,9 +35,9 @@ from core.model.events import (
     Balance,
     BalanceMoved,
     BudgetUse,
-    Change,
     Counted,
     Event,
+    ExecType,
     Fill,
     FillReport,
     Ignored,
@@ -47,13 +47,13 @@ from core.model.events import (
     Numbered,
     OpenOrders,
     OrderReport,
+    OrdStatus,
     Reply,
     SessionNotice,
     Side,
     Source,
     TradeElsewhere,
     UnknownExecution,
-    VenueStatus,
     Verdict,
 )
 from core.model.units import NS_PER_S, atoms
@@ -91,14 +91,14 @@ def place(**changes: Any) -> Place:
 def sent(command: Any) -> dict[str, Any]:
     request = ADAPTER.encode(command, 17, world.NOW_NS)
     assert isinstance(request, WireRequest)
-    assert (request.line, request.replies) == (decode.TRADE, 1)
+    assert (request.connection, request.replies) == (decode.TRADE, 1)
     message: dict[str, Any] = json.loads(request.body)
     assert message["req_id"] == 17
     assert message["params"].pop("token") == "", "the signer's hole"
     return message
 
 
-def asked(command: Any) -> HttpRequest:
+def requested(command: Any) -> HttpRequest:
     request = ADAPTER.encode(command, 17, world.NOW_NS)
     assert isinstance(request, HttpRequest)
     return request
@@ -128,8 +128,8 @@ def test_the_documented_life_of_an_order() -> None:
         client_order_id="",
         venue_order_id=ORDER,
         source=Source.STREAM,
-        change=Change.NEW,
-        status=VenueStatus.PENDING,
+        exec_type=ExecType.NEW,
+        status=OrdStatus.PENDING,
         side=Side.SELL,
         price_ticks=265_000,
         size_lots=500_000,
@@ -138,10 +138,10 @@ def test_the_documented_life_of_an_order() -> None:
     )
     _, live = private(LIVE, by)
     assert isinstance(live, OrderReport)
-    assert (live.status, live.price_ticks, live.size_lots) == (VenueStatus.NEW, 265_000, 500_000)
+    assert (live.status, live.price_ticks, live.size_lots) == (OrdStatus.NEW, 265_000, 500_000)
     _, traded = private(TRADED, by)
     assert isinstance(traded, OrderReport)
-    assert (traded.change, traded.filled_lots) == (Change.TRADE, 500_000)
+    assert (traded.exec_type, traded.filled_lots) == (ExecType.TRADE, 500_000)
     [fill] = traded.fills
     assert fill == Fill(
         "TGBB7L-HT5LX-J3BZ4A",
@@ -217,7 +217,7 @@ def test_an_answer_about_an_order(told: dict[str, Any], verdict: Verdict, text: 
     [reply] = private(world.frame({"method": "add_order", "req_id": 9} | told))
     assert isinstance(reply, Reply)
     assert (reply.request_id, reply.verdict, reply.code) == (9, verdict, text)
-    assert reply.facts == (), "how it stands is told by the stream"
+    assert reply.events == (), "how it stands is told by the stream"
 
 
 def test_a_session_that_is_no_more_is_told_as_such() -> None:
@@ -282,12 +282,12 @@ def test_another_request_places_nothing(request_: bytes) -> None:
 
 
 def test_the_questions_are_asked_by_rest() -> None:
-    assert body(asked(Logon()), "GetWebSocketsToken") == {}
-    assert body(asked(QueryOrder(0, NAME, ORDER)), "QueryOrders") == {"txid": [ORDER]}
-    assert body(asked(QueryOrder(0, NAME)), "ClosedOrders")["cl_ord_id"] == [NAME]
-    assert body(asked(FetchOpenOrders(0)), "OpenOrders") == {}
-    assert body(asked(FetchAccount()), "BalanceEx") == {}
-    test = body(asked(TestPlace(place(kind=OrderKind.POST_ONLY))), "AddOrder")
+    assert body(requested(Logon()), "GetWebSocketsToken") == {}
+    assert body(requested(QueryOrder(0, NAME, ORDER)), "QueryOrders") == {"txid": [ORDER]}
+    assert body(requested(QueryOrder(0, NAME)), "ClosedOrders")["cl_ord_id"] == [NAME]
+    assert body(requested(FetchOpenOrders(0)), "OpenOrders") == {}
+    assert body(requested(FetchAccount()), "BalanceEx") == {}
+    test = body(requested(TestPlace(place(kind=OrderKind.POST_ONLY))), "AddOrder")
     assert (test["validate"], test["oflags"], test["price"]) == (["true"], ["post"], ["37500.0"])
     cancel = ADAPTER.encode_rest(Cancel(0, NAME, ORDER), world.NOW_NS)
     assert cancel.cancels
@@ -305,10 +305,10 @@ def test_an_order_that_is_not_found_is_absent(words: str) -> None:
 def test_open_orders_of_one_instrument_and_of_all() -> None:
     other = {"pair": "ADAEUR", "type": "sell", "ordertype": "limit", "price": "1"}
     result = {"open": {ORDER: info(), "OA-B-C": info(descr=other)}}
-    [listed] = answered(FetchOpenOrders(0), result).facts
+    [listed] = answered(FetchOpenOrders(0), result).events
     assert isinstance(listed, OpenOrders)
     assert [report.venue_order_id for report in listed.reports] == [ORDER]
-    everywhere, unknown = answered(FetchOpenOrders(NO_INSTRUMENT), result).facts
+    everywhere, unknown = answered(FetchOpenOrders(NO_INSTRUMENT), result).events
     assert isinstance(everywhere, OpenOrders)
     assert len(everywhere.reports) == 1
     assert isinstance(unknown, UnknownExecution)
@@ -317,7 +317,7 @@ def test_open_orders_of_one_instrument_and_of_all() -> None:
 
 def test_balances_are_whole_and_do_not_say_who_may_trade() -> None:
     reply = answered(FetchAccount(), {"XXBT": {"balance": "2", "hold_trade": "0.5"}})
-    [report] = reply.facts
+    [report] = reply.events
     half = atoms("0.5")
     assert report == AccountReport((Balance("BTC", 3 * half, half),), True, None, 0)
 
@@ -339,15 +339,15 @@ def trade(at: float, **changes: Any) -> dict[str, Any]:
 
 def test_a_history_goes_on_behind_what_is_accounted_for() -> None:
     since = Since("TA", 1_688_667_700, 1_688_667_700 * NS_PER_S)
-    first = body(asked(FetchTrades(0, since)), "TradesHistory")
+    first = body(requested(FetchTrades(0, since)), "TradesHistory")
     assert (first["start"], first["ofs"]) == (["1688667699"], ["0"])
     trades = {f"T{n}": trade(1_688_667_800 + n) for n in range(50)}
     trades["T7"] = trade(1_688_667_807, pair="ADAEUR")
     reply = answered(FetchTrades(0, since), {"trades": trades, "count": 60})
-    assert len(reply.facts) == 49, "of this instrument"
+    assert len(reply.events) == 49, "of this instrument"
     assert reply.more == "1688667699|1688667850|50"
     page = FetchTrades(0, since, reply.more)
-    second = body(asked(page), "TradesHistory")
+    second = body(requested(page), "TradesHistory")
     assert (second["start"], second["end"], second["ofs"]) == (
         ["1688667699"],
         ["1688667850"],
@@ -360,22 +360,22 @@ def test_a_history_goes_on_behind_what_is_accounted_for() -> None:
 def test_the_newest_trades_alone_are_one_page() -> None:
     reply = answered(FetchTrades(0, None), {"trades": {"TA": trade(1.5)}, "count": 60})
     assert reply.more == ""
-    assert body(asked(FetchTrades(0, BEGINNING)), "TradesHistory")["start"] == ["0"]
+    assert body(requested(FetchTrades(0, BEGINNING)), "TradesHistory")["start"] == ["0"]
 
 
 def test_the_trades_of_an_order_are_asked_for_by_their_ids() -> None:
     ids = [f"T{n}" for n in range(25)]
     question = FetchOrderTrades(0, ORDER)
-    assert body(asked(question), "QueryOrders") == {"txid": [ORDER], "trades": ["true"]}
+    assert body(requested(question), "QueryOrders") == {"txid": [ORDER], "trades": ["true"]}
     first = answered(question, {ORDER: info(trades=ids)})
-    assert (first.facts, first.more) == ((), ",".join(ids))
+    assert (first.events, first.more) == ((), ",".join(ids))
     page = FetchOrderTrades(0, ORDER, first.more)
-    assert body(asked(page), "QueryTrades")["txid"] == [",".join(ids[:20])]
+    assert body(requested(page), "QueryTrades")["txid"] == [",".join(ids[:20])]
     reply = answered(page, {"T0": trade(1.5)})
     assert reply.more == ",".join(ids[20:])
-    [fact] = reply.facts
-    assert isinstance(fact, FillReport)
-    assert (fact.fill.trade_id, fact.fill.rank, fact.venue_order_id) == ("T0", 1, ORDER)
+    [event] = reply.events
+    assert isinstance(event, FillReport)
+    assert (event.fill.trade_id, event.fill.rank, event.venue_order_id) == ("T0", 1, ORDER)
     assert answered(question, {ORDER: info()}).more == ""
 
 
@@ -391,9 +391,9 @@ def test_the_acknowledgement_of_executions_tells_the_tier_and_so_its_limits() ->
     told = {"method": "subscribe", "req_id": 5, "result": result, "success": True}
     [reply] = private(world.frame(told), by)
     assert isinstance(reply, Reply)
-    assert reply.facts == (LimitsReport(rules.limits(rates.PRO)),)
+    assert reply.events == (LimitsReport(rules.limits(rates.PRO)),)
     pairs = json.dumps({"error": [], "result": world.PAIRS}).encode()
-    [report] = by.answer(FetchInstruments(), 6, 200, {}, pairs).facts
+    [report] = by.answer(FetchInstruments(), 6, 200, {}, pairs).events
     assert isinstance(report, InstrumentsReport)
     assert {row.max_open_orders for row in report.instruments} == {rates.PRO.open_orders}
 

@@ -47,7 +47,7 @@ OFFSET_NS = 250 * NS_PER_MS
 class NoJournal:
     segment = 0
 
-    def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None: ...
+    def append(self, kind: int, connection: int, time_ns: int, payload: Payload) -> None: ...
 
     def hold(self) -> None: ...
 
@@ -64,8 +64,8 @@ class Venue:
         self.has_left = False
         self._waiting: list[Callable[[], None]] = []
         config = load(CONFIG, "run.toml")
-        house = app.house(config, "run.toml", scope="", boot=1, seed=1, key=KeyKind.NONE)
-        self.engine = house.engine(self, lambda: self.now_ns, NoJournal(), Untimed())
+        application = app.wire(config, "run.toml", scope="", boot=1, seed=1, key=KeyKind.NONE)
+        self.engine = application.engine(self, lambda: self.now_ns, NoJournal(), Untimed())
 
     def starts(self) -> None:
         self.engine.start(self.now_ns)
@@ -98,10 +98,10 @@ class Venue:
 
     # -- the door ------------------------------------------------------------------------------
 
-    def open_lines(self) -> None:
+    def open_connections(self) -> None:
         self._waiting.append(lambda: self.engine.on_up(0, self.now_ns))
 
-    def ask(self, request_id: int, request: HttpRequest) -> None:
+    def send_rest(self, request_id: int, request: HttpRequest) -> None:
         self.asked.append(request.target)
         told: dict[str, object] = {"error": []}
         if request.path.endswith("/Time"):

@@ -46,7 +46,7 @@ def signer() -> KeySigner:
 
 def sent(request: WireRequest, method: str) -> dict[str, Any]:
     """Return the parameters of a message as it leaves; what is journaled has no token."""
-    assert request.line == decode.TRADE
+    assert request.connection == decode.TRADE
     assert TOKEN.encode() not in request.body
     left = json.loads(signer().wire(request))
     assert left["params"].pop("token") == TOKEN

@@ -18,12 +18,13 @@ from core.model.events import (
     NOT_NUMBERED,
     AccountReport,
     Balance,
+    Bbo,
+    BbosReport,
     BookDelta,
     BookSnapshot,
-    BookTop,
-    Change,
     Costs,
     Event,
+    ExecType,
     Fill,
     FillReport,
     Funding,
@@ -36,6 +37,7 @@ from core.model.events import (
     OrderReport,
     OrdersListed,
     OrderUpdate,
+    OrdStatus,
     PositionReport,
     PriceTold,
     ReplaceOutcome,
@@ -46,9 +48,7 @@ from core.model.events import (
     Settled,
     Side,
     Source,
-    TopsReport,
     TradingStatus,
-    VenueStatus,
     VenueTime,
     Verdict,
 )
@@ -61,6 +61,7 @@ from core.model.venue import (
     BookFeed,
     Capabilities,
     Clock,
+    Connection,
     Credentials,
     DeadMan,
     DeadManKind,
@@ -71,7 +72,6 @@ from core.model.venue import (
     Keepalive,
     KeyField,
     Limit,
-    Line,
     Names,
     Remedy,
     Respond,
@@ -118,10 +118,10 @@ VERDICTS: Final = {
     "NOT_AFTER_THE_LAST": Verdict.UNKNOWN,
 }
 STATES: Final = {
-    "new": (Change.NEW, VenueStatus.NEW),
-    "part": (Change.TRADE, VenueStatus.PARTIALLY_FILLED),
-    "filled": (Change.TRADE, VenueStatus.FILLED),
-    "gone": (Change.CANCELED, VenueStatus.CANCELED),
+    "new": (ExecType.NEW, OrdStatus.NEW),
+    "part": (ExecType.TRADE, OrdStatus.PARTIALLY_FILLED),
+    "filled": (ExecType.TRADE, OrdStatus.FILLED),
+    "gone": (ExecType.CANCELED, OrdStatus.CANCELED),
 }
 TRADINGS: Final = {"up": Trading.OPEN, "cancels": Trading.CANCEL_ONLY, "down": Trading.HALTED}
 
@@ -175,8 +175,8 @@ class Signer:
     def wire(self, request: WireRequest) -> bytes:
         if not request.cut:
             return request.body
-        proof = self._token if request.signing == b"token" else signature(SECRET, request.body)
-        return b'%b,"proof":"%b"}' % (request.body[: request.cut], proof.encode())
+        resolution = self._token if request.signing == b"token" else signature(SECRET, request.body)
+        return b'%b,"proof":"%b"}' % (request.body[: request.cut], resolution.encode())
 
     def rest(self, request: HttpRequest, now_ns: int) -> Signed:
         self._nonce = max(self._nonce + 1, now_ns)
@@ -204,8 +204,8 @@ class Adapter:
         roles = {"market": markets, "trade": every - markets}
         if answers.one_connection:
             roles = {"all": every}
-        self.lines = tuple(
-            Line(
+        self.connections = tuple(
+            Connection(
                 name=name,
                 url=subscription.urls[name],
                 carries=frozenset(carries),
@@ -234,10 +234,10 @@ class Adapter:
         if row.symbol == CHECKED and self._answers.checked:
             return BookFeed(sync=SyncKind.CHECKSUMMED, depth=DEPTH, checksum=checksum)
         chained = self._answers.in_band
-        return BookFeed(sync=SyncKind.CHAINED if chained else SyncKind.BRIDGED)
+        return BookFeed(sync=SyncKind.CHAINED if chained else SyncKind.REST_BRIDGED)
 
-    def script(self, line: int) -> Sequence[Riskless]:
-        carries = self.lines[line].carries
+    def script(self, connection: int) -> Sequence[Riskless]:
+        carries = self.connections[connection].carries
         steps: list[Riskless] = []
         if Role.MARKET in carries:
             steps.append(c.SubscribeMarket())
@@ -246,7 +246,7 @@ class Adapter:
             steps.append(c.SubscribePrivate())
         return steps
 
-    def farewell(self, line: int) -> Sequence[Riskless]:
+    def farewell(self, connection: int) -> Sequence[Riskless]:
         return (c.Logout(),) if self._answers.takes_leave else ()
 
     def symbol_of(self, base: str, quote: str) -> str:
@@ -277,7 +277,7 @@ class Adapter:
         match command:
             case c.Logon() if self._answers.token_in_band:
                 body = json.dumps({"do": "logon", "re": request_id}).encode()
-                return WireRequest(len(self.lines) - 1, body, b"key", len(body) - 1)
+                return WireRequest(len(self.connections) - 1, body, b"key", len(body) - 1)
             case c.Place():
                 return self._sends(request_id, "place", **_order(self, command))
             case c.Cancel(_, name, order):
@@ -291,9 +291,9 @@ class Adapter:
             case c.SubscribePrivate():
                 return self._sends(request_id, "account")
             case c.Ping():
-                return self._says(len(self.lines) - 1, {"do": "ping", "re": request_id})
+                return self._says(len(self.connections) - 1, {"do": "ping", "re": request_id})
             case c.Logout():
-                return self._says(len(self.lines) - 1, {"do": "bye", "re": request_id})
+                return self._says(len(self.connections) - 1, {"do": "bye", "re": request_id})
             case c.SubscribeMarket():
                 return self._says(0, {"do": "markets", "re": request_id})
             case c.SubscribeBook(index) | c.UnsubscribeBook(index):
@@ -304,10 +304,10 @@ class Adapter:
     def _sends(self, request_id: int, verb: str, **fields: Any) -> WireRequest:
         body = json.dumps({"do": verb, "re": request_id, **fields}).encode()
         how = b"token" if self._answers.token else b"key"
-        return WireRequest(len(self.lines) - 1, body, signing=how, cut=len(body) - 1)
+        return WireRequest(len(self.connections) - 1, body, signing=how, cut=len(body) - 1)
 
-    def _says(self, line: int, message: dict[str, Any]) -> WireRequest:
-        return WireRequest(line, json.dumps(message).encode())
+    def _says(self, connection: int, message: dict[str, Any]) -> WireRequest:
+        return WireRequest(connection, json.dumps(message).encode())
 
     def _symbol(self, index: int | None) -> str:
         return next((one.symbol for one in self._rows.values() if one.index == index), "")
@@ -336,7 +336,7 @@ class Adapter:
                 asked = {"ask": "fills", "order": order, "page": page}
             case c.FetchPositions():
                 asked = {"ask": "positions"}
-            case c.FetchAccount() | c.FetchTime() | c.FetchInstruments() | c.FetchTops():
+            case c.FetchAccount() | c.FetchTime() | c.FetchInstruments() | c.FetchBbos():
                 asked = {"ask": type(command).__name__[5:].lower()}
             case c.FetchBook(index):
                 asked = {"ask": "book", "sym": self._symbol(index)}
@@ -371,7 +371,7 @@ class Adapter:
 
     # -- in ------------------------------------------------------------------------------------
 
-    def decode(self, line: int, payload: bytes, events: list[Event]) -> None:
+    def decode(self, connection: int, payload: bytes, events: list[Event]) -> None:
         try:
             events += self._told(json.loads(payload))
         except ValueError as error:
@@ -412,11 +412,11 @@ class Adapter:
     def _book(self, told: dict[str, Any]) -> Event:
         index = self._rows[told["sym"]].index
         bids, asks = _levels(told["bids"]), _levels(told["asks"])
-        proof = told.get("sum")
+        resolution = told.get("sum")
         if told["first"]:
-            return BookSnapshot(index, told["n"], bids, asks, checksum=proof)
-        first = 0 if proof is not None else told["prev"] + 1
-        return BookDelta(index, first, told["n"], bids, asks, told["at"], proof)
+            return BookSnapshot(index, told["n"], bids, asks, checksum=resolution)
+        first = 0 if resolution is not None else told["prev"] + 1
+        return BookDelta(index, first, told["n"], bids, asks, told["at"], resolution)
 
     def _report(self, told: dict[str, Any], source: Source) -> OrderReport:
         change, status = STATES[told["state"]]
@@ -427,7 +427,7 @@ class Adapter:
             client_order_id=told["name"],
             venue_order_id=told["id"],
             source=source,
-            change=change if source is Source.STREAM else Change.SNAPSHOT,
+            exec_type=change if source is Source.STREAM else ExecType.SNAPSHOT,
             status=status,
             side=Side(told["side"]),
             price_ticks=told["px"],
@@ -441,7 +441,7 @@ class Adapter:
         change, status = STATES[told["state"]]
         return OrderUpdate(
             venue_order_id=told["id"],
-            change=change,
+            exec_type=change,
             status=status,
             price_ticks=told.get("px"),
             size_lots=told.get("size"),
@@ -462,22 +462,22 @@ class Adapter:
     def _reply(self, request_id: int, told: dict[str, Any]) -> Reply:
         why = told.get("why", "")
         verdict = VERDICTS.get(why, Verdict.UNKNOWN) if why else Verdict.DONE
-        facts: list[Event] = []
+        events: list[Event] = []
         if "order" in told:
-            facts.append(self._report(told["order"], Source.REPLY))
+            events.append(self._report(told["order"], Source.REPLY))
         if "halves" in told:
             gone, come = (VERDICTS.get(one, Verdict.DONE) for one in told["halves"])
             verdict = come
-            facts.append(ReplaceOutcome(cancel=gone, place=come))
+            events.append(ReplaceOutcome(cancel=gone, place=come))
         if "at" in told:
-            facts.append(VenueTime(told["at"]))
+            events.append(VenueTime(told["at"]))
         code, text = (str(told["number"]), why) if "number" in told else (why, "")
         return Reply(
             request_id=request_id,
             verdict=verdict,
             code=code,
             text=text,
-            facts=tuple(facts),
+            events=tuple(events),
             client_order_id=told.get("name", ""),
         )
 
@@ -495,14 +495,16 @@ class Adapter:
             told = json.loads(body)
             if "why" in told:
                 return self._reply(request_id, told)
-            facts = tuple(self._proved(command, told))
+            events = tuple(self._proved(command, told))
         except ValueError as error:
             raise Malformed(f"no answer: {error}") from error
         except (KeyError, TypeError, AttributeError) as error:
             raise Drifted(f"not as documented: {error!r}") from error
-        absent = isinstance(command, c.QueryOrder) and not facts
+        absent = isinstance(command, c.QueryOrder) and not events
         verdict = Verdict.ABSENT if absent else Verdict.DONE
-        return Reply(request_id=request_id, verdict=verdict, facts=facts, more=told.get("more", ""))
+        return Reply(
+            request_id=request_id, verdict=verdict, events=events, more=told.get("more", "")
+        )
 
     def _proved(self, command: Command, told: dict[str, Any]) -> list[Event]:
         match command:
@@ -539,17 +541,17 @@ class Adapter:
                 wanted = command.of(self._wants.symbols)
                 rows = enumerate(symbol for symbol in wanted if symbol in told["symbols"])
                 return [InstrumentsReport(tuple(instrument(self._answers, *row) for row in rows))]
-            case c.FetchTops():
-                return [TopsReport(tuple(self._top(one) for one in told["tops"]))]
+            case c.FetchBbos():
+                return [BbosReport(tuple(self._bbo(one) for one in told["tops"]))]
             case c.FetchBook():
                 return [self._book(told)]
             case c.FetchPrice(symbol):
                 return [PriceTold(symbol, told["px"], 0)]
         return []
 
-    def _top(self, told: dict[str, Any]) -> BookTop:
+    def _bbo(self, told: dict[str, Any]) -> Bbo:
         index = self._rows[told["sym"]].index
-        return BookTop(index, NOT_NUMBERED, *told["bid"], *told["ask"])
+        return Bbo(index, NOT_NUMBERED, *told["bid"], *told["ask"])
 
 
 def _levels(told: list[list[int]]) -> Levels:
@@ -592,7 +594,7 @@ def _capabilities(answers: Answers, wants: Subscription) -> Capabilities:
             scope=Scope.CONNECTION,
         ),
         truth=Truth.POSITIONS if answers.inverse else Truth.BALANCES,
-        clock=Clock.ASKED if answers.tells_time else Clock.OURS,
+        clock=Clock.QUERIED if answers.tells_time else Clock.OURS,
         rising_ids=answers.rising_ids,
     )
 

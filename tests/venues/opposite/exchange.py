@@ -43,14 +43,14 @@ class Session:
     """A connection to it; ``say`` takes what it says there, ``cut`` that it has closed it."""
 
     def __init__(
-        self, line: int, say: Callable[[bytes], None], cut: Callable[[str], None], ns: int
+        self, connection: int, say: Callable[[bytes], None], cut: Callable[[str], None], ns: int
     ) -> None:
-        self.line = line
+        self.connection = connection
         self._say = say
         self.cut = cut
         self.markets = self.account = False
         self.books: set[str] = set()
-        self.pinged_ns = self.asked_ns = ns
+        self.pinged_ns = self.requested_ns = ns
         self.renewed_ns = 0
         """When it was last given a token, 0 where it takes none."""
         self.bid = False
@@ -161,10 +161,10 @@ class Exchange:
                 session.say("renewed", token=self._new_token())
             if self.answers.pinged and ns - session.pinged_ns > PINGED_NS:
                 session.cut("never asked for a sign of life")
-            if session.waits and ns - session.asked_ns > ANSWER_NS:
+            if session.waits and ns - session.requested_ns > ANSWER_NS:
                 session.cut("nobody is there")
-            elif self.answers.asks_back and ns - session.asked_ns > ASKED_NS:
-                session.asked_ns, session.waits = ns, True
+            elif self.answers.asks_back and ns - session.requested_ns > ASKED_NS:
+                session.requested_ns, session.waits = ns, True
                 session.say("there?")
 
     def _book(
@@ -199,12 +199,15 @@ class Exchange:
         number = len(self.fills) + 1
         base, quote = order["sym"].split("-")
         if self.answers.inverse and order["sym"] == INVERSE:
-            paid_in, worth = base, size * FACE_ATOMS // px  # what is made is settled some other day
+            paid_in, notional = (
+                base,
+                size * FACE_ATOMS // px,
+            )  # what is made is settled some other day
         else:
-            paid_in, worth = quote, px * size * UNIT_ATOMS
+            paid_in, notional = quote, px * size * UNIT_ATOMS
             self.has[base] += order["side"] * size * LOT_ATOMS
-            self.has[quote] -= order["side"] * worth
-        self.has[paid_in] -= worth // 1_000
+            self.has[quote] -= order["side"] * notional
+        self.has[paid_in] -= notional // 1_000
         fill = {
             "id": self._id("f", number),
             "order": order["id"],
@@ -212,7 +215,7 @@ class Exchange:
             "side": order["side"],
             "px": px,
             "size": size,
-            "fee": str(worth // 1_000),
+            "fee": str(notional // 1_000),
             "fee_in": paid_in,
             "maker": maker,
             "at": ns,
@@ -269,7 +272,7 @@ class Exchange:
 
     def opened(self, session: Session) -> None:
         self.sessions.append(session)
-        alike = [other for other in self.sessions if other.line == session.line]
+        alike = [other for other in self.sessions if other.connection == session.connection]
         if len(alike) > 1 and not self.answers.overlaps:
             self.refusals.append("ONE_IS_THERE")
             session.cut("one is there")
@@ -289,11 +292,11 @@ class Exchange:
     def receive(self, session: Session, payload: bytes, ns: int) -> None:
         self._count_frame(session, ns)
         asked = json.loads(payload)
-        proof = asked.pop("proof", None)
+        resolution = asked.pop("proof", None)
         if asked["do"] not in ("ping", "bye", "markets", "book", "no_book"):
             signed = hashlib.sha256(SECRET.encode() + json.dumps(asked).encode()).hexdigest()
             by_token = self.answers.token and asked["do"] != "logon"
-            if proof not in (self.tokens[-2:] if by_token else (signed,)):
+            if resolution not in (self.tokens[-2:] if by_token else (signed,)):
                 self._answer(session, asked, "WHO_ARE_YOU")
                 return
         getattr(self, f"_do_{asked['do']}")(session, asked, ns)
@@ -462,8 +465,8 @@ class Exchange:
     def post(self, headers: dict[str, str], body: bytes, ns: int) -> tuple[int, bytes]:
         """Answer a request; what is not numbered above the last one is refused."""
         asked = json.loads(body)
-        proof = hashlib.sha256(SECRET.encode() + body).hexdigest()
-        if headers.get("Proof") != proof or asked["nonce"] <= self.nonce:
+        resolution = hashlib.sha256(SECRET.encode() + body).hexdigest()
+        if headers.get("Proof") != resolution or asked["nonce"] <= self.nonce:
             self.refusals.append("NOT_AFTER_THE_LAST")
             return 200, b'{"why":"NOT_AFTER_THE_LAST"}'
         self.nonce = asked["nonce"]
@@ -472,7 +475,7 @@ class Exchange:
     def _ask_token(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
         return {"token": self._new_token()}
 
-    def _ask_time(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
+    def _request_time(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
         return {"at": ns} if self.answers.tells_time else {"why": "NO_SUCH_KIND"}
 
     def _ask_instruments(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
@@ -487,7 +490,7 @@ class Exchange:
     def _ask_book(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
         return self._image(self.markets[asked["sym"]], ns)
 
-    def _ask_tops(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
+    def _request_bbos(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
         tops = [
             {"sym": one.symbol, "bid": one.bids[0], "ask": one.asks[0]}
             for one in self.markets.values()

@@ -89,19 +89,19 @@ class Run:
         self.has_left = False
         self.journal = MemoryJournal()
         self.hops = Hops()
-        self.house = self._house()
-        self.engine: Engine = self.house.engine(self, self._stamp, self.journal, self.hops)
+        self.application = self._application()
+        self.engine: Engine = self.application.engine(self, self._stamp, self.journal, self.hops)
         if restored is not None:
             self.engine.restore(restored, self.now_ns)
         self._soon(0, lambda: self.engine.start(self.now_ns))
 
-    def _house(self) -> app.House:
+    def _application(self) -> app.Application:
         kind = self.venue.key_kind(KEYS)
-        return app.house(self._config, "run.toml", scope="h123-", boot=self._boot, seed=7, key=kind)
+        return app.wire(self._config, "run.toml", scope="h123-", boot=self._boot, seed=7, key=kind)
 
     def replayed(self) -> Tally:
         """Feed the records of this boot through the same code once more."""
-        return replay(self.journal.records, self._house().engine)
+        return replay(self.journal.records, self._application().engine)
 
     def killed(self, seconds: float) -> None:
         """The process is gone between two steps, and starts again after a while."""
@@ -186,10 +186,10 @@ class Run:
         def cut(why: str) -> None:
             self._soon(0, lambda: self.cut(link, why))
 
-        line = link % len(self.house.adapter.lines)
-        fields = self.house.adapter.lines[line].conceals
+        connection = link % len(self.application.adapter.connections)
+        fields = self.application.adapter.connections[connection].conceals
         self._concealers[link] = Concealer(fields, self.signer.keep) if fields else None
-        session = Session(line, say, cut, self.venue_ns)
+        session = Session(connection, say, cut, self.venue_ns)
         self._standing[link] = session
         self.exchange.opened(session)
         self.engine.on_up(link, self.now_ns)
@@ -204,8 +204,8 @@ class Run:
 
     # -- the door ------------------------------------------------------------------------------
 
-    def open_lines(self) -> None:
-        for link in range(len(self.house.adapter.lines)):
+    def open_connections(self) -> None:
+        for link in range(len(self.application.adapter.connections)):
             self.dial(link)
 
     def dial(self, link: int) -> None:
@@ -237,7 +237,7 @@ class Run:
         if session in self.exchange.sessions and not (self.lost and self.lost in payload):
             self.exchange.receive(session, payload, self.venue_ns)
 
-    def ask(self, request_id: int, request: HttpRequest) -> None:
+    def send_rest(self, request_id: int, request: HttpRequest) -> None:
         self._soon(LATENCY_NS, partial(self._post, request_id, request))
 
     def _post(self, request_id: int, request: HttpRequest) -> None:

@@ -82,7 +82,7 @@ def test_a_lost_connection_is_recovered_from_and_trades_on(
 ) -> None:
     run = Run(answers, monkeypatch).run(10)
     for _ in range(5):
-        run.cut(len(run.house.adapter.lines) - 1)
+        run.cut(len(run.application.adapter.connections) - 1)
         before = len(run.exchange.fills)
         run.run_until(lambda before=before: len(run.exchange.fills) > before + 2)  # type: ignore[misc]
     has_traded(run.leave())
@@ -254,10 +254,10 @@ def test_what_an_inverse_contract_has_made_is_told_in_what_it_settles_in(
         one["side"] * one["size"] * (Fraction(10, one["px"]) - Fraction(10, mark)) for one in fills
     )
     fees = sum(Fraction(int(one["fee"]), ATOMS) for one in fills)
-    profit = run.engine.profits.profit(1)
-    assert profit is not None
-    assert abs(Fraction(row.contract.money(profit)) - made + fees) < Fraction(2 * len(fills), ATOMS)
-    day = run.engine.profits.told()
+    pnl = run.engine.pnl.of(1)
+    assert pnl is not None
+    assert abs(Fraction(row.contract.money(pnl)) - made + fees) < Fraction(2 * len(fills), ATOMS)
+    day = run.engine.pnl.told()
     assert [one["quote"] for one in day["symbols"]] == ["QQQ", "BBB"]
     assert position.fees_atoms.keys() == {"BBB"}
     has_traded(run.leave())

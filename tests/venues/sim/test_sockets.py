@@ -83,7 +83,7 @@ class Server:
         for _ in range(times):
             price = (market.book.best().bid or ONE) + ONE // 100
             engine.house_order(market, BUY, price, ONE, self.now_ns(), rest=True)
-        self.venue.settle(self.now_ns())
+        self.venue.advance(self.now_ns())
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 from core.engine.engine import Engine
 from core.model.views import OrderState, SessionState
 from tools.world.audit.watch import Context, Watch
-from tools.world.witness import Asked
+from tools.world.witness import Requested
 
 
 class Callbacks(Watch):
@@ -43,7 +43,7 @@ class Callbacks(Watch):
         self.session = None
         self.raised = False
 
-    def on_asked(self, asked: Asked) -> None:
+    def on_requested(self, asked: Requested) -> None:
         self._asked[asked.client_id] = asked.symbol
 
     def on_raised(self) -> None:

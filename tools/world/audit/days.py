@@ -128,7 +128,7 @@ class Days(Watch):
         if now_ns % DAY_NS < 2 * LOOK_NS:
             return  # our side has not looked since midnight
         self._look(now_ns)
-        for told in engine.profits.told()["symbols"]:
+        for told in engine.pnl.told()["symbols"]:
             symbol = told["symbol"]
             row, best = engine.table.find(symbol), self.markets[symbol].book.best()
             if row is None or row.carried or not engine.books[row.index].live:
@@ -156,7 +156,7 @@ class Days(Watch):
 
     def _today(self, symbol: str) -> list[int]:
         """Return what today may have made, by the price it has begun at."""
-        made = self.ledger.profit(symbol, own_fees=True)
+        made = self.ledger.pnl(symbol, own_fees=True)
         if symbol not in self._began:
             return [made - self._paid(symbol, 0)]
         first_ns = self._day * DAY_NS
@@ -164,7 +164,7 @@ class Days(Watch):
         return [
             made
             - self._paid(symbol, cut_ns)
-            - self.ledger.profit(symbol, own_fees=True, at=price, before_ns=cut_ns)
+            - self.ledger.pnl(symbol, own_fees=True, at=price, before_ns=cut_ns)
             for cut_ns in (first_ns - APART_NS, first_ns, first_ns + APART_NS)
             for price in sorted(prices)
         ]
@@ -177,10 +177,10 @@ class Days(Watch):
         return {deal.price for deal in deals if self._since_ns <= deal.at_ns < first_ns}
 
     def _paid(self, symbol: str, since_ns: int) -> int:
-        """Return the fees since then in assets that are not the symbol's own, by their worth."""
+        """Return the fees since then in assets that are not the symbol's own, by their value."""
         quote = self.markets[symbol].symbol.quote
         return sum(
-            self.ledger.worth(asset, fee, quote)
+            self.ledger.value(asset, fee, quote)
             for asset, fee in self._fees(symbol, since_ns).items()
         )
 
@@ -201,7 +201,7 @@ class Days(Watch):
         ticks = held * terms.tick_size // ONE * 2
         fills = sum(len(order.deals) for order in self.ledger.orders.values())
         fees = sum(
-            self.ledger.worth(asset, abs(fee), terms.quote)
+            self.ledger.value(asset, abs(fee), terms.quote)
             for asset, fee in self._fees(symbol).items()
         )
         return ticks + 2 * fills + min(terms.tick_size, MOST_BEYOND) + fees // SLACK

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from core.model.units import NS_PER_MS, NS_PER_S
-from tools.world.audit.line import Ear
+from tools.world.audit.connection import Ear
 from tools.world.audit.watch import Context, Sent, Watch
 
 MEASURED_NS: Final = 60 * NS_PER_S
@@ -51,9 +51,9 @@ class Feed(Watch):
                 hear(payload, now_ns)
             if symbol in self._late_ns:
                 self._late_ns[symbol][link] = now_ns + skew_ns - told_ns
-            imaged = self.dialect.snapshot_of(payload)
-            if imaged:
-                whole.append(imaged)
+            image = self.dialect.snapshot_of(payload)
+            if image:
+                whole.append(image)
         return whole
 
     def on_cut(self, link: int) -> None:

@@ -13,7 +13,7 @@ from core.model.commands import OrderKind, TimeInForce
 from core.model.events import Side
 from core.model.strategy import Quote
 from tools.world.audit.watch import Context, Sent, Watch
-from tools.world.witness import Asked
+from tools.world.witness import Requested
 
 TYPES: Final = {
     OrderKind.LIMIT: "LIMIT",
@@ -35,7 +35,7 @@ class Intents(Watch):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._asked: dict[str, Asked] = {}
+        self._asked: dict[str, Requested] = {}
         self._quoted: dict[tuple[str, Side], deque[Quote]] = {}
         self.flattens = False
         """Whether the operator has said that all is to be flattened."""
@@ -45,7 +45,7 @@ class Intents(Watch):
         self._quoted.clear()
         self.flattens = False
 
-    def on_asked(self, asked: Asked) -> None:
+    def on_requested(self, asked: Requested) -> None:
         self._asked[asked.client_id] = asked
 
     def on_quoted(self, symbol: str, side: Side, wanted: Quote | None) -> None:
@@ -64,7 +64,7 @@ class Intents(Watch):
         elif order not in wanted:
             self.note("I2", f"{order} leaves, asked for was {wanted[-1]}")
 
-    def _as_sent(self, asked: Asked, order: Sent) -> Sent:
+    def _as_sent(self, asked: Requested, order: Sent) -> Sent:
         """Return what asks for exactly that, under the name and in the place of ``order``."""
         symbol = self.markets[order.symbol].symbol
         return Sent(
@@ -84,7 +84,7 @@ class Intents(Watch):
         post_only, gtc = OrderKind.POST_ONLY, TimeInForce.GTC
         return [
             self._as_sent(
-                Asked(
+                Requested(
                     order.symbol,
                     order.client_id,
                     side,

@@ -1,7 +1,7 @@
 """The ledger: our orders, fills and position, by the exchange's own engine.
 
 Everything here is what the exchange did, taken before anybody was told; that is the truth which all
-other rooms hold the code under test against.
+other watches hold the code under test against.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Ledger:
         self.over = False
         """Whether our side has left for good."""
         self.beyond: set[str] = set()
-        """Orders that it took so late that our side had left: nobody is there to take them out."""
+        """Orders that it took so late that our side had left: nobody is there to cancel them."""
         self.forgotten: set[str] = set()
         """Orders whose record a power cut has taken."""
         self.told: Callable[[Booked, OrderChanged], None] = lambda order, event: None
@@ -245,7 +245,7 @@ class Ledger:
             if order.symbol == symbol:
                 yield from order.deals.values()
 
-    def worth(self, asset: str, amount: int, quote: str) -> int:
+    def value(self, asset: str, amount: int, quote: str) -> int:
         """Return what an amount of an asset is worth in another, by the market of both."""
         market = next(
             (
@@ -260,7 +260,7 @@ class Ledger:
         best = market.book.best()
         return amount * ((best.bid + best.ask) // 2) // ONE
 
-    def profit(
+    def pnl(
         self,
         symbol: str,
         *,
@@ -288,5 +288,5 @@ class Ledger:
                 elif deal.fee_asset == terms.base:
                     made -= deal.fee * price // ONE
                 elif not own_fees:
-                    made -= self.worth(deal.fee_asset, deal.fee, terms.quote)
+                    made -= self.value(deal.fee_asset, deal.fee, terms.quote)
         return made

@@ -12,7 +12,7 @@ from typing import Final
 from core.engine.engine import Engine
 from core.model.events import Side
 from core.model.units import NS_PER_S
-from tools.world.audit.line import Line
+from tools.world.audit.connection import Connection
 from tools.world.audit.watch import Context, Watch
 
 GONE_NS: Final = 3 * NS_PER_S
@@ -27,7 +27,7 @@ class Immovable:
     timed: bool
     """Whether it is to be gone by a time: it was placed when nothing struck any more."""
     cuts: int
-    """How often the private line had been lost by then: what is under way is lost with it."""
+    """How often the private connection had been lost by then: what is under way is lost with it."""
     since_ns: int = 0
     """The first news of the market since, 0 where there was none yet."""
 
@@ -35,9 +35,9 @@ class Immovable:
 class Quotes(Watch):
     """The quotes of one world, by symbol and side."""
 
-    def __init__(self, context: Context, line: Line) -> None:
+    def __init__(self, context: Context, connection: Connection) -> None:
         super().__init__(context)
-        self._line = line
+        self._connection = connection
         self.calm = False
         """Whether nothing strikes any more."""
         self._standing: dict[tuple[str, Side], tuple[str, bool]] = {}
@@ -56,13 +56,13 @@ class Quotes(Watch):
         """A side was to be quoted otherwise, and cannot be."""
         standing = self._standing.get((symbol, side))
         if standing is not None:
-            self._immovable[symbol, side] = Immovable(*standing, self._line.cuts)
+            self._immovable[symbol, side] = Immovable(*standing, self._connection.cuts)
 
     def on_market(self, now_ns: int) -> None:
         for where, quote in self._immovable.items():
-            if not quote.timed or quote.cuts != self._line.cuts:
+            if not quote.timed or quote.cuts != self._connection.cuts:
                 continue
-            if not quote.since_ns or self._line.is_slow(now_ns):
+            if not quote.since_ns or self._connection.is_slow(now_ns):
                 quote.since_ns = now_ns
             elif now_ns - quote.since_ns > GONE_NS:
                 self._check(where, quote)

@@ -42,11 +42,11 @@ class Rest(Watch):
         """Return what is not at rest yet, "" when all is: I15, I17, I18 and the sessions."""
         for session in engine.sessions:
             if not session.ready:
-                return f"I24: line {session.line.name} is {session.phase}"
+                return f"I24: line {session.connection.name} is {session.phase}"
         if not engine.recovery.reconciled:
             return "I17: not reconciled"
-        if len(engine.proof.doubts) and not self.ledger.doubled:
-            return f"I17: {len(engine.proof.doubts)} orders are in doubt"
+        if len(engine.resolution.retries) and not self.ledger.doubled:
+            return f"I17: {len(engine.resolution.retries)} orders are in doubt"
         for order in engine.orders.unsettled():
             if order.state in (OrderState.UNKNOWN, OrderState.PENDING) or order.cancelling:
                 return f"I17: {order!r}"
@@ -104,7 +104,7 @@ class Rest(Watch):
         self._books.check(engine, now_ns, whole=True)
         self._check_money(engine)
         self._check_waiting(engine)
-        self._check_profit(engine)
+        self._check_pnl(engine)
         self._check_balances(engine)
 
     def _check_money(self, engine: Engine) -> None:
@@ -119,8 +119,11 @@ class Rest(Watch):
                 if order.symbol != row.symbol:
                     continue
                 for deal in order.deals.values():
-                    worth = deal.price // symbol.tick_size * (deal.size // symbol.step_size)
-                    paid, received = paid + worth * order.buy, received + worth * (not order.buy)
+                    notional = deal.price // symbol.tick_size * (deal.size // symbol.step_size)
+                    paid, received = (
+                        paid + notional * order.buy,
+                        received + notional * (not order.buy),
+                    )
                     if deal.fee:
                         fees[deal.fee_asset] += deal.fee * ATOMS
             position = engine.positions[row.index]
@@ -139,14 +142,14 @@ class Rest(Watch):
             if count > most:
                 self.note("I13", f"{count} {what} at rest, at most {most}")
 
-    def _check_profit(self, engine: Engine) -> None:
+    def _check_pnl(self, engine: Engine) -> None:
         """I16: what a run says it has made is what its trades have made, with their sign."""
         for row in engine.table:
             if row.symbol in self.ledger.doubled:
                 continue
             market = self.markets[row.symbol]
-            units = engine.executions.profit(row.index)
-            best, made = market.book.best(), self.ledger.profit(row.symbol)
+            units = engine.executions.pnl(row.index)
+            best, made = market.book.best(), self.ledger.pnl(row.symbol)
             if units is None or not (best.bid and best.ask):
                 continue
             ours = units * market.symbol.tick_size * market.symbol.step_size // ONE

@@ -1,4 +1,5 @@
-"""What is wanted gone goes by the fastest way that is open, and a line ends after another begins.
+"""What is wanted gone goes by the fastest way that is open, and a connection ends after another
+begins.
 
 I25 and I33. Which ways are shut is known to whoever has shut them, and so is when the operator has
 said what; how long an order stood is the exchange's to say.
@@ -27,7 +28,7 @@ AT_ONCE_NS: Final = 100 * NS_PER_MS
 
 
 class Wanted(Watch):
-    """Orders that somebody wants gone, and lines that are about to end."""
+    """Orders that somebody wants gone, and connections that are about to end."""
 
     def __init__(self, context: Context, links: Links) -> None:
         super().__init__(context)
@@ -78,19 +79,20 @@ class Wanted(Watch):
             if order.client_id in self._names and order.symbol not in self.ledger.doubled:
                 self.note("I25", f"{order.client_id} still stands, and was to go")
 
-    # -- lines ---------------------------------------------------------------------------------
+    # -- connections ---------------------------------------------------------------------------
 
-    def ends_within(self, lines: Collection[int], until_ns: int) -> None:
-        """The exchange has told these lines that they will end at a time."""
-        self._ending, self._ending_until_ns = frozenset(lines), until_ns
+    def ends_within(self, connections: Collection[int], until_ns: int) -> None:
+        """The exchange has told these connections that they will end at a time."""
+        self._ending, self._ending_until_ns = frozenset(connections), until_ns
 
-    def on_closing(self, line: int, now_ns: int, *, others: bool) -> None:
-        """Our side closes a connection that stands; ``others`` says whether its line has another.
+    def on_closing(self, connection: int, now_ns: int, *, others: bool) -> None:
+        """Our side closes a connection that stands; ``others`` says whether another link of it
+        stands.
 
         One that the exchange has closed, and of which our side lets go, is none of them. Nor is one
         whose books have grown old while the process did not run, whatever was announced meanwhile.
         """
-        if line == MARKET and now_ns <= self._runs_from_ns + AT_ONCE_NS:
+        if connection == MARKET and now_ns <= self._runs_from_ns + AT_ONCE_NS:
             return
-        if line in self._ending and now_ns < self._ending_until_ns and not others:
-            self.note("I33", f"line {line} is closed before another connection stands")
+        if connection in self._ending and now_ns < self._ending_until_ns and not others:
+            self.note("I33", f"line {connection} is closed before another connection stands")

@@ -1,4 +1,4 @@
-"""What every room of the auditor has: what it may hear, and where it says what must not be."""
+"""What every watch of the auditor has: what it may hear, and where it reports what must not be."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.model.events import Side
 from core.model.strategy import Quote
 from core.model.units import ASSET_DECIMALS
 from tools.world.dialect import Dialect, Request, Sent
-from tools.world.witness import Asked
+from tools.world.witness import Requested
 from venues.sim.engine import Market
 from venues.sim.fixed import DECIMALS
 
@@ -62,7 +62,7 @@ class Limits(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What all rooms share."""
+    """What all watches share."""
 
     markets: Mapping[str, Market]
     limits: dict[str, Limits]
@@ -72,7 +72,7 @@ class Context(NamedTuple):
 
 
 class Watch:
-    """One room: override what it has to hear."""
+    """One watch: override what it has to hear."""
 
     def __init__(self, context: Context) -> None:
         self.markets = context.markets
@@ -106,15 +106,15 @@ class Watch:
         """A private message reaches our side."""
 
     def on_fed(self, payload: bytes, now_ns: int) -> None:
-        """A message of the market line reaches our side, whole."""
+        """A message of the market connection reaches our side, whole."""
 
     def on_down(self) -> None:
-        """The private line in use is lost."""
+        """The private connection in use is lost."""
 
     def on_left(self, now_ns: int) -> None:
         """Our side says that the venue lists none of its orders."""
 
-    def on_asked(self, asked: Asked) -> None:
+    def on_requested(self, asked: Requested) -> None:
         """The strategy has asked for an order, and the desk has taken it."""
 
     def on_quoted(self, symbol: str, side: Side, wanted: Quote | None) -> None:

@@ -1,4 +1,4 @@
-"""From one boot to the next: what is taken out, asked again and named anew."""
+"""From one boot to the next: what is cancelled, asked again and named anew."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _list_the_configured(self: Any, now_ns: int) -> None:
         self._dirty = False
         self._pass.start(now_ns)
         rows = [row.index for row in self._table if not row.carried]
-        self._ask_all([FetchOpenOrders(index) for index in rows], now_ns)
+        self._request_all([FetchOpenOrders(index) for index in rows], now_ns)
 
 
 def _nobody(self: Any, symbols: Any) -> tuple[str, ...]:

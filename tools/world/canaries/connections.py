@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from core.engine.lines import Lines
+from core.engine.connections import Connections
 from core.engine.outbound import Outbound
 from core.engine.replies import Replies
 from tools.world.canaries.canary import Canary, Change
@@ -14,8 +14,8 @@ def _never(self: Any, *_: Any) -> bool:
     return False
 
 
-def _close_first(self: Any, line: int, why: str) -> None:
-    self.drop(self._sessions[line].link, why, redial_now=True)
+def _close_first(self: Any, connection: int, why: str) -> None:
+    self.drop(self._sessions[connection].link, why, redial_now=True)
 
 
 def _only_that_line(self: Any, *_: Any) -> None:
@@ -33,6 +33,6 @@ CANARIES: Final[dict[str, Canary]] = {
     ),
     "break_before_make": Canary(
         "a connection that will end is closed before another is made",
-        (Change(Lines, "_make", _close_first),),
+        (Change(Connections, "_make", _close_first),),
     ),
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 import core.state.risk
+from core.engine.connections import Connections
 from core.engine.dead_man import DeadMansSwitch
-from core.engine.lines import Lines
 from core.engine.market_data import MarketData
 from core.model.events import Notice
 from core.model.venue import HttpAnswer, HttpRequest, Signed
@@ -20,10 +20,10 @@ def _always(*_: Any) -> bool:
     return True
 
 
-_on_notice: Final = Lines.on_notice
+_on_notice: Final = Connections.on_notice
 
 
-def _stay(self: Lines, notice: Notice) -> None:
+def _stay(self: Connections, notice: Notice) -> None:
     if notice is not Notice.LOGGED_OUT:
         _on_notice(self, notice)
 
@@ -73,7 +73,7 @@ CANARIES: Final[dict[str, Canary]] = {
     ),
     "refused_token_kept": Canary(
         "a session whose token was refused is gone on with",
-        (Change(Lines, "on_notice", _stay),),
+        (Change(Connections, "on_notice", _stay),),
     ),
     "nonce_of_the_clock": Canary(
         "a nonce is the time, and no more than the one before it where time stands still",

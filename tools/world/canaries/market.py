@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from core.engine.market_data import MarketData
 from core.state.book import Book
-from core.state.sequence import Admission, Bridged, Checksummed
+from core.state.sequence import Admission, Checksummed, RestBridged
 from tools.world.canaries.canary import Canary, Change
 
 
@@ -40,7 +40,7 @@ def _look_on(self: MarketData, book: Book) -> bool:
     return quiet
 
 
-def _believe(self: Any, top: Any) -> bool:
+def _believe(self: Any, bbo: Any) -> bool:
     return False
 
 
@@ -69,7 +69,7 @@ CANARIES: Final[dict[str, Canary]] = {
     ),
     "gap_ignored": Canary(
         "a change is applied whatever is missing before it",
-        (Change(Bridged, "admit", _apply_all), Change(Checksummed, "agrees", _in_time)),
+        (Change(RestBridged, "admit", _apply_all), Change(Checksummed, "agrees", _in_time)),
     ),
     "far_price_believed": Canary(
         "a best price is believed however far it stands off the proved levels",

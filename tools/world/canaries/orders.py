@@ -7,7 +7,7 @@ from typing import Any, Final
 import core.state.orders
 from core.engine.executions import Executions
 from core.engine.ledger import Ledger
-from core.engine.proof import Proof
+from core.engine.resolution import Resolution
 from core.model.events import Fill, Verdict
 from core.model.halts import HaltKind
 from core.model.views import OrderState
@@ -17,7 +17,7 @@ from tools.world.canaries.canary import Canary, Change
 
 
 def _refused(self: Any, order: Order, now_ns: int) -> None:
-    self._turn.settle(self._orders.on_refused(order, "timed out"))
+    self._turn.update(self._orders.on_refused(order, "timed out"))
 
 
 def _every_fill_is_new(self: Any, order: Order, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
@@ -37,13 +37,13 @@ def _count_every_fill(self: Any, side: int, fill: Fill) -> bool:
     return True
 
 
-_cancelled: Final = Proof._cancelled
+_cancelled: Final = Resolution._cancelled
 
 
 def _reject_is_done(self: Any, cancel: Any, verdict: Verdict, now_ns: int) -> None:
     order = self._orders.find(cancel.client_order_id)
     if verdict is Verdict.REFUSED and order is not None:
-        self._turn.settle(self._orders._add_evidence(order, Evidence.CANCELED, ""))
+        self._turn.update(self._orders._add_evidence(order, Evidence.CANCELED, ""))
     else:
         _cancelled(self, cancel, verdict, now_ns)
 
@@ -56,13 +56,13 @@ def _moved_at_once(self: Any, order: Order, price_ticks: int, size_lots: int, no
     if order.amend_lots:
         before = order.quantities
         self._stand(order, price_ticks, size_lots)
-        self._settle(order, before)
+        self._conclude(order, before)
 
 
 def _absent_at_once(self: Any, order: Order, asked: Any) -> None:
     if not order.proved:
-        self._turn.settle(self._orders.on_refused(order, "the venue knows no such order"))
-        self._settled(order.client_order_id)
+        self._turn.update(self._orders.on_refused(order, "the venue knows no such order"))
+        self._resolved(order.client_order_id)
 
 
 def _mine(self: Any, client_order_id: str) -> bool:
@@ -124,7 +124,7 @@ CANARIES: Final[dict[str, Canary]] = {
     ),
     "timeout_is_rejection": Canary(
         "a reply that is overdue or lost means that the order was rejected",
-        (Change(Proof, "_in_doubt", _refused),),
+        (Change(Resolution, "_in_doubt", _refused),),
     ),
     "fills_not_deduplicated": Canary(
         "every message about a fill is a fill",
@@ -135,7 +135,7 @@ CANARIES: Final[dict[str, Canary]] = {
     ),
     "cancel_reject_is_done": Canary(
         "an order whose cancel is refused is gone",
-        (Change(Proof, "_cancelled", _reject_is_done),),
+        (Change(Resolution, "_cancelled", _reject_is_done),),
     ),
     "amended_at_once": Canary(
         "an order stands where an amend asks for it to stand, once that has left",
@@ -147,7 +147,7 @@ CANARIES: Final[dict[str, Canary]] = {
     ),
     "absent_at_once": Canary(
         "one answer that there is no such order proves it, whenever it comes",
-        (Change(Proof, "_not_found", _absent_at_once),),
+        (Change(Resolution, "_not_found", _absent_at_once),),
     ),
     "strangers_cancelled": Canary(
         "every order on the account is ours",

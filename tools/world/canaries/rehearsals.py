@@ -32,7 +32,7 @@ def _ids(understudy: Understudy, run: Engine) -> None:
 
 
 def _way_out(understudy: Understudy, run: Engine) -> None:
-    understudy.door.send = run._door.send  # type: ignore[method-assign]
+    understudy.port.send = run._port.send  # type: ignore[method-assign]
 
 
 CANARIES: Final[dict[str, Canary]] = {

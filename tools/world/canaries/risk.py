@@ -60,11 +60,11 @@ def _give_up(self: Any, *_: Any) -> str:
     return "flat"
 
 
-_profit: Final = Position.profit
+_pnl: Final = Position.pnl
 
 
 def _wrong_way(self: Position, mark_ticks: int) -> int:
-    return -_profit(self, mark_ticks)
+    return -_pnl(self, mark_ticks)
 
 
 def _forget_the_day(self: DayResult, begun: Begun, fees: Mapping[str, int]) -> None:
@@ -94,7 +94,7 @@ CANARIES: Final[dict[str, Canary]] = {
         (Change(Risk, "halt", _nothing), Change(Risk, "halt_instrument", _nothing)),
     ),
     "halt_cancels_nothing": Canary(
-        "what stands on what is halted stays", (Change(TradingDesk, "take_out", _nothing),)
+        "what stands on what is halted stays", (Change(TradingDesk, "force_cancel", _nothing),)
     ),
     "collar_off": Canary("any price will do", (_without(collar_bps=NEVER),)),
     "self_match_off": Canary(
@@ -132,7 +132,7 @@ CANARIES: Final[dict[str, Canary]] = {
         "what was begun is told as done", (Change(Flattening, "step", _give_up),)
     ),
     "profit_wrong_way": Canary(
-        "a loss is told as a profit", (Change(Position, "profit", _wrong_way),)
+        "a loss is told as a profit", (Change(Position, "pnl", _wrong_way),)
     ),
     "ledgers_agree": Canary(
         "balances are never held against our fills", (Change(Ledger, "compare", _agree),)

@@ -145,7 +145,7 @@ def my_allocations(exchange: Exchange, call: Call) -> list[dict[str, Any]]:
         and (start_ns is None or one.time_ns >= start_ns)
         and (end_ns is None or one.time_ns < end_ns + MILLISECOND_NS)
     ]
-    # Only ``endTime`` alone asks for the newest (rest-api.md, Query Allocations).
+    # Only ``endTime`` alone requests the newest (rest-api.md, Query Allocations).
     oldest_first = start_ns is not None or end_ns is None
     return [
         order_views.allocated(market.symbol.name, one, call.unit_ns)

@@ -57,7 +57,7 @@ class Allocate(Action, frozen=True, tag="allocate"):
 
 
 class AskElsewhere(Action, frozen=True, tag="request"):
-    """The account of a key asks for something elsewhere, past signature, IP and weight.
+    """The account of a key requests something elsewhere, past signature, IP and weight.
 
     ``method`` is any signed one of the WebSocket API: orders, order lists, cancels.
     """

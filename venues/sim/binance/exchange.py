@@ -23,7 +23,7 @@ from venues.sim.faults import Moment
 from venues.sim.orders import NewOrder
 from venues.sim.symbols import Symbol
 
-# How a caller may ask for times; milliseconds are the default.
+# How a caller may request times; milliseconds are the default.
 UNITS_NS: Final = {"MILLISECOND": MILLISECOND_NS, "MICROSECOND": MICROSECOND_NS}
 
 _CLIENT_ID_LETTERS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -25,7 +25,7 @@ from venues.sim.binance.methods import (
     TRADE_FEES,
 )
 from venues.sim.durations import MILLISECOND_NS
-from venues.sim.faults import Line, LineName, Moment, Outlet, Part, Switchboard
+from venues.sim.faults import Connection, ConnectionName, Moment, Outlet, Part, Switchboard
 from venues.sim.http import HttpReply, HttpRequest
 
 ENDPOINTS: Final[dict[tuple[str, str], Method]] = {
@@ -107,12 +107,12 @@ class Served(Protocol):
 
 def receive(venue: Served, request: HttpRequest, outlet: Outlet[HttpReply], now_ns: int) -> None:
     """Take one request; its reply leaves through ``outlet``, or not where a fault is on."""
-    line = Line(venue.faults, LineName.REST, outlet)
+    connection = Connection(venue.faults, ConnectionName.REST, outlet)
     name = _NAMES.get((request.method, request.path), request.path)
-    line.request(
+    connection.request(
         name,
         partial(_execute, venue.exchange, request),
-        lambda reply, then_ns: line.send(_http(reply, then_ns), Part.REPLIES, name),
+        lambda reply, then_ns: connection.send(_http(reply, then_ns), Part.REPLIES, name),
         now_ns,
     )
 

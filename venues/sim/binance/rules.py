@@ -63,7 +63,7 @@ def _read_terms(
     quote_quantity: int,
     client_id_name: str,
 ) -> NewOrder:
-    """Read what a type asks for besides side and size, by names that begin with ``leg``."""
+    """Read what a type requests besides side and size, by names that begin with ``leg``."""
 
     def name(plain: str) -> str:
         return leg + plain[0].upper() + plain[1:] if leg else plain

@@ -1,6 +1,6 @@
 """One connection of the market streams, without its socket (web-socket-streams.md).
 
-What a client says goes in as text, replies and payloads go out through ``line``; the socket's
+What a client says goes in as text, replies and payloads go out through ``connection``; the socket's
 side only moves bytes and closes when ``TooManyMessagesError`` is raised.
 """
 
@@ -13,7 +13,7 @@ import msgspec
 from venues.sim.binance.exchange import UNITS_NS
 from venues.sim.binance.market_data import MarketData
 from venues.sim.durations import MILLISECOND_NS, SECOND_NS
-from venues.sim.faults import Line, Part
+from venues.sim.faults import Connection, Part
 from venues.sim.venue import TooManyMessagesError
 
 MAX_STREAMS: Final = 1_024
@@ -56,11 +56,11 @@ class _InvalidError(Exception):
 class StreamSession:
     """Subscriptions and properties of one connection."""
 
-    def __init__(self, market_data: MarketData, line: Line[bytes], target: str) -> None:
-        """Open the session that a request for ``target`` (path and query) asks for."""
+    def __init__(self, market_data: MarketData, connection: Connection[bytes], target: str) -> None:
+        """Open the session that a request for ``target`` (path and query) requests."""
         parts = urlsplit(target)
         options = dict(parse_qsl(parts.query))
-        self.line = line
+        self.connection = connection
         self.combined = parts.path.startswith("/stream")
         self.unit_ns = UNITS_NS.get(options.get("timeUnit", "").upper(), MILLISECOND_NS)
         self.budget = MessageBudget()
@@ -79,7 +79,7 @@ class StreamSession:
         return path in {"/ws", "/stream"} or path.startswith(("/ws/", "/stream/", "/stream?"))
 
     def deliver(self, payload: bytes) -> None:
-        self.line.send(payload, Part.DATA)
+        self.connection.send(payload, Part.DATA)
 
     def receive(self, text: str | bytes, now_ns: int) -> None:
         """Answer one control message; raise TooManyMessagesError when there are too many."""
@@ -92,7 +92,7 @@ class StreamSession:
             reply = {"code": error.code, "msg": error.msg}
             if isinstance(request, dict) and "id" in request:
                 reply["id"] = request["id"]
-        self.line.send(msgspec.json.encode(reply), Part.REPLIES)
+        self.connection.send(msgspec.json.encode(reply), Part.REPLIES)
 
     def control(self, now_ns: int) -> None:
         """Count a ping or pong among the messages."""
@@ -103,10 +103,10 @@ class StreamSession:
         event: dict[str, Any] = {"e": "serverShutdown", "E": now_ns // self.unit_ns}
         if self.combined:
             event = {"stream": "!serverShutdown", "data": event}
-        self.line.send(msgspec.json.encode(event), Part.DATA)
+        self.connection.send(msgspec.json.encode(event), Part.DATA)
 
     def close(self) -> None:
-        self.line.close()
+        self.connection.close()
         for stream in self._streams:
             self._market_data.unsubscribe(stream, self)
         self._streams.clear()

@@ -22,7 +22,7 @@ from venues.sim.binance.ws_api import CONNECT_WEIGHT, ApiSession
 from venues.sim.binance.ws_api import PATH as WS_API_PATH
 from venues.sim.durations import SECOND_NS
 from venues.sim.events import Aggregated, BestMoved, Event, Printed
-from venues.sim.faults import Line, LineName, Outlet
+from venues.sim.faults import Connection, ConnectionName, Outlet
 from venues.sim.http import HttpReply, HttpRequest
 from venues.sim.ledger import DEFAULT_BALANCES, DEFAULT_KEY, DEFAULT_SECRET
 from venues.sim.symbols import Symbol
@@ -62,7 +62,7 @@ class Venue(AnyVenue):
             now_ns, self.exchange, BinanceAnswers(), seed=seed, rate=rate, temper=temper
         )
         self.market_data = MarketData(self.engine, now_ns)
-        self._stream_lines: list[Line[bytes]] = []
+        self._stream_connections: list[Connection[bytes]] = []
         # A dictionary as an ordered set: events reach sessions in the order they connected.
         self._api_sessions: dict[ApiSession, None] = {}
 
@@ -79,8 +79,11 @@ class Venue(AnyVenue):
 
     def begin(self) -> None:
         self.market_data.begin()
-        for line in [*self._stream_lines, *(session.line for session in self._api_sessions)]:
-            line.cut()
+        for connection in [
+            *self._stream_connections,
+            *(session.connection for session in self._api_sessions),
+        ]:
+            connection.cut()
 
     def add_account(self, config: AccountConfig) -> Account:
         """Open an account with its key; the secret's form decides how requests are signed."""
@@ -94,10 +97,10 @@ class Venue(AnyVenue):
             self.exchange.add_hmac_key(config.api_key, config.secret, account)
         return account
 
-    def line_of(self, path: str) -> LineName | None:
+    def connection_of(self, path: str) -> ConnectionName | None:
         if path == WS_API_PATH:
-            return LineName.WS_API
-        return LineName.STREAM if StreamSession.accepts(path) else None
+            return ConnectionName.WS_API
+        return ConnectionName.STREAM if StreamSession.accepts(path) else None
 
     def open_session(self, outlet: Outlet[bytes], target: str, ip: str, now_ns: int) -> Session:
         if target.partition("?")[0] == WS_API_PATH:
@@ -112,23 +115,23 @@ class Venue(AnyVenue):
 
     def open_stream_session(self, outlet: Outlet[bytes], target: str) -> StreamSession:
         """Connect a client of the market streams; it closes its session itself."""
-        line = Line(self.faults, LineName.STREAM, outlet)
-        self._stream_lines = [one for one in self._stream_lines if one.is_open]
-        self._stream_lines.append(line)
-        return StreamSession(self.market_data, line, target)
+        connection = Connection(self.faults, ConnectionName.STREAM, outlet)
+        self._stream_connections = [one for one in self._stream_connections if one.is_open]
+        self._stream_connections.append(connection)
+        return StreamSession(self.market_data, connection, target)
 
     def open_api_session(
         self, outlet: Outlet[bytes], target: str, ip: str, now_ns: int
     ) -> ApiSession:
         """Connect a client of the WebSocket API; to be closed with ``close_api_session``."""
         self.exchange.requests_of(ip).charge(CONNECT_WEIGHT, now_ns)
-        line = Line(self.faults, LineName.WS_API, outlet)
-        session = ApiSession(self.exchange, line, target, ip, now_ns)
+        connection = Connection(self.faults, ConnectionName.WS_API, outlet)
+        session = ApiSession(self.exchange, connection, target, ip, now_ns)
         self._api_sessions[session] = None
         return session
 
     def close_api_session(self, session: ApiSession) -> None:
-        session.line.close()
+        session.connection.close()
         del self._api_sessions[session]
 
     def receive(self, request: HttpRequest, outlet: Outlet[HttpReply], now_ns: int) -> None:

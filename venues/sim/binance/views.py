@@ -56,7 +56,7 @@ class Statistics:
 
     @classmethod
     def window(cls, market: Market, now_ns: int, window_ns: int) -> "Statistics":
-        """Return those of a window that opens on a minute, up to one wider than asked for."""
+        """Return those of a window that opens on a minute, up to one wider than requested."""
         return cls(market, now_ns, (now_ns - window_ns) // MINUTE_NS * MINUTE_NS, now_ns)
 
     @classmethod

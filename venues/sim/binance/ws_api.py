@@ -1,6 +1,6 @@
 """One connection of the WebSocket API, without its socket (web-socket-api.md).
 
-Requests go in as text; responses and private events go out through ``line``, in the order in
+Requests go in as text; responses and private events go out through ``connection``, in the order in
 which they came about.
 """
 
@@ -20,7 +20,7 @@ from venues.sim.binance.methods import METHODS
 from venues.sim.binance.order_views import in_unit
 from venues.sim.binance.parameters import Parameters, as_text
 from venues.sim.durations import MILLISECOND_NS
-from venues.sim.faults import Line, Moment, Part
+from venues.sim.faults import Connection, Moment, Part
 
 PATH: Final = "/ws-api/v3"
 CONNECT_WEIGHT: Final = 2
@@ -46,10 +46,10 @@ class ApiSession:
     """Login state and user data subscriptions of one connection."""
 
     def __init__(
-        self, exchange: Exchange, line: Line[bytes], target: str, ip: str, now_ns: int
+        self, exchange: Exchange, connection: Connection[bytes], target: str, ip: str, now_ns: int
     ) -> None:
         options = dict(parse_qsl(urlsplit(target).query))
-        self.line = line
+        self.connection = connection
         self.unit_ns = UNITS_NS.get(options.get("timeUnit", "").upper(), MILLISECOND_NS)
         self._return_rate_limits = options.get("returnRateLimits", "true").lower() != "false"
         self._exchange = exchange
@@ -85,7 +85,7 @@ class ApiSession:
         name = request["method"].removeprefix("v3/")
         default = str(self._return_rate_limits)
         show_limits = values.get("returnRateLimits", default).lower() == "true"
-        self.line.request(
+        self.connection.request(
             name,
             partial(self._dispatch, name, values),
             partial(self._answer, name, request_id, show_limits),
@@ -103,7 +103,7 @@ class ApiSession:
         self, name: str, request_id: Any, show_limits: bool, reply: Reply, now_ns: int
     ) -> None:
         response = _response(request_id, reply, now_ns, show_limits)
-        self.line.send(_encode(response), Part.REPLIES, name)
+        self.connection.send(_encode(response), Part.REPLIES, name)
 
     def _dispatch(self, name: str, values: dict[str, str], moment: Moment) -> Reply:
         now_ns = moment.now_ns
@@ -143,12 +143,14 @@ class ApiSession:
     def announce_shutdown(self, now_ns: int) -> None:
         """Tell the client that the server is about to go (Server Shutdown)."""
         event = in_unit({"e": "serverShutdown", "E": now_ns}, self.unit_ns)
-        self.line.send(_encode({"event": event}), Part.REPORTS, event["e"])
+        self.connection.send(_encode({"event": event}), Part.REPORTS, event["e"])
 
     def _send_event(self, number: int, event: dict[str, Any]) -> None:
         scaled = in_unit(event, self.unit_ns)
         name = f"{event['e']}.{event['x']}" if "x" in event else event["e"]
-        self.line.send(_encode({"subscriptionId": number, "event": scaled}), Part.REPORTS, name)
+        self.connection.send(
+            _encode({"subscriptionId": number, "event": scaled}), Part.REPORTS, name
+        )
 
     # -- session -------------------------------------------------------------------------------
 

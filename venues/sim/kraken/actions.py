@@ -72,7 +72,7 @@ class SetTier(Action, frozen=True, tag="tier"):
 
 
 class AskElsewhere(Action, frozen=True, tag="request"):
-    """The account of a key asks for something elsewhere, past signature, nonce and counters.
+    """The account of a key requests something elsewhere, past signature, nonce and counters.
 
     ``method`` is any private one of REST: AddOrder, CancelOrder and so on.
     """

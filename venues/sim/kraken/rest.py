@@ -18,7 +18,7 @@ import msgspec
 
 from venues.sim.accounts import Account, Balance
 from venues.sim.durations import DAY_NS, SECOND_NS
-from venues.sim.faults import Line, LineName, Moment, Outlet, Part, Switchboard
+from venues.sim.faults import Connection, ConnectionName, Moment, Outlet, Part, Switchboard
 from venues.sim.fixed import ONE
 from venues.sim.http import HttpReply, HttpRequest
 from venues.sim.kraken import keys, trading, words
@@ -136,7 +136,7 @@ def _asset_pairs(exchange: Exchange, call: Call) -> Any:
 
 
 def _named(exchange: Exchange, call: Call) -> list[tuple[str, Pair]]:
-    """Return the pairs asked for, each with the key under which the reply shows it.
+    """Return the pairs requested, each with the key under which the reply shows it.
 
     A name with a slash is its own key.
     """
@@ -276,13 +276,13 @@ def _balance_ex(exchange: Exchange, call: Call) -> Any:
 
 
 def _trade_balance(exchange: Exchange, call: Call) -> Any:
-    worth = 0
+    value = 0
     for one, balance in _balances(call):
         pair = exchange.pairs.by_name.get(f"{one.name}/USD")
         price = ONE if one.name == "USD" else 0 if pair is None else pair.market.last_price()
-        worth += (balance.free + balance.locked) * price // ONE
+        value += (balance.free + balance.locked) * price // ONE
     unexecuted = sum(one.left * one.price // ONE for one in _open_at(exchange, call))
-    whole, nothing = fixed(worth, 4), fixed(0, 4)
+    whole, nothing = fixed(value, 4), fixed(0, 4)
     return {
         "eb": whole, "tb": whole, "m": nothing, "uv": fixed(unexecuted, 4), "n": nothing,
         "c": nothing, "v": nothing, "e": whole, "mf": whole,
@@ -764,13 +764,13 @@ class Served(Protocol):
 
 def receive(venue: Served, request: HttpRequest, outlet: Outlet[HttpReply], now_ns: int) -> None:
     """Take one request; its reply leaves through ``outlet``, or not where a fault is on."""
-    line = Line(venue.faults, LineName.REST, outlet)
+    connection = Connection(venue.faults, ConnectionName.REST, outlet)
     endpoint = _find(request)
     name = request.path if endpoint is None else endpoint.name
-    line.request(
+    connection.request(
         name,
         partial(_execute, venue.exchange, request),
-        lambda reply, then_ns: line.send(_http(reply), Part.REPLIES, name),
+        lambda reply, then_ns: connection.send(_http(reply), Part.REPLIES, name),
         now_ns,
     )
 

@@ -1,7 +1,7 @@
 """One WebSocket of version 2, without its socket.
 
-Requests go in as text; responses, messages of channels and reports leave through ``line`` in the
-order in which they came about. A private channel and every order method want a session token.
+Requests go in as text; responses, messages of channels and reports leave through ``connection`` in
+the order in which they came about. A private channel and every order method want a session token.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,7 +14,7 @@ import msgspec
 from venues.sim.accounts import Account
 from venues.sim.durations import MINUTE_NS, SECOND_NS
 from venues.sim.events import Moved, OrderChanged, Told
-from venues.sim.faults import Kind, Line, LineName, Moment, Part
+from venues.sim.faults import Connection, ConnectionName, Kind, Moment, Part
 from venues.sim.kraken import keys, trading, words
 from venues.sim.kraken.exchange import Exchange, Reply, Token
 from venues.sim.kraken.limits import Counter
@@ -105,16 +105,16 @@ class Session:
         exchange: Exchange,
         market_data: MarketData,
         reporter: Reporter,
-        line: Line[bytes],
+        connection: Connection[bytes],
         number: int,
         now_ns: int,
     ) -> None:
-        self.line = line
+        self.connection = connection
         self._exchange = exchange
         self._market_data = market_data
         self._reporter = reporter
         self._number = number
-        self._is_private = line.name is LineName.WS_API
+        self._is_private = connection.name is ConnectionName.WS_API
         self._topics: dict[Topic, None] = {}
         self._private: dict[str, Private] = {}
         self._level3_rate = Counter()
@@ -145,7 +145,7 @@ class Session:
             self._respond({"error": "JSON object required", "success": False}, "", now_ns)
             return
         params = request.get("params", {})
-        self.line.request(
+        self.connection.request(
             method,
             partial(self._execute, method, params if isinstance(params, dict) else {}),
             partial(self._answer, method, request.get("req_id"), now_ns),
@@ -172,7 +172,7 @@ class Session:
             return [Reply({"channel": channel} if channel in PRIVATE else None, error.text)]
 
     def _check_host(self, method: str, params: dict[str, Any]) -> None:
-        """Raise where one of the venue's hosts is asked for what another one serves."""
+        """Raise where one of the venue's hosts is requested what another one serves."""
         channel = _channel(params)
         if method in {"subscribe", "unsubscribe"}:
             is_private = channel in PRIVATE or channel == "level3"
@@ -211,15 +211,15 @@ class Session:
 
     def _respond(self, response: dict[str, Any], method: str, now_ns: int) -> None:
         self._said_ns = now_ns
-        self.line.send(_encode(response), Part.REPLIES, method)
+        self.connection.send(_encode(response), Part.REPLIES, method)
 
     def deliver(self, name: str, payload: bytes) -> None:
         """Pass on a message of a public channel, with a wrong checksum where a fault says so."""
-        board = self.line.board
-        if board and board.hit(_CHECKSUM, None, self.line.name, name):
+        board = self.connection.board
+        if board and board.hit(_CHECKSUM, None, self.connection.name, name):
             payload = wrong(payload)
         self._said_ns = max(self._said_ns, board.now_ns)
-        self.line.send(payload, Part.DATA, name)
+        self.connection.send(payload, Part.DATA, name)
 
     def tell_status(self) -> None:
         """Say how the trading engine is: on connection, and when that changes."""
@@ -232,7 +232,7 @@ class Session:
             "emergency": [],
         }
         message = {"channel": "status", "type": "update", "data": [data]}
-        self.line.send(_encode(message), Part.DATA, "status")
+        self.connection.send(_encode(message), Part.DATA, "status")
 
     def tell(self, event: Told) -> None:
         """Pass on what has happened to an account that this connection listens to."""
@@ -264,20 +264,20 @@ class Session:
         sequence = self._private[channel].next()
         message = {"channel": channel, "type": kind, "data": data, "sequence": sequence}
         self._said_ns = max(self._said_ns, now_ns)
-        self.line.send(_encode(message), Part.REPORTS, name)
+        self.connection.send(_encode(message), Part.REPORTS, name)
 
     def tick(self, now_ns: int) -> None:
         """Say a heartbeat where nothing else was said, or give a client up that does nothing."""
         listens = bool(self._topics or self._private)
         if not listens and now_ns - self._heard_ns >= IDLE_NS:
-            self.line.cut()
+            self.connection.cut()
         elif listens and now_ns - self._said_ns >= HEARTBEAT_NS:
             self._said_ns = now_ns
-            self.line.send(b'{"channel":"heartbeat"}', Part.DATA, "heartbeat")
+            self.connection.send(b'{"channel":"heartbeat"}', Part.DATA, "heartbeat")
 
     def close(self) -> None:
         """Forget the connection; what held its tokens holds them no more."""
-        self.line.close()
+        self.connection.close()
         for topic in self._topics:
             self._market_data.unsubscribe(topic, self)
         self._topics.clear()

@@ -41,7 +41,7 @@ SELF_TRADE: Final = {
     "cancel_both": SelfTrade.EXPIRE_BOTH,
 }
 TIMES_IN_FORCE: Final = frozenset({"GTC", "GTD", "IOC", "FOK"})
-# What asks for what this exchange does not have: refused, never accepted in silence.
+# What requests what this exchange does not have: refused, never accepted in silence.
 _LEFT_OUT: Final = ("margin", "reduce_only", "conditional", "effective_time", "leverage")
 _MAY_BE_FALSE: Final = frozenset({"margin", "reduce_only"})
 

@@ -12,7 +12,7 @@ from venues.sim.accounts import Account
 from venues.sim.actions import Action
 from venues.sim.durations import MINUTE_NS, SECOND_NS
 from venues.sim.events import PRIVATE, Event
-from venues.sim.faults import Line, LineName, Outlet
+from venues.sim.faults import Connection, ConnectionName, Outlet
 from venues.sim.fixed import ONE
 from venues.sim.http import HttpReply, HttpRequest
 from venues.sim.kraken import rest
@@ -100,7 +100,7 @@ class Venue(AnyVenue):
     def begin(self) -> None:
         self.exchange.begin()
         for session in self._sessions:
-            session.line.cut()
+            session.connection.cut()
         self.market_data.begin()
 
     def add_account(self, config: AccountConfig) -> Account:
@@ -109,17 +109,17 @@ class Venue(AnyVenue):
         self.exchange.add_key(config.api_key, config.secret, account)
         return account
 
-    def line_of(self, path: str) -> LineName | None:
-        private = {PRIVATE_PATH: LineName.WS_API, LEVEL3_PATH: LineName.WS_API}
-        return LineName.STREAM if path == PUBLIC_PATH else private.get(path)
+    def connection_of(self, path: str) -> ConnectionName | None:
+        private = {PRIVATE_PATH: ConnectionName.WS_API, LEVEL3_PATH: ConnectionName.WS_API}
+        return ConnectionName.STREAM if path == PUBLIC_PATH else private.get(path)
 
     def open_session(self, outlet: Outlet[bytes], target: str, ip: str, now_ns: int) -> Session:
-        name = self.line_of(target.partition("?")[0]) or LineName.STREAM
+        name = self.connection_of(target.partition("?")[0]) or ConnectionName.STREAM
         session = Session(
             self.exchange,
             self.market_data,
             self.reporter,
-            Line(self.faults, name, outlet),
+            Connection(self.faults, name, outlet),
             next(self._numbers),
             now_ns,
         )

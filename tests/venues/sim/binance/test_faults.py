@@ -24,10 +24,10 @@ from venues.sim.binance.rest import receive
 from venues.sim.binance.venue import Venue
 from venues.sim.faults import (
     MAX_STANDING,
+    ConnectionName,
     Fault,
     FaultError,
     Kind,
-    LineName,
     Switchboard,
 )
 from venues.sim.fixed import ONE
@@ -88,7 +88,7 @@ class Client:
     def ask(self, method: str, **values: Any) -> None:
         text = json.dumps({"id": method, "method": method, "params": values})
         self.session.receive(text, self.now_ns)
-        self.venue.settle(self.now_ns)
+        self.venue.advance(self.now_ns)
 
     def place(self, price: str = "60000", name: str = "a") -> None:
         stamp = self.now_ns // MS
@@ -333,10 +333,10 @@ def test_a_fault_keeps_to_its_methods_and_their_kinds() -> None:
     client.ask("time")
     client.place()
     assert client.heard() == ["ok", "-1000"]
-    assert not Fault(fault=Kind.CLOCK, methods=("order",)).covers(LineName.REST, "orders")
+    assert not Fault(fault=Kind.CLOCK, methods=("order",)).covers(ConnectionName.REST, "orders")
 
 
-def test_a_fault_keeps_to_its_line() -> None:
+def test_a_fault_keeps_to_its_connection() -> None:
     client = Client()
     client.fault("server_error", line="rest")
     client.ask("time")
@@ -349,7 +349,7 @@ def test_chance_is_drawn_from_the_generator_passed_in() -> None:
         board = Switchboard(random.Random(seed), BinanceAnswers())
         board.switch_on(Fault(fault=Kind.CLOCK, chance=0.5), START_NS)
         kinds = frozenset({Kind.CLOCK})
-        return [bool(board.hit(kinds, None, LineName.REST, "time")) for _ in range(64)]
+        return [bool(board.hit(kinds, None, ConnectionName.REST, "time")) for _ in range(64)]
 
     assert hits(1) == hits(1) != hits(2)
     assert 16 < sum(hits(1)) < 48
@@ -596,8 +596,13 @@ async def test_a_running_exchange_is_switched_from_outside() -> None:
 
 async def test_a_firewall_refuses_to_open_a_websocket() -> None:
     async with running_exchange(ServerConfig(rate=0)) as sim:
-        for line, address in (("ws_api", sim.ws_api), ("stream", sim.stream + "/ws")):
-            described = {"fault": "forbidden", "methods": ["connect"], "line": line, "times": 1}
+        for connection, address in (("ws_api", sim.ws_api), ("stream", sim.stream + "/ws")):
+            described = {
+                "fault": "forbidden",
+                "methods": ["connect"],
+                "line": connection,
+                "times": 1,
+            }
             sim.venue.faults.switch_on(msgspec.convert(described, Fault), time.time_ns())
             assert await _handshake(address) == b"HTTP/1.1 403"
             assert await _handshake(address) == b"HTTP/1.1 101"
@@ -619,9 +624,9 @@ async def _handshake(address: str) -> bytes:
 def test_only_a_fault_that_names_it_refuses_a_connection() -> None:
     board = Switchboard(random.Random(0), BinanceAnswers())
     board.switch_on(Fault(fault=Kind.FORBIDDEN), START_NS)
-    assert board.refuses(LineName.STREAM) is None
+    assert board.refuses(ConnectionName.STREAM) is None
     board.switch_on(Fault(fault=Kind.BANNED, retry_ms=1, methods=("connect",)), START_NS)
-    assert board.refuses(LineName.STREAM) == 418
+    assert board.refuses(ConnectionName.STREAM) == 418
 
 
 async def test_a_running_connection_is_delayed_silenced_and_cut() -> None:

@@ -38,7 +38,7 @@ def house(venue: Venue, side: bool, price: str, quantity: str, now_ns: int = STA
     engine = venue.exchange.engine
     market = engine.markets["BTCUSDT"]
     engine.house_order(market, side, parse(price), parse(quantity), now_ns, rest=True)
-    venue.settle(now_ns)
+    venue.advance(now_ns)
 
 
 def test_best_prices_are_said_at_each_change_and_only_then() -> None:
@@ -335,7 +335,7 @@ def test_what_an_order_causes_is_never_older_than_what_was_said_before() -> None
         params = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
         stamped = params | {"timestamp": now_ns // MS}
         session.receive(json.dumps({"id": 1, "method": "order.place", "params": stamped}), now_ns)
-        venue.settle(now_ns)
+        venue.advance(now_ns)
         if number % 3 == 0:
             venue.step(now_ns)
     times = [said["T"] for said in listener.heard]

@@ -47,7 +47,7 @@ class Client:
         market = self.venue.exchange.engine.markets["BTCUSDT"]
         price = (market.book.best().bid or 100 * ONE) + ONE
         self.venue.exchange.engine.house_order(market, BUY, price, ONE, self.now_ns, rest=True)
-        self.venue.settle(self.now_ns)
+        self.venue.advance(self.now_ns)
         return self.out.sent[before:]
 
 

@@ -38,7 +38,7 @@ class Client:
         text = json.dumps({"id": "r", "method": method, "params": params})
         before = len(self.out.sent)
         self.session.receive(text, self.now_ns)
-        self.venue.settle(self.now_ns)
+        self.venue.advance(self.now_ns)
         responses = [one for one in self.out.sent[before:] if "status" in one]
         self.out.sent[before:] = [one for one in self.out.sent[before:] if "status" not in one]
         assert len(responses) == 1

@@ -44,7 +44,7 @@ class Socket:
         """Send a text; return what is heard from then on."""
         before = len(self.heard)
         self.session.receive(text, self.world.now_ns)
-        self.world.venue.settle(self.world.now_ns)
+        self.world.venue.advance(self.world.now_ns)
         return self.heard[before:]
 
     def ask(self, method: str, **params: Any) -> list[dict[str, Any]]:
@@ -103,7 +103,7 @@ class World:
                 pass
 
         self.venue.receive(request, Out(), self.now_ns)
-        self.venue.settle(self.now_ns)
+        self.venue.advance(self.now_ns)
         return replies[0] if replies else None
 
     def public(self, name: str, **params: Any) -> Any:

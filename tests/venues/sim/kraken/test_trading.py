@@ -383,7 +383,7 @@ def test_an_amend_to_less_keeps_the_place_in_the_queue_and_one_to_more_loses_it(
         engine = world.venue.engine
         book = engine.markets["BTC/USD"]
         engine.house_order(book, SELL, 105 * ONE, ONE // 10, world.now_ns, rest=False)
-        world.venue.settle(world.now_ns)
+        world.venue.advance(world.now_ns)
         assert (trader.reports()[-1]["exec_type"] == "trade") is first
 
 

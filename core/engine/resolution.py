@@ -1,11 +1,12 @@
-"""What a reply, or its absence, proves about the orders it concerns; and asking until it is known.
+"""Order-status resolution: what a reply, or its absence, proves about orders, and queries until it
+is known.
 
-Here the verdict on a request meets the order table. Silence, a lost line and an unlisted error all
-mean the same: nothing is proved, so the order is doubted, keeps its exposure, and is asked about.
-A new order is never sent again from here.
+Here the verdict on a request is applied to the order table. Silence, a lost connection and an
+unlisted error all mean the same: the order is in doubt, keeps its exposure, and is queried. A new
+order is never sent again from here.
 
-That the venue knows no such order proves something only when nothing can still be on its way: when
-the request's window is closed, the venue's own timeout is over and its answers show all of it. Then
+"No such order" proves something only when no request can still be on its way: when the request has
+expired, the venue's own timeout is over and its answers no longer lag. Then
 two sources have to say so, some seconds apart: the order itself, and the list of what is open. An
 order that the venue has known before ends in the same way, should the venue forget it. Where a
 request never expires, absence is never proved.
@@ -45,9 +46,9 @@ from core.model.events import (
     refusal_text,
 )
 from core.model.units import NS_PER_S
-from core.state.doubts import Doubts
-from core.state.inflight import REST, Asked
-from core.state.orders import Folded, Order, Orders, tells_of
+from core.state.inflight import REST, InFlightRequest
+from core.state.orders import Applied, Order, Orders, tells_of
+from core.state.retries import Retries
 from core.state.throttle import Share
 
 SKEW_NS = 2 * NS_PER_S
@@ -58,17 +59,17 @@ APART_NS = 3 * NS_PER_S
 """Between the two sources of an absence: what answers both from one moment is one source."""
 
 REST_NS = 2 * NS_PER_S
-"""How long REST is not asked about the same order again: at some venues its requests are carried
-one after the other, and dozens of orders may be asked about at once."""
+"""How long REST is not queried about the same order again: at some venues its requests are carried
+one after the other, and dozens of orders may be queried at once."""
 
 _DONE = Verdict.DONE  # bound once: every reply is asked
 
-_WITHHELD = Reply(request_id=0, verdict=Verdict.WITHHELD, text="halted before it left")
+_DISCARDED = Reply(request_id=0, verdict=Verdict.DISCARDED, text="halted before it left")
 _UNPROVED = Reply(request_id=0, verdict=Verdict.UNKNOWN, text="no reply")
 
 
-class Proof:
-    """Folds verdicts into the order table, and keeps the list of what is in doubt."""
+class Resolution:
+    """Applies verdicts to the order table, and keeps the list of orders in doubt."""
 
     def __init__(
         self,
@@ -101,20 +102,20 @@ class Proof:
         self.stream_since_ns: int | None = None
         """Since when the stream of the account's own events stands, ``None`` while it does not."""
         self._absent_ns: dict[str, int] = {}
-        """When an order was asked about that the venue first said it does not know."""
+        """When an order was queried that the venue first said it does not know."""
         self._unlisted_ns: dict[str, int] = {}
-        """When it was asked about again, late enough to prove that; a list has to agree."""
-        self.doubts: Doubts[str] = Doubts()
-        """Client ids of the orders that have to be asked about."""
+        """When it was queried again, late enough to prove that; a list has to agree."""
+        self.retries: Retries[str] = Retries()
+        """Client ids of the orders that have to be queried."""
         self._acknowledged: dict[str, int] = {}
         """Sizes of the orders whose request the venue has taken, and tells of elsewhere."""
         self._share = Share.QUESTION
-        """Whose tokens questions took last: the page that follows one is asked for with the same,
+        """Whose tokens questions took last: the page that follows one is requested with the same,
         or a run that is left would begin with the first page for ever."""
         self._pages: dict[str, str] = {}
         """Pages of trades, by the order's name, that there was no token for when they came up: they
-        are asked for first, as first pages that take each new token are never followed by one."""
-        self._readers: dict[type[Command], Callable[[Any, Asked, Reply, int], None]] = {
+        are requested first, as first pages that take each new token are never followed by one."""
+        self._readers: dict[type[Command], Callable[[Any, InFlightRequest, Reply, int], None]] = {
             Place: self._on_place,
             PlaceMany: self._on_place_many,
             Cancel: self._on_cancel,
@@ -127,45 +128,45 @@ class Proof:
             FetchOpenOrders: self._on_list,
         }
 
-    def on_reply(self, asked: Asked, reply: Reply, now_ns: int) -> None:
-        """Fold what a reply proves; the facts it carries are folded already."""
-        reader = self._readers.get(type(asked.command))
+    def on_reply(self, request: InFlightRequest, reply: Reply, now_ns: int) -> None:
+        """Apply what a reply proves; its events are applied already."""
+        reader = self._readers.get(type(request.command))
         if reader is not None:
-            reader(asked.command, asked, reply, now_ns)
+            reader(request.command, request, reply, now_ns)
 
-    def on_no_reply(self, asked: Asked, now_ns: int) -> None:
+    def on_no_reply(self, request: InFlightRequest, now_ns: int) -> None:
         """The reply can no longer come, or is long overdue: nothing is proved."""
-        self.on_reply(asked, _UNPROVED, now_ns)
+        self.on_reply(request, _UNPROVED, now_ns)
 
-    def on_withheld(self, asked: Asked, now_ns: int) -> None:
+    def on_discarded(self, request: InFlightRequest, now_ns: int) -> None:
         """The request never left."""
-        self.on_reply(asked, _WITHHELD, now_ns)
+        self.on_reply(request, _DISCARDED, now_ns)
 
-    def doubt(self, client_order_id: str, now_ns: int) -> None:
-        """Ask about an order until the venue proves how it stands."""
+    def resolve(self, client_order_id: str, now_ns: int) -> None:
+        """Query an order until the venue has said how it stands."""
         self._acknowledged.pop(client_order_id, None)
-        self.doubts.raise_(client_order_id, now_ns)
+        self.retries.begin(client_order_id, now_ns)
 
     def give_up(self, order: Order) -> None:
         """A person has seen that the venue does not have an order of which it has never told."""
-        self._turn.settle(self._orders.on_refused(order, "given up by the operator"))
-        self._settled(order.client_order_id)
+        self._turn.update(self._orders.on_refused(order, "given up by the operator"))
+        self._resolved(order.client_order_id)
 
-    def ask(self, now_ns: int, share: Share) -> None:
-        """Send the questions that are due, as far as that share of the budget allows."""
+    def query_due(self, now_ns: int, share: Share) -> None:
+        """Send the queries that are due, as far as that share of the budget allows."""
         self._share = share
         listed: set[int] = set()
-        due = self.doubts.due(now_ns)
-        asked = self._asked_by_rest(now_ns) if due else ()
+        due = self.retries.due(now_ns)
+        request = self._queried_by_rest(now_ns) if due else ()
         for client_order_id in due:
-            if client_order_id in asked:
+            if client_order_id in request:
                 continue
             order = self._orders.find(client_order_id)
             if order is None or (order.state.terminal and not order.unbooked_lots):
-                self._settled(client_order_id)
+                self._resolved(client_order_id)
                 continue
             if self._was_told(order):
-                self._settled(client_order_id)
+                self._resolved(client_order_id)
                 continue
             question = self._question(order, now_ns)
             if isinstance(question, FetchOpenOrders):
@@ -174,20 +175,20 @@ class Proof:
                 listed.add(question.instrument)
             self._outbound.request(question, now_ns, share=share)
 
-    def _asked_by_rest(self, now_ns: int) -> set[str]:
-        """Return the orders that REST was just asked about, whose answers may be on their way."""
+    def _queried_by_rest(self, now_ns: int) -> set[str]:
+        """Return the orders that REST was just queried about, whose answers may be on their way."""
         return {
-            asked.command.client_order_id
-            for asked in self._outbound.inflight
-            if type(asked.command) is QueryOrder
-            and asked.line == REST
-            and now_ns - asked.sent_ns < REST_NS
+            request.command.client_order_id
+            for request in self._outbound.inflight
+            if type(request.command) is QueryOrder
+            and request.connection == REST
+            and now_ns - request.sent_ns < REST_NS
         }
 
     def _question(self, order: Order, now_ns: int) -> Riskless:
         """Return what to ask next: for trades, for the list that has to agree, else how it stands.
 
-        What its number does not find is asked for by name, too: numbers may have begun anew.
+        What its number does not find is requested by name, too: numbers may have begun anew.
         """
         name = order.client_order_id
         if order.unbooked_lots and order.venue_order_id:
@@ -202,15 +203,15 @@ class Proof:
     def _acknowledge(self, order: Order, size_lots: int, now_ns: int) -> None:
         """The venue has taken a request and tells elsewhere what became of it."""
         name = order.client_order_id
-        if name not in self.doubts:
+        if name not in self.retries:
             self._acknowledged[name] = size_lots
-            self.doubts.raise_(name, now_ns + self._tells_ns)
+            self.retries.begin(name, now_ns + self._tells_ns)
 
     def _was_told(self, order: Order) -> bool:
-        """Whether the venue has told of what it had acknowledged; it is asked about if not."""
+        """Whether the venue has told of what it had acknowledged; it is queried if not."""
         size_lots = self._acknowledged.pop(order.client_order_id, None)
         if size_lots is not None and not order.proved:
-            self._turn.settle(self._orders.on_doubt(order))
+            self._turn.update(self._orders.on_doubt(order))
         return (
             size_lots == order.size_lots
             and not order.amend_lots
@@ -218,21 +219,23 @@ class Proof:
             and not order.unbooked_lots
         )
 
-    def _settled(self, client_order_id: str) -> None:
+    def _resolved(self, client_order_id: str) -> None:
         self._acknowledged.pop(client_order_id, None)
-        self.doubts.settle(client_order_id)
+        self.retries.resolve(client_order_id)
         self._pages.pop(client_order_id, None)
         self._absent_ns.pop(client_order_id, None)
         self._unlisted_ns.pop(client_order_id, None)
 
     # -- one reader per kind of request --------------------------------------------------------
 
-    def _on_place(self, place: Place, _: Asked, reply: Reply, now_ns: int) -> None:
+    def _on_place(self, place: Place, _: InFlightRequest, reply: Reply, now_ns: int) -> None:
         order = self._orders.find(place.client_order_id)
         if order is not None:
             self._placed(order, reply.verdict, reply.code, reply.text, now_ns)
 
-    def _on_place_many(self, many: PlaceMany, _: Asked, reply: Reply, now_ns: int) -> None:
+    def _on_place_many(
+        self, many: PlaceMany, _: InFlightRequest, reply: Reply, now_ns: int
+    ) -> None:
         told = outcomes(reply, len(many.places))
         for place, outcome in zip(many.places, told, strict=True):
             order = self._orders.find(place.client_order_id)
@@ -248,16 +251,18 @@ class Proof:
         elif verdict is Verdict.UNKNOWN:
             self._in_doubt(order, now_ns)
         else:
-            self._turn.settle(self._orders.on_refused(order, refusal_text(verdict, code, text)))
+            self._turn.update(self._orders.on_refused(order, refusal_text(verdict, code, text)))
 
     def _in_doubt(self, order: Order, now_ns: int) -> None:
-        self._turn.settle(self._orders.on_doubt(order))
-        self.doubt(order.client_order_id, now_ns)
+        self._turn.update(self._orders.on_doubt(order))
+        self.resolve(order.client_order_id, now_ns)
 
-    def _on_cancel(self, cancel: Cancel, _: Asked, reply: Reply, now_ns: int) -> None:
+    def _on_cancel(self, cancel: Cancel, _: InFlightRequest, reply: Reply, now_ns: int) -> None:
         self._cancelled(cancel, reply.verdict, now_ns)
 
-    def _on_cancel_many(self, many: CancelMany, _: Asked, reply: Reply, now_ns: int) -> None:
+    def _on_cancel_many(
+        self, many: CancelMany, _: InFlightRequest, reply: Reply, now_ns: int
+    ) -> None:
         for cancel in many.cancels:
             self._cancelled(cancel, reply.verdict, now_ns)
 
@@ -268,17 +273,17 @@ class Proof:
         self._release(order)
         if verdict is _DONE:
             # Not even that says how it stands, without a report of it.
-            self.doubt(order.client_order_id, now_ns + self._tells_ns)
+            self.resolve(order.client_order_id, now_ns + self._tells_ns)
         elif verdict in (Verdict.REFUSED, Verdict.ABSENT, Verdict.UNKNOWN):
-            self.doubt(order.client_order_id, now_ns)
+            self.resolve(order.client_order_id, now_ns)
 
     def _release(self, order: Order) -> None:
         if order.cancelling:
             order.cancelling = False
-            self._turn.settle(Folded(order, True))
+            self._turn.update(Applied(order, True))
 
-    def _on_replace(self, replace: Replace, _: Asked, reply: Reply, now_ns: int) -> None:
-        outcome = next((fact for fact in reply.facts if type(fact) is ReplaceOutcome), None)
+    def _on_replace(self, replace: Replace, _: InFlightRequest, reply: Reply, now_ns: int) -> None:
+        outcome = next((event for event in reply.events if type(event) is ReplaceOutcome), None)
         new = self._orders.find(replace.new.client_order_id)
         if not isinstance(outcome, ReplaceOutcome):
             # The whole request failed before either half was tried, or nobody knows.
@@ -290,75 +295,79 @@ class Proof:
         if new is not None:
             self._placed(new, outcome.place, outcome.place_code, outcome.place_text, now_ns)
 
-    def _on_amend(self, amend: Amend, _: Asked, reply: Reply, now_ns: int) -> None:
+    def _on_amend(self, amend: Amend, _: InFlightRequest, reply: Reply, now_ns: int) -> None:
         order = self._orders.find(amend.client_order_id)
         if order is None or order.state.terminal:
             return
         verdict = reply.verdict
         if verdict not in (_DONE, Verdict.UNKNOWN):
-            self._turn.settle(
+            self._turn.update(
                 self._orders.on_amend_refused(order, amend.price_ticks, amend.size_lots)
             )
         self._release(order)
         if verdict in (Verdict.REFUSED, Verdict.ABSENT, Verdict.UNKNOWN):
-            self.doubt(order.client_order_id, now_ns)
+            self.resolve(order.client_order_id, now_ns)
         elif verdict is _DONE and (order.amend_lots or order.size_lots != amend.size_lots):
             if self._tells_ns:
                 self._acknowledge(order, amend.size_lots, now_ns)
             elif order.amend_lots:
-                self.doubt(order.client_order_id, now_ns)
+                self.resolve(order.client_order_id, now_ns)
 
-    def _on_cancel_all(self, command: CancelAll, _: Asked, reply: Reply, now_ns: int) -> None:
+    def _on_cancel_all(
+        self, command: CancelAll, _: InFlightRequest, reply: Reply, now_ns: int
+    ) -> None:
         told_ns = now_ns + (self._tells_ns if reply.verdict is _DONE else 0)
         for order in self._orders.open():
             if command.instrument in (order.instrument, NO_INSTRUMENT):
-                self.doubt(order.client_order_id, told_ns)
+                self.resolve(order.client_order_id, told_ns)
 
-    def _on_query(self, query: QueryOrder, asked: Asked, reply: Reply, now_ns: int) -> None:
+    def _on_query(
+        self, query: QueryOrder, request: InFlightRequest, reply: Reply, now_ns: int
+    ) -> None:
         order = self._orders.find(query.client_order_id)
         if order is None:
-            self._settled(query.client_order_id)
+            self._resolved(query.client_order_id)
         elif reply.verdict is Verdict.ABSENT or _tells_of_another(reply, order):
-            self._not_found(order, asked)
+            self._not_found(order, request)
         elif reply.verdict is Verdict.DONE:
             self._absent_ns.pop(order.client_order_id, None)
             self._unlisted_ns.pop(order.client_order_id, None)
             report = _told(reply, order)
             if report is not None and order.amend_lots:
-                self._stands(order, report, asked)
+                self._stands(order, report, request)
             if report is not None and not order.unbooked_lots and not order.amend_lots:
-                self.doubts.settle(query.client_order_id)
+                self.retries.resolve(query.client_order_id)
         self._release_if_lost(order)
 
-    def _stands(self, order: Order, report: OrderReport, asked: Asked) -> None:
+    def _stands(self, order: Order, report: OrderReport, request: InFlightRequest) -> None:
         """An order with an amend under way is told to stand so: believed where it was asked when
-        nothing could be on its way any more, else it is asked about again as soon as that is.
+        nothing could be on its way any more, else it is queried again as soon as that is.
         """
         over_ns = self._over_ns(order.amended_ns)
         if over_ns is None:
             return
-        if asked.sent_ns > over_ns:
-            self._turn.settle(self._orders.on_stands(order, report))
+        if request.sent_ns > over_ns:
+            self._turn.update(self._orders.on_stands(order, report))
         else:
-            self.doubts.ask_by(order.client_order_id, over_ns + 1)
+            self.retries.query_by(order.client_order_id, over_ns + 1)
 
     # -- proof of absence ----------------------------------------------------------------------
 
-    def _not_found(self, order: Order, asked: Asked) -> None:
+    def _not_found(self, order: Order, request: InFlightRequest) -> None:
         """The venue says that it knows no such order: note it where that can be proof.
 
         What proves more is asked as soon as it does, so that no proof takes longer than it has to.
         """
         name = order.client_order_id
-        first_ns = self._absent_ns.setdefault(name, asked.sent_ns)
+        first_ns = self._absent_ns.setdefault(name, request.sent_ns)
         after_ns = self._believed_after_ns(order, first_ns)
         if after_ns is None:
             return
-        if asked.sent_ns <= after_ns:
-            self.doubts.ask_by(name, after_ns + 1)
+        if request.sent_ns <= after_ns:
+            self.retries.query_by(name, after_ns + 1)
         else:
-            unlisted_ns = self._unlisted_ns.setdefault(name, asked.sent_ns)
-            self.doubts.ask_by(name, unlisted_ns + APART_NS)
+            unlisted_ns = self._unlisted_ns.setdefault(name, request.sent_ns)
+            self.retries.query_by(name, unlisted_ns + APART_NS)
 
     def _believed_after_ns(self, order: Order, first_ns: int) -> int | None:
         """Return after when it is believed that there is no such order; ``None`` for never.
@@ -383,27 +392,29 @@ class Proof:
         lag_ns = 0 if told else self._lag_ns
         return sent_ns + self._expiry_ns + self._execution_ns + lag_ns + SKEW_NS
 
-    def _on_list(self, fetch: FetchOpenOrders, asked: Asked, reply: Reply, _: int) -> None:
+    def _on_list(
+        self, fetch: FetchOpenOrders, request: InFlightRequest, reply: Reply, _: int
+    ) -> None:
         """Hold a list of open orders against those that the venue says it does not know."""
         if not self._unlisted_ns or reply.verdict is not Verdict.DONE:
             return
         listed = [
             report
-            for fact in reply.facts
-            if isinstance(fact, OpenOrders)
-            for report in fact.reports
+            for event in reply.events
+            if isinstance(event, OpenOrders)
+            for report in event.reports
         ]
         unread = {
-            fact.client_order_id for fact in reply.facts if isinstance(fact, UnknownExecution)
+            event.client_order_id for event in reply.events if isinstance(event, UnknownExecution)
         }
-        for name, asked_ns in list(self._unlisted_ns.items()):
+        for name, requested_ns in list(self._unlisted_ns.items()):
             order = self._orders.find(name)
             if order is None or fetch.instrument not in (order.instrument, NO_INSTRUMENT):
                 continue
             if name in unread or any(tells_of(order, report) for report in listed):
                 self._absent_ns.pop(name, None)
                 self._unlisted_ns.pop(name, None)
-            elif asked.sent_ns >= asked_ns + APART_NS:
+            elif request.sent_ns >= requested_ns + APART_NS:
                 self._absent(order)
 
     def _absent(self, order: Order) -> None:
@@ -412,10 +423,10 @@ class Proof:
         if known:
             name = order.client_order_id
             self._log(f"the venue no longer knows an order of ours, it has ended: id {name}")
-            self._turn.settle(self._orders.on_forgotten(order, "the venue knows it no more"))
+            self._turn.update(self._orders.on_forgotten(order, "the venue knows it no more"))
         else:
-            self._turn.settle(self._orders.on_refused(order, "the venue knows no such order"))
-        self._settled(order.client_order_id)
+            self._turn.update(self._orders.on_refused(order, "the venue knows no such order"))
+        self._resolved(order.client_order_id)
 
     def _release_if_lost(self, order: Order | None) -> None:
         """A question was answered, so no cancel asked before it is still on its way."""
@@ -423,7 +434,7 @@ class Proof:
             self._release(order)
 
     def _on_order_trades(
-        self, fetch: FetchOrderTrades, _: Asked, reply: Reply, now_ns: int
+        self, fetch: FetchOrderTrades, _: InFlightRequest, reply: Reply, now_ns: int
     ) -> None:
         order = self._orders.by_venue_id(fetch.instrument, fetch.venue_order_id)
         if order is None:
@@ -432,7 +443,7 @@ class Proof:
         self._pages.pop(name, None)
         if not order.unbooked_lots:
             if order.state.terminal:
-                self._settled(name)
+                self._resolved(name)
         elif reply.more:
             more = FetchOrderTrades(fetch.instrument, fetch.venue_order_id, reply.more)
             if not self._outbound.request(more, now_ns, share=self._share):
@@ -441,12 +452,14 @@ class Proof:
 
 def _told(reply: Reply, order: Order) -> OrderReport | None:
     """Return what an answer says of an order, ``None`` where it says nothing of it."""
-    for fact in reply.facts:
-        if isinstance(fact, OrderReport) and tells_of(order, fact):
-            return fact
+    for event in reply.events:
+        if isinstance(event, OrderReport) and tells_of(order, event):
+            return event
     return None
 
 
 def _tells_of_another(reply: Reply, order: Order) -> bool:
     """Whether a number was answered with somebody else's order."""
-    return any(isinstance(fact, OrderReport) and not tells_of(order, fact) for fact in reply.facts)
+    return any(
+        isinstance(event, OrderReport) and not tells_of(order, event) for event in reply.events
+    )

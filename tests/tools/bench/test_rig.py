@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 import core.state.orders
-from tools.bench.house import House
+from tools.bench.rig import Rig
 
 OURS = ("core", "venues", "strategies", "tools")
 
@@ -59,27 +59,27 @@ def totals(root: Any) -> dict[tuple[str, type], int]:
 
 
 def test_the_walk_sees_what_grows() -> None:
-    house = House()
-    before = totals(house.engine)
-    house.engine.counts.ignored["something"] = 1
-    after = totals(house.engine)
+    rig = Rig()
+    before = totals(rig.engine)
+    rig.engine.counts.ignored["something"] = 1
+    after = totals(rig.engine)
     assert {way for way in after if after[way] != before.get(way)} == {(".counts.ignored", dict)}
     assert len(after) > 50
 
 
 def test_no_container_of_the_engine_grows_with_the_orders(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(core.state.orders, "MAX_TERMINAL", 50)
-    house = House()
-    trade = house.trader()
+    rig = Rig()
+    trade = rig.trader()
     for _ in range(100):
         trade()
-    before = totals(house.engine)
+    before = totals(rig.engine)
     for _ in range(500):
         trade()
-    after = totals(house.engine)
+    after = totals(rig.engine)
     # How many callbacks were ever slow is the machine's doing; there are few callbacks.
     after.pop((".callbacks._worst_ns", dict), None)
-    assert sizes(house.engine)[".orders._ended", deque] == [50]
+    assert sizes(rig.engine)[".orders._ended", deque] == [50]
     assert {way: size for way, size in after.items() if size > before.get(way, 0)} == {}
 
 
@@ -88,11 +88,11 @@ def test_no_dict_of_the_engine_is_so_large_that_copying_it_stops_a_turn(
 ) -> None:
     """A dict whose entries come and go is copied whole now and then, at 40 ns and more for each."""
     monkeypatch.setattr(core.state.orders, "MAX_TERMINAL", 2_500)
-    house = House()
-    trade = house.trader()
+    rig = Rig()
+    trade = rig.trader()
     for _ in range(2_600):
         trade()
-    found = sizes(house.engine)
+    found = sizes(rig.engine)
     assert found[".orders._ended", deque] == [2_500]
     large = {way: max(size) for (way, kind), size in found.items() if kind is dict}
     assert {way: size for way, size in large.items() if size > 100} == {}

@@ -22,8 +22,8 @@ def test_a_close_is_answered_in_the_same_turn():
     w = world()
     w.say(MARKET, CLOSE, (1001).to_bytes(2, "big"))
     w.run(0.002)
-    assert [m.payload for m in w.sent if m.line == MARKET][-1] == (1000).to_bytes(2, "big")
-    assert [m.opcode for m in w.sent if m.line == MARKET][-1] == CLOSE
+    assert [m.payload for m in w.sent if m.connection == MARKET][-1] == (1000).to_bytes(2, "big")
+    assert [m.opcode for m in w.sent if m.connection == MARKET][-1] == CLOSE
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_a_close_is_answered_in_the_same_turn():
         (b"", "closed by the venue, without a code"),
     ],
 )
-def test_a_lost_line_says_the_code_and_the_reason_the_venue_gave(payload: bytes, said: str):
+def test_a_lost_connection_says_the_code_and_the_reason_the_venue_gave(payload: bytes, said: str):
     w = world()
     w.say(TRADE, CLOSE, payload)
     w.run(0.1)
@@ -50,7 +50,7 @@ def test_a_logon_that_is_refused_for_good_ends_the_run():
     assert w.engine.gate.remote
 
 
-def test_a_message_that_cannot_be_read_is_counted_and_drops_its_line():
+def test_a_message_that_cannot_be_read_is_counted_and_drops_its_connection():
     w = world()
     before = w.engine.counts.errors
     w.say(MARKET, TEXT, b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate"}}')
@@ -65,10 +65,10 @@ def test_a_dial_is_charged_to_the_venues_budget():
     w.cut(TRADE, redial=False)
     w.run(0.1)
     charged: list[object] = []
-    w.engine.lines._throttle = Charged(charged)  # type: ignore[assignment] # notes, counts not
+    w.engine.connections._throttle = Charged(charged)  # type: ignore[assignment] # notes, counts not
     w.desk.now_ns = w.now_ns
-    w.engine.lines.up(link)
-    assert charged == [w.house.adapter.lines[TRADE].dial_costs]
+    w.engine.connections.up(link)
+    assert charged == [w.application.adapter.connections[TRADE].dial_costs]
     assert charged != [()]
 
 
@@ -89,19 +89,19 @@ def test_a_protocol_fault_is_answered_with_its_code():
     assert [m.payload for m in w.sent if m.opcode == CLOSE] == [(1002).to_bytes(2, "big")]
 
 
-def test_a_lost_private_line_unproves_the_table_at_once():
+def test_a_lost_private_connection_unproves_the_table_at_once():
     w = world()
-    w.closed_lines = {TRADE}
+    w.closed_connections = {TRADE}
     w.cut(TRADE)
     w.run(0.01)
     assert not w.engine.recovery.reconciled
     assert not w.engine.recovery.wanted
-    assert w.engine.proof.stream_since_ns is None
+    assert w.engine.resolution.stream_since_ns is None
 
 
-def test_a_lost_market_line_loses_its_books_at_once():
+def test_a_lost_market_connection_loses_its_books_at_once():
     w = world()
-    w.closed_lines = {MARKET}
+    w.closed_connections = {MARKET}
     w.cut(MARKET)
     w.run(0.01)
     assert w.engine.books[0].state is BookState.STALE
@@ -121,6 +121,6 @@ def test_a_step_of_the_script_that_found_no_token_is_sent_when_there_is_one():
 
 def test_each_frame_is_masked_with_a_key_of_its_own():
     w = world()
-    protocol = w.engine.lines.protocols[w.engine.sessions[TRADE].link]
+    protocol = w.engine.connections.protocols[w.engine.sessions[TRADE].link]
     assert protocol is not None
     assert protocol.message(b"the same") != protocol.message(b"the same")

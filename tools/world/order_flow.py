@@ -1,4 +1,4 @@
-"""The street: a few other traders, enough to move prices and to trade with us.
+"""The order flow: a few other traders, enough to move prices and to trade with us.
 
 Sparse on purpose: a simulated second costs what its events cost, and a thin book that moves
 through our orders finds more than a thick one. No clock: ``act`` is told the time.
@@ -16,7 +16,7 @@ LEVELS: Final = 6
 """Orders kept on each side, so that the book is never empty."""
 
 REACH_TICKS: Final = 60
-"""How far from the middle the street quotes, and how far it takes."""
+"""How far from the middle the order flow quotes, and how far it takes."""
 
 STEP_TICKS: Final = 8
 """How far the middle moves at most with one event."""
@@ -34,7 +34,7 @@ FAR_TICKS: Final = (400, 1_500)
 
 
 class Corner:
-    """The street in one market, with so many levels behind what moves."""
+    """The order flow in one market, with so many levels behind what moves."""
 
     def __init__(self, engine: Engine, market: Market, draw: random.Random, deep: int) -> None:
         self._engine = engine
@@ -45,7 +45,7 @@ class Corner:
         self._deep = deep
         self._levels: list[Resting] = []
         self._absent: frozenset[bool] = frozenset()
-        """Sides that nobody of the street quotes on at the moment."""
+        """Sides that nobody quotes on at the moment."""
 
     def lay(self, now_ns: int) -> None:
         """Lay the levels behind what moves, one a tick."""
@@ -147,8 +147,8 @@ class Corner:
         )
 
 
-class Street:
-    """The street in all markets."""
+class OrderFlow:
+    """The order flow in all markets."""
 
     def __init__(self, engine: Engine, draw: random.Random, now_ns: int, deep: int = 0) -> None:
         self._draw = draw

@@ -1,4 +1,4 @@
-"""A whole house without its outside: the engine as it trades, and a venue that answers at once.
+"""A test rig: the whole application without I/O, and a venue that answers at once.
 
 For measuring calls and counting what they cost, in one process and without a socket. The venue's
 words are the load generator's own.
@@ -33,15 +33,15 @@ class Forgetful:
 
     segment = 0
 
-    def append(self, kind: int, line: int, time_ns: int, payload: Payload) -> None: ...
+    def append(self, kind: int, connection: int, time_ns: int, payload: Payload) -> None: ...
     def hold(self) -> None: ...
 
 
-def _house(stream: str, *, hmac: bool = False) -> app.House:
+def _application(stream: str, *, hmac: bool = False) -> app.Application:
     text = variants.configuration(
         port=1, ca=None, stream=stream, action="place", cpu=None, stamps=False
     )
-    return app.house(
+    return app.wire(
         config.load(text, "bench"),
         "bench",
         scope="hbenchs-",
@@ -52,12 +52,12 @@ def _house(stream: str, *, hmac: bool = False) -> app.House:
 
 
 def engine_of(stream: str) -> EngineOf:
-    """Return what makes the engine of a house again, for a replay of what it recorded."""
-    return _house(stream).engine
+    """Return what makes the engine of an application again, for a replay of what it recorded."""
+    return _application(stream).engine
 
 
-class House:
-    """One house, logged on and trading; also its own ``core.engine.outbound.Door``."""
+class Rig:
+    """One application, logged on and trading; also its own ``core.engine.outbound.Port``."""
 
     def __init__(
         self,
@@ -65,10 +65,10 @@ class House:
         stream: str = "bookTicker",
         hmac: bool = False,
         journal: Journal | None = None,
-        engine_of: Callable[[app.House], EngineOf] = lambda house: house.engine,
+        engine_of: Callable[[app.Application], EngineOf] = lambda application: application.engine,
     ) -> None:
-        house = _house(stream, hmac=hmac)
-        self.adapter = house.adapter
+        application = _application(stream, hmac=hmac)
+        self.adapter = application.adapter
         self.now_ns = START_NS
         self.sent: list[tuple[int, bytes]] = []
         self._asked: list[tuple[int, HttpRequest]] = []
@@ -79,30 +79,30 @@ class House:
         self._stream = stream
         self._ticks = wire.Ticks(stream, combined=True)
         self.hops = Hops()
-        self.engine = engine_of(house)(
+        self.engine = engine_of(application)(
             self, time.perf_counter_ns, journal or Forgetful(), self.hops
         )
         self._open = False
         self._begin()
 
-    # -- the door ------------------------------------------------------------------------------
+    # -- the port ------------------------------------------------------------------------------
 
-    def open_lines(self) -> None:
+    def open_connections(self) -> None:
         self._open = True
 
     def sign(self, request: WireRequest) -> bytes:
         return self._signer.wire(request) if self._hmac else request.body
 
-    def send(self, line: int, data: bytes) -> None:
-        self.sent.append((line, data))
+    def send(self, connection: int, data: bytes) -> None:
+        self.sent.append((connection, data))
 
-    def ask(self, request_id: int, request: HttpRequest) -> None:
+    def send_rest(self, request_id: int, request: HttpRequest) -> None:
         self._asked.append((request_id, request))
 
     def dial(self, link: int) -> None: ...
     def retire(self, link: int, reason: str) -> None: ...
-    def drop(self, line: int, reason: str, *, redial_now: bool) -> None:
-        raise AssertionError(f"line {line} was dropped: {reason}")
+    def drop(self, connection: int, reason: str, *, redial_now: bool) -> None:
+        raise AssertionError(f"line {connection} was dropped: {reason}")
 
     def hold_dials(self, until_ns: int) -> None: ...
     def stop(self, why: str) -> None:
@@ -141,8 +141,8 @@ class House:
                 body = json.dumps(self._rest(request.path)).encode()
                 self.engine.on_answer(request_id, 200, {}, body, self._later())
             sent, self.sent = self.sent, []
-            for line, data in sent:
-                self._read(line, self._reply(line, data))
+            for connection, data in sent:
+                self._read(connection, self._reply(connection, data))
 
     def _rest(self, path: str) -> Any:
         name = path.rpartition("/")[2]
@@ -156,14 +156,14 @@ class House:
             return wire.depth(self._ticks.update_id, 5_000)
         return []
 
-    def _reply(self, line: int, data: bytes) -> bytes:
+    def _reply(self, connection: int, data: bytes) -> bytes:
         found = wire.take_frame(data)
         if found is None:
             raise AssertionError("a torn frame was sent")
         text = found[1]
         number = wire.ID.search(text)
         request_id = number[1] if number else b"null"
-        if line == MARKET:
+        if connection == MARKET:
             return wire.frame(b'{"result":null,"id":%b}' % request_id)
         if b'"order.place"' not in text:
             return wire.frame(wire.reply(request_id, b'{"subscriptionId":0}'))
@@ -172,9 +172,9 @@ class House:
         answer = wire.frame(wire.reply(request_id, order.placed(now_ms)))
         return answer + b"".join(map(wire.private, order.reports(now_ms)))
 
-    def _read(self, line: int, data: bytes) -> None:
+    def _read(self, connection: int, data: bytes) -> None:
         now_ns = self._later()
-        self.engine.on_bytes(line, data, 0, now_ns, now_ns)
+        self.engine.on_bytes(connection, data, 0, now_ns, now_ns)
 
     def _tick(self, lots: int) -> None:
         self._read(MARKET, self._ticks.frame(lots, self.now_ns // NS_PER_MS))
@@ -194,10 +194,10 @@ class House:
     def order_for(self, lots: int) -> bytes:
         """Return the order that a tick with this best bid is answered with."""
         self._tick(lots)
-        (line, data), *_ = self.sent
+        (connection, data), *_ = self.sent
         self._answer_all()
         found = wire.take_frame(data)
-        if line != TRADE or found is None:
+        if connection != TRADE or found is None:
             raise AssertionError("no order was sent")
         return found[1]
 

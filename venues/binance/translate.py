@@ -1,4 +1,4 @@
-"""From Binance's words to ours: orders, fills, balances and numbers become exact facts.
+"""From Binance's words to ours: orders, fills, balances and numbers become exact events.
 
 Here lives what the wire's values mean. Which frame they came in is the decoder's business, and
 nothing here decides what to do about them. Anything that is not a legal number of the field is
@@ -17,16 +17,16 @@ from core.model.errors import Malformed, OffGrid
 from core.model.events import (
     NO_INSTRUMENT,
     Balance,
-    Change,
+    ExecType,
     Fill,
     FillReport,
     OffGridTrade,
     OrderReport,
+    OrdStatus,
     Side,
     Source,
     TradeElsewhere,
     UnknownExecution,
-    VenueStatus,
 )
 from core.model.instrument import Instrument
 from core.model.units import (
@@ -43,37 +43,37 @@ Instruments = Mapping[str, Instrument]
 
 SIDES: Final[dict[str, Side]] = {"BUY": Side.BUY, "SELL": Side.SELL}
 
-CHANGES: Final[dict[str, Change]] = {
-    "NEW": Change.NEW,
-    "TRADE": Change.TRADE,
-    "CANCELED": Change.CANCELED,
-    "REPLACED": Change.REPLACED,
-    "REJECTED": Change.REJECTED,
-    "EXPIRED": Change.EXPIRED,
-    "TRADE_PREVENTION": Change.PREVENTED,
+CHANGES: Final[dict[str, ExecType]] = {
+    "NEW": ExecType.NEW,
+    "TRADE": ExecType.TRADE,
+    "CANCELED": ExecType.CANCELED,
+    "REPLACED": ExecType.REPLACED,
+    "REJECTED": ExecType.REJECTED,
+    "EXPIRED": ExecType.EXPIRED,
+    "TRADE_PREVENTION": ExecType.PREVENTED,
 }
 """``x`` of an executionReport; the set is closed."""
 
-STATUSES: Final[dict[str, VenueStatus]] = {
-    "PENDING_NEW": VenueStatus.PENDING,
-    "NEW": VenueStatus.NEW,
-    "PARTIALLY_FILLED": VenueStatus.PARTIALLY_FILLED,
-    "FILLED": VenueStatus.FILLED,
-    "CANCELED": VenueStatus.CANCELED,
-    "REJECTED": VenueStatus.REJECTED,
-    "EXPIRED": VenueStatus.EXPIRED,
-    "EXPIRED_IN_MATCH": VenueStatus.EXPIRED,
+STATUSES: Final[dict[str, OrdStatus]] = {
+    "PENDING_NEW": OrdStatus.PENDING,
+    "NEW": OrdStatus.NEW,
+    "PARTIALLY_FILLED": OrdStatus.PARTIALLY_FILLED,
+    "FILLED": OrdStatus.FILLED,
+    "CANCELED": OrdStatus.CANCELED,
+    "REJECTED": OrdStatus.REJECTED,
+    "EXPIRED": OrdStatus.EXPIRED,
+    "EXPIRED_IN_MATCH": OrdStatus.EXPIRED,
 }
 """``X`` and ``status``; PENDING_CANCEL is documented as unused and therefore not among them."""
 
-_CHANGE_TO: Final[dict[VenueStatus, Change]] = {
-    VenueStatus.PENDING: Change.NEW,
-    VenueStatus.NEW: Change.NEW,
-    VenueStatus.PARTIALLY_FILLED: Change.TRADE,
-    VenueStatus.FILLED: Change.TRADE,
-    VenueStatus.CANCELED: Change.CANCELED,
-    VenueStatus.REJECTED: Change.REJECTED,
-    VenueStatus.EXPIRED: Change.EXPIRED,
+_CHANGE_TO: Final[dict[OrdStatus, ExecType]] = {
+    OrdStatus.PENDING: ExecType.NEW,
+    OrdStatus.NEW: ExecType.NEW,
+    OrdStatus.PARTIALLY_FILLED: ExecType.TRADE,
+    OrdStatus.FILLED: ExecType.TRADE,
+    OrdStatus.CANCELED: ExecType.CANCELED,
+    OrdStatus.REJECTED: ExecType.REJECTED,
+    OrdStatus.EXPIRED: ExecType.EXPIRED,
 }
 """What a request did, by how its answer says the order stands."""
 
@@ -84,8 +84,8 @@ cancel's id, and so it is named in every later answer; our own order ids end wit
 ALLOCATION: Final = "a"
 """How the id of an allocation begins: they are counted beside the trades."""
 
-# Bound once: to look a member up in its Enum costs 40 ns, and every report asks for several.
-_TRADE, _SNAPSHOT = Change.TRADE, Change.SNAPSHOT
+# Bound once: to look a member up in its Enum costs 40 ns, and every report needs several.
+_TRADE, _SNAPSHOT = ExecType.TRADE, ExecType.SNAPSHOT
 STREAM, REPLY = Source.STREAM, Source.REPLY
 
 _RENAMING: Final = frozenset({"CANCELED", "REPLACED"})
@@ -138,13 +138,13 @@ def execution(
     index = NO_INSTRUMENT if instrument is None else instrument.index
     renamed = report.execution_type in _RENAMING and report.orig_client_order_id
     client_order_id = report.orig_client_order_id if renamed else report.client_order_id
-    change = CHANGES.get(report.execution_type)
+    exec_type = CHANGES.get(report.execution_type)
     status = STATUSES.get(report.order_status)
     side = SIDES.get(report.side)
-    if change is None or status is None or side is None:
+    if exec_type is None or status is None or side is None:
         what = f"x={report.execution_type} X={report.order_status} S={report.side}"
         return UnknownExecution(index, client_order_id, what, _order_id(report.order_id))
-    if instrument is None and change is _TRADE:
+    if instrument is None and exec_type is _TRADE:
         when_ns = report.transact_time * NS_PER_MS
         return TradeElsewhere(report.symbol, side, report.last_qty, report.last_price, when_ns)
     fills: tuple[Fill, ...] = ()
@@ -155,7 +155,7 @@ def execution(
             price = instrument.tick.count(report.price)
             size = _left(instrument.lot, report.qty, report.prevented_qty)
             filled = lots(report.cumulative_qty)
-            if change is _TRADE:
+            if exec_type is _TRADE:
                 fills = (_fill(report, instrument),)
         except OffGrid as error:
             number = _order_id(report.order_id)
@@ -165,7 +165,7 @@ def execution(
         client_order_id=client_order_id,
         venue_order_id=_order_id(report.order_id),
         source=STREAM,
-        change=change,
+        exec_type=exec_type,
         status=status,
         side=side,
         price_ticks=price,
@@ -255,7 +255,7 @@ def order(
         client_order_id=client_order_id,
         venue_order_id=_order_id(order.order_id),
         source=source,
-        change=_CHANGE_TO[status] if source is REPLY else _SNAPSHOT,
+        exec_type=_CHANGE_TO[status] if source is REPLY else _SNAPSHOT,
         status=status,
         side=side,
         price_ticks=price,
@@ -299,7 +299,7 @@ def amended(answer: schema.Amended, instruments: Instruments) -> OrderReport | U
     report = order(as_order, instruments, REPLY)
     if isinstance(report, UnknownExecution):
         return report
-    return msgspec.structs.replace(report, change=Change.REPLACED)
+    return msgspec.structs.replace(report, exec_type=ExecType.REPLACED)
 
 
 def own_trade(trade: schema.OwnTrade, instruments: Instruments) -> FillReport | OffGridTrade | None:

@@ -19,8 +19,8 @@ from core.io.guardian import LOG
 from core.io.journal_file import read
 from core.model.units import NS_PER_MS
 from core.state.journal import Kind, Record
+from tools.crash_test.application import CONFIG, Run, write_folder
 from tools.crash_test.exchange import Exchange
-from tools.crash_test.house import CONFIG, Run, write_folder
 from venues.binance.decode import MARKET, TRADE
 
 PATIENCE_S = 30.0
@@ -129,7 +129,7 @@ def placements(records: list[Record]) -> list[tuple[Record, str]]:
     for record in records:
         if (
             record.kind == Kind.SEND
-            and record.line == TRADE
+            and record.connection == TRADE
             and b'"method":"order.' in record.payload
         ):
             request = json.loads(record.payload[record.payload.index(b"{") :])
@@ -140,7 +140,9 @@ def placements(records: list[Record]) -> list[tuple[Record, str]]:
 
 def unanswered(records: list[Record]) -> set[str]:
     """Return the ids of the orders in a journal of whose requests nothing came back."""
-    heard = b"".join(r.payload for r in records if r.kind == Kind.BYTES and r.line % 2 == TRADE)
+    heard = b"".join(
+        r.payload for r in records if r.kind == Kind.BYTES and r.connection % 2 == TRADE
+    )
     found = set()
     for record, name in placements(records):
         request = json.loads(record.payload[record.payload.index(b"{") :])
@@ -155,7 +157,7 @@ def assert_every_order_was_fresh(records: list[Record]) -> None:
     sends = {id(record) for record, _ in placements(records)}
     assert sends
     for record in records:
-        if record.kind == Kind.BYTES and record.line == MARKET:
+        if record.kind == Kind.BYTES and record.connection == MARKET:
             heard_ns = record.time_ns
         elif id(record) in sends:
             assert record.time_ns - heard_ns <= MAX_BOOK_AGE_MS * NS_PER_MS

@@ -16,13 +16,13 @@ import trio
 import trustme
 from trio.testing import MockClock
 
-from core.io import connection
-from core.io.connection import Backoff, Dial, keep
+from core.io import dialling
+from core.io.dialling import Backoff, Dial, keep
 from core.io.loop import HotLoop
 from core.io.tls import trust
 from core.io.transport import TlsTransport, Transport
 from core.model.errors import Misuse, Untrusted
-from core.model.venue import Line, Role
+from core.model.venue import Connection, Role
 from core.protocols.websocket import websocket
 from tests.core.io.peers import AUTHORITY, HOST, served, trusted
 from tests.core.io.steps import TrioClock, make_loop
@@ -43,18 +43,20 @@ class Told:
         self.changed.set()
         self.changed = trio.Event()
 
-    def on_up(self, line: int, transport: Transport) -> None:
+    def on_up(self, connection: int, transport: Transport) -> None:
         self.transports.append(transport)
-        self._note("up", line)
+        self._note("up", connection)
 
-    def on_bytes(self, line: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int) -> None:
+    def on_bytes(
+        self, connection: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int
+    ) -> None:
         assert began_ns <= read_ns
         self._note("bytes", data)
 
-    def on_down(self, line: int, reason: str) -> None:
+    def on_down(self, connection: int, reason: str) -> None:
         self._note("down", reason)
 
-    def on_dial_failed(self, line: int, reason: str, retry_ns: int) -> None:
+    def on_dial_failed(self, connection: int, reason: str, retry_ns: int) -> None:
         self._note("failed", (reason, retry_ns))
 
     def on_dial_refused(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
@@ -101,7 +103,7 @@ class Scene:
 
     async def keep(self, *answers: Answer, url: str = "ws://venue.test:9443/ws?s=1") -> None:
         self._answers += answers
-        line = Line(
+        connection = Connection(
             name="stream",
             url=url,
             carries=frozenset({Role.MARKET}),
@@ -111,7 +113,7 @@ class Scene:
         )
         await keep(
             3,
-            line,
+            connection,
             self.told,
             loop=self.loop,
             trusted=trusted(),
@@ -218,7 +220,7 @@ async def test_bytes_go_both_ways(autojump_clock: MockClock, scene: Scene) -> No
     assert ("bytes", b"order") in scene.told.what()
 
 
-async def test_a_wss_line_is_proved_and_runs_under_tls(
+async def test_a_wss_connection_is_proved_and_runs_under_tls(
     autojump_clock: MockClock, scene: Scene
 ) -> None:
     async def echo(stream: trio.abc.Stream) -> None:
@@ -260,7 +262,7 @@ async def test_a_url_that_is_none_is_our_own_misuse(
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "tls"])
-async def test_a_line_without_websocket_is_handed_over_without_an_upgrade(
+async def test_a_connection_without_websocket_is_handed_over_without_an_upgrade(
     autojump_clock: MockClock, scene: Scene, scheme: str
 ) -> None:
     async def echo(stream: trio.abc.Stream) -> None:
@@ -396,7 +398,7 @@ async def test_a_silent_venue_is_given_up_within_the_deadline(
     scene.start(silent)
     await scene.told.hear("failed")
     time, _, detail = scene.told.all[0]
-    assert time == connection.DIAL_S
+    assert time == dialling.DIAL_S
     assert isinstance(detail, tuple)
     assert detail[0] == "no open session within 10 s"
 
@@ -419,7 +421,7 @@ async def test_the_venues_wish_to_wait_is_obeyed(
     scene.start(scene.says(b"HTTP/1.1 " + head + b"\r\nContent-Length: 0\r\n\r\n"))
     await scene.told.hear("failed", 2)
     first, second = scene.dialled[0][0], scene.dialled[1][0]
-    assert least_s <= second - first <= least_s + connection.FIRST_WAIT_S
+    assert least_s <= second - first <= least_s + dialling.FIRST_WAIT_S
 
 
 @pytest.mark.parametrize(
@@ -522,7 +524,7 @@ def test_waits_are_jittered_in_full_and_capped() -> None:
     waits_s = [backoff.after_failure_s() for _ in range(2_000)]
     bounds_s = [0.5, 1, 2, 4, 8, 16]
     assert all(wait_s <= bound_s for wait_s, bound_s in zip(waits_s, bounds_s, strict=False))
-    assert 29 < max(waits_s) <= connection.LONGEST_WAIT_S
+    assert 29 < max(waits_s) <= dialling.LONGEST_WAIT_S
     assert min(waits_s[6:]) < 1
 
 
@@ -530,16 +532,16 @@ def test_a_connection_that_lived_long_enough_forgets_the_failures_before() -> No
     backoff = Backoff(Random(1))
     for _ in range(20):
         backoff.after_failure_s()
-    assert backoff.after_life_s(connection.PROVEN_S, redial_now=False) <= connection.FIRST_WAIT_S
+    assert backoff.after_life_s(dialling.PROVEN_S, redial_now=False) <= dialling.FIRST_WAIT_S
 
 
 def test_a_short_lived_connection_counts_as_a_failure() -> None:
     backoff = Backoff(Random(1))
     waits_s = [backoff.after_life_s(1.0, redial_now=True) for _ in range(100)]
-    assert max(waits_s) > connection.LONGEST_WAIT_S / 2
+    assert max(waits_s) > dialling.LONGEST_WAIT_S / 2
 
 
-@pytest.mark.parametrize("lives_s", [0.0, connection.PROVEN_S], ids=["refused", "flapping"])
+@pytest.mark.parametrize("lives_s", [0.0, dialling.PROVEN_S], ids=["refused", "flapping"])
 def test_five_minutes_of_attempts_stay_far_below_the_strictest_known_limit(lives_s: float) -> None:
     for seed in range(300):
         backoff = Backoff(Random(seed))

@@ -56,8 +56,8 @@ class Ear:
         return heard
 
 
-class Line(Watch):
-    """What our side was told on its lines, and what it may say by that."""
+class Connection(Watch):
+    """What our side was told on its connections, and what it may say by that."""
 
     def __init__(self, context: Context, *, with_depth: bool) -> None:
         super().__init__(context)
@@ -77,7 +77,7 @@ class Line(Watch):
         """Private connections that are told what becomes of our orders."""
         self._heard_on = 0
         self._proved: set[str] = set()
-        self._imaged: set[str] = set()
+        self._with_image: set[str] = set()
         self._banned_until_ns = self._ban_before_ns = 0
         self._shut_until_ns = 0
         self._ears: dict[int, Ear] = {}
@@ -88,14 +88,14 @@ class Line(Watch):
         self.counted_late = False
         """Whether orders were on their way for seconds: the exchange counts them when they come."""
         self.cuts = 0
-        """How often the private line in use was lost."""
+        """How often the private connection in use was lost."""
         self.stops = 0
         """How often the process did not run for seconds."""
 
     # -- what our side says --------------------------------------------------------------------
 
     def on_sent(self, request: Request, payload: bytes, now_ns: int) -> None:
-        """A request leaves by the private line."""
+        """A request leaves by the private connection."""
         self.check_ban(request.method, now_ns)
         if request.kind != CANCEL:
             self.check_shut(request.method, now_ns)
@@ -135,7 +135,7 @@ class Line(Watch):
             self.note("I7", f"{client_id} is sent although nothing may be: {self.closed}")
         if not self._subscribed:
             self.note("I7", f"{client_id} is sent while the private stream is down")
-        if self._with_depth and symbol not in self._imaged:
+        if self._with_depth and symbol not in self._with_image:
             self.note("I7", f"{client_id} is sent without a book of {symbol} on this connection")
         if not self._proved & {symbol, ""}:
             self.note("I7", f"{client_id} is sent before {symbol} is reconciled")
@@ -154,10 +154,12 @@ class Line(Watch):
     def on_stopped(self) -> None:
         """The process does not run for so long that the books it holds are of no use any more."""
         self.stops += 1
-        self._imaged.clear()
+        self._with_image.clear()
 
     def hear(self, link: int, data: bytes) -> list[bytes]:
-        """Bytes of the private line reach our side; what they allow may be done in that turn."""
+        """Bytes of the private connection reach our side; what they allow may be done in that
+        turn.
+        """
         self._ban_before_ns = self._banned_until_ns
         self._heard_on = link
         return self._ears.setdefault(link, Ear()).hear(data)
@@ -186,7 +188,7 @@ class Line(Watch):
             self._subscribed.add(self._heard_on)
 
     def on_refused_all(self, until_ns: int, now_ns: int, skew_ns: int) -> None:
-        """Our side is told on a line that it is banned, until then by the venue's clock."""
+        """Our side is told on a connection that it is banned, until then by the venue's clock."""
         self._ban(until_ns - skew_ns, now_ns)
 
     def _ban(self, until_ns: int, now_ns: int) -> None:
@@ -198,12 +200,12 @@ class Line(Watch):
         self._ban_before_ns = self._banned_until_ns
 
     def on_closed(self) -> None:
-        """Our side closes the private line: a ban behind what it has refused was not read."""
+        """Our side closes the private connection: a ban behind what it has refused was not read."""
         self._banned_until_ns = self._ban_before_ns
 
     def on_snapshot(self, symbol: str) -> None:
         """A snapshot of a symbol's book has reached our side."""
-        self._imaged.add(symbol)
+        self._with_image.add(symbol)
 
     def on_listed(self, symbol: str) -> None:
         """The list of open orders of a symbol has reached our side."""
@@ -221,7 +223,7 @@ class Line(Watch):
             self.cuts += 1
             self._proved.clear()
         else:
-            self._imaged.clear()
+            self._with_image.clear()
 
     def on_died(self) -> None:
         """The process is gone, and every connection with it."""
@@ -232,7 +234,7 @@ class Line(Watch):
     def on_boot(self) -> None:
         self._subscribed.clear()
         self._proved.clear()
-        self._imaged.clear()
+        self._with_image.clear()
         self.closed = ""
         self._journal_failed = False
         self._banned_until_ns = self._ban_before_ns = self._quiet_until_ns = 0

@@ -1,11 +1,11 @@
-"""Profits: what each instrument has made, and the day's loss held against what is allowed.
+"""PnL: what each instrument has made, and the day's loss checked against its limit.
 
 Here positions, prices and fees of all boots become the result of the day, by symbol and in each
 settlement asset, and a loss beyond its limit halts the run. What a day begins from is known in
 ``core.state.daily_loss``, where prices come from in ``core.engine.prices``.
 
 A loss is never 0 for want of a price. A position counts at its last price, and where that is old
-the venue is asked for another one. While something has no price at all nothing is placed, and
+the venue is queried for another one. While something has no price at all nothing is placed, and
 where that lasts, or the venue knows none, the run halts until there is one.
 """
 
@@ -69,8 +69,8 @@ class _Row:
         """The same before the day began, 0 for none."""
 
 
-class Profits:
-    """The profits of one run."""
+class PnL:
+    """The PnL of one run."""
 
     def __init__(
         self,
@@ -221,7 +221,7 @@ class Profits:
     # -- watching ------------------------------------------------------------------------------
 
     def step(self) -> None:
-        """Hold the day against its limits, and ask for the prices that are wanted."""
+        """Hold the day against its limits, and request the prices that are wanted."""
         if self._knows_day():
             self._mark_all()
             self._want_totals()
@@ -336,7 +336,7 @@ class Profits:
         for asset, atoms in by_quote.items():
             if asset == quote or self._prices.is_stated(asset, quote):
                 price = self._prices.of(asset, quote)
-                total -= 0 if price is None else price.worth(-atoms)
+                total -= 0 if price is None else price.value(-atoms)
         return total
 
     def _lost(self, what: str, most_atoms: int, quote: str) -> None:
@@ -354,7 +354,7 @@ class Profits:
             self._mark(row)
 
     def _mark(self, row: Instrument) -> None:
-        """Take an instrument's profit at the newest price."""
+        """Take an instrument's PnL at the newest price."""
         held, position = self._row(row.index), self._positions[row.index]
         self._begin_day(held)
         self._price(row, held)
@@ -434,7 +434,7 @@ class Profits:
         return self._total_without_price()
 
     def _want_totals(self) -> None:
-        """Have what other folders have made valued, where no instrument of ours asks for it."""
+        """Have what other folders have made valued, where no instrument of ours requests it."""
         for asset in self._others:
             for quote in self._totals:
                 if asset != quote and self._prices.is_stated(asset, quote):
@@ -490,8 +490,8 @@ class Profits:
 
     # -- what may be seen ----------------------------------------------------------------------
 
-    def profit(self, index: int) -> int | None:
-        """Return an instrument's profit in units of its contract, over all boots, less all fees.
+    def of(self, index: int) -> int | None:
+        """Return an instrument's PnL in units of its contract, over all boots, less all fees.
 
         Fees in other assets count at today's price, as far as there is one. ``None`` while there
         is no price to value the position at.
@@ -501,20 +501,20 @@ class Profits:
         if made is None:
             return None
         paid = sum(
-            price.worth(atoms)
+            price.value(atoms)
             for asset, atoms in _third(row, self._positions[index].fees_atoms).items()
             if (price := self._prices.of(asset, row.settle)) is not None
         )
         return made - row.contract.units(paid - self._positions[index].funding_atoms)
 
     def _made(self, row: Instrument, mark_ticks: int) -> int | None:
-        """Return an instrument's profit less fees in its own assets, in units of its contract."""
+        """Return an instrument's PnL less fees in its own assets, in units of its contract."""
         position = self._positions[row.index]
         fees = position.fees_atoms
         to_be_priced = position.lots or (row.contract.delivers and fees.get(row.base, 0))
         if to_be_priced and not mark_ticks:
             return None
-        return position.profit(mark_ticks) - row.paid(fees, mark_ticks)
+        return position.pnl(mark_ticks) - row.paid(fees, mark_ticks)
 
     def told(self) -> dict[str, Any]:
         """Return the day for people and programs, in whole ones of each settlement asset."""
@@ -550,7 +550,7 @@ class Profits:
             "fees": {
                 asset: {
                     "paid": _text(atoms),
-                    "worth": _text(prices[asset].worth(atoms)) if asset in prices else None,
+                    "worth": _text(prices[asset].value(atoms)) if asset in prices else None,
                     "price_from": self._prices.source(asset, row.settle),
                 }
                 for asset, atoms in held.result.fees_today().items()
@@ -581,7 +581,7 @@ def _counted(row: Instrument, side: Side, fill: Fill, at_ticks: int) -> tuple[in
     contract, ticks, lots = row.contract, fill.price_ticks, fill.lots
     bought = contract.bought(ticks, lots) if side > 0 else 0
     sold = contract.sold(ticks, lots) if side < 0 else 0
-    made = contract.profit(bought, sold, side * lots, at_ticks) - row.paid(fee, at_ticks)
+    made = contract.pnl(bought, sold, side * lots, at_ticks) - row.paid(fee, at_ticks)
     return contract.atoms(made), _third(row, fee)
 
 

@@ -1,4 +1,4 @@
-"""What is told of our orders, fills and balances, by stream or by answer -> core's facts.
+"""What is told of our orders, fills and balances, by stream or by answer -> core's events.
 
 A trade of ours is known by the venue's text id of it. Its rank is the second it was made in: the
 stream tells a time to the microsecond and a history cuts it, so that a finer one would not be the
@@ -48,7 +48,7 @@ def told(found: Execution | Unreadable, source: Source) -> Told:
         client_order_id=found.client_order_id,
         venue_order_id=found.order_id,
         source=source,
-        change=found.change,
+        exec_type=found.exec_type,
         status=found.status,
         side=side,
         price_ticks=price,

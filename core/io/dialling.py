@@ -1,15 +1,14 @@
-"""One line's connection, kept: dial, prove, upgrade, hand over, and dial again.
+"""Dial a connection and keep it: TLS, HTTP upgrade, hand over to the loop, and dial again.
 
-The scheme of its URL says what of that there is: TLS proves for ``wss`` and ``tls``, HTTP upgrades
-for ``ws`` and ``wss``.
+The scheme of its URL decides: TLS for ``wss`` and ``tls``, an HTTP upgrade for ``ws`` and ``wss``.
 
-Here lives the only asynchronous part of a connection's life, one trio task for each line. Once the
+Here lives the only asynchronous part of a connection, one trio task for each. Once the
 venue has accepted the session the socket belongs to the hot loop, and this task only waits for its
-end. Everything is told to ``Lines`` from a pass of the loop, never from this task.
+end. Everything is told to ``Listener`` from a pass of the loop, never from this task.
 
 A dial that fails is tried again after a capped, fully jittered, exponential back-off, except where
 the peer's certificate does not prove who it is: ``Untrusted`` ends the task, and whatever runs it.
-What is said over the line once it is up is the session's business, not known here.
+What is said over the connection once it is up is the session's business, not known here.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from core.io.loop import HotLoop
 from core.io.tls import TlsClient, distrust
 from core.io.transport import READ_BYTES, TcpTransport, TlsTransport, Transport
 from core.model.errors import ConnectionLost, HandshakeRefused, Misuse, RemoteFault, Untrusted
-from core.model.venue import Line
+from core.model.venue import Connection
 from core.protocols.websocket_handshake import ClientHandshake, Upgraded, UpgradeRefused
 
 DIAL_S: Final = 10.0
@@ -37,9 +36,9 @@ DIAL_S: Final = 10.0
 
 FIRST_WAIT_S: Final = 0.5
 LONGEST_WAIT_S: Final = 30.0
-"""Waits are drawn evenly from 0 to a bound that doubles from the first to the longest. A venue
-that refuses for five minutes sees some 30 attempts of a line; the strictest known limit is 300
-for one address."""
+"""Waits are drawn evenly from 0 to a bound that doubles from the first to the longest. A venue that
+refuses for five minutes sees some 30 attempts of a connection; the strictest known limit is 300 for
+one address."""
 
 PROVEN_S: Final = 30.0
 """A connection that lived so long was a good one: the next failure counts as the first."""
@@ -55,21 +54,21 @@ Dial = Callable[[str, int], Awaitable[trio.SocketStream]]
 """Opens a TCP connection to a host and port; raises ``OSError``."""
 
 
-class Lines(Protocol):
-    """Who lives on the lines. All calls come from passes of the hot loop."""
+class Listener(Protocol):
+    """What is told of connections. All calls come from passes of the hot loop."""
 
-    def on_up(self, line: int, transport: Transport) -> None:
+    def on_up(self, connection: int, transport: Transport) -> None:
         """Take a connection whose session is open; its bytes follow in later calls."""
         ...
 
     def on_bytes(
-        self, line: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int
+        self, connection: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int
     ) -> None: ...
-    def on_down(self, line: int, reason: str) -> None:
+    def on_down(self, connection: int, reason: str) -> None:
         """Take note that the connection is gone; it is being dialled again."""
         ...
 
-    def on_dial_failed(self, line: int, reason: str, retry_ns: int) -> None:
+    def on_dial_failed(self, connection: int, reason: str, retry_ns: int) -> None:
         """Take note that a dial failed, and after which time it is tried again."""
         ...
 
@@ -95,7 +94,7 @@ class Backoff:
     def after_life_s(self, lived_s: float, *, redial_now: bool) -> float:
         """Return the wait after a connection that lived so long.
 
-        ``redial_now`` asks for none; a connection that was short-lived does not get that, or a
+        ``redial_now`` requests no wait. A connection that was short-lived waits all the same: a
         venue that tells every new connection to go would be dialled without end.
         """
         if lived_s < PROVEN_S:
@@ -106,8 +105,8 @@ class Backoff:
 
 async def keep(
     index: int,
-    line: Line,
-    lines: Lines,
+    connection: Connection,
+    listener: Listener,
     *,
     loop: HotLoop,
     trusted: ssl.SSLContext,
@@ -117,13 +116,13 @@ async def keep(
     dial: Dial = trio.open_tcp_stream,
     kernel: Kernel = LINUX,
 ) -> NoReturn:
-    """Keep ``line`` connected until cancelled; ``index`` is its name towards ``lines``.
+    """Keep ``connection`` connected until cancelled; ``index`` is its name towards ``listener``.
 
-    ``held_s`` says for how long nothing may be dialled: a venue that has banned us counts that too.
-    ``random`` spreads the back-off, so that many houses do not return at the same moment. Raises
+    ``held_s`` says for how long nothing may be dialled: a venue that has banned us counts dials
+    too. ``random`` spreads the back-off, so that many runs do not dial at the same moment. Raises
     ``Untrusted``, which is never retried, and ``Misuse`` for a URL that is none.
     """
-    address = _Address(line.url)
+    address = _Address(connection.url)
     backoff = Backoff(random)
     while True:
         wait_s = held_s()
@@ -138,7 +137,7 @@ async def keep(
         except HandshakeRefused as error:
             reason, least_s = str(error), _least_wait_s(error)
             if isinstance(error, UpgradeRefused) and error.status in REFUSED_WAIT_S:
-                loop.post(partial(lines.on_dial_refused, error.status, error.texts, error.body))
+                loop.post(partial(listener.on_dial_refused, error.status, error.texts, error.body))
         except Untrusted:
             raise
         except (RemoteFault, OSError, trio.BrokenResourceError) as error:
@@ -146,12 +145,12 @@ async def keep(
         else:
             began_s = trio.current_time()
             transport = _transport(opened, loop, kernel_stamps)
-            await _live(index, lines, loop, transport, opened.leftover)
+            await _live(index, listener, loop, transport, opened.leftover)
             lived_s = trio.current_time() - began_s
             await trio.sleep(backoff.after_life_s(lived_s, redial_now=transport.redial_now))
             continue
         wait_s = backoff.after_failure_s(least_s)
-        loop.post(partial(lines.on_dial_failed, index, reason, int(wait_s * 1e9)))
+        loop.post(partial(listener.on_dial_failed, index, reason, int(wait_s * 1e9)))
         await trio.sleep(wait_s)
 
 
@@ -170,7 +169,7 @@ def _reason(error: Exception) -> str:
 
 
 class _Address:
-    """A line's URL, taken apart."""
+    """A connection's URL, taken apart."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -252,12 +251,12 @@ async def _upgrade(
 
 
 class _Ears:
-    """Hears one connection's transport on behalf of a line."""
+    """Hears the transport of a connection."""
 
-    def __init__(self, index: int, lines: Lines) -> None:
-        self.on_bytes = partial(lines.on_bytes, index)
+    def __init__(self, index: int, listener: Listener) -> None:
+        self.on_bytes = partial(listener.on_bytes, index)
         self.gone = trio.Event()
-        self._down = partial(lines.on_down, index)
+        self._down = partial(listener.on_down, index)
 
     def on_lost(self, lost: ConnectionLost) -> None:
         self._down(str(lost))
@@ -265,15 +264,15 @@ class _Ears:
 
 
 async def _live(
-    index: int, lines: Lines, loop: HotLoop, transport: Transport, leftover: bytes
+    index: int, listener: Listener, loop: HotLoop, transport: Transport, leftover: bytes
 ) -> None:
     """Hand an open session to the loop, and wait for its end."""
-    ears = _Ears(index, lines)
+    ears = _Ears(index, listener)
 
     def begin() -> None:
         if transport.lost is None:  # else this task was cancelled meanwhile
             transport.start(ears)
-            lines.on_up(index, transport)
+            listener.on_up(index, transport)
             if leftover:
                 now_ns = loop.now_ns()
                 ears.on_bytes(leftover, 0, now_ns, now_ns)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from core.engine.pnl import PATIENCE_NS, PnL
 from core.engine.prices import Prices
-from core.engine.profits import PATIENCE_NS, Profits
 from core.engine.turn import Turn
-from core.model.events import BookTop, Fill, Side
+from core.model.events import Bbo, Fill, Side
 from core.model.halts import HaltKind
 from core.model.instrument import InstrumentTable
 from core.model.units import NS_PER_S
@@ -24,7 +24,7 @@ from venues.kit.names import Prefixed
 NOON_NS = 20_000 * 86_400 * NS_PER_S + 43_200 * NS_PER_S
 
 
-class House:
+class Rig:
     """One position, and a book that values it."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class House:
             symbol_of=lambda base, quote: base + quote,
             turn=self.turn,
         )
-        self.profits = Profits(
+        self.pnl = PnL(
             book_id="book",
             table=table,
             books=[self.book],
@@ -58,19 +58,19 @@ class House:
         )
         self.book.begin()
         self.market(1, 1_000)
-        self.profits.step()
+        self.pnl.step()
 
     def market(self, seq: int, ticks: int) -> None:
-        self.book.apply_top(BookTop(0, seq, ticks - 1, 5, ticks + 1, 5))
+        self.book.apply_bbo(Bbo(0, seq, ticks - 1, 5, ticks + 1, 5))
 
     def trade(self, side: Side, ticks: int, lots: int, asset: str = "USDT", fee: int = 0) -> None:
         fill = Fill(str(ticks), ticks, ticks, lots, fee, asset, True, NOON_NS)
         self.position.on_fill(side, fill)
-        self.profits.on_fills(0, side, [fill])
+        self.pnl.on_fills(0, side, [fill])
 
     @property
     def result(self) -> str:
-        [told] = self.profits.told()["symbols"]
+        [told] = self.pnl.told()["symbols"]
         return str(told["result"])
 
     @property
@@ -79,38 +79,38 @@ class House:
 
 
 def test_a_position_counts_at_the_market() -> None:
-    house = House()
-    house.trade(Side.BUY, 1_000, 10)
-    house.market(2, 1_040)
-    house.profits.step()
-    assert house.result == "0.004"  # 40 ticks of 0.01, 10 lots of 0.001
-    assert house.halts == []
+    rig = Rig()
+    rig.trade(Side.BUY, 1_000, 10)
+    rig.market(2, 1_040)
+    rig.pnl.step()
+    assert rig.result == "0.004"  # 40 ticks of 0.01, 10 lots of 0.001
+    assert rig.halts == []
 
 
 def test_the_loss_of_a_day_halts_once_and_is_noted_at_once() -> None:
-    house = House()
-    house.trade(Side.BUY, 1_000, 100)
-    house.market(2, 989)  # 1,100 units lost, 1,000 are allowed
-    house.profits.step()
-    assert house.halts == [HaltKind.DAILY_LOSS]
-    assert house.turn.writes
-    house.profits.step()
-    assert len(house.halts) == 1
+    rig = Rig()
+    rig.trade(Side.BUY, 1_000, 100)
+    rig.market(2, 989)  # 1,100 units lost, 1,000 are allowed
+    rig.pnl.step()
+    assert rig.halts == [HaltKind.DAILY_LOSS]
+    assert rig.turn.writes
+    rig.pnl.step()
+    assert len(rig.halts) == 1
 
 
 def test_a_fill_is_judged_at_once() -> None:
-    house = House()
-    house.trade(Side.BUY, 1_011, 100)
-    assert house.halts == [HaltKind.DAILY_LOSS]
+    rig = Rig()
+    rig.trade(Side.BUY, 1_011, 100)
+    assert rig.halts == [HaltKind.DAILY_LOSS]
 
 
 def test_what_has_no_price_halts_once_that_lasts() -> None:
-    house = House()
-    house.trade(Side.BUY, 1_000, 1, "BNB", fee=5)
-    house.profits.step()
-    assert "no price of BNB" in house.risk.not_valued
-    assert house.halts == []
-    house.turn.now_ns += PATIENCE_NS + 1
-    house.market(3, 1_000)
-    house.profits.step()
-    assert house.halts == [HaltKind.NOT_VALUED]
+    rig = Rig()
+    rig.trade(Side.BUY, 1_000, 1, "BNB", fee=5)
+    rig.pnl.step()
+    assert "no price of BNB" in rig.risk.not_valued
+    assert rig.halts == []
+    rig.turn.now_ns += PATIENCE_NS + 1
+    rig.market(3, 1_000)
+    rig.pnl.step()
+    assert rig.halts == [HaltKind.NOT_VALUED]
