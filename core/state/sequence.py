@@ -86,7 +86,7 @@ CHECKED: Final = 10
 class RestBridged:
     """Numbered changes on top of one snapshot.
 
-    >>> rule = Bridged()
+    >>> rule = RestBridged()
     >>> rule.bridge(snapshot_seq=160, first_seq=157)
     True
     >>> rule.admit(157, 160), rule.admit(161, 163), rule.admit(165, 166)
@@ -252,7 +252,7 @@ class ImageOnly:
 
     Whoever is in a hurry may put a newer ``seq`` in place without asking: it is always admitted.
 
-    >>> rule = Imaged()
+    >>> rule = ImageOnly()
     >>> [rule.admit(seq).value for seq in (7, 7, 5, 6)]
     ['apply', 'ignore', 'ignore', 'gap']
     """

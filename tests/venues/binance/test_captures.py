@@ -46,7 +46,7 @@ def lines_of(name: object, separator: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 KINDS_2021 = {
     "BookDelta": 177,
-    "BookTop": 84,
+    "Bbo": 84,
     "stream of kind kline_1m": 2,
     "stream of kind aggTrade": 2,
 }
@@ -126,7 +126,7 @@ def recorded_2024() -> tuple[list[Event], BookSnapshot]:
 def test_every_frame_of_2024_decodes(recorded_2024: tuple[list[Event], BookSnapshot]) -> None:
     events, _ = recorded_2024
     kinds = Counter(type(event).__name__ for event in events)
-    assert kinds == {"BookTop": 28_040, "MarketTrade": 9_757, "BookDelta": 3_451}
+    assert kinds == {"Bbo": 28_040, "MarketTrade": 9_757, "BookDelta": 3_451}
     trades = [event.trade_id for event in events if isinstance(event, MarketTrade)]
     assert all(later > earlier for earlier, later in pairwise(trades))
 

@@ -475,7 +475,7 @@ class Exchange:
     def _ask_token(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
         return {"token": self._new_token()}
 
-    def _request_time(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
+    def _ask_time(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
         return {"at": ns} if self.answers.tells_time else {"why": "NO_SUCH_KIND"}
 
     def _ask_instruments(self, asked: dict[str, Any], ns: int) -> dict[str, Any]:
