@@ -19,6 +19,6 @@ The layers are the folders; imports point down only::
 Above core ``tools.app`` wires a run; it is the one module that names venues and strategies.
 
 The hops, in the order a tick passes them: kernel, read, decode, book, strategy, risk, encode,
-send; their sums tick_to_trade and wire_to_wire; beside them order_ack, cancel_ack, feed_age,
-loop_lag, timer_lag, gc. ``core.state.hops`` says what each is.
+send; their sums tick_to_trade and wire_to_wire; beside them tick_gap, order_ack, cancel_ack,
+feed_age, loop_lag, timer_lag, gc, rehearsal, rehearsal_met. ``core.state.hops`` says what each is.
 """

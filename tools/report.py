@@ -49,6 +49,8 @@ def show(path: Path) -> None:
     console = Screen()
     console.print(_table(log))
     console.print("share: of the time that the hops from kernel to send took together", style="dim")
+    for line in sentences(log):
+        console.print(line)
 
 
 def figures(log: Hlog) -> dict[str, object]:
@@ -62,9 +64,44 @@ def figures(log: Hlog) -> dict[str, object]:
             }
             for name, histogram in _in_order(log)
         },
+        "rehearsals": rehearsing(log),
         "start": log.start_s,
         "end": log.end_s,
     }
+
+
+def sentences(log: Hlog) -> list[str]:
+    """Return what the hops say of how cold the path was, and of what it cost to keep it warm."""
+    found = []
+    gaps, trades = (log.tags.get(name, Histogram()) for name in ("tick_gap", "tick_to_trade"))
+    if gaps.count:
+        answered = f", tick_to_trade {duration(_median(trades))}" if trades.count else ""
+        found.append(f"median gap between ticks {duration(_median(gaps))}{answered}")
+    if rehearsals := rehearsing(log):
+        found.append(
+            f"rehearsals took {rehearsals['time_share']:.1%} of the time; "
+            f"{rehearsals['met_share']:.1%} of the reads met a step of one"
+        )
+    return found
+
+
+def rehearsing(log: Hlog) -> dict[str, float]:
+    """Return what rehearsals cost: their share of the time, and of the reads the share that had to
+    wait for a step of one; empty where there were none.
+    """
+    whole, met, reads = (
+        log.tags.get(name, Histogram()) for name in ("rehearsal", "rehearsal_met", "read")
+    )
+    if not whole.count or not log.counted_s:
+        return {}
+    return {
+        "time_share": round(whole.total / NS_PER_S / log.counted_s, 4),
+        "met_share": round(met.count / reads.count, 4) if reads.count else 0.0,
+    }
+
+
+def _median(histogram: Histogram) -> int:
+    return histogram.values_at((P50,))[0]
 
 
 _QUANTILES = ("p50_ns", "p90_ns", "p99_ns", "p999_ns")

@@ -601,6 +601,7 @@ class Engine:
             encode_ns,
             send_began_ns,
             sent_ns,
+            link,
         )
         desk.risk_ns = outbound.encode_ns = 0
         if told_ns - booked_ns > TURN_BUDGET_NS:

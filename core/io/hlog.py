@@ -300,6 +300,8 @@ class Hlog(Struct):
     start_s: float | None = None
     """Seconds since the epoch, as all times in such a log."""
     end_s: float = 0.0
+    counted_s: float = 0.0
+    """How long the intervals are together: what lies between two boots is in none."""
     torn: bool = False
     """Whether the last line was cut off, and left out."""
     lost: int = 0
@@ -338,6 +340,8 @@ class _Times(Struct):
 
     start: float | None = None
     base: float | None = None
+    counted_until: float = 0.0
+    """To where intervals have been counted; the lines of one have a tag each."""
 
     def absolute(self, stamp: float) -> float:
         """Return a line's time since the epoch, by the rules of ``HistogramLogReader``."""
@@ -368,7 +372,10 @@ def _take(line: str, log: Hlog, times: _Times) -> None:
     start = times.absolute(_number(stamp))
     if log.start_s is None:
         log.start_s = times.start
-    log.end_s = max(log.end_s, start + _number(length))
+    end = start + _number(length)
+    log.end_s = max(log.end_s, end)
+    log.counted_s += max(end - max(start, times.counted_until), 0.0)
+    times.counted_until = max(times.counted_until, end)
     known = log.tags.get(tag or "")
     if known is None:
         log.tags[tag or ""] = histogram

@@ -153,7 +153,10 @@ class Runtime:
         self._log = log
         self._kernel = kernel
         self.now_ns = clock.now_ns
-        self.hops = Hops()
+        count = len(plan.connections)
+        self.hops = Hops(
+            markets=[link for link in range(2 * count) if plan.connections[link % count].public]
+        )
         self._interval_ns = clock.now_ns()
         self.engine = engine_of(self, clock.now_ns, journal, self.hops)
         self._concealers: list[Concealer | None] = [None for _ in range(2 * len(plan.connections))]

@@ -11,7 +11,7 @@ never off by more than 0.1 %.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from operator import sub
 from struct import Struct as Layout
 from typing import Final
@@ -31,6 +31,7 @@ HOPS: Final = (
     "send",
     "tick_to_trade",  # read returned to sent
     "wire_to_wire",  # kernel's receive stamp to sent
+    "tick_gap",  # from one read of a market to the next
     "order_ack",
     "cancel_ack",
     "feed_age",  # venue's event time to read, clock offset removed
@@ -51,6 +52,7 @@ HOPS: Final = (
     SEND,
     TICK_TO_TRADE,
     WIRE_TO_WIRE,
+    TICK_GAP,
     ORDER_ACK,
     CANCEL_ACK,
     FEED_AGE,
@@ -72,13 +74,14 @@ MAX_NS: Final = 60 * NS_PER_S
 
 ROWS: Final = 1 << 14
 """Turns, and single values, that wait to be folded: at 20,000 turns a second the loop may be
-without an idle moment for 0.8 s. Both rings together take 1.4 MB."""
+without an idle moment for 0.8 s. Both rings together take 1.6 MB."""
 
 FOLD_LIMIT: Final = 64
 """Rows folded by one idle slice: some 80 us."""
 
-_STAMPS: Final = 10
-_ROW = Layout(f"{_STAMPS}q")
+_COLUMNS: Final = 11
+_ROW = Layout(f"{_COLUMNS}q")
+_ROW_BYTES: Final = _ROW.size
 _HOP_BITS: Final = 5
 
 P50, P90, P99, P999 = 500_000, 900_000, 990_000, 999_000
@@ -194,7 +197,9 @@ class Hops:
         "_fresh",
         "_histograms",
         "_lost",
+        "_markets",
         "_mask",
+        "_ticked_ns",
         "_turns",
         "_turns_folded",
         "_turns_written",
@@ -203,10 +208,13 @@ class Hops:
         "_values_written",
     )
 
-    def __init__(self, rows: int = ROWS) -> None:
-        """``rows`` is a power of two."""
+    def __init__(self, rows: int = ROWS, *, markets: Collection[int] = ()) -> None:
+        """``rows`` is a power of two; ``markets`` are the links that tell of markets."""
         self._mask = rows - 1
-        self._turns = array("q", bytes(rows * _ROW.size))
+        self._markets = frozenset(markets)
+        self._ticked_ns = 0
+        """When a market was read last, 0 where that is not known."""
+        self._turns = array("q", bytes(rows * _ROW_BYTES))
         self._values = array("q", bytes(rows * 8))
         self._turns_written = self._turns_folded = 0
         self._values_written = self._values_folded = 0
@@ -229,8 +237,9 @@ class Hops:
         encode_ns: int,
         send_began_ns: int,
         sent_ns: int,
+        link: int,
     ) -> None:
-        """Keep the stamps of one turn: 0.3 us.
+        """Keep the stamps of one turn, and which link was read: 0.3 us.
 
         ``strategy_ns``, ``risk_ns`` and ``encode_ns`` are durations added up over the turn, all
         others stamps of one clock. ``kernel_ns`` is 0 when unknown; ``send_began_ns`` and
@@ -239,7 +248,7 @@ class Hops:
         written = self._turns_written
         _ROW.pack_into(
             self._turns,
-            (written & self._mask) * 80,
+            (written & self._mask) * _ROW_BYTES,
             kernel_ns,
             began_ns,
             read_ns,
@@ -250,6 +259,7 @@ class Hops:
             encode_ns,
             send_began_ns,
             sent_ns,
+            link,
         )
         self._turns_written = written + 1
 
@@ -271,13 +281,15 @@ class Hops:
 
     def _fold_turns(self, limit: int) -> int:
         start, count = self._waiting(self._turns_written, self._turns_folded, limit)
+        if start > self._turns_folded:
+            self._ticked_ns = 0  # ticks were lost in between
         self._turns_folded = start + count
         if not count:
             return 0
-        at = (start & self._mask) * _STAMPS
-        rows = self._turns[at : at + count * _STAMPS]
-        kernel, began, read, decoded, booked, strategy, risk, encode, send_began, sent = (
-            rows[column::_STAMPS] for column in range(_STAMPS)
+        at = (start & self._mask) * _COLUMNS
+        rows = self._turns[at : at + count * _COLUMNS]
+        kernel, began, read, decoded, booked, strategy, risk, encode, send_began, sent, links = (
+            rows[column::_COLUMNS] for column in range(_COLUMNS)
         )
         self._count(
             KERNEL, [end - start for start, end in zip(kernel, began, strict=True) if start]
@@ -288,12 +300,21 @@ class Hops:
         self._count(STRATEGY, strategy)
         self._count(RISK, risk)
         self._count(ENCODE, encode)
+        self._count_gaps(
+            [at for at, link in zip(read, links, strict=True) if link in self._markets]
+        )
         if any(sent):
             sends = [row for row in zip(kernel, read, send_began, sent, strict=True) if row[-1]]
             self._count(SEND, [sent - began for _, _, began, sent in sends])
             self._count(TICK_TO_TRADE, [sent - read for _, read, _, sent in sends])
             self._count(WIRE_TO_WIRE, [sent - kernel for kernel, _, _, sent in sends if kernel])
         return count
+
+    def _count_gaps(self, ticks: list[int]) -> None:
+        if ticks:
+            before = [self._ticked_ns or ticks[0], *ticks[:-1]]
+            self._count(TICK_GAP, map(sub, ticks, before))
+            self._ticked_ns = ticks[-1]
 
     def _fold_values(self, limit: int) -> int:
         start, count = self._waiting(self._values_written, self._values_folded, limit)

@@ -30,15 +30,17 @@ def report_of(*words: str) -> int:
     return report.run(parser.parse_args(words))
 
 
-def run_folder(folder: Path, rows: int = 1 << 14, **hops: list[int]) -> Path:
+def run_folder(
+    folder: Path, rows: int = 1 << 14, start_ns: int = START_NS, **hops: list[int]
+) -> Path:
     ring = Hops(rows)
     for hop, values in hops.items():
         for ns in values:
             ring.record(INDEX[hop], ns)
     while ring.fold():
         pass
-    log = HlogFile(folder / "hops.hlog", START_NS)
-    log.put(ring.interval(START_NS, START_NS + 20 * SECOND))
+    log = HlogFile(folder / "hops.hlog", start_ns)
+    log.put(ring.interval(start_ns, start_ns + 20 * SECOND))
     log.close()
     return folder
 
@@ -69,6 +71,7 @@ def test_json_is_exactly_the_documented_shape(
                 "max_ns": 1000,
             },
         },
+        "rehearsals": {},
         "start": START_NS / SECOND,
         "end": START_NS / SECOND + 20,
     }
@@ -94,6 +97,40 @@ def test_shares_are_of_the_path_and_add_up_to_all(
     report_of(str(tmp_path))
     shares = [float(share) for share in re.findall(r"([0-9.]+)%", capsys.readouterr().out)]
     assert shares == pytest.approx([5.6, 11.1, 16.7, 66.7], abs=0.1)
+
+
+def test_the_gap_between_ticks_stands_beside_what_their_answers_took(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_folder(tmp_path, tick_gap=[2_000_000, 2_500_000, 9_000_000], tick_to_trade=[1_500])
+    report_of(str(tmp_path))
+    out = capsys.readouterr().out
+    assert "median gap between ticks 2.50 ms, tick_to_trade 1.50 us" in out
+    assert "rehearsals" not in out
+
+
+def test_what_rehearsals_cost_and_how_many_reads_met_one_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of 20 s one second, and of eight reads two."""
+    run_folder(tmp_path, rehearsal=[100_000] * 10_000, rehearsal_met=[5_000] * 2, read=[1_000] * 8)
+    report_of(str(tmp_path))
+    assert (
+        "rehearsals took 5.0% of the time; 25.0% of the reads met a step of one"
+        in capsys.readouterr().out
+    )
+    report_of(str(tmp_path), "--json")
+    found = json.loads(capsys.readouterr().out)["rehearsals"]
+    assert found == pytest.approx({"time_share": 0.05, "met_share": 0.25}, abs=0.001)
+
+
+def test_what_lies_between_two_boots_is_no_time_that_rehearsals_could_take(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for start_ns in (START_NS, START_NS + 3_600 * SECOND):
+        run_folder(tmp_path, start_ns=start_ns, rehearsal=[100_000] * 10_000, read=[1_000])
+    report_of(str(tmp_path))
+    assert "rehearsals took 5.0% of the time; 0.0% of the reads" in capsys.readouterr().out
 
 
 def test_a_log_file_is_a_path_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -414,7 +414,7 @@ def _turn(_: Rig, __: Path) -> Call:
     hops = Hops()
 
     def call() -> None:
-        hops.turn(1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+        hops.turn(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0)
         hops.record(12, 5_000)
 
     return call

@@ -47,7 +47,7 @@ def counted(hops: Hops) -> dict[str, list[tuple[int, int]]]:
 
 def test_a_turn_that_sent_has_every_hop_of_the_path_and_both_sums() -> None:
     hops = Hops()
-    hops.turn(T, T + 10, T + 30, T + 60, T + 100, 50, 60, 70, T + 400, T + 480)
+    hops.turn(T, T + 10, T + 30, T + 60, T + 100, 50, 60, 70, T + 400, T + 480, 0)
     assert counted(hops) == {
         "kernel": [(10, 1)],
         "read": [(20, 1)],
@@ -64,25 +64,25 @@ def test_a_turn_that_sent_has_every_hop_of_the_path_and_both_sums() -> None:
 
 def test_a_turn_that_sent_nothing_has_no_send_and_no_sums() -> None:
     hops = Hops()
-    hops.turn(T, T + 10, T + 30, T + 60, T + 100, 50, 0, 0, 0, 0)
+    hops.turn(T, T + 10, T + 30, T + 60, T + 100, 50, 0, 0, 0, 0, 0)
     assert list(counted(hops)) == ["kernel", "read", "decode", "book", "strategy"]
 
 
 def test_an_unknown_kernel_stamp_leaves_out_what_begins_with_it() -> None:
     hops = Hops()
-    hops.turn(0, T + 10, T + 30, T + 60, T + 100, 0, 0, 0, T + 400, T + 480)
+    hops.turn(0, T + 10, T + 30, T + 60, T + 100, 0, 0, 0, T + 400, T + 480, 0)
     assert list(counted(hops)) == ["read", "decode", "book", "send", "tick_to_trade"]
 
 
 def test_a_hop_that_did_not_happen_is_not_counted_as_zero() -> None:
     hops = Hops()
-    hops.turn(T, T + 10, T + 30, T + 30, T + 30, 0, 0, 0, 0, 0)
+    hops.turn(T, T + 10, T + 30, T + 30, T + 30, 0, 0, 0, 0, 0, 0)
     assert list(counted(hops)) == ["kernel", "read"]
 
 
 def test_a_clock_stepped_back_counts_as_one_nanosecond() -> None:
     hops = Hops()
-    hops.turn(T + 5, T, T + 30, T + 30, T + 30, 0, 0, 0, 0, 0)
+    hops.turn(T + 5, T, T + 30, T + 30, T + 30, 0, 0, 0, 0, 0, 0)
     assert counted(hops)["kernel"] == [(1, 1)]
 
 
@@ -90,6 +90,37 @@ def test_a_turn_is_the_path_in_order() -> None:
     assert PATH == ("kernel", "read", "decode", "book", "strategy", "risk", "encode", "send")
     assert HOPS[FEED_AGE] == "feed_age"
     assert HOPS[GC] == "gc"
+
+
+MARKET, SECOND, PRIVATE = 0, 1, 2
+
+
+def read_at(hops: Hops, read_ns: int, link: int) -> None:
+    hops.turn(0, T, read_ns, read_ns, read_ns, 0, 0, 0, 0, 0, link)
+
+
+def test_the_gap_between_ticks_is_from_one_read_of_a_market_to_the_next_on_whatever_link() -> None:
+    hops = Hops(markets=(MARKET, SECOND))
+    for at_ns, link in (
+        (100, MARKET),
+        (150, PRIVATE),
+        (300, SECOND),
+        (310, PRIVATE),
+        (700, MARKET),
+    ):
+        read_at(hops, T + at_ns, link)
+    assert counted(hops)["tick_gap"] == [(200, 1), (400, 1)]
+    read_at(hops, T + 1_000, MARKET)
+    assert counted(hops)["tick_gap"] == [(300, 1)], "an interval's first gap began in the last"
+
+
+def test_a_gap_in_which_ticks_were_lost_is_none() -> None:
+    hops = Hops(rows=4, markets=(MARKET,))
+    read_at(hops, T, MARKET)
+    fold_all(hops)
+    for number in range(10):
+        read_at(hops, T + 1_000 * (number + 1), MARKET)
+    assert counted(hops)["tick_gap"] == [(1_000, 3)]
 
 
 # -- the ring --------------------------------------------------------------------------------
@@ -113,7 +144,7 @@ def test_longer_than_a_minute_counts_as_a_minute() -> None:
 def test_a_full_ring_keeps_the_latest_and_counts_what_is_lost() -> None:
     hops = Hops(rows=8)
     for number in range(20):
-        hops.turn(T, T + 1 + number, T + 30, T + 30, T + 30, 0, 0, 0, 0, 0)
+        hops.turn(T, T + 1 + number, T + 30, T + 30, T + 30, 0, 0, 0, 0, 0, 0)
     for number in range(11):
         hops.record(GC, 1 + number)
     fold_all(hops)
@@ -127,7 +158,7 @@ def test_a_full_ring_keeps_the_latest_and_counts_what_is_lost() -> None:
 def test_one_fold_stays_within_its_limit() -> None:
     hops = Hops(rows=8)
     for _ in range(5):
-        hops.turn(T, T + 1, T + 2, T + 2, T + 2, 0, 0, 0, 0, 0)
+        hops.turn(T, T + 1, T + 2, T + 2, T + 2, 0, 0, 0, 0, 0, 0)
         hops.record(GC, 1)
     assert [hops.fold(3) for _ in range(5)] == [3, 3, 3, 1, 0]
 
@@ -136,7 +167,7 @@ def test_the_ring_wraps_without_loss() -> None:
     hops = Hops(rows=8)
     for _ in range(10):
         for _ in range(5):
-            hops.turn(T, T + 1, T + 2, T + 2, T + 2, 0, 0, 0, 0, 0)
+            hops.turn(T, T + 1, T + 2, T + 2, T + 2, 0, 0, 0, 0, 0, 0)
             hops.record(GC, 9)
         fold_all(hops)
     assert counted(hops) == {"kernel": [(1, 50)], "read": [(1, 50)], "gc": [(9, 50)]}
