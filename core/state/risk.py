@@ -109,20 +109,20 @@ class RiskLimits(Frozen, frozen=True, kw_only=True):
     """How far through the opposite best price an order may reach."""
     max_book_age_ns: int
     """Longest silence of the feed that the order was made from."""
-    max_feed_age_ns: int = 2 * NS_PER_S
-    """How far the venue's times in the feed may be off its clock; beyond it there is no book."""
     max_orders_per_s: int
     """Most new and replacing orders within any one second."""
     max_rejects: int
     """Most unexpected rejects by the venue within ``reject_window_ns``, or in a row however slowly
     they come; the next one halts the instrument."""
     reject_window_ns: int
-    expiry_lead_ns: int = 60 * NS_PER_S
-    """How long before it expires the instrument is halted (``core.engine.reference_data``)."""
     max_daily_loss: int
     """Largest loss since midnight UTC in units of the contract; more halts the whole run
     (``core.engine.pnl``).
     """
+    max_feed_age_ns: int = 2 * NS_PER_S
+    """How far the venue's times in the feed may be off its clock; beyond it there is no book."""
+    expiry_lead_ns: int = 60 * NS_PER_S
+    """How long before it expires the instrument is halted (``core.engine.reference_data``)."""
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

@@ -40,7 +40,9 @@ def test_no_source_derives_a_class_from_a_compiled_one(module: str) -> None:
 
 @pytest.mark.parametrize("module", compiled.MODULES)
 def test_what_a_compiled_struct_must_not_lose_it_inherits(module: str) -> None:
-    """A metaclass gets no keywords of a compiled class; kw_only is a matter of taste."""
+    """A metaclass gets no keywords of a compiled class. Without kw_only what has to be given comes
+    first.
+    """
     tree = ast.parse((compiled.ROOT / module).read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if not isinstance(node, ast.ClassDef) or not node.keywords:
@@ -49,6 +51,9 @@ def test_what_a_compiled_struct_must_not_lose_it_inherits(module: str) -> None:
         lost = {str(keyword.arg) for keyword in node.keywords} - {"kw_only"}
         assert bases == ["Frozen"], node.name
         assert lost <= {"frozen", "gc"}, node.name
+        fields = [field for field in node.body if isinstance(field, ast.AnnAssign)]
+        given = [field.value is None for field in fields]
+        assert given == sorted(given, reverse=True), node.name
         assert Frozen.__struct_config__.frozen
         assert not Frozen.__struct_config__.gc
 
