@@ -216,7 +216,46 @@ class _Segment:
         return True
 
 
-class JournalFile:
+class _Appended:
+    """What records are appended to: a stretch of memory, and another where that is full."""
+
+    __slots__ = ("_at", "_limit", "_map", "_words", "segment")
+
+    _map: mmap.mmap
+    _words: memoryview
+    _limit: int
+    """Where the stretch ends, 0 where nothing may be appended."""
+
+    def __init__(self) -> None:
+        self._at = 0
+        self.segment = 0
+
+    def append(self, kind: int, connection: int, time_ns: int, payload: Payload) -> None:
+        """Write one record: no system call, 0.5 us and a copy.
+
+        ``connection`` is ``NO_CONNECTION`` where the record concerns none. Raises ``JournalFailed``
+        when the segment is full and none is ready: the journal then holds all before, and takes
+        nothing more, for with a hole in it nothing after could be replayed. A payload of more than
+        a quarter of a segment may have to wait until the disk has made room for it.
+        """
+        body = _pack_head(time_ns, kind, connection) + payload
+        at = self._at
+        end = at + _WORD_BYTES + len(body)
+        if end > self._limit:
+            self._rotate(time_ns, len(payload))
+            at = self._at
+            end = at + _WORD_BYTES + len(body)
+        self._map[at + _WORD_BYTES : end] = body
+        # Stored last and at once: from here on the record exists, for readers and after a crash.
+        self._words[at >> 3] = crc32(body) << 32 | (end - at)
+        self._at = (end + 7) & -8
+
+    def _rotate(self, time_ns: int, payload_bytes: int) -> None:
+        """Go on in another stretch; ``time_ns`` is the record's, and so many bytes its payload."""
+        raise NotImplementedError
+
+
+class JournalFile(_Appended):
     """Writes the journal of one boot of a run folder.
 
     ``append`` is for the hot path; ``prepare`` belongs into every idle moment. Segments are
@@ -224,7 +263,6 @@ class JournalFile:
     """
 
     __slots__ = (
-        "_at",
         "_child",
         "_disk",
         "_doomed",
@@ -236,17 +274,12 @@ class JournalFile:
         "_held",
         "_keep",
         "_largest",
-        "_limit",
-        "_map",
         "_numbers",
         "_retired",
-        "_scratch",
         "_searched",
         "_segment",
         "_size",
         "_spare",
-        "_words",
-        "segment",
     )
 
     def __init__(
@@ -273,10 +306,9 @@ class JournalFile:
             self._numbers = deque(self._discard_unbegun())
         except OSError as error:
             raise JournalFailed(f"{self._folder} cannot be used: {error.strerror}") from error
+        super().__init__()
         self._header = header
         self._disk = disk
-        self._scratch = False
-        """Whether it is in memory, and begins anew where another ends."""
         self._keep = keep_segments
         self._largest = segment_bytes // LARGEST_PART
         self._size = self._limit = segment_bytes
@@ -289,8 +321,6 @@ class JournalFile:
         """From this segment on is what the next boot starts from, 0 while that is not known."""
         self._searched = 0
         """How much of the oldest segment was looked through for what a boot starts from."""
-        self._at = 0
-        self.segment = 0
         self._retired: deque[_Segment] = deque()
         self._first = number = self._numbers[-1] + 1 if self._numbers else 1
         self._segment = _Segment(self._folder, number, segment_bytes, disk)
@@ -322,32 +352,7 @@ class JournalFile:
         """Keep this segment and all after it, until called again."""
         self._held = self.segment
 
-    # -- the hot path ------------------------------------------------------------------------
-
-    def append(self, kind: int, connection: int, time_ns: int, payload: Payload) -> None:
-        """Write one record: no system call, 0.5 us and a copy.
-
-        ``connection`` is ``NO_CONNECTION`` where the record concerns none. Raises ``JournalFailed``
-        when the segment is full and none is ready: the journal then holds all before, and takes
-        nothing more, for with a hole in it nothing after could be replayed. A payload of more than
-        a quarter of a segment may have to wait until the disk has made room for it.
-        """
-        body = _pack_head(time_ns, kind, connection) + payload
-        at = self._at
-        end = at + _WORD_BYTES + len(body)
-        if end > self._limit:
-            self._rotate(time_ns, len(payload))
-            at = self._at
-            end = at + _WORD_BYTES + len(body)
-        self._map[at + _WORD_BYTES : end] = body
-        # Stored last and at once: from here on the record exists, for readers and after a crash.
-        self._words[at >> 3] = crc32(body) << 32 | (end - at)
-        self._at = (end + 7) & -8
-
     def _rotate(self, time_ns: int, payload_bytes: int) -> None:
-        if self._scratch:
-            self._at = 0
-            return
         if self._child is not None:
             self._child()
         if payload_bytes > self._largest and not self._ended:
@@ -496,19 +501,26 @@ class JournalFile:
         self.flush()
 
 
+class Scratch(_Appended):
+    """A journal in memory that nobody reads; it is appended to by the same code as any other."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._map = mmap.mmap(-1, SCRATCH_BYTES)
+        self._words = memoryview(self._map).cast("Q")
+        self._limit = SCRATCH_BYTES
+
+    def hold(self) -> None:
+        """Nothing of it is kept."""
+
+    def _rotate(self, time_ns: int, payload_bytes: int) -> None:
+        """Begin anew."""
+        self._at = 0
+
+
 # -- reading ---------------------------------------------------------------------------------
-
-
-def scratch() -> JournalFile:
-    """Return a journal in memory that nobody reads: it is appended to as any other is."""
-    journal = JournalFile.__new__(JournalFile)
-    journal._scratch = True
-    journal._child = None
-    journal._map = mmap.mmap(-1, SCRATCH_BYTES)
-    journal._words = memoryview(journal._map).cast("Q")
-    journal._at = journal.segment = 0
-    journal._limit = SCRATCH_BYTES
-    return journal
 
 
 def _folder_of(path: Path) -> Path:

@@ -20,7 +20,7 @@ from typing import Final, Self
 from core.engine.engine import Engine
 from core.engine.understudy import Understudy
 from core.io.clock import NowNs
-from core.io.journal_file import scratch
+from core.io.journal_file import Scratch
 from core.io.loop import HotLoop, Record
 from core.io.tls import OURSELVES, TlsClient, to_ourselves
 from core.io.transport import READ_BYTES, TcpTransport, TlsTransport, Transport
@@ -128,7 +128,7 @@ class Rehearsal:
         """How many are still to be made where they end, 0 where they do not."""
         self._record = record
         self._log = log
-        self._scratch = scratch()
+        self._scratch = Scratch()
         self._understudy = understudy_of(self._scratch)
         self._near, self._far = _connection(pair, loop, tls=tls, kernel_stamps=kernel_stamps)
         self._prepared = False

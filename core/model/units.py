@@ -81,6 +81,10 @@ class Grid:
     def __repr__(self) -> str:
         return f"Grid({self.step!r})"
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Grid:
+        """Return the same step, which knows no text yet."""
+        return Grid(self.step)
+
     def count(self, text: str) -> int:
         """Return how many steps ``text`` is; ``OffGrid`` or ``Malformed`` like ``count_of``."""
         known = self._counts.get(text)

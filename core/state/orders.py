@@ -176,7 +176,7 @@ class Order(Untracked):
     state: OrderState = _PENDING
     cancelling: bool = False
     reason: str = ""
-    terms: int = 0
+    terms: int = 0  # never compared by identity: compiled, it is read as another object
     """One of ``Terms``."""
     lowest_ticks: int = 0
     highest_ticks: int = 0
@@ -609,11 +609,11 @@ class Orders:
         """
         if not report.size_lots:
             return False
-        if order.terms is _INHERITED:  # a former boot may have had it made larger
+        if order.terms == _INHERITED:  # a former boot may have had it made larger
             order.placed_lots = max(order.placed_lots, report.size_lots)
         if report.source not in _MAY_LAG:
             order.terms = _MOVED
-        elif order.terms is not _INHERITED:
+        elif order.terms != _INHERITED:
             return False
         return self._stand(order, report.price_ticks, report.size_lots)
 
@@ -799,7 +799,7 @@ class Orders:
         most_lots = order.size_lots
         if order.amend_lots > most_lots:
             most_lots = order.amend_lots
-        if order.filled_lots >= most_lots and order.terms is not _INHERITED:
+        if order.filled_lots >= most_lots and order.terms != _INHERITED:
             order.evidence |= _FILLED
         order.state = state = STATES[order.evidence]
         if state.terminal:
@@ -929,7 +929,7 @@ def _overfilled(order: Order) -> str:
     An amend to less than a fill has left that crossed it ends the order, with more filled than
     its new size: that is no contradiction as long as it is no more than was ever requested.
     """
-    if order.filled_lots <= order.size_lots or order.terms is _INHERITED:
+    if order.filled_lots <= order.size_lots or order.terms == _INHERITED:
         return ""  # to what size a former boot had it made, only the venue knows
     ended = order.evidence & (_ENDED if order.terms else _EXPIRED)
     may_lots = order.placed_lots if ended else max(order.size_lots, order.amend_lots)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from core.engine.understudy import Understudy
-from core.io.journal_file import SCRATCH_BYTES, scratch
+from core.io.journal_file import SCRATCH_BYTES, Scratch
 from core.io.kernel import pair
 from core.io.loop import HotLoop
 from core.io.rehearsal import (
@@ -193,7 +193,7 @@ def test_one_that_cannot_be_prepared_says_why_and_costs_nothing_more() -> None:
 
 
 def test_a_scratch_journal_begins_anew_when_it_is_full() -> None:
-    journal = scratch()
+    journal = Scratch()
     for _ in range(5_000):
         journal.append(Kind.BYTES, 0, 1, b"x" * 1_000)
         assert journal._at <= SCRATCH_BYTES

@@ -450,7 +450,7 @@ def test_open_orders_are_those_that_may_still_trade_and_unsettled_ones_keep_expo
         {"status": OrdStatus.NEW, "size_lots": SIZE - 1},
         {"status": OrdStatus.PARTIALLY_FILLED, "filled": 1},
         {"status": OrdStatus.PARTIALLY_FILLED, "fills": [fill(1, 1)]},
-        {"status": OrdStatus.REJECTED, "venue_order_id": 0},
+        {"status": OrdStatus.REJECTED, "venue_order_id": ""},
     ],
 )
 def test_a_report_changes_an_order_once(fact):
