@@ -44,12 +44,21 @@ it, and each of them counts with the whole time since it was, or should have bee
 omitted. A tick that is never answered counts as lost, with the time waited for it. All processes
 have the same priority.
 
+One symbol's best price changes some 5 to 200 times a second, and in such a gap a path goes cold:
+caches and branch predictors have forgotten it. The **quiet** rows are that: an open loop at 5, 20,
+50 and 200 ticks a second, whose gaps vary between half and one and a half times their mean, the
+same for every variant; each lasts for at least 60 ticks. The generator's own way out would go cold
+as well and be charged to whom it serves, so in the gaps it sends ticks to itself, over a connection
+of its own: what is measured is the variant's path, from a sender that is warm. The floor of these
+rows spins as always, and does nothing to stay warm.
+
 - **floor**: a spinning `recv` and a `send` of prepared bytes: the least that Python can do.
 - **hotloop**: the whole of it as it trades: book, strategy, risk, order table, journal, hops,
   kernel stamps; its session logged on. **hotloop+hmac** signs every order; **hotloop+compiled**
   is the same source with its hot modules [compiled](compiled.md). **hotloop-stamps**, **-hops**
   and **-journal** lack the kernel's receive stamps, all stamps and counts of the hops, the
-  journal: for comparison alone, no configuration does that.
+  journal: for comparison alone, no configuration does that. **hotloop-warm** does not
+  [rehearse](operations.md#rehearsals) between ticks (`[loop] warm = "off"`).
 - Peers: each in an environment of its own, with the smallest idiomatic strategy and its fastest
   supported way to send an order (`tools/bench/peers/`). They keep no journal, and most of them
   check no risk. A peer that falls behind at one rate of the open loop is spared the higher ones.
@@ -57,6 +66,8 @@ have the same priority.
 What signs every order takes part on book tickers in the clear, where that is all that differs. The
 cells with most ticks a second (back to back, 5,000 and 20,000 a second, bursts) last half the
 seconds.
+
+A goal for several rates is held against the one that is farthest from it.
 
 Variants take turns in each round. Percentiles are medians over the rounds, the largest value is
 that of all rounds. Trust the ratios more than the microseconds.
@@ -67,7 +78,7 @@ that of all rounds. Trust the ratios more than the microseconds.
 {preface}
 ```
 
-![percentiles of all variants]({picture})
+![percentiles of all variants, and medians by ticks a second]({picture})
 """
 
 

@@ -11,11 +11,18 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from core.model.units import NS_PER_MS
+
 Row = dict[str, Any]
 
 TLS_NS: Final = 8_000
 SLOW_NS: Final = 1_000_000
 FASTEST_RATE: Final = 20_000
+QUIET_RATES: Final = (20, 50, 200)
+QUIET: Final = "at 20, 50 and 200 a second"
+
+GC_NS: Final = 1_000_000
+"""The longest garbage collection of the soak."""
 
 BUILDS: Final = ("hotloop", "hotloop+compiled")
 
@@ -41,8 +48,9 @@ def goals(result: dict[str, Any]) -> list[Goal]:
     """Return each goal, with what was seen of it."""
     rows = {_key(row): row for row in result.get("rows", ())}
     return [
-        *_floor(rows),
-        *_peers(rows),
+        *_quiet(rows),
+        *_thousand(rows),
+        *_back_to_back(rows),
         *_open(rows),
         *_bursts(rows),
         *_costs(rows, result.get("hops", {})),
@@ -71,20 +79,51 @@ def _find(
     return row if row and (row["p50_ns"] or row["messages_per_s"]) else None
 
 
-def _floor(rows: dict[tuple[Any, ...], Row]) -> Iterator[Goal]:
-    floor = _find(rows, "floor")
-    for variant, limit in (("hotloop", 1.5), ("hotloop+hmac", 1.8), ("hotloop+compiled", 1.5)):
-        ours = _find(rows, variant)
-        yield Goal(f"{variant}: p50, times the floor's", limit, _ratio(ours, floor, "p50_ns"))
-        yield Goal(f"{variant}: p99, times the floor's", 2.0, _ratio(ours, floor, "p99_ns"))
+def _quiet(rows: dict[tuple[Any, ...], Row]) -> Iterator[Goal]:
+    """A goal for all quiet rates is held against the one that is farthest from it."""
+    peers = (("picows+hmac", 2.5), ("nautilus_trader", 10.0), ("ccxt", 8.0))
+    for build in BUILDS:
+        for name in ("p50_ns", "p99_ns"):
+            times = _all(_quiet_ratios(rows, build, "floor", name))
+            what = f"{build}: {QUIET}: {name.removesuffix('_ns')}, times the floor's"
+            yield Goal(what, 2.0, max(times, default=None))
+    signed = (("hotloop+hmac", *peers[0]),)
+    for build, peer, limit in (*signed, *((build, *peer) for build in BUILDS for peer in peers)):
+        times = _all(_quiet_ratios(rows, peer, build, "p50_ns"))
+        what = f"{build}: {QUIET}: times faster than {peer}"
+        yield Goal(what, limit, min(times, default=None), at_least=True)
 
 
-def _peers(rows: dict[tuple[Any, ...], Row]) -> Iterator[Goal]:
-    signed = (("hotloop+hmac", "picows+hmac", 2.5),)
-    others = (("picows+hmac", 2.5), ("nautilus_trader", 15.0), ("ccxt", 20.0))
-    for build, peer, limit in (*signed, *((one, *other) for one in BUILDS for other in others)):
-        times = _ratio(_find(rows, peer), _find(rows, build), "p50_ns")
-        yield Goal(f"{build}: times faster than {peer}", limit, times, at_least=True)
+def _quiet_ratios(
+    rows: dict[tuple[Any, ...], Row], one: str, other: str, name: str
+) -> list[float | None]:
+    found = [
+        [_find(rows, each, "quiet", rate=rate) for rate in QUIET_RATES] for each in (one, other)
+    ]
+    return [_ratio(row, beside, name) for row, beside in zip(*found, strict=True)]
+
+
+def _all(figures: list[float | None]) -> list[float]:
+    """Return them where none is missing."""
+    found = [figure for figure in figures if figure is not None]
+    return found if len(found) == len(figures) else []
+
+
+def _thousand(rows: dict[tuple[Any, ...], Row]) -> Iterator[Goal]:
+    for mode, rate, loop in (("closed", 0, "closed"), ("open", 1_000, "open")):
+        floor = _find(rows, "floor", mode, rate=rate)
+        for build, limit in zip(BUILDS, (2.0, 1.7), strict=True):
+            times = _ratio(_find(rows, build, mode, rate=rate), floor, "p50_ns")
+            what = f"{build}: {loop} loop at 1,000 a second: p50, times the floor's"
+            yield Goal(what, limit, times)
+
+
+def _back_to_back(rows: dict[tuple[Any, ...], Row]) -> Iterator[Goal]:
+    picows = _find(rows, "picows", "back_to_back")
+    for build in BUILDS:
+        times = _ratio(_find(rows, build, "back_to_back"), picows, "p50_ns")
+        what = f"{build}: back to back: p50, times that of picows"
+        yield Goal(what, 1.0, times)
 
 
 def _open(rows: dict[tuple[Any, ...], Row]) -> Iterator[Goal]:
@@ -125,12 +164,15 @@ def _costs(rows: dict[tuple[Any, ...], Row], hops: dict[str, Any]) -> Iterator[G
 
 def _soak(soak: dict[str, Any] | None) -> Iterator[Goal]:
     memory = soak["memory"] if soak and soak["samples"] else None
+    longest_ns = soak["hops"].get("gc", {}).get("max_ns") if soak else None
     yield Goal("idle in wait mode: % of a CPU", 1, soak["idle_cpu_percent"] if soak else None)
     yield Goal(
         "memory: slope, MB an hour (limit: two standard errors)",
         2 * memory["error_mb_per_h"] if memory else 0.0,
         memory["mb_per_h"] if memory else None,
     )
+    longest_ms = None if longest_ns is None else longest_ns / NS_PER_MS
+    yield Goal("soak: longest garbage collection, ms", GC_NS / NS_PER_MS, longest_ms)
 
 
 def _replay(builds: dict[str, dict[str, int]]) -> Iterator[Goal]:

@@ -24,7 +24,7 @@ class Costs(Struct, frozen=True):
     """The hops of one run, in the order a tick passes them."""
 
     hops: dict[str, dict[str, int]]
-    """By the hop's name: ``count``, ``p50_ns``, ``p90_ns``, ``p99_ns``, ``p999_ns``."""
+    """By the hop's name: ``count``, ``p50_ns``, ``p90_ns``, ``p99_ns``, ``p999_ns``, ``max_ns``."""
 
 
 class Tail:
@@ -68,4 +68,5 @@ def figures(histogram: Histogram) -> dict[str, int]:
     """Return a histogram at a glance."""
     names = ("p50_ns", "p90_ns", "p99_ns", "p999_ns")
     values = histogram.values_at((P50, P90, P99, P999))
-    return {"count": histogram.count, **dict(zip(names, values, strict=True))}
+    found = dict(zip(names, values, strict=True))
+    return {"count": histogram.count, **found, "max_ns": histogram.max}

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import html as markup
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from msgspec import Struct
+
 from core.model.errors import BadParameter
-from tools.bench.race import CURVE
+from tools.bench.race import CURVE, OPEN_RATES
 from tools.bench.variants import parts_without
 
 Row = dict[str, Any]
@@ -47,7 +50,11 @@ COLOURS: Final = (
     *("#e377c2", "#7f7f7f", "#bcbd22", "#17becf", "#5254a3", "#637939", "#ad494a"),
 )
 
+LEAST_OPEN: Final = OPEN_RATES[0]
+"""Ticks a second of the open loop that continues the quiet ones."""
+
 WIDTH, HEIGHT = 1_060, 600
+"""Of a panel."""
 LEFT, RIGHT, TOP, BOTTOM = 80, 240, 50, 60
 
 
@@ -234,30 +241,54 @@ def _pad(line: Sequence[str], widths: Sequence[int]) -> list[str]:
 # -- the picture -----------------------------------------------------------------------------
 
 
+MARKS_NS: Final = tuple(10**decade * part for decade in range(3, 11) for part in (1, 2, 5))
+"""Where an axis may begin, have a line and end: 1 us to 50 s."""
+
+
+class Panel(Struct, frozen=True):
+    """One of the picture's two, whose axes are both logarithmic."""
+
+    top: int
+    title: str
+    axis: str
+    marks_ns: tuple[int, ...]
+
+    @classmethod
+    def around(cls, top: int, title: str, axis: str, values_ns: Iterable[int]) -> Panel:
+        """Return one with the marks from below the least of some values to above the largest."""
+        values = list(values_ns)
+        first = max(bisect_right(MARKS_NS, min(values)) - 1, 0)
+        last = min(bisect_left(MARKS_NS, max(values)), len(MARKS_NS) - 1)
+        return cls(top, title, axis, MARKS_NS[first : max(last, first + 1) + 1])
+
+    def y(self, ns: float) -> float:
+        """Return where a latency is."""
+        lowest, highest = self.marks_ns[0], self.marks_ns[-1]
+        share = math.log10(max(ns, lowest) / lowest) / math.log10(highest / lowest)
+        return self.top + HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
+
+
 def picture(result: dict[str, Any]) -> str:
-    """Return the percentile plot of the closed loop as SVG; both axes are logarithmic.
+    """Return the percentiles of the closed loop, and below them the medians by ticks a second
+    where there are quiet loops, as SVG.
 
     Raises ``BadParameter`` where there is no closed loop among the rows.
     """
-    rows = _pictured(result)
+    rows, quiet = _pictured(result), _by_rate(result)
     if not rows:
         raise BadParameter("there is no closed loop on bookTicker among these rows")
-    lowest = 10 ** math.floor(math.log10(min(row["curve"][0] for row in rows)))
-    highest = 10 ** math.ceil(math.log10(max(row["curve"][-1] for row in rows)))
+    names = dict.fromkeys([*(row["variant"] for row in rows), *quiet])
+    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
+    height = 2 * HEIGHT if quiet else HEIGHT
     parts = [
         (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
             'font-family="sans-serif" font-size="13">'
         ),
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-        (
-            f'<text x="{LEFT}" y="26" font-size="17">Tick to order, wire to wire: '
-            "closed loop, one tick a millisecond</text>"
-        ),
-        *_grid(lowest, highest),
+        f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
+        *_percentiles(rows, colours),
+        *(_medians(quiet, colours) if quiet else ()),
     ]
-    for i, row in enumerate(rows):
-        parts += _curve(row, COLOURS[i % len(COLOURS)], i, lowest, highest)
     return "\n".join([*parts, "</svg>"])
 
 
@@ -277,48 +308,82 @@ def _pictured(result: dict[str, Any]) -> list[Row]:
     ]
 
 
+def _by_rate(result: dict[str, Any]) -> dict[str, dict[int, int]]:
+    """Return each variant's p50 by ticks a second; empty without quiet loops."""
+    found: dict[str, dict[int, int]] = {}
+    for row in result.get("rows", ()):
+        sparse = row["mode"] == "quiet" or (row["mode"], row["rate"]) == ("open", LEAST_OPEN)
+        if sparse and row["p50_ns"] and (row["stream"], row["tls"]) == ("bookTicker", False):
+            found.setdefault(row["variant"], {})[row["rate"]] = row["p50_ns"]
+    return {name: rates for name, rates in found.items() if min(rates) < LEAST_OPEN}
+
+
+def _percentiles(rows: list[Row], colours: dict[str, str]) -> Iterable[str]:
+    title = "Tick to order, wire to wire: closed loop, one tick a millisecond"
+    values = (row["curve"][place] for row in rows for place in (0, -1))
+    panel = Panel.around(0, title, "percentile", values)
+    names = ("best", "90 %", "99 %", "99.9 %", "99.99 %")
+    yield from _grid(panel, {_x(8 * decade): name for decade, name in enumerate(names)})
+    for i, row in enumerate(rows):
+        points = [(_x(place), panel.y(ns)) for place, ns in enumerate(row["curve"])]
+        name = row["variant"]
+        yield from _line_of(points, name, colours[name])
+        yield from _named(panel, i, name, f"{row['p50_ns'] / 1e3:.0f} us", colours[name])
+
+
+def _medians(quiet: dict[str, dict[int, int]], colours: dict[str, str]) -> Iterable[str]:
+    title = "Medians by ticks a second, uneven gaps: what a path costs when it has gone cold"
+    every = [(rate, ns) for rates in quiet.values() for rate, ns in rates.items()]
+    panel = Panel.around(HEIGHT, title, "ticks a second", (ns for _, ns in every))
+    rates = sorted({rate for rate, _ in every})
+    first, last = math.log10(rates[0]), math.log10(rates[-1])
+    width = WIDTH - LEFT - RIGHT
+    x = {rate: LEFT + width * (math.log10(rate) - first) / ((last - first) or 1) for rate in rates}
+    yield from _grid(panel, {x[rate]: f"{rate:,}" for rate in rates})
+    ranked = sorted(quiet, key=lambda name: min(quiet[name].items()), reverse=True)
+    for i, name in enumerate(ranked):
+        points = [(x[rate], panel.y(ns)) for rate, ns in sorted(quiet[name].items())]
+        yield from _line_of(points, name, colours[name])
+        for at, height in points:
+            yield f'<circle cx="{at:.1f}" cy="{height:.1f}" r="3" fill="{colours[name]}"/>'
+        least, ns = min(quiet[name].items())
+        yield from _named(panel, i, name, f"{ns / 1e3:.0f} us at {least}", colours[name])
+
+
 def _x(place: int) -> float:
     return LEFT + (WIDTH - LEFT - RIGHT) * place / (len(CURVE) - 1)
 
 
-def _y(ns: float, lowest: float, highest: float) -> float:
-    share = math.log10(ns / lowest) / math.log10(highest / lowest)
-    return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
-
-
-def _grid(lowest: int, highest: int) -> Iterable[str]:
-    for decade, name in enumerate(("all", "90 %", "99 %", "99.9 %", "99.99 %")):
-        x = _x(decade * 8)
-        yield f'<line x1="{x:.0f}" y1="{TOP}" x2="{x:.0f}" y2="{HEIGHT - BOTTOM}" stroke="#ddd"/>'
-        label = "best" if name == "all" else name
-        yield f'<text x="{x:.0f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{label}</text>'
-    decades = range(round(math.log10(lowest)), round(math.log10(highest)))
-    marks = [10**decade * part for decade in decades for part in (1, 2, 5)]
-    for ns in (*marks, highest):
-        y = _y(ns, lowest, highest)
+def _grid(panel: Panel, marks: dict[float, str]) -> Iterable[str]:
+    top, bottom = panel.top + TOP, panel.top + HEIGHT - BOTTOM
+    yield f'<text x="{LEFT}" y="{panel.top + 26}" font-size="17">{panel.title}</text>'
+    for x, name in marks.items():
+        yield f'<line x1="{x:.0f}" y1="{top}" x2="{x:.0f}" y2="{bottom}" stroke="#ddd"/>'
+        yield f'<text x="{x:.0f}" y="{bottom + 20}" text-anchor="middle">{name}</text>'
+    for ns in panel.marks_ns:
+        y = panel.y(ns)
         yield f'<line x1="{LEFT}" y1="{y:.0f}" x2="{WIDTH - RIGHT}" y2="{y:.0f}" stroke="#ddd"/>'
-        name = f"{ns // 1_000_000:,} ms" if ns >= 1_000_000 else f"{ns / 1_000:g} us"
+        name = f"{ns // 1_000_000:,} ms" if ns >= 1_000_000 else f"{ns // 1_000} us"
         yield f'<text x="{LEFT - 8}" y="{y + 4:.0f}" text-anchor="end">{name}</text>'
     middle = (LEFT + WIDTH - RIGHT) / 2
-    yield f'<text x="{middle:.0f}" y="{HEIGHT - 14}" text-anchor="middle">percentile</text>'
+    yield f'<text x="{middle:.0f}" y="{bottom + 46}" text-anchor="middle">{panel.axis}</text>'
 
 
-def _curve(row: Row, colour: str, i: int, lowest: int, highest: int) -> list[str]:
-    points = " ".join(
-        f"{_x(place):.1f},{_y(max(ns, lowest), lowest, highest):.1f}"
-        for place, ns in enumerate(row["curve"])
-    )
-    x, y = WIDTH - RIGHT + 12, TOP + 14 + 20 * i
-    name = f"{row['variant']} {row['p50_ns'] / 1e3:.0f} us"
-    width = 3 if row["variant"].startswith("hotloop") else 1.6
-    return [
-        f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="{width}"/>',
-        (
-            f'<line x1="{x}" y1="{y - 4}" x2="{x + 22}" y2="{y - 4}" stroke="{colour}" '
-            f'stroke-width="{width}"/>'
-        ),
-        f'<text x="{x + 28}" y="{y}">{markup.escape(name)}</text>',
-    ]
+def _stroke(name: str, colour: str) -> str:
+    width = 3 if name.startswith("hotloop") else 1.6
+    dashes = ' stroke-dasharray="6 4"' if parts_without(name) else ""
+    return f'stroke="{colour}" stroke-width="{width}"{dashes}'
+
+
+def _line_of(points: list[tuple[float, float]], name: str, colour: str) -> Iterable[str]:
+    shown = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    yield f'<polyline points="{shown}" fill="none" {_stroke(name, colour)}/>'
+
+
+def _named(panel: Panel, i: int, name: str, figure: str, colour: str) -> Iterable[str]:
+    x, y = WIDTH - RIGHT + 12, panel.top + TOP + 14 + 20 * i
+    yield f'<line x1="{x}" y1="{y - 4}" x2="{x + 22}" y2="{y - 4}" {_stroke(name, colour)}/>'
+    yield f'<text x="{x + 28}" y="{y}">{markup.escape(name)} {figure}</text>'
 
 
 # -- the page --------------------------------------------------------------------------------
