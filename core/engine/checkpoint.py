@@ -215,6 +215,9 @@ class AcknowledgementNote(Struct, frozen=True, kw_only=True):
     size_lots: int
     kind: OrderKind = OrderKind.LIMIT
     tif: TimeInForce = TimeInForce.GTC
+    adopted: bool = False
+    """Whether the venue alone has told of it: its trades of before the position was begun are none
+    of this run's, for the boots that follow, too."""
 
 
 class Regrid:

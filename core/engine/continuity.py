@@ -198,6 +198,7 @@ class Continuity:
             size_lots=order.size_lots,
             kind=order.kind,
             tif=order.tif,
+            adopted=order.adopted,
         )
         self._recorder.record(_NOTE, 0, checkpoint.NUMBER + checkpoint.encode(note))
 
@@ -506,9 +507,11 @@ class Continuity:
         self._orders.expect_above(row.index, note.venue_order_id, now_ns)
         found = Regrid(note, row).number(note)
         if self._orders.find(note.client_order_id) is None:
+            sent_ns = 0 if note.adopted else now_ns
             place = _place(row, found)
-            order = self._orders.resume(place, now_ns, note.venue_order_id, 0, 0, ())
-            self._note_sent(order, 0, restored)
+            order = self._orders.resume(place, sent_ns, note.venue_order_id, 0, 0, ())
+            if not order.adopted:
+                self._note_sent(order, 0, restored)
         self._resolution.resolve(note.client_order_id, 0)
 
     def _resolve_sent(self, restored: Restored, now_ns: int) -> None:

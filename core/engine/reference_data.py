@@ -331,6 +331,7 @@ class ReferenceData:
             return
         if status.trading is not self._status.trading:
             self._log(f"the venue is {status.text}: {status.trading}")
+            self.look_again()  # what was told of each by itself may be of the state before
         if status.maintenance_near and not self._status.maintenance_near:
             self._log("the venue says that planned maintenance is minutes away")
         self._status = status

@@ -23,7 +23,7 @@ from msgspec import Struct
 from core.model.errors import JournalCorrupt
 from core.model.venue import KeyKind
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 """Written in every header; a reader refuses any other instead of guessing."""
 
 ALIGNMENT = 8

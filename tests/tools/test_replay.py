@@ -417,7 +417,7 @@ def test_a_journal_of_an_older_format_is_refused(
 ) -> None:
     save(tmp_path, tank, header=replace(header_of(tank), format_version=2))
     assert run(tmp_path) == cli.Exit.FAILED
-    assert "has format 2, and this hotloop reads 5 alone" in capsys.readouterr().err
+    assert "has format 2, and this hotloop reads 6 alone" in capsys.readouterr().err
 
 
 def test_a_path_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

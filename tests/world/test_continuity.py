@@ -786,6 +786,24 @@ def test_what_an_order_of_another_folder_had_filled_before_this_one_was_begun_is
     assert last.engine.positions[0].lots == found
 
 
+def test_what_an_order_of_another_folder_had_filled_is_not_in_it_for_the_next_boot_either():
+    """Its number was noted, and read as that of an order which this folder had sent."""
+    w = world()
+    w.buy(6_499_500, 1_000)
+    w.run(11)
+    w.other("SELL", "64995.00", "0.004")
+    w.run(0.1)
+    again = in_a_new_folder(w)
+    again.fault("lag", methods=["openOrders"], delay_ms=50_000, seconds=40)
+    trading(again).run(1)
+    again.other("SELL", "64995.00", "0.001")
+    again.run(0.1)
+    assert again.engine.positions[0].lots == 100
+    last = trading(next_boot(again))
+    last.run(100)
+    assert last.engine.positions[0].lots == 100
+
+
 def test_what_the_operator_has_said_stands_in_the_boot_after_one_that_died():
     w = world()
     w.run(11)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from msgspec.structs import replace
+
 from core.engine import checkpoint
-from core.engine.checkpoint import Checkpoint, Day, Restored
+from core.engine.checkpoint import AcknowledgementNote, Checkpoint, Day, Restored
 from core.engine.continuity import PERIOD_NS, Continuity
 from core.engine.ledger import Ledger
 from core.engine.turn import Baseline, Recorder, Turn
 from core.model.commands import BEGINNING, OrderKind, Place, Since, TimeInForce
-from core.model.events import Fill, Side
+from core.model.events import ExecType, Fill, OrderReport, OrdStatus, Side, Source
 from core.model.halts import WHOLE_RUN, Halt, HaltKind
 from core.model.instrument import Instrument, InstrumentTable
 from core.model.units import NS_PER_S, Grid
@@ -115,6 +117,31 @@ def test_a_position_that_is_no_whole_number_of_lots_is_for_a_person() -> None:
     assert again.position.lots == 0
     noted = again.left().checkpoint.positions
     assert [note.lot for note in noted] == ["0.001"], "it is noted on as it is"
+
+
+def test_an_order_that_another_run_has_left_is_none_of_this_run_in_the_boots_that_follow() -> None:
+    """Its number was noted, and the next boot took it for one that this run had sent: what it had
+    filled before the position was begun counted in it."""
+    rig = Rig()
+    report = OrderReport(
+        instrument=0,
+        client_order_id=Prefixed("ours-", 7).next(1),
+        venue_order_id="5",
+        source=Source.QUERY,
+        exec_type=ExecType.SNAPSHOT,
+        status=OrdStatus.FILLED,
+        side=Side.BUY,
+        price_ticks=100,
+        size_lots=4,
+        filled_lots=4,
+    )
+    left = rig.left()
+    rig.continuity.numbered(rig.orders.adopt(report).order)
+    number = checkpoint.decode(rig.journal.records[-1].payload)
+    assert isinstance(number, AcknowledgementNote)
+    again = Rig(boot=2).goes_on(replace(left, numbers=[number]))
+    [order] = again.orders.unsettled()
+    assert order.adopted
 
 
 def test_a_note_is_due_now_and_then_and_is_asked_for_in_the_turn() -> None:

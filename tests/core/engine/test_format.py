@@ -11,7 +11,7 @@ import msgspec
 from core.engine.checkpoint import Checkpoint, Losses, Restored
 from core.state.journal import FORMAT_VERSION
 
-SHAPES = {5: "8d70933242ee176c"}
+SHAPES = {6: "b5c16abbdd0d58c9"}
 """Digest of the notes' shape in the present format: another shape is another format."""
 
 

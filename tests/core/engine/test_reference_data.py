@@ -157,6 +157,20 @@ def test_what_the_venue_allows_as_a_whole_holds_for_each_instrument() -> None:
     assert rig.table[0].trading is Trading.OPEN
 
 
+def test_when_the_venue_as_a_whole_takes_more_or_less_its_instruments_are_read_again() -> None:
+    """What was told of each in between may be of the state that is over: it held for 30 s more."""
+    rig = Rig()
+    rig.data.on_instruments(report(instrument()))
+    rig.clock.measure(NOW_NS, NOW_NS, NOW_NS)
+    rig.data.on_trading_status(TradingStatus(Trading.HALTED, "maintenance"))
+    assert FetchInstruments(()) in rig.after(0)
+    rig.data.on_instruments(report(instrument(trading=Trading.HALTED)))
+    rig.data.on_trading_status(TradingStatus(Trading.OPEN, "online"))
+    assert FetchInstruments(()) in rig.after(1)
+    rig.data.on_trading_status(TradingStatus(Trading.OPEN, "online"))
+    assert rig.after(1) == []
+
+
 def test_as_soon_as_the_time_is_suspect_the_gate_looks_again() -> None:
     """How late a feed is nobody knows then: with the next housekeeping an order had left."""
     rig = Rig()

@@ -431,7 +431,7 @@ def test_a_missing_segment_is_corruption(tmp_path: Path) -> None:
         (encode(Kind.HEADER, -1, 0, pack(replace(HEADER, segment=2))), "says it is segment 2"),
         (
             encode(Kind.HEADER, -1, 0, pack(replace(HEADER, format_version=99))),
-            "has format 99, and this hotloop reads 5 alone",
+            "has format 99, and this hotloop reads 6 alone",
         ),
     ],
 )
