@@ -138,6 +138,7 @@ def others_off_grid_before(w: Anywhere) -> Struck | None:
     size = draw.randint(50, 300) * terms.step_size + terms.step_size // 2
     price = market.book.best().bid + terms.tick_size // 2
     notional, buys = size * price // ONE, draw.random() < 0.5
+    notional -= notional % terms.cost_step
     legs = {terms.base: size if buys else -size, terms.quote: -notional if buys else notional}
     if any(w.account.balance(asset).free + amount < 0 for asset, amount in legs.items()):
         return None

@@ -35,7 +35,7 @@ from venues.sim.kraken.numbers import (
     read_seconds,
     unix,
 )
-from venues.sim.kraken.pairs import COST_DECIMALS, Asset, Pair, asset
+from venues.sim.kraken.pairs import COST_DECIMALS, Asset, Pair, asset, decimals_of
 from venues.sim.kraken.reports import reason_of, status_of
 from venues.sim.kraken.words import ApiError
 from venues.sim.matching import BUY, Side
@@ -442,10 +442,10 @@ def _trade(exchange: Exchange, account: Account, pair: Pair, one: Execution) -> 
         "time": unix(trade.time_ns),
         "type": "buy" if one.is_buyer else "sell",
         "ordertype": "limit" if order is None else order.tag.type_name,
-        "price": fixed(trade.price, 5),
+        "price": fixed(trade.price, max(5, decimals_of(trade.price))),
         "cost": fixed(trade.quote, COST_DECIMALS),
         "fee": fixed(one.commission, COST_DECIMALS),
-        "vol": fixed(trade.quantity, pair.lot_decimals),
+        "vol": fixed(trade.quantity, max(pair.lot_decimals, decimals_of(trade.quantity))),
         "margin": fixed(0, 5),
         "leverage": "0",
         "misc": "",

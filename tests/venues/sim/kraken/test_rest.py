@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.venues.sim.kraken.driver import SECOND, START_NS, Trader, World
-from venues.sim.actions import SetKey
+from venues.sim.actions import SetFilters, SetKey
 from venues.sim.http import HttpRequest
 from venues.sim.kraken.actions import AskElsewhere
 from venues.sim.ledger import DEFAULT_KEY
@@ -229,6 +229,15 @@ def test_a_fill_is_shown_in_the_documented_form() -> None:
     assert (closed["status"], closed["trades"]) == ("closed", [trade_id])
     [own] = world.result("TradesHistory", start=trade_id)["trades"] or [None]
     assert own is None
+
+
+def test_a_fill_keeps_the_digits_that_it_was_made_with() -> None:
+    """A pair whose lot has become coarser does not change what was traded before."""
+    world = market()
+    add(world, price="110", volume="0.12345", timeinforce="IOC")
+    world.venue.perform(SetFilters(symbol="BTC/USD", step_size="0.001"), world.now_ns)
+    [trade] = world.result("TradesHistory")["trades"].values()
+    assert trade["vol"] == "0.12345"
 
 
 def test_fills_come_fifty_at_a_time_in_an_order_that_ids_do_not_tell() -> None:
