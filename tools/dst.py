@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Live the worlds asked for; return whether all went well."""
     if args.canary is not None:
-        return trio.run(_release, chosen(args.canary), args.ring, DIALECTS[args.venue])
+        return trio.run(_release, chosen(args.canary), args.ring, DIALECTS[args.venue], args.jobs)
     return trio.run(_live, args)
 
 
@@ -145,28 +145,37 @@ def _show_faults(summary: batch.Summary) -> None:
 # -- canaries --------------------------------------------------------------------------------
 
 
-async def _release(names: Sequence[str], ring: str, dialect: Dialect) -> int:
-    missed = 0
+async def _release(names: Sequence[str], ring: str, dialect: Dialect, jobs: int) -> int:
+    breakable = [name for name in names if name not in dialect.unbreakable]
     for name in names:
-        if name in dialect.unbreakable:
+        if name not in breakable:
             print(f"{name}: cannot be broken there: {dialect.unbreakable[name]}")
-            continue
-        caught: dict[int, tuple[Life | None, int]] = {}
+    caught: dict[str, dict[int, tuple[Life | None, int]]] = {name: {} for name in breakable}
+    missed: list[str] = []
 
-        async def hunt(name: str, first: int, into: dict[int, tuple[Life | None, int]]) -> None:
-            seeds = range(first, first + MOST_FOR_A_CANARY)
-            into[first] = await batch.hunt(name, seeds, ring, dialect)
+    def told(one: batch.Hunt, life: Life | None, count: int) -> None:
+        lives = caught[one.canary]
+        lives[one.seeds.start] = (life, count)
+        if len(lives) == len(STARTS) and not _tell(one.canary, [lives[at] for at in STARTS]):
+            missed.append(one.canary)
 
-        async with trio.open_nursery() as nursery:
-            for first in STARTS:
-                nursery.start_soon(hunt, name, first, caught)
-        lives = [caught[first] for first in STARTS]
-        counts = ", ".join(str(count) for _, count in lives)
-        if any(life is None for life, _ in lives):
-            missed += 1
-            print(f"{name}: NOT CAUGHT within {counts} seeds ({CANARIES[name].breaks})")
-        else:
-            invariants = ", ".join(sorted({life.invariant for life, _ in lives if life}))
-            print(f"{name}: caught by {invariants}, after {counts} seeds from each start")
-        sys.stdout.flush()
+    hunts = (
+        batch.Hunt(name, range(first, first + MOST_FOR_A_CANARY))
+        for name in breakable
+        for first in STARTS
+    )
+    await batch.hunt(hunts, jobs, told, ring=ring, dialect=dialect)
     return Exit.FAILED if missed else Exit.OK
+
+
+def _tell(name: str, lives: Sequence[tuple[Life | None, int]]) -> bool:
+    """Print what became of a canary from each start; return whether all have caught it."""
+    counts = ", ".join(str(count) for _, count in lives)
+    found = [life for life, _ in lives if life is not None]
+    if len(found) < len(lives):
+        print(f"{name}: NOT CAUGHT within {counts} seeds ({CANARIES[name].breaks})")
+    else:
+        invariants = ", ".join(sorted({life.invariant for life in found}))
+        print(f"{name}: caught by {invariants}, after {counts} seeds from each start")
+    sys.stdout.flush()
+    return len(found) == len(lives)

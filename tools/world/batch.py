@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import trio
@@ -238,17 +238,39 @@ async def run(
     return summary
 
 
+class Hunt(NamedTuple):
+    """A rule to break, and the seeds of which one has to notice."""
+
+    canary: str
+    seeds: range
+
+
+Caught = Callable[[Hunt, Life | None, int], None]
+"""Is told of each hunt that is over: the life that noticed, if one did, and after how many."""
+
+
 async def hunt(
-    canary: str, seeds: range, ring: str = TANK, dialect: Dialect = BINANCE
-) -> tuple[Life | None, int]:
-    """Live seeds with a rule broken until one notices; return its life and how many it took."""
-    worker = await start(HASH_SEEDS[0], ring, dialect)
-    try:
-        for count, seed in enumerate(seeds, 1):
-            life = await worker.live(seed, canary)
-            if life.failed:
-                return life, count
-        return None, len(seeds)
-    finally:
-        with trio.CancelScope(shield=True):
-            await worker.stop()
+    hunts: Iterator[Hunt], jobs: int, told: Caught, *, ring: str = TANK, dialect: Dialect = BINANCE
+) -> None:
+    """Live seeds with a rule broken until one notices, in so many processes at a time."""
+
+    async def work() -> None:
+        worker = await start(HASH_SEEDS[0], ring, dialect)
+        try:
+            for one in hunts:
+                told(one, *await _hunt(one, worker))
+        finally:
+            with trio.CancelScope(shield=True):
+                await worker.stop()
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(jobs):
+            nursery.start_soon(work)
+
+
+async def _hunt(one: Hunt, worker: Worker) -> tuple[Life | None, int]:
+    for count, seed in enumerate(one.seeds, 1):
+        life = await worker.live(seed, one.canary)
+        if life.failed:
+            return life, count
+    return None, len(one.seeds)
