@@ -18,10 +18,14 @@ from core.model.errors import Misuse
 from tools import cli
 from tools.world import batch, idleness, scheduler
 from tools.world.canaries import BREAKABLE, released
+from tools.world.dialect import Dialect
+from tools.world.dialects import DIALECTS
+from tools.world.of_binance import BINANCE
 from tools.world.process_faults import FAULTS
 from tools.world.process_life import live
 from tools.world.rings import WORLD
 from tools.world.setting import Setting
+from tools.world.strikes import of_venue
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,11 +40,20 @@ WITHIN = 40
 """Worlds within which one fault, made certain, is seen with its reaction."""
 
 
-def worlds_with(name: str) -> list[int]:
+def venue_of(name: str) -> Dialect:
+    """Return a venue that has a fault: the first that does not lack it."""
+    return next(dialect for dialect in DIALECTS.values() if name not in dialect.lacks)
+
+
+def worlds_with(name: str, dialect: Dialect) -> list[int]:
     """Return the first seeds whose world may have a fault: mischief is the strategy's own."""
     seeds: Iterator[int] = itertools.count()
     if name == "mischief":
-        seeds = (s for s in seeds if 'mischief = ""' not in Setting(s).configured(1).run.parameters)
+        seeds = (
+            seed
+            for seed in seeds
+            if 'mischief = ""' not in Setting(seed, dialect).configured(1).run.parameters
+        )
     return list(itertools.islice(seeds, WITHIN))
 
 
@@ -98,8 +111,9 @@ def test_nothing_is_broken_in_the_world_of(seed: int) -> None:
 def test_the_promised_reaction_follows(name: str) -> None:
     fault = next(fault for fault in FAULTS if fault.name == name)
     often = min(fault.often * 5, 0.5) if fault.on else 0.4
-    for seed in worlds_with(name):
-        life = live(seed, faults=(fault._replace(often=often),), certain=True)
+    dialect = venue_of(name)
+    for seed in worlds_with(name, dialect):
+        life = live(seed, dialect, faults=(fault._replace(often=often),), certain=True)
         assert not life.failed, f"seed {seed}: {life.invariant}: {life.text}"
         if life.reacted.get(name):
             return
@@ -123,7 +137,7 @@ def test_the_command_ends_with_what_was_shown(capsys: pytest.CaptureFixture[str]
     assert cli.main(arguments) == cli.Exit.OK
     shown = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (shown["seeds"], shown["violations"]) == (1, [])
-    assert set(shown["faults"]) == {fault.name for fault in FAULTS}
+    assert set(shown["faults"]) == {fault.name for fault in of_venue(FAULTS, BINANCE)}
 
 
 def test_a_violation_says_how_to_repeat_it() -> None:

@@ -345,8 +345,9 @@ class Dialect(ABC):
     filter: Any
     """A refusal whose repetition has to halt the symbol."""
     banned: Any
-    exit_more_s: float = 0.0
-    """How much longer it may take to leave: where questions are few, each of many doubts waits."""
+    proof_more_s: float = 0.0
+    """How much longer it may take to come to rest, and to leave: where questions are few, each of
+    many doubts waits."""
     silent_s: float
     """After which a silent connection has been noticed for sure."""
     noticed_s: float

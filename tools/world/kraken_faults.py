@@ -183,7 +183,7 @@ def lose_setting(w: Anywhere, message: Message) -> Struck | None:
     if 0 < left_ns < NEAR_NS:
         return None
     before = _settings(w)
-    return Struck([], lambda: _settings(w) > before + 1, 30.0)
+    return Struck([], lambda: _settings(w) > before, 30.0)
 
 
 def _settings(w: Anywhere) -> int:

@@ -38,6 +38,12 @@ TOLD_TO_LEAVE: Final = 0.2
 CALM_S: Final = 150.0
 """Within which all must be at rest: two periods of reconciliation, and a doubt asked last."""
 
+
+def calm_s(dialect: Dialect) -> float:
+    """Return within which time all is at rest at a venue."""
+    return CALM_S + dialect.proof_more_s
+
+
 FLOW_RATE: Final = 10.0
 """How busy the order flow is while the rest is awaited: events a second."""
 
@@ -134,7 +140,7 @@ def _storm(world: World) -> None:
 def _calm(world: World) -> None:
     """Wait for rest, and hold it against the exchange's ledger while nothing moves."""
     world.calm_down()
-    until_ns = world.now_ns + int(CALM_S * NS_PER_S)
+    until_ns = world.now_ns + int(calm_s(world.dialect) * NS_PER_S)
     while True:
         _settle(world, until_ns)
         if world.ended or world.engine.recovery.leaving:
@@ -146,7 +152,7 @@ def _calm(world: World) -> None:
         if not unrest:
             break
         if world.now_ns > until_ns:
-            raise _restless(unrest)
+            raise restless(unrest, world.dialect)
     world.auditor.at_rest(world.engine, world.now_ns)
     world.run(0)
 
@@ -182,12 +188,13 @@ def _settle(world: World, until_ns: int) -> None:
             if not unrest:
                 return
         if world.now_ns > until_ns:
-            raise _restless(unrest)
+            raise restless(unrest, world.dialect)
 
 
-def _restless(unrest: str) -> Breach:
+def restless(unrest: str, dialect: Dialect) -> Breach:
+    """Return what is broken where something has not come to rest."""
     invariant, _, what = unrest.partition(": ")
-    return Breach(invariant, f"no rest within {CALM_S:g} s: {what}")
+    return Breach(invariant, f"no rest within {calm_s(dialect):g} s: {what}")
 
 
 def _exit(world: World) -> None:
@@ -196,7 +203,7 @@ def _exit(world: World) -> None:
     world.flow_rate = 0.0
     if not (world.ended or world.engine.recovery.leaving):
         world.leave_soon("the end")
-    left_s = exit_s(world.application.adapter.capabilities) + world.dialect.exit_more_s
+    left_s = exit_s(world.application.adapter.capabilities) + world.dialect.proof_more_s
     until_ns = world.now_ns + int(left_s * NS_PER_S)
     while not world.ended:
         if world.now_ns > until_ns and world.auditor.ledger.doubled:

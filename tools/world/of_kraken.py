@@ -198,7 +198,6 @@ class Kraken(Dialect):
         "clock_refused": "no request is refused for its time, but for a deadline that has passed",
         "others_elsewhere": "the built-in exchange opens no pair while it runs",
         "others_off_grid": "nothing is allocated at a price off the grid",
-        "others_off_grid_before": "a trade has an order, which is asked for; here it has none",
         "market_closed": "a pair's status is told, and its refusals: see system_status",
     }
     unbreakable: Mapping[str, str] = {
@@ -480,7 +479,7 @@ class Kraken(Dialect):
     filter = "EOrder:Tick size check failed"
     banned = "EGeneral:Temporary lockout"
     # A call counter forgets one in three seconds, and to ask for an order by its name costs two.
-    exit_more_s = 90.0
+    proof_more_s = 90.0
     silent_s = 15.0
     noticed_s = 8.0
 

@@ -23,7 +23,6 @@ from tools.world.dialect import Dialect
 from tools.world.idleness import simulated
 from tools.world.life import (
     AFTER_S,
-    CALM_S,
     FLOW_RATE,
     LAST_CALLS,
     LAST_EVENTS,
@@ -32,7 +31,9 @@ from tools.world.life import (
     STORM_S,
     TOLD_TO_LEAVE,
     Life,
+    calm_s,
     exit_s,
+    restless,
 )
 from tools.world.of_binance import BINANCE
 from tools.world.outside import Outside
@@ -142,7 +143,7 @@ async def _storm(world: Outside) -> None:
 async def _calm(world: Outside) -> None:
     """Wait for rest, and hold it against the exchange's ledger while nothing moves."""
     world.calm_down()
-    until_ns = world.now_ns + int(CALM_S * NS_PER_S)
+    until_ns = world.now_ns + int(calm_s(world.dialect) * NS_PER_S)
     while True:
         await _settle(world, until_ns)
         if world.over():
@@ -156,7 +157,7 @@ async def _calm(world: Outside) -> None:
         if not unrest:
             break
         if world.now_ns > until_ns:
-            raise _restless(unrest)
+            raise restless(unrest, world.dialect)
     world.auditor.at_rest(world.engine, world.now_ns)
     if world.network.collected:
         world.auditor.note("I24", f"{world.network.collected} sockets were closed by nobody")
@@ -175,17 +176,12 @@ async def _settle(world: Outside, until_ns: int) -> None:
         if not unrest:
             return
         if world.now_ns > until_ns:
-            raise _restless(unrest)
-
-
-def _restless(unrest: str) -> Breach:
-    invariant, _, what = unrest.partition(": ")
-    return Breach(invariant, f"no rest within {CALM_S:g} s: {what}")
+            raise restless(unrest, world.dialect)
 
 
 async def _exit(world: Outside) -> None:
     world.flow_rate = 0.0
-    left_s = exit_s(world.can) + world.dialect.exit_more_s
+    left_s = exit_s(world.can) + world.dialect.proof_more_s
     until_ns = world.now_ns + int(left_s * NS_PER_S)
     while not world.ended:
         if world.alive and not world.over():
