@@ -71,6 +71,7 @@ from core.model.units import ASSET_DECIMALS, NS_PER_MS, NS_PER_S
 from core.model.venue import BookFeed, Stream, SyncKind, WireRequest
 from core.model.views import Refusal
 from core.model.wire import MESSAGES
+from core.state.book import Book
 from core.state.hops import Hops
 from core.state.inflight import InFlightRequest
 from core.state.journal import Journal
@@ -92,6 +93,13 @@ and those of the slowest venue let one order in some seconds pass."""
 LONGEST_NS: Final = 100 * 365 * 86_400 * NS_PER_S
 """How far its clock may run ahead before another takes its place: 43 hours at 2,000 rehearsals a
 second, and a nanosecond of it fits into 64 bits."""
+
+MOST_MARKETS: Final = 4
+"""Markets of the run that it rehearses on, however many there are: more would be as many more
+objects between which the caches are shared."""
+
+MOST_ANSWERS: Final = 100
+"""Answers between two of those turns: as many as a run has symbols."""
 
 MOST_RESTING: Final = 4
 """Orders of its strategy that stand beside each other before the oldest expires: a strategy that
@@ -267,18 +275,18 @@ class Understudy:
         for book in run.books:
             row = self._instruments[book.instrument]
             if book.live and not row.carried and book.bid_lots and book.ask_lots:
-                feed = self._feed_of(row)
-                depth = min(LEVELS, feed.depth or LEVELS) if self._deep else 1
-                bids, asks = (book.levels(side, depth) for side in (Side.BUY, Side.SELL))
-                if min(len(bids), len(asks)) < 2:
-                    bids, asks = _pretend(row, bids[:1], asks[:1])
-                self._markets.append(_Market(row, feed, bids, asks, bbos=self._bbos))
+                self._markets.append(self._market(row, book))
+            if len(self._markets) == MOST_MARKETS:
+                break
         self._begun_ns = self._now_ns = now_ns
         engine = self.engine
         engine.start(now_ns)
         for _ in range(PREPARE_STEPS):
             yield
-            self._answer_all()
+            for _ in range(MOST_ANSWERS):
+                if not self._answer():
+                    break
+                yield
             if self._trades():
                 self.port.sent.clear()
                 return ""
@@ -286,6 +294,15 @@ class Understudy:
             self._now_ns += PREPARE_STEP_NS
             engine.on_due(self._now_ns)
         return f"it is {engine.desk.session} after {PREPARE_STEPS} steps"
+
+    def _market(self, row: Instrument, book: Book) -> _Market:
+        """Return a market as the run has it."""
+        feed = self._feed_of(row)
+        depth = min(LEVELS, feed.depth or LEVELS) if self._deep else 1
+        bids, asks = (book.levels(side, depth) for side in (Side.BUY, Side.SELL))
+        if min(len(bids), len(asks)) < 2:
+            bids, asks = _pretend(row, bids[:1], asks[:1])
+        return _Market(row, feed, bids, asks, bbos=self._bbos)
 
     def _trades(self) -> bool:
         books = self.engine.books
@@ -295,21 +312,24 @@ class Understudy:
             and all(books[market.instrument.index].live for market in self._markets)
         )
 
-    def _answer_all(self) -> None:
-        """Answer what has been asked, and open the connections that are wanted."""
+    def _answer(self) -> bool:
+        """Answer one request, open the connections that are wanted, or tell of one book; False:
+        there is nothing of that to do.
+        """
         engine = self.engine
+        request = next(iter(engine.outbound.inflight), None)
         if self.port.opens:
             self.port.opens = False
             for link, _ in enumerate(engine.sessions):
                 engine.on_up(link, self._now_ns)
-        for _ in range(PREPARE_STEPS):
-            request = next(iter(engine.outbound.inflight), None)
-            if request is None:
-                break
+            return True
+        if request is not None:
             self._say([self._reply(request), *self._told_now()], request.connection)
-        for market in self._markets:
-            if self._is_unproved(market):
-                self._say(self._first_words(market), 0)
+            return True
+        unproved = next(filter(self._is_unproved, self._markets), None)
+        if unproved is not None:
+            self._say(self._first_words(unproved), 0)
+        return unproved is not None
 
     def _is_unproved(self, market: _Market) -> bool:
         books = self.engine.books

@@ -149,3 +149,14 @@ def test_a_rehearsal_that_leaks_is_noticed(leak: Callable[[Engine, Engine], None
     rehearse(understudy, 3)
 
     assert fingerprint(tank.engine) != before
+
+
+def test_of_many_markets_it_rehearses_on_a_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.engine.understudy.MOST_MARKETS", 1)
+    tank = Tank(symbols=("BTCUSDT", "ETHUSDT")).run(2.0)
+    tank.run_until(lambda: all(book.live for book in tank.engine.books), 60.0)
+    understudy = understudy_of(tank)
+
+    assert prepare(understudy, tank.engine, tank.now_ns) == ""
+    assert all(rehearse(understudy, 10))
+    assert [book.live for book in understudy.engine.books] == [True, False]
