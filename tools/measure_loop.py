@@ -26,7 +26,7 @@ import trustme
 from core.io.clock import EngineClock
 from core.io.loop import HotLoop
 from core.io.tls import TlsClient, trust
-from core.io.transport import READ_BYTES, TcpTransport, TlsTransport, Transport
+from core.io.transport import READ_BYTES, Transport
 from core.model.errors import ConnectionLost
 
 HOST = "venue.test"
@@ -47,7 +47,7 @@ class Measured:
         self.received = 0
         self.gone = trio.Event()
 
-    def on_bytes(self, data: bytes, kernel_ns: int, began_ns: int, read_ns: int) -> None:
+    def on_bytes(self, link: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int) -> None:
         self.received += len(data)
         if self._answer is not None:
             self._answer(ORDER)
@@ -161,11 +161,11 @@ async def _hot(ours: socket.socket, *, spin: bool, stamps: bool, tls: TlsClient 
     with _hot_loop(spin=spin) as loop:
         transport: Transport
         if tls is None:
-            transport = TcpTransport(ours, loop, kernel_stamps=stamps)
+            transport = Transport(ours, loop, kernel_stamps=stamps)
         else:
-            transport = TlsTransport(ours, loop, tls, kernel_stamps=stamps)
+            transport = Transport(ours, loop, tls, kernel_stamps=stamps)
         measured = Measured(transport.send)
-        transport.start(measured)
+        transport.start(0, measured)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(loop.run)
             await measured.gone.wait()
@@ -243,7 +243,7 @@ async def _flooded(ours: socket.socket, work_ns_per_kib: int) -> tuple[Waits, in
     waits = Waits()
     with _hot_loop(spin=True) as loop:
         measured = Measured(None, work_ns_per_kib)
-        TcpTransport(ours, loop, kernel_stamps=True).start(measured)
+        Transport(ours, loop, kernel_stamps=True).start(0, measured)
 
         async def runnable() -> None:
             while True:

@@ -26,7 +26,7 @@ import trio
 from core.io.kernel import LINUX, Kernel
 from core.io.loop import HotLoop
 from core.io.tls import TlsClient, distrust
-from core.io.transport import READ_BYTES, TcpTransport, TlsTransport, Transport
+from core.io.transport import READ_BYTES, Transport
 from core.model.errors import ConnectionLost, HandshakeRefused, Misuse, RemoteFault, Untrusted
 from core.model.venue import Connection
 from core.protocols.websocket_handshake import ClientHandshake, Upgraded, UpgradeRefused
@@ -144,7 +144,7 @@ async def keep(
             reason, least_s = _reason(error), 0.0
         else:
             began_s = trio.current_time()
-            transport = _transport(opened, loop, kernel_stamps)
+            transport = Transport(opened.sock, loop, opened.tls, kernel_stamps=kernel_stamps)
             await _live(index, listener, loop, transport, opened.leftover)
             lived_s = trio.current_time() - began_s
             await trio.sleep(backoff.after_life_s(lived_s, redial_now=transport.redial_now))
@@ -209,12 +209,6 @@ async def _open(
         return _Opened(kernel.bare(stream.socket), tls, leftover)
 
 
-def _transport(opened: _Opened, loop: HotLoop, kernel_stamps: bool) -> Transport:
-    if opened.tls is None:
-        return TcpTransport(opened.sock, loop, kernel_stamps=kernel_stamps)
-    return TlsTransport(opened.sock, loop, opened.tls, kernel_stamps=kernel_stamps)
-
-
 async def _prove(stream: trio.SocketStream, tls: TlsClient) -> None:
     """Have the peer prove who it is."""
     data = b""
@@ -254,7 +248,7 @@ class _Ears:
     """Hears the transport of a connection."""
 
     def __init__(self, index: int, listener: Listener) -> None:
-        self.on_bytes = partial(listener.on_bytes, index)
+        self.on_bytes = listener.on_bytes
         self.gone = trio.Event()
         self._down = partial(listener.on_down, index)
 
@@ -271,11 +265,11 @@ async def _live(
 
     def begin() -> None:
         if transport.lost is None:  # else this task was cancelled meanwhile
-            transport.start(ears)
+            transport.start(index, ears)
             listener.on_up(index, transport)
             if leftover:
                 now_ns = loop.now_ns()
-                ears.on_bytes(leftover, 0, now_ns, now_ns)
+                ears.on_bytes(index, leftover, 0, now_ns, now_ns)
 
     loop.post(begin)
     try:

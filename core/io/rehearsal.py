@@ -23,7 +23,7 @@ from core.io.clock import NowNs
 from core.io.journal_file import Scratch
 from core.io.loop import HotLoop, Record
 from core.io.tls import OURSELVES, TlsClient, to_ourselves
-from core.io.transport import READ_BYTES, TcpTransport, TlsTransport, Transport
+from core.io.transport import READ_BYTES, Transport
 from core.model.errors import ConnectionLost
 from core.model.units import NS_PER_S
 from core.state.book import Book
@@ -41,6 +41,9 @@ PATIENCE_PASSES: Final = 50
 FIRST: Final = 100
 """Rehearsals of a run that does not spin, as soon as it trades: Python runs code faster once it has
 run some dozen times, and its first order is not to be the one that finds out."""
+
+OURS: Final = -1
+"""Stands for the link of the connection to ourselves, which is none of the run's."""
 
 NEVER_NS: Final = 1 << 62
 """Later than any time."""
@@ -230,7 +233,7 @@ class Rehearsal:
 
     # -- what hears our own end ------------------------------------------------------------------
 
-    def on_bytes(self, data: bytes, kernel_ns: int, began_ns: int, read_ns: int) -> None:
+    def on_bytes(self, link: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int) -> None:
         """Take what our own end has read."""
         self._heard = True
         self._understudy.hear(self._hearing, data, kernel_ns, began_ns, read_ns)
@@ -255,7 +258,7 @@ class Rehearsal:
             return
         self._prepared = True
         if not self._far.started:
-            self._near.start(self)
+            self._near.start(OURS, self)
             self._far.start()
 
     def _end(self, why: str) -> None:
@@ -286,14 +289,14 @@ def _connection(
     """Return both ends of a connection of ours to ourselves, whose handshake is over."""
     near, far = pair()
     if not tls:
-        return TcpTransport(near, loop, kernel_stamps=kernel_stamps), _Far(far, loop, None)
+        return Transport(near, loop, kernel_stamps=kernel_stamps), _Far(far, loop, None)
     here, there = to_ourselves()
     client, server = TlsClient(here, OURSELVES), _Far(far, loop, there)
     data = b""
     while not client.handshake(data):
         data = server.handshake(client.outgoing())
     server.handshake(client.outgoing())
-    return TlsTransport(near, loop, client, kernel_stamps=kernel_stamps), server
+    return Transport(near, loop, client, kernel_stamps=kernel_stamps), server
 
 
 def _has_prices(book: Book) -> bool:

@@ -16,7 +16,7 @@ import contextlib
 import socket
 import ssl
 import struct
-from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from core.io.clock import since_realtime_ns
@@ -55,10 +55,10 @@ _STAMP_SPACE: Final = socket.CMSG_SPACE(3 * _timespec.size)
 
 
 class Receiver(Protocol):
-    """Who is told what a connection receives."""
+    """Who is told what connections receive."""
 
-    def on_bytes(self, data: bytes, kernel_ns: int, began_ns: int, read_ns: int) -> None:
-        """Take what one read brought.
+    def on_bytes(self, link: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int) -> None:
+        """Take what one read of a link brought.
 
         All times are on the loop's clock: when the kernel received the last of it (0: unknown),
         and before and after the read, TLS included.
@@ -70,13 +70,24 @@ class Receiver(Protocol):
         ...
 
 
-class Transport(ABC):
-    """What TCP and TLS have in common: the backlog, the read, and the one end."""
+class Transport:
+    """One connection in the loop: the read, the backlog, and the one end.
 
-    def __init__(self, sock: socket.socket, loop: HotLoop, *, kernel_stamps: bool) -> None:
+    In the clear between a ready socket and who takes its bytes there is one function, ``_turn``.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        loop: HotLoop,
+        tls: TlsClient | None = None,
+        *,
+        kernel_stamps: bool,
+    ) -> None:
         """Take over a connected socket; ``start`` gives it to the loop.
 
-        ``kernel_stamps`` asks the kernel when it received what is read: 0.9 us more a read.
+        ``tls`` holds the keys of a connection whose handshake is over, ``None`` where there is no
+        TLS. ``kernel_stamps`` asks the kernel when it received what is read: 0.9 us more a read.
         """
         sock.setblocking(False)
         _tune(sock)
@@ -92,30 +103,43 @@ class Transport(ABC):
         self._fd = sock.fileno()
         self._loop = loop
         self._now_ns = loop.now_ns
+        self._tls = tls
         self._kernel_stamps = kernel_stamps
         self._backlog = bytearray()
         self._receiver: Receiver | None = None
+        # Set by ``start``; no turn comes before.
+        self._link: int
+        self._on_bytes: Callable[[int, bytes, int, int, int], None]
 
-    def start(self, receiver: Receiver) -> None:
-        """Give the connection its turns in the loop, and what they read to ``receiver``."""
-        self._receiver = receiver
+    def start(self, link: int, receiver: Receiver) -> None:
+        """Give the connection its turns in the loop, and what they read to ``receiver``, as what
+        this link has brought.
+        """
+        self._link, self._receiver, self._on_bytes = link, receiver, receiver.on_bytes
         self._loop.add(self._fd, self._turn)
 
-    @abstractmethod
     def send(self, data: bytes) -> None:
         """Put bytes on the wire, or behind those that still wait.
 
         Never raises for what the network does: on a lost connection the bytes go nowhere, and
         the receiver hears, or has heard, of the loss. More than ``BACKLOG_BYTES`` waiting is one.
         """
-
-    @abstractmethod
-    def _take(self, data: bytes, kernel_ns: int, began_ns: int) -> None:
-        """Hand what was read to the receiver."""
+        if self.lost is None:
+            if self._tls is not None:
+                try:
+                    data = self._tls.encrypt(data)
+                except ssl.SSLError as error:
+                    self._lose(f"TLS failed: {error.reason}")
+                    return
+            self._put(data)
 
     def close(self, reason: str, *, redial_now: bool = False) -> None:
         """End the connection; the receiver is told in a later pass. Harmless on a lost one."""
         if self.lost is None:
+            # The record that says so cannot overtake those that wait.
+            if self._tls is not None and not self._backlog:
+                with contextlib.suppress(OSError):
+                    self._sock.send(self._tls.farewell())
             self.redial_now = redial_now
             self._lose(reason)
 
@@ -128,12 +152,9 @@ class Transport(ABC):
         self._sock.close()
 
     def _turn(self, events: int) -> None:
-        if events & WRITABLE:
-            self._drain()
-        if events & ~WRITABLE and self.lost is None:
-            self._read()
-
-    def _read(self) -> None:
+        """Read once, and hand on what that brings."""
+        if events != READABLE and not self._still_reads(events):
+            return
         now_ns = self._now_ns
         kernel_ns = 0
         began_ns = now_ns()
@@ -151,18 +172,43 @@ class Transport(ABC):
         except OSError as error:
             self._lose(f"reading failed: {error.strerror}")
             return
-        if data:
-            self._take(data, kernel_ns, began_ns)
+        if self._tls is not None:
+            self._take_records(self._tls, data, kernel_ns, began_ns)
+        elif data:
+            self.last = data
+            self._on_bytes(self._link, data, kernel_ns, began_ns, now_ns())
         else:
-            self._end_of_file()
+            self._lose("the peer closed the connection")
 
-    def _end_of_file(self) -> None:
-        self._lose("the peer closed the connection")
+    def _still_reads(self, events: int) -> bool:
+        """Send what waits, where there is room; return whether a read is due as well."""
+        if events & WRITABLE:
+            self._drain()
+        return bool(events & ~WRITABLE) and self.lost is None
 
-    def _put(self, data: bytes | memoryview, size: int) -> None:
+    def _take_records(self, tls: TlsClient, data: bytes, kernel_ns: int, began_ns: int) -> None:
+        """Hand on what TLS lets be read."""
+        if not data:
+            self._lose("the peer cut the connection without saying so in TLS: data may be missing")
+            return
+        try:
+            plain = tls.decrypt(data)
+        except ssl.SSLError as error:
+            self._lose(f"TLS failed: {error.reason}")
+            return
+        records = tls.outgoing()
+        if records:
+            self._put(records)
+        if plain:
+            self.last = plain
+            self._on_bytes(self._link, plain, kernel_ns, began_ns, self._now_ns())
+        if tls.ended:
+            self._lose("the peer closed the connection")
+
+    def _put(self, data: bytes) -> None:
         """Send raw bytes now, or queue what the kernel does not take."""
         if self._backlog:
-            self._queue(data, size)
+            self._queue(data)
             return
         try:
             sent = self._sock.send(data)
@@ -171,13 +217,13 @@ class Transport(ABC):
         except OSError as error:
             self._lose(f"sending failed: {error.strerror}")
             return
-        if sent != size:
-            self._queue(memoryview(data)[sent:], size - sent)
+        if sent != len(data):
+            self._queue(memoryview(data)[sent:])
             if self.lost is None:
                 self._loop.modify(self._fd, READABLE | WRITABLE)
 
-    def _queue(self, data: bytes | memoryview, size: int) -> None:
-        waiting = len(self._backlog) + size
+    def _queue(self, data: bytes | memoryview) -> None:
+        waiting = len(self._backlog) + len(data)
         if waiting > BACKLOG_BYTES:
             self._lose(f"{waiting} bytes wait to be sent, more than {BACKLOG_BYTES}")
         else:
@@ -208,64 +254,6 @@ class Transport(ABC):
     def _tell(self) -> None:
         if self._receiver is not None and self.lost is not None:
             self._receiver.on_lost(self.lost)
-
-
-class TcpTransport(Transport):
-    """A connection in the clear: the built-in exchange on this machine, and leased lines."""
-
-    def send(self, data: bytes) -> None:
-        if self.lost is None:
-            self._put(data, len(data))
-
-    def _take(self, data: bytes, kernel_ns: int, began_ns: int) -> None:
-        self.last = data
-        if self._receiver is not None:
-            self._receiver.on_bytes(data, kernel_ns, began_ns, self._now_ns())
-
-
-class TlsTransport(Transport):
-    """A connection under TLS whose handshake is over; ``tls`` holds its keys."""
-
-    def __init__(
-        self, sock: socket.socket, loop: HotLoop, tls: TlsClient, *, kernel_stamps: bool
-    ) -> None:
-        super().__init__(sock, loop, kernel_stamps=kernel_stamps)
-        self._tls = tls
-
-    def send(self, data: bytes) -> None:
-        if self.lost is None:
-            try:
-                records = self._tls.encrypt(data)
-            except ssl.SSLError as error:
-                self._lose(f"TLS failed: {error.reason}")
-            else:
-                self._put(records, len(records))
-
-    def _take(self, data: bytes, kernel_ns: int, began_ns: int) -> None:
-        tls = self._tls
-        try:
-            plain = tls.decrypt(data)
-        except ssl.SSLError as error:
-            self._lose(f"TLS failed: {error.reason}")
-            return
-        records = tls.outgoing()
-        if records:
-            self._put(records, len(records))
-        if plain and self._receiver is not None:
-            self.last = plain
-            self._receiver.on_bytes(plain, kernel_ns, began_ns, self._now_ns())
-        if tls.ended:
-            self._lose("the peer closed the connection")
-
-    def _end_of_file(self) -> None:
-        self._lose("the peer cut the connection without saying so in TLS: data may be missing")
-
-    def close(self, reason: str, *, redial_now: bool = False) -> None:
-        # The record that says so cannot overtake those that wait.
-        if self.lost is None and not self._backlog:
-            with contextlib.suppress(OSError):
-                self._sock.send(self._tls.farewell())
-        super().close(reason, redial_now=redial_now)
 
 
 def _tune(sock: socket.socket) -> None:

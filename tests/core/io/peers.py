@@ -13,7 +13,7 @@ import trustme
 
 from core.io.loop import HotLoop
 from core.io.tls import TlsClient, trust
-from core.io.transport import TcpTransport, TlsTransport, Transport
+from core.io.transport import Transport
 from core.model.errors import ConnectionLost
 
 HOST = "venue.test"
@@ -47,11 +47,13 @@ class Ears:
     """Notes what a transport tells its receiver."""
 
     def __init__(self) -> None:
+        self.links: set[int] = set()
         self.reads: list[Read] = []
         self.losses: list[ConnectionLost] = []
         self.then: Callable[[], None] = lambda: None
 
-    def on_bytes(self, data: bytes, kernel_ns: int, began_ns: int, read_ns: int) -> None:
+    def on_bytes(self, link: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int) -> None:
+        self.links.add(link)
         self.reads.append((data, kernel_ns, began_ns, read_ns))
         self.then()
 
@@ -140,11 +142,11 @@ def connected() -> tuple[socket.socket, socket.socket]:
 
 def tcp_pair(loop: HotLoop, *, kernel_stamps: bool = False) -> tuple[Transport, TcpPeer]:
     ours, theirs = connected()
-    return TcpTransport(ours, loop, kernel_stamps=kernel_stamps), TcpPeer(theirs)
+    return Transport(ours, loop, kernel_stamps=kernel_stamps), TcpPeer(theirs)
 
 
 def tls_pair(loop: HotLoop, *, kernel_stamps: bool = False) -> tuple[Transport, TcpPeer]:
     ours, theirs = connected()
     client, peer = TlsClient(trusted(), HOST), TlsPeer(theirs)
     peer.shake_hands(client)
-    return TlsTransport(ours, loop, client, kernel_stamps=kernel_stamps), peer
+    return Transport(ours, loop, client, kernel_stamps=kernel_stamps), peer

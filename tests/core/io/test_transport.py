@@ -14,6 +14,8 @@ from core.io.loop import HotLoop
 from core.io.transport import BACKLOG_BYTES, READ_BYTES, Transport
 from tests.core.io.peers import Ears, TcpPeer, TlsPeer, tcp_pair, tls_pair, until
 
+LINK = 3
+
 
 class Pair:
     """A started transport, its peer, and what was heard of it."""
@@ -22,7 +24,7 @@ class Pair:
         self.loop = loop
         self.transport, self.peer = made
         self.ears = Ears()
-        self.transport.start(self.ears)
+        self.transport.start(LINK, self.ears)
 
     async def settle(self) -> None:
         """Let the loop make some passes in which nothing has to happen."""
@@ -74,7 +76,7 @@ async def tls(loop: HotLoop) -> AsyncIterator[Pair]:
 async def test_what_the_peer_sends_is_handed_on(pair: Pair) -> None:
     pair.peer.send(b"tick")
     await until(lambda: pair.ears.reads)
-    assert pair.ears.heard == b"tick"
+    assert (pair.ears.heard, pair.ears.links) == (b"tick", {LINK})
 
 
 async def test_one_read_is_one_piece(pair: Pair) -> None:
