@@ -195,7 +195,7 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     day: Day | None = None
 
 
-class AcknowledgementNote(Struct, frozen=True, kw_only=True):
+class AcknowledgementNote(Struct, frozen=True, gc=False, kw_only=True):
     """The venue has given one of our orders a number.
 
     A checkpoint does not have the orders placed after it. Those that are open list themselves, but

@@ -14,6 +14,7 @@ The phases live in ``core.state.session``, what two connections tell together in
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import Final
 
 from core.engine.desk import TradingDesk
@@ -139,7 +140,7 @@ class Connections:
         session, connection, now_ns = self._links[link], link % self._count, self._turn.now_ns
         spec = session.connection
         self._throttle.charge(spec.dial_costs, now_ns + self._clock.offset_ns)
-        protocol = spec.protocol(self._entropy)
+        protocol = spec.protocol(partial(self._masks.getrandbits, 32))
         self.protocols[link] = protocol
         self._outbound.attach(link, protocol)
         session.up(self._adapter.script(connection), now_ns)
@@ -240,9 +241,6 @@ class Connections:
     def _count_fault(self, session: Session, fault: RemoteFault) -> None:
         self._counts.errors += 1
         self._port.log(f"{session.connection.name}: {fault}")
-
-    def _entropy(self) -> int:
-        return self._masks.getrandbits(32)
 
     # -- replies, and the opening script -------------------------------------------------------
 

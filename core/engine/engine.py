@@ -944,8 +944,10 @@ class Engine:
         """
         now_ns = self.turn.now_ns
         self.counts.replies += 1
-        if reply.budgets or reply.verdict is not _DONE:
-            self.replies.obey(request, reply)
+        if reply.budgets:
+            self.replies.count(request, reply)
+        if reply.verdict is not _DONE:
+            self.replies.refused(request, reply)
         if request is not None and type(request.command) in OF_ORDERS:
             self.fold(reply.events)
             self.replies.time(request)

@@ -140,6 +140,7 @@ class Outbound:
         "_cost",
         "_encode",
         "_encode_rest",
+        "_framed",
         "_frames",
         "_journal",
         "_limited",
@@ -185,6 +186,8 @@ class Outbound:
         self._stamp = stamp
         self.inflight = InFlightRequests()
         self._frames: list[list[bytes]] = [[] for _ in range(2 * len(adapter.connections))]
+        self._framed: list[int] = []
+        """Links that something was framed for since the last flush."""
         self._protocols: list[WireProtocol | None] = [None for _ in self._frames]
         self._limited = [False for _ in self._frames]
         """Whether the venue takes only so much on a connection, pongs included."""
@@ -245,7 +248,12 @@ class Outbound:
             command = _riskless(what)
             share = _SHARES.get(type(command), Share.QUESTION) if share is None else share
         placing = share is _ORDER
-        costs = self._cost(command) if self._uniform else self._charges.of(command, now_ns)
+        if not self._uniform:
+            costs = self._charges.of(command, now_ns)
+        elif type(command) is Place:
+            costs = self._order_costs
+        else:
+            costs = self._cost(command)
         if link is not None and not self._has_room(link, costs, now_ns, share):
             self.refusal = _NO_TOKEN
             return 0
@@ -283,6 +291,7 @@ class Outbound:
                 return 0
             frame = protocol.message(self._port.sign(request))
             self._frames[connection].append(frame)
+            self._framed.append(connection)
             if placing:
                 self._placing.append((request_id, frame))
             replies = request.replies
@@ -372,6 +381,7 @@ class Outbound:
     def _keep(self, link: int, frame: bytes, now_ns: int) -> None:
         self._journaled(_SEND, link, now_ns, frame)
         self._frames[link].append(frame)
+        self._framed.append(link)
         self.waiting = True
 
     def _journaled(self, kind: int, connection: int, now_ns: int, payload: bytes) -> bool:
@@ -422,11 +432,16 @@ class Outbound:
             asks, self._asks = self._asks, []
             for request_id, request in asks:
                 self._port.send_rest(request_id, request)
-        for link, frames in enumerate(self._frames):
-            if frames:
+        framed = self._framed
+        if len(framed) > 1:
+            framed.sort()
+        for link in framed:
+            frames = self._frames[link]
+            if frames:  # else it has left with one before, or is discarded
                 data = frames[0] if len(frames) == 1 else b"".join(frames)
                 frames.clear()
                 self._port.send(link, data)
+        framed.clear()
 
 
 def _ask(request_id: int, request: HttpRequest) -> Ask:

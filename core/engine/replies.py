@@ -175,32 +175,25 @@ class Replies:
 
     # -- what a reply says ---------------------------------------------------------------------
 
-    def obey(self, request: InFlightRequest | None, reply: Reply) -> None:
-        """Take what a reply says of the venue's limits."""
-        if reply.budgets:
-            self._learn(request, reply)
-        if reply.verdict is not _DONE:
-            self._refused(request, reply)
-
     def on_counted(self, counted: Counted) -> None:
         """Take the venue's counts that came with no reply: what is under way they may lack."""
-        under_way = [request.costs for request in self._outbound.inflight]
         venue_ns = self._turn.now_ns + self._clock.offset_ns
-        self._throttle.learn(counted.uses, venue_ns, under_way)
+        self._throttle.learn(counted.uses, venue_ns, self._outbound.inflight.costs())
 
-    def _learn(self, request: InFlightRequest | None, reply: Reply) -> None:
+    def count(self, request: InFlightRequest | None, reply: Reply) -> None:
         """Take the venue's counts. They may lack what is not answered yet, and in a reply that a
         later request's has overtaken even what is.
         """
         venue_ns = self._turn.now_ns + self._clock.offset_ns
+        told_ns = NEVER_NS
         # While the venue's time is not known, no date of its can be held against ours.
-        told_ns = _latest_ns(reply) if self._clock.known else NEVER_NS
+        if (reply.said_ns or reply.retry_ns) and self._clock.known:
+            told_ns = _latest_ns(reply)
         if request is None or request.request_id < self._newest_id:
             self._throttle.learn(reply.budgets, venue_ns, None, told_ns)
             return
         self._newest_id = request.request_id
-        under_way = [other.costs for other in self._outbound.inflight]
-        self._throttle.learn(reply.budgets, venue_ns, under_way, told_ns)
+        self._throttle.learn(reply.budgets, venue_ns, self._outbound.inflight.costs(), told_ns)
 
     def time(self, request: InFlightRequest) -> None:
         """Note how long the reply to an order or its cancel took."""
@@ -210,8 +203,8 @@ class Replies:
         else:
             self._hops.record(hop.CANCEL_ACK, self._turn.now_ns - request.sent_ns)
 
-    def _refused(self, request: InFlightRequest | None, reply: Reply) -> None:
-        """Count it, and obey what it says about when to speak again."""
+    def refused(self, request: InFlightRequest | None, reply: Reply) -> None:
+        """Count a reply that does not say done, and obey what it says about when to speak again."""
         name = reply.words[:80]
         self._counts.refused(name)
         venue_ns = self._turn.now_ns + self._clock.offset_ns

@@ -244,9 +244,11 @@ class Resolution:
 
     def _placed(self, order: Order, verdict: Verdict, code: str, text: str, now_ns: int) -> None:
         if verdict is _DONE:
-            if not order.proved and self._tells_ns:
+            if order.proved:
+                return
+            if self._tells_ns:
                 self._acknowledge(order, order.size_lots, now_ns)
-            elif not order.proved:
+            else:
                 self._in_doubt(order, now_ns)
         elif verdict is Verdict.UNKNOWN:
             self._in_doubt(order, now_ns)

@@ -206,7 +206,7 @@ class Fill(Struct, frozen=True, gc=False):
     """Fees in other assets beside that one, in atoms: a venue may take a trade's from several."""
 
 
-class OrderReport(Event, frozen=True, kw_only=True):
+class OrderReport(Event, frozen=True, gc=False, kw_only=True):
     """The venue states the condition of one order.
 
     ``client_order_id`` is the id the order was placed with, even where the venue repeats the id
@@ -229,7 +229,7 @@ class OrderReport(Event, frozen=True, kw_only=True):
     venue_ns: int = 0
 
 
-class OrderUpdate(Event, frozen=True, kw_only=True):
+class OrderUpdate(Event, frozen=True, gc=False, kw_only=True):
     """The venue states what has changed of one order, and leaves out what has not: ``None``.
 
     It names the order by its own id, by ours or by both. Where neither is known it is of an order
@@ -248,7 +248,7 @@ class OrderUpdate(Event, frozen=True, kw_only=True):
     venue_ns: int = 0
 
 
-class FillReport(Event, frozen=True):
+class FillReport(Event, frozen=True, gc=False):
     """A fill found by requesting trades; the order is named by the venue's own order id."""
 
     instrument: int
@@ -611,7 +611,7 @@ class BatchOutcome(Event, frozen=True):
     outcomes: tuple[Outcome, ...]
 
 
-class Reply(Event, frozen=True, kw_only=True):
+class Reply(Event, frozen=True, gc=False, kw_only=True):
     """The venue answered the request ``request_id``; ``events`` are what the answer proves.
 
     The verdict on a ``Replace`` is the one on its new order; see ``ReplaceOutcome``.

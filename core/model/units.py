@@ -10,6 +10,8 @@ and "Infinity" are refused because no venue means a price by them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from core.model.errors import Malformed, OffGrid
 
 NS_PER_US = 1_000
@@ -54,6 +56,23 @@ def plain(text: str) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+class _Counts(dict[str, int]):
+    """The counts of a grid's texts, learnt when first seen: a subscript is the cheapest look-up."""
+
+    __slots__ = ("_grid",)
+
+    def __init__(self, grid: Grid) -> None:
+        super().__init__()
+        self._grid = grid
+
+    def __missing__(self, text: str) -> int:
+        count = self._grid.count_of(*parse_decimal(text), text)
+        if len(self) >= CACHE_TEXTS:
+            self.clear()
+        self[text] = count
+        return count
+
+
 class Grid:
     """A step (tick or lot size), and the exact way between decimal text and counts of it.
 
@@ -62,7 +81,7 @@ class Grid:
     (1300002, '65000.10')
     """
 
-    __slots__ = ("_counts", "_texts", "decimals", "step", "step_mantissa")
+    __slots__ = ("_texts", "counts", "decimals", "step", "step_mantissa")
 
     def __init__(self, step: str) -> None:
         """Take the step as the venue writes it, "0.01000000"; it must be above zero."""
@@ -75,7 +94,8 @@ class Grid:
         self.step = format_decimal(mantissa, exponent)
         self.step_mantissa = mantissa
         self.decimals = exponent
-        self._counts: dict[str, int] = {}
+        self.counts: Mapping[str, int] = _Counts(self)
+        """``counts[text]`` is ``count(text)``, for whoever is in a hurry."""
         self._texts: dict[int, str] = {}
 
     def __repr__(self) -> str:
@@ -87,15 +107,7 @@ class Grid:
 
     def count(self, text: str) -> int:
         """Return how many steps ``text`` is; ``OffGrid`` or ``Malformed`` like ``count_of``."""
-        known = self._counts.get(text)
-        return self._learn(text) if known is None else known
-
-    def _learn(self, text: str) -> int:
-        count = self.count_of(*parse_decimal(text), text)
-        if len(self._counts) >= CACHE_TEXTS:
-            self._counts.clear()
-        self._counts[text] = count
-        return count
+        return self.counts[text]
 
     def count_of(self, mantissa: int, exponent: int, text: str = "") -> int:
         """Return how many steps ``mantissa * 10**-exponent`` is (``text`` is for the message).

@@ -47,6 +47,7 @@ _FIN: Final = 0x80
 _RSV1: Final = 0x40
 _RSV: Final = 0x70
 _OPCODE: Final = 0x0F
+_TEXT_HEAD: Final = _FIN | TEXT
 _MASKED: Final = 0x80
 
 # Close codes we send ourselves (RFC 6455, 7.4.1).
@@ -413,24 +414,30 @@ class ClientCodec:
         Raises ``Misuse`` if the state does not allow it, if the opcode is another one (closing is
         ``close``), or for a ping or pong of more than 125 bytes.
         """
+        if opcode == TEXT:
+            return self.message(payload)
         if opcode not in self._sendable:
-            raise Misuse(
-                f"a frame of opcode {opcode:#x} cannot be sent in state '{self.state.value}'"
-            )
-        size = len(payload)
-        if size > self._max_hot_send_bytes or opcode > BINARY:
-            return self._frame_carefully(opcode, payload)
-        mask = self._mask_source()
-        words = (size + 3) >> 2
-        masked = int.from_bytes(payload, "little") ^ mask * _ONES[words]
-        body = masked.to_bytes(words << 2, "little")[:size]
-        if size < 126:
-            return _pack_short(_FIN | opcode, _MASKED | size, mask) + body
-        return _pack_medium(_FIN | opcode, 0xFE, size >> 8, size & 0xFF, mask) + body
+            raise self._misused(opcode)
+        return self._frame_carefully(opcode, payload)
 
     def message(self, body: bytes) -> bytes:
         """One text message as one frame. Raises ``Misuse`` once a close was sent."""
-        return self.frame(TEXT, body)
+        if TEXT not in self._sendable:
+            raise self._misused(TEXT)
+        size = len(body)
+        if size > self._max_hot_send_bytes:
+            return self._frame_carefully(TEXT, body)
+        mask = self._mask_source()
+        words = (size + 3) >> 2
+        masked = int.from_bytes(body, "little") ^ mask * _ONES[words]
+        payload = masked.to_bytes(words << 2, "little")[:size]
+        if size < 126:
+            return _pack_short(_TEXT_HEAD, _MASKED | size, mask) + payload
+        return _pack_medium(_TEXT_HEAD, 0xFE, size >> 8, size & 0xFF, mask) + payload
+
+    def _misused(self, opcode: int) -> Misuse:
+        what = f"a frame of opcode {opcode:#x}"
+        return Misuse(f"{what} cannot be sent in state '{self.state.value}'")
 
     def pong(self, payload: bytes) -> bytes:
         """The answer to a ping (RFC 6455, 5.5.3). Raises ``Misuse`` as ``frame`` does."""
@@ -475,7 +482,11 @@ class ClientCodec:
         if opcode > BINARY:
             if len(payload) > _MAX_CONTROL_BYTES:
                 raise Misuse(f"ping or pong of {len(payload)} bytes; at most 125 fit")
-        elif self._deflater is not None and self._deflater.usable:
+        elif (
+            self._deflater is not None
+            and self._deflater.usable
+            and len(payload) >= _MIN_DEFLATE_BYTES
+        ):
             first |= _RSV1
             payload = self._deflater.deflate(payload)
         return _masked_frame(first, payload, self._mask_source())

@@ -6,7 +6,7 @@ overdue reply changes an order here: whoever removes the request decides what th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from core.model.commands import Amend, Cancel, Command, Place, Replace
 from core.model.errors import Misuse
@@ -48,6 +48,10 @@ class InFlightRequests:
 
     def __iter__(self) -> Iterator[InFlightRequest]:
         return iter(self._in_flight.values())
+
+    def costs(self) -> Sequence[Costs]:
+        """Return what each of them took from the venue's limits."""
+        return [request.costs for request in self._in_flight.values()] if self._in_flight else ()
 
     def next_id(self) -> int:
         """Return a number that no request of this run has."""

@@ -198,7 +198,7 @@ class Window:
         """Return how long it takes at most until all of it is there again."""
         return self._interval_ns
 
-    def learn(self, counted: int, unanswered: int, now_ns: int, *, lowers: bool) -> None:
+    def learn(self, counted: int, unanswered: int, now_ns: int, lowers: bool) -> None:
         """Take the venue's count: at once where it is higher; where it is lower, only as far as it
         is surely of this window, and with what it may lack.
         """
@@ -206,8 +206,8 @@ class Window:
             self.turn(now_ns)
         if counted > self.used:
             self.used = counted
-        elif lowers and self.own_ns <= now_ns < self.edge_ns:
-            self.used = min(self.used, counted + unanswered)
+        elif lowers and counted + unanswered < self.used and self.own_ns <= now_ns < self.edge_ns:
+            self.used = counted + unanswered
 
     def free(self, now_ns: int) -> int:
         """Return the tokens that are left for orders, changing nothing."""
@@ -306,7 +306,7 @@ class Sliding:
         """Return how long it takes at most until all of it is there again."""
         return self._interval_ns
 
-    def learn(self, counted: int, unanswered: int, now_ns: int, *, lowers: bool) -> None:
+    def learn(self, counted: int, unanswered: int, now_ns: int, lowers: bool) -> None:
         """Take the venue's count; where it is lower, the oldest of ours are the first to go."""
         self._enter(now_ns)
         if counted > self.used:
@@ -427,7 +427,7 @@ class Bucket:
         """Return how long it takes at most until all of it is there again."""
         return self.amount * self._token_ns
 
-    def learn(self, counted: int, unanswered: int, now_ns: int, *, lowers: bool) -> None:
+    def learn(self, counted: int, unanswered: int, now_ns: int, lowers: bool) -> None:
         """Take the venue's count; where it is lower, with what it may lack."""
         spent_ns = self._spent_ns(now_ns)
         counted_ns = counted * self._token_ns

@@ -227,15 +227,6 @@ class Order(Untracked):
         return self.chain.open_lots
 
     @property
-    def quantities(self) -> tuple[int, int, int]:
-        """Filled, open and reserved lots: what sums over orders are kept of.
-
-        Exposure reserves the open rest, and fills that are told but not yet booked.
-        """
-        filled_lots, open_lots = self.filled_lots, self.open_lots
-        return filled_lots, open_lots, open_lots + filled_lots - self.traded_lots
-
-    @property
     def adopted(self) -> bool:
         """Whether the venue alone has told of it: no note of ours says when it was sent."""
         return not self.sent_ns
@@ -449,7 +440,7 @@ class Orders:
 
     def withdraw(self, order: Order) -> None:
         """Take back an order that was added and never sent."""
-        self._count(order, order.quantities, _NOTHING)
+        self._count(order, quantities(order), _NOTHING)
         del self._live[order.client_order_id]
         self._exposures[order.instrument].leave(order)
 
@@ -490,7 +481,7 @@ class Orders:
         order = self.add(place, sent_ns)
         order.placed_lots = max(placed_lots, place.lots)
         self._inherit(order)
-        before = order.quantities
+        before = quantities(order)
         order.filled_lots, order.traded_lots = filled_lots, traded_lots
         order.trade_ids = dict.fromkeys(trade_ids)
         if venue_order_id:
@@ -516,7 +507,7 @@ class Orders:
         order.lowest_ticks = min(order.lowest_ticks, price_ticks)
         order.highest_ticks = max(order.highest_ticks, price_ticks)
         order.placed_lots = max(order.placed_lots, size_lots)
-        before = order.quantities
+        before = quantities(order)
         order.amend_lots = size_lots
         self._exposures[order.instrument].move(order, order.price_ticks, price_ticks)
         self._conclude(order, before)
@@ -575,7 +566,7 @@ class Orders:
         looked = (order.state, order.size_lots, order.filled_lots)
         if is_back:
             order.evidence &= ~_FORGOTTEN
-        before = order.quantities
+        before = quantities(order)
         claimed: tuple[Fill, ...] = ()
         numbered = bool(report.venue_order_id) and not order.venue_order_id
         if numbered:
@@ -593,12 +584,16 @@ class Orders:
             order.size_lots = report.size_lots
         if report.filled_lots > order.filled_lots:
             order.filled_lots = report.filled_lots
-        fills = self._new_fills(order, claimed + report.fills)
+        fills = claimed + report.fills
+        if fills:
+            fills = self._new_fills(order, fills)
         self._conclude(order, before)
         changed = (
             looked != (order.state, order.size_lots, order.filled_lots) or bool(fills) or moved
         )
-        contradiction = _overfilled(order) or _doubled(order, report.venue_order_id)
+        contradiction = ""
+        if order.filled_lots > order.size_lots or report.venue_order_id != order.venue_order_id:
+            contradiction = _overfilled(order) or _doubled(order, report.venue_order_id)
         reappeared = gone and (bool(fills) or not order.state.terminal)
         return Applied(order, changed, fills, numbered, contradiction, reappeared)
 
@@ -633,7 +628,7 @@ class Orders:
         """Take price and size from an answer that was requested when no amend could be on its way
         any more: one that had not led there by then never will.
         """
-        looked, before = _looks(order), order.quantities
+        looked, before = _looks(order), quantities(order)
         self._stand(order, report.price_ticks, report.size_lots)
         self._drop_amend(order)
         self._conclude(order, before)
@@ -644,7 +639,7 @@ class Orders:
 
         An earlier amend, whose answer was overtaken, says nothing of the one under way.
         """
-        looked, before = _looks(order), order.quantities
+        looked, before = _looks(order), quantities(order)
         if size_lots == order.amend_lots and price_ticks in (None, order.amend_ticks):
             self._drop_amend(order)
             self._conclude(order, before)
@@ -657,7 +652,7 @@ class Orders:
 
     def on_unread(self, order: Order, status: OrdStatus, number: str) -> Applied:
         """Apply a report of which only this can be read: how the order stands, and its number."""
-        looked, before = order.state, order.quantities
+        looked, before = order.state, quantities(order)
         claimed: tuple[Fill, ...] = ()
         numbered = bool(number) and not order.venue_order_id
         if numbered:
@@ -725,7 +720,7 @@ class Orders:
             what = f"trade {report.fill.trade_id} on the other side is told of it"
             return Applied(order, False, contradiction=what)
         gone = bool(order.evidence & _GONE) and order.state.terminal
-        looked, before = (order.state, order.filled_lots), order.quantities
+        looked, before = (order.state, order.filled_lots), quantities(order)
         order.evidence |= int(Evidence.ACCEPTED)
         fills = self._new_fills(order, (report.fill,))
         self._conclude(order, before)
@@ -753,7 +748,7 @@ class Orders:
     # -- inside --------------------------------------------------------------------------------
 
     def _add_evidence(self, order: Order, evidence: Evidence, reason: str) -> Applied:
-        looked, before = order.state, order.quantities
+        looked, before = order.state, quantities(order)
         order.evidence |= int(evidence)
         if reason > order.reason:
             order.reason = reason
@@ -805,14 +800,15 @@ class Orders:
         if state.terminal:
             order.cancelling = False
             order.open_lots = 0
-            self._drop_amend(order)
+            if order.amend_lots:
+                self._drop_amend(order)
         else:
             open_lots = most_lots - order.filled_lots
             order.open_lots = open_lots if open_lots > 0 else 0
-        after = order.quantities
+        after = quantities(order)
         if after != before:
             self._count(order, before, after)
-        settled = state.terminal and not order.unbooked_lots
+        settled = state.terminal and order.filled_lots == order.traded_lots
         if settled and order.client_order_id in self._live:
             self._retire(order)
         elif not settled and order.client_order_id not in self._live:
@@ -863,6 +859,15 @@ def _shelves() -> list[dict[_Key, Order]]:
 
 
 _NOTHING = (0, 0, 0)
+
+
+def quantities(order: Order) -> tuple[int, int, int]:
+    """Return filled, open and reserved lots: what sums over orders are kept of.
+
+    Exposure reserves the open rest, and fills that are told but not yet booked.
+    """
+    filled_lots, open_lots = order.filled_lots, order.open_lots
+    return filled_lots, open_lots, open_lots + filled_lots - order.traded_lots
 
 
 def _looks(order: Order) -> tuple[OrderState, int, int, int, int]:

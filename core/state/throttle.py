@@ -222,16 +222,18 @@ class Throttle:
         if not charged:
             return self._take_any(costs, now_ns, share, instrument, kept)
         level = share + 0  # no longer a member: the index of a tuple is looked up four times faster
+        near_edge = False
         for window, tokens in charged:
-            if not window.early_ns <= now_ns < window.edge_ns:
+            if now_ns >= window.edge_ns or now_ns < window.early_ns:
                 window.turn(now_ns)
+                near_edge = True
             if window.used + tokens > window.levels[level]:
                 return False
         if share is _QUESTION and not _may_ask(charged):
             return False
         for window, tokens in charged:  # as ``Window.spend`` does, in the hurry of a send
             window.used += tokens
-            if now_ns >= window.edge_ns:
+            if near_edge and now_ns >= window.edge_ns:
                 window.carried += tokens
         return True
 
@@ -328,15 +330,14 @@ class Throttle:
         for costs in under_way or ():
             for kind, tokens in costs:
                 unanswered[kind] = unanswered.get(kind, 0) + tokens
-        lowers = under_way is not None
+        lowers, whole = under_way is not None, self._whole
         for use in uses:
-            meter = self._whole.get(use.name) or self._scoped.get((use.name, use.instrument))
-            if (
-                meter is not None
-                and use.used <= MOST_TIMES * meter.amount
-                and told_ns >= meter.begun_ns(now_ns)
-            ):
-                meter.learn(use.used, unanswered.get(meter.kind, 0), now_ns, lowers=lowers)
+            meter = whole.get(use.name) or self._scoped.get((use.name, use.instrument))
+            if meter is None or use.used > MOST_TIMES * meter.amount:
+                continue
+            if told_ns >= now_ns or told_ns >= meter.begun_ns(now_ns):  # no window begins later
+                lacks = unanswered.get(meter.kind, 0) if unanswered else 0
+                meter.learn(use.used, lacks, now_ns, lowers)
 
     # -- connections ---------------------------------------------------------------------------
 

@@ -62,6 +62,8 @@ QUERY, LOGON, PRIVATE, SUBSCRIBE = "q", "l", "u", "m"
 """First letters of our request ids: an answer tells by them what it answers."""
 
 _EVENT: Final = b'"event":{"e":"'
+_EVENT_BYTES: Final = len(_EVENT)
+_REPORT: Final = b"executionReport"
 EVENT_WITHIN: Final = 48
 """Bytes from the start in which an event's type begins: after ``{"subscriptionId":65535,``."""
 
@@ -90,20 +92,22 @@ _retry_data = decoder(schema.RetryData)
 class Decoder:
     """Decodes both connections; holds nothing but what it learned of the instruments."""
 
-    __slots__ = ("_answers", "_by_symbol", "_private", "_streams")
+    __slots__ = ("_answers", "_by_symbol", "_private", "_report_head", "_streams")
 
     def __init__(self) -> None:
         self._by_symbol: dict[str, Instrument] = {}
         self._streams: dict[bytes, Take] = {b"!serverShutdown": _shutdown}
+        self._report_head = b'{"subscriptionId":0,' + _EVENT + _REPORT + b'"'
+        """What the last report of an order began with: most begin like the one before."""
         self._private: dict[bytes, Take] = {
-            b"executionReport": self._take_execution,
+            _REPORT: self._take_execution,
             b"outboundAccountPosition": _take_position,
             b"balanceUpdate": _take_balance,
             b"externalLockUpdate": _take_lock,
             b"eventStreamTerminated": _take_terminated,
             b"serverShutdown": _shutdown,
         }
-        self._answers: dict[str, Take] = {
+        answers: dict[str, Take] = {
             PLACE: self._take_order,
             QUERY: self._take_query,
             CANCEL: self._take_cancel,
@@ -113,6 +117,7 @@ class Decoder:
             LOGON: _take_answer,
             PRIVATE: _take_answer,
         }
+        self._answers = {letter.encode(): take for letter, take in answers.items()}
 
     @property
     def instruments(self) -> dict[str, Instrument]:
@@ -175,12 +180,18 @@ class Decoder:
 
     def _trade(self, payload: bytes, events: list[Event]) -> None:
         if payload.startswith(b'{"id":"'):
-            take = self._answers.get(chr(payload[7]) if len(payload) > 7 else "")
+            take = self._answers.get(payload[7:8])
+        elif payload.startswith(self._report_head):
+            self._take_execution(payload, events)
+            return
         else:
             at = payload.find(_EVENT, 1, EVENT_WITHIN)
-            begin = at + len(_EVENT)
+            begin = at + _EVENT_BYTES
             end = payload.find(b'"', begin)
-            take = None if at < 0 or end < 0 else self._private.get(payload[begin:end])
+            kind = b"" if at < 0 or end < 0 else payload[begin:end]
+            take = self._private.get(kind)
+            if kind == _REPORT:
+                self._report_head = payload[: end + 1]
         if take is None:
             self._look_at_trade(payload, events)
         else:
@@ -200,7 +211,7 @@ class Decoder:
         elif frame.id is None:
             _take_nameless(payload, events)
         else:
-            take = self._answers.get(frame.id[:1]) if isinstance(frame.id, str) else None
+            take = self._answers.get(frame.id[:1].encode()) if isinstance(frame.id, str) else None
             if take is None:
                 events.append(Ignored("answer to a request that is not ours"))
             else:
@@ -466,11 +477,16 @@ _LIMIT_NAMES: Final[dict[tuple[str, str, int], str]] = {
 
 
 def _budgets(rates: list[schema.RateLimit]) -> tuple[BudgetUse, ...]:
-    budgets = []
-    for rate in rates:
-        what = (rate.rate_limit_type, rate.interval, rate.interval_num)
-        budgets.append(BudgetUse(_LIMIT_NAMES.get(what) or rules.limit_name(*what), rate.count))
-    return tuple(budgets)
+    return tuple(
+        [
+            BudgetUse(
+                _LIMIT_NAMES.get((rate.rate_limit_type, rate.interval, rate.interval_num))
+                or rules.limit_name(rate.rate_limit_type, rate.interval, rate.interval_num),
+                rate.count,
+            )
+            for rate in rates
+        ]
+    )
 
 
 def failure(

@@ -88,6 +88,9 @@ ALLOCATION: Final = "a"
 _TRADE, _SNAPSHOT = ExecType.TRADE, ExecType.SNAPSHOT
 STREAM, REPLY = Source.STREAM, Source.REPLY
 
+_REASONS: Final = {"NONE": ""}
+"""``r`` of an executionReport that tells none; any other word is a reason."""
+
 _RENAMING: Final = frozenset({"CANCELED", "REPLACED"})
 """Executions whose ``c`` is the id of the request; the order's own id is ``C``."""
 
@@ -151,10 +154,11 @@ def execution(
     price = size = filled = 0
     if instrument is not None:
         try:
-            lots = instrument.lot.count
-            price = instrument.tick.count(report.price)
-            size = _left(instrument.lot, report.qty, report.prevented_qty)
-            filled = lots(report.cumulative_qty)
+            lots = instrument.lot.counts
+            price, size = instrument.tick.counts[report.price], lots[report.qty]
+            if report.prevented_qty != "0":
+                size = _left(instrument.lot, size, report.prevented_qty)
+            filled = lots[report.cumulative_qty]
             if exec_type is _TRADE:
                 fills = (_fill(report, instrument),)
         except OffGrid as error:
@@ -163,7 +167,7 @@ def execution(
     return OrderReport(
         instrument=index,
         client_order_id=client_order_id,
-        venue_order_id=_order_id(report.order_id),
+        venue_order_id=str(report.order_id) if report.order_id > 0 else "",
         source=STREAM,
         exec_type=exec_type,
         status=status,
@@ -172,24 +176,17 @@ def execution(
         size_lots=size,
         filled_lots=filled,
         fills=fills,
-        reason=report.expiry_reason or _reject_reason(report.reject_reason),
+        reason=report.expiry_reason or _REASONS.get(report.reject_reason, report.reject_reason),
         venue_ns=report.transact_time * NS_PER_MS,
     )
 
 
-def _left(grid: Grid, size: str, prevented: str) -> int:
+def _left(grid: Grid, size: int, prevented: str) -> int:
     """Return an order's size without what self-trade prevention took off it."""
-    left = grid.count(size)
-    if prevented == "0":  # not told, as nearly always
-        return left
-    left -= grid.count(prevented)
+    left = size - grid.count(prevented)
     if left < 0:
-        raise Malformed(f"of a size of {size} more was prevented: {prevented}")
+        raise Malformed(f"of a size of {size} lots more was prevented: {prevented}")
     return left
-
-
-def _reject_reason(reason: str) -> str:
-    return "" if reason == "NONE" else reason
 
 
 def _fill(report: schema.ExecutionReport, instrument: Instrument) -> Fill:
@@ -241,10 +238,11 @@ def order(
     fills: tuple[Fill, ...] = ()
     if instrument is not None:
         try:
-            lots = instrument.lot.count
-            price = instrument.tick.count(order.price)
-            size = _left(instrument.lot, order.orig_qty, order.prevented_quantity)
-            filled = lots(order.executed_qty)
+            lots = instrument.lot.counts
+            price, size = instrument.tick.counts[order.price], lots[order.orig_qty]
+            if order.prevented_quantity != "0":
+                size = _left(instrument.lot, size, order.prevented_quantity)
+            filled = lots[order.executed_qty]
             if order.fills:
                 fills = tuple(_immediate_fill(fill, instrument, venue_ns) for fill in order.fills)
         except OffGrid as error:
@@ -253,7 +251,7 @@ def order(
     return OrderReport(
         instrument=index,
         client_order_id=client_order_id,
-        venue_order_id=_order_id(order.order_id),
+        venue_order_id=str(order.order_id) if order.order_id > 0 else "",
         source=source,
         exec_type=_CHANGE_TO[status] if source is REPLY else _SNAPSHOT,
         status=status,

@@ -111,6 +111,29 @@ def test_what_is_asked_in_a_turn_leaves_at_its_end_in_one_piece() -> None:
     assert rig.sent == [(0, b"Place Cancel ")]
 
 
+def test_links_send_in_the_order_of_their_numbers_whoever_spoke_first() -> None:
+    rig = Rig().up()
+    protocol: Any = SimpleNamespace(message=lambda body: body, pong=lambda payload: payload)
+    rig.out.attach(1, protocol)
+    for _ in range(2):  # what has left is not sent again
+        rig.out.pong(1, b"pong", NOW_NS)
+        rig.request(CANCEL)
+        rig.out.pong(1, b" and pong", NOW_NS)
+        rig.out.flush()
+    assert rig.sent == [(0, b"Cancel "), (1, b"pong and pong")] * 2
+
+
+def test_what_was_framed_for_a_link_that_is_gone_is_not_sent_on_the_next() -> None:
+    rig = Rig().up()
+    rig.request(approved())
+    rig.out.detach(0)
+    rig.session.lost()
+    rig.up()
+    rig.request(CANCEL)
+    rig.out.flush()
+    assert rig.sent == [(0, b"Cancel ")]
+
+
 def test_every_request_is_in_the_journal_before_it_leaves() -> None:
     rig = Rig().up()
     rig.request(approved())

@@ -87,7 +87,7 @@ def test_an_answer_that_cannot_be_read_is_counted_and_is_no_reply() -> None:
 
 def test_a_ban_is_obeyed_by_requests_and_dials() -> None:
     rig = Rig()
-    rig.replies.obey(rig.asked, reply(verdict=Verdict.BANNED, code="-3", retry_ns=NOW_NS + 5))
+    rig.replies.refused(rig.asked, reply(verdict=Verdict.BANNED, code="-3", retry_ns=NOW_NS + 5))
     assert rig.bans == [NOW_NS + 5]
     assert len(rig.held_ns) == 1
     assert rig.log == ["banned by the venue: -3"]
@@ -97,9 +97,9 @@ def test_a_count_has_a_date_only_where_the_venues_time_is_known() -> None:
     """Ours was an hour ahead: each count was of a window long over, and none was taken."""
     rig = Rig()
     counted = reply(budgets=(BudgetUse("weight", 5_609),), said_ns=NOW_NS - 3_600 * NS_PER_S)
-    rig.replies.obey(rig.asked, counted)
+    rig.replies.count(rig.asked, counted)
     rig.clock.measure(NOW_NS, NOW_NS, NOW_NS - 3_600 * NS_PER_S)
-    rig.replies.obey(rig.asked, counted)
+    rig.replies.count(rig.asked, counted)
     assert rig.told_ns == [NEVER_NS, NOW_NS - 3_599 * NS_PER_S - 1]
 
 

@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import core.model.units
-from core.model.errors import Malformed
+from core.model.errors import Malformed, OffGrid
 from core.model.units import (
     ASSET_DECIMALS,
     MAX_COUNT,
@@ -111,6 +111,14 @@ def test_a_binary_decimal_below_zero_is_refused() -> None:
         Grid("0.5").count_of(-5, 1)
 
 
+def test_a_subscript_counts_and_refuses_as_the_call_does() -> None:
+    grid = Grid("0.05")
+    assert [grid.counts["65000.10"], grid.counts["65000.10"]] == [grid.count("65000.10")] * 2
+    for text, fault in (("0.01", OffGrid), ("-1", Malformed), ("", Malformed)):
+        with pytest.raises(fault):
+            grid.counts[text]
+
+
 def test_remembered_texts_are_bounded_and_stay_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(core.model.units, "CACHE_TEXTS", 4)
     grid = Grid("0.1")
@@ -118,7 +126,7 @@ def test_remembered_texts_are_bounded_and_stay_exact(monkeypatch: pytest.MonkeyP
         for count in range(10):
             assert grid.count(f"{count}.0") == 10 * count
             assert grid.text(count) == f"0.{count}"
-            assert len(grid._counts) <= 4
+            assert len(grid.counts) <= 4
             assert len(grid._texts) <= 4
 
 

@@ -30,8 +30,9 @@ from core.model.events import (
     UnknownExecution,
     Verdict,
 )
-from tests.venues.binance.world import frame, trade
+from tests.venues.binance.world import adapter, frame, trade
 from venues.binance import verdicts
+from venues.binance.decode import TRADE
 from venues.binance.translate import ALLOCATION
 
 MS = 1_000_000
@@ -246,6 +247,23 @@ def test_an_event_for_others_and_without_a_subscription_reads_the_same() -> None
     assert trade(json.dumps({"event": REPORT}, indent=1).encode()) == [report]
     turned = dict(reversed(REPORT.items()))
     assert trade(frame({"subscriptionId": 65535, "event": turned})) == [report]
+
+
+def test_what_begins_like_the_report_before_is_read_whole_all_the_same() -> None:
+    """The first bytes choose a decoder and no more: each report's news are its own."""
+    fresh = adapter()
+    told: list[Event] = []
+    for changes in ({}, {"X": "CANCELED", "x": "CANCELED"}, {}):
+        for around in ({"subscriptionId": 7}, {"subscriptionId": 0}, {}):
+            data = frame(around | {"event": REPORT | changes})
+            fresh.decode(TRADE, data, told)
+    assert told == [
+        execution(**changes)
+        for changes in ({}, {"X": "CANCELED", "x": "CANCELED"}, {})
+        for _ in range(3)
+    ]
+    with pytest.raises(Malformed):
+        fresh.decode(TRADE, frame({"subscriptionId": 0, "event": REPORT})[:-2], told)
 
 
 @pytest.mark.parametrize("field", sorted(set("scSqpCxXrilzLnNTtm")))

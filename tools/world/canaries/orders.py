@@ -11,7 +11,7 @@ from core.engine.resolution import Resolution
 from core.model.events import Fill, Verdict
 from core.model.halts import HaltKind
 from core.model.views import OrderState
-from core.state.orders import Evidence, Order, Orders
+from core.state.orders import Evidence, Order, Orders, quantities
 from core.state.position import Position, TradeIds
 from tools.world.canaries.canary import Canary, Change
 
@@ -54,7 +54,7 @@ _amend: Final = Orders.amend
 def _moved_at_once(self: Any, order: Order, price_ticks: int, size_lots: int, now_ns: int) -> None:
     _amend(self, order, price_ticks, size_lots, now_ns)
     if order.amend_lots:
-        before = order.quantities
+        before = quantities(order)
         self._stand(order, price_ticks, size_lots)
         self._conclude(order, before)
 
