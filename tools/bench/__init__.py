@@ -2,10 +2,10 @@
 
 Here live the command's arguments and what is printed. The race itself is ``tools.bench.race``, the
 load generator ``tools.bench.generator``, the soak ``tools.bench.soak``, the cost of each machine
-``tools.bench.micro``, and beside another checkout's ``tools.bench.beside``, the speed of a replay
-``tools.bench.replaying``, the highest rate that holds ``tools.bench.saturation``, tables and
-pictures ``tools.bench.page``, the project's page ``tools.bench.docs``, the peers' environments
-``tools.bench.install``.
+``tools.bench.micro``, beside another checkout's ``tools.bench.beside``, and cold as well as warm
+``tools.bench.steps``, the speed of a replay
+``tools.bench.replaying``, tables and pictures ``tools.bench.page``, the project's page
+``tools.bench.docs``, the peers' environments ``tools.bench.install``.
 """
 
 from __future__ import annotations
@@ -21,27 +21,16 @@ import msgspec
 
 from core.model.errors import BadParameter
 from tools.arguments import count, minutes, seconds
-from tools.bench import (
-    beside,
-    docs,
-    install,
-    micro,
-    page,
-    race,
-    replaying,
-    saturation,
-    soak,
-    variants,
-)
+from tools.bench import beside, docs, install, micro, page, race, replaying, soak, steps, variants
 
 ROUNDS = 5
 """Rounds: the least that a median over rounds means something with."""
 
 LEVELS = 5_000
-"""Levels a side of the book: the deepest snapshot Binance gives."""
 
 MOST_LEVELS = 100_000
 """Levels a side: the deepest book of a venue has some tens of thousands."""
+"""Levels a side of the book: the deepest snapshot Binance gives."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,6 +69,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--micro", action="store_true", help="measure each machine and codec instead, per call"
     )
     parser.add_argument(
+        "--steps",
+        action="store_true",
+        help="measure each step from a tick to its order and its replies, warm and cold; with "
+        "--against another checkout's beside them",
+    )
+    parser.add_argument(
         "--check",
         type=Path,
         metavar="FILE",
@@ -95,12 +90,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--replay", action="store_true", help="measure how fast a journal is replayed instead"
     )
     parser.add_argument(
-        "--saturation",
-        action="store_true",
-        help="look for the highest rate that holds instead, by stream, orders and build; five "
-        "minutes at most",
-    )
-    parser.add_argument(
         "--install-peers", metavar="NAME,..", help="make the environments of peers, or of all"
     )
     parser.add_argument(
@@ -109,8 +98,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="write the last FILE (docs/performance.md) and its picture from what --json printed "
-        "into the others: the race, and any of --soak, --micro, --replay, "
-        "--saturation and tools.compiled",
+        "into the others: the race, and any of --soak, --micro, --replay and tools.compiled; or "
+        "the table of docs/speed.md from what --steps --json printed",
     )
 
 
@@ -120,8 +109,14 @@ def run(args: argparse.Namespace) -> int:
         return install.run(_names(args.install_peers))
     if args.write_docs:
         *sources, target = args.write_docs
-        docs.write(merged(map(_read, sources)), target)
+        result = merged(map(_read, sources))
+        if "steps" in result:
+            steps.write(result["steps"], target)
+        else:
+            docs.write(result, target)
         return 0
+    if args.steps:
+        return steps.run(Path(args.against) if args.against else None, as_json=args.json)
     if args.micro and args.against:
         if args.check:
             raise BadParameter("--check judges this checkout alone: leave --against out")
@@ -134,8 +129,6 @@ def run(args: argparse.Namespace) -> int:
         result = soak.run(args.soak)
     elif args.replay:
         result = replaying.run()
-    elif args.saturation:
-        result = saturation.run()
     else:
         result = _race(args)
     if args.html:

@@ -11,6 +11,7 @@ against budgets; the application they run in is ``tools.bench.rig``.
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import tempfile
 import time
@@ -23,8 +24,10 @@ import msgspec
 from msgspec import Struct
 
 from core.io.journal_file import JournalFile
+from core.io.loop import READABLE, HotLoop
+from core.io.transport import Transport
 from core.model.commands import OrderKind, Place, TimeInForce
-from core.model.errors import BadParameter
+from core.model.errors import BadParameter, ConnectionLost
 from core.model.events import Bbo, BookDelta, Event, Side
 from core.model.units import NS_PER_MS
 from core.model.venue import KeyKind, WireRequest
@@ -271,6 +274,48 @@ def _execution(rig: Rig, _: Path) -> Call:
     return _decoding(rig, 1, b'{"subscriptionId":0,"event":%b}' % event)
 
 
+class _Socket:
+    """A socket of which each read brings the same bytes, and no read or send costs anything."""
+
+    family = socket.AF_UNIX
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def setblocking(self, _: bool) -> None: ...
+    def fileno(self) -> int:
+        return 0
+
+    def recv(self, _: int) -> bytes:
+        return self._data
+
+
+class _Loop:
+    """A loop that has a turn made when it is told to."""
+
+    def __init__(self) -> None:
+        self.now_ns = _now_ns
+
+    def add(self, _: int, turn: Callable[[int], None]) -> None:
+        self.turn = turn
+
+
+class _Nobody:
+    """Takes what a connection brings, and does nothing about it."""
+
+    def on_bytes(
+        self, link: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int
+    ) -> None: ...
+    def on_lost(self, lost: ConnectionLost) -> None: ...
+
+
+def _read_turn(_: Rig, __: Path) -> Call:
+    loop = _Loop()
+    sock = cast(socket.socket, _Socket(bytes(200)))
+    Transport(sock, cast(HotLoop, loop), kernel_stamps=False).start(0, _Nobody())
+    return lambda: loop.turn(READABLE)
+
+
 def _order_reply(rig: Rig, _: Path) -> Call:
     return _decoding(rig, 1, wire.reply(b'"p7"', _order().placed(1_780_000_000_000)))
 
@@ -430,6 +475,7 @@ def _engine_order(rig: Rig, _: Path) -> Call:
 
 
 CALLS: Final = (
+    Micro("turn of a read, without the kernel", "read", _read_turn),
     Micro("websocket receive, book ticker", "decode", _receive),
     Micro("decode book ticker", "decode", _bbo),
     Micro("decode depth, 20 changes", "decode", _depth),

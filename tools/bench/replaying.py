@@ -41,7 +41,7 @@ class ReplayDiffers(HotloopError):
 def run() -> dict[str, Any]:
     """Return events a second by build and stream."""
     builds = {"source": compiled.ROOT}
-    if compiled.is_current():
+    if compiled.FOLDER.exists() and not compiled.differs():
         builds["compiled"] = compiled.FOLDER
     rates = {}
     for name, folder in builds.items():
