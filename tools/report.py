@@ -16,10 +16,11 @@ from pathlib import Path
 from rich import box
 from rich.table import Table
 
-from core.io.hlog import Hlog, older, read_hlog
+from core.io.hlog import older
 from core.model.errors import BadParameter
 from core.model.units import NS_PER_MS, NS_PER_S, NS_PER_US
 from core.state.hops import HOPS, P50, P90, P99, P999, PATH, Histogram
+from tools.hop_log import Hlog, read_hlog
 from tools.screen import Screen
 
 LOG_NAME = "hops.hlog"

@@ -13,8 +13,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from core.io.hlog import decode_histogram
 from core.state.hops import HOPS, P50, P90, P99, P999, Histogram
+from tools.hop_log import decode_histogram
 
 _BASE: Final = re.compile(r"#\[BaseTime: *([0-9.]+)")
 _LINE: Final = re.compile(r"Tag=([a-z_]+),([0-9.]+),([0-9.]+),[0-9.]+,(\S+)")

@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from core.engine import checkpoint
 from core.io import control
-from core.io.hlog import HlogFile, decode_histogram, encode_histogram, read_hlog
+from core.io.hlog import HlogFile, encode_histogram
 from core.io.journal_file import JournalFile, read
 from core.io.last_boot import last_boot
 from core.model import config
@@ -51,6 +51,7 @@ from tools.bad_input import GOOD, KEYS
 from tools.bench import wire
 from tools.fuzz import corpus
 from tools.fuzz.corpus import QUESTIONS, START_NS, Conversation, Outlet
+from tools.hop_log import decode_histogram, read_hlog
 from tools.scratch import scratch
 from venues.binance import VENUE, decode
 from venues.sim import control as switches

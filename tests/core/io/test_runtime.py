@@ -17,7 +17,7 @@ from trio.testing import wait_all_tasks_blocked
 from core.engine.checkpoint import FAILED, LEFT
 from core.io.clock import EngineClock
 from core.io.hang import Signals
-from core.io.hlog import HlogFile, read_hlog
+from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile, read
 from core.io.run_log import RunLog
 from core.io.runtime import Ending, Plan, Runtime
@@ -32,6 +32,7 @@ from core.model.views import BookView, OrderState, OrderView
 from core.state.hops import HOPS
 from core.state.journal import Header, Kind
 from tools import app
+from tools.hop_log import read_hlog
 from venues.sim.server import DEFAULT_KEY, DEFAULT_SECRET, RunningExchange, running_exchange
 
 CONFIG = """

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from core.engine.status import status
-from core.io.hlog import HlogFile, read_hlog
+from core.io.hlog import HlogFile
 from core.model.commands import TimeInForce
 from core.model.contract import Inverse
 from core.model.events import InstrumentsReport, Side
@@ -24,6 +24,7 @@ from tests.venues.opposite.exchange import ATOMS
 from tests.venues.opposite.run import IDLE, START_NS, Run
 from tests.venues.opposite.wire import MAX_LINE
 from tools import report
+from tools.hop_log import read_hlog
 
 OPPOSITE = Answers()
 
