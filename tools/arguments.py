@@ -34,6 +34,15 @@ def count(text: str) -> int:
     return number
 
 
+def part(text: str) -> slice:
+    """Return which of a list are meant by ``2/3``: the second, and every third from there on."""
+    which, _, of = text.partition("/")
+    first, parts = count(which), count(of)
+    if first > parts:
+        raise argparse.ArgumentTypeError(f"{text!r}: there is no part {first} of {parts}")
+    return slice(first - 1, None, parts)
+
+
 def minutes(text: str) -> float:
     """Return a time to run for, in minutes, within the same bounds."""
     try:

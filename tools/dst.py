@@ -15,7 +15,7 @@ from typing import Final
 
 import trio
 
-from tools.arguments import count, minutes
+from tools.arguments import count, minutes, part
 from tools.cli import Exit
 from tools.world import batch
 from tools.world.canaries import CANARIES, chosen
@@ -46,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"break a rule on purpose: all, {', '.join(CANARIES)}",
     )
+    parser.add_argument(
+        "--part", type=part, default=slice(None), metavar="I/N", help="of all canaries, one in N"
+    )
     parser.add_argument("--first", type=int, default=0, metavar="S", help="seed to begin with")
     parser.add_argument(
         "--ring",
@@ -66,7 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Live the worlds asked for; return whether all went well."""
     if args.canary is not None:
-        return trio.run(_release, chosen(args.canary), args.ring, DIALECTS[args.venue], args.jobs)
+        names = chosen(args.canary)[args.part]
+        return trio.run(_release, names, args.ring, DIALECTS[args.venue], args.jobs)
     return trio.run(_live, args)
 
 

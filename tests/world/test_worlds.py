@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import pathlib
 import re
@@ -10,6 +11,7 @@ import pytest
 import trio
 
 from tools import cli
+from tools.arguments import part
 from tools.world import batch
 from tools.world.canaries import BREAKABLE, CANARIES, released
 from tools.world.dialects import DIALECTS
@@ -126,6 +128,17 @@ def test_the_command_ends_with_what_was_shown(capsys: pytest.CaptureFixture[str]
 def test_the_command_releases_a_canary(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["dst", "--canary", "fills_not_deduplicated"]) == cli.Exit.OK
     assert ": caught by" in capsys.readouterr().out
+
+
+def test_all_parts_of_the_canaries_are_all_of_them() -> None:
+    parts = [list(CANARIES)[part(f"{which}/3")] for which in (1, 2, 3)]
+    assert sorted(name for names in parts for name in names) == sorted(CANARIES)
+
+
+@pytest.mark.parametrize("text", ["4/3", "0/3", "2", "2/", "a/b", "-1/3"])
+def test_a_part_of_the_canaries_that_there_is_not_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError):
+        part(text)
 
 
 def test_the_command_says_which_canary_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:
