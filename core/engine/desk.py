@@ -499,6 +499,13 @@ class TradingDesk:
             again = self._outbound.request(_cancel_of(order), self.now_ns, instead=in_flight)
             self._await(again or awaited.request_id, 2 * awaited.wait_ns)
 
+    def stands(self, order: Order) -> None:
+        """The venue has told its id of an order: one that it did not know when it was to be
+        cancelled is cancelled with the next step, however long that had been tried in vain.
+        """
+        if self._unwanted and order.state is _LIVE and not order.cancelling:
+            self._unwanted.query_by(order.client_order_id, self.now_ns)
+
     def hurry(self) -> None:
         """The way to the venue is open again: what is to be cancelled is due now."""
         self._unwanted.query_now(self.now_ns)

@@ -232,6 +232,7 @@ class Executions:
         order = applied.order
         if applied.numbered:
             self._numbered(order)
+            self._desk.stands(order)
         if applied.contradiction:
             why = f"{order_text(self._table[order.instrument], order)}: {applied.contradiction}"
             self._turn.halt_instrument(order.instrument, why, HaltKind.CONTRADICTION)

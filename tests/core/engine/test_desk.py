@@ -13,7 +13,7 @@ from core.model.errors import BadParameter
 from core.model.events import Bbo, Side
 from core.model.instrument import InstrumentTable
 from core.model.units import NS_PER_S
-from core.model.views import Refusal, RefusalReason
+from core.model.views import OrderState, Refusal, RefusalReason
 from core.state.book import Book
 from core.state.inflight import InFlightRequest
 from core.state.orders import Order, Orders
@@ -151,6 +151,33 @@ def test_a_cancel_that_found_no_token_is_tried_again_as_soon_as_there_may_be_one
     rig.desk.now_ns += NS_PER_S // 4
     rig.desk.step()
     assert isinstance(rig.sent[-1], Cancel)
+
+
+def test_an_order_that_appears_after_its_cancels_is_cancelled_at_once() -> None:
+    """The venue did not know it when it was to go; it has taken it since."""
+    rig = Rig()
+    order = rig.buy()
+    assert isinstance(order, Order)
+    rig.desk.cancel(order)
+    for _ in range(100):  # each cancel is refused: the venue knows no such order
+        order.cancelling = False
+        rig.desk.now_ns += NS_PER_S // 10
+        rig.desk.step()
+    sent = len(rig.sent)
+    order.cancelling, order.state = False, OrderState.LIVE
+    rig.desk.stands(order)
+    rig.desk.step()
+    assert [type(command) for command in rig.sent[sent:]] == [Cancel]
+
+
+def test_an_order_that_nobody_wants_to_go_stands_when_it_is_told_of() -> None:
+    rig = Rig()
+    order = rig.buy()
+    assert isinstance(order, Order)
+    order.state = OrderState.LIVE
+    rig.desk.stands(order)
+    rig.desk.step()
+    assert [type(command) for command in rig.sent] == [Place]
 
 
 def test_a_timer_lies_in_the_future() -> None:

@@ -39,11 +39,14 @@ class Rig:
         self.doubted: list[tuple[str, int]] = []
         self.valued: list[int] = []
         self.force_cancelled: list[Order] = []
+        self.standing: list[Order] = []
         self.log: list[str] = []
         parts: dict[str, Any] = {
             "pnl": SimpleNamespace(on_fills=self._on_fills),
             "outbound": SimpleNamespace(traded=lambda now_ns: None),
-            "desk": SimpleNamespace(force_cancel_order=self.force_cancelled.append),
+            "desk": SimpleNamespace(
+                force_cancel_order=self.force_cancelled.append, stands=self.standing.append
+            ),
             "strategy": SimpleNamespace(on_order="on_order", on_fill="on_fill"),
             "resolution": SimpleNamespace(
                 resolve=lambda name, at_ns: self.doubted.append((name, at_ns))
@@ -157,3 +160,9 @@ def test_an_order_that_was_absent_and_appears_is_cancelled() -> None:
     rig.told(rig.order, "7")
     assert rig.force_cancelled == [rig.order]
     assert any(line.startswith("ALARM") for line in rig.log)
+
+
+def test_the_desk_is_told_how_an_order_stands_that_may_have_to_go() -> None:
+    rig = Rig()
+    rig.told(rig.order, "5")
+    assert rig.standing == [rig.order]

@@ -50,6 +50,9 @@ class Rest(Watch):
         for order in engine.orders.unsettled():
             if order.state in (OrderState.UNKNOWN, OrderState.PENDING) or order.cancelling:
                 return f"I17: {order!r}"
+        for order in engine.orders.open():
+            if order.client_order_id in engine.desk._unwanted:
+                return f"I17: {order!r} is to be cancelled"
         forgotten = self._forgotten(engine)
         if forgotten:
             return forgotten
