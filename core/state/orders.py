@@ -133,6 +133,10 @@ _FORGOTTEN = int(Evidence.FORGOTTEN)
 _IS_OPEN = (OrdStatus.PENDING, OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED)
 
 
+UNTRADED: dict[str, None] = {}
+"""The trade ids of every order without a trade, which most are: nobody adds to it."""
+
+
 class Chain(Untracked):
     """An order and all that replaced it, one after the other: one intent at changing prices.
 
@@ -166,9 +170,11 @@ class Order(Untracked):
     """What may still trade: all that is not filled while unproved, 0 once terminal."""
     sent_ns: int
     replaces: Order | None
-    chain: Chain
+    chain: Chain | None
+    """``None`` for an order that neither replaces another nor was replaced."""
     trade_ids: dict[str, None]
-    """A set, as a dict: the collector does not look at a dict without containers in it."""
+    """A set, as a dict: the collector does not look at a dict without containers in it. It is
+    ``UNTRADED`` until there is a trade."""
     venue_order_id: str = ""
     filled_lots: int = 0
     traded_lots: int = 0
@@ -203,8 +209,8 @@ class Order(Untracked):
             lots,
             sent_ns,
             replaces,
-            Chain() if replaces is None else replaces.chain,
-            {},
+            None if replaces is None else replaces.joined(),
+            UNTRADED,
         )
 
     def __repr__(self) -> str:
@@ -218,13 +224,19 @@ class Order(Untracked):
         """Filled by the venue's count, without the fills themselves: request the trades."""
         return self.filled_lots - self.traded_lots
 
+    def joined(self) -> Chain:
+        """Return its chain; an order that is alone begins one."""
+        if self.chain is None:
+            self.chain = Chain(self.filled_lots, self.open_lots)
+        return self.chain
+
     @property
     def chain_filled_lots(self) -> int:
-        return self.chain.filled_lots
+        return self.filled_lots if self.chain is None else self.chain.filled_lots
 
     @property
     def chain_open_lots(self) -> int:
-        return self.chain.open_lots
+        return self.open_lots if self.chain is None else self.chain.open_lots
 
     @property
     def adopted(self) -> bool:
@@ -429,7 +441,8 @@ class Orders:
             replaces.replaces = None
         self._live[name] = order
         # What ``_count`` does for an order of which nothing is filled, in the hurry of a send.
-        order.chain.open_lots += lots
+        if order.chain is not None:
+            order.chain.open_lots += lots
         exposure = self._exposures[place.instrument]
         exposure.enter(order)
         if place.side is _BUY:
@@ -759,6 +772,8 @@ class Orders:
         if not fills:
             return ()
         new = []
+        if order.trade_ids is UNTRADED:
+            order.trade_ids = {}
         for fill in fills:
             if fill.trade_id not in order.trade_ids:
                 order.trade_ids[fill.trade_id] = None
@@ -818,8 +833,10 @@ class Orders:
         self, order: Order, before: tuple[int, int, int], after: tuple[int, int, int]
     ) -> None:
         """Move the sums over a chain and over an instrument by what became of one order."""
-        order.chain.filled_lots += after[0] - before[0]
-        order.chain.open_lots += after[1] - before[1]
+        chain = order.chain
+        if chain is not None:
+            chain.filled_lots += after[0] - before[0]
+            chain.open_lots += after[1] - before[1]
         exposure = self._exposures[order.instrument]
         if order.side is _BUY:
             exposure.open_buy_lots += after[2] - before[2]

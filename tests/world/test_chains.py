@@ -106,7 +106,7 @@ def test_a_quote_that_cannot_move_before_the_one_before_it_is_proved_gone_is_can
 def test_a_chain_keeps_none_of_its_orders_alive():
     w = world()
     order = standing(w)
-    chain = order.chain
+    chain = order.joined()
     for step in range(5):
         moved = replaced(w, order, 6_499_400 - 10 * step, 1_000)
         assert isinstance(moved, Order)

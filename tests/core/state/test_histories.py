@@ -360,7 +360,9 @@ class Rig:
             assert exposure.highest_buy_ticks() == max(buys, default=0)
             assert exposure.lowest_sell_ticks() == min(sells, default=0)
         for order in known:
-            chain = [other for other in known if other.chain is order.chain]
+            chain = [order]
+            if order.chain is not None:
+                chain = [other for other in known if other.chain is order.chain]
             assert order.chain_filled_lots == sum(other.filled_lots for other in chain)
             assert order.chain_open_lots == sum(other.open_lots for other in chain)
             assert 0 <= order.traded_lots <= order.filled_lots <= order.size_lots

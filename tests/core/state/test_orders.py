@@ -21,7 +21,7 @@ from core.model.events import (
     Source,
 )
 from core.model.views import OrderState
-from core.state.orders import MAX_TERMINAL, MAX_UNCLAIMED, Order, Orders
+from core.state.orders import MAX_TERMINAL, MAX_UNCLAIMED, UNTRADED, Order, Orders
 from core.state.position import Position
 from tests.core.contracts import SPOT
 from venues.kit.names import Prefixed
@@ -286,7 +286,7 @@ def test_no_cycle_can_come_of_an_order():
     }
     assert leads == {
         "Order.replaces": "Order | None",
-        "Order.chain": "Chain",
+        "Order.chain": "Chain | None",
         "Order.trade_ids": "dict[str, None]",
     }
 
@@ -358,9 +358,21 @@ def test_a_chain_sums_up_what_its_orders_filled_and_may_still_fill():
 
 def test_an_order_that_was_never_sent_leaves_no_chain():
     orders, order = table()
-    chain = order.chain
-    orders.withdraw(order)
-    assert (chain.filled_lots, chain.open_lots) == (0, 0)
+    orders.withdraw(orders.add(place(orders.next_id()), 2, order))
+    assert (order.chain_filled_lots, order.chain_open_lots) == (0, SIZE)
+
+
+def test_an_order_that_is_alone_has_neither_a_chain_nor_trade_ids_of_its_own():
+    """Ten thousand that ended are remembered, most of which were neither moved nor filled."""
+    orders, order = table()
+    orders.on_report(report(order, OrdStatus.CANCELED, 0))
+    assert order.chain is None
+    assert (order.chain_filled_lots, order.chain_open_lots) == (0, 0)
+    assert order.trade_ids is UNTRADED
+    other = orders.add(place(orders.next_id()), 1)
+    orders.on_report(report(other, OrdStatus.FILLED, SIZE, [fill(1, SIZE)]))
+    assert (other.chain_filled_lots, other.chain_open_lots) == (SIZE, 0)
+    assert not UNTRADED
 
 
 def test_an_order_filled_beyond_its_size_is_a_contradiction():

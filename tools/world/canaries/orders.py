@@ -21,8 +21,8 @@ def _refused(self: Any, order: Order, now_ns: int) -> None:
 
 
 def _every_fill_is_new(self: Any, order: Order, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
+    order.trade_ids = dict.fromkeys([*order.trade_ids, *(fill.trade_id for fill in fills)])
     for fill in fills:
-        order.trade_ids[fill.trade_id] = None
         order.traded_lots += fill.lots
     order.filled_lots = max(order.filled_lots, order.traded_lots)
     return fills
