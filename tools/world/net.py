@@ -21,6 +21,7 @@ from typing import Any, Final, NoReturn, Protocol, cast
 
 import trio
 
+from core.engine.engine import STOPPED_NS
 from core.io.kernel import Kernel, Poller
 from core.model.errors import Misuse
 from core.model.units import NS_PER_MS, NS_PER_S
@@ -488,6 +489,7 @@ class SimulatedPoller:
         self.spins = network.spins
         self.hold_up_ns = 0
         """How long the process is held up before it gets on."""
+        self._polled_ns = network.agenda.now_ns
 
     def register(self, fd: int, events: int, /) -> None:
         wire = self._network.wire_of(fd)
@@ -522,6 +524,7 @@ class SimulatedPoller:
         if self.hold_up_ns:
             held_ns, self.hold_up_ns = self.hold_up_ns, 0
             agenda.pass_time(held_ns)
+        if agenda.now_ns - self._polled_ns > STOPPED_NS:
             self._network.held_up()
         agenda.run_due()
         ready = self._ready()[:maxevents]
@@ -530,6 +533,7 @@ class SimulatedPoller:
             agenda.pass_time(TURN_NS)
         if self.spins and not ready:
             agenda.pass_time(min(SPIN_NS, agenda.idle_ns()))
+        self._polled_ns = agenda.now_ns
         return ready
 
     async def wait_readable(self) -> None:
