@@ -110,6 +110,11 @@ def differs(folder: Path = FOLDER) -> str:
     return ""
 
 
+def is_current(folder: Path = FOLDER) -> bool:
+    """Whether there is a copy, compiled and of this very source."""
+    return folder.exists() and not pure(folder) and not differs(folder)
+
+
 def wheel(folder: Path = FOLDER) -> Path:
     """Build the wheel of a copy, and return its path. Raises ``Misuse``.
 

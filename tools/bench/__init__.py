@@ -3,8 +3,8 @@
 Here live the command's arguments and what is printed. The race itself is ``tools.bench.race``, the
 load generator ``tools.bench.generator``, the soak ``tools.bench.soak``, the cost of each machine
 ``tools.bench.micro``, beside another checkout's ``tools.bench.beside``, and cold as well as warm
-``tools.bench.steps``, the speed of a replay
-``tools.bench.replaying``, tables and pictures ``tools.bench.page``, the project's page
+``tools.bench.steps``, the speed of a replay ``tools.bench.replaying``, the highest rate that holds
+``tools.bench.saturation``, tables and pictures ``tools.bench.page``, the project's page
 ``tools.bench.docs``, the peers' environments ``tools.bench.install``.
 """
 
@@ -21,16 +21,28 @@ import msgspec
 
 from core.model.errors import BadParameter
 from tools.arguments import count, minutes, seconds
-from tools.bench import beside, docs, install, micro, page, race, replaying, soak, steps, variants
+from tools.bench import (
+    beside,
+    docs,
+    install,
+    micro,
+    page,
+    race,
+    replaying,
+    saturation,
+    soak,
+    steps,
+    variants,
+)
 
 ROUNDS = 5
 """Rounds: the least that a median over rounds means something with."""
 
 LEVELS = 5_000
+"""Levels a side of the book: the deepest snapshot Binance gives."""
 
 MOST_LEVELS = 100_000
 """Levels a side: the deepest book of a venue has some tens of thousands."""
-"""Levels a side of the book: the deepest snapshot Binance gives."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,6 +102,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--replay", action="store_true", help="measure how fast a journal is replayed instead"
     )
     parser.add_argument(
+        "--saturation",
+        action="store_true",
+        help="look for the highest rate that holds instead, by stream, orders and build; five "
+        "minutes at most",
+    )
+    parser.add_argument(
         "--install-peers", metavar="NAME,..", help="make the environments of peers, or of all"
     )
     parser.add_argument(
@@ -98,8 +116,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="write the last FILE (docs/performance.md) and its picture from what --json printed "
-        "into the others: the race, and any of --soak, --micro, --replay and tools.compiled; or "
-        "the table of docs/speed.md from what --steps --json printed",
+        "into the others: the race, and any of --soak, --micro, --replay, --saturation and "
+        "tools.compiled; or the table of docs/speed.md from what --steps --json printed",
     )
 
 
@@ -129,6 +147,8 @@ def run(args: argparse.Namespace) -> int:
         result = soak.run(args.soak)
     elif args.replay:
         result = replaying.run()
+    elif args.saturation:
+        result = saturation.run()
     else:
         result = _race(args)
     if args.html:

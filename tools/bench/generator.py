@@ -2,7 +2,7 @@
 
 It spins on its own CPU over plain sockets and measures wire to wire in this one process: from the
 moment a tick is handed to the kernel, or should have been, to the moment the kernel hands over the
-order that has seen it. Here live the sockets and the five ways to load; what is said lives in
+order that has seen it. Here live the sockets and the six ways to load; what is said lives in
 ``tools.bench.wire``, what runs against whom in ``tools.bench.race``.
 
 One word per line on standard input, one line of JSON for each on standard output:
@@ -57,9 +57,6 @@ READY_TICKS: Final = 200
 READY_EVERY_NS: Final = 1_000_000
 LISTEN_KEY: Final = "listenkeyofnobody"
 HANDSHAKE_S: Final = 5.0
-BURST: Final = {"bookTicker": 400_000, "depth": 60_000}
-"""Most messages of a burst, made before it begins: 70 and 60 MB."""
-
 BURST_LOTS: Final = wire.LEAST_LOTS // 2
 
 _now_ns = time.perf_counter_ns
@@ -500,12 +497,52 @@ class Cell:
         self._await(_now_ns() + DRAIN_NS)
         sink.close()
 
+    def flood(self, seconds: float, rate: int, ticks_a_size: int) -> float:
+        """Send ticks at a fixed rate from frames made beforehand, all that are due at once; so many
+        in a row have the same size, and an order for that answers the first of them.
+
+        Returns for what share of the time there was nothing to do here: at a rate at which there is
+        always something, it is the generator that is too slow.
+        """
+        venue, client, ticks = self._venue, self._client, self._ticks
+        count = min(int(seconds * rate), wire.MOST_MADE[self._stream])
+        now_ms = time.time_ns() // 1_000_000
+        whole = memoryview(
+            b"".join(
+                ticks.frame(wire.lots_of(number // ticks_a_size), now_ms) for number in range(count)
+            )
+        )
+        venue.ids = ticks.update_id
+        one, sent, idle_ns = len(whole) // count, 0, 0
+        now_ns = began_ns = _now_ns()
+        while sent < count:
+            due = min((now_ns - began_ns) * rate // 1_000_000_000 + 1, count)
+            sends = due > sent
+            if sends:
+                first = sent + -sent % ticks_a_size
+                venue.due_ns += [
+                    began_ns + number * 1_000_000_000 // rate
+                    for number in range(first, due, ticks_a_size)
+                ]
+                client.send(whole[sent * one : due * one])
+                sent = due
+            venue.serve()
+            ended_ns = _now_ns()
+            if not sends and venue.read_ns < now_ns:
+                idle_ns += ended_ns - now_ns
+            now_ns = ended_ns
+        took_ns = _now_ns() - began_ns
+        self._await(_now_ns() + DRAIN_NS)
+        return idle_ns / took_ns
+
     def burst(self, seconds: float) -> int:
         """Send as much as is taken, without orders; return messages a second up to the last."""
         client, ticks = self._client, self._ticks
         now_ms = time.time_ns() // 1_000_000
-        whole = b"".join(ticks.frame(BURST_LOTS, now_ms) for _ in range(BURST[self._stream]))
-        one = len(whole) // BURST[self._stream]
+        whole = b"".join(
+            ticks.frame(BURST_LOTS, now_ms) for _ in range(wire.MOST_MADE[self._stream])
+        )
+        one = len(whole) // wire.MOST_MADE[self._stream]
         last_id = ticks.update_id
         view = memoryview(whole)
         at, began_ns = 0, _now_ns()
@@ -520,7 +557,7 @@ class Cell:
                     self._venue.serve()
         sent = at // one
         # What was not sent any more never happened.
-        ticks.update_id = last_id - (BURST[self._stream] - sent) * ticks.ids_each
+        ticks.update_id = last_id - (wire.MOST_MADE[self._stream] - sent) * ticks.ids_each
         # The last ticks ask for an order: it says that all before them were taken.
         while not self._venue.answered and _now_ns() < end_ns + BURST_DRAIN_NS:
             self._send(0)
@@ -570,7 +607,9 @@ class Cell:
 
 
 def measure(venue: Venue, asked: dict[str, Any]) -> dict[str, Any]:
-    """Measure one cell: ``mode``, ``stream``, ``seconds``, and ``rate`` for an open loop."""
+    """Measure one cell: ``mode``, ``stream``, ``seconds``; ``rate`` for an open loop and a flood,
+    and for that also ``ticks_a_size``.
+    """
     stream, seconds, mode = asked["stream"], asked["seconds"], asked["mode"]
     until_ns = _now_ns() + int(seconds * 1e9)
     if mode == "ready":
@@ -585,7 +624,7 @@ def measure(venue: Venue, asked: dict[str, Any]) -> dict[str, Any]:
     if stream not in venue.market:
         return {"counts": [], "orders": 0, "lost": 0, "gone": True}
     cell = Cell(venue, stream)
-    rate = 0
+    rate, idle = 0, 0.0
     gc.collect()
     gc.disable()
     match mode:
@@ -597,10 +636,12 @@ def measure(venue: Venue, asked: dict[str, Any]) -> dict[str, Any]:
             cell.open(seconds, asked["rate"])
         case "quiet":
             cell.quiet(seconds, asked["rate"])
+        case "flood":
+            idle = cell.flood(seconds, asked["rate"], asked["ticks_a_size"])
         case "burst":
             rate = cell.burst(seconds)
     gc.enable()
-    return {**cell.finish(), "messages_per_s": rate}
+    return {**cell.finish(), "messages_per_s": rate, "idle": idle}
 
 
 def serve(venue: Venue) -> None:

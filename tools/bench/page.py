@@ -68,13 +68,14 @@ class Table:
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
-    """Return all that there is: a table for each way of loading, then hops, soak, calls, replay."""
+    """Return all that there is: a table for each way of loading, then all else."""
     return [
         *_races(result.get("rows", ())),
         *_hops(result.get("hops", {})),
         *(_soak(result["soak"]) if "soak" in result else ()),
         *(_micro(result["micro"]) if "micro" in result else ()),
         *(_replay(result["replay"]) if "replay" in result else ()),
+        *(_saturation(result["saturation"]) if "saturation" in result else ()),
     ]
 
 
@@ -195,6 +196,21 @@ def _replay(builds: dict[str, dict[str, int]]) -> list[Table]:
     columns = ("build", *(f"{stream} events/s" for stream in streams))
     lines = [[name, *(f"{rates[s]:,}" for s in streams)] for name, rates in builds.items()]
     return [Table("Replay", columns, lines)]
+
+
+def _saturation(found: list[dict[str, Any]]) -> list[Table]:
+    builds = list(dict.fromkeys(one["build"] for one in found))
+    cells = {(one["stream"], one["orders"], one["build"]): _rate(one) for one in found}
+    lines = [
+        [stream, orders, *(cells.get((stream, orders, build), "") for build in builds)]
+        for stream, orders in dict.fromkeys((one["stream"], one["orders"]) for one in found)
+    ]
+    title = "The highest rate that holds, ticks a second"
+    return [Table(title, ("stream", "orders", *builds), lines)]
+
+
+def _rate(one: dict[str, Any]) -> str:
+    return f"{'at least ' if one['at_least'] else ''}{one['rate']:,}"
 
 
 # -- the terminal ----------------------------------------------------------------------------

@@ -41,7 +41,7 @@ class ReplayDiffers(HotloopError):
 def run() -> dict[str, Any]:
     """Return events a second by build and stream."""
     builds = {"source": compiled.ROOT}
-    if compiled.FOLDER.exists() and not compiled.differs():
+    if compiled.is_current():
         builds["compiled"] = compiled.FOLDER
     rates = {}
     for name, folder in builds.items():

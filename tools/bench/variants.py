@@ -26,6 +26,7 @@ from msgspec import Struct
 from core.model.errors import BadParameter
 from tools import compiled
 from tools.bench import wire
+from tools.bench.strategy import Answers
 
 ROOT: Final = Path(__file__).parents[2]
 PEERS: Final = Path(__file__).parent / "peers"
@@ -69,6 +70,7 @@ name = "tools.bench.strategy:EveryTick"
 [strategy.parameters]
 least_lots = {least_lots}
 replace = {replace}
+answers = "{answers}"
 
 [risk]
 max_order_size = "10"
@@ -139,10 +141,13 @@ def is_ours(name: str) -> bool:
     return name in (*OURS, *STRIPPED, COMPILED)
 
 
-def start_hotloop(place: Place, *, spin: bool) -> Start:
-    """Return how to start hotloop by itself, spinning or waiting."""
-    config = write_configuration(place, spin=spin)
-    return Start([sys.executable, "-m", "tools", "run", str(config)], dict(os.environ), leaves=True)
+def start_hotloop(
+    place: Place, *, spin: bool, answers: Answers = Answers.READ, folder: Path = ROOT
+) -> Start:
+    """Return how to start hotloop by itself, spinning or waiting; ``folder`` has its source."""
+    config = write_configuration(place, spin=spin, answers=answers)
+    command = [sys.executable, "-m", "tools", "run", str(config)]
+    return Start(command, dict(os.environ), folder, leaves=True)
 
 
 def known_peers() -> list[str]:
@@ -227,6 +232,7 @@ def write_configuration(
     stamps: bool = True,
     spin: bool = True,
     warm: bool = True,
+    answers: Answers = Answers.READ,
 ) -> Path:
     """Write the configuration and keys that hotloop races with; return the path of the former."""
     keys = place.folder / "keys.toml"
@@ -253,6 +259,7 @@ def write_configuration(
             stamps=stamps,
             spin=spin,
             warm=warm,
+            answers=answers,
         ),
         encoding="utf-8",
     )
@@ -269,6 +276,7 @@ def configuration(
     stamps: bool,
     spin: bool = True,
     warm: bool = True,
+    answers: Answers = Answers.READ,
 ) -> str:
     """Return the configuration that hotloop races with."""
     return CONFIG.format(
@@ -279,6 +287,7 @@ def configuration(
         ca=f'ca_file = "{ca}"' if ca else "",
         least_lots=wire.LEAST_LOTS,
         replace=str(action == "cancel_replace").lower(),
+        answers=answers,
         stamps=str(stamps).lower(),
         mode="spin" if spin else "wait",
         warm="auto" if warm else "off",

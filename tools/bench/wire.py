@@ -24,6 +24,9 @@ long and the floor finds the size of a tick at a fixed place."""
 NUMBERS: Final = 10_000
 """Ticks told apart by their size: half a second at 20,000 ticks a second, longer than any pause."""
 
+MOST_MADE: Final = {"bookTicker": 400_000, "depth": 60_000}
+"""Most ticks that are made before they are sent: 70 and 60 MB."""
+
 LEAST_LOTS: Final = 100
 """Smallest best bid (0.00100 BTC) that asks for an order; a burst's bids are smaller."""
 

@@ -60,6 +60,11 @@ def _parts(thing: Any) -> list[Any]:
         return [thing.__self__]
     if isinstance(thing, Struct):
         return [getattr(thing, name) for name in thing.__struct_fields__]
-    names = [name for kind in type(thing).__mro__ for name in getattr(kind, "__slots__", ())]
+    names = [
+        name
+        for kind in type(thing).__mro__
+        for fields in ("__slots__", "__mypyc_attrs__")  # a compiled class has the latter alone
+        for name in getattr(kind, fields, ())
+    ]
     found = [getattr(thing, name, None) for name in names if name != "__weakref__"]
     return [*found, *(vars(thing).items() if hasattr(thing, "__dict__") else ())]
