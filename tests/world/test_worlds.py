@@ -76,7 +76,14 @@ def test_what_a_venue_has_none_of_is_there_for_others_and_has_its_reason_on_the_
 @breaks_rules
 @pytest.mark.parametrize(
     "name",
-    ["price_off", "gap_ignored", "fill_told_twice", "break_before_make", "absent_at_once"],
+    [
+        "price_off",
+        "gap_ignored",
+        "fill_told_twice",
+        "break_before_make",
+        "absent_at_once",
+        "one_way_for_cancels",
+    ],
 )
 def test_the_auditor_catches_at_kraken(name: str) -> None:
     with released(name):

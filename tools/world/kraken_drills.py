@@ -1,14 +1,25 @@
-"""Drills that are Kraken's alone: one book's checksum is wrong while all else is calm."""
+"""Drills that are Kraken's alone: one book's checksum is wrong, and cancels have one way left."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, Final
 
+from core.model.views import SessionState
 from core.protocols.websocket import TEXT
 from tools.world.audit.kraken import Proofs
-from tools.world.dialect import MARKET
-from tools.world.drills import FLOW_RATE, LIVELY_S, STANDING_S, Drill, Drilled, until
+from tools.world.dialect import MARKET, TRADE
+from tools.world.drills import (
+    FLOW_RATE,
+    LIVELY_S,
+    RECONCILED_S,
+    STANDING_S,
+    Drill,
+    Drilled,
+    gone,
+    quiet,
+    until,
+)
 from tools.world.kraken_faults import spoil_checksum
 from tools.world.strikes import Struck
 from tools.world.tank import Message
@@ -48,4 +59,16 @@ def _books_requested(w: Drilled, sent: Message) -> list[str]:
     return list(request.values.get("symbol", ()))
 
 
-DRILLS: Final[tuple[Drill, ...]] = (one_book_wrong,)
+def cancels_go_by_rest(w: Drilled) -> Iterator[float]:
+    """The operator cancels all while the private connection cannot be had: REST works. I25."""
+    yield from quiet(w)
+    there = w.auditor.ledger.alive()
+    w.close_connection(TRADE)
+    w.word("cancel-all")
+    yield from gone(w, lambda: [o for o in there if o.is_open], "cancel-all, by REST alone")
+    w.open_connection(TRADE)
+    callbacks = w.auditor.callbacks
+    yield from until(w, lambda: callbacks.session is SessionState.TRADING, RECONCILED_S)
+
+
+DRILLS: Final[tuple[Drill, ...]] = (one_book_wrong, cancels_go_by_rest)
