@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import ssl
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import httpx
 import trio
@@ -43,8 +43,7 @@ ANSWER_S: Final = 10.0
 """From submission to the last byte. Venues give up after 10 s themselves."""
 
 CONNECT_S: Final = 4.0
-"""For TCP, and again for TLS: both fit well into an answer's time. Where our own deadline ended a
-TLS handshake instead, httpcore would leave the socket for the garbage collection to find."""
+"""For TCP, and again for TLS: both fit well into an answer's time."""
 
 KEPT_S: Final = 30.0
 """An idle connection is kept so long: for the next time or snapshot, the TLS handshake is
@@ -115,7 +114,7 @@ class RestClient:
             "/",
             headers=request.headers,
             content=request.body,
-            extensions={"target": request.target.encode("ascii")},
+            extensions={"target": request.target.encode("ascii"), "trace": _Dial().on_step},
         ) as response:
             headers = {name.lower(): value for name, value in response.headers.items()}
             if headers.get("content-encoding", "identity") != "identity":
@@ -132,6 +131,24 @@ class RestClient:
             answer = HttpAnswer(response.status_code, headers, bytes(body))
             page = web_page(answer.status, answer.body) if answer.status < _REFUSED else ""
             return _nothing(page) if page else answer
+
+
+class _Dial:
+    """The connection that a request may have to dial first, until it is the client's.
+
+    httpcore (1.0.9) closes it where its TLS handshake fails, but not where the handshake is given
+    up: by a deadline, for a cancel that waits, or because the process ends.
+    """
+
+    def __init__(self) -> None:
+        self._close: Callable[[], Awaitable[None]] | None = None
+
+    async def on_step(self, step: str, info: Mapping[str, Any]) -> None:
+        """Take a step of the request, as httpcore's extension ``trace`` names it."""
+        if step == "connection.connect_tcp.complete":
+            self._close = info["return_value"].aclose
+        elif step == "connection.start_tls.failed" and self._close is not None:
+            await self._close()
 
 
 class Carrier:

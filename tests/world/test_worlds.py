@@ -10,18 +10,21 @@ import re
 import pytest
 import trio
 
+from core.model.units import NS_PER_S
 from tools import cli
 from tools.arguments import part
 from tools.world import batch
+from tools.world.audit.connection import SLOW_NS
 from tools.world.canaries import BREAKABLE, CANARIES, released
 from tools.world.dialects import DIALECTS
 from tools.world.faults import FAULTS
-from tools.world.life import live
+from tools.world.life import left_by_ns, live
 from tools.world.of_binance import BINANCE
 from tools.world.of_kraken import KRAKEN
 from tools.world.rings import RINGS
 from tools.world.strikes import of_venue
 from tools.world.variety import NAMES
+from tools.world.world import World
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -102,6 +105,16 @@ def test_the_auditor_catches(name: str) -> None:
     dialect = KRAKEN if name in BINANCE.unbreakable else BINANCE
     with released(name):
         assert any(live(seed, dialect).failed for seed in range(BOUND))
+
+
+def test_whom_the_venue_has_told_to_ask_for_nothing_may_leave_later() -> None:
+    world = World(0, of_venue(FAULTS, BINANCE), BINANCE)
+    can = world.application.adapter.capabilities
+    at_once_ns = left_by_ns(world, can)
+    world.run(1.0)
+    assert left_by_ns(world, can) == at_once_ns + NS_PER_S
+    world.auditor.connection.on_throttled(world.now_ns)
+    assert left_by_ns(world, can) == at_once_ns + NS_PER_S + SLOW_NS
 
 
 def test_a_world_is_the_same_in_another_process_with_another_hash_seed() -> None:

@@ -21,6 +21,7 @@ from core.model.config import SessionSection
 from core.model.units import NS_PER_S
 from core.model.venue import Capabilities
 from tools.world import drills, kraken_drills
+from tools.world.anywhere import Anywhere
 from tools.world.audit.watch import Breach
 from tools.world.dialect import Dialect
 from tools.world.faults import FAULTS
@@ -60,6 +61,20 @@ def exit_s(can: Capabilities) -> float:
     """
     window_s = SessionSection().request_expiry_ms / 1_000
     return window_s + (can.execution_ns + can.lag_ns + SKEW_NS + APART_NS + REPLY_NS) / NS_PER_S
+
+
+def left_by_ns(world: Anywhere, can: Capabilities) -> int:
+    """Return by when a run is left that begins to leave now: whom the venue has told to ask for
+    nothing proves nothing before that is over.
+    """
+    asks_from_ns = max(world.now_ns, world.auditor.connection.slow_until_ns)
+    return asks_from_ns + int((exit_s(can) + world.dialect.proof_more_s) * NS_PER_S)
+
+
+def not_left(world: Anywhere) -> Breach:
+    """Return what is broken where a run is not left by then."""
+    alive = [repr(order) for order in world.engine.orders.unsettled()]
+    return Breach("I19", f"not left in time; ours: {alive}")
 
 
 LAST_EVENTS: Final = 25
@@ -203,14 +218,12 @@ def _exit(world: World) -> None:
     world.flow_rate = 0.0
     if not (world.ended or world.engine.recovery.leaving):
         world.leave_soon("the end")
-    left_s = exit_s(world.application.adapter.capabilities) + world.dialect.proof_more_s
-    until_ns = world.now_ns + int(left_s * NS_PER_S)
+    until_ns = left_by_ns(world, world.application.adapter.capabilities)
     while not world.ended:
         if world.now_ns > until_ns and world.auditor.ledger.doubled:
             return  # the exchange contradicts itself for good: the run ends without its proof
         if world.now_ns > until_ns:
-            alive = [repr(order) for order in world.engine.orders.unsettled()]
-            raise Breach("I19", f"not left within {left_s:g} s; ours: {alive}")
+            raise not_left(world)
         world.run(0.1)
     world.run(AFTER_S)
     world.auditor.at_end(failed=bool(world.engine.gate.fatal))

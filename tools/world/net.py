@@ -420,8 +420,7 @@ class Socket(trio.socket.SocketType):
                 self.wire.close()
 
     def __del__(self) -> None:
-        # As Python's own sockets do. httpcore leaves one to this where a TLS handshake is cancelled
-        # (its Trio backend closes on Exception only).
+        # As Python's own sockets do.
         if not self._closed and self.wire is not None and not self.wire.severed:
             self._network.collected += 1
         self.close()

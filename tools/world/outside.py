@@ -7,7 +7,6 @@ message, answer and connection. What a fault is lives in ``process_faults``, wha
 
 from __future__ import annotations
 
-import gc
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -312,14 +311,12 @@ class Outside:
 
     def _left(self, process: Process) -> None:
         """A process has ended by itself."""
-        # httpcore leaves a socket to the garbage collection where leaving cancels a TLS handshake.
-        if self.network.unclosed():
-            gc.collect()
         for wire in self.network.unclosed():
             self.auditor.note("I24", f"{wire.host} is still connected by descriptor {wire.fd}")
         for own in self.network.unclosed_own():
             self.auditor.note("I24", f"the process is still connected to itself by {own.fd}")
-        self.network.collected = 0
+        if self.network.collected:
+            self.auditor.note("I24", f"{self.network.collected} sockets were closed by nobody")
         self.links.clear()
         self._wires.clear()
         ending = process.ending

@@ -32,7 +32,8 @@ from tools.world.life import (
     TOLD_TO_LEAVE,
     Life,
     calm_s,
-    exit_s,
+    left_by_ns,
+    not_left,
     restless,
 )
 from tools.world.of_binance import BINANCE
@@ -181,16 +182,14 @@ async def _settle(world: Outside, until_ns: int) -> None:
 
 async def _exit(world: Outside) -> None:
     world.flow_rate = 0.0
-    left_s = exit_s(world.can) + world.dialect.proof_more_s
-    until_ns = world.now_ns + int(left_s * NS_PER_S)
+    until_ns = left_by_ns(world, world.can)
     while not world.ended:
         if world.alive and not world.over():
             world.tell_to_leave("the end")
         if world.now_ns > until_ns and world.auditor.ledger.doubled:
             return  # the exchange contradicts itself for good: the run ends without its proof
         if world.now_ns > until_ns:
-            alive = [repr(order) for order in world.engine.orders.unsettled()]
-            raise Breach("I19", f"not left within {left_s:g} s; ours: {alive}")
+            raise not_left(world)
         await _pass(world, 0.1)
     await _pass(world, AFTER_S)
     world.auditor.at_end(failed=bool(world.engine.gate.fatal))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
 
 import httpx
 import pytest
@@ -257,6 +258,28 @@ async def test_a_host_that_does_not_prove_itself_is_untrusted(
     with pytest.raises(Untrusted, match="does not prove who answers"):
         await ask(url)
     assert server.requests == []
+
+
+async def test_a_connection_that_is_given_up_within_its_tls_handshake_is_closed(
+    autojump_clock: MockClock, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialled: list[trio.SocketStream] = []
+    dial = trio.open_tcp_stream
+
+    async def noted(host: str, port: int, **how: Any) -> trio.SocketStream:
+        dialled.append(await dial(host, port, **how))
+        return dialled[-1]
+
+    async def shakes_no_hand(stream: trio.abc.Stream) -> None:
+        while await stream.receive_some(65_536):
+            pass
+
+    monkeypatch.setattr(trio, "open_tcp_stream", noted)
+    url = (await server.start(shakes_no_hand)).replace("http:", "https:")
+    async with RestClient(url, trusted()) as client:
+        answer = await client.ask("/time", timeout_s=rest.CONNECT_S / 2)
+        assert answer == (0, {}, b"no answer within 2 s")
+        assert [stream.socket.fileno() for stream in dialled] == [-1]
 
 
 # -- the desk --------------------------------------------------------------------------------

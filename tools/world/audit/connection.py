@@ -175,7 +175,12 @@ class Connection(Watch):
 
     def is_slow(self, now_ns: int) -> bool:
         """Whether our side has good reason to ask for nothing."""
-        return now_ns < max(self._slow_until_ns, self._quiet_until_ns, self._shut_until_ns)
+        return now_ns < self.slow_until_ns
+
+    @property
+    def slow_until_ns(self) -> int:
+        """Until when our side has good reason to ask for nothing."""
+        return max(self._slow_until_ns, self._quiet_until_ns, self._shut_until_ns)
 
     def was_banned(self, since_ns: int) -> bool:
         """Whether our side was banned at some moment since then, by what it was told."""
