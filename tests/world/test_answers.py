@@ -9,6 +9,7 @@ from tools.world.audit.answers import MEASURED_NS, Answers
 from tools.world.audit.connection import LEAST_BAN_NS, Connection
 from tools.world.audit.ledger import Ledger
 from tools.world.audit.watch import Context, Findings
+from tools.world.auditor import is_ping
 from tools.world.of_binance import BINANCE
 
 NOW_NS = 1_000 * NS_PER_S
@@ -45,3 +46,10 @@ def test_silence_after_a_short_ban_is_good_reason_to_ask_for_nothing():
     connection.on_banned(NOW_NS + NS_PER_S, NOW_NS)
     assert connection.is_slow(NOW_NS + 5 * NS_PER_S)
     assert not connection.is_slow(NOW_NS + LEAST_BAN_NS)
+
+
+def test_a_message_right_behind_a_ping_is_heard() -> None:
+    assert is_ping(b"\x89\x011")
+    assert is_ping(b"\x89")
+    assert not is_ping(b"\x89\x011\x81\x02{}")
+    assert not is_ping(b"\x81\x02{}")

@@ -223,7 +223,7 @@ class Auditor:
         if not private:
             for symbol in self.feed.on_feed(link, data, now_ns, skew_ns):
                 self.connection.on_snapshot(symbol)
-            if data[:1] != PING_HEAD:
+            if not is_ping(data):
                 for hear in self._on_market:
                     hear(now_ns)
             return
@@ -361,6 +361,11 @@ class Auditor:
             if order.client_id in self.ledger.beyond:
                 continue
             self.note("I19", f"{order.client_id} is alive on {order.symbol} after the exit")
+
+
+def is_ping(data: bytes) -> bool:
+    """Whether our side reads a ping and nothing behind it; the second byte is its length."""
+    return data[:1] == PING_HEAD and len(data) <= 2 + sum(data[1:2])
 
 
 class AuditedJournal(MemoryJournal):
