@@ -6,6 +6,7 @@ import argparse
 import json
 import pathlib
 import re
+from types import SimpleNamespace
 
 import pytest
 import trio
@@ -16,6 +17,7 @@ from tools.arguments import part
 from tools.world import batch
 from tools.world.audit.connection import SLOW_NS
 from tools.world.canaries import BREAKABLE, CANARIES, released
+from tools.world.dialect import TRADE
 from tools.world.dialects import DIALECTS
 from tools.world.faults import FAULTS
 from tools.world.life import left_by_ns, live
@@ -23,6 +25,7 @@ from tools.world.of_binance import BINANCE
 from tools.world.of_kraken import KRAKEN
 from tools.world.rings import RINGS
 from tools.world.strikes import of_venue
+from tools.world.tank import Link
 from tools.world.variety import NAMES
 from tools.world.world import World
 
@@ -115,6 +118,18 @@ def test_whom_the_venue_has_told_to_ask_for_nothing_may_leave_later() -> None:
     assert left_by_ns(world, can) == at_once_ns + NS_PER_S
     world.auditor.connection.on_throttled(world.now_ns)
     assert left_by_ns(world, can) == at_once_ns + NS_PER_S + SLOW_NS
+
+
+def test_an_end_is_announced_on_every_connection_that_stands() -> None:
+    """One may have taken the place of another, which is heard on for a while."""
+    world = World(0, (), BINANCE)
+    world.run(1.0)
+    told: list[int] = []
+    for number in (TRADE, TRADE + 2):
+        session = SimpleNamespace(announce_shutdown=told.append)
+        world._standing[number] = Link(TRADE, session, number)
+    world.announce_end(TRADE)
+    assert len(told) == 2
 
 
 def test_a_world_is_the_same_in_another_process_with_another_hash_seed() -> None:

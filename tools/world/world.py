@@ -436,7 +436,9 @@ class World(Tank):
         self.rest_shut_until_ns = self.now_ns + for_ns
 
     def announce_end(self, connection: int) -> None:
-        self.links[connection].session.announce_shutdown(self.venue_ns)
+        for number, link in self._standing.items():
+            if self._connection_of(number) == connection:
+                link.session.announce_shutdown(self.venue_ns)
 
     def operate(self, word: str) -> None:
         def say() -> None:
