@@ -184,6 +184,6 @@ def others_elsewhere(w: Anywhere) -> Struck | None:
 FAULTS: Final = (
     Fault(60, "others_act", 0.6, others_act),
     Fault(60, "others_off_grid", 0.6, others_off_grid, share=0.15),
-    Fault(60, "others_off_grid_before", 0.6, others_off_grid_before, share=0.15),
+    Fault(60, "others_off_grid_before", 0.6, others_off_grid_before, share=0.25),
     Fault(60, "others_elsewhere", 0.6, others_elsewhere, share=0.15),
 )
