@@ -165,6 +165,12 @@ def test_the_command_releases_a_canary(capsys: pytest.CaptureFixture[str]) -> No
     assert ": caught by" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", CANARIES)
+def test_a_canary_breaks_what_is_there(name: str) -> None:
+    for change in CANARIES[name].changes:
+        assert change.name in vars(change.owner)
+
+
 def test_all_parts_of_the_canaries_are_all_of_them() -> None:
     parts = [list(CANARIES)[part(f"{which}/3")] for which in (1, 2, 3)]
     assert sorted(name for names in parts for name in names) == sorted(CANARIES)

@@ -155,6 +155,6 @@ CANARIES: Final[dict[str, Canary]] = {
     ),
     "unknown_frees_exposure": Canary(
         "an order in doubt keeps no exposure",
-        (Change(Order, "quantities", property(_counted_if_known)),),
+        (Change(core.state.orders, "quantities", _counted_if_known),),
     ),
 }
