@@ -420,7 +420,7 @@ REST: Final = (
 
 FAULTS: Final = (
     Fault(4, "snapshot_old", 0.3, age_snapshot, ("rest.depth",)),
-    Fault(4, "snapshot_ahead", 0.2, advance_snapshot, ("rest.depth",)),
+    Fault(4, "snapshot_ahead", 0.5, advance_snapshot, ("rest.depth",)),
     Fault(25, "reply_lost", 0.05, lose_reply, CHANGES),
     Fault(25, "news_lost", 0.03, lose_all_news, ("ask.p",)),
     Fault(26, "reply_twice", 0.1, repeat_reply, CHANGES),

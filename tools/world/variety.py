@@ -138,5 +138,5 @@ def drawn(draw: Generators, start_ns: int, dialect: Dialect) -> Variety:
         turn_ns=draw.of_setting("turn_ns").choice((1, 3)) * NS_PER_MS
         if is_so("turns_take_time", 0.08)
         else 0,
-        rehearses=is_so("rehearses", 0.25),
+        rehearses=is_so("rehearses", 0.4),
     )
