@@ -360,6 +360,11 @@ class Understudy:
         """Whether its clock has run so far ahead that another is to take its place."""
         return self._now_ns - self._begun_ns > LONGEST_NS
 
+    @property
+    def halted(self) -> bool:
+        """Whether it orders nothing any more: its strategy has raised, say."""
+        return not self.engine.desk.gate_open
+
     def understands(self, link: int, data: bytes) -> bool:
         """Whether bytes of a connection are whole messages, which can be heard again and again."""
         protocol = self.engine.sessions[link].connection.protocol(_no_entropy)
@@ -389,6 +394,7 @@ class Understudy:
         index = market.instrument.index
         engine.turn.now_ns = engine.desk.now_ns = self._now_ns
         self._ring()
+        engine.desk.step()  # cancels and amends that were answered are awaited no longer
         engine.fold(market.move(self._venue_ns(), deep=self._deep))
         engine.tell(0)
         if not engine.outbound.waiting:

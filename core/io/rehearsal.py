@@ -14,6 +14,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -24,7 +25,7 @@ from core.io.journal_file import Scratch
 from core.io.loop import HotLoop, Record
 from core.io.tls import OURSELVES, TlsClient, to_ourselves
 from core.io.transport import READ_BYTES, Transport
-from core.model.errors import ConnectionLost
+from core.model.errors import ConnectionLost, HotloopError
 from core.model.units import NS_PER_S
 from core.state.book import Book
 from core.state.journal import Journal
@@ -73,11 +74,9 @@ class _Far:
 
     def handshake(self, data: bytes) -> bytes:
         self._incoming.write(data)
-        try:
-            if self._tls is not None:
+        if self._tls is not None:
+            with suppress(ssl.SSLWantReadError):
                 self._tls.do_handshake()
-        except ssl.SSLWantReadError:
-            pass
         return self._outgoing.read()
 
     def start(self) -> None:
@@ -92,14 +91,23 @@ class _Far:
         self._sock.send(data)
 
     def _turn(self, events: int) -> None:
-        data = self._sock.recv(READ_BYTES)
-        if self._tls is not None:
-            self._incoming.write(data)
-            self._tls.read(READ_BYTES)
+        try:
+            data = self._sock.recv(READ_BYTES)
+            if self._tls is not None and data:
+                self._incoming.write(data)
+                with suppress(ssl.SSLWantReadError):  # all that is whole was read
+                    while self._tls.read(READ_BYTES):
+                        pass
+        except OSError:
+            data = b""
         self.read = True
+        if not data:
+            self.close()  # else the loop would find it readable for ever; the other end says so
 
     def close(self) -> None:
+        """Let go of the connection; harmless where that is done."""
         if self.started:
+            self.started = False
             self._loop.remove(self._sock.fileno())
         self._sock.close()
 
@@ -121,14 +129,17 @@ class Rehearsal:
         record: Record,
         log: Callable[[str], None],
     ) -> None:
-        """``every_ns`` is the pause between two; 0: they end after the first ``FIRST``."""
+        """``every_ns`` is the pause between two; 0: they end after the first ``FIRST``.
+
+        Raises ``OSError`` where this machine allows no connection to ourselves.
+        """
         self._run = run
         self._understudy_of = understudy_of
         self._samples = samples
         self._now_ns: NowNs = loop.now_ns
         self._every_ns = every_ns
-        self._left = 0 if every_ns else FIRST
-        """How many are still to be made where they end, 0 where they do not."""
+        self._left = -1 if every_ns else FIRST
+        """How many are still to be made where they end, below 0 where they do not."""
         self._record = record
         self._log = log
         self._scratch = Scratch()
@@ -164,17 +175,21 @@ class Rehearsal:
                 return
             self._script = self._rehearse() if self._prepared else self._prepare()
             self._took_ns = 0
-        over = next(self._script, self) is self
+        try:
+            over = next(self._script, self) is self
+        except (HotloopError, OSError) as error:
+            self._end(f"{type(error).__name__}: {error}")
+            return
         ended_ns = self._now_ns()
         self._stepped_ns = ended_ns - began_ns
         self._took_ns += self._stepped_ns
         if over:
             self._script = None
             self._record("rehearsal", self._took_ns)
-            self._left -= self._left > 0
-            if not self._left and not self._every_ns:
-                self._every_ns = NEVER_NS
-            self._next_ns = ended_ns + self._every_ns
+            self._next_ns = max(self._next_ns, ended_ns + self._every_ns)
+            self._left -= 1
+            if not self._left:
+                self._stop()
 
     # -- one rehearsal -------------------------------------------------------------------------
 
@@ -191,7 +206,9 @@ class Rehearsal:
         while understudy.reply():
             yield
             yield from self._leave(understudy, near, far)
-        if understudy.spent:
+        if understudy.halted:
+            self._end("what rehearses has halted: has its strategy raised?")
+        elif understudy.spent:
             self._understudy = self._understudy_of(self._scratch)
             self._prepared = False
 
@@ -236,7 +253,10 @@ class Rehearsal:
     def on_bytes(self, link: int, data: bytes, kernel_ns: int, began_ns: int, read_ns: int) -> None:
         """Take what our own end has read."""
         self._heard = True
-        self._understudy.hear(self._hearing, data, kernel_ns, began_ns, read_ns)
+        try:
+            self._understudy.hear(self._hearing, data, kernel_ns, began_ns, read_ns)
+        except HotloopError as error:
+            self._end(f"{type(error).__name__}: {error}")
         self._took_ns += self._now_ns() - began_ns
 
     def on_lost(self, lost: ConnectionLost) -> None:
@@ -262,9 +282,17 @@ class Rehearsal:
             self._far.start()
 
     def _end(self, why: str) -> None:
-        """Rehearse no more."""
-        self._log(f"no rehearsals: {why}")
-        self._every_ns = NEVER_NS
+        """Rehearse no more, and say why: the run goes on without."""
+        if self._next_ns < NEVER_NS:
+            self._log(f"no rehearsals: {why}")
+            self._stop()
+
+    def _stop(self) -> None:
+        """Rehearse no more, and let go of the connection."""
+        self._script = None
+        self._next_ns = NEVER_NS
+        self._near.close("the rehearsals are over")
+        self._far.close()
 
     def __enter__(self) -> Self:
         return self
@@ -275,8 +303,7 @@ class Rehearsal:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._near.close("the rehearsals are over")
-        self._far.close()
+        self._stop()
 
 
 def _connection(
@@ -287,10 +314,11 @@ def _connection(
     kernel_stamps: bool,
 ) -> tuple[Transport, _Far]:
     """Return both ends of a connection of ours to ourselves, whose handshake is over."""
-    near, far = pair()
     if not tls:
+        near, far = pair()
         return Transport(near, loop, kernel_stamps=kernel_stamps), _Far(far, loop, None)
     here, there = to_ourselves()
+    near, far = pair()
     client, server = TlsClient(here, OURSELVES), _Far(far, loop, there)
     data = b""
     while not client.handshake(data):

@@ -38,7 +38,7 @@ from core.io.run_log import RunLog
 from core.io.tls import trust
 from core.io.transport import Transport
 from core.model.conceal import Concealer
-from core.model.errors import JournalFailed, Untrusted
+from core.model.errors import HotloopError, JournalFailed, Untrusted
 from core.model.events import NO_REQUEST
 from core.model.halts import WHOLE_RUN, Halt, HaltKind
 from core.model.units import NS_PER_S
@@ -182,7 +182,6 @@ class Runtime:
         """Whether the venue has ever answered, whatever it said."""
         self._unreached = ""
         self._garbage = Garbage(clock.now_ns, self._record_hop)
-        self._rehearsal: Rehearsal | None = None
         self._loop = HotLoop(
             spin=plan.spin,
             now_ns=clock.now_ns,
@@ -192,23 +191,7 @@ class Runtime:
             idle=(self._fold_hops, self._prepare_journal, self._garbage.collect),
             poller=kernel.poller(),
         )
-        if plan.rehearses and understudy_of is not None:
-            self._rehearsal = Rehearsal(
-                self.engine,
-                understudy_of,
-                samples=self._last_read,
-                loop=self._loop,
-                pair=kernel.pair,
-                every_ns=plan.warm_ns,
-                tls=any(connection.url.startswith(_TLS_SCHEMES) for connection in plan.connections),
-                kernel_stamps=plan.kernel_stamps,
-                record=self._record_hop,
-                log=self.log,
-            )
-            if plan.warm_ns:
-                self._loop.keep_warm(self._rehearsal.step)
-            else:
-                self._loop.add_idle(self._rehearsal.step)
+        self._rehearsal = self._rehearsed(understudy_of) if plan.rehearses else None
         self._rest = RestDesk(
             plan.rest_url,
             signer=signer,
@@ -218,6 +201,33 @@ class Runtime:
             on_answer=self._on_answer,
             on_untrusted=self._on_untrusted,
         )
+
+    def _rehearsed(self, understudy_of: UnderstudyOf | None) -> Rehearsal | None:
+        """Return what rehearses, where that can be: without it a run is slower and nothing else."""
+        if understudy_of is None:
+            return None
+        plan = self._plan
+        try:
+            rehearsal = Rehearsal(
+                self.engine,
+                understudy_of,
+                samples=self._last_read,
+                loop=self._loop,
+                pair=self._kernel.pair,
+                every_ns=plan.warm_ns,
+                tls=any(connection.url.startswith(_TLS_SCHEMES) for connection in plan.connections),
+                kernel_stamps=plan.kernel_stamps,
+                record=self._record_hop,
+                log=self.log,
+            )
+        except (HotloopError, OSError) as error:
+            self.log(f"no rehearsals: {type(error).__name__}: {error}")
+            return None
+        if plan.warm_ns:
+            self._loop.keep_warm(rehearsal.step)
+        else:
+            self._loop.add_idle(rehearsal.step)
+        return rehearsal
 
     @property
     def carried(self) -> tuple[str, ...]:

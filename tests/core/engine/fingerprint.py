@@ -22,8 +22,17 @@ _LEFT_OUT = (
 )
 
 
+def count(root: object) -> int:
+    """Return how many things that are no atoms an object leads to."""
+    return _walked(root)[1]
+
+
 def fingerprint(root: object) -> str:
     """Return the fingerprint of an object and all that it leads to."""
+    return _walked(root)[0]
+
+
+def _walked(root: object) -> tuple[str, int]:
     seen: dict[int, int] = {}
     digest = hashlib.sha256()
     waiting: list[Any] = [root]
@@ -42,7 +51,7 @@ def fingerprint(root: object) -> str:
         kept.append(thing)
         digest.update(f"{type(thing).__qualname__}(".encode())
         waiting.extend(reversed(_parts(thing)))
-    return digest.hexdigest()
+    return digest.hexdigest(), len(seen)
 
 
 def _parts(thing: Any) -> list[Any]:

@@ -10,7 +10,7 @@ from core.engine.engine import Engine
 from core.engine.understudy import MOST_RESTING, Understudy
 from core.model.views import SessionState
 from core.state.journal import Payload
-from tests.core.engine.fingerprint import fingerprint
+from tests.core.engine.fingerprint import count, fingerprint
 from tools.world.dialect import Dialect
 from tools.world.of_binance import BINANCE
 from tools.world.of_kraken import KRAKEN
@@ -110,6 +110,23 @@ def test_a_rehearsal_changes_nothing_of_the_run(dialect: Dialect, top: str) -> N
 
     assert fingerprint(tank.engine) == before
     assert len(tank.journal.records) == records
+
+
+@pytest.mark.parametrize(("dialect", "top"), RUNS)
+def test_of_a_rehearsal_nothing_stays(
+    dialect: Dialect, top: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are thousands of them a second, for days."""
+    monkeypatch.setattr("core.state.orders.MAX_TERMINAL", 10)
+    tank = trading(dialect, top)
+    understudy = understudy_of(tank)
+    prepare(understudy, tank.engine, tank.now_ns)
+    rehearse(understudy, 300)
+    before = count(understudy.engine)
+
+    rehearse(understudy, 300)
+
+    assert count(understudy.engine) < before + 100
 
 
 def leak_orders(ours: Engine, theirs: Engine) -> None:

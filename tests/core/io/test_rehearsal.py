@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from core.io.rehearsal import (
     TRY_AGAIN_NS,
     Rehearsal,
 )
+from core.model.errors import Misuse
 from core.state.journal import Journal, Kind
 from tests.core.engine.fingerprint import fingerprint
 from tools.world.dialect import Dialect
@@ -189,7 +191,7 @@ def test_one_that_cannot_be_prepared_says_why_and_costs_nothing_more() -> None:
 
         assert len(it.lines) == 1
         assert it.lines[0].startswith("no rehearsals: it is ")
-        assert it.rehearsal._next_ns > NEVER_NS
+        assert it.rehearsal._next_ns == NEVER_NS
 
 
 def test_a_scratch_journal_begins_anew_when_it_is_full() -> None:
@@ -206,3 +208,44 @@ def test_an_end_of_its_connection_ends_the_rehearsals_alone() -> None:
         it.passes(50)
 
         assert it.lines == ["no rehearsals: its connection is lost: the peer closed the connection"]
+        assert not it.loop._pass(), "an end that nobody reads keeps the loop busy for ever"
+
+
+def test_half_a_record_waits_for_the_rest_of_it() -> None:
+    with stage(tls=True) as it:
+        it.until("rehearsal", 3)
+        near = it.rehearsal._near
+        assert near._tls is not None
+        record = near._tls.encrypt(b"x" * 100)
+        for piece in (record[:30], record[30:]):
+            near._sock.send(piece)
+            it.passes(3)
+        it.until("rehearsal", 6)
+
+        assert it.lines == []
+
+
+def test_a_strategy_that_raises_in_a_rehearsal_ends_the_rehearsals_alone() -> None:
+    def raise_it(desk: Any, book: Any) -> None:
+        raise ValueError("not with these prices")
+
+    with stage() as it:
+        it.until("rehearsal", 3)
+        it.understudy.engine.strategy.on_book = raise_it  # type: ignore[method-assign] # as it would
+        it.passes(400)
+
+        assert it.lines == ["no rehearsals: what rehearses has halted: has its strategy raised?"]
+        assert it.tank.engine.desk.gate_open
+
+
+def test_an_error_of_ours_in_a_rehearsal_ends_the_rehearsals_alone() -> None:
+    def raise_it() -> None:
+        raise Misuse("no more of these")
+
+    with stage() as it:
+        it.until("rehearsal", 3)
+        it.understudy.tick = raise_it  # type: ignore[method-assign] # as a bug would
+        it.passes(400)
+
+        assert it.lines == ["no rehearsals: Misuse: no more of these"]
+        assert not it.loop._pass()

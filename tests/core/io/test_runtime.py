@@ -15,14 +15,15 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from core.engine.checkpoint import FAILED, LEFT
+from core.engine.understudy import Understudy
 from core.io.clock import EngineClock
 from core.io.hang import Signals
 from core.io.hlog import HlogFile
 from core.io.journal_file import JournalFile, read
 from core.io.run_log import RunLog
-from core.io.runtime import Ending, Plan, Runtime
+from core.io.runtime import Ending, Plan, Runtime, UnderstudyOf
 from core.model import config
-from core.model.errors import Untrusted
+from core.model.errors import BadConfig, Untrusted
 from core.model.events import Side
 from core.model.halts import HaltKind
 from core.model.strategy import Desk, Strategy
@@ -30,7 +31,7 @@ from core.model.units import NS_PER_S
 from core.model.venue import Credentials, Signer
 from core.model.views import BookView, OrderState, OrderView
 from core.state.hops import HOPS
-from core.state.journal import Header, Kind
+from core.state.journal import Header, Journal, Kind
 from tools import app
 from tools.hop_log import read_hlog
 from venues.sim.server import DEFAULT_KEY, DEFAULT_SECRET, RunningExchange, running_exchange
@@ -99,6 +100,7 @@ def runtime_on(
     spin: bool,
     wired: Callable[[app.Application], app.Application] = as_it_is,
     signer: Signer | None = None,
+    understudy_of: UnderstudyOf | None = None,
 ) -> Runtime:
     text = CONFIG.format(
         rest=exchange.rest,
@@ -125,6 +127,7 @@ def runtime_on(
         rest_url=exchange.rest,
         ca_file=None,
         spin=spin,
+        rehearses=understudy_of is not None,
         kernel_stamps=True,
         seed=1,
         leave_timeout_s=2,
@@ -140,6 +143,7 @@ def runtime_on(
         journal=JournalFile(folder, header, segment_bytes=1 << 22),
         hop_log=HlogFile(folder / "hops.hlog", clock.now_ns()),
         log=RunLog(folder / "run.log"),
+        understudy_of=understudy_of,
     )
 
 
@@ -181,6 +185,17 @@ async def test_when_its_time_is_over(tmp_path: Path, spin: bool):
         assert ending.why == "time is over"
         check_left(running, ending, tmp_path)
     assert descriptors() == before, "no socket and no file is left"
+
+
+@pytest.mark.parametrize("error", [BadConfig("made once already"), OSError("no room in /tmp")])
+async def test_what_cannot_rehearse_trades_without(tmp_path: Path, error: Exception):
+    def fails(journal: Journal) -> Understudy:
+        raise error
+
+    async with exchange() as running:
+        runtime = runtime_on(running, tmp_path, "Rests", spin=True, understudy_of=fails)
+        check_left(running, await runtime.run(1.0, signals=False), tmp_path)
+    assert f"no rehearsals: {type(error).__name__}: {error}" in (tmp_path / "run.log").read_text()
 
 
 async def test_the_last_hops_are_in_the_log(tmp_path: Path):
