@@ -43,6 +43,10 @@ FIRST: Final = 100
 """Rehearsals of a run that does not spin, as soon as it trades: Python runs code faster once it has
 run some dozen times, and its first order is not to be the one that finds out."""
 
+REST: Final = 2
+"""A pause is so many times as long as the rehearsal before it, at least: what arrives meets one at
+a third of all times at most, however much the strategy has to do."""
+
 OURS: Final = -1
 """Stands for the link of the connection to ourselves, which is none of the run's."""
 
@@ -186,7 +190,8 @@ class Rehearsal:
         if over:
             self._script = None
             self._record("rehearsal", self._took_ns)
-            self._next_ns = max(self._next_ns, ended_ns + self._every_ns)
+            pause_ns = max(self._every_ns, REST * self._took_ns) if self._every_ns else 0
+            self._next_ns = max(self._next_ns, ended_ns + pause_ns)
             self._left -= 1
             if not self._left:
                 self._stop()

@@ -16,6 +16,7 @@ from core.io.loop import HotLoop
 from core.io.rehearsal import (
     FIRST,
     NEVER_NS,
+    REST,
     SAMPLE_BYTES,
     SAMPLE_NS,
     TRY_AGAIN_NS,
@@ -149,6 +150,15 @@ def test_there_is_a_pause_between_two_rehearsals() -> None:
         it.until("rehearsal", 3)
 
         assert it.now_ns - began_ns >= EVERY_NS
+
+
+def test_a_long_rehearsal_has_a_longer_pause_after_it() -> None:
+    with stage(every_ns=1) as it:
+        it.until("rehearsal", 2)
+        began_ns = it.now_ns
+        it.until("rehearsal", 3)
+
+        assert it.now_ns - began_ns >= REST * it.hops[-2][1]
 
 
 def test_one_that_does_not_spin_has_its_first_rehearsals_and_no_others() -> None:
